@@ -1,0 +1,83 @@
+import { Failure, FailureKind } from "./generated/stillhouse/v1/failure.js";
+
+export { FailureKind };
+
+export interface ErrorDetails {
+  /** Path of the field of the spec that is at fault, such as "inner.lr". */
+  field?: string;
+  /** Whether the same thing may succeed when it is tried again. Default false. */
+  retryable?: boolean;
+  /** Traceback or log that explains a defect; a user's mistake has none. */
+  traceback?: string;
+  cause?: unknown;
+}
+
+/** The one error that a user is meant to read: a kind and one sentence. */
+export class StillhouseError extends Error {
+  override readonly name = "StillhouseError";
+  readonly kind: FailureKind;
+  readonly field: string;
+  readonly retryable: boolean;
+  readonly traceback: string;
+
+  constructor(kind: FailureKind, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = kind;
+    this.field = details.field ?? "";
+    this.retryable = details.retryable ?? false;
+    this.traceback = details.traceback ?? "";
+  }
+}
+
+interface Surfaces {
+  /** Status code of gRPC. Numbers, so that the domain needs no I/O library for them. */
+  readonly grpcStatus: number;
+  /** Exit code of the command line. */
+  readonly exitCode: number;
+}
+
+/** How each kind of failure shows at the edges of the system. */
+export const SURFACES: Readonly<Record<FailureKind, Surfaces>> = {
+  [FailureKind.FAILURE_KIND_UNSPECIFIED]: { grpcStatus: 2, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_INVALID]: { grpcStatus: 3, exitCode: 2 },
+  [FailureKind.FAILURE_KIND_NOT_FOUND]: { grpcStatus: 5, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_CONFLICT]: { grpcStatus: 9, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_DIVERGED]: { grpcStatus: 11, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_EXHAUSTED]: { grpcStatus: 8, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_WORKER_LOST]: { grpcStatus: 10, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_ENVIRONMENT]: { grpcStatus: 9, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_CANCELLED]: { grpcStatus: 1, exitCode: 130 },
+  [FailureKind.FAILURE_KIND_INTERNAL]: { grpcStatus: 13, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_UNAVAILABLE]: { grpcStatus: 14, exitCode: 3 },
+  [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, exitCode: 1 },
+};
+
+/** Any thrown value as data. What is no StillhouseError is a defect: INTERNAL, with its stack. */
+export function toFailure(thrown: unknown): Failure {
+  if (thrown instanceof StillhouseError) {
+    return Failure.fromPartial({
+      kind: thrown.kind,
+      message: thrown.message,
+      field: thrown.field,
+      retryable: thrown.retryable,
+      traceback: thrown.traceback,
+      ...(thrown.cause instanceof Error ? { cause: toFailure(thrown.cause) } : {}),
+    });
+  }
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return Failure.fromPartial({
+    kind: FailureKind.FAILURE_KIND_INTERNAL,
+    message: error.message || "an error without a message",
+    traceback: error.stack ?? "",
+  });
+}
+
+/** The inverse of `toFailure`. */
+export function fromFailure(failure: Failure): StillhouseError {
+  return new StillhouseError(failure.kind, failure.message, {
+    field: failure.field,
+    retryable: failure.retryable,
+    traceback: failure.traceback,
+    ...(failure.cause ? { cause: fromFailure(failure.cause) } : {}),
+  });
+}

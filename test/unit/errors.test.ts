@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { status } from "@grpc/grpc-js";
+import {
+  FailureKind,
+  fromFailure,
+  StillhouseError,
+  SURFACES,
+  toFailure,
+} from "../../src/errors.js";
+import { Failure } from "../../src/generated/stillhouse/v1/failure.js";
+
+test("every kind of failure has a gRPC status that gRPC knows", () => {
+  for (const kind of Object.values(FailureKind)) {
+    assert.ok(status[SURFACES[kind].grpcStatus], `${kind} has no status`);
+  }
+  assert.equal(SURFACES[FailureKind.FAILURE_KIND_INVALID].grpcStatus, status.INVALID_ARGUMENT);
+  assert.equal(SURFACES[FailureKind.FAILURE_KIND_CONFLICT].grpcStatus, status.FAILED_PRECONDITION);
+  assert.equal(SURFACES[FailureKind.FAILURE_KIND_UNAVAILABLE].grpcStatus, status.UNAVAILABLE);
+  assert.equal(SURFACES[FailureKind.FAILURE_KIND_CANCELLED].grpcStatus, status.CANCELLED);
+});
+
+test("exit codes are 2 for usage, 3 for no server, 130 for cancelled and 1 for all else", () => {
+  const special: Partial<Record<FailureKind, number>> = {
+    [FailureKind.FAILURE_KIND_INVALID]: 2,
+    [FailureKind.FAILURE_KIND_UNAVAILABLE]: 3,
+    [FailureKind.FAILURE_KIND_CANCELLED]: 130,
+  };
+  for (const kind of Object.values(FailureKind)) {
+    assert.equal(SURFACES[kind].exitCode, special[kind] ?? 1, kind);
+  }
+});
+
+test("a failure keeps everything on its way through bytes, its cause too", () => {
+  const cause = new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, "no Python at /x");
+  const error = new StillhouseError(FailureKind.FAILURE_KIND_WORKER_LOST, "lost 3 times", {
+    field: "compute.device",
+    retryable: true,
+    traceback: "line 1",
+    cause,
+  });
+  const back = fromFailure(Failure.decode(Failure.encode(toFailure(error)).finish()));
+  assert.equal(back.kind, error.kind);
+  assert.equal(back.message, "lost 3 times");
+  assert.equal(back.field, "compute.device");
+  assert.equal(back.retryable, true);
+  assert.equal(back.traceback, "line 1");
+  assert.ok(back.cause instanceof StillhouseError);
+  assert.equal(back.cause.message, "no Python at /x");
+});
+
+test("what is no StillhouseError is a defect with its stack", () => {
+  const failure = toFailure(new TypeError("x is not a function"));
+  assert.equal(failure.kind, FailureKind.FAILURE_KIND_INTERNAL);
+  assert.equal(failure.message, "x is not a function");
+  assert.match(failure.traceback, /errors\.test/);
+  assert.equal(toFailure("a string").message, "a string");
+});
