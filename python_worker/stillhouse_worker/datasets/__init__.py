@@ -1,0 +1,24 @@
+"""Labelled text: where sets come from, how they are split, tokenised and batched."""
+
+from .batching import (
+    Batch,
+    TokenSplit,
+    collate,
+    epoch_batches,
+    length_sorted_batches,
+    tokenise,
+)
+from .loading import load_dataset
+from .rows import Dataset, Split
+
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Split",
+    "TokenSplit",
+    "collate",
+    "epoch_batches",
+    "length_sorted_batches",
+    "load_dataset",
+    "tokenise",
+]

@@ -1,0 +1,148 @@
+"""From texts to token ids to padded batches; a set fits memory, so there is no data loader."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .rows import Split
+
+# Rows given to the tokenizer at once: enough to keep its threads busy, few enough that its
+# Python lists of ids stay small beside the flat tensors that are kept.
+_TOKENISE_ROWS = 4096
+
+
+class TokenSplit(NamedTuple):
+    """Token ids of all rows of a split, one after the other (N rows, n tokens in all).
+
+    Attributes:
+        input_ids: int32 [n].
+        token_type_ids: int32 [n]; 1 in the second text of a pair, else 0.
+        offsets: int64 [N + 1]; row r is [offsets[r], offsets[r + 1]).
+        labels: int64 [N].
+    """
+
+    input_ids: Tensor
+    token_type_ids: Tensor
+    offsets: Tensor
+    labels: Tensor
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each row, int64 [N]."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+
+class Batch(NamedTuple):
+    """Rows padded to the longest of them (b rows, s tokens).
+
+    Attributes:
+        input_ids: int64 [b, s]; 0 where padded.
+        token_type_ids: int64 [b, s]; 0 where padded.
+        mask: bool [b, s]; True at a real token.
+        labels: int64 [b].
+    """
+
+    input_ids: Tensor
+    token_type_ids: Tensor
+    mask: Tensor
+    labels: Tensor
+
+
+def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
+    """Turn the texts of a split into token ids, special tokens included.
+
+    Args:
+        split: single texts or pairs.
+        tokenizer: a fast tokenizer of ``transformers``.
+        max_length: tokens a row may have; a longer one is cut, the longer text of a pair first.
+    """
+    input_ids, token_type_ids, lengths = array("i"), array("i"), array("q", [0])
+    for start in range(0, len(split.labels), _TOKENISE_ROWS):
+        chunk = slice(start, start + _TOKENISE_ROWS)
+        encoded = tokenizer(
+            split.first[chunk],
+            None if split.second is None else split.second[chunk],
+            truncation="longest_first",
+            max_length=max_length,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=True,
+        )
+        for ids, types in zip(encoded["input_ids"], encoded["token_type_ids"], strict=True):
+            input_ids.extend(ids)
+            token_type_ids.extend(types)
+            lengths.append(len(ids))
+    return TokenSplit(
+        input_ids=torch.tensor(input_ids, dtype=torch.int32),
+        token_type_ids=torch.tensor(token_type_ids, dtype=torch.int32),
+        offsets=torch.tensor(lengths, dtype=torch.int64).cumsum(0),
+        labels=torch.tensor(split.labels, dtype=torch.int64),
+    )
+
+
+def collate(tokens: TokenSplit, rows: Tensor) -> Batch:
+    """Gather rows and pad them to the longest of them.
+
+    Args:
+        tokens: a tokenised split.
+        rows: row numbers, int64 [b], at least one.
+    """
+    starts = tokens.offsets[rows]  # [b]
+    lengths = tokens.offsets[rows + 1] - starts  # [b]
+    positions = torch.arange(int(lengths.max()))  # [s]
+    mask = positions < lengths[:, None]  # [b, s]
+    # Padding reads some token of another row, which the mask then sets to zero.
+    index = (starts[:, None] + positions).clamp(max=tokens.input_ids.numel() - 1)  # [b, s]
+    return Batch(
+        input_ids=tokens.input_ids[index].long() * mask,
+        token_type_ids=tokens.token_type_ids[index].long() * mask,
+        mask=mask,
+        labels=tokens.labels[rows],
+    )
+
+
+def epoch_batches(
+    lengths: Tensor, batch_size: int, generator: torch.Generator, pool_size: int = 32
+) -> list[Tensor]:
+    """One shuffled pass over all rows, with little padding.
+
+    Rows are shuffled and cut into pools of ``pool_size`` batches; each pool is sorted by length
+    and cut into batches, and the batches are shuffled. Each row comes exactly once; one batch may
+    be smaller.
+
+    Args:
+        lengths: tokens of each row, int64 [N].
+        batch_size: rows of a batch, > 0.
+        generator: decides the order; the same state gives the same batches.
+        pool_size: batches of a pool; 1 gives plain shuffling, more gives less padding.
+
+    Returns:
+        Row numbers of each batch, int64 [batch_size] each.
+    """
+    shuffled = torch.randperm(len(lengths), generator=generator)
+    batches: list[Tensor] = []
+    for pool in shuffled.split(pool_size * batch_size):
+        batches.extend(_sorted_by_length(pool, lengths).split(batch_size))
+    return _reordered(batches, torch.randperm(len(batches), generator=generator).tolist())
+
+
+def length_sorted_batches(lengths: Tensor, batch_size: int) -> list[Tensor]:
+    """All rows, longest first, for measuring: the least padding, and too little memory shows first.
+
+    Args:
+        lengths: tokens of each row, int64 [N].
+        batch_size: rows of a batch, > 0.
+    """
+    rows = _sorted_by_length(torch.arange(len(lengths)), lengths)
+    return list(rows.flip(0).split(batch_size))
+
+
+def _sorted_by_length(rows: Tensor, lengths: Tensor) -> Tensor:
+    return rows[torch.argsort(lengths[rows], stable=True)]
+
+
+def _reordered(batches: Sequence[Tensor], order: Sequence[int]) -> list[Tensor]:
+    return [batches[position] for position in order]
