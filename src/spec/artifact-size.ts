@@ -1,0 +1,47 @@
+import {
+  AttentionLabels,
+  type ExperimentSpec,
+  FloatType,
+} from "../generated/stillhouse/v1/spec.js";
+import type { Facts } from "./facts.js";
+
+/** From here on a person wants to know before the run how much is stored. */
+const LARGE_BYTES = 64_000_000;
+
+const BYTES_OF_FP32 = 4;
+const BYTES_OF_FP16 = 2;
+
+/** Bytes of the distilled data as it will be stored: samples, labels and attention labels. */
+export function artifactBytes(spec: ExperimentSpec, facts: Facts): number {
+  const { perClass = 0, seqLen = 0, artifactDtype } = spec.distilled ?? {};
+  const numClasses = facts.dataset.class_names.length;
+  const numSamples = perClass * numClasses;
+  const vectors = numSamples * seqLen * facts.model.width;
+  const labels = numSamples * numClasses;
+  const bytesOfAttention =
+    artifactDtype === FloatType.FLOAT_TYPE_FP16 ? BYTES_OF_FP16 : BYTES_OF_FP32;
+  return (
+    (vectors + labels) * BYTES_OF_FP32 +
+    numSamples * attentionNumbers(spec, facts) * bytesOfAttention
+  );
+}
+
+/** The sentence to show when the distilled data is large; undefined when it is not. */
+export function largeArtifactNotice(spec: ExperimentSpec, bytes: number): string | undefined {
+  if (bytes <= LARGE_BYTES) return undefined;
+  const size = `The distilled data will take ${Math.round(bytes / 1e6)} MB`;
+  const { attentionLabels, artifactDtype } = spec.distilled ?? {};
+  const canBeHalved =
+    attentionLabels === AttentionLabels.ATTENTION_LABELS_ALL &&
+    artifactDtype === FloatType.FLOAT_TYPE_FP32;
+  if (!canBeHalved) return `${size}.`;
+  return `${size}, nearly all of it attention labels; --artifact-dtype fp16 halves them.`;
+}
+
+/** Attention labels a sample: L x Hd x S for the first query, L x Hd x S x S for all of them. */
+function attentionNumbers(spec: ExperimentSpec, facts: Facts): number {
+  const { attentionLabels, seqLen = 0 } = spec.distilled ?? {};
+  const perQuery = facts.model.num_layers * facts.model.num_heads * seqLen;
+  if (attentionLabels === AttentionLabels.ATTENTION_LABELS_CLS) return perQuery;
+  return attentionLabels === AttentionLabels.ATTENTION_LABELS_ALL ? perQuery * seqLen : 0;
+}

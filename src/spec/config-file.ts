@@ -1,0 +1,58 @@
+import { parseDocument } from "yaml";
+import { invalid } from "./invalid.js";
+import { findSetting, SETTINGS } from "./settings.js";
+import { suggest } from "./suggestion.js";
+import { type Assignments, parseValue } from "./values.js";
+
+/**
+ * Reads the settings of a YAML or JSON file: a mapping from flag names to values.
+ *
+ * @param content of the file; JSON is read as the YAML that it is.
+ * @param fileName as messages name it.
+ * @throws StillhouseError INVALID for broken YAML, an unknown or repeated key, or a wrong value.
+ */
+export function parseConfigFile(content: string, fileName: string): Assignments {
+  const assignments = new Map<string, string | number | boolean>();
+  const seenFlags = new Set<string>();
+  for (const [key, raw] of Object.entries(readMapping(content, fileName))) {
+    const setting = findSetting(key);
+    if (setting === undefined) throw unknownKey(key, fileName);
+    if (seenFlags.has(setting.flag)) {
+      throw invalid(setting.path, `${fileName} gives ${setting.flag} twice; keep one of the two`);
+    }
+    seenFlags.add(setting.flag);
+    const label = `${key} in ${fileName}`;
+    for (const [path, value] of parseValue(setting, raw, label)) assignments.set(path, value);
+  }
+  return assignments;
+}
+
+function readMapping(content: string, fileName: string): Record<string, unknown> {
+  const document = parseDocument(content, { prettyErrors: true, uniqueKeys: true });
+  const broken = document.errors[0] ?? document.warnings[0];
+  if (broken !== undefined) {
+    const reason = broken.message.split("\n")[0]?.replace(/:$/, "");
+    throw invalid("", `${fileName} is no valid YAML or JSON: ${reason}`);
+  }
+  const root: unknown = readRoot(document, fileName);
+  if (root === null) return {};
+  if (typeof root === "object" && !Array.isArray(root)) return root as Record<string, unknown>;
+  throw invalid("", `${fileName} must hold settings as "flag: value", one a line`);
+}
+
+/** Aliases are refused at a depth where they would fill the memory; that is an error of the file. */
+function readRoot(document: ReturnType<typeof parseDocument>, fileName: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid("", `${fileName} is no valid YAML or JSON: ${reason}`);
+  }
+}
+
+function unknownKey(key: string, fileName: string) {
+  const flags = SETTINGS.map((setting) => setting.flag);
+  const meant = suggest(key.replaceAll("_", "-"), flags);
+  const hint = meant === undefined ? "--help lists all settings" : `did you mean ${meant}?`;
+  return invalid(key, `${fileName} has an unknown key ${JSON.stringify(key)}; ${hint}`);
+}

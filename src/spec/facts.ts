@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { Source } from "../generated/stillhouse/v1/spec.js";
+
+const count = z.number().int().nonnegative();
+const source = z.enum(["local", "hub", "packaged"]);
+/** Python says null or "" where there is nothing to say. */
+const optionalText = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? "");
+
+/** What the Python side finds out about a draft: the answer of `inspection.describe`. */
+export const factsSchema = z.object({
+  dataset: z.object({
+    name: z.string().min(1),
+    source,
+    data_dir: optionalText,
+    fingerprint: z.string().min(1),
+    substitute_for: optionalText,
+    class_names: z.array(z.string()).min(2),
+    text_columns: z.array(z.string()).min(1),
+    train_rows: count,
+    validation_rows: count,
+    test_rows: count,
+  }),
+  model: z.object({
+    name: z.string().min(1),
+    source,
+    fingerprint: z.string().min(1),
+    substitute_for: optionalText,
+    parameter_count: count,
+    num_layers: count,
+    num_heads: count,
+    width: count,
+    max_positions: count,
+  }),
+  device: z.object({
+    device: z.string().min(1),
+    name: z.string(),
+    cuda: z.boolean(),
+    /** The device computes bf16 fast. */
+    bf16: z.boolean(),
+  }),
+  notices: z.array(z.string()),
+});
+
+export type Facts = z.infer<typeof factsSchema>;
+
+/** The place where something was found, in the proto's words. */
+export const SOURCES: Readonly<Record<Facts["dataset"]["source"], Source>> = {
+  local: Source.SOURCE_LOCAL,
+  hub: Source.SOURCE_HUB,
+  packaged: Source.SOURCE_PACKAGED,
+};

@@ -1,0 +1,47 @@
+import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+
+/** A field of a spec that is no message. Enums are their names in the proto. */
+export type FieldValue = string | number | boolean;
+
+/** A spec in which nothing is set but every group is there to be filled in. */
+export function emptySpec(): ExperimentSpec {
+  return ExperimentSpec.fromPartial({
+    dataset: {},
+    model: {},
+    distilled: {},
+    inner: {},
+    outer: {},
+    evaluation: {},
+    baseline: {},
+    compute: {},
+  });
+}
+
+/**
+ * Reads a field by its path in the proto, such as "inner.lr_decay".
+ *
+ * An enum that is not set reads as its `_UNSPECIFIED` name; every other unset field as undefined.
+ */
+export function readField(spec: ExperimentSpec, path: string): FieldValue | undefined {
+  let value: unknown = spec;
+  for (const key of keysOf(path)) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value as FieldValue | undefined;
+}
+
+/** Sets a field by its path in the proto; the spec must have the group, as `emptySpec` has. */
+export function writeField(spec: ExperimentSpec, path: string, value: FieldValue): void {
+  const keys = keysOf(path);
+  const last = keys.pop() as string;
+  let group = spec as unknown as Record<string, unknown>;
+  for (const key of keys) group = group[key] as Record<string, unknown>;
+  group[last] = value;
+}
+
+function keysOf(path: string): string[] {
+  return path
+    .split(".")
+    .map((name) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
+}

@@ -1,0 +1,14 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+
+/** The error for a wrong value: one sentence, and the path of the field. */
+export function invalid(field: string, sentence: string): StillhouseError {
+  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, sentence, { field });
+}
+
+/** A value as it ends a sentence: numbers and words bare, everything else in quotes. */
+export function shown(value: unknown): string {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  const isBare = typeof value === "number" || /^[\w.+:-]+$/.test(text);
+  if (typeof value === "number") return String(value);
+  return isBare || typeof value !== "string" ? text : JSON.stringify(text);
+}

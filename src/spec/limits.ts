@@ -1,0 +1,85 @@
+import { type ExperimentSpec, FloatType, Init } from "../generated/stillhouse/v1/spec.js";
+import type { Facts } from "./facts.js";
+import { readField, writeField } from "./field-path.js";
+import { invalid } from "./invalid.js";
+import { settingOf } from "./settings.js";
+
+interface Limit {
+  readonly path: string;
+  readonly max: number;
+  /** What sets the limit, as the sentence names it. */
+  readonly reason: string;
+}
+
+/**
+ * Fits what the preset says to the data set and the model, and refuses what a draft says beyond it.
+ *
+ * @param notices gets a sentence for every value that gave way.
+ * @throws StillhouseError INVALID when a value of the draft is beyond a limit.
+ */
+export function fitToFacts(
+  spec: ExperimentSpec,
+  draft: ExperimentSpec,
+  facts: Facts,
+  notices: string[],
+): void {
+  fitInits(spec, draft, notices);
+  for (const limit of limitsOf(spec, facts)) fitLimit(limit, spec, draft, notices);
+  noteSlowPrecision(spec, facts, notices);
+}
+
+/** With one fixed head all test learners are the same: one says all. */
+function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]): void {
+  if (spec.model?.init !== Init.INIT_FIXED) return;
+  const given = draft.evaluation?.inits;
+  if (given !== undefined && given !== 1) {
+    notices.push(`--inits is 1 instead of ${given}: with --init fixed all learners are the same.`);
+  }
+  writeField(spec, "evaluation.inits", 1);
+  writeField(spec, "outer.validation_inits", 1);
+}
+
+function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
+  const { dataset, model } = facts;
+  const positions = { max: model.max_positions, reason: `the positions of ${model.name}` };
+  return [
+    { path: "distilled.seq_len", ...positions },
+    { path: "dataset.max_length", ...positions },
+    {
+      path: "outer.validations",
+      max: spec.outer?.steps ?? 0,
+      reason: "the number of outer steps",
+    },
+    {
+      path: "distilled.per_class",
+      max: Math.floor(dataset.train_rows / dataset.class_names.length),
+      reason: `the rows a class that ${dataset.name} has for training`,
+    },
+  ];
+}
+
+function fitLimit(
+  { path, max, reason }: Limit,
+  spec: ExperimentSpec,
+  draft: ExperimentSpec,
+  notices: string[],
+): void {
+  const value = readField(spec, path) as number;
+  if (value <= max) return;
+  const flag = `--${settingOf(path).flag}`;
+  if (readField(draft, path) !== undefined) {
+    throw invalid(path, `${flag} (${path}) must be at most ${max}, ${reason}, got ${value}`);
+  }
+  writeField(spec, path, max);
+  notices.push(`${flag} is ${max} instead of the preset's ${value}: ${reason}.`);
+}
+
+function noteSlowPrecision(spec: ExperimentSpec, facts: Facts, notices: string[]): void {
+  const precision = spec.compute?.precision;
+  const isSlow =
+    (precision === FloatType.FLOAT_TYPE_BF16 && !facts.device.bf16) ||
+    (precision === FloatType.FLOAT_TYPE_FP16 && !facts.device.cuda);
+  if (!isSlow) return;
+  const word = precision === FloatType.FLOAT_TYPE_BF16 ? "bf16" : "fp16";
+  notices.push(`${facts.device.name} has no fast ${word}; --precision fp32 may be faster.`);
+}

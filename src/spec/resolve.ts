@@ -1,0 +1,117 @@
+import type { Description } from "../generated/stillhouse/v1/service.js";
+import {
+  AttentionReduction,
+  type ExperimentSpec,
+  Preset,
+} from "../generated/stillhouse/v1/spec.js";
+import { describeSpec } from "./describe.js";
+import { type Facts, SOURCES } from "./facts.js";
+import { writeField } from "./field-path.js";
+import { invalid } from "./invalid.js";
+import { fitToFacts } from "./limits.js";
+import { type KnownPreset, LAMBDA_KEYS, presetSpec } from "./presets.js";
+import { fieldsOf } from "./setting.js";
+import { SETTINGS } from "./settings.js";
+import { givenValue, validateDraft, validateSpec } from "./validate.js";
+
+export interface ResolvedExperiment {
+  spec: ExperimentSpec;
+  description: Description;
+}
+
+/**
+ * Fills in a draft: what it gives, then what its preset says, then what was found out.
+ *
+ * Resolving a resolved spec gives the same spec, as long as the facts are the same.
+ *
+ * @param draft unset fields are undefined or `_UNSPECIFIED`.
+ * @param facts what the Python side found for the draft's data set, model and device.
+ * @throws StillhouseError INVALID that names the first field at fault.
+ */
+export function resolveSpec(draft: ExperimentSpec, facts: Facts): ResolvedExperiment {
+  validateDraft(draft);
+  const notices = [...facts.notices];
+  const preset = choosePreset(draft, facts, notices);
+  const spec = presetSpec(preset, facts.device);
+  overlay(spec, draft);
+  fillInFacts(spec, draft, facts);
+  fillInLambda(spec, draft);
+  fillInSteps(spec, draft, facts);
+  fitToFacts(spec, draft, facts, notices);
+  validateSpec(spec);
+  const reference = presetSpec(preset, facts.device);
+  return { spec, description: describeSpec(spec, reference, facts, notices) };
+}
+
+function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {
+  if (draft.preset === Preset.PRESET_STUDY || draft.preset === Preset.PRESET_CPU) {
+    return draft.preset;
+  }
+  if (facts.device.cuda) {
+    notices.push("Preset study was chosen: none was named, and the device is CUDA.");
+    return Preset.PRESET_STUDY;
+  }
+  notices.push("Preset cpu was chosen: none was named, and the device is no CUDA device.");
+  return Preset.PRESET_CPU;
+}
+
+function overlay(spec: ExperimentSpec, draft: ExperimentSpec): void {
+  for (const setting of SETTINGS) {
+    for (const path of fieldsOf(setting)) {
+      const value = givenValue(draft, setting, path);
+      if (value !== undefined) writeField(spec, path, value);
+    }
+  }
+}
+
+function fillInFacts(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts): void {
+  const { dataset, model, device } = facts;
+  refuseOther("dataset", draft.dataset?.fingerprint, dataset.fingerprint);
+  refuseOther("model", draft.model?.fingerprint, model.fingerprint);
+  for (const [group, found] of [["dataset", dataset] as const, ["model", model] as const]) {
+    writeField(spec, `${group}.name`, found.name);
+    writeField(spec, `${group}.source`, SOURCES[found.source]);
+    writeField(spec, `${group}.fingerprint`, found.fingerprint);
+    writeField(spec, `${group}.substitute_for`, found.substitute_for);
+  }
+  writeField(spec, "dataset.data_dir", dataset.source === "local" ? dataset.data_dir : "");
+  writeField(spec, "compute.device", device.device);
+}
+
+/** A draft with a fingerprint wants exactly that data, or those weights. */
+function refuseOther(group: "dataset" | "model", wanted: string | undefined, found: string): void {
+  if (!wanted || wanted === found) return;
+  const path = `${group}.fingerprint`;
+  throw invalid(path, `${path} must be that of the ${group} found, ${found}, got ${wanted}`);
+}
+
+function fillInLambda(spec: ExperimentSpec, draft: ExperimentSpec): void {
+  const isSumOverKeys =
+    spec.distilled?.attentionReduction === AttentionReduction.ATTENTION_REDUCTION_KEYS;
+  if (isSumOverKeys && draft.distilled?.attentionLambda === undefined) {
+    writeField(spec, "distilled.attention_lambda", LAMBDA_KEYS);
+  }
+}
+
+/** Makes epochs and steps agree: a draft gives one of them, or the preset does. */
+function fillInSteps(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts): void {
+  const givenSteps = draft.outer?.steps;
+  const areEpochsGiven = Boolean(draft.outer?.epochs);
+  if (givenSteps !== undefined && !areEpochsGiven) writeField(spec, "outer.epochs", 0);
+  const { epochs = 0, batchSize = 1 } = spec.outer ?? {};
+  if (epochs === 0) return;
+  const steps = stepsOfEpochs(epochs, facts.dataset.train_rows, batchSize);
+  if (givenSteps !== undefined && givenSteps !== steps) {
+    throw invalid(
+      "outer.steps",
+      "--epochs (outer.epochs) and --outer-steps (outer.steps) exclude each other, " +
+        `got ${epochs} and ${givenSteps}`,
+    );
+  }
+  writeField(spec, "outer.steps", steps);
+}
+
+function stepsOfEpochs(epochs: number, numRows: number, batchSize: number): number {
+  // A product such as 0.1 · 30 lies a hair above the whole number that is meant.
+  return Math.max(1, Math.ceil((epochs * numRows) / batchSize - 1e-9));
+}

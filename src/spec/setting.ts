@@ -1,0 +1,62 @@
+import type { Range } from "./range.js";
+
+/** A heading of the help. */
+export type Group =
+  | "Data and model"
+  | "Distilled data"
+  | "Inner steps (how a learner is trained on the distilled data)"
+  | "Outer steps (how the distilled data is trained)"
+  | "Evaluation and baselines"
+  | "Run";
+
+interface Described {
+  /** Name of the flag and of the key in a config file. */
+  readonly flag: string;
+  /** Field of the ExperimentSpec, in the proto's names. */
+  readonly path: string;
+  readonly help: string;
+}
+
+export interface ChoiceSetting extends Described {
+  readonly kind: "choice";
+  /** What a person writes, and what then stands in the spec. */
+  readonly choices: Readonly<Record<string, string>>;
+}
+
+export interface NumberSetting extends Described {
+  readonly kind: "number";
+  readonly range: Range;
+}
+
+export interface SwitchSetting extends Described {
+  readonly kind: "switch";
+}
+
+export interface TextSetting extends Described {
+  readonly kind: "text";
+  readonly pattern: RegExp;
+  /** What the pattern allows, as it ends the sentence "must be …". */
+  readonly allowed: string;
+  readonly placeholder: string;
+}
+
+/** Any of some names; each is a boolean field below the path. */
+export interface SubsetSetting extends Described {
+  readonly kind: "subset";
+  readonly members: readonly string[];
+}
+
+export type Setting = ChoiceSetting | NumberSetting | SwitchSetting | TextSetting | SubsetSetting;
+
+/** Paths of the fields that a setting fills in. */
+export function fieldsOf(setting: Setting): readonly string[] {
+  if (setting.kind !== "subset") return [setting.path];
+  return setting.members.map((member) => `${setting.path}.${member}`);
+}
+
+/** What the setting takes, as it ends the sentence "must be …" of a choice, switch or subset. */
+export function allowedWords(setting: ChoiceSetting | SwitchSetting | SubsetSetting): string {
+  if (setting.kind === "switch") return "true or false";
+  if (setting.kind === "choice") return `one of ${Object.keys(setting.choices).join(", ")}`;
+  return `all, none, or some of ${setting.members.join(",")}`;
+}

@@ -1,0 +1,256 @@
+import {
+  AttentionLabels,
+  AttentionReduction,
+  FloatType,
+  HeadInit,
+  Init,
+  Labels,
+  LearnLr,
+  Preset,
+  Protocol,
+  XInit,
+} from "../generated/stillhouse/v1/spec.js";
+import type { Range } from "./range.js";
+import {
+  type ChoiceSetting,
+  fieldsOf,
+  type Group,
+  type NumberSetting,
+  type Setting,
+  type SubsetSetting,
+  type SwitchSetting,
+  type TextSetting,
+} from "./setting.js";
+
+// Upper bounds of counts are far above any sensible use: they catch a slip of the keyboard before
+// it fills a disk or a queue.
+const COUNT: Range = { integer: true, min: 1, max: 1_000_000 };
+const COUNT_OR_NONE: Range = { ...COUNT, min: 0 };
+const INNER_STEPS: Range = { integer: true, min: 1, max: 10_000 };
+const OUTER_STEPS: Range = { integer: true, min: 1, max: 1_000_000_000 };
+/** The shortest pair of texts: a first token, two separators and a token of each text. */
+const TEXT_TOKENS: Range = { integer: true, min: 5, max: 1_000_000 };
+const UINT32: Range = { integer: true, min: 0, max: 2 ** 32 - 1 };
+const POSITIVE: Range = { min: 0, aboveMin: true };
+const NOT_NEGATIVE: Range = { min: 0 };
+const SHARE: Range = { min: 0, max: 1, belowMax: true };
+const POSITIVE_SHARE: Range = { ...SHARE, aboveMin: true };
+
+const ONE_LINE = /^[^\p{Cc}]{0,200}$/u;
+const FILLED_LINE = /^(?=.*\S)[^\p{Cc}]*$/u;
+const DEVICE = /^(auto|cpu|cuda(:\d{1,3})?)$/;
+
+/** Every setting of an experiment: the one place for its names, its range and what it does. */
+export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
+  "Data and model": [
+    text("dataset", "dataset.name", FILLED_LINE, "a name", "name", [
+      "A folder in --data-dir, else a name on the Hugging Face hub or of a packaged set",
+      "(default: ag_news; where it cannot be had, the packaged set)",
+    ]),
+    text("data-dir", "dataset.data_dir", FILLED_LINE, "a folder", "folder", [
+      "Folder that holds data set folders (default: STILLHOUSE_DATA_DIR, if set)",
+    ]),
+    text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
+      "A name on the hub, minilm (packaged), or a folder in the hub's format",
+      "(default: distilbert-base-uncased; where it cannot be had, minilm)",
+    ]),
+    number("max-length", "dataset.max_length", TEXT_TOKENS, "Tokens that a real text is cut to"),
+    number("validation-fraction", "dataset.validation_fraction", POSITIVE_SHARE, [
+      "Share of train that is held out as validation where the set has no validation split",
+    ]),
+  ],
+  "Distilled data": [
+    choice(
+      "sl",
+      "distilled.labels",
+      {
+        none: Labels.LABELS_HARD,
+        restricted: Labels.LABELS_RESTRICTED,
+        unrestricted: Labels.LABELS_UNRESTRICTED,
+      },
+      "Soft labels: none (fixed one-hot labels), learned probabilities, learned real numbers",
+    ),
+    choice(
+      "al",
+      "distilled.attention_labels",
+      {
+        none: AttentionLabels.ATTENTION_LABELS_NONE,
+        cls: AttentionLabels.ATTENTION_LABELS_CLS,
+        all: AttentionLabels.ATTENTION_LABELS_ALL,
+      },
+      "Attention labels: none, of the first token, of all tokens",
+    ),
+    number("lambda", "distilled.attention_lambda", NOT_NEGATIVE, [
+      "Weight of the attention loss; with --al-reduction keys its default is 1",
+    ]),
+    choice(
+      "al-reduction",
+      "distilled.attention_reduction",
+      {
+        elementwise: AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE,
+        keys: AttentionReduction.ATTENTION_REDUCTION_KEYS,
+      },
+      "Attention loss: mean over every element, or sum over keys and mean over the rest",
+    ),
+    number("per-class", "distilled.per_class", COUNT, "Distilled samples a class"),
+    number("seq-len", "distilled.seq_len", COUNT, "S: vectors a distilled sample"),
+    choice(
+      "x-init",
+      "distilled.x_init",
+      { noise: XInit.X_INIT_NOISE, real: XInit.X_INIT_REAL },
+      "Distilled samples start as N(0,1), or as embedded real texts of their class",
+    ),
+    choice(
+      "artifact-dtype",
+      "distilled.artifact_dtype",
+      { fp32: FloatType.FLOAT_TYPE_FP32, fp16: FloatType.FLOAT_TYPE_FP16 },
+      "Float type of the stored attention labels",
+    ),
+  ],
+  "Inner steps (how a learner is trained on the distilled data)": [
+    number("steps", "inner.steps", INNER_STEPS, "T: gradient steps"),
+    number("inner-lr", "inner.lr", POSITIVE, "η: rate of the first step"),
+    number("inner-lr-decay", "inner.lr_decay", POSITIVE, "γ: step t has the rate η·γ^(t-1)"),
+    choice(
+      "learn-lr",
+      "inner.learn_lr",
+      {
+        none: LearnLr.LEARN_LR_NONE,
+        shared: LearnLr.LEARN_LR_SHARED,
+        "per-step": LearnLr.LEARN_LR_PER_STEP,
+      },
+      "Learn η and γ with the distilled data (shared), or a rate for each step",
+    ),
+    choice(
+      "init",
+      "model.init",
+      { random: Init.INIT_RANDOM, fixed: Init.INIT_FIXED },
+      "Head of a learner: drawn anew each time, or always the same one",
+    ),
+    choice(
+      "head-init",
+      "model.head_init",
+      { default: HeadInit.HEAD_INIT_DEFAULT, normal: HeadInit.HEAD_INIT_NORMAL },
+      "Law of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias",
+    ),
+  ],
+  "Outer steps (how the distilled data is trained)": [
+    number("epochs", "outer.epochs", POSITIVE, "Passes over train; excludes --outer-steps"),
+    number("outer-steps", "outer.steps", OUTER_STEPS, "Outer steps; excludes --epochs"),
+    number("lr", "outer.lr", POSITIVE, "α: Adam's rate at its peak"),
+    number("batch-size", "outer.batch_size", COUNT, "Real texts an outer step"),
+    number("clip", "outer.clip", POSITIVE, "Largest norm of the gradient of the distilled data"),
+    number("warmup", "outer.warmup_fraction", SHARE, "Share of the steps in which the rate rises"),
+    toggle("accumulate-loss", "outer.accumulate_loss", "Sum the outer loss over all inner steps"),
+    choice(
+      "meta-gradient",
+      "outer.meta_gradient",
+      { unrolled: "unrolled", stepwise: "stepwise" },
+      "Algorithm of the meta-gradient; both give the same gradient",
+    ),
+    number("validations", "outer.validations", COUNT_OR_NONE, [
+      "How many times the validation accuracy is measured on the way",
+    ]),
+    number("validation-inits", "outer.validation_inits", COUNT, [
+      "Learners that each such measurement averages",
+    ]),
+  ],
+  "Evaluation and baselines": [
+    choice(
+      "protocol",
+      "evaluation.protocol",
+      { validation: Protocol.PROTOCOL_VALIDATION, paper: Protocol.PROTOCOL_PAPER },
+      "Keep the step with the best validation accuracy, or the last one as the study does",
+    ),
+    number("inits", "evaluation.inits", COUNT, "Test learners of the distilled data"),
+    subset(
+      "baselines",
+      "baseline",
+      ["full", "random", "untrained"],
+      ["Which baselines run: all, none, or some of full,random,untrained"],
+    ),
+    number("baseline-inits", "evaluation.baseline_inits", COUNT, [
+      "Test learners of the baselines random and untrained",
+    ]),
+    number("full-epochs", "baseline.full_epochs", COUNT, "Full data: passes over train"),
+    number("full-batch-size", "baseline.full_batch_size", COUNT, "Full data: texts a step"),
+    number("full-lr", "baseline.full_lr", POSITIVE, "Full data: Adam's rate at its peak"),
+    number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),
+  ],
+  Run: [
+    choice("preset", "preset", { study: Preset.PRESET_STUDY, cpu: Preset.PRESET_CPU }, [
+      "Values of all settings that are not given (default: study with CUDA, else cpu)",
+    ]),
+    text("device", "compute.device", DEVICE, "auto, cpu, cuda or cuda:N", "device", [
+      "auto, cpu, cuda or cuda:N (default: auto)",
+    ]),
+    choice(
+      "precision",
+      "compute.precision",
+      {
+        fp32: FloatType.FLOAT_TYPE_FP32,
+        bf16: FloatType.FLOAT_TYPE_BF16,
+        fp16: FloatType.FLOAT_TYPE_FP16,
+      },
+      "Autocast type for real texts; inner steps and updates are fp32 (default: by the device)",
+    ),
+    number("seed", "seed", UINT32, "Seed of everything random but the validation split"),
+    text("name", "name", ONE_LINE, "one line of at most 200 characters", "text", [
+      "Free text that names the experiment in lists",
+    ]),
+  ],
+};
+
+export const SETTINGS: readonly Setting[] = Object.values(SETTINGS_BY_GROUP).flat();
+
+const BY_FLAG = new Map(SETTINGS.map((setting) => [setting.flag, setting]));
+
+/** The setting behind a flag or a config key (`inner-lr`; `inner_lr` means the same). */
+export function findSetting(key: string): Setting | undefined {
+  return BY_FLAG.get(key.replaceAll("_", "-"));
+}
+
+/** The setting that fills in a field. */
+export function settingOf(path: string): Setting {
+  const setting = SETTINGS.find((candidate) => fieldsOf(candidate).includes(path));
+  if (setting === undefined) throw new Error(`no setting has the field ${path}`);
+  return setting;
+}
+
+type Help = string | readonly string[];
+
+function joined(help: Help): string {
+  return typeof help === "string" ? help : help.join(" ");
+}
+
+function choice(
+  flag: string,
+  path: string,
+  choices: Record<string, string>,
+  help: Help,
+): ChoiceSetting {
+  return { kind: "choice", flag, path, choices, help: joined(help) };
+}
+
+function number(flag: string, path: string, range: Range, help: Help): NumberSetting {
+  return { kind: "number", flag, path, range, help: joined(help) };
+}
+
+function toggle(flag: string, path: string, help: Help): SwitchSetting {
+  return { kind: "switch", flag, path, help: joined(help) };
+}
+
+function text(
+  flag: string,
+  path: string,
+  pattern: RegExp,
+  allowed: string,
+  placeholder: string,
+  help: Help,
+): TextSetting {
+  return { kind: "text", flag, path, pattern, allowed, placeholder, help: joined(help) };
+}
+
+function subset(flag: string, path: string, members: readonly string[], help: Help): SubsetSetting {
+  return { kind: "subset", flag, path, members, help: joined(help) };
+}

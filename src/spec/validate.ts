@@ -1,0 +1,107 @@
+import { type ExperimentSpec, Init, Protocol, Source } from "../generated/stillhouse/v1/spec.js";
+import { type FieldValue, readField } from "./field-path.js";
+import { invalid, shown } from "./invalid.js";
+import { fieldsOf, type Setting } from "./setting.js";
+import { SETTINGS } from "./settings.js";
+import { checkField } from "./values.js";
+
+/** What is found out, not chosen: no flag sets it, and a resolved spec must have it all the same. */
+const FOUND_TEXTS = [
+  "dataset.fingerprint",
+  "dataset.substitute_for",
+  "model.fingerprint",
+  "model.substitute_for",
+];
+const MAY_BE_EMPTY = ["name", "dataset.data_dir", "dataset.substitute_for", "model.substitute_for"];
+
+/**
+ * Checks that a resolved spec has every field, and each in its range.
+ *
+ * @throws StillhouseError INVALID that names the first field at fault.
+ */
+export function validateSpec(spec: ExperimentSpec): void {
+  for (const setting of SETTINGS) {
+    for (const path of fieldsOf(setting)) checkResolvedField(spec, setting, path);
+  }
+  for (const path of FOUND_TEXTS) requireText(path, readField(spec, path));
+  requireSource("dataset.source", spec.dataset?.source);
+  requireSource("model.source", spec.model?.source);
+  checkCombinations(spec);
+}
+
+/**
+ * Checks that what a draft gives is in its range.
+ *
+ * @throws StillhouseError INVALID that names the first field at fault.
+ */
+export function validateDraft(draft: ExperimentSpec): void {
+  for (const setting of SETTINGS) {
+    for (const path of fieldsOf(setting)) {
+      const value = givenValue(draft, setting, path);
+      if (value === undefined || isLeftToSteps(draft, path, value)) continue;
+      if (value === "" && MAY_BE_EMPTY.includes(path)) continue;
+      checkField(setting, path, value);
+    }
+  }
+}
+
+/** The value of a setting's field where the draft gives one. */
+export function givenValue(
+  draft: ExperimentSpec,
+  setting: Setting,
+  path: string,
+): FieldValue | undefined {
+  const value = readField(draft, path);
+  const isUnsetEnum = setting.kind === "choice" && String(value).endsWith("_UNSPECIFIED");
+  return isUnsetEnum ? undefined : value;
+}
+
+function checkResolvedField(spec: ExperimentSpec, setting: Setting, path: string): void {
+  const value = givenValue(spec, setting, path);
+  if (value === undefined) throw notSet(path);
+  if (isLeftToSteps(spec, path, value)) return;
+  if (value === "" && MAY_BE_EMPTY.includes(path)) return;
+  checkField(setting, path, value);
+}
+
+/** Epochs are 0 where the number of steps was given instead. */
+function isLeftToSteps(spec: ExperimentSpec, path: string, value: FieldValue): boolean {
+  return path === "outer.epochs" && value === 0 && spec.outer?.steps !== undefined;
+}
+
+function checkCombinations(spec: ExperimentSpec): void {
+  const { model, outer, evaluation, compute, dataset } = spec;
+  if (compute?.device === "auto") {
+    throw invalid("compute.device", "compute.device of a resolved spec must name a device");
+  }
+  if (dataset?.source === Source.SOURCE_LOCAL && !dataset.dataDir) throw notSet("dataset.data_dir");
+  if (model?.init === Init.INIT_FIXED && evaluation?.inits !== 1) {
+    throw invalid(
+      "evaluation.inits",
+      `--inits (evaluation.inits) must be 1 with --init fixed, got ${shown(evaluation?.inits)}`,
+    );
+  }
+  if (evaluation?.protocol === Protocol.PROTOCOL_VALIDATION && outer?.validations === 0) {
+    throw invalid(
+      "outer.validations",
+      "--validations (outer.validations) must be ≥ 1 with --protocol validation, got 0",
+    );
+  }
+}
+
+function requireText(path: string, value: FieldValue | undefined): void {
+  if (value === undefined || (value === "" && !MAY_BE_EMPTY.includes(path))) throw notSet(path);
+}
+
+function requireSource(path: string, source: Source | undefined): void {
+  const known: (Source | undefined)[] = [
+    Source.SOURCE_LOCAL,
+    Source.SOURCE_HUB,
+    Source.SOURCE_PACKAGED,
+  ];
+  if (!known.includes(source)) throw notSet(path);
+}
+
+function notSet(path: string) {
+  return invalid(path, `${path} is not set; a resolved spec has every field set`);
+}
