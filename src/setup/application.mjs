@@ -1,0 +1,23 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { SetupError } from "./failure.mjs";
+
+/**
+ * Runs the program itself in this process, so that a signal reaches it directly.
+ *
+ * @param {string} root
+ * @param {string[]} argv
+ * @returns {Promise<undefined>} the program sets the exit code
+ */
+export async function runApplication(root, argv) {
+  const path = join(root, "src", "main.ts");
+  if (!existsSync(path)) {
+    throw new SetupError(`${path} is missing. Bring it back with: git checkout -- src/main.ts`);
+  }
+  const { register } = await import("tsx/esm/api");
+  register();
+  const { main } = await import(pathToFileURL(path).href);
+  await main(argv);
+}

@@ -1,0 +1,156 @@
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { runApplication } from "./application.mjs";
+import { runBench } from "./bench.mjs";
+import { runBuild } from "./build.mjs";
+import { runChecks, runFormat } from "./check.mjs";
+import { SetupError } from "./failure.mjs";
+import { generatedCode } from "./generated-code.mjs";
+import { setUp } from "./setup.mjs";
+import { runTests } from "./test.mjs";
+
+/**
+ * @typedef {object} Command
+ * @property {string} summary
+ * @property {string} usage
+ * @property {string[]} [details] more lines of its help
+ * @property {boolean} [ownHelp] whether `--help` is passed on
+ * @property {import("./steps.mjs").Step} [force] a part of the set-up to make anew
+ * @property {(root: string, args: string[]) => Promise<number | undefined>} run
+ *   returns the exit code, or undefined when the program that ran has set it
+ */
+
+/** @type {Record<string, Command>} */
+const COMMANDS = {
+  experiment: {
+    summary: "distil a data set and measure what one gradient step on it gives",
+    usage: "npm run experiment -- [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["experiment", ...args]),
+  },
+  doctor: {
+    summary: "show versions, devices, what is cached and what can be reached",
+    usage: "npm run doctor -- [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["doctor", ...args]),
+  },
+  setup: {
+    summary: "only the set-up that every command starts with",
+    usage: "npm run setup",
+    details: [
+      "Installs the npm packages (node_modules), a Python environment (.venv) and the generated",
+      "code. What is up to date is left alone. To make a part anew, delete its folder.",
+      "STILLHOUSE_PYTHON names the Python to make the environment with.",
+    ],
+    run: async (_, args) => {
+      refuseArguments("setup", args);
+      console.error("Stillhouse is set up.");
+      return 0;
+    },
+  },
+  test: {
+    summary: "run the tests of both languages",
+    usage: "npm test -- [PATH…] [OPTIONS OF THE RUNNER]",
+    details: [
+      "PATH is a file or folder under test/ (TypeScript) or python_worker/tests (Python; `::name`",
+      "picks one test). With paths of one language, options go to its runner.",
+    ],
+    run: runTests,
+  },
+  check: {
+    summary: "format, lint, types and import rules of both languages",
+    usage: "npm run check",
+    run: async (root, args) => {
+      refuseArguments("check", args);
+      return runChecks(root);
+    },
+  },
+  format: {
+    summary: "format the code and apply the safe fixes",
+    usage: "npm run format",
+    run: async (root, args) => {
+      refuseArguments("format", args);
+      return runFormat(root);
+    },
+  },
+  generate: {
+    summary: "generate the code of both languages from proto/ anew",
+    usage: "npm run generate",
+    force: generatedCode,
+    run: async (_, args) => {
+      refuseArguments("generate", args);
+      console.error("Generated src/generated and python_worker/stillhouse.");
+      return 0;
+    },
+  },
+  build: {
+    summary: "write the dashboard to dist/dashboard",
+    usage: "npm run build",
+    run: async (root, args) => {
+      refuseArguments("build", args);
+      return runBuild(root);
+    },
+  },
+  bench: {
+    summary: "run a benchmark",
+    usage: "npm run bench -- NAME [FLAGS OF THE BENCHMARK]",
+    run: runBench,
+  },
+};
+
+/**
+ * Runs one npm script: the set-up, then what the script is for. Sets the exit code.
+ *
+ * @param {string[]} argv the script's name and its arguments
+ */
+export async function runCommand([name = "", ...args]) {
+  const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+  try {
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (!command) return showOverview(name);
+    if (!command.ownHelp && args.some((arg) => arg === "--help" || arg === "-h")) {
+      console.log(commandHelp(command));
+      return;
+    }
+    await setUp(root, process.env, { force: command.force });
+    process.exitCode = (await command.run(root, args)) ?? process.exitCode;
+  } catch (error) {
+    console.error(describe(error));
+    process.exitCode = error instanceof SetupError ? error.exitCode : 1;
+  }
+}
+
+/** @param {string} name the unknown name, or what asks for help */
+function showOverview(name) {
+  const asked = ["", "help", "--help", "-h"].includes(name);
+  const names = Object.keys(COMMANDS);
+  const lines = names.map((key) => `  npm run ${key.padEnd(12)}${COMMANDS[key]?.summary}`);
+  const text = `Commands (each sets up what is missing first; -- --help says more):\n${lines.join("\n")}`;
+  if (asked) console.log(text);
+  else {
+    console.error(`There is no command "${name}".\n\n${text}`);
+    process.exitCode = 2;
+  }
+}
+
+/** @param {Command} command */
+function commandHelp({ summary, usage, details = [] }) {
+  const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`;
+  return [`Usage: ${usage}`, "", sentence, ...details].join("\n");
+}
+
+/** @param {string} name @param {string[]} args */
+function refuseArguments(name, args) {
+  if (args.length === 0) return;
+  throw new SetupError(`npm run ${name} takes no arguments, got: ${args.join(" ")}`, 2);
+}
+
+/** @param {unknown} error */
+function describe(error) {
+  if (error instanceof SetupError) return error.message;
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return process.env.STILLHOUSE_DEBUG
+    ? stack
+    : `This should not have happened: ${message}\nSTILLHOUSE_DEBUG=1 shows where.`;
+}

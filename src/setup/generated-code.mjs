@@ -1,0 +1,118 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join, relative } from "node:path";
+
+import { explain } from "./failure.mjs";
+import { pythonPath } from "./python-environment.mjs";
+import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
+
+const STAMP = ".stamp.json";
+const DRAFT = join(".setup", "generated");
+const TS_OPTIONS = [
+  "outputServices=grpc-js",
+  "esModuleInterop=true",
+  "oneof=unions-value",
+  "forceLong=bigint",
+  "useDate=true",
+  "stringEnums=true",
+  "importSuffix=.js",
+  "env=node",
+  // JSON has the proto's field names, as everything that people and Python read has them.
+  "snakeToCamel=keys",
+  "protoJsonFormat=false",
+].join(",");
+
+// Name inside the draft folder → place in the project.
+const OUTPUTS = {
+  typescript: join("src", "generated"),
+  [join("python", "stillhouse")]: join("python_worker", "stillhouse"),
+};
+
+/** @type {import("./steps.mjs").Step} */
+export const generatedCode = {
+  name: "Generated code",
+  unfinished: [DRAFT],
+
+  isCurrent({ root }) {
+    const fresh = wanted(root);
+    return Object.values(OUTPUTS).every(
+      (place) => readStamp(join(root, place, STAMP))?.fingerprint === fresh,
+    );
+  },
+
+  async build(context) {
+    const { root } = context;
+    const draft = join(root, DRAFT);
+    rmSync(draft, { recursive: true, force: true });
+    await generate(context, draft);
+    for (const [name, place] of Object.entries(OUTPUTS)) {
+      writeStamp(join(draft, name, STAMP), { fingerprint: wanted(root) });
+      replaceFolder(join(root, place), join(draft, name));
+    }
+    rmSync(draft, { recursive: true, force: true });
+  },
+};
+
+/** @param {import("./steps.mjs").Context} context @param {string} draft */
+async function generate({ root, env, run }, draft) {
+  for (const name of ["typescript", "python"]) mkdirSync(join(draft, name), { recursive: true });
+  const logPath = join(root, ".setup", "protoc.log");
+  const { exitCode, output } = await run(
+    pythonPath(root),
+    ["-I", "-m", "grpc_tools.protoc", ...protocArguments(root, draft)],
+    { env, logPath },
+  );
+  if (exitCode !== 0) throw explain({ tool: "protoc", root, logPath }, output, exitCode);
+  for (const folder of ["stillhouse", join("stillhouse", "v1")]) {
+    writeFileSync(join(draft, "python", folder, "__init__.py"), "");
+  }
+}
+
+/** @param {string} root @param {string} draft */
+function protocArguments(root, draft) {
+  const plugin = (/** @type {string} */ name, /** @type {string} */ path) =>
+    `--plugin=protoc-gen-${name}=${join(root, path)}`;
+  const python = join(draft, "python");
+  return [
+    "--proto_path=proto",
+    plugin("ts_proto", "node_modules/.bin/protoc-gen-ts_proto"),
+    `--ts_proto_out=${join(draft, "typescript")}`,
+    `--ts_proto_opt=${TS_OPTIONS}`,
+    `--python_out=${python}`,
+    `--grpc_python_out=${python}`,
+    plugin("mypy", ".venv/bin/protoc-gen-mypy"),
+    `--mypy_out=quiet:${python}`,
+    plugin("mypy_grpc", ".venv/bin/protoc-gen-mypy_grpc"),
+    `--mypy_grpc_out=quiet:${python}`,
+    ...protoFiles(root).map((path) => relative(root, path)),
+  ];
+}
+
+/** @param {string} place @param {string} fresh */
+function replaceFolder(place, fresh) {
+  if (existsSync(place)) renameSync(place, `${fresh}-before`);
+  renameSync(fresh, place);
+}
+
+/** @param {string} root @returns {string[]} sorted */
+function protoFiles(root) {
+  const folder = join(root, "proto", "stillhouse", "v1");
+  const names = readdirSync(folder).filter((name) => name.endsWith(".proto"));
+  return names.sort().map((name) => join(folder, name));
+}
+
+/** @param {string} root */
+function wanted(root) {
+  const protos = protoFiles(root).flatMap((path) => [relative(root, path), readFileSync(path)]);
+  const tsProto = readFileSync(join(root, "node_modules", "ts-proto", "package.json"));
+  const lock = readFileSync(join(root, "python_worker", "requirements.lock"), "utf8");
+  const generators = lock.match(/^(grpcio-tools|mypy-protobuf|protobuf)==.*$/gm) ?? [];
+  return fingerprint([...protos, tsProto, ...generators, TS_OPTIONS]);
+}

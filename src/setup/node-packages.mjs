@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { explain, SetupError } from "./failure.mjs";
+import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
+
+// Every binary comes inside a package, so no package needs to run a script of its own at install.
+// --include=dev and --loglevel: `npm run -s` and NODE_ENV=production would pass their own down.
+const NPM_CI = [
+  "ci",
+  "--ignore-scripts",
+  "--include=dev",
+  "--no-audit",
+  "--no-fund",
+  "--no-progress",
+  "--loglevel=http",
+];
+
+/** @type {import("./steps.mjs").Step} */
+export const nodePackages = {
+  name: "npm packages",
+  unfinished: ["node_modules"],
+
+  isCurrent({ root }) {
+    const stamp = readStamp(stampPath(root));
+    return stamp?.fingerprint === wanted(root) && directPackages(root).every(existsSync);
+  },
+
+  async build({ root, env, run, progress }) {
+    let numFetched = 0;
+    const logPath = join(root, ".setup", "npm.log");
+    const onLine = (/** @type {string} */ line) => {
+      if (/^npm http (fetch|cache)/.test(line)) progress.detail(`${++numFetched} packages fetched`);
+      if (/attempt \d+ failed/.test(line))
+        progress.detail("the registry does not answer, retrying");
+    };
+    const { exitCode, output } = await run("npm", NPM_CI, { env, logPath, onLine });
+    if (exitCode === 127) throw new SetupError(NO_NPM);
+    if (exitCode !== 0) throw explain({ tool: "npm", root, logPath }, output, exitCode);
+    writeStamp(stampPath(root), { fingerprint: wanted(root) });
+  },
+};
+
+const NO_NPM =
+  "npm is not on the PATH. It comes with Node from nodejs.org; on Debian or Ubuntu: sudo apt-get install npm";
+
+/** @param {string} root */
+function stampPath(root) {
+  return join(root, "node_modules", ".stillhouse-stamp.json");
+}
+
+/** @param {string} root */
+function wanted(root) {
+  const lock = readFileSync(join(root, "package-lock.json"));
+  // Native add-ons fit one binary interface, platform and processor.
+  return fingerprint([lock, process.versions.modules ?? "", process.platform, process.arch]);
+}
+
+/** Folders of the packages that package.json names. @param {string} root */
+function directPackages(root) {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  );
+  const names = Object.keys({ ...dependencies, ...devDependencies });
+  return names.map((name) => join(root, "node_modules", name, "package.json"));
+}

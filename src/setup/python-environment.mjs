@@ -1,0 +1,157 @@
+import { accessSync, constants, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { explain } from "./failure.mjs";
+import { createPipReader } from "./pip-output.mjs";
+import { fingerprint, readStamp, removeStamp, writeStamp } from "./stamp.mjs";
+
+const FOLDER = ".venv";
+const LOCKS = ["requirements.lock", "packaged.lock"];
+
+/** @type {import("./steps.mjs").Step} */
+export const pythonEnvironment = {
+  name: "Python environment",
+  unfinished: [FOLDER],
+
+  isCurrent({ root }) {
+    const stamp = readStamp(stampPath(root));
+    return stamp?.fingerprint === wanted(root) && isIntact(root, stamp, pinned(root));
+  },
+
+  async build(context) {
+    const { root } = context;
+    const stamp = readStamp(stampPath(root));
+    const before = /** @type {Record<string, string>} */ (stamp?.pinned ?? {});
+    // An environment that is only out of date is brought up to date in place, which takes seconds.
+    if (stamp && stamp.root === root && isIntact(root, stamp, before)) {
+      removeStamp(stampPath(root));
+    } else await makeEnvironment(context);
+    await installPackages(context, before);
+    const interpreter = realpathSync(pythonPath(root));
+    const facts = { fingerprint: wanted(root), root, interpreter, pinned: pinned(root) };
+    writeStamp(stampPath(root), facts);
+  },
+};
+
+/** The Python of the project's environment. @param {string} root */
+export function pythonPath(root) {
+  return join(root, FOLDER, "bin", "python");
+}
+
+/** @param {import("./steps.mjs").Context} context */
+async function makeEnvironment(context) {
+  const { root, progress, findPython } = context;
+  rmSync(join(root, FOLDER), { recursive: true, force: true });
+  progress.detail("making .venv");
+  const { executable } = await findPython();
+  await python(context, executable, ["-I", "-m", "venv", FOLDER]);
+  // pip first: the one that comes with Python may be too old to report its downloads.
+  await pip(context, ["install", "--quiet", `pip==${pinned(root).pip}`]);
+}
+
+/**
+ * @param {import("./steps.mjs").Context} context
+ * @param {Record<string, string>} before what the lock files pinned when it was last installed
+ */
+async function installPackages(context, before) {
+  const now = pinned(context.root);
+  const dropped = Object.keys(before).filter((name) => !(name in now));
+  if (dropped.length > 0) await pip(context, ["uninstall", "--yes", ...dropped]);
+  const lock = (/** @type {string} */ name) => ["--requirement", join("python_worker", name)];
+  const report = ["--progress-bar", "raw"];
+  await pip(context, ["install", ...report, ...lock("requirements.lock")]);
+  await pip(context, ["install", ...report, "--no-deps", ...lock("packaged.lock")]);
+  const editable = ["--no-build-isolation", "--no-deps", "--editable", "python_worker"];
+  await pip(context, ["install", ...editable]);
+}
+
+/** @param {import("./steps.mjs").Context} context @param {string[]} args */
+function pip(context, args) {
+  const [command = "", ...rest] = args;
+  const options = ["--no-input", "--disable-pip-version-check"];
+  return python(context, pythonPath(context.root), [
+    "-I",
+    "-m",
+    "pip",
+    command,
+    ...options,
+    ...rest,
+  ]);
+}
+
+/** @param {import("./steps.mjs").Context} context @param {string} program @param {string[]} args */
+async function python({ root, env, run, progress }, program, args) {
+  const logPath = join(root, ".setup", "pip.log");
+  const numPackages = Object.keys(pinned(root)).length;
+  const onLine = createPipReader(numPackages, (text) => progress.detail(text));
+  // A person's own pip settings must not send packages elsewhere than into the environment.
+  const { PIP_TARGET, PIP_PREFIX, ...rest } = env;
+  const result = await run(program, args, { env: { ...rest, PIP_USER: "0" }, logPath, onLine });
+  if (result.exitCode !== 0) {
+    throw explain({ tool: "pip", root, logPath }, result.output, result.exitCode);
+  }
+}
+
+/** @param {string} root */
+function stampPath(root) {
+  return join(root, FOLDER, "stillhouse-stamp.json");
+}
+
+/** @param {string} root */
+function wanted(root) {
+  const files = [...LOCKS, "pyproject.toml"].map((name) =>
+    readFileSync(join(root, "python_worker", name)),
+  );
+  // The root, since an environment does not survive being moved.
+  return fingerprint([...files, root]);
+}
+
+/**
+ * Whether the environment of this stamp is still there, whole, on the Python that it was made with.
+ *
+ * @param {string} root
+ * @param {Record<string, unknown>} stamp
+ * @param {Record<string, string>} packages
+ */
+function isIntact(root, stamp, packages) {
+  try {
+    accessSync(pythonPath(root), constants.X_OK);
+    if (realpathSync(pythonPath(root)) !== stamp.interpreter) return false;
+    const installed = installedVersions(root);
+    return Object.entries(packages).every(([name, version]) => installed.get(name) === version);
+  } catch {
+    // A file that should be there is not.
+    return false;
+  }
+}
+
+/** @param {string} root @returns {Map<string, string>} normalised name to version */
+function installedVersions(root) {
+  const lib = join(root, FOLDER, "lib");
+  const [pythonFolder = ""] = readdirSync(lib);
+  const installed = new Map();
+  for (const entry of readdirSync(join(lib, pythonFolder, "site-packages"))) {
+    const match = entry.match(/^(.+)-([^-]+)\.dist-info$/);
+    // A local build of a version (2.13.0+cpu) is that version.
+    if (match?.[1] && match[2]) installed.set(normalise(match[1]), match[2].replace(/\+.*/, ""));
+  }
+  return installed;
+}
+
+/** Normalised name to version, of all lock files. @param {string} root */
+function pinned(root) {
+  /** @type {Record<string, string>} */
+  const versions = {};
+  for (const lock of LOCKS) {
+    for (const line of readFileSync(join(root, "python_worker", lock), "utf8").split("\n")) {
+      const match = line.match(/^([\w.-]+)==([\w.+!-]+)/);
+      if (match?.[1] && match[2]) versions[normalise(match[1])] = match[2];
+    }
+  }
+  return versions;
+}
+
+/** @param {string} name */
+function normalise(name) {
+  return name.replace(/[-_.]+/g, "-").toLowerCase();
+}

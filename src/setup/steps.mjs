@@ -1,0 +1,50 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { generatedCode } from "./generated-code.mjs";
+import { nodePackages } from "./node-packages.mjs";
+import { pythonEnvironment } from "./python-environment.mjs";
+
+/**
+ * @typedef {object} RunOptions
+ * @property {NodeJS.ProcessEnv} env
+ * @property {string} logPath
+ * @property {(line: string) => void} [onLine]
+ *
+ * @typedef {object} Context
+ * @property {string} root the project folder, absolute
+ * @property {NodeJS.ProcessEnv} env
+ * @property {import("./progress.mjs").Progress} progress
+ * @property {() => Promise<import("./find-python.mjs").FoundPython>} findPython
+ * @property {(program: string, args: string[], options: RunOptions) =>
+ *   Promise<import("./child.mjs").ChildResult>} run ends with the set-up
+ *
+ * A part of the set-up. It builds first and marks last, so that a build that ended early, whatever
+ * ended it, does not count as made.
+ *
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {string[]} unfinished what a build that ended early leaves, relative to the project folder
+ * @property {(place: { root: string }) => boolean} isCurrent cheap: reads a few small files
+ * @property {(context: Context) => Promise<void>} build
+ */
+
+/** In this order: each needs those before it. @type {Step[]} */
+export const STEPS = [nodePackages, pythonEnvironment, generatedCode];
+
+/** @param {Step} step @param {string} root */
+export function isCurrent(step, root) {
+  try {
+    return step.isCurrent({ root });
+  } catch {
+    // What it would read is not there yet.
+    return false;
+  }
+}
+
+/** Removes what a build left unfinished. @param {Step} step @param {string} root */
+export function discard(step, root) {
+  for (const path of step.unfinished) {
+    rmSync(join(root, path), { recursive: true, force: true, maxRetries: 3 });
+  }
+}
