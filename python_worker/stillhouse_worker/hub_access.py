@@ -1,9 +1,10 @@
-"""Whether the Hugging Face hub can be reached, and where its caches are."""
+"""Whether the Hugging Face hub can be reached, what it has, and where its caches are."""
 
 import os
 import threading
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 # A name server that does not answer holds a look-up longer than any timeout of the HTTP client,
 # so the whole check has a limit of its own.
@@ -42,6 +43,34 @@ def hub_endpoint() -> str:
     return constants.ENDPOINT
 
 
+def hub_has(repo: str, kind: Literal["model", "dataset"]) -> bool:
+    """Whether the hub, which must be reachable, has a repository of that name.
+
+    When the hub gives no clear answer, this is True: the download that follows tells what is wrong.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return HfApi().repo_exists(repo, repo_type=kind)
+    except HFValidationError:
+        return False
+    except Exception:  # whichever HTTP client the installed hub library brings
+        return True
+
+
+def cached_snapshot(repo: str) -> Path | None:
+    """Folder of a model repository in the hub's cache, when its config.json is there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(repo, "config.json")
+    except HFValidationError:
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
 def datasets_cache() -> Path:
     """Folder in which the ``datasets`` library keeps prepared sets.
 
@@ -53,7 +82,7 @@ def datasets_cache() -> Path:
 
 
 def _ask(endpoint: str) -> str:
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import get_session
 
     try:
         response = get_session().head(endpoint, timeout=_REQUEST_TIMEOUT_S)

@@ -1,7 +1,6 @@
 """From texts to token ids to padded batches; a set fits memory, so there is no data loader."""
 
 from array import array
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -124,9 +123,10 @@ def epoch_batches(
     """
     shuffled = torch.randperm(len(lengths), generator=generator)
     batches: list[Tensor] = []
-    for pool in shuffled.split(pool_size * batch_size):
-        batches.extend(_sorted_by_length(pool, lengths).split(batch_size))
-    return _reordered(batches, torch.randperm(len(batches), generator=generator).tolist())
+    for pool in torch.split(shuffled, pool_size * batch_size):
+        batches.extend(torch.split(_sorted_by_length(pool, lengths), batch_size))
+    order = torch.randperm(len(batches), generator=generator).tolist()
+    return [batches[position] for position in order]
 
 
 def length_sorted_batches(lengths: Tensor, batch_size: int) -> list[Tensor]:
@@ -137,12 +137,8 @@ def length_sorted_batches(lengths: Tensor, batch_size: int) -> list[Tensor]:
         batch_size: rows of a batch, > 0.
     """
     rows = _sorted_by_length(torch.arange(len(lengths)), lengths)
-    return list(rows.flip(0).split(batch_size))
+    return list(torch.split(rows.flip(0), batch_size))
 
 
 def _sorted_by_length(rows: Tensor, lengths: Tensor) -> Tensor:
     return rows[torch.argsort(lengths[rows], stable=True)]
-
-
-def _reordered(batches: Sequence[Tensor], order: Sequence[int]) -> list[Tensor]:
-    return [batches[position] for position in order]

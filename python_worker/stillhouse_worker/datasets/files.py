@@ -5,9 +5,9 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import StillhouseError
 
@@ -54,8 +54,8 @@ def _read_jsonl_gz(path: Path, columns: Sequence[str]) -> Iterator[Record]:
         yield from _json_records(path, file, columns)
 
 
-def _json_records(path: Path, file: IO[bytes], columns: Sequence[str]) -> Iterator[Record]:
-    for number, line in enumerate(file, start=1):
+def _json_records(path: Path, lines: Iterable[bytes], columns: Sequence[str]) -> Iterator[Record]:
+    for number, line in enumerate(lines, start=1):
         where = f"{path} line {number}"
         if not line.strip():
             continue

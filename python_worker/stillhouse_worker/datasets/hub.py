@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import StillhouseError
+from ..errors import FailureKind, StillhouseError
 from ..hub_access import datasets_cache, hub_is_reachable, hub_offline_reason
 from .rows import SPLIT_NAMES, Row, RowSource, SplitName
 
@@ -196,11 +196,11 @@ def _classes(
     if names is not None:
         return tuple(names), {index: index for index in range(len(names))}
     values = train.unique(label)
-    if not all(isinstance(value, int | str) for value in values):
+    if len(values) < 2 or {type(value) for value in values} not in ({int}, {str}):
         raise _failure(
             "invalid",
-            f"data set {name!r}: label column {label!r} must hold integers or texts, "
-            f"got {values[0]!r}",
+            f"data set {name!r}: label column {label!r} must hold two or more classes as integers "
+            f"or as texts, got {', '.join(map(repr, values[:5]))}",
         )
     ordered = sorted(values)
     return tuple(map(str, ordered)), {value: index for index, value in enumerate(ordered)}
@@ -244,14 +244,20 @@ def _checked(
 
 def _cached_folder(entry: HubEntry) -> Path | None:
     """The newest finished download: a folder of Arrow files with a ``dataset_info.json``."""
-    owner_and_name = "___".join(entry.repo.split("/"))
+    root = datasets_cache() / "___".join(entry.repo.split("/"))
+    # CONFIGURATION/VERSION/HASH/; a download that did not finish is in HASH.incomplete.
     found = [
         path.parent
-        for path in (datasets_cache() / owner_and_name).glob(
-            f"{entry.config or '*'}/*/*/dataset_info.json"
-        )
-        if any(path.parent.glob("*-train*.arrow"))
+        for path in root.glob(f"{entry.config or '*'}/*/*/dataset_info.json")
+        if path.parent.suffix != ".incomplete" and any(path.parent.glob("*-train*.arrow"))
     ]
+    configs = sorted({folder.relative_to(root).parts[0] for folder in found})
+    if len(configs) > 1:
+        raise _failure(
+            "invalid",
+            f"data set {entry.repo!r} has several configurations ({', '.join(configs)}); "
+            f"name one of them, as in {entry.repo}:{configs[0]}",
+        )
     return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
@@ -274,5 +280,5 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _failure(kind: Any, message: str) -> StillhouseError:
+def _failure(kind: FailureKind, message: str) -> StillhouseError:
     return StillhouseError(kind, message, field="dataset.name")

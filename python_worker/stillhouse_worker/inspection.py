@@ -1,0 +1,179 @@
+"""What the control plane asks Python in short: JSON text in, JSON text out, never an exception.
+
+An answer is ``{"ok": ...}`` or ``{"failure": {"kind", "message", "field"}}``.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .datasets.catalog import DatasetLocation, find_dataset
+from .datasets.hub import download, hub_entry
+from .datasets.loading import load_dataset
+from .devices import find_device
+from .errors import StillhouseError
+from .hub_access import hub_endpoint
+from .model_catalog import (
+    ModelLocation,
+    download_model,
+    locate_model,
+    model_fingerprint,
+)
+from .model_files import read_model_facts
+from .system_checks import system_checks
+
+_DEFAULT_VALIDATION_FRACTION = 0.1
+_DESCRIBE_KEYS = ("dataset", "model", "data_dir", "device", "validation_fraction")
+_SYSTEM_KEYS = ("data_dir", "home")
+
+
+def describe(request_json: str) -> str:
+    """What an experiment would run on: data set, model and device, found and read.
+
+    Args:
+        request_json: ``{"dataset", "model", "data_dir", "device", "validation_fraction"}``; a key
+            that is null or absent stands for the default.
+
+    Returns:
+        ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when the hub has something that
+        is not cached, ``{"ok": {"downloads": [names], "fetch": {"dataset", "model"}}}`` with what
+        to give to ``fetch`` before asking again.
+    """
+    return _answer(request_json, _DESCRIBE_KEYS, _describe)
+
+
+def system(request_json: str) -> str:
+    """The state of this machine, for ``doctor``.
+
+    Args:
+        request_json: ``{"data_dir", "home"}``; a key that is null or absent stands for none.
+
+    Returns:
+        ``{"ok": {"checks": [{"name", "status": "ok|warning|error", "detail", "remedy"}]}}``.
+    """
+    return _answer(request_json, _SYSTEM_KEYS, _system)
+
+
+def fetch(dataset: str | None, model: str | None) -> None:
+    """Download a data set and a model into the hub's cache, with progress on stderr.
+
+    Raises:
+        StillhouseError: when the hub cannot be reached or has no such thing.
+    """
+    if dataset is not None:
+        _say(f"Downloading data set {hub_entry(dataset).repo} from {hub_endpoint()}")
+        download(dataset)
+    if model is not None:
+        _say(f"Downloading model {model} from {hub_endpoint()}")
+        download_model(model)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _answer(
+    request_json: str,
+    keys: tuple[str, ...],
+    work: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> str:
+    try:
+        answer = {"ok": work(_request(request_json, keys))}
+    except StillhouseError as error:
+        answer = {"failure": _failure(error.kind, error.message, error.field)}
+    except Exception as error:  # the caller is another language and sees no exception
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        answer = {"failure": _failure("internal", message, "")}
+    return json.dumps(answer)
+
+
+def _failure(kind: str, message: str, field: str) -> dict[str, str]:
+    return {"kind": kind, "message": message, "field": field}
+
+
+def _request(request_json: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    try:
+        request = json.loads(request_json)
+    except ValueError as error:
+        raise StillhouseError("invalid", f"the request is not JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise StillhouseError("invalid", f"the request must be a JSON object, got {request!r}")
+    for key, value in request.items():
+        if key not in keys:
+            raise StillhouseError(
+                "invalid", f"the request has unknown key {key!r}; allowed are {', '.join(keys)}"
+            )
+        number = key == "validation_fraction"
+        if value is not None and not isinstance(value, int | float if number else str):
+            wanted = "a number" if number else "a text"
+            raise StillhouseError("invalid", f"{key} must be {wanted} or null, got {value!r}")
+    return request
+
+
+def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
+    device = find_device(request.get("device"))
+    dataset = find_dataset(request.get("dataset"), request.get("data_dir"))
+    model = locate_model(request.get("model"))
+    if dataset.needs_download or model.needs_download:
+        return _downloads(dataset, model)
+    fraction = request.get("validation_fraction")
+    return {
+        "dataset": _dataset_facts(
+            dataset, _DEFAULT_VALIDATION_FRACTION if fraction is None else fraction
+        ),
+        "model": _model_facts(model),
+        "device": device._asdict(),
+        "notices": [notice for notice in (dataset.notice, model.notice) if notice],
+    }
+
+
+def _downloads(dataset: DatasetLocation, model: ModelLocation) -> dict[str, Any]:
+    wanted = {
+        "dataset": dataset.name if dataset.needs_download else None,
+        "model": model.name if model.needs_download else None,
+    }
+    return {"downloads": [name for name in wanted.values() if name is not None], "fetch": wanted}
+
+
+def _dataset_facts(location: DatasetLocation, validation_fraction: float) -> dict[str, Any]:
+    dataset = load_dataset(
+        location.name,
+        source=location.source,
+        data_dir=location.data_dir,
+        splits=(),
+        validation_fraction=validation_fraction,
+    )
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "data_dir": location.data_dir,
+        "fingerprint": dataset.fingerprint,
+        "substitute_for": location.substitute_for,
+        "class_names": dataset.class_names,
+        "text_columns": dataset.text_columns,
+        **{f"{split}_rows": count for split, count in dataset.num_rows.items()},
+    }
+
+
+def _model_facts(location: ModelLocation) -> dict[str, Any]:
+    folder = Path(location.path_or_id)
+    facts = read_model_facts(folder)
+    return {
+        "name": location.name,
+        "source": location.source,
+        "fingerprint": model_fingerprint(folder),
+        "substitute_for": location.substitute_for,
+        "parameter_count": facts.parameter_count,
+        "num_layers": facts.num_layers,
+        "num_heads": facts.num_heads,
+        "width": facts.width,
+        "max_positions": facts.max_positions,
+    }
+
+
+def _system(request: Mapping[str, Any]) -> dict[str, Any]:
+    checks = system_checks(request.get("data_dir"), request.get("home"))
+    return {"checks": [check._asdict() for check in checks]}

@@ -1,0 +1,174 @@
+"""Where a pretrained encoder of a given name is, and what its files say about it.
+
+Facts come from ``config.json`` and the header of the weight file: no weights are read into memory
+and ``transformers``, which takes seconds to import, is not needed.
+"""
+
+import difflib
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import FailureKind, StillhouseError
+from .hub_access import (
+    cached_snapshot,
+    hub_endpoint,
+    hub_has,
+    hub_is_reachable,
+    hub_offline_reason,
+)
+from .model_files import WEIGHT_FILES, check_model_folder, find_weights, has_tokenizer
+from .packaged_model import PACKAGED_MODEL, packaged_model_folder
+
+DEFAULT_MODEL = "distilbert-base-uncased"
+# Short names that the hub still forwards, and where they lead: a cache may have either.
+_HUB_REPOS = {
+    "distilbert-base-uncased": "distilbert/distilbert-base-uncased",
+    "distilbert-base-cased": "distilbert/distilbert-base-cased",
+    "bert-base-uncased": "google-bert/bert-base-uncased",
+    "bert-base-cased": "google-bert/bert-base-cased",
+}
+_TOKENIZER_PATTERNS = ("tokenizer*", "vocab.txt", "special_tokens_map.json", "added_tokens.json")
+
+
+class ModelLocation(NamedTuple):
+    """Where an encoder was found.
+
+    Attributes:
+        name: of the encoder found; the absolute path of a local folder.
+        source: "local", "hub" or "packaged".
+        path_or_id: folder in the hub's format, or the repository when it must be downloaded.
+        substitute_for: the default that this one replaces; empty when nothing was replaced.
+        notice: one sentence about the replacement; empty when nothing was replaced.
+        needs_download: whether the hub has it and the cache does not.
+    """
+
+    name: str
+    source: str
+    path_or_id: str
+    substitute_for: str = ""
+    notice: str = ""
+    needs_download: bool = False
+
+
+def locate_model(name: str | None) -> ModelLocation:
+    """Look for an encoder: packaged, local folder, the hub's cache, the hub.
+
+    Args:
+        name: ``minilm``, a path, or a name of the hub; None for the default, which alone may be
+            replaced by the packaged one.
+
+    Raises:
+        StillhouseError: not_found, or invalid for a folder that is not a BERT or DistilBERT.
+    """
+    wanted = DEFAULT_MODEL if name is None else name
+    found = _look_up(wanted)
+    if found is not None:
+        return found
+    if name is None and not hub_is_reachable():
+        return _substitute()
+    raise _not_found(wanted)
+
+
+def _look_up(name: str) -> ModelLocation | None:
+    if name == PACKAGED_MODEL:
+        return ModelLocation(name, "packaged", str(packaged_model_folder()))
+    folder = Path(name).expanduser()
+    if _means_folder(name, folder):
+        check_model_folder(folder)
+        return ModelLocation(str(folder.resolve()), "local", str(folder.resolve()))
+    snapshot = _cached(name)
+    if snapshot is not None:
+        check_model_folder(snapshot)
+        return ModelLocation(name, "hub", str(snapshot))
+    if hub_is_reachable() and hub_has(_repo(name), "model"):
+        return ModelLocation(name, "hub", _repo(name), needs_download=True)
+    return None
+
+
+def _means_folder(name: str, folder: Path) -> bool:
+    """A path that says it is one, or any folder with a config.json (as in ``transformers``)."""
+    looks_like_path = (
+        name.startswith(("/", "./", "../", "~", ".\\", "..\\")) or folder.is_absolute()
+    )
+    has_parts = os.sep in name and folder.is_dir()
+    return bool(name) and (looks_like_path or has_parts or (folder / "config.json").is_file())
+
+
+def model_is_cached(name: str) -> bool:
+    """Whether an encoder of the hub is in its cache, whole."""
+    return _cached(name) is not None
+
+
+def _repo(name: str) -> str:
+    return _HUB_REPOS.get(name, name)
+
+
+def _cached(name: str) -> Path | None:
+    """Snapshot in the hub's cache with config, weights and tokenizer; half a download is none."""
+    for repo in (_repo(name), name):
+        snapshot = cached_snapshot(repo)
+        if snapshot is not None and find_weights(snapshot) and has_tokenizer(snapshot):
+            return snapshot
+    return None
+
+
+def _substitute() -> ModelLocation:
+    return ModelLocation(
+        PACKAGED_MODEL,
+        "packaged",
+        str(packaged_model_folder()),
+        substitute_for=DEFAULT_MODEL,
+        notice=f"The default model {DEFAULT_MODEL} is not on this machine and the hub cannot be "
+        f"reached ({hub_offline_reason()}), so {PACKAGED_MODEL}, which comes with a package, "
+        "takes its place.",
+    )
+
+
+def _not_found(name: str) -> StillhouseError:
+    hub = f"the hub cannot be reached ({hub_offline_reason()})"
+    if hub_is_reachable():
+        hub = f"the hub {hub_endpoint()} has none of that name"
+    near = difflib.get_close_matches(name, [PACKAGED_MODEL, *_HUB_REPOS], n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return _failure(
+        "not_found",
+        f"model {name!r} was not found: it is not {PACKAGED_MODEL}, not a folder with a "
+        f"config.json, the hub's cache does not have it and {hub}{hint}",
+    )
+
+
+def download_model(name: str) -> None:
+    """Download config, tokenizer and one weight file into the hub's cache, progress on stderr.
+
+    Raises:
+        StillhouseError: environment when the hub is out of reach or the download fails.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    if not hub_is_reachable():
+        raise _failure(
+            "environment",
+            f"model {name!r} is not cached and the hub cannot be reached: {hub_offline_reason()}",
+        )
+    repo = _repo(name)
+    try:
+        present = HfApi().list_repo_files(repo)
+        weights = [file for file in WEIGHT_FILES if file in present][:1]
+        snapshot_download(repo, allow_patterns=["config.json", *weights, *_TOKENIZER_PATTERNS])
+    except Exception as error:  # whichever HTTP client the installed hub library brings
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise _failure("environment", f"download of model {name!r} failed: {reason}") from error
+
+
+def model_fingerprint(folder: Path) -> str:
+    """SHA-256 (hex) over the bytes of the weight file; about 0.1 s for 100 MB."""
+    weights = find_weights(folder)
+    assert weights is not None, "a checked folder has weights"
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _failure(kind: FailureKind, message: str) -> StillhouseError:
+    return StillhouseError(kind, message, field="model.name")

@@ -1,0 +1,188 @@
+"""A model folder in the hub's format: whether it is one that can be used, and its facts."""
+
+import json
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import FailureKind, StillhouseError
+
+# In the order of preference; the second is a pickle and only ever read with weights_only.
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
+
+# Key of config.json for each fact, and what the architecture has when the key is absent.
+_FACT_KEYS: Mapping[str, Mapping[str, tuple[str, int]]] = {
+    "bert": {
+        "num_layers": ("num_hidden_layers", 12),
+        "num_heads": ("num_attention_heads", 12),
+        "width": ("hidden_size", 768),
+        "max_positions": ("max_position_embeddings", 512),
+    },
+    "distilbert": {
+        "num_layers": ("n_layers", 6),
+        "num_heads": ("n_heads", 12),
+        "width": ("dim", 768),
+        "max_positions": ("max_position_embeddings", 512),
+    },
+}
+# First parts of the names of an encoder's tensors; heads and poolers have others.
+_ENCODER_PARTS = ("embeddings", "encoder", "transformer")
+_WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+
+
+class ModelFacts(NamedTuple):
+    """What the files of an encoder say about it.
+
+    Attributes:
+        architecture: "bert" or "distilbert".
+        parameter_count: of embeddings and layers, without pooler and heads.
+        num_layers: attention layers.
+        num_heads: attention heads of a layer.
+        width: size of a token's vector.
+        max_positions: tokens that a text may have.
+    """
+
+    architecture: str
+    parameter_count: int
+    num_layers: int
+    num_heads: int
+    width: int
+    max_positions: int
+
+
+def find_weights(folder: Path) -> Path | None:
+    """The weight file of a folder, if it has one."""
+    paths = (folder / name for name in WEIGHT_FILES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder has a file that a tokenizer can be made of."""
+    return any((folder / name).is_file() for name in _TOKENIZER_FILES)
+
+
+def check_model_folder(folder: Path) -> None:
+    """Check that a folder has the config of a supported encoder, weights and a tokenizer.
+
+    Raises:
+        StillhouseError: not_found or invalid, field model.name.
+    """
+    if not folder.is_dir():
+        raise _failure("not_found", f"model folder {str(folder)!r} does not exist")
+    _read_config(folder)
+    if find_weights(folder) is None:
+        raise _failure(
+            "invalid", f"model folder {folder} has no weights: {' or '.join(WEIGHT_FILES)}"
+        )
+    if not has_tokenizer(folder):
+        raise _failure(
+            "invalid", f"model folder {folder} has no tokenizer: {' or '.join(_TOKENIZER_FILES)}"
+        )
+
+
+def read_model_facts(folder: Path) -> ModelFacts:
+    """Facts of a checked folder, from its config and the header of its weights.
+
+    Raises:
+        StillhouseError: invalid when the config is not that of the weights.
+    """
+    config = _read_config(folder)
+    architecture = str(config["model_type"])
+    facts = {
+        fact: _positive(folder, config, key, default)
+        for fact, (key, default) in _FACT_KEYS[architecture].items()
+    }
+    shapes = _encoder_shapes(folder)
+    _check_shapes(folder, shapes, facts)
+    return ModelFacts(architecture, sum(map(prod, shapes.values())), **facts)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise _failure("invalid", f"model folder {folder} has no config.json, so it is not a model")
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise _failure("invalid", f"{path} is not JSON: {error}") from None
+    architecture = config.get("model_type") if isinstance(config, dict) else None
+    if architecture not in _FACT_KEYS:
+        raise _failure(
+            "invalid",
+            f"model folder {folder} has architecture {architecture!r} (model_type in config.json); "
+            f"allowed are {' and '.join(_FACT_KEYS)}",
+        )
+    return dict(config)
+
+
+def _positive(folder: Path, config: Mapping[str, Any], key: str, default: int) -> int:
+    value = config.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _failure(
+            "invalid", f"{folder / 'config.json'}: {key} must be an integer > 0, got {value!r}"
+        )
+    return value
+
+
+def _encoder_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the encoder's own tensors, by their names without the model's prefix."""
+    weights = find_weights(folder)
+    assert weights is not None, "a checked folder has weights"
+    shapes = (
+        _safetensors_shapes(weights) if weights.suffix == ".safetensors" else _bin_shapes(weights)
+    )
+    own = {name.removeprefix("distilbert.").removeprefix("bert."): shapes[name] for name in shapes}
+    return {
+        name: shape
+        for name, shape in own.items()
+        if name.split(".")[0] in _ENCODER_PARTS and not name.endswith(".position_ids")
+    }
+
+
+def _safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = file.keys()
+            return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise _failure("invalid", f"{path} is not a safetensors file: {error}") from None
+
+
+def _bin_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    import torch
+
+    try:
+        tensors = torch.load(path, map_location="meta", weights_only=True)
+        return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    except Exception as error:  # zip, pickle and type errors share no base class
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _failure(
+            "invalid", f"{path} does not hold tensors and nothing else: {reason}"
+        ) from None
+
+
+def _check_shapes(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], facts: Mapping[str, int]
+) -> None:
+    width = shapes.get(_WORD_EMBEDDINGS, (0, 0))[-1]
+    if width != facts["width"]:
+        raise _failure(
+            "invalid",
+            f"model folder {folder}: config.json says vectors of {facts['width']}, but the weights "
+            f"have {width or 'no word embeddings'}",
+        )
+    layers = {name.split(".layer.")[1].split(".")[0] for name in shapes if ".layer." in name}
+    if len(layers) != facts["num_layers"]:
+        raise _failure(
+            "invalid",
+            f"model folder {folder}: config.json says {facts['num_layers']} layers, but the "
+            f"weights have {len(layers)}",
+        )
+
+
+def _failure(kind: FailureKind, message: str) -> StillhouseError:
+    return StillhouseError(kind, message, field="model.name")
