@@ -1,0 +1,280 @@
+import { FailureKind, StillhouseError, toFailure } from "../errors.js";
+import { LogLevel, State, type Task } from "../generated/stillhouse/v1/experiment.js";
+import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
+import type { Lease, Leases, Timings } from "./leases.js";
+import type { Ledger } from "./ledger.js";
+import type {
+  ArtifactStore,
+  Clock,
+  Ids,
+  Log,
+  WorkerExit,
+  WorkerListener,
+  WorkerPool,
+  WorkFolders,
+} from "./ports.js";
+import { findTask, mustStop } from "./record.js";
+import type { ReportIntake } from "./report-intake.js";
+import type { Roster } from "./roster.js";
+import { readyTasks } from "./scheduler.js";
+import { failTask, leaseTask, loseTask, stopTask } from "./transitions.js";
+
+export interface DispatcherParts {
+  readonly ledger: Ledger;
+  readonly leases: Leases;
+  readonly roster: Roster;
+  readonly intake: ReportIntake;
+  readonly pool: WorkerPool;
+  readonly artifacts: ArtifactStore;
+  readonly workFolders: WorkFolders;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly timings: Timings;
+  readonly log: Log;
+  /** Most worker processes of this machine at a time. */
+  readonly numWorkers: number;
+  /** Called once, when the state can no longer be stored: nothing is dispatched from then on. */
+  readonly onFault: (error: StillhouseError) => void;
+}
+
+/** Brings ready tasks and workers together and watches over what runs. */
+export class Dispatcher implements WorkerListener {
+  readonly #parts: DispatcherParts;
+  #isDraining = false;
+  #fault: StillhouseError | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+  }
+
+  /** The reason why nothing is dispatched any more. */
+  get fault(): StillhouseError | undefined {
+    return this.#fault;
+  }
+
+  /** Call after every change: starts what can start and stops what must. */
+  dispatch(): void {
+    this.#guard(() => {
+      this.#cancelUnwanted();
+      if (this.#isDraining) return;
+      const ready = readyTasks(this.#parts.ledger.unfinished());
+      while (ready.length > 0) {
+        const workerId = this.#parts.roster.nextIdle();
+        if (workerId === undefined) break;
+        this.#lease(ready.shift() as Task, workerId);
+      }
+      this.#launchFor(ready);
+    });
+  }
+
+  /** Call at the interval of the timings: gives up what ran out of time. */
+  tick(): void {
+    this.#guard(() => {
+      const { leases, roster, timings, pool } = this.#parts;
+      for (const { lease, reason } of leases.expired()) this.#giveUp(lease, reason);
+      for (const workerId of roster.startingFor(timings.startUpMs)) pool.kill(workerId);
+      for (const workerId of roster.idleFor(timings.leaseMs)) this.#remove(workerId);
+    });
+    this.dispatch();
+  }
+
+  /** Stops all tasks after a checkpoint; they stay queued. Resolves when none runs any more. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    this.dispatch();
+    if (this.#fault || this.#parts.leases.all().length === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** The lease under which a worker may hand in an artifact; throws CONFLICT when it is none. */
+  requireLease(taskId: string, attempt: number): Lease {
+    const lease = this.#parts.leases.current(taskId, attempt);
+    if (lease && !this.#fault) return lease;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `attempt ${attempt} of task ${taskId || '""'} is not running; what it hands in is refused`,
+    );
+  }
+
+  ready(hello: Hello): void {
+    const { roster, pool, timings, leases } = this.#parts;
+    this.#guard(() => {
+      const lease = leases.ofWorker(hello.workerId);
+      if (lease) this.#lose(lease, "it started anew", "");
+      roster.ready(hello.workerId);
+      const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
+      pool.send(hello.workerId, { $case: "welcome", value: { heartbeatIntervalS } });
+    });
+    this.dispatch();
+  }
+
+  heartbeat(workerId: string, { taskId, attempt, progressCounter }: Heartbeat): void {
+    this.#parts.roster.heard(workerId);
+    this.#parts.leases.extend(workerId, taskId, attempt, progressCounter);
+  }
+
+  /**
+   * Reports are taken in order and once: a repeat is only acknowledged again, and after a gap the
+   * worker sends again from the last acknowledged one.
+   */
+  report(workerId: string, report: TaskReport): void {
+    this.#guard(() => {
+      const lease = this.#parts.leases.current(report.taskId, report.attempt);
+      if (lease?.workerId !== workerId) {
+        this.#acknowledge(workerId, report, report.number, true);
+        return;
+      }
+      if (report.kind === undefined) return;
+      if (report.kind.$case === "progress") {
+        this.#parts.intake.take(lease, report.kind);
+        return;
+      }
+      if (report.number === lease.lastReport + 1n) {
+        const outcome = this.#parts.intake.take(lease, report.kind);
+        lease.lastReport = report.number;
+        if (outcome === "ended") this.#release(lease);
+      }
+      this.#acknowledge(workerId, report, lease.lastReport, false);
+      // It was not told to stop, so somebody is ending its process.
+      const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
+      if (isLeaving) this.#remove(workerId);
+    });
+    if (report.kind?.$case !== "progress") this.dispatch();
+  }
+
+  gone(workerId: string, reason: string): void {
+    this.#guard(() => {
+      const lease = this.#parts.leases.ofWorker(workerId);
+      if (lease) this.#giveUp(lease, reason);
+      else this.#remove(workerId);
+    });
+    this.dispatch();
+  }
+
+  exited(workerId: string, exit: WorkerExit): void {
+    const { leases, roster } = this.#parts;
+    this.#guard(() => {
+      const failedToStart = roster.isStarting(workerId);
+      roster.remove(workerId);
+      const lease = leases.ofWorker(workerId);
+      if (lease) this.#lose(lease, exit.reason, exit.logTail);
+      if (failedToStart && !this.#isDraining && roster.size() === 0) this.#failReady(exit);
+    });
+    this.dispatch();
+  }
+
+  #lease(task: Task, workerId: string): void {
+    const { ledger, leases, roster, pool, artifacts, workFolders } = this.#parts;
+    const { id: taskId, experimentId } = task;
+    const workDir = workFolders.prepare(taskId);
+    const record = ledger.update(experimentId, (before, now) => leaseTask(before, taskId, now));
+    const { attempt, work } = findTask(record, taskId)?.task ?? task;
+    leases.grant({ taskId, experimentId, attempt, workerId });
+    roster.busy(workerId);
+    const artifactPath = work?.kind?.$case === "evaluate" ? artifacts.pathOf(experimentId) : "";
+    const { spec } = record.experiment;
+    const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
+    pool.send(workerId, { $case: "assign", value });
+  }
+
+  #launchFor(ready: readonly Task[]): void {
+    const { roster, pool, ids, ledger, numWorkers } = this.#parts;
+    const waiting = ready.slice(roster.numStarting());
+    for (const task of waiting.slice(0, Math.max(0, numWorkers - roster.numLocal()))) {
+      const workerId = ids.worker();
+      const { spec } = ledger.record(task.experimentId).experiment;
+      roster.launched(workerId);
+      pool.launch(workerId, spec?.compute?.device ?? "cpu");
+    }
+  }
+
+  #cancelUnwanted(): void {
+    const { leases, ledger, pool, clock } = this.#parts;
+    for (const lease of leases.all()) {
+      if (lease.cancelledAtMs !== undefined) continue;
+      if (!this.#isDraining && !mustStop(ledger.record(lease.experimentId))) continue;
+      lease.cancelledAtMs = clock.monotonicMs();
+      const { taskId, attempt } = lease;
+      pool.send(lease.workerId, { $case: "cancel", value: { taskId, attempt } });
+    }
+  }
+
+  /** Takes a task from a worker that may still be there: its process is ended. */
+  #giveUp(lease: Lease, reason: string): void {
+    this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
+    this.#lose(lease, reason, "");
+    this.#remove(lease.workerId);
+  }
+
+  #remove(workerId: string): void {
+    this.#parts.roster.leaving(workerId);
+    this.#parts.pool.kill(workerId);
+  }
+
+  #lose(lease: Lease, reason: string, logTail: string): void {
+    const { ledger } = this.#parts;
+    const { taskId, experimentId } = lease;
+    this.#release(lease);
+    // A task that was told to stop did not fail when its worker ended on the way.
+    const record = ledger.update(experimentId, (before, now) =>
+      this.#isDraining
+        ? stopTask(before, taskId, now)
+        : loseTask(before, taskId, reason, logTail, now),
+    );
+    const task = findTask(record, taskId)?.task;
+    if (task?.state !== State.STATE_QUEUED || this.#isDraining) return;
+    const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
+    const time = this.#parts.clock.now();
+    ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
+  }
+
+  #release(lease: Lease): void {
+    this.#parts.leases.release(lease.taskId);
+    this.#parts.roster.idle(lease.workerId);
+    if (this.#parts.leases.all().length > 0) return;
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
+  /** No worker can be started: what waits for one would wait for ever. */
+  #failReady(exit: WorkerExit): void {
+    const lastLine = exit.logTail.trim().split("\n").at(-1) ?? "";
+    const detail = lastLine === "" ? exit.reason : `${exit.reason}: ${lastLine}`;
+    const error = new StillhouseError(
+      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      `no worker could be started, ${detail}; run the command again: it sets the environment up`,
+      { traceback: exit.logTail },
+    );
+    const failure = toFailure(error);
+    for (const { id, experimentId } of readyTasks(this.#parts.ledger.unfinished())) {
+      // An earlier failure of this round may have ended the experiment of a later one.
+      if (mustStop(this.#parts.ledger.record(experimentId))) continue;
+      this.#parts.ledger.update(experimentId, (record, now) => failTask(record, id, failure, now));
+    }
+  }
+
+  #acknowledge(workerId: string, report: TaskReport, number: bigint, fenced: boolean): void {
+    const { taskId, attempt } = report;
+    this.#parts.pool.send(workerId, {
+      $case: "acknowledge",
+      value: { taskId, attempt, number, fenced },
+    });
+  }
+
+  /** What cannot be stored must not be acted on, so the first such error ends all dispatching. */
+  #guard(action: () => void): void {
+    if (this.#fault) return;
+    try {
+      action();
+    } catch (thrown) {
+      const failure = toFailure(thrown);
+      this.#fault =
+        thrown instanceof StillhouseError
+          ? thrown
+          : new StillhouseError(failure.kind, failure.message, { traceback: failure.traceback });
+      this.#parts.log.error(`nothing more is dispatched: ${failure.message}\n${failure.traceback}`);
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+      this.#parts.onFault(this.#fault);
+    }
+  }
+}

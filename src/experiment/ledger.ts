@@ -1,0 +1,164 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+import {
+  Event,
+  type Experiment,
+  type LogLine,
+  type MetricPoints,
+  type Progress,
+  State,
+  type Task,
+} from "../generated/stillhouse/v1/experiment.js";
+import type { EventFeed } from "./event-feed.js";
+import type { Change, Clock, ExperimentStore } from "./ports.js";
+import { type ExperimentRecord, withTasks } from "./record.js";
+import { isEnded } from "./states.js";
+import { requeueRunning, reuseResult } from "./transitions.js";
+
+type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
+
+/**
+ * The experiments and their one way to change: stored first, then in memory, then told to whoever
+ * watches. What is unfinished is kept in memory.
+ */
+export class Ledger {
+  readonly #unfinished = new Map<string, ExperimentRecord>();
+  readonly #progress = new Map<string, Progress>();
+  readonly #store: ExperimentStore;
+  readonly #feed: EventFeed;
+  readonly #clock: Clock;
+
+  constructor(store: ExperimentStore, feed: EventFeed, clock: Clock) {
+    this.#store = store;
+    this.#feed = feed;
+    this.#clock = clock;
+  }
+
+  /** Takes up what an earlier process left: what ran is queued again. */
+  load(): void {
+    for (const record of this.#store.unfinished()) {
+      this.#unfinished.set(record.experiment.id, record);
+      this.update(record.experiment.id, requeueRunning);
+    }
+    this.reuseResults();
+  }
+
+  /** Stores a new experiment with queued tasks. */
+  add(record: ExperimentRecord, requestId: string): void {
+    const events = [this.#experimentEvent(record)];
+    const stored = this.#store.create({ record, tasks: record.tasks, events }, requestId);
+    this.#remember(record);
+    this.#feed.stored(stored);
+    this.reuseResults();
+  }
+
+  /** The unfinished experiments, oldest first. */
+  unfinished(): ExperimentRecord[] {
+    return [...this.#unfinished.values()];
+  }
+
+  /** Throws NOT_FOUND when there is no such experiment. */
+  record(experimentId: string): ExperimentRecord {
+    const record = this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
+    if (record) return record;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      `there is no experiment ${JSON.stringify(experimentId)}`,
+      { field: "experiment_id" },
+    );
+  }
+
+  /** The experiment as clients see it, with the latest progress of what runs. */
+  experiment(record: ExperimentRecord): Experiment {
+    const experiment = withTasks(record);
+    const tasks = experiment.tasks.map((task) => this.#withProgress(task));
+    return { ...experiment, tasks };
+  }
+
+  /** Changes an experiment. When the store cannot write, nothing has changed. */
+  update(experimentId: string, transition: Transition): ExperimentRecord {
+    const before = this.record(experimentId);
+    const after = transition(before, this.#clock.now());
+    const change = this.#change(before, after);
+    if (change === undefined) return before;
+    const stored = this.#store.commit(change);
+    this.#remember(after);
+    this.#forgetProgress(after);
+    this.#feed.stored(stored);
+    if (change.tasks.some(({ task }) => hasSharedResult(task))) this.reuseResults();
+    return after;
+  }
+
+  log(task: Task, line: LogLine): void {
+    const event = this.#event(task, { $case: "log", value: line });
+    const record = this.record(task.experimentId);
+    this.#feed.stored(this.#store.commit({ record, tasks: [], events: [event] }));
+  }
+
+  progress(task: Task, progress: Progress): void {
+    this.#progress.set(task.id, progress);
+    this.#feed.live(this.#event(task, { $case: "progress", value: progress }));
+  }
+
+  metrics(task: Task, points: MetricPoints): void {
+    this.#feed.live(this.#event(task, { $case: "metrics", value: points }));
+  }
+
+  /** Gives queued tasks the results that others with the same cache key have. */
+  reuseResults(): void {
+    for (const { experiment, tasks } of this.unfinished()) {
+      for (const { task } of tasks) {
+        if (task.state !== State.STATE_QUEUED || task.cacheKey === "") continue;
+        const result = this.#store.findResult(task.cacheKey);
+        if (result === undefined) continue;
+        this.update(experiment.id, (record, now) => reuseResult(record, task.id, result, now));
+      }
+    }
+  }
+
+  #change(before: ExperimentRecord, after: ExperimentRecord): Change | undefined {
+    const tasks = after.tasks.filter((entry, position) => entry !== before.tasks[position]);
+    const stateChanged = after.experiment.state !== before.experiment.state;
+    if (tasks.length === 0 && !stateChanged && after.cancelRequested === before.cancelRequested) {
+      return undefined;
+    }
+    const events = tasks.map(({ task }) => this.#event(task, { $case: "task", value: task }));
+    if (stateChanged) events.push(this.#experimentEvent(after));
+    return { record: after, tasks, events };
+  }
+
+  #event(task: Task, kind: NonNullable<Event["kind"]>): Event {
+    const { id: taskId, experimentId } = task;
+    return { sequence: 0n, experimentId, taskId, time: this.#clock.now(), kind };
+  }
+
+  #experimentEvent(record: ExperimentRecord): Event {
+    return {
+      sequence: 0n,
+      experimentId: record.experiment.id,
+      taskId: "",
+      time: this.#clock.now(),
+      kind: { $case: "experiment", value: withTasks(record) },
+    };
+  }
+
+  #remember(record: ExperimentRecord): void {
+    const { id, state } = record.experiment;
+    if (isEnded(state)) this.#unfinished.delete(id);
+    else this.#unfinished.set(id, record);
+  }
+
+  #forgetProgress(record: ExperimentRecord): void {
+    for (const { task } of record.tasks) {
+      if (task.state !== State.STATE_RUNNING) this.#progress.delete(task.id);
+    }
+  }
+
+  #withProgress(task: Task): Task {
+    const progress = this.#progress.get(task.id);
+    return progress === undefined ? task : { ...task, progress };
+  }
+}
+
+function hasSharedResult(task: Task): boolean {
+  return task.state === State.STATE_SUCCEEDED && task.cacheKey !== "" && !task.reused;
+}

@@ -1,0 +1,130 @@
+import type { Readable } from "node:stream";
+import type {
+  Artifact,
+  ArtifactFile,
+  Event,
+  MetricPoint,
+  TaskResult,
+} from "../generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import type {
+  ControlMessage,
+  Heartbeat,
+  Hello,
+  TaskReport,
+} from "../generated/stillhouse/v1/worker.js";
+import type { Facts } from "../spec/facts.js";
+import type { ExperimentRecord, TaskRecord } from "./record.js";
+
+/** What the domain needs of the world. */
+export interface Clock {
+  now(): Date;
+  /** Milliseconds that only ever rise, whatever happens to the date. */
+  monotonicMs(): number;
+}
+
+export interface Ids {
+  experiment(): string;
+  worker(): string;
+}
+
+/** Where the control plane writes what happens to it; a pino logger fits. */
+export interface Log {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+/** A change of state, stored as a whole or not at all. */
+export interface Change {
+  readonly record: ExperimentRecord;
+  /** Those of its tasks that differ from what is stored. */
+  readonly tasks: readonly TaskRecord[];
+  /** What watchers are told; the store gives them their sequence numbers. */
+  readonly events: readonly Event[];
+}
+
+export interface ExperimentPage {
+  readonly records: readonly ExperimentRecord[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+/** Durable once a call returns. Throws EXHAUSTED or ENVIRONMENT when it cannot be. */
+export interface ExperimentStore {
+  /** Stores a new experiment; the request id, where not empty, is remembered with it. */
+  create(change: Change, requestId: string): Event[];
+  commit(change: Change): Event[];
+  find(experimentId: string): ExperimentRecord | undefined;
+  findByRequest(requestId: string): ExperimentRecord | undefined;
+  /** Newest first. */
+  list(pageSize: number, pageToken: string): ExperimentPage;
+  /** Oldest first. */
+  unfinished(): ExperimentRecord[];
+  /** Result of a task that succeeded under this cache key. */
+  findResult(cacheKey: string): TaskResult | undefined;
+  eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
+  lastSequence(experimentId: string): bigint;
+}
+
+export interface MetricStore {
+  /** Points that are there already, by (task, attempt, sequence), are left as they are. */
+  appendMetrics(taskId: string, attempt: number, points: readonly MetricPoint[]): void;
+}
+
+/** The folder in which the attempts of a task keep their checkpoints. */
+export interface WorkFolders {
+  prepare(taskId: string): string;
+  remove(taskId: string): void;
+}
+
+export interface ArtifactUpload {
+  write(chunk: Uint8Array): Promise<void>;
+  /** Checks sizes and hashes, then puts the artifact in place of an earlier one of that id. */
+  finish(artifactId: string): Promise<Artifact>;
+  abort(): Promise<void>;
+}
+
+export interface ArtifactStore {
+  begin(files: readonly ArtifactFile[]): Promise<ArtifactUpload>;
+  exists(artifactId: string): boolean;
+  /** Folder of the artifact, there or not. */
+  pathOf(artifactId: string): string;
+  /** Throws NOT_FOUND when there is no such file. */
+  read(artifactId: string, fileName: string): Readable;
+}
+
+/** What is asked of Python before an experiment runs. */
+export interface Inspector {
+  /** Fetches what is not there yet, then describes data set, model and device of a draft. */
+  describe(draft: ExperimentSpec): Promise<Facts>;
+}
+
+/** How a worker process of this machine ended. */
+export interface WorkerExit {
+  /** Such as "it ended with exit code 1" or "it was killed by SIGKILL". */
+  readonly reason: string;
+  /** Last lines of its log. */
+  readonly logTail: string;
+}
+
+/** What the workers say; each call returns at once. */
+export interface WorkerListener {
+  ready(hello: Hello): void;
+  heartbeat(workerId: string, heartbeat: Heartbeat): void;
+  report(workerId: string, report: TaskReport): void;
+  /** It said goodbye, or a message to it could not be delivered. */
+  gone(workerId: string, reason: string): void;
+  /** The process of a worker that was launched here has ended. */
+  exited(workerId: string, exit: WorkerExit): void;
+}
+
+export interface WorkerPool {
+  /** Sends soon, in order; a worker that cannot be reached is reported as gone. */
+  send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void;
+  /** Starts a worker process on this machine; it says hello, or it exits. */
+  launch(workerId: string, device: string): void;
+  /** Ends a worker process of this machine at once; a worker of elsewhere is let be. */
+  kill(workerId: string): void;
+}

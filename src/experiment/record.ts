@@ -1,0 +1,48 @@
+import { Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
+
+export interface TaskRecord {
+  readonly task: Task;
+  /** Attempts since it was last queued by a person that ended by a lost worker or a retryable failure. */
+  readonly numLost: number;
+}
+
+/** An experiment as the control plane keeps it. Never edited in place. */
+export interface ExperimentRecord {
+  /** Without its tasks, which stand beside it. */
+  readonly experiment: Experiment;
+  /** In the order of dispatch. */
+  readonly tasks: readonly TaskRecord[];
+  /** A person wants it stopped; stays set until it is resumed. */
+  readonly cancelRequested: boolean;
+}
+
+/** The experiment with its tasks, as clients see it. */
+export function withTasks(record: ExperimentRecord): Experiment {
+  return { ...record.experiment, tasks: record.tasks.map(({ task }) => task) };
+}
+
+export function findTask(record: ExperimentRecord, taskId: string): TaskRecord | undefined {
+  return record.tasks.find(({ task }) => task.id === taskId);
+}
+
+export function isDistill(task: Task): boolean {
+  return task.work?.kind?.$case === "distill";
+}
+
+export function isEvaluate(task: Task): boolean {
+  return task.work?.kind?.$case === "evaluate";
+}
+
+/**
+ * Whether nothing of the experiment should run any more: a person cancelled it, or it can no
+ * longer give a result because its distillation or evaluation failed.
+ */
+export function mustStop(record: ExperimentRecord): boolean {
+  return (
+    record.cancelRequested ||
+    record.tasks.some(
+      ({ task }) =>
+        task.state === State.STATE_FAILED && (isDistill(task) || isEvaluate(task)),
+    )
+  );
+}

@@ -1,0 +1,198 @@
+import { FailureKind } from "../errors.js";
+import { State, type Task, type TaskResult } from "../generated/stillhouse/v1/experiment.js";
+import { Failure } from "../generated/stillhouse/v1/failure.js";
+import { type ExperimentRecord, isEvaluate, mustStop, type TaskRecord } from "./record.js";
+import { assertMayMove, isEnded } from "./states.js";
+
+/** A task whose attempts were lost this often is not tried again. */
+export const MAX_LOST_ATTEMPTS = 3;
+
+/** Gives a queued task to a worker under the next attempt number. */
+export function leaseTask(record: ExperimentRecord, taskId: string, now: Date): ExperimentRecord {
+  return moveTask(record, taskId, now, ({ task, numLost }) => ({
+    numLost,
+    task: {
+      ...task,
+      state: State.STATE_RUNNING,
+      attempt: task.attempt + 1,
+      work: workToRun(record, task),
+      startTime: task.startTime ?? now,
+      failure: undefined,
+    },
+  }));
+}
+
+export function completeTask(
+  record: ExperimentRecord,
+  taskId: string,
+  result: TaskResult,
+  now: Date,
+): ExperimentRecord {
+  return moveTask(record, taskId, now, ({ task }) => ({
+    numLost: 0,
+    task: { ...task, state: State.STATE_SUCCEEDED, result, endTime: now },
+  }));
+}
+
+/** Gives a queued task the result of another one with the same cache key. */
+export function reuseResult(
+  record: ExperimentRecord,
+  taskId: string,
+  result: TaskResult,
+  now: Date,
+): ExperimentRecord {
+  return moveTask(record, taskId, now, ({ task }) => ({
+    numLost: 0,
+    task: {
+      ...task,
+      state: State.STATE_SUCCEEDED,
+      result,
+      reused: true,
+      startTime: task.startTime ?? now,
+      endTime: now,
+    },
+  }));
+}
+
+/** Ends a task, or queues it again when its failure says that another attempt may succeed. */
+export function failTask(
+  record: ExperimentRecord,
+  taskId: string,
+  failure: Failure,
+  now: Date,
+): ExperimentRecord {
+  return moveTask(record, taskId, now, ({ task, numLost }) => {
+    if (!failure.retryable || numLost + 1 >= MAX_LOST_ATTEMPTS) {
+      return { numLost, task: { ...task, state: State.STATE_FAILED, failure, endTime: now } };
+    }
+    return { numLost: numLost + 1, task: stopped(record, task, now) };
+  });
+}
+
+/**
+ * Takes a task from a worker that is gone.
+ *
+ * @param reason what happened to the worker, as it ends "the worker was lost: …"
+ * @param workerLog last lines of the worker's log; empty when there is none
+ */
+export function loseTask(
+  record: ExperimentRecord,
+  taskId: string,
+  reason: string,
+  workerLog: string,
+  now: Date,
+): ExperimentRecord {
+  if (mustStop(record)) return stopTask(record, taskId, now);
+  const failure = Failure.fromPartial({
+    kind: FailureKind.FAILURE_KIND_WORKER_LOST,
+    message: `the task was given up after ${MAX_LOST_ATTEMPTS} attempts, in the last the worker was lost: ${reason}`,
+    retryable: true,
+    traceback: workerLog,
+  });
+  return failTask(record, taskId, failure, now);
+}
+
+/** A running task stopped after a checkpoint: it goes on later, unless the experiment must stop. */
+export function stopTask(record: ExperimentRecord, taskId: string, now: Date): ExperimentRecord {
+  return moveTask(record, taskId, now, ({ task, numLost }) => ({
+    numLost,
+    task: stopped(record, task, now),
+  }));
+}
+
+/** Cancels what is queued; what runs is cancelled when it has stopped. */
+export function cancelExperiment(record: ExperimentRecord, now: Date): ExperimentRecord {
+  return settle({ ...record, cancelRequested: true }, now);
+}
+
+/** Queues what was cancelled or failed; what is done stays done. */
+export function resumeExperiment(record: ExperimentRecord, now: Date): ExperimentRecord {
+  const tasks = record.tasks.map((entry) =>
+    entry.task.state === State.STATE_FAILED || entry.task.state === State.STATE_CANCELLED
+      ? {
+          numLost: 0,
+          task: {
+            ...entry.task,
+            state: State.STATE_QUEUED,
+            failure: undefined,
+            endTime: undefined,
+          },
+        }
+      : entry,
+  );
+  return settle({ ...record, tasks, cancelRequested: false }, now);
+}
+
+/** Queues again what ran when the control plane ended. */
+export function requeueRunning(record: ExperimentRecord, now: Date): ExperimentRecord {
+  return record.tasks
+    .filter(({ task }) => task.state === State.STATE_RUNNING)
+    .reduce((result, { task }) => stopTask(result, task.id, now), record);
+}
+
+function stopped(record: ExperimentRecord, task: Task, now: Date): Task {
+  return mustStop(record)
+    ? { ...task, state: State.STATE_CANCELLED, endTime: now }
+    : { ...task, state: State.STATE_QUEUED };
+}
+
+/** An experiment has one artifact, and it has the experiment's id. */
+function workToRun(record: ExperimentRecord, task: Task): Task["work"] {
+  if (!isEvaluate(task) || task.work?.kind?.$case !== "evaluate") return task.work;
+  const value = { ...task.work.kind.value, artifactId: record.experiment.id };
+  return { kind: { $case: "evaluate", value } };
+}
+
+function moveTask(
+  record: ExperimentRecord,
+  taskId: string,
+  now: Date,
+  change: (entry: TaskRecord) => TaskRecord,
+): ExperimentRecord {
+  const tasks = record.tasks.map((entry) => {
+    if (entry.task.id !== taskId) return entry;
+    const next = change(entry);
+    assertMayMove(taskId, entry.task.state, next.task.state);
+    return next;
+  });
+  return settle({ ...record, tasks }, now);
+}
+
+/** Cancels what waits in an experiment that must stop, and derives the experiment's own state. */
+function settle(record: ExperimentRecord, now: Date): ExperimentRecord {
+  const tasks = mustStop(record)
+    ? record.tasks.map((entry) =>
+        entry.task.state === State.STATE_QUEUED
+          ? { ...entry, task: { ...entry.task, state: State.STATE_CANCELLED, endTime: now } }
+          : entry,
+      )
+    : record.tasks;
+  const state = experimentState(tasks, record.cancelRequested);
+  return {
+    ...record,
+    tasks,
+    experiment: {
+      ...record.experiment,
+      state,
+      endTime: isEnded(state) ? (record.experiment.endTime ?? now) : undefined,
+      failure: state === State.STATE_FAILED ? firstFailure(tasks) : undefined,
+    },
+  };
+}
+
+function experimentState(tasks: readonly TaskRecord[], cancelRequested: boolean): State {
+  const states = tasks.map(({ task }) => task.state);
+  if (states.every((state) => state === State.STATE_SUCCEEDED)) return State.STATE_SUCCEEDED;
+  if (states.every(isEnded)) {
+    const failed = !cancelRequested && states.includes(State.STATE_FAILED);
+    return failed ? State.STATE_FAILED : State.STATE_CANCELLED;
+  }
+  const begun = states.includes(State.STATE_RUNNING) || states.includes(State.STATE_SUCCEEDED);
+  return begun ? State.STATE_RUNNING : State.STATE_QUEUED;
+}
+
+function firstFailure(tasks: readonly TaskRecord[]): Failure | undefined {
+  const failed = tasks.filter(({ task }) => task.state === State.STATE_FAILED);
+  const time = ({ task }: TaskRecord) => task.endTime?.getTime() ?? 0;
+  return failed.sort((a, b) => time(a) - time(b))[0]?.task.failure;
+}
