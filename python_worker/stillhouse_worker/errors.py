@@ -1,0 +1,34 @@
+"""The one exception that a user of Stillhouse is meant to read."""
+
+from typing import Literal
+
+FailureKind = Literal[
+    "invalid",
+    "not_found",
+    "conflict",
+    "diverged",
+    "exhausted",
+    "environment",
+    "cancelled",
+    "internal",
+]
+
+
+class StillhouseError(Exception):
+    """A failure with a kind, one sentence for a person, and the field of the spec at fault.
+
+    Args:
+        kind: what sort of failure it is; the control plane decides by it what to do.
+        message: one sentence that names the value and what is allowed or what fixes it.
+        field: path in the spec, such as ``inner.lr``; empty when no field is at fault.
+        retryable: whether running the same task again may succeed.
+    """
+
+    def __init__(
+        self, kind: FailureKind, message: str, *, field: str = "", retryable: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.kind: FailureKind = kind
+        self.message = message
+        self.field = field
+        self.retryable = retryable
