@@ -1,0 +1,9 @@
+"""The gradient of the outer loss with respect to phi: methods that give the same numbers."""
+
+from .interface import MetaGradient, MetaGradientMethod, MetaProblem
+from .stepwise import stepwise
+from .unrolled import unrolled
+
+METHODS: dict[str, MetaGradientMethod] = {"stepwise": stepwise, "unrolled": unrolled}
+
+__all__ = ["METHODS", "MetaGradient", "MetaGradientMethod", "MetaProblem", "stepwise", "unrolled"]

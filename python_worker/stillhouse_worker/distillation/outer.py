@@ -1,0 +1,212 @@
+"""The outer loop: distilled data follows the meta-gradient by Adam."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..datasets import Batch, TokenSplit, collate, epoch_batches
+from ..errors import StillhouseError
+from ..learners import Encoder, HeadInit, draw_head, first_order_attention, forward, learner_params
+from ..learners.encoder import Params
+from ..learners.precision import Precision, autocast
+from ..seeding import generator
+from .inner import InnerLoss
+from .meta_gradient import METHODS, MetaGradient, MetaProblem
+from .synthetic import Phi, SyntheticConfig, materialise
+
+
+class OuterConfig(NamedTuple):
+    """How the distilled data is trained.
+
+    Attributes:
+        num_steps: outer steps.
+        lr: Adam's rate at its peak, alpha.
+        batch_size: real texts an outer step.
+        clip: largest norm of the meta-gradient over all of phi.
+        warmup_fraction: share of the steps in which the rate rises linearly; it then falls
+            linearly to 0.
+        accumulate_loss: sum the outer loss over the inner steps.
+        method: a name in `METHODS`.
+        precision: of the outer batch; inner steps and updates are fp32.
+        head_init: law of the head.
+        fixed_init: one head for all steps instead of a new one each.
+        seed: of heads and batches.
+    """
+
+    num_steps: int
+    lr: float
+    batch_size: int
+    clip: float
+    warmup_fraction: float
+    accumulate_loss: bool
+    method: str
+    precision: Precision
+    head_init: HeadInit
+    fixed_init: bool
+    seed: int
+
+
+class OuterStep(NamedTuple):
+    """What one outer step measured; losses before its update.
+
+    Attributes:
+        outer_loss: on the real batch after the inner steps.
+        inner_loss: on the distilled data before the first inner step.
+        grad_norm: norm of the meta-gradient before clipping.
+        skipped: the update was skipped since fp16 overflowed.
+    """
+
+    outer_loss: float
+    inner_loss: float
+    grad_norm: float
+    skipped: bool
+
+
+def rate_at(step: int, num_steps: int, peak: float, warmup_fraction: float) -> float:
+    """Linear warm-up to ``peak``, then linear decay to 0 at ``num_steps``; step counts from 0."""
+    warmup = int(num_steps * warmup_fraction)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * (num_steps - step) / max(1, num_steps - warmup)
+
+
+def head_of_step(config: OuterConfig, encoder: Encoder, num_classes: int, step: int) -> Params:
+    """The head that the learner of an outer step starts from."""
+    purpose, index = ("fixed head", 0) if config.fixed_init else ("outer head", step)
+    draws = generator(config.seed, purpose, index)
+    return draw_head(encoder.config.width, num_classes, config.head_init, draws)
+
+
+class OuterLoop:
+    """phi, its optimiser, and where in the schedule they are.
+
+    Everything random is a function of (seed, step), so the tensors of `state` and the step are
+    all that a resume needs.
+    """
+
+    def __init__(
+        self,
+        config: OuterConfig,
+        synthetic: SyntheticConfig,
+        inner_loss: InnerLoss,
+        encoder: Encoder,
+        train: TokenSplit,
+        phi: Phi,
+        device: torch.device,
+    ) -> None:
+        self.config, self.synthetic, self.inner_loss = config, synthetic, inner_loss
+        self.encoder, self.train, self.device = encoder, train, device
+        self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
+        self.optimizer = torch.optim.Adam(list(self.phi.values()), lr=config.lr)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self.step = 0
+        self.num_skipped = 0
+        self._epoch: tuple[int, list[Tensor]] = (-1, [])
+
+    def advance(self) -> OuterStep:
+        """Run one outer step.
+
+        Raises:
+            StillhouseError: ``diverged`` when a loss or the gradient is no longer finite.
+        """
+        result = self._meta_gradient(self._batch())
+        inner_loss, outer_loss = result.inner_losses[0].item(), result.outer_loss.item()
+        self._check_finite("the inner loss", inner_loss)
+        self._check_finite("the outer loss", outer_loss)
+        for name, tensor in self.phi.items():
+            tensor.grad = result.grads[name]
+        grad_norm, skipped = self._update()
+        self.step += 1
+        return OuterStep(outer_loss, inner_loss, grad_norm, skipped)
+
+    def _meta_gradient(self, batch: Batch) -> MetaGradient:
+        config = self.config
+        head = head_of_step(config, self.encoder, self.synthetic.num_classes, self.step)
+        entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
+        attention = first_order_attention(self.device)
+
+        def outer_loss(theta: Params) -> Tensor:
+            with autocast(self.device, config.precision):
+                logits = forward(
+                    self.encoder.config, theta, entry, batch.mask, attention=attention
+                ).logits
+            return torch.nn.functional.cross_entropy(logits.float(), batch.labels)
+
+        problem = MetaProblem(
+            lambda phi: materialise(self.synthetic, phi),
+            self.inner_loss,
+            lambda theta: self.scaler.scale(outer_loss(theta)),
+            config.accumulate_loss,
+        )
+        result = METHODS[config.method](problem, self.phi, learner_params(self.encoder, head))
+        return result._replace(outer_loss=result.outer_loss / self.scaler.get_scale())
+
+    def _update(self) -> tuple[float, bool]:
+        config = self.config
+        self.optimizer.param_groups[0]["lr"] = rate_at(
+            self.step, config.num_steps, config.lr, config.warmup_fraction
+        )
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(list(self.phi.values()), config.clip).item()
+        overflowed = self.scaler.is_enabled() and not torch.isfinite(torch.tensor(norm)).item()
+        if not overflowed:
+            self._check_finite("the norm of the meta-gradient", norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.num_skipped += overflowed
+        return norm, overflowed
+
+    def _batch(self) -> Batch:
+        num_rows = len(self.train.labels)
+        per_epoch = -(-num_rows // self.config.batch_size)
+        epoch, index = divmod(self.step, per_epoch)
+        if self._epoch[0] != epoch:
+            lengths = self.train.offsets.diff()
+            draws = generator(self.config.seed, "outer batches", epoch)
+            self._epoch = (epoch, epoch_batches(lengths, self.config.batch_size, draws))
+        batch = collate(self.train, self._epoch[1][index])
+        return Batch(*(tensor.to(self.device) for tensor in batch))
+
+    def _check_finite(self, quantity: str, value: float) -> None:
+        if not torch.isfinite(torch.tensor(value)):
+            raise StillhouseError(
+                "diverged",
+                f"{quantity} is {value} at outer step {self.step + 1}; a smaller --lr or "
+                "--inner-lr may help",
+                field="outer.lr",
+            )
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors that, with ``step``, determine everything that follows."""
+        tensors = {f"phi.{name}": tensor.detach() for name, tensor in self.phi.items()}
+        for name, tensor in self.phi.items():
+            for key, value in self.optimizer.state.get(tensor, {}).items():
+                tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
+        scaler = self.scaler.state_dict()
+        tensors["scaler"] = torch.tensor(
+            [scaler.get("scale", 1.0), scaler.get("_growth_tracker", 0), self.num_skipped],
+            dtype=torch.float64,
+        )
+        return tensors
+
+    def restore(self, state: dict[str, Tensor], step: int) -> None:
+        """Go on from what `state` gave when ``step`` outer steps had been made."""
+        self.step = step
+        for name, tensor in self.phi.items():
+            tensor.data.copy_(state[f"phi.{name}"])
+            if f"adam.step.{name}" in state:  # not before the first update
+                self.optimizer.state[tensor] = {
+                    key: state[f"adam.{key}.{name}"].clone().to(_adam_device(key, self.device))
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+        scale, growth, skipped = state["scaler"].tolist()
+        self.num_skipped = int(skipped)
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(
+                {**self.scaler.state_dict(), "scale": scale, "_growth_tracker": int(growth)}
+            )
+
+
+def _adam_device(key: str, device: torch.device) -> torch.device:
+    return torch.device("cpu") if key == "step" else device  # Adam keeps its step on the CPU

@@ -1,0 +1,84 @@
+"""Measure one learner on a split."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..datasets import Batch, TokenSplit, collate, length_sorted_batches
+from ..learners import Encoder, predict
+from ..learners.encoder import Params
+from ..learners.precision import Precision, autocast
+
+# Rows a batch while measuring: large enough to fill the matrix units, small enough for the caches.
+MEASURE_BATCH_SIZE = 128
+
+
+class Measures(NamedTuple):
+    """A learner on a split: fractions in 0..1, loss in nats."""
+
+    accuracy: float
+    loss: float
+    macro_f1: float
+
+
+def measure(
+    encoder: Encoder,
+    params: Params,
+    tokens: TokenSplit,
+    precision: Precision,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> Measures:
+    """Accuracy, mean cross-entropy and macro F1 of a learner.
+
+    Args:
+        encoder: gives the embeddings and the sizes.
+        params: theta.
+        tokens: the split, tokenised.
+        precision: of the matrix products.
+        on_batch: called with (rows done, rows in all) after each batch.
+    """
+    num_rows, num_classes = len(tokens.labels), len(params["head.out.bias"])
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    loss, done = 0.0, 0
+    for rows, logits in _batches(encoder, params, tokens, precision):
+        labels = tokens.labels[rows]
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        pairs = labels * num_classes + logits.argmax(-1)
+        confusion += torch.bincount(pairs, minlength=num_classes**2).view_as(confusion)
+        done += len(rows)
+        on_batch(done, num_rows)
+    accuracy = confusion.diagonal().sum().item() / num_rows
+    return Measures(accuracy, loss / num_rows, macro_f1(confusion))
+
+
+def logits_of(
+    encoder: Encoder, params: Params, tokens: TokenSplit, precision: Precision = "fp32"
+) -> Float[Tensor, "n c"]:
+    """Logits of every row, in the order of the rows, on the CPU."""
+    logits = torch.zeros(len(tokens.labels), len(params["head.out.bias"]))
+    for rows, part in _batches(encoder, params, tokens, precision):
+        logits[rows] = part
+    return logits
+
+
+def _batches(
+    encoder: Encoder, params: Params, tokens: TokenSplit, precision: Precision
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Row indices and their fp32 logits, both on the CPU, shortest rows first."""
+    device = next(iter(params.values())).device
+    for rows in length_sorted_batches(tokens.offsets.diff(), MEASURE_BATCH_SIZE):
+        batch = Batch(*(tensor.to(device) for tensor in collate(tokens, rows)))
+        with autocast(device, precision):
+            logits = predict(encoder, params, batch.input_ids, batch.token_type_ids, batch.mask)
+        yield rows, logits.float().cpu()
+
+
+def macro_f1(confusion: Int[Tensor, "c c"]) -> float:
+    """Mean over classes of F1 = 2 tp / (rows of the class + predictions of it); rows are truth."""
+    true_positives = confusion.diagonal().double()
+    counted = (confusion.sum(0) + confusion.sum(1)).double()
+    return (2 * true_positives / counted.clamp(min=1)).mean().item()

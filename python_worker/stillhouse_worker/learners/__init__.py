@@ -1,0 +1,19 @@
+"""Encoders, heads and the learner that they make together."""
+
+from .encoder import Encoder, EncoderConfig, load_encoder
+from .head import HEAD_INITS, HeadInit, draw_head
+from .learner import Attention, first_order_attention, forward, learner_params, predict
+
+__all__ = [
+    "HEAD_INITS",
+    "Attention",
+    "Encoder",
+    "EncoderConfig",
+    "HeadInit",
+    "draw_head",
+    "first_order_attention",
+    "forward",
+    "learner_params",
+    "load_encoder",
+    "predict",
+]

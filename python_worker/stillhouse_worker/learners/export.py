@@ -1,0 +1,56 @@
+"""A learner as a transformers model, so that other tools can use and save it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .encoder import BERT_BLOCK, Encoder, Params
+
+
+def to_transformers(encoder: Encoder, params: Params, class_names: Sequence[str]) -> Any:
+    """A ``BertForSequenceClassification`` with the same logits.
+
+    Its pooler and classifier are exactly the head. A DistilBERT learner becomes a BERT with zero
+    token type embeddings, since DistilBERT's own classifier has a ReLU where the head has a Tanh.
+    """
+    from transformers import BertConfig, BertForSequenceClassification
+
+    state = _state(encoder, params)
+    word, position = (state[f"bert.embeddings.{n}_embeddings.weight"] for n in ("word", "position"))
+    config = BertConfig(
+        vocab_size=len(word),
+        hidden_size=encoder.config.width,
+        num_hidden_layers=encoder.config.num_layers,
+        num_attention_heads=encoder.config.num_heads,
+        intermediate_size=len(params["blocks.0.up.bias"]),
+        max_position_embeddings=len(position),
+        type_vocab_size=len(state["bert.embeddings.token_type_embeddings.weight"]),
+        layer_norm_eps=encoder.config.layer_norm_eps,
+        id2label=dict(enumerate(class_names)),
+        label2id={name: index for index, name in enumerate(class_names)},
+    )
+    model = BertForSequenceClassification(config).eval()
+    model.load_state_dict(state)
+    return model
+
+
+def _state(encoder: Encoder, params: Params) -> dict[str, Tensor]:
+    embeddings = {
+        name: tensor
+        for name, tensor in encoder.embeddings.state_dict().items()
+        if not name.endswith("_ids")
+    }
+    embeddings.setdefault("token_type_embeddings.weight", torch.zeros(2, encoder.config.width))
+    state = {f"bert.embeddings.{name}": tensor for name, tensor in embeddings.items()}
+    for index in range(encoder.config.num_layers):
+        for ours, theirs in BERT_BLOCK.items():
+            for kind in ("weight", "bias"):
+                stacked = params[f"blocks.{index}.{ours}.{kind}"]
+                for name, part in zip(theirs, stacked.chunk(len(theirs)), strict=True):
+                    state[f"bert.encoder.layer.{index}.{name}.{kind}"] = part
+    for ours, name in (("head.dense", "bert.pooler.dense"), ("head.out", "classifier")):
+        for kind in ("weight", "bias"):
+            state[f"{name}.{kind}"] = params[f"{ours}.{kind}"]
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
