@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { StillhouseClient } from "../api/client.js";
+import { FailureKind, StillhouseError } from "../errors.js";
+
+/** The control plane of the home: one that this process has started, or that of another process. */
+export type HomeControlPlane =
+  | {
+      readonly kind: "started";
+      readonly address: string;
+      /** Unfinished experiments of an ended process that were not adopted. */
+      readonly setAside: readonly string[];
+      /** Ends its workers after a checkpoint. */
+      stop(): Promise<void>;
+      /** Ends its workers at once. */
+      kill(): void;
+    }
+  | { readonly kind: "joined"; readonly address: string };
+
+/**
+ * Opens the home.
+ *
+ * @param adopt experiments that go on if an ended process left them unfinished.
+ */
+export type OpenHome = (adopt: readonly string[]) => Promise<HomeControlPlane>;
+
+/** How long a control plane that ends may hold the home: its workers still write checkpoints. */
+const TAKE_OVER_LIMIT_MS = 120_000;
+const TAKE_OVER_INTERVAL_MS = 300;
+
+/**
+ * The way to a control plane.
+ *
+ * Where that is another process on the same home, and it ends, this process takes its place.
+ */
+export class Connection {
+  readonly #openHome: OpenHome | undefined;
+  readonly #adopt = new Set<string>();
+  #controlPlane: HomeControlPlane | undefined;
+  #client: StillhouseClient;
+  #takingOver: Promise<void> | undefined;
+
+  private constructor(
+    client: StillhouseClient,
+    openHome?: OpenHome,
+    controlPlane?: HomeControlPlane,
+  ) {
+    this.#client = client;
+    this.#openHome = openHome;
+    this.#controlPlane = controlPlane;
+  }
+
+  static toServer(address: string): Connection {
+    return new Connection(new StillhouseClient(address));
+  }
+
+  /** @param adopt see `OpenHome`. */
+  static async toHome(openHome: OpenHome, adopt: readonly string[]): Promise<Connection> {
+    const controlPlane = await openHome(adopt);
+    const client = new StillhouseClient(controlPlane.address);
+    const connection = new Connection(client, openHome, controlPlane);
+    for (const experimentId of adopt) connection.adopt(experimentId);
+    return connection;
+  }
+
+  /** Experiments that were set aside when this process started the control plane. */
+  get setAside(): readonly string[] {
+    return this.#controlPlane?.kind === "started" ? this.#controlPlane.setAside : [];
+  }
+
+  get client(): StillhouseClient {
+    return this.#client;
+  }
+
+  /** From now on the experiment goes on when this process takes over. */
+  adopt(experimentId: string): void {
+    this.#adopt.add(experimentId);
+  }
+
+  /** Calls the control plane, and once more when another one had to take over meanwhile. */
+  async call<T>(request: (client: StillhouseClient) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await request(this.#client);
+      } catch (error) {
+        if (!(await this.recovered(error))) throw error;
+      }
+    }
+  }
+
+  /** Whether the error was that a joined control plane has ended, and there is one again. */
+  async recovered(error: unknown): Promise<boolean> {
+    const isGone =
+      error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_UNAVAILABLE;
+    if (!isGone || this.#openHome === undefined || this.#controlPlane?.kind !== "joined") {
+      return false;
+    }
+    this.#takingOver ??= this.#takeOver(this.#openHome, error).finally(() => {
+      this.#takingOver = undefined;
+    });
+    await this.#takingOver;
+    return true;
+  }
+
+  /** Ends the connection, and the control plane if this process has started it. */
+  async close(): Promise<void> {
+    this.#client.close();
+    if (this.#controlPlane?.kind === "started") await this.#controlPlane.stop();
+  }
+
+  /** Ends everything that this process has started, at once. */
+  kill(): void {
+    if (this.#controlPlane?.kind === "started") this.#controlPlane.kill();
+  }
+
+  async #takeOver(openHome: OpenHome, error: StillhouseError): Promise<void> {
+    const deadlineMs = performance.now() + TAKE_OVER_LIMIT_MS;
+    while (performance.now() < deadlineMs) {
+      this.#client.close();
+      this.#controlPlane = await openHome([...this.#adopt]);
+      this.#client = new StillhouseClient(this.#controlPlane.address);
+      if (this.#controlPlane.kind === "started" || (await this.#answers())) return;
+      await sleep(TAKE_OVER_INTERVAL_MS);
+    }
+    throw error;
+  }
+
+  async #answers(): Promise<boolean> {
+    return this.#client.list(1, "").then(
+      () => true,
+      () => false,
+    );
+  }
+}

@@ -1,0 +1,182 @@
+import { readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { basename, resolve } from "node:path";
+import { CommanderError } from "commander";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { parseConfigFile } from "../spec/config-file.js";
+import { emptySpec, type FieldValue, writeField } from "../spec/field-path.js";
+import { invalid } from "../spec/invalid.js";
+import { SETTINGS } from "../spec/settings.js";
+import { type Assignments, parseValue } from "../spec/values.js";
+import { experimentCommand, helpText, usageSentence } from "./experiment-command.js";
+
+/** What a person asks for. */
+export type ExperimentRequest =
+  | { readonly kind: "help"; readonly text: string }
+  | {
+      readonly kind: "new";
+      /** What flags and file say; unset fields are left to the preset. */
+      readonly draft: ExperimentSpec;
+      readonly isDryRun: boolean;
+      readonly server: string | undefined;
+    }
+  | { readonly kind: "resume"; readonly experimentId: string; readonly server: string | undefined };
+
+export interface ArgumentSurroundings {
+  /** Folder that relative paths start from. */
+  readonly userFolder: string;
+  /** Data folder where neither a flag nor the file names one. */
+  readonly dataDir: string | undefined;
+  /** Width of the help. */
+  readonly columns: number | undefined;
+}
+
+const EPOCHS = "outer.epochs";
+const STEPS = "outer.steps";
+const SERVER = /^(\[[\da-f:]+\]|[^\s:/]+):\d{1,5}$/i;
+
+/**
+ * Reads the arguments of `experiment`, and the config file that they name.
+ *
+ * @throws StillhouseError INVALID for every mistake in them.
+ */
+export function parseExperimentArguments(
+  argv: readonly string[],
+  surroundings: ArgumentSurroundings,
+): ExperimentRequest {
+  const options = parseFlags(argv, surroundings.columns);
+  if (options === undefined) return { kind: "help", text: helpText(surroundings.columns) };
+  const server = textOption(options, "server");
+  if (server !== undefined && !SERVER.test(server)) {
+    throw invalid("", `--server must be HOST:PORT, got ${JSON.stringify(server)}`);
+  }
+  const flags = flagAssignments(options, surroundings.userFolder);
+  const experimentId = textOption(options, "resume");
+  if (experimentId !== undefined) {
+    refuseBesideResume(options, flags);
+    return { kind: "resume", experimentId, server };
+  }
+  const file = fileAssignments(textOption(options, "config"), surroundings.userFolder);
+  const draft = draftOf(mergedLayers(flags, file), surroundings.dataDir);
+  return { kind: "new", draft, isDryRun: options.dryRun === true, server };
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Undefined when the help is asked for. */
+function parseFlags(argv: readonly string[], columns: number | undefined): Options | undefined {
+  const command = experimentCommand(columns);
+  try {
+    command.parse([...argv], { from: "user" });
+    return command.opts();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed") return undefined;
+    throw invalid("", usageSentence(error, command));
+  }
+}
+
+function textOption(options: Options, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function flagAssignments(options: Options, userFolder: string): Assignments {
+  const assignments = new Map<string, FieldValue>();
+  for (const setting of SETTINGS) {
+    const attribute = setting.flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    const raw = options[attribute];
+    if (raw === undefined) continue;
+    for (const [path, value] of parseValue(setting, raw, `--${setting.flag}`)) {
+      assignments.set(path, value);
+    }
+  }
+  refuseEpochsBesideSteps(assignments, "--epochs", "--outer-steps");
+  return anchored(assignments, userFolder);
+}
+
+/** Relative paths in a file start from the file's folder, so that it can be run from anywhere. */
+function fileAssignments(path: string | undefined, userFolder: string): Assignments {
+  if (path === undefined) return new Map();
+  const absolute = resolve(userFolder, path);
+  const name = basename(absolute);
+  const assignments = parseConfigFile(readConfig(absolute, path), name);
+  refuseEpochsBesideSteps(assignments, `epochs in ${name}`, `outer-steps in ${name}`);
+  return anchored(assignments, resolve(absolute, ".."));
+}
+
+function readConfig(absolute: string, path: string): string {
+  try {
+    return readFileSync(absolute, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reasons: Record<string, string> = {
+      ENOENT: "does not exist",
+      EISDIR: "is a folder, not a file",
+      EACCES: "may not be read",
+    };
+    throw invalid("", `--config: ${path} ${reasons[code ?? ""] ?? `cannot be read (${code})`}`);
+  }
+}
+
+function refuseEpochsBesideSteps(given: Assignments, epochs: string, steps: string): void {
+  if (!given.has(EPOCHS) || !given.has(STEPS)) return;
+  throw invalid(
+    STEPS,
+    `${epochs} (${EPOCHS}) and ${steps} (${STEPS}) exclude each other; give one of them`,
+  );
+}
+
+/** The length of the run is one choice: a flag for it also replaces the other one of the file. */
+function mergedLayers(flags: Assignments, file: Assignments): Assignments {
+  const merged = new Map(file);
+  if (flags.has(EPOCHS) || flags.has(STEPS)) {
+    merged.delete(EPOCHS);
+    merged.delete(STEPS);
+  }
+  for (const [path, value] of flags) merged.set(path, value);
+  return merged;
+}
+
+function draftOf(assignments: Assignments, dataDir: string | undefined): ExperimentSpec {
+  const draft = emptySpec();
+  if (dataDir !== undefined) writeField(draft, "dataset.data_dir", dataDir);
+  for (const [path, value] of assignments) {
+    // The device is left open: what is there decides.
+    if (path !== "compute.device" || value !== "auto") writeField(draft, path, value);
+  }
+  return draft;
+}
+
+/** Makes paths absolute, since the control plane and its workers may run in another folder. */
+function anchored(assignments: Assignments, folder: string): Assignments {
+  const result = new Map(assignments);
+  const dataDir = result.get("dataset.data_dir");
+  if (typeof dataDir === "string") result.set("dataset.data_dir", absolutePath(dataDir, folder));
+  const model = result.get("model.name");
+  if (typeof model === "string" && isModelPath(model, folder)) {
+    result.set("model.name", absolutePath(model, folder));
+  }
+  return result;
+}
+
+/** A name on the hub may also have a slash; a folder of that name goes first, as on the hub. */
+function isModelPath(model: string, folder: string): boolean {
+  if (/^(\.{1,2}|~)?\//.test(model) || model === "." || model === "..") return true;
+  if (!model.includes("/")) return false;
+  return statSync(resolve(folder, model), { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function absolutePath(path: string, folder: string): string {
+  return resolve(folder, path.replace(/^~(?=\/|$)/, homedir()));
+}
+
+function refuseBesideResume(options: Options, flags: Assignments): void {
+  const beside = ["config", "dryRun"].find((name) => options[name] !== undefined);
+  const [firstPath] = flags.keys();
+  if (beside === undefined && firstPath === undefined) return;
+  throw invalid(
+    firstPath ?? "",
+    "--resume goes on with the settings that the experiment has; leave out all others",
+  );
+}

@@ -1,0 +1,72 @@
+import { FailureKind, type StillhouseError } from "../errors.js";
+import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
+import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
+import { LiveProgress } from "./live-progress.js";
+import { PlainProgress } from "./plain-progress.js";
+import type { ProgressDisplay } from "./progress-display.js";
+import { renderPlan, renderResolved } from "./resolved-view.js";
+import { distilledLabel } from "./result.js";
+import { failureDocument, planDocument, resultDocument } from "./result-document.js";
+import { renderResult } from "./result-table.js";
+import { subjectOf } from "./subject.js";
+import { colorsOf, type Terminal } from "./terminal.js";
+
+/** What `experiment` writes, and where: results on stdout, all else on stderr. */
+export class ExperimentOutput {
+  readonly #terminal: Terminal;
+  readonly #isJson: boolean;
+  readonly progress: ProgressDisplay;
+
+  constructor(terminal: Terminal, isJson: boolean) {
+    this.#terminal = terminal;
+    this.#isJson = isJson;
+    this.progress =
+      terminal.isLive && !isJson
+        ? new LiveProgress(terminal.stderr)
+        : new PlainProgress(terminal.stderr);
+  }
+
+  help(text: string): void {
+    this.#terminal.stdout.write(text);
+  }
+
+  resolved(resolution: ResolveExperimentResponse): void {
+    const { stdout, stderr, hasColor } = this.#terminal;
+    const [out, isColored] = this.#isJson ? [stderr, hasColor.stderr] : [stdout, hasColor.stdout];
+    out.write(renderResolved(resolution, colorsOf(isColored)));
+  }
+
+  plan(resolution: ResolveExperimentResponse): void {
+    if (this.#isJson) this.#document(planDocument(resolution));
+    else this.#terminal.stdout.write(renderPlan(resolution.tasks));
+  }
+
+  /** An experiment that goes on: what it is, in two lines. */
+  resumed({ id, spec }: Experiment): void {
+    this.progress.note(`Experiment ${id}: ${distilledLabel(spec)}, seed ${spec?.seed}`);
+    this.progress.note(subjectOf(spec));
+  }
+
+  result(experiment: Experiment, artifactPath: string): void {
+    if (this.#isJson) this.#document(resultDocument(experiment, artifactPath));
+    else {
+      this.#terminal.stdout.write(
+        `\n${renderResult(experiment, artifactPath, this.#terminal.columns)}`,
+      );
+    }
+  }
+
+  /** @param showsTrace also where in the code a defect is. */
+  failure(error: StillhouseError, experimentId: string | undefined, showsTrace: boolean): void {
+    const { stderr, hasColor } = this.#terminal;
+    const colors = colorsOf(hasColor.stderr);
+    const isWanted = error.kind === FailureKind.FAILURE_KIND_CANCELLED;
+    stderr.write(`${isWanted ? "" : `${colors.red("Error")} `}${error.message}\n`);
+    if (showsTrace && error.traceback !== "") stderr.write(`${error.traceback}\n`);
+    if (this.#isJson) this.#document(failureDocument(error, experimentId));
+  }
+
+  #document(document: object): void {
+    this.#terminal.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  }
+}

@@ -1,0 +1,218 @@
+import { randomUUID } from "node:crypto";
+import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../errors.js";
+import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
+import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { Connection, type OpenHome } from "./connection.js";
+import { EventPresenter } from "./event-presenter.js";
+import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
+import { ExperimentOutput } from "./experiment-output.js";
+import { aborted, type Interruption } from "./interruption.js";
+import type { Terminal } from "./terminal.js";
+import { watchExperiment } from "./watch-experiment.js";
+
+export interface ExperimentSurroundings {
+  readonly terminal: Terminal;
+  readonly interruption: Interruption;
+  readonly openHome: OpenHome;
+  /** Folder that relative paths of the arguments start from. */
+  readonly userFolder: string;
+  /** Data folder where the arguments name none. */
+  readonly dataDir: string | undefined;
+  /** Whether a defect is shown with its place in the code. */
+  readonly showsTraces: boolean;
+}
+
+/**
+ * The command `experiment`: runs an experiment and shows its result.
+ *
+ * @param argv what follows the command's name.
+ * @returns the exit code.
+ */
+export async function runExperiment(
+  argv: readonly string[],
+  surroundings: ExperimentSurroundings,
+): Promise<number> {
+  const output = new ExperimentOutput(surroundings.terminal, argv.includes("--json"));
+  let run: ExperimentRun | undefined;
+  try {
+    const request = parseExperimentArguments(argv, {
+      ...surroundings,
+      columns: surroundings.terminal.columns,
+    });
+    if (request.kind === "help") {
+      output.help(request.text);
+      return 0;
+    }
+    run = new ExperimentRun(request, surroundings, output);
+    await run.finished();
+    return 0;
+  } catch (thrown) {
+    const error = fromFailure(toFailure(thrown));
+    output.progress.close();
+    output.failure(error, run?.experimentId, surroundings.showsTraces);
+    return SURFACES[error.kind].exitCode;
+  }
+}
+
+/** Failures whose cause may be gone at the next try; of the others the same try fails again. */
+const MAY_GO_ON: readonly FailureKind[] = [
+  FailureKind.FAILURE_KIND_EXHAUSTED,
+  FailureKind.FAILURE_KIND_WORKER_LOST,
+  FailureKind.FAILURE_KIND_ENVIRONMENT,
+  FailureKind.FAILURE_KIND_INTERNAL,
+];
+
+type Asked = Exclude<ExperimentRequest, { kind: "help" }>;
+
+/** One run of the command against one control plane after the other, normally just one. */
+class ExperimentRun {
+  readonly #request: Asked;
+  readonly #surroundings: ExperimentSurroundings;
+  readonly #output: ExperimentOutput;
+  #connection: Connection | undefined;
+  experimentId: string | undefined;
+
+  constructor(request: Asked, surroundings: ExperimentSurroundings, output: ExperimentOutput) {
+    this.#request = request;
+    this.#surroundings = surroundings;
+    this.#output = output;
+  }
+
+  /** Resolves when the result is shown; rejects when there is none. */
+  async finished(): Promise<void> {
+    const { kill } = this.#surroundings.interruption;
+    const killed = aborted(kill).then(() => {
+      this.#connection?.kill();
+      throw this.#interrupted();
+    });
+    await Promise.race([killed, this.#run()]);
+  }
+
+  async #run(): Promise<void> {
+    const connection = await this.#connected();
+    this.#connection = connection;
+    try {
+      if (this.#request.kind === "new") await this.#runNew(connection, this.#request);
+      else await this.#runAgain(connection, this.#request.experimentId);
+    } finally {
+      this.#output.progress.close();
+      await connection.close();
+    }
+  }
+
+  #connected(): Promise<Connection> {
+    const { server } = this.#request;
+    if (server !== undefined) return Promise.resolve(Connection.toServer(server));
+    const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
+    return Connection.toHome(this.#surroundings.openHome, adopt);
+  }
+
+  async #runNew(
+    connection: Connection,
+    { draft, isDryRun }: Extract<Asked, { kind: "new" }>,
+  ): Promise<void> {
+    this.#noteSetAside(connection);
+    const resolution = await this.#orStopped(this.#resolve(connection, draft));
+    this.#output.resolved(resolution);
+    if (isDryRun) {
+      this.#output.plan(resolution);
+      return;
+    }
+    const { spec } = resolution;
+    if (spec === undefined) throw new Error("a resolution has a spec");
+    const requestId = randomUUID();
+    const { id } = await connection.call((client) => client.create(spec, requestId));
+    this.#output.progress.note(`Experiment ${id}`);
+    await this.#follow(connection, id, false);
+  }
+
+  #resolve(connection: Connection, draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
+    this.#output.progress.note("Looking at the data set, the model and the device");
+    return connection.call((client) => client.resolve(draft));
+  }
+
+  async #runAgain(connection: Connection, experimentId: string): Promise<void> {
+    const { experiment } = await connection.call((client) => client.get(experimentId));
+    if (experiment === undefined) throw new Error("an experiment that is found is there");
+    this.#output.resumed(experiment);
+    if (experiment.state !== State.STATE_SUCCEEDED) {
+      await connection.call((client) => client.resume(experimentId));
+    }
+    await this.#follow(connection, experimentId, true);
+  }
+
+  async #follow(connection: Connection, id: string, skipsHistory: boolean): Promise<void> {
+    this.experimentId = id;
+    connection.adopt(id);
+    const { stop } = this.#surroundings.interruption;
+    const stopped = aborted(stop).then(() => this.#cancel(connection, id));
+    stopped.catch(() => undefined); // the end of the watch tells what became of it
+    const isStopping = () => stop.aborted;
+    const presenter = new EventPresenter(this.#output.progress);
+    const watched = { connection, experimentId: id, skipsHistory, isStopping };
+    for await (const event of watchExperiment(watched)) presenter.show(event);
+    await this.#conclude(connection, id);
+  }
+
+  async #cancel(connection: Connection, id: string): Promise<void> {
+    this.#output.progress.note(
+      "Stopping after a checkpoint; press Ctrl-C once more to end at once",
+    );
+    await connection.call((client) => client.cancel(id));
+  }
+
+  async #conclude(connection: Connection, id: string): Promise<void> {
+    const { experiment, artifactPath } = await connection.call((client) => client.get(id));
+    this.#output.progress.close();
+    if (experiment?.state === State.STATE_SUCCEEDED) {
+      this.#output.result(experiment, artifactPath);
+      return;
+    }
+    if (experiment?.state === State.STATE_CANCELLED) throw this.#interrupted();
+    throw this.#failed(experiment);
+  }
+
+  #noteSetAside(connection: Connection): void {
+    for (const id of connection.setAside) {
+      this.#output.progress.note(
+        `Experiment ${id} was left unfinished earlier; go on with it: ${this.#resumeCommand(id)}`,
+      );
+    }
+  }
+
+  /** What is asked for before the experiment is stored can just be dropped. */
+  async #orStopped<T>(pending: Promise<T>): Promise<T> {
+    const stopped = aborted(this.#surroundings.interruption.stop).then(() => {
+      throw this.#interrupted();
+    });
+    return Promise.race([pending, stopped]);
+  }
+
+  #interrupted(): StillhouseError {
+    const { experimentId } = this;
+    const message =
+      experimentId === undefined
+        ? "interrupted before the experiment began"
+        : `experiment ${experimentId} was stopped; go on with it: ${this.#resumeCommand(experimentId)}`;
+    return new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, message);
+  }
+
+  #failed(experiment: Experiment | undefined): StillhouseError {
+    const failure = experiment?.failure;
+    if (experiment === undefined || failure === undefined) {
+      throw new Error("a failed experiment has a failure");
+    }
+    if (!MAY_GO_ON.includes(failure.kind)) return fromFailure(failure);
+    const command = this.#resumeCommand(experiment.id);
+    return fromFailure({
+      ...failure,
+      message: `${failure.message}\nWhat is done is kept; go on with it: ${command}`,
+    });
+  }
+
+  #resumeCommand(id: string): string {
+    const server = this.#request.server === undefined ? "" : ` --server ${this.#request.server}`;
+    return `npm run experiment -- --resume ${id}${server}`;
+  }
+}

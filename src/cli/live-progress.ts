@@ -1,0 +1,102 @@
+import type { Writable } from "node:stream";
+import { MultiBar, Presets, type SingleBar } from "cli-progress";
+import {
+  LogLevel,
+  type LogLine,
+  type Progress,
+  type Task,
+} from "../generated/stillhouse/v1/experiment.js";
+import type { ProgressDisplay } from "./progress-display.js";
+import { progressFraction, progressText, taskEndText } from "./progress-text.js";
+import { taskName } from "./task-names.js";
+
+const UPDATES_PER_SECOND = 5;
+const MAX_BAR_COLUMNS = 30;
+const MIN_BAR_COLUMNS = 8;
+/** Bars have no steps of their own: they show a fraction in this many parts. */
+const PARTS = 10_000;
+/** Clears what is left of an older and longer line. */
+const CLEAR_REST = "\u001b[K";
+
+/** Progress as a bar for each running task, with everything else above the bars. */
+export class LiveProgress implements ProgressDisplay {
+  readonly #out: Writable;
+  readonly #bars = new Map<string, SingleBar>();
+  #multiBar: MultiBar | undefined;
+
+  /** @param out a terminal. */
+  constructor(out: Writable) {
+    this.#out = out;
+  }
+
+  task(task: Task): void {
+    const sentence = taskEndText(task);
+    if (sentence === undefined) return;
+    this.#remove(task.id);
+    this.note(sentence);
+  }
+
+  progress(task: Task, progress: Progress): void {
+    const value = Math.round(progressFraction(progress) * PARTS);
+    const payload = { name: taskName(task), text: progressText(progress) };
+    const bar = this.#bars.get(task.id);
+    if (bar !== undefined) {
+      bar.update(value, payload);
+      return;
+    }
+    this.#multiBar ??= createMultiBar(this.#out);
+    this.#bars.set(task.id, this.#multiBar.create(PARTS, value, payload));
+  }
+
+  log(line: LogLine): void {
+    if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
+  }
+
+  note(sentence: string): void {
+    if (this.#multiBar === undefined) this.#out.write(`${sentence}\n`);
+    else this.#multiBar.log(`${sentence}${CLEAR_REST}\n`);
+  }
+
+  close(): void {
+    this.#multiBar?.update(); // writes the lines that wait for the next redraw
+    this.#multiBar?.stop();
+    this.#multiBar = undefined;
+    this.#bars.clear();
+  }
+
+  #remove(taskId: string): void {
+    const bar = this.#bars.get(taskId);
+    if (bar === undefined) return;
+    this.#bars.delete(taskId);
+    bar.stop();
+    this.#multiBar?.remove(bar);
+    if (this.#bars.size === 0) this.close();
+  }
+}
+
+function createMultiBar(stream: Writable): MultiBar {
+  return new MultiBar(
+    {
+      stream,
+      fps: UPDATES_PER_SECOND,
+      format: ({ barCompleteString, barIncompleteString }, { progress, maxWidth }, payload) => {
+        const { name, text } = payload as { name: string; text: string };
+        const percent = `${Math.floor(progress * 100)} %`.padStart(5);
+        const room = maxWidth - name.length - text.length - percent.length - 7;
+        const columns = Math.min(MAX_BAR_COLUMNS, Math.max(MIN_BAR_COLUMNS, room));
+        const done = Math.round(progress * columns);
+        const bar =
+          barCompleteString?.slice(0, done) + (barIncompleteString?.slice(0, columns - done) ?? "");
+        return `${name} ${bar} ${percent}  ${text}`;
+      },
+      barsize: MAX_BAR_COLUMNS,
+      clearOnComplete: true,
+      hideCursor: true,
+      // Lines above the bar may be long; a bar is cut at the edge instead.
+      linewrap: true,
+      // Signals are handled in one place, which also puts the terminal in order.
+      gracefulExit: false,
+    },
+    Presets.shades_classic,
+  );
+}

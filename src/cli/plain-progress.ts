@@ -1,0 +1,59 @@
+import type { Writable } from "node:stream";
+import {
+  LogLevel,
+  type LogLine,
+  type Progress,
+  type Task,
+} from "../generated/stillhouse/v1/experiment.js";
+import { formatPercent } from "./format.js";
+import type { ProgressDisplay } from "./progress-display.js";
+import { progressFraction, progressText, taskEndText } from "./progress-text.js";
+import { taskName } from "./task-names.js";
+
+/** Rare enough that the log of a run of hours stays readable. */
+const LINE_INTERVAL_MS = 10_000;
+
+/**
+ * Progress as lines, for files, pipes and logs: one when a stage begins, then one in ten seconds.
+ *
+ * @param nowMs a clock that never goes back.
+ */
+export class PlainProgress implements ProgressDisplay {
+  readonly #out: Writable;
+  readonly #nowMs: () => number;
+  readonly #shown = new Map<string, { stage: string; timeMs: number }>();
+
+  constructor(out: Writable, nowMs: () => number = () => performance.now()) {
+    this.#out = out;
+    this.#nowMs = nowMs;
+  }
+
+  task(task: Task): void {
+    const sentence = taskEndText(task);
+    if (sentence === undefined) return;
+    this.#shown.delete(task.id);
+    this.note(sentence);
+  }
+
+  progress(task: Task, progress: Progress): void {
+    const last = this.#shown.get(task.id);
+    const timeMs = this.#nowMs();
+    const isDue = last === undefined || timeMs - last.timeMs >= LINE_INTERVAL_MS;
+    if (!isDue && last.stage === progress.stage) return;
+    this.#shown.set(task.id, { stage: progress.stage, timeMs });
+    const percent = progress.total > 0n ? ` ${formatPercent(progressFraction(progress))} %` : "";
+    this.note(`${taskName(task)}:${percent} ${progressText(progress)}`);
+  }
+
+  log(line: LogLine): void {
+    if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
+  }
+
+  note(sentence: string): void {
+    this.#out.write(`${sentence}\n`);
+  }
+
+  close(): void {
+    this.#shown.clear();
+  }
+}

@@ -1,0 +1,15 @@
+import type { LogLine, Progress, Task } from "../generated/stillhouse/v1/experiment.js";
+
+/** Shows what an experiment does while it runs. */
+export interface ProgressDisplay {
+  /** A task has changed its state. */
+  task(task: Task): void;
+  /** How far a running task is. */
+  progress(task: Task, progress: Progress): void;
+  /** What a worker says. */
+  log(line: LogLine): void;
+  /** A sentence of the command itself. */
+  note(sentence: string): void;
+  /** Leaves the terminal as it was. More may be shown afterwards. */
+  close(): void;
+}

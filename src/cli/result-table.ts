@@ -1,0 +1,95 @@
+import Table from "cli-table3";
+import type { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
+import { formatCount, formatDuration, formatMeanStd, formatPercent } from "./format.js";
+import { type ExperimentResult, type Row, resultOf } from "./result.js";
+import { subjectOf } from "./subject.js";
+import { taskName } from "./task-names.js";
+
+/** The table on one line a row is this wide; a narrower terminal gets its labels on two lines. */
+const WIDE_COLUMNS = 100;
+const NARROW_LABEL_WIDTH = 30;
+
+/** Colours of cli-table3 are off: the text is the same in a terminal and in a file. */
+const PLAIN_STYLE = { head: [], border: [] };
+
+/**
+ * The result as a person reads it: the table as in the study, what was kept, and how to use it.
+ *
+ * @param artifactPath folder of the distilled data; empty where there is none.
+ * @param columns width of the terminal; undefined where it does not matter.
+ */
+export function renderResult(
+  experiment: Experiment,
+  artifactPath: string,
+  columns: number | undefined,
+): string {
+  const result = resultOf(experiment);
+  return [
+    subjectOf(experiment.spec),
+    renderTable(result.rows, columns),
+    ...summaryLines(experiment, result),
+    ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath)]),
+    "",
+  ].join("\n");
+}
+
+function renderTable(rows: readonly Row[], columns: number | undefined): string {
+  const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
+  const table = new Table({
+    head: ["data", "#train\nsamples", "#GD\nsteps", "accuracy (%)", "n"],
+    colAligns: ["left", "right", "right", "right", "right"],
+    style: PLAIN_STYLE,
+    wordWrap: isNarrow,
+    ...(isNarrow ? { colWidths: [NARROW_LABEL_WIDTH, null, null, null, null] } : {}),
+  });
+  for (const { label, trainSamples, gdSteps, accuracy } of rows) {
+    table.push([
+      label,
+      formatCount(trainSamples),
+      formatCount(gdSteps),
+      formatMeanStd(accuracy.mean, accuracy.std),
+      accuracy.n,
+    ]);
+  }
+  return table.toString();
+}
+
+function summaryLines(experiment: Experiment, result: ExperimentResult): string[] {
+  const { ratioToFull, distillation } = result;
+  const kept = distillation && keptStepText(distillation);
+  return [
+    ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
+    ...(kept === undefined ? [] : [kept]),
+    `Time: ${experiment.tasks.map(timeText).filter(Boolean).join(", ")}`,
+  ];
+}
+
+function keptStepText({
+  keptStep,
+  outerSteps,
+  validationAccuracy,
+}: {
+  keptStep: number;
+  outerSteps: number;
+  validationAccuracy?: number | undefined;
+}): string {
+  const step = `Kept outer step ${formatCount(keptStep)} of ${formatCount(outerSteps)}`;
+  if (validationAccuracy === undefined) return step;
+  return `${step}, validation accuracy ${formatPercent(validationAccuracy)} %`;
+}
+
+function timeText(task: Task): string {
+  if (task.result === undefined) return "";
+  const reused = task.reused ? " (reused)" : "";
+  return `${taskName(task).toLowerCase()} ${formatDuration(task.result.wallTimeS)}${reused}`;
+}
+
+function usageLines(artifactPath: string): string[] {
+  return [
+    `Distilled data: ${artifactPath}`,
+    "Use it in Python:",
+    "  from stillhouse_worker import load_artifact",
+    `  learner = load_artifact(${JSON.stringify(artifactPath)}).train(init_seed=1)`,
+    '  learner.predict(["some text"])',
+  ];
+}
