@@ -130,7 +130,7 @@ def _not_found(name: str) -> StillhouseError:
     hub = f"the hub cannot be reached ({hub_offline_reason()})"
     if hub_is_reachable():
         hub = f"the hub {hub_endpoint()} has none of that name"
-    near = difflib.get_close_matches(name, [PACKAGED_MODEL, *_HUB_REPOS], n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name, [PACKAGED_MODEL, *_HUB_REPOS], n=2, cutoff=0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return _failure(
         "not_found",
@@ -158,7 +158,7 @@ def download_model(name: str) -> None:
         weights = [file for file in WEIGHT_FILES if file in present][:1]
         snapshot_download(repo, allow_patterns=["config.json", *weights, *_TOKENIZER_PATTERNS])
     except Exception as error:  # whichever HTTP client the installed hub library brings
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = " ".join((str(error) or type(error).__name__).split())[:300]
         raise _failure("environment", f"download of model {name!r} failed: {reason}") from error
 
 

@@ -4,6 +4,7 @@ from array import array
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from .rows import Split
@@ -82,7 +83,7 @@ def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
     )
 
 
-def collate(tokens: TokenSplit, rows: Tensor) -> Batch:
+def collate(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> Batch:
     """Gather rows and pad them to the longest of them.
 
     Args:
@@ -104,7 +105,10 @@ def collate(tokens: TokenSplit, rows: Tensor) -> Batch:
 
 
 def epoch_batches(
-    lengths: Tensor, batch_size: int, generator: torch.Generator, pool_size: int = 32
+    lengths: Int64[Tensor, " rows"],
+    batch_size: int,
+    generator: torch.Generator,
+    pool_size: int = 32,
 ) -> list[Tensor]:
     """One shuffled pass over all rows, with little padding.
 
@@ -129,7 +133,7 @@ def epoch_batches(
     return [batches[position] for position in order]
 
 
-def length_sorted_batches(lengths: Tensor, batch_size: int) -> list[Tensor]:
+def length_sorted_batches(lengths: Int64[Tensor, " rows"], batch_size: int) -> list[Tensor]:
     """All rows, longest first, for measuring: the least padding, and too little memory shows first.
 
     Args:

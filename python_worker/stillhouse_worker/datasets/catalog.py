@@ -87,7 +87,7 @@ def _not_found(name: str, data_dir: str | None) -> StillhouseError:
     if hub_is_reachable():
         hub = f"the hub {hub_endpoint()} has none of that name"
     known = [*local_names(data_dir), *PACKAGED_NAMES, *KNOWN_HUB_SETS]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
     return StillhouseError(
         "not_found",

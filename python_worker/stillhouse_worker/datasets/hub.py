@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FailureKind, StillhouseError
-from ..hub_access import datasets_cache, hub_is_reachable, hub_offline_reason
+from ..hub_access import hub_is_reachable, hub_offline_reason
+from .hub_cache import cached_folder, open_tables
 from .rows import SPLIT_NAMES, Row, RowSource, SplitName
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def hub_entry(name: str) -> HubEntry:
 
 def is_cached(name: str) -> bool:
     """Whether the set is ready in the cache; asks no network and imports nothing slow."""
-    return _cached_folder(hub_entry(name)) is not None
+    return _cached(hub_entry(name)) is not None
 
 
 def hub_source(name: str) -> RowSource:
@@ -80,12 +81,12 @@ def hub_source(name: str) -> RowSource:
             text and label columns cannot be recognised.
     """
     entry = hub_entry(name)
-    if _cached_folder(entry) is None:
+    if _cached(entry) is None:
         download(name)
-    folder = _cached_folder(entry)
+    folder = _cached(entry)
     if folder is None:
         raise _failure("environment", f"data set {name!r} was downloaded, but is not in the cache")
-    return source_of_tables(name, _open_tables(folder), entry)
+    return source_of_tables(name, open_tables(folder), entry)
 
 
 def download(name: str) -> None:
@@ -111,10 +112,10 @@ def download(name: str) -> None:
             "not_found", f"the hub has no data set {entry.repo!r} that can be read"
         ) from None
     except ValueError as error:
-        raise _failure("invalid", f"data set {name!r} on the hub: {_first_line(error)}") from None
+        raise _failure("invalid", f"data set {name!r} on the hub: {_one_line(error)}") from None
     except Exception as error:  # the library's own failures share no base class
         raise _failure(
-            "environment", f"download of data set {name!r} failed: {_first_line(error)}"
+            "environment", f"download of data set {name!r} failed: {_one_line(error)}"
         ) from error
 
 
@@ -141,7 +142,7 @@ def source_of_tables(
         class_names=class_names,
         text_columns=texts,
         splits={
-            split_name: _reader(f"{name} ({split_name})", table, texts, label, indices)
+            split_name: _reader(f"data set {name!r} ({split_name})", table, texts, label, indices)
             for split_name, table in _labelled_splits(tables, label).items()
         },
     )
@@ -221,7 +222,7 @@ def _reader(
             second = columns[texts[1]] if len(texts) == 2 else [None] * len(columns[label])
             for row in zip(columns[texts[0]], second, columns[label], strict=True):
                 number += 1
-                yield _checked(f"data set {where} row {number}", row, indices, len(texts))
+                yield _checked(f"{where} row {number}", row, indices, len(texts))
 
     return read
 
@@ -242,42 +243,12 @@ def _checked(
     return first, second, indices[label]
 
 
-def _cached_folder(entry: HubEntry) -> Path | None:
-    """The newest finished download: a folder of Arrow files with a ``dataset_info.json``."""
-    root = datasets_cache() / "___".join(entry.repo.split("/"))
-    # CONFIGURATION/VERSION/HASH/; a download that did not finish is in HASH.incomplete.
-    found = [
-        path.parent
-        for path in root.glob(f"{entry.config or '*'}/*/*/dataset_info.json")
-        if path.parent.suffix != ".incomplete" and any(path.parent.glob("*-train*.arrow"))
-    ]
-    configs = sorted({folder.relative_to(root).parts[0] for folder in found})
-    if len(configs) > 1:
-        raise _failure(
-            "invalid",
-            f"data set {entry.repo!r} has several configurations ({', '.join(configs)}); "
-            f"name one of them, as in {entry.repo}:{configs[0]}",
-        )
-    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+def _cached(entry: HubEntry) -> Path | None:
+    return cached_folder(entry.repo, entry.config)
 
 
-def _open_tables(folder: Path) -> "dict[str, datasets.Dataset]":
-    """Memory-map the Arrow files of a cached set; a split may have several."""
-    import datasets
-
-    tables: dict[str, datasets.Dataset] = {}
-    for split_name in SPLIT_NAMES:
-        # NAME-train.arrow, or NAME-train-00000-of-00002.arrow and so on.
-        files = sorted(folder.glob(f"*-{split_name}.arrow"))
-        files = files or sorted(folder.glob(f"*-{split_name}-*-of-*.arrow"))
-        if files:
-            parts = [datasets.Dataset.from_file(str(file)) for file in files]
-            tables[split_name] = datasets.concatenate_datasets(parts)
-    return tables
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _one_line(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:300]
 
 
 def _failure(kind: FailureKind, message: str) -> StillhouseError:
