@@ -59,7 +59,9 @@ function overlay(spec: ExperimentSpec, draft: ExperimentSpec): void {
   for (const setting of SETTINGS) {
     for (const path of fieldsOf(setting)) {
       const value = givenValue(draft, setting, path);
-      if (value !== undefined) writeField(spec, path, value);
+      if (value === undefined) continue;
+      // -0 and 0 are the same setting and must have the same hash.
+      writeField(spec, path, value === 0 ? 0 : value);
     }
   }
 }

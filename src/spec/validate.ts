@@ -38,7 +38,8 @@ export function validateDraft(draft: ExperimentSpec): void {
   for (const setting of SETTINGS) {
     for (const path of fieldsOf(setting)) {
       const value = givenValue(draft, setting, path);
-      if (value === undefined || isLeftToSteps(draft, path, value)) continue;
+      if (value === undefined) continue;
+      if (areEpochsReplaced(path, value) && draft.outer?.steps !== undefined) continue;
       if (value === "" && MAY_BE_EMPTY.includes(path)) continue;
       checkField(setting, path, value);
     }
@@ -59,14 +60,14 @@ export function givenValue(
 function checkResolvedField(spec: ExperimentSpec, setting: Setting, path: string): void {
   const value = givenValue(spec, setting, path);
   if (value === undefined) throw notSet(path);
-  if (isLeftToSteps(spec, path, value)) return;
+  if (areEpochsReplaced(path, value)) return;
   if (value === "" && MAY_BE_EMPTY.includes(path)) return;
   checkField(setting, path, value);
 }
 
 /** Epochs are 0 where the number of steps was given instead. */
-function isLeftToSteps(spec: ExperimentSpec, path: string, value: FieldValue): boolean {
-  return path === "outer.epochs" && value === 0 && spec.outer?.steps !== undefined;
+function areEpochsReplaced(path: string, value: FieldValue): boolean {
+  return path === "outer.epochs" && value === 0;
 }
 
 function checkCombinations(spec: ExperimentSpec): void {

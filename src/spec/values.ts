@@ -104,7 +104,7 @@ function checkNumber(
   if (typeof value !== "number" || !inRange(value, setting.range)) {
     throw mustBe(setting, label, describeRange(setting.range), written);
   }
-  return value + 0; // -0 and 0 are the same setting and must have the same hash.
+  return value;
 }
 
 function parseSubset(setting: SubsetSetting, raw: unknown, label: string): Assignments {

@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import {
+  AttentionLabels,
+  AttentionReduction,
+  FloatType,
+  Init,
+  Labels,
+  Preset,
+  Protocol,
+  Source,
+} from "../../src/generated/stillhouse/v1/spec.js";
+import { emptySpec, readField, writeField } from "../../src/spec/field-path.js";
+import { resolveSpec } from "../../src/spec/resolve.js";
+import { CUDA, factsOf } from "../fixtures/facts.js";
+
+type Given = Record<string, string | number | boolean>;
+
+function draftOf(given: Given = {}) {
+  const draft = emptySpec();
+  for (const [path, value] of Object.entries(given)) writeField(draft, path, value);
+  return draft;
+}
+
+function resolved(given: Given = {}, facts = factsOf()) {
+  return resolveSpec(draftOf(given), facts);
+}
+
+function refused(field: string, message: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof StillhouseError, String(error));
+    assert.equal(error.kind, FailureKind.FAILURE_KIND_INVALID);
+    assert.equal(error.field, field);
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+describe("the preset", () => {
+  it("is study where the device is CUDA, with every value of the study", () => {
+    const { spec, description } = resolved({}, factsOf({ device: CUDA }));
+    assert.equal(spec.preset, Preset.PRESET_STUDY);
+    assert.match(description.notices.join("\n"), /Preset study was chosen/);
+    assert.deepEqual(spec.inner, {
+      steps: 1,
+      lr: 0.5,
+      lrDecay: 1,
+      learnLr: "LEARN_LR_NONE",
+    });
+    const { outer, evaluation, baseline, distilled, compute } = spec;
+    assert.deepEqual(
+      [outer?.epochs, outer?.lr, outer?.batchSize, outer?.clip, outer?.warmupFraction],
+      [20, 2e-3, 48, 1, 0.1],
+    );
+    assert.equal(outer?.accumulateLoss, false);
+    assert.deepEqual([evaluation?.inits, evaluation?.baselineInits], [100, 100]);
+    assert.equal(evaluation?.protocol, Protocol.PROTOCOL_VALIDATION);
+    assert.deepEqual(
+      [baseline?.fullEpochs, baseline?.fullBatchSize, baseline?.fullLr, baseline?.fullDropout],
+      [3, 48, 2e-5, 0.1],
+    );
+    assert.deepEqual([distilled?.perClass, distilled?.seqLen], [1, 512]);
+    assert.equal(distilled?.labels, Labels.LABELS_HARD);
+    assert.equal(distilled?.attentionLabels, AttentionLabels.ATTENTION_LABELS_NONE);
+    assert.deepEqual([spec.dataset?.maxLength, spec.dataset?.validationFraction], [512, 0.05]);
+    assert.equal(compute?.precision, FloatType.FLOAT_TYPE_FP16);
+    assert.deepEqual(description.changedFields, []);
+  });
+
+  it("is cpu where there is no CUDA device, and cuts only lengths, steps and inits", () => {
+    const { spec, description } = resolved();
+    const study = resolved({ preset: Preset.PRESET_STUDY }).spec;
+    assert.match(description.notices.join("\n"), /Preset cpu was chosen/);
+    const cut = [
+      "preset",
+      "dataset.max_length",
+      "distilled.seq_len",
+      "outer.epochs",
+      "outer.steps",
+      "outer.validations",
+      "evaluation.inits",
+      "evaluation.baseline_inits",
+    ];
+    for (const path of cut) {
+      if (path !== "preset") writeField(study, path, readField(spec, path) as number);
+    }
+    assert.deepEqual({ ...study, preset: spec.preset }, spec);
+    assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 64]);
+    assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [20, 5]);
+  });
+
+  it("that is named is taken without a notice", () => {
+    const { description } = resolved({ preset: Preset.PRESET_CPU }, factsOf({ device: CUDA }));
+    assert.deepEqual(description.notices, []);
+  });
+
+  it("takes bf16 on a CPU that computes it fast, else fp32", () => {
+    const precision = (bf16: boolean, preset: Preset) =>
+      resolved({ preset }, factsOf({ device: { bf16 } })).spec.compute?.precision;
+    assert.equal(precision(true, Preset.PRESET_CPU), FloatType.FLOAT_TYPE_BF16);
+    assert.equal(precision(false, Preset.PRESET_CPU), FloatType.FLOAT_TYPE_FP32);
+    assert.equal(precision(false, Preset.PRESET_STUDY), FloatType.FLOAT_TYPE_FP32);
+  });
+});
+
+describe("outer steps", () => {
+  it("of epochs are the batches of all passes, rounded up", () => {
+    const facts = factsOf({ dataset: { train_rows: 120_000 } });
+    const steps = (given: Given) =>
+      resolved({ preset: Preset.PRESET_STUDY, ...given }, facts).spec.outer?.steps;
+    assert.equal(steps({}), 50_000);
+    assert.equal(steps({ "outer.epochs": 1 }), 2_500);
+    assert.equal(steps({ "outer.epochs": 1, "outer.batch_size": 49 }), 2_449);
+    assert.equal(steps({ "outer.epochs": 0.5 }), 1_250);
+  });
+
+  it("do not count a hair above a whole number as one more", () => {
+    const facts = factsOf({ dataset: { train_rows: 30 } });
+    const given = { "outer.epochs": 0.1, "outer.batch_size": 1 };
+    assert.equal(resolved(given, facts).spec.outer?.steps, 3);
+  });
+
+  it("that are given replace the epochs of the preset, and the other way round", () => {
+    const bySteps = resolved({ preset: Preset.PRESET_STUDY, "outer.steps": 7 });
+    assert.deepEqual([bySteps.spec.outer?.epochs, bySteps.spec.outer?.steps], [0, 7]);
+    assert.deepEqual(bySteps.description.changedFields, ["outer.steps", "outer.validations"]);
+    const byEpochs = resolved({ preset: Preset.PRESET_CPU, "outer.epochs": 3 });
+    assert.deepEqual([byEpochs.spec.outer?.epochs, byEpochs.spec.outer?.steps], [3, 1250]);
+    assert.deepEqual(byEpochs.description.changedFields, ["outer.epochs"]);
+  });
+
+  it("that contradict the epochs are refused", () => {
+    assert.throws(
+      () => resolved({ "outer.epochs": 1, "outer.steps": 5 }),
+      refused("outer.steps", /exclude each other, got 1 and 5/),
+    );
+  });
+});
+
+describe("values that depend on others", () => {
+  it("λ defaults to 1 with the sum over keys, and to 100 otherwise", () => {
+    const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
+    const lambda = (given: Given) => resolved(given).spec.distilled?.attentionLambda;
+    assert.equal(lambda({}), 100);
+    assert.equal(lambda({ "distilled.attention_reduction": keys }), 1);
+    assert.equal(
+      lambda({ "distilled.attention_reduction": keys, "distilled.attention_lambda": 0.2 }),
+      0.2,
+    );
+  });
+
+  it("a fixed init needs one test learner, and says so when more were asked for", () => {
+    const silent = resolved({ preset: Preset.PRESET_CPU, "model.init": Init.INIT_FIXED });
+    assert.equal(silent.spec.evaluation?.inits, 1);
+    assert.equal(silent.spec.outer?.validationInits, 1);
+    assert.deepEqual(silent.description.notices, []);
+    const asked = resolved({ "model.init": Init.INIT_FIXED, "evaluation.inits": 20 });
+    assert.equal(asked.spec.evaluation?.inits, 1);
+    assert.match(asked.description.notices.join("\n"), /--inits is 1 instead of 20/);
+  });
+
+  it("lengths beyond the model's positions are refused when given, and cut when the preset's", () => {
+    const facts = factsOf({ model: { max_positions: 32 } });
+    for (const [path, flag] of [
+      ["distilled.seq_len", "--seq-len"],
+      ["dataset.max_length", "--max-length"],
+    ] as const) {
+      assert.throws(
+        () => resolved({ [path]: 33 }, facts),
+        refused(path, new RegExp(`${flag} .* at most 32, the positions of minilm, got 33`)),
+      );
+    }
+    const { spec, description } = resolved({}, facts);
+    assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [32, 32]);
+    assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 64/);
+  });
+
+  it("more distilled samples than rows a class are refused", () => {
+    assert.throws(
+      () => resolved({ "distilled.per_class": 11 }, factsOf({ dataset: { train_rows: 40 } })),
+      refused("distilled.per_class", /at most 10, .* got 11/),
+    );
+  });
+
+  it("the validation protocol needs a validation", () => {
+    assert.throws(
+      () => resolved({ "outer.validations": 0 }),
+      refused("outer.validations", /must be ≥ 1 with --protocol validation/),
+    );
+    const paper = { "outer.validations": 0, "evaluation.protocol": Protocol.PROTOCOL_PAPER };
+    assert.equal(resolved(paper).spec.outer?.validations, 0);
+  });
+
+  it("a precision that the device computes slowly is allowed, with a notice", () => {
+    const { spec, description } = resolved({ "compute.precision": FloatType.FLOAT_TYPE_FP16 });
+    assert.equal(spec.compute?.precision, FloatType.FLOAT_TYPE_FP16);
+    assert.match(description.notices.join("\n"), /Test CPU has no fast fp16/);
+  });
+});
+
+describe("what was found", () => {
+  it("goes into the spec: names, sources, fingerprints, substitutions, device", () => {
+    const { spec } = resolved({ "compute.device": "auto" });
+    assert.equal(spec.dataset?.name, "ag_news");
+    assert.equal(spec.dataset?.source, Source.SOURCE_LOCAL);
+    assert.equal(spec.dataset?.dataDir, "/data");
+    assert.equal(spec.dataset?.fingerprint, "d".repeat(64));
+    assert.equal(spec.dataset?.substituteFor, "");
+    assert.equal(spec.model?.source, Source.SOURCE_PACKAGED);
+    assert.equal(spec.model?.substituteFor, "distilbert-base-uncased");
+    assert.equal(spec.compute?.device, "cpu");
+  });
+
+  it("has no data folder unless the source is local", () => {
+    const facts = factsOf({ dataset: { source: "hub" } });
+    assert.equal(resolved({ "dataset.data_dir": "/data" }, facts).spec.dataset?.dataDir, "");
+  });
+
+  it("must be what a draft with a fingerprint asks for", () => {
+    assert.throws(
+      () => resolved({ "dataset.fingerprint": "other" }),
+      refused("dataset.fingerprint", /got other/),
+    );
+  });
+
+  it("is described, with its notices first", () => {
+    const { description } = resolved({}, factsOf({ notices: ["No hub."] }));
+    assert.deepEqual(
+      [description.trainRows, description.validationRows, description.testRows],
+      [20_000, 1_000, 7_600],
+    );
+    assert.equal(description.parameterCount, 22_713_216n);
+    assert.equal(description.deviceName, "Test CPU");
+    assert.equal(description.notices[0], "No hub.");
+  });
+});
+
+describe("the size of the artifact", () => {
+  const bytes = (given: Given) => resolved(given).description.artifactBytes;
+  const samples = 4n * 64n * 384n * 4n + 4n * 4n * 4n;
+
+  it("counts samples and labels as fp32, and attention labels by their kind and type", () => {
+    const cls = AttentionLabels.ATTENTION_LABELS_CLS;
+    const all = AttentionLabels.ATTENTION_LABELS_ALL;
+    const half = FloatType.FLOAT_TYPE_FP16;
+    assert.equal(bytes({}), samples);
+    assert.equal(bytes({ "distilled.attention_labels": cls }), samples + 4n * 6n * 12n * 64n * 4n);
+    assert.equal(
+      bytes({ "distilled.attention_labels": all }),
+      samples + 4n * 6n * 12n * 64n * 64n * 4n,
+    );
+    assert.equal(
+      bytes({ "distilled.attention_labels": all, "distilled.artifact_dtype": half }),
+      samples + 4n * 6n * 12n * 64n * 64n * 2n,
+    );
+  });
+
+  it("above 64 MB is a notice with the number and what halves it", () => {
+    const given = {
+      "distilled.attention_labels": AttentionLabels.ATTENTION_LABELS_ALL,
+      "distilled.seq_len": 512,
+    };
+    assert.match(resolved(given).description.notices.join("\n"), /305 MB.*--artifact-dtype fp16/);
+    assert.doesNotMatch(resolved({}).description.notices.join("\n"), / MB/);
+  });
+});
+
+describe("a resolved spec", () => {
+  it("resolves to itself", () => {
+    const drafts: Given[] = [{}, { "outer.epochs": 1.5 }, { preset: Preset.PRESET_STUDY }];
+    for (const given of drafts) {
+      const { spec } = resolved(given);
+      assert.deepEqual(resolveSpec(spec, factsOf()).spec, spec);
+    }
+  });
+
+  it("does not change the presets for the next one", () => {
+    resolved({ "distilled.per_class": 3 });
+    assert.equal(resolved().spec.distilled?.perClass, 1);
+  });
+
+  it("lists what is not the preset's", () => {
+    const { description } = resolved({
+      "inner.lr": 0.1,
+      "distilled.labels": Labels.LABELS_UNRESTRICTED,
+      "baseline.full": false,
+      "outer.batch_size": 48,
+      name: "a name",
+    });
+    assert.deepEqual(description.changedFields, ["distilled.labels", "inner.lr", "baseline.full"]);
+  });
+});
