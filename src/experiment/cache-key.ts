@@ -43,6 +43,8 @@ function kindParts(spec: ExperimentSpec, kind: BaselineKind): Part[] {
       ["baseline.full_batch_size", spec.baseline?.fullBatchSize],
       ["baseline.full_lr", spec.baseline?.fullLr],
       ["baseline.full_dropout", spec.baseline?.fullDropout],
+      // Whether the best epoch on validation is kept, or the last.
+      ["evaluation.protocol", spec.evaluation?.protocol],
     ];
   }
   if (kind === BaselineKind.BASELINE_KIND_RANDOM) {

@@ -100,9 +100,10 @@ export class Dispatcher implements WorkerListener {
   ready(hello: Hello): void {
     const { roster, pool, timings, leases } = this.#parts;
     this.#guard(() => {
-      const lease = leases.ofWorker(hello.workerId);
-      if (lease) this.#lose(lease, "it started anew", "");
-      roster.ready(hello.workerId);
+      if (roster.ready(hello.workerId, `${hello.host}:${hello.pid}`)) {
+        const lease = leases.ofWorker(hello.workerId);
+        if (lease) this.#lose(lease, "it started anew", "");
+      }
       const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
       pool.send(hello.workerId, { $case: "welcome", value: { heartbeatIntervalS } });
     });

@@ -154,7 +154,9 @@ export class Experiments {
       throw conflict(`experiment ${experimentId} has already succeeded; nothing is left to do`);
     }
     if (!isEnded(state) && record.cancelRequested) {
-      throw conflict(`experiment ${experimentId} is being cancelled; resume it when it has stopped`);
+      throw conflict(
+        `experiment ${experimentId} is being cancelled; resume it when it has stopped`,
+      );
     }
     if (isEnded(state)) {
       ledger.update(experimentId, resumeExperiment);

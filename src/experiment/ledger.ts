@@ -1,6 +1,6 @@
 import { FailureKind, StillhouseError } from "../errors.js";
 import {
-  Event,
+  type Event,
   type Experiment,
   type LogLine,
   type MetricPoints,
@@ -12,7 +12,7 @@ import type { EventFeed } from "./event-feed.js";
 import type { Change, Clock, ExperimentStore } from "./ports.js";
 import { type ExperimentRecord, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
-import { requeueRunning, reuseResult } from "./transitions.js";
+import { cancelExperiment, requeueRunning, reuseResult } from "./transitions.js";
 
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
@@ -33,13 +33,25 @@ export class Ledger {
     this.#clock = clock;
   }
 
-  /** Takes up what an earlier process left: what ran is queued again. */
-  load(): void {
+  /**
+   * Takes up what an earlier process left: what ran is queued again.
+   *
+   * @param goesOn whether an experiment goes on; the others are cancelled
+   * @returns ids of those that were cancelled
+   */
+  load(goesOn: (experimentId: string) => boolean): string[] {
+    const setAside: string[] = [];
     for (const record of this.#store.unfinished()) {
-      this.#unfinished.set(record.experiment.id, record);
-      this.update(record.experiment.id, requeueRunning);
+      const { id } = record.experiment;
+      this.#unfinished.set(id, record);
+      if (!goesOn(id) && !record.cancelRequested) {
+        this.update(id, cancelExperiment);
+        setAside.push(id);
+      }
+      this.update(id, requeueRunning);
     }
     this.reuseResults();
+    return setAside;
   }
 
   /** Stores a new experiment with queued tasks. */

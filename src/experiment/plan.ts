@@ -14,17 +14,14 @@ import { initSeeds } from "./init-seeds.js";
  * The tasks of an experiment in the order in which they are dispatched: distil, evaluate, then the
  * baselines that are enabled. Their ids follow from the experiment's, so a plan is repeatable.
  *
- * With a fixed init there is one learner, and its seed is the experiment's, which is the seed of
- * the head that the distillation trained for.
+ * With a fixed init all test learners are the same, so there is one, and its seed is the
+ * experiment's, from which the distillation drew that head. Learners on random real samples differ
+ * all the same, by their samples.
  *
  * @param spec resolved
  * @param codeVersion see `cacheKey`
  */
-export function planTasks(
-  spec: ExperimentSpec,
-  experimentId: string,
-  codeVersion: string,
-): Task[] {
+export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersion: string): Task[] {
   const plan = (name: string, kind: NonNullable<Work["kind"]>, key = "") =>
     Task.fromPartial({
       id: `${experimentId}-${name}`,
@@ -44,28 +41,23 @@ export function planTasks(
 }
 
 function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineWork }[] {
+  const seed = required(spec.seed, "seed");
   const count = required(spec.evaluation?.baselineInits, "evaluation.baseline_inits");
-  const baselines = [
-    { name: "full", kind: BaselineKind.BASELINE_KIND_FULL, enabled: spec.baseline?.full, count: 1 },
-    {
-      name: "random",
-      kind: BaselineKind.BASELINE_KIND_RANDOM,
-      enabled: spec.baseline?.random,
-      count,
-    },
-    {
-      name: "untrained",
-      kind: BaselineKind.BASELINE_KIND_UNTRAINED,
-      enabled: spec.baseline?.untrained,
-      count,
-    },
-  ];
-  return baselines
-    .filter((baseline) => baseline.enabled)
-    .map(({ name, kind, count }) => ({
-      name,
-      work: { kind, initSeeds: learnerSeeds(spec, count) },
-    }));
+  const { full, random, untrained } = spec.baseline ?? {};
+  const planned = [];
+  if (full) {
+    const work = { kind: BaselineKind.BASELINE_KIND_FULL, initSeeds: learnerSeeds(spec, 1) };
+    planned.push({ name: "full", work });
+  }
+  if (random) {
+    const work = { kind: BaselineKind.BASELINE_KIND_RANDOM, initSeeds: initSeeds(seed, count) };
+    planned.push({ name: "random", work });
+  }
+  if (untrained) {
+    const kind = BaselineKind.BASELINE_KIND_UNTRAINED;
+    planned.push({ name: "untrained", work: { kind, initSeeds: learnerSeeds(spec, count) } });
+  }
+  return planned;
 }
 
 function learnerSeeds(spec: ExperimentSpec, count: number): number[] {

@@ -1,4 +1,4 @@
-import { Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 
 export interface TaskRecord {
   readonly task: Task;
@@ -41,8 +41,7 @@ export function mustStop(record: ExperimentRecord): boolean {
   return (
     record.cancelRequested ||
     record.tasks.some(
-      ({ task }) =>
-        task.state === State.STATE_FAILED && (isDistill(task) || isEvaluate(task)),
+      ({ task }) => task.state === State.STATE_FAILED && (isDistill(task) || isEvaluate(task)),
     )
   );
 }

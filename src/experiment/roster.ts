@@ -3,6 +3,8 @@ interface Entry {
   readonly workerId: string;
   /** Its process was started here. */
   readonly isLocal: boolean;
+  /** Tells one process with this id from a later one; empty before it said hello. */
+  readonly process: string;
   state: "starting" | "idle" | "busy" | "leaving";
   /** When it was last heard or, before that, launched, on the monotonic clock. */
   heardAtMs: number;
@@ -18,13 +20,27 @@ export class Roster {
   }
 
   launched(workerId: string): void {
-    this.#set({ workerId, isLocal: true, state: "starting", heardAtMs: this.#monotonicMs() });
+    this.#set({
+      workerId,
+      isLocal: true,
+      process: "",
+      state: "starting",
+      heardAtMs: this.#monotonicMs(),
+    });
   }
 
-  /** A worker said hello: it has no task, whatever it had before. */
-  ready(workerId: string): void {
-    const isLocal = this.#entries.get(workerId)?.isLocal ?? false;
-    this.#set({ workerId, isLocal, state: "idle", heardAtMs: this.#monotonicMs() });
+  /**
+   * A worker said hello.
+   *
+   * @param process differs between two processes that use the same id one after the other
+   * @returns whether it is new: a worker that waits for its welcome says hello again
+   */
+  ready(workerId: string, process: string): boolean {
+    const known = this.#entries.get(workerId);
+    if (known?.process === process) return false;
+    const isLocal = known?.isLocal ?? false;
+    this.#set({ workerId, isLocal, process, state: "idle", heardAtMs: this.#monotonicMs() });
+    return true;
   }
 
   heard(workerId: string): void {
@@ -53,10 +69,6 @@ export class Roster {
 
   isStarting(workerId: string): boolean {
     return this.#entries.get(workerId)?.state === "starting";
-  }
-
-  isKnown(workerId: string): boolean {
-    return this.#entries.has(workerId);
   }
 
   nextIdle(): string | undefined {

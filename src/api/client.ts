@@ -1,0 +1,125 @@
+import { type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import { FailureKind, StillhouseError } from "../errors.js";
+import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
+import {
+  ExperimentServiceClient,
+  type GetExperimentResponse,
+  type ListExperimentsResponse,
+  type ResolveExperimentResponse,
+  type WatchExperimentResponse,
+} from "../generated/stillhouse/v1/service.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { errorOf } from "./grpc/failure-metadata.js";
+import { CHANNEL_OPTIONS } from "./grpc/limits.js";
+
+type Answer<Response> = (error: ServiceError | null, response: Response) => void;
+
+/**
+ * A client of the experiment service. Every error is a StillhouseError: the one that the server
+ * had, or UNAVAILABLE when none answers.
+ */
+export class StillhouseClient {
+  readonly #address: string;
+  readonly #stub: ExperimentServiceClient;
+
+  /** @param address HOST:PORT; nothing is connected before the first call */
+  constructor(address: string) {
+    this.#address = address;
+    this.#stub = new ExperimentServiceClient(
+      address,
+      credentials.createInsecure(),
+      CHANNEL_OPTIONS,
+    );
+  }
+
+  /** Fills in a draft and plans its tasks; downloads what is missing first, so it may take long. */
+  resolve(draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
+    return this.#call((answer) => this.#stub.resolveExperiment({ draft }, answer));
+  }
+
+  /** Stores and queues a resolved spec; the same request id again returns the same experiment. */
+  async create(spec: ExperimentSpec, requestId: string): Promise<Experiment> {
+    const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
+      this.#stub.createExperiment({ spec, requestId }, answer),
+    );
+    return this.#present(response.experiment);
+  }
+
+  get(experimentId: string): Promise<GetExperimentResponse> {
+    return this.#call((answer) => this.#stub.getExperiment({ experimentId }, answer));
+  }
+
+  /** Newest first. */
+  list(pageSize: number, pageToken: string): Promise<ListExperimentsResponse> {
+    return this.#call((answer) => this.#stub.listExperiments({ pageSize, pageToken }, answer));
+  }
+
+  /**
+   * First the experiment as it is, then its events until it ends. To go on after a loss of the
+   * connection, pass the greatest sequence that was seen.
+   *
+   * @param afterSequence 0 for all events
+   * @param signal when it aborts, the iteration ends without an error
+   */
+  async *watch(
+    experimentId: string,
+    afterSequence: bigint,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Event, void> {
+    if (signal?.aborted) return;
+    const call = this.#stub.watchExperiment({ experimentId, afterSequence });
+    // After a cancel gRPC emits one more error, which nobody waits for.
+    call.on("error", () => undefined);
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      yield* eventsOf(call);
+    } catch (error) {
+      if (!signal?.aborted) throw errorOf(error as ServiceError, this.#address);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      call.cancel();
+    }
+  }
+
+  /** Resolves when none of its tasks runs any more. */
+  async cancel(experimentId: string): Promise<Experiment> {
+    const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
+      this.#stub.cancelExperiment({ experimentId }, answer),
+    );
+    return this.#present(response.experiment);
+  }
+
+  /** Queues what is not done of a cancelled or failed experiment. */
+  async resume(experimentId: string): Promise<Experiment> {
+    const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
+      this.#stub.resumeExperiment({ experimentId }, answer),
+    );
+    return this.#present(response.experiment);
+  }
+
+  close(): void {
+    this.#stub.close();
+  }
+
+  #call<Response>(send: (answer: Answer<Response>) => unknown): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      send((error, response) => {
+        if (error) reject(errorOf(error, this.#address));
+        else resolve(response);
+      });
+    });
+  }
+
+  #present(experiment: Experiment | undefined): Experiment {
+    if (experiment) return experiment;
+    const message = `the control plane at ${this.#address} answered without an experiment`;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, message);
+  }
+}
+
+async function* eventsOf(call: ClientReadableStream<WatchExperimentResponse>) {
+  for await (const response of call as AsyncIterable<WatchExperimentResponse>) {
+    if (response.event) yield response.event;
+  }
+}

@@ -1,0 +1,73 @@
+import { once } from "node:events";
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerErrorResponse,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
+import { FailureKind, toFailure } from "../../errors.js";
+import type { Log } from "../../experiment/ports.js";
+import { statusOf } from "./failure-metadata.js";
+
+/** A handler that returns or throws, as a handler of gRPC. */
+export function unary<Request, Response>(
+  log: Log,
+  handle: (request: Request) => Response | Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    Promise.resolve()
+      .then(() => handle(call.request))
+      .then(
+        (response) => callback(null, response),
+        (error) => callback(failedCall(log, error)),
+      );
+  };
+}
+
+/**
+ * A generator of messages as a handler of gRPC. The next message is asked for only when the client
+ * has taken the ones before, so that a slow client costs no memory.
+ *
+ * @param handle gets a signal that aborts when the client is gone
+ */
+export function serverStream<Request, Response>(
+  log: Log,
+  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    const gone = new AbortController();
+    call.on("cancelled", () => gone.abort());
+    call.on("close", () => gone.abort());
+    pump(call, handle, gone.signal).then(
+      () => call.end(),
+      (error) => {
+        if (!gone.signal.aborted) call.emit("error", failedCall(log, error));
+      },
+    );
+  };
+}
+
+/** The error of a call as gRPC wants it; a defect is logged with its stack. */
+export function failedCall(log: Log, error: unknown): ServerErrorResponse {
+  const failure = toFailure(error);
+  if (failure.kind === FailureKind.FAILURE_KIND_INTERNAL) {
+    log.error(`a call failed: ${failure.message}\n${failure.traceback}`);
+  }
+  return Object.assign(new Error(failure.message), statusOf(error));
+}
+
+async function pump<Request, Response>(
+  call: ServerWritableStream<Request, Response>,
+  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const message of handle(call.request, signal)) {
+    if (signal.aborted) return;
+    if (!call.write(message)) await drained(call, signal);
+  }
+}
+
+async function drained(call: NodeJS.EventEmitter, signal: AbortSignal): Promise<void> {
+  // A client that goes away is noticed by the signal in the loop above.
+  await once(call, "drain", { signal }).catch(() => undefined);
+}

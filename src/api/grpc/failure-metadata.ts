@@ -1,0 +1,44 @@
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../../errors.js";
+import { Failure } from "../../generated/stillhouse/v1/failure.js";
+
+/** Trailing metadata of a failed call: the bytes of a Failure. */
+export const FAILURE_KEY = "stillhouse-failure-bin";
+
+/** gRPC implementations take about 8 KiB of metadata; the end of a traceback says the most. */
+const MAX_TRACEBACK_CHARACTERS = 3_000;
+
+/** Any thrown value as the status of a gRPC call. */
+export function statusOf(thrown: unknown): StatusObject {
+  const failure = toFailure(thrown);
+  const metadata = new Metadata();
+  const bytes = Failure.encode(forMetadata(failure)).finish();
+  metadata.set(FAILURE_KEY, Buffer.from(bytes));
+  return { code: SURFACES[failure.kind].grpcStatus, details: failure.message, metadata };
+}
+
+/** The error of a gRPC call as the failure that the server had, or as what the transport met. */
+export function errorOf(error: ServiceError, address: string): StillhouseError {
+  const bytes = error.metadata?.get(FAILURE_KEY)[0];
+  if (bytes instanceof Buffer) return fromFailure(Failure.decode(bytes));
+  if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
+    const message = `no control plane answers at ${address}`;
+    return new StillhouseError(FailureKind.FAILURE_KIND_UNAVAILABLE, message, { cause: error });
+  }
+  if (error.code === status.CANCELLED) {
+    return new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "the call was cancelled");
+  }
+  if (error.code === status.UNIMPLEMENTED) {
+    const message = `the control plane at ${address} is of another version of Stillhouse`;
+    return new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, message, { cause: error });
+  }
+  const message = `the call to ${address} failed: ${error.details || error.message}`;
+  return new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, message, { cause: error });
+}
+
+function forMetadata(failure: Failure): Failure {
+  const traceback = failure.traceback.slice(-MAX_TRACEBACK_CHARACTERS);
+  // What caused it is told in one level, without its own traceback.
+  const cause = failure.cause && { ...failure.cause, traceback: "", cause: undefined };
+  return { ...failure, traceback, cause };
+}

@@ -1,0 +1,206 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { artifactService } from "./api/grpc/artifact-service.js";
+import { experimentService } from "./api/grpc/experiment-service.js";
+import { GrpcServer } from "./api/grpc/server.js";
+import { FailureKind, StillhouseError } from "./errors.js";
+import { Dispatcher } from "./experiment/dispatcher.js";
+import { EventFeed } from "./experiment/event-feed.js";
+import { Experiments } from "./experiment/experiments.js";
+import { DEFAULT_TIMINGS, Leases, type Timings } from "./experiment/leases.js";
+import { Ledger } from "./experiment/ledger.js";
+import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
+import { ReportIntake } from "./experiment/report-intake.js";
+import { Roster } from "./experiment/roster.js";
+import type { HomeLock } from "./store/home-lock.js";
+import { LocalStore } from "./store/local-store.js";
+import { PythonBridge } from "./worker/bridge.js";
+import { codeVersion } from "./worker/code-version.js";
+import { WorkerHub } from "./worker/hub.js";
+import { LocalWorkers } from "./worker/local-workers.js";
+import type { Environment } from "./worker/process-group.js";
+import { PythonInspector } from "./worker/python-inspector.js";
+
+export { type OpenedHome, openHome } from "./open-home.js";
+
+const PYTHON_WORKER = fileURLToPath(new URL("../python_worker", import.meta.url));
+/** Time for the first import of PyTorch and for the fingerprint of a large data set. */
+const INSPECTION_TIMEOUT_MS = 600_000;
+/** Time for answers that are on their way when the server stops. */
+const SERVER_GRACE_MS = 1_000;
+
+export interface ControlPlaneOptions {
+  readonly home: string;
+  /** Of `openHome`; it is released when the control plane stops, or cannot start. */
+  readonly lock: HomeLock;
+  /** Python of the project's environment. */
+  readonly pythonPath: string;
+  /** Environment of Python processes. */
+  readonly env: Environment;
+  /** Most worker processes at a time; 0 leaves all work to workers that connect by themselves. */
+  readonly numWorkers: number;
+  readonly log: Log;
+  /**
+   * Experiments that go on when an earlier process left them unfinished; the others are cancelled,
+   * and can be resumed. When absent all go on.
+   */
+  readonly adopt?: readonly string[];
+  readonly timings?: Partial<Timings>;
+}
+
+export interface ControlPlane {
+  /** Where gRPC answers, HOST:PORT. */
+  readonly address: string;
+  /** Experiments of an earlier process that were not adopted. */
+  readonly setAside: readonly string[];
+  /**
+   * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
+   * are not done go on at the next start.
+   */
+  stop(): Promise<void>;
+  /** Ends all processes that were started, at once; for when this one ends in the next moment. */
+  kill(): void;
+}
+
+/** Starts the control plane of a home; unfinished experiments go on at once. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  let running: RunningControlPlane | undefined;
+  try {
+    running = new RunningControlPlane(options, LocalStore.open(options.home));
+    await running.start();
+    return running;
+  } catch (error) {
+    if (running) await running.stop();
+    else options.lock.release();
+    throw error;
+  }
+}
+
+class RunningControlPlane implements ControlPlane {
+  readonly #options: ControlPlaneOptions;
+  readonly #timings: Timings;
+  readonly #store: LocalStore;
+  readonly #feed = new EventFeed();
+  readonly #ledger: Ledger;
+  readonly #hub: WorkerHub;
+  readonly #workers: LocalWorkers;
+  readonly #bridge: PythonBridge;
+  readonly #inspector: PythonInspector;
+  readonly #dispatcher: Dispatcher;
+  readonly #experiments: Experiments;
+  readonly #server: GrpcServer;
+  #ticking: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+  address = "";
+  setAside: readonly string[] = [];
+
+  constructor(options: ControlPlaneOptions, store: LocalStore) {
+    const { pythonPath, env, log } = options;
+    this.#options = options;
+    this.#store = store;
+    this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
+    this.#ledger = new Ledger(store.experiments, this.#feed, clock);
+    this.#hub = new WorkerHub(log);
+    this.#workers = new LocalWorkers({ hub: this.#hub, pythonPath, env, logs: store.logs, log });
+    this.#bridge = new PythonBridge({
+      pythonPath,
+      env,
+      logPath: join(store.logs, "inspection.log"),
+      timeoutMs: INSPECTION_TIMEOUT_MS,
+    });
+    this.#inspector = new PythonInspector({ bridge: this.#bridge, pythonPath, env, log });
+    this.#dispatcher = this.#makeDispatcher();
+    this.#experiments = this.#makeExperiments(this.#inspector);
+    this.#server = new GrpcServer(
+      experimentService(this.#experiments, log),
+      artifactService(this.#dispatcher, store.artifacts, log),
+    );
+  }
+
+  async start(): Promise<void> {
+    const { adopt, lock } = this.#options;
+    this.address = await this.#server.listen();
+    await this.#workers.listen(this.#dispatcher, this.address);
+    this.setAside = this.#ledger.load((id) => adopt === undefined || adopt.includes(id));
+    this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
+    this.#dispatcher.dispatch();
+    lock.announce(this.address);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  kill(): void {
+    this.#inspector.stop();
+    this.#bridge.kill();
+    this.#workers.killAll();
+  }
+
+  async #stop(): Promise<void> {
+    const { lock } = this.#options;
+    const reason = new StillhouseError(
+      FailureKind.FAILURE_KIND_UNAVAILABLE,
+      `the control plane at ${this.address} is stopping`,
+    );
+    lock.withdraw();
+    this.#experiments.refuse(reason);
+    this.#feed.end(reason);
+    this.#inspector.stop();
+    // Workers still hand in artifacts while they come to their end, so the server stops after them.
+    await Promise.all([this.#bridge.stop(), this.#dispatcher.drain()]);
+    await this.#workers.stop(this.#timings.stopGraceMs);
+    clearInterval(this.#ticking);
+    await this.#server.stop(SERVER_GRACE_MS);
+    await this.#hub.close();
+    this.#store.close();
+    lock.release();
+  }
+
+  #makeDispatcher(): Dispatcher {
+    const { log, numWorkers } = this.#options;
+    const { metrics, artifacts, workFolders } = this.#store;
+    const monotonicMs = () => clock.monotonicMs();
+    return new Dispatcher({
+      ledger: this.#ledger,
+      leases: new Leases(this.#timings, monotonicMs),
+      roster: new Roster(monotonicMs),
+      intake: new ReportIntake(this.#ledger, metrics, artifacts, workFolders),
+      pool: this.#workers,
+      artifacts,
+      workFolders,
+      clock,
+      ids,
+      timings: this.#timings,
+      log,
+      numWorkers,
+      onFault: (error) => this.#feed.end(error),
+    });
+  }
+
+  #makeExperiments(inspector: Inspector): Experiments {
+    return new Experiments({
+      ledger: this.#ledger,
+      dispatcher: this.#dispatcher,
+      store: this.#store.experiments,
+      feed: this.#feed,
+      artifacts: this.#store.artifacts,
+      inspector,
+      clock,
+      ids,
+      codeVersion: codeVersion(PYTHON_WORKER),
+    });
+  }
+}
+
+const clock: Clock = {
+  now: () => new Date(),
+  monotonicMs: () => performance.now(),
+};
+
+const ids: Ids = {
+  experiment: () => randomBytes(5).toString("hex"),
+  worker: () => `worker-${randomBytes(4).toString("hex")}`,
+};

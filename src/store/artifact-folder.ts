@@ -1,0 +1,109 @@
+import { createReadStream, existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtemp, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { FailureKind, StillhouseError } from "../errors.js";
+import type { ArtifactStore, ArtifactUpload } from "../experiment/ports.js";
+import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
+import { FolderUpload } from "./artifact-upload.js";
+import { storageFailure } from "./storage-failure.js";
+
+/** Uploads lie beside the artifacts, so that a rename stays within the file system. */
+const UPLOAD_PREFIX = ".upload-";
+/** A plain name: no folder, no hidden file. */
+const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+const MAX_FILES = 64;
+const READ_CHUNK_BYTES = 256 * 1024;
+
+/** `HOME/artifacts/ARTIFACT_ID/`: what experiments hand in. A folder is there as a whole or not. */
+export class ArtifactFolder implements ArtifactStore {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async begin(files: readonly ArtifactFile[]): Promise<ArtifactUpload> {
+    checkFiles(files);
+    try {
+      const folder = await mkdtemp(join(this.#root, UPLOAD_PREFIX));
+      return new FolderUpload(folder, files, (artifactId) => this.#publish(folder, artifactId));
+    } catch (error) {
+      throw storageFailure(error, this.#root);
+    }
+  }
+
+  exists(artifactId: string): boolean {
+    return existsSync(this.pathOf(artifactId));
+  }
+
+  pathOf(artifactId: string): string {
+    checkName(artifactId, "artifact_id");
+    return join(this.#root, artifactId);
+  }
+
+  read(artifactId: string, fileName: string): Readable {
+    checkName(fileName, "file_name");
+    const path = join(this.pathOf(artifactId), fileName);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) {
+      return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES });
+    }
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      `artifact ${artifactId} has no file ${JSON.stringify(fileName)}`,
+      { field: "file_name" },
+    );
+  }
+
+  /** Removes what uploads left that were cut off. */
+  sweep(): void {
+    for (const name of readdirSync(this.#root)) {
+      if (!name.startsWith(UPLOAD_PREFIX)) continue;
+      rmSync(join(this.#root, name), { recursive: true, force: true });
+    }
+  }
+
+  /** A folder cannot be renamed over one that is not empty, so an earlier one moves away first. */
+  async #publish(folder: string, artifactId: string): Promise<void> {
+    const target = this.pathOf(artifactId);
+    const earlier = await mkdtemp(join(this.#root, UPLOAD_PREFIX));
+    if (existsSync(target)) await rename(target, join(earlier, "replaced"));
+    await rename(folder, target);
+    await syncFolder(this.#root);
+    await rm(earlier, { recursive: true, force: true });
+  }
+}
+
+function checkFiles(files: readonly ArtifactFile[]): void {
+  if (files.length === 0 || files.length > MAX_FILES) {
+    throw invalid(`an artifact has 1 to ${MAX_FILES} files, got ${files.length}`, "files");
+  }
+  const names = new Set<string>();
+  for (const { name } of files) {
+    checkName(name, "files.name");
+    if (names.has(name)) throw invalid(`the file ${name} comes twice in an artifact`, "files.name");
+    names.add(name);
+  }
+}
+
+function checkName(name: string, field: string): void {
+  if (FILE_NAME.test(name)) return;
+  throw invalid(
+    `${field} must be a plain name of letters, digits, ".", "_" and "-", got ${JSON.stringify(name)}`,
+    field,
+  );
+}
+
+/** So that the rename outlives a loss of power. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function invalid(message: string, field: string): StillhouseError {
+  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { field });
+}

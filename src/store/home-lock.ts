@@ -1,0 +1,79 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import { StillhouseError } from "../errors.js";
+import { SqlFile } from "./database.js";
+import type { HomePaths } from "./home.js";
+import { storageFailure } from "./storage-failure.js";
+
+const serverSchema = z.object({ address: z.string().min(1), pid: z.number().int().positive() });
+
+/** Where the control plane of a home answers. */
+export type ServerRecord = z.infer<typeof serverSchema>;
+
+/**
+ * The right to run the control plane of a home. It is an exclusive transaction on a SQLite file of
+ * its own: the kernel releases it when the process ends, however it ends, so it is never stale.
+ */
+export class HomeLock {
+  readonly #paths: HomePaths;
+  readonly #file: SqlFile;
+
+  private constructor(paths: HomePaths, file: SqlFile) {
+    this.#paths = paths;
+    this.#file = file;
+  }
+
+  /** The lock, or undefined when another process (or another owner in this one) holds it. */
+  static take(paths: HomePaths): HomeLock | undefined {
+    const file = new SqlFile(paths.lock);
+    try {
+      file.exec("BEGIN EXCLUSIVE");
+    } catch (error) {
+      file.close();
+      if (isBusy(error)) return undefined;
+      throw error;
+    }
+    // An owner that was killed leaves its address behind.
+    rmSync(paths.server, { force: true });
+    return new HomeLock(paths, file);
+  }
+
+  /** Tells other processes where the control plane answers; they see all of it or nothing. */
+  announce(address: string): void {
+    const temporary = `${this.#paths.server}.tmp`;
+    const record: ServerRecord = { address, pid: process.pid };
+    try {
+      writeFileSync(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+      renameSync(temporary, this.#paths.server);
+    } catch (error) {
+      throw storageFailure(error, this.#paths.server);
+    }
+  }
+
+  /** The control plane answers no longer, but still holds the home. */
+  withdraw(): void {
+    rmSync(this.#paths.server, { force: true });
+  }
+
+  release(): void {
+    this.withdraw();
+    this.#file.exec("ROLLBACK");
+    this.#file.close();
+  }
+}
+
+/** The record of the control plane that runs on a home, once it has announced itself. */
+export function readServerRecord(paths: HomePaths): ServerRecord | undefined {
+  try {
+    return serverSchema.parse(JSON.parse(readFileSync(paths.server, "utf8")));
+  } catch {
+    // Not there yet, or not a record of ours: the caller asks again until its patience ends.
+    return undefined;
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof StillhouseError)) return false;
+  const cause = error.cause;
+  return cause instanceof Error && "code" in cause && cause.code === "SQLITE_BUSY";
+}

@@ -1,0 +1,54 @@
+import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { storageFailure } from "./storage-failure.js";
+
+/** Logs of workers that are kept; older ones are removed at start. */
+const MAX_LOGS = 50;
+
+/** Where things lie in the home folder of the project's data. */
+export interface HomePaths {
+  readonly home: string;
+  readonly database: string;
+  readonly lock: string;
+  /** Address of the control plane that runs here. */
+  readonly server: string;
+  readonly artifacts: string;
+  /** Checkpoints, a folder a task. */
+  readonly work: string;
+  readonly logs: string;
+}
+
+export function homePaths(home: string): HomePaths {
+  return {
+    home,
+    database: join(home, "stillhouse.db"),
+    lock: join(home, "lock.db"),
+    server: join(home, "server.json"),
+    artifacts: join(home, "artifacts"),
+    work: join(home, "work"),
+    logs: join(home, "logs"),
+  };
+}
+
+/** Makes the folders of a home that are not there. Throws ENVIRONMENT when that cannot be. */
+export function makeHome(home: string): HomePaths {
+  const paths = homePaths(home);
+  try {
+    for (const folder of [home, paths.artifacts, paths.work, paths.logs]) {
+      mkdirSync(folder, { recursive: true });
+    }
+  } catch (error) {
+    throw storageFailure(error, home);
+  }
+  return paths;
+}
+
+/** Removes the oldest logs, so that a home that is used for months does not fill up with them. */
+export function pruneLogs(paths: HomePaths): void {
+  const logs = readdirSync(paths.logs)
+    .filter((name) => name.endsWith(".log"))
+    .map((name) => join(paths.logs, name))
+    .map((path) => ({ path, ms: statSync(path).mtimeMs }))
+    .sort((a, b) => b.ms - a.ms);
+  for (const { path } of logs.slice(MAX_LOGS)) rmSync(path, { force: true });
+}

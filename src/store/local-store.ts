@@ -1,0 +1,43 @@
+import { ArtifactFolder } from "./artifact-folder.js";
+import type { SqlFile } from "./database.js";
+import { SqliteExperimentStore } from "./experiment-store.js";
+import { makeHome, pruneLogs } from "./home.js";
+import { SqliteMetricStore } from "./metric-store.js";
+import { openDatabase, openForMetrics } from "./schema.js";
+import { LocalWorkFolders } from "./work-folders.js";
+
+/** Everything that lies in a home folder, opened. Only who holds the home's lock may open it. */
+export class LocalStore {
+  readonly experiments: SqliteExperimentStore;
+  readonly metrics: SqliteMetricStore;
+  readonly artifacts: ArtifactFolder;
+  readonly workFolders: LocalWorkFolders;
+  /** Folder of the logs of workers. */
+  readonly logs: string;
+  readonly #files: readonly SqlFile[];
+
+  private constructor(home: string) {
+    const paths = makeHome(home);
+    const database = openDatabase(paths.database);
+    const metrics = openForMetrics(paths.database);
+    this.#files = [metrics, database];
+    this.experiments = new SqliteExperimentStore(database);
+    this.metrics = new SqliteMetricStore(metrics);
+    this.artifacts = new ArtifactFolder(paths.artifacts);
+    this.workFolders = new LocalWorkFolders(paths.work);
+    this.logs = paths.logs;
+    pruneLogs(paths);
+  }
+
+  /** Opens a home and clears away what a process left that was killed. */
+  static open(home: string): LocalStore {
+    const store = new LocalStore(home);
+    store.artifacts.sweep();
+    store.workFolders.sweep((taskId) => store.experiments.isTaskSucceeded(taskId));
+    return store;
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+}

@@ -1,0 +1,125 @@
+import { existsSync } from "node:fs";
+import { FailureKind, StillhouseError } from "../errors.js";
+import { SqlFile } from "./database.js";
+
+/** Rises with every change of the tables; kept in the file as SQLite's user_version. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.
+ * Times are milliseconds since 1970.
+ */
+const TABLES = `
+CREATE TABLE experiments (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  request_id TEXT UNIQUE,
+  state TEXT NOT NULL,
+  is_ended INTEGER NOT NULL,
+  cancel_requested INTEGER NOT NULL,
+  message BLOB NOT NULL
+) STRICT;
+CREATE INDEX experiments_unfinished ON experiments (number) WHERE is_ended = 0;
+
+CREATE TABLE tasks (
+  id TEXT PRIMARY KEY,
+  experiment_id TEXT NOT NULL REFERENCES experiments (id),
+  position INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  cache_key TEXT NOT NULL,
+  num_lost INTEGER NOT NULL,
+  message BLOB NOT NULL,
+  UNIQUE (experiment_id, position)
+) STRICT;
+CREATE INDEX tasks_results ON tasks (cache_key) WHERE cache_key <> '' AND state = 'STATE_SUCCEEDED';
+
+CREATE TABLE events (
+  experiment_id TEXT NOT NULL REFERENCES experiments (id),
+  sequence INTEGER NOT NULL,
+  message BLOB NOT NULL,
+  PRIMARY KEY (experiment_id, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- A value that is no number (NaN) is NULL, as SQLite stores it.
+CREATE TABLE metric_points (
+  task_id TEXT NOT NULL REFERENCES tasks (id),
+  attempt INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  value REAL,
+  time_ms INTEGER NOT NULL,
+  PRIMARY KEY (task_id, attempt, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE metric_summaries (
+  task_id TEXT NOT NULL REFERENCES tasks (id),
+  name TEXT NOT NULL,
+  num_points INTEGER NOT NULL,
+  last_step INTEGER NOT NULL,
+  last_value REAL,
+  min_step INTEGER,
+  min_value REAL,
+  max_step INTEGER,
+  max_value REAL,
+  PRIMARY KEY (task_id, name)
+) STRICT, WITHOUT ROWID;
+`;
+
+/**
+ * Opens the database of a home and makes its tables where there are none.
+ *
+ * @throws ENVIRONMENT for a damaged file or one of a newer version
+ */
+export function openDatabase(path: string): SqlFile {
+  const isNew = !existsSync(path);
+  const file = new SqlFile(path);
+  try {
+    file.pragma("journal_mode = WAL");
+    file.pragma("foreign_keys = ON");
+    file.pragma("busy_timeout = 5000");
+    file.pragma("synchronous = FULL");
+    if (!isNew) checkIntegrity(file);
+    prepareSchema(file);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * Another connection to a database that is open already, for points of metrics: a commit does not
+ * wait for the disk, so the last ones may be lost when the machine loses power, and only then.
+ */
+export function openForMetrics(path: string): SqlFile {
+  const file = new SqlFile(path);
+  file.pragma("busy_timeout = 5000");
+  file.pragma("synchronous = NORMAL");
+  return file;
+}
+
+function checkIntegrity(file: SqlFile): void {
+  const found = file.pragma("quick_check(1)");
+  if (found === "ok") return;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    `${file.path} is damaged (${String(found)}); move it away to begin with an empty one`,
+  );
+}
+
+function prepareSchema(file: SqlFile): void {
+  file.transaction(() => {
+    const version = Number(file.pragma("user_version"));
+    if (version === SCHEMA_VERSION) return;
+    if (version > SCHEMA_VERSION) {
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_ENVIRONMENT,
+        `${file.path} was written by a newer Stillhouse (its version is ${version}, this one knows ${SCHEMA_VERSION}); update Stillhouse or choose another home folder`,
+      );
+    }
+    file.exec(TABLES);
+    file.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+}

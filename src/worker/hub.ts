@@ -1,0 +1,128 @@
+import { Router } from "zeromq";
+import type { Log, WorkerListener } from "../experiment/ports.js";
+import { ControlMessage, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
+import { SendQueue } from "./send-queue.js";
+
+/** Frames that wait for one worker, or of one worker for us, before the sender is held up. */
+const HIGH_WATER_MARK = 1_000;
+/** A batch of metrics takes a few KB; artifacts go another way. */
+const MAX_FRAME_BYTES = 16 * 1024 * 1024;
+/** A worker whose queue stays full for so long does not read any more. */
+const SEND_TIMEOUT_MS = 1_000;
+const MAX_WORKER_ID_BYTES = 128;
+
+/**
+ * The control plane's end of ZeroMQ: a ROUTER that workers connect to with a DEALER whose identity
+ * is their worker id. One protobuf message a frame.
+ */
+export class WorkerHub {
+  readonly #router = new Router({
+    // A send to a worker that is gone fails at once instead of being dropped in silence.
+    mandatory: true,
+    // A worker that connects anew takes its identity over from its lost connection.
+    handover: true,
+    sendHighWaterMark: HIGH_WATER_MARK,
+    receiveHighWaterMark: HIGH_WATER_MARK,
+    sendTimeout: SEND_TIMEOUT_MS,
+    maxMessageSize: MAX_FRAME_BYTES,
+    linger: 0,
+  });
+  readonly #queue = new SendQueue(this.#router);
+  readonly #log: Log;
+  #receiving: Promise<void> = Promise.resolve();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Binds a loopback port of the system's choice. @returns the address, tcp://HOST:PORT */
+  async listen(listener: WorkerListener): Promise<string> {
+    await this.#router.bind("tcp://127.0.0.1:*");
+    const address = this.#router.lastEndpoint;
+    if (address === null) throw new Error("ZeroMQ bound a socket but tells no address");
+    this.#receiving = this.#receive(listener);
+    return address;
+  }
+
+  /** @param onUnreachable called when the message cannot be delivered */
+  send(
+    workerId: string,
+    kind: NonNullable<ControlMessage["kind"]>,
+    onUnreachable: (reason: string) => void,
+  ): void {
+    const frame = Buffer.from(ControlMessage.encode({ kind }).finish());
+    this.#queue.push([Buffer.from(workerId), frame], (error) =>
+      onUnreachable(`a message to it could not be delivered (${error.message})`),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.flushed();
+    this.#router.close();
+    await this.#receiving;
+  }
+
+  async #receive(listener: WorkerListener): Promise<void> {
+    for await (const frames of this.#router) {
+      const message = this.#decode(frames);
+      if (message) deliver(listener, message.workerId, message.kind);
+    }
+  }
+
+  /** What is no message of ours is logged and dropped: no peer can stop the others. */
+  #decode(frames: Buffer[]) {
+    const [identity, frame] = frames;
+    if (!identity || !frame || frames.length !== 2 || identity.length > MAX_WORKER_ID_BYTES) {
+      this.#log.warn(`a message of ${frames.length} frames from a worker was dropped, expected 2`);
+      return undefined;
+    }
+    const workerId = identity.toString();
+    try {
+      const { kind } = WorkerMessage.decode(frame);
+      const fault = faultOf(kind, workerId);
+      if (kind && fault === undefined) return { workerId, kind };
+      this.#log.warn(`a message from ${JSON.stringify(workerId)} was dropped: ${fault}`);
+    } catch (error) {
+      const { message } = error as Error;
+      this.#log.warn(`a frame from ${JSON.stringify(workerId)} was dropped: ${message}`);
+    }
+    return undefined;
+  }
+}
+
+function faultOf(kind: WorkerMessage["kind"], workerId: string): string | undefined {
+  if (kind === undefined) return "it has no kind";
+  if (kind.$case === "hello" && kind.value.workerId !== workerId) {
+    return `its worker id is ${JSON.stringify(kind.value.workerId)}`;
+  }
+  if (kind.$case !== "report") return undefined;
+  const { kind: report } = kind.value;
+  if (report === undefined) return "its report is empty";
+  // SQLite holds 63 bits; no true counter comes near.
+  const isTooLarge = (count: bigint) => count > BigInt(Number.MAX_SAFE_INTEGER);
+  const points = report.$case === "metrics" ? report.value.points : [];
+  return points.some(({ sequence, step }) => isTooLarge(sequence) || isTooLarge(step))
+    ? "a metric has a step beyond 2^53"
+    : undefined;
+}
+
+function deliver(
+  listener: WorkerListener,
+  workerId: string,
+  kind: NonNullable<WorkerMessage["kind"]>,
+): void {
+  switch (kind.$case) {
+    case "hello":
+      listener.ready(kind.value);
+      break;
+    case "heartbeat":
+      listener.heartbeat(workerId, kind.value);
+      break;
+    case "report":
+      listener.report(workerId, kind.value);
+      break;
+    case "goodbye":
+      listener.gone(workerId, "it said goodbye");
+      break;
+  }
+}

@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { z } from "zod";
+import { FailureKind, StillhouseError } from "../errors.js";
+import type { Inspector, Log } from "../experiment/ports.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { type Facts, factsSchema } from "../spec/facts.js";
+import type { PythonBridge } from "./bridge.js";
+import type { Environment } from "./process-group.js";
+
+const downloadsSchema = z.object({
+  downloads: z.array(z.string()),
+  fetch: z.object({ dataset: z.string().nullable(), model: z.string().nullable() }),
+});
+
+type Downloads = z.infer<typeof downloadsSchema>["fetch"];
+
+export interface PythonInspectorOptions {
+  readonly bridge: PythonBridge;
+  readonly pythonPath: string;
+  readonly env: Environment;
+  /** Is told what is downloaded and how far that is. */
+  readonly log: Log;
+}
+
+/** Asks Python about drafts, and has it download what is missing. */
+export class PythonInspector implements Inspector {
+  readonly #options: PythonInspectorOptions;
+  readonly #stop = new AbortController();
+
+  constructor(options: PythonInspectorOptions) {
+    this.#options = options;
+  }
+
+  async describe(draft: ExperimentSpec): Promise<Facts> {
+    const request = requestOf(draft);
+    const answer = await this.#options.bridge.ask("describe", request);
+    const wanted = downloadsSchema.safeParse(answer);
+    if (!wanted.success) return factsOf(answer);
+    await this.#fetch(wanted.data.fetch);
+    return factsOf(await this.#options.bridge.ask("describe", request));
+  }
+
+  /** Ends a download that runs. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** In a process of its own, since a download may take long and the bridge takes one call. */
+  async #fetch({ dataset, model }: Downloads): Promise<void> {
+    const { pythonPath, env, log } = this.#options;
+    const args = ["-m", "stillhouse_worker", "fetch"];
+    if (dataset !== null) args.push("--dataset", dataset);
+    if (model !== null) args.push("--model", model);
+    const child = spawn(pythonPath, args, {
+      env: { ...env },
+      // Ctrl-C in the terminal reaches this process only, which then ends the download.
+      detached: true,
+      stdio: ["ignore", "ignore", "pipe"],
+      signal: this.#stop.signal,
+    });
+    let lastLine = "";
+    const lines = createInterface({ input: child.stderr });
+    lines.on("line", (line) => {
+      if (line.trim() === "") return;
+      lastLine = line.trim().replace(/^error: /, "");
+      log.info(lastLine);
+    });
+    const reason = await new Promise<string | undefined>((resolve) => {
+      child.once("error", (error) => resolve(error.message));
+      child.once("close", (code, signal) =>
+        resolve(code === 0 ? undefined : lastLine || `it ended with ${signal ?? code}`),
+      );
+    });
+    if (reason !== undefined) throw downloadFailed(dataset, model, reason);
+  }
+}
+
+function requestOf(draft: ExperimentSpec) {
+  return {
+    dataset: draft.dataset?.name || null,
+    model: draft.model?.name || null,
+    data_dir: draft.dataset?.dataDir || null,
+    device: deviceOf(draft),
+    validation_fraction: draft.dataset?.validationFraction ?? null,
+  };
+}
+
+function deviceOf(draft: ExperimentSpec): string | null {
+  const device = draft.compute?.device ?? "";
+  return device === "" || device === "auto" ? null : device;
+}
+
+function factsOf(answer: unknown): Facts {
+  const facts = factsSchema.safeParse(answer);
+  if (facts.success) return facts.data;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INTERNAL,
+    `Python described the draft in a way that is not understood: ${z.prettifyError(facts.error)}`,
+  );
+}
+
+function downloadFailed(dataset: string | null, model: string | null, reason: string) {
+  const names = [dataset, model].filter((name) => name !== null).join(" and ");
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    `${names} could not be downloaded: ${reason}`,
+    { retryable: true },
+  );
+}
