@@ -16,6 +16,7 @@ import { runTests } from "./test.mjs";
  * @property {string} usage
  * @property {string[]} [details] more lines of its help
  * @property {boolean} [ownHelp] whether `--help` is passed on
+ * @property {boolean} [bare] takes no arguments
  * @property {import("./steps.mjs").Step} [force] a part of the set-up to make anew
  * @property {(root: string, args: string[]) => Promise<number | undefined>} run
  *   returns the exit code, or undefined when the program that ran has set it
@@ -43,8 +44,8 @@ const COMMANDS = {
       "code. What is up to date is left alone. To make a part anew, delete its folder.",
       "STILLHOUSE_PYTHON names the Python to make the environment with.",
     ],
-    run: async (_, args) => {
-      refuseArguments("setup", args);
+    bare: true,
+    run: async () => {
       console.error("Stillhouse is set up.");
       return 0;
     },
@@ -61,25 +62,21 @@ const COMMANDS = {
   check: {
     summary: "format, lint, types and import rules of both languages",
     usage: "npm run check",
-    run: async (root, args) => {
-      refuseArguments("check", args);
-      return runChecks(root);
-    },
+    bare: true,
+    run: runChecks,
   },
   format: {
     summary: "format the code and apply the safe fixes",
     usage: "npm run format",
-    run: async (root, args) => {
-      refuseArguments("format", args);
-      return runFormat(root);
-    },
+    bare: true,
+    run: runFormat,
   },
   generate: {
     summary: "generate the code of both languages from proto/ anew",
     usage: "npm run generate",
     force: generatedCode,
-    run: async (_, args) => {
-      refuseArguments("generate", args);
+    bare: true,
+    run: async () => {
       console.error("Generated src/generated and python_worker/stillhouse.");
       return 0;
     },
@@ -87,10 +84,8 @@ const COMMANDS = {
   build: {
     summary: "write the dashboard to dist/dashboard",
     usage: "npm run build",
-    run: async (root, args) => {
-      refuseArguments("build", args);
-      return runBuild(root);
-    },
+    bare: true,
+    run: runBuild,
   },
   bench: {
     summary: "run a benchmark",
@@ -112,6 +107,9 @@ export async function runCommand([name = "", ...args]) {
     if (!command.ownHelp && args.some((arg) => arg === "--help" || arg === "-h")) {
       console.log(commandHelp(command));
       return;
+    }
+    if (command.bare && args.length > 0) {
+      throw new SetupError(`npm run ${name} takes no arguments, got: ${args.join(" ")}`, 2);
     }
     await setUp(root, process.env, { force: command.force });
     process.exitCode = (await command.run(root, args)) ?? process.exitCode;
@@ -138,12 +136,6 @@ function showOverview(name) {
 function commandHelp({ summary, usage, details = [] }) {
   const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`;
   return [`Usage: ${usage}`, "", sentence, ...details].join("\n");
-}
-
-/** @param {string} name @param {string[]} args */
-function refuseArguments(name, args) {
-  if (args.length === 0) return;
-  throw new SetupError(`npm run ${name} takes no arguments, got: ${args.join(" ")}`, 2);
 }
 
 /** @param {unknown} error */

@@ -42,8 +42,8 @@ const CAUSES = [
   },
   {
     pattern: /No matching distribution found for (\S+)/,
-    say: (match) =>
-      `Python's package index has no ${match[1]} for this Python and this machine. Choose another Python (3.11 to 3.13) with: STILLHOUSE_PYTHON=/path/to/python3.11 npm run setup`,
+    say: (match, { logPath }) =>
+      `The Python package index in use offers no ${match[1]} for this Python and this machine (see ${logPath}). Choose another Python, 3.11 to 3.13, with: STILLHOUSE_PYTHON=/path/to/python3.11 npm run setup`,
   },
 ];
 

@@ -13,6 +13,9 @@ const NPM_CI = [
   "--no-audit",
   "--no-fund",
   "--no-progress",
+  // Without a network npm would wait 70 s before it says so.
+  "--fetch-retry-mintimeout=2000",
+  "--fetch-retry-maxtimeout=10000",
   "--loglevel=http",
 ];
 

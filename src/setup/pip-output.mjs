@@ -21,7 +21,8 @@ export function createPipReader(numPackages, show) {
     if (download && Number(download[2]) > 0) {
       show(`${current}: ${megabytes(Number(download[1]))} of ${megabytes(Number(download[2]))} MB`);
     }
-    if (line.startsWith("Installing collected packages")) show("unpacking");
+    const unpacked = line.match(/^Installing collected packages: (.*)/);
+    if (unpacked?.[1]) show(`unpacking ${unpacked[1].split(",").length} packages`);
     if (line.includes("Retrying (Retry")) show("the package index does not answer, retrying");
   };
 }
