@@ -1,7 +1,7 @@
 """The inner problem: how a learner is trained on distilled data."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from .losses import AttentionReduction, attention_divergence, soft_cross_entropy
 from .synthetic import DistilledData
 
 
-class InnerLoss(NamedTuple):
+@dataclass(frozen=True)
+class InnerLoss:
     """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda * KL(A~ || A(X~)).
 
     Attributes:
@@ -47,7 +48,7 @@ def leaves(theta: Params) -> Params:
 
 def train_learner(loss: InnerLoss, data: DistilledData, theta: Params) -> Params:
     """theta_T: the learner after T steps on the distilled data; first order, no graph kept."""
-    data = DistilledData(*(None if part is None else part.detach() for part in data))
+    data = data.map(Tensor.detach)
     for lr in data.lrs:
         theta = leaves(theta)
         grads = torch.autograd.grad(loss(data, theta), list(theta.values()))

@@ -1,5 +1,6 @@
 """phi: the tensors that are learned, and the distilled data that they stand for."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -59,6 +60,11 @@ class DistilledData(NamedTuple):
     labels: Float[Tensor, "m c"]
     attention: Tensor | None
     lrs: Float[Tensor, " t"]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "DistilledData":
+        """The same data with ``function`` applied to each tensor."""
+        attention = None if self.attention is None else function(self.attention)
+        return DistilledData(function(self.x), function(self.labels), attention, function(self.lrs))
 
 
 def hard_labels(num_classes: int, per_class: int) -> Float[Tensor, "m c"]:

@@ -85,8 +85,9 @@ def load_encoder(path_or_id: str) -> Encoder:
     Raises:
         StillhouseError: ``invalid`` when it is no encoder of a supported kind.
     """
-    from transformers import AutoModel, AutoTokenizer  # takes seconds: not at import
+    from transformers import AutoModel, AutoTokenizer, logging  # takes seconds: not at import
 
+    logging.disable_progress_bar()  # it would tear the worker's log and a user's terminal
     try:
         model = AutoModel.from_pretrained(path_or_id, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(path_or_id, use_fast=True)

@@ -31,9 +31,9 @@ def to_transformers(encoder: Encoder, params: Params, class_names: Sequence[str]
         id2label=dict(enumerate(class_names)),
         label2id={name: index for index, name in enumerate(class_names)},
     )
-    model = BertForSequenceClassification(config).eval()
+    model: Any = BertForSequenceClassification(config)
     model.load_state_dict(state)
-    return model
+    return model.eval()
 
 
 def _state(encoder: Encoder, params: Params) -> dict[str, Tensor]:

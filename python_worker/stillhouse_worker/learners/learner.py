@@ -106,12 +106,12 @@ def _project(
     weight, bias = params[f"{name}.qkv.weight"], params[f"{name}.qkv.bias"]
     width, heads = config.width, config.num_heads
     if queries is hidden:  # one product for the three
-        query, key, value = F.linear(hidden, weight, bias).split(width, -1)
+        query, key, value = F.linear(hidden, weight, bias).chunk(3, -1)
     else:
         query = F.linear(queries, weight[:width], bias[:width])
-        key, value = F.linear(hidden, weight[width:], bias[width:]).split(width, -1)
+        key, value = F.linear(hidden, weight[width:], bias[width:]).chunk(2, -1)
     query, key, value = (
-        t.unflatten(-1, (heads, width // heads)).transpose(1, 2) for t in (query, key, value)
+        t.reshape(*t.shape[:2], heads, width // heads).transpose(1, 2) for t in (query, key, value)
     )
     return query, key, value
 

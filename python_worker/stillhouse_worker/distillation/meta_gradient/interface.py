@@ -1,7 +1,7 @@
 """What every meta-gradient method takes and returns."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -39,6 +39,7 @@ class MetaGradient(NamedTuple):
     inner_losses: list[Tensor]
 
 
+@runtime_checkable
 class MetaGradientMethod(Protocol):
     """Computes the meta-gradient of ``problem`` at ``phi``, starting from ``theta``."""
 

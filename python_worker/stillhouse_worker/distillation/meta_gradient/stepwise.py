@@ -66,9 +66,7 @@ def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
 
 def _cut(data: DistilledData) -> DistilledData:
     """The same values as leaves; those that depend on phi require gradients."""
-    return DistilledData(
-        *(None if p is None else p.detach().requires_grad_(p.requires_grad) for p in data)
-    )
+    return data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
 
 
 def _step_graph(

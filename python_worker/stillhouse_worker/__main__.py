@@ -1,0 +1,119 @@
+"""``python -m stillhouse_worker``: a worker, one task in the foreground, or a download."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .errors import StillhouseError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 ok, 1 failed, 2 usage."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments))
+    except StillhouseError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return 2 if error.kind == "invalid" else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stillhouse_worker", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    worker = commands.add_parser("worker", help="take tasks from a control plane")
+    worker.add_argument("--connect", required=True, help="ZeroMQ address, tcp://HOST:PORT")
+    worker.add_argument("--grpc", required=True, help="gRPC address for artifacts, HOST:PORT")
+    worker.add_argument("--id", required=True, help="name of this worker")
+    worker.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
+    worker.set_defaults(command=_worker)
+
+    run = commands.add_parser(
+        "run", help="run one task in the foreground, without sockets, for a debugger"
+    )
+    run.add_argument("spec", type=Path, help="a resolved spec, or what --dry-run --json printed")
+    run.add_argument("--task", default="distill", help="distill, evaluate, full, random, untrained")
+    run.add_argument(
+        "--work-dir", type=Path, default=Path("run"), help="for checkpoint and artifact"
+    )
+    run.add_argument("--artifact", type=Path, help="artifact to evaluate (default: of --work-dir)")
+    run.add_argument("--inits", type=int, default=5, help="test learners (default: 5)")
+    run.set_defaults(command=_run)
+
+    fetch = commands.add_parser("fetch", help="download a data set or a model from the hub")
+    fetch.add_argument("--dataset")
+    fetch.add_argument("--model")
+    fetch.set_defaults(command=_fetch)
+    return parser
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from .transport import Worker
+
+    Worker(arguments.connect, arguments.grpc, arguments.id, arguments.device).run()
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from .inspection import fetch
+
+    fetch(arguments.dataset, arguments.model)
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from . import convert
+    from .tasks.execute import WORKS, execute
+    from .tasks.reporting import Stopped
+
+    if arguments.task not in WORKS:
+        raise StillhouseError(
+            "invalid", f"--task must be one of {', '.join(WORKS)}, got {arguments.task!r}"
+        )
+    settings = convert.settings_of(convert.spec_from_json(_spec_text(arguments.spec)))
+    artifact = arguments.artifact or arguments.work_dir / "artifact"
+    work_dir = arguments.work_dir / ("" if arguments.task == "distill" else arguments.task)
+    seeds = list(range(1, arguments.inits + 1))
+    try:
+        outcome = execute(arguments.task, settings, seeds, str(artifact), work_dir, _Console())
+    except Stopped:
+        return 130
+    print(json.dumps(outcome._asdict(), indent=2, default=str))
+    return 0
+
+
+def _spec_text(path: Path) -> str:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StillhouseError("invalid", f"the spec {path} cannot be read: {error}") from error
+    return json.dumps(document.get("spec", document))
+
+
+class _Console:
+    """A reporter that prints, about every tenth of the way."""
+
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        key = f"{stage} {10 * done // max(1, total)}"
+        if key != self._shown:
+            self._shown = key
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            print(f"{stage} {done}/{total} {shown}".rstrip(), file=sys.stderr)
+
+    def metric(self, name: str, step: int, value: float) -> None:
+        pass  # a debugger's user looks at the values themselves
+
+    def log(self, level: str, message: str) -> None:
+        print(f"{level}: {message}", file=sys.stderr)
+
+    def stop_requested(self) -> bool:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

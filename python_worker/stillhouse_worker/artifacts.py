@@ -1,0 +1,188 @@
+"""Distilled data on disk, and what one does with it.
+
+from stillhouse_worker import load_artifact
+
+learner = load_artifact("path/of/the/artifact").train(init_seed=1)
+learner.predict(["Oil prices fell after the report."])
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .datasets import Split, TokenSplit, tokenise
+from .distillation.inner import InnerLoss, train_learner
+from .distillation.synthetic import DistilledData
+from .errors import StillhouseError
+from .evaluation import Measures, logits_of, measure
+from .learners import Encoder, draw_head, learner_params, load_encoder
+from .learners.encoder import Params
+from .learners.export import to_transformers
+from .learners.precision import Precision
+from .model_catalog import locate_model
+from .seeding import generator
+from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
+
+TENSORS_NAME = "distilled.safetensors"
+MANIFEST_NAME = "manifest.json"
+FORMAT = "stillhouse.distilled.v1"
+
+
+class Artifact(NamedTuple):
+    """Distilled data with all that a learner needs to be trained on it.
+
+    Attributes:
+        data: the distilled data, fp32, on the CPU.
+        manifest: what it is and where it comes from; its keys are those of `write_artifact`.
+    """
+
+    data: DistilledData
+    manifest: dict[str, Any]
+
+    def train(
+        self, init_seed: int = 0, *, device: str = "cpu", encoder: Encoder | None = None
+    ) -> "TrainedLearner":
+        """Train a fresh learner on the distilled data.
+
+        Args:
+            init_seed: seed of its head; ignored where the head was fixed while distilling.
+            device: where to train it, ``cpu`` or ``cuda``.
+            encoder: the encoder, when it is loaded already; else the one that the manifest names
+                is loaded.
+
+        Raises:
+            StillhouseError: the encoder cannot be found, or is not the one distilled for.
+        """
+        target = torch.device(device)
+        encoder = (encoder or self.load_encoder()).to(target)
+        inner = self.manifest["inner_loss"]
+        loss = InnerLoss(encoder.config, inner["attention_lambda"], inner["attention_reduction"])
+        theta = learner_params(encoder, self.head(encoder, init_seed))
+        data = self.data.map(lambda part: part.to(target))
+        return TrainedLearner(self, encoder, train_learner(loss, data, theta))
+
+    def load_encoder(self) -> Encoder:
+        """The pretrained encoder that the data was distilled for."""
+        model = self.manifest["model"]
+        location = locate_model(model["name"])
+        return load_encoder(location.path_or_id)
+
+    def head(self, encoder: Encoder, init_seed: int) -> Params:
+        """The head of the test learner with ``init_seed``."""
+        model = self.manifest["model"]
+        draws = (
+            generator(self.manifest["seed"], "fixed head")
+            if model["fixed_init"]
+            else generator(init_seed, "test head")
+        )
+        num_classes = len(self.manifest["dataset"]["class_names"])
+        return draw_head(encoder.config.width, num_classes, model["head_init"], draws)
+
+
+class TrainedLearner(NamedTuple):
+    """A learner after training on distilled data.
+
+    Attributes:
+        artifact: what it was trained on.
+        encoder: its pretrained encoder: embeddings, sizes, tokenizer.
+        params: theta_T.
+    """
+
+    artifact: Artifact
+    encoder: Encoder
+    params: Params
+
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
+        """Class names of ``texts``; ``pairs`` holds the second sentences of a pair task."""
+        names = self.artifact.manifest["dataset"]["class_names"]
+        return [names[index] for index in self.logits(texts, pairs).argmax(-1).tolist()]
+
+    def logits(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> Float[Tensor, "n c"]:
+        """Logits of ``texts``, one row a text."""
+        tokens = self._tokens(texts, pairs, [0] * len(texts))
+        return logits_of(self.encoder, self.params, tokens)
+
+    def evaluate(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[int],
+        pairs: Sequence[str] | None = None,
+        precision: Precision = "fp32",
+    ) -> Measures:
+        """Accuracy, loss and macro F1 on ``texts``, whose labels are class indices."""
+        tokens = self._tokens(texts, pairs, labels)
+        return measure(self.encoder, self.params, tokens, precision)
+
+    def to_transformers(self) -> Any:
+        """The same classifier as transformers' ``BertForSequenceClassification``."""
+        names = self.artifact.manifest["dataset"]["class_names"]
+        return to_transformers(self.encoder, self.params, names)
+
+    def _tokens(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, labels: Sequence[int]
+    ) -> TokenSplit:
+        split = Split(list(texts), None if pairs is None else list(pairs), list(labels))
+        max_length = self.artifact.manifest["dataset"]["max_length"]
+        return tokenise(split, self.encoder.tokenizer, max_length)
+
+
+def write_artifact(
+    folder: Path, data: DistilledData, manifest: dict[str, Any], attention_dtype: str
+) -> None:
+    """Write the tensors and the manifest of distilled data.
+
+    Args:
+        folder: made if needed.
+        data: x, labels, attention (log-probabilities) and lrs.
+        manifest: ``model``, ``dataset``, ``inner_loss``, ``seed``, ``spec``, ``versions``, …
+        attention_dtype: ``fp32`` or ``fp16``, for the attention labels alone.
+    """
+    tensors = {"x": data.x, "labels": data.labels, "lrs": data.lrs}
+    if data.attention is not None:
+        tensors["attention_log_probabilities"] = to_dtype(data.attention, attention_dtype)
+    write_tensors(folder / TENSORS_NAME, tensors, {"format": FORMAT})
+    digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
+    manifest = {"format": FORMAT, **manifest, "sha256": {TENSORS_NAME: digest}}
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
+    write_bytes(folder / MANIFEST_NAME, (text + "\n").encode())
+
+
+def load_artifact(path: str | Path) -> Artifact:
+    """Load distilled data from its folder; nothing is unpickled.
+
+    Raises:
+        StillhouseError: ``not_found`` when there is no artifact, ``invalid`` when it is damaged.
+    """
+    folder = Path(path)
+    if not (folder / MANIFEST_NAME).is_file():
+        raise StillhouseError(
+            "not_found", f"no artifact at {folder}: it has no {MANIFEST_NAME}", field="artifact"
+        )
+    try:
+        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        content = (folder / TENSORS_NAME).read_bytes()
+        if hashlib.sha256(content).hexdigest() != manifest["sha256"][TENSORS_NAME]:
+            raise ValueError(f"{TENSORS_NAME} is not the file that the manifest names")
+        tensors, facts = read_tensors(folder / TENSORS_NAME)
+        if facts.get("format") != FORMAT:
+            raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
+        attention = tensors.get("attention_log_probabilities")
+        data = DistilledData(
+            tensors["x"],
+            tensors["labels"],
+            None if attention is None else attention.float(),
+            tensors["lrs"],
+        )
+    except (ValueError, KeyError, OSError) as error:
+        raise StillhouseError(
+            "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"
+        ) from error
+    return Artifact(data, manifest)

@@ -1,0 +1,128 @@
+"""Reports of one task on their way to the control plane: numbered, kept until acknowledged."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from . import convert
+
+METRIC_INTERVAL_S = 0.5
+PROGRESS_INTERVAL_S = 0.25
+RESEND_AFTER_S = 2.0
+# Points that wait before the computing thread is held up: some minutes of a lost connection.
+MAX_WAITING_REPORTS = 10_000
+
+
+class Outbox:
+    """Filled by the computing thread, emptied by the transport; safe between the two.
+
+    It is the `Reporter` of the task.
+    """
+
+    def __init__(self, task_id: str, attempt: int) -> None:
+        self.task_id, self.attempt = task_id, attempt
+        self.stop = threading.Event()
+        self.progress_counter = 0
+        self._lock = threading.Lock()
+        self._unsent: deque[tuple[int, bytes]] = deque()
+        self._sent: deque[tuple[int, bytes]] = deque()
+        self._number = 0
+        self._points: list[tuple[str, int, float]] = []
+        self._num_points = 0
+        self._progress: bytes | None = None
+        self._rate = _Rate()
+        self._last_sent = 0.0
+
+    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """Keep the latest; older progress is of no use to anyone."""
+        rate = self._rate.update(stage, done)
+        message = convert.progress(stage, done, total, rate, values)
+        frame = convert.report(self.task_id, self.attempt, 0, progress=message)
+        with self._lock:
+            self.progress_counter += 1
+            self._progress = frame
+
+    def metric(self, name: str, step: int, value: float) -> None:
+        """Gather points; they leave together."""
+        with self._lock:
+            self.progress_counter += 1
+            self._points.append((name, step, value))
+
+    def log(self, level: str, message: str) -> None:
+        """A line for a person."""
+        self.add(log=convert.log_line(level, message))
+
+    def stop_requested(self) -> bool:
+        """Whether the task should write a checkpoint and stop."""
+        return self.stop.is_set()
+
+    def add(self, **kind: Any) -> None:
+        """Queue a report that must arrive; metric points gathered before it leave before it."""
+        with self._lock:
+            self._flush_points()
+            self._number += 1
+            frame = convert.report(self.task_id, self.attempt, self._number, **kind)
+            self._unsent.append((self._number, frame))
+
+    def take(self, now: float) -> list[bytes]:
+        """Frames to send: the new ones, and again those that nobody acknowledged for a while."""
+        with self._lock:
+            if len(self._sent) + len(self._unsent) < MAX_WAITING_REPORTS:
+                self._flush_points()
+            frames = []
+            if self._sent and now - self._last_sent > RESEND_AFTER_S:
+                frames = [frame for _, frame in self._sent]
+            frames += [frame for _, frame in self._unsent]
+            self._sent.extend(self._unsent)
+            self._unsent.clear()
+            if frames:
+                self._last_sent = now
+            if self._progress is not None:
+                frames.append(self._progress)
+                self._progress = None
+            return frames
+
+    def acknowledge(self, number: int) -> None:
+        """Forget every report up to ``number``."""
+        with self._lock:
+            while self._sent and self._sent[0][0] <= number:
+                self._sent.popleft()
+
+    def is_empty(self) -> bool:
+        """Whether everything that must arrive has been acknowledged."""
+        with self._lock:
+            return not self._sent and not self._unsent and not self._points
+
+    def _flush_points(self) -> None:
+        if not self._points:
+            return
+        points = convert.metrics(self._points, self._num_points + 1)
+        self._num_points += len(self._points)
+        self._points = []
+        self._number += 1
+        frame = convert.report(self.task_id, self.attempt, self._number, metrics=points)
+        self._unsent.append((self._number, frame))
+
+
+class _Rate:
+    """Steps a second of the present stage, over about the last half minute."""
+
+    _WINDOW_S = 30.0
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._points: deque[tuple[float, int]] = deque()
+
+    def update(self, stage: str, done: int) -> float:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage = stage
+            self._points.clear()
+        self._points.append((now, done))
+        while len(self._points) > 2 and now - self._points[0][0] > self._WINDOW_S:
+            self._points.popleft()
+        first_time, first_done = self._points[0]
+        elapsed = now - first_time
+        return (done - first_done) / elapsed if elapsed > 0 else 0.0

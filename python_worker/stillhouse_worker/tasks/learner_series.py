@@ -1,0 +1,80 @@
+"""Test learners one after the other; those that are done survive an interruption."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..evaluation import Measures, measure
+from ..learners.encoder import Params
+from ..tensorfile import write_bytes
+from .opening import Bench
+from .reporting import InitOutcome, Reporter, Stopped
+
+_DONE_NAME = "learners.json"
+
+
+def measure_learners(
+    init_seeds: Sequence[int],
+    learner: Callable[[int], Params],
+    test: Callable[[Params], Measures],
+    reporter: Reporter,
+    work_dir: Path,
+) -> list[InitOutcome]:
+    """Make and test one learner an init seed.
+
+    Args:
+        init_seeds: seeds of the heads.
+        learner: init seed -> theta.
+        test: theta -> measures on the test split.
+        reporter: told of each learner.
+        work_dir: where finished learners are noted.
+
+    Raises:
+        Stopped: a stop was requested; finished learners are noted.
+    """
+    path = work_dir / _DONE_NAME
+    done = {o.init_seed: o for o in _read(path)}
+    for seed in init_seeds:
+        if seed not in done:
+            if reporter.stop_requested():
+                raise Stopped
+            done[seed] = InitOutcome(seed, *test(learner(seed)))
+            write_bytes(path, json.dumps([o._asdict() for o in done.values()]).encode())
+        _report(reporter, [done[s] for s in init_seeds if s in done], len(init_seeds))
+    return [done[seed] for seed in init_seeds]
+
+
+def tester(bench: Bench, split: str, precision: str, reporter: Reporter) -> Callable[..., Measures]:
+    """theta -> measures on ``split``, stopping between batches when a stop is requested."""
+
+    def stop_if_requested(done: int, total: int) -> None:
+        if reporter.stop_requested():
+            raise Stopped
+
+    return lambda theta: measure(
+        bench.encoder,
+        theta,
+        bench.tokens[split],
+        precision,  # type: ignore[arg-type]
+        stop_if_requested,
+    )
+
+
+def mean_and_std(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and population standard deviation."""
+    mean = sum(values) / len(values)
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+
+
+def _report(reporter: Reporter, outcomes: list[InitOutcome], total: int) -> None:
+    mean, std = mean_and_std([o.accuracy for o in outcomes])
+    reporter.metric("accuracy", len(outcomes), outcomes[-1].accuracy)
+    values = {"accuracy_mean": mean, "accuracy_std": std}
+    reporter.progress("evaluating", len(outcomes), total, values)
+
+
+def _read(path: Path) -> list[InitOutcome]:
+    if not path.exists():
+        return []
+    return [InitOutcome(**entry) for entry in json.loads(path.read_bytes())]

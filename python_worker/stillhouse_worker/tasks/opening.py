@@ -1,0 +1,59 @@
+"""Open the data set and the encoder that a task works on."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+
+from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
+from ..errors import StillhouseError
+from ..learners import Encoder, load_encoder
+from ..model_catalog import locate_model
+from .settings import Settings
+
+SplitName = Literal["train", "validation", "test"]
+
+
+class Bench(NamedTuple):
+    """What a task works with.
+
+    Attributes:
+        dataset: its facts; only the splits that were asked for are in memory.
+        tokens: those splits, tokenised.
+        encoder: the pretrained encoder, on the device.
+        device: where to compute.
+    """
+
+    dataset: Dataset
+    tokens: dict[str, TokenSplit]
+    encoder: Encoder
+    device: torch.device
+
+
+def open_bench(settings: Settings, splits: Sequence[SplitName]) -> Bench:
+    """Load the named splits and the encoder.
+
+    Raises:
+        StillhouseError: ``conflict`` when data set or model is not the one that was resolved.
+    """
+    data, device = settings.data, torch.device(settings.device)
+    dataset = load_dataset(
+        data.name,
+        source=data.source,
+        data_dir=data.data_dir or None,
+        splits=splits,
+        validation_fraction=data.validation_fraction,
+    )
+    if dataset.fingerprint != data.fingerprint:
+        raise StillhouseError(
+            "conflict",
+            f"the data set {data.name} has changed since the experiment was made: its fingerprint "
+            f"is {dataset.fingerprint[:12]}, not {data.fingerprint[:12]}; make a new experiment",
+            field="dataset.fingerprint",
+        )
+    encoder = load_encoder(locate_model(settings.model.name).path_or_id)
+    tokens = {
+        name: tokenise(split, encoder.tokenizer, data.max_length)
+        for name, split in dataset.splits.items()
+    }
+    return Bench(dataset, tokens, encoder.to(device), device)

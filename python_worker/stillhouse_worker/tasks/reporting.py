@@ -1,0 +1,111 @@
+"""What a task says while it runs, and what it gives at its end."""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+
+
+class Stopped(Exception):
+    """The task was asked to stop and has written its checkpoint."""
+
+
+@runtime_checkable
+class Reporter(Protocol):
+    """Where a task reports to; calls are cheap and may come at every step."""
+
+    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """How far the task is. Shown live, not stored."""
+
+    def metric(self, name: str, step: int, value: float) -> None:
+        """A point of a series that is stored."""
+
+    def log(self, level: str, message: str) -> None:
+        """A line for a person; level is debug, info, warning or error."""
+
+    def stop_requested(self) -> bool:
+        """Whether the task should write a checkpoint and raise `Stopped`."""
+
+
+class InitOutcome(NamedTuple):
+    """One learner on the test split."""
+
+    init_seed: int
+    accuracy: float
+    loss: float
+    macro_f1: float
+
+
+class LearnerOutcome(NamedTuple):
+    """Learners on the test split.
+
+    Attributes:
+        inits: one entry a learner.
+        train_samples: rows that each was trained on.
+        gd_steps: gradient steps that each made.
+        chosen_lr: learning rate chosen on validation; 0 where none was searched.
+    """
+
+    inits: list[InitOutcome]
+    train_samples: int
+    gd_steps: int
+    chosen_lr: float = 0.0
+
+
+class DistillOutcome(NamedTuple):
+    """Distilled data.
+
+    Attributes:
+        folder: the artifact.
+        kept_step: outer step whose distilled data was kept.
+        validation_accuracy: its accuracy on validation; None when nothing was selected by it.
+        outer_steps: outer steps made in all.
+        steps_per_second: over the whole run, interruptions not counted.
+    """
+
+    folder: Path
+    kept_step: int
+    validation_accuracy: float | None
+    outer_steps: int
+    steps_per_second: float
+
+
+Outcome = LearnerOutcome | DistillOutcome
+
+
+class Interval:
+    """Says at most once in ``seconds`` that it is time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether ``seconds`` have passed since this was last true, or since the start."""
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
+
+
+def environment(device: str) -> dict[str, str]:
+    """What the numbers of a run depend on beside its spec."""
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.startswith("cuda")
+        else platform.processor() or platform.machine()
+    )
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": device,
+        "device_name": name,
+        "threads": str(torch.get_num_threads()),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpus": str(os.cpu_count()),
+    }

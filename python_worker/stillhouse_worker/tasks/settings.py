@@ -1,0 +1,95 @@
+"""What a task needs to know, in the core's own types; made from the spec by `convert`."""
+
+from typing import Any, Literal, NamedTuple
+
+from ..distillation.losses import AttentionReduction
+from ..distillation.outer import OuterConfig
+from ..distillation.synthetic import AttentionLabels, Labels, LearnLr, SyntheticConfig
+from ..learners.head import HeadInit
+from ..learners.precision import Precision
+
+
+class DataSettings(NamedTuple):
+    """Which rows: see ``DatasetSpec``."""
+
+    name: str
+    source: str
+    data_dir: str
+    fingerprint: str
+    max_length: int
+    validation_fraction: float
+
+
+class ModelSettings(NamedTuple):
+    """Which learner: see ``ModelSpec``."""
+
+    name: str
+    source: str
+    fingerprint: str
+    head_init: HeadInit
+    fixed_init: bool
+
+
+class DistilledSettings(NamedTuple):
+    """The distilled data but for the number of classes: see ``DistilledSpec``, ``InnerSpec``."""
+
+    per_class: int
+    seq_len: int
+    x_init: Literal["noise", "real"]
+    labels: Labels
+    attention_labels: AttentionLabels
+    attention_lambda: float
+    attention_reduction: AttentionReduction
+    artifact_dtype: str
+    num_steps: int
+    lr: float
+    lr_decay: float
+    learn_lr: LearnLr
+
+    def synthetic(self, num_classes: int) -> SyntheticConfig:
+        """The core's configuration for a data set with ``num_classes``."""
+        return SyntheticConfig(
+            num_classes,
+            self.per_class,
+            self.seq_len,
+            self.labels,
+            self.attention_labels,
+            self.num_steps,
+            self.lr,
+            self.lr_decay,
+            self.learn_lr,
+        )
+
+
+class FullSettings(NamedTuple):
+    """Training on the full data: see ``BaselineSpec``; rate as in the outer loop."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    dropout: float
+    warmup_fraction: float
+
+
+class Settings(NamedTuple):
+    """A resolved spec.
+
+    Attributes:
+        validations: how many times validation accuracy is measured while distilling.
+        validation_inits: learners that each measurement averages.
+        select: keep the step with the best validation accuracy, else the last.
+        spec: the resolved spec as proto3 JSON with the proto's field names.
+    """
+
+    data: DataSettings
+    model: ModelSettings
+    distilled: DistilledSettings
+    outer: OuterConfig
+    full: FullSettings
+    validations: int
+    validation_inits: int
+    select: bool
+    device: str
+    precision: Precision
+    seed: int
+    spec: dict[str, Any]

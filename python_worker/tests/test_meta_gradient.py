@@ -1,0 +1,160 @@
+"""The meta-gradient against finite differences, and the methods against each other."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from stillhouse_worker.distillation.inner import InnerLoss, leaves, sgd
+from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem, unrolled
+from stillhouse_worker.distillation.synthetic import (
+    AttentionLabels,
+    Labels,
+    LearnLr,
+    Phi,
+    SyntheticConfig,
+    init_phi,
+    materialise,
+)
+from stillhouse_worker.learners import Encoder, draw_head, forward, learner_params
+from stillhouse_worker.learners.encoder import Params
+
+NUM_CLASSES = 3
+
+
+def problem(
+    encoder: Encoder,
+    labels: Labels = "unrestricted",
+    attention: AttentionLabels = "cls",
+    num_steps: int = 1,
+    learn_lr: LearnLr = "none",
+    accumulate: bool = False,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[MetaProblem, Phi, Params]:
+    """A small problem with padded real texts, in float64 unless told otherwise."""
+    draws = torch.Generator().manual_seed(5)
+    config = SyntheticConfig(NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr)
+    x = torch.randn(NUM_CLASSES, 4, encoder.config.width, generator=draws)
+    phi = init_phi(config, encoder.config.num_layers, encoder.config.num_heads, x, draws)
+    phi = {name: p.detach().to(dtype).requires_grad_() for name, p in phi.items()}
+    head = draw_head(encoder.config.width, NUM_CLASSES, "default", draws)
+    theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
+    entry = torch.randn(5, 6, encoder.config.width, generator=draws).to(dtype)
+    mask = torch.arange(6)[None] < torch.tensor([6, 3, 5, 1, 4])[:, None]
+    targets = torch.tensor([0, 1, 2, 0, 1])
+
+    def outer_loss(params: Params) -> torch.Tensor:
+        return F.cross_entropy(forward(encoder.config, params, entry, mask).logits, targets)
+
+    return (
+        MetaProblem(
+            lambda values: materialise(config, values),
+            InnerLoss(encoder.config, 0.7, "keys"),
+            outer_loss,
+            accumulate,
+        ),
+        phi,
+        theta,
+    )
+
+
+def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params) -> float:
+    """The outer loss by plain training, with no meta-gradient code involved."""
+    data = case.materialise(phi).map(torch.Tensor.detach)
+    total = 0.0
+    for index, lr in enumerate(data.lrs):
+        theta = leaves(theta)
+        grads = torch.autograd.grad(case.inner_loss(data, theta), list(theta.values()))
+        with torch.no_grad():
+            theta = sgd(theta, grads, lr)
+        if case.accumulate_loss or index == len(data.lrs) - 1:
+            total += case.outer_loss(theta).item()
+    return total
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
+@pytest.mark.parametrize(
+    ("labels", "attention", "num_steps", "learn_lr", "accumulate"),
+    [
+        ("hard", "none", 1, "none", False),
+        ("restricted", "cls", 1, "shared", False),
+        ("unrestricted", "all", 2, "per_step", True),
+        ("unrestricted", "cls", 3, "shared", False),
+    ],
+)
+def test_meta_gradient_is_the_slope_of_the_outer_loss(
+    tiny_encoder: Encoder, method: Callable, labels, attention, num_steps, learn_lr, accumulate
+) -> None:
+    case, phi, theta = problem(
+        tiny_encoder, labels, attention, num_steps, learn_lr, accumulate
+    )
+    grads = method(case, phi, theta).grads
+    draws = torch.Generator().manual_seed(1)
+    for name, tensor in phi.items():
+        direction = torch.randn(tensor.shape, generator=draws, dtype=torch.float64)
+        step = 1e-5 / direction.norm().clamp(min=1e-9)
+        ends = [
+            outer_loss_at(case, {**phi, name: (tensor + sign * step * direction).detach()}, theta)
+            for sign in (1, -1)
+        ]
+        slope = (ends[0] - ends[1]) / (2 * step.item())
+        assert (grads[name] * direction).sum().item() == pytest.approx(slope, rel=1e-5, abs=1e-9)
+
+
+COMBINATIONS = list(
+    itertools.product(
+        ("hard", "restricted", "unrestricted"),
+        ("none", "cls", "all"),
+        (1, 2, 3, 10),
+        ("none", "shared", "per_step"),
+        (False, True),
+    )
+)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "unrolled"])
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 10])
+def test_methods_equal_the_unrolled_gradient_to_twelve_digits(
+    tiny_encoder: Encoder, method: str, num_steps: int
+) -> None:
+    for labels, attention, steps, learn_lr, accumulate in COMBINATIONS:
+        if steps != num_steps or (accumulate and steps == 1):
+            continue
+        case, phi, theta = problem(
+            tiny_encoder, labels, attention, steps, learn_lr, accumulate
+        )
+        oracle, other = unrolled(case, phi, theta), METHODS[method](case, phi, theta)
+        torch.testing.assert_close(other.outer_loss, oracle.outer_loss, rtol=1e-12, atol=0)
+        torch.testing.assert_close(other.inner_losses, oracle.inner_losses, rtol=1e-12, atol=0)
+        for name, expected in oracle.grads.items():
+            gap = (other.grads[name] - expected).norm().item()
+            where = (labels, attention, learn_lr, accumulate, name, gap)
+            # The decay of a single step has no influence: zero on both sides.
+            assert gap <= 1e-12 * expected.norm().item(), where
+
+
+def _distance(grads: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> float:
+    gaps = [(grads[name].double() - exact[name]).norm() / exact[name].norm() for name in exact]
+    return torch.stack(gaps).max().item()
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "unrolled"])
+@pytest.mark.parametrize("num_steps", [1, 3, 10])
+def test_in_float32_no_method_is_twice_as_far_from_float64_as_the_oracle(
+    tiny_encoder: Encoder, method: str, num_steps: int
+) -> None:
+    exact = unrolled(*problem(tiny_encoder, num_steps=num_steps)).grads
+    single = problem(tiny_encoder, num_steps=num_steps, dtype=torch.float32)
+    oracle = _distance(unrolled(*single).grads, exact)
+    assert _distance(METHODS[method](*single).grads, exact) <= 2 * oracle
+
+
+def test_phi_and_theta_are_left_as_they_were(tiny_encoder: Encoder) -> None:
+    case, phi, theta = problem(tiny_encoder, num_steps=2)
+    before = {name: tensor.detach().clone() for name, tensor in {**phi, **theta}.items()}
+    for method in METHODS.values():
+        method(case, phi, theta)
+    for name, tensor in {**phi, **theta}.items():
+        assert torch.equal(tensor.detach(), before[name])
+    assert all(tensor.grad is None for tensor in phi.values())

@@ -1,0 +1,98 @@
+"""The outer loop: its schedule, its randomness, and what happens when numbers explode."""
+
+import pytest
+import torch
+from stillhouse_worker.distillation.outer import rate_at
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.tasks.distill import Distillation
+
+
+def test_rate_rises_over_a_tenth_and_falls_to_zero() -> None:
+    rates = [rate_at(step, 100, 2.0, 0.1) for step in range(101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9] == rates[10] == 2.0
+    assert rates[55] == pytest.approx(1.0)
+    assert rates[99] == pytest.approx(2.0 / 90)
+    assert rates[100] == 0.0
+    assert max(rates) == 2.0
+
+
+def test_rate_without_warm_up_starts_at_its_peak() -> None:
+    assert rate_at(0, 4, 1.0, 0.1) == 1.0
+
+
+def _loop(settings, tmp_path, reporter):
+    return Distillation(settings, reporter, tmp_path).loop
+
+
+def test_two_loops_with_one_seed_take_the_same_steps_to_the_bit(
+    settings, tmp_path, reporter
+) -> None:
+    first, second = (_loop(settings, tmp_path, reporter) for _ in range(2))
+    assert [first.advance() for _ in range(4)] == [second.advance() for _ in range(4)]
+    assert all(torch.equal(first.phi[name], second.phi[name]) for name in first.phi)
+
+
+def test_another_seed_takes_another_path(settings, tmp_path, reporter) -> None:
+    other = settings._replace(seed=2, outer=settings.outer._replace(seed=2))
+    assert (
+        _loop(settings, tmp_path, reporter).advance() != _loop(other, tmp_path, reporter).advance()
+    )
+
+
+def test_restored_state_goes_on_to_the_same_bits(settings, tmp_path, reporter) -> None:
+    straight, broken = (_loop(settings, tmp_path, reporter) for _ in range(2))
+    for _ in range(3):
+        straight.advance()
+        broken.advance()
+    state = {name: tensor.clone() for name, tensor in broken.state().items()}
+    resumed = _loop(settings, tmp_path, reporter)
+    resumed.restore(state, 3)
+    assert [straight.advance() for _ in range(3)] == [resumed.advance() for _ in range(3)]
+    assert all(torch.equal(straight.phi[name], resumed.phi[name]) for name in straight.phi)
+
+
+def test_outer_steps_lower_the_outer_loss(settings, tmp_path, reporter) -> None:
+    longer = settings._replace(outer=settings.outer._replace(num_steps=150, lr=0.1))
+    loop = _loop(longer, tmp_path, reporter)
+    losses = [loop.advance().outer_loss for _ in range(150)]
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_takes_nearly_the_same_first_step(
+    settings, tmp_path, reporter, precision
+) -> None:
+    mixed = settings._replace(
+        precision=precision, outer=settings.outer._replace(precision=precision)
+    )
+    exact, rounded = _loop(settings, tmp_path, reporter), _loop(mixed, tmp_path, reporter)
+    before = exact.phi["x"].detach().clone()
+    expected, actual = exact.advance(), rounded.advance()
+    assert actual.outer_loss == pytest.approx(expected.outer_loss, rel=0.02)
+    assert actual.grad_norm == pytest.approx(expected.grad_norm, rel=0.1)
+    exact_grad, rounded_grad = exact.phi["x"].grad, rounded.phi["x"].grad
+    assert torch.cosine_similarity(exact_grad.flatten(), rounded_grad.flatten(), dim=0) > 0.99
+    assert not torch.equal(before, rounded.phi["x"])
+
+
+def test_a_loss_that_explodes_names_the_step_and_the_quantity(
+    settings, tmp_path, reporter
+) -> None:
+    wild = settings._replace(
+        distilled=settings.distilled._replace(lr=1e30, attention_labels="none")
+    )
+    with pytest.raises(StillhouseError, match=r"outer loss is (nan|inf) at outer step 1") as caught:
+        _loop(wild, tmp_path, reporter).advance()
+    assert caught.value.kind == "diverged"
+
+
+def test_fixed_init_starts_every_step_from_one_head(settings, tmp_path, reporter) -> None:
+    from stillhouse_worker.distillation.outer import head_of_step
+
+    fixed = settings.outer._replace(fixed_init=True)
+    encoder = Distillation(settings, reporter, tmp_path).bench.encoder
+    heads = [head_of_step(fixed, encoder, 2, step) for step in (0, 1)]
+    assert torch.equal(heads[0]["head.out.weight"], heads[1]["head.out.weight"])
+    free = [head_of_step(settings.outer, encoder, 2, step) for step in (0, 1)]
+    assert not torch.equal(free[0]["head.out.weight"], free[1]["head.out.weight"])

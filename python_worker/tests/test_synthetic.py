@@ -1,0 +1,72 @@
+"""Label kinds, attention labels and learned rates as the method defines them."""
+
+import pytest
+import torch
+from stillhouse_worker.distillation.synthetic import (
+    AttentionLabels,
+    Labels,
+    LearnLr,
+    SyntheticConfig,
+    init_phi,
+    materialise,
+)
+
+
+def config(
+    labels: Labels = "hard",
+    attention: AttentionLabels = "none",
+    learn_lr: LearnLr = "none",
+    per_class: int = 1,
+) -> SyntheticConfig:
+    return SyntheticConfig(4, per_class, 5, labels, attention, 3, 0.5, 0.2, learn_lr)
+
+
+def made(configuration: SyntheticConfig):
+    x = torch.randn(4 * configuration.per_class, 5, 8)
+    phi = init_phi(configuration, 2, 3, x, torch.Generator().manual_seed(0))
+    return phi, materialise(configuration, phi)
+
+
+def test_hard_labels_are_one_hot_and_not_learned() -> None:
+    phi, data = made(config(per_class=2))
+    assert set(phi) == {"x"}
+    assert torch.equal(data.labels, torch.eye(4).repeat_interleave(2, 0))
+
+
+def test_restricted_labels_start_as_the_softmax_of_one_hot_values() -> None:
+    _, data = made(config("restricted"))
+    assert data.labels[0].tolist() == pytest.approx([0.4754, 0.1749, 0.1749, 0.1749], abs=1e-4)
+
+
+def test_restricted_labels_stay_a_distribution_wherever_phi_goes() -> None:
+    configuration = config("restricted")
+    phi, _ = made(configuration)
+    phi["labels"] = torch.randn(4, 4) * 10
+    labels = materialise(configuration, phi).labels
+    assert labels.min() >= 0
+    torch.testing.assert_close(labels.sum(-1), torch.ones(4))
+
+
+def test_unrestricted_labels_start_one_hot_and_may_leave_the_simplex() -> None:
+    configuration = config("unrestricted")
+    phi, data = made(configuration)
+    assert torch.equal(data.labels.detach(), torch.eye(4))
+    phi["labels"] = torch.full((4, 4), -2.0)
+    assert materialise(configuration, phi).labels.max() == -2.0
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("cls", (4, 2, 3, 5)), ("all", (4, 2, 3, 5, 5))])
+def test_attention_labels_are_distributions_over_keys(kind: AttentionLabels, shape) -> None:
+    _, data = made(config(attention=kind))
+    assert data.attention is not None
+    assert data.attention.shape == shape
+    torch.testing.assert_close(data.attention.exp().sum(-1), torch.ones(shape[:-1]))
+
+
+@pytest.mark.parametrize("learn_lr", ["none", "shared", "per_step"])
+def test_rates_start_on_the_given_schedule(learn_lr: LearnLr) -> None:
+    phi, data = made(config(learn_lr=learn_lr))
+    assert data.lrs.tolist() == pytest.approx([0.5, 0.1, 0.02])
+    learned = {"none": set(), "shared": {"log_lr", "log_lr_decay"}, "per_step": {"log_lr"}}
+    assert set(phi) - {"x"} == learned[learn_lr]
+    assert data.lrs.requires_grad == (learn_lr != "none")

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { StillhouseError } from "../../src/errors.js";
+import { initSeeds } from "../../src/experiment/init-seeds.js";
+import { planTasks } from "../../src/experiment/plan.js";
+import type { Task } from "../../src/generated/stillhouse/v1/experiment.js";
+import {
+  type ExperimentSpec,
+  FloatType,
+  HeadInit,
+  Init,
+  Labels,
+  Protocol,
+} from "../../src/generated/stillhouse/v1/spec.js";
+import { CODE_VERSION, resolvedSpec } from "../fixtures/experiments.js";
+
+function plan(spec: ExperimentSpec, codeVersion = CODE_VERSION) {
+  return planTasks(spec, "ex1", codeVersion);
+}
+
+function seedsOf(task: Task | undefined): number[] {
+  const kind = task?.work?.kind;
+  return kind && kind.$case !== "distill" ? kind.value.initSeeds : [];
+}
+
+function keysOf(change: (spec: ExperimentSpec) => void, codeVersion = CODE_VERSION) {
+  const spec = resolvedSpec();
+  change(spec);
+  const tasks = plan(spec, codeVersion);
+  return Object.fromEntries(tasks.map((task) => [task.id.slice("ex1-".length), task.cacheKey]));
+}
+
+describe("init seeds", () => {
+  it("are distinct uint32 that never equal the experiment's seed", () => {
+    const seeds = initSeeds(42, 5000);
+    assert.equal(new Set(seeds).size, 5000);
+    assert.ok(seeds.every((seed) => Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32));
+    assert.ok(!seeds.includes(42));
+  });
+
+  it("are the documented function, so that results can be repeated elsewhere", () => {
+    // printf 'stillhouse/init-seed/0/0' | sha256sum | head -c 8
+    assert.equal(initSeeds(0, 1)[0], 0xd8a27152);
+  });
+
+  it("of a longer list begin with the shorter one, and differ between experiments' seeds", () => {
+    assert.deepEqual(initSeeds(1, 20).slice(0, 5), initSeeds(1, 5));
+    assert.ok(!initSeeds(2, 20).some((seed) => initSeeds(1, 20).includes(seed)));
+  });
+});
+
+describe("a plan", () => {
+  it("dispatches the distillation, the evaluation, then the baselines", () => {
+    const ids = plan(resolvedSpec()).map((task) => task.id);
+    assert.deepEqual(ids, [
+      "ex1-distill",
+      "ex1-evaluate",
+      "ex1-full",
+      "ex1-random",
+      "ex1-untrained",
+    ]);
+  });
+
+  it("has only the baselines that are enabled", () => {
+    const spec = resolvedSpec();
+    spec.baseline = { ...spec.baseline, full: false, random: true, untrained: false };
+    const ids = plan(spec).map((task) => task.id);
+    assert.deepEqual(ids, ["ex1-distill", "ex1-evaluate", "ex1-random"]);
+  });
+
+  it("tests all tasks on the same learners, the full baseline on the first of them", () => {
+    const [, evaluate, full, random, untrained] = plan(resolvedSpec());
+    assert.deepEqual(seedsOf(evaluate), initSeeds(7, 3));
+    assert.deepEqual(seedsOf(full), initSeeds(7, 1));
+    assert.deepEqual(seedsOf(random), initSeeds(7, 2));
+    assert.deepEqual(seedsOf(untrained), initSeeds(7, 2));
+  });
+
+  it("tests one learner with a fixed init, but random samples as often as asked", () => {
+    const spec = resolvedSpec((draft) => {
+      if (draft.model) draft.model.init = Init.INIT_FIXED;
+    });
+    const [, evaluate, full, random, untrained] = plan(spec);
+    assert.deepEqual([evaluate, full, untrained].map(seedsOf), [[7], [7], [7]]);
+    assert.deepEqual(seedsOf(random), initSeeds(7, 2));
+  });
+
+  it("refuses a spec that is not resolved, by the name of the field", () => {
+    const spec = resolvedSpec();
+    spec.seed = undefined;
+    assert.throws(
+      () => plan(spec),
+      (error) => error instanceof StillhouseError && error.field === "seed",
+    );
+  });
+});
+
+describe("a cache key", () => {
+  const original = keysOf(() => {});
+
+  it("is 64 hexadecimal digits for baselines and empty for what is never shared", () => {
+    assert.match(original.full ?? "", /^[0-9a-f]{64}$/);
+    assert.equal(new Set([original.full, original.random, original.untrained]).size, 3);
+    assert.deepEqual([original.distill, original.evaluate], ["", ""]);
+  });
+
+  it("changes with everything that determines the result, and with nothing else", () => {
+    const all = ["full", "random", "untrained"];
+    const cases: [string, (spec: ExperimentSpec) => void, string[]][] = [
+      ["data set", (s) => Object.assign(s.dataset ?? {}, { fingerprint: "other" }), all],
+      ["text length", (s) => Object.assign(s.dataset ?? {}, { maxLength: 9 }), all],
+      ["split", (s) => Object.assign(s.dataset ?? {}, { validationFraction: 0.3 }), all],
+      ["model", (s) => Object.assign(s.model ?? {}, { fingerprint: "other" }), all],
+      ["head", (s) => Object.assign(s.model ?? {}, { headInit: HeadInit.HEAD_INIT_NORMAL }), all],
+      ["init", (s) => Object.assign(s.model ?? {}, { init: Init.INIT_FIXED }), all],
+      ["seed", (s) => Object.assign(s, { seed: 8 }), all],
+      [
+        "precision",
+        (s) => Object.assign(s.compute ?? {}, { precision: FloatType.FLOAT_TYPE_FP16 }),
+        all,
+      ],
+      ["kind of device", (s) => Object.assign(s.compute ?? {}, { device: "cuda:1" }), all],
+      ["learners", (s) => Object.assign(s.evaluation ?? {}, { baselineInits: 4 }), all.slice(1)],
+      [
+        "protocol",
+        (s) => Object.assign(s.evaluation ?? {}, { protocol: Protocol.PROTOCOL_PAPER }),
+        ["full"],
+      ],
+      ["epochs", (s) => Object.assign(s.baseline ?? {}, { fullEpochs: 9 }), ["full"]],
+      ["batch", (s) => Object.assign(s.baseline ?? {}, { fullBatchSize: 9 }), ["full"]],
+      ["rate", (s) => Object.assign(s.baseline ?? {}, { fullLr: 0.123 }), ["full"]],
+      ["dropout", (s) => Object.assign(s.baseline ?? {}, { fullDropout: 0.3 }), ["full"]],
+      ["samples", (s) => Object.assign(s.distilled ?? {}, { perClass: 9 }), ["random"]],
+      ["gradient steps", (s) => Object.assign(s.inner ?? {}, { steps: 9 }), ["random"]],
+      ["name", (s) => Object.assign(s, { name: "another" }), []],
+      ["labels", (s) => Object.assign(s.distilled ?? {}, { labels: Labels.LABELS_HARD }), []],
+      ["outer steps", (s) => Object.assign(s.outer ?? {}, { steps: 77 }), []],
+      ["test learners", (s) => Object.assign(s.evaluation ?? {}, { inits: 9 }), []],
+    ];
+    for (const [what, change, expected] of cases) {
+      const keys = keysOf(change);
+      const changed = all.filter((name) => keys[name] !== original[name]);
+      assert.deepEqual(changed, expected, `another ${what}`);
+    }
+    const keys = keysOf(() => {}, "other code");
+    assert.ok(
+      all.every((name) => keys[name] !== original[name]),
+      "another code",
+    );
+  });
+
+  it("is the same on another device of the same kind", () => {
+    const onCard = (device: string) =>
+      keysOf((spec) => Object.assign(spec.compute ?? {}, { device }));
+    assert.deepEqual(onCard("cuda:0"), onCard("cuda:3"));
+  });
+});

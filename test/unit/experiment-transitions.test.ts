@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import type { ExperimentRecord } from "../../src/experiment/record.js";
+import { readyTasks } from "../../src/experiment/scheduler.js";
+import {
+  cancelExperiment,
+  completeTask,
+  failTask,
+  leaseTask,
+  loseTask,
+  requeueRunning,
+  resumeExperiment,
+  reuseResult,
+  stopTask,
+} from "../../src/experiment/transitions.js";
+import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import {
+  DISTILLED,
+  failureOf,
+  LEARNERS,
+  NOW,
+  plannedRecord,
+  statesOf,
+} from "../fixtures/experiments.js";
+
+const LATER = new Date(NOW.getTime() + 60_000);
+
+function done(record: ExperimentRecord, name: string): ExperimentRecord {
+  const id = `${record.experiment.id}-${name}`;
+  const result = name === "distill" ? DISTILLED : LEARNERS;
+  return completeTask(leaseTask(record, id, NOW), id, result, LATER);
+}
+
+function running(record: ExperimentRecord, name: string): ExperimentRecord {
+  return leaseTask(record, `${record.experiment.id}-${name}`, NOW);
+}
+
+function names(records: ExperimentRecord[]): string[] {
+  return readyTasks(records).map((task) => task.id);
+}
+
+describe("an experiment", () => {
+  it("runs when its first task does and succeeds with its last", () => {
+    let record = plannedRecord();
+    assert.equal(record.experiment.state, State.STATE_QUEUED);
+    record = running(record, "distill");
+    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    record = completeTask(record, "ex1-distill", DISTILLED, LATER);
+    for (const name of ["evaluate", "full", "random"]) record = done(record, name);
+    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.endTime, undefined);
+    record = done(record, "untrained");
+    assert.equal(record.experiment.state, State.STATE_SUCCEEDED);
+    assert.deepEqual(record.experiment.endTime, LATER);
+  });
+
+  it("fails at once when its distillation does: the evaluation and the baselines are cancelled", () => {
+    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    const record = failTask(running(plannedRecord(), "distill"), "ex1-distill", failure, LATER);
+    assert.deepEqual(statesOf(record), {
+      distill: "failed",
+      evaluate: "cancelled",
+      full: "cancelled",
+      random: "cancelled",
+      untrained: "cancelled",
+    });
+    assert.equal(record.experiment.state, State.STATE_FAILED);
+    assert.deepEqual(record.experiment.failure, failure);
+  });
+
+  it("goes on when a baseline fails, and fails in the end with that failure", () => {
+    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    let record = done(plannedRecord(), "distill");
+    record = failTask(running(record, "full"), "ex1-full", failure, LATER);
+    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    for (const name of ["evaluate", "random", "untrained"]) record = done(record, name);
+    assert.equal(record.experiment.state, State.STATE_FAILED);
+    assert.deepEqual(record.experiment.failure, failure);
+  });
+
+  it("is cancelled when what ran has stopped", () => {
+    let record = cancelExperiment(running(plannedRecord(), "distill"), NOW);
+    assert.deepEqual(statesOf(record).evaluate, "cancelled");
+    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    record = stopTask(record, "ex1-distill", LATER);
+    assert.equal(statesOf(record).distill, "cancelled");
+    assert.equal(record.experiment.state, State.STATE_CANCELLED);
+  });
+
+  it("resumes what is not done and keeps what is", () => {
+    let record = running(done(plannedRecord(), "distill"), "evaluate");
+    record = stopTask(cancelExperiment(record, NOW), "ex1-evaluate", LATER);
+    record = resumeExperiment(record, LATER);
+    assert.deepEqual(statesOf(record), {
+      distill: "succeeded",
+      evaluate: "queued",
+      full: "queued",
+      random: "queued",
+      untrained: "queued",
+    });
+    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.endTime, undefined);
+    assert.equal(running(record, "evaluate").tasks[1]?.task.attempt, 2);
+  });
+
+  it("is queued again when the control plane ended, unless it was being cancelled", () => {
+    const record = running(plannedRecord(), "distill");
+    assert.equal(statesOf(requeueRunning(record, LATER)).distill, "queued");
+    const cancelled = requeueRunning(cancelExperiment(record, NOW), LATER);
+    assert.equal(cancelled.experiment.state, State.STATE_CANCELLED);
+  });
+});
+
+describe("a task", () => {
+  it("gets the next attempt number with each lease", () => {
+    const once = running(plannedRecord(), "distill");
+    const twice = running(stopTask(once, "ex1-distill", LATER), "distill");
+    assert.equal(once.tasks[0]?.task.attempt, 1);
+    assert.equal(twice.tasks[0]?.task.attempt, 2);
+  });
+
+  it("that evaluates is told the artifact of its experiment", () => {
+    const { work } = running(done(plannedRecord(), "distill"), "evaluate").tasks[1]?.task ?? {};
+    assert.ok(work?.kind?.$case === "evaluate");
+    assert.equal(work.kind.value.artifactId, "ex1");
+  });
+
+  it("whose worker was lost is tried three times, then fails as WORKER_LOST with the log", () => {
+    let record = plannedRecord();
+    for (const attempt of [1, 2, 3]) {
+      record = loseTask(running(record, "distill"), "ex1-distill", "SIGKILL", "last words", LATER);
+      assert.equal(record.tasks[0]?.task.attempt, attempt);
+      assert.equal(statesOf(record).distill, attempt < 3 ? "queued" : "failed");
+    }
+    const { failure } = record.experiment;
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_WORKER_LOST);
+    assert.match(failure?.message ?? "", /after 3 attempts.*SIGKILL/);
+    assert.equal(failure?.traceback, "last words");
+  });
+
+  it("is tried again by what its failure says, not by its kind or text", () => {
+    const again = failureOf(FailureKind.FAILURE_KIND_EXHAUSTED, true);
+    const record = failTask(running(plannedRecord(), "distill"), "ex1-distill", again, LATER);
+    assert.equal(statesOf(record).distill, "queued");
+    const never = failureOf(FailureKind.FAILURE_KIND_WORKER_LOST, false);
+    const failed = failTask(running(plannedRecord(), "distill"), "ex1-distill", never, LATER);
+    assert.equal(statesOf(failed).distill, "failed");
+  });
+
+  it("has three new attempts after a resume", () => {
+    let record = plannedRecord();
+    for (const _ of [1, 2, 3]) {
+      record = loseTask(running(record, "distill"), "ex1-distill", "gone", "", LATER);
+    }
+    record = resumeExperiment(record, LATER);
+    record = loseTask(running(record, "distill"), "ex1-distill", "gone", "", LATER);
+    assert.equal(statesOf(record).distill, "queued");
+  });
+
+  it("that is done moves nowhere", () => {
+    const record = done(plannedRecord(), "distill");
+    const refused = (error: unknown) =>
+      error instanceof StillhouseError && /STATE_SUCCEEDED to STATE_RUNNING/.test(error.message);
+    assert.throws(() => running(record, "distill"), refused);
+  });
+
+  it("that reuses a result says so", () => {
+    const record = reuseResult(plannedRecord(), "ex1-full", LEARNERS, NOW);
+    const task = record.tasks[2]?.task;
+    assert.equal(task?.reused, true);
+    assert.equal(task?.attempt, 0);
+    assert.deepEqual(task?.result, LEARNERS);
+  });
+});
+
+describe("the order of dispatch", () => {
+  it("is distil, then evaluate as soon as it can, then the baselines", () => {
+    const record = plannedRecord();
+    assert.deepEqual(names([record]), ["ex1-distill", "ex1-full", "ex1-random", "ex1-untrained"]);
+    assert.equal(names([done(record, "distill")])[0], "ex1-evaluate");
+  });
+
+  it("is by age between experiments, and only one of two equal baselines is ready", () => {
+    const [first, second] = [plannedRecord("ex1"), plannedRecord("ex2")];
+    assert.deepEqual(names([first, second]), [
+      "ex1-distill",
+      "ex1-full",
+      "ex1-random",
+      "ex1-untrained",
+      "ex2-distill",
+    ]);
+    const busy = running(first, "full");
+    assert.ok(!names([busy, second]).includes("ex2-full"));
+    // When the first is stopped for good, the second computes it itself.
+    const stopped = stopTask(cancelExperiment(busy, NOW), "ex1-full", LATER);
+    assert.ok(names([stopped, second]).includes("ex2-full"));
+  });
+});
