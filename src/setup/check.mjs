@@ -40,7 +40,13 @@ const CHECKS = [
   {
     name: "Import rules",
     program: process.execPath,
-    args: ["--import", "tsx", "--test", join("test", "unit", "imports.test.ts")],
+    args: [
+      "--import",
+      "tsx",
+      "--test",
+      "--test-reporter=spec",
+      join("test", "unit", "imports.test.ts"),
+    ],
   },
 ];
 

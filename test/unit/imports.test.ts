@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import {
+  parsePython,
+  parseTypeScript,
+  readPython,
+  readTypeScript,
+  type SourceFile,
+} from "../fixtures/import-reader.js";
+
+/** A folder or file of the sources, without suffix. */
+type Area = string;
+
+interface Rules {
+  /** What an area may import of our own code; what is not named here may not be imported. */
+  readonly mayImport: Readonly<Record<Area, readonly Area[]>>;
+  /** The only areas that may import a package. */
+  readonly packageOnlyIn: Readonly<Record<string, readonly Area[]>>;
+  /** The only packages that an area may import, Node's own included. */
+  readonly packagesOf: Readonly<Record<Area, readonly string[]>>;
+  /** Areas that may not hold this code. */
+  readonly noCode: readonly { readonly code: RegExp; readonly exceptIn: readonly Area[] }[];
+}
+
+const EVERYTHING = ["*"];
+
+const TYPESCRIPT: Rules = {
+  mayImport: {
+    errors: ["generated"],
+    spec: ["errors", "generated"],
+    experiment: ["errors", "generated", "spec"],
+    api: ["errors", "generated", "spec", "experiment"],
+    store: ["errors", "generated", "spec", "experiment"],
+    worker: ["errors", "generated", "spec", "experiment"],
+    cli: ["errors", "generated", "spec", "api/client"],
+    "open-home": ["errors", "api/client", "store"],
+    "control-plane": ["errors", "generated", "experiment", "api", "store", "worker", "open-home"],
+    main: EVERYTHING,
+  },
+  packageOnlyIn: {
+    "@grpc/grpc-js": ["api"],
+    zeromq: ["worker"],
+    libsql: ["store"],
+    pythonia: ["worker/bridge"],
+    "node:child_process": ["worker"],
+    commander: ["cli"],
+    "cli-progress": ["cli"],
+    "cli-table3": ["cli"],
+    picocolors: ["cli"],
+  },
+  // The domain is pure: it hashes, and names the type of a stream of bytes.
+  packagesOf: { experiment: ["node:crypto", "node:stream"] },
+  noCode: [
+    { code: /\bprocess\s*\.\s*env\b/, exceptIn: ["main"] },
+    { code: /\bprocess\s*\.\s*exit\b/, exceptIn: ["main"] },
+  ],
+};
+
+const CORE_GROUND = ["errors", "seeding", "tensorfile"];
+
+const PYTHON: Rules = {
+  mayImport: {
+    errors: [],
+    learners: CORE_GROUND,
+    datasets: [...CORE_GROUND, "hub_access"],
+    evaluation: [...CORE_GROUND, "learners", "datasets"],
+    distillation: [...CORE_GROUND, "learners", "datasets"],
+    artifacts: [
+      ...CORE_GROUND,
+      "learners",
+      "datasets",
+      "model_catalog",
+      "distillation",
+      "evaluation",
+    ],
+  },
+  packageOnlyIn: {
+    zmq: ["transport"],
+    grpc: ["transport"],
+    "stillhouse.v1": ["convert"],
+  },
+  packagesOf: {},
+  noCode: [
+    {
+      code: /\bos\s*\.\s*(environ|getenv)\b|\bfrom os import\b/,
+      exceptIn: ["datasets", "tasks", "transport", "hub_access", "__main__"],
+    },
+    // With weights_only, torch reads tensors and runs nothing.
+    {
+      code: /\bpickle\b|\btorch\s*\.\s*load\((?![^)]*weights_only\s*=\s*True)/,
+      exceptIn: [],
+    },
+  ],
+};
+
+/** Python areas that only those named may import; everything else is below them. */
+const PYTHON_IMPORTED_ONLY_BY: Readonly<Record<Area, readonly Area[]>> = {
+  __main__: [],
+  transport: ["__main__"],
+  convert: ["transport", "outbox", "inspection", "__main__"],
+  tasks: ["transport", "outbox", "convert", "__main__"],
+};
+
+function isIn(path: string, area: Area): boolean {
+  return path === area || path.startsWith(`${area}/`);
+}
+
+function areaOf(path: string): Area {
+  return path.split("/")[0] ?? path;
+}
+
+/** Sentences on what breaks the rules. */
+function violations(files: readonly SourceFile[], rules: Rules): string[] {
+  const own = new Set(files.flatMap(({ path }) => [areaOf(path)]).concat("generated"));
+  const isOwn = (target: string) => own.has(areaOf(target)) && !(target in rules.packageOnlyIn);
+  return files.flatMap((file) => [
+    ...file.imports.filter(isOwn).flatMap((target) => wrongArrow(file.path, target, rules)),
+    ...file.imports
+      .filter((target) => !isOwn(target))
+      .flatMap((target) => wrongPackage(file.path, target, rules)),
+    ...wrongCode(file, rules),
+  ]);
+}
+
+function wrongArrow(path: string, target: string, { mayImport }: Rules): string[] {
+  const allowed = mayImport[areaOf(path)];
+  const fine =
+    allowed === undefined ||
+    allowed === EVERYTHING ||
+    areaOf(path) === areaOf(target) ||
+    allowed.some((area) => isIn(target, area));
+  return fine
+    ? []
+    : [`${path} imports ${target}; it may import ${allowed.join(", ") || "nothing"}`];
+}
+
+function wrongPackage(path: string, target: string, rules: Rules): string[] {
+  const name = Object.keys(rules.packageOnlyIn).find(
+    (known) => target === known || target.startsWith(`${known}.`),
+  );
+  const places = name === undefined ? undefined : rules.packageOnlyIn[name];
+  const allowed = rules.packagesOf[areaOf(path)];
+  return [
+    ...(places && !places.some((area) => isIn(path, area))
+      ? [`${path} imports ${target}; only ${places.join(", ")} may`]
+      : []),
+    ...(allowed && !allowed.includes(target)
+      ? [`${path} imports ${target}; of packages it may import ${allowed.join(", ")}`]
+      : []),
+  ];
+}
+
+function wrongCode({ path, code }: SourceFile, { noCode }: Rules): string[] {
+  return noCode
+    .filter((rule) => rule.code.test(code) && !rule.exceptIn.some((area) => isIn(path, area)))
+    .map((rule) => `${path} holds ${rule.code.exec(code)?.[0]}`);
+}
+
+function wrongImporters(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, imports }) =>
+    imports.flatMap((target) => {
+      const importers = PYTHON_IMPORTED_ONLY_BY[areaOf(target)];
+      const fine = !importers || [...importers, areaOf(target)].some((area) => isIn(path, area));
+      return fine ? [] : [`${path} imports ${target}; only ${importers.join(", ") || "none"} may`];
+    }),
+  );
+}
+
+describe("imports", () => {
+  test("the arrows between the TypeScript parts point one way", () => {
+    const files = readTypeScript();
+    assert.ok(files.length > 20, `only ${files.length} files were read`);
+    assert.deepEqual(violations(files, TYPESCRIPT), []);
+  });
+
+  test("every TypeScript part has a row in the table", () => {
+    const areas = new Set(readTypeScript().map(({ path }) => areaOf(path)));
+    const missing = [...areas].filter((area) => !(area in TYPESCRIPT.mayImport));
+    assert.deepEqual(missing, []);
+  });
+
+  test("the arrows between the Python parts point one way", () => {
+    const files = readPython();
+    assert.ok(files.length > 20, `only ${files.length} files were read`);
+    assert.deepEqual([...violations(files, PYTHON), ...wrongImporters(files)], []);
+  });
+});
+
+describe("the reader of imports catches a planted violation", () => {
+  const planted: [rule: string, path: string, text: string][] = [
+    ["api never sees store", "api/http/x", 'import { open } from "../../store/database.js";'],
+    ["store never sees worker", "store/x", 'export * from "../worker/hub.js";'],
+    ["cli sees only the client of api", "cli/x", 'import { serve } from "../api/grpc/server.js";'],
+    ["cli starts no control plane", "cli/x", 'import type { A } from "../control-plane.js";'],
+    ["experiment does no I/O", "experiment/x", 'import { readFileSync } from "node:fs";'],
+    ["pythonia is fenced", "worker/x", 'const { python } = await import("pythonia");'],
+    ["zeromq is fenced", "api/x", 'import {\n  Router,\n} from "zeromq";'],
+    ["an import for its effect counts", "spec/x", 'import "libsql";'],
+    ["only main reads the environment", "cli/x", "const home = process.env.HOME;"],
+    ["only main exits", "store/x", "process.exit(1);"],
+  ];
+  for (const [rule, path, text] of planted) {
+    test(`TypeScript: ${rule}`, () => {
+      const files = [...readTypeScript(), parseTypeScript(path, text)];
+      const found = violations(files, TYPESCRIPT).filter((text) => text.startsWith(`${path} `));
+      assert.notEqual(found.length, 0);
+    });
+  }
+
+  const plantedPython: [rule: string, path: string, text: string][] = [
+    ["distillation never sees zmq", "distillation/x", "import zmq"],
+    ["learners never see gRPC", "learners/x", "import torch, grpc"],
+    ["only convert sees generated code", "tasks/x", "from stillhouse.v1 import spec_pb2"],
+    ["evaluation never reads the environment", "evaluation/x", "import os\nos.environ['A']"],
+    ["learners never see datasets", "learners/x", "from ..datasets import (\n    Batch,\n)"],
+    ["distillation never sees tasks", "distillation/deep/x", "from ...tasks import distill"],
+    ["tasks never see transport", "tasks/x", "from .. import transport"],
+    ["an absolute import counts", "tasks/x", "from stillhouse_worker import convert"],
+    ["an import within a function counts", "tasks/x", "def f():\n    import zmq.asyncio"],
+    ["nothing is unpickled", "tasks/x", "import pickle"],
+    ["nor by torch", "tasks/x", "torch.load(path, map_location='cpu')"],
+  ];
+  for (const [rule, path, text] of plantedPython) {
+    test(`Python: ${rule}`, () => {
+      const files = [...readPython(), parsePython(path, text)];
+      const all = [...violations(files, PYTHON), ...wrongImporters(files)];
+      const found = all.filter((text) => text.startsWith(`${path} `));
+      assert.notEqual(found.length, 0);
+    });
+  }
+
+  test("comments and docstrings are no code", () => {
+    const typescript = parseTypeScript("cli/x", '// import "zeromq";\n/* process.env */\n');
+    const python = parsePython("learners/x", '"""\nimport zmq\n"""\n# os.environ\n');
+    assert.deepEqual(violations([typescript], TYPESCRIPT), []);
+    assert.deepEqual(violations([python], PYTHON), []);
+  });
+});
