@@ -21,7 +21,7 @@ export type HomeControlPlane =
  *
  * @param adopt experiments that go on if an ended process left them unfinished.
  */
-export type OpenHome = (adopt: readonly string[]) => Promise<HomeControlPlane>;
+type OpenHome = (adopt: readonly string[]) => Promise<HomeControlPlane>;
 
 /** How long a control plane that ends may hold the home: its workers still write checkpoints. */
 const TAKE_OVER_LIMIT_MS = 120_000;

@@ -1,14 +1,14 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, resolve } from "node:path";
-import { CommanderError } from "commander";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { parseConfigFile } from "../spec/config-file.js";
 import { emptySpec, type FieldValue, writeField } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
 import { SETTINGS } from "../spec/settings.js";
 import { type Assignments, parseValue } from "../spec/values.js";
-import { experimentCommand, helpText, usageSentence } from "./experiment-command.js";
+import { type Options, parseArguments } from "./command-line.js";
+import { experimentCommand } from "./experiment-command.js";
 
 /** What a person asks for. */
 export type ExperimentRequest =
@@ -44,8 +44,9 @@ export function parseExperimentArguments(
   argv: readonly string[],
   surroundings: ArgumentSurroundings,
 ): ExperimentRequest {
-  const options = parseFlags(argv, surroundings.columns);
-  if (options === undefined) return { kind: "help", text: helpText(surroundings.columns) };
+  const parsed = parseArguments(experimentCommand(surroundings.columns), argv);
+  if (parsed.kind === "help") return parsed;
+  const { options } = parsed;
   const server = textOption(options, "server");
   if (server !== undefined && !SERVER.test(server)) {
     throw invalid("", `--server must be HOST:PORT, got ${JSON.stringify(server)}`);
@@ -59,21 +60,6 @@ export function parseExperimentArguments(
   const file = fileAssignments(textOption(options, "config"), surroundings.userFolder);
   const draft = draftOf(mergedLayers(flags, file), surroundings.dataDir);
   return { kind: "new", draft, isDryRun: options.dryRun === true, server };
-}
-
-type Options = Readonly<Record<string, unknown>>;
-
-/** Undefined when the help is asked for. */
-function parseFlags(argv: readonly string[], columns: number | undefined): Options | undefined {
-  const command = experimentCommand(columns);
-  try {
-    command.parse([...argv], { from: "user" });
-    return command.opts();
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.code === "commander.helpDisplayed") return undefined;
-    throw invalid("", usageSentence(error, command));
-  }
 }
 
 function textOption(options: Options, name: string): string | undefined {

@@ -31,9 +31,9 @@ export class ExperimentOutput {
   }
 
   resolved(resolution: ResolveExperimentResponse): void {
-    const { stdout, stderr, hasColor } = this.#terminal;
+    const { stdout, stderr, hasColor, columns } = this.#terminal;
     const [out, isColored] = this.#isJson ? [stderr, hasColor.stderr] : [stdout, hasColor.stdout];
-    out.write(renderResolved(resolution, colorsOf(isColored)));
+    out.write(renderResolved(resolution, colorsOf(isColored), columns));
   }
 
   plan(resolution: ResolveExperimentResponse): void {

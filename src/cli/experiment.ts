@@ -3,7 +3,7 @@ import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import { Connection, type OpenHome } from "./connection.js";
+import { Connection, type HomeControlPlane } from "./connection.js";
 import { EventPresenter } from "./event-presenter.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
 import { ExperimentOutput } from "./experiment-output.js";
@@ -14,7 +14,16 @@ import { watchExperiment } from "./watch-experiment.js";
 export interface ExperimentSurroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
-  readonly openHome: OpenHome;
+  /**
+   * Starts the control plane of the home, or joins the one that runs.
+   *
+   * @param adopt experiments that go on if an ended process left them unfinished.
+   * @param note shows a sentence of the control plane.
+   */
+  readonly openHome: (
+    adopt: readonly string[],
+    note: (sentence: string) => void,
+  ) => Promise<HomeControlPlane>;
   /** Folder that relative paths of the arguments start from. */
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
@@ -105,7 +114,8 @@ class ExperimentRun {
     const { server } = this.#request;
     if (server !== undefined) return Promise.resolve(Connection.toServer(server));
     const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
-    return Connection.toHome(this.#surroundings.openHome, adopt);
+    const note = (sentence: string) => this.#output.progress.note(sentence);
+    return Connection.toHome((ids) => this.#surroundings.openHome(ids, note), adopt);
   }
 
   async #runNew(

@@ -38,6 +38,27 @@ export function formatValue(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/**
+ * Breaks a text between words.
+ *
+ * @param columns of a line; a longer word stays whole.
+ * @param indent of every line but the first.
+ */
+export function wrapText(text: string, columns: number, indent: number): string {
+  let line = "";
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const room = columns - indent;
+    if (line !== "" && line.length + 1 + word.length > room) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].join(`\n${" ".repeat(indent)}`);
+}
+
 function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
   return rest === 0 ? `${amount} ${unit}` : `${amount} ${unit} ${rest} ${restUnit}`;
 }

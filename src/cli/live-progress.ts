@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { MultiBar, Presets, type SingleBar } from "cli-progress";
+import { MultiBar, type Options, type Params, Presets, type SingleBar } from "cli-progress";
 import {
   LogLevel,
   type LogLine,
@@ -7,12 +7,20 @@ import {
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
 import type { ProgressDisplay } from "./progress-display.js";
-import { progressFraction, progressText, taskEndText } from "./progress-text.js";
+import {
+  joinParts,
+  type ProgressPart,
+  progressFraction,
+  progressParts,
+  taskEndText,
+} from "./progress-text.js";
 import { taskName } from "./task-names.js";
 
 const UPDATES_PER_SECOND = 5;
 const MAX_BAR_COLUMNS = 30;
 const MIN_BAR_COLUMNS = 8;
+/** Between the parts of a line, and one at its end: a full line would wrap. */
+const SPACES = 5;
 /** Bars have no steps of their own: they show a fraction in this many parts. */
 const PARTS = 10_000;
 /** Clears what is left of an older and longer line. */
@@ -37,8 +45,8 @@ export class LiveProgress implements ProgressDisplay {
   }
 
   progress(task: Task, progress: Progress): void {
-    const value = Math.round(progressFraction(progress) * PARTS);
-    const payload = { name: taskName(task), text: progressText(progress) };
+    const value = Math.round((progressFraction(progress) ?? 0) * PARTS);
+    const payload = { name: taskName(task), parts: progressParts(progress) };
     const bar = this.#bars.get(task.id);
     if (bar !== undefined) {
       bar.update(value, payload);
@@ -79,16 +87,7 @@ function createMultiBar(stream: Writable): MultiBar {
     {
       stream,
       fps: UPDATES_PER_SECOND,
-      format: ({ barCompleteString, barIncompleteString }, { progress, maxWidth }, payload) => {
-        const { name, text } = payload as { name: string; text: string };
-        const percent = `${Math.floor(progress * 100)} %`.padStart(5);
-        const room = maxWidth - name.length - text.length - percent.length - 7;
-        const columns = Math.min(MAX_BAR_COLUMNS, Math.max(MIN_BAR_COLUMNS, room));
-        const done = Math.round(progress * columns);
-        const bar =
-          barCompleteString?.slice(0, done) + (barIncompleteString?.slice(0, columns - done) ?? "");
-        return `${name} ${bar} ${percent}  ${text}`;
-      },
+      format: formatBar,
       barsize: MAX_BAR_COLUMNS,
       clearOnComplete: true,
       hideCursor: true,
@@ -99,4 +98,20 @@ function createMultiBar(stream: Writable): MultiBar {
     },
     Presets.shades_classic,
   );
+}
+
+/** The name, a bar, percent, and as much of the rest as there is room for. */
+function formatBar(
+  { barCompleteString = "", barIncompleteString = "" }: Options,
+  { progress, maxWidth }: Params,
+  payload: unknown,
+): string {
+  const { name, parts } = payload as { name: string; parts: ProgressPart[] };
+  const percent = `${Math.floor(progress * 100)} %`.padStart(5);
+  const room = maxWidth - name.length - percent.length - SPACES;
+  const text = joinParts(parts, room - MIN_BAR_COLUMNS);
+  const columns = Math.max(MIN_BAR_COLUMNS, Math.min(MAX_BAR_COLUMNS, room - text.length));
+  const done = Math.round(progress * columns);
+  const bar = barCompleteString.slice(0, done) + barIncompleteString.slice(0, columns - done);
+  return `${name} ${bar} ${percent}  ${text}`;
 }

@@ -7,7 +7,7 @@ import {
 } from "../generated/stillhouse/v1/experiment.js";
 import { formatPercent } from "./format.js";
 import type { ProgressDisplay } from "./progress-display.js";
-import { progressFraction, progressText, taskEndText } from "./progress-text.js";
+import { joinParts, progressFraction, progressParts, taskEndText } from "./progress-text.js";
 import { taskName } from "./task-names.js";
 
 /** Rare enough that the log of a run of hours stays readable. */
@@ -41,8 +41,9 @@ export class PlainProgress implements ProgressDisplay {
     const isDue = last === undefined || timeMs - last.timeMs >= LINE_INTERVAL_MS;
     if (!isDue && last.stage === progress.stage) return;
     this.#shown.set(task.id, { stage: progress.stage, timeMs });
-    const percent = progress.total > 0n ? ` ${formatPercent(progressFraction(progress))} %` : "";
-    this.note(`${taskName(task)}:${percent} ${progressText(progress)}`);
+    const fraction = progressFraction(progress);
+    const percent = fraction === undefined ? "" : ` ${formatPercent(fraction)} %,`;
+    this.note(`${taskName(task)}:${percent} ${joinParts(progressParts(progress))}`);
   }
 
   log(line: LogLine): void {

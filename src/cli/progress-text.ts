@@ -16,24 +16,51 @@ const UNITS: Readonly<Record<string, string>> = {
   validating: "init",
 };
 
-/** Names of values as they are shown. */
-const VALUE_NAMES: Readonly<Record<string, string>> = { validation_accuracy: "validation" };
+/** Values that come first, in this order, and how they are called. */
+const VALUE_NAMES: Readonly<Record<string, string>> = {
+  loss: "loss",
+  validation_accuracy: "validation",
+};
 
-/** "outer step 510/1,500 · loss 0.412 · validation 91.2 % · 3.2/s · 5 min left". */
-export function progressText(progress: Progress): string {
-  return [
-    countText(progress),
-    ...valueTexts(progress.values),
-    progress.perSecond > 0 ? `${formatValue(progress.perSecond)}/s` : "",
-    progress.secondsLeft > 0 ? `${formatDuration(progress.secondsLeft)} left` : "",
-  ]
-    .filter(Boolean)
-    .join(" · ");
+/** One thing that is said about progress; where room is short, the least important go first. */
+export interface ProgressPart {
+  readonly text: string;
+  readonly importance: number;
 }
 
-/** How much is done, 0 to 1; 0 where it is not known. */
-export function progressFraction({ done, total }: Progress): number {
-  return total > 0n ? Math.min(1, Number(done) / Number(total)) : 0;
+/** What there is to say about a task's progress, in the order in which it is shown. */
+export function progressParts(progress: Progress): ProgressPart[] {
+  const { perSecond, secondsLeft } = progress;
+  return [
+    { text: countText(progress), importance: 5 },
+    ...valueParts(progress.values),
+    { text: perSecond > 0 ? `${formatValue(perSecond)}/s` : "", importance: 1 },
+    { text: secondsLeft >= 1 ? `${formatDuration(secondsLeft)} left` : "", importance: 4 },
+  ].filter((part) => part.text !== "");
+}
+
+/**
+ * "outer step 510/1,500 · loss 0.412 · validation 91.2 % · 3.2/s · 5 min left".
+ *
+ * @param columns that may be taken; what does not fit is left out, the least important first.
+ */
+export function joinParts(
+  parts: readonly ProgressPart[],
+  columns: number = Number.POSITIVE_INFINITY,
+): string {
+  const text = parts.map((part) => part.text).join(" · ");
+  if (text.length <= columns || parts.length < 2) return text;
+  const least = parts.reduce((a, b) => (b.importance < a.importance ? b : a));
+  return joinParts(
+    parts.filter((part) => part !== least),
+    columns,
+  );
+}
+
+/** How much is done, 0 to 1; undefined in a stage that is not counted. */
+export function progressFraction({ stage, done, total }: Progress): number | undefined {
+  if (UNITS[stage] === undefined || total === 0n) return undefined;
+  return Math.min(1, Number(done) / Number(total));
 }
 
 /** The sentence about a task that has ended, or goes back to the queue; undefined for others. */
@@ -53,17 +80,22 @@ export function taskEndText(task: Task): string | undefined {
   }
 }
 
-function countText({ stage, done, total }: Progress): string {
-  const unit = UNITS[stage];
-  if (unit === undefined || total === 0n) return stage;
-  return `${unit} ${formatCount(done)}/${formatCount(total)}`;
+function countText(progress: Progress): string {
+  const { stage, done, total } = progress;
+  if (progressFraction(progress) === undefined) return stage;
+  return `${UNITS[stage]} ${formatCount(done)}/${formatCount(total)}`;
 }
 
-function valueTexts(values: Readonly<Record<string, number>>): string[] {
+function valueParts(values: Readonly<Record<string, number>>): ProgressPart[] {
   const { accuracy_mean: mean, accuracy_std: std, ...others } = values;
-  const shown = Object.entries(others).map(([name, value]) => valueText(name, value));
+  const names = new Set([...Object.keys(VALUE_NAMES), ...Object.keys(others).sort()]);
+  const shown = [...names].flatMap((name) => {
+    const value = others[name];
+    const importance = name.endsWith("accuracy") ? 3 : 2;
+    return value === undefined ? [] : [{ text: valueText(name, value), importance }];
+  });
   if (mean === undefined) return shown;
-  return [...shown, `accuracy ${formatMeanStd(mean, std ?? null)} %`];
+  return [...shown, { text: `accuracy ${formatMeanStd(mean, std ?? null)} %`, importance: 3 }];
 }
 
 function valueText(name: string, value: number): string {

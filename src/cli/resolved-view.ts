@@ -4,15 +4,23 @@ import { type ExperimentSpec, Preset } from "../generated/stillhouse/v1/spec.js"
 import { readField } from "../spec/field-path.js";
 import { settingOf } from "../spec/settings.js";
 import { writtenValue } from "../spec/values.js";
-import { formatBytes, formatCount } from "./format.js";
+import { formatBytes, formatCount, wrapText } from "./format.js";
 import { distilledLabel } from "./result.js";
 import { taskName } from "./task-names.js";
 import type { Colors } from "./terminal.js";
 
-/** The resolved experiment in a few lines: what is distilled, on what, and what is not the preset's. */
+/** Width of the names at the start of the lines. */
+const NAME_COLUMNS = 12;
+
+/**
+ * The resolved experiment in a few lines: what is distilled, on what, and what is not the preset's.
+ *
+ * @param columns width of a line; undefined where lines may be long.
+ */
 export function renderResolved(
   { spec, description }: ResolveExperimentResponse,
   colors: Colors,
+  columns: number | undefined,
 ): string {
   if (spec === undefined || description === undefined) return "";
   const lines: [string, string][] = [
@@ -27,9 +35,13 @@ export function renderResolved(
     ["Steps", stepsText(spec)],
     ["Artifact", formatBytes(description.artifactBytes)],
   ];
+  const line = (name: string, text: string) =>
+    `${name.padEnd(NAME_COLUMNS)}${wrapText(text, columns ?? Number.POSITIVE_INFINITY, NAME_COLUMNS)}\n`;
   return [
-    ...lines.map(([name, text]) => `${colors.bold(name.padEnd(11))} ${text}\n`),
-    ...description.notices.map((notice) => `${colors.yellow("Note")} ${notice}\n`),
+    ...lines.map(([name, text]) => line(name, text).replace(name, colors.bold(name))),
+    ...description.notices.map((notice) =>
+      line("Note", notice).replace("Note", colors.yellow("Note")),
+    ),
   ].join("");
 }
 

@@ -45,7 +45,7 @@ export function planDocument({ spec, tasks, description }: ResolveExperimentResp
 }
 
 /** A failure as one JSON document; the experiment's id is there to resume it. */
-export function failureDocument(error: StillhouseError, experimentId: string | undefined): object {
+export function failureDocument(error: StillhouseError, experimentId?: string): object {
   const { kind, message, field } = error;
   return {
     error: { kind: kind.replace(/^FAILURE_KIND_/, "").toLowerCase(), message, field },

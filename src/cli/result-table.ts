@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import type { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
-import { formatCount, formatDuration, formatMeanStd, formatPercent } from "./format.js";
+import { formatCount, formatDuration, formatMeanStd, formatPercent, wrapText } from "./format.js";
 import { type ExperimentResult, type Row, resultOf } from "./result.js";
 import { subjectOf } from "./subject.js";
 import { taskName } from "./task-names.js";
@@ -27,7 +27,9 @@ export function renderResult(
   return [
     subjectOf(experiment.spec),
     renderTable(result.rows, columns),
-    ...summaryLines(experiment, result),
+    ...summaryLines(experiment, result).map((line) =>
+      wrapText(line, columns ?? Number.POSITIVE_INFINITY, 2),
+    ),
     ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath)]),
     "",
   ].join("\n");
@@ -60,7 +62,7 @@ function summaryLines(experiment: Experiment, result: ExperimentResult): string[
   return [
     ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
     ...(kept === undefined ? [] : [kept]),
-    `Time: ${experiment.tasks.map(timeText).filter(Boolean).join(", ")}`,
+    timesText(experiment.tasks),
   ];
 }
 
@@ -78,10 +80,19 @@ function keptStepText({
   return `${step}, validation accuracy ${formatPercent(validationAccuracy)} %`;
 }
 
-function timeText(task: Task): string {
-  if (task.result === undefined) return "";
-  const reused = task.reused ? " (reused)" : "";
-  return `${taskName(task).toLowerCase()} ${formatDuration(task.result.wallTimeS)}${reused}`;
+/** "Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s (full data reused)". */
+function timesText(tasks: readonly Task[]): string {
+  const seconds = new Map<string, number>();
+  for (const task of tasks) {
+    const isBaseline = task.work?.kind?.$case === "baseline";
+    const name = isBaseline ? "baselines" : taskName(task).toLowerCase();
+    const own = task.reused ? 0 : (task.result?.wallTimeS ?? 0);
+    seconds.set(name, (seconds.get(name) ?? 0) + own);
+  }
+  const reused = tasks.filter((task) => task.reused).map((task) => taskName(task).toLowerCase());
+  const times = [...seconds].map(([name, total]) => `${name} ${formatDuration(total)}`);
+  const note = reused.length === 0 ? "" : ` (${reused.join(", ")} reused)`;
+  return `Time: ${times.join(", ")}${note}`;
 }
 
 function usageLines(artifactPath: string): string[] {

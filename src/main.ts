@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import type { HomeControlPlane } from "./cli/connection.js";
+import { runDoctor } from "./cli/doctor.js";
+import { runExperiment } from "./cli/experiment.js";
+import { createInterruption, type Interruption } from "./cli/interruption.js";
+import { type Terminal, terminalOf } from "./cli/terminal.js";
+import { openHome, startControlPlane } from "./control-plane.js";
+import type { Log } from "./experiment/ports.js";
+import { pythonPath } from "./setup/python-environment.mjs";
+import { PythonBridge } from "./worker/bridge.js";
+
+const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+
+/** One worker uses all cores of a CPU, and a second one on the same device would only wait. */
+const NUM_WORKERS = 1;
+/** Time for the first import of PyTorch on a slow disk. */
+const INSPECTION_TIMEOUT_MS = 120_000;
+
+/** The composition root: everything that comes from outside the program enters here. */
+interface Surroundings {
+  readonly terminal: Terminal;
+  readonly interruption: Interruption;
+  readonly pythonPath: string;
+  /** Folder of experiments and artifacts. */
+  readonly home: string;
+  /** Folder that relative paths start from. */
+  readonly userFolder: string;
+  readonly dataDir: string | undefined;
+  /** Whether a defect is shown with its place in the code. */
+  readonly showsTraces: boolean;
+}
+
+/**
+ * Runs a command and ends the process with its exit code.
+ *
+ * @param argv name of the command and its arguments.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const [command = "", ...rest] = argv;
+  const exitCode = await run(command, rest, surroundingsOf(command));
+  // What is written to a pipe may still wait; the exit would drop it.
+  await new Promise((done) => process.stdout.write("", done));
+  process.exit(exitCode);
+}
+
+function run(command: string, argv: readonly string[], surroundings: Surroundings) {
+  switch (command) {
+    case "experiment":
+      return runExperiment(argv, {
+        ...surroundings,
+        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+      });
+    case "doctor":
+      return runDoctor(argv, {
+        ...surroundings,
+        nodeVersion: process.versions.node,
+        runningAt: () => runningAt(surroundings.home),
+        inspectPython: () => inspectPython(surroundings),
+      });
+    default:
+      throw new Error(`no script of package.json runs ${JSON.stringify(command)}`);
+  }
+}
+
+function surroundingsOf(command: string): Surroundings {
+  const { env } = process;
+  // npm runs scripts in the project's folder and says in INIT_CWD where the user is. Other
+  // processes of npm that are around this one say so too, but for a script of theirs.
+  const isOfNpm = env.npm_lifecycle_event === command && env.INIT_CWD;
+  const userFolder = isOfNpm ? (env.INIT_CWD ?? "") : process.cwd();
+  const folder = (path: string | undefined) => (path ? resolve(userFolder, path) : undefined);
+  return {
+    terminal: terminalOf(tolerant(process.stdout), tolerant(process.stderr), env),
+    interruption: interruptionOfProcess(),
+    pythonPath: pythonPath(PROJECT),
+    home: folder(env.STILLHOUSE_HOME) ?? join(PROJECT, ".stillhouse"),
+    userFolder,
+    dataDir: folder(env.STILLHOUSE_DATA_DIR),
+    showsTraces: Boolean(env.STILLHOUSE_DEBUG),
+  };
+}
+
+/** A reader that has gone, such as `head`, or a closed terminal is no reason to drop a run. */
+function tolerant(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return stream.on("error", () => undefined);
+}
+
+function interruptionOfProcess(): Interruption {
+  const interruption = createInterruption();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => interruption.press());
+  }
+  return interruption;
+}
+
+async function openControlPlane(
+  { home, pythonPath, showsTraces }: Surroundings,
+  adopt: readonly string[],
+  note: (sentence: string) => void,
+): Promise<HomeControlPlane> {
+  const opened = await openHome(home);
+  if (opened.kind === "running") return { kind: "joined", address: opened.address };
+  const controlPlane = await startControlPlane({
+    home,
+    lock: opened.lock,
+    pythonPath,
+    env: process.env,
+    numWorkers: NUM_WORKERS,
+    log: logOf(home, showsTraces, note),
+    adopt,
+  });
+  return {
+    kind: "started",
+    address: controlPlane.address,
+    setAside: controlPlane.setAside,
+    stop: () => controlPlane.stop(),
+    kill: () => controlPlane.kill(),
+  };
+}
+
+/** Everything goes to a file; what a person should know is noted besides, without its stack. */
+function logOf(home: string, showsTraces: boolean, note: (sentence: string) => void): Log {
+  const dest = join(home, "logs", "control-plane.log");
+  const file = pino({ level: "debug" }, pino.destination({ dest, mkdir: true, sync: true }));
+  const tell = (message: string) => note(showsTraces ? message : (message.split("\n")[0] ?? ""));
+  return {
+    debug: (message) => file.debug(message),
+    info: (message) => {
+      file.info(message);
+      tell(message);
+    },
+    warn: (message) => {
+      file.warn(message);
+      tell(message);
+    },
+    error: (message) => {
+      file.error(message);
+      tell(message);
+    },
+  };
+}
+
+async function runningAt(home: string): Promise<string | undefined> {
+  const opened = await openHome(home);
+  if (opened.kind === "running") return opened.address;
+  opened.lock.release();
+  return undefined;
+}
+
+async function inspectPython({ pythonPath, home, dataDir }: Surroundings): Promise<unknown> {
+  const folder = mkdtempSync(join(tmpdir(), "stillhouse-doctor-"));
+  const logPath = join(folder, "python.log");
+  const timeoutMs = INSPECTION_TIMEOUT_MS;
+  const bridge = new PythonBridge({ pythonPath, env: process.env, logPath, timeoutMs });
+  try {
+    return await bridge.ask("system", { data_dir: dataDir ?? null, home });
+  } finally {
+    await bridge.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

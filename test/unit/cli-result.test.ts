@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { distilledLabel, resultOf, variantOf } from "../../src/cli/result.js";
+import { failureDocument, resultDocument } from "../../src/cli/result-document.js";
+import { renderResult } from "../../src/cli/result-table.js";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import {
+  AttentionLabels,
+  type ExperimentSpec,
+  Init,
+  Labels,
+} from "../../src/generated/stillhouse/v1/spec.js";
+import { emptySpec } from "../../src/spec/field-path.js";
+import { resolveSpec } from "../../src/spec/resolve.js";
+import { factsOf } from "../fixtures/facts.js";
+import { finishedExperiment } from "../fixtures/finished-experiment.js";
+
+function specWith(labels: Labels, attentionLabels: AttentionLabels, init = Init.INIT_RANDOM) {
+  const draft: ExperimentSpec = emptySpec();
+  draft.distilled = { ...emptySpec().distilled, labels, attentionLabels } as never;
+  draft.model = { ...emptySpec().model, init } as never;
+  return resolveSpec(draft, factsOf()).spec;
+}
+
+const { LABELS_HARD, LABELS_RESTRICTED, LABELS_UNRESTRICTED } = Labels;
+const { ATTENTION_LABELS_NONE, ATTENTION_LABELS_CLS, ATTENTION_LABELS_ALL } = AttentionLabels;
+const SPEC = specWith(LABELS_UNRESTRICTED, ATTENTION_LABELS_CLS);
+
+describe("the result of an experiment", () => {
+  it("has its rows in the order of the study, with mean and population deviation", () => {
+    const { rows, ratioToFull } = resultOf(finishedExperiment(SPEC));
+    assert.deepEqual(
+      rows.map((row) => row.id),
+      ["full", "random", "untrained", "distilled"],
+    );
+    const [full, random, , distilled] = rows;
+    assert.deepEqual(full?.accuracy, { mean: 0.95, std: null, n: 1 });
+    assert.equal(distilled?.accuracy.n, 3);
+    assert.ok(Math.abs((distilled?.accuracy.mean ?? 0) - 0.91) < 1e-12);
+    // sqrt((0.01² + 0.01² + 0²) / 3): divided by n, not by n - 1
+    assert.ok(Math.abs((distilled?.accuracy.std ?? 0) - 0.00816496580927726) < 1e-12);
+    assert.ok(Math.abs((random?.accuracy.std ?? 0) - 0.05) < 1e-12);
+    assert.ok(Math.abs((ratioToFull ?? 0) - 0.91 / 0.95) < 1e-12);
+  });
+
+  it("names label kinds as the study does", () => {
+    const names = (labels: Labels, attention: AttentionLabels, init?: Init) => {
+      const spec = specWith(labels, attention, init);
+      return [variantOf(spec), distilledLabel(spec)];
+    };
+    assert.deepEqual(names(LABELS_HARD, ATTENTION_LABELS_NONE), ["none", "Distilled data"]);
+    assert.deepEqual(names(LABELS_RESTRICTED, ATTENTION_LABELS_NONE), [
+      "restricted",
+      "Distilled data + SL restricted",
+    ]);
+    assert.deepEqual(names(LABELS_UNRESTRICTED, ATTENTION_LABELS_CLS), [
+      "unrestricted + cls",
+      "Distilled data + SL unrestricted + AL cls",
+    ]);
+    assert.deepEqual(names(LABELS_HARD, ATTENTION_LABELS_ALL, Init.INIT_FIXED), [
+      "none + all",
+      "Distilled data (fixed init) + AL all",
+    ]);
+  });
+});
+
+describe("the table", () => {
+  const text = renderResult(finishedExperiment(SPEC), "/home/artifacts/x1", undefined);
+
+  it("has the study's columns and one line for each row", () => {
+    const cells = text
+      .split("\n")
+      .filter((line) => line.startsWith("│"))
+      .map((line) =>
+        line
+          .split("│")
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+    assert.deepEqual(cells, [
+      ["data", "#train", "#GD", "accuracy (%)", "n"],
+      ["", "samples", "steps", "", ""],
+      ["Full data", "120,000", "7,500", "95.0", "1"],
+      ["Random real samples", "4", "1", "55.0 ± 5.0", "2"],
+      ["Untrained learner", "0", "0", "25.0 ± 0.0", "2"],
+      ["Distilled data + SL unrestricted + AL cls", "4", "1", "91.0 ± 0.8", "3"],
+    ]);
+  });
+
+  it("names data set and model, and what they stand in for", () => {
+    assert.match(text, /^Data set ag_news · model minilm \(instead of distilbert-base-uncased\)$/m);
+  });
+
+  it("is followed by ratio, kept step, times, folder and the three lines that use it", () => {
+    assert.match(text, /^Ratio to full data: 95\.8 %$/m);
+    assert.match(text, /^Kept outer step 1,400 of 1,500, validation accuracy 91\.2 %$/m);
+    assert.match(
+      text,
+      /^Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s \(full data reused\)$/m,
+    );
+    assert.match(text, /^Distilled data: \/home\/artifacts\/x1$/m);
+    assert.match(text, /from stillhouse_worker import load_artifact\n/);
+    assert.match(
+      text,
+      /learner = load_artifact\("\/home\/artifacts\/x1"\)\.train\(init_seed=1\)\n/,
+    );
+    assert.match(text, /learner\.predict\(\["some text"\]\)\n/);
+  });
+
+  it("has no escape sequences, and fits into a terminal of 80 columns", () => {
+    const narrow = renderResult(finishedExperiment(SPEC), "/a", 80);
+    const table = narrow.split("\n").filter((line) => /[│─]/.test(line));
+    for (const line of table) assert.ok(line.length <= 80, line);
+    assert.match(narrow, /Distilled data/);
+    assert.ok(!`${text}${narrow}`.includes("\u001b"));
+  });
+
+  it("leaves out the ratio where there is no full-data baseline", () => {
+    const without = renderResult(finishedExperiment(SPEC, true), "/a", undefined);
+    assert.doesNotMatch(without, /Ratio|Full data/);
+  });
+});
+
+describe("the JSON document", () => {
+  const document = JSON.parse(JSON.stringify(resultDocument(finishedExperiment(SPEC), "/a")));
+
+  it("begins with the agreed keys, in the agreed shape", () => {
+    assert.deepEqual(Object.keys(document).slice(0, 5), [
+      "experiment_id",
+      "spec",
+      "rows",
+      "ratio_to_full",
+      "artifact",
+    ]);
+    assert.equal(document.experiment_id, "x1");
+    assert.equal(document.artifact, "/a");
+    for (const row of document.rows) {
+      assert.deepEqual(Object.keys(row).slice(0, 6), [
+        "id",
+        "variant",
+        "label",
+        "train_samples",
+        "gd_steps",
+        "accuracy",
+      ]);
+      assert.deepEqual(Object.keys(row.accuracy), ["mean", "std", "n"]);
+    }
+    assert.deepEqual(document.rows[0].accuracy, { mean: 0.95, std: null, n: 1 });
+    assert.equal(document.rows[1].chosen_lr, 0.05);
+  });
+
+  it("has the spec with the proto's field names", () => {
+    assert.equal(document.spec.distilled.attention_labels, "ATTENTION_LABELS_CLS");
+    assert.equal(document.spec.dataset.data_dir, "/data");
+    assert.equal(document.spec.outer.warmup_fraction, 0.1);
+  });
+
+  it("has null for a ratio and an artifact that are not there", () => {
+    const without = JSON.parse(JSON.stringify(resultDocument(finishedExperiment(SPEC, true), "")));
+    assert.equal(without.ratio_to_full, null);
+    assert.equal(without.artifact, null);
+  });
+
+  it("of a failure has the kind in lower case, and the experiment's id to resume it", () => {
+    const error = new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, "no data set x", {
+      field: "dataset.name",
+    });
+    assert.deepEqual(failureDocument(error, "x1"), {
+      error: { kind: "not_found", message: "no data set x", field: "dataset.name" },
+      experiment_id: "x1",
+    });
+    assert.deepEqual(Object.keys(failureDocument(error)), ["error"]);
+  });
+});
