@@ -52,6 +52,8 @@ export interface ControlPlaneOptions {
 export interface ControlPlane {
   /** Where gRPC answers, HOST:PORT. */
   readonly address: string;
+  /** Where workers connect with ZeroMQ, tcp://HOST:PORT. */
+  readonly workerAddress: string;
   /** Experiments of an earlier process that were not adopted. */
   readonly setAside: readonly string[];
   /**
@@ -93,6 +95,7 @@ class RunningControlPlane implements ControlPlane {
   #ticking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
   address = "";
+  workerAddress = "";
   setAside: readonly string[] = [];
 
   constructor(options: ControlPlaneOptions, store: LocalStore) {
@@ -121,7 +124,7 @@ class RunningControlPlane implements ControlPlane {
   async start(): Promise<void> {
     const { adopt, lock } = this.#options;
     this.address = await this.#server.listen();
-    await this.#workers.listen(this.#dispatcher, this.address);
+    this.workerAddress = await this.#workers.listen(this.#dispatcher, this.address);
     this.setAside = this.#ledger.load((id) => adopt === undefined || adopt.includes(id));
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();

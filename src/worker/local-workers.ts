@@ -30,10 +30,15 @@ export class LocalWorkers implements WorkerPool {
     this.#options = options;
   }
 
-  /** @param grpcAddress where workers hand in artifacts */
-  async listen(listener: WorkerListener, grpcAddress: string): Promise<void> {
+  /**
+   * @param grpcAddress where workers hand in artifacts
+   * @returns where they connect, tcp://HOST:PORT
+   */
+  async listen(listener: WorkerListener, grpcAddress: string): Promise<string> {
     this.#listener = listener;
-    this.#addresses = { zmq: await this.#options.hub.listen(listener), grpc: grpcAddress };
+    const zmq = await this.#options.hub.listen(listener);
+    this.#addresses = { zmq, grpc: grpcAddress };
+    return zmq;
   }
 
   send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void {

@@ -28,6 +28,10 @@ export function errorOf(error: ServiceError, address: string): StillhouseError {
   if (error.code === status.CANCELLED) {
     return new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "the call was cancelled");
   }
+  if (error.code === status.RESOURCE_EXHAUSTED) {
+    const message = `the request is too large: ${error.details}`;
+    return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { cause: error });
+  }
   if (error.code === status.UNIMPLEMENTED) {
     const message = `the control plane at ${address} is of another version of Stillhouse`;
     return new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, message, { cause: error });

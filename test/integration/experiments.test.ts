@@ -1,0 +1,287 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { StillhouseClient } from "../../src/api/client.js";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { initSeeds } from "../../src/experiment/init-seeds.js";
+import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { hasState, states, TestPlane } from "./test-plane.js";
+
+function fails(kind: FailureKind, message: RegExp, field = "") {
+  return (error: unknown) => {
+    assert.ok(error instanceof StillhouseError, String(error));
+    assert.equal(error.kind, kind, error.message);
+    assert.match(error.message, message);
+    assert.equal(error.field, field);
+    return true;
+  };
+}
+
+/** A spec without baselines. */
+function quickSpec(seed = 7): ExperimentSpec {
+  const spec = resolvedSpec();
+  spec.seed = seed;
+  spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
+  return spec;
+}
+
+describe("an experiment", { timeout: 30_000 }, () => {
+  it("goes through all its tasks in order, and its artifact lies in the home", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(resolvedSpec(), "");
+    const done: string[] = [];
+    for (let count = 0; count < 5; count++) {
+      const assign = await worker.finishNext();
+      done.push(assign.taskId.slice(id.length + 1));
+      if (assign.work?.kind?.$case === "evaluate") {
+        assert.deepEqual(assign.work.kind.value.initSeeds, initSeeds(7, 3));
+        assert.equal(assign.artifactPath, join(plane.home, "artifacts", id));
+        assert.ok(existsSync(join(assign.artifactPath, "distilled.safetensors")));
+      }
+    }
+    assert.deepEqual(done, ["distill", "evaluate", "full", "random", "untrained"]);
+    const experiment = await plane.ended(id);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.ok(experiment.tasks.every((task) => task.attempt === 1 && task.result && task.endTime));
+    const { artifactPath } = await plane.client.get(id);
+    assert.deepEqual(readdirSync(artifactPath).sort(), ["distilled.safetensors", "m.json"]);
+    assert.deepEqual(readdirSync(join(plane.home, "work")), []);
+  });
+
+  it("is made once a request, and refused when the request is used for another spec", async (test) => {
+    const { client } = await TestPlane.start(test);
+    const first = await client.create(quickSpec(), "request");
+    const again = await client.create(quickSpec(), "request");
+    assert.equal(again.id, first.id);
+    const other = client.create(quickSpec(8), "request");
+    await assert.rejects(other, fails(FailureKind.FAILURE_KIND_CONFLICT, /from another spec/));
+    assert.equal((await client.list(0, "")).experiments.length, 1);
+  });
+
+  it("is refused with the field when its spec is not valid", async (test) => {
+    const { client } = await TestPlane.start(test);
+    const spec = quickSpec();
+    Object.assign(spec.inner ?? {}, { lr: -0.1 });
+    const wrong = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-0\.1/, "inner.lr");
+    await assert.rejects(client.create(spec, ""), wrong);
+    assert.equal((await client.list(0, "")).experiments.length, 0);
+  });
+
+  it("that is not there is NOT_FOUND for every call", async (test) => {
+    const { client } = await TestPlane.start(test);
+    const missing = fails(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      /no experiment "nope"/,
+      "experiment_id",
+    );
+    await assert.rejects(client.get("nope"), missing);
+    await assert.rejects(client.cancel("nope"), missing);
+    await assert.rejects(client.resume("nope"), missing);
+    await assert.rejects(client.watch("nope", 0n).next(), missing);
+  });
+
+  it("shows the latest progress to who comes later, and metrics and logs to who watches", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const watch = plane.client.watch(id, 0n);
+    const events: Event[] = [];
+    const watching = (async () => {
+      for await (const event of watch) events.push(event);
+    })();
+    await plane.seen(id, hasState("distill", State.STATE_RUNNING));
+    const progress = { stage: "distilling", done: 3n, total: 9n, perSecond: 1, secondsLeft: 6 };
+    await worker.report(assign, {
+      $case: "progress",
+      value: { ...progress, values: { loss: 0.5 } },
+    });
+    const point = { name: "loss", step: 3n, value: 0.5, time: new Date() };
+    const points = [1n, 2n].map((sequence) => ({ ...point, sequence }));
+    await worker.reported(assign, { $case: "metrics", value: { points } });
+    const line = { level: LogLevel.LOG_LEVEL_INFO, message: "half way", time: new Date() };
+    await worker.reported(assign, { $case: "log", value: line });
+    const { tasks } = await plane.experiment(id);
+    assert.equal(tasks[0]?.progress?.stage, "distilling");
+    assert.equal(tasks[0]?.progress?.values.loss, 0.5);
+    await worker.finish(assign);
+    await worker.finishNext();
+    await watching;
+    const of = (kind: string) => events.filter((event) => event.kind?.$case === kind);
+    assert.equal(of("progress").length, 1);
+    const metrics = of("metrics")[0]?.kind;
+    assert.ok(metrics?.$case === "metrics" && metrics.value.points.length === 2);
+    const log = of("log")[0];
+    assert.ok(log?.kind?.$case === "log" && log.kind.value.message === "half way");
+    assert.equal(log.taskId, assign.taskId);
+    assert.equal((await plane.experiment(id)).tasks[0]?.progress, undefined);
+  });
+
+  it("whose distillation fails ends with that failure, without running the rest", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(resolvedSpec(), "");
+    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    await worker.reported(await worker.nextTask(), { $case: "failure", value: failure });
+    const experiment = await plane.ended(id);
+    assert.equal(experiment.state, State.STATE_FAILED);
+    assert.deepEqual(experiment.failure, failure);
+    assert.equal(states(experiment).evaluate, "cancelled");
+    const resumed = await plane.client.resume(id);
+    assert.equal(states(resumed).evaluate, "queued");
+    assert.equal((await worker.nextTask()).attempt, 2);
+  });
+
+  it("reuses the baselines of an earlier one, and computes them anew when one thing changes", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    await plane.client.create(resolvedSpec(), "");
+    for (let count = 0; count < 5; count++) await worker.finishNext();
+    const second = resolvedSpec();
+    second.outer = { ...second.outer, lr: 0.123 };
+    const { id } = await plane.client.create(second, "");
+    for (let count = 0; count < 2; count++) await worker.finishNext();
+    const experiment = await plane.ended(id);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.deepEqual(
+      experiment.tasks.map(({ reused }) => reused),
+      [false, false, true, true, true],
+    );
+    assert.ok(experiment.tasks[2]?.result?.kind?.$case === "learners");
+    const third = resolvedSpec();
+    third.baseline = { ...third.baseline, fullLr: 0.0123 };
+    const { id: thirdId } = await plane.client.create(third, "");
+    const done: string[] = [];
+    for (let count = 0; count < 3; count++) {
+      done.push((await worker.finishNext()).taskId.slice(thirdId.length + 1));
+    }
+    assert.deepEqual(done, ["distill", "evaluate", "full"]);
+    assert.equal((await plane.ended(thirdId)).state, State.STATE_SUCCEEDED);
+  });
+
+  it("waits for a baseline that another one computes, and then has its result", async (test) => {
+    const plane = await TestPlane.start(test);
+    const [one, two] = [await plane.worker("one"), await plane.worker("two")];
+    const spec = resolvedSpec();
+    spec.baseline = { ...spec.baseline, random: false, untrained: false };
+    const first = await plane.client.create(spec, "");
+    const second = await plane.client.create(spec, "");
+    const distill = await one.nextTask();
+    const full = await two.nextTask();
+    assert.match(full.taskId, new RegExp(`^${first.id}-full`));
+    await one.finish(distill);
+    await one.finishNext(); // its evaluation
+    await one.finishNext(); // the second's distillation
+    await one.finishNext(); // the second's evaluation
+    assert.equal(states(await plane.experiment(second.id)).full, "queued");
+    await two.finish(full);
+    const ended = await plane.ended(second.id);
+    assert.equal(ended.state, State.STATE_SUCCEEDED);
+    assert.equal(ended.tasks[2]?.reused, true);
+  });
+});
+
+describe("clients", { timeout: 30_000 }, () => {
+  it("of a second process see the same experiments, page by page", async (test) => {
+    const plane = await TestPlane.start(test);
+    for (let seed = 1; seed <= 3; seed++) await plane.client.create(quickSpec(seed), "");
+    const second = new StillhouseClient(plane.plane.address);
+    const page = await second.list(2, "");
+    const rest = await second.list(2, page.nextPageToken);
+    assert.deepEqual(
+      [...page.experiments, ...rest.experiments].map(({ spec }) => spec?.seed),
+      [3, 2, 1],
+    );
+    assert.equal(rest.nextPageToken, "");
+    const tooLarge = fails(FailureKind.FAILURE_KIND_INVALID, /page_size.*1001/, "page_size");
+    await assert.rejects(second.list(1001, ""), tooLarge);
+    second.close();
+  });
+
+  it("see every stored event once however often they come back", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    let isDone = false;
+    const work = (async () => {
+      for (let index = 0; index < 200; index++) {
+        const line = { level: LogLevel.LOG_LEVEL_INFO, message: String(index), time: undefined };
+        await worker.reported(assign, { $case: "log", value: line });
+      }
+      await worker.finish(assign);
+      await worker.finishNext();
+      isDone = true;
+    })();
+    const seen: bigint[] = [];
+    while (!isDone || seen.at(-1) !== (await lastSequence(plane, id))) {
+      let count = 0;
+      for await (const { sequence } of plane.client.watch(id, seen.at(-1) ?? 0n)) {
+        if (count++ > 0 && sequence > 0n) seen.push(sequence);
+        if (count > 7) break;
+      }
+    }
+    await work;
+    assert.ok(seen.length >= 200);
+    assert.deepEqual(
+      seen,
+      seen.map((_, index) => BigInt(index + 1)),
+    );
+  });
+
+  it("that no control plane answers get UNAVAILABLE with the address", async () => {
+    const client = new StillhouseClient("127.0.0.1:9");
+    const none = fails(FailureKind.FAILURE_KIND_UNAVAILABLE, /no control plane answers at 127/);
+    await assert.rejects(client.list(0, ""), none);
+    await assert.rejects(client.watch("x", 0n).next(), none);
+    client.close();
+  });
+
+  it("end a watch quietly by their signal, and get UNAVAILABLE when the plane stops", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { id } = await plane.client.create(quickSpec(), "");
+    const abort = new AbortController();
+    for await (const _ of plane.client.watch(id, 0n, abort.signal)) abort.abort();
+    const watch = plane.client.watch(id, 0n);
+    const stopped = assert.rejects(
+      async () => {
+        for await (const _ of watch) {
+          // Until the control plane stops.
+        }
+      },
+      fails(FailureKind.FAILURE_KIND_UNAVAILABLE, /is stopping/),
+    );
+    await plane.seen(id, () => true);
+    await plane.plane.stop();
+    await stopped;
+  });
+
+  it("cannot send more than the limit of a message", async (test) => {
+    const { client } = await TestPlane.start(test);
+    const spec = ExperimentSpec.fromPartial({ ...quickSpec(), name: "x".repeat(9_000_000) });
+    const tooLarge = fails(FailureKind.FAILURE_KIND_INVALID, /too large/);
+    await assert.rejects(client.create(spec, ""), tooLarge);
+    assert.ok(await client.create(quickSpec(), ""));
+  });
+});
+
+async function lastSequence(plane: TestPlane, id: string): Promise<bigint> {
+  let last = 0n;
+  for await (const { sequence } of plane.client.watch(id, 0n)) {
+    if (sequence > last) last = sequence;
+    if ((await plane.experiment(id)).state !== State.STATE_SUCCEEDED) return -1n;
+  }
+  return last;
+}
+
+it("a home says where its control plane answers while it runs, and not after", async (test) => {
+  const plane = await TestPlane.start(test);
+  const path = join(plane.home, "server.json");
+  assert.equal(JSON.parse(readFileSync(path, "utf8")).address, plane.plane.address);
+  await plane.stop();
+  assert.equal(existsSync(path), false);
+});

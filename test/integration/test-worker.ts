@@ -1,0 +1,238 @@
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { credentials } from "@grpc/grpc-js";
+import { Dealer } from "zeromq";
+import { type Artifact, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ArtifactServiceClient } from "../../src/generated/stillhouse/v1/service.js";
+import {
+  type Assign,
+  ControlMessage,
+  type TaskReport,
+  WorkerMessage,
+} from "../../src/generated/stillhouse/v1/worker.js";
+
+type Control = NonNullable<ControlMessage["kind"]>;
+type ReportKind = NonNullable<TaskReport["kind"]>;
+type Value<Kind extends Control["$case"]> = Extract<Control, { $case: Kind }>["value"];
+
+export interface Addresses {
+  readonly zmq: string;
+  readonly grpc: string;
+}
+
+/** A worker that computes nothing but speaks worker.proto; a test says what it does. */
+export class TestWorker {
+  readonly id: string;
+  readonly #addresses: Addresses;
+  readonly #dealer: Dealer;
+  readonly #received: Control[] = [];
+  readonly #waiters: { kind: string; resolve: (control: Control) => void }[] = [];
+  #sending: Promise<unknown> = Promise.resolve();
+  #progressCounter = 0n;
+  #number = 0n;
+
+  constructor(addresses: Addresses, id: string) {
+    this.id = id;
+    this.#addresses = addresses;
+    this.#dealer = new Dealer({ routingId: id, linger: 0 });
+    this.#dealer.connect(addresses.zmq);
+    void this.#receive();
+  }
+
+  /** A worker that has been welcomed. */
+  static async connected(addresses: Addresses, id: string): Promise<TestWorker> {
+    const worker = new TestWorker(addresses, id);
+    await worker.hello();
+    await worker.next("welcome");
+    return worker;
+  }
+
+  async hello(pid = process.pid): Promise<void> {
+    const value = {
+      workerId: this.id,
+      device: "cpu",
+      deviceName: "",
+      pid,
+      host: "h",
+      versions: {},
+    };
+    await this.send({ $case: "hello", value });
+  }
+
+  /** The next message of a kind, also one that came before. */
+  async next<Kind extends Control["$case"]>(kind: Kind): Promise<Value<Kind>> {
+    const index = this.#received.findIndex((control) => control.$case === kind);
+    const [there] = index < 0 ? [] : this.#received.splice(index, 1);
+    const control =
+      there ?? (await new Promise<Control>((resolve) => this.#waiters.push({ kind, resolve })));
+    return control.value as Value<Kind>;
+  }
+
+  /** The next task; its reports are numbered from 1. */
+  async nextTask(): Promise<Assign> {
+    const assign = await this.next("assign");
+    this.#number = 0n;
+    return assign;
+  }
+
+  async send(kind: NonNullable<WorkerMessage["kind"]>): Promise<void> {
+    await this.sendRaw(Buffer.from(WorkerMessage.encode({ kind }).finish()));
+  }
+
+  async sendRaw(...frames: Buffer[]): Promise<void> {
+    this.#sending = this.#sending.then(() => this.#dealer.send(frames));
+    await this.#sending;
+  }
+
+  async heartbeat(assign: Pick<Assign, "taskId" | "attempt">, advances = true): Promise<void> {
+    if (advances) this.#progressCounter++;
+    const { taskId, attempt } = assign;
+    const progressCounter = this.#progressCounter;
+    await this.send({ $case: "heartbeat", value: { taskId, attempt, progressCounter } });
+  }
+
+  /** Sends a report under its number, the next one where none is given. */
+  async report(assign: Assign, kind: ReportKind, number?: bigint): Promise<void> {
+    if (number === undefined && kind.$case !== "progress") this.#number++;
+    const { taskId, attempt } = assign;
+    const used = kind.$case === "progress" ? 0n : (number ?? this.#number);
+    await this.send({ $case: "report", value: { taskId, attempt, number: used, kind } });
+  }
+
+  /** Reports and waits until that is stored. */
+  async reported(assign: Assign, kind: ReportKind): Promise<Value<"acknowledge">> {
+    await this.report(assign, kind);
+    return this.next("acknowledge");
+  }
+
+  upload(assign: Assign, contents: Record<string, string>, cutOff = false): Promise<Artifact> {
+    const entries = Object.entries(contents).map(([n, text]) => [n, Buffer.from(text)] as const);
+    const files = entries.map(([name, bytes]) => ({
+      name,
+      size: BigInt(bytes.length),
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    }));
+    const { taskId, attempt } = assign;
+    const client = new ArtifactServiceClient(this.#addresses.grpc, credentials.createInsecure());
+    return new Promise<Artifact>((resolve, reject) => {
+      const call = client.uploadArtifact((error, response) => {
+        client.close();
+        if (error) reject(error);
+        else if (response.artifact) resolve(response.artifact);
+      });
+      call.write({ part: { $case: "header", value: { taskId, attempt, files } } });
+      for (const [, bytes] of entries) call.write({ part: { $case: "chunk", value: bytes } });
+      if (cutOff) call.cancel();
+      else call.end();
+    });
+  }
+
+  download(artifactId: string, fileName: string): Promise<string> {
+    const client = new ArtifactServiceClient(this.#addresses.grpc, credentials.createInsecure());
+    const chunks: Buffer[] = [];
+    return new Promise<string>((resolve, reject) => {
+      const call = client.downloadArtifact({ artifactId, fileName });
+      call.on("data", ({ chunk }) => chunks.push(chunk));
+      call.on("error", reject);
+      call.on("end", () => resolve(Buffer.concat(chunks).toString()));
+    }).finally(() => client.close());
+  }
+
+  /** Does a task as a real worker would, in no time. */
+  async finish(assign: Assign): Promise<Value<"acknowledge">> {
+    return this.reported(assign, { $case: "result", value: await this.result(assign) });
+  }
+
+  /** The result of a task, its artifact handed in. */
+  async result(assign: Assign): Promise<TaskResult> {
+    if (assign.work?.kind?.$case === "distill") {
+      const artifact = await this.upload(assign, { "distilled.safetensors": "x", "m.json": "{}" });
+      return TaskResult.fromPartial({
+        kind: { $case: "distill", value: { artifact, keptStep: 1 } },
+      });
+    }
+    const inits = (assign.work?.kind?.value.initSeeds ?? []).map((initSeed) => ({
+      initSeed,
+      accuracy: 0.9,
+    }));
+    return TaskResult.fromPartial({ kind: { $case: "learners", value: { inits } } });
+  }
+
+  async finishNext(): Promise<Assign> {
+    const assign = await this.nextTask();
+    await this.finish(assign);
+    return assign;
+  }
+
+  close(): void {
+    this.#dealer.close();
+  }
+
+  async #receive(): Promise<void> {
+    for await (const [frame] of this.#dealer) {
+      const { kind } = ControlMessage.decode(frame as Buffer);
+      if (!kind) continue;
+      const index = this.#waiters.findIndex((waiter) => waiter.kind === kind.$case);
+      const [waiter] = index < 0 ? [] : this.#waiters.splice(index, 1);
+      if (waiter) waiter.resolve(kind);
+      else this.#received.push(kind);
+    }
+  }
+}
+
+/** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … --device …`. */
+async function serve(argv: string[]): Promise<void> {
+  const option = (name: string) => argv[argv.indexOf(name) + 1] ?? "";
+  const addresses = { zmq: option("--connect"), grpc: option("--grpc") };
+  const parent = process.ppid;
+  const ending = new AbortController();
+  process.on("SIGTERM", () => ending.abort());
+  setInterval(() => process.ppid === parent || process.exit(3), 100).unref();
+  const worker = await TestWorker.connected(addresses, option("--id"));
+  while (!ending.signal.aborted) {
+    const assign = await Promise.race([worker.nextTask(), aborted(ending.signal)]);
+    if (assign) await runTask(worker, assign, ending.signal);
+  }
+  await worker.send({ $case: "goodbye", value: {} });
+  process.exit(0);
+}
+
+/** Counts to STEPS with a checkpoint at each, in the steps' own time. */
+async function runTask(worker: TestWorker, assign: Assign, ending: AbortSignal): Promise<void> {
+  const steps = Number(process.env.TEST_WORKER_STEPS ?? 1);
+  const checkpoint = join(assign.workDir, "step");
+  let cancelled = false;
+  void worker.next("cancel").then(() => {
+    cancelled = true;
+  });
+  let step = readStep(checkpoint);
+  const from = step;
+  while (step < steps && !cancelled && !ending.aborted) {
+    await sleep(20);
+    step++;
+    writeFileSync(checkpoint, String(step));
+    const progress = { stage: "counting", done: BigInt(step), total: BigInt(steps) };
+    const rest = { perSecond: 50, secondsLeft: 0, values: { from } };
+    await worker.heartbeat(assign);
+    await worker.report(assign, { $case: "progress", value: { ...progress, ...rest } });
+  }
+  if (step < steps) await worker.reported(assign, { $case: "stopped", value: { time: undefined } });
+  else await worker.finish(assign);
+}
+
+function readStep(checkpoint: string): number {
+  try {
+    return Number(readFileSync(checkpoint, "utf8"));
+  } catch {
+    return 0;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await serve(process.argv.slice(2));

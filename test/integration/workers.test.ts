@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServiceError } from "@grpc/grpc-js";
+import { errorOf } from "../../src/api/grpc/failure-metadata.js";
+import { FailureKind } from "../../src/errors.js";
+import { LogLevel, State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import type { Assign } from "../../src/generated/stillhouse/v1/worker.js";
+import { WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
+import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { hasState, states, TestPlane } from "./test-plane.js";
+import type { TestWorker } from "./test-worker.js";
+
+function quickSpec() {
+  const spec = resolvedSpec();
+  spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
+  return spec;
+}
+
+function logOf(message: string) {
+  const value = { level: LogLevel.LOG_LEVEL_INFO, message, time: undefined };
+  return { $case: "log" as const, value };
+}
+
+async function storedLogs(plane: TestPlane, id: string): Promise<string[]> {
+  const logs: string[] = [];
+  const { state } = await plane.experiment(id);
+  assert.equal(state, State.STATE_SUCCEEDED);
+  for await (const { kind } of plane.client.watch(id, 0n)) {
+    if (kind?.$case === "log") logs.push(kind.value.message);
+  }
+  return logs;
+}
+
+async function finishRest(plane: TestPlane, worker: TestWorker, assign: Assign) {
+  await worker.finish(assign);
+  await worker.finishNext();
+  return plane.ended(assign.experimentId);
+}
+
+describe("reports of a worker", { timeout: 30_000 }, () => {
+  it("count once and in order: a repeat is acknowledged again, a gap is sent again", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const send = async (number: bigint, text: string) => {
+      await worker.report(assign, logOf(text), number);
+      return (await worker.next("acknowledge")).number;
+    };
+    assert.equal(await send(1n, "one"), 1n);
+    assert.equal(await send(1n, "one"), 1n);
+    assert.equal(await send(3n, "three"), 1n);
+    assert.equal(await send(2n, "two"), 2n);
+    assert.equal(await send(3n, "three"), 3n);
+    await worker.report(assign, { $case: "result", value: await worker.result(assign) }, 4n);
+    assert.equal((await worker.next("acknowledge")).number, 4n);
+    await worker.finishNext();
+    assert.deepEqual(await storedLogs(plane, (await plane.ended(id)).id), ["one", "two", "three"]);
+  });
+
+  it("of an attempt that was given up are fenced, and so is its artifact", async (test) => {
+    const plane = await TestPlane.start(test, { timings: { leaseMs: 400 } });
+    const silent = await plane.worker("silent");
+    const { id } = await plane.client.create(quickSpec(), "");
+    const old = await silent.nextTask();
+    await plane.seen(id, hasState("distill", State.STATE_QUEUED));
+    const worker = await plane.worker("worker");
+    const assign = await worker.nextTask();
+    assert.deepEqual([old.attempt, assign.attempt], [1, 2]);
+    assert.equal(assign.workDir, old.workDir, "the next attempt finds the checkpoints");
+    const acknowledge = await silent.reported(old, logOf("I am late"));
+    assert.equal(acknowledge.fenced, true);
+    await assert.rejects(silent.upload(old, { a: "late" }), (error) => {
+      const failure = errorOf(error as ServiceError, "");
+      assert.equal(failure.kind, FailureKind.FAILURE_KIND_CONFLICT);
+      assert.match(failure.message, /attempt 1 of task .* is not running/);
+      return true;
+    });
+    const heartbeats = setInterval(() => worker.heartbeat(assign), 50);
+    const experiment = await finishRest(plane, worker, assign);
+    clearInterval(heartbeats);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    const logs = await storedLogs(plane, id);
+    assert.ok(!logs.includes("I am late"));
+    assert.match(logs[0] ?? "", /worker was lost.*nothing was heard.*last checkpoint/);
+  });
+
+  it("that make no sense fail the task as a defect", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const wrong = TaskResult.fromPartial({ kind: { $case: "learners", value: {} } });
+    await worker.reported(await worker.nextTask(), { $case: "result", value: wrong });
+    const { failure } = await plane.ended(id);
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_INTERNAL);
+    assert.match(failure?.message ?? "", /kind learners.*expected distill/);
+    const second = await plane.client.create(quickSpec(), "");
+    const none = TaskResult.fromPartial({ kind: { $case: "distill", value: {} } });
+    await worker.reported(await worker.nextTask(), { $case: "result", value: none });
+    assert.match((await plane.ended(second.id)).failure?.message ?? "", /handed in no artifact/);
+  });
+
+  it("that are no messages at all are dropped, and others are served on", async (test) => {
+    const plane = await TestPlane.start(test);
+    const vandal = plane.rawWorker("vandal");
+    const hello = { workerId: "somebody else", device: "", deviceName: "", pid: 1, host: "" };
+    const foreign = { $case: "hello" as const, value: { ...hello, versions: {} } };
+    await vandal.sendRaw(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    await vandal.sendRaw(Buffer.alloc(0));
+    await vandal.sendRaw(Buffer.from("two"), Buffer.from("frames"));
+    await vandal.sendRaw(Buffer.from(WorkerMessage.encode({ kind: foreign }).finish()));
+    const lease = { taskId: "no such", attempt: 3 };
+    await vandal.heartbeat(lease);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const experiment = await finishRest(plane, worker, await worker.nextTask());
+    assert.equal(experiment.id, id);
+    const dropped = plane.warnings.filter((warning) => /dropped/.test(warning));
+    assert.equal(dropped.length, 4, plane.warnings.join("\n"));
+  });
+
+  it("say failed: the task is tried again only where the failure says so", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const again = failureOf(FailureKind.FAILURE_KIND_EXHAUSTED, true);
+    for (const attempt of [1, 2, 3]) {
+      const assign = await worker.nextTask();
+      assert.equal(assign.attempt, attempt);
+      await worker.reported(assign, { $case: "failure", value: again });
+    }
+    const { failure, tasks } = await plane.ended(id);
+    assert.deepEqual(failure, again);
+    assert.equal(tasks[0]?.attempt, 3);
+  });
+});
+
+describe("a lost worker's task", { timeout: 30_000 }, () => {
+  it("goes to another worker, three times at most", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { id } = await plane.client.create(quickSpec(), "");
+    for (const attempt of [1, 2, 3]) {
+      const worker = await plane.worker(`worker ${attempt}`);
+      assert.equal((await worker.nextTask()).attempt, attempt);
+      await worker.send({ $case: "goodbye", value: {} });
+    }
+    const { failure } = await plane.ended(id);
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_WORKER_LOST);
+    assert.match(failure?.message ?? "", /after 3 attempts.*goodbye/);
+  });
+
+  it("is given up when it hangs while its heartbeats go on", async (test) => {
+    const plane = await TestPlane.start(test, { timings: { hungAfterMs: 300 } });
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const heartbeats = setInterval(() => worker.heartbeat(assign, false), 30);
+    await plane.seen(id, hasState("distill", State.STATE_QUEUED));
+    clearInterval(heartbeats);
+    assert.ok(plane.warnings.some((warning) => /did not get on for 0\.3 s/.test(warning)));
+  });
+
+  it("goes on with the same worker when that only repeats its hello", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    await worker.hello();
+    await worker.next("welcome");
+    assert.equal((await finishRest(plane, worker, assign)).tasks[0]?.attempt, 1);
+  });
+
+  it("is queued again when the worker starts anew under the same name", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    await plane.client.create(quickSpec(), "");
+    assert.equal((await worker.nextTask()).attempt, 1);
+    await worker.hello(process.pid + 1);
+    assert.equal((await worker.nextTask()).attempt, 2);
+  });
+
+  it("is queued again when its worker can no longer be reached", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker("gone");
+    worker.close();
+    await sleep(100);
+    const { id } = await plane.client.create(quickSpec(), "");
+    const other = await plane.worker("other");
+    const assign = await other.nextTask();
+    assert.equal(assign.attempt, 2);
+    assert.equal((await finishRest(plane, other, assign)).id, id);
+  });
+});
+
+describe("an artifact", { timeout: 30_000 }, () => {
+  it("of an upload that is cut off never shows", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    await assert.rejects(worker.upload(assign, { a: "half" }, true));
+    const artifacts = join(plane.home, "artifacts");
+    for (let wait = 0; wait < 100 && readdirSync(artifacts).length > 0; wait++) await sleep(20);
+    assert.deepEqual(readdirSync(artifacts), []);
+    await finishRest(plane, worker, assign);
+    assert.ok(existsSync(join(artifacts, id, "m.json")));
+  });
+
+  it("with a name that leaves its folder is refused as INVALID", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    await assert.rejects(worker.upload(assign, { "../../evil": "x" }), (error) => {
+      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_INVALID);
+      return true;
+    });
+    assert.deepEqual(readdirSync(join(plane.home, "artifacts")), []);
+  });
+
+  it("is downloaded byte for byte, also when it is larger than a message", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const text = "stillhouse".repeat(100_000);
+    await worker.upload(assign, { "a.txt": text });
+    assert.equal(await worker.download(id, "a.txt"), text);
+    await assert.rejects(worker.download(id, "b.txt"), (error) => {
+      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_NOT_FOUND);
+      return true;
+    });
+  });
+});
+
+describe("a cancel", { timeout: 30_000 }, () => {
+  it("returns when the task has stopped after its checkpoint; a resume goes on", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(resolvedSpec(), "");
+    const assign = await worker.nextTask();
+    const cancelling = plane.client.cancel(id);
+    const { taskId, attempt } = await worker.next("cancel");
+    assert.deepEqual([taskId, attempt], [assign.taskId, 1]);
+    assert.equal((await plane.experiment(id)).state, State.STATE_RUNNING);
+    const early = plane.client.resume(id);
+    await assert.rejects(early, /is being cancelled/);
+    await worker.reported(assign, { $case: "stopped", value: { time: undefined } });
+    const cancelled = await cancelling;
+    assert.equal(cancelled.state, State.STATE_CANCELLED);
+    assert.equal((await plane.client.cancel(id)).state, State.STATE_CANCELLED);
+    const resumed = await plane.client.resume(id);
+    assert.deepEqual([...new Set(Object.values(states(resumed)))].sort(), ["queued", "running"]);
+    const again = await worker.nextTask();
+    assert.deepEqual([again.attempt, again.workDir], [2, assign.workDir]);
+  });
+
+  it("of a task that just finishes keeps its result", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const cancelling = plane.client.cancel(id);
+    await worker.next("cancel");
+    await worker.finish(assign);
+    const cancelled = await cancelling;
+    assert.deepEqual(states(cancelled), { distill: "succeeded", evaluate: "cancelled" });
+    await plane.client.resume(id);
+    await worker.finishNext();
+    const ended = await plane.ended(id);
+    assert.equal(ended.state, State.STATE_SUCCEEDED);
+    await assert.rejects(plane.client.cancel(id), /has already succeeded/);
+    await assert.rejects(plane.client.resume(id), /nothing is left to do/);
+  });
+
+  it("gives up a worker that does not stop in time", async (test) => {
+    const plane = await TestPlane.start(test, { timings: { stopGraceMs: 300 } });
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const heartbeats = setInterval(() => worker.heartbeat(assign), 30);
+    const cancelled = await plane.client.cancel(id);
+    clearInterval(heartbeats);
+    assert.equal(cancelled.state, State.STATE_CANCELLED);
+    assert.equal((await worker.reported(assign, logOf("still here"))).fenced, true);
+  });
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import { DEFAULT_TIMINGS, Leases } from "../../src/experiment/leases.js";
+import { Roster } from "../../src/experiment/roster.js";
+
+const { leaseMs, hungAfterMs, stopGraceMs, tickMs } = DEFAULT_TIMINGS;
+
+describe("leases", () => {
+  let nowMs: number;
+  let leases: Leases;
+
+  beforeEach(() => {
+    nowMs = 1_000;
+    leases = new Leases(DEFAULT_TIMINGS, () => nowMs);
+    leases.grant({ taskId: "t", experimentId: "e", attempt: 2, workerId: "w" });
+  });
+
+  /** Time passes with a look at the deadlines each tick; a heartbeat each second when wanted. */
+  function pass(durationMs: number, heartbeat?: () => bigint) {
+    const reasons: string[] = [];
+    for (const endMs = nowMs + durationMs; nowMs < endMs; ) {
+      nowMs += tickMs;
+      if (heartbeat) leases.extend("w", "t", 2, heartbeat());
+      reasons.push(...leases.expired().map(({ reason }) => reason));
+    }
+    return reasons;
+  }
+
+  it("run out when nothing is heard, and heartbeats extend them", () => {
+    let counter = 0n;
+    assert.deepEqual(
+      pass(5 * leaseMs, () => counter++),
+      [],
+    );
+    assert.deepEqual(pass(leaseMs), []);
+    assert.match(pass(tickMs)[0] ?? "", /nothing was heard of it for 60 s/);
+  });
+
+  it("run out when heartbeats go on but the task does not", () => {
+    assert.deepEqual(
+      pass(hungAfterMs, () => 7n),
+      [],
+    );
+    assert.match(pass(2 * tickMs, () => 7n)[0] ?? "", /did not get on for 600 s/);
+  });
+
+  it("run out when a task does not stop after it was told to", () => {
+    const [lease] = leases.all();
+    assert.ok(lease);
+    lease.cancelledAtMs = nowMs;
+    let counter = 0n;
+    assert.deepEqual(
+      pass(stopGraceMs, () => counter++),
+      [],
+    );
+    assert.match(pass(tickMs, () => counter++)[0] ?? "", /did not stop within 30 s/);
+  });
+
+  it("are extended only by the worker and the attempt that hold them", () => {
+    nowMs += leaseMs;
+    leases.expired();
+    leases.extend("another", "t", 2, 1n);
+    leases.extend("w", "t", 1, 1n);
+    assert.equal(pass(2 * leaseMs).length > 0, true);
+  });
+
+  it("fence: only the current attempt is found", () => {
+    assert.equal(leases.current("t", 1), undefined);
+    assert.equal(leases.current("t", 2)?.workerId, "w");
+    leases.release("t");
+    assert.equal(leases.current("t", 2), undefined);
+  });
+
+  it("do not run out while this process itself was stopped", () => {
+    leases.expired();
+    nowMs += 10 * leaseMs;
+    assert.deepEqual(leases.expired(), []);
+    assert.deepEqual(pass(leaseMs - 2 * tickMs), []);
+    assert.equal(pass(4 * tickMs).length > 0, true);
+  });
+});
+
+describe("the roster", () => {
+  it("tells a repeated hello from a process that started anew", () => {
+    const roster = new Roster(() => 0);
+    assert.equal(roster.ready("w", "host:1"), true);
+    roster.busy("w");
+    assert.equal(roster.ready("w", "host:1"), false);
+    assert.equal(roster.nextIdle(), undefined);
+    assert.equal(roster.ready("w", "host:2"), true);
+    assert.equal(roster.nextIdle(), "w");
+  });
+
+  it("counts a local worker until its process has ended, and gives it nothing more", () => {
+    const roster = new Roster(() => 0);
+    roster.launched("local");
+    assert.equal(roster.numStarting(), 1);
+    roster.ready("local", "host:1");
+    roster.ready("remote", "host:2");
+    roster.leaving("local");
+    roster.leaving("remote");
+    assert.equal(roster.nextIdle(), undefined);
+    assert.deepEqual([roster.numLocal(), roster.size()], [1, 1]);
+    roster.idle("local");
+    assert.equal(roster.nextIdle(), undefined);
+    roster.remove("local");
+    assert.equal(roster.size(), 0);
+  });
+});
