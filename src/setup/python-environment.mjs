@@ -118,11 +118,15 @@ function stampPath(root) {
 
 /** @param {string} root */
 function wanted(root) {
-  const files = [...LOCKS, "pyproject.toml"].map((name) =>
-    readFileSync(join(root, "python_worker", name)),
+  const read = (/** @type {string} */ name) =>
+    readFileSync(join(root, "python_worker", name), "utf8");
+  // Of the project's own file only what its install reads: not the settings of linters and tests.
+  const tables = read("pyproject.toml").split(/^(?=\[)/m);
+  const installed = tables.filter((table) =>
+    /^\[(build-system|project|tool\.setuptools)\b/.test(table),
   );
   // The root, since an environment does not survive being moved.
-  return fingerprint([...files, root]);
+  return fingerprint([...LOCKS.map(read), ...installed, root]);
 }
 
 /**
