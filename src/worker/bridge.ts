@@ -111,6 +111,7 @@ class RunningPython {
     const args = [join(folder, "interface.py")];
     this.#process = new ProcessGroup(options.pythonPath, args, options.env, options.logPath, true);
     const transport = new ProcessTransport(this.#process);
+    // Only while somebody waits for it may it keep Node alive.
     this.#process.child.unref();
     this.#process.child.channel?.unref();
     this.#bridge = new Bridge(transport);
@@ -130,6 +131,7 @@ class RunningPython {
 
   async call(inspection: Inspection, request: string): Promise<string> {
     const { timeoutMs } = this.#options;
+    this.#process.child.ref();
     const timer = setTimeout(() => {
       this.#reason ??= `it gave no answer within ${timeoutMs / 1000} s`;
       this.kill();
@@ -138,11 +140,13 @@ class RunningPython {
       return await Promise.race([this.#answer(inspection, request), this.#died]);
     } finally {
       clearTimeout(timer);
+      this.#process.child.unref();
     }
   }
 
   async stop(): Promise<void> {
     this.#reason ??= "it was stopped";
+    this.#process.child.ref();
     await this.#process.stop(STOP_GRACE_MS);
   }
 

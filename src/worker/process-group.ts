@@ -18,7 +18,9 @@ export class ProcessGroup {
     const log = openSync(logPath, "a");
     const stdio: SpawnOptions["stdio"] = ["ignore", log, log, ...(ipc ? (["ipc"] as const) : [])];
     try {
-      this.child = spawn(command, args, { detached: true, env: { ...env }, stdio });
+      // Python would keep what it prints until its end, and lose it when it is killed.
+      const unbuffered = { ...env, PYTHONUNBUFFERED: "1" };
+      this.child = spawn(command, args, { detached: true, env: unbuffered, stdio });
     } finally {
       closeSync(log);
     }

@@ -187,11 +187,12 @@ export class TestWorker {
 async function serve(argv: string[]): Promise<void> {
   const option = (name: string) => argv[argv.indexOf(name) + 1] ?? "";
   const addresses = { zmq: option("--connect"), grpc: option("--grpc") };
-  const parent = process.ppid;
+  // 1 when the control plane was killed before this line.
+  const parent = process.ppid === 1 ? 0 : process.ppid;
   const ending = new AbortController();
-  process.on("SIGTERM", () => ending.abort());
   setInterval(() => process.ppid === parent || process.exit(3), 100).unref();
   const worker = await TestWorker.connected(addresses, option("--id"));
+  process.on("SIGTERM", () => ending.abort());
   while (!ending.signal.aborted) {
     const assign = await Promise.race([worker.nextTask(), aborted(ending.signal)]);
     if (assign) await runTask(worker, assign, ending.signal);

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { emptySpec } from "../../src/spec/field-path.js";
+import { PythonBridge } from "../../src/worker/bridge.js";
+import { PythonInspector } from "../../src/worker/python-inspector.js";
+import { factsOf } from "../fixtures/facts.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { TestPlane } from "./test-plane.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const PYTHON = "python3";
+
+/** A Python package stillhouse_worker whose inspection is as a test wants it. */
+function pythonWith(test: TestContext, inspection: string, main = "") {
+  const folder = temporaryFolder(test);
+  mkdirSync(join(folder, "stillhouse_worker"));
+  writeFileSync(join(folder, "stillhouse_worker", "__init__.py"), "");
+  writeFileSync(join(folder, "stillhouse_worker", "__main__.py"), main);
+  writeFileSync(join(folder, "stillhouse_worker", "inspection.py"), `import json\n${inspection}`);
+  return { PATH: process.env.PATH, PYTHONPATH: folder };
+}
+
+function bridgeTo(test: TestContext, inspection: string, timeoutMs = 20_000) {
+  const env = pythonWith(test, inspection);
+  const logPath = join(temporaryFolder(test), "inspection.log");
+  const bridge = new PythonBridge({ pythonPath: PYTHON, env, logPath, timeoutMs });
+  afterwards(test, () => bridge.stop());
+  return { bridge, logPath };
+}
+
+function fails(kind: FailureKind, message: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof StillhouseError, String(error));
+    assert.equal(error.kind, kind, error.message);
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+const ECHO = `
+def system(request):
+    print("to stdout")
+    return json.dumps({"ok": {"got": json.loads(request), "long": "ü" * 200000}})
+`;
+
+describe("the bridge to Python", { timeout: 60_000 }, () => {
+  it("asks in JSON and answers in JSON, of any length, and prints into its log only", async (test) => {
+    const { bridge, logPath } = bridgeTo(test, ECHO);
+    const request = { data_dir: 'a "quoted" ü path', home: null };
+    const answer = (await bridge.ask("system", request)) as { got: unknown; long: string };
+    assert.deepEqual(answer.got, request);
+    assert.equal(answer.long.length, 200_000);
+    await bridge.stop();
+    assert.equal(readFileSync(logPath, "utf8").trim(), "to stdout");
+  });
+
+  it("asks one question at a time, in order", async (test) => {
+    const { bridge } = bridgeTo(
+      test,
+      `
+import time
+running = 0
+def system(request):
+    global running
+    running += 1
+    time.sleep(0.05)
+    seen, running = running, running - 1
+    return json.dumps({"ok": [json.loads(request)["n"], seen]})
+`,
+    );
+    const answers = await Promise.all([1, 2, 3].map((n) => bridge.ask("system", { n })));
+    assert.deepEqual(answers, [
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]);
+  });
+
+  it("throws the failure that Python answers with, its kind and field too", async (test) => {
+    const failure = { kind: "not_found", message: "no data set 'x'", field: "dataset.name" };
+    const answer = JSON.stringify(JSON.stringify({ failure }));
+    const { bridge } = bridgeTo(test, `def describe(request): return ${answer}`);
+    await assert.rejects(bridge.ask("describe", {}), (error) => {
+      assert.ok(error instanceof StillhouseError && error.field === "dataset.name");
+      return fails(FailureKind.FAILURE_KIND_NOT_FOUND, /no data set 'x'/)(error);
+    });
+  });
+
+  it("keeps the text of an exception, and works on after it", async (test) => {
+    const { bridge } = bridgeTo(
+      test,
+      `
+def describe(request): raise ValueError("what went wrong")
+def system(request): return json.dumps({"ok": 1})
+`,
+    );
+    const wrong = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /ValueError: what went wrong/);
+    await assert.rejects(bridge.ask("describe", {}), wrong);
+    assert.equal(await bridge.ask("system", {}), 1);
+  });
+
+  it("says which module an incomplete environment lacks", async (test) => {
+    const { bridge } = bridgeTo(test, "import no_such_package");
+    const missing = /No module named 'no_such_package'.*run the command again/;
+    await assert.rejects(
+      bridge.ask("system", {}),
+      fails(FailureKind.FAILURE_KIND_ENVIRONMENT, missing),
+    );
+  });
+
+  it("notices at once that Python died, and starts it anew for the next question", async (test) => {
+    const { bridge } = bridgeTo(
+      test,
+      `
+import os, sys
+def describe(request):
+    print("last words", file=sys.stderr, flush=True)
+    os._exit(7)
+def system(request): return json.dumps({"ok": os.getpid()})
+`,
+    );
+    const first = await bridge.ask("system", {});
+    const died = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /exit code 7: last words/);
+    const beginMs = performance.now();
+    await assert.rejects(bridge.ask("describe", {}), died);
+    assert.ok(performance.now() - beginMs < 5_000);
+    assert.notEqual(await bridge.ask("system", {}), first);
+  });
+
+  it("ends a Python that gives no answer in time", async (test) => {
+    const hangs = "import time\ndef system(request): time.sleep(60)";
+    const { bridge } = bridgeTo(test, hangs, 1_500);
+    const slow = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /no answer within 1\.5 s/);
+    await assert.rejects(bridge.ask("system", {}), slow);
+  });
+
+  it("says so when there is no Python, without a crash", async (test) => {
+    const logPath = join(temporaryFolder(test), "log");
+    const pythonPath = "/no/such/.venv/bin/python";
+    const bridge = new PythonBridge({ pythonPath, env: {}, logPath, timeoutMs: 5_000 });
+    const none = /\.venv\/bin\/python is not there; run the command again/;
+    await assert.rejects(
+      bridge.ask("system", {}),
+      fails(FailureKind.FAILURE_KIND_ENVIRONMENT, none),
+    );
+    await bridge.stop();
+  });
+
+  it("neither keeps Node alive nor outlives it", async (test) => {
+    const env = pythonWith(
+      test,
+      "import os\ndef system(request): return json.dumps({'ok': os.getpid()})",
+    );
+    const logPath = join(temporaryFolder(test), "log");
+    const options = { pythonPath: PYTHON, env, logPath, timeoutMs: 60_000 };
+    const text = `
+      import { PythonBridge } from "./src/worker/bridge.js";
+      console.log(await new PythonBridge(${JSON.stringify(options)}).ask("system", {}));`;
+    const args = ["--import", "tsx", "--input-type=module", "-e", text];
+    const child = spawnSync(process.execPath, args, {
+      cwd: ROOT,
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    assert.equal(child.status, 0, child.stderr);
+    const pid = Number(child.stdout);
+    assert.ok(pid > 0);
+    let isRunning = true;
+    for (let wait = 0; wait < 200 && isRunning; wait++) {
+      await sleep(20);
+      isRunning = spawnSync("kill", ["-0", `${pid}`]).status === 0;
+    }
+    assert.equal(isRunning, false);
+  });
+});
+
+describe("a draft", { timeout: 60_000 }, () => {
+  const facts = JSON.stringify(JSON.stringify({ ok: factsOf() }));
+
+  it("is described by Python and resolved with its plan over gRPC", async (test) => {
+    const env = pythonWith(test, `def describe(request): return ${facts}`);
+    const plane = await TestPlane.start(test, { pythonPath: PYTHON, env });
+    const draft = emptySpec();
+    draft.name = "mine";
+    const { spec, tasks, description } = await plane.client.resolve(draft);
+    assert.equal(spec?.name, "mine");
+    assert.equal(spec?.dataset?.name, "ag_news");
+    assert.equal(description?.trainRows, 20_000);
+    assert.ok(tasks.length >= 2 && tasks.every(({ id }) => id === ""));
+    assert.ok(await plane.client.create(spec, ""), "what was resolved can be created");
+  });
+
+  it("that is wrong by itself is refused without asking Python", async (test) => {
+    const plane = await TestPlane.start(test);
+    const draft = emptySpec();
+    Object.assign(draft.inner ?? {}, { lr: -1 });
+    const wrong = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-1/);
+    await assert.rejects(plane.client.resolve(draft), wrong);
+  });
+
+  it("whose data is not there yet is downloaded first, with its progress told", async (test) => {
+    const flag = join(temporaryFolder(test), "fetched");
+    const wanted = { dataset: "ag_news", model: null };
+    const downloads = JSON.stringify(
+      JSON.stringify({ ok: { downloads: ["ag_news"], fetch: wanted } }),
+    );
+    const env = pythonWith(
+      test,
+      `
+import os
+def describe(request):
+    return ${facts} if os.path.exists(${JSON.stringify(flag)}) else ${downloads}
+`,
+      `
+import sys
+print("Downloading", *sys.argv[1:], file=sys.stderr)
+open(${JSON.stringify(flag)}, "w")
+`,
+    );
+    const told: string[] = [];
+    const { inspector } = inspectorOf(test, env, told);
+    assert.deepEqual(await inspector.describe(emptySpec()), factsOf());
+    assert.deepEqual(told, ["Downloading fetch --dataset ag_news"]);
+  });
+
+  it("whose download fails says why", async (test) => {
+    const wanted = { dataset: null, model: "bert-base-uncased" };
+    const downloads = JSON.stringify(JSON.stringify({ ok: { downloads: ["x"], fetch: wanted } }));
+    const env = pythonWith(
+      test,
+      `def describe(request): return ${downloads}`,
+      'import sys\nsys.exit("error: the hub does not answer")',
+    );
+    const { inspector } = inspectorOf(test, env, []);
+    const failed = /bert-base-uncased could not be downloaded: the hub does not answer/;
+    await assert.rejects(
+      inspector.describe(emptySpec()),
+      fails(FailureKind.FAILURE_KIND_ENVIRONMENT, failed),
+    );
+  });
+});
+
+function inspectorOf(test: TestContext, env: NodeJS.ProcessEnv, told: string[]) {
+  const logPath = join(temporaryFolder(test), "inspection.log");
+  const bridge = new PythonBridge({ pythonPath: PYTHON, env, logPath, timeoutMs: 20_000 });
+  afterwards(test, () => bridge.stop());
+  const info = (message: string) => told.push(message);
+  const log = { debug: () => {}, info, warn: info, error: info };
+  return { inspector: new PythonInspector({ bridge, pythonPath: PYTHON, env, log }) };
+}

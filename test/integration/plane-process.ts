@@ -1,0 +1,16 @@
+import { openHome, startControlPlane } from "../../src/control-plane.js";
+
+/** A control plane in a process of its own, to be killed: HOME PYTHON. */
+const [home = "", pythonPath = ""] = process.argv.slice(2);
+const opened = await openHome(home);
+if (opened.kind !== "owner") throw new Error("the home has another owner");
+const quiet = { debug: () => {}, info: () => {}, warn: console.error, error: console.error };
+const plane = await startControlPlane({
+  home,
+  lock: opened.lock,
+  pythonPath,
+  env: process.env,
+  numWorkers: 1,
+  log: quiet,
+});
+console.log(plane.address);

@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { StillhouseClient } from "../../src/api/client.js";
+import { openHome } from "../../src/control-plane.js";
+import { FailureKind } from "../../src/errors.js";
+import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { resolvedSpec } from "../fixtures/experiments.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { states, TestPlane, workerCommand } from "./test-plane.js";
+
+const PLANE = fileURLToPath(new URL("plane-process.ts", import.meta.url));
+
+function quickSpec(seed = 7) {
+  const spec = resolvedSpec();
+  spec.seed = seed;
+  spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
+  return spec;
+}
+
+/** Processes of test workers whose arguments name something, such as a worker's id. */
+function workersOf(text: string): number[] {
+  const listed = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" });
+  return listed
+    .split("\n")
+    .filter((line) => line.includes("test-worker.ts") && line.includes(text))
+    .map((line) => Number.parseInt(line, 10));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function until(isTrue: () => boolean, limitMs = 5_000): Promise<void> {
+  for (let waitedMs = 0; !isTrue(); waitedMs += 20) {
+    assert.ok(waitedMs < limitMs, "it did not come about in time");
+    await sleep(20);
+  }
+}
+
+function progressed({ kind }: Event): boolean {
+  return kind?.$case === "progress" && kind.value.done > 2n;
+}
+
+/** A script that stands for Python. */
+function script(test: TestContext, text: string): string {
+  const path = join(temporaryFolder(test), "python");
+  writeFileSync(path, `#!/bin/sh\n${text}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+describe("a worker process", { timeout: 30_000 }, () => {
+  it("is started for the first task, does all of them and ends with the plane", async (test) => {
+    const options = { numWorkers: 1, pythonPath: workerCommand(test, 2) };
+    const plane = await TestPlane.start(test, options);
+    const { zmq } = { zmq: plane.plane.workerAddress };
+    assert.deepEqual(workersOf(zmq), []);
+    const { id } = await plane.client.create(resolvedSpec(), "");
+    const experiment = await plane.ended(id);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(workersOf(zmq).length, 1, "one process for five tasks");
+    await plane.stop();
+    assert.deepEqual(workersOf(zmq), []);
+    assert.equal(readdirSync(join(plane.home, "logs")).length, 1);
+  });
+
+  it("that is killed loses nothing: the task goes on from its checkpoint in another", async (test) => {
+    const options = { numWorkers: 1, pythonPath: workerCommand(test, 40) };
+    const plane = await TestPlane.start(test, options);
+    const { id } = await plane.client.create(quickSpec(), "");
+    await plane.seen(id, progressed);
+    const [pid] = workersOf(plane.plane.workerAddress);
+    assert.ok(pid);
+    process.kill(pid, "SIGKILL");
+    const resumed = await plane.seen(
+      id,
+      ({ kind }) => kind?.$case === "progress" && (kind.value.values.from ?? 0) > 2,
+    );
+    assert.ok(resumed);
+    const experiment = await plane.ended(id);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.tasks[0]?.attempt, 2);
+  });
+
+  it("that cannot even start fails the experiment with the reason and the remedy", async (test) => {
+    const plane = await TestPlane.start(test, {
+      numWorkers: 1,
+      pythonPath: "/no/such/.venv/bin/python",
+    });
+    const { id } = await plane.client.create(resolvedSpec(), "");
+    const { failure, tasks } = await plane.ended(id);
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+    assert.match(
+      failure?.message ?? "",
+      /no worker could be started, \/no\/such\/.venv\/bin\/python is not there; run the command again/,
+    );
+    assert.ok(tasks.every(({ state }) => state !== State.STATE_QUEUED));
+  });
+
+  it("that dies at its start fails the experiment with the last line of its log", async (test) => {
+    const dying = script(test, "echo Traceback >&2; echo 'No module named torch' >&2; exit 1");
+    const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: dying });
+    const { id } = await plane.client.create(quickSpec(), "");
+    const { failure } = await plane.ended(id);
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+    assert.match(failure?.message ?? "", /exit code 1: No module named torch; run the command/);
+    assert.equal(failure?.traceback, "Traceback\nNo module named torch");
+  });
+
+  it("that says no hello is ended and fails the experiment", async (test) => {
+    const silent = script(test, "exec sleep 600");
+    const timings = { startUpMs: 300 };
+    const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: silent, timings });
+    const { id } = await plane.client.create(quickSpec(), "");
+    const { failure } = await plane.ended(id);
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+    assert.match(failure?.message ?? "", /killed by SIGKILL/);
+  });
+
+  it("that does not stop is killed with what it started, after the grace", async (test) => {
+    const pidFile = join(temporaryFolder(test), "pid");
+    const stubborn = script(
+      test,
+      `trap '' TERM; sleep 600 & echo $! > "${pidFile}"; while true; do wait; done`,
+    );
+    const timings = { stopGraceMs: 300 };
+    const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: stubborn, timings });
+    await plane.client.create(quickSpec(), "");
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, "utf8") !== "");
+    const child = Number(readFileSync(pidFile, "utf8"));
+    assert.ok(isRunning(child));
+    await plane.stop();
+    await until(() => !isRunning(child));
+  });
+
+  it("is cancelled after a checkpoint, and a resume goes on from it", async (test) => {
+    const options = { numWorkers: 1, pythonPath: workerCommand(test, 40) };
+    const plane = await TestPlane.start(test, options);
+    const { id } = await plane.client.create(quickSpec(), "");
+    await plane.seen(id, progressed);
+    assert.equal((await plane.client.cancel(id)).state, State.STATE_CANCELLED);
+    const step = Number(readFileSync(join(plane.home, "work", `${id}-distill`, "step"), "utf8"));
+    assert.ok(step > 2);
+    await plane.client.resume(id);
+    const progress = await plane.seen(id, ({ kind }) => kind?.$case === "progress");
+    assert.ok(progress.kind?.$case === "progress" && progress.kind.value.values.from === step);
+    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+  });
+});
+
+describe("a control plane", { timeout: 30_000 }, () => {
+  it("that stops leaves its experiments to the next one, which goes on from the checkpoint", async (test) => {
+    const home = temporaryFolder(test);
+    const options = { home, numWorkers: 1, pythonPath: workerCommand(test, 40) };
+    const first = await TestPlane.start(test, options);
+    const { id } = await first.client.create(quickSpec(), "");
+    await first.seen(id, progressed);
+    await first.stop();
+    assert.deepEqual(workersOf(first.plane.workerAddress), []);
+    assert.ok(Number(readFileSync(join(home, "work", `${id}-distill`, "step"), "utf8")) > 2);
+    const second = await TestPlane.start(test, options);
+    assert.deepEqual(second.plane.setAside, []);
+    const experiment = await second.ended(id);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.tasks[0]?.attempt, 2);
+  });
+
+  it("cancels what it finds unfinished and was not asked to go on with", async (test) => {
+    const home = temporaryFolder(test);
+    const first = await TestPlane.start(test, { home });
+    const wanted = await first.client.create(quickSpec(1), "");
+    const other = await first.client.create(quickSpec(2), "");
+    await first.stop();
+    const second = await TestPlane.start(test, { home, adopt: [wanted.id] });
+    assert.deepEqual(second.plane.setAside, [other.id]);
+    assert.equal((await second.experiment(other.id)).state, State.STATE_CANCELLED);
+    assert.equal((await second.experiment(wanted.id)).state, State.STATE_QUEUED);
+    assert.equal(states(await second.client.resume(other.id)).distill, "queued");
+  });
+
+  it("that is killed is taken over: workers end, events and results stay, the task goes on", async (test) => {
+    const home = temporaryFolder(test);
+    const pythonPath = workerCommand(test, 60);
+    const { child, address } = await planeProcess(test, home, pythonPath);
+    const client = new StillhouseClient(address);
+    const { id } = await client.create(quickSpec(), "request");
+    let last = 0n;
+    for await (const event of client.watch(id, 0n)) {
+      if (event.sequence > last) last = event.sequence;
+      if (progressed(event)) break;
+    }
+    const [worker] = workersOf(address);
+    assert.ok(worker);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const lost = client.watch(id, last);
+    await assert.rejects(async () => lost.next(), /no control plane answers/);
+    client.close();
+
+    const plane = await TestPlane.start(test, { home, numWorkers: 1, pythonPath });
+    assert.equal((await plane.client.create(quickSpec(), "request")).id, id);
+    const sequences: bigint[] = [];
+    for await (const { sequence, kind } of plane.client.watch(id, last)) {
+      if (sequence > 0n && kind?.$case !== "experiment") sequences.push(sequence);
+    }
+    assert.ok(sequences.every((sequence) => sequence > last));
+    assert.equal(new Set(sequences).size, sequences.length);
+    const experiment = await plane.experiment(id);
+    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.tasks[0]?.attempt, 2);
+    await until(() => !isRunning(worker));
+  });
+
+  it("is joined by a second process on the same home", async (test) => {
+    const home = temporaryFolder(test);
+    const { address } = await planeProcess(test, home, "/no/such/python");
+    assert.deepEqual(await openHome(home), { kind: "running", address });
+  });
+
+  it("keeps its address to itself until the home is free, then the next one owns it", async (test) => {
+    const first = await TestPlane.start(test);
+    const opening = openHome(first.home);
+    assert.equal((await opening).kind, "running");
+    const stopping = first.stop();
+    const second = await openHome(first.home);
+    await stopping;
+    assert.ok(second.kind === "owner");
+    second.lock.release();
+  });
+
+  it("says on every call and every watch that its disk is full, and keeps the database sound", async (test) => {
+    const home = temporaryFolder(test);
+    const { child, address } = await planeProcess(test, home, workerCommand(test, 2), 400);
+    const client = new StillhouseClient(address);
+    const full = /disk is full or a quota is reached/;
+    let last = "";
+    const fill = async () => {
+      for (let seed = 0; seed < 2_000; seed++) last = (await client.create(quickSpec(seed), "")).id;
+    };
+    await assert.rejects(fill, full);
+    const watched = async () => {
+      for await (const _ of client.watch(last, 0n)) {
+        // Until the failure comes.
+      }
+    };
+    await assert.rejects(watched, full);
+    await assert.rejects(client.list(1, ""), full);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    client.close();
+    const plane = await TestPlane.start(test, { home });
+    assert.ok((await plane.client.list(1000, "")).experiments.length > 1);
+  });
+});
+
+/** @param maxBlocks how large files may become, in KiB; like a full disk beyond that */
+async function planeProcess(
+  test: TestContext,
+  home: string,
+  pythonPath: string,
+  maxBlocks?: number,
+): Promise<{ child: ChildProcess; address: string }> {
+  const limit = maxBlocks === undefined ? "" : `ulimit -f ${maxBlocks};`;
+  const command = `${limit} exec "$0" --import tsx "$1" "$2" "$3"`;
+  const args = ["-c", command, process.execPath, PLANE, home, pythonPath];
+  const child = spawn("bash", args, { stdio: ["ignore", "pipe", "pipe"] });
+  afterwards(test, () => child.kill("SIGKILL"));
+  const [line] = await once(child.stdout, "data");
+  return { child, address: String(line).trim() };
+}
