@@ -72,7 +72,7 @@ export function taskEndText(task: Task): string | undefined {
     case State.STATE_FAILED:
       return `${name}: failed`;
     case State.STATE_CANCELLED:
-      return `${name}: stopped`;
+      return task.attempt > 0 ? `${name}: stopped` : undefined;
     case State.STATE_QUEUED:
       return task.failure && `${name}: ${task.failure.message}; it is tried again`;
     default:

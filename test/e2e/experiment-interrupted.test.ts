@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { descendants, isAlive, RunningCommand, runCommand } from "../fixtures/command.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const FLAGS = [...tinyFlags(tinyDataAndModel()), "--baselines", "none", "--json"];
+/** Long enough to be interrupted, short enough to wait for. */
+const INTERRUPTIBLE = [...FLAGS, "--outer-steps", "250", "--seed", "5"];
+const ENDLESS = [...FLAGS, "--outer-steps", "1000000"];
+const DISTILLING = /Distillation: .*outer step/;
+const EXPERIMENT = /^Experiment ([0-9a-f]+)$/m;
+
+const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+after(() => rmSync(home, { recursive: true, force: true }));
+
+function distilledBytes(artifact: string): string {
+  const content = readFileSync(join(artifact, "distilled.safetensors"));
+  return createHash("sha256").update(content).digest("hex");
+}
+
+async function artifactOf(args: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await runCommand(args, home);
+  assert.equal(exitCode, 0, stderr);
+  return JSON.parse(stdout).artifact;
+}
+
+/** A worker that was left alone first waits a while for an answer to its last report. */
+async function allEnded(pids: readonly number[]): Promise<boolean> {
+  for (let turn = 0; turn < 400; turn++) {
+    if (!pids.some(isAlive)) return true;
+    await sleep(50);
+  }
+  return false;
+}
+
+describe("an interrupted experiment", () => {
+  let uninterrupted = "";
+
+  it("stops after a checkpoint, says how to go on, and leaves no process behind", async () => {
+    uninterrupted = distilledBytes(await artifactOf(INTERRUPTIBLE));
+    const run = new RunningCommand(INTERRUPTIBLE, home);
+    const id = await run.sees(EXPERIMENT);
+    await run.sees(DISTILLING);
+    const processes = descendants(run.child.pid ?? 0);
+    assert.ok(processes.length > 0);
+    run.signal("SIGINT");
+    run.signal("SIGINT"); // npm passes on what the terminal has sent already
+    const { exitCode, stdout, stderr } = await run.ended;
+    assert.equal(exitCode, 130, stderr);
+    const document = JSON.parse(stdout);
+    assert.equal(document.error.kind, "cancelled");
+    assert.equal(document.experiment_id, id);
+    assert.match(stderr, new RegExp(`npm run experiment -- --resume ${id}`));
+    assert.ok(await allEnded(processes));
+    const resumed = new RunningCommand(["--resume", id, "--json"], home);
+    assert.equal((await resumed.ended).exitCode, 0, resumed.stderr);
+    assert.match(resumed.stderr, /Distillation: kept outer step/);
+    assert.equal(distilledBytes(JSON.parse(resumed.stdout).artifact), uninterrupted);
+    const again = await runCommand(["--resume", id, "--json"], home);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.deepEqual(JSON.parse(again.stdout), JSON.parse(resumed.stdout), "its result again");
+  });
+
+  it("that was killed goes on to the same bytes; others only point at it meanwhile", async () => {
+    const run = new RunningCommand(INTERRUPTIBLE, home);
+    const id = await run.sees(EXPERIMENT);
+    await run.sees(DISTILLING);
+    const processes = descendants(run.child.pid ?? 0);
+    run.signal("SIGKILL");
+    await run.ended;
+    assert.ok(await allEnded(processes), "workers end with the process that started them");
+    const other = await runCommand([...FLAGS, "--dry-run"], home);
+    assert.equal(other.exitCode, 0);
+    assert.match(other.stderr, new RegExp(`${id} was left unfinished.*--resume ${id}`));
+    assert.equal(distilledBytes(await artifactOf(["--resume", id, "--json"])), uninterrupted);
+  });
+
+  it("ends at once at a second signal, with its workers", async () => {
+    const run = new RunningCommand(ENDLESS, home);
+    await run.sees(DISTILLING);
+    const processes = descendants(run.child.pid ?? 0);
+    run.signal("SIGTERM");
+    await run.sees(/Stopping/);
+    await sleep(600);
+    run.signal("SIGTERM");
+    assert.equal((await run.ended).exitCode, 130);
+    assert.ok(await allEnded(processes));
+  });
+
+  it("that does not exist is an error", async () => {
+    const { exitCode, stdout } = await runCommand(["--resume", "nothing", "--json"], home);
+    assert.equal(exitCode, 1);
+    assert.equal(JSON.parse(stdout).error.kind, "not_found");
+  });
+});
+
+describe("two commands on one home", () => {
+  it("share a control plane, and the second takes over when the first ends", async () => {
+    const first = new RunningCommand(ENDLESS, home);
+    await first.sees(DISTILLING);
+    const second = new RunningCommand(FLAGS, home);
+    const id = await second.sees(EXPERIMENT);
+    first.signal("SIGINT");
+    assert.equal((await first.ended).exitCode, 130, first.stderr);
+    const { exitCode, stdout, stderr } = await second.ended;
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(JSON.parse(stdout).experiment_id, id);
+  });
+});

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { runCommand } from "../fixtures/command.js";
+import { PYTHON, tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const tiny = tinyDataAndModel();
+const FLAGS = tinyFlags(tiny);
+const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+after(() => rmSync(home, { recursive: true, force: true }));
+
+interface Row {
+  id: string;
+  variant: string;
+  label: string;
+  train_samples: number;
+  gd_steps: number;
+  accuracy: { mean: number; std: number | null; n: number };
+}
+
+describe("an experiment", () => {
+  it("prints one JSON document, with the results of real processes", async () => {
+    const flags = [...FLAGS, "--sl", "unrestricted", "--al", "cls", "--name", "first", "--json"];
+    const { exitCode, stdout, stderr } = await runCommand(flags, home);
+    assert.equal(exitCode, 0, stderr);
+    const document = JSON.parse(stdout);
+    const rows = new Map<string, Row>(document.rows.map((row: Row) => [row.id, row]));
+    assert.deepEqual([...rows.keys()], ["full", "random", "untrained", "distilled"]);
+    const [full, untrained, distilled] = ["full", "untrained", "distilled"].map((id) => {
+      const row = rows.get(id);
+      assert.ok(row, id);
+      return row;
+    });
+    assert.ok(full && untrained && distilled);
+    assert.deepEqual([full.train_samples, full.gd_steps], [96, 18]);
+    assert.deepEqual([full.accuracy.n, full.accuracy.std], [1, null]);
+    assert.deepEqual([untrained.train_samples, untrained.accuracy.n], [0, 2]);
+    assert.deepEqual([distilled.train_samples, distilled.gd_steps], [2, 1]);
+    assert.deepEqual([distilled.variant, distilled.accuracy.n], ["unrestricted + cls", 3]);
+    assert.ok(distilled.accuracy.mean >= 0.9, `distilled ${distilled.accuracy.mean}`);
+    assert.ok(untrained.accuracy.mean <= 0.7, `untrained ${untrained.accuracy.mean}`);
+    assert.equal(document.ratio_to_full, distilled.accuracy.mean / full.accuracy.mean);
+    assert.equal(document.spec.name, "first");
+    assert.equal(document.spec.distilled.attention_labels, "ATTENTION_LABELS_CLS");
+    assert.equal(document.spec.outer.steps, 60);
+    assert.deepEqual(readdirSync(document.artifact).sort(), [
+      "distilled.safetensors",
+      "manifest.json",
+    ]);
+    assert.match(stderr, /Data set +colours: train 96, validation 16, test 24 rows, 2 classes/);
+    assert.match(stderr, /Preset +cpu, but .*sl unrestricted, al cls/);
+    assert.ok(!stderr.includes("\u001b"), "colour in a pipe");
+  });
+
+  it("takes the baselines of an earlier one, and prints a table with how to use the result", async () => {
+    const { exitCode, stdout, stderr } = await runCommand(FLAGS, home);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /Full data: accuracy [\d.]+ %, reused from an earlier experiment/);
+    assert.match(stdout, /^Data set colours · model /m);
+    assert.match(stdout, /│ Full data +│ +96 │ +18 │ +[\d.]+ │ 1 │/);
+    assert.match(stdout, /│ Distilled data +│ +2 │ +1 │ +[\d.]+ ± [\d.]+ │ 3 │/);
+    assert.match(stdout, /Ratio to full data: [\d.]+ %/);
+    assert.match(stdout, /reused\)/);
+    assert.ok(!stdout.includes("\u001b"), "colour in a pipe");
+    const usage = stdout.split("\n").filter((line) => /^ {2}(from|learner)/.test(line));
+    assert.equal(usage.length, 3);
+    const script = usage.map((line) => line.trim()).join("\n");
+    const answer = execFileSync(
+      PYTHON,
+      ["-c", `${script.replace("learner.predict", "print(learner.predict")})`],
+      {
+        encoding: "utf8",
+        env: { ...process.env, OMP_NUM_THREADS: "1" },
+      },
+    );
+    assert.match(answer, /warm|cold/);
+  });
+
+  it("in a dry run shows the resolved spec and the tasks, and stores nothing", async () => {
+    const artifacts = readdirSync(join(home, "artifacts"));
+    const { exitCode, stdout } = await runCommand(
+      [...FLAGS, "--dry-run", "--baselines", "full"],
+      home,
+    );
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /Steps +60 outer steps of 16 texts/);
+    assert.match(
+      stdout,
+      /1\. Distillation\n +2\. Evaluation \(3 inits\)\n +3\. Full data \(1 init\)\n$/,
+    );
+    assert.deepEqual(readdirSync(join(home, "artifacts")), artifacts);
+    const json = await runCommand([...FLAGS, "--dry-run", "--json"], home);
+    const document = JSON.parse(json.stdout);
+    assert.equal(document.spec.outer.steps, 60);
+    assert.equal(document.tasks.length, 5);
+    assert.equal(document.description.train_rows, 96);
+  });
+
+  it("that names a server which is not there ends with exit code 3", async () => {
+    const { exitCode, stdout } = await runCommand(["--server", "127.0.0.1:1", "--json"], home);
+    assert.equal(exitCode, 3);
+    assert.equal(JSON.parse(stdout).error.kind, "unavailable");
+  });
+
+  it("with wrong usage ends with exit code 2, one sentence, and a document with --json", async () => {
+    const plain = await runCommand(["--iner-lr", "1"], home);
+    assert.equal(plain.exitCode, 2);
+    assert.equal(plain.stdout, "");
+    assert.equal(plain.stderr, "Error unknown option '--iner-lr'; did you mean --inner-lr?\n");
+    const json = await runCommand(["--inner-lr", "0", "--json"], home);
+    assert.equal(json.exitCode, 2);
+    assert.deepEqual(JSON.parse(json.stdout), {
+      error: {
+        kind: "invalid",
+        message: "--inner-lr (inner.lr) must be > 0 and finite, got 0",
+        field: "inner.lr",
+      },
+    });
+  });
+});
