@@ -5,6 +5,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import type { Inspector, Log } from "../experiment/ports.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { type Facts, factsSchema } from "../spec/facts.js";
+import { VALIDATION_FRACTION } from "../spec/presets.js";
 import type { PythonBridge } from "./bridge.js";
 import type { Environment } from "./process-group.js";
 
@@ -82,7 +83,7 @@ function requestOf(draft: ExperimentSpec) {
     model: draft.model?.name || null,
     data_dir: draft.dataset?.dataDir || null,
     device: deviceOf(draft),
-    validation_fraction: draft.dataset?.validationFraction ?? null,
+    validation_fraction: draft.dataset?.validationFraction ?? VALIDATION_FRACTION,
   };
 }
 
