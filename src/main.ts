@@ -6,7 +6,7 @@ import { pino } from "pino";
 import type { HomeControlPlane } from "./cli/connection.js";
 import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
-import { createInterruption, type Interruption } from "./cli/interruption.js";
+import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
 import { type Terminal, terminalOf } from "./cli/terminal.js";
 import { openHome, startControlPlane } from "./control-plane.js";
 import type { Log } from "./experiment/ports.js";
@@ -17,6 +17,8 @@ const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
 /** One worker uses all cores of a CPU, and a second one on the same device would only wait. */
 const NUM_WORKERS = 1;
+/** Exit code of what was ended by Ctrl-C. */
+const INTERRUPTED = 130;
 /** Time for the first import of PyTorch on a slow disk. */
 const INSPECTION_TIMEOUT_MS = 120_000;
 
@@ -47,7 +49,11 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exit(exitCode);
 }
 
-function run(command: string, argv: readonly string[], surroundings: Surroundings) {
+function run(
+  command: string,
+  argv: readonly string[],
+  surroundings: Surroundings,
+): Promise<number> {
   switch (command) {
     case "experiment":
       return runExperiment(argv, {
@@ -55,12 +61,15 @@ function run(command: string, argv: readonly string[], surroundings: Surrounding
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
       });
     case "doctor":
-      return runDoctor(argv, {
-        ...surroundings,
-        nodeVersion: process.versions.node,
-        runningAt: () => runningAt(surroundings.home),
-        inspectPython: () => inspectPython(surroundings),
-      });
+      return Promise.race([
+        runDoctor(argv, {
+          ...surroundings,
+          nodeVersion: process.versions.node,
+          runningAt: () => runningAt(surroundings.home),
+          inspectPython: () => inspectPython(surroundings),
+        }),
+        aborted(surroundings.interruption.stop).then(() => INTERRUPTED),
+      ]);
     default:
       throw new Error(`no script of package.json runs ${JSON.stringify(command)}`);
   }

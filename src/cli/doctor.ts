@@ -8,6 +8,7 @@ import {
   checkNode,
   checkPython,
 } from "./doctor-checks.js";
+import { wrapText } from "./format.js";
 import { failureDocument } from "./result-document.js";
 import { type Colors, colorsOf, type Terminal } from "./terminal.js";
 
@@ -23,6 +24,8 @@ export interface DoctorSurroundings {
   readonly inspectPython: () => Promise<unknown>;
 }
 
+/** A mark and a space before the name, two spaces after it. */
+const MARK_COLUMNS = 4;
 const MARKS = { ok: "✓", warning: "!", error: "✗" } as const;
 
 /**
@@ -35,10 +38,10 @@ export async function runDoctor(
   argv: readonly string[],
   surroundings: DoctorSurroundings,
 ): Promise<number> {
-  const { stdout, stderr, hasColor } = surroundings.terminal;
+  const { stdout, stderr, hasColor, columns } = surroundings.terminal;
   const isJson = argv.includes("--json");
   try {
-    const parsed = parseArguments(doctorCommand(surroundings.terminal.columns), argv);
+    const parsed = parseArguments(doctorCommand(columns), argv);
     if (parsed.kind === "help") {
       stdout.write(parsed.text);
       return 0;
@@ -48,7 +51,7 @@ export async function runDoctor(
     stdout.write(
       isJson
         ? `${JSON.stringify({ ok: isWell, checks }, null, 2)}\n`
-        : renderChecks(checks, colorsOf(hasColor.stdout)),
+        : renderChecks(checks, colorsOf(hasColor.stdout), columns),
     );
     return isWell ? 0 : 1;
   } catch (thrown) {
@@ -67,14 +70,24 @@ async function allChecks(surroundings: DoctorSurroundings): Promise<Check[]> {
   return [checkNode(nodeVersion), homeCheck, planeCheck, ...pythonChecks];
 }
 
-/** The checks as lines, each remedy below what it is for. */
-export function renderChecks(checks: readonly Check[], colors: Colors): string {
-  const width = Math.max(...checks.map((check) => check.name.length));
+/**
+ * The checks as lines, each remedy below what it is for.
+ *
+ * @param columns width of a line; undefined where lines may be long.
+ */
+export function renderChecks(
+  checks: readonly Check[],
+  colors: Colors,
+  columns: number | undefined,
+): string {
+  const indent = Math.max(...checks.map((check) => check.name.length)) + MARK_COLUMNS;
+  const wrapped = (text: string) => wrapText(text, columns ?? Number.POSITIVE_INFINITY, indent);
   const paint = { ok: colors.green, warning: colors.yellow, error: colors.red };
   return checks
     .map(({ name, status, detail, remedy }) => {
-      const line = `${paint[status](MARKS[status])} ${name.padEnd(width)}  ${detail}\n`;
-      return remedy === "" ? line : `${line}${" ".repeat(width + 4)}→ ${remedy}\n`;
+      const start = `${paint[status](MARKS[status])} ${name.padEnd(indent - MARK_COLUMNS)}  `;
+      const line = `${start}${wrapped(detail)}\n`;
+      return remedy === "" ? line : `${line}${" ".repeat(indent)}${wrapped(`→ ${remedy}`)}\n`;
     })
     .join("");
 }

@@ -41,8 +41,8 @@ export function formatValue(value: number): string {
 /**
  * Breaks a text between words.
  *
- * @param columns of a line; a longer word stays whole.
- * @param indent of every line but the first.
+ * @param columns of a line, the indent included; a longer word stays whole.
+ * @param indent of every line; that of the first is there already.
  */
 export function wrapText(text: string, columns: number, indent: number): string {
   let line = "";

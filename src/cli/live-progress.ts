@@ -90,6 +90,8 @@ function createMultiBar(stream: Writable): MultiBar {
       format: formatBar,
       barsize: MAX_BAR_COLUMNS,
       clearOnComplete: true,
+      // A line above the bars moves them down, also those that have not changed.
+      forceRedraw: true,
       hideCursor: true,
       // Lines above the bar may be long; a bar is cut at the edge instead.
       linewrap: true,

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EventPresenter } from "../../src/cli/event-presenter.js";
+import { LiveProgress } from "../../src/cli/live-progress.js";
+import { PlainProgress } from "../../src/cli/plain-progress.js";
+import { joinParts, progressParts, taskEndText } from "../../src/cli/progress-text.js";
+import {
+  Event,
+  LogLine,
+  Progress,
+  State,
+  Task,
+} from "../../src/generated/stillhouse/v1/experiment.js";
+import { DISTILL, FULL } from "../fixtures/finished-experiment.js";
+import { RecordedOutput } from "../fixtures/recorded-output.js";
+
+const RUNNING: Task = { ...DISTILL, state: State.STATE_RUNNING, result: undefined };
+
+function distilling(done: number, stage = "distilling"): Progress {
+  return Progress.fromJSON({
+    stage,
+    done,
+    total: 1500,
+    per_second: 3.21,
+    seconds_left: 312,
+    values: { validation_accuracy: 0.9123, loss: 0.41234 },
+  });
+}
+
+const INFO = LogLine.fromJSON({ level: "LOG_LEVEL_INFO", message: "a line of the worker" });
+const DEBUG = LogLine.fromJSON({ level: "LOG_LEVEL_DEBUG", message: "of no interest" });
+
+describe("the text of a progress", () => {
+  it("says what is counted, the values, the speed and the time left", () => {
+    assert.equal(
+      joinParts(progressParts(distilling(510))),
+      "outer step 510/1,500 · loss 0.412 · validation 91.2 % · 3.21/s · 5 min 12 s left",
+    );
+  });
+
+  it("gives mean and deviation of an evaluation in percent", () => {
+    const progress = Progress.fromJSON({
+      stage: "evaluating",
+      done: 7,
+      total: 20,
+      values: { accuracy_mean: 0.9071, accuracy_std: 0.0021 },
+    });
+    assert.equal(joinParts(progressParts(progress)), "init 7/20 · accuracy 90.7 ± 0.2 %");
+  });
+
+  it("leaves out the least important where room is short: first the speed, never the count", () => {
+    const parts = progressParts(distilling(510));
+    assert.equal(
+      joinParts(parts, 71),
+      "outer step 510/1,500 · loss 0.412 · validation 91.2 % · 5 min 12 s left",
+    );
+    assert.equal(joinParts(parts, 40), "outer step 510/1,500 · 5 min 12 s left");
+    assert.equal(joinParts(parts, 3), "outer step 510/1,500");
+  });
+
+  it("of a stage that is not counted is its name", () => {
+    const loading = Progress.fromJSON({ stage: "loading", done: 0, total: 1 });
+    assert.equal(joinParts(progressParts(loading)), "loading");
+  });
+});
+
+describe("the sentence about an ended task", () => {
+  it("has its result, its time, and whether it was reused", () => {
+    assert.equal(
+      taskEndText(DISTILL),
+      "Distillation: kept outer step 1,400, validation 91.2 %, 12 min 5 s",
+    );
+    assert.equal(
+      taskEndText(FULL),
+      "Full data: accuracy 95.0 %, reused from an earlier experiment",
+    );
+  });
+
+  it("says why a lost one is tried again, and nothing of one that never ran", () => {
+    const failure = { kind: "FAILURE_KIND_WORKER_LOST", message: "the worker was killed" };
+    const lost = Task.fromJSON({
+      ...(Task.toJSON(RUNNING) as object),
+      state: "STATE_QUEUED",
+      failure,
+    });
+    assert.equal(taskEndText(lost), "Distillation: the worker was killed; it is tried again");
+    assert.equal(taskEndText({ ...RUNNING, state: State.STATE_CANCELLED, attempt: 0 }), undefined);
+    assert.equal(taskEndText(RUNNING), undefined);
+  });
+});
+
+describe("plain progress", () => {
+  it("is one line in ten seconds, and one whenever the stage changes", () => {
+    const out = new RecordedOutput();
+    let nowMs = 0;
+    const display = new PlainProgress(out, () => nowMs);
+    for (let step = 1; step <= 250; step++) {
+      display.progress(RUNNING, distilling(step));
+      nowMs += 100;
+    }
+    assert.equal(out.lines.length, 3);
+    assert.match(out.lines[1] ?? "", /^Distillation: 6\.7 %, outer step 101\/1,500 · loss/);
+    display.progress(RUNNING, distilling(250, "validating"));
+    assert.match(out.lines[3] ?? "", /init 250/);
+    display.log(INFO);
+    display.log(DEBUG);
+    display.task(DISTILL);
+    assert.deepEqual(out.lines.slice(4), [
+      "a line of the worker",
+      "Distillation: kept outer step 1,400, validation 91.2 %, 12 min 5 s",
+    ]);
+    assert.ok(!out.text.includes("\u001b"));
+  });
+});
+
+/** What stands on a terminal after it was told this: only the sequences that the bars use. */
+function screenAfter(text: string): string[] {
+  const lines = [""];
+  let row = 0;
+  let column = 0;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the terminal's own
+  for (const [token] of text.matchAll(/\u001b\[[?\d;]*[A-Za-z]|\n|\r|[^\u001b\n\r]+/g)) {
+    if (token === "\n") {
+      row++;
+      column = 0; // the terminal of a person turns a line feed into a new line
+      lines[row] ??= "";
+    } else if (token === "\r") {
+      column = 0;
+    } else if (token.startsWith("\u001b")) {
+      const count = Number.parseInt(token.slice(2), 10) || 0;
+      const command = token.at(-1);
+      const line = lines[row] ?? "";
+      if (command === "A") row = Math.max(0, row - (count || 1));
+      if (command === "G") column = (count || 1) - 1;
+      if (command === "K") lines[row] = count === 2 ? "" : line.slice(0, column);
+      if (command === "J") lines.splice(row, lines.length, line.slice(0, column));
+    } else {
+      const line = (lines[row] ?? "").padEnd(column);
+      lines[row] = line.slice(0, column) + token + line.slice(column + token.length);
+      column += token.length;
+    }
+  }
+  return lines.map((line) => line.trimEnd()).filter((line) => line !== "");
+}
+
+describe("live progress", () => {
+  const REDRAWN_MS = 450;
+
+  it("keeps one bar at the end, with all lines whole above it", async () => {
+    const out = new RecordedOutput(80);
+    const display = new LiveProgress(out);
+    display.note("before");
+    display.progress(RUNNING, distilling(10));
+    await sleep(REDRAWN_MS);
+    display.log(INFO);
+    display.log(DEBUG);
+    display.progress(RUNNING, distilling(750));
+    await sleep(REDRAWN_MS);
+    const screen = screenAfter(out.text);
+    assert.deepEqual(screen.slice(0, -1), ["before", "a line of the worker"]);
+    const bar = screen.at(-1) ?? "";
+    assert.match(bar, /^Distillation █+░+ +50 % {2}outer step 750\/1,500 .* left$/);
+    assert.ok(bar.length < 80);
+    display.task(DISTILL);
+    display.note("after");
+    assert.deepEqual(screenAfter(out.text), [
+      "before",
+      "a line of the worker",
+      "Distillation: kept outer step 1,400, validation 91.2 %, 12 min 5 s",
+      "after",
+    ]);
+    assert.ok(out.text.lastIndexOf("\u001b[?25h") > out.text.lastIndexOf("\u001b[?25l"), "cursor");
+  });
+
+  it("has a bar for each running task, and leaves the terminal in order when it is closed", async () => {
+    const out = new RecordedOutput(80);
+    const display = new LiveProgress(out);
+    display.progress(RUNNING, distilling(10));
+    display.progress({ ...FULL, state: State.STATE_RUNNING }, distilling(20, "training"));
+    await sleep(REDRAWN_MS);
+    display.note("a sentence");
+    await sleep(REDRAWN_MS);
+    const [sentence, ...bars] = screenAfter(out.text);
+    assert.equal(sentence, "a sentence");
+    assert.match(bars[0] ?? "", /^Distillation /);
+    assert.match(bars[1] ?? "", /^Full data /);
+    assert.equal(bars.length, 2);
+    display.note("the last one");
+    display.close();
+    assert.deepEqual(screenAfter(out.text), ["a sentence", "the last one"]);
+  });
+});
+
+describe("the events of an experiment", () => {
+  it("are shown by what they are, also progress of tasks known from the first one", () => {
+    const out = new RecordedOutput();
+    const presenter = new EventPresenter(new PlainProgress(out, () => 0));
+    const shown = (taskId: string, kind: Event["kind"]) =>
+      presenter.show({ ...Event.create(), taskId, kind });
+    shown("", {
+      $case: "experiment",
+      value: { ...Event.create(), tasks: [RUNNING] } as never,
+    });
+    shown(RUNNING.id, { $case: "progress", value: distilling(1) });
+    shown("unknown", { $case: "progress", value: distilling(1) });
+    shown(RUNNING.id, { $case: "log", value: INFO });
+    shown(RUNNING.id, { $case: "metrics", value: { points: [] } });
+    shown(RUNNING.id, { $case: "task", value: DISTILL });
+    assert.deepEqual(
+      out.lines.map((line) => line.slice(0, 20)),
+      ["Distillation: 0.1 %,", "a line of the worker", "Distillation: kept o"],
+    );
+  });
+});
