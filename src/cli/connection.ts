@@ -89,11 +89,8 @@ export class Connection {
 
   /** Whether the error was that a joined control plane has ended, and there is one again. */
   async recovered(error: unknown): Promise<boolean> {
-    const isGone =
-      error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_UNAVAILABLE;
-    if (!isGone || this.#openHome === undefined || this.#controlPlane?.kind !== "joined") {
-      return false;
-    }
+    if (!isEnding(error) || this.#openHome === undefined) return false;
+    if (this.#controlPlane?.kind !== "joined") return false;
     this.#takingOver ??= this.#takeOver(this.#openHome, error).finally(() => {
       this.#takingOver = undefined;
     });
@@ -130,4 +127,13 @@ export class Connection {
       () => false,
     );
   }
+}
+
+/** A server that shuts down cancels the calls that it has; nobody else cancels one. */
+function isEnding(error: unknown): error is StillhouseError {
+  if (!(error instanceof StillhouseError)) return false;
+  return (
+    error.kind === FailureKind.FAILURE_KIND_UNAVAILABLE ||
+    error.kind === FailureKind.FAILURE_KIND_CANCELLED
+  );
 }
