@@ -134,7 +134,9 @@ async function openControlPlane(
 /** Everything goes to a file; what a person should know is noted besides, without its stack. */
 function logOf(home: string, showsTraces: boolean, note: (sentence: string) => void): Log {
   const dest = join(home, "logs", "control-plane.log");
-  const file = pino({ level: "debug" }, pino.destination({ dest, mkdir: true, sync: true }));
+  const destination = pino.destination({ dest, mkdir: true, sync: true });
+  destination.on("error", () => undefined); // a full disk shows where it matters: at the results
+  const file = pino({ level: "debug" }, destination);
   const tell = (message: string) => note(showsTraces ? message : (message.split("\n")[0] ?? ""));
   return {
     debug: (message) => file.debug(message),

@@ -60,11 +60,12 @@ export async function runExperiment(
     const error = fromFailure(toFailure(thrown));
     output.progress.close();
     output.failure(error, run?.experimentId, surroundings.showsTraces);
+    if (MAY_GO_ON.includes(error.kind)) run?.noteHowToGoOn();
     return SURFACES[error.kind].exitCode;
   }
 }
 
-/** Failures whose cause may be gone at the next try; of the others the same try fails again. */
+/** Failures whose cause may be gone at the next try; after others the same try fails again. */
 const MAY_GO_ON: readonly FailureKind[] = [
   FailureKind.FAILURE_KIND_EXHAUSTED,
   FailureKind.FAILURE_KIND_WORKER_LOST,
@@ -80,6 +81,7 @@ class ExperimentRun {
   readonly #surroundings: ExperimentSurroundings;
   readonly #output: ExperimentOutput;
   #connection: Connection | undefined;
+  #hasJoined = false;
   experimentId: string | undefined;
 
   constructor(request: Asked, surroundings: ExperimentSurroundings, output: ExperimentOutput) {
@@ -98,6 +100,13 @@ class ExperimentRun {
     await Promise.race([killed, this.#run()]);
   }
 
+  /** For a failure that leaves behind what is done. */
+  noteHowToGoOn(): void {
+    if (this.experimentId === undefined) return;
+    const command = this.#resumeCommand(this.experimentId);
+    this.#output.progress.note(`What is done is kept; go on with it: ${command}`);
+  }
+
   async #run(): Promise<void> {
     const connection = await this.#connected();
     this.#connection = connection;
@@ -114,8 +123,19 @@ class ExperimentRun {
     const { server } = this.#request;
     if (server !== undefined) return Promise.resolve(Connection.toServer(server));
     const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
+    return Connection.toHome((ids) => this.#openHome(ids), adopt);
+  }
+
+  async #openHome(adopt: readonly string[]): Promise<HomeControlPlane> {
     const note = (sentence: string) => this.#output.progress.note(sentence);
-    return Connection.toHome((ids) => this.#surroundings.openHome(ids, note), adopt);
+    const controlPlane = await this.#surroundings.openHome(adopt, note);
+    if (controlPlane.kind === "joined" && !this.#hasJoined) {
+      this.#hasJoined = true;
+      note("Another command runs on this home; this one shares its worker and may have to wait");
+    } else if (controlPlane.kind === "started" && this.#hasJoined) {
+      note("The other command has ended; this one goes on by itself");
+    }
+    return controlPlane;
   }
 
   async #runNew(
@@ -210,15 +230,8 @@ class ExperimentRun {
 
   #failed(experiment: Experiment | undefined): StillhouseError {
     const failure = experiment?.failure;
-    if (experiment === undefined || failure === undefined) {
-      throw new Error("a failed experiment has a failure");
-    }
-    if (!MAY_GO_ON.includes(failure.kind)) return fromFailure(failure);
-    const command = this.#resumeCommand(experiment.id);
-    return fromFailure({
-      ...failure,
-      message: `${failure.message}\nWhat is done is kept; go on with it: ${command}`,
-    });
+    if (failure === undefined) throw new Error("a failed experiment has a failure");
+    return fromFailure(failure);
   }
 
   #resumeCommand(id: string): string {

@@ -121,3 +121,18 @@ describe("an experiment", () => {
     });
   });
 });
+
+describe("doctor", () => {
+  it("asks the real Python, and finds nothing that keeps an experiment from running", async () => {
+    const { exitCode, stdout, stderr } = await runCommand(["--json"], home, "doctor");
+    assert.equal(exitCode, 0, stderr);
+    const { ok, checks } = JSON.parse(stdout);
+    assert.equal(ok, true);
+    const names = checks.map((check: { name: string }) => check.name);
+    for (const name of ["Node", "Home", "Control plane", "Python", "PyTorch", "Devices"]) {
+      assert.ok(names.includes(name), name);
+    }
+    const unwell = checks.filter((check: { status: string }) => check.status !== "ok");
+    for (const { name, remedy } of unwell) assert.notEqual(remedy, "", name);
+  });
+});

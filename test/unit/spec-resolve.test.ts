@@ -78,7 +78,6 @@ describe("the preset", () => {
       "distilled.seq_len",
       "outer.epochs",
       "outer.steps",
-      "outer.validations",
       "evaluation.inits",
       "evaluation.baseline_inits",
     ];
