@@ -74,6 +74,7 @@ export class Dispatcher implements WorkerListener {
       const { leases, roster, timings, pool } = this.#parts;
       for (const { lease, reason } of leases.expired()) this.#giveUp(lease, reason);
       for (const workerId of roster.startingFor(timings.startUpMs)) pool.kill(workerId);
+      for (const workerId of roster.leavingFor(timings.stopGraceMs)) pool.kill(workerId);
       for (const workerId of roster.idleFor(timings.leaseMs)) this.#remove(workerId);
     });
     this.dispatch();
@@ -148,7 +149,8 @@ export class Dispatcher implements WorkerListener {
     this.#guard(() => {
       const lease = this.#parts.leases.ofWorker(workerId);
       if (lease) this.#giveUp(lease, reason);
-      else this.#remove(workerId);
+      // Its process is given time to end by itself.
+      else this.#parts.roster.leaving(workerId);
     });
     this.dispatch();
   }

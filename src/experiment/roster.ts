@@ -6,7 +6,7 @@ interface Entry {
   /** Tells one process with this id from a later one; empty before it said hello. */
   readonly process: string;
   state: "starting" | "idle" | "busy" | "leaving";
-  /** When it was last heard or, before that, launched, on the monotonic clock. */
+  /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
   heardAtMs: number;
 }
 
@@ -45,7 +45,7 @@ export class Roster {
 
   heard(workerId: string): void {
     const entry = this.#entries.get(workerId);
-    if (entry) entry.heardAtMs = this.#monotonicMs();
+    if (entry && entry.state !== "leaving") entry.heardAtMs = this.#monotonicMs();
   }
 
   busy(workerId: string): void {
@@ -59,8 +59,11 @@ export class Roster {
 
   /** It gets no more tasks; of a local one the entry stays until its process has ended. */
   leaving(workerId: string): void {
-    if (this.#entries.get(workerId)?.isLocal) this.#move(workerId, "leaving");
-    else this.#entries.delete(workerId);
+    const entry = this.#entries.get(workerId);
+    if (!entry?.isLocal) this.#entries.delete(workerId);
+    else if (entry.state !== "leaving") {
+      this.#set({ ...entry, state: "leaving", heardAtMs: this.#monotonicMs() });
+    }
   }
 
   remove(workerId: string): void {
@@ -95,6 +98,11 @@ export class Roster {
   /** Workers without a task that were not heard for this long. */
   idleFor(durationMs: number): string[] {
     return this.#silent("idle", durationMs);
+  }
+
+  /** Workers of this machine that should have ended this long ago. */
+  leavingFor(durationMs: number): string[] {
+    return this.#silent("leaving", durationMs);
   }
 
   #silent(state: Entry["state"], durationMs: number): string[] {

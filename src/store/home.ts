@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { storageFailure } from "./storage-failure.js";
 
 /** Logs of workers that are kept; older ones are removed at start. */
@@ -18,7 +18,8 @@ export interface HomePaths {
   readonly logs: string;
 }
 
-export function homePaths(home: string): HomePaths {
+export function homePaths(folder: string): HomePaths {
+  const home = resolve(folder);
   return {
     home,
     database: join(home, "stillhouse.db"),
@@ -34,7 +35,7 @@ export function homePaths(home: string): HomePaths {
 export function makeHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {
-    for (const folder of [home, paths.artifacts, paths.work, paths.logs]) {
+    for (const folder of [paths.home, paths.artifacts, paths.work, paths.logs]) {
       mkdirSync(folder, { recursive: true });
     }
   } catch (error) {

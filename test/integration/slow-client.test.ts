@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { credentials } from "@grpc/grpc-js";
+import { artifactService } from "../../src/api/grpc/artifact-service.js";
+import { experimentService } from "../../src/api/grpc/experiment-service.js";
+import { GrpcServer } from "../../src/api/grpc/server.js";
+import type { Dispatcher } from "../../src/experiment/dispatcher.js";
+import type { Experiments } from "../../src/experiment/experiments.js";
+import { Event } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentServiceClient } from "../../src/generated/stillhouse/v1/service.js";
+import { ArtifactFolder } from "../../src/store/artifact-folder.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+
+const NUM_EVENTS = 5_000;
+const MESSAGE = "x".repeat(2_000);
+
+it("a client that does not read holds the server up and costs it no memory", async (test) => {
+  let numMade = 0;
+  async function* watch(): AsyncGenerator<Event> {
+    while (numMade < NUM_EVENTS) {
+      const kind = { $case: "log" as const, value: { message: MESSAGE } };
+      yield Event.fromPartial({ sequence: BigInt(++numMade), kind });
+    }
+  }
+  const experiments: Pick<Experiments, "watch"> = { watch };
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: assert.fail };
+  const artifacts = new ArtifactFolder(temporaryFolder(test));
+  const server = new GrpcServer(
+    experimentService(experiments as Experiments, log),
+    artifactService({} as Dispatcher, artifacts, log),
+  );
+  const client = new ExperimentServiceClient(await server.listen(), credentials.createInsecure());
+  afterwards(test, () => server.stop(100));
+  afterwards(test, () => client.close());
+
+  const call = client.watchExperiment({ experimentId: "e", afterSequence: 0n });
+  const responses = call[Symbol.asyncIterator]();
+  let expected = 0n;
+  const read = async () => {
+    const { value, done } = await responses.next();
+    if (done) return false;
+    assert.equal(value.event?.sequence, ++expected);
+    return true;
+  };
+  await read();
+  await sleep(500);
+  const numMadeWhileStalled = numMade;
+  await sleep(300);
+  assert.equal(numMade, numMadeWhileStalled, "it waits");
+  assert.ok(numMade < NUM_EVENTS / 4, `${numMade} events were made for nobody`);
+  while (await read()) {
+    // To the end.
+  }
+  assert.equal(expected, BigInt(NUM_EVENTS));
+});

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { storageFailure } from "../../src/store/storage-failure.js";
+
+function failureOf(code: string): StillhouseError {
+  const failure = storageFailure(Object.assign(new Error("low-level words"), { code }), "/home/x");
+  assert.ok(failure instanceof StillhouseError, code);
+  return failure;
+}
+
+it("a full disk is EXHAUSTED, and everything else about a disk is the ENVIRONMENT", () => {
+  for (const code of ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "ENOSPC", "EDQUOT", "EFBIG"]) {
+    const failure = failureOf(code);
+    assert.equal(failure.kind, FailureKind.FAILURE_KIND_EXHAUSTED, code);
+    assert.match(failure.message, /^\/home\/x could not be written: the disk is full/);
+    assert.equal(failure.retryable, true);
+  }
+  const others = ["SQLITE_READONLY_DBMOVED", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB"];
+  for (const code of [...others, "SQLITE_BUSY", "SQLITE_IOERR_READ", "EROFS", "EACCES", "EPERM"]) {
+    const failure = failureOf(code);
+    assert.equal(failure.kind, FailureKind.FAILURE_KIND_ENVIRONMENT, code);
+    assert.match(failure.message, /^\/home\/x /, code);
+    assert.doesNotMatch(failure.message, /low-level/);
+  }
+});
+
+it("what is no failure of the disk passes through", () => {
+  const defect = new TypeError("x is not a function");
+  assert.equal(storageFailure(defect, "/home/x"), defect);
+  const constraint = Object.assign(new Error("UNIQUE"), { code: "SQLITE_CONSTRAINT_UNIQUE" });
+  assert.equal(storageFailure(constraint, "/home/x"), constraint);
+});
