@@ -30,19 +30,47 @@ export const nodePackages = {
   },
 
   async build({ root, env, run, progress }) {
-    let numFetched = 0;
     const logPath = join(root, ".setup", "npm.log");
-    const onLine = (/** @type {string} */ line) => {
-      if (/^npm http (fetch|cache)/.test(line)) progress.detail(`${++numFetched} packages fetched`);
-      if (/attempt \d+ failed/.test(line))
-        progress.detail("the registry does not answer, retrying");
-    };
+    const onLine = createNpmReader(numPackages(root), (text) => progress.detail(text));
     const { exitCode, output } = await run("npm", NPM_CI, { env, logPath, onLine });
     if (exitCode === 127) throw new SetupError(NO_NPM);
     if (exitCode !== 0) throw explain({ tool: "npm", root, logPath }, output, exitCode);
     writeStamp(stampPath(root), { fingerprint: wanted(root) });
   },
 };
+
+/**
+ * Turns npm's lines into how far it is.
+ *
+ * @param {number} total
+ * @param {(text: string) => void} show
+ * @returns {(line: string) => void}
+ */
+export function createNpmReader(total, show) {
+  let numFetched = 0;
+  return (line) => {
+    if (/^npm http (fetch|cache) .*\.tgz/.test(line) && !/attempt \d+ failed/.test(line)) {
+      numFetched += 1;
+      show(`${Math.min(numFetched, total)} of ${total} packages`);
+    }
+    if (/attempt \d+ failed/.test(line)) show("the registry does not answer, retrying");
+  };
+}
+
+/** How many packages of the lock file this platform takes. @param {string} root */
+function numPackages(root) {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  /** @type {Array<{ os?: string[], cpu?: string[], libc?: string[] }>} */
+  const entries = Object.values(packages);
+  const fits = (/** @type {string[] | undefined} */ allowed, /** @type {string} */ have) =>
+    !allowed || allowed.includes(have);
+  const ours = entries.filter(
+    ({ os, cpu, libc }) =>
+      fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, "glibc"),
+  );
+  // The first entry is the project itself.
+  return ours.length - 1;
+}
 
 const NO_NPM =
   "npm is not on the PATH. It comes with Node from nodejs.org; on Debian or Ubuntu: sudo apt-get install npm";

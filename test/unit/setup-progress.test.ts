@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { createNpmReader } from "../../src/setup/node-packages.mjs";
 import { createPipReader } from "../../src/setup/pip-output.mjs";
 
 test("pip's lines become the package, its place among all, and the megabytes of its download", () => {
@@ -29,4 +30,20 @@ test("what pip installs beyond the lock file does not count as progress through 
   read("Collecting torch==2.13.0 (from -r requirements.lock (line 1))");
   read("Collecting nvidia-cublas (from torch==2.13.0->-r requirements.lock)");
   assert.deepEqual(shown, ["torch 2.13.0 (1 of 2)", "nvidia-cublas (1 of 2)"]);
+});
+
+test("npm's lines become the packages fetched of all, whatever else it asks the registry", () => {
+  const shown: string[] = [];
+  const read = createNpmReader(2, (text) => shown.push(text));
+  read("npm http fetch GET 200 https://registry.example/zod 90ms (cache miss)");
+  read(
+    "npm http fetch GET https://registry.example/zod/-/zod-4.tgz attempt 1 failed with ETIMEDOUT",
+  );
+  read("npm http fetch GET 200 https://registry.example/zod/-/zod-4.tgz 90ms (cache miss)");
+  read("npm http fetch GET 200 https://registry.example/yaml/-/yaml-2.tgz 90ms (cache miss)");
+  assert.deepEqual(shown, [
+    "the registry does not answer, retrying",
+    "1 of 2 packages",
+    "2 of 2 packages",
+  ]);
 });
