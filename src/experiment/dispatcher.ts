@@ -43,6 +43,8 @@ export class Dispatcher implements WorkerListener {
   #isDraining = false;
   #fault: StillhouseError | undefined;
   #idleWaiters: (() => void)[] = [];
+  /** No worker is launched before, on the monotonic clock. */
+  #launchAfterMs = 0;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -162,7 +164,7 @@ export class Dispatcher implements WorkerListener {
       roster.remove(workerId);
       const lease = leases.ofWorker(workerId);
       if (lease) this.#lose(lease, exit.reason, exit.logTail);
-      if (failedToStart && !this.#isDraining && roster.size() === 0) this.#failReady(exit);
+      if (failedToStart && !this.#isDraining) this.#startFailed(workerId, exit);
     });
     this.dispatch();
   }
@@ -182,7 +184,8 @@ export class Dispatcher implements WorkerListener {
   }
 
   #launchFor(ready: readonly Task[]): void {
-    const { roster, pool, ids, ledger, numWorkers } = this.#parts;
+    const { roster, pool, ids, ledger, numWorkers, clock } = this.#parts;
+    if (clock.monotonicMs() < this.#launchAfterMs) return;
     const waiting = ready.slice(roster.numStarting());
     for (const task of waiting.slice(0, Math.max(0, numWorkers - roster.numLocal()))) {
       const workerId = ids.worker();
@@ -239,7 +242,14 @@ export class Dispatcher implements WorkerListener {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
-  /** No worker can be started: what waits for one would wait for ever. */
+  /** While others work, the next try waits; with none, what waits for a worker would for ever. */
+  #startFailed(workerId: string, exit: WorkerExit): void {
+    const { roster, timings, clock, log } = this.#parts;
+    log.warn(`worker ${workerId} could not be started: ${exit.reason}\n${exit.logTail}`);
+    if (roster.size() === 0) this.#failReady(exit);
+    else this.#launchAfterMs = clock.monotonicMs() + timings.startUpMs;
+  }
+
   #failReady(exit: WorkerExit): void {
     const lastLine = exit.logTail.trim().split("\n").at(-1) ?? "";
     const detail = lastLine === "" ? exit.reason : `${exit.reason}: ${lastLine}`;

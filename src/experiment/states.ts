@@ -25,13 +25,9 @@ const TASK_TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
   [State.UNRECOGNIZED]: [],
 };
 
-export function mayMove(from: State, to: State): boolean {
-  return TASK_TRANSITIONS[from].includes(to);
-}
-
 /** Throws INTERNAL when a task may not go from one state to the other. */
 export function assertMayMove(taskId: string, from: State, to: State): void {
-  if (mayMove(from, to)) return;
+  if (TASK_TRANSITIONS[from].includes(to)) return;
   throw new StillhouseError(
     FailureKind.FAILURE_KIND_INTERNAL,
     `task ${taskId} cannot go from ${from} to ${to}`,

@@ -5,7 +5,7 @@ import { type ExperimentRecord, isEvaluate, mustStop, type TaskRecord } from "./
 import { assertMayMove, isEnded } from "./states.js";
 
 /** A task whose attempts were lost this often is not tried again. */
-export const MAX_LOST_ATTEMPTS = 3;
+const MAX_LOST_ATTEMPTS = 3;
 
 /** Gives a queued task to a worker under the next attempt number. */
 export function leaseTask(record: ExperimentRecord, taskId: string, now: Date): ExperimentRecord {

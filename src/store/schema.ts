@@ -3,7 +3,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import { SqlFile } from "./database.js";
 
 /** Rises with every change of the tables; kept in the file as SQLite's user_version. */
-export const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 1;
 
 /**
  * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.

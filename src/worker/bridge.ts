@@ -14,6 +14,8 @@ export interface PythonBridgeOptions {
   readonly logPath: string;
   /** Time that one call may take. */
   readonly timeoutMs: number;
+  /** Python ends when it was not asked for so long, since PyTorch holds much memory. */
+  readonly idleMs?: number;
 }
 
 /** The part of pythonia's Bridge that is used. */
@@ -42,6 +44,7 @@ interface Answer {
 const EXCEPTION = "\u0000exception\u0000";
 const MODULE = "stillhouse_worker.inspection";
 const STOP_GRACE_MS = 2_000;
+const IDLE_MS = 60_000;
 
 /**
  * Short questions to a Python process, one at a time.
@@ -55,6 +58,7 @@ export class PythonBridge {
   #python: RunningPython | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #isStopped = false;
+  #idle: NodeJS.Timeout | undefined;
 
   constructor(options: PythonBridgeOptions) {
     this.#options = options;
@@ -75,6 +79,7 @@ export class PythonBridge {
   /** Ends Python; calls that wait for it fail. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    clearTimeout(this.#idle);
     await this.#python?.stop();
   }
 
@@ -85,10 +90,16 @@ export class PythonBridge {
 
   async #ask(inspection: Inspection, request: string): Promise<unknown> {
     if (this.#isStopped) throw unusable("it has been stopped", "");
+    clearTimeout(this.#idle);
     if (this.#python === undefined || this.#python.hasEnded) {
       this.#python = new RunningPython(this.#options);
     }
-    return okOf(await this.#python.call(inspection, request));
+    const python = this.#python;
+    try {
+      return okOf(await python.call(inspection, request));
+    } finally {
+      this.#idle = setTimeout(() => python.stop(), this.#options.idleMs ?? IDLE_MS).unref();
+    }
   }
 }
 

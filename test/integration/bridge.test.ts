@@ -26,10 +26,11 @@ function pythonWith(test: TestContext, inspection: string, main = "") {
   return { PATH: process.env.PATH, PYTHONPATH: folder };
 }
 
-function bridgeTo(test: TestContext, inspection: string, timeoutMs = 20_000) {
+function bridgeTo(test: TestContext, inspection: string, limits = {}) {
   const env = pythonWith(test, inspection);
   const logPath = join(temporaryFolder(test), "inspection.log");
-  const bridge = new PythonBridge({ pythonPath: PYTHON, env, logPath, timeoutMs });
+  const options = { pythonPath: PYTHON, env, logPath, timeoutMs: 20_000, ...limits };
+  const bridge = new PythonBridge(options);
   afterwards(test, () => bridge.stop());
   return { bridge, logPath };
 }
@@ -135,9 +136,18 @@ def system(request): return json.dumps({"ok": os.getpid()})
 
   it("ends a Python that gives no answer in time", async (test) => {
     const hangs = "import time\ndef system(request): time.sleep(60)";
-    const { bridge } = bridgeTo(test, hangs, 1_500);
+    const { bridge } = bridgeTo(test, hangs, { timeoutMs: 1_500 });
     const slow = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /no answer within 1\.5 s/);
     await assert.rejects(bridge.ask("system", {}), slow);
+  });
+
+  it("ends a Python that is not asked any more, and starts it anew when it is", async (test) => {
+    const inspection = "import os\ndef system(request): return json.dumps({'ok': os.getpid()})";
+    const { bridge } = bridgeTo(test, inspection, { idleMs: 100 });
+    const first = await bridge.ask("system", {});
+    assert.equal(await bridge.ask("system", {}), first);
+    await sleep(600);
+    assert.notEqual(await bridge.ask("system", {}), first);
   });
 
   it("says so when there is no Python, without a crash", async (test) => {

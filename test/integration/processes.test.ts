@@ -118,6 +118,19 @@ describe("a worker process", { timeout: 30_000 }, () => {
     assert.equal(failure?.traceback, "Traceback\nNo module named torch");
   });
 
+  it("that cannot be started beside one that works is not started again and again", async (test) => {
+    const starts = join(temporaryFolder(test), "starts");
+    const dying = script(test, `echo start >> "${starts}"; exit 1`);
+    const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: dying });
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(resolvedSpec(), "");
+    await until(() => existsSync(starts));
+    await sleep(500);
+    for (let count = 0; count < 5; count++) await worker.finishNext();
+    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal(readFileSync(starts, "utf8"), "start\n");
+  });
+
   it("that says no hello is ended and fails the experiment", async (test) => {
     const silent = script(test, "exec sleep 600");
     const timings = { startUpMs: 300 };

@@ -18,7 +18,7 @@ import { TestWorker } from "./test-worker.js";
 /** Short enough for a test, long enough for a machine that does other things besides. */
 export const QUICK: Partial<Timings> = {
   heartbeatIntervalMs: 50,
-  leaseMs: 5_000,
+  leaseMs: 20_000,
   stopGraceMs: 2_000,
   tickMs: 50,
 };

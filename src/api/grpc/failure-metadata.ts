@@ -3,16 +3,17 @@ import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "
 import { Failure } from "../../generated/stillhouse/v1/failure.js";
 
 /** Trailing metadata of a failed call: the bytes of a Failure. */
-export const FAILURE_KEY = "stillhouse-failure-bin";
+const FAILURE_KEY = "stillhouse-failure-bin";
 
 /** gRPC implementations take about 8 KiB of metadata; the end of a traceback says the most. */
 const MAX_TRACEBACK_CHARACTERS = 3_000;
+const MAX_MESSAGE_CHARACTERS = 1_000;
 
 /** Any thrown value as the status of a gRPC call. */
 export function statusOf(thrown: unknown): StatusObject {
-  const failure = toFailure(thrown);
+  const failure = forMetadata(toFailure(thrown));
   const metadata = new Metadata();
-  const bytes = Failure.encode(forMetadata(failure)).finish();
+  const bytes = Failure.encode(failure).finish();
   metadata.set(FAILURE_KEY, Buffer.from(bytes));
   return { code: SURFACES[failure.kind].grpcStatus, details: failure.message, metadata };
 }
@@ -41,8 +42,9 @@ export function errorOf(error: ServiceError, address: string): StillhouseError {
 }
 
 function forMetadata(failure: Failure): Failure {
+  const message = failure.message.slice(0, MAX_MESSAGE_CHARACTERS);
   const traceback = failure.traceback.slice(-MAX_TRACEBACK_CHARACTERS);
   // What caused it is told in one level, without its own traceback.
   const cause = failure.cause && { ...failure.cause, traceback: "", cause: undefined };
-  return { ...failure, traceback, cause };
+  return { ...failure, message, traceback, cause };
 }

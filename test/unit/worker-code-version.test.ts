@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { codeVersion } from "../../src/worker/code-version.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
+
+it("the code version changes with what computes, and with nothing else", (test) => {
+  const folder = temporaryFolder(test);
+  mkdirSync(join(folder, "stillhouse_worker", "tasks", "__pycache__"), { recursive: true });
+  mkdirSync(join(folder, "tests"));
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
+  write("stillhouse_worker/__init__.py", "");
+  write("stillhouse_worker/tasks/distill.py", "a = 1");
+  write("requirements.lock", "torch==1");
+  const original = codeVersion(folder);
+  assert.match(original, /^[0-9a-f]{64}$/);
+  write("stillhouse_worker/tasks/__pycache__/distill.pyc", "bytes");
+  write("tests/test_distill.py", "b = 1");
+  write("pyproject.toml", "[tool.ruff]");
+  assert.equal(codeVersion(folder), original);
+  const seen = new Set([original]);
+  write("stillhouse_worker/tasks/distill.py", "a = 2");
+  seen.add(codeVersion(folder));
+  write("requirements.lock", "torch==2");
+  seen.add(codeVersion(folder));
+  write("stillhouse_worker/tasks/other.py", "");
+  seen.add(codeVersion(folder));
+  assert.equal(seen.size, 4);
+});
