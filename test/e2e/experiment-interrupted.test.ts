@@ -5,7 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { descendants, isAlive, RunningCommand, runCommand } from "../fixtures/command.js";
+import {
+  descendants,
+  type Ended,
+  isAlive,
+  RunningCommand,
+  runCommand,
+} from "../fixtures/command.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 
 const FLAGS = [...tinyFlags(tinyDataAndModel()), "--baselines", "none", "--json"];
@@ -16,17 +22,16 @@ const DISTILLING = /Distillation: .*outer step/;
 const EXPERIMENT = /^Experiment ([0-9a-f]+)$/m;
 
 const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
-after(() => rmSync(home, { recursive: true, force: true }));
+const homeOfReference = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+after(() => {
+  for (const folder of [home, homeOfReference]) rmSync(folder, { recursive: true, force: true });
+});
 
-function distilledBytes(artifact: string): string {
-  const content = readFileSync(join(artifact, "distilled.safetensors"));
-  return createHash("sha256").update(content).digest("hex");
-}
-
-async function artifactOf(args: readonly string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await runCommand(args, home);
+/** Hash of the distilled data of a run that succeeded. */
+function distilledBytes({ exitCode, stdout, stderr }: Ended): string {
   assert.equal(exitCode, 0, stderr);
-  return JSON.parse(stdout).artifact;
+  const content = readFileSync(join(JSON.parse(stdout).artifact, "distilled.safetensors"));
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** A worker that was left alone first waits a while for an answer to its last report. */
@@ -39,10 +44,9 @@ async function allEnded(pids: readonly number[]): Promise<boolean> {
 }
 
 describe("an interrupted experiment", () => {
-  let uninterrupted = "";
+  const uninterrupted = runCommand(INTERRUPTIBLE, homeOfReference).then(distilledBytes);
 
   it("stops after a checkpoint, says how to go on, and leaves no process behind", async () => {
-    uninterrupted = distilledBytes(await artifactOf(INTERRUPTIBLE));
     const run = new RunningCommand(INTERRUPTIBLE, home);
     const id = await run.sees(EXPERIMENT);
     await run.sees(DISTILLING);
@@ -57,10 +61,9 @@ describe("an interrupted experiment", () => {
     assert.equal(document.experiment_id, id);
     assert.match(stderr, new RegExp(`npm run experiment -- --resume ${id}`));
     assert.ok(await allEnded(processes));
-    const resumed = new RunningCommand(["--resume", id, "--json"], home);
-    assert.equal((await resumed.ended).exitCode, 0, resumed.stderr);
+    const resumed = await runCommand(["--resume", id, "--json"], home);
+    assert.equal(distilledBytes(resumed), await uninterrupted);
     assert.match(resumed.stderr, /Distillation: kept outer step/);
-    assert.equal(distilledBytes(JSON.parse(resumed.stdout).artifact), uninterrupted);
     const again = await runCommand(["--resume", id, "--json"], home);
     assert.equal(again.exitCode, 0, again.stderr);
     assert.deepEqual(JSON.parse(again.stdout), JSON.parse(resumed.stdout), "its result again");
@@ -77,7 +80,8 @@ describe("an interrupted experiment", () => {
     const other = await runCommand([...FLAGS, "--dry-run"], home);
     assert.equal(other.exitCode, 0);
     assert.match(other.stderr, new RegExp(`${id} was left unfinished.*--resume ${id}`));
-    assert.equal(distilledBytes(await artifactOf(["--resume", id, "--json"])), uninterrupted);
+    const resumed = await runCommand(["--resume", id, "--json"], home);
+    assert.equal(distilledBytes(resumed), await uninterrupted);
   });
 
   it("ends at once at a second signal, with its workers", async () => {
@@ -102,8 +106,10 @@ describe("an interrupted experiment", () => {
 describe("two commands on one home", () => {
   it("share a control plane, and the second takes over when the first ends", async () => {
     const first = new RunningCommand(ENDLESS, home);
-    await first.sees(DISTILLING);
+    await first.sees(EXPERIMENT);
     const second = new RunningCommand(FLAGS, home);
+    await first.sees(DISTILLING);
+    await second.sees(/Another command runs on this home/);
     const id = await second.sees(EXPERIMENT);
     first.signal("SIGINT");
     assert.equal((await first.ended).exitCode, 130, first.stderr);

@@ -81,18 +81,19 @@ describe("an experiment", () => {
 
   it("in a dry run shows the resolved spec and the tasks, and stores nothing", async () => {
     const artifacts = readdirSync(join(home, "artifacts"));
-    const { exitCode, stdout } = await runCommand(
-      [...FLAGS, "--dry-run", "--baselines", "full"],
-      home,
-    );
-    assert.equal(exitCode, 0);
-    assert.match(stdout, /Steps +60 outer steps of 16 texts/);
+    const dryRun = [...FLAGS, "--dry-run"];
+    const [plain, json] = await Promise.all([
+      runCommand([...dryRun, "--baselines", "full"], home),
+      runCommand([...dryRun, "--json"], home),
+    ]);
+    assert.equal(plain.exitCode, 0, plain.stderr);
+    assert.equal(json.exitCode, 0, json.stderr);
+    assert.match(plain.stdout, /Steps +60 outer steps of 16 texts/);
     assert.match(
-      stdout,
+      plain.stdout,
       /1\. Distillation\n +2\. Evaluation \(3 inits\)\n +3\. Full data \(1 init\)\n$/,
     );
     assert.deepEqual(readdirSync(join(home, "artifacts")), artifacts);
-    const json = await runCommand([...FLAGS, "--dry-run", "--json"], home);
     const document = JSON.parse(json.stdout);
     assert.equal(document.spec.outer.steps, 60);
     assert.equal(document.tasks.length, 5);
@@ -106,11 +107,13 @@ describe("an experiment", () => {
   });
 
   it("with wrong usage ends with exit code 2, one sentence, and a document with --json", async () => {
-    const plain = await runCommand(["--iner-lr", "1"], home);
+    const [plain, json] = await Promise.all([
+      runCommand(["--iner-lr", "1"], home),
+      runCommand(["--inner-lr", "0", "--json"], home),
+    ]);
     assert.equal(plain.exitCode, 2);
     assert.equal(plain.stdout, "");
     assert.equal(plain.stderr, "Error unknown option '--iner-lr'; did you mean --inner-lr?\n");
-    const json = await runCommand(["--inner-lr", "0", "--json"], home);
     assert.equal(json.exitCode, 2);
     assert.deepEqual(JSON.parse(json.stdout), {
       error: {
