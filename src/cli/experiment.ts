@@ -152,8 +152,10 @@ class ExperimentRun {
     const { spec } = resolution;
     if (spec === undefined) throw new Error("a resolution has a spec");
     const requestId = randomUUID();
-    const { id } = await connection.call((client) => client.create(spec, requestId));
+    const { id, state } = await connection.call((client) => client.create(spec, requestId));
     this.#output.progress.note(`Experiment ${id}`);
+    // Stored by a control plane that ended before it could say so, and then set aside.
+    if (state === State.STATE_CANCELLED) await connection.call((client) => client.resume(id));
     await this.#follow(connection, id, false);
   }
 

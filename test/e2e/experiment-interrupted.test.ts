@@ -86,6 +86,7 @@ describe("an interrupted experiment", () => {
 
   it("ends at once at a second signal, with its workers", async () => {
     const run = new RunningCommand(ENDLESS, home);
+    const id = await run.sees(EXPERIMENT);
     await run.sees(DISTILLING);
     const processes = descendants(run.child.pid ?? 0);
     run.signal("SIGTERM");
@@ -94,6 +95,10 @@ describe("an interrupted experiment", () => {
     run.signal("SIGTERM");
     assert.equal((await run.ended).exitCode, 130);
     assert.ok(await allEnded(processes));
+    const resumed = new RunningCommand(["--resume", id, "--json"], home);
+    await resumed.sees(DISTILLING);
+    resumed.signal("SIGTERM");
+    assert.equal((await resumed.ended).exitCode, 130, resumed.stderr);
   });
 
   it("that does not exist is an error", async () => {
