@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,9 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
+    parent = os.getppid()  # before the imports, which take seconds in which it may go
     from .transport import Worker
 
-    Worker(arguments.connect, arguments.grpc, arguments.id, arguments.device).run()
+    Worker(arguments.connect, arguments.grpc, arguments.id, arguments.device, parent).run()
     return 0
 
 

@@ -25,7 +25,7 @@ from .learners import Encoder, draw_head, learner_params, load_encoder
 from .learners.encoder import Params
 from .learners.export import to_transformers
 from .learners.precision import Precision
-from .model_catalog import locate_model
+from .model_catalog import locate_model, model_fingerprint
 from .seeding import generator
 from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 
@@ -69,9 +69,16 @@ class Artifact(NamedTuple):
 
     def load_encoder(self) -> Encoder:
         """The pretrained encoder that the data was distilled for."""
-        model = self.manifest["model"]
-        location = locate_model(model["name"])
-        return load_encoder(location.path_or_id)
+        name, fingerprint = (self.manifest["model"][key] for key in ("name", "fingerprint"))
+        folder = Path(locate_model(name).path_or_id)
+        if fingerprint and folder.is_dir() and model_fingerprint(folder) != fingerprint:
+            raise StillhouseError(
+                "conflict",
+                f"the weights of {name} are not the one that the data was distilled for: their "
+                f"fingerprint is not {fingerprint[:12]}",
+                field="model.fingerprint",
+            )
+        return load_encoder(str(folder) if folder.is_dir() else name)
 
     def head(self, encoder: Encoder, init_seed: int) -> Params:
         """The head of the test learner with ``init_seed``."""

@@ -84,10 +84,12 @@ class TaskThread:
 class Worker:
     """A worker process: says hello, takes tasks, reports, ends when told or left alone."""
 
-    def __init__(self, connect: str, grpc_address: str, worker_id: str, device: str) -> None:
+    def __init__(
+        self, connect: str, grpc_address: str, worker_id: str, device: str, parent: int
+    ) -> None:
         self._connect, self._grpc_address = connect, grpc_address
         self._id, self._device = worker_id, device
-        self._parent = os.getppid()
+        self._parent = parent
         self._task: TaskThread | None = None
         self._heartbeat_interval_s = 0.0  # 0: not welcomed yet
         self._ending = False

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+
 from stillhouse_worker.datasets import load_dataset
 from stillhouse_worker.distillation.outer import OuterConfig
 from stillhouse_worker.learners import Encoder, load_encoder
+from stillhouse_worker.model_catalog import model_fingerprint
 from stillhouse_worker.tasks.settings import (
     DataSettings,
     DistilledSettings,
@@ -114,7 +116,9 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
     )
     return Settings(
         data=DataSettings("topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, 0.2),
-        model=ModelSettings(str(tiny_model), "local", "", "default", False),
+        model=ModelSettings(
+            str(tiny_model), "local", model_fingerprint(tiny_model), "default", False
+        ),
         distilled=DistilledSettings(
             per_class=1,
             seq_len=6,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.learners import (
     draw_head,
@@ -122,9 +123,7 @@ def test_normal_head_has_small_weights_and_no_bias() -> None:
 
 
 def test_a_seed_gives_the_same_head_every_time() -> None:
-    first, second = (
-        draw_head(8, 2, "default", torch.Generator().manual_seed(7)) for _ in range(2)
-    )
+    first, second = (draw_head(8, 2, "default", torch.Generator().manual_seed(7)) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

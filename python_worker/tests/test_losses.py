@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from stillhouse_worker.distillation.inner import InnerLoss, leaves
 from stillhouse_worker.distillation.losses import attention_divergence, soft_cross_entropy
 from stillhouse_worker.distillation.synthetic import DistilledData

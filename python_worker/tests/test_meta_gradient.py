@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+
 from stillhouse_worker.distillation.inner import InnerLoss, leaves, sgd
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem, unrolled
 from stillhouse_worker.distillation.synthetic import (
@@ -86,9 +87,7 @@ def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params) -> float:
 def test_meta_gradient_is_the_slope_of_the_outer_loss(
     tiny_encoder: Encoder, method: Callable, labels, attention, num_steps, learn_lr, accumulate
 ) -> None:
-    case, phi, theta = problem(
-        tiny_encoder, labels, attention, num_steps, learn_lr, accumulate
-    )
+    case, phi, theta = problem(tiny_encoder, labels, attention, num_steps, learn_lr, accumulate)
     grads = method(case, phi, theta).grads
     draws = torch.Generator().manual_seed(1)
     for name, tensor in phi.items():
@@ -121,9 +120,7 @@ def test_methods_equal_the_unrolled_gradient_to_twelve_digits(
     for labels, attention, steps, learn_lr, accumulate in COMBINATIONS:
         if steps != num_steps or (accumulate and steps == 1):
             continue
-        case, phi, theta = problem(
-            tiny_encoder, labels, attention, steps, learn_lr, accumulate
-        )
+        case, phi, theta = problem(tiny_encoder, labels, attention, steps, learn_lr, accumulate)
         oracle, other = unrolled(case, phi, theta), METHODS[method](case, phi, theta)
         torch.testing.assert_close(other.outer_loss, oracle.outer_loss, rtol=1e-12, atol=0)
         torch.testing.assert_close(other.inner_losses, oracle.inner_losses, rtol=1e-12, atol=0)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from stillhouse_worker.distillation.outer import rate_at
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import Distillation
@@ -76,9 +77,7 @@ def test_mixed_precision_takes_nearly_the_same_first_step(
     assert not torch.equal(before, rounded.phi["x"])
 
 
-def test_a_loss_that_explodes_names_the_step_and_the_quantity(
-    settings, tmp_path, reporter
-) -> None:
+def test_a_loss_that_explodes_names_the_step_and_the_quantity(settings, tmp_path, reporter) -> None:
     wild = settings._replace(
         distilled=settings.distilled._replace(lr=1e30, attention_labels="none")
     )

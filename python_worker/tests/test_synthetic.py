@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from stillhouse_worker.distillation.synthetic import (
     AttentionLabels,
     Labels,

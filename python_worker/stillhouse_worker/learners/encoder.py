@@ -87,7 +87,8 @@ def load_encoder(path_or_id: str) -> Encoder:
     """
     from transformers import AutoModel, AutoTokenizer, logging  # takes seconds: not at import
 
-    logging.disable_progress_bar()  # it would tear the worker's log and a user's terminal
+    # Its bar would tear the lines of a log and a bar of ours.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = AutoModel.from_pretrained(path_or_id, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(path_or_id, use_fast=True)

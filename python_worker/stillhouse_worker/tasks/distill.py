@@ -16,7 +16,8 @@ from ..distillation.synthetic import Phi, init_phi, materialise
 from ..evaluation import measure
 from ..learners import draw_head, learner_params
 from ..seeding import generator
-from ..tensorfile import read_tensors, write_tensors
+from ..tensorfile import write_tensors
+from .checkpoint import CHECKPOINT_NAME, read_checkpoint
 from .opening import Bench, open_bench
 from .reporting import DistillOutcome, Interval, Reporter, Stopped, environment
 from .settings import Settings
@@ -24,7 +25,6 @@ from .settings import Settings
 # Writing a checkpoint takes about 10 ms at S = 64 (0.8 MB), some 100 ms with 300 MB of attention
 # labels: below 1 % of the run either way.
 CHECKPOINT_INTERVAL_S = 20.0
-CHECKPOINT_NAME = "checkpoint.safetensors"
 ARTIFACT_FOLDER = "artifact"
 
 
@@ -156,10 +156,10 @@ class Distillation:
         write_tensors(self.work_dir / CHECKPOINT_NAME, tensors, facts)
 
     def _restore(self) -> None:
-        path = self.work_dir / CHECKPOINT_NAME
-        if not path.exists():
+        saved = read_checkpoint(self.work_dir, self.reporter)
+        if saved is None:
             return
-        tensors, facts = read_tensors(path)
+        tensors, facts = saved
         self.loop.restore(tensors, facts["step"])
         kept = {n.removeprefix("kept."): t for n, t in tensors.items() if n.startswith("kept.")}
         self.kept = Kept(kept, facts["kept_step"], facts["kept_accuracy"])

@@ -18,14 +18,14 @@ from ..learners import Encoder, first_order_attention, forward
 from ..learners.encoder import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
-from ..tensorfile import read_tensors, write_tensors
+from ..tensorfile import write_tensors
+from .checkpoint import CHECKPOINT_NAME, read_checkpoint
 from .opening import Bench
 from .reporting import Interval, Reporter, Stopped
 from .settings import Settings
 
 # A checkpoint holds theta, the embeddings and Adam's two moments: some 270 MB and half a second
 # for MiniLM. The time between two grows with it so that the cost stays below 1 %.
-_CHECKPOINT_NAME = "checkpoint.safetensors"
 _SECONDS_PER_CHECKPOINT_SECOND = 100.0
 _SHORTEST_CHECKPOINT_INTERVAL_S = 20.0
 
@@ -57,7 +57,7 @@ class _FullTraining:
         self, settings: Settings, bench: Bench, theta: Params, reporter: Reporter, work_dir: Path
     ) -> None:
         self.settings, self.bench, self.reporter = settings, bench, reporter
-        self.path = work_dir / _CHECKPOINT_NAME
+        self.work_dir = work_dir
         self.theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
         embeddings = bench.encoder.embeddings.requires_grad_(True).train()
         _set_dropout(embeddings, settings.full.dropout)
@@ -167,13 +167,14 @@ class _FullTraining:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
         facts = {"step": self.step, "values": self.values, "scaler": self.scaler.state_dict()}
-        write_tensors(self.path, tensors, facts)
+        write_tensors(self.work_dir / CHECKPOINT_NAME, tensors, facts)
         return time.monotonic() - started
 
     def _restore(self) -> None:
-        if not self.path.exists():
+        checkpoint = read_checkpoint(self.work_dir, self.reporter)
+        if checkpoint is None:
             return
-        saved, facts = read_tensors(self.path)
+        saved, facts = checkpoint
         self.step, self.values = facts["step"], facts["values"]
         self.scaler.load_state_dict(facts["scaler"])
         for name, parameter in self.tensors.items():

@@ -1,5 +1,6 @@
 """What a task says while it runs, and what it gives at its end."""
 
+import importlib.metadata
 import os
 import platform
 import time
@@ -103,6 +104,8 @@ def environment(device: str) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "transformers": importlib.metadata.version("transformers"),
+        "stillhouse_worker": importlib.metadata.version("stillhouse-worker"),
         "device": device,
         "device_name": name,
         "threads": str(torch.get_num_threads()),

@@ -1,0 +1,96 @@
+"""Artifacts: what is written is what is read, damage is noticed, the README's lines work."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stillhouse_worker import load_artifact
+from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.tasks.distill import distill
+from stillhouse_worker.tensorfile import read_tensors
+
+
+@pytest.fixture
+def artifact_folder(settings, tmp_path: Path, reporter) -> Path:
+    return distill(settings, reporter, tmp_path).folder
+
+
+def test_artifact_trains_a_learner_that_predicts_class_names(artifact_folder: Path) -> None:
+    learner = load_artifact(artifact_folder).train(init_seed=1)
+    names = learner.predict(["goal match team", "bank shares profit"])
+    assert set(names) <= {"sport", "money"}
+    measures = learner.evaluate(["goal match team", "bank shares profit"], [0, 1])
+    expected = sum(a == b for a, b in zip(names, ["sport", "money"], strict=True)) / 2
+    assert measures.accuracy == expected
+
+
+def test_trained_learner_becomes_a_transformers_classifier(artifact_folder: Path) -> None:
+    learner = load_artifact(artifact_folder).train(init_seed=1)
+    texts = ["goal match team", "bank shares"]
+    inputs = learner.encoder.tokenizer(texts, padding=True, return_tensors="pt")
+    torch.testing.assert_close(
+        learner.to_transformers()(**inputs).logits, learner.logits(texts), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_an_init_seed_gives_the_same_learner_and_another_a_different_one(
+    artifact_folder: Path,
+) -> None:
+    artifact = load_artifact(artifact_folder)
+    texts = ["goal bank"]
+    first, again, other = (artifact.train(seed).logits(texts) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_manifest_names_everything_that_made_the_data(artifact_folder: Path) -> None:
+    manifest = json.loads((artifact_folder / MANIFEST_NAME).read_text())
+    assert manifest["dataset"]["class_names"] == ["sport", "money"]
+    assert manifest["inner_loss"] == {"attention_lambda": 1.0, "attention_reduction": "keys"}
+    assert manifest["protocol"] == "validation"
+    assert manifest["kept_step"] in (4, 8, 12)
+    assert 0 <= manifest["validation_accuracy"] <= 1
+    assert {"torch", "transformers"} <= set(manifest["environment"])
+
+
+def test_half_precision_attention_labels_lose_little(settings, tmp_path: Path, reporter) -> None:
+    folders = {}
+    for dtype in ("fp32", "fp16"):
+        chosen = settings._replace(distilled=settings.distilled._replace(artifact_dtype=dtype))
+        folders[dtype] = distill(chosen, reporter, tmp_path / dtype).folder
+    full, half = (load_artifact(folders[dtype]).data for dtype in ("fp32", "fp16"))
+    assert torch.equal(full.x, half.x)
+    stored = read_tensors(folders["fp16"] / TENSORS_NAME)[0]["attention_log_probabilities"]
+    assert stored.dtype == torch.float16
+    torch.testing.assert_close(full.attention, half.attention, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "manifest", "missing"])
+def test_a_damaged_artifact_is_refused_in_one_sentence(artifact_folder: Path, damage: str) -> None:
+    tensors, manifest = artifact_folder / TENSORS_NAME, artifact_folder / MANIFEST_NAME
+    content = bytearray(tensors.read_bytes())
+    if damage == "cut":
+        tensors.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        content[-1] ^= 1
+        tensors.write_bytes(content)
+    elif damage == "manifest":
+        manifest.write_text("{")
+    else:
+        manifest.unlink()
+    with pytest.raises(StillhouseError) as caught:
+        load_artifact(artifact_folder)
+    assert caught.value.kind == ("not_found" if damage == "missing" else "invalid")
+    assert str(artifact_folder) in caught.value.message
+
+
+def test_an_artifact_of_another_encoder_is_refused(artifact_folder: Path, tiny_distilbert) -> None:
+    path = artifact_folder / MANIFEST_NAME
+    manifest = json.loads(path.read_text())
+    manifest["model"]["name"] = str(tiny_distilbert)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(StillhouseError, match="not the one that the data was distilled for"):
+        load_artifact(artifact_folder).train()

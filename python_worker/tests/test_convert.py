@@ -1,0 +1,169 @@
+"""Protos to the core's types, and exceptions to failures."""
+
+import errno
+import json
+
+import pytest
+
+from stillhouse_worker import convert
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.outbox import RESEND_AFTER_S, Outbox
+
+RESOLVED = {
+    "name": "n",
+    "preset": "PRESET_CPU",
+    "seed": 3,
+    "dataset": {
+        "name": "d",
+        "source": "SOURCE_LOCAL",
+        "data_dir": "/data",
+        "fingerprint": "f",
+        "substitute_for": "",
+        "max_length": 64,
+        "validation_fraction": 0.05,
+    },
+    "model": {
+        "name": "m",
+        "source": "SOURCE_HUB",
+        "fingerprint": "g",
+        "substitute_for": "",
+        "head_init": "HEAD_INIT_NORMAL",
+        "init": "INIT_FIXED",
+    },
+    "distilled": {
+        "per_class": 2,
+        "seq_len": 16,
+        "x_init": "X_INIT_REAL",
+        "labels": "LABELS_UNRESTRICTED",
+        "attention_labels": "ATTENTION_LABELS_ALL",
+        "attention_lambda": 100,
+        "attention_reduction": "ATTENTION_REDUCTION_ELEMENTWISE",
+        "artifact_dtype": "FLOAT_TYPE_FP16",
+    },
+    "inner": {"steps": 3, "lr": 0.02, "lr_decay": 0.2, "learn_lr": "LEARN_LR_PER_STEP"},
+    "outer": {
+        "epochs": 0,
+        "steps": 7,
+        "lr": 0.002,
+        "batch_size": 48,
+        "clip": 1,
+        "warmup_fraction": 0.1,
+        "accumulate_loss": True,
+        "validations": 2,
+        "validation_inits": 3,
+        "meta_gradient": "stepwise",
+    },
+    "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},
+    "baseline": {
+        "full": True,
+        "random": False,
+        "untrained": True,
+        "full_epochs": 3,
+        "full_batch_size": 48,
+        "full_lr": 2e-5,
+        "full_dropout": 0.1,
+    },
+    "compute": {"device": "cpu", "precision": "FLOAT_TYPE_BF16"},
+}
+
+
+def settings():
+    return convert.settings_of(convert.spec_from_json(json.dumps(RESOLVED)))
+
+
+def test_every_value_of_a_spec_reaches_the_core() -> None:
+    made = settings()
+    assert made.distilled.labels == "unrestricted"
+    assert made.distilled.attention_labels == "all"
+    assert made.distilled.attention_reduction == "elementwise"
+    assert made.distilled.learn_lr == "per_step"
+    assert made.distilled.lr == 0.02  # a double: not 0.0199999996
+    assert made.distilled.x_init == "real"
+    assert made.model.fixed_init
+    assert made.outer.fixed_init
+    assert made.model.head_init == made.outer.head_init == "normal"
+    assert (made.outer.num_steps, made.outer.accumulate_loss) == (7, True)
+    assert not made.select
+    assert made.precision == made.outer.precision == "bf16"
+    assert made.seed == made.outer.seed == 3
+    assert made.spec == RESOLVED
+
+
+@pytest.mark.parametrize("field", ["seed", "inner.lr", "distilled.labels", "outer"])
+def test_a_spec_with_a_field_left_open_is_refused_by_its_name(field: str) -> None:
+    document = json.loads(json.dumps(RESOLVED))
+    *path, last = field.split(".")
+    owner = document
+    for part in path:
+        owner = owner[part]
+    del owner[last]
+    with pytest.raises(StillhouseError, match="has no value") as caught:
+        convert.settings_of(convert.spec_from_json(json.dumps(document)))
+    assert caught.value.field == field
+
+
+def test_an_unknown_field_is_an_error() -> None:
+    with pytest.raises(StillhouseError, match="sedd"):
+        convert.spec_from_json('{"sedd": 1}')
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "has_traceback"),
+    [
+        (StillhouseError("invalid", "no", field="inner.lr"), 1, False),
+        (StillhouseError("diverged", "no"), 4, False),
+        (OSError(errno.ENOSPC, "No space left on device"), 5, False),
+        (MemoryError(), 5, False),
+        (ZeroDivisionError("x"), 9, True),
+    ],
+)
+def test_an_exception_becomes_a_failure_with_its_kind(error, kind, has_traceback) -> None:
+    failure = convert.failure_of(error)
+    assert failure.kind == kind
+    assert bool(failure.traceback) == has_traceback
+    assert failure.message
+
+
+def reports(frames: list[bytes]) -> list:
+    from stillhouse.v1 import worker_pb2
+
+    return [worker_pb2.WorkerMessage.FromString(frame).report for frame in frames]
+
+
+def test_outbox_numbers_reports_and_keeps_points_before_what_follows() -> None:
+    outbox = Outbox("t", 2)
+    outbox.metric("loss", 1, 0.5)
+    outbox.metric("loss", 2, 0.25)
+    outbox.log("info", "hello")
+    outbox.metric("loss", 3, 0.125)
+    first, second, third = reports(outbox.take(0.0))
+    assert [r.number for r in (first, second, third)] == [1, 2, 3]
+    assert [p.sequence for p in first.metrics.points] == [1, 2]
+    assert [p.sequence for p in third.metrics.points] == [3]
+    assert second.log.message == "hello"
+    assert (first.task_id, first.attempt) == ("t", 2)
+
+
+def test_outbox_sends_again_what_nobody_acknowledged() -> None:
+    outbox = Outbox("t", 1)
+    outbox.log("info", "one")
+    outbox.log("info", "two")
+    assert len(outbox.take(0.0)) == 2
+    assert outbox.take(RESEND_AFTER_S / 2) == []
+    outbox.acknowledge(1)
+    (again,) = reports(outbox.take(RESEND_AFTER_S * 1.5))
+    assert again.number == 2
+    assert not outbox.is_empty()
+    outbox.acknowledge(2)
+    assert outbox.is_empty()
+    assert outbox.take(RESEND_AFTER_S * 9) == []
+
+
+def test_outbox_sends_only_the_latest_progress() -> None:
+    outbox = Outbox("t", 1)
+    for done in range(5):
+        outbox.progress("distilling", done, 10, {"loss": 1.0})
+    (only,) = reports(outbox.take(0.0))
+    assert (only.number, only.progress.done, only.progress.total) == (0, 4, 10)
+    assert outbox.progress_counter == 5
+    assert outbox.is_empty()

@@ -1,0 +1,191 @@
+"""Every kind of task on a tiny encoder and set, whole and interrupted."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
+from stillhouse_worker.datasets import load_dataset
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.tasks.baselines import RANDOM_LRS
+from stillhouse_worker.tasks.checkpoint import CHECKPOINT_NAME
+from stillhouse_worker.tasks.distill import Distillation, distill
+from stillhouse_worker.tasks.execute import execute
+from stillhouse_worker.tasks.opening import open_bench
+from stillhouse_worker.tasks.reporting import Stopped
+
+SEEDS = [11, 12, 13]
+
+
+def bytes_of(folder: Path) -> bytes:
+    return (folder / TENSORS_NAME).read_bytes()
+
+
+def run(work: str, settings, folder: Path, reporter, artifact: str = ""):
+    return execute(work, settings, SEEDS, artifact, folder, reporter)
+
+
+def until_done(work: str, settings, folder: Path, make_reporter, artifact=""):
+    """Run with a stop after one report, then after two, and so on; the outcome and the stops."""
+    for stops in range(100):
+        try:
+            return run(work, settings, folder, make_reporter(stops + 1), artifact), stops
+        except Stopped:
+            pass
+    raise AssertionError("the task does not get on")
+
+
+@pytest.mark.parametrize("labels", ["hard", "restricted", "unrestricted"])
+@pytest.mark.parametrize("attention", ["none", "cls", "all"])
+def test_every_label_kind_distils_and_evaluates(
+    settings, tmp_path, reporter, labels, attention
+) -> None:
+    chosen = settings._replace(
+        distilled=settings.distilled._replace(labels=labels, attention_labels=attention),
+        outer=settings.outer._replace(num_steps=2),
+    )
+    outcome = run("distill", chosen, tmp_path / "d", reporter)
+    data = load_artifact(outcome.folder).data
+    assert data.x.shape == (2, 6, 16)
+    assert (data.attention is None) == (attention == "none")
+    learners = run("evaluate", chosen, tmp_path / "e", reporter, str(outcome.folder))
+    assert [entry.init_seed for entry in learners.inits] == SEEDS
+    assert (learners.train_samples, learners.gd_steps) == (2, 1)
+
+
+def test_the_same_seed_gives_the_same_distilled_bytes(settings, tmp_path, reporter) -> None:
+    first, second = (distill(settings, reporter, tmp_path / name).folder for name in ("a", "b"))
+    assert bytes_of(first) == bytes_of(second)
+
+
+@pytest.mark.parametrize("select", [True, False])
+@pytest.mark.parametrize("learn_lr", ["none", "per_step"])
+def test_an_interrupted_distillation_ends_in_the_same_bytes(
+    settings, tmp_path, reporter, make_reporter, select, learn_lr
+) -> None:
+    chosen = settings._replace(
+        select=select, distilled=settings.distilled._replace(num_steps=2, learn_lr=learn_lr)
+    )
+    straight = distill(chosen, reporter, tmp_path / "straight")
+    broken, stops = until_done("distill", chosen, tmp_path / "broken", make_reporter)
+    assert stops >= 3
+    assert bytes_of(straight.folder) == bytes_of(broken.folder)
+    assert (straight.kept_step, straight.validation_accuracy) == (
+        broken.kept_step,
+        broken.validation_accuracy,
+    )
+
+
+def test_a_kill_between_checkpoints_only_repeats_steps(settings, tmp_path, reporter) -> None:
+    straight = distill(settings, reporter, tmp_path / "straight")
+    killed = Distillation(settings, reporter, tmp_path / "killed")
+    for _ in range(5):
+        killed._outer_step()
+        if killed.loop.step == 3:
+            killed._save()  # then two more steps, then the process is gone
+    resumed = distill(settings, reporter, tmp_path / "killed")
+    assert bytes_of(straight.folder) == bytes_of(resumed.folder)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_run_starts_again(
+    settings, tmp_path, reporter
+) -> None:
+    straight = distill(settings, reporter, tmp_path / "straight")
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    (folder / CHECKPOINT_NAME).write_bytes(b"not a checkpoint")
+    again = distill(settings, reporter, folder)
+    assert bytes_of(straight.folder) == bytes_of(again.folder)
+    assert any("checkpoint" in line for level, line in reporter.lines if level == "warning")
+
+
+def test_distillation_learns_the_two_topics(settings, tmp_path, reporter) -> None:
+    longer = settings._replace(outer=settings.outer._replace(num_steps=150, lr=0.1))
+    outcome = run("distill", longer, tmp_path / "d", reporter)
+    learners = run("evaluate", longer, tmp_path / "e", reporter, str(outcome.folder))
+    untrained = run("untrained", longer, tmp_path / "u", reporter)
+    mean = sum(entry.accuracy for entry in learners.inits) / len(SEEDS)
+    before = sum(entry.accuracy for entry in untrained.inits) / len(SEEDS)
+    assert mean >= 0.85
+    assert mean > before
+
+
+def test_fixed_init_tests_the_head_that_was_distilled_for(settings, tmp_path, reporter) -> None:
+    fixed = settings._replace(
+        model=settings.model._replace(fixed_init=True),
+        outer=settings.outer._replace(fixed_init=True, num_steps=2),
+    )
+    outcome = run("distill", fixed, tmp_path / "d", reporter)
+    learners = run("evaluate", fixed, tmp_path / "e", reporter, str(outcome.folder))
+    assert len({entry._replace(init_seed=0) for entry in learners.inits}) == 1
+
+
+def test_x_from_real_samples_starts_at_embedded_texts_of_each_class(
+    settings, tmp_path, reporter
+) -> None:
+    real = settings._replace(distilled=settings.distilled._replace(x_init="real"))
+    run_ = Distillation(real, reporter, tmp_path)
+    bench, x = run_.bench, run_.loop.phi["x"].detach()
+    cls = bench.tokens["train"].input_ids[:1].long()
+    expected = bench.encoder.embed(cls[None], torch.zeros_like(cls)[None])[0, 0]
+    torch.testing.assert_close(x[0, 0], expected)
+    torch.testing.assert_close(x[1, 0], expected)
+
+
+def test_untrained_learners_are_near_chance(settings, tmp_path, reporter) -> None:
+    outcome = run("untrained", settings, tmp_path, reporter)
+    assert (outcome.train_samples, outcome.gd_steps, outcome.chosen_lr) == (0, 0, 0.0)
+    assert 0.1 < sum(entry.accuracy for entry in outcome.inits) / 3 < 0.9
+
+
+def test_random_baseline_takes_the_rate_that_is_best_on_validation(
+    settings, tmp_path, reporter
+) -> None:
+    outcome = run("random", settings, tmp_path, reporter)
+    scores = [value for name, _, value in reporter.metrics if name == "validation_accuracy"]
+    assert outcome.chosen_lr == RANDOM_LRS[scores.index(max(scores))]
+    assert (outcome.train_samples, outcome.gd_steps) == (2, 1)
+
+
+def test_full_baseline_learns_the_set(settings, tmp_path, reporter) -> None:
+    longer = settings._replace(full=settings.full._replace(epochs=6, lr=5e-3))
+    outcome = run("full", longer, tmp_path, reporter)
+    assert outcome.inits[0].accuracy >= 0.9
+    assert (outcome.train_samples, outcome.gd_steps) == (48, 36)
+
+
+@pytest.mark.parametrize("work", ["full", "random", "untrained", "evaluate"])
+def test_an_interrupted_task_gives_the_same_learners(
+    settings, tmp_path, reporter, make_reporter, work
+) -> None:
+    artifact = str(distill(settings, reporter, tmp_path / "d").folder) if work == "evaluate" else ""
+    straight = run(work, settings, tmp_path / "straight", reporter, artifact)
+    broken, stops = until_done(work, settings, tmp_path / "broken", make_reporter, artifact)
+    assert stops >= 1
+    assert straight == broken
+
+
+def test_distillation_has_no_test_rows_in_reach(settings, tmp_path, reporter) -> None:
+    run_ = Distillation(settings, reporter, tmp_path)
+    assert set(run_.bench.dataset.splits) == set(run_.bench.tokens) == {"train", "validation"}
+
+
+def test_a_data_set_that_changed_since_it_was_resolved_is_refused(settings) -> None:
+    stale = settings._replace(data=settings.data._replace(fingerprint="0" * 64))
+    with pytest.raises(StillhouseError, match="has changed since the experiment was made"):
+        open_bench(stale, ("train",))
+
+
+def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_reporter) -> None:
+    with pytest.raises(Stopped):
+        run("untrained", settings, tmp_path, make_reporter(1))
+    assert 1 <= len(json.loads((tmp_path / "learners.json").read_text())) < 3
+
+
+def test_splits_of_the_tiny_set_are_what_the_tests_rely_on(tiny_data_dir) -> None:
+    dataset = load_dataset(
+        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), validation_fraction=0.2
+    )
+    assert dataset.num_rows == {"train": 48, "validation": 12, "test": 30}
