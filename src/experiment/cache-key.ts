@@ -43,6 +43,8 @@ function kindParts(spec: ExperimentSpec, kind: BaselineKind): Part[] {
       ["baseline.full_batch_size", spec.baseline?.fullBatchSize],
       ["baseline.full_lr", spec.baseline?.fullLr],
       ["baseline.full_dropout", spec.baseline?.fullDropout],
+      // The full-data training warms up over the same share of its steps.
+      ["outer.warmup_fraction", spec.outer?.warmupFraction],
       // Whether the best epoch on validation is kept, or the last.
       ["evaluation.protocol", spec.evaluation?.protocol],
     ];
