@@ -1,6 +1,7 @@
 """Artifacts: what is written is what is read, damage is noticed, the README's lines work."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_artifact_trains_a_learner_that_predicts_class_names(artifact_folder: Pa
     measures = learner.evaluate(["goal match team", "bank shares profit"], [0, 1])
     expected = sum(a == b for a, b in zip(names, ["sport", "money"], strict=True)) / 2
     assert measures.accuracy == expected
+
+
+def test_the_lines_of_the_readme_run_as_printed(artifact_folder: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert ".stillhouse/artifacts/ID" in lines
+    scope: dict[str, object] = {}
+    exec(lines.replace(".stillhouse/artifacts/ID", str(artifact_folder)), scope)
+    assert scope["learner"].predict(["goal match"])[0] in {"sport", "money"}
 
 
 def test_trained_learner_becomes_a_transformers_classifier(artifact_folder: Path) -> None:
