@@ -38,7 +38,11 @@ class InnerLoss:
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:
     """theta - lr * grads, as new tensors; differentiable in all three."""
-    return {name: p - lr * g for (name, p), g in zip(theta.items(), grads, strict=True)}
+    rate = torch.as_tensor(lr)
+    return {
+        name: torch.addcmul(p, g, rate.to(p), value=-1)  # one pass over the memory
+        for (name, p), g in zip(theta.items(), grads, strict=True)
+    }
 
 
 def leaves(theta: Params) -> Params:

@@ -51,7 +51,8 @@ def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
         start = trajectory.pop()
         if step < len(lrs) - 1:  # the last step's graph is still there from the walk forward
             graph = _step_graph(problem, inputs, start, keep=True)
-        lr_cotangent[step] = -_dot(v, graph.grads)
+        if data.lrs.requires_grad:
+            lr_cotangent[step] = -_dot(v, graph.grads)
         a, h = _step_products(graph, v, learned, with_theta=step > 0)
         for total, product in zip(cotangents, a, strict=True):
             total.sub_(lrs[step] * product)
@@ -105,5 +106,7 @@ def _pull_back(phi: Phi, data: DistilledData, cotangents: list[Tensor]) -> dict[
 
 
 def _dot(left: list[Tensor], right: tuple[Tensor, ...]) -> Tensor:
-    products = [(a * b.detach()).sum() for a, b in zip(left, right, strict=True)]
+    products = [
+        torch.dot(a.flatten(), b.detach().flatten()) for a, b in zip(left, right, strict=True)
+    ]
     return torch.stack(products).sum()
