@@ -27,8 +27,8 @@ const STUDY_INITS = 100;
 
 /**
  * S on a CPU. The mean over every element weighs the attention loss by 1/S: at S = 32 it drowns the
- * labels and nothing is learned, from S = 256 on it is too weak to help. S = 64 reached on
- * validation in 400 outer steps what S = 128 reached in 700 longer ones.
+ * labels and nothing is learned, at S = 256 a step takes longer and brings less. S = 64 reached
+ * on validation in 400 outer steps what S = 128 reached in 700 longer ones.
  */
 const CPU_SEQ_LEN = 64;
 /** Tokens of a real text on a CPU: the title and the first words of a news text. */
