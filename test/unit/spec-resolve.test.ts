@@ -85,7 +85,7 @@ describe("the preset", () => {
       if (path !== "preset") writeField(study, path, readField(spec, path) as number);
     }
     assert.deepEqual({ ...study, preset: spec.preset }, spec);
-    assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 64]);
+    assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 128]);
     assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [20, 5]);
   });
 
@@ -172,7 +172,7 @@ describe("values that depend on others", () => {
     }
     const { spec, description } = resolved({}, facts);
     assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [32, 32]);
-    assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 64/);
+    assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 128/);
   });
 
   it("more distilled samples than rows a class are refused", () => {
@@ -237,21 +237,21 @@ describe("what was found", () => {
 
 describe("the size of the artifact", () => {
   const bytes = (given: Given) => resolved(given).description.artifactBytes;
-  const samples = 4n * 64n * 384n * 4n + 4n * 4n * 4n;
+  const samples = 4n * 128n * 384n * 4n + 4n * 4n * 4n;
 
   it("counts samples and labels as fp32, and attention labels by their kind and type", () => {
     const cls = AttentionLabels.ATTENTION_LABELS_CLS;
     const all = AttentionLabels.ATTENTION_LABELS_ALL;
     const half = FloatType.FLOAT_TYPE_FP16;
     assert.equal(bytes({}), samples);
-    assert.equal(bytes({ "distilled.attention_labels": cls }), samples + 4n * 6n * 12n * 64n * 4n);
+    assert.equal(bytes({ "distilled.attention_labels": cls }), samples + 4n * 6n * 12n * 128n * 4n);
     assert.equal(
       bytes({ "distilled.attention_labels": all }),
-      samples + 4n * 6n * 12n * 64n * 64n * 4n,
+      samples + 4n * 6n * 12n * 128n * 128n * 4n,
     );
     assert.equal(
       bytes({ "distilled.attention_labels": all, "distilled.artifact_dtype": half }),
-      samples + 4n * 6n * 12n * 64n * 64n * 2n,
+      samples + 4n * 6n * 12n * 128n * 128n * 2n,
     );
   });
 
