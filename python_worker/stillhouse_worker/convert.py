@@ -130,6 +130,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             lr=inner.lr,
             lr_decay=inner.lr_decay,
             learn_lr=_name(inner, "learn_lr"),
+            inner_precision=_name(inner, "precision"),
         ),
         outer=OuterConfig(
             num_steps=outer.steps,
@@ -139,6 +140,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             warmup_fraction=outer.warmup_fraction,
             accumulate_loss=outer.accumulate_loss,
             method=outer.meta_gradient,
+            trajectory_bytes=outer.trajectory_mib * 2**20,
             precision=_name(spec.compute, "precision"),
             head_init=_name(model, "head_init"),
             fixed_init=_name(model, "init") == "fixed",

@@ -132,6 +132,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             lr=0.5,
             lr_decay=1.0,
             learn_lr="none",
+            inner_precision="fp32",
         ),
         outer=OuterConfig(
             num_steps=12,
@@ -141,6 +142,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             warmup_fraction=0.1,
             accumulate_loss=False,
             method="stepwise",
+            trajectory_bytes=2**30,
             precision="fp32",
             head_init="default",
             fixed_init=False,

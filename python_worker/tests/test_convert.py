@@ -40,7 +40,13 @@ RESOLVED = {
         "attention_reduction": "ATTENTION_REDUCTION_ELEMENTWISE",
         "artifact_dtype": "FLOAT_TYPE_FP16",
     },
-    "inner": {"steps": 3, "lr": 0.02, "lr_decay": 0.2, "learn_lr": "LEARN_LR_PER_STEP"},
+    "inner": {
+        "steps": 3,
+        "lr": 0.02,
+        "lr_decay": 0.2,
+        "learn_lr": "LEARN_LR_PER_STEP",
+        "precision": "FLOAT_TYPE_BF16",
+    },
     "outer": {
         "epochs": 0,
         "steps": 7,
@@ -52,6 +58,7 @@ RESOLVED = {
         "validations": 2,
         "validation_inits": 3,
         "meta_gradient": "stepwise",
+        "trajectory_mib": 100,
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},
     "baseline": {

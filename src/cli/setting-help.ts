@@ -26,7 +26,7 @@ export function settingHelp(setting: Setting): string {
 function argumentOf(setting: Setting): string {
   switch (setting.kind) {
     case "choice":
-      return Object.keys(setting.choices).join("|");
+      return argumentOfChoice(setting.flag, Object.keys(setting.choices).join("|"));
     case "number":
       return setting.range.integer ? "n" : "x";
     case "text":
@@ -36,6 +36,13 @@ function argumentOf(setting: Setting): string {
     case "switch":
       return "";
   }
+}
+
+/** A longer flag leaves the texts beside it too few columns; the text then names the choices. */
+const LONGEST_USAGE = 36;
+
+function argumentOfChoice(flag: string, choices: string): string {
+  return `--${flag} <${choices}>`.length <= LONGEST_USAGE ? choices : "which";
 }
 
 function presetText(setting: Setting, preset: typeof STUDY): string | undefined {

@@ -2,6 +2,7 @@ import type { Description } from "../generated/stillhouse/v1/service.js";
 import {
   AttentionReduction,
   type ExperimentSpec,
+  FloatType,
   Preset,
 } from "../generated/stillhouse/v1/spec.js";
 import { describeSpec } from "./describe.js";
@@ -9,7 +10,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
-import { type KnownPreset, LAMBDA_KEYS, presetSpec } from "./presets.js";
+import { cpuLambda, type KnownPreset, LAMBDA_KEYS, presetSpec } from "./presets.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
@@ -35,9 +36,10 @@ export function resolveSpec(draft: ExperimentSpec, facts: Facts): ResolvedExperi
   const spec = presetSpec(preset, facts.device);
   overlay(spec, draft);
   fillInFacts(spec, draft, facts);
-  fillInLambda(spec, draft);
+  fillInInnerPrecision(spec, draft);
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);
+  fillInLambda(spec, draft);
   validateSpec(spec);
   const reference = presetSpec(preset, facts.device);
   return { spec, description: describeSpec(spec, reference, facts, notices) };
@@ -88,11 +90,21 @@ function refuseOther(group: "dataset" | "model", wanted: string | undefined, fou
 }
 
 function fillInLambda(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  const isSumOverKeys =
-    spec.distilled?.attentionReduction === AttentionReduction.ATTENTION_REDUCTION_KEYS;
-  if (isSumOverKeys && draft.distilled?.attentionLambda === undefined) {
+  const { attentionReduction, seqLen = 0 } = spec.distilled ?? {};
+  if (draft.distilled?.attentionLambda !== undefined) return;
+  if (attentionReduction === AttentionReduction.ATTENTION_REDUCTION_KEYS) {
     writeField(spec, "distilled.attention_lambda", LAMBDA_KEYS);
+  } else if (spec.preset === Preset.PRESET_CPU) {
+    writeField(spec, "distilled.attention_lambda", cpuLambda(seqLen));
   }
+}
+
+/** `--precision fp32` alone means fp32 everywhere. */
+function fillInInnerPrecision(spec: ExperimentSpec, draft: ExperimentSpec): void {
+  const given = draft.inner?.precision ?? FloatType.FLOAT_TYPE_UNSPECIFIED;
+  if (given !== FloatType.FLOAT_TYPE_UNSPECIFIED) return;
+  if (spec.compute?.precision === FloatType.FLOAT_TYPE_BF16) return;
+  writeField(spec, "inner.precision", FloatType.FLOAT_TYPE_FP32);
 }
 
 /** Makes epochs and steps agree: a draft gives one of them, or the preset does. */

@@ -81,7 +81,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Attention labels: none, of the first token, of all tokens",
     ),
     number("lambda", "distilled.attention_lambda", NOT_NEGATIVE, [
-      "Weight of the attention loss; with --al-reduction keys its default is 1",
+      "Weight of the attention loss (default: 1 with --al-reduction keys, with cpu 100·S/512)",
     ]),
     choice(
       "al-reduction",
@@ -122,6 +122,12 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Learn η and γ with the distilled data (shared), or a rate for each step",
     ),
     choice(
+      "inner-precision",
+      "inner.precision",
+      { fp32: FloatType.FLOAT_TYPE_FP32, bf16: FloatType.FLOAT_TYPE_BF16 },
+      "Autocast type of inner steps while distilling; updates are fp32 (default: by the preset)",
+    ),
+    choice(
       "init",
       "model.init",
       { random: Init.INIT_RANDOM, fixed: Init.INIT_FIXED },
@@ -145,9 +151,12 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     choice(
       "meta-gradient",
       "outer.meta_gradient",
-      { unrolled: "unrolled", stepwise: "stepwise" },
-      "Algorithm of the meta-gradient; both give the same gradient",
+      { unrolled: "unrolled", stepwise: "stepwise", blockwise: "blockwise" },
+      "Algorithm of the meta-gradient: unrolled, stepwise or blockwise; one gradient, other costs",
     ),
+    number("trajectory-memory", "outer.trajectory_mib", COUNT, [
+      "MiB for copies of a learner, one an inner step; what does not fit is computed again",
+    ]),
     number("validations", "outer.validations", COUNT_OR_NONE, [
       "How many times the validation accuracy is measured on the way",
     ]),
@@ -192,7 +201,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
         bf16: FloatType.FLOAT_TYPE_BF16,
         fp16: FloatType.FLOAT_TYPE_FP16,
       },
-      "Autocast type for real texts; inner steps and updates are fp32 (default: by the device)",
+      "Autocast type for real texts; updates are fp32 (default: by the device)",
     ),
     number("seed", "seed", UINT32, "Seed of everything random but the validation split"),
     text("name", "name", ONE_LINE, "one line of at most 200 characters", "text", [

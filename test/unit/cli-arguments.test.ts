@@ -270,7 +270,7 @@ describe("the help", () => {
     const request = parse(["--help"]);
     assert.equal(request.kind, "help");
     const text = request.text.replace(/\s+/g, " ");
-    assert.match(text, /S: vectors a distilled sample \[study 512, cpu 128\]/);
+    assert.match(text, /S: vectors a distilled sample \[study 512, cpu 64\]/);
     assert.match(text, /η: rate of the first step \[0\.5\]/);
     assert.match(text, /--epochs <x> .*?\[study 20\]/);
   });

@@ -47,6 +47,7 @@ describe("the preset", () => {
       lr: 0.5,
       lrDecay: 1,
       learnLr: "LEARN_LR_NONE",
+      precision: "FLOAT_TYPE_FP32",
     });
     const { outer, evaluation, baseline, distilled, compute } = spec;
     assert.deepEqual(
@@ -68,7 +69,7 @@ describe("the preset", () => {
     assert.deepEqual(description.changedFields, []);
   });
 
-  it("is cpu where there is no CUDA device, and cuts only lengths, steps and inits", () => {
+  it("is cpu where there is no CUDA device: lengths, steps and inits cut, and rates for that", () => {
     const { spec, description } = resolved();
     const study = resolved({ preset: Preset.PRESET_STUDY }).spec;
     assert.match(description.notices.join("\n"), /Preset cpu was chosen/);
@@ -80,13 +81,19 @@ describe("the preset", () => {
       "outer.steps",
       "evaluation.inits",
       "evaluation.baseline_inits",
+      "distilled.attention_lambda",
+      "distilled.x_init",
+      "inner.learn_lr",
+      "outer.lr",
     ];
     for (const path of cut) {
-      if (path !== "preset") writeField(study, path, readField(spec, path) as number);
+      if (path !== "preset") writeField(study, path, readField(spec, path) as number | string);
     }
     assert.deepEqual({ ...study, preset: spec.preset }, spec);
-    assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 128]);
+    assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 64]);
     assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [20, 5]);
+    // 100 · 64 / 512: the weight that a query has in the study.
+    assert.equal(spec.distilled?.attentionLambda, 12.5);
   });
 
   it("that is named is taken without a notice", () => {
@@ -100,6 +107,17 @@ describe("the preset", () => {
     assert.equal(precision(true, Preset.PRESET_CPU), FloatType.FLOAT_TYPE_BF16);
     assert.equal(precision(false, Preset.PRESET_CPU), FloatType.FLOAT_TYPE_FP32);
     assert.equal(precision(false, Preset.PRESET_STUDY), FloatType.FLOAT_TYPE_FP32);
+  });
+
+  it("takes fp32 for inner steps, but bf16 in preset cpu where all else is bf16", () => {
+    const inner = (given: Given, bf16 = true) =>
+      resolved(given, factsOf({ device: { bf16 } })).spec.inner?.precision;
+    const { FLOAT_TYPE_FP32: FP32, FLOAT_TYPE_BF16: BF16 } = FloatType;
+    assert.equal(inner({ preset: Preset.PRESET_CPU }), BF16);
+    assert.equal(inner({ preset: Preset.PRESET_CPU }, false), FP32);
+    assert.equal(inner({ preset: Preset.PRESET_STUDY }), FP32);
+    assert.equal(inner({ "compute.precision": FP32 }), FP32);
+    assert.equal(inner({ "compute.precision": FP32, "inner.precision": BF16 }), BF16);
   });
 });
 
@@ -138,10 +156,14 @@ describe("outer steps", () => {
 });
 
 describe("values that depend on others", () => {
-  it("λ defaults to 1 with the sum over keys, and to 100 otherwise", () => {
+  it("λ defaults to 1 with the sum over keys, else to 100, on a CPU as much less as S is", () => {
     const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
     const lambda = (given: Given) => resolved(given).spec.distilled?.attentionLambda;
-    assert.equal(lambda({}), 100);
+    assert.equal(lambda({ preset: Preset.PRESET_STUDY }), 100);
+    assert.equal(lambda({ preset: Preset.PRESET_STUDY, "distilled.seq_len": 64 }), 100);
+    assert.equal(lambda({}), 12.5);
+    assert.equal(lambda({ "distilled.seq_len": 512 }), 100);
+    assert.equal(lambda({ "distilled.attention_lambda": 0 }), 0);
     assert.equal(lambda({ "distilled.attention_reduction": keys }), 1);
     assert.equal(
       lambda({ "distilled.attention_reduction": keys, "distilled.attention_lambda": 0.2 }),
@@ -172,7 +194,7 @@ describe("values that depend on others", () => {
     }
     const { spec, description } = resolved({}, facts);
     assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [32, 32]);
-    assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 128/);
+    assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 64/);
   });
 
   it("more distilled samples than rows a class are refused", () => {
@@ -237,21 +259,21 @@ describe("what was found", () => {
 
 describe("the size of the artifact", () => {
   const bytes = (given: Given) => resolved(given).description.artifactBytes;
-  const samples = 4n * 128n * 384n * 4n + 4n * 4n * 4n;
+  const samples = 4n * 64n * 384n * 4n + 4n * 4n * 4n;
 
   it("counts samples and labels as fp32, and attention labels by their kind and type", () => {
     const cls = AttentionLabels.ATTENTION_LABELS_CLS;
     const all = AttentionLabels.ATTENTION_LABELS_ALL;
     const half = FloatType.FLOAT_TYPE_FP16;
     assert.equal(bytes({}), samples);
-    assert.equal(bytes({ "distilled.attention_labels": cls }), samples + 4n * 6n * 12n * 128n * 4n);
+    assert.equal(bytes({ "distilled.attention_labels": cls }), samples + 4n * 6n * 12n * 64n * 4n);
     assert.equal(
       bytes({ "distilled.attention_labels": all }),
-      samples + 4n * 6n * 12n * 128n * 128n * 4n,
+      samples + 4n * 6n * 12n * 64n * 64n * 4n,
     );
     assert.equal(
       bytes({ "distilled.attention_labels": all, "distilled.artifact_dtype": half }),
-      samples + 4n * 6n * 12n * 128n * 128n * 2n,
+      samples + 4n * 6n * 12n * 64n * 64n * 2n,
     );
   });
 

@@ -2,7 +2,6 @@
 
 from typing import Literal, get_args
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,19 +17,18 @@ def soft_cross_entropy(
 
 
 def attention_divergence(
-    scores: tuple[Tensor, ...], target: Tensor, reduction: AttentionReduction
+    scores: Float[Tensor, "m h q s"], target: Tensor, reduction: AttentionReduction
 ) -> Float[Tensor, ""]:
-    """KL(A~ || A) between attention labels and a learner's attention.
+    """KL(A~ || A) between the attention labels of a block and a learner's attention.
 
     Args:
-        scores: the learner's attention scores before the softmax, one M x Hd x S x S a block.
-        target: log-probabilities over keys, M x L x Hd x S for the first query alone or
-            M x L x Hd x S x S for all.
+        scores: the learner's attention scores before the softmax.
+        target: log-probabilities over keys, M x Hd x S for the first query alone or
+            M x Hd x S x S for all.
         reduction: ``elementwise`` averages A~ (log A~ - log A) over every element; ``keys`` sums
             over keys and averages the rest.
     """
-    if target.dim() == 4:
-        scores = tuple(block[:, :, 0] for block in scores)
-    predicted = torch.stack(scores, dim=1).log_softmax(-1)
-    pointwise = target.exp() * (target - predicted)
+    if target.dim() == 3:
+        scores = scores[:, :, 0]
+    pointwise = target.exp() * (target - scores.to(target).log_softmax(-1))
     return pointwise.mean() if reduction == "elementwise" else pointwise.sum(-1).mean()

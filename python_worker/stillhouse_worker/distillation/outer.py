@@ -28,7 +28,8 @@ class OuterConfig(NamedTuple):
             linearly to 0.
         accumulate_loss: sum the outer loss over the inner steps.
         method: a name in `METHODS`.
-        precision: of the outer batch; inner steps and updates are fp32.
+        trajectory_bytes: memory for copies of theta, one an inner step; see `MetaProblem`.
+        precision: of the outer batch; updates are fp32.
         head_init: law of the head.
         fixed_init: one head for all steps instead of a new one each.
         seed: of heads and batches.
@@ -41,6 +42,7 @@ class OuterConfig(NamedTuple):
     warmup_fraction: float
     accumulate_loss: bool
     method: str
+    trajectory_bytes: int
     precision: Precision
     head_init: HeadInit
     fixed_init: bool
@@ -138,6 +140,7 @@ class OuterLoop:
             self.inner_loss,
             lambda theta: self.scaler.scale(outer_loss(theta)),
             config.accumulate_loss,
+            config.trajectory_bytes,
         )
         result = METHODS[config.method](problem, self.phi, learner_params(self.encoder, head))
         return result._replace(outer_loss=result.outer_loss / self.scaler.get_scale())

@@ -69,20 +69,53 @@ def forward(
     """
     hidden, scores = entry, []
     for index in range(config.num_layers):
-        last = index == config.num_layers - 1
-        rows = hidden.shape[1] if not last else 1
-        score_all = not last or (score_rows == "all" and attention == "explicit")
-        name = f"blocks.{index}"
-        queries = hidden if score_all else hidden[:, :1]
-        query, key, value = _project(config, params, name, queries, hidden)
-        context, block_scores = _attend(query, key, value, rows, mask, attention, dropout)
-        hidden = _feed_forward(config, params, name, hidden[:, :rows], context, dropout)
+        own = block_params(params, index)
+        is_last = index == config.num_layers - 1
+        hidden, block_scores = run_block(
+            config, own, hidden, mask, is_last, attention, score_rows, dropout
+        )
         if block_scores is not None:
             scores.append(block_scores)
+    return Output(run_head(params, hidden, dropout), tuple(scores))
+
+
+def block_params(params: Params, index: int) -> Params:
+    """The parameters of one block, by their names within it."""
+    prefix = f"blocks.{index}."
+    return {n.removeprefix(prefix): p for n, p in params.items() if n.startswith(prefix)}
+
+
+def run_block(
+    config: EncoderConfig,
+    params: Params,
+    hidden: Float[Tensor, "b s e"],
+    mask: Bool[Tensor, "b s"] | None,
+    is_last: bool,
+    attention: Attention,
+    score_rows: ScoreRows,
+    dropout: float,
+) -> tuple[Float[Tensor, "b rows e"], Tensor | None]:
+    """One transformer block and its attention scores.
+
+    The last block computes its first row alone: nothing else reaches the head. Arguments are those
+    of `forward`, ``params`` those of `block_params`.
+    """
+    rows = 1 if is_last else hidden.shape[1]
+    score_all = not is_last or (score_rows == "all" and attention == "explicit")
+    queries = hidden if score_all else hidden[:, :1]
+    query, key, value = _project(config, params, queries, hidden)
+    context, scores = _attend(query, key, value, rows, mask, attention, dropout)
+    return _feed_forward(config, params, hidden[:, :rows], context, dropout), scores
+
+
+def run_head(
+    params: Params, hidden: Float[Tensor, "b rows e"], dropout: float
+) -> Float[Tensor, "b c"]:
+    """Logits of the first token's vector."""
     pooled = torch.tanh(_linear(params, "head.dense", hidden[:, 0]))
     if dropout:
         pooled = F.dropout(pooled, dropout)
-    return Output(_linear(params, "head.out", pooled), tuple(scores))
+    return _linear(params, "head.out", pooled)
 
 
 @torch.no_grad()
@@ -100,10 +133,10 @@ def predict(
 
 
 def _project(
-    config: EncoderConfig, params: Params, name: str, queries: Tensor, hidden: Tensor
+    config: EncoderConfig, params: Params, queries: Tensor, hidden: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Query b x Hd x Q x d of ``queries``; key and value b x Hd x S x d of ``hidden``."""
-    weight, bias = params[f"{name}.qkv.weight"], params[f"{name}.qkv.bias"]
+    weight, bias = params["qkv.weight"], params["qkv.bias"]
     width, heads = config.width, config.num_heads
     if queries is hidden:  # one product for the three
         query, key, value = F.linear(hidden, weight, bias).chunk(3, -1)
@@ -142,18 +175,13 @@ def _attend(
 
 
 def _feed_forward(
-    config: EncoderConfig,
-    params: Params,
-    name: str,
-    hidden: Tensor,
-    context: Tensor,
-    dropout: float,
+    config: EncoderConfig, params: Params, hidden: Tensor, context: Tensor, dropout: float
 ) -> Tensor:
-    attended = _linear(params, f"{name}.attention_out", context)
-    hidden = _add_norm(config, params, f"{name}.attention_norm", hidden, attended, dropout)
-    inner = F.gelu(_linear(params, f"{name}.up", hidden))
-    expanded = _linear(params, f"{name}.down", inner)
-    return _add_norm(config, params, f"{name}.norm", hidden, expanded, dropout)
+    attended = _linear(params, "attention_out", context)
+    hidden = _add_norm(config, params, "attention_norm", hidden, attended, dropout)
+    inner = F.gelu(_linear(params, "up", hidden))
+    expanded = _linear(params, "down", inner)
+    return _add_norm(config, params, "norm", hidden, expanded, dropout)
 
 
 def _add_norm(

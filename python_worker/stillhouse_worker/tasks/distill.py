@@ -1,5 +1,6 @@
 """DISTILL: train distilled data, keep the best of it, write the artifact."""
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,13 +46,14 @@ class Distillation:
         self.bench = open_bench(settings, ("train", "validation"))
         distilled = settings.distilled
         self.synthetic = distilled.synthetic(len(self.bench.dataset.class_names))
+        # Learners that are measured are trained as an artifact's user trains them: in fp32.
         self.inner_loss = InnerLoss(
             self.bench.encoder.config, distilled.attention_lambda, distilled.attention_reduction
         )
         self.loop = OuterLoop(
             settings.outer,
             self.synthetic,
-            self.inner_loss,
+            dataclasses.replace(self.inner_loss, precision=distilled.inner_precision),
             self.bench.encoder,
             self.bench.tokens["train"],
             self._initial_phi(),

@@ -45,6 +45,7 @@ class DistilledSettings(NamedTuple):
     lr: float
     lr_decay: float
     learn_lr: LearnLr
+    inner_precision: Precision
 
     def synthetic(self, num_classes: int) -> SyntheticConfig:
         """The core's configuration for a data set with ``num_classes``."""

@@ -1,9 +1,22 @@
 """The gradient of the outer loss with respect to phi: methods that give the same numbers."""
 
+from .blockwise import blockwise
 from .interface import MetaGradient, MetaGradientMethod, MetaProblem
 from .stepwise import stepwise
 from .unrolled import unrolled
 
-METHODS: dict[str, MetaGradientMethod] = {"stepwise": stepwise, "unrolled": unrolled}
+METHODS: dict[str, MetaGradientMethod] = {
+    "stepwise": stepwise,
+    "blockwise": blockwise,
+    "unrolled": unrolled,
+}
 
-__all__ = ["METHODS", "MetaGradient", "MetaGradientMethod", "MetaProblem", "stepwise", "unrolled"]
+__all__ = [
+    "METHODS",
+    "MetaGradient",
+    "MetaGradientMethod",
+    "MetaProblem",
+    "blockwise",
+    "stepwise",
+    "unrolled",
+]

@@ -5,8 +5,30 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ...learners.encoder import Params
+from ...learners.encoder import EncoderConfig, Params
 from ..synthetic import DistilledData, Phi
+
+
+@runtime_checkable
+class StagedLoss(Protocol):
+    """l(distilled data, theta) -> scalar, twice differentiable, as a chain of blocks and a head.
+
+    Attributes:
+        config: sizes of the encoder: how many blocks there are.
+    """
+
+    @property
+    def config(self) -> EncoderConfig: ...
+
+    def __call__(self, data: DistilledData, theta: Params) -> Tensor: ...
+
+    def block(
+        self, params: Params, hidden: Tensor, target: Tensor | None, is_last: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """What a block passes on, and its share of the loss, None where it has none."""
+
+    def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
+        """The head's share of the loss; ``params`` has those of the head by their full names."""
 
 
 class MetaProblem(NamedTuple):
@@ -14,15 +36,18 @@ class MetaProblem(NamedTuple):
 
     Attributes:
         materialise: phi -> distilled data, differentiable.
-        inner_loss: l(distilled data, theta) -> scalar, twice differentiable.
+        inner_loss: l.
         outer_loss: L(theta) -> scalar on the real batch; once differentiable is enough.
         accumulate_loss: sum the outer loss over all inner steps.
+        trajectory_bytes: memory for copies of theta, one an inner step; where they need more, some
+            are computed again. All gradients stay the same.
     """
 
     materialise: Callable[[Phi], DistilledData]
-    inner_loss: Callable[[DistilledData, Params], Tensor]
+    inner_loss: StagedLoss
     outer_loss: Callable[[Params], Tensor]
     accumulate_loss: bool = False
+    trajectory_bytes: int = 2**40
 
 
 class MetaGradient(NamedTuple):

@@ -1,0 +1,148 @@
+"""The walk back over the inner steps that all methods but the oracle share.
+
+    v <- grad_theta L(theta_T)
+    for t = T ... 1:
+        (a, h) <- derivative of (grad_data l, grad_theta l)(data; theta_{t-1}) along v of theta
+        grad_data += -lr_t a,   grad lr_t = -<v, grad_theta l>
+        v <- v - lr_t h         (+ grad_theta L(theta_{t-1}) with loss accumulation, t > 1)
+    grad_phi <- (grad_data, grad lr) pulled back through data(phi)
+
+It is what backpropagation through the unrolled loop computes, term by term, since mixed partial
+derivatives commute. Only one step's graph lives at a time. The scheme is that of Kemaev et al.,
+"Scalable Meta-Learning via Mixed-Mode Differentiation", ICML 2025, applied to distillation.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ...learners.encoder import Params
+from ..inner import leaves, sgd
+from ..synthetic import DistilledData, Phi
+from .interface import MetaGradient, MetaProblem
+from .trajectory import Trajectory
+
+
+class Wanted(NamedTuple):
+    """Which products of a step are needed.
+
+    Attributes:
+        theta: h; nothing before the first step needs it.
+        slope: <v, grad_theta l>, which a learned rate follows.
+    """
+
+    theta: bool
+    slope: bool
+
+
+class Products(NamedTuple):
+    """What a step contributes, along a direction v of theta.
+
+    Attributes:
+        data: D_v grad_data l, for each learned part of the data.
+        theta: D_v grad_theta l, in the order of theta; empty when not wanted.
+        slope: <v, grad_theta l>, a scalar; None when not wanted.
+    """
+
+    data: list[Tensor]
+    theta: list[Tensor]
+    slope: Tensor | None
+
+
+@runtime_checkable
+class InnerStep(Protocol):
+    """The inner loss at one theta."""
+
+    def gradient(self) -> tuple[Tensor, list[Tensor]]:
+        """l and grad_theta l, without a graph."""
+
+    def products(self, v: list[Tensor], wanted: Wanted) -> Products:
+        """See `Products`. Called once at most; the step's graph may be gone afterwards."""
+
+
+# (problem, data cut from phi, theta) -> the inner loss there. A part of the data is learned when it
+# requires a gradient.
+MakeStep = Callable[[MetaProblem, DistilledData, Params], InnerStep]
+
+
+def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> MetaGradient:
+    """Train forward, keeping what the way back needs, and walk back; see the module."""
+    data = problem.materialise(phi)
+    inputs = data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
+    lrs = data.lrs.detach()
+    trajectory = Trajectory(len(lrs), problem.trajectory_bytes)
+    inner_losses = []
+    for index, lr in enumerate(lrs):
+        trajectory.put(index, theta)
+        if index < len(lrs) - 1:
+            loss, grads = first_order(problem, inputs, theta)
+        else:  # the way back begins with this step, so its graph may stay
+            step = make_step(problem, inputs, theta)
+            loss, grads = step.gradient()
+        inner_losses.append(loss)
+        theta = sgd(theta, grads, lr)
+        del grads
+
+    def retrain(start: Params, index: int) -> Params:
+        return sgd(start, first_order(problem, inputs, start)[1], lrs[index])
+
+    outer_loss, v = outer_gradient(problem, theta)
+    del theta
+    cotangents = [torch.zeros_like(part) for part in learned_parts(inputs)]
+    lr_cotangent = torch.zeros_like(lrs)
+    for index in reversed(range(len(lrs))):
+        start = trajectory.take(index, retrain)
+        if index < len(lrs) - 1:
+            step = make_step(problem, inputs, start)
+        products = step.products(v, Wanted(theta=index > 0, slope=data.lrs.requires_grad))
+        del step
+        for total, product in zip(cotangents, products.data, strict=True):
+            total.sub_(lrs[index] * product)
+        if products.slope is not None:
+            lr_cotangent[index] = -products.slope
+        if index > 0:
+            _add(v, products.theta, -lrs[index].item())
+            if problem.accumulate_loss:
+                loss, extra = outer_gradient(problem, start)
+                outer_loss = outer_loss + loss
+                _add(v, extra, 1.0)
+    return MetaGradient(
+        _pull_back(phi, data, [*cotangents, lr_cotangent]), outer_loss, inner_losses
+    )
+
+
+def first_order(
+    problem: MetaProblem, inputs: DistilledData, theta: Params
+) -> tuple[Tensor, list[Tensor]]:
+    """l and grad_theta l; no graph is kept."""
+    theta = leaves(theta)
+    loss = problem.inner_loss(inputs.map(Tensor.detach), theta)
+    return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
+
+
+def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Tensor]]:
+    """L and grad_theta L."""
+    theta = leaves(theta)
+    loss = problem.outer_loss(theta)
+    return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
+
+
+def _add(totals: list[Tensor], terms: list[Tensor], factor: float) -> None:
+    for total, term in zip(totals, terms, strict=True):
+        total.add_(term, alpha=factor)
+
+
+def learned_parts(data: DistilledData) -> list[Tensor]:
+    """X, labels and attention labels, as far as they are learned."""
+    return [part for part in data[:3] if part is not None and part.requires_grad]
+
+
+def _pull_back(phi: Phi, data: DistilledData, cotangents: list[Tensor]) -> dict[str, Tensor]:
+    """Cotangents of the learned parts of the data, then of its rates, to those of phi."""
+    parts = learned_parts(data)
+    if data.lrs.requires_grad:
+        parts.append(data.lrs)
+    grads = torch.autograd.grad(parts, list(phi.values()), grad_outputs=cotangents[: len(parts)])
+    return dict(zip(phi, grads, strict=True))
