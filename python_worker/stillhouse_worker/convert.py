@@ -142,6 +142,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             method=outer.meta_gradient,
             trajectory_bytes=outer.trajectory_mib * 2**20,
             precision=_name(spec.compute, "precision"),
+            inits_per_step=outer.inits_per_step,
             head_init=_name(model, "head_init"),
             fixed_init=_name(model, "init") == "fixed",
             seed=spec.seed,

@@ -144,6 +144,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             method="stepwise",
             trajectory_bytes=2**30,
             precision="fp32",
+            inits_per_step=1,
             head_init="default",
             fixed_init=False,
             seed=1,

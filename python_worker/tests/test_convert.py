@@ -59,6 +59,7 @@ RESOLVED = {
         "validation_inits": 3,
         "meta_gradient": "stepwise",
         "trajectory_mib": 100,
+        "inits_per_step": 2,
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},
     "baseline": {

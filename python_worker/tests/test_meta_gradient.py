@@ -1,5 +1,6 @@
 """The meta-gradient against finite differences, and the methods against each other."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 
@@ -154,6 +155,18 @@ def test_in_float32_no_method_is_twice_as_far_from_float64_as_the_oracle(
     single = problem(tiny_encoder, num_steps=num_steps, dtype=torch.float32)
     oracle = _distance(unrolled(*single).grads, exact)
     assert _distance(METHODS[method](*single).grads, exact) <= 2 * oracle
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bf16_inner_products_leave_the_direction(tiny_encoder: Encoder, method: str) -> None:
+    single = problem(tiny_encoder, num_steps=2, learn_lr="shared", dtype=torch.float32)
+    case, phi, theta = single
+    rounded = dataclasses.replace(case.inner_loss, precision="bf16")
+    exact = METHODS[method](case, phi, theta).grads
+    actual = METHODS[method](case._replace(inner_loss=rounded), phi, theta).grads
+    for name in ("x", "labels", "attention"):
+        assert not torch.equal(actual[name], exact[name]), "nothing was rounded"
+        assert torch.cosine_similarity(actual[name].ravel(), exact[name].ravel(), dim=0) > 0.99
 
 
 def test_phi_and_theta_are_left_as_they_were(tiny_encoder: Encoder) -> None:

@@ -60,6 +60,33 @@ def test_outer_steps_lower_the_outer_loss(settings, tmp_path, reporter) -> None:
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
 
 
+def test_several_inits_a_step_average_the_gradients_of_their_heads(
+    settings, tmp_path, reporter
+) -> None:
+    def gradients(loop, init: int) -> dict[str, torch.Tensor]:
+        batch = loop._batch()
+        entry = loop.encoder.embed(batch.input_ids, batch.token_type_ids)
+        return loop._meta_gradient(batch, entry, init).grads
+
+    three = settings._replace(outer=settings.outer._replace(inits_per_step=3, clip=1e9))
+    loop = _loop(three, tmp_path, reporter)
+    alone = [gradients(loop, init) for init in range(3)]
+    assert not torch.equal(alone[0]["x"], alone[1]["x"])
+    loop.advance()
+    for name, tensor in loop.phi.items():
+        mean = torch.stack([grads[name] for grads in alone]).mean(0)
+        torch.testing.assert_close(tensor.grad, mean, rtol=1e-4, atol=1e-7)
+
+
+def test_the_time_of_a_step_is_told_by_phase(settings, tmp_path, reporter) -> None:
+    loop = _loop(settings, tmp_path, reporter)
+    loop.advance()
+    seconds = loop.clock.read()
+    assert set(seconds) == {"data", "inner", "outer", "walk"}
+    assert all(value > 0 for value in seconds.values())
+    assert all(value == 0 for value in loop.clock.read().values())
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_mixed_precision_takes_nearly_the_same_first_step(
     settings, tmp_path, reporter, precision

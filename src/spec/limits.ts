@@ -28,15 +28,19 @@ export function fitToFacts(
   noteSlowPrecision(spec, facts, notices);
 }
 
-/** With one fixed head all test learners are the same: one says all. */
+/** With one fixed head all learners are the same: one says all. */
 function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]): void {
   if (spec.model?.init !== Init.INIT_FIXED) return;
-  const given = draft.evaluation?.inits;
-  if (given !== undefined && given !== 1) {
-    notices.push(`--inits is 1 instead of ${given}: with --init fixed all learners are the same.`);
+  for (const path of ["evaluation.inits", "outer.validation_inits", "outer.inits_per_step"]) {
+    const given = readField(draft, path);
+    if (given !== undefined && given !== 1) {
+      const flag = `--${settingOf(path).flag}`;
+      notices.push(
+        `${flag} is 1 instead of ${given}: with --init fixed all learners are the same.`,
+      );
+    }
+    writeField(spec, path, 1);
   }
-  writeField(spec, "evaluation.inits", 1);
-  writeField(spec, "outer.validation_inits", 1);
 }
 
 function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {

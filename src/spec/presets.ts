@@ -64,6 +64,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     epochs: STUDY_EPOCHS,
     lr: 2e-3,
     batchSize: 48,
+    initsPerStep: 1,
     clip: 1,
     warmupFraction: 0.1,
     accumulateLoss: false,

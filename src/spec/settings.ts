@@ -145,6 +145,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("outer-steps", "outer.steps", OUTER_STEPS, "Outer steps; excludes --epochs"),
     number("lr", "outer.lr", POSITIVE, "α: Adam's rate at its peak"),
     number("batch-size", "outer.batch_size", COUNT, "Real texts an outer step"),
+    number("inits-per-step", "outer.inits_per_step", COUNT, [
+      "K: heads drawn an outer step, over which the gradient is averaged",
+    ]),
     number("clip", "outer.clip", POSITIVE, "Largest norm of the gradient of the distilled data"),
     number("warmup", "outer.warmup_fraction", SHARE, "Share of the steps in which the rate rises"),
     toggle("accumulate-loss", "outer.accumulate_loss", "Sum the outer loss over all inner steps"),

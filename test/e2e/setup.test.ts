@@ -269,7 +269,7 @@ describe("the commands", () => {
   });
 
   test("name what is there when a benchmark or a test is not", async () => {
-    mkdirSync(join(copy.root, "python_worker", "bench"));
+    mkdirSync(join(copy.root, "python_worker", "bench"), { recursive: true });
     copy.write("python_worker/bench/meta_gradient.py", "");
     const bench = await copy.run(["bench", "speed"]);
     assert.equal(bench.exitCode, 2);

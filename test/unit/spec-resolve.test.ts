@@ -84,6 +84,7 @@ describe("the preset", () => {
       "distilled.attention_lambda",
       "distilled.x_init",
       "inner.learn_lr",
+      "inner.precision",
       "outer.lr",
     ];
     for (const path of cut) {

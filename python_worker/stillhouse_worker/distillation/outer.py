@@ -14,6 +14,7 @@ from ..seeding import generator
 from .inner import InnerLoss
 from .meta_gradient import METHODS, MetaGradient, MetaProblem
 from .synthetic import Phi, SyntheticConfig, materialise
+from .timing import PhaseClock
 
 
 class OuterConfig(NamedTuple):
@@ -30,8 +31,9 @@ class OuterConfig(NamedTuple):
         method: a name in `METHODS`.
         trajectory_bytes: memory for copies of theta, one an inner step; see `MetaProblem`.
         precision: of the outer batch; updates are fp32.
+        inits_per_step: heads drawn an outer step, K; their meta-gradients are averaged.
         head_init: law of the head.
-        fixed_init: one head for all steps instead of a new one each.
+        fixed_init: one head for all steps instead of new ones each.
         seed: of heads and batches.
     """
 
@@ -44,13 +46,14 @@ class OuterConfig(NamedTuple):
     method: str
     trajectory_bytes: int
     precision: Precision
+    inits_per_step: int
     head_init: HeadInit
     fixed_init: bool
     seed: int
 
 
 class OuterStep(NamedTuple):
-    """What one outer step measured; losses before its update.
+    """What one outer step measured; losses before its update, means over its heads.
 
     Attributes:
         outer_loss: on the real batch after the inner steps.
@@ -73,9 +76,12 @@ def rate_at(step: int, num_steps: int, peak: float, warmup_fraction: float) -> f
     return peak * (num_steps - step) / max(1, num_steps - warmup)
 
 
-def head_of_step(config: OuterConfig, encoder: Encoder, num_classes: int, step: int) -> Params:
-    """The head that the learner of an outer step starts from."""
-    purpose, index = ("fixed head", 0) if config.fixed_init else ("outer head", step)
+def head_of_step(
+    config: OuterConfig, encoder: Encoder, num_classes: int, step: int, init: int = 0
+) -> Params:
+    """The head that a learner of an outer step starts from, the ``init``-th of K."""
+    draw = step * config.inits_per_step + init
+    purpose, index = ("fixed head", 0) if config.fixed_init else ("outer head", draw)
     draws = generator(config.seed, purpose, index)
     return draw_head(encoder.config.width, num_classes, config.head_init, draws)
 
@@ -104,6 +110,7 @@ class OuterLoop:
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
         self.num_skipped = 0
+        self.clock = PhaseClock(device)
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
 
     def advance(self) -> OuterStep:
@@ -112,20 +119,30 @@ class OuterLoop:
         Raises:
             StillhouseError: ``diverged`` when a loss or the gradient is no longer finite.
         """
-        result = self._meta_gradient(self._batch())
-        inner_loss, outer_loss = result.inner_losses[0].item(), result.outer_loss.item()
+        with self.clock.phase("data"):
+            batch = self._batch()
+            entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
+        count = self.config.inits_per_step
+        inner_loss = outer_loss = 0.0
+        grads = {name: torch.zeros_like(tensor) for name, tensor in self.phi.items()}
+        for init in range(count):
+            result = self._meta_gradient(batch, entry, init)
+            inner_loss += result.inner_losses[0].item() / count
+            outer_loss += result.outer_loss.item() / count
+            for name, grad in result.grads.items():
+                grads[name].add_(grad, alpha=1 / count)
         self._check_finite("the inner loss", inner_loss)
         self._check_finite("the outer loss", outer_loss)
         for name, tensor in self.phi.items():
-            tensor.grad = result.grads[name]
+            tensor.grad = grads[name]
         grad_norm, skipped = self._update()
         self.step += 1
         return OuterStep(outer_loss, inner_loss, grad_norm, skipped)
 
-    def _meta_gradient(self, batch: Batch) -> MetaGradient:
+    def _meta_gradient(self, batch: Batch, entry: Tensor, init: int) -> MetaGradient:
+        """The meta-gradient for one head; ``entry`` are the batch's embedded texts."""
         config = self.config
-        head = head_of_step(config, self.encoder, self.synthetic.num_classes, self.step)
-        entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
+        head = head_of_step(config, self.encoder, self.synthetic.num_classes, self.step, init)
         attention = first_order_attention(self.device)
 
         def outer_loss(theta: Params) -> Tensor:
@@ -141,6 +158,7 @@ class OuterLoop:
             lambda theta: self.scaler.scale(outer_loss(theta)),
             config.accumulate_loss,
             config.trajectory_bytes,
+            self.clock.phase,
         )
         result = METHODS[config.method](problem, self.phi, learner_params(self.encoder, head))
         return result._replace(outer_loss=result.outer_loss / self.scaler.get_scale())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +63,7 @@ class Distillation:
         self.kept = Kept({}, 0, None)
         self.seconds = 0.0
         self._values: dict[str, float] = {}
+        self._phase_seconds: Counter[str] = Counter()  # of this process
 
     def run(self) -> DistillOutcome:
         """Go on from the checkpoint if there is one, to the end.
@@ -99,6 +101,9 @@ class Distillation:
             points |= {f"inner_lr_{t}": rate for t, rate in enumerate(rates, 1)}
         if self.settings.precision == "fp16":
             points["overflow_skips"] = float(self.loop.num_skipped)
+        seconds = self.loop.clock.read()
+        self._phase_seconds.update(seconds)
+        points |= {f"seconds_{phase}": value for phase, value in seconds.items()}
         for name, value in points.items():
             self.reporter.metric(name, step, value)
         self.reporter.progress("distilling", step, self.settings.outer.num_steps, self._values)
@@ -175,6 +180,9 @@ class Distillation:
             self.reporter.log(
                 "warning", f"{self.loop.num_skipped} outer steps were skipped: fp16 overflowed"
             )
+        if total := self._phase_seconds.total():
+            shares = (f"{name} {s / total:.0%}" for name, s in self._phase_seconds.items())
+            self.reporter.log("info", f"time of the outer steps: {', '.join(shares)}")
         phi = {name: tensor.to(self.bench.device) for name, tensor in self.kept.phi.items()}
         data = materialise(self.synthetic, phi)
         folder = self.work_dir / ARTIFACT_FOLDER

@@ -1,12 +1,14 @@
 """What every meta-gradient method takes and returns."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ...learners.encoder import EncoderConfig, Params
 from ..synthetic import DistilledData, Phi
+from ..timing import Phase
 
 
 @runtime_checkable
@@ -41,6 +43,7 @@ class MetaProblem(NamedTuple):
         accumulate_loss: sum the outer loss over all inner steps.
         trajectory_bytes: memory for copies of theta, one an inner step; where they need more, some
             are computed again. All gradients stay the same.
+        phase: context in which the work of a phase is done, for timing.
     """
 
     materialise: Callable[[Phi], DistilledData]
@@ -48,6 +51,7 @@ class MetaProblem(NamedTuple):
     outer_loss: Callable[[Params], Tensor]
     accumulate_loss: bool = False
     trajectory_bytes: int = 2**40
+    phase: Callable[[Phase], AbstractContextManager[None]] = lambda name: nullcontext()
 
 
 class MetaGradient(NamedTuple):

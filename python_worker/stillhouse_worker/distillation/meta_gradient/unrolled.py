@@ -19,12 +19,15 @@ def unrolled(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
     inner_losses: list[Tensor] = []
     outer_losses: list[Tensor] = []
     for lr in data.lrs:
-        loss = problem.inner_loss(data, theta)
-        grads = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
-        theta = sgd(theta, grads, lr)
-        inner_losses.append(loss.detach())
+        with problem.phase("inner"):
+            loss = problem.inner_loss(data, theta)
+            grads = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
+            theta = sgd(theta, grads, lr)
+            inner_losses.append(loss.detach())
         if problem.accumulate_loss or len(inner_losses) == len(data.lrs):
-            outer_losses.append(problem.outer_loss(theta))
-    outer_loss = torch.stack(outer_losses).sum()
-    grads = torch.autograd.grad(outer_loss, list(phi.values()))
+            with problem.phase("outer"):
+                outer_losses.append(problem.outer_loss(theta))
+    with problem.phase("walk"):
+        outer_loss = torch.stack(outer_losses).sum()
+        grads = torch.autograd.grad(outer_loss, list(phi.values()))
     return MetaGradient(dict(zip(phi, grads, strict=True)), outer_loss.detach(), inner_losses)

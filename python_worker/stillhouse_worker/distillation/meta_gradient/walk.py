@@ -74,16 +74,17 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
     lrs = data.lrs.detach()
     trajectory = Trajectory(len(lrs), problem.trajectory_bytes)
     inner_losses = []
-    for index, lr in enumerate(lrs):
-        trajectory.put(index, theta)
-        if index < len(lrs) - 1:
-            loss, grads = first_order(problem, inputs, theta)
-        else:  # the way back begins with this step, so its graph may stay
-            step = make_step(problem, inputs, theta)
-            loss, grads = step.gradient()
-        inner_losses.append(loss)
-        theta = sgd(theta, grads, lr)
-        del grads
+    with problem.phase("inner"):
+        for index, lr in enumerate(lrs):
+            trajectory.put(index, theta)
+            if index < len(lrs) - 1:
+                loss, grads = first_order(problem, inputs, theta)
+            else:  # the way back begins with this step, so its graph may stay
+                step = make_step(problem, inputs, theta)
+                loss, grads = step.gradient()
+            inner_losses.append(loss)
+            theta = sgd(theta, grads, lr)
+            del grads
 
     def retrain(start: Params, index: int) -> Params:
         return sgd(start, first_order(problem, inputs, start)[1], lrs[index])
@@ -93,21 +94,22 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
     cotangents = [torch.zeros_like(part) for part in learned_parts(inputs)]
     lr_cotangent = torch.zeros_like(lrs)
     for index in reversed(range(len(lrs))):
-        start = trajectory.take(index, retrain)
-        if index < len(lrs) - 1:
-            step = make_step(problem, inputs, start)
-        products = step.products(v, Wanted(theta=index > 0, slope=data.lrs.requires_grad))
-        del step
-        for total, product in zip(cotangents, products.data, strict=True):
-            total.sub_(lrs[index] * product)
-        if products.slope is not None:
-            lr_cotangent[index] = -products.slope
-        if index > 0:
-            _add(v, products.theta, -lrs[index].item())
-            if problem.accumulate_loss:
-                loss, extra = outer_gradient(problem, start)
-                outer_loss = outer_loss + loss
-                _add(v, extra, 1.0)
+        with problem.phase("walk"):
+            start = trajectory.take(index, retrain)
+            if index < len(lrs) - 1:
+                step = make_step(problem, inputs, start)
+            products = step.products(v, Wanted(theta=index > 0, slope=data.lrs.requires_grad))
+            del step
+            for total, product in zip(cotangents, products.data, strict=True):
+                total.sub_(lrs[index] * product)
+            if products.slope is not None:
+                lr_cotangent[index] = -products.slope
+            if index > 0:
+                _add(v, products.theta, -lrs[index].item())
+        if index > 0 and problem.accumulate_loss:
+            loss, extra = outer_gradient(problem, start)
+            outer_loss = outer_loss + loss
+            _add(v, extra, 1.0)
     return MetaGradient(
         _pull_back(phi, data, [*cotangents, lr_cotangent]), outer_loss, inner_losses
     )
@@ -125,8 +127,9 @@ def first_order(
 def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Tensor]]:
     """L and grad_theta L."""
     theta = leaves(theta)
-    loss = problem.outer_loss(theta)
-    return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
+    with problem.phase("outer"):
+        loss = problem.outer_loss(theta)
+        return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
 
 
 def _add(totals: list[Tensor], terms: list[Tensor], factor: float) -> None:
