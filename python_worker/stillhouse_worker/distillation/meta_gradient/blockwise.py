@@ -101,9 +101,9 @@ def _sweep(
         tangents |= {f"blocks.{index}.{name}": tangent for name, tangent in params.items()}
         if target is not None:
             attention.insert(0, target)
-    products = [cotangent[1], labels, torch.stack(attention, 1) if attention else data.labels]
+    parts = (cotangent[1], labels, torch.stack(attention, 1) if attention else None)
     return Products(
-        [product for product, learned in zip(products, is_learned, strict=True) if learned],
+        [p for p, learned in zip(parts, is_learned, strict=True) if learned and p is not None],
         [tangents[name] for name in theta] if wanted.theta else [],
         slope + rise if wanted.slope else None,
     )
