@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from transformers import BertConfig, BertModel
 
-from stillhouse_worker.distillation.inner import InnerLoss
+from stillhouse_worker.distillation.inner import InnerLoss, inner_gradient
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
-from stillhouse_worker.distillation.meta_gradient.walk import first_order, outer_gradient
+from stillhouse_worker.distillation.meta_gradient.walk import outer_gradient
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.learners import draw_head, first_order_attention, forward, learner_params
 from stillhouse_worker.learners.encoder import Params, encoder_of
@@ -132,7 +132,7 @@ def _work(setting: Setting, name: str) -> Callable[[], object]:
 
     def plain_training() -> None:
         for _ in data.lrs:
-            first_order(problem, data, theta)
+            inner_gradient(problem.inner_loss, data, theta)
         outer_gradient(problem, theta)
 
     return plain_training

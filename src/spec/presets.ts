@@ -25,6 +25,8 @@ const VALIDATIONS = 20;
 /** The study tests on 100 learners. */
 const STUDY_INITS = 100;
 
+/** S of the study. */
+const STUDY_SEQ_LEN = 512;
 /** S on a CPU: a step takes half the time of one at 128, and as few steps bring as much. */
 const CPU_SEQ_LEN = 64;
 /** The study's rate is for 50,000 steps; a thirtieth of them must each go farther. */
@@ -51,7 +53,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
   model: { headInit: HeadInit.HEAD_INIT_DEFAULT, init: Init.INIT_RANDOM },
   distilled: {
     perClass: 1,
-    seqLen: 512,
+    seqLen: STUDY_SEQ_LEN,
     xInit: XInit.X_INIT_NOISE,
     labels: Labels.LABELS_HARD,
     attentionLabels: AttentionLabels.ATTENTION_LABELS_NONE,
@@ -130,7 +132,7 @@ const CPU: ExperimentSpec = {
  * weight that it has at the study's S = 512. With the study's λ a short S drowns the labels.
  */
 export function cpuLambda(seqLen: number): number {
-  return (LAMBDA_ELEMENTWISE * seqLen) / 512;
+  return (LAMBDA_ELEMENTWISE * seqLen) / STUDY_SEQ_LEN;
 }
 
 export type KnownPreset = Preset.PRESET_STUDY | Preset.PRESET_CPU;

@@ -1,13 +1,13 @@
 """The inner problem: how a learner is trained on distilled data."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..learners.encoder import EncoderConfig, Params
-from ..learners.learner import ScoreRows, block_params, run_block, run_head
+from ..learners.learner import ScoreRows, forward, run_block, run_head
 from ..learners.precision import Precision, autocast
 from .losses import AttentionReduction, attention_divergence, soft_cross_entropy
 from .synthetic import DistilledData
@@ -33,15 +33,17 @@ class InnerLoss:
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor:
         """The whole loss, a scalar."""
-        hidden, losses = data.x, []
-        for index in range(self.config.num_layers):
-            target = None if data.attention is None else data.attention[:, index]
-            is_last = index == self.config.num_layers - 1
-            hidden, loss = self.block(block_params(theta, index), hidden, target, is_last)
-            if loss is not None:
-                losses.append(loss)
-        loss = self.head(theta, hidden, data.labels)
-        return loss + torch.stack(losses).sum() if losses else loss
+        rows = self._score_rows(None if data.attention is None else data.attention[:, 0])
+        with autocast(data.x.device, self.precision):
+            output = forward(self.config, theta, data.x, score_rows=rows)
+        loss = soft_cross_entropy(output.logits.to(data.labels), data.labels)
+        if data.attention is None:
+            return loss
+        shares = [
+            self._attention_loss(scores, data.attention[:, index])
+            for index, scores in enumerate(output.scores)
+        ]
+        return loss + torch.stack(shares).sum()
 
     def block(
         self, params: Params, hidden: Tensor, target: Tensor | None, is_last: bool
@@ -54,21 +56,30 @@ class InnerLoss:
             target: its attention labels, M x Hd x S (cls) or M x Hd x S x S (all); None without.
             is_last: only its first row reaches the head.
         """
-        rows: ScoreRows = "all" if target is not None and target.dim() == 4 else "first"
+        rows = self._score_rows(target)
         with autocast(hidden.device, self.precision):
             hidden, scores = run_block(
                 self.config, params, hidden, None, is_last, "explicit", rows, dropout=0.0
             )
         if target is None or scores is None:
             return hidden, None
-        divergence = attention_divergence(scores, target, self.attention_reduction)
-        return hidden, self.attention_lambda / self.config.num_layers * divergence
+        return hidden, self._attention_loss(scores, target)
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy, given what the last block passes on."""
         with autocast(hidden.device, self.precision):
             logits = run_head(params, hidden, dropout=0.0)
         return soft_cross_entropy(logits.to(labels), labels)
+
+    def _attention_loss(self, scores: Tensor, target: Tensor) -> Tensor:
+        """A block's share: the mean over blocks is the mean over all their elements."""
+        divergence = attention_divergence(scores, target, self.attention_reduction)
+        return self.attention_lambda / self.config.num_layers * divergence
+
+    @staticmethod
+    def _score_rows(target: Tensor | None) -> ScoreRows:
+        """The rows that a block's labels, M x Hd x S (cls) or M x Hd x S x S (all), speak of."""
+        return "all" if target is not None and target.dim() == 4 else "first"
 
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:
@@ -85,12 +96,19 @@ def leaves(theta: Params) -> Params:
     return {name: p.detach().requires_grad_() for name, p in theta.items()}
 
 
+def inner_gradient(
+    loss: Callable[[DistilledData, Params], Tensor], data: DistilledData, theta: Params
+) -> tuple[Tensor, list[Tensor]]:
+    """l and grad_theta l, in the order of theta; first order, no graph kept."""
+    theta = leaves(theta)
+    value = loss(data.map(Tensor.detach), theta)
+    return value.detach(), list(torch.autograd.grad(value, list(theta.values())))
+
+
 def train_learner(loss: InnerLoss, data: DistilledData, theta: Params) -> Params:
     """theta_T: the learner after T steps on the distilled data; first order, no graph kept."""
-    data = data.map(Tensor.detach)
     for lr in data.lrs:
-        theta = leaves(theta)
-        grads = torch.autograd.grad(loss(data, theta), list(theta.values()))
+        _, grads = inner_gradient(loss, data, theta)
         with torch.no_grad():
             theta = sgd(theta, grads, lr)
     return theta

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ...learners.encoder import Params
 from ...learners.learner import block_params
+from ..inner import inner_gradient
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem, StagedLoss
-from .walk import Products, Wanted, first_order, walk
+from .walk import Products, Wanted, walk
 
 # Their stubs also cover the form with auxiliary output, which has three parts.
 jvp = cast(Callable[..., tuple[Any, Any]], torch.func.jvp)
@@ -41,7 +42,7 @@ class _Step(NamedTuple):
     theta: Params
 
     def gradient(self) -> tuple[Tensor, list[Tensor]]:
-        return first_order(self.problem, self.inputs, self.theta)
+        return inner_gradient(self.problem.inner_loss, self.inputs, self.theta)
 
     def products(self, v: list[Tensor], wanted: Wanted) -> Products:
         with torch.no_grad():

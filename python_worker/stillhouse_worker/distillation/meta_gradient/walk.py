@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...learners.encoder import Params
-from ..inner import leaves, sgd
+from ..inner import inner_gradient, leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
 from .trajectory import Trajectory
@@ -78,7 +78,7 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
         for index, lr in enumerate(lrs):
             trajectory.put(index, theta)
             if index < len(lrs) - 1:
-                loss, grads = first_order(problem, inputs, theta)
+                loss, grads = inner_gradient(problem.inner_loss, inputs, theta)
             else:  # the way back begins with this step, so its graph may stay
                 step = make_step(problem, inputs, theta)
                 loss, grads = step.gradient()
@@ -87,7 +87,7 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
             del grads
 
     def retrain(start: Params, index: int) -> Params:
-        return sgd(start, first_order(problem, inputs, start)[1], lrs[index])
+        return sgd(start, inner_gradient(problem.inner_loss, inputs, start)[1], lrs[index])
 
     outer_loss, v = outer_gradient(problem, theta)
     del theta
@@ -113,15 +113,6 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
     return MetaGradient(
         _pull_back(phi, data, [*cotangents, lr_cotangent]), outer_loss, inner_losses
     )
-
-
-def first_order(
-    problem: MetaProblem, inputs: DistilledData, theta: Params
-) -> tuple[Tensor, list[Tensor]]:
-    """l and grad_theta l; no graph is kept."""
-    theta = leaves(theta)
-    loss = problem.inner_loss(inputs.map(Tensor.detach), theta)
-    return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
 
 
 def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Tensor]]:
