@@ -158,6 +158,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
         validation_inits=outer.validation_inits,
         select=_name(spec.evaluation, "protocol") == "validation",
         device=spec.compute.device,
+        num_devices=spec.compute.num_devices,
         precision=_name(spec.compute, "precision"),
         seed=spec.seed,
         spec=json_format.MessageToDict(spec, preserving_proto_field_name=True),

@@ -22,12 +22,15 @@ class DeviceFacts(NamedTuple):
         name: of the processor.
         cuda: whether it is a CUDA device.
         bf16: whether it computes bfloat16 natively; emulated is slower than fp32, so it is False.
+        num_available: devices that can share its work, itself among them: the CUDA devices from
+            this one on; for the CPU, threads.
     """
 
     device: str
     name: str
     cuda: bool
     bf16: bool
+    num_available: int
 
 
 def find_device(wanted: str | None) -> DeviceFacts:
@@ -43,7 +46,7 @@ def find_device(wanted: str | None) -> DeviceFacts:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     if wanted == "cpu":
-        return DeviceFacts("cpu", cpu_name(), cuda=False, bf16=cpu_computes_bf16())
+        return DeviceFacts("cpu", cpu_name(), False, cpu_computes_bf16(), num_cpu_threads())
     if kind != "cuda" or (":" in wanted and not (index.isascii() and index.isdigit())):
         raise _invalid(f"{_FIELD} must be cpu, cuda or cuda:N, got {wanted!r}")
     num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -64,7 +67,8 @@ def _cuda_facts(number: int) -> DeviceFacts:
     # From Ampere on; asking PyTorch instead would tell about the current device only.
     native_bf16 = torch.version.hip is not None or torch.cuda.get_device_capability(number)[0] >= 8
     name = torch.cuda.get_device_name(number)
-    return DeviceFacts(f"cuda:{number}", name, cuda=True, bf16=native_bf16)
+    num_available = torch.cuda.device_count() - number
+    return DeviceFacts(f"cuda:{number}", name, True, native_bf16, num_available)
 
 
 def cpu_computes_bf16() -> bool:

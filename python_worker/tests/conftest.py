@@ -154,6 +154,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
         validation_inits=1,
         select=True,
         device="cpu",
+        num_devices=1,
         precision="fp32",
         seed=1,
         spec={"seed": 1},

@@ -71,7 +71,7 @@ RESOLVED = {
         "full_lr": 2e-5,
         "full_dropout": 0.1,
     },
-    "compute": {"device": "cpu", "precision": "FLOAT_TYPE_BF16"},
+    "compute": {"device": "cpu", "precision": "FLOAT_TYPE_BF16", "num_devices": 2},
 }
 
 

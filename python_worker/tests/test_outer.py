@@ -64,7 +64,7 @@ def test_several_inits_a_step_average_the_gradients_of_their_heads(
     settings, tmp_path, reporter
 ) -> None:
     def gradients(loop, init: int) -> dict[str, torch.Tensor]:
-        batch = loop._batch()
+        batch = loop._batch(loop._rows())
         entry = loop.encoder.embed(batch.input_ids, batch.token_type_ids)
         return loop._meta_gradient(batch, entry, init).grads
 
@@ -84,7 +84,7 @@ def test_the_time_of_a_step_is_told_by_phase(settings, tmp_path, reporter) -> No
     seconds = loop.clock.read()
     assert set(seconds) == {"data", "inner", "outer", "walk"}
     assert all(value > 0 for value in seconds.values())
-    assert all(value == 0 for value in loop.clock.read().values())
+    assert loop.clock.read() == {}
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

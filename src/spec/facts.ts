@@ -40,6 +40,8 @@ export const factsSchema = z.object({
     cuda: z.boolean(),
     /** The device computes bf16 fast. */
     bf16: z.boolean(),
+    /** Devices that can share its work, itself among them; for the CPU, threads. */
+    num_available: count,
   }),
   notices: z.array(z.string()),
 });

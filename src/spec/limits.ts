@@ -44,7 +44,7 @@ function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]
 }
 
 function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
-  const { dataset, model } = facts;
+  const { dataset, model, device } = facts;
   const positions = { max: model.max_positions, reason: `the positions of ${model.name}` };
   return [
     { path: "distilled.seq_len", ...positions },
@@ -53,6 +53,13 @@ function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
       path: "outer.validations",
       max: spec.outer?.steps ?? 0,
       reason: "the number of outer steps",
+    },
+    {
+      path: "compute.num_devices",
+      max: device.num_available,
+      reason: device.cuda
+        ? `the CUDA devices from ${device.device} on`
+        : "the threads of the CPU that may be used",
     },
     {
       path: "distilled.per_class",

@@ -91,7 +91,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     fullLr: 2e-5,
     fullDropout: 0.1,
   },
-  compute: {},
+  compute: { numDevices: 1 },
   seed: SEED,
 });
 

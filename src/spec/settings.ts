@@ -196,6 +196,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     text("device", "compute.device", DEVICE, "auto, cpu, cuda or cuda:N", "device", [
       "auto, cpu, cuda or cuda:N (default: auto)",
     ]),
+    number("num-devices", "compute.num_devices", COUNT, [
+      "Processes that share each outer step: CUDA devices from --device on, or parts of the CPU",
+    ]),
     choice(
       "precision",
       "compute.precision",

@@ -205,6 +205,19 @@ describe("values that depend on others", () => {
     );
   });
 
+  it("more processes than devices are refused", () => {
+    assert.equal(resolved({ "compute.num_devices": 2 }).spec.compute?.numDevices, 2);
+    assert.throws(
+      () => resolved({ "compute.num_devices": 3 }),
+      refused("compute.num_devices", /at most 2, the threads of the CPU .* got 3/),
+    );
+    const facts = factsOf({ device: { device: "cuda:1", cuda: true, num_available: 1 } });
+    assert.throws(
+      () => resolved({ "compute.num_devices": 2 }, facts),
+      refused("compute.num_devices", /at most 1, the CUDA devices from cuda:1 on, got 2/),
+    );
+  });
+
   it("the validation protocol needs a validation", () => {
     assert.throws(
       () => resolved({ "outer.validations": 0 }),

@@ -14,6 +14,7 @@ from ..seeding import generator
 from .inner import InnerLoss
 from .meta_gradient import METHODS, MetaGradient, MetaProblem
 from .synthetic import Phi, SyntheticConfig, materialise
+from .team import ALONE, Team
 from .timing import PhaseClock
 
 
@@ -102,9 +103,11 @@ class OuterLoop:
         train: TokenSplit,
         phi: Phi,
         device: torch.device,
+        team: Team = ALONE,
     ) -> None:
         self.config, self.synthetic, self.inner_loss = config, synthetic, inner_loss
         self.encoder, self.train, self.device = encoder, train, device
+        self.team = team
         self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
         self.optimizer = torch.optim.Adam(list(self.phi.values()), lr=config.lr)
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
@@ -114,23 +117,31 @@ class OuterLoop:
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
 
     def advance(self) -> OuterStep:
-        """Run one outer step.
+        """Run one outer step; in a team, together with the others.
+
+        Each member takes its share of the heads, or of the batch where the heads cannot be shared
+        out evenly. All add up, and all make the same update.
 
         Raises:
             StillhouseError: ``diverged`` when a loss or the gradient is no longer finite.
         """
         with self.clock.phase("data"):
-            batch = self._batch()
+            rows = self._rows()
+            inits, own = self._share(rows)
+            batch = self._batch(own)
             entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
-        count = self.config.inits_per_step
-        inner_loss = outer_loss = 0.0
+        weight = len(own) / (len(rows) * self.config.inits_per_step)
+        losses = torch.zeros(2, device=self.device)
         grads = {name: torch.zeros_like(tensor) for name, tensor in self.phi.items()}
-        for init in range(count):
+        for init in inits if len(own) else ():
             result = self._meta_gradient(batch, entry, init)
-            inner_loss += result.inner_losses[0].item() / count
-            outer_loss += result.outer_loss.item() / count
+            losses.add_(torch.stack([result.inner_losses[0], result.outer_loss]), alpha=weight)
             for name, grad in result.grads.items():
-                grads[name].add_(grad, alpha=1 / count)
+                grads[name].add_(grad, alpha=weight)
+        if self.team.size > 1:
+            with self.clock.phase("team"):
+                self.team.total([*grads.values(), losses])
+        inner_loss, outer_loss = losses.tolist()
         self._check_finite("the inner loss", inner_loss)
         self._check_finite("the outer loss", outer_loss)
         for name, tensor in self.phi.items():
@@ -138,6 +149,14 @@ class OuterLoop:
         grad_norm, skipped = self._update()
         self.step += 1
         return OuterStep(outer_loss, inner_loss, grad_norm, skipped)
+
+    def _share(self, rows: Tensor) -> tuple[range, Tensor]:
+        """This member's heads and rows of the batch."""
+        rank, size = self.team
+        count = self.config.inits_per_step
+        if count % size == 0:
+            return range(rank, count, size), rows
+        return range(count), rows[rank::size]
 
     def _meta_gradient(self, batch: Batch, entry: Tensor, init: int) -> MetaGradient:
         """The meta-gradient for one head; ``entry`` are the batch's embedded texts."""
@@ -178,7 +197,8 @@ class OuterLoop:
         self.num_skipped += overflowed
         return norm, overflowed
 
-    def _batch(self) -> Batch:
+    def _rows(self) -> Tensor:
+        """The rows of train that this step's batch has."""
         num_rows = len(self.train.labels)
         per_epoch = -(-num_rows // self.config.batch_size)
         epoch, index = divmod(self.step, per_epoch)
@@ -186,7 +206,10 @@ class OuterLoop:
             lengths = self.train.offsets.diff()
             draws = generator(self.config.seed, "outer batches", epoch)
             self._epoch = (epoch, epoch_batches(lengths, self.config.batch_size, draws))
-        batch = collate(self.train, self._epoch[1][index])
+        return self._epoch[1][index]
+
+    def _batch(self, rows: Tensor) -> Batch:
+        batch = collate(self.train, rows)
         return Batch(*(tensor.to(self.device) for tensor in batch))
 
     def _check_finite(self, quantity: str, value: float) -> None:

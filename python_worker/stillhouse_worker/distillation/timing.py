@@ -1,16 +1,17 @@
 """Where the time of an outer step goes."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
 # "data": batch and embeddings; "inner": training learners on the distilled data; "outer": the
-# gradient of the outer loss; "walk": the derivatives of the inner steps.
-Phase = Literal["data", "inner", "outer", "walk"]
-PHASES: tuple[Phase, ...] = get_args(Phase)
+# gradient of the outer loss; "walk": the derivatives of the inner steps; "team": adding up what the
+# members of a team have, and waiting for them.
+Phase = Literal["data", "inner", "outer", "walk", "team"]
 
 
 class PhaseClock:
@@ -19,7 +20,7 @@ class PhaseClock:
     def __init__(self, device: torch.device) -> None:
         """For work on ``device``."""
         self._device = device
-        self._seconds: dict[Phase, float] = dict.fromkeys(PHASES, 0.0)
+        self._seconds: defaultdict[Phase, float] = defaultdict(float)
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
@@ -31,9 +32,9 @@ class PhaseClock:
             self._seconds[name] += self._now() - started
 
     def read(self) -> dict[Phase, float]:
-        """Seconds by phase since the last reading."""
-        seconds, self._seconds = self._seconds, dict.fromkeys(PHASES, 0.0)
-        return seconds
+        """Seconds since the last reading, by the phases that occurred."""
+        seconds, self._seconds = self._seconds, defaultdict(float)
+        return dict(seconds)
 
     def _now(self) -> float:
         if self._device.type == "cuda":

@@ -1,6 +1,7 @@
 """DISTILL: train distilled data, keep the best of it, write the artifact."""
 
 import dataclasses
+import functools
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,14 +16,16 @@ from ..datasets.sampling import draw_rows
 from ..distillation.inner import InnerLoss, train_learner
 from ..distillation.outer import OuterLoop
 from ..distillation.synthetic import Phi, init_phi, materialise
+from ..distillation.team import ALONE, Team
 from ..evaluation import measure
 from ..learners import draw_head, learner_params
 from ..seeding import generator
 from ..tensorfile import write_tensors
 from .checkpoint import CHECKPOINT_NAME, read_checkpoint
 from .opening import Bench, open_bench
-from .reporting import DistillOutcome, Interval, Reporter, Stopped, environment
+from .reporting import DistillOutcome, Interval, Reporter, Silent, Stopped, environment
 from .settings import Settings
+from .team import leading
 
 # Writing a checkpoint takes about 10 ms at S = 64 (0.8 MB), some 100 ms with 300 MB of attention
 # labels: below 1 % of the run either way.
@@ -41,7 +44,9 @@ class Kept(NamedTuple):
 class Distillation:
     """One run: the outer loop, what is kept of it, and its checkpoint."""
 
-    def __init__(self, settings: Settings, reporter: Reporter, work_dir: Path) -> None:
+    def __init__(
+        self, settings: Settings, reporter: Reporter, work_dir: Path, team: Team = ALONE
+    ) -> None:
         self.settings, self.reporter, self.work_dir = settings, reporter, work_dir
         reporter.progress("loading", 0, settings.outer.num_steps, {})
         self.bench = open_bench(settings, ("train", "validation"))
@@ -59,6 +64,7 @@ class Distillation:
             self.bench.tokens["train"],
             self._initial_phi(),
             self.bench.device,
+            team,
         )
         self.kept = Kept({}, 0, None)
         self.seconds = 0.0
@@ -87,6 +93,12 @@ class Distillation:
             if checkpoint_time.due():
                 self._save()
         return self._finish()
+
+    def follow(self) -> None:
+        """Take part in the outer steps that another process leads, from its checkpoint on."""
+        self._restore()
+        while self.loop.step < self.settings.outer.num_steps:
+            self.loop.advance()
 
     def _outer_step(self) -> None:
         result, step = self.loop.advance(), self.loop.step
@@ -223,7 +235,13 @@ class Distillation:
 
 def distill(settings: Settings, reporter: Reporter, work_dir: Path) -> DistillOutcome:
     """Run a distillation, or what is left of it; see `Distillation.run`."""
-    return Distillation(settings, reporter, work_dir).run()
+    follow = functools.partial(_follow, settings, work_dir)
+    with leading(settings.num_devices, settings.device, work_dir, follow) as team:
+        return Distillation(settings, reporter, work_dir, team).run()
+
+
+def _follow(settings: Settings, work_dir: Path, team: Team, device: str) -> None:
+    Distillation(settings._replace(device=device), Silent(), work_dir, team).follow()
 
 
 def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Generator) -> Tensor:

@@ -32,6 +32,23 @@ class Reporter(Protocol):
         """Whether the task should write a checkpoint and raise `Stopped`."""
 
 
+class Silent:
+    """A reporter for a process that another one speaks for."""
+
+    def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def metric(self, name: str, step: int, value: float) -> None:
+        """Nothing."""
+
+    def log(self, level: str, message: str) -> None:
+        """Nothing."""
+
+    def stop_requested(self) -> bool:
+        """Never: the one that speaks decides."""
+        return False
+
+
 class InitOutcome(NamedTuple):
     """One learner on the test split."""
 

@@ -78,6 +78,7 @@ class Settings(NamedTuple):
     Attributes:
         validations: how many times validation accuracy is measured while distilling.
         validation_inits: learners that each measurement averages.
+        num_devices: processes that share an outer step, each on a device from ``device`` on.
         select: keep the step with the best validation accuracy, else the last.
         spec: the resolved spec as proto3 JSON with the proto's field names.
     """
@@ -91,6 +92,7 @@ class Settings(NamedTuple):
     validation_inits: int
     select: bool
     device: str
+    num_devices: int
     precision: Precision
     seed: int
     spec: dict[str, Any]

@@ -1,0 +1,76 @@
+"""Several processes that share the outer steps, over gloo."""
+
+import functools
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
+from stillhouse_worker.distillation.team import Team
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.tasks.distill import distill
+from stillhouse_worker.tasks.reporting import Stopped
+from stillhouse_worker.tasks.team import leading
+
+
+def _short(settings, **outer):
+    return settings._replace(outer=settings.outer._replace(num_steps=5, **outer))
+
+
+# Two heads are shared out; with one head the rows of the batch are, whose last one of 48 rows in
+# batches of 7 is smaller.
+@pytest.mark.parametrize(
+    "outer", [{"inits_per_step": 2}, {"batch_size": 7}, {"accumulate_loss": True}]
+)
+def test_two_processes_distil_what_one_does(settings, tmp_path, reporter, outer) -> None:
+    chosen = _short(settings, **outer)
+    chosen = chosen._replace(distilled=chosen.distilled._replace(num_steps=2))
+    alone = distill(chosen, reporter, _folder(tmp_path / "alone"))
+    losses = [value for name, _, value in reporter.metrics if name == "outer_loss"]
+    reporter.metrics.clear()
+    both = distill(chosen._replace(num_devices=2), reporter, _folder(tmp_path / "both"))
+    assert [v for name, _, v in reporter.metrics if name == "outer_loss"] == pytest.approx(losses)
+    expected, data = load_artifact(alone.folder).data, load_artifact(both.folder).data
+    for name, tensor in zip(data._fields, data, strict=True):
+        torch.testing.assert_close(tensor, getattr(expected, name), rtol=1e-4, atol=1e-5)
+    assert any(name == "seconds_team" for name, _, _ in reporter.metrics)
+
+
+def test_a_team_that_was_stopped_goes_on_to_the_same_bytes(
+    settings, tmp_path, reporter, make_reporter
+) -> None:
+    chosen = _short(settings)._replace(num_devices=2)
+    straight = distill(chosen, reporter, _folder(tmp_path / "straight"))
+    folder = _folder(tmp_path / "broken")
+    with pytest.raises(Stopped):
+        distill(chosen, make_reporter(3), folder)
+    broken = distill(chosen, reporter, folder)
+    assert any("resumed at outer step" in line for _, line in reporter.lines)
+    assert (straight.folder / TENSORS_NAME).read_bytes() == (
+        broken.folder / TENSORS_NAME
+    ).read_bytes()
+    assert [path.name for path in folder.iterdir() if path.name.startswith("team-")] == []
+
+
+def test_a_helper_that_is_gone_fails_the_step_and_may_be_tried_again(tmp_path) -> None:
+    tensor = torch.ones(3)
+    with leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)) as team:
+        team.total([tensor])
+        assert tensor.tolist() == [2, 2, 2]
+        with pytest.raises(StillhouseError, match="shares the outer steps is gone") as caught:
+            team.total([tensor])
+    assert caught.value.retryable
+
+
+def _take_part(times: int, team: Team, device: str) -> None:
+    assert (team, device) == (Team(1, 2), "cpu")
+    for _ in range(times):
+        team.total([torch.ones(3)])
+    sys.exit(1)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
