@@ -10,7 +10,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
-import { cpuLambda, type KnownPreset, LAMBDA_KEYS, presetSpec } from "./presets.js";
+import { defaultLambda, type KnownPreset, presetSpec } from "./presets.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
@@ -90,13 +90,9 @@ function refuseOther(group: "dataset" | "model", wanted: string | undefined, fou
 }
 
 function fillInLambda(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  const { attentionReduction, seqLen = 0 } = spec.distilled ?? {};
   if (draft.distilled?.attentionLambda !== undefined) return;
-  if (attentionReduction === AttentionReduction.ATTENTION_REDUCTION_KEYS) {
-    writeField(spec, "distilled.attention_lambda", LAMBDA_KEYS);
-  } else if (spec.preset === Preset.PRESET_CPU) {
-    writeField(spec, "distilled.attention_lambda", cpuLambda(seqLen));
-  }
+  const lambda = defaultLambda(spec.distilled?.attentionReduction);
+  writeField(spec, "distilled.attention_lambda", lambda);
 }
 
 /** `--precision fp32` alone means fp32 everywhere. */

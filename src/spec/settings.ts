@@ -81,7 +81,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Attention labels: none, of the first token, of all tokens",
     ),
     number("lambda", "distilled.attention_lambda", NOT_NEGATIVE, [
-      "Weight of the attention loss (default: 1 with --al-reduction keys, with cpu 100·S/512)",
+      "Weight of the attention loss (default: 1 with --al-reduction keys, else 100)",
     ]),
     choice(
       "al-reduction",

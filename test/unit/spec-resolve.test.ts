@@ -82,10 +82,12 @@ describe("the preset", () => {
       "evaluation.inits",
       "evaluation.baseline_inits",
       "distilled.attention_lambda",
+      "distilled.attention_reduction",
       "distilled.x_init",
       "inner.learn_lr",
       "inner.precision",
       "outer.lr",
+      "outer.validations",
     ];
     for (const path of cut) {
       if (path !== "preset") writeField(study, path, readField(spec, path) as number | string);
@@ -93,8 +95,7 @@ describe("the preset", () => {
     assert.deepEqual({ ...study, preset: spec.preset }, spec);
     assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 64]);
     assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [20, 5]);
-    // 100 · 64 / 512: the weight that a query has in the study.
-    assert.equal(spec.distilled?.attentionLambda, 12.5);
+    assert.equal(spec.distilled?.attentionLambda, 1);
   });
 
   it("that is named is taken without a notice", () => {
@@ -157,13 +158,13 @@ describe("outer steps", () => {
 });
 
 describe("values that depend on others", () => {
-  it("λ defaults to 1 with the sum over keys, else to 100, on a CPU as much less as S is", () => {
+  it("λ defaults to 1 with the sum over keys, else to 100", () => {
     const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
+    const elementwise = AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE;
     const lambda = (given: Given) => resolved(given).spec.distilled?.attentionLambda;
     assert.equal(lambda({ preset: Preset.PRESET_STUDY }), 100);
-    assert.equal(lambda({ preset: Preset.PRESET_STUDY, "distilled.seq_len": 64 }), 100);
-    assert.equal(lambda({}), 12.5);
-    assert.equal(lambda({ "distilled.seq_len": 512 }), 100);
+    assert.equal(lambda({}), 1);
+    assert.equal(lambda({ "distilled.attention_reduction": elementwise }), 100);
     assert.equal(lambda({ "distilled.attention_lambda": 0 }), 0);
     assert.equal(lambda({ "distilled.attention_reduction": keys }), 1);
     assert.equal(
