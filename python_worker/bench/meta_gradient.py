@@ -1,25 +1,25 @@
 """Time and memory of the meta-gradient, against plain first-order training and the oracle.
 
 The bound B is what training alone costs: T plain forward and backward passes on the distilled
-batch and one on the outer batch. Methods and bound take turns in one process, and each ratio is the
-median over the turns; peak memory is measured in a process of its own for each, above what it held
-before.
+batch and one on the outer batch, eager, with the kernels and the precision of the methods. Methods
+and bound take turns in one process, and each ratio is the median over the turns; peak memory is
+measured in a process of its own for each, above what it held before.
 """
 
 import argparse
-import gc
 import itertools
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from _shared import Work, free_bytes, note, peak_bytes, take_turns
 from transformers import BertConfig, BertModel
 
 from stillhouse_worker.distillation.inner import InnerLoss, inner_gradient
@@ -38,6 +38,8 @@ MINILM = {
     "intermediate_size": 1536,
 }
 BOUND = "bound"
+COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
+PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
 # Unrolled steps beyond this share of the free memory are predicted and not tried.
 USABLE_MEMORY = 0.7
 
@@ -64,14 +66,17 @@ def main() -> None:
     args = _arguments()
     if args.child:
         *case, name = json.loads(args.child)
-        print(_peak_bytes(Case(*case), name))
+        print(_peak_here(Case(*case), name))
         return
-    rows = []
+    methods = [*args.method, *(["blockwise" + COMPILED] if args.compile else [])]
+    rows: list[dict[str, Any]] = []
     cases = [Case(*values) for values in itertools.product(args.T, args.S, args.al, args.precision)]
     for number, case in enumerate(cases, 1):
-        _note(f"[{number}/{len(cases)}] {' '.join(f'{k}={v}' for k, v in case._asdict().items())}")
-        rows += _rows(case, args.method, args.repetitions)
+        note(f"[{number}/{len(cases)}] {' '.join(f'{k}={v}' for k, v in case._asdict().items())}")
+        rows += _rows(case, methods, args.repetitions)
     print(json.dumps({"rows": rows}) if args.json else _table(rows))
+    _plot(rows, args.plot)
+    note(f"plot: {args.plot}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -83,8 +88,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--al", nargs="+", default=["none", "cls"], choices=["none", "cls", "all"])
     parser.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS)
     parser.add_argument("--method", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--compile", action="store_true", help="compiled blocks too; needs g++")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="S 64, T 1, 3 and 10, al cls")
+    parser.add_argument(
+        "--plot", type=Path, default=PLOT, help=f".svg, .png or .pdf (default: {PLOT})"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -124,10 +133,12 @@ def _setting(case: Case) -> Setting:
     )
 
 
-def _work(setting: Setting, name: str) -> Callable[[], object]:
-    if name != BOUND:
-        return lambda: METHODS[name](*setting)
+def _work(setting: Setting, name: str) -> Work:
     problem, phi, theta = setting
+    if name != BOUND:
+        method = METHODS[name.removesuffix(COMPILED)]
+        case = problem._replace(compiled=name.endswith(COMPILED))
+        return lambda: method(case, phi, theta)
     data = problem.materialise(phi).map(torch.Tensor.detach)
 
     def plain_training() -> None:
@@ -141,7 +152,10 @@ def _work(setting: Setting, name: str) -> Callable[[], object]:
 def _rows(case: Case, methods: list[str], repetitions: int) -> Iterator[dict[str, Any]]:
     peaks = {name: _fitting_peak(case, name) for name in [BOUND, *methods]}
     fitting = [name for name in methods if peaks[name] is not None]
-    times = _times(_setting(case), [BOUND, *fitting], repetitions)
+    setting = _setting(case)
+    works = {name: _work(setting, name) for name in [BOUND, *fitting]}
+    compile_seconds = {name: _seconds(works[name]) for name in fitting if name.endswith(COMPILED)}
+    times = take_turns(works, repetitions)
 
     def ratio(name: str, to: str) -> float | None:
         if name not in times or to not in times:
@@ -150,28 +164,22 @@ def _rows(case: Case, methods: list[str], repetitions: int) -> Iterator[dict[str
 
     for name in methods:
         yield {
-            "method": name,
+            "method": name.removesuffix(COMPILED),
             **case._asdict(),
-            "compiled": False,
+            "compiled": name.endswith(COMPILED),
             "time_over_bound": ratio(name, BOUND),
             "time_over_unrolled": ratio(name, "unrolled"),
             "peak_bytes": peaks[name],
             "first_order_peak_bytes": peaks[BOUND],
+            "theta_bytes": sum(p.numel() * p.element_size() for p in setting.theta.values()),
+            "compile_seconds": compile_seconds.get(name),
         }
 
 
-def _times(setting: Setting, names: list[str], repetitions: int) -> dict[str, list[float]]:
-    works = {name: _work(setting, name) for name in names}
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(repetitions + 1):
-        for name, work in works.items():
-            gc.collect()
-            started = time.perf_counter()
-            work()
-            if turn > 0:  # the first warms up
-                times[name].append(time.perf_counter() - started)
-        _note(f"  turn {turn} of {repetitions}", end="\r")
-    return times
+def _seconds(work: Work) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def _fitting_peak(case: Case, name: str) -> int | None:
@@ -179,7 +187,7 @@ def _fitting_peak(case: Case, name: str) -> int | None:
     if name == "unrolled" and case.T > 3:  # its memory is a line in T
         one, three = (_measured_peak(case._replace(T=steps), name) for steps in (1, 3))
         predicted = one + (three - one) / 2 * (case.T - 1)
-        if predicted > USABLE_MEMORY * _free_bytes():
+        if predicted > USABLE_MEMORY * free_bytes():
             return None
     return _measured_peak(case, name)
 
@@ -189,27 +197,11 @@ def _measured_peak(case: Case, name: str) -> int:
     return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
-def _peak_bytes(case: Case, name: str) -> int:
+def _peak_here(case: Case, name: str) -> int:
     work = _work(_setting(case), name)
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
-    before = _status_bytes("VmRSS")
-    work()
-    return _status_bytes("VmHWM") - before
-
-
-def _status_bytes(key: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(key)
-
-
-def _free_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise KeyError("MemAvailable")
+    if name.endswith(COMPILED):
+        work()  # what the compiler itself takes does not count
+    return peak_bytes(work)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -220,7 +212,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         cells = [
-            row["method"],
+            _name(row),
             row["T"],
             row["S"],
             row["attention_labels"],
@@ -232,13 +224,54 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _name(row: dict[str, Any]) -> str:
+    if not row["compiled"]:
+        return row["method"]
+    return f"{row['method']}, compiled in {row['compile_seconds']:.0f} s"
+
+
 def _cell(value: float | None, unit: float, digits: int) -> str:
     return "does not fit" if value is None else f"{value / unit:,.{digits}f}"
 
 
-def _note(text: str, end: str = "\n") -> None:
-    if end == "\n" or sys.stderr.isatty():
-        print(text, file=sys.stderr, end=end, flush=True)
+def _plot(rows: list[dict[str, Any]], path: Path) -> None:
+    """Time and peak memory over T, a line a method, a row of panels a kind of case."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    kinds = sorted({(r["S"], r["attention_labels"], r["precision"]) for r in rows})
+    figure, axes = plt.subplots(len(kinds), 2, figsize=(10, 3.6 * len(kinds)), squeeze=False)
+    for (S, attention, precision), (time_panel, memory_panel) in zip(kinds, axes, strict=True):
+        chosen = [
+            r
+            for r in rows
+            if (r["S"], r["attention_labels"], r["precision"]) == (S, attention, precision)
+        ]
+        for method, compiled in sorted({(r["method"], r["compiled"]) for r in chosen}):
+            own = [r for r in chosen if (r["method"], r["compiled"]) == (method, compiled)]
+            label = method + (COMPILED if compiled else "")
+            _line(time_panel, own, "time_over_bound", 1.0, label)
+            _line(memory_panel, own, "peak_bytes", 1e6, label)
+        first = {r["T"]: r for r in chosen}
+        _line(memory_panel, list(first.values()), "first_order_peak_bytes", 1e6, "first order")
+        time_panel.axhline(1, color="grey", linewidth=1)
+        title = f"S = {S}, attention labels {attention}, {precision}"
+        time_panel.set(title=title, xlabel="T", ylabel="time / B", xscale="log")
+        memory_panel.set(title=title, xlabel="T", ylabel="peak memory, MB", xscale="log")
+        memory_panel.set_yscale("log")
+        memory_panel.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def _line(panel: Any, rows: list[dict[str, Any]], key: str, unit: float, label: str) -> None:
+    fitting = [row for row in rows if row[key] is not None]
+    steps = [row["T"] for row in fitting]
+    panel.plot(steps, [row[key] / unit for row in fitting], marker="o", label=label)
+    panel.set_xticks(steps, map(str, steps))
 
 
 if __name__ == "__main__":

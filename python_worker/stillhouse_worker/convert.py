@@ -141,6 +141,8 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             accumulate_loss=outer.accumulate_loss,
             method=outer.meta_gradient,
             trajectory_bytes=outer.trajectory_mib * 2**20,
+            host_bytes=outer.host_trajectory_mib * 2**20,
+            compiled=outer.compile,
             precision=_name(spec.compute, "precision"),
             inits_per_step=outer.inits_per_step,
             head_init=_name(model, "head_init"),

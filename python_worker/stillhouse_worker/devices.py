@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +88,22 @@ def num_cpu_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def require_compiler() -> None:
+    """Raise unless there is a C++ compiler, which `torch.compile` needs on every device.
+
+    Raises:
+        StillhouseError: ``environment``.
+    """
+    candidates = (os.environ.get("CXX"), "g++", "clang++")
+    if not any(name and shutil.which(name) for name in candidates):
+        raise StillhouseError(
+            "environment",
+            "--compile needs a C++ compiler, and neither g++ nor clang++ is here; "
+            "on Debian: apt-get install g++",
+            field="outer.compile",
+        )
 
 
 def _cpu_info(*keys: str) -> str:

@@ -1,7 +1,9 @@
 """A tiny encoder in the hub's format and a tiny data set, made by the tests themselves."""
 
 import json
+import os
 import random
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,18 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def needs_program() -> Callable[[str], None]:
+    """Takes a program that is a Debian package of the same name, and skips the test without it."""
+
+    def check(program: str) -> None:
+        if shutil.which(program) is None:
+            end = pytest.fail if os.environ.get("CI") else pytest.skip
+            end(f"needs {program}; on Debian: apt-get install {program}")
+
+    return check
+
+
+@pytest.fixture
 def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
     """Twelve outer steps on the tiny set, in fp32."""
     dataset = load_dataset(
@@ -143,6 +157,8 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             accumulate_loss=False,
             method="stepwise",
             trajectory_bytes=2**30,
+            host_bytes=0,
+            compiled=False,
             precision="fp32",
             inits_per_step=1,
             head_init="default",

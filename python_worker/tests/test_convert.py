@@ -59,6 +59,8 @@ RESOLVED = {
         "validation_inits": 3,
         "meta_gradient": "stepwise",
         "trajectory_mib": 100,
+        "host_trajectory_mib": 200,
+        "compile": False,
         "inits_per_step": 2,
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},

@@ -215,6 +215,19 @@ def test_bf16_is_native_only_where_the_cpu_has_it(
     assert devices.find_device("cpu").bf16 is native
 
 
+def test_the_cpu_can_be_shared_by_as_many_processes_as_it_has_threads() -> None:
+    assert devices.find_device("cpu").num_available == devices.num_cpu_threads()
+
+
+def test_a_missing_compiler_is_named_with_the_package_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices.shutil, "which", lambda name: None)
+    with pytest.raises(StillhouseError, match=r"apt-get install g\+\+") as caught:
+        devices.require_compiler()
+    assert (caught.value.kind, caught.value.field) == ("environment", "outer.compile")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_devices_are_named() -> None:
     found = devices.find_device("cuda")

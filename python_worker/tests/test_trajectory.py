@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from stillhouse_worker.distillation.meta_gradient import trajectory as module
 from stillhouse_worker.distillation.meta_gradient.trajectory import Trajectory, spacing
+from stillhouse_worker.learners.encoder import Params
 
 
 @pytest.mark.parametrize(
@@ -22,11 +24,14 @@ def test_spacing_is_the_smallest_that_fits_or_the_one_that_needs_least(
     assert spacing(num_steps, max_copies) == expected
 
 
-@pytest.mark.parametrize("max_copies", [1, 4, 6, 10])
-def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(max_copies: int) -> None:
-    num_steps = 10
+@pytest.mark.parametrize("on_host", [0, 1, 3])
+@pytest.mark.parametrize("on_device", [1, 4, 6, 10])
+def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(
+    on_device: int, on_host: int
+) -> None:
+    num_steps, max_copies = 10, on_device + on_host
     theta = {"weight": torch.zeros(4)}
-    trajectory = Trajectory(num_steps, max_copies * 16)
+    trajectory = Trajectory(num_steps, on_device * 16, on_host * 16)
     for index in range(num_steps):
         trajectory.put(index, {"weight": theta["weight"] + index})
     retrained = []
@@ -43,3 +48,27 @@ def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(max_co
     assert most <= max(max_copies, 6)  # 6: the least that ten steps need
     assert len(retrained) < num_steps
     assert len(set(retrained)) == len(retrained), "each is trained again once"
+
+
+@pytest.mark.parametrize(("on_device", "on_host", "expected"), [(7, 3, 3), (9, 5, 1), (10, 5, 0)])
+def test_the_earliest_go_to_the_host_as_far_as_the_device_has_no_room(
+    monkeypatch: pytest.MonkeyPatch, on_device: int, on_host: int, expected: int
+) -> None:
+    moved = []
+
+    def note(theta: Params) -> Params:
+        moved.append(int(theta["weight"][0]))
+        return {name: tensor.clone() for name, tensor in theta.items()}
+
+    monkeypatch.setattr(module, "_to_host", note)
+    trajectory = Trajectory(10, on_device * 16, on_host * 16)
+    for index in range(10):
+        trajectory.put(index, {"weight": torch.full((4,), float(index))})
+    assert moved == list(range(expected))
+
+
+def test_a_copy_on_the_host_is_a_copy() -> None:
+    theta = {"weight": torch.arange(4.0)}
+    copy = module._to_host(theta)
+    theta["weight"].zero_()
+    assert copy["weight"].tolist() == [0, 1, 2, 3]

@@ -78,6 +78,9 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     metaGradient: "stepwise",
     // Seven copies of BERT-base, twenty-five of a MiniLM.
     trajectoryMib: 2048,
+    // Some ten times as much, as hosts of GPUs have it.
+    hostTrajectoryMib: 16_384,
+    compile: false,
   },
   evaluation: {
     protocol: Protocol.PROTOCOL_VALIDATION,

@@ -1,6 +1,5 @@
 import type { Description } from "../generated/stillhouse/v1/service.js";
 import {
-  AttentionReduction,
   type ExperimentSpec,
   FloatType,
   Preset,

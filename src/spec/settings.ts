@@ -157,8 +157,12 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       { unrolled: "unrolled", stepwise: "stepwise", blockwise: "blockwise" },
       "Algorithm of the meta-gradient: unrolled, stepwise or blockwise; one gradient, other costs",
     ),
+    toggle("compile", "outer.compile", "Compile the blocks: slow to start; for blockwise alone"),
     number("trajectory-memory", "outer.trajectory_mib", COUNT, [
-      "MiB for copies of a learner, one an inner step; what does not fit is computed again",
+      "MiB on the device for copies of a learner, one an inner step; more go to the host",
+    ]),
+    number("host-trajectory-memory", "outer.host_trajectory_mib", COUNT_OR_NONE, [
+      "MiB on the host of a GPU for such copies; what does not fit either is computed again",
     ]),
     number("validations", "outer.validations", COUNT_OR_NONE, [
       "How many times the validation accuracy is measured on the way",

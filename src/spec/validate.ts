@@ -88,6 +88,13 @@ function checkCombinations(spec: ExperimentSpec): void {
       "--validations (outer.validations) must be ≥ 1 with --protocol validation, got 0",
     );
   }
+  if (outer?.compile && outer.metaGradient !== "blockwise") {
+    throw invalid(
+      "outer.compile",
+      "--compile (outer.compile) needs --meta-gradient blockwise, " +
+        `got --meta-gradient ${outer.metaGradient}`,
+    );
+  }
 }
 
 function requireText(path: string, value: FieldValue | undefined): void {

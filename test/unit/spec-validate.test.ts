@@ -92,6 +92,7 @@ describe("validateSpec", () => {
       ["compute.device", "auto", "compute.device"],
       ["model.init", Init.INIT_FIXED, "evaluation.inits"],
       ["outer.validations", 0, "outer.validations"],
+      ["outer.compile", true, "outer.compile"],
       ["dataset.source", "SOURCE_UNSPECIFIED", "dataset.source"],
       ["dataset.data_dir", "", "dataset.data_dir"],
       ["model.fingerprint", "", "model.fingerprint"],

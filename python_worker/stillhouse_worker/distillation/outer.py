@@ -31,6 +31,8 @@ class OuterConfig(NamedTuple):
         accumulate_loss: sum the outer loss over the inner steps.
         method: a name in `METHODS`.
         trajectory_bytes: memory for copies of theta, one an inner step; see `MetaProblem`.
+        host_bytes: memory of the host for more of them; not used on a CPU.
+        compiled: `torch.compile` for the functions of a block; see `MetaProblem`.
         precision: of the outer batch; updates are fp32.
         inits_per_step: heads drawn an outer step, K; their meta-gradients are averaged.
         head_init: law of the head.
@@ -46,6 +48,8 @@ class OuterConfig(NamedTuple):
     accumulate_loss: bool
     method: str
     trajectory_bytes: int
+    host_bytes: int
+    compiled: bool
     precision: Precision
     inits_per_step: int
     head_init: HeadInit
@@ -177,6 +181,8 @@ class OuterLoop:
             lambda theta: self.scaler.scale(outer_loss(theta)),
             config.accumulate_loss,
             config.trajectory_bytes,
+            0 if self.device.type == "cpu" else config.host_bytes,
+            config.compiled,
             self.clock.phase,
         )
         result = METHODS[config.method](problem, self.phi, learner_params(self.encoder, head))

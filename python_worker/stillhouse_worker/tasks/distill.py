@@ -13,6 +13,7 @@ from torch import Tensor
 from ..artifacts import write_artifact
 from ..datasets import collate
 from ..datasets.sampling import draw_rows
+from ..devices import require_compiler
 from ..distillation.inner import InnerLoss, train_learner
 from ..distillation.outer import OuterLoop
 from ..distillation.synthetic import Phi, init_phi, materialise
@@ -235,6 +236,8 @@ class Distillation:
 
 def distill(settings: Settings, reporter: Reporter, work_dir: Path) -> DistillOutcome:
     """Run a distillation, or what is left of it; see `Distillation.run`."""
+    if settings.outer.compiled:
+        require_compiler()
     follow = functools.partial(_follow, settings, work_dir)
     with leading(settings.num_devices, settings.device, work_dir, follow) as team:
         return Distillation(settings, reporter, work_dir, team).run()

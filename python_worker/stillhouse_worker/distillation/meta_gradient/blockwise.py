@@ -5,6 +5,7 @@ else is. Backward: each block is run again, and the derivative along v of its re
 block's share of the products and the cotangent, with its own tangent, for the block before.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
@@ -15,7 +16,7 @@ from ...learners.encoder import Params
 from ...learners.learner import block_params
 from ..inner import inner_gradient
 from ..synthetic import DistilledData, Phi
-from .interface import MetaGradient, MetaProblem, StagedLoss
+from .interface import MetaGradient, MetaProblem
 from .walk import Products, Wanted, walk
 
 # Their stubs also cover the form with auxiliary output, which has three parts.
@@ -47,7 +48,7 @@ class _Step(NamedTuple):
     def products(self, v: list[Tensor], wanted: Wanted) -> Products:
         with torch.no_grad():
             return _sweep(
-                self.problem.inner_loss,
+                self.problem,
                 self.inputs.map(Tensor.detach),
                 self.theta,
                 dict(zip(self.theta, v, strict=True)),
@@ -62,13 +63,14 @@ def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
 
 
 def _sweep(
-    loss: StagedLoss,
+    problem: MetaProblem,
     data: DistilledData,
     theta: Params,
     v: Params,
     is_learned: list[bool],
     wanted: Wanted,
 ) -> Products:
+    loss, (push_block, pull_block) = problem.inner_loss, _block_functions(problem.compiled)
     num_blocks = loss.config.num_layers
     hidden: Dual = (data.x, torch.zeros_like(data.x))
     slope = data.x.new_zeros(())
@@ -83,7 +85,7 @@ def _sweep(
             index == num_blocks - 1,
         )
         entries.append(entry)
-        hidden, rise = push(loss.block, entry)
+        hidden, rise = push_block(loss.block, entry)
         if rise is not None:
             slope = slope + rise
     names = [name for name in theta if name.startswith("head.")]
@@ -98,7 +100,7 @@ def _sweep(
     tangents = dict(head_tangents)
     attention: list[Tensor] = []
     for index, entry in reversed(list(enumerate(entries))):
-        cotangent, params, target = pull(loss.block, entry, cotangent, wanted.theta)
+        cotangent, params, target = pull_block(loss.block, entry, cotangent, wanted.theta)
         tangents |= {f"blocks.{index}.{name}": tangent for name, tangent in params.items()}
         if target is not None:
             attention.insert(0, target)
@@ -108,6 +110,19 @@ def _sweep(
         [tangents[name] for name in theta] if wanted.theta else [],
         slope + rise if wanted.slope else None,
     )
+
+
+@functools.cache
+def _block_functions(compiled: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """`push` and `pull`, as they are or compiled, once for all blocks of a shape.
+
+    Each transform begins and ends inside its compiled region: a tangent that crosses the edge of
+    one is dropped without a word (PyTorch 2.13), so a graph that breaks is an error.
+    """
+    if not compiled:
+        return push, pull
+    compile_ = functools.partial(torch.compile, fullgraph=True, dynamic=False)
+    return compile_(push), compile_(pull)
 
 
 Block = Callable[[Params, Tensor, Tensor | None, bool], tuple[Tensor, Tensor | None]]

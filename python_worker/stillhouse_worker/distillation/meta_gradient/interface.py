@@ -43,6 +43,9 @@ class MetaProblem(NamedTuple):
         accumulate_loss: sum the outer loss over all inner steps.
         trajectory_bytes: memory for copies of theta, one an inner step; where they need more, some
             are computed again. All gradients stay the same.
+        host_bytes: memory of the host for those copies that ``trajectory_bytes`` has no room for; 0
+            where the host's memory is the device's.
+        compiled: let `torch.compile` have the functions of a block, where the method has such.
         phase: context in which the work of a phase is done, for timing.
     """
 
@@ -51,6 +54,8 @@ class MetaProblem(NamedTuple):
     outer_loss: Callable[[Params], Tensor]
     accumulate_loss: bool = False
     trajectory_bytes: int = 2**40
+    host_bytes: int = 0
+    compiled: bool = False
     phase: Callable[[Phase], AbstractContextManager[None]] = lambda name: nullcontext()
 
 

@@ -72,7 +72,7 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
     data = problem.materialise(phi)
     inputs = data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
     lrs = data.lrs.detach()
-    trajectory = Trajectory(len(lrs), problem.trajectory_bytes)
+    trajectory = Trajectory(len(lrs), problem.trajectory_bytes, problem.host_bytes)
     inner_losses = []
     with problem.phase("inner"):
         for index, lr in enumerate(lrs):

@@ -1,0 +1,18 @@
+"""Prints how far the compiled method is from the oracle: relative gap by tensor, as JSON.
+
+A program of its own, since what checks types at run time in the tests cannot be compiled.
+"""
+
+import json
+import sys
+
+from test_meta_gradient import problem
+
+from stillhouse_worker.distillation.meta_gradient import blockwise, unrolled
+from stillhouse_worker.learners import load_encoder
+
+case, phi, theta = problem(load_encoder(sys.argv[1]), num_steps=2, learn_lr="shared")
+exact = unrolled(case, phi, theta).grads
+grads = blockwise(case._replace(compiled=True), phi, theta).grads
+gaps = {name: ((grads[name] - exact[name]).norm() / exact[name].norm()).item() for name in exact}
+print(json.dumps(gaps))
