@@ -96,8 +96,7 @@ def require_compiler() -> None:
     Raises:
         StillhouseError: ``environment``.
     """
-    candidates = (os.environ.get("CXX"), "g++", "clang++")
-    if not any(name and shutil.which(name) for name in candidates):
+    if not any(map(shutil.which, ("g++", "clang++"))):
         raise StillhouseError(
             "environment",
             "--compile needs a C++ compiler, and neither g++ nor clang++ is here; "

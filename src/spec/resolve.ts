@@ -1,9 +1,5 @@
 import type { Description } from "../generated/stillhouse/v1/service.js";
-import {
-  type ExperimentSpec,
-  FloatType,
-  Preset,
-} from "../generated/stillhouse/v1/spec.js";
+import { type ExperimentSpec, FloatType, Preset } from "../generated/stillhouse/v1/spec.js";
 import { describeSpec } from "./describe.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
