@@ -1,5 +1,6 @@
 """What the benchmarks have in common: taking turns, peak memory, notes on stderr."""
 
+import ctypes
 import gc
 import sys
 import time
@@ -24,8 +25,9 @@ def take_turns(works: Mapping[str, Work], repetitions: int) -> dict[str, list[fl
 
 
 def peak_bytes(work: Work) -> int:
-    """The most memory that ``work`` takes beyond what the process holds before; Linux."""
+    """The most memory that ``work`` takes beyond what the process holds before; glibc."""
     gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what was freed does not count as held
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
     before = _entry("/proc/self/status", "VmRSS")
     work()

@@ -7,17 +7,20 @@ import torch
 from torch import Tensor
 
 from ..learners.encoder import EncoderConfig, Params
-from ..learners.learner import ScoreRows, forward, run_block, run_head
+from ..learners.learner import forward, run_head
 from ..learners.precision import Precision, autocast
-from .losses import AttentionReduction, attention_divergence, soft_cross_entropy
+from .losses import (
+    AttentionReduction,
+    attention_divergence,
+    divergence_weight,
+    soft_cross_entropy,
+)
 from .synthetic import DistilledData
 
 
 @dataclass(frozen=True)
 class InnerLoss:
     """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda * KL(A~ || A(X~)).
-
-    It is a chain of blocks and a head, and can be run one link at a time.
 
     Attributes:
         config: sizes of the encoder.
@@ -33,53 +36,30 @@ class InnerLoss:
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor:
         """The whole loss, a scalar."""
-        rows = self._score_rows(None if data.attention is None else data.attention[:, 0])
+        # The rows that the labels, M x L x Hd x S (cls) or M x L x Hd x S x S (all), speak of.
+        all_rows = data.attention is not None and data.attention.dim() == 5
         with autocast(data.x.device, self.precision):
-            output = forward(self.config, theta, data.x, score_rows=rows)
+            output = forward(self.config, theta, data.x, score_rows="all" if all_rows else "first")
         loss = soft_cross_entropy(output.logits.to(data.labels), data.labels)
         if data.attention is None:
             return loss
         shares = [
-            self._attention_loss(scores, data.attention[:, index])
+            attention_divergence(scores, data.attention[:, index], self.attention_reduction)
             for index, scores in enumerate(output.scores)
         ]
-        return loss + torch.stack(shares).sum()
+        # The mean over blocks is the mean over all their elements.
+        return loss + torch.stack(shares).mean() * self.attention_lambda
 
-    def block(
-        self, params: Params, hidden: Tensor, target: Tensor | None, is_last: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """One block: what it passes on, and its share of the attention loss.
-
-        Args:
-            params: those of the block, by their names within it.
-            hidden: M x S x E, what enters it.
-            target: its attention labels, M x Hd x S (cls) or M x Hd x S x S (all); None without.
-            is_last: only its first row reaches the head.
-        """
-        rows = self._score_rows(target)
-        with autocast(hidden.device, self.precision):
-            hidden, scores = run_block(
-                self.config, params, hidden, None, is_last, "explicit", rows, dropout=0.0
-            )
-        if target is None or scores is None:
-            return hidden, None
-        return hidden, self._attention_loss(scores, target)
+    def attention_weight(self, target: Tensor) -> float:
+        """What the divergence from a block's labels, summed over every element, counts."""
+        weight = divergence_weight(target, self.attention_reduction)
+        return self.attention_lambda / self.config.num_layers * weight
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy, given what the last block passes on."""
         with autocast(hidden.device, self.precision):
             logits = run_head(params, hidden, dropout=0.0)
         return soft_cross_entropy(logits.to(labels), labels)
-
-    def _attention_loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        """A block's share: the mean over blocks is the mean over all their elements."""
-        divergence = attention_divergence(scores, target, self.attention_reduction)
-        return self.attention_lambda / self.config.num_layers * divergence
-
-    @staticmethod
-    def _score_rows(target: Tensor | None) -> ScoreRows:
-        """The rows that a block's labels, M x Hd x S (cls) or M x Hd x S x S (all), speak of."""
-        return "all" if target is not None and target.dim() == 4 else "first"
 
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:

@@ -31,4 +31,9 @@ def attention_divergence(
     if target.dim() == 3:
         scores = scores[:, :, 0]
     pointwise = target.exp() * (target - scores.to(target).log_softmax(-1))
-    return pointwise.mean() if reduction == "elementwise" else pointwise.sum(-1).mean()
+    return pointwise.sum() * divergence_weight(target, reduction)
+
+
+def divergence_weight(target: Tensor, reduction: AttentionReduction) -> float:
+    """What the divergence, summed over every element, is multiplied by."""
+    return (1 if reduction == "elementwise" else target.shape[-1]) / target.numel()

@@ -11,6 +11,11 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def low_dtype(precision: Precision) -> torch.dtype:
+    """The type of the products, for a precision other than fp32."""
+    return _DTYPES[precision]
+
+
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Matrix products in ``precision`` inside the context; nothing changes for fp32."""
     dtype = _DTYPES.get(precision, torch.bfloat16)

@@ -7,30 +7,36 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from torch import Tensor
 
 from ...learners.encoder import EncoderConfig, Params
+from ...learners.precision import Precision
 from ..synthetic import DistilledData, Phi
 from ..timing import Phase
 
 
 @runtime_checkable
 class StagedLoss(Protocol):
-    """l(distilled data, theta) -> scalar, twice differentiable, as a chain of blocks and a head.
+    """l(distilled data, theta) -> scalar, twice differentiable.
+
+    It is the cross-entropy of a head behind a chain of transformer blocks, and for each block the
+    divergence of its attention from its labels, where there are such.
 
     Attributes:
-        config: sizes of the encoder: how many blocks there are.
+        config: sizes of the encoder.
+        precision: of the matrix products.
     """
 
     @property
     def config(self) -> EncoderConfig: ...
 
+    @property
+    def precision(self) -> Precision: ...
+
     def __call__(self, data: DistilledData, theta: Params) -> Tensor: ...
 
-    def block(
-        self, params: Params, hidden: Tensor, target: Tensor | None, is_last: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """What a block passes on, and its share of the loss, None where it has none."""
+    def attention_weight(self, target: Tensor) -> float:
+        """What the divergence from a block's labels, summed over every element, counts."""
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
-        """The head's share of the loss; ``params`` has those of the head by their full names."""
+        """The cross-entropy; ``params`` has those of the head by their full names."""
 
 
 class MetaProblem(NamedTuple):
@@ -45,6 +51,8 @@ class MetaProblem(NamedTuple):
             are computed again. All gradients stay the same.
         host_bytes: memory of the host for those copies that ``trajectory_bytes`` has no room for; 0
             where the host's memory is the device's.
+        activation_bytes: memory for what the products of a step keep of its blocks; those of the
+            blocks that need more are computed again. All gradients stay the same.
         compiled: let `torch.compile` have the functions of a block, where the method has such.
         phase: context in which the work of a phase is done, for timing.
     """
@@ -55,6 +63,7 @@ class MetaProblem(NamedTuple):
     accumulate_loss: bool = False
     trajectory_bytes: int = 2**40
     host_bytes: int = 0
+    activation_bytes: int = 2**40
     compiled: bool = False
     phase: Callable[[Phase], AbstractContextManager[None]] = lambda name: nullcontext()
 

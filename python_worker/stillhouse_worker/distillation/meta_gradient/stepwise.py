@@ -9,7 +9,7 @@ from ...learners.encoder import Params
 from ..inner import leaves
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
-from .walk import Products, Wanted, learned_parts, walk
+from .walk import Products, Wanted, add, learned_parts, walk
 
 
 class _Step(NamedTuple):
@@ -23,14 +23,16 @@ class _Step(NamedTuple):
     def gradient(self) -> tuple[Tensor, list[Tensor]]:
         return self.loss.detach(), [grad.detach() for grad in self.grads]
 
-    def products(self, v: list[Tensor], wanted: Wanted) -> Products:
+    def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
         learned = learned_parts(self.inputs)
-        theta = list(self.theta.values()) if wanted.theta else []
+        theta = list(self.theta.values()) if wanted.next_v else []
         slope = _dot(v, self.grads) if wanted.slope else None
         products = torch.autograd.grad(
             self.grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
         )
-        return Products(list(products[: len(learned)]), list(products[len(learned) :]), slope)
+        if wanted.next_v:
+            add(v, products[len(learned) :], -lr)
+        return Products(list(products[: len(learned)]), slope)
 
 
 def _make_step(problem: MetaProblem, inputs: DistilledData, theta: Params) -> _Step:

@@ -12,7 +12,7 @@ derivatives commute. Only one step's graph lives at a time. The scheme is that o
 "Scalable Meta-Learning via Mixed-Mode Differentiation", ICML 2025, applied to distillation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -29,11 +29,11 @@ class Wanted(NamedTuple):
     """Which products of a step are needed.
 
     Attributes:
-        theta: h; nothing before the first step needs it.
+        next_v: v - lr h; nothing before the first step needs it.
         slope: <v, grad_theta l>, which a learned rate follows.
     """
 
-    theta: bool
+    next_v: bool
     slope: bool
 
 
@@ -42,12 +42,10 @@ class Products(NamedTuple):
 
     Attributes:
         data: D_v grad_data l, for each learned part of the data.
-        theta: D_v grad_theta l, in the order of theta; empty when not wanted.
         slope: <v, grad_theta l>, a scalar; None when not wanted.
     """
 
     data: list[Tensor]
-    theta: list[Tensor]
     slope: Tensor | None
 
 
@@ -58,8 +56,11 @@ class InnerStep(Protocol):
     def gradient(self) -> tuple[Tensor, list[Tensor]]:
         """l and grad_theta l, without a graph."""
 
-    def products(self, v: list[Tensor], wanted: Wanted) -> Products:
-        """See `Products`. Called once at most; the step's graph may be gone afterwards."""
+    def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
+        """See `Products`; where wanted, v becomes v - lr D_v grad_theta l, in place.
+
+        Called once at most; the step's graph may be gone afterwards.
+        """
 
 
 # (problem, data cut from phi, theta) -> the inner loss there. A part of the data is learned when it
@@ -98,18 +99,17 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
             start = trajectory.take(index, retrain)
             if index < len(lrs) - 1:
                 step = make_step(problem, inputs, start)
-            products = step.products(v, Wanted(theta=index > 0, slope=data.lrs.requires_grad))
+            wanted = Wanted(next_v=index > 0, slope=data.lrs.requires_grad)
+            products = step.products(v, lrs[index].item(), wanted)
             del step
             for total, product in zip(cotangents, products.data, strict=True):
                 total.sub_(lrs[index] * product)
             if products.slope is not None:
                 lr_cotangent[index] = -products.slope
-            if index > 0:
-                _add(v, products.theta, -lrs[index].item())
         if index > 0 and problem.accumulate_loss:
             loss, extra = outer_gradient(problem, start)
             outer_loss = outer_loss + loss
-            _add(v, extra, 1.0)
+            add(v, extra, 1.0)
     return MetaGradient(
         _pull_back(phi, data, [*cotangents, lr_cotangent]), outer_loss, inner_losses
     )
@@ -123,7 +123,8 @@ def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Te
         return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
 
 
-def _add(totals: list[Tensor], terms: list[Tensor], factor: float) -> None:
+def add(totals: Sequence[Tensor], terms: Sequence[Tensor], factor: float) -> None:
+    """totals += factor * terms, in place."""
     for total, term in zip(totals, terms, strict=True):
         total.add_(term, alpha=factor)
 
