@@ -40,6 +40,7 @@ MINILM = {
 BOUND = "bound"
 COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
 PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
+ACTIVATION_BYTES = 2**30  # as the presets have it
 # Unrolled steps beyond this share of the free memory are predicted and not tried.
 USABLE_MEMORY = 0.7
 
@@ -126,7 +127,10 @@ def _setting(case: Case) -> Setting:
     inner = "bf16" if case.precision == "bf16" else "fp32"
     return Setting(
         MetaProblem(
-            lambda phi: materialise(config, phi), InnerLoss(sizes, 1.0, "keys", inner), outer_loss
+            lambda phi: materialise(config, phi),
+            InnerLoss(sizes, 1.0, "keys", inner),
+            outer_loss,
+            activation_bytes=ACTIVATION_BYTES,
         ),
         phi,
         learner_params(encoder, head),

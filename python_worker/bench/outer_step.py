@@ -59,8 +59,6 @@ WAYS = {
     "stepwise, fp32": Way("stepwise", "fp32", "fp32", False, False),
     "stepwise, outer bf16": Way("stepwise", "fp32", "bf16", False, False),
     "stepwise, bf16": Way("stepwise", "bf16", "bf16", False, False),
-    "blockwise, fp32": Way("blockwise", "fp32", "fp32", False, False),
-    "blockwise, outer bf16": Way("blockwise", "fp32", "bf16", False, False),
     "blockwise, bf16": Way("blockwise", "bf16", "bf16", False, False),
 }
 

@@ -142,6 +142,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             method=outer.meta_gradient,
             trajectory_bytes=outer.trajectory_mib * 2**20,
             host_bytes=outer.host_trajectory_mib * 2**20,
+            activation_bytes=outer.activation_mib * 2**20,
             compiled=outer.compile,
             precision=_name(spec.compute, "precision"),
             inits_per_step=outer.inits_per_step,

@@ -158,6 +158,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             method="stepwise",
             trajectory_bytes=2**30,
             host_bytes=0,
+            activation_bytes=2**30,
             compiled=False,
             precision="fp32",
             inits_per_step=1,

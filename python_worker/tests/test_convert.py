@@ -61,6 +61,7 @@ RESOLVED = {
         "trajectory_mib": 100,
         "host_trajectory_mib": 200,
         "compile": False,
+        "activation_mib": 300,
         "inits_per_step": 2,
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._pytree import tree_leaves
 
 from stillhouse_worker.distillation.inner import InnerLoss, leaves, sgd
-from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem, unrolled
+from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem, blockwise, unrolled
+from stillhouse_worker.distillation.meta_gradient.dual_block import pull, push
 from stillhouse_worker.distillation.synthetic import (
     AttentionLabels,
     Labels,
@@ -150,6 +152,35 @@ def test_a_trajectory_that_does_not_fit_changes_no_bit(tiny_encoder: Encoder, me
             assert torch.equal(again.grads[name], expected), (name, on_device, on_host)
 
 
+@pytest.mark.parametrize("room", [0.0, 0.6])
+def test_blocks_that_are_run_again_change_no_bit(tiny_encoder: Encoder, room: float) -> None:
+    case, phi, theta = problem(tiny_encoder, attention="all", num_steps=2, learn_lr="per_step")
+    kept = blockwise(case, phi, theta)
+    num_runs, whole = _count_runs(case, phi, theta)
+    num_more, _ = _count_runs(case._replace(activation_bytes=int(room * whole)), phi, theta)
+    assert num_more > num_runs
+    again = blockwise(case._replace(activation_bytes=int(room * whole)), phi, theta)
+    for name, expected in kept.grads.items():
+        assert torch.equal(again.grads[name], expected), name
+
+
+def _count_runs(case: MetaProblem, phi: Phi, theta: Params) -> tuple[int, int]:
+    """How often a block is run, and the bytes that all blocks of a step keep."""
+    module = sys.modules[blockwise.__module__]
+    pushed = []
+
+    def counting(*args):
+        pushed.append(push(*args))
+        return pushed[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_block_functions", lambda compiled: (counting, pull))
+        blockwise(case, phi, theta)
+    num_blocks = case.inner_loss.config.num_layers
+    tensors = tree_leaves([each.saved for each in pushed[:num_blocks]])
+    return len(pushed), sum(t.numel() * t.element_size() for t in tensors if t is not None)
+
+
 def _distance(grads: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> float:
     """The largest relative gap of a tensor; one without influence (zero) counts absolutely."""
     norms = {name: tensor.norm() or torch.tensor(1.0) for name, tensor in exact.items()}
@@ -191,7 +222,7 @@ def test_bf16_inner_products_leave_the_direction(tiny_encoder: Encoder, method: 
     actual = METHODS[method](case._replace(inner_loss=rounded), phi, theta).grads
     for name in ("x", "labels", "attention"):
         assert not torch.equal(actual[name], exact[name]), "nothing was rounded"
-        assert torch.cosine_similarity(actual[name].ravel(), exact[name].ravel(), dim=0) > 0.99
+        assert torch.cosine_similarity(actual[name].ravel(), exact[name].ravel(), dim=0) > 0.999
 
 
 def test_phi_and_theta_are_left_as_they_were(tiny_encoder: Encoder) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..learners.encoder import EncoderConfig, Params
 from ..learners.learner import forward, run_head
-from ..learners.precision import Precision, autocast
+from ..learners.precision import Precision
 from .losses import (
     AttentionReduction,
     attention_divergence,
@@ -26,7 +26,7 @@ class InnerLoss:
         config: sizes of the encoder.
         attention_lambda: weight of the attention loss, >= 0.
         attention_reduction: how the divergence is reduced.
-        precision: of the matrix products, of all derivatives too; the loss itself is fp32.
+        precision: of the products with weights in its derivatives; the loss itself is fp32.
     """
 
     config: EncoderConfig
@@ -38,9 +38,9 @@ class InnerLoss:
         """The whole loss, a scalar."""
         # The rows that the labels, M x L x Hd x S (cls) or M x L x Hd x S x S (all), speak of.
         all_rows = data.attention is not None and data.attention.dim() == 5
-        with autocast(data.x.device, self.precision):
-            output = forward(self.config, theta, data.x, score_rows="all" if all_rows else "first")
-        loss = soft_cross_entropy(output.logits.to(data.labels), data.labels)
+        rows = "all" if all_rows else "first"
+        output = forward(self.config, theta, data.x, score_rows=rows, backward=self.precision)
+        loss = soft_cross_entropy(output.logits, data.labels)
         if data.attention is None:
             return loss
         shares = [
@@ -57,9 +57,7 @@ class InnerLoss:
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy, given what the last block passes on."""
-        with autocast(hidden.device, self.precision):
-            logits = run_head(params, hidden, dropout=0.0)
-        return soft_cross_entropy(logits.to(labels), labels)
+        return soft_cross_entropy(run_head(params, hidden, dropout=0.0), labels)
 
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:

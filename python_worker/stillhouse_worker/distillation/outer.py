@@ -32,6 +32,7 @@ class OuterConfig(NamedTuple):
         method: a name in `METHODS`.
         trajectory_bytes: memory for copies of theta, one an inner step; see `MetaProblem`.
         host_bytes: memory of the host for more of them; not used on a CPU.
+        activation_bytes: memory for what a method keeps of a step's blocks; see `MetaProblem`.
         compiled: `torch.compile` for the functions of a block; see `MetaProblem`.
         precision: of the outer batch; updates are fp32.
         inits_per_step: heads drawn an outer step, K; their meta-gradients are averaged.
@@ -49,6 +50,7 @@ class OuterConfig(NamedTuple):
     method: str
     trajectory_bytes: int
     host_bytes: int
+    activation_bytes: int
     compiled: bool
     precision: Precision
     inits_per_step: int
@@ -182,6 +184,7 @@ class OuterLoop:
             config.accumulate_loss,
             config.trajectory_bytes,
             0 if self.device.type == "cpu" else config.host_bytes,
+            config.activation_bytes,
             config.compiled,
             self.clock.phase,
         )

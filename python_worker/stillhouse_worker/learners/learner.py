@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .encoder import Encoder, EncoderConfig, Params
+from .precision import Linear, Precision, low_backward_linear
 
 # "explicit" computes the attention scores as a tensor: it can be differentiated twice and its
 # scores are returned. "fused" is PyTorch's kernel: first order only, no scores.
@@ -55,6 +56,7 @@ def forward(
     attention: Attention = "explicit",
     score_rows: ScoreRows = "first",
     dropout: float = 0.0,
+    backward: Precision = "fp32",
 ) -> Output:
     """Run a learner from the entry of its first block.
 
@@ -66,17 +68,27 @@ def forward(
         attention: see `Attention`.
         score_rows: see `ScoreRows`.
         dropout: probability in 0 <= p < 1, after attention, each sublayer and before the head.
+        backward: of the products with weights on the way back; see `low_backward_linear`.
     """
+    run = _Run(config, mask, attention, score_rows, dropout, low_backward_linear(backward))
     hidden, scores = entry, []
     for index in range(config.num_layers):
-        own = block_params(params, index)
         is_last = index == config.num_layers - 1
-        hidden, block_scores = run_block(
-            config, own, hidden, mask, is_last, attention, score_rows, dropout
-        )
+        hidden, block_scores = _run_block(run, block_params(params, index), hidden, is_last)
         if block_scores is not None:
             scores.append(block_scores)
     return Output(run_head(params, hidden, dropout), tuple(scores))
+
+
+class _Run(NamedTuple):
+    """What is the same for all blocks of a run; see `forward`."""
+
+    config: EncoderConfig
+    mask: Tensor | None
+    attention: Attention
+    score_rows: ScoreRows
+    dropout: float
+    linear: Linear
 
 
 def block_params(params: Params, index: int) -> Params:
@@ -85,37 +97,29 @@ def block_params(params: Params, index: int) -> Params:
     return {n.removeprefix(prefix): p for n, p in params.items() if n.startswith(prefix)}
 
 
-def run_block(
-    config: EncoderConfig,
-    params: Params,
-    hidden: Float[Tensor, "b s e"],
-    mask: Bool[Tensor, "b s"] | None,
-    is_last: bool,
-    attention: Attention,
-    score_rows: ScoreRows,
-    dropout: float,
+def _run_block(
+    run: _Run, params: Params, hidden: Float[Tensor, "b s e"], is_last: bool
 ) -> tuple[Float[Tensor, "b rows e"], Tensor | None]:
     """One transformer block and its attention scores.
 
-    The last block computes its first row alone: nothing else reaches the head. Arguments are those
-    of `forward`, ``params`` those of `block_params`.
+    The last block computes its first row alone: nothing else reaches the head.
     """
     rows = 1 if is_last else hidden.shape[1]
-    score_all = not is_last or (score_rows == "all" and attention == "explicit")
+    score_all = not is_last or (run.score_rows == "all" and run.attention == "explicit")
     queries = hidden if score_all else hidden[:, :1]
-    query, key, value = _project(config, params, queries, hidden)
-    context, scores = _attend(query, key, value, rows, mask, attention, dropout)
-    return _feed_forward(config, params, hidden[:, :rows], context, dropout), scores
+    query, key, value = _project(run, params, queries, hidden)
+    context, scores = _attend(run, query, key, value, rows)
+    return _feed_forward(run, params, hidden[:, :rows], context), scores
 
 
 def run_head(
     params: Params, hidden: Float[Tensor, "b rows e"], dropout: float
 ) -> Float[Tensor, "b c"]:
     """Logits of the first token's vector."""
-    pooled = torch.tanh(_linear(params, "head.dense", hidden[:, 0]))
+    pooled = torch.tanh(_linear(F.linear, params, "head.dense", hidden[:, 0]))
     if dropout:
         pooled = F.dropout(pooled, dropout)
-    return _linear(params, "head.out", pooled)
+    return _linear(F.linear, params, "head.out", pooled)
 
 
 @torch.no_grad()
@@ -133,16 +137,16 @@ def predict(
 
 
 def _project(
-    config: EncoderConfig, params: Params, queries: Tensor, hidden: Tensor
+    run: _Run, params: Params, queries: Tensor, hidden: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Query b x Hd x Q x d of ``queries``; key and value b x Hd x S x d of ``hidden``."""
     weight, bias = params["qkv.weight"], params["qkv.bias"]
-    width, heads = config.width, config.num_heads
+    width, heads = run.config.width, run.config.num_heads
     if queries is hidden:  # one product for the three
-        query, key, value = F.linear(hidden, weight, bias).chunk(3, -1)
+        query, key, value = run.linear(hidden, weight, bias).chunk(3, -1)
     else:
-        query = F.linear(queries, weight[:width], bias[:width])
-        key, value = F.linear(hidden, weight[width:], bias[width:]).chunk(2, -1)
+        query = run.linear(queries, weight[:width], bias[:width])
+        key, value = run.linear(hidden, weight[width:], bias[width:]).chunk(2, -1)
     query, key, value = (
         t.reshape(*t.shape[:2], heads, width // heads).transpose(1, 2) for t in (query, key, value)
     )
@@ -150,48 +154,45 @@ def _project(
 
 
 def _attend(
+    run: _Run,
     query: Float[Tensor, "b h q d"],
     key: Float[Tensor, "b h s d"],
     value: Float[Tensor, "b h s d"],
     rows: int,
-    mask: Tensor | None,
-    attention: Attention,
-    dropout: float,
 ) -> tuple[Float[Tensor, "b rows e"], Tensor | None]:
     """Context of the first ``rows`` queries, and the scores of all that are given."""
-    key_mask = None if mask is None else mask[:, None, None, :]
+    key_mask = None if run.mask is None else run.mask[:, None, None, :]
     scores = None
-    if attention == "fused":
-        context = F.scaled_dot_product_attention(query, key, value, key_mask, dropout)
+    if run.attention == "fused":
+        context = F.scaled_dot_product_attention(query, key, value, key_mask, run.dropout)
     else:
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        if key_mask is not None:
-            scores = scores.masked_fill(~key_mask, torch.finfo(scores.dtype).min)
+        if key_mask is not None:  # added, since filling in costs a pass on the way back too
+            lowest = torch.finfo(scores.dtype).min
+            scores = scores + (~key_mask).to(scores.dtype) * lowest
         probabilities = scores[:, :, :rows].softmax(-1)
-        if dropout:
-            probabilities = F.dropout(probabilities, dropout)
+        if run.dropout:
+            probabilities = F.dropout(probabilities, run.dropout)
         context = probabilities @ value
     return context.transpose(1, 2).flatten(2), scores
 
 
-def _feed_forward(
-    config: EncoderConfig, params: Params, hidden: Tensor, context: Tensor, dropout: float
-) -> Tensor:
-    attended = _linear(params, "attention_out", context)
-    hidden = _add_norm(config, params, "attention_norm", hidden, attended, dropout)
-    inner = F.gelu(_linear(params, "up", hidden))
-    expanded = _linear(params, "down", inner)
-    return _add_norm(config, params, "norm", hidden, expanded, dropout)
+def _feed_forward(run: _Run, params: Params, hidden: Tensor, context: Tensor) -> Tensor:
+    attended = _linear(run.linear, params, "attention_out", context)
+    hidden = _add_norm(run, params, "attention_norm", hidden, attended)
+    inner = F.gelu(_linear(run.linear, params, "up", hidden))
+    expanded = _linear(run.linear, params, "down", inner)
+    return _add_norm(run, params, "norm", hidden, expanded)
 
 
-def _add_norm(
-    config: EncoderConfig, params: Params, name: str, residual: Tensor, out: Tensor, dropout: float
-) -> Tensor:
-    if dropout:
-        out = F.dropout(out, dropout)
+def _add_norm(run: _Run, params: Params, name: str, residual: Tensor, out: Tensor) -> Tensor:
+    if run.dropout:
+        out = F.dropout(out, run.dropout)
     weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
-    return F.layer_norm(residual + out, (config.width,), weight, bias, config.layer_norm_eps)
+    return F.layer_norm(
+        residual + out, (run.config.width,), weight, bias, run.config.layer_norm_eps
+    )
 
 
-def _linear(params: Params, name: str, values: Tensor) -> Tensor:
-    return F.linear(values, params[f"{name}.weight"], params[f"{name}.bias"])
+def _linear(linear: Linear, params: Params, name: str, values: Tensor) -> Tensor:
+    return linear(values, params[f"{name}.weight"], params[f"{name}.bias"])

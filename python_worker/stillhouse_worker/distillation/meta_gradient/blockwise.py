@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from ...learners.encoder import Params
 from ...learners.learner import block_params
@@ -107,7 +108,7 @@ class _Sweep:
 
     def _num_kept(self, saved: Saved) -> int:
         """How many blocks like this one may keep what they saved: the last, first to be freed."""
-        tensors = [t for t in torch.utils._pytree.tree_leaves(saved) if t is not None]
+        tensors = [t for t in tree_leaves(saved) if t is not None]
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return self._problem.activation_bytes // size
 

@@ -21,7 +21,7 @@ class StagedLoss(Protocol):
 
     Attributes:
         config: sizes of the encoder.
-        precision: of the matrix products.
+        precision: of the products with weights in its derivatives; the loss itself is fp32.
     """
 
     @property
