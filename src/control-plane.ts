@@ -103,7 +103,7 @@ class RunningControlPlane implements ControlPlane {
     this.#options = options;
     this.#store = store;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
-    this.#ledger = new Ledger(store.experiments, this.#feed, clock);
+    this.#ledger = new Ledger(store.experiments, store.artifacts, this.#feed, clock);
     this.#hub = new WorkerHub(log);
     this.#workers = new LocalWorkers({ hub: this.#hub, pythonPath, env, logs: store.logs, log });
     this.#bridge = new PythonBridge({

@@ -37,10 +37,14 @@ export class StillhouseClient {
     return this.#call((answer) => this.#stub.resolveExperiment({ draft }, answer));
   }
 
-  /** Stores and queues a resolved spec; the same request id again returns the same experiment. */
-  async create(spec: ExperimentSpec, requestId: string): Promise<Experiment> {
+  /**
+   * Stores and queues a resolved spec; the same request id again returns the same experiment.
+   *
+   * @param reuseAfter results that ended before are not taken; absent: any may be
+   */
+  async create(spec: ExperimentSpec, requestId: string, reuseAfter?: Date): Promise<Experiment> {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
-      this.#stub.createExperiment({ spec, requestId }, answer),
+      this.#stub.createExperiment({ spec, requestId, reuseAfter }, answer),
     );
     return this.#present(response.experiment);
   }

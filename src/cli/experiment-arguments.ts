@@ -18,6 +18,8 @@ export type ExperimentRequest =
       /** What flags and file say; unset fields are left to the preset. */
       readonly draft: ExperimentSpec;
       readonly isDryRun: boolean;
+      /** Whether no result of an earlier experiment is taken. */
+      readonly isFresh: boolean;
       readonly server: string | undefined;
     }
   | { readonly kind: "resume"; readonly experimentId: string; readonly server: string | undefined };
@@ -59,7 +61,13 @@ export function parseExperimentArguments(
   }
   const file = fileAssignments(textOption(options, "config"), surroundings.userFolder);
   const draft = draftOf(mergedLayers(flags, file), surroundings.dataDir);
-  return { kind: "new", draft, isDryRun: options.dryRun === true, server };
+  return {
+    kind: "new",
+    draft,
+    isDryRun: options.dryRun === true,
+    isFresh: options.fresh === true,
+    server,
+  };
 }
 
 function textOption(options: Options, name: string): string | undefined {
@@ -158,7 +166,7 @@ function absolutePath(path: string, folder: string): string {
 }
 
 function refuseBesideResume(options: Options, flags: Assignments): void {
-  const beside = ["config", "dryRun"].find((name) => options[name] !== undefined);
+  const beside = ["config", "dryRun", "fresh"].find((name) => options[name] !== undefined);
   const [firstPath] = flags.keys();
   if (beside === undefined && firstPath === undefined) return;
   throw invalid(

@@ -53,6 +53,7 @@ function addControls(command: Command): void {
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
     ["--resume <id>", "Go on with an experiment that was stopped or failed"],
+    ["--fresh", "Compute everything anew, also what an earlier experiment has"],
     ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];

@@ -140,7 +140,7 @@ class ExperimentRun {
 
   async #runNew(
     connection: Connection,
-    { draft, isDryRun }: Extract<Asked, { kind: "new" }>,
+    { draft, isDryRun, isFresh }: Extract<Asked, { kind: "new" }>,
   ): Promise<void> {
     this.#noteSetAside(connection);
     const resolution = await this.#orStopped(this.#resolve(connection, draft));
@@ -152,7 +152,10 @@ class ExperimentRun {
     const { spec } = resolution;
     if (spec === undefined) throw new Error("a resolution has a spec");
     const requestId = randomUUID();
-    const { id, state } = await connection.call((client) => client.create(spec, requestId));
+    const reuseAfter = isFresh ? new Date() : undefined;
+    const { id, state } = await connection.call((client) =>
+      client.create(spec, requestId, reuseAfter),
+    );
     this.#output.progress.note(`Experiment ${id}`);
     // Stored by a control plane that ended before it could say so, and then set aside.
     if (state === State.STATE_CANCELLED) await connection.call((client) => client.resume(id));

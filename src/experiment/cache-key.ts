@@ -1,27 +1,49 @@
 import { createHash } from "node:crypto";
-import { BaselineKind, type BaselineWork } from "../generated/stillhouse/v1/experiment.js";
+import {
+  BaselineKind,
+  type BaselineWork,
+  type Work,
+} from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 
 /**
- * Hash of all that determines the result of a baseline, so that a second experiment reuses it and
- * a change of any of it never does.
+ * Hash of all that determines the result of a task, so that a second experiment reuses it and a
+ * change of any of it never does.
  *
  * @param spec resolved
  * @param codeVersion hash over what computes: the sources of the worker and its lock file
  * @returns SHA-256 as 64 hexadecimal digits
  */
-export function cacheKey(spec: ExperimentSpec, work: BaselineWork, codeVersion: string): string {
-  const parts = [...sharedParts(spec, work, codeVersion), ...kindParts(spec, work.kind)];
+export function cacheKey(
+  spec: ExperimentSpec,
+  work: NonNullable<Work["kind"]>,
+  codeVersion: string,
+): string {
+  const parts = [["code_version", codeVersion], ...subjectParts(spec), ...workParts(spec, work)];
   // Pairs in a fixed order; JSON keeps every digit of a double.
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
 type Part = readonly [name: string, value: unknown];
 
-function sharedParts(spec: ExperimentSpec, work: BaselineWork, codeVersion: string): Part[] {
+function workParts(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): Part[] {
+  switch (work.$case) {
+    case "distill":
+      return [["kind", "distill"], ...distillParts(spec)];
+    case "evaluate":
+      return [["kind", "evaluate"], ...distillParts(spec), ["init_seeds", work.value.initSeeds]];
+    case "baseline":
+      return [
+        ["kind", work.value.kind],
+        ["init_seeds", work.value.initSeeds],
+        ...baselineParts(spec, work.value),
+      ];
+  }
+}
+
+/** Data, model and device, which every task depends on. */
+function subjectParts(spec: ExperimentSpec): Part[] {
   return [
-    ["kind", work.kind],
-    ["code_version", codeVersion],
     ["dataset.fingerprint", spec.dataset?.fingerprint],
     ["dataset.max_length", spec.dataset?.maxLength],
     ["dataset.validation_fraction", spec.dataset?.validationFraction],
@@ -32,11 +54,36 @@ function sharedParts(spec: ExperimentSpec, work: BaselineWork, codeVersion: stri
     // The kind of device: another card of the same kind counts as the same.
     ["compute.device", spec.compute?.device?.split(":")[0]],
     ["seed", spec.seed],
-    ["init_seeds", work.initSeeds],
   ];
 }
 
-function kindParts(spec: ExperimentSpec, kind: BaselineKind): Part[] {
+/** Fields of `outer` that cost memory or time and change no bit, and the one that steps stand for. */
+const WITHOUT_EFFECT = ["trajectoryMib", "hostTrajectoryMib", "activationMib", "epochs"];
+
+function distillParts(spec: ExperimentSpec): Part[] {
+  return [
+    ...groupParts("distilled", spec.distilled),
+    ...groupParts("inner", spec.inner),
+    ...groupParts("outer", spec.outer).filter(([name]) => !WITHOUT_EFFECT.includes(fieldOf(name))),
+    // Which step is kept.
+    ["evaluation.protocol", spec.evaluation?.protocol],
+    // Processes that share a step add up in another order.
+    ["compute.num_devices", spec.compute?.numDevices],
+  ];
+}
+
+function groupParts(group: string, values: object | undefined): Part[] {
+  const parts = Object.entries(values ?? {}).map(
+    ([name, value]): Part => [`${group}.${name}`, value],
+  );
+  return parts.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function fieldOf(name: string): string {
+  return name.slice(name.indexOf(".") + 1);
+}
+
+function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
   if (kind === BaselineKind.BASELINE_KIND_FULL) {
     return [
       ["baseline.full_epochs", spec.baseline?.fullEpochs],

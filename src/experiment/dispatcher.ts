@@ -177,7 +177,8 @@ export class Dispatcher implements WorkerListener {
     const { attempt, work } = findTask(record, taskId)?.task ?? task;
     leases.grant({ taskId, experimentId, attempt, workerId });
     roster.busy(workerId);
-    const artifactPath = work?.kind?.$case === "evaluate" ? artifacts.pathOf(experimentId) : "";
+    const kind = work?.kind;
+    const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
     const { spec } = record.experiment;
     const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
     pool.send(workerId, { $case: "assign", value });

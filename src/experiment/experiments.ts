@@ -13,7 +13,7 @@ import type { EventFeed } from "./event-feed.js";
 import type { Ledger } from "./ledger.js";
 import { planTasks } from "./plan.js";
 import type { ArtifactStore, Clock, ExperimentStore, Ids, Inspector } from "./ports.js";
-import { type ExperimentRecord, isDistill } from "./record.js";
+import { artifactOf, type ExperimentRecord } from "./record.js";
 import { isEnded } from "./states.js";
 import { cancelExperiment, resumeExperiment } from "./transitions.js";
 import { watchExperiment } from "./watch.js";
@@ -62,13 +62,15 @@ export class Experiments {
   /**
    * Stores a resolved spec and queues its tasks. The same request id again gives the experiment of
    * the first call; with another spec it is a CONFLICT.
+   *
+   * @param reuseAfter results that ended before are not taken; absent: any may be
    */
-  create(spec: ExperimentSpec, requestId: string): Experiment {
+  create(spec: ExperimentSpec, requestId: string, reuseAfter?: Date): Experiment {
     this.#assertOpen();
     validateSpec(spec);
     const earlier = requestId === "" ? undefined : this.#parts.store.findByRequest(requestId);
     if (earlier) return this.#sameRequest(earlier, spec, requestId);
-    const record = this.#plan(spec);
+    const record = this.#plan(spec, reuseAfter);
     this.#parts.ledger.add(record, requestId);
     this.#parts.dispatcher.dispatch();
     return this.get(record.experiment.id).experiment;
@@ -79,13 +81,11 @@ export class Experiments {
     this.#assertOpen();
     const { ledger, artifacts } = this.#parts;
     const record = ledger.record(experimentId);
-    const isDistilled = record.tasks.some(
-      ({ task }) => isDistill(task) && task.state === State.STATE_SUCCEEDED,
-    );
-    const isThere = isDistilled && artifacts.exists(experimentId);
+    const artifactId = artifactOf(record);
+    const isThere = artifactId !== undefined && artifacts.exists(artifactId);
     return {
       experiment: ledger.experiment(record),
-      artifactPath: isThere ? artifacts.pathOf(experimentId) : "",
+      artifactPath: isThere ? artifacts.pathOf(artifactId) : "",
     };
   }
 
@@ -166,7 +166,7 @@ export class Experiments {
     return this.get(experimentId).experiment;
   }
 
-  #plan(spec: ExperimentSpec): ExperimentRecord {
+  #plan(spec: ExperimentSpec, reuseAfter: Date | undefined): ExperimentRecord {
     const { ids, clock, codeVersion } = this.#parts;
     const id = ids.experiment();
     const tasks = planTasks(spec, id, codeVersion).map((task) => ({ task, numLost: 0 }));
@@ -176,6 +176,7 @@ export class Experiments {
       specHash: specHash(spec),
       state: State.STATE_QUEUED,
       createTime: clock.now(),
+      ...(reuseAfter === undefined ? {} : { reuseAfter }),
     });
     return { experiment, tasks, cancelRequested: false };
   }

@@ -7,9 +7,10 @@ import {
   type Progress,
   State,
   type Task,
+  type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
 import type { EventFeed } from "./event-feed.js";
-import type { Change, Clock, ExperimentStore } from "./ports.js";
+import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
 import { type ExperimentRecord, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
 import { cancelExperiment, requeueRunning, reuseResult } from "./transitions.js";
@@ -24,11 +25,18 @@ export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
   readonly #progress = new Map<string, Progress>();
   readonly #store: ExperimentStore;
+  readonly #artifacts: Pick<ArtifactStore, "exists">;
   readonly #feed: EventFeed;
   readonly #clock: Clock;
 
-  constructor(store: ExperimentStore, feed: EventFeed, clock: Clock) {
+  constructor(
+    store: ExperimentStore,
+    artifacts: Pick<ArtifactStore, "exists">,
+    feed: EventFeed,
+    clock: Clock,
+  ) {
     this.#store = store;
+    this.#artifacts = artifacts;
     this.#feed = feed;
     this.#clock = clock;
   }
@@ -120,11 +128,25 @@ export class Ledger {
     for (const { experiment, tasks } of this.unfinished()) {
       for (const { task } of tasks) {
         if (task.state !== State.STATE_QUEUED || task.cacheKey === "") continue;
-        const result = this.#store.findResult(task.cacheKey);
+        const result = this.#resultFor(experiment, task);
         if (result === undefined) continue;
         this.update(experiment.id, (record, now) => reuseResult(record, task.id, result, now));
       }
     }
+  }
+
+  #resultFor({ reuseAfter }: Experiment, task: Task): TaskResult | undefined {
+    const isNew = (endTime: Date | undefined) =>
+      reuseAfter === undefined || (endTime !== undefined && endTime > reuseAfter);
+    return this.#store
+      .findResults(task.cacheKey)
+      .find(({ result, endTime }) => isNew(endTime) && this.#isThere(result))?.result;
+  }
+
+  /** What was distilled is of use as long as it is there. */
+  #isThere({ kind }: TaskResult): boolean {
+    if (kind?.$case !== "distill") return true;
+    return this.#artifacts.exists(kind.value.artifact?.id ?? "");
   }
 
   #change(before: ExperimentRecord, after: ExperimentRecord): Change | undefined {

@@ -22,20 +22,20 @@ import { initSeeds } from "./init-seeds.js";
  * @param codeVersion see `cacheKey`
  */
 export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersion: string): Task[] {
-  const plan = (name: string, kind: NonNullable<Work["kind"]>, key = "") =>
+  const plan = (name: string, kind: NonNullable<Work["kind"]>) =>
     Task.fromPartial({
       id: `${experimentId}-${name}`,
       experimentId,
       work: { kind },
       state: State.STATE_QUEUED,
-      cacheKey: key,
+      cacheKey: cacheKey(spec, kind, codeVersion),
     });
   const seeds = learnerSeeds(spec, required(spec.evaluation?.inits, "evaluation.inits"));
   return [
     plan("distill", { $case: "distill", value: {} }),
     plan("evaluate", { $case: "evaluate", value: { initSeeds: seeds, artifactId: "" } }),
     ...plannedBaselines(spec).map(({ name, work }) =>
-      plan(name, { $case: "baseline", value: work }, cacheKey(spec, work, codeVersion)),
+      plan(name, { $case: "baseline", value: work }),
     ),
   ];
 }

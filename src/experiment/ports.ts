@@ -62,8 +62,8 @@ export interface ExperimentStore {
   list(pageSize: number, pageToken: string): ExperimentPage;
   /** Oldest first. */
   unfinished(): ExperimentRecord[];
-  /** Result of a task that succeeded under this cache key. */
-  findResult(cacheKey: string): TaskResult | undefined;
+  /** Results of tasks that succeeded under this cache key, newest first, with when they ended. */
+  findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
   lastSequence(experimentId: string): bigint;
 }

@@ -33,6 +33,15 @@ export function isEvaluate(task: Task): boolean {
   return task.work?.kind?.$case === "evaluate";
 }
 
+/** Id of what was distilled, here or in an earlier experiment whose result was taken. */
+export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
+  for (const { task } of tasks) {
+    const kind = task.result?.kind;
+    if (kind?.$case === "distill") return kind.value.artifact?.id;
+  }
+  return undefined;
+}
+
 /**
  * Whether nothing of the experiment should run any more: a person cancelled it, or it can no
  * longer give a result because its distillation or evaluation failed.

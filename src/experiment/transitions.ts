@@ -1,7 +1,7 @@
 import { FailureKind } from "../errors.js";
 import { State, type Task, type TaskResult } from "../generated/stillhouse/v1/experiment.js";
 import { Failure } from "../generated/stillhouse/v1/failure.js";
-import { type ExperimentRecord, isEvaluate, mustStop, type TaskRecord } from "./record.js";
+import { artifactOf, type ExperimentRecord, mustStop, type TaskRecord } from "./record.js";
 import { assertMayMove, isEnded } from "./states.js";
 
 /** A task whose attempts were lost this often is not tried again. */
@@ -136,10 +136,10 @@ function stopped(record: ExperimentRecord, task: Task, now: Date): Task {
     : { ...task, state: State.STATE_QUEUED };
 }
 
-/** An experiment has one artifact, and it has the experiment's id. */
+/** An evaluation is of what was distilled, for this experiment or for an earlier one like it. */
 function workToRun(record: ExperimentRecord, task: Task): Task["work"] {
-  if (!isEvaluate(task) || task.work?.kind?.$case !== "evaluate") return task.work;
-  const value = { ...task.work.kind.value, artifactId: record.experiment.id };
+  if (task.work?.kind?.$case !== "evaluate") return task.work;
+  const value = { ...task.work.kind.value, artifactId: artifactOf(record) ?? "" };
   return { kind: { $case: "evaluate", value } };
 }
 

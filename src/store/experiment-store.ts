@@ -102,13 +102,16 @@ export class SqliteExperimentStore implements ExperimentStore {
       .map((row) => this.#record(row));
   }
 
-  findResult(cacheKey: string): TaskResult | undefined {
-    const row = this.#file.get<TaskRow>(
-      `SELECT num_lost, message FROM tasks
-       WHERE cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED' LIMIT 1`,
-      cacheKey,
-    );
-    return row && Task.decode(bytesOf(row.message)).result;
+  findResults(cacheKey: string): { result: TaskResult; endTime: Date | undefined }[] {
+    return this.#file
+      .all<TaskRow>(
+        `SELECT num_lost, message FROM tasks
+         WHERE cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED'`,
+        cacheKey,
+      )
+      .map((row) => Task.decode(bytesOf(row.message)))
+      .flatMap(({ result, endTime }) => (result === undefined ? [] : [{ result, endTime }]))
+      .sort((a, b) => (b.endTime?.getTime() ?? 0) - (a.endTime?.getTime() ?? 0));
   }
 
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[] {

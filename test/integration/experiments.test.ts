@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
@@ -155,33 +155,59 @@ describe("an experiment", { timeout: 30_000 }, () => {
     const third = resolvedSpec();
     third.baseline = { ...third.baseline, fullLr: 0.0123 };
     const { id: thirdId } = await plane.client.create(third, "");
-    const done: string[] = [];
-    for (let count = 0; count < 3; count++) {
-      done.push((await worker.finishNext()).taskId.slice(thirdId.length + 1));
-    }
-    assert.deepEqual(done, ["distill", "evaluate", "full"]);
+    assert.equal((await worker.finishNext()).taskId, `${thirdId}-full`);
     assert.equal((await plane.ended(thirdId)).state, State.STATE_SUCCEEDED);
   });
 
-  it("waits for a baseline that another one computes, and then has its result", async (test) => {
+  it("takes what an equal one has distilled, and not when that is gone or it is to be new", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const first = await plane.client.create(quickSpec(), "");
+    for (let count = 0; count < 2; count++) await worker.finishNext();
+    await plane.ended(first.id);
+    const more = quickSpec();
+    more.evaluation = { ...more.evaluation, inits: 5 } as typeof more.evaluation;
+    const second = await plane.client.create(more, "");
+    const assign = await worker.finishNext();
+    assert.equal(assign.taskId, `${second.id}-evaluate`);
+    assert.equal(assign.artifactPath, join(plane.home, "artifacts", first.id));
+    await plane.ended(second.id);
+    assert.equal((await plane.client.get(second.id)).artifactPath, assign.artifactPath);
+
+    const fresh = await plane.client.create(quickSpec(), "", new Date());
+    assert.equal((await worker.finishNext()).taskId, `${fresh.id}-distill`);
+    assert.equal((await worker.finishNext()).taskId, `${fresh.id}-evaluate`);
+    await plane.ended(fresh.id);
+
+    for (const { id } of [first, fresh])
+      rmSync(join(plane.home, "artifacts", id), { recursive: true });
+    const last = await plane.client.create(quickSpec(), "");
+    assert.equal((await worker.finishNext()).taskId, `${last.id}-distill`);
+    assert.deepEqual(
+      (await plane.ended(last.id)).tasks.map(({ reused }) => reused),
+      [false, true],
+    );
+  });
+
+  it("waits for a task that another one computes, and then has its result", async (test) => {
     const plane = await TestPlane.start(test);
     const [one, two] = [await plane.worker("one"), await plane.worker("two")];
     const spec = resolvedSpec();
     spec.baseline = { ...spec.baseline, random: false, untrained: false };
-    const first = await plane.client.create(spec, "");
+    await plane.client.create(spec, "");
     const second = await plane.client.create(spec, "");
     const distill = await one.nextTask();
     const full = await two.nextTask();
-    assert.match(full.taskId, new RegExp(`^${first.id}-full`));
     await one.finish(distill);
     await one.finishNext(); // its evaluation
-    await one.finishNext(); // the second's distillation
-    await one.finishNext(); // the second's evaluation
-    assert.equal(states(await plane.experiment(second.id)).full, "queued");
+    assert.deepEqual(states(await plane.experiment(second.id)), {
+      distill: "succeeded",
+      evaluate: "succeeded",
+      full: "queued",
+    });
     await two.finish(full);
     const ended = await plane.ended(second.id);
-    assert.equal(ended.state, State.STATE_SUCCEEDED);
-    assert.equal(ended.tasks[2]?.reused, true);
+    assert.ok(ended.tasks.every(({ reused }) => reused));
   });
 });
 

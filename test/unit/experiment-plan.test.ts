@@ -98,14 +98,14 @@ describe("a plan", () => {
 describe("a cache key", () => {
   const original = keysOf(() => {});
 
-  it("is 64 hexadecimal digits for baselines and empty for what is never shared", () => {
-    assert.match(original.full ?? "", /^[0-9a-f]{64}$/);
-    assert.equal(new Set([original.full, original.random, original.untrained]).size, 3);
-    assert.deepEqual([original.distill, original.evaluate], ["", ""]);
+  it("is 64 hexadecimal digits, others for each task", () => {
+    for (const key of Object.values(original)) assert.match(key, /^[0-9a-f]{64}$/);
+    assert.equal(new Set(Object.values(original)).size, 5);
   });
 
   it("changes with everything that determines the result, and with nothing else", () => {
-    const all = ["full", "random", "untrained"];
+    const all = ["distill", "evaluate", "full", "random", "untrained"];
+    const distilled = all.slice(0, 2);
     const cases: [string, (spec: ExperimentSpec) => void, string[]][] = [
       ["data set", (s) => Object.assign(s.dataset ?? {}, { fingerprint: "other" }), all],
       ["text length", (s) => Object.assign(s.dataset ?? {}, { maxLength: 9 }), all],
@@ -120,22 +120,41 @@ describe("a cache key", () => {
         all,
       ],
       ["kind of device", (s) => Object.assign(s.compute ?? {}, { device: "cuda:1" }), all],
-      ["learners", (s) => Object.assign(s.evaluation ?? {}, { baselineInits: 4 }), all.slice(1)],
+      [
+        "learners of baselines",
+        (s) => Object.assign(s.evaluation ?? {}, { baselineInits: 4 }),
+        ["random", "untrained"],
+      ],
       [
         "protocol",
         (s) => Object.assign(s.evaluation ?? {}, { protocol: Protocol.PROTOCOL_PAPER }),
-        ["full"],
+        [...distilled, "full"],
       ],
       ["epochs", (s) => Object.assign(s.baseline ?? {}, { fullEpochs: 9 }), ["full"]],
       ["batch", (s) => Object.assign(s.baseline ?? {}, { fullBatchSize: 9 }), ["full"]],
       ["rate", (s) => Object.assign(s.baseline ?? {}, { fullLr: 0.123 }), ["full"]],
       ["dropout", (s) => Object.assign(s.baseline ?? {}, { fullDropout: 0.3 }), ["full"]],
-      ["samples", (s) => Object.assign(s.distilled ?? {}, { perClass: 9 }), ["random"]],
-      ["gradient steps", (s) => Object.assign(s.inner ?? {}, { steps: 9 }), ["random"]],
+      [
+        "samples",
+        (s) => Object.assign(s.distilled ?? {}, { perClass: 9 }),
+        [...distilled, "random"],
+      ],
+      [
+        "gradient steps",
+        (s) => Object.assign(s.inner ?? {}, { steps: 9 }),
+        [...distilled, "random"],
+      ],
+      [
+        "labels",
+        (s) => Object.assign(s.distilled ?? {}, { labels: Labels.LABELS_RESTRICTED }),
+        distilled,
+      ],
+      ["outer steps", (s) => Object.assign(s.outer ?? {}, { steps: 77 }), distilled],
+      ["meta-gradient", (s) => Object.assign(s.outer ?? {}, { metaGradient: "x" }), distilled],
+      ["processes", (s) => Object.assign(s.compute ?? {}, { numDevices: 2 }), distilled],
+      ["test learners", (s) => Object.assign(s.evaluation ?? {}, { inits: 9 }), ["evaluate"]],
       ["name", (s) => Object.assign(s, { name: "another" }), []],
-      ["labels", (s) => Object.assign(s.distilled ?? {}, { labels: Labels.LABELS_HARD }), []],
-      ["outer steps", (s) => Object.assign(s.outer ?? {}, { steps: 77 }), []],
-      ["test learners", (s) => Object.assign(s.evaluation ?? {}, { inits: 9 }), []],
+      ["memory", (s) => Object.assign(s.outer ?? {}, { activationMib: 1, trajectoryMib: 1 }), []],
     ];
     for (const [what, change, expected] of cases) {
       const keys = keysOf(change);

@@ -21,6 +21,7 @@ import {
   LEARNERS,
   NOW,
   plannedRecord,
+  resolvedSpec,
   statesOf,
 } from "../fixtures/experiments.js";
 
@@ -120,10 +121,10 @@ describe("a task", () => {
     assert.equal(twice.tasks[0]?.task.attempt, 2);
   });
 
-  it("that evaluates is told the artifact of its experiment", () => {
+  it("that evaluates is told the artifact that was distilled", () => {
     const { work } = running(done(plannedRecord(), "distill"), "evaluate").tasks[1]?.task ?? {};
     assert.ok(work?.kind?.$case === "evaluate");
-    assert.equal(work.kind.value.artifactId, "ex1");
+    assert.equal(work.kind.value.artifactId, "ex0");
   });
 
   it("whose worker was lost is tried three times, then fails as WORKER_LOST with the log", () => {
@@ -182,7 +183,8 @@ describe("the order of dispatch", () => {
   });
 
   it("is by age between experiments, and only one of two equal baselines is ready", () => {
-    const [first, second] = [plannedRecord("ex1"), plannedRecord("ex2")];
+    const other = resolvedSpec((draft) => Object.assign(draft.outer ?? {}, { lr: 0.123 }));
+    const [first, second] = [plannedRecord("ex1"), plannedRecord("ex2", other)];
     assert.deepEqual(names([first, second]), [
       "ex1-distill",
       "ex1-full",
@@ -190,6 +192,7 @@ describe("the order of dispatch", () => {
       "ex1-untrained",
       "ex2-distill",
     ]);
+    assert.ok(!names([first, plannedRecord("ex3")]).includes("ex3-distill"), "one that is equal");
     const busy = running(first, "full");
     assert.ok(!names([busy, second]).includes("ex2-full"));
     // When the first is stopped for good, the second computes it itself.

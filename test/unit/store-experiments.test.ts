@@ -126,11 +126,14 @@ describe("the store of experiments", () => {
     const record = plannedRecord();
     created(store, record);
     const key = record.tasks[2]?.task.cacheKey ?? "";
-    assert.equal(store.findResult(key), undefined);
+    assert.deepEqual(store.findResults(key), []);
     const changed = completeTask(leaseTask(record, "ex1-full", NOW), "ex1-full", LEARNERS, NOW);
     store.commit({ record: changed, tasks: changed.tasks, events: [] });
-    assert.deepEqual(store.findResult(key), LEARNERS);
-    assert.equal(store.findResult(""), undefined);
+    assert.deepEqual(
+      store.findResults(key).map(({ result }) => result),
+      [LEARNERS],
+    );
+    assert.deepEqual(store.findResults(""), []);
     assert.equal(store.isTaskSucceeded("ex1-full"), true);
     assert.equal(store.isTaskSucceeded("ex1-distill"), false);
   });

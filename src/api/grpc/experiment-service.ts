@@ -12,8 +12,8 @@ import { serverStream, unary } from "./calls.js";
 export function experimentService(experiments: Experiments, log: Log): ExperimentServiceServer {
   return {
     resolveExperiment: unary(log, ({ draft }) => experiments.resolve(given(draft, "draft"))),
-    createExperiment: unary(log, ({ spec, requestId }) => ({
-      experiment: experiments.create(given(spec, "spec"), requestId),
+    createExperiment: unary(log, ({ spec, requestId, reuseAfter }) => ({
+      experiment: experiments.create(given(spec, "spec"), requestId, reuseAfter),
     })),
     getExperiment: unary(log, ({ experimentId }) => experiments.get(experimentId)),
     listExperiments: unary(log, ({ pageSize, pageToken }) => experiments.list(pageSize, pageToken)),
