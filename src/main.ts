@@ -7,6 +7,7 @@ import type { HomeControlPlane } from "./cli/connection.js";
 import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
+import { runReproduce } from "./cli/reproduce.js";
 import { type Terminal, terminalOf } from "./cli/terminal.js";
 import { openHome, startControlPlane } from "./control-plane.js";
 import type { Log } from "./experiment/ports.js";
@@ -59,6 +60,12 @@ function run(
       return runExperiment(argv, {
         ...surroundings,
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+      });
+    case "reproduce":
+      return runReproduce(argv, {
+        ...surroundings,
+        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+        reportsFolder: join(surroundings.home, "reports"),
       });
     case "doctor":
       return Promise.race([

@@ -8,7 +8,7 @@ const DEFAULT_HELP_COLUMNS = 80;
 export type Options = Readonly<Record<string, unknown>>;
 
 export type ParsedArguments =
-  | { readonly kind: "options"; readonly options: Options }
+  | { readonly kind: "options"; readonly options: Options; readonly words: readonly string[] }
   | { readonly kind: "help"; readonly text: string };
 
 /**
@@ -44,7 +44,7 @@ export function scriptCommand(
 export function parseArguments(command: Command, argv: readonly string[]): ParsedArguments {
   try {
     command.parse([...argv], { from: "user" });
-    return { kind: "options", options: command.opts() };
+    return { kind: "options", options: command.opts(), words: command.args };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { kind: "help", text: helpText(command) };

@@ -49,25 +49,36 @@ export function parseExperimentArguments(
   const parsed = parseArguments(experimentCommand(surroundings.columns), argv);
   if (parsed.kind === "help") return parsed;
   const { options } = parsed;
-  const server = textOption(options, "server");
-  if (server !== undefined && !SERVER.test(server)) {
-    throw invalid("", `--server must be HOST:PORT, got ${JSON.stringify(server)}`);
-  }
+  const server = serverOf(options);
   const flags = flagAssignments(options, surroundings.userFolder);
   const experimentId = textOption(options, "resume");
   if (experimentId !== undefined) {
     refuseBesideResume(options, flags);
     return { kind: "resume", experimentId, server };
   }
-  const file = fileAssignments(textOption(options, "config"), surroundings.userFolder);
-  const draft = draftOf(mergedLayers(flags, file), surroundings.dataDir);
   return {
     kind: "new",
-    draft,
+    draft: draftOf(givenAssignments(options, surroundings), surroundings.dataDir),
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     server,
   };
+}
+
+/** What flags and config file say. */
+export function givenAssignments(
+  options: Options,
+  { userFolder }: Pick<ArgumentSurroundings, "userFolder">,
+): Assignments {
+  const file = fileAssignments(textOption(options, "config"), userFolder);
+  return mergedLayers(flagAssignments(options, userFolder), file);
+}
+
+/** The server that the flags name. */
+export function serverOf(options: Options): string | undefined {
+  const server = textOption(options, "server");
+  if (server === undefined || SERVER.test(server)) return server;
+  throw invalid("", `--server must be HOST:PORT, got ${JSON.stringify(server)}`);
 }
 
 function textOption(options: Options, name: string): string | undefined {
@@ -132,7 +143,8 @@ function mergedLayers(flags: Assignments, file: Assignments): Assignments {
   return merged;
 }
 
-function draftOf(assignments: Assignments, dataDir: string | undefined): ExperimentSpec {
+/** A draft with these values; all others are left to the preset. */
+export function draftOf(assignments: Assignments, dataDir: string | undefined): ExperimentSpec {
   const draft = emptySpec();
   if (dataDir !== undefined) writeField(draft, "dataset.data_dir", dataDir);
   for (const [path, value] of assignments) {

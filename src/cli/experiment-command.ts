@@ -35,9 +35,11 @@ export function experimentCommand(columns: number | undefined): Command {
   return command;
 }
 
-function addSettings(command: Command): void {
+/** The flags of all settings but those of these paths. */
+export function addSettings(command: Command, except: readonly string[] = []): void {
   for (const [group, settings] of Object.entries(SETTINGS_BY_GROUP)) {
     for (const setting of settings) {
+      if (except.includes(setting.path)) continue;
       const option = new Option(flagUsage(setting), settingHelp(setting));
       command.addOption(option.helpGroup(`${group}:`));
       if (setting.kind === "switch") {

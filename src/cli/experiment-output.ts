@@ -14,12 +14,12 @@ import { colorsOf, type Terminal } from "./terminal.js";
 /** What `experiment` writes, and where: results on stdout, all else on stderr. */
 export class ExperimentOutput {
   readonly #terminal: Terminal;
-  readonly #isJson: boolean;
+  readonly isJson: boolean;
   readonly progress: ProgressDisplay;
 
   constructor(terminal: Terminal, isJson: boolean) {
     this.#terminal = terminal;
-    this.#isJson = isJson;
+    this.isJson = isJson;
     this.progress =
       terminal.isLive && !isJson
         ? new LiveProgress(terminal.stderr)
@@ -32,12 +32,17 @@ export class ExperimentOutput {
 
   resolved(resolution: ResolveExperimentResponse): void {
     const { stdout, stderr, hasColor, columns } = this.#terminal;
-    const [out, isColored] = this.#isJson ? [stderr, hasColor.stderr] : [stdout, hasColor.stdout];
+    const [out, isColored] = this.isJson ? [stderr, hasColor.stderr] : [stdout, hasColor.stdout];
     out.write(renderResolved(resolution, colorsOf(isColored), columns));
   }
 
+  /** Data set and model, in a line. */
+  subject({ spec }: ResolveExperimentResponse): void {
+    this.progress.note(subjectOf(spec));
+  }
+
   plan(resolution: ResolveExperimentResponse): void {
-    if (this.#isJson) this.#document(planDocument(resolution));
+    if (this.isJson) this.document(planDocument(resolution));
     else this.#terminal.stdout.write(renderPlan(resolution.tasks));
   }
 
@@ -48,7 +53,7 @@ export class ExperimentOutput {
   }
 
   result(experiment: Experiment, artifactPath: string): void {
-    if (this.#isJson) this.#document(resultDocument(experiment, artifactPath));
+    if (this.isJson) this.document(resultDocument(experiment, artifactPath));
     else {
       this.#terminal.stdout.write(
         `\n${renderResult(experiment, artifactPath, this.#terminal.columns)}`,
@@ -63,10 +68,11 @@ export class ExperimentOutput {
     const isWanted = error.kind === FailureKind.FAILURE_KIND_CANCELLED;
     stderr.write(`${isWanted ? "" : `${colors.red("Error")} `}${error.message}\n`);
     if (showsTrace && error.traceback !== "") stderr.write(`${error.traceback}\n`);
-    if (this.#isJson) this.#document(failureDocument(error, experimentId));
+    if (this.isJson) this.document(failureDocument(error, experimentId));
   }
 
-  #document(document: object): void {
+  /** One JSON document. */
+  document(document: object): void {
     this.#terminal.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
 }

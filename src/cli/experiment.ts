@@ -3,27 +3,19 @@ import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import { Connection, type HomeControlPlane } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { EventPresenter } from "./event-presenter.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
 import { ExperimentOutput } from "./experiment-output.js";
 import { aborted, type Interruption } from "./interruption.js";
+import { type OpenHome, openConnection } from "./open-connection.js";
 import type { Terminal } from "./terminal.js";
 import { watchExperiment } from "./watch-experiment.js";
 
 export interface ExperimentSurroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
-  /**
-   * Starts the control plane of the home, or joins the one that runs.
-   *
-   * @param adopt experiments that go on if an ended process left them unfinished.
-   * @param note shows a sentence of the control plane.
-   */
-  readonly openHome: (
-    adopt: readonly string[],
-    note: (sentence: string) => void,
-  ) => Promise<HomeControlPlane>;
+  readonly openHome: OpenHome;
   /** Folder that relative paths of the arguments start from. */
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
@@ -81,7 +73,6 @@ class ExperimentRun {
   readonly #surroundings: ExperimentSurroundings;
   readonly #output: ExperimentOutput;
   #connection: Connection | undefined;
-  #hasJoined = false;
   experimentId: string | undefined;
 
   constructor(request: Asked, surroundings: ExperimentSurroundings, output: ExperimentOutput) {
@@ -120,22 +111,9 @@ class ExperimentRun {
   }
 
   #connected(): Promise<Connection> {
-    const { server } = this.#request;
-    if (server !== undefined) return Promise.resolve(Connection.toServer(server));
     const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
-    return Connection.toHome((ids) => this.#openHome(ids), adopt);
-  }
-
-  async #openHome(adopt: readonly string[]): Promise<HomeControlPlane> {
     const note = (sentence: string) => this.#output.progress.note(sentence);
-    const controlPlane = await this.#surroundings.openHome(adopt, note);
-    if (controlPlane.kind === "joined" && !this.#hasJoined) {
-      this.#hasJoined = true;
-      note("Another command runs on this home; this one shares its worker and may have to wait");
-    } else if (controlPlane.kind === "started" && this.#hasJoined) {
-      note("The other command has ended; this one goes on by itself");
-    }
-    return controlPlane;
+    return openConnection(this.#request.server, this.#surroundings.openHome, adopt, note);
   }
 
   async #runNew(

@@ -2,7 +2,8 @@ import type { StillhouseError } from "../errors.js";
 import { type Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
 import { Description, type ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import { resultOf } from "./result.js";
+import { type Row, resultOf } from "./result.js";
+import type { Summary } from "./statistics.js";
 import { taskName } from "./task-names.js";
 
 /** The result as one JSON document, for `--json`. Messages are in proto3 JSON, with proto names. */
@@ -11,16 +12,7 @@ export function resultDocument(experiment: Experiment, artifactPath: string): ob
   return {
     experiment_id: experiment.id,
     spec: specJson(experiment.spec),
-    rows: rows.map((row) => ({
-      id: row.id,
-      variant: row.variant,
-      label: row.label,
-      train_samples: row.trainSamples,
-      gd_steps: row.gdSteps,
-      accuracy: row.accuracy,
-      macro_f1: row.macroF1,
-      chosen_lr: row.chosenLr,
-    })),
+    rows: rows.map(rowDocument),
     ratio_to_full: ratioToFull,
     artifact: artifactPath === "" ? null : artifactPath,
     kept_step: distillation?.keptStep ?? null,
@@ -33,6 +25,24 @@ export function resultDocument(experiment: Experiment, artifactPath: string): ob
       reused: task.reused,
     })),
   };
+}
+
+/** One row of a table of results. */
+export function rowDocument(row: Row): object {
+  return {
+    id: row.id,
+    variant: row.variant,
+    label: row.label,
+    train_samples: row.trainSamples,
+    gd_steps: row.gdSteps,
+    accuracy: summaryDocument(row.accuracy),
+    macro_f1: row.macroF1,
+    chosen_lr: row.chosenLr,
+  };
+}
+
+export function summaryDocument({ mean, std, n, interval95 }: Summary): object {
+  return { mean, std, n, interval_95: interval95 };
 }
 
 /** What a dry run shows: the resolved spec and its tasks. */

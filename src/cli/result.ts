@@ -2,7 +2,6 @@ import {
   BaselineKind,
   type DistillResult,
   type Experiment,
-  type InitResult,
   type LearnerResult,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
@@ -12,16 +11,9 @@ import {
   Init,
   Labels,
 } from "../generated/stillhouse/v1/spec.js";
+import { meanOf, type Summary, summarise } from "./statistics.js";
 
 export type RowId = "full" | "random" | "untrained" | "distilled";
-
-/** Accuracy over test learners, as fractions. */
-export interface Accuracy {
-  mean: number;
-  /** Population standard deviation; null where there is one learner only. */
-  std: number | null;
-  n: number;
-}
 
 /** One line of the table of results. */
 export interface Row {
@@ -31,7 +23,10 @@ export interface Row {
   label: string;
   trainSamples: number;
   gdSteps: number;
-  accuracy: Accuracy;
+  /** As fractions. */
+  accuracy: Summary;
+  /** Accuracy by init seed. */
+  learners: ReadonlyMap<string, number>;
   macroF1: number;
   /** Rate that was chosen on validation; null where none was searched. */
   chosenLr: number | null;
@@ -129,19 +124,9 @@ function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec | undefi
     label: baseline?.label ?? distilledLabel(spec),
     trainSamples: first?.trainSamples ?? 0,
     gdSteps: first?.gdSteps ?? 0,
-    accuracy: accuracyOf(inits),
+    accuracy: summarise(inits.map((init) => init.accuracy)),
+    learners: new Map(inits.map((init) => [String(init.initSeed), init.accuracy])),
     macroF1: meanOf(inits.map((init) => init.macroF1)),
     chosenLr: first?.chosenLr || null,
   };
-}
-
-function accuracyOf(inits: readonly InitResult[]): Accuracy {
-  const values = inits.map((init) => init.accuracy);
-  const mean = meanOf(values);
-  const variance = meanOf(values.map((value) => (value - mean) ** 2));
-  return { mean, std: values.length > 1 ? Math.sqrt(variance) : null, n: values.length };
-}
-
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -12,7 +12,7 @@ import { initSeeds } from "./init-seeds.js";
 
 /**
  * The tasks of an experiment in the order in which they are dispatched: distil, evaluate, then the
- * baselines that are enabled. Their ids follow from the experiment's, so a plan is repeatable.
+ * baselines that are enabled; with no test learners the baselines alone. Their ids follow from the experiment's, so a plan is repeatable.
  *
  * With a fixed init all test learners are the same, so there is one, and its seed is the
  * experiment's, from which the distillation drew that head. Learners on random real samples differ
@@ -30,10 +30,14 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
       state: State.STATE_QUEUED,
       cacheKey: cacheKey(spec, kind, codeVersion),
     });
-  const seeds = learnerSeeds(spec, required(spec.evaluation?.inits, "evaluation.inits"));
-  return [
+  const count = required(spec.evaluation?.inits, "evaluation.inits");
+  const evaluation = { initSeeds: learnerSeeds(spec, count), artifactId: "" };
+  const distilled = [
     plan("distill", { $case: "distill", value: {} }),
-    plan("evaluate", { $case: "evaluate", value: { initSeeds: seeds, artifactId: "" } }),
+    plan("evaluate", { $case: "evaluate", value: evaluation }),
+  ];
+  return [
+    ...(count === 0 ? [] : distilled),
     ...plannedBaselines(spec).map(({ name, work }) =>
       plan(name, { $case: "baseline", value: work }),
     ),

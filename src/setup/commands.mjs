@@ -30,6 +30,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["experiment", ...args]),
   },
+  reproduce: {
+    summary: "regenerate the tables of the 2022 study, beside its figures",
+    usage: "npm run reproduce -- [TABLES] [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["reproduce", ...args]),
+  },
   doctor: {
     summary: "show versions, devices, what is cached and what can be reached",
     usage: "npm run doctor -- [--help] [FLAGS]",

@@ -33,6 +33,7 @@ function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]
   if (spec.model?.init !== Init.INIT_FIXED) return;
   for (const path of ["evaluation.inits", "outer.validation_inits", "outer.inits_per_step"]) {
     const given = readField(draft, path);
+    if (given === 0) continue; // no test learners at all
     if (given !== undefined && given !== 1) {
       const flag = `--${settingOf(path).flag}`;
       notices.push(

@@ -184,7 +184,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       { validation: Protocol.PROTOCOL_VALIDATION, paper: Protocol.PROTOCOL_PAPER },
       "Keep the step with the best validation accuracy, or the last one as the study does",
     ),
-    number("inits", "evaluation.inits", COUNT, "Test learners of the distilled data"),
+    number("inits", "evaluation.inits", COUNT_OR_NONE, [
+      "Test learners of the distilled data; with 0 the baselines run alone",
+    ]),
     subset(
       "baselines",
       "baseline",

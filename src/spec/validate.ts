@@ -71,15 +71,21 @@ function areEpochsReplaced(path: string, value: FieldValue): boolean {
 }
 
 function checkCombinations(spec: ExperimentSpec): void {
-  const { model, outer, evaluation, compute, dataset } = spec;
+  const { model, outer, evaluation, compute, dataset, baseline } = spec;
   if (compute?.device === "auto") {
     throw invalid("compute.device", "compute.device of a resolved spec must name a device");
   }
   if (dataset?.source === Source.SOURCE_LOCAL && !dataset.dataDir) throw notSet("dataset.data_dir");
-  if (model?.init === Init.INIT_FIXED && evaluation?.inits !== 1) {
+  if (model?.init === Init.INIT_FIXED && (evaluation?.inits ?? 0) > 1) {
     throw invalid(
       "evaluation.inits",
-      `--inits (evaluation.inits) must be 1 with --init fixed, got ${shown(evaluation?.inits)}`,
+      `--inits (evaluation.inits) must be 0 or 1 with --init fixed, got ${shown(evaluation?.inits)}`,
+    );
+  }
+  if (evaluation?.inits === 0 && !baseline?.full && !baseline?.random && !baseline?.untrained) {
+    throw invalid(
+      "evaluation.inits",
+      "--inits (evaluation.inits) must be ≥ 1 without baselines, got 0: nothing is left to do",
     );
   }
   if (evaluation?.protocol === Protocol.PROTOCOL_VALIDATION && outer?.validations === 0) {

@@ -1,0 +1,38 @@
+import { Connection, type HomeControlPlane } from "./connection.js";
+
+/**
+ * Starts the control plane of the home, or joins the one that runs.
+ *
+ * @param adopt experiments that go on if an ended process left them unfinished.
+ * @param note shows a sentence of the control plane.
+ */
+export type OpenHome = (
+  adopt: readonly string[],
+  note: (sentence: string) => void,
+) => Promise<HomeControlPlane>;
+
+/**
+ * The way to the control plane that a command uses: the server that it names, or that of the home.
+ *
+ * @param adopt see `OpenHome`.
+ * @param note shows a sentence to the person who waits.
+ */
+export function openConnection(
+  server: string | undefined,
+  openHome: OpenHome,
+  adopt: readonly string[],
+  note: (sentence: string) => void,
+): Promise<Connection> {
+  if (server !== undefined) return Promise.resolve(Connection.toServer(server));
+  let hasJoined = false;
+  return Connection.toHome(async (ids) => {
+    const controlPlane = await openHome(ids, note);
+    if (controlPlane.kind === "joined" && !hasJoined) {
+      hasJoined = true;
+      note("Another command runs on this home; this one shares its worker and may have to wait");
+    } else if (controlPlane.kind === "started" && hasJoined) {
+      note("The other command has ended; this one goes on by itself");
+    }
+    return controlPlane;
+  }, adopt);
+}

@@ -1,0 +1,114 @@
+import { Option } from "commander";
+import { invalid } from "../spec/invalid.js";
+import type { Assignments } from "../spec/values.js";
+import { STUDY_TABLES, VARIED_PATHS } from "../study/tables.js";
+import { parseArguments, scriptCommand } from "./command-line.js";
+import { type ArgumentSurroundings, givenAssignments, serverOf } from "./experiment-arguments.js";
+import { addSettings } from "./experiment-command.js";
+
+/** What a person asks for. */
+export type ReproduceRequest =
+  | { readonly kind: "help"; readonly text: string }
+  | {
+      readonly kind: "run";
+      /** Ids of the tables, in the study's order. */
+      readonly tables: readonly string[];
+      /** Distillation seeds. */
+      readonly seeds: readonly number[];
+      /** What all experiments share. */
+      readonly given: Assignments;
+      /** Folder of the report; absent: one in the home. */
+      readonly reportFolder: string | undefined;
+      readonly isDryRun: boolean;
+      readonly isFresh: boolean;
+      readonly server: string | undefined;
+    };
+
+const CONTROLS = "Run:";
+const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
+const MAX_SEED = 2 ** 32 - 1;
+const IDS = STUDY_TABLES.map(({ id }) => id);
+
+const HELP = `
+Tables: ${IDS.join(", ")}; all of them when none is named.
+
+Examples:
+  npm run reproduce
+  npm run reproduce -- soft-labels attention-labels --seeds 0,1,2
+  npm run reproduce -- --dataset ag_news --model minilm --preset cpu --data-dir data
+  npm run reproduce -- summary --json > summary.json
+
+Stopped anywhere, the same command goes on where it was. What one table needs and another has
+computed is computed once. The full-data baseline runs unless --baselines says otherwise.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
+`;
+
+/**
+ * Reads the arguments of `reproduce`.
+ *
+ * @throws StillhouseError INVALID for every mistake in them.
+ */
+export function parseReproduceArguments(
+  argv: readonly string[],
+  surroundings: ArgumentSurroundings,
+): ReproduceRequest {
+  const parsed = parseArguments(reproduceCommand(surroundings.columns), argv);
+  if (parsed.kind === "help") return parsed;
+  const { options, words } = parsed;
+  const unknown = words.find((word) => !IDS.includes(word));
+  if (unknown !== undefined) {
+    throw invalid("", `a table must be one of ${IDS.join(", ")}, got ${JSON.stringify(unknown)}`);
+  }
+  const given = givenAssignments(options, surroundings);
+  for (const path of VARIED_PATHS) {
+    if (given.has(path)) {
+      throw invalid(path, `${path} is what the tables vary; leave it out of the config file`);
+    }
+  }
+  return {
+    kind: "run",
+    tables: words.length === 0 ? IDS : IDS.filter((id) => words.includes(id)),
+    seeds: seedsOf(options.seeds),
+    given,
+    reportFolder: typeof options.report === "string" ? options.report : undefined,
+    isDryRun: options.dryRun === true,
+    isFresh: options.fresh === true,
+    server: serverOf(options),
+  };
+}
+
+function reproduceCommand(columns: number | undefined) {
+  const command = scriptCommand("reproduce", columns, CONTROLS)
+    .usage("[tables] [flags]")
+    .argument("[tables...]", "which tables")
+    .description(
+      "Regenerates the tables of the 2022 study, on any data set and model, and prints each " +
+        "beside the study's figures.",
+    )
+    .addHelpText("after", HELP);
+  addSettings(command, [...VARIED_PATHS, "seed", "name"]);
+  const controls: [string, string][] = [
+    ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
+    ["--report <folder>", "Where report.md goes (default: a folder of the home)"],
+    ["--config <file>", "Read settings from a YAML or JSON file"],
+    ["--dry-run", "List the experiments, and stop"],
+    ["--fresh", "Compute everything anew, also what is there"],
+    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
+    ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
+  ];
+  for (const [flags, help] of controls) {
+    command.addOption(new Option(flags, help).helpGroup(CONTROLS));
+  }
+  return command;
+}
+
+function seedsOf(raw: unknown): number[] {
+  if (raw === undefined) return [0];
+  const seeds = typeof raw === "string" && SEED_LIST.test(raw) ? raw.split(",").map(Number) : [];
+  const isAllowed = seeds.length > 0 && seeds.every((seed) => seed <= MAX_SEED);
+  if (isAllowed && new Set(seeds).size === seeds.length) return seeds;
+  throw invalid(
+    "seed",
+    `--seeds must be distinct whole numbers from 0 to ${MAX_SEED}, such as 0,1,2, got ${JSON.stringify(raw)}`,
+  );
+}

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RunningCommand, runCommand } from "../fixtures/command.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+/** Too few steps to learn it all, so that the rows differ. */
+const FLAGS = [
+  ...tinyFlags(tinyDataAndModel()),
+  ...["--outer-steps", "12", "--validations", "1", "--lr", "0.01", "--inits", "4"],
+];
+const TABLES = ["soft-labels", "init"];
+/** `KILLS=10 npm test -- test/e2e/reproduce.test.ts` is the long form. */
+const NUM_KILLS = Number(process.env.KILLS ?? 2);
+const LONGEST_LIFE_MS = 9_000;
+
+const homes: string[] = [];
+after(() => {
+  for (const folder of homes) rmSync(folder, { recursive: true, force: true });
+});
+
+function newHome(): string {
+  const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+  homes.push(home);
+  return home;
+}
+
+function reproduce(home: string, args: readonly string[]) {
+  return runCommand([...args, ...FLAGS], home, "reproduce");
+}
+
+/** What a run has measured, to the last digit. */
+function figures(stdout: string): unknown {
+  return JSON.parse(stdout).tables.map(({ rows }: { rows: object[] }) =>
+    rows.map((row) => ({ ...row, experiment_id: "", seeds: [] })),
+  );
+}
+
+describe("reproduce", () => {
+  const home = newHome();
+  const first = reproduce(home, [...TABLES, "--json"]);
+
+  it("prints each table with the study's figures, its rows from one experiment each", async () => {
+    const { exitCode, stdout, stderr } = await first;
+    assert.equal(exitCode, 0, stderr);
+    const { tables, report } = JSON.parse(stdout);
+    assert.deepEqual(
+      tables.map(({ id, rows }: { id: string; rows: { variant: string }[] }) => [
+        id,
+        ...rows.map(({ variant }) => variant),
+      ]),
+      [
+        ["init", "", "none", "none"],
+        ["soft-labels", "", "none", "restricted", "unrestricted"],
+      ],
+    );
+    const [init, soft] = tables;
+    assert.match(init.rows[1].label, /fixed init/);
+    assert.equal(init.rows[1].accuracy.n, 1);
+    assert.deepEqual(soft.rows[1].study, { mean: 0.863, std: 0.034 });
+    assert.equal(soft.rows[1].accuracy.n, 4);
+    assert.equal(soft.rows[1].experiment_id, init.rows[2].experiment_id, "a shared row");
+    assert.equal(soft.rows[1].gain, null);
+    assert.equal(soft.rows[2].gain.n, 4, "paired over the same heads");
+    assert.equal(soft.rows[0].experiment_id, init.rows[0].experiment_id, "a shared baseline");
+    assert.match(readFileSync(report, "utf8"), /\| Full data \| 96 \| .* 94\.7 \|/);
+  });
+
+  it("again computes nothing, and of another table only what is missing", async () => {
+    const { stdout: document } = await first;
+    const again = await reproduce(home, [...TABLES, "--json"]);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.deepEqual(JSON.parse(again.stdout), JSON.parse(document));
+    assert.doesNotMatch(again.stderr, /outer step/);
+    const more = await reproduce(home, ["summary"]);
+    assert.equal(more.exitCode, 0, more.stderr);
+    assert.equal(more.stderr.match(/^Distillation: kept/gm)?.length, 1, more.stderr);
+    assert.match(more.stdout, /SL unrestricted \+ AL cls .* 90\.7 ± 0\.2/);
+  });
+
+  it(`killed at ${NUM_KILLS} moments, its report is the uninterrupted one byte by byte`, async () => {
+    const { stdout } = await first;
+    const killedHome = newHome();
+    for (let count = 0; count < NUM_KILLS; count++) {
+      const run = new RunningCommand([...TABLES, "--json", ...FLAGS], killedHome, "reproduce");
+      await Promise.race([run.ended, sleep(Math.random() * LONGEST_LIFE_MS)]);
+      run.signal("SIGKILL");
+      await run.ended;
+    }
+    const last = await reproduce(killedHome, [...TABLES, "--json"]);
+    assert.equal(last.exitCode, 0, last.stderr);
+    const report = (text: string) => readFileSync(JSON.parse(text).report, "utf8");
+    assert.equal(report(last.stdout), report(stdout));
+    assert.deepEqual(figures(last.stdout), figures(stdout));
+  });
+
+  it("says what a table must be, and that the tables vary a setting themselves", async () => {
+    const wrong = await reproduce(newHome(), ["softlabels"]);
+    assert.equal(wrong.exitCode, 2);
+    assert.match(wrong.stderr, /must be one of summary, full-data, .*got "softlabels"/);
+    const varied = await reproduce(newHome(), ["--sl", "none"]);
+    assert.equal(varied.exitCode, 2);
+    assert.match(varied.stderr, /--sl/);
+    const seeds = await reproduce(newHome(), ["--seeds", "1,1"]);
+    assert.equal(seeds.exitCode, 2);
+    assert.match(seeds.stderr, /--seeds must be distinct whole numbers .*"1,1"/);
+  });
+});
