@@ -8,6 +8,7 @@ import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
 import { runReproduce } from "./cli/reproduce.js";
+import { runSweep } from "./cli/sweep.js";
 import { type Terminal, terminalOf } from "./cli/terminal.js";
 import { openHome, startControlPlane } from "./control-plane.js";
 import type { Log } from "./experiment/ports.js";
@@ -66,6 +67,11 @@ function run(
         ...surroundings,
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
         reportsFolder: join(surroundings.home, "reports"),
+      });
+    case "sweep":
+      return runSweep(argv, {
+        ...surroundings,
+        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
       });
     case "doctor":
       return Promise.race([

@@ -7,6 +7,11 @@ const DEFAULT_HELP_COLUMNS = 80;
 
 export type Options = Readonly<Record<string, unknown>>;
 
+/** The name under which `Options` has the value of a flag. */
+export function attributeOf(flag: string): string {
+  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 export type ParsedArguments =
   | { readonly kind: "options"; readonly options: Options; readonly words: readonly string[] }
   | { readonly kind: "help"; readonly text: string };

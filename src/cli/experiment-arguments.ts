@@ -7,7 +7,7 @@ import { emptySpec, type FieldValue, writeField } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
 import { SETTINGS } from "../spec/settings.js";
 import { type Assignments, parseValue } from "../spec/values.js";
-import { type Options, parseArguments } from "./command-line.js";
+import { attributeOf, type Options, parseArguments } from "./command-line.js";
 import { experimentCommand } from "./experiment-command.js";
 
 /** What a person asks for. */
@@ -89,8 +89,7 @@ function textOption(options: Options, name: string): string | undefined {
 function flagAssignments(options: Options, userFolder: string): Assignments {
   const assignments = new Map<string, FieldValue>();
   for (const setting of SETTINGS) {
-    const attribute = setting.flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-    const raw = options[attribute];
+    const raw = options[attributeOf(setting.flag)];
     if (raw === undefined) continue;
     for (const [path, value] of parseValue(setting, raw, `--${setting.flag}`)) {
       assignments.set(path, value);

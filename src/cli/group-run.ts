@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import pLimit from "p-limit";
 import { FailureKind, fromFailure, StillhouseError } from "../errors.js";
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
@@ -17,9 +18,10 @@ export interface Member {
   readonly draft: ExperimentSpec;
 }
 
-/** One that has ended with success. */
+/** One that has ended, in whatever way. */
 export interface Outcome {
   readonly experiment: Experiment;
+  /** Empty where nothing was distilled. */
   readonly artifactPath: string;
 }
 
@@ -30,6 +32,8 @@ export interface GroupOptions {
   readonly stop: AbortSignal;
   /** Take no result that ended before now. */
   readonly isFresh: boolean;
+  /** Experiments that are stored and not yet done, at most; all of them when absent. */
+  readonly maxParallel?: number | undefined;
 }
 
 /** Resolves all members before any of them is stored, so that a mistake in one starts none. */
@@ -50,11 +54,10 @@ export async function resolveGroup(
  *
  * The same group again goes on with the experiments of the first time, since each is stored under a
  * request id that follows from its spec and from the code that computes it: what is done is only
- * read, what was stopped or has failed is resumed.
+ * read, what was stopped or has failed is resumed. One that fails does not stop the others.
  *
  * @returns one outcome a member, in their order.
- * @throws StillhouseError CANCELLED when stopped, else the failure of the first that failed, when
- *   all others have ended.
+ * @throws StillhouseError CANCELLED when stopped.
  */
 export async function runGroup(
   members: readonly Member[],
@@ -62,41 +65,47 @@ export async function runGroup(
   options: GroupOptions,
 ): Promise<Outcome[]> {
   const { connection, progress, stop } = options;
-  const beginning = new Date();
-  const ids: string[] = [];
-  for (const resolution of resolutions) {
-    ids.push(await startOne(connection, resolution, options.isFresh ? beginning : undefined));
-  }
-  const unfinished = new Set(ids);
-  let numDone = 0;
-  const stopped = aborted(stop).then(async () => {
+  const reuseAfter = options.isFresh ? new Date() : undefined;
+  const unfinished = new Set<string>();
+  aborted(stop).then(() => {
     progress.note("Stopping after a checkpoint; press Ctrl-C once more to end at once");
-    await Promise.allSettled(
-      [...unfinished].map((id) => connection.call((client) => client.cancel(id))),
-    );
+    // The end of the watches tells what became of them.
+    for (const id of unfinished) connection.call((client) => client.cancel(id)).catch(() => {});
   });
-  stopped.catch(() => undefined); // the end of the watches tells what became of them
-  await Promise.all(
-    [...new Set(ids)].map(async (id) => {
-      const experiment = await followed(id, options);
+  const limit = pLimit(options.maxParallel ?? Math.max(1, members.length));
+  let numDone = 0;
+  const runs = members.map(({ label }, at) =>
+    limit(async () => {
+      if (stop.aborted) throw stoppedError();
+      const id = await startOne(connection, resolutions[at], reuseAfter);
+      unfinished.add(id);
+      const outcome = await followed(id, options);
       unfinished.delete(id);
-      numDone += ids.filter((other) => other === id).length;
-      const { label } = members[ids.indexOf(id)] as Member;
-      progress.note(`${numDone} of ${ids.length}: ${label} ${endWord(experiment.state)}`);
+      numDone += 1;
+      progress.note(`${numDone} of ${members.length}: ${label} ${endWord(outcome)}`);
+      return outcome;
     }),
   );
-  const outcomes = [];
-  for (const id of ids) outcomes.push(await outcomeOf(connection, id, stop));
+  const outcomes = await Promise.all(runs);
+  if (stop.aborted) throw stoppedError();
   return outcomes;
+}
+
+/** @throws StillhouseError the failure of the first that has failed. */
+export function requireSuccess(outcomes: readonly Outcome[]): void {
+  for (const { experiment } of outcomes) {
+    if (experiment.failure !== undefined) throw fromFailure(experiment.failure);
+  }
 }
 
 /** Stores an experiment, or finds it stored by an earlier run, and sees that it goes on. */
 async function startOne(
   connection: Connection,
-  { spec, tasks }: ResolveExperimentResponse,
+  resolution: ResolveExperimentResponse | undefined,
   reuseAfter: Date | undefined,
 ): Promise<string> {
-  if (spec === undefined) throw new Error("a resolution has a spec");
+  if (resolution?.spec === undefined) throw new Error("a resolution has a spec");
+  const { spec, tasks } = resolution;
   const identity = [specHash(spec), ...tasks.map((task) => task.cacheKey), reuseAfter?.toJSON()];
   const requestId = `group-${createHash("sha256").update(JSON.stringify(identity)).digest("hex")}`;
   const { id, state } = await connection.call((client) =>
@@ -109,34 +118,37 @@ async function startOne(
   return id;
 }
 
-async function followed(id: string, options: GroupOptions): Promise<Experiment> {
+async function followed(id: string, options: GroupOptions): Promise<Outcome> {
   const { connection, progress, stop } = options;
-  const { experiment } = await connection.call((client) => client.get(id));
-  if (experiment !== undefined && isEnded(experiment.state)) return experiment;
+  const before = await outcomeOf(connection, id);
+  if (isEnded(before.experiment.state)) return before;
   const presenter = new EventPresenter(progress);
   const isStopping = () => stop.aborted;
   const watched = { connection, experimentId: id, skipsHistory: true, isStopping };
   for await (const event of watchExperiment(watched)) presenter.show(event);
-  const ended = await connection.call((client) => client.get(id));
-  if (ended.experiment === undefined) throw new Error("an experiment that is found is there");
-  return ended.experiment;
+  return outcomeOf(connection, id);
 }
 
-async function outcomeOf(connection: Connection, id: string, stop: AbortSignal): Promise<Outcome> {
+async function outcomeOf(connection: Connection, id: string): Promise<Outcome> {
   const { experiment, artifactPath } = await connection.call((client) => client.get(id));
-  if (experiment?.state === State.STATE_SUCCEEDED) return { experiment, artifactPath };
-  if (experiment?.failure !== undefined && !stop.aborted) throw fromFailure(experiment.failure);
-  throw new StillhouseError(
+  if (experiment === undefined) throw new Error("an experiment that is found is there");
+  return { experiment, artifactPath };
+}
+
+function stoppedError(): StillhouseError {
+  return new StillhouseError(
     FailureKind.FAILURE_KIND_CANCELLED,
     "stopped; the same command goes on where it was",
   );
 }
 
-function endWord(state: State): string {
-  const words: Partial<Record<State, string>> = {
-    [State.STATE_SUCCEEDED]: "done",
-    [State.STATE_FAILED]: "failed",
-    [State.STATE_CANCELLED]: "stopped",
-  };
-  return words[state] ?? state;
+function endWord({ experiment }: Outcome): string {
+  switch (experiment.state) {
+    case State.STATE_SUCCEEDED:
+      return "is done";
+    case State.STATE_FAILED:
+      return `has failed: ${experiment.failure?.message}`;
+    default:
+      return "was stopped";
+  }
 }

@@ -36,6 +36,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["reproduce", ...args]),
   },
+  sweep: {
+    summary: "run an experiment for every combination of the values that flags list",
+    usage: "npm run sweep -- [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["sweep", ...args]),
+  },
   doctor: {
     summary: "show versions, devices, what is cached and what can be reached",
     usage: "npm run doctor -- [--help] [FLAGS]",

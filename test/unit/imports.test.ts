@@ -49,6 +49,7 @@ const TYPESCRIPT: Rules = {
     "cli-progress": ["cli"],
     "cli-table3": ["cli"],
     picocolors: ["cli"],
+    "p-limit": ["cli"],
   },
   // The domain is pure: it hashes, and names the type of a stream of bytes.
   packagesOf: { experiment: ["node:crypto", "node:stream"] },

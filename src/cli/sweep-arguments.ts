@@ -1,0 +1,151 @@
+import { Option } from "commander";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import type { FieldValue } from "../spec/field-path.js";
+import { invalid } from "../spec/invalid.js";
+import type { Setting } from "../spec/setting.js";
+import { SETTINGS } from "../spec/settings.js";
+import { type Assignments, parseValue } from "../spec/values.js";
+import { attributeOf, type Options, parseArguments, scriptCommand } from "./command-line.js";
+import {
+  type ArgumentSurroundings,
+  draftOf,
+  givenAssignments,
+  serverOf,
+} from "./experiment-arguments.js";
+import { addSettings } from "./experiment-command.js";
+import type { GroupFlags } from "./group-command.js";
+
+/** One experiment of a sweep. */
+export interface Cell {
+  /** What a person wrote for each axis, by its flag. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly label: string;
+  readonly draft: ExperimentSpec;
+}
+
+/** What a person asks for. */
+export type SweepRequest =
+  | { readonly kind: "help"; readonly text: string }
+  | ({
+      readonly kind: "run";
+      readonly axes: readonly string[];
+      readonly cells: readonly Cell[];
+    } & GroupFlags);
+
+/** More than this is a slip of the keyboard. */
+const MAX_CELLS = 10_000;
+const CONTROLS = "Run:";
+/** Texts may have commas of their own, and a list of baselines is one value. */
+const NO_AXES = ["data-dir", "name", "baselines"];
+
+const HELP = `
+Every flag that has a list is an axis; all combinations of the axes are run.
+
+Examples:
+  npm run sweep -- --sl none,restricted,unrestricted --al none,cls,all --steps 1,3
+  npm run sweep -- --lr 0.005,0.01,0.02 --seed 0,1,2 --outer-steps 300 --json
+
+Stopped anywhere, the same command goes on where it was. An experiment that fails does not stop the
+others.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
+`;
+
+/**
+ * Reads the arguments of `sweep`.
+ *
+ * @throws StillhouseError INVALID for every mistake in them.
+ */
+export function parseSweepArguments(
+  argv: readonly string[],
+  surroundings: ArgumentSurroundings,
+): SweepRequest {
+  const parsed = parseArguments(sweepCommand(surroundings.columns), argv);
+  if (parsed.kind === "help") return parsed;
+  const { options } = parsed;
+  const axes = SETTINGS.flatMap((setting) => axisOf(setting, options));
+  const cells = combinations(axes).map((choice) =>
+    cellOf(choice, givenAssignments({ ...options, ...choice.options }, surroundings), surroundings),
+  );
+  return {
+    kind: "run",
+    axes: axes.map(({ flag }) => flag),
+    cells,
+    maxParallel: maxParallelOf(options.maxParallel),
+    isDryRun: options.dryRun === true,
+    isFresh: options.fresh === true,
+    server: serverOf(options),
+  };
+}
+
+interface Axis {
+  readonly flag: string;
+  readonly values: readonly string[];
+}
+
+interface Choice {
+  /** The options of the command with one value of each axis. */
+  readonly options: Options;
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+function axisOf(setting: Setting, options: Options): Axis[] {
+  const { flag } = setting;
+  const raw = options[attributeOf(flag)];
+  if (typeof raw !== "string" || !raw.includes(",") || NO_AXES.includes(flag)) return [];
+  const values = raw.split(",").map((value) => value.trim());
+  // Each is read on its own, so that a mistake names the value and not the list.
+  const read = values.map((value) => JSON.stringify([...parseValue(setting, value, `--${flag}`)]));
+  const repeated = values.find((_, at) => read.indexOf(read[at] as string) !== at);
+  if (repeated !== undefined) {
+    throw invalid(setting.path, `--${flag} must have distinct values, got ${repeated} twice`);
+  }
+  return [{ flag, values }];
+}
+
+function combinations(axes: readonly Axis[]): Choice[] {
+  const count = axes.reduce((product, { values }) => product * values.length, 1);
+  if (count > MAX_CELLS) {
+    throw invalid("", `a sweep must have at most ${MAX_CELLS} experiments, got ${count}`);
+  }
+  let choices: Choice[] = [{ options: {}, settings: new Map() }];
+  for (const { flag, values } of axes) {
+    choices = choices.flatMap(({ options, settings }) =>
+      values.map((value) => ({
+        options: { ...options, [attributeOf(flag)]: value },
+        settings: new Map([...settings, [flag, value]]),
+      })),
+    );
+  }
+  return choices;
+}
+
+function cellOf({ settings }: Choice, given: Assignments, { dataDir }: ArgumentSurroundings): Cell {
+  const values = new Map<string, FieldValue>(given);
+  const label = [...settings].map(([flag, value]) => `--${flag} ${value}`).join(" ");
+  return { settings, label: label || "experiment", draft: draftOf(values, dataDir) };
+}
+
+function sweepCommand(columns: number | undefined) {
+  const command = scriptCommand("sweep", columns, CONTROLS)
+    .description("Runs an experiment for every combination of the values that flags list.")
+    .addHelpText("after", HELP);
+  addSettings(command);
+  const controls: [string, string][] = [
+    ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],
+    ["--config <file>", "Read settings from a YAML or JSON file"],
+    ["--dry-run", "List the experiments, and stop"],
+    ["--fresh", "Compute everything anew, also what is there"],
+    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
+    ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
+  ];
+  for (const [flags, help] of controls) {
+    command.addOption(new Option(flags, help).helpGroup(CONTROLS));
+  }
+  return command;
+}
+
+function maxParallelOf(raw: unknown): number | undefined {
+  if (raw === undefined) return undefined;
+  if (typeof raw === "string" && /^[1-9]\d{0,4}$/.test(raw)) return Number(raw);
+  throw invalid("", `--max-parallel must be a whole number ≥ 1, got ${JSON.stringify(raw)}`);
+}

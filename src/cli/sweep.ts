@@ -1,0 +1,96 @@
+import Table from "cli-table3";
+import { fromFailure } from "../errors.js";
+import { State } from "../generated/stillhouse/v1/experiment.js";
+import { formatMeanStd, formatPercent } from "./format.js";
+import { type GroupSurroundings, guarded, runMembers } from "./group-command.js";
+import type { Outcome } from "./group-run.js";
+import { resultOf } from "./result.js";
+import { failureDocument, resultDocument } from "./result-document.js";
+import { type Cell, parseSweepArguments } from "./sweep-arguments.js";
+
+/** Exit code. */
+const SOME_FAILED = 1;
+
+/**
+ * The command `sweep`: an experiment for every combination of values.
+ *
+ * @param argv what follows the command's name.
+ * @returns the exit code; 1 when one of the experiments failed.
+ */
+export function runSweep(
+  argv: readonly string[],
+  surroundings: GroupSurroundings,
+): Promise<number> {
+  return guarded(argv, surroundings, async (output) => {
+    const { terminal } = surroundings;
+    const request = parseSweepArguments(argv, { ...surroundings, columns: terminal.columns });
+    if (request.kind === "help") {
+      output.help(request.text);
+      return undefined;
+    }
+    const { axes, cells } = request;
+    const outcomes = await runMembers(cells, request, surroundings, output);
+    if (outcomes === undefined) return undefined;
+    if (output.isJson) output.document(sweepDocument(axes, cells, outcomes));
+    else terminal.stdout.write(`\n${sweepTable(axes, cells, outcomes)}\n`);
+    const numFailed = outcomes.filter(hasFailed).length;
+    if (numFailed === 0) return undefined;
+    output.progress.note(
+      `${numFailed} of ${outcomes.length} experiments failed; the same command tries them again`,
+    );
+    return SOME_FAILED;
+  });
+}
+
+function sweepTable(
+  axes: readonly string[],
+  cells: readonly Cell[],
+  outcomes: readonly Outcome[],
+): string {
+  const table = new Table({
+    head: [...axes, "accuracy (%)", "n", "validation (%)", "experiment"],
+    style: { head: [], border: [] },
+  });
+  cells.forEach(({ settings }, at) => {
+    const { experiment } = outcomes[at] as Outcome;
+    const { rows, distillation } = resultOf(experiment);
+    const accuracy = rows.find(({ id }) => id === "distilled")?.accuracy;
+    const validation = distillation?.validationAccuracy;
+    table.push([
+      ...axes.map((axis) => settings.get(axis) ?? ""),
+      accuracy === undefined
+        ? stateWord(experiment.state)
+        : formatMeanStd(accuracy.mean, accuracy.std),
+      accuracy?.n ?? "",
+      validation === undefined ? "" : formatPercent(validation),
+      experiment.id,
+    ]);
+  });
+  return table.toString();
+}
+
+function sweepDocument(
+  axes: readonly string[],
+  cells: readonly Cell[],
+  outcomes: readonly Outcome[],
+): object {
+  return {
+    axes,
+    experiments: cells.map(({ settings }, at) => {
+      const { experiment, artifactPath } = outcomes[at] as Outcome;
+      const document =
+        experiment.failure === undefined
+          ? resultDocument(experiment, artifactPath)
+          : failureDocument(fromFailure(experiment.failure), experiment.id);
+      return { settings: Object.fromEntries(settings), ...document };
+    }),
+  };
+}
+
+function hasFailed({ experiment }: Outcome): boolean {
+  return experiment.state === State.STATE_FAILED;
+}
+
+function stateWord(state: State): string {
+  return state === State.STATE_FAILED ? "failed" : "";
+}

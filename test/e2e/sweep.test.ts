@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { RunningCommand, runCommand } from "../fixtures/command.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const FLAGS = [
+  ...tinyFlags(tinyDataAndModel()),
+  ...["--outer-steps", "12", "--validations", "1", "--baselines", "none"],
+];
+const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+after(() => rmSync(home, { recursive: true, force: true }));
+
+function sweep(args: readonly string[]) {
+  return runCommand([...FLAGS, ...args], home, "sweep");
+}
+
+describe("sweep", () => {
+  const GRID = ["--sl", "none,unrestricted", "--steps", "1,2"];
+
+  it("runs every combination, and when stopped goes on with what is missing", async () => {
+    const run = new RunningCommand([...FLAGS, ...GRID], home, "sweep");
+    await run.sees(/1 of 4: --sl none --steps 1 is done/);
+    run.signal("SIGINT");
+    const { exitCode, stderr } = await run.ended;
+    assert.equal(exitCode, 130, stderr);
+    assert.match(stderr, /the same command goes on where it was/);
+
+    const again = await sweep([...GRID, "--json"]);
+    assert.equal(again.exitCode, 0, again.stderr);
+    const { axes, experiments } = JSON.parse(again.stdout);
+    assert.deepEqual(axes, ["sl", "steps"]);
+    assert.deepEqual(
+      experiments.map(({ settings }: { settings: object }) => Object.values(settings)),
+      [
+        ["none", "1"],
+        ["none", "2"],
+        ["unrestricted", "1"],
+        ["unrestricted", "2"],
+      ],
+    );
+    for (const { rows } of experiments) assert.equal(rows[0].accuracy.n, 3);
+    assert.match(again.stderr, /1 of 4: --sl none --steps 1 is done/);
+    const numDistilled = again.stderr.match(/^Distillation: kept/gm)?.length ?? 0;
+    assert.ok(numDistilled < 4, again.stderr);
+  });
+
+  it("shows what failed beside what is done, and exits with 1", async () => {
+    const { exitCode, stdout, stderr } = await sweep(["--lr", "0.05,1e30", "--max-parallel", "1"]);
+    assert.equal(exitCode, 1, stderr);
+    assert.match(stderr, /2 of 2: --lr 1e30 has failed: the .* is (nan|inf)/);
+    assert.match(stderr, /1 of 2 experiments failed/);
+    assert.match(stdout, /│ 0\.05 +│ +\d+\.\d ± /);
+    assert.match(stdout, /│ 1e30 +│ failed/);
+  });
+
+  it("names the value of a list that is wrong", async () => {
+    const wrong = await sweep(["--sl", "none,hard"]);
+    assert.equal(wrong.exitCode, 2);
+    assert.match(wrong.stderr, /--sl .*must be one of none, restricted, unrestricted, got hard/);
+    const twice = await sweep(["--steps", "1,1"]);
+    assert.match(twice.stderr, /--steps must have distinct values, got 1 twice/);
+  });
+});
