@@ -6,6 +6,7 @@ import { pino } from "pino";
 import type { HomeControlPlane } from "./cli/connection.js";
 import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
+import { runInspect } from "./cli/inspect.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
 import { runReproduce } from "./cli/reproduce.js";
 import { runSweep } from "./cli/sweep.js";
@@ -13,7 +14,7 @@ import { type Terminal, terminalOf } from "./cli/terminal.js";
 import { openHome, startControlPlane } from "./control-plane.js";
 import type { Log } from "./experiment/ports.js";
 import { pythonPath } from "./setup/python-environment.mjs";
-import { PythonBridge } from "./worker/bridge.js";
+import { type Inspection, PythonBridge } from "./worker/bridge.js";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -73,13 +74,24 @@ function run(
         ...surroundings,
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
       });
+    case "inspect":
+      return Promise.race([
+        runInspect(argv, {
+          ...surroundings,
+          inspectArtifact: (path, top) => inspectPython(surroundings, "artifact", { path, top }),
+        }),
+        aborted(surroundings.interruption.stop).then(() => INTERRUPTED),
+      ]);
     case "doctor":
       return Promise.race([
         runDoctor(argv, {
           ...surroundings,
           nodeVersion: process.versions.node,
           runningAt: () => runningAt(surroundings.home),
-          inspectPython: () => inspectPython(surroundings),
+          inspectPython: () => {
+            const { dataDir, home } = surroundings;
+            return inspectPython(surroundings, "system", { data_dir: dataDir ?? null, home });
+          },
         }),
         aborted(surroundings.interruption.stop).then(() => INTERRUPTED),
       ]);
@@ -175,13 +187,18 @@ async function runningAt(home: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function inspectPython({ pythonPath, home, dataDir }: Surroundings): Promise<unknown> {
-  const folder = mkdtempSync(join(tmpdir(), "stillhouse-doctor-"));
+/** Asks Python one thing, in a process that ends with the answer. */
+async function inspectPython(
+  { pythonPath }: Surroundings,
+  inspection: Inspection,
+  request: object,
+): Promise<unknown> {
+  const folder = mkdtempSync(join(tmpdir(), "stillhouse-inspection-"));
   const logPath = join(folder, "python.log");
   const timeoutMs = INSPECTION_TIMEOUT_MS;
   const bridge = new PythonBridge({ pythonPath, env: process.env, logPath, timeoutMs });
   try {
-    return await bridge.ask("system", { data_dir: dataDir ?? null, home });
+    return await bridge.ask(inspection, request);
   } finally {
     await bridge.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .artifacts import load_artifact
 from .datasets.catalog import DatasetLocation, find_dataset
 from .datasets.hub import download, hub_entry
 from .datasets.loading import load_dataset
+from .decoding import inspected
 from .devices import find_device
 from .errors import StillhouseError
 from .hub_access import hub_endpoint
@@ -27,6 +29,9 @@ from .system_checks import system_checks
 _DEFAULT_VALIDATION_FRACTION = 0.1
 _DESCRIBE_KEYS = ("dataset", "model", "data_dir", "device", "validation_fraction")
 _SYSTEM_KEYS = ("data_dir", "home")
+_ARTIFACT_KEYS = ("path", "top")
+_NUMBERS = ("validation_fraction", "top")
+_DEFAULT_TOP = 5
 
 
 def describe(request_json: str) -> str:
@@ -54,6 +59,18 @@ def system(request_json: str) -> str:
         ``{"ok": {"checks": [{"name", "status": "ok|warning|error", "detail", "remedy"}]}}``.
     """
     return _answer(request_json, _SYSTEM_KEYS, _system)
+
+
+def artifact(request_json: str) -> str:
+    """What distilled data holds, for ``inspect``.
+
+    Args:
+        request_json: ``{"path": folder of the artifact, "top": tokens a position}``.
+
+    Returns:
+        ``{"ok": ...}`` with what `decoding.inspected` gives.
+    """
+    return _answer(request_json, _ARTIFACT_KEYS, _artifact)
 
 
 def fetch(dataset: str | None, model: str | None) -> None:
@@ -106,7 +123,7 @@ def _request(request_json: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
             raise StillhouseError(
                 "invalid", f"the request has unknown key {key!r}; allowed are {', '.join(keys)}"
             )
-        number = key == "validation_fraction"
+        number = key in _NUMBERS
         if value is not None and not isinstance(value, int | float if number else str):
             wanted = "a number" if number else "a text"
             raise StillhouseError("invalid", f"{key} must be {wanted} or null, got {value!r}")
@@ -128,6 +145,11 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
         "device": device._asdict(),
         "notices": [notice for notice in (dataset.notice, model.notice) if notice],
     }
+
+
+def _artifact(request: Mapping[str, Any]) -> dict[str, Any]:
+    loaded = load_artifact(request.get("path") or "")
+    return inspected(loaded, int(request.get("top") or _DEFAULT_TOP))
 
 
 def _downloads(dataset: DatasetLocation, model: ModelLocation) -> dict[str, Any]:

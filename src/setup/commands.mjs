@@ -42,6 +42,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["sweep", ...args]),
   },
+  inspect: {
+    summary: "show what distilled data holds: nearest tokens, labels, attention, rates",
+    usage: "npm run inspect -- ARTIFACT [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["inspect", ...args]),
+  },
   doctor: {
     summary: "show versions, devices, what is cached and what can be reached",
     usage: "npm run doctor -- [--help] [FLAGS]",

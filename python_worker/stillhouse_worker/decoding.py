@@ -1,0 +1,112 @@
+"""What distilled data looks like to a person: its nearest tokens, its labels, its attention."""
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from .artifacts import Artifact
+from .errors import StillhouseError
+from .learners import Encoder
+
+
+class Nearest(NamedTuple):
+    """The tokens nearest to each distilled vector.
+
+    Attributes:
+        ids: token ids, the nearest first.
+        similarities: cosines, -1 to 1.
+    """
+
+    ids: Tensor
+    similarities: Float[Tensor, "m s k"]
+
+
+@torch.no_grad()
+def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> Nearest:
+    """Compare each vector with the whole vocabulary as it enters the first block there.
+
+    A distilled vector stands behind position embeddings and LayerNorm, so what it is compared with
+    is every token embedded at that very position, of the first sentence.
+
+    Args:
+        encoder: the one that the data was distilled for.
+        x: M x S x E.
+        count: tokens a vector, k.
+    """
+    num_tokens = encoder.embeddings.word_embeddings.weight.shape[0]
+    vocabulary = torch.arange(num_tokens)[:, None]
+    ids, similarities = [], []
+    for position in range(x.shape[1]):
+        places = torch.full_like(vocabulary, position)
+        embedded = encoder.embeddings(input_ids=vocabulary, position_ids=places)[:, 0]
+        cosines = F.normalize(x[:, position], dim=-1) @ F.normalize(embedded, dim=-1).t()
+        best = cosines.topk(min(count, num_tokens))
+        ids.append(best.indices)
+        similarities.append(best.values)
+    return Nearest(torch.stack(ids, 1), torch.stack(similarities, 1))
+
+
+def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
+    """Distilled data as plain values.
+
+    Args:
+        artifact: the distilled data.
+        count: nearest tokens a position, 1 to 50.
+
+    Returns:
+        ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one an inner step) and
+        ``samples``, each with ``class_name``, ``labels`` (one a class), ``positions`` (each a list
+        of ``[token, cosine]``, the nearest first) and ``attention`` (layer x head x key: the
+        probabilities that the first token is to attend with; null without attention labels).
+
+    Raises:
+        StillhouseError: ``invalid`` count; what `Artifact.load_encoder` raises.
+    """
+    if not 1 <= count <= 50:
+        raise StillhouseError(
+            "invalid", f"the number of tokens must be from 1 to 50, got {count}", field="top"
+        )
+    encoder, data, manifest = artifact.load_encoder(), artifact.data, artifact.manifest
+    names = manifest["dataset"]["class_names"]
+    nearest = nearest_tokens(encoder, data.x, count)
+    attention = _first_rows(data.attention)
+    per_class = len(data.x) // len(names)
+    return {
+        "model": manifest["model"]["name"],
+        "dataset": manifest["dataset"]["name"],
+        "class_names": names,
+        "learning_rates": data.lrs.tolist(),
+        "samples": [
+            {
+                "class_name": names[index // per_class],
+                "labels": data.labels[index].tolist(),
+                "positions": _positions(encoder, nearest, index),
+                "attention": None if attention is None else attention[index].tolist(),
+            }
+            for index in range(len(data.x))
+        ],
+    }
+
+
+def _first_rows(attention: Tensor | None) -> Tensor | None:
+    """Probabilities of the first query, M x L x Hd x S, to four digits."""
+    if attention is None:
+        return None
+    rows = attention[:, :, :, 0] if attention.dim() == 5 else attention
+    return (rows.exp() * 1e4).round() / 1e4
+
+
+def _positions(encoder: Encoder, nearest: Nearest, index: int) -> list[list[tuple[str, float]]]:
+    rows = zip(nearest.ids[index].tolist(), nearest.similarities[index].tolist(), strict=True)
+    return [
+        [
+            (token, round(similarity, 4))
+            for token, similarity in zip(
+                encoder.tokenizer.convert_ids_to_tokens(ids), similarities, strict=True
+            )
+        ]
+        for ids, similarities in rows
+    ]

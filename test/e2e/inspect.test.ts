@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { runCommand } from "../fixtures/command.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const FLAGS = [
+  ...tinyFlags(tinyDataAndModel()),
+  ...["--outer-steps", "12", "--validations", "1", "--baselines", "none", "--al", "cls", "--json"],
+];
+const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+after(() => rmSync(home, { recursive: true, force: true }));
+
+describe("inspect", () => {
+  it("shows the tokens, labels, attention and rates of an artifact, by its id", async () => {
+    const made = await runCommand(FLAGS, home);
+    assert.equal(made.exitCode, 0, made.stderr);
+    const { experiment_id: id, artifact } = JSON.parse(made.stdout);
+    const shown = await runCommand([id], home, "inspect");
+    assert.equal(shown.exitCode, 0, shown.stderr);
+    assert.match(shown.stdout, /Data set colours · model .* · learning rate \d/);
+    assert.match(shown.stdout, /attention labels of the first token/);
+
+    const json = await runCommand([artifact, "--json", "--top", "2"], home, "inspect");
+    const { samples, learning_rates: rates } = JSON.parse(json.stdout);
+    assert.equal(rates.length, 1);
+    assert.equal(samples.length, 2);
+    for (const { labels, positions, attention } of samples) {
+      assert.equal(labels.length, 2);
+      assert.equal(positions.length, 8, "S");
+      assert.ok(positions.every((nearest: unknown[]) => nearest.length === 2));
+      const sum = attention[0][0].reduce((total: number, share: number) => total + share, 0);
+      assert.ok(Math.abs(sum - 1) < 0.01, "attention labels are shares");
+    }
+  });
+
+  it("says that there is no such artifact, and what --top must be", async () => {
+    const missing = await runCommand(["nothing-here"], home, "inspect");
+    assert.equal(missing.exitCode, 1);
+    assert.match(missing.stderr, /no artifact at .*nothing-here/);
+    const top = await runCommand(["x", "--top", "0"], home, "inspect");
+    assert.equal(top.exitCode, 2);
+    assert.match(top.stderr, /--top must be a whole number from 1 to 50, got 0/);
+    const none = await runCommand([], home, "inspect");
+    assert.equal(none.exitCode, 2);
+  });
+});
