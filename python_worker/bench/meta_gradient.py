@@ -52,6 +52,7 @@ class Case(NamedTuple):
     S: int
     attention_labels: str
     precision: str
+    trajectory_mib: int
 
 
 class Setting(NamedTuple):
@@ -71,7 +72,9 @@ def main() -> None:
         return
     methods = [*args.method, *(["blockwise" + COMPILED] if args.compile else [])]
     rows: list[dict[str, Any]] = []
-    cases = [Case(*values) for values in itertools.product(args.T, args.S, args.al, args.precision)]
+    memory = [args.trajectory_memory]
+    kinds = itertools.product(args.T, args.S, args.al, args.precision, memory)
+    cases = [Case(*values) for values in kinds]
     for number, case in enumerate(cases, 1):
         note(f"[{number}/{len(cases)}] {' '.join(f'{k}={v}' for k, v in case._asdict().items())}")
         rows += _rows(case, methods, args.repetitions)
@@ -90,6 +93,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS)
     parser.add_argument("--method", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--compile", action="store_true", help="compiled blocks too; needs g++")
+    parser.add_argument(
+        "--trajectory-memory",
+        type=int,
+        default=2048,
+        help="MiB for copies of theta, as in `experiment` (default: 2048)",
+    )
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="S 64, T 1, 3 and 10, al cls")
     parser.add_argument(
@@ -130,6 +139,7 @@ def _setting(case: Case) -> Setting:
             lambda phi: materialise(config, phi),
             InnerLoss(sizes, 1.0, "keys", inner),
             outer_loss,
+            trajectory_bytes=case.trajectory_mib * 2**20,
             activation_bytes=ACTIVATION_BYTES,
         ),
         phi,

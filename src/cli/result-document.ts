@@ -37,6 +37,7 @@ export function rowDocument(row: Row): object {
     gd_steps: row.gdSteps,
     accuracy: summaryDocument(row.accuracy),
     macro_f1: row.macroF1,
+    loss: row.loss,
     chosen_lr: row.chosenLr,
   };
 }

@@ -28,6 +28,8 @@ export interface Row {
   /** Accuracy by init seed. */
   learners: ReadonlyMap<string, number>;
   macroF1: number;
+  /** Mean cross-entropy on the test split, in nats. */
+  loss: number;
   /** Rate that was chosen on validation; null where none was searched. */
   chosenLr: number | null;
 }
@@ -127,6 +129,7 @@ function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec | undefi
     accuracy: summarise(inits.map((init) => init.accuracy)),
     learners: new Map(inits.map((init) => [String(init.initSeed), init.accuracy])),
     macroF1: meanOf(inits.map((init) => init.macroF1)),
+    loss: meanOf(inits.map((init) => init.loss)),
     chosenLr: first?.chosenLr || null,
   };
 }

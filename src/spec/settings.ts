@@ -125,7 +125,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "inner-precision",
       "inner.precision",
       { fp32: FloatType.FLOAT_TYPE_FP32, bf16: FloatType.FLOAT_TYPE_BF16 },
-      "Autocast type of inner steps while distilling; updates are fp32 (default: by the preset)",
+      "Type of products on the way back of inner steps while distilling (default: by the preset)",
     ),
     choice(
       "init",

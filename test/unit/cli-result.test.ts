@@ -34,7 +34,7 @@ describe("the result of an experiment", () => {
       ["full", "random", "untrained", "distilled"],
     );
     const [full, random, , distilled] = rows;
-    assert.deepEqual(full?.accuracy, { mean: 0.95, std: null, n: 1 });
+    assert.deepEqual(full?.accuracy, { mean: 0.95, std: null, n: 1, interval95: null });
     assert.equal(distilled?.accuracy.n, 3);
     assert.ok(Math.abs((distilled?.accuracy.mean ?? 0) - 0.91) < 1e-12);
     // sqrt((0.01² + 0.01² + 0²) / 3): divided by n, not by n - 1
@@ -143,9 +143,14 @@ describe("the JSON document", () => {
         "gd_steps",
         "accuracy",
       ]);
-      assert.deepEqual(Object.keys(row.accuracy), ["mean", "std", "n"]);
+      assert.deepEqual(Object.keys(row.accuracy), ["mean", "std", "n", "interval_95"]);
     }
-    assert.deepEqual(document.rows[0].accuracy, { mean: 0.95, std: null, n: 1 });
+    assert.deepEqual(document.rows[0].accuracy, {
+      mean: 0.95,
+      std: null,
+      n: 1,
+      interval_95: null,
+    });
     assert.equal(document.rows[1].chosen_lr, 0.05);
   });
 

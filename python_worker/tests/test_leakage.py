@@ -1,0 +1,62 @@
+"""Distilling never sees the test split, and a way in which it would is noticed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stillhouse_worker.artifacts import TENSORS_NAME
+from stillhouse_worker.datasets import load_dataset
+from stillhouse_worker.tasks import distill as module
+from stillhouse_worker.tasks.distill import distill
+from stillhouse_worker.tasks.opening import open_bench
+from stillhouse_worker.tasks.settings import Settings
+
+
+@pytest.fixture
+def other_test_rows(settings: Settings, tmp_path: Path) -> Settings:
+    """The same settings on a set whose test rows are others: the labels are swapped."""
+    folder = tmp_path / "other" / "topics"
+    shutil.copytree(Path(settings.data.data_dir) / "topics", folder)
+    rows = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    swapped = [json.dumps({**row, "label": 1 - row["label"]}) for row in rows]
+    (folder / "test.jsonl").write_text("\n".join(swapped) + "\n")
+    data_dir = str(folder.parent)
+    dataset = load_dataset(
+        "topics", source="local", data_dir=data_dir, splits=(), validation_fraction=0.2
+    )
+    assert dataset.fingerprint != settings.data.fingerprint
+    data = settings.data._replace(data_dir=data_dir, fingerprint=dataset.fingerprint)
+    return settings._replace(data=data)
+
+
+def distilled_bytes(settings: Settings, reporter, folder: Path) -> tuple[bytes, float | None]:
+    outcome = distill(settings, reporter, folder)
+    return (outcome.folder / TENSORS_NAME).read_bytes(), outcome.validation_accuracy
+
+
+def test_distilled_data_and_what_is_chosen_do_not_depend_on_test_rows(
+    settings, other_test_rows, reporter, tmp_path
+) -> None:
+    one = distilled_bytes(settings, reporter, tmp_path / "a")
+    assert distilled_bytes(other_test_rows, reporter, tmp_path / "b") == one
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_learner_that_sees_test_rows_is_caught(
+    settings, other_test_rows, reporter, tmp_path, monkeypatch, split
+) -> None:
+    def leaking(own: Settings, splits):
+        bench = open_bench(own, ("train", "validation", "test"))
+        return bench._replace(tokens={**bench.tokens, split: bench.tokens["test"]})
+
+    monkeypatch.setattr(module, "open_bench", leaking)
+    one = distilled_bytes(settings, reporter, tmp_path / "a")
+    assert distilled_bytes(other_test_rows, reporter, tmp_path / "b") != one
+
+
+def test_a_distillation_has_no_test_rows_in_reach(settings, reporter, tmp_path) -> None:
+    bench = module.Distillation(settings, reporter, tmp_path).bench
+    assert set(bench.tokens) == {"train", "validation"}
+    assert "test" not in bench.dataset.splits
