@@ -70,7 +70,7 @@ describe("an interrupted experiment", () => {
   });
 
   it("that was killed goes on to the same bytes; others only point at it meanwhile", async () => {
-    const run = new RunningCommand(INTERRUPTIBLE, home);
+    const run = new RunningCommand([...INTERRUPTIBLE, "--fresh"], home);
     const id = await run.sees(EXPERIMENT);
     await run.sees(DISTILLING);
     const processes = descendants(run.child.pid ?? 0);
