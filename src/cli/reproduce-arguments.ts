@@ -60,6 +60,8 @@ export function parseReproduceArguments(
     throw invalid("", `a table must be one of ${IDS.join(", ")}, got ${JSON.stringify(unknown)}`);
   }
   const given = givenAssignments(options, surroundings);
+  if (given.has("seed"))
+    throw invalid("seed", "seed is what --seeds gives; leave it out of the file");
   for (const path of VARIED_PATHS) {
     if (given.has(path)) {
       throw invalid(path, `${path} is what the tables vary; leave it out of the config file`);
