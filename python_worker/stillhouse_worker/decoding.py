@@ -1,11 +1,11 @@
 """What distilled data looks like to a person: its nearest tokens, its labels, its attention."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from .artifacts import Artifact
 from .errors import StillhouseError
@@ -36,7 +36,8 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
         x: M x S x E.
         count: tokens a vector, k.
     """
-    num_tokens = encoder.embeddings.word_embeddings.weight.shape[0]
+    words = cast(nn.Embedding, encoder.embeddings.word_embeddings)
+    num_tokens = words.num_embeddings
     vocabulary = torch.arange(num_tokens)[:, None]
     ids, similarities = [], []
     for position in range(x.shape[1]):

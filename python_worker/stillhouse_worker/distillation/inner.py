@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..learners.encoder import EncoderConfig, Params
-from ..learners.learner import forward, run_head
+from ..learners.learner import ScoreRows, forward, run_head
 from ..learners.precision import Precision
 from .losses import (
     AttentionReduction,
@@ -38,7 +38,7 @@ class InnerLoss:
         """The whole loss, a scalar."""
         # The rows that the labels, M x L x Hd x S (cls) or M x L x Hd x S x S (all), speak of.
         all_rows = data.attention is not None and data.attention.dim() == 5
-        rows = "all" if all_rows else "first"
+        rows: ScoreRows = "all" if all_rows else "first"
         output = forward(self.config, theta, data.x, score_rows=rows, backward=self.precision)
         loss = soft_cross_entropy(output.logits, data.labels)
         if data.attention is None:

@@ -172,8 +172,8 @@ def pull(
     key = matmul(scores.transpose(-1, -2), saved.query)
     query = matmul(scores, saved.key) * (width // heads) ** -0.5
     parts = [_merge_heads(part, heads) for part in (query, key, value)]
-    hidden = back.project(saved.hidden, parts, num_samples).unflatten(1, (num_samples, -1))
-    hidden[:, :, :rows] += out.unflatten(1, (num_samples, rows))
+    hidden = torch.unflatten(back.project(saved.hidden, parts, num_samples), 1, (num_samples, -1))
+    hidden[:, :, :rows] += torch.unflatten(out, 1, (num_samples, rows))
     return hidden
 
 
@@ -204,9 +204,9 @@ class _Back(NamedTuple):
         width, weight, bias = hidden.shape[-1], self.params["qkv.weight"], self.params["qkv.bias"]
         others = torch.cat(parts[1:], -1)
         whole = self._linear(weight.rows(width), bias.rows(width), hidden, others)
-        first = hidden.unflatten(1, (num_samples, -1))[:, :, 0]
+        first = torch.unflatten(hidden, 1, (num_samples, -1))[:, :, 0]
         own = self._linear(weight.rows(0, width), bias.rows(0, width), first, parts[0])
-        whole.unflatten(1, (num_samples, -1))[:, :, 0] += own
+        torch.unflatten(whole, 1, (num_samples, -1))[:, :, 0] += own
         return whole
 
     def _linear(self, weight: Parameter, bias: Parameter, x: Dual, cotangent: Dual) -> Dual:
@@ -221,12 +221,12 @@ def _project(params: Parameters, hidden: Dual, scored: int) -> tuple[Dual, ...]:
     """Query of the first ``scored`` rows, key and value of all: each 2 x M rows x E."""
     width, flat = hidden.shape[-1], hidden.flatten(1, 2)
     if scored == hidden.shape[2]:
-        return _linear(params, "qkv", flat).split(width, -1)
+        return _linear(params, "qkv", flat).chunk(3, -1)
     weight, bias = params["qkv.weight"], params["qkv.bias"]
     first = _first_rows(hidden, scored)
     query = linear(first, weight.rows(0, width), bias.rows(0, width))
     others = linear(flat, weight.rows(width), bias.rows(width))
-    return (query, *others.split(width, -1))
+    return (query, *others.chunk(2, -1))
 
 
 def _linear(params: Parameters, name: str, x: Dual) -> Dual:
@@ -265,11 +265,10 @@ def _first_rows(hidden: Dual, rows: int) -> Dual:
 
 def _split_heads(x: Dual, num_samples: int, heads: int) -> Dual:
     """2 x M rows x E -> 2 x M Hd x rows x d."""
-    return (
-        x.unflatten(-1, (heads, -1)).unflatten(1, (num_samples, -1)).transpose(2, 3).flatten(1, 2)
-    )
+    split = x.reshape(2, num_samples, -1, heads, x.shape[-1] // heads)
+    return split.transpose(2, 3).flatten(1, 2)
 
 
 def _merge_heads(x: Dual, heads: int) -> Dual:
     """2 x M Hd x rows x d -> 2 x M rows x E."""
-    return x.unflatten(1, (-1, heads)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    return torch.unflatten(x, 1, (-1, heads)).transpose(2, 3).flatten(3, 4).flatten(1, 2)

@@ -155,7 +155,7 @@ def _rows_times(x: Dual, matrix: Tensor, tangent: Tensor) -> Dual:
     num_rows = x.shape[1]
     out = x.flatten(0, 1) @ matrix
     out[num_rows:].addmm_(x[0], tangent)
-    return out.unflatten(0, (2, num_rows))
+    return torch.unflatten(out, 0, (2, num_rows))
 
 
 def _rounded(tensor: Tensor, precision: Precision) -> Tensor:
