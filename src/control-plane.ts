@@ -117,7 +117,7 @@ class RunningControlPlane implements ControlPlane {
     this.#experiments = this.#makeExperiments(this.#inspector);
     this.#server = new GrpcServer(
       experimentService(this.#experiments, log),
-      artifactService(this.#dispatcher, store.artifacts, log),
+      artifactService(this.#dispatcher, store.experiments, store.artifacts, log),
     );
   }
 
@@ -190,6 +190,7 @@ class RunningControlPlane implements ControlPlane {
       store: this.#store.experiments,
       feed: this.#feed,
       artifacts: this.#store.artifacts,
+      workFolders: this.#store.workFolders,
       inspector,
       clock,
       ids,

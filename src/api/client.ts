@@ -2,6 +2,10 @@ import { type ClientReadableStream, credentials, type ServiceError } from "@grpc
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
 import {
+  type CompareExperimentsResponse,
+  type CreateExperimentRequest,
+  ExperimentFilter,
+  ExperimentOrder,
   ExperimentServiceClient,
   type GetExperimentResponse,
   type ListExperimentsResponse,
@@ -41,10 +45,17 @@ export class StillhouseClient {
    * Stores and queues a resolved spec; the same request id again returns the same experiment.
    *
    * @param reuseAfter results that ended before are not taken; absent: any may be
+   * @param placement whose turn it is and before whom
    */
-  async create(spec: ExperimentSpec, requestId: string, reuseAfter?: Date): Promise<Experiment> {
+  async create(
+    spec: ExperimentSpec,
+    requestId: string,
+    reuseAfter?: Date,
+    placement: Partial<Pick<CreateExperimentRequest, "priority" | "owner">> = {},
+  ): Promise<Experiment> {
+    const request = { spec, requestId, reuseAfter, priority: 0, owner: "", ...placement };
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
-      this.#stub.createExperiment({ spec, requestId, reuseAfter }, answer),
+      this.#stub.createExperiment(request, answer),
     );
     return this.#present(response.experiment);
   }
@@ -53,9 +64,15 @@ export class StillhouseClient {
     return this.#call((answer) => this.#stub.getExperiment({ experimentId }, answer));
   }
 
-  /** Newest first. */
-  list(pageSize: number, pageToken: string): Promise<ListExperimentsResponse> {
-    return this.#call((answer) => this.#stub.listExperiments({ pageSize, pageToken }, answer));
+  /** @param order newest first where it is absent */
+  list(
+    pageSize: number,
+    pageToken: string,
+    filter: Partial<ExperimentFilter> = {},
+    order = ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST,
+  ): Promise<ListExperimentsResponse> {
+    const request = { pageSize, pageToken, filter: ExperimentFilter.fromPartial(filter), order };
+    return this.#call((answer) => this.#stub.listExperiments(request, answer));
   }
 
   /**
@@ -100,6 +117,24 @@ export class StillhouseClient {
       this.#stub.resumeExperiment({ experimentId }, answer),
     );
     return this.#present(response.experiment);
+  }
+
+  /** As `resume`, but what is not done begins anew, without its checkpoints. */
+  async retry(experimentId: string): Promise<Experiment> {
+    const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
+      this.#stub.retryExperiment({ experimentId }, answer),
+    );
+    return this.#present(response.experiment);
+  }
+
+  /** Removes an experiment that has ended, with all that only it uses. */
+  async delete(experimentId: string): Promise<void> {
+    await this.#call((answer) => this.#stub.deleteExperiment({ experimentId }, answer));
+  }
+
+  /** @param experimentIds the first is what the others are compared with */
+  compare(experimentIds: string[]): Promise<CompareExperimentsResponse> {
+    return this.#call((answer) => this.#stub.compareExperiments({ experimentIds }, answer));
   }
 
   close(): void {

@@ -1,8 +1,8 @@
 import Table from "cli-table3";
+import type { Summary } from "../statistics.js";
 import type { StudyFigure } from "../study/tables.js";
 import { formatCount, formatMeanStd, formatPercent } from "./format.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
-import type { Summary } from "./statistics.js";
 import type { ReproducedRow, ReproducedTable } from "./study-table.js";
 
 export const COLUMNS = [

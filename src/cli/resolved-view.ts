@@ -1,9 +1,8 @@
 import type { Task } from "../generated/stillhouse/v1/experiment.js";
 import type { Description, ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import { type ExperimentSpec, Preset } from "../generated/stillhouse/v1/spec.js";
-import { readField } from "../spec/field-path.js";
+import { fieldText } from "../spec/field-text.js";
 import { settingOf } from "../spec/settings.js";
-import { writtenValue } from "../spec/values.js";
 import { formatBytes, formatCount, wrapText } from "./format.js";
 import { distilledLabel } from "./result.js";
 import { taskName } from "./task-names.js";
@@ -29,7 +28,7 @@ export function renderResolved(
     ["Model", modelText(spec, description)],
     [
       "Device",
-      `${description.deviceName} (${written(spec, "compute.device")}), ${written(spec, "compute.precision")}`,
+      `${description.deviceName} (${fieldText(spec, "compute.device")}), ${fieldText(spec, "compute.precision")}`,
     ],
     ["Preset", presetText(spec, description)],
     ["Steps", stepsText(spec)],
@@ -89,7 +88,7 @@ function presetText(spec: ExperimentSpec, { changedFields }: Description): strin
 function changeText(spec: ExperimentSpec, path: string): string {
   const setting = settingOf(path);
   const name = setting.kind === "subset" ? `baseline ${path.split(".").pop()}` : setting.flag;
-  return `${name} ${written(spec, path)}`;
+  return `${name} ${fieldText(spec, path)}`;
 }
 
 function stepsText({ outer, inner, distilled }: ExperimentSpec): string {
@@ -98,13 +97,6 @@ function stepsText({ outer, inner, distilled }: ExperimentSpec): string {
     `${formatCount(outer?.steps ?? 0)} outer steps of ${batch} texts, ` +
     `${inner?.steps} inner, ${distilled?.perClass} distilled a class × ${distilled?.seqLen} vectors`
   );
-}
-
-function written(spec: ExperimentSpec, path: string): string {
-  const value = readField(spec, path);
-  if (value === undefined) return "";
-  if (typeof value === "boolean") return value ? "on" : "off";
-  return writtenValue(settingOf(path), value);
 }
 
 function numInits(task: Task): number {

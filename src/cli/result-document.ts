@@ -2,8 +2,8 @@ import type { StillhouseError } from "../errors.js";
 import { type Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
 import { Description, type ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import type { Summary } from "../statistics.js";
 import { type Row, resultOf } from "./result.js";
-import type { Summary } from "./statistics.js";
 import { taskName } from "./task-names.js";
 
 /** The result as one JSON document, for `--json`. Messages are in proto3 JSON, with proto names. */

@@ -11,7 +11,7 @@ import {
   Init,
   Labels,
 } from "../generated/stillhouse/v1/spec.js";
-import { meanOf, type Summary, summarise } from "./statistics.js";
+import { meanOf, type Summary, summarise } from "../statistics.js";
 
 export type RowId = "full" | "random" | "untrained" | "distilled";
 

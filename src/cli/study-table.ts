@@ -1,7 +1,7 @@
+import { meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow, type StudyTable } from "../study/tables.js";
 import type { Outcome } from "./group-run.js";
 import { type Row, resultOf } from "./result.js";
-import { meanOf, pairedDifference, type Summary, summarise } from "./statistics.js";
 
 /** One distillation of a row, or one training on full data. */
 export interface SeedRow {

@@ -1,25 +1,41 @@
 import { FailureKind, StillhouseError } from "../errors.js";
 import { type Event, Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type {
+  CompareExperimentsRequest,
+  CompareExperimentsResponse,
+  CreateExperimentRequest,
+  GetExperimentResponse,
+  ListExperimentsRequest,
   ListExperimentsResponse,
+  ResolveExperimentRequest,
   ResolveExperimentResponse,
+  WatchExperimentRequest,
 } from "../generated/stillhouse/v1/service.js";
+import { ExperimentFilter, ExperimentOrder } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { specHash } from "../spec/hash.js";
 import { resolveSpec } from "../spec/resolve.js";
 import { validateDraft, validateSpec } from "../spec/validate.js";
+import { compareExperiments } from "./comparison.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { EventFeed } from "./event-feed.js";
 import type { Ledger } from "./ledger.js";
 import { planTasks } from "./plan.js";
-import type { ArtifactStore, Clock, ExperimentStore, Ids, Inspector } from "./ports.js";
-import { artifactOf, type ExperimentRecord } from "./record.js";
+import type {
+  ArtifactStore,
+  Clock,
+  ExperimentStore,
+  Ids,
+  Inspector,
+  WorkFolders,
+} from "./ports.js";
+import { artifactOf, type ExperimentRecord, withTasks } from "./record.js";
+import { checkPlacement, given, invalid, pageSizeOf } from "./request-checks.js";
 import { isEnded } from "./states.js";
 import { cancelExperiment, resumeExperiment } from "./transitions.js";
 import { watchExperiment } from "./watch.js";
 
-const MAX_PAGE_SIZE = 1000;
-const DEFAULT_PAGE_SIZE = 100;
+const MAX_COMPARED = 100;
 
 export interface ExperimentsParts {
   readonly ledger: Ledger;
@@ -27,6 +43,7 @@ export interface ExperimentsParts {
   readonly store: ExperimentStore;
   readonly feed: EventFeed;
   readonly artifacts: ArtifactStore;
+  readonly workFolders: WorkFolders;
   readonly inspector: Inspector;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -34,7 +51,10 @@ export interface ExperimentsParts {
   readonly codeVersion: string;
 }
 
-/** What clients can do with experiments. Every error is a StillhouseError. */
+/**
+ * What clients can do with experiments: requests and answers are those of the protos. Every error
+ * is a StillhouseError.
+ */
 export class Experiments {
   readonly #parts: ExperimentsParts;
   #refusal: StillhouseError | undefined;
@@ -49,8 +69,9 @@ export class Experiments {
   }
 
   /** Fills in a draft from its preset and from what Python finds. Stores nothing. */
-  async resolve(draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
+  async resolve(request: ResolveExperimentRequest): Promise<ResolveExperimentResponse> {
     this.#assertOpen();
+    const draft = given(request.draft, "draft");
     validateDraft(draft);
     const facts = await this.#parts.inspector.describe(draft);
     const { spec, description } = resolveSpec(draft, facts);
@@ -62,22 +83,23 @@ export class Experiments {
   /**
    * Stores a resolved spec and queues its tasks. The same request id again gives the experiment of
    * the first call; with another spec it is a CONFLICT.
-   *
-   * @param reuseAfter results that ended before are not taken; absent: any may be
    */
-  create(spec: ExperimentSpec, requestId: string, reuseAfter?: Date): Experiment {
+  create(request: CreateExperimentRequest): Experiment {
     this.#assertOpen();
+    const { requestId } = request;
+    const spec = given(request.spec, "spec");
     validateSpec(spec);
+    checkPlacement(request);
     const earlier = requestId === "" ? undefined : this.#parts.store.findByRequest(requestId);
     if (earlier) return this.#sameRequest(earlier, spec, requestId);
-    const record = this.#plan(spec, reuseAfter);
+    const record = this.#plan(spec, request);
     this.#parts.ledger.add(record, requestId);
     this.#parts.dispatcher.dispatch();
     return this.get(record.experiment.id).experiment;
   }
 
   /** The experiment, and the folder of its artifact once that is there. */
-  get(experimentId: string): { experiment: Experiment; artifactPath: string } {
+  get(experimentId: string): GetExperimentResponse & { experiment: Experiment } {
     this.#assertOpen();
     const { ledger, artifacts } = this.#parts;
     const record = ledger.record(experimentId);
@@ -89,20 +111,16 @@ export class Experiments {
     };
   }
 
-  /** Newest first. */
-  list(pageSize: number, pageToken: string): ListExperimentsResponse {
+  /** A page of the experiments that pass a filter. */
+  list({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ListExperimentsResponse {
     this.#assertOpen();
-    if (pageSize > MAX_PAGE_SIZE) {
-      throw new StillhouseError(
-        FailureKind.FAILURE_KIND_INVALID,
-        `page_size must be from 0 to ${MAX_PAGE_SIZE}, got ${pageSize}`,
-        { field: "page_size" },
-      );
-    }
-    const { records, nextPageToken } = this.#parts.store.list(
-      pageSize || DEFAULT_PAGE_SIZE,
+    const isUnset = order === ExperimentOrder.EXPERIMENT_ORDER_UNSPECIFIED;
+    const { records, nextPageToken } = this.#parts.store.list({
+      filter: filter ?? ExperimentFilter.fromPartial({}),
+      order: isUnset ? ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST : order,
+      pageSize: pageSizeOf(pageSize),
       pageToken,
-    );
+    });
     return {
       experiments: records.map((record) => this.#parts.ledger.experiment(record)),
       nextPageToken,
@@ -111,8 +129,7 @@ export class Experiments {
 
   /** See `watchExperiment`. Throws UNAVAILABLE when the control plane stops. */
   watch(
-    experimentId: string,
-    afterSequence: bigint,
+    { experimentId, afterSequence }: WatchExperimentRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Event, void> {
     this.#assertOpen();
@@ -146,6 +163,51 @@ export class Experiments {
    * itself, so nothing happens to it; one that succeeded, or is just being cancelled, is a CONFLICT.
    */
   resume(experimentId: string): Experiment {
+    return this.#goOn(experimentId, () => {});
+  }
+
+  /** As `resume`, but what failed or was cancelled begins anew, without its checkpoints. */
+  retry(experimentId: string): Experiment {
+    return this.#goOn(experimentId, ({ tasks }) => {
+      for (const { task } of tasks) {
+        if (task.state !== State.STATE_SUCCEEDED) this.#parts.workFolders.remove(task.id);
+      }
+    });
+  }
+
+  /**
+   * Removes an experiment that has ended, with all that only it uses. One that is unfinished is a
+   * CONFLICT.
+   */
+  delete(experimentId: string): void {
+    this.#assertOpen();
+    const { ledger, store, artifacts, workFolders } = this.#parts;
+    if (!isEnded(ledger.record(experimentId).experiment.state)) {
+      throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
+    }
+    store.remove(experimentId);
+    const { artifactIds, taskIds } = store.leftovers();
+    for (const id of artifactIds) artifacts.remove(id);
+    for (const id of taskIds) workFolders.remove(id);
+    store.forgetLeftovers();
+  }
+
+  /** See `compareExperiments`. Throws INVALID for ids that are too few, too many or repeated. */
+  compare({ experimentIds }: CompareExperimentsRequest): CompareExperimentsResponse {
+    this.#assertOpen();
+    const count = experimentIds.length;
+    if (count < 2 || count > MAX_COMPARED) {
+      const range = `2 to ${MAX_COMPARED} experiments`;
+      throw invalid("experiment_ids", `experiment_ids must name ${range}, got ${count}`);
+    }
+    if (new Set(experimentIds).size < count) {
+      throw invalid("experiment_ids", "experiment_ids must name each experiment once");
+    }
+    return compareExperiments(experimentIds.map((id) => withTasks(this.#parts.ledger.record(id))));
+  }
+
+  /** @param prepare called before the experiment is queued again */
+  #goOn(experimentId: string, prepare: (record: ExperimentRecord) => void): Experiment {
     this.#assertOpen();
     const { ledger, dispatcher } = this.#parts;
     const record = ledger.record(experimentId);
@@ -159,6 +221,7 @@ export class Experiments {
       );
     }
     if (isEnded(state)) {
+      prepare(record);
       ledger.update(experimentId, resumeExperiment);
       ledger.reuseResults();
       dispatcher.dispatch();
@@ -166,7 +229,10 @@ export class Experiments {
     return this.get(experimentId).experiment;
   }
 
-  #plan(spec: ExperimentSpec, reuseAfter: Date | undefined): ExperimentRecord {
+  #plan(
+    spec: ExperimentSpec,
+    { reuseAfter, owner, priority }: CreateExperimentRequest,
+  ): ExperimentRecord {
     const { ids, clock, codeVersion } = this.#parts;
     const id = ids.experiment();
     const tasks = planTasks(spec, id, codeVersion).map((task) => ({ task, numLost: 0 }));
@@ -176,6 +242,8 @@ export class Experiments {
       specHash: specHash(spec),
       state: State.STATE_QUEUED,
       createTime: clock.now(),
+      owner,
+      priority,
       ...(reuseAfter === undefined ? {} : { reuseAfter }),
     });
     return { experiment, tasks, cancelRequested: false };

@@ -6,6 +6,7 @@ import type {
   MetricPoint,
   TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
+import type { ExperimentFilter, ExperimentOrder } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type {
   ControlMessage,
@@ -45,6 +46,21 @@ export interface Change {
   readonly events: readonly Event[];
 }
 
+/** A page of a list that is asked for. */
+export interface ExperimentQuery {
+  readonly filter: ExperimentFilter;
+  readonly order: ExperimentOrder;
+  readonly pageSize: number;
+  /** Of the page before; empty for the first one. */
+  readonly pageToken: string;
+}
+
+/** What of a removed experiment lies in folders, and is of no use to any other. */
+export interface Leftovers {
+  readonly artifactIds: readonly string[];
+  readonly taskIds: readonly string[];
+}
+
 export interface ExperimentPage {
   readonly records: readonly ExperimentRecord[];
   /** Empty on the last page. */
@@ -58,10 +74,17 @@ export interface ExperimentStore {
   commit(change: Change): Event[];
   find(experimentId: string): ExperimentRecord | undefined;
   findByRequest(requestId: string): ExperimentRecord | undefined;
-  /** Newest first. */
-  list(pageSize: number, pageToken: string): ExperimentPage;
+  /** Throws INVALID for a page token that is not of this filter and order. */
+  list(query: ExperimentQuery): ExperimentPage;
   /** Oldest first. */
   unfinished(): ExperimentRecord[];
+  /** Removes an experiment with its events and metrics; its leftovers are remembered. */
+  remove(experimentId: string): void;
+  /** What removed experiments left in folders, until `forgetLeftovers`. */
+  leftovers(): Leftovers;
+  forgetLeftovers(): void;
+  /** An artifact that a stored result tells of. */
+  findArtifact(artifactId: string): Artifact | undefined;
   /** Results of tasks that succeeded under this cache key, newest first, with when they ended. */
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
@@ -91,8 +114,13 @@ export interface ArtifactStore {
   exists(artifactId: string): boolean;
   /** Folder of the artifact, there or not. */
   pathOf(artifactId: string): string;
-  /** Throws NOT_FOUND when there is no such file. */
-  read(artifactId: string, fileName: string): Readable;
+  /**
+   * @param offset first byte that is wanted
+   * @param length how many at most
+   * @throws NOT_FOUND when there is no such file
+   */
+  read(artifactId: string, fileName: string, offset?: number, length?: number): Readable;
+  remove(artifactId: string): void;
 }
 
 /** What is asked of Python before an experiment runs. */

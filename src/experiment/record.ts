@@ -42,6 +42,15 @@ export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
   return undefined;
 }
 
+/** Test accuracies of the learners on the distilled data by init seed; empty before they are there. */
+export function accuracies(tasks: readonly Task[]): ReadonlyMap<string, number> {
+  const inits = tasks.filter(isEvaluate).flatMap(({ result }) => {
+    const kind = result?.kind;
+    return kind?.$case === "learners" ? kind.value.inits : [];
+  });
+  return new Map(inits.map(({ initSeed, accuracy }) => [String(initSeed), accuracy]));
+}
+
 /**
  * Whether nothing of the experiment should run any more: a person cancelled it, or it can no
  * longer give a result because its distillation or evaluation failed.

@@ -1,7 +1,7 @@
 import { createReadStream, existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { mkdtemp, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { ArtifactStore, ArtifactUpload } from "../experiment/ports.js";
 import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
@@ -42,17 +42,24 @@ export class ArtifactFolder implements ArtifactStore {
     return join(this.#root, artifactId);
   }
 
-  read(artifactId: string, fileName: string): Readable {
+  read(artifactId: string, fileName: string, offset = 0, length?: number): Readable {
     checkName(fileName, "file_name");
     const path = join(this.pathOf(artifactId), fileName);
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) {
-      return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES });
+      if (length === 0) return Readable.from([]);
+      // The last byte counts in.
+      const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length - 1;
+      return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, start: offset, end });
     }
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_NOT_FOUND,
       `artifact ${artifactId} has no file ${JSON.stringify(fileName)}`,
       { field: "file_name" },
     );
+  }
+
+  remove(artifactId: string): void {
+    rmSync(this.pathOf(artifactId), { recursive: true, force: true });
   }
 
   /** Removes what uploads left that were cut off. */

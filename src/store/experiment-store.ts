@@ -1,8 +1,13 @@
-import { FailureKind, StillhouseError } from "../errors.js";
-import type { Change, ExperimentPage, ExperimentStore } from "../experiment/ports.js";
-import type { ExperimentRecord, TaskRecord } from "../experiment/record.js";
-import { isEnded } from "../experiment/states.js";
+import type {
+  Change,
+  ExperimentPage,
+  ExperimentQuery,
+  ExperimentStore,
+  Leftovers,
+} from "../experiment/ports.js";
+import { artifactOf, type ExperimentRecord, type TaskRecord } from "../experiment/record.js";
 import {
+  type Artifact,
   Event,
   Experiment,
   State,
@@ -10,10 +15,13 @@ import {
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile } from "./database.js";
+import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+import { pageStatement } from "./experiment-query.js";
 
 interface ExperimentRow {
   number: number;
   id: string;
+  accuracy: number;
   cancel_requested: number;
   message: Uint8Array;
 }
@@ -38,16 +46,16 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   create(change: Change, requestId: string): Event[] {
     return this.#file.transaction(() => {
-      const { experiment, cancelRequested } = change.record;
+      const { experiment } = change.record;
+      const columns = {
+        id: experiment.id,
+        request_id: requestId === "" ? null : requestId,
+        ...experimentColumns(change.record),
+      };
+      const names = Object.keys(columns);
       this.#file.run(
-        `INSERT INTO experiments (id, request_id, state, is_ended, cancel_requested, message)
-         VALUES (?, ?, ?, ?, ?, ?)`,
-        experiment.id,
-        requestId === "" ? null : requestId,
-        experiment.state,
-        Number(isEnded(experiment.state)),
-        Number(cancelRequested),
-        Experiment.encode(experiment).finish(),
+        `INSERT INTO experiments (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
+        ...Object.values(columns),
       );
       change.record.tasks.forEach((entry, position) => {
         this.#insertTask(entry, position);
@@ -58,14 +66,14 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   commit(change: Change): Event[] {
     return this.#file.transaction(() => {
-      const { experiment, cancelRequested } = change.record;
+      const { experiment } = change.record;
+      const columns = experimentColumns(change.record);
       this.#file.run(
-        `UPDATE experiments SET state = ?, is_ended = ?, cancel_requested = ?, message = ?
+        `UPDATE experiments SET ${Object.keys(columns)
+          .map((name) => `${name} = ?`)
+          .join(", ")}
          WHERE id = ?`,
-        experiment.state,
-        Number(isEnded(experiment.state)),
-        Number(cancelRequested),
-        Experiment.encode(experiment).finish(),
+        ...Object.values(columns),
         experiment.id,
       );
       for (const entry of change.tasks) this.#updateTask(entry);
@@ -81,25 +89,60 @@ export class SqliteExperimentStore implements ExperimentStore {
     return this.#one("SELECT * FROM experiments WHERE request_id = ?", requestId);
   }
 
-  list(pageSize: number, pageToken: string): ExperimentPage {
-    const before = pageToken === "" ? Number.MAX_SAFE_INTEGER : numberOf(pageToken);
-    const rows = this.#file.all<ExperimentRow>(
-      "SELECT * FROM experiments WHERE number < ? ORDER BY number DESC LIMIT ?",
-      before,
-      pageSize + 1,
-    );
-    const page = rows.slice(0, pageSize);
-    const hasMore = rows.length > pageSize;
+  list(query: ExperimentQuery): ExperimentPage {
+    const { sql, values, tokenAfter } = pageStatement(query);
+    const rows = this.#file.all<ExperimentRow>(sql, ...values);
+    const page = rows.slice(0, query.pageSize);
+    const last = page.at(-1);
+    const hasMore = rows.length > page.length && last !== undefined;
     return {
-      records: page.map((row) => this.#record(row)),
-      nextPageToken: hasMore ? String(page.at(-1)?.number) : "",
+      records: this.#records(page),
+      nextPageToken: hasMore ? tokenAfter(last) : "",
     };
   }
 
   unfinished(): ExperimentRecord[] {
-    return this.#file
-      .all<ExperimentRow>("SELECT * FROM experiments WHERE is_ended = 0 ORDER BY number")
-      .map((row) => this.#record(row));
+    return this.#records(
+      this.#file.all<ExperimentRow>("SELECT * FROM experiments WHERE is_ended = 0 ORDER BY number"),
+    );
+  }
+
+  remove(experimentId: string): void {
+    this.#file.transaction(() => {
+      const record = this.find(experimentId);
+      if (record === undefined) return;
+      const tasks = "SELECT id FROM tasks WHERE experiment_id = ?";
+      for (const table of ["metric_points", "metric_summaries"]) {
+        this.#file.run(`DELETE FROM ${table} WHERE task_id IN (${tasks})`, experimentId);
+      }
+      for (const table of ["events", "tasks"]) {
+        this.#file.run(`DELETE FROM ${table} WHERE experiment_id = ?`, experimentId);
+      }
+      this.#file.run("DELETE FROM experiments WHERE id = ?", experimentId);
+      for (const id of new Set([experimentId, artifactOf(record)])) {
+        if (id !== undefined && !this.#isArtifactUsed(id)) this.#addLeftover("artifact", id);
+      }
+      for (const { task } of record.tasks) this.#addLeftover("task", task.id);
+    });
+  }
+
+  leftovers(): Leftovers {
+    const rows = this.#file.all<{ kind: string; id: string }>("SELECT kind, id FROM leftovers");
+    const ids = (kind: string) => rows.filter((row) => row.kind === kind).map(({ id }) => id);
+    return { artifactIds: ids("artifact"), taskIds: ids("task") };
+  }
+
+  forgetLeftovers(): void {
+    this.#file.run("DELETE FROM leftovers");
+  }
+
+  findArtifact(artifactId: string): Artifact | undefined {
+    const row = this.#file.get<TaskRow>(
+      "SELECT num_lost, message FROM tasks WHERE artifact_id = ? LIMIT 1",
+      artifactId,
+    );
+    const kind = row && Task.decode(bytesOf(row.message)).result?.kind;
+    return kind?.$case === "distill" ? kind.value.artifact : undefined;
   }
 
   findResults(cacheKey: string): { result: TaskResult; endTime: Date | undefined }[] {
@@ -145,28 +188,39 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   #one(sql: string, value: string): ExperimentRecord | undefined {
     const row = this.#file.get<ExperimentRow>(sql, value);
-    return row && this.#record(row);
+    return row && this.#records([row])[0];
   }
 
-  #record(row: ExperimentRow): ExperimentRecord {
-    const tasks = this.#file.all<TaskRow>(
-      "SELECT num_lost, message FROM tasks WHERE experiment_id = ? ORDER BY position",
-      row.id,
+  #records(rows: readonly ExperimentRow[]): ExperimentRecord[] {
+    const tasks = new Map(rows.map(({ id }) => [id, [] as TaskRecord[]]));
+    const taskRows = this.#file.all<TaskRow & { experiment_id: string }>(
+      `SELECT experiment_id, num_lost, message FROM tasks
+       WHERE experiment_id IN (SELECT value FROM json_each(?)) ORDER BY experiment_id, position`,
+      JSON.stringify([...tasks.keys()]),
     );
-    return {
+    for (const { experiment_id, num_lost, message } of taskRows) {
+      tasks.get(experiment_id)?.push({ numLost: num_lost, task: Task.decode(bytesOf(message)) });
+    }
+    return rows.map((row) => ({
       experiment: Experiment.decode(bytesOf(row.message)),
-      tasks: tasks.map(({ num_lost, message }) => ({
-        numLost: num_lost,
-        task: Task.decode(bytesOf(message)),
-      })),
+      tasks: tasks.get(row.id) ?? [],
       cancelRequested: row.cancel_requested !== 0,
-    };
+    }));
+  }
+
+  #isArtifactUsed(artifactId: string): boolean {
+    return this.findArtifact(artifactId) !== undefined;
+  }
+
+  #addLeftover(kind: "artifact" | "task", id: string): void {
+    this.#file.run("INSERT OR IGNORE INTO leftovers (kind, id) VALUES (?, ?)", kind, id);
   }
 
   #insertTask({ task, numLost }: TaskRecord, position: number): void {
     this.#file.run(
-      `INSERT INTO tasks (id, experiment_id, position, state, attempt, cache_key, num_lost, message)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO tasks
+         (id, experiment_id, position, state, attempt, cache_key, num_lost, message, artifact_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       task.id,
       task.experimentId,
       position,
@@ -175,16 +229,19 @@ export class SqliteExperimentStore implements ExperimentStore {
       task.cacheKey,
       numLost,
       Task.encode(task).finish(),
+      artifactIdOf(task),
     );
   }
 
   #updateTask({ task, numLost }: TaskRecord): void {
     this.#file.run(
-      "UPDATE tasks SET state = ?, attempt = ?, num_lost = ?, message = ? WHERE id = ?",
+      `UPDATE tasks SET state = ?, attempt = ?, num_lost = ?, message = ?, artifact_id = ?
+       WHERE id = ?`,
       task.state,
       task.attempt,
       numLost,
       Task.encode(task).finish(),
+      artifactIdOf(task),
       task.id,
     );
   }
@@ -203,13 +260,4 @@ export class SqliteExperimentStore implements ExperimentStore {
       return { ...event, sequence };
     });
   }
-}
-
-function numberOf(pageToken: string): number {
-  if (/^[1-9][0-9]{0,14}$/.test(pageToken)) return Number(pageToken);
-  throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
-    `page_token must be empty or the next_page_token of an earlier page, got ${JSON.stringify(pageToken)}`,
-    { field: "page_token" },
-  );
 }

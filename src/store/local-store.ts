@@ -33,8 +33,17 @@ export class LocalStore {
   static open(home: string): LocalStore {
     const store = new LocalStore(home);
     store.artifacts.sweep();
+    store.#clearLeftovers();
     store.workFolders.sweep((taskId) => store.experiments.isTaskSucceeded(taskId));
     return store;
+  }
+
+  /** Ends removals that a process was killed in. */
+  #clearLeftovers(): void {
+    const { artifactIds, taskIds } = this.experiments.leftovers();
+    for (const id of artifactIds) this.artifacts.remove(id);
+    for (const id of taskIds) this.workFolders.remove(id);
+    this.experiments.forgetLeftovers();
   }
 
   close(): void {

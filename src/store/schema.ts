@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { FailureKind, StillhouseError } from "../errors.js";
 import { SqlFile } from "./database.js";
+import { ADDED_IN_VERSION_2, migrate } from "./migrations.js";
 
 /** Rises with every change of the tables; kept in the file as SQLite's user_version. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /**
  * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.
@@ -17,7 +18,16 @@ CREATE TABLE experiments (
   state TEXT NOT NULL,
   is_ended INTEGER NOT NULL,
   cancel_requested INTEGER NOT NULL,
-  message BLOB NOT NULL
+  message BLOB NOT NULL,
+  owner TEXT NOT NULL DEFAULT '',
+  priority INTEGER NOT NULL DEFAULT 0,
+  sweep_id TEXT NOT NULL DEFAULT '',
+  dataset TEXT NOT NULL DEFAULT '',
+  model TEXT NOT NULL DEFAULT '',
+  -- Id and name in lower case.
+  search_text TEXT NOT NULL DEFAULT '',
+  -- Mean test accuracy of the distilled data; -1 before there is one.
+  accuracy REAL NOT NULL DEFAULT -1
 ) STRICT;
 CREATE INDEX experiments_unfinished ON experiments (number) WHERE is_ended = 0;
 
@@ -30,6 +40,8 @@ CREATE TABLE tasks (
   cache_key TEXT NOT NULL,
   num_lost INTEGER NOT NULL,
   message BLOB NOT NULL,
+  -- What was distilled by it or for it.
+  artifact_id TEXT,
   UNIQUE (experiment_id, position)
 ) STRICT;
 CREATE INDEX tasks_results ON tasks (cache_key) WHERE cache_key <> '' AND state = 'STATE_SUCCEEDED';
@@ -65,10 +77,11 @@ CREATE TABLE metric_summaries (
   max_value REAL,
   PRIMARY KEY (task_id, name)
 ) STRICT, WITHOUT ROWID;
-`;
+${ADDED_IN_VERSION_2}`;
 
 /**
- * Opens the database of a home and makes its tables where there are none.
+ * Opens the database of a home, makes its tables where there are none and brings those of an
+ * earlier version up to this one.
  *
  * @throws ENVIRONMENT for a damaged file or one of a newer version
  */
@@ -119,7 +132,8 @@ function prepareSchema(file: SqlFile): void {
         `${file.path} was written by a newer Stillhouse (its version is ${version}, this one knows ${SCHEMA_VERSION}); update Stillhouse or choose another home folder`,
       );
     }
-    file.exec(TABLES);
+    if (version === 0) file.exec(TABLES);
+    else migrate(file, version);
     file.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   });
 }

@@ -7,6 +7,7 @@ import { experimentService } from "../../src/api/grpc/experiment-service.js";
 import { GrpcServer } from "../../src/api/grpc/server.js";
 import type { Dispatcher } from "../../src/experiment/dispatcher.js";
 import type { Experiments } from "../../src/experiment/experiments.js";
+import type { ExperimentStore } from "../../src/experiment/ports.js";
 import { Event } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentServiceClient } from "../../src/generated/stillhouse/v1/service.js";
 import { ArtifactFolder } from "../../src/store/artifact-folder.js";
@@ -28,7 +29,7 @@ it("a client that does not read holds the server up and costs it no memory", asy
   const artifacts = new ArtifactFolder(temporaryFolder(test));
   const server = new GrpcServer(
     experimentService(experiments as Experiments, log),
-    artifactService({} as Dispatcher, artifacts, log),
+    artifactService({} as Dispatcher, {} as ExperimentStore, artifacts, log),
   );
   const client = new ExperimentServiceClient(await server.listen(), credentials.createInsecure());
   afterwards(test, () => server.stop(100));

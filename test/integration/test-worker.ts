@@ -5,11 +5,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { credentials } from "@grpc/grpc-js";
 import { Dealer } from "zeromq";
-import { type Artifact, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
-import { ArtifactServiceClient } from "../../src/generated/stillhouse/v1/service.js";
+import {
+  type Artifact,
+  type ArtifactFile,
+  TaskResult,
+} from "../../src/generated/stillhouse/v1/experiment.js";
+import {
+  ArtifactServiceClient,
+  type DownloadArtifactResponse,
+} from "../../src/generated/stillhouse/v1/service.js";
 import {
   type Assign,
   ControlMessage,
+  Heartbeat,
   type TaskReport,
   WorkerMessage,
 } from "../../src/generated/stillhouse/v1/worker.js";
@@ -90,8 +98,12 @@ export class TestWorker {
   async heartbeat(assign: Pick<Assign, "taskId" | "attempt">, advances = true): Promise<void> {
     if (advances) this.#progressCounter++;
     const { taskId, attempt } = assign;
-    const progressCounter = this.#progressCounter;
-    await this.send({ $case: "heartbeat", value: { taskId, attempt, progressCounter } });
+    const value = Heartbeat.fromPartial({
+      taskId,
+      attempt,
+      progressCounter: this.#progressCounter,
+    });
+    await this.send({ $case: "heartbeat", value });
   }
 
   /** Sends a report under its number, the next one where none is given. */
@@ -130,14 +142,23 @@ export class TestWorker {
     });
   }
 
-  download(artifactId: string, fileName: string): Promise<string> {
+  /** A part of a file, and what the first chunk tells of the whole. */
+  download(
+    artifactId: string,
+    fileName: string,
+    { offset = 0n, length = 0n }: { offset?: bigint; length?: bigint } = {},
+  ): Promise<{ text: string; file: ArtifactFile | undefined }> {
     const client = new ArtifactServiceClient(this.#addresses.grpc, credentials.createInsecure());
     const chunks: Buffer[] = [];
-    return new Promise<string>((resolve, reject) => {
-      const call = client.downloadArtifact({ artifactId, fileName });
-      call.on("data", ({ chunk }) => chunks.push(chunk));
+    let file: ArtifactFile | undefined;
+    return new Promise<{ text: string; file: ArtifactFile | undefined }>((resolve, reject) => {
+      const call = client.downloadArtifact({ artifactId, fileName, offset, length });
+      call.on("data", (response: DownloadArtifactResponse) => {
+        chunks.push(response.chunk);
+        file ??= response.file;
+      });
       call.on("error", reject);
-      call.on("end", () => resolve(Buffer.concat(chunks).toString()));
+      call.on("end", () => resolve({ text: Buffer.concat(chunks).toString(), file }));
     }).finally(() => client.close());
   }
 

@@ -227,8 +227,20 @@ describe("an artifact", { timeout: 30_000 }, () => {
     const { id } = await plane.client.create(quickSpec(), "");
     const assign = await worker.nextTask();
     const text = "stillhouse".repeat(100_000);
-    await worker.upload(assign, { "a.txt": text });
-    assert.equal(await worker.download(id, "a.txt"), text);
+    const artifact = await worker.upload(assign, { "a.txt": text, "empty.txt": "" });
+    const result = { kind: { $case: "distill" as const, value: { artifact, keptStep: 1 } } };
+    await worker.reported(assign, { $case: "result", value: TaskResult.fromPartial(result) });
+    assert.deepEqual(await worker.download(id, "a.txt"), { text, file: artifact.files[0] });
+    const part = await worker.download(id, "a.txt", { offset: 999_995n, length: 3n });
+    assert.deepEqual(part, { text: "hou", file: artifact.files[0] });
+    const beyond = await worker.download(id, "a.txt", { offset: 999_995n, length: 30n });
+    assert.equal(beyond.text, "house");
+    const none = await worker.download(id, "empty.txt");
+    assert.deepEqual(none, { text: "", file: artifact.files[1] });
+    await assert.rejects(worker.download(id, "a.txt", { offset: 1_000_001n }), (error) => {
+      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_INVALID);
+      return true;
+    });
     await assert.rejects(worker.download(id, "b.txt"), (error) => {
       assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_NOT_FOUND);
       return true;

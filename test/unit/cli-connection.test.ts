@@ -36,6 +36,9 @@ class FakeControlPlane {
       resolveExperiment: unused,
       createExperiment: unused,
       cancelExperiment: unused,
+      retryExperiment: unused,
+      deleteExperiment: unused,
+      compareExperiments: unused,
       getExperiment: (_call, done) => {
         plane.asked.push("get");
         done(null, { ...answer(), artifactPath: "" });

@@ -28,13 +28,14 @@ const EVERYTHING = ["*"];
 const TYPESCRIPT: Rules = {
   mayImport: {
     errors: ["generated"],
+    statistics: [],
     spec: ["errors", "generated"],
-    experiment: ["errors", "generated", "spec"],
+    experiment: ["errors", "generated", "spec", "statistics"],
     api: ["errors", "generated", "spec", "experiment"],
-    store: ["errors", "generated", "spec", "experiment"],
+    store: ["errors", "generated", "spec", "statistics", "experiment"],
     worker: ["errors", "generated", "spec", "experiment"],
     study: ["generated", "spec"],
-    cli: ["errors", "generated", "spec", "study", "api/client"],
+    cli: ["errors", "generated", "spec", "study", "statistics", "api/client"],
     "open-home": ["errors", "api/client", "store"],
     "control-plane": ["errors", "generated", "experiment", "api", "store", "worker", "open-home"],
     main: EVERYTHING,

@@ -72,25 +72,6 @@ describe("the store of experiments", () => {
     assert.equal(store.find("ex4"), undefined, "nothing of a failed transaction stays");
   });
 
-  it("lists newest first, a page after the other, and refuses a token of its own invention", (test) => {
-    const { store } = opened(test);
-    for (const id of ["a", "b", "c", "d", "e"]) created(store, plannedRecord(id));
-    const pages: string[][] = [];
-    let token = "";
-    do {
-      const page = store.list(2, token);
-      pages.push(page.records.map(({ experiment }) => experiment.id));
-      token = page.nextPageToken;
-    } while (token !== "");
-    assert.deepEqual(pages, [["e", "d"], ["c", "b"], ["a"]]);
-    for (const wrong of ["-1", "x", "1 OR 1", "9".repeat(30)]) {
-      assert.throws(
-        () => store.list(2, wrong),
-        fails(FailureKind.FAILURE_KIND_INVALID, /page_token/),
-      );
-    }
-  });
-
   it("knows what is unfinished, oldest first", (test) => {
     const { store } = opened(test);
     for (const id of ["a", "b", "c"]) created(store, plannedRecord(id));

@@ -1,7 +1,7 @@
-import type { Readable } from "node:stream";
+import { type OpenedFile, openArtifactFile } from "../../experiment/artifact-download.js";
 import { receiveArtifact } from "../../experiment/artifact-intake.js";
 import type { Dispatcher } from "../../experiment/dispatcher.js";
-import type { ArtifactStore, Log } from "../../experiment/ports.js";
+import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports.js";
 import type {
   ArtifactServiceServer,
   DownloadArtifactResponse,
@@ -12,6 +12,7 @@ import { failedCall, serverStream } from "./calls.js";
 /** ArtifactService of the protos over the domain and the artifact folder. */
 export function artifactService(
   dispatcher: Dispatcher,
+  store: ExperimentStore,
   artifacts: ArtifactStore,
   log: Log,
 ): ArtifactServiceServer {
@@ -23,12 +24,17 @@ export function artifactService(
         (error) => callback(failedCall(log, error)),
       );
     },
-    downloadArtifact: serverStream(log, ({ artifactId, fileName }) =>
-      chunks(artifacts.read(artifactId, fileName)),
+    downloadArtifact: serverStream(log, (request) =>
+      chunks(openArtifactFile({ store, artifacts }, request)),
     ),
   };
 }
 
-async function* chunks(file: Readable): AsyncGenerator<DownloadArtifactResponse> {
-  for await (const chunk of file as AsyncIterable<Buffer>) yield { chunk };
+async function* chunks({ file, bytes }: OpenedFile): AsyncGenerator<DownloadArtifactResponse> {
+  let isFirst = true;
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    yield { chunk, file: isFirst ? file : undefined };
+    isFirst = false;
+  }
+  if (isFirst) yield { chunk: Buffer.alloc(0), file };
 }

@@ -1,4 +1,3 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
 import type { Experiments } from "../../experiment/experiments.js";
 import type { Log } from "../../experiment/ports.js";
 import type { Event } from "../../generated/stillhouse/v1/experiment.js";
@@ -11,14 +10,12 @@ import { serverStream, unary } from "./calls.js";
 /** ExperimentService of the protos over the domain. */
 export function experimentService(experiments: Experiments, log: Log): ExperimentServiceServer {
   return {
-    resolveExperiment: unary(log, ({ draft }) => experiments.resolve(given(draft, "draft"))),
-    createExperiment: unary(log, ({ spec, requestId, reuseAfter }) => ({
-      experiment: experiments.create(given(spec, "spec"), requestId, reuseAfter),
-    })),
+    resolveExperiment: unary(log, (request) => experiments.resolve(request)),
+    createExperiment: unary(log, (request) => ({ experiment: experiments.create(request) })),
     getExperiment: unary(log, ({ experimentId }) => experiments.get(experimentId)),
-    listExperiments: unary(log, ({ pageSize, pageToken }) => experiments.list(pageSize, pageToken)),
-    watchExperiment: serverStream(log, ({ experimentId, afterSequence }, signal) =>
-      responses(experiments.watch(experimentId, afterSequence, signal)),
+    listExperiments: unary(log, (request) => experiments.list(request)),
+    watchExperiment: serverStream(log, (request, signal) =>
+      responses(experiments.watch(request, signal)),
     ),
     cancelExperiment: unary(log, async ({ experimentId }) => ({
       experiment: await experiments.cancel(experimentId),
@@ -26,14 +23,17 @@ export function experimentService(experiments: Experiments, log: Log): Experimen
     resumeExperiment: unary(log, ({ experimentId }) => ({
       experiment: experiments.resume(experimentId),
     })),
+    retryExperiment: unary(log, ({ experimentId }) => ({
+      experiment: experiments.retry(experimentId),
+    })),
+    deleteExperiment: unary(log, ({ experimentId }) => {
+      experiments.delete(experimentId);
+      return {};
+    }),
+    compareExperiments: unary(log, (request) => experiments.compare(request)),
   };
 }
 
 async function* responses(events: AsyncIterable<Event>): AsyncGenerator<WatchExperimentResponse> {
   for await (const event of events) yield { event };
-}
-
-function given<Message>(message: Message | undefined, field: string): Message {
-  if (message !== undefined) return message;
-  throw new StillhouseError(FailureKind.FAILURE_KIND_INVALID, `${field} must be set`, { field });
 }

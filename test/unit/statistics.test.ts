@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pairedDifference, summarise } from "../../src/cli/statistics.js";
+import { pairedDifference, summarise } from "../../src/statistics.js";
 
 describe("a summary of learners", () => {
   it("has the population standard deviation, and no spread of one", () => {

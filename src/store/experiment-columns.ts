@@ -1,0 +1,38 @@
+import { accuracies, type ExperimentRecord } from "../experiment/record.js";
+import { isEnded } from "../experiment/states.js";
+import { Experiment, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { meanOf } from "../statistics.js";
+import type { SqlValue } from "./database.js";
+
+/** Stands for the accuracy of an experiment without one: it comes after all others. */
+const NO_ACCURACY = -1;
+
+/** What of an experiment is stored beside its id, each a column of its name. */
+export function experimentColumns(record: ExperimentRecord): Record<string, SqlValue> {
+  const { experiment, cancelRequested, tasks } = record;
+  const { id, spec, state, owner, priority, sweepId } = experiment;
+  return {
+    state,
+    is_ended: Number(isEnded(state)),
+    cancel_requested: Number(cancelRequested),
+    owner,
+    priority,
+    sweep_id: sweepId,
+    dataset: spec?.dataset?.name ?? "",
+    model: spec?.model?.name ?? "",
+    search_text: `${id}\n${spec?.name ?? ""}`.toLowerCase(),
+    accuracy: accuracyOf(tasks.map(({ task }) => task)),
+    message: Experiment.encode(experiment).finish(),
+  };
+}
+
+/** Id of the artifact that a task has distilled, or taken from another one. */
+export function artifactIdOf({ result }: Task): string | null {
+  const kind = result?.kind;
+  return kind?.$case === "distill" ? (kind.value.artifact?.id ?? null) : null;
+}
+
+function accuracyOf(tasks: readonly Task[]): number {
+  const mean = meanOf([...accuracies(tasks).values()]);
+  return Number.isFinite(mean) ? mean : NO_ACCURACY;
+}

@@ -1,0 +1,80 @@
+import type { ExperimentQuery } from "../experiment/ports.js";
+import { ExperimentOrder } from "../generated/stillhouse/v1/service.js";
+import type { SqlValue } from "./database.js";
+import { type PageKey, pageKeyOf, pageToken } from "./page-token.js";
+
+/** Columns by which a list is ordered. */
+interface OrderedRow {
+  number: number;
+  accuracy: number;
+}
+
+interface Ordering {
+  readonly orderBy: string;
+  /** Selects what follows a key. */
+  readonly after: string;
+  readonly keyOf: (row: OrderedRow) => PageKey;
+}
+
+const NEWEST_FIRST: Ordering = {
+  orderBy: "number DESC",
+  after: "number < ?",
+  keyOf: ({ number }) => [number],
+};
+const OLDEST_FIRST: Ordering = {
+  orderBy: "number",
+  after: "number > ?",
+  keyOf: ({ number }) => [number],
+};
+const MOST_ACCURATE_FIRST: Ordering = {
+  orderBy: "accuracy DESC, number DESC",
+  after: "(accuracy, number) < (?, ?)",
+  keyOf: ({ accuracy, number }) => [accuracy, number],
+};
+
+/** A page of experiments as SQL. */
+export interface PageStatement {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+  /** The token of the page that follows the one that ends with this row. */
+  readonly tokenAfter: (row: OrderedRow) => string;
+}
+
+/** Asks for one entry more than a page has, which tells whether another page follows. */
+export function pageStatement(query: ExperimentQuery): PageStatement {
+  const { filter, order } = query;
+  const ordering = orderingOf(order);
+  const list = [filter, order];
+  const numKeys = ordering.after.split("?").length - 1;
+  const key = pageKeyOf(list, query.pageToken, numKeys);
+  const conditions = [
+    ...conditionsOf(query),
+    ...(key ? [{ sql: ordering.after, values: key }] : []),
+  ];
+  const where = conditions.map(({ sql }) => sql).join(" AND ");
+  return {
+    sql: `SELECT * FROM experiments ${where && `WHERE ${where}`} ORDER BY ${ordering.orderBy} LIMIT ?`,
+    values: [...conditions.flatMap(({ values }) => values), query.pageSize + 1],
+    tokenAfter: (row) => pageToken(list, ordering.keyOf(row)),
+  };
+}
+
+function conditionsOf({ filter }: ExperimentQuery): { sql: string; values: readonly SqlValue[] }[] {
+  const { states, dataset, model, owner, sweepId, text } = filter;
+  const equal = { dataset, model, owner, sweep_id: sweepId };
+  return [
+    ...Object.entries(equal)
+      .filter(([, value]) => value !== "")
+      .map(([column, value]) => ({ sql: `${column} = ?`, values: [value] })),
+    ...(states.length > 0
+      ? [{ sql: `state IN (${states.map(() => "?").join(", ")})`, values: states }]
+      : []),
+    ...(text !== "" ? [{ sql: "instr(search_text, ?) > 0", values: [text.toLowerCase()] }] : []),
+  ];
+}
+
+function orderingOf(order: ExperimentOrder): Ordering {
+  if (order === ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST) return OLDEST_FIRST;
+  if (order === ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST) return MOST_ACCURATE_FIRST;
+  return NEWEST_FIRST;
+}

@@ -1,0 +1,73 @@
+import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
+import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
+import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+
+/** Indexes end with the number of the row by themselves, so each also gives the order of lists. */
+export const ADDED_IN_VERSION_2 = `
+CREATE INDEX experiments_state ON experiments (state);
+CREATE INDEX experiments_owner ON experiments (owner);
+CREATE INDEX experiments_sweep ON experiments (sweep_id) WHERE sweep_id <> '';
+CREATE INDEX experiments_dataset ON experiments (dataset);
+CREATE INDEX experiments_model ON experiments (model);
+CREATE INDEX experiments_accuracy ON experiments (accuracy);
+CREATE INDEX tasks_artifact ON tasks (artifact_id) WHERE artifact_id IS NOT NULL;
+
+CREATE TABLE sweeps (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  request_id TEXT UNIQUE,
+  message BLOB NOT NULL
+) STRICT;
+
+-- Folders of removed experiments that may still be there.
+CREATE TABLE leftovers (
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+`;
+
+const COLUMNS_OF_VERSION_2 = `
+ALTER TABLE experiments ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE experiments ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE experiments ADD COLUMN sweep_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE experiments ADD COLUMN dataset TEXT NOT NULL DEFAULT '';
+ALTER TABLE experiments ADD COLUMN model TEXT NOT NULL DEFAULT '';
+ALTER TABLE experiments ADD COLUMN search_text TEXT NOT NULL DEFAULT '';
+ALTER TABLE experiments ADD COLUMN accuracy REAL NOT NULL DEFAULT -1;
+ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
+`;
+
+/** What leads from each version to the next. */
+const STEPS: readonly ((file: SqlFile) => void)[] = [fromVersion1];
+
+/** Brings tables of an earlier version up to the present one; call it within a transaction. */
+export function migrate(file: SqlFile, version: number): void {
+  for (const step of STEPS.slice(version - 1)) step(file);
+}
+
+/** Searchable columns come from the messages that were stored. */
+function fromVersion1(file: SqlFile): void {
+  file.exec(COLUMNS_OF_VERSION_2);
+  file.exec(ADDED_IN_VERSION_2);
+  for (const { id, message } of rowsOf(file, "SELECT id, message FROM tasks")) {
+    const artifactId = artifactIdOf(Task.decode(bytesOf(message)));
+    file.run("UPDATE tasks SET artifact_id = ? WHERE id = ?", artifactId, id);
+  }
+  for (const { id, message } of rowsOf(file, "SELECT id, message FROM experiments")) {
+    const tasks = file
+      .all<{ message: Uint8Array }>("SELECT message FROM tasks WHERE experiment_id = ?", id)
+      .map((row) => ({ task: Task.decode(bytesOf(row.message)), numLost: 0 }));
+    const experiment = Experiment.decode(bytesOf(message));
+    const columns = experimentColumns({ experiment, tasks, cancelRequested: false });
+    const { dataset, model, search_text, accuracy } = columns as Record<string, SqlValue>;
+    file.run(
+      "UPDATE experiments SET dataset = ?, model = ?, search_text = ?, accuracy = ? WHERE id = ?",
+      ...[dataset ?? "", model ?? "", search_text ?? "", accuracy ?? -1, id],
+    );
+  }
+}
+
+function rowsOf(file: SqlFile, sql: string): { id: string; message: Uint8Array }[] {
+  return file.all(sql);
+}

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { states, TestPlane } from "./test-plane.js";
+import type { TestWorker } from "./test-worker.js";
+
+function fails(kind: FailureKind, message: RegExp, field = "") {
+  return (error: unknown) => {
+    assert.ok(error instanceof StillhouseError, String(error));
+    assert.equal(error.kind, kind, error.message);
+    assert.match(error.message, message);
+    assert.equal(error.field, field);
+    return true;
+  };
+}
+
+/** A spec without baselines. */
+function quickSpec(seed = 7, numInits = 3): ExperimentSpec {
+  return resolvedSpec((draft) => {
+    draft.seed = seed;
+    draft.evaluation = { ...draft.evaluation, inits: numInits } as typeof draft.evaluation;
+    draft.baseline = {
+      ...draft.baseline,
+      full: false,
+      random: false,
+      untrained: false,
+    } as typeof draft.baseline;
+  });
+}
+
+async function finished(plane: TestPlane, worker: TestWorker, spec: ExperimentSpec, tasks = 2) {
+  const { id } = await plane.client.create(spec, "");
+  for (let count = 0; count < tasks; count++) await worker.finishNext();
+  await plane.ended(id);
+  return id;
+}
+
+describe("a retry", { timeout: 30_000 }, () => {
+  it("queues what failed without its checkpoints, where a resume keeps them", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const fail = async () => {
+      const assign = await worker.nextTask();
+      writeFileSync(join(assign.workDir, `checkpoint-${assign.attempt}`), "x");
+      const value = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+      await worker.reported(assign, { $case: "failure", value });
+      await plane.ended(id);
+      return assign.workDir;
+    };
+    const workDir = await fail();
+    await plane.client.resume(id);
+    await fail();
+    assert.deepEqual(readdirSync(workDir), ["checkpoint-1", "checkpoint-2"]);
+    const retried = await plane.client.retry(id);
+    assert.deepEqual(states(retried), { distill: "running", evaluate: "queued" });
+    assert.deepEqual(readdirSync(workDir), []);
+    await worker.finishNext();
+    await worker.finishNext();
+    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    const done = fails(FailureKind.FAILURE_KIND_CONFLICT, /already succeeded/);
+    await assert.rejects(plane.client.retry(id), done);
+  });
+});
+
+describe("a removal", { timeout: 30_000 }, () => {
+  it("takes the artifact along, unless another experiment uses it", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const first = await finished(plane, worker, quickSpec());
+    const second = await finished(plane, worker, quickSpec(7, 5), 1);
+    const folder = join(plane.home, "artifacts", first);
+    await plane.client.delete(first);
+    assert.ok(existsSync(folder), "the second one was evaluated on it");
+    assert.equal((await plane.client.get(second)).artifactPath, folder);
+    assert.equal((await worker.download(first, "m.json")).text, "{}");
+    const missing = fails(FailureKind.FAILURE_KIND_NOT_FOUND, /no experiment/, "experiment_id");
+    await assert.rejects(plane.client.get(first), missing);
+    await assert.rejects(plane.client.delete(first), missing);
+    await plane.client.delete(second);
+    assert.deepEqual(readdirSync(join(plane.home, "artifacts")), []);
+    assert.deepEqual((await plane.client.list(0, "")).experiments, []);
+  });
+
+  it("is refused while the experiment is unfinished, and removes checkpoints after a cancel", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "request");
+    const assign = await worker.nextTask();
+    const points = [{ name: "loss", sequence: 1n, step: 3n, value: 0.5, time: new Date() }];
+    await worker.reported(assign, { $case: "metrics", value: { points } });
+    const running = fails(FailureKind.FAILURE_KIND_CONFLICT, /has not ended; cancel it/);
+    await assert.rejects(plane.client.delete(id), running);
+    const cancelled = plane.client.cancel(id);
+    await worker.next("cancel");
+    await worker.reported(assign, { $case: "stopped", value: { time: undefined } });
+    await cancelled;
+    assert.ok(existsSync(assign.workDir));
+    await plane.client.delete(id);
+    assert.equal(existsSync(assign.workDir), false);
+    const again = await plane.client.create(quickSpec(), "request");
+    assert.notEqual(again.id, id);
+  });
+});
+
+it("experiments are compared by what they differ in", { timeout: 30_000 }, async (test) => {
+  const plane = await TestPlane.start(test);
+  const worker = await plane.worker();
+  const first = await finished(plane, worker, quickSpec());
+  const second = await finished(plane, worker, quickSpec(7, 5), 1);
+  const { differences, experiments } = await plane.client.compare([first, second]);
+  assert.deepEqual(differences, [{ field: "evaluation.inits", values: ["3", "5"] }]);
+  assert.deepEqual(
+    experiments.map(({ accuracyMean, gain, sharedInits }) => [accuracyMean, gain, sharedInits]),
+    [
+      [0.9, undefined, 0],
+      [0.9, 0, 3],
+    ],
+  );
+  const wrong = (message: RegExp) =>
+    fails(FailureKind.FAILURE_KIND_INVALID, message, "experiment_ids");
+  await assert.rejects(plane.client.compare([first]), wrong(/2 to 100 experiments, got 1/));
+  await assert.rejects(plane.client.compare([first, first]), wrong(/each experiment once/));
+});
+
+it("owner and priority are kept, searched by, and checked", { timeout: 30_000 }, async (test) => {
+  const { client } = await TestPlane.start(test);
+  const placement = { owner: "ann", priority: -5 };
+  const { id } = await client.create(quickSpec(1), "", undefined, placement);
+  await client.create(quickSpec(2), "");
+  const { experiments } = await client.list(0, "", { owner: "ann" });
+  assert.deepEqual(
+    experiments.map(({ id: found, owner, priority }) => ({ found, owner, priority })),
+    [{ found: id, ...placement }],
+  );
+  const invalid = (message: RegExp, field: string) =>
+    fails(FailureKind.FAILURE_KIND_INVALID, message, field);
+  const tooHigh = client.create(quickSpec(3), "", undefined, { priority: 101 });
+  await assert.rejects(tooHigh, invalid(/from -100 to 100, got 101/, "priority"));
+  const lines = client.create(quickSpec(3), "", undefined, { owner: "a\nb" });
+  await assert.rejects(lines, invalid(/one line/, "owner"));
+});

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { it } from "node:test";
+import type { ExperimentRecord } from "../../src/experiment/record.js";
+import { completeTask, leaseTask } from "../../src/experiment/transitions.js";
+import { Experiment, Task, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentFilter, ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
+import { SqlFile } from "../../src/store/database.js";
+import { SqliteExperimentStore } from "../../src/store/experiment-store.js";
+import { openDatabase } from "../../src/store/schema.js";
+import { DISTILLED, NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
+import { SCHEMA_VERSION_1 } from "../fixtures/schema-version-1.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+
+function insertAsVersion1(file: SqlFile, { experiment, tasks }: ExperimentRecord): void {
+  const { id, state } = experiment;
+  file.run(
+    `INSERT INTO experiments (id, state, is_ended, cancel_requested, message)
+     VALUES (?, ?, 0, 0, ?)`,
+    ...[id, state, Experiment.encode(experiment).finish()],
+  );
+  tasks.forEach(({ task, numLost }, position) => {
+    file.run(
+      `INSERT INTO tasks (id, experiment_id, position, state, attempt, cache_key, num_lost, message)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[task.id, id, position, task.state, task.attempt, task.cacheKey, numLost],
+      Task.encode(task).finish(),
+    );
+  });
+}
+
+function finished(id: string, name: string, accuracy: number): ExperimentRecord {
+  const spec = resolvedSpec();
+  spec.name = name;
+  const learners = { inits: [{ initSeed: 1, accuracy }] };
+  const evaluated = TaskResult.fromPartial({ kind: { $case: "learners", value: learners } });
+  const [distill, evaluate] = [`${id}-distill`, `${id}-evaluate`];
+  let record = leaseTask(plannedRecord(id, spec), distill, NOW);
+  record = leaseTask(completeTask(record, distill, DISTILLED, NOW), evaluate, NOW);
+  return completeTask(record, evaluate, evaluated, NOW);
+}
+
+it("a database of version 1 keeps all that it has, and can be searched as a new one", (test) => {
+  const path = join(temporaryFolder(test), "stillhouse.db");
+  const records = [finished("ex1", "Good", 0.9), plannedRecord("ex2"), finished("ex3", "", 0.5)];
+  const old = new SqlFile(path);
+  old.exec(SCHEMA_VERSION_1);
+  for (const record of records) insertAsVersion1(old, record);
+  const point = "'ex1-distill', 1, 1, 'loss', 10, 0.5, 0";
+  old.exec(`INSERT INTO metric_points VALUES (${point})`);
+  old.close();
+
+  const file = openDatabase(path);
+  afterwards(test, () => file.close());
+  const store = new SqliteExperimentStore(file);
+  for (const record of records) assert.deepEqual(store.find(record.experiment.id), record);
+  const found = (filter: Partial<ExperimentFilter>) =>
+    store
+      .list({
+        filter: ExperimentFilter.fromPartial(filter),
+        order: ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST,
+        pageSize: 10,
+        pageToken: "",
+      })
+      .records.map(({ experiment }) => experiment.id);
+  assert.deepEqual(found({}), ["ex1", "ex3", "ex2"]);
+  assert.deepEqual(found({ text: "good" }), ["ex1"]);
+  assert.deepEqual(found({ dataset: resolvedSpec().dataset?.name ?? "" }), ["ex1", "ex3", "ex2"]);
+  assert.equal(store.findArtifact("ex0")?.id, "ex0");
+
+  const fresh = openDatabase(join(temporaryFolder(test), "fresh.db"));
+  afterwards(test, () => fresh.close());
+  assert.deepEqual(structureOf(file), structureOf(fresh));
+});
+
+/** Tables, their columns and indexes, whatever they were made by. */
+function structureOf(file: SqlFile): unknown {
+  const tables = file.all<{ type: string; name: string }>(
+    "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name",
+  );
+  const columns = tables.map(({ name }) =>
+    file.all('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_xinfo(?)', name),
+  );
+  return { tables, columns };
+}
