@@ -49,6 +49,9 @@ export const SURFACES: Readonly<Record<FailureKind, Surfaces>> = {
   [FailureKind.FAILURE_KIND_CANCELLED]: { grpcStatus: 1, exitCode: 130 },
   [FailureKind.FAILURE_KIND_INTERNAL]: { grpcStatus: 13, exitCode: 1 },
   [FailureKind.FAILURE_KIND_UNAVAILABLE]: { grpcStatus: 14, exitCode: 3 },
+  [FailureKind.FAILURE_KIND_UNAUTHENTICATED]: { grpcStatus: 16, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_PERMISSION_DENIED]: { grpcStatus: 7, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_RATE_LIMITED]: { grpcStatus: 8, exitCode: 1 },
   [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, exitCode: 1 },
 };
 

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
@@ -8,12 +8,16 @@ import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
 import { runInspect } from "./cli/inspect.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
+import { runKeys } from "./cli/keys.js";
 import { runReproduce } from "./cli/reproduce.js";
 import { runSweep } from "./cli/sweep.js";
 import { type Terminal, terminalOf } from "./cli/terminal.js";
 import { openHome, startControlPlane } from "./control-plane.js";
 import type { Log } from "./experiment/ports.js";
+import { AuditLog } from "./security/audit-log.js";
+import { TokenFile } from "./security/token-file.js";
 import { pythonPath } from "./setup/python-environment.mjs";
+import { makeHome } from "./store/home.js";
 import { type Inspection, PythonBridge } from "./worker/bridge.js";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
@@ -95,6 +99,8 @@ function run(
         }),
         aborted(surroundings.interruption.stop).then(() => INTERRUPTED),
       ]);
+    case "keys":
+      return openKeys(argv, surroundings);
     default:
       throw new Error(`no script of package.json runs ${JSON.stringify(command)}`);
   }
@@ -154,6 +160,17 @@ async function openControlPlane(
     stop: () => controlPlane.stop(),
     kill: () => controlPlane.kill(),
   };
+}
+
+function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const paths = makeHome(surroundings.home);
+  const { stderr } = surroundings.terminal;
+  return runKeys(argv, {
+    ...surroundings,
+    tokens: new TokenFile(paths.tokens),
+    audit: new AuditLog(paths.audit, { error: (message) => stderr.write(`${message}\n`) }),
+    account: userInfo().username,
+  });
 }
 
 /** Everything goes to a file; what a person should know is noted besides, without its stack. */

@@ -54,6 +54,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["doctor", ...args]),
   },
+  keys: {
+    summary: "make keys and certificates for a server on the network, and bearer tokens",
+    usage: "npm run keys -- [token add|ls|rm NAME] [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["keys", ...args]),
+  },
   setup: {
     summary: "only the set-up that every command starts with",
     usage: "npm run setup",

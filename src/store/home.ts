@@ -4,6 +4,8 @@ import { storageFailure } from "./storage-failure.js";
 
 /** Logs of workers that are kept; older ones are removed at start. */
 const MAX_LOGS = 50;
+/** It is no worker's, and is kept. */
+const AUDIT_LOG = "audit.log";
 
 /** Where things lie in the home folder of the project's data. */
 export interface HomePaths {
@@ -16,6 +18,12 @@ export interface HomePaths {
   /** Checkpoints, a folder a task. */
   readonly work: string;
   readonly logs: string;
+  /** Names, roles and hashes of bearer tokens. */
+  readonly tokens: string;
+  /** A JSON line for each change. */
+  readonly audit: string;
+  /** What `npm run keys` makes where it is given no other folder. */
+  readonly keys: string;
 }
 
 export function homePaths(folder: string): HomePaths {
@@ -28,6 +36,9 @@ export function homePaths(folder: string): HomePaths {
     artifacts: join(home, "artifacts"),
     work: join(home, "work"),
     logs: join(home, "logs"),
+    tokens: join(home, "tokens.json"),
+    audit: join(home, "logs", AUDIT_LOG),
+    keys: join(home, "keys"),
   };
 }
 
@@ -47,7 +58,7 @@ export function makeHome(home: string): HomePaths {
 /** Removes the oldest logs, so that a home that is used for months does not fill up with them. */
 export function pruneLogs(paths: HomePaths): void {
   const logs = readdirSync(paths.logs)
-    .filter((name) => name.endsWith(".log"))
+    .filter((name) => name.endsWith(".log") && name !== AUDIT_LOG)
     .map((name) => join(paths.logs, name))
     .map((path) => ({ path, ms: statSync(path).mtimeMs }))
     .sort((a, b) => b.ms - a.ms);

@@ -1,0 +1,134 @@
+import { X509Certificate } from "node:crypto";
+import { isIPv6 } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { isSameHash, tokenHash } from "../token.js";
+import type { TokenFile } from "../token-file.js";
+import { type CertificateAndKey, issueCertificate, makeAuthority } from "./certificates.js";
+import {
+  type CurveKeys,
+  curveCertificate,
+  makeCurveKeys,
+  readCurveKey,
+} from "./curve-certificate.js";
+import { KEY_FILES, PARTIES } from "./key-files.js";
+import { readSecret, readSecretIfThere, writeSecret } from "./secret-file.js";
+
+export interface KeysRequest {
+  /** Folder for all of it. */
+  readonly folder: string;
+  /** DNS names and IP addresses of the server, besides this machine's own. */
+  readonly hosts: readonly string[];
+  /** Names of workers. */
+  readonly workers: readonly string[];
+  /** Where the workers' tokens are known from then on. */
+  readonly tokens: TokenFile;
+  readonly now: Date;
+}
+
+export interface MadeKeys {
+  /** All names in the server's certificate. */
+  readonly hosts: readonly string[];
+  /** End of the validity of the certificates, the authority's apart. */
+  readonly expires: Date;
+}
+
+const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
+
+/**
+ * Makes a folder with the keys and certificates of every party. Where it is there already, the
+ * authority, CURVE keys and tokens are kept, and so are the names of the server; certificates are
+ * issued anew, so that names can be added and none expires.
+ *
+ * @throws ENVIRONMENT when something cannot be read or written
+ */
+export async function makeKeys(request: KeysRequest): Promise<MadeKeys> {
+  const { folder, workers, now } = request;
+  const at = (...parts: string[]) => join(folder, ...parts);
+  const authority = await authorityIn(at(PARTIES.authority), now);
+  const certificateOfServer = at(PARTIES.server, KEY_FILES.certificate);
+  const hosts = [
+    ...new Set([
+      ...LOCAL_HOSTS,
+      hostname(),
+      ...namesIn(certificateOfServer),
+      ...request.hosts.map(shortest),
+    ]),
+  ];
+  const controlPlane = curveKeysIn(at(PARTIES.server));
+  const issue = async (party: string, name: string, names: readonly string[] = []) =>
+    writeParty(at(party), authority, await issueCertificate(authority, name, names, now));
+  await issue(PARTIES.server, "Stillhouse control plane", hosts);
+  await issue(PARTIES.client, "Stillhouse client");
+  for (const name of workers) {
+    const own = PARTIES.worker(name);
+    await issue(own, `Stillhouse worker ${name}`);
+    const { publicKey } = curveKeysIn(at(own));
+    const publicFile = `${name}.key`;
+    writeSecret(at(PARTIES.server, KEY_FILES.workers, publicFile), curveCertificate({ publicKey }));
+    const { publicKey: server } = controlPlane;
+    writeSecret(at(own, KEY_FILES.controlPlane), curveCertificate({ publicKey: server }));
+    ensureToken(at(own, KEY_FILES.token), `worker-${name}`, request);
+  }
+  const { validTo } = new X509Certificate(readSecret(certificateOfServer));
+  return { hosts, expires: new Date(validTo) };
+}
+
+async function authorityIn(folder: string, now: Date): Promise<CertificateAndKey> {
+  const [certificateFile, keyFile] = [join(folder, KEY_FILES.authority), join(folder, "ca.key")];
+  const certificate = readSecretIfThere(certificateFile);
+  const key = readSecretIfThere(keyFile);
+  if (certificate !== undefined && key !== undefined) return { certificate, key };
+  const made = await makeAuthority(now);
+  writeSecret(certificateFile, made.certificate);
+  writeSecret(keyFile, made.key);
+  return made;
+}
+
+function writeParty(folder: string, authority: CertificateAndKey, own: CertificateAndKey): void {
+  writeSecret(join(folder, KEY_FILES.authority), authority.certificate);
+  writeSecret(join(folder, KEY_FILES.certificate), own.certificate);
+  writeSecret(join(folder, KEY_FILES.key), own.key);
+}
+
+function curveKeysIn(folder: string): CurveKeys {
+  const path = join(folder, KEY_FILES.curve);
+  const text = readSecretIfThere(path);
+  if (text !== undefined) {
+    const publicKey = readCurveKey(text, "public-key", path);
+    return { publicKey, secretKey: readCurveKey(text, "secret-key", path) };
+  }
+  const keys = makeCurveKeys();
+  writeSecret(path, curveCertificate(keys));
+  return keys;
+}
+
+/** A token is kept while it is known; only its hash is, so that a lost one is replaced. */
+function ensureToken(path: string, name: string, { tokens, now }: KeysRequest): void {
+  const known = tokens.read().find((record) => record.name === name);
+  const there = readSecretIfThere(path)?.trim();
+  if (known && there !== undefined && isSameHash(known.sha256, tokenHash(there))) return;
+  if (known) tokens.remove(name);
+  writeSecret(path, `${tokens.add(name, "worker", now)}\n`);
+}
+
+/** DNS names and IP addresses of a certificate; none where there is no file. */
+function namesIn(path: string): string[] {
+  const text = readSecretIfThere(path);
+  return text === undefined ? [] : subjectNames(text);
+}
+
+/** DNS names and IP addresses that a certificate is for. */
+export function subjectNames(certificate: string): string[] {
+  const { subjectAltName = "" } = new X509Certificate(certificate);
+  return subjectAltName
+    .split(", ")
+    .map((entry) => /^(?:DNS|IP Address):(\S+)$/.exec(entry)?.[1])
+    .filter((name) => name !== undefined)
+    .map(shortest);
+}
+
+/** 0:0:0:0:0:0:0:1 → ::1. */
+function shortest(host: string): string {
+  return isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;
+}

@@ -1,0 +1,43 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { FailureKind, StillhouseError } from "../../errors.js";
+
+const OWNER_ONLY_FILE = 0o600;
+const OWNER_ONLY_FOLDER = 0o700;
+
+/** Writes a file that its owner alone can read, whole or not at all. @throws ENVIRONMENT */
+export function writeSecret(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.new`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: OWNER_ONLY_FOLDER });
+    writeFileSync(temporary, text, { mode: OWNER_ONLY_FILE });
+    // A file that was there already keeps its own mode.
+    chmodSync(temporary, OWNER_ONLY_FILE);
+    renameSync(temporary, path);
+  } catch (error) {
+    throw unusable(path, "cannot be written", error);
+  }
+}
+
+/** @throws ENVIRONMENT when it is not there or cannot be read */
+export function readSecret(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw unusable(path, "cannot be read", error);
+  }
+}
+
+/** undefined where there is no such file. */
+export function readSecretIfThere(path: string): string | undefined {
+  return existsSync(path) ? readSecret(path) : undefined;
+}
+
+function unusable(path: string, what: string, cause: unknown): StillhouseError {
+  const { message } = cause as Error;
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    `${path} ${what}: ${message.split(",")[0]}`,
+    { cause },
+  );
+}

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import * as services from "../../src/generated/stillhouse/v1/service.js";
+import { ACCESS, accessTo, requireAccess } from "../../src/security/access.js";
+import { UNNAMED } from "../../src/security/identity.js";
+import { type Role, reaches } from "../../src/security/role.js";
+
+const PREFIX = "/stillhouse.v1.";
+
+/** The paths of all methods that the protos define. */
+function definedMethods(): string[] {
+  return Object.entries(services)
+    .filter(([name]) => name.endsWith("ServiceService"))
+    .flatMap(([, definition]) => Object.values(definition as Record<string, { path: string }>))
+    .map(({ path }) => path);
+}
+
+const isDenied = (error: unknown) =>
+  error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_PERMISSION_DENIED;
+
+/** Short names of the methods of our own that a role may call. */
+function allowed(role: Role): string[] {
+  return definedMethods()
+    .filter((method) => {
+      try {
+        requireAccess({ name: "x", role, authentication: "token" }, method);
+        return true;
+      } catch (error) {
+        if (!isDenied(error)) throw error;
+        return false;
+      }
+    })
+    .map((method) => method.slice(method.lastIndexOf("/") + 1));
+}
+
+describe("who may call what", () => {
+  test("every method of every service has a row, and every row a method", () => {
+    const rows = Object.keys(ACCESS).filter((path) => path.startsWith(PREFIX));
+    assert.ok(rows.length >= 19);
+    assert.deepEqual(rows.sort(), definedMethods().sort());
+  });
+
+  test("a method without a row is refused, to an admin too", () => {
+    assert.throws(() => requireAccess(UNNAMED, `${PREFIX}ExperimentService/Forget`), isDenied);
+    assert.throws(() => accessTo("constructor"), isDenied);
+  });
+
+  test("read looks, submit acts, admin deletes and drains, a worker hands in", () => {
+    const read = allowed("read");
+    const submit = allowed("submit");
+    assert.ok(read.includes("WatchExperiment") && read.includes("DownloadArtifact"));
+    for (const name of ["CreateExperiment", "CancelExperiment", "ResolveExperiment"]) {
+      assert.ok(!read.includes(name) && submit.includes(name), name);
+    }
+    for (const name of ["DeleteExperiment", "DrainWorker", "UploadArtifact"]) {
+      assert.ok(!submit.includes(name) && allowed("admin").includes(name), name);
+    }
+    assert.deepEqual(allowed("worker").sort(), ["DownloadArtifact", "UploadArtifact"]);
+    assert.equal(allowed("admin").length, definedMethods().length);
+  });
+
+  test("what only reads is not audited, what changes is", () => {
+    for (const [path, { role, isChange }] of Object.entries(ACCESS)) {
+      const resolves = path.endsWith("/ResolveExperiment");
+      assert.equal(Boolean(isChange), role !== "read" && role !== "anyone" && !resolves, path);
+    }
+  });
+
+  test("the ladder rises, and a worker stands on no rung", () => {
+    assert.ok(
+      reaches("admin", "read") && reaches("submit", "submit") && !reaches("read", "submit"),
+    );
+    assert.ok(!reaches("worker", "read"));
+  });
+});

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { Authenticator } from "../../src/security/authenticator.js";
+import { isToken, tokenHash } from "../../src/security/token.js";
+import { TokenFile } from "../../src/security/token-file.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
+
+const NOW = new Date("2026-11-01T00:00:00Z");
+
+function tokenFile(test: TestContext): TokenFile {
+  return new TokenFile(join(temporaryFolder(test), "home", "tokens.json"));
+}
+
+function failsWith(kind: FailureKind, message: RegExp) {
+  return (error: unknown) =>
+    error instanceof StillhouseError && error.kind === kind && message.test(error.message);
+}
+
+const isRefused = (error: unknown) =>
+  error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_UNAUTHENTICATED;
+
+describe("the file of tokens", () => {
+  test("keeps the hash and never the token, readable by its owner alone", (t) => {
+    const file = tokenFile(t);
+    const token = file.add("anna", "submit", NOW);
+    assert.ok(isToken(token));
+    const text = readFileSync(file.path, "utf8");
+    assert.ok(!text.includes(token) && !text.includes(token.slice(4)));
+    assert.deepEqual(JSON.parse(text).tokens, [
+      { name: "anna", role: "submit", sha256: tokenHash(token), created: NOW.toISOString() },
+    ]);
+    assert.equal(statSync(file.path).mode & 0o777, 0o600);
+  });
+
+  test("has no two tokens alike, and no two of a name", (t) => {
+    const file = tokenFile(t);
+    const tokens = Array.from({ length: 20 }, (_, i) => file.add(`user-${i}`, "read", NOW));
+    assert.equal(new Set(tokens).size, 20);
+    assert.throws(
+      () => file.add("user-3", "admin", NOW),
+      failsWith(FailureKind.FAILURE_KIND_CONFLICT, /user-3.*already/),
+    );
+  });
+
+  test("refuses names that would not read well in a log, and the removal of what is not there", (t) => {
+    const file = tokenFile(t);
+    for (const name of ["", "a b", "../x", "a\nb", "x".repeat(65)]) {
+      assert.throws(
+        () => file.add(name, "read", NOW),
+        failsWith(FailureKind.FAILURE_KIND_INVALID, /name/),
+      );
+    }
+    assert.throws(() => file.remove("bob"), failsWith(FailureKind.FAILURE_KIND_NOT_FOUND, /bob/));
+    assert.equal(file.version(), "");
+  });
+
+  test("is changed by one command at a time", (t) => {
+    const file = tokenFile(t);
+    file.add("anna", "read", NOW);
+    writeFileSync(`${file.path}.new`, "");
+    assert.throws(
+      () => file.add("bob", "read", NOW),
+      failsWith(FailureKind.FAILURE_KIND_CONFLICT, /another/),
+    );
+    assert.equal(file.read().length, 1);
+  });
+});
+
+describe("the authenticator", () => {
+  test("knows a caller by the token", (t) => {
+    const file = tokenFile(t);
+    const token = file.add("anna", "submit", NOW);
+    file.add("bob", "admin", NOW);
+    const expected = { name: "anna", role: "submit", authentication: "token" };
+    const authenticator = new Authenticator(file, true);
+    assert.deepEqual(authenticator.identify(`Bearer ${token}`), expected);
+    assert.deepEqual(authenticator.identify(`bearer  ${token}`), expected);
+  });
+
+  test("refuses all else, and tells no token in its message", (t) => {
+    const file = tokenFile(t);
+    const token = file.add("anna", "admin", NOW);
+    const wrong = token.slice(0, -1) + (token.endsWith("A") ? "B" : "A");
+    const authenticator = new Authenticator(file, false);
+    const headers = [
+      undefined,
+      "",
+      token,
+      `Basic ${token}`,
+      `Bearer ${wrong}`,
+      "Bearer",
+      "Bearer x",
+    ];
+    for (const header of [...headers, `Bearer ${token} x`, `Bearer ${tokenHash(token)}`]) {
+      assert.throws(
+        () => authenticator.identify(header),
+        (error) => isRefused(error) && !String(error).includes(token.slice(4, 20)),
+      );
+    }
+  });
+
+  test("is open only where no token is needed and none is there", (t) => {
+    const file = tokenFile(t);
+    const loopback = new Authenticator(file, false);
+    assert.equal(loopback.identify(undefined).authentication, "none");
+    assert.throws(() => new Authenticator(file, true).identify(undefined), isRefused);
+    file.add("anna", "read", NOW);
+    assert.throws(() => loopback.identify(undefined), isRefused);
+  });
+
+  test("refuses a token from the moment of its removal", (t) => {
+    const file = tokenFile(t);
+    const token = file.add("anna", "read", NOW);
+    const authenticator = new Authenticator(file, true);
+    authenticator.identify(`Bearer ${token}`);
+    file.add("bob", "read", NOW);
+    authenticator.identify(`Bearer ${token}`);
+    file.remove("anna");
+    assert.throws(() => authenticator.identify(`Bearer ${token}`), isRefused);
+  });
+
+  test("lets nobody in while the file is damaged", (t) => {
+    const file = tokenFile(t);
+    const token = file.add("anna", "admin", NOW);
+    const authenticator = new Authenticator(file, false);
+    writeFileSync(file.path, "{}");
+    const isDamaged = failsWith(FailureKind.FAILURE_KIND_ENVIRONMENT, /tokens\.json/);
+    assert.throws(() => authenticator.identify(undefined), isDamaged);
+    assert.throws(() => authenticator.identify(`Bearer ${token}`), isDamaged);
+  });
+
+  test("knows the tokens of its own session, which no other one does", (t) => {
+    const file = tokenFile(t);
+    const authenticator = new Authenticator(file, true);
+    const token = authenticator.issue("this machine", "admin");
+    assert.equal(authenticator.identify(`Bearer ${token}`).name, "this machine");
+    assert.throws(() => new Authenticator(file, true).identify(`Bearer ${token}`), isRefused);
+  });
+});
