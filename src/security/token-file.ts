@@ -118,6 +118,10 @@ function reserve(draft: string): void {
 }
 
 function checkName(name: string): void {
+  if (name === "local" || name === "local-worker") {
+    const message = `${name} is the name of what the control plane starts itself; choose another`;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message);
+  }
   if (NAME.test(name)) return;
   throw new StillhouseError(
     FailureKind.FAILURE_KIND_INVALID,

@@ -22,6 +22,8 @@ export interface HomePaths {
   readonly tokens: string;
   /** A JSON line for each change. */
   readonly audit: string;
+  /** Keys of the control plane that runs, for its own workers and clients. */
+  readonly session: string;
   /** What `npm run keys` makes where it is given no other folder. */
   readonly keys: string;
 }
@@ -38,6 +40,7 @@ export function homePaths(folder: string): HomePaths {
     logs: join(home, "logs"),
     tokens: join(home, "tokens.json"),
     audit: join(home, "logs", AUDIT_LOG),
+    session: join(home, "session"),
     keys: join(home, "keys"),
   };
 }

@@ -18,6 +18,19 @@ export function statusOf(thrown: unknown): StatusObject {
   return { code: SURFACES[failure.kind].grpcStatus, details: failure.message, metadata };
 }
 
+/** The kind of failure that a status tells, such as "NOT_FOUND". */
+export function kindOf({
+  code,
+  metadata,
+}: {
+  readonly code?: status | null;
+  readonly metadata?: Metadata | null;
+}): string {
+  const bytes = metadata?.get(FAILURE_KEY)[0];
+  const kind = bytes instanceof Buffer ? Failure.decode(bytes).kind : undefined;
+  return kind?.replace("FAILURE_KIND_", "") ?? status[code ?? status.UNKNOWN] ?? String(code);
+}
+
 /** The error of a gRPC call as the failure that the server had, or as what the transport met. */
 export function errorOf(error: ServiceError, address: string): StillhouseError {
   const bytes = error.metadata?.get(FAILURE_KEY)[0];

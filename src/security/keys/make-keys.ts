@@ -1,10 +1,9 @@
 import { X509Certificate } from "node:crypto";
-import { isIPv6 } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isSameHash, tokenHash } from "../token.js";
 import type { TokenFile } from "../token-file.js";
-import { type CertificateAndKey, issueCertificate, makeAuthority } from "./certificates.js";
+import type { CertificateAndKey } from "./certificates.js";
 import {
   type CurveKeys,
   curveCertificate,
@@ -13,6 +12,7 @@ import {
 } from "./curve-certificate.js";
 import { KEY_FILES, PARTIES } from "./key-files.js";
 import { readSecret, readSecretIfThere, writeSecret } from "./secret-file.js";
+import { shortest, subjectNames } from "./subject-names.js";
 
 export interface KeysRequest {
   /** Folder for all of it. */
@@ -44,8 +44,10 @@ const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
  */
 export async function makeKeys(request: KeysRequest): Promise<MadeKeys> {
   const { folder, workers, now } = request;
+  // Only this command needs the library below it, which takes its time to load.
+  const { issueCertificate, makeAuthority } = await import("./certificates.js");
   const at = (...parts: string[]) => join(folder, ...parts);
-  const authority = await authorityIn(at(PARTIES.authority), now);
+  const authority = await authorityIn(at(PARTIES.authority), () => makeAuthority(now));
   const certificateOfServer = at(PARTIES.server, KEY_FILES.certificate);
   const hosts = [
     ...new Set([
@@ -74,12 +76,15 @@ export async function makeKeys(request: KeysRequest): Promise<MadeKeys> {
   return { hosts, expires: new Date(validTo) };
 }
 
-async function authorityIn(folder: string, now: Date): Promise<CertificateAndKey> {
+async function authorityIn(
+  folder: string,
+  make: () => Promise<CertificateAndKey>,
+): Promise<CertificateAndKey> {
   const [certificateFile, keyFile] = [join(folder, KEY_FILES.authority), join(folder, "ca.key")];
   const certificate = readSecretIfThere(certificateFile);
   const key = readSecretIfThere(keyFile);
   if (certificate !== undefined && key !== undefined) return { certificate, key };
-  const made = await makeAuthority(now);
+  const made = await make();
   writeSecret(certificateFile, made.certificate);
   writeSecret(keyFile, made.key);
   return made;
@@ -116,19 +121,4 @@ function ensureToken(path: string, name: string, { tokens, now }: KeysRequest): 
 function namesIn(path: string): string[] {
   const text = readSecretIfThere(path);
   return text === undefined ? [] : subjectNames(text);
-}
-
-/** DNS names and IP addresses that a certificate is for. */
-export function subjectNames(certificate: string): string[] {
-  const { subjectAltName = "" } = new X509Certificate(certificate);
-  return subjectAltName
-    .split(", ")
-    .map((entry) => /^(?:DNS|IP Address):(\S+)$/.exec(entry)?.[1])
-    .filter((name) => name !== undefined)
-    .map(shortest);
-}
-
-/** 0:0:0:0:0:0:0:1 → ::1. */
-function shortest(host: string): string {
-  return isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;
 }

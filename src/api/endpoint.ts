@@ -1,0 +1,84 @@
+import {
+  type ChannelCredentials,
+  type ClientOptions,
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+} from "@grpc/grpc-js";
+import { FailureKind, StillhouseError } from "../errors.js";
+import { hostOf, isLoopback } from "../security/network.js";
+import { CHANNEL_OPTIONS } from "./grpc/limits.js";
+
+/** Where a control plane answers, and what it takes to be let in. Texts in PEM. */
+export interface Endpoint {
+  /** HOST:PORT. */
+  readonly address: string;
+  /** Certificate of the authority that the server's is checked against; absent: no TLS. */
+  readonly authority?: string;
+  /** For a server that asks clients for a certificate. */
+  readonly certificate?: string;
+  readonly key?: string;
+  /** Bearer token. */
+  readonly token?: string;
+  /** Name in the server's certificate, where it is not that of the address. */
+  readonly serverName?: string;
+}
+
+export interface Channel {
+  readonly address: string;
+  readonly credentials: ChannelCredentials;
+  readonly options: ClientOptions;
+}
+
+/**
+ * What a generated client is made of.
+ *
+ * @throws INVALID for a token that would travel in the open, or keys that are none
+ */
+export function channelOf(endpoint: Endpoint): Channel {
+  const { address, token, serverName } = endpoint;
+  if (token !== undefined && endpoint.authority === undefined && !isLoopback(hostOf(address))) {
+    throw invalid(
+      `a token is sent over TLS alone, and ${address} is another machine; give the certificate of its authority with --ca FILE`,
+    );
+  }
+  return {
+    address,
+    credentials: credentialsOf(endpoint),
+    options: {
+      ...CHANNEL_OPTIONS,
+      ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
+      ...(token === undefined ? {} : { interceptors: [bearer(token)] }),
+    },
+  };
+}
+
+function credentialsOf({ authority, certificate, key }: Endpoint): ChannelCredentials {
+  if (authority === undefined) {
+    if (certificate === undefined && key === undefined) return credentials.createInsecure();
+    throw invalid("a client's certificate needs --ca FILE besides, the authority of the server");
+  }
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw invalid("a client's certificate and its key go together; give both --cert and --key");
+  }
+  const bytes = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
+  try {
+    return credentials.createSsl(Buffer.from(authority), bytes(key), bytes(certificate));
+  } catch (error) {
+    throw invalid(`the certificates or the key cannot be used: ${(error as Error).message}`);
+  }
+}
+
+function bearer(token: string): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, listener, next) => {
+        metadata.set("authorization", `Bearer ${token}`);
+        next(metadata, listener);
+      },
+    });
+}
+
+function invalid(message: string): StillhouseError {
+  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message);
+}

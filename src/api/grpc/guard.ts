@@ -1,0 +1,62 @@
+import { ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
+import { GuardedCall } from "../../security/guarded-call.js";
+import { type Identity, UNNAMED } from "../../security/identity.js";
+import { hostOf } from "../../security/network.js";
+import type { Security } from "../../security/security.js";
+import { kindOf, statusOf } from "./failure-metadata.js";
+
+/**
+ * Lets in only calls that may be made, and leaves a line in the audit log for each change. What is
+ * made without an owner belongs to the caller.
+ */
+export function guard(
+  security: Pick<Security, "authenticator" | "limits" | "audit">,
+): ServerInterceptor {
+  return (method, call) => {
+    const guarded = new GuardedCall(security, {
+      method: method.path,
+      from: hostOf(call.getPeer()),
+    });
+    let identity = UNNAMED;
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            const authorization = metadata.get("authorization")[0]?.toString();
+            // It is of no use further in, where it could only end in a log.
+            metadata.remove("authorization");
+            const isStream = method.requestStream || method.responseStream;
+            guarded.admit(authorization, isStream).then(
+              (admitted) => {
+                identity = admitted;
+                pass(metadata);
+              },
+              (error) => {
+                guarded.end(error);
+                call.sendStatus(statusOf(error));
+              },
+            );
+          },
+          onReceiveMessage: (message, pass) => {
+            guarded.about(message);
+            pass(withOwner(message, identity));
+          },
+          onCancel: () => guarded.endWith("CANCELLED"),
+        }),
+      sendMessage: (message, pass) => {
+        guarded.about(message);
+        pass(message);
+      },
+      sendStatus: (outcome, pass) => {
+        guarded.endWith(outcome.code === status.OK ? "ok" : kindOf(outcome));
+        pass(outcome);
+      },
+    });
+  };
+}
+
+/** A request to make something, with the caller as its owner where it names none. */
+export function withOwner<Request>(request: Request, identity: Identity): Request {
+  const isFree = typeof request === "object" && request !== null && "owner" in request;
+  return isFree && request.owner === "" ? { ...request, owner: identity.name } : request;
+}

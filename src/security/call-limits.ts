@@ -1,0 +1,79 @@
+import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { FailureKind, StillhouseError } from "../errors.js";
+
+export interface LimitValues {
+  /** Calls of one token within ten seconds. */
+  readonly callsPer10s: number;
+  /** Calls without a valid token of one address within a minute. */
+  readonly refusalsPerMinute: number;
+  /** Streams of one token at a time. */
+  readonly streams: number;
+}
+
+/** Far above what people, notebooks and a page that polls need; a loop gone wild meets them. */
+export const DEFAULT_LIMITS: LimitValues = {
+  callsPer10s: 2_000,
+  refusalsPerMinute: 60,
+  streams: 256,
+};
+
+/** How much one caller may ask for, so that the others get their turn. */
+export class CallLimits {
+  readonly #calls: RateLimiterMemory;
+  readonly #refusals: RateLimiterMemory;
+  readonly #maxStreams: number;
+  readonly #streams = new Map<string, number>();
+
+  constructor(values: LimitValues = DEFAULT_LIMITS) {
+    this.#calls = new RateLimiterMemory({ points: values.callsPer10s, duration: 10 });
+    this.#refusals = new RateLimiterMemory({ points: values.refusalsPerMinute, duration: 60 });
+    this.#maxStreams = values.streams;
+  }
+
+  /** Counts a call of a token. @throws RATE_LIMITED */
+  countCall(name: string): Promise<void> {
+    return take(this.#calls, name, `${JSON.stringify(name)} calls too often`);
+  }
+
+  /** Counts a call without a valid token. @throws RATE_LIMITED */
+  countRefusal(address: string): Promise<void> {
+    return take(this.#refusals, address, `${address} calls too often without a valid token`);
+  }
+
+  /**
+   * Counts a stream that begins.
+   *
+   * @returns to be called when it has ended
+   * @throws RATE_LIMITED
+   */
+  openStream(name: string): () => void {
+    const open = this.#streams.get(name) ?? 0;
+    if (open >= this.#maxStreams) {
+      throw limited(
+        `${JSON.stringify(name)} has ${open} streams open, which is the limit; end some`,
+      );
+    }
+    this.#streams.set(name, open + 1);
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      const left = (this.#streams.get(name) ?? 1) - 1;
+      if (left > 0) this.#streams.set(name, left);
+      else this.#streams.delete(name);
+    };
+  }
+}
+
+async function take(limiter: RateLimiterMemory, key: string, what: string): Promise<void> {
+  try {
+    await limiter.consume(key);
+  } catch (thrown) {
+    if (!(thrown instanceof RateLimiterRes)) throw thrown;
+    throw limited(`${what}; try again in ${Math.ceil(thrown.msBeforeNext / 1000)} s`);
+  }
+}
+
+function limited(message: string): StillhouseError {
+  return new StillhouseError(FailureKind.FAILURE_KIND_RATE_LIMITED, message, { retryable: true });
+}

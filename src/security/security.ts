@@ -1,0 +1,114 @@
+import { X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
+import { FailureKind, StillhouseError } from "../errors.js";
+import type { Log } from "../experiment/ports.js";
+import { AuditLog } from "./audit-log.js";
+import { Authenticator } from "./authenticator.js";
+import { CallLimits, DEFAULT_LIMITS, type LimitValues } from "./call-limits.js";
+import { readServerKeys, type ServerKeys } from "./keys/read-keys.js";
+import { isLoopback } from "./network.js";
+import { SessionKeys } from "./session-keys.js";
+import { TokenFile } from "./token-file.js";
+
+/** How a control plane is to be protected. */
+export interface SecurityOptions {
+  /** Folder that `npm run keys` has made. Needed on any host but loopback; taken there if given. */
+  readonly keys?: string;
+  /** Whether gRPC and HTTP ask clients for a certificate of the authority besides a token. */
+  readonly requiresClientCertificate?: boolean;
+  readonly limits?: Partial<LimitValues>;
+}
+
+/** Paths in the home, see `HomePaths`. */
+interface SecurityPaths {
+  readonly home: string;
+  readonly tokens: string;
+  readonly audit: string;
+  readonly keys: string;
+  readonly session: string;
+}
+
+/** Everything that decides who gets in. */
+export interface Security {
+  readonly authenticator: Authenticator;
+  readonly limits: CallLimits;
+  readonly audit: AuditLog;
+  /** For what this control plane starts itself. */
+  readonly session: SessionKeys;
+  /** Absent on loopback, unless keys were given: TLS and CURVE are off. */
+  readonly keys: ServerKeys | undefined;
+  readonly requiresClientCertificate: boolean;
+}
+
+const DAY_MS = 86_400_000;
+const WARN_BEFORE_DAYS = 30;
+
+/**
+ * Reads keys and tokens, and refuses to go on where that would leave a control plane open to the
+ * network.
+ *
+ * @param host that it listens on
+ * @throws ENVIRONMENT with the command that mends it
+ */
+export function openSecurity(
+  host: string,
+  { keys: given, requiresClientCertificate = false, limits }: SecurityOptions,
+  paths: SecurityPaths,
+  log: Log,
+): Security {
+  const isLocal = isLoopback(host);
+  const tokens = new TokenFile(paths.tokens);
+  const folder = given ?? (isLocal ? undefined : paths.keys);
+  if (folder !== undefined && !existsSync(folder)) throw missingKeys(host, folder, isLocal);
+  if (requiresClientCertificate && folder === undefined) throw certificateWithoutKeys();
+  const keys = folder === undefined ? undefined : readServerKeys(folder);
+  if (keys) checkCertificate(keys, log);
+  // With tokens of workers alone nobody could ask for anything.
+  if (!isLocal && tokens.read().every(({ role }) => role === "worker")) throw missingTokens(host);
+  const authenticator = new Authenticator(tokens, !isLocal);
+  return {
+    authenticator,
+    limits: new CallLimits({ ...DEFAULT_LIMITS, ...limits }),
+    audit: new AuditLog(paths.audit, log),
+    session: new SessionKeys(paths.session, authenticator, keys),
+    keys,
+    requiresClientCertificate,
+  };
+}
+
+function checkCertificate({ tls }: ServerKeys, log: Log): void {
+  const { validTo } = new X509Certificate(tls.certificate);
+  const daysLeft = (new Date(validTo).getTime() - Date.now()) / DAY_MS;
+  if (daysLeft < 0) {
+    throw environment(
+      `the server's certificate expired on ${validTo}; npm run keys makes a new one`,
+    );
+  }
+  if (daysLeft < WARN_BEFORE_DAYS) {
+    log.warn(`the server's certificate expires on ${validTo}; npm run keys makes a new one`);
+  }
+}
+
+function missingKeys(host: string, folder: string, isLocal: boolean): StillhouseError {
+  const why = isLocal ? "" : `${host} can be reached from other machines, and `;
+  return environment(
+    `${why}there are no keys in ${folder}; make them with: npm run keys -- --out ${folder} --hosts NAME,IP`,
+  );
+}
+
+function missingTokens(host: string): StillhouseError {
+  return environment(
+    `${host} can be reached from other machines, and nobody has a token; make one with: npm run keys -- token add NAME --role admin`,
+  );
+}
+
+function certificateWithoutKeys(): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    "certificates of clients are checked with keys; name their folder too",
+  );
+}
+
+function environment(message: string): StillhouseError {
+  return new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, message);
+}

@@ -1,0 +1,61 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Authenticator } from "./authenticator.js";
+import { curveCertificate, makeCurveKeys } from "./keys/curve-certificate.js";
+import { KEY_FILES } from "./keys/key-files.js";
+import type { ServerKeys } from "./keys/read-keys.js";
+import { writeSecret } from "./keys/secret-file.js";
+import { subjectNames } from "./keys/subject-names.js";
+
+/**
+ * Folders of keys for what belongs to this control plane: the workers that it starts, and commands
+ * on the same home. They are good until it ends, and whoever can read them can read the home.
+ */
+export class SessionKeys {
+  readonly #folder: string;
+  readonly #workerKey: string;
+  /** For the workers that it starts. */
+  readonly worker: string;
+  /** For commands on the same home. */
+  readonly client: string;
+
+  /**
+   * @param folder `HOME/session`
+   * @param keys of the control plane; undefined where it has neither TLS nor CURVE
+   */
+  constructor(folder: string, authenticator: Authenticator, keys: ServerKeys | undefined) {
+    this.#folder = folder;
+    this.worker = join(folder, "worker");
+    this.client = join(folder, "client");
+    rmSync(folder, { recursive: true, force: true });
+    const curve = makeCurveKeys();
+    this.#workerKey = curve.publicKey;
+    this.#write(this.worker, authenticator.issue("local-worker", "worker"), keys);
+    this.#write(this.client, authenticator.issue("local", "admin"), keys);
+    if (!keys) return;
+    const { publicKey } = keys.curve;
+    writeSecret(join(this.worker, KEY_FILES.curve), curveCertificate(curve));
+    writeSecret(join(this.worker, KEY_FILES.controlPlane), curveCertificate({ publicKey }));
+  }
+
+  /** Whether it is the CURVE key of the workers that were started here. */
+  isWorker(publicKey: string): boolean {
+    return publicKey === this.#workerKey;
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #write(folder: string, token: string, keys: ServerKeys | undefined): void {
+    writeSecret(join(folder, KEY_FILES.token), `${token}\n`);
+    if (!keys) return;
+    const { authority, certificate, key } = keys.tls;
+    writeSecret(join(folder, KEY_FILES.authority), authority);
+    // The server's own certificate is good for a client too, and its key is on this machine anyway.
+    writeSecret(join(folder, KEY_FILES.certificate), certificate);
+    writeSecret(join(folder, KEY_FILES.key), key);
+    const [name] = subjectNames(certificate);
+    if (name !== undefined) writeSecret(join(folder, KEY_FILES.serverName), `${name}\n`);
+  }
+}

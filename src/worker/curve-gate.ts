@@ -1,0 +1,85 @@
+import { type Context, Reply } from "zeromq";
+import type { Log } from "../experiment/ports.js";
+import { encodeZ85 } from "./z85.js";
+
+/** What the control plane's end of CURVE needs. Keys in Z85. */
+export interface CurveServer {
+  readonly secretKey: string;
+  /** Whether the worker with this public key may join; asked anew for each connection. */
+  isAllowed(publicKey: string): boolean;
+}
+
+/** Where libzmq asks, by its RFC 27. */
+const ZAP_ENDPOINT = "inproc://zeromq.zap.01";
+/** Any name: with one, libzmq lets nobody in while nobody answers for it. */
+export const ZAP_DOMAIN = "stillhouse";
+const VERSION = "1.0";
+const CURVE_KEY_BYTES = 32;
+/** One line for the refusals of this long, so that nobody fills a log. */
+const LOG_INTERVAL_MS = 10_000;
+
+/**
+ * Decides which CURVE keys may connect. CURVE alone proves only that a client has some key; without
+ * this gate any would do.
+ */
+export class CurveGate {
+  readonly #socket: Reply;
+  readonly #server: CurveServer;
+  readonly #log: Log;
+  #answering: Promise<void> = Promise.resolve();
+  #loggedAtMs = Number.NEGATIVE_INFINITY;
+
+  /** @param context of the sockets that it guards */
+  constructor(context: Context, server: CurveServer, log: Log) {
+    this.#socket = new Reply({ context, linger: 0 });
+    this.#server = server;
+    this.#log = log;
+  }
+
+  /** Call before a guarded socket is bound. */
+  async open(): Promise<void> {
+    await this.#socket.bind(ZAP_ENDPOINT);
+    this.#answering = this.#answer();
+  }
+
+  async close(): Promise<void> {
+    this.#socket.close();
+    await this.#answering;
+  }
+
+  async #answer(): Promise<void> {
+    for await (const frames of this.#socket) {
+      const [version, requestId = Buffer.alloc(0)] = frames;
+      const isFine = version?.toString() === VERSION && this.#admits(frames);
+      const [code, text] = isFine ? ["200", "OK"] : ["400", "this key may not join"];
+      await this.#socket.send([VERSION, requestId, code, text, "", ""]);
+    }
+  }
+
+  #admits(frames: readonly Buffer[]): boolean {
+    const [, , domain, address, , mechanism, key] = frames;
+    if (domain?.toString() !== ZAP_DOMAIN || mechanism?.toString() !== "CURVE") return false;
+    if (key?.length !== CURVE_KEY_BYTES) return false;
+    const publicKey = encodeZ85(key);
+    const isAllowed = this.#isAllowed(publicKey);
+    if (!isAllowed) this.#refused(address?.toString() ?? "", publicKey);
+    return isAllowed;
+  }
+
+  /** A folder that cannot be read lets nobody in, and is told. */
+  #isAllowed(publicKey: string): boolean {
+    try {
+      return this.#server.isAllowed(publicKey);
+    } catch (error) {
+      this.#log.error(`no worker can join: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  #refused(address: string, publicKey: string): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
+    this.#loggedAtMs = nowMs;
+    this.#log.warn(`a worker at ${address} was refused: its CURVE key ${publicKey} is not allowed`);
+  }
+}
