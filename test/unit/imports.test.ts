@@ -90,8 +90,8 @@ const PYTHON: Rules = {
     ],
   },
   packageOnlyIn: {
-    zmq: ["transport"],
-    grpc: ["transport"],
+    zmq: ["transport", "credentials"],
+    grpc: ["transport", "credentials"],
     "stillhouse.v1": ["convert"],
   },
   packagesOf: {},
@@ -112,6 +112,7 @@ const PYTHON: Rules = {
 const PYTHON_IMPORTED_ONLY_BY: Readonly<Record<Area, readonly Area[]>> = {
   __main__: [],
   transport: ["__main__"],
+  credentials: ["transport", "__main__"],
   convert: ["transport", "outbox", "inspection", "__main__"],
   tasks: ["transport", "outbox", "convert", "__main__"],
 };

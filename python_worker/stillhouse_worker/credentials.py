@@ -1,0 +1,107 @@
+"""Keys with which a worker proves who it is, and checks whom it talks to."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import zmq
+import zmq.auth
+
+from .errors import StillhouseError
+
+# The names of `npm run keys`.
+_AUTHORITY, _CERTIFICATE, _KEY = "ca.crt", "tls.crt", "tls.key"
+_CURVE, _CONTROL_PLANE = "curve.key_secret", "control-plane.key"
+_TOKEN, _SERVER_NAME = "token", "server-name"
+
+
+class Credentials(NamedTuple):
+    """What a worker has in its folder of keys; what is not there is None."""
+
+    authority: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = None
+    token: str | None = None
+    # Name in the server's certificate, where it is not that of its address.
+    server_name: str | None = None
+    # Z85, 40 bytes each.
+    curve_public: bytes | None = None
+    curve_secret: bytes | None = None
+    curve_server: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Secrets are never printed."""
+        return "Credentials(…)"
+
+
+def read_credentials(folder: Path | None) -> Credentials:
+    """The keys of a folder; none for None. Raises StillhouseError for a folder without any."""
+    if folder is None:
+        return Credentials()
+    if not folder.is_dir():
+        raise StillhouseError("environment", f"there is no folder of keys {folder}")
+    curve_public, curve_secret = _curve(folder / _CURVE)
+    found = Credentials(
+        authority=_bytes(folder / _AUTHORITY),
+        certificate=_bytes(folder / _CERTIFICATE),
+        key=_bytes(folder / _KEY),
+        token=_text(folder / _TOKEN),
+        server_name=_text(folder / _SERVER_NAME),
+        curve_public=curve_public,
+        curve_secret=curve_secret,
+        curve_server=_curve(folder / _CONTROL_PLANE)[0],
+    )
+    if found == Credentials():
+        raise StillhouseError(
+            "environment",
+            f"{folder} holds no keys of a worker; npm run keys makes a folder workers/NAME",
+        )
+    return found
+
+
+def secure(socket: Any, credentials: Credentials) -> None:
+    """Switches CURVE on for a ZeroMQ socket that is not connected yet, where there are keys."""
+    if credentials.curve_secret is None or credentials.curve_server is None:
+        return
+    socket.setsockopt(zmq.CURVE_SERVERKEY, credentials.curve_server)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, credentials.curve_public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, credentials.curve_secret)
+
+
+def open_channel(
+    address: str, credentials: Credentials, options: list[tuple[str, Any]]
+) -> grpc.Channel:
+    """A gRPC channel, over TLS where the authority of the server is known."""
+    if credentials.authority is None:
+        return grpc.insecure_channel(address, options=options)
+    tls = grpc.ssl_channel_credentials(
+        credentials.authority, credentials.key, credentials.certificate
+    )
+    if credentials.server_name is not None:
+        options = [*options, ("grpc.ssl_target_name_override", credentials.server_name)]
+    return grpc.secure_channel(address, tls, options=options)
+
+
+def call_metadata(credentials: Credentials) -> list[tuple[str, str]]:
+    """Metadata of every call: the bearer token, where there is one."""
+    if credentials.token is None:
+        return []
+    return [("authorization", f"Bearer {credentials.token}")]
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+
+def _curve(path: Path) -> tuple[bytes | None, bytes | None]:
+    """Public and secret key of a file, None for what is not there."""
+    if not path.exists():
+        return None, None
+    try:
+        return zmq.auth.load_certificate(path)
+    except ValueError as error:
+        raise StillhouseError("environment", f"{path} is no certificate of CURVE") from error
