@@ -13,10 +13,13 @@ import { Ledger } from "./experiment/ledger.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
+import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
+import { homePaths } from "./store/home.js";
 import type { HomeLock } from "./store/home-lock.js";
 import { LocalStore } from "./store/local-store.js";
 import { PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
+import type { CurveServer } from "./worker/curve-gate.js";
 import { WorkerHub } from "./worker/hub.js";
 import { LocalWorkers } from "./worker/local-workers.js";
 import type { Environment } from "./worker/process-group.js";
@@ -27,6 +30,7 @@ export { type OpenedHome, openHome } from "./open-home.js";
 const PYTHON_WORKER = fileURLToPath(new URL("../python_worker", import.meta.url));
 /** Time for the first import of PyTorch and for the fingerprint of a large data set. */
 const INSPECTION_TIMEOUT_MS = 600_000;
+const LOOPBACK = "127.0.0.1";
 /** Time for answers that are on their way when the server stops. */
 const SERVER_GRACE_MS = 1_000;
 
@@ -41,6 +45,10 @@ export interface ControlPlaneOptions {
   /** Most worker processes at a time; 0 leaves all work to workers that connect by themselves. */
   readonly numWorkers: number;
   readonly log: Log;
+  /** IP address to listen on; 127.0.0.1 where it is absent. */
+  readonly host?: string;
+  /** Who gets in. On any host but loopback keys and tokens are needed. */
+  readonly security?: SecurityOptions;
   /**
    * Experiments that go on when an earlier process left them unfinished; the others are cancelled,
    * and can be resumed. When absent all go on.
@@ -54,6 +62,8 @@ export interface ControlPlane {
   readonly address: string;
   /** Where workers connect with ZeroMQ, tcp://HOST:PORT. */
   readonly workerAddress: string;
+  /** Folder of keys for clients of this machine; they are good until the control plane stops. */
+  readonly clientKeys: string;
   /** Experiments of an earlier process that were not adopted. */
   readonly setAside: readonly string[];
   /**
@@ -69,7 +79,8 @@ export interface ControlPlane {
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   let running: RunningControlPlane | undefined;
   try {
-    running = new RunningControlPlane(options, LocalStore.open(options.home));
+    const security = securityOf(options);
+    running = new RunningControlPlane(options, LocalStore.open(options.home), security);
     await running.start();
     return running;
   } catch (error) {
@@ -83,6 +94,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #timings: Timings;
   readonly #store: LocalStore;
+  readonly #security: Security;
   readonly #feed = new EventFeed();
   readonly #ledger: Ledger;
   readonly #hub: WorkerHub;
@@ -98,13 +110,14 @@ class RunningControlPlane implements ControlPlane {
   workerAddress = "";
   setAside: readonly string[] = [];
 
-  constructor(options: ControlPlaneOptions, store: LocalStore) {
+  constructor(options: ControlPlaneOptions, store: LocalStore, security: Security) {
     const { pythonPath, env, log } = options;
     this.#options = options;
     this.#store = store;
+    this.#security = security;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#ledger = new Ledger(store.experiments, store.artifacts, this.#feed, clock);
-    this.#hub = new WorkerHub(log);
+    this.#hub = new WorkerHub(log, curveServerOf(security));
     this.#workers = new LocalWorkers({ hub: this.#hub, pythonPath, env, logs: store.logs, log });
     this.#bridge = new PythonBridge({
       pythonPath,
@@ -118,17 +131,22 @@ class RunningControlPlane implements ControlPlane {
     this.#server = new GrpcServer(
       experimentService(this.#experiments, log),
       artifactService(this.#dispatcher, store.experiments, store.artifacts, log),
+      security,
     );
   }
 
+  get clientKeys(): string {
+    return this.#security.session.client;
+  }
+
   async start(): Promise<void> {
-    const { adopt, lock } = this.#options;
-    this.address = await this.#server.listen();
-    this.workerAddress = await this.#workers.listen(this.#dispatcher, this.address);
+    const { adopt, lock, host = LOOPBACK } = this.#options;
+    this.address = await this.#server.listen(host);
+    this.workerAddress = await this.#workers.listen(this.#dispatcher, host, this.address);
     this.setAside = this.#ledger.load((id) => adopt === undefined || adopt.includes(id));
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();
-    lock.announce(this.address);
+    lock.announce(this.address, this.clientKeys);
   }
 
   stop(): Promise<void> {
@@ -159,6 +177,7 @@ class RunningControlPlane implements ControlPlane {
     await this.#server.stop(SERVER_GRACE_MS);
     await this.#hub.close();
     this.#store.close();
+    this.#security.session.remove();
     lock.release();
   }
 
@@ -197,6 +216,20 @@ class RunningControlPlane implements ControlPlane {
       codeVersion: codeVersion(PYTHON_WORKER),
     });
   }
+}
+
+function securityOf({ host = LOOPBACK, home, security = {}, log }: ControlPlaneOptions): Security {
+  return openSecurity(host, security, homePaths(home), log);
+}
+
+/** Workers that have keys, and those that this control plane starts itself. */
+function curveServerOf({ keys, session }: Security): CurveServer | undefined {
+  return (
+    keys && {
+      secretKey: keys.curve.secretKey,
+      isAllowed: (publicKey) => session.isWorker(publicKey) || keys.isWorker(publicKey),
+    }
+  );
 }
 
 const clock: Clock = {

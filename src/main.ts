@@ -143,7 +143,10 @@ async function openControlPlane(
   note: (sentence: string) => void,
 ): Promise<HomeControlPlane> {
   const opened = await openHome(home);
-  if (opened.kind === "running") return { kind: "joined", address: opened.address };
+  if (opened.kind === "running") {
+    const { address, keys } = opened;
+    return { kind: "joined", address, keys };
+  }
   const controlPlane = await startControlPlane({
     home,
     lock: opened.lock,
@@ -156,6 +159,7 @@ async function openControlPlane(
   return {
     kind: "started",
     address: controlPlane.address,
+    keys: controlPlane.clientKeys,
     setAside: controlPlane.setAside,
     stop: () => controlPlane.stop(),
     kill: () => controlPlane.kill(),

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "./api/client.js";
 import { FailureKind, StillhouseError } from "./errors.js";
+import { readPartyKeys } from "./security/keys/read-keys.js";
 import { type HomePaths, makeHome } from "./store/home.js";
-import { HomeLock, readServerRecord } from "./store/home-lock.js";
+import { HomeLock, readServerRecord, type ServerRecord } from "./store/home-lock.js";
 
 /** A control plane that starts or ends holds the home without answering; its workers still write. */
 const PATIENCE_MS = 60_000;
@@ -12,8 +13,13 @@ const ANSWER_MS = 2_000;
 export type OpenedHome =
   /** This process may run the control plane. */
   | { readonly kind: "owner"; readonly lock: HomeLock }
-  /** Another one runs it at this address. */
-  | { readonly kind: "running"; readonly address: string };
+  /** Another one runs it. */
+  | {
+      readonly kind: "running";
+      readonly address: string;
+      /** Folder of keys for clients of this machine. */
+      readonly keys: string;
+    };
 
 /**
  * Opens the home folder of the project's data, and makes it where it is not there.
@@ -27,20 +33,20 @@ export async function openHome(home: string): Promise<OpenedHome> {
   for (;;) {
     const lock = HomeLock.take(paths);
     if (lock) return { kind: "owner", lock };
-    const address = await runningAddress(paths);
-    if (address !== undefined) return { kind: "running", address };
+    const running = await runningServer(paths);
+    if (running) return { kind: "running", ...running };
     if (performance.now() > deadlineMs) throw silent(paths);
     await sleep(POLL_MS);
   }
 }
 
-async function runningAddress(paths: HomePaths): Promise<string | undefined> {
-  const address = readServerRecord(paths)?.address;
-  return address !== undefined && (await answers(address)) ? address : undefined;
+async function runningServer(paths: HomePaths): Promise<ServerRecord | undefined> {
+  const record = readServerRecord(paths);
+  return record && (await answers(record)) ? record : undefined;
 }
 
-async function answers(address: string): Promise<boolean> {
-  const client = new StillhouseClient(address);
+async function answers({ address, keys }: ServerRecord): Promise<boolean> {
+  const client = new StillhouseClient({ address, ...readPartyKeys(keys) });
   const given = client.list(1, "").then(
     () => true,
     () => false,

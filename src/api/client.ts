@@ -1,4 +1,4 @@
-import { type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
 import {
@@ -13,8 +13,8 @@ import {
   type WatchExperimentResponse,
 } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { channelOf, type Endpoint } from "./endpoint.js";
 import { errorOf } from "./grpc/failure-metadata.js";
-import { CHANNEL_OPTIONS } from "./grpc/limits.js";
 
 type Answer<Response> = (error: ServiceError | null, response: Response) => void;
 
@@ -26,14 +26,13 @@ export class StillhouseClient {
   readonly #address: string;
   readonly #stub: ExperimentServiceClient;
 
-  /** @param address HOST:PORT; nothing is connected before the first call */
-  constructor(address: string) {
-    this.#address = address;
-    this.#stub = new ExperimentServiceClient(
-      address,
-      credentials.createInsecure(),
-      CHANNEL_OPTIONS,
+  /** @param endpoint HOST:PORT alone for one without keys; nothing is connected before the first call */
+  constructor(endpoint: Endpoint | string) {
+    const { address, credentials, options } = channelOf(
+      typeof endpoint === "string" ? { address: endpoint } : endpoint,
     );
+    this.#address = address;
+    this.#stub = new ExperimentServiceClient(address, credentials, options);
   }
 
   /** Fills in a draft and plans its tasks; downloads what is missing first, so it may take long. */

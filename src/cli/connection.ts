@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "../api/client.js";
+import type { Endpoint } from "../api/endpoint.js";
 import { FailureKind, StillhouseError } from "../errors.js";
+import { readPartyKeys } from "../security/keys/read-keys.js";
 
 /** The control plane of the home: one that this process has started, or that of another process. */
 export type HomeControlPlane =
   | {
       readonly kind: "started";
       readonly address: string;
+      /** Folder of keys that lets this machine in. */
+      readonly keys?: string;
       /** Unfinished experiments of an ended process that were not adopted. */
       readonly setAside: readonly string[];
       /** Ends its workers after a checkpoint. */
@@ -14,7 +18,7 @@ export type HomeControlPlane =
       /** Ends its workers at once. */
       kill(): void;
     }
-  | { readonly kind: "joined"; readonly address: string };
+  | { readonly kind: "joined"; readonly address: string; readonly keys?: string };
 
 /**
  * Opens the home.
@@ -49,14 +53,14 @@ export class Connection {
     this.#controlPlane = controlPlane;
   }
 
-  static toServer(address: string): Connection {
-    return new Connection(new StillhouseClient(address));
+  static toServer(endpoint: Endpoint | string): Connection {
+    return new Connection(new StillhouseClient(endpoint));
   }
 
   /** @param adopt see `OpenHome`. */
   static async toHome(openHome: OpenHome, adopt: readonly string[]): Promise<Connection> {
     const controlPlane = await openHome(adopt);
-    const client = new StillhouseClient(controlPlane.address);
+    const client = clientOf(controlPlane);
     const connection = new Connection(client, openHome, controlPlane);
     for (const experimentId of adopt) connection.adopt(experimentId);
     return connection;
@@ -114,7 +118,7 @@ export class Connection {
     while (performance.now() < deadlineMs) {
       this.#client.close();
       this.#controlPlane = await openHome([...this.#adopt]);
-      this.#client = new StillhouseClient(this.#controlPlane.address);
+      this.#client = clientOf(this.#controlPlane);
       if (this.#controlPlane.kind === "started" || (await this.#answers())) return;
       await sleep(TAKE_OVER_INTERVAL_MS);
     }
@@ -127,6 +131,10 @@ export class Connection {
       () => false,
     );
   }
+}
+
+function clientOf({ address, keys }: HomeControlPlane): StillhouseClient {
+  return new StillhouseClient(keys === undefined ? address : { address, ...readPartyKeys(keys) });
 }
 
 /** A server that shuts down cancels the calls that it has; nobody else cancels one. */

@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv4 } from "node:net";
+import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
@@ -16,4 +16,15 @@ export function isLoopback(host: string): boolean {
 export function hostOf(address: string): string {
   const [, v6, host] = /^(?:ipv[46]:)?(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(address) ?? [];
   return v6 ?? host ?? address;
+}
+
+/** An address of this machine for a host that means all of them. */
+export function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}
+
+/** A host as it stands before a port: "::1" → "[::1]". */
+export function bracketed(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
 }

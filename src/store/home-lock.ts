@@ -5,7 +5,12 @@ import { SqlFile } from "./database.js";
 import type { HomePaths } from "./home.js";
 import { storageFailure } from "./storage-failure.js";
 
-const serverSchema = z.object({ address: z.string().min(1), pid: z.number().int().positive() });
+const serverSchema = z.object({
+  address: z.string().min(1),
+  pid: z.number().int().positive(),
+  /** Folder of keys for clients of this machine. */
+  keys: z.string(),
+});
 
 /** Where the control plane of a home answers. */
 export type ServerRecord = z.infer<typeof serverSchema>;
@@ -38,10 +43,14 @@ export class HomeLock {
     return new HomeLock(paths, file);
   }
 
-  /** Tells other processes where the control plane answers; they see all of it or nothing. */
-  announce(address: string): void {
+  /**
+   * Tells other processes where the control plane answers; they see all of it or nothing.
+   *
+   * @param keys folder of keys for clients of this machine; empty for none
+   */
+  announce(address: string, keys = ""): void {
     const temporary = `${this.#paths.server}.tmp`;
-    const record: ServerRecord = { address, pid: process.pid };
+    const record: ServerRecord = { address, pid: process.pid, keys };
     try {
       writeFileSync(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 });
       renameSync(temporary, this.#paths.server);

@@ -1,6 +1,7 @@
-import { Router } from "zeromq";
+import { Context, Router } from "zeromq";
 import type { Log, WorkerListener } from "../experiment/ports.js";
 import { ControlMessage, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
+import { CurveGate, type CurveServer, ZAP_DOMAIN } from "./curve-gate.js";
 import { SendQueue } from "./send-queue.js";
 
 /** Frames that wait for one worker, or of one worker for us, before the sender is held up. */
@@ -11,33 +12,52 @@ const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 const SEND_TIMEOUT_MS = 1_000;
 const MAX_WORKER_ID_BYTES = 128;
 
+const SOCKET_OPTIONS = {
+  // A send to a worker that is gone fails at once instead of being dropped in silence.
+  mandatory: true,
+  // A worker that connects anew takes its identity over from its lost connection.
+  handover: true,
+  sendHighWaterMark: HIGH_WATER_MARK,
+  receiveHighWaterMark: HIGH_WATER_MARK,
+  sendTimeout: SEND_TIMEOUT_MS,
+  maxMessageSize: MAX_FRAME_BYTES,
+  linger: 0,
+};
+
 /**
  * The control plane's end of ZeroMQ: a ROUTER that workers connect to with a DEALER whose identity
  * is their worker id. One protobuf message a frame.
  */
 export class WorkerHub {
-  readonly #router = new Router({
-    // A send to a worker that is gone fails at once instead of being dropped in silence.
-    mandatory: true,
-    // A worker that connects anew takes its identity over from its lost connection.
-    handover: true,
-    sendHighWaterMark: HIGH_WATER_MARK,
-    receiveHighWaterMark: HIGH_WATER_MARK,
-    sendTimeout: SEND_TIMEOUT_MS,
-    maxMessageSize: MAX_FRAME_BYTES,
-    linger: 0,
-  });
-  readonly #queue = new SendQueue(this.#router);
+  readonly #router: Router;
+  readonly #gate: CurveGate | undefined;
+  readonly #queue: SendQueue;
   readonly #log: Log;
   #receiving: Promise<void> = Promise.resolve();
 
-  constructor(log: Log) {
+  /** @param curve absent: workers need no keys */
+  constructor(log: Log, curve?: CurveServer) {
     this.#log = log;
+    if (curve) {
+      // A gate guards all sockets of its context, so this one has a context of its own.
+      const context = new Context();
+      this.#gate = new CurveGate(context, curve, log);
+      this.#router = new Router({ ...SOCKET_OPTIONS, ...curveOptions(curve), context });
+    } else {
+      this.#router = new Router(SOCKET_OPTIONS);
+    }
+    this.#queue = new SendQueue(this.#router);
   }
 
-  /** Binds a loopback port of the system's choice. @returns the address, tcp://HOST:PORT */
-  async listen(listener: WorkerListener): Promise<string> {
-    await this.#router.bind("tcp://127.0.0.1:*");
+  /**
+   * Binds a port of the system's choice.
+   *
+   * @param host IP address to listen on
+   * @returns the address, tcp://HOST:PORT
+   */
+  async listen(listener: WorkerListener, host: string): Promise<string> {
+    await this.#gate?.open();
+    await this.#router.bind(`tcp://${host}:*`);
     const address = this.#router.lastEndpoint;
     if (address === null) throw new Error("ZeroMQ bound a socket but tells no address");
     this.#receiving = this.#receive(listener);
@@ -60,6 +80,7 @@ export class WorkerHub {
     await this.#queue.flushed();
     this.#router.close();
     await this.#receiving;
+    await this.#gate?.close();
   }
 
   async #receive(listener: WorkerListener): Promise<void> {
@@ -88,6 +109,12 @@ export class WorkerHub {
     }
     return undefined;
   }
+}
+
+function curveOptions({ secretKey }: CurveServer) {
+  // Without an answer of the gate nobody gets in.
+  const gate = { zapDomain: ZAP_DOMAIN, zapEnforceDomain: true };
+  return { curveServer: true, curveSecretKey: secretKey, ...gate };
 }
 
 function faultOf(kind: WorkerMessage["kind"], workerId: string): string | undefined {

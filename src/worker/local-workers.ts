@@ -31,12 +31,13 @@ export class LocalWorkers implements WorkerPool {
   }
 
   /**
+   * @param host IP address to listen on
    * @param grpcAddress where workers hand in artifacts
    * @returns where they connect, tcp://HOST:PORT
    */
-  async listen(listener: WorkerListener, grpcAddress: string): Promise<string> {
+  async listen(listener: WorkerListener, host: string, grpcAddress: string): Promise<string> {
     this.#listener = listener;
-    const zmq = await this.#options.hub.listen(listener);
+    const zmq = await this.#options.hub.listen(listener, host);
     this.#addresses = { zmq, grpc: grpcAddress };
     return zmq;
   }

@@ -6,25 +6,39 @@ import {
   type ExperimentServiceServer,
   ExperimentServiceService,
 } from "../../generated/stillhouse/v1/service.js";
+import { bracketed, reachable } from "../../security/network.js";
+import type { Security } from "../../security/security.js";
+import { guard } from "./guard.js";
 import { CHANNEL_OPTIONS } from "./limits.js";
 
-/** Only this machine reaches it: there are no users and no encryption yet to tell others apart. */
-const LOOPBACK_ANY_PORT = "127.0.0.1:0";
-
-/** The gRPC server of a control plane on a loopback port of its choice. */
+/** The gRPC server of a control plane on a port of its choice. */
 export class GrpcServer {
-  readonly #server = new Server(CHANNEL_OPTIONS);
+  readonly #server: Server;
+  readonly #credentials: ServerCredentials;
 
-  constructor(experiments: ExperimentServiceServer, artifacts: ArtifactServiceServer) {
+  /** @param security absent: whoever connects may do everything */
+  constructor(
+    experiments: ExperimentServiceServer,
+    artifacts: ArtifactServiceServer,
+    security?: Security,
+  ) {
+    this.#server = new Server({
+      ...CHANNEL_OPTIONS,
+      interceptors: security ? [guard(security)] : [],
+    });
+    this.#credentials = credentialsOf(security);
     this.#server.addService(ExperimentServiceService, experiments);
     this.#server.addService(ArtifactServiceService, artifacts);
   }
 
-  /** @returns the address, HOST:PORT */
-  async listen(): Promise<string> {
+  /**
+   * @param host address to listen on
+   * @returns where this machine reaches it, HOST:PORT
+   */
+  async listen(host = "127.0.0.1"): Promise<string> {
     const bind = promisify(this.#server.bindAsync.bind(this.#server));
-    const port = await bind(LOOPBACK_ANY_PORT, ServerCredentials.createInsecure());
-    return `127.0.0.1:${port}`;
+    const port = await bind(`${bracketed(host)}:0`, this.#credentials);
+    return `${bracketed(reachable(host))}:${port}`;
   }
 
   /** Takes no new calls, lets running ones end for a while, then cuts them off. */
@@ -34,4 +48,12 @@ export class GrpcServer {
     await ended;
     clearTimeout(cutOff);
   }
+}
+
+function credentialsOf(security: Security | undefined): ServerCredentials {
+  if (!security?.keys) return ServerCredentials.createInsecure();
+  const { keys, requiresClientCertificate } = security;
+  const { authority, certificate, key } = keys.tls;
+  const pair = { cert_chain: Buffer.from(certificate), private_key: Buffer.from(key) };
+  return ServerCredentials.createSsl(Buffer.from(authority), [pair], requiresClientCertificate);
 }
