@@ -1,9 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Registry } from "prom-client";
 import { artifactService } from "./api/grpc/artifact-service.js";
 import { experimentService } from "./api/grpc/experiment-service.js";
 import { GrpcServer } from "./api/grpc/server.js";
+import { httpApp } from "./api/http/app.js";
+import { experimentRoutes } from "./api/http/routes/experiment-routes.js";
+import { systemRoutes } from "./api/http/routes/system-routes.js";
+import { type HttpAddress, HttpServer } from "./api/http/server.js";
 import { FailureKind, StillhouseError } from "./errors.js";
 import { Dispatcher } from "./experiment/dispatcher.js";
 import { EventFeed } from "./experiment/event-feed.js";
@@ -17,6 +22,7 @@ import { openSecurity, type Security, type SecurityOptions } from "./security/se
 import { homePaths } from "./store/home.js";
 import type { HomeLock } from "./store/home-lock.js";
 import { LocalStore } from "./store/local-store.js";
+import { Telemetry } from "./telemetry/telemetry.js";
 import { PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
 import type { CurveServer } from "./worker/curve-gate.js";
@@ -27,6 +33,7 @@ import { PythonInspector } from "./worker/python-inspector.js";
 
 export { type OpenedHome, openHome } from "./open-home.js";
 
+const DASHBOARD = fileURLToPath(new URL("../dist/dashboard", import.meta.url));
 const PYTHON_WORKER = fileURLToPath(new URL("../python_worker", import.meta.url));
 /** Time for the first import of PyTorch and for the fingerprint of a large data set. */
 const INSPECTION_TIMEOUT_MS = 600_000;
@@ -55,6 +62,10 @@ export interface ControlPlaneOptions {
    */
   readonly adopt?: readonly string[];
   readonly timings?: Partial<Timings>;
+  /** Where HTTP answers; absent: nowhere. */
+  readonly http?: HttpAddress;
+  /** Shown with the measurements and the description of HTTP. */
+  readonly version?: string;
 }
 
 export interface ControlPlane {
@@ -64,6 +75,8 @@ export interface ControlPlane {
   readonly workerAddress: string;
   /** Folder of keys for clients of this machine; they are good until the control plane stops. */
   readonly clientKeys: string;
+  /** Where HTTP answers and the dashboard is, http://HOST:PORT; empty for nowhere. */
+  readonly httpAddress: string;
   /** Experiments of an earlier process that were not adopted. */
   readonly setAside: readonly string[];
   /**
@@ -104,10 +117,13 @@ class RunningControlPlane implements ControlPlane {
   readonly #dispatcher: Dispatcher;
   readonly #experiments: Experiments;
   readonly #server: GrpcServer;
+  readonly #http: HttpServer | undefined;
+  readonly #telemetry: Telemetry;
   #ticking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
   address = "";
   workerAddress = "";
+  httpAddress = "";
   setAside: readonly string[] = [];
 
   constructor(options: ControlPlaneOptions, store: LocalStore, security: Security) {
@@ -116,7 +132,14 @@ class RunningControlPlane implements ControlPlane {
     this.#store = store;
     this.#security = security;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
-    this.#ledger = new Ledger(store.experiments, store.artifacts, this.#feed, clock);
+    this.#telemetry = new Telemetry({
+      registry: new Registry(),
+      version: options.version ?? "",
+      monotonicMs: () => clock.monotonicMs(),
+      workers: () => [],
+    });
+    const { experiments, artifacts } = store;
+    this.#ledger = new Ledger(experiments, artifacts, this.#feed, clock, this.#telemetry);
     this.#hub = new WorkerHub(log, curveServerOf(security));
     this.#workers = new LocalWorkers({ hub: this.#hub, pythonPath, env, logs: store.logs, log });
     this.#bridge = new PythonBridge({
@@ -133,6 +156,7 @@ class RunningControlPlane implements ControlPlane {
       artifactService(this.#dispatcher, store.experiments, store.artifacts, log),
       security,
     );
+    this.#http = options.http && new HttpServer(this.#makeHttpApp(options.http));
   }
 
   get clientKeys(): string {
@@ -140,10 +164,11 @@ class RunningControlPlane implements ControlPlane {
   }
 
   async start(): Promise<void> {
-    const { adopt, lock, host = LOOPBACK } = this.#options;
+    const { adopt, lock, http, host = LOOPBACK } = this.#options;
     this.address = await this.#server.listen(host);
     this.workerAddress = await this.#workers.listen(this.#dispatcher, host, this.address);
     this.setAside = this.#ledger.load((id) => adopt === undefined || adopt.includes(id));
+    if (this.#http && http) this.httpAddress = await this.#http.listen(http);
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();
     lock.announce(this.address, this.clientKeys);
@@ -174,7 +199,7 @@ class RunningControlPlane implements ControlPlane {
     await Promise.all([this.#bridge.stop(), this.#dispatcher.drain()]);
     await this.#workers.stop(this.#timings.stopGraceMs);
     clearInterval(this.#ticking);
-    await this.#server.stop(SERVER_GRACE_MS);
+    await Promise.all([this.#server.stop(SERVER_GRACE_MS), this.#http?.stop(SERVER_GRACE_MS)]);
     await this.#hub.close();
     this.#store.close();
     this.#security.session.remove();
@@ -197,8 +222,25 @@ class RunningControlPlane implements ControlPlane {
       ids,
       timings: this.#timings,
       log,
+      observer: this.#telemetry,
       numWorkers,
       onFault: (error) => this.#feed.end(error),
+    });
+  }
+
+  #makeHttpApp({ host }: HttpAddress) {
+    const { log, version = "" } = this.#options;
+    const telemetry = this.#telemetry;
+    return httpApp({
+      routes: [
+        ...experimentRoutes(this.#experiments, log),
+        ...systemRoutes(() => this.#experiments.refusal, telemetry),
+      ],
+      dashboard: DASHBOARD,
+      version,
+      log,
+      isLoopback: LOOPBACK.test(host),
+      onAnswer: (...answer) => telemetry.requests.answered(...answer),
     });
   }
 

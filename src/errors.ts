@@ -32,27 +32,29 @@ export class StillhouseError extends Error {
 interface Surfaces {
   /** Status code of gRPC. Numbers, so that the domain needs no I/O library for them. */
   readonly grpcStatus: number;
+  /** Status code of HTTP. */
+  readonly httpStatus: number;
   /** Exit code of the command line. */
   readonly exitCode: number;
 }
 
 /** How each kind of failure shows at the edges of the system. */
 export const SURFACES: Readonly<Record<FailureKind, Surfaces>> = {
-  [FailureKind.FAILURE_KIND_UNSPECIFIED]: { grpcStatus: 2, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_INVALID]: { grpcStatus: 3, exitCode: 2 },
-  [FailureKind.FAILURE_KIND_NOT_FOUND]: { grpcStatus: 5, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_CONFLICT]: { grpcStatus: 9, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_DIVERGED]: { grpcStatus: 11, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_EXHAUSTED]: { grpcStatus: 8, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_WORKER_LOST]: { grpcStatus: 10, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_ENVIRONMENT]: { grpcStatus: 9, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_CANCELLED]: { grpcStatus: 1, exitCode: 130 },
-  [FailureKind.FAILURE_KIND_INTERNAL]: { grpcStatus: 13, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_UNAVAILABLE]: { grpcStatus: 14, exitCode: 3 },
-  [FailureKind.FAILURE_KIND_UNAUTHENTICATED]: { grpcStatus: 16, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_PERMISSION_DENIED]: { grpcStatus: 7, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_RATE_LIMITED]: { grpcStatus: 8, exitCode: 1 },
-  [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_UNSPECIFIED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_INVALID]: { grpcStatus: 3, httpStatus: 400, exitCode: 2 },
+  [FailureKind.FAILURE_KIND_NOT_FOUND]: { grpcStatus: 5, httpStatus: 404, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_CONFLICT]: { grpcStatus: 9, httpStatus: 409, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_DIVERGED]: { grpcStatus: 11, httpStatus: 422, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_EXHAUSTED]: { grpcStatus: 8, httpStatus: 507, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_WORKER_LOST]: { grpcStatus: 10, httpStatus: 502, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_ENVIRONMENT]: { grpcStatus: 9, httpStatus: 500, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_CANCELLED]: { grpcStatus: 1, httpStatus: 499, exitCode: 130 },
+  [FailureKind.FAILURE_KIND_INTERNAL]: { grpcStatus: 13, httpStatus: 500, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_UNAVAILABLE]: { grpcStatus: 14, httpStatus: 503, exitCode: 3 },
+  [FailureKind.FAILURE_KIND_UNAUTHENTICATED]: { grpcStatus: 16, httpStatus: 401, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_PERMISSION_DENIED]: { grpcStatus: 7, httpStatus: 403, exitCode: 1 },
+  [FailureKind.FAILURE_KIND_RATE_LIMITED]: { grpcStatus: 8, httpStatus: 429, exitCode: 1 },
+  [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
 };
 
 /** Any thrown value as data. What is no StillhouseError is a defect: INTERNAL, with its stack. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,8 @@ import { type Inspection, PythonBridge } from "./worker/bridge.js";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
+/** Where the dashboard of a command is, unless another one is there already. */
+const HTTP = { host: "127.0.0.1", port: 8420, orAnyPort: true };
 /** One worker uses all cores of a CPU, and a second one on the same device would only wait. */
 const NUM_WORKERS = 1;
 /** Exit code of what was ended by Ctrl-C. */
@@ -155,11 +157,14 @@ async function openControlPlane(
     numWorkers: NUM_WORKERS,
     log: logOf(home, showsTraces, note),
     adopt,
+    http: HTTP,
+    version: projectVersion(),
   });
   return {
     kind: "started",
     address: controlPlane.address,
     keys: controlPlane.clientKeys,
+    dashboard: controlPlane.httpAddress,
     setAside: controlPlane.setAside,
     stop: () => controlPlane.stop(),
     kill: () => controlPlane.kill(),
@@ -175,6 +180,11 @@ function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<
     audit: new AuditLog(paths.audit, { error: (message) => stderr.write(`${message}\n`) }),
     account: userInfo().username,
   });
+}
+
+function projectVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(PROJECT, "package.json"), "utf8"));
+  return String(version);
 }
 
 /** Everything goes to a file; what a person should know is noted besides, without its stack. */

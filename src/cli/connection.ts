@@ -11,6 +11,8 @@ export type HomeControlPlane =
       readonly address: string;
       /** Folder of keys that lets this machine in. */
       readonly keys?: string;
+      /** Address of its page, http://HOST:PORT. */
+      readonly dashboard: string;
       /** Unfinished experiments of an ended process that were not adopted. */
       readonly setAside: readonly string[];
       /** Ends its workers after a checkpoint. */

@@ -27,6 +27,7 @@ export function openConnection(
   let hasJoined = false;
   return Connection.toHome(async (ids) => {
     const controlPlane = await openHome(ids, note);
+    if (controlPlane.kind === "started") note(`Dashboard ${controlPlane.dashboard}`);
     if (controlPlane.kind === "joined" && !hasJoined) {
       hasJoined = true;
       note("Another command runs on this home; this one shares its worker and may have to wait");

@@ -3,6 +3,7 @@ import { LogLevel, State, type Task } from "../generated/stillhouse/v1/experimen
 import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
 import type { Lease, Leases, Timings } from "./leases.js";
 import type { Ledger } from "./ledger.js";
+import type { Observer } from "./observer.js";
 import type {
   ArtifactStore,
   Clock,
@@ -31,6 +32,7 @@ export interface DispatcherParts {
   readonly ids: Ids;
   readonly timings: Timings;
   readonly log: Log;
+  readonly observer: Pick<Observer, "leaseExpired">;
   /** Most worker processes of this machine at a time. */
   readonly numWorkers: number;
   /** Called once, when the state can no longer be stored: nothing is dispatched from then on. */
@@ -73,8 +75,11 @@ export class Dispatcher implements WorkerListener {
   /** Call at the interval of the timings: gives up what ran out of time. */
   tick(): void {
     this.#guard(() => {
-      const { leases, roster, timings, pool } = this.#parts;
-      for (const { lease, reason } of leases.expired()) this.#giveUp(lease, reason);
+      const { leases, roster, timings, pool, observer } = this.#parts;
+      for (const { lease, end, reason } of leases.expired()) {
+        observer.leaseExpired(end);
+        this.#giveUp(lease, reason);
+      }
       for (const workerId of roster.startingFor(timings.startUpMs)) pool.kill(workerId);
       for (const workerId of roster.leavingFor(timings.stopGraceMs)) pool.kill(workerId);
       for (const workerId of roster.idleFor(timings.leaseMs)) this.#remove(workerId);

@@ -267,8 +267,13 @@ export class Experiments {
     }
   }
 
+  /** Why every call is refused; undefined while they are taken. */
+  get refusal(): StillhouseError | undefined {
+    return this.#refusal ?? this.#parts.dispatcher.fault;
+  }
+
   #assertOpen(): void {
-    const refusal = this.#refusal ?? this.#parts.dispatcher.fault;
+    const { refusal } = this;
     if (refusal) throw refusal;
   }
 }

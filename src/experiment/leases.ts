@@ -1,3 +1,5 @@
+import type { LeaseEnd } from "./observer.js";
+
 /** How long things may take. All in milliseconds. */
 export interface Timings {
   readonly heartbeatIntervalMs: number;
@@ -44,6 +46,7 @@ interface Timed extends Lease {
 
 export interface Expiry {
   readonly lease: Lease;
+  readonly end: LeaseEnd;
   /** Ends the sentence "the worker was lost: …". */
   readonly reason: string;
 }
@@ -109,15 +112,19 @@ export class Leases {
     const nowMs = this.#monotonicMs();
     this.#forgiveOwnPause(nowMs);
     const { leaseMs, hungAfterMs, stopGraceMs } = this.#timings;
-    return [...this.#byTask.values()].flatMap((lease) => {
+    return [...this.#byTask.values()].flatMap((lease): Expiry[] => {
       if (nowMs > lease.deadlineMs) {
-        return [{ lease, reason: `nothing was heard of it for ${leaseMs / 1000} s` }];
+        return [
+          { lease, end: "silent", reason: `nothing was heard of it for ${leaseMs / 1000} s` },
+        ];
       }
       if (nowMs > lease.movedAtMs + hungAfterMs) {
-        return [{ lease, reason: `its task did not get on for ${hungAfterMs / 1000} s` }];
+        const reason = `its task did not get on for ${hungAfterMs / 1000} s`;
+        return [{ lease, end: "stalled", reason }];
       }
       if (lease.cancelledAtMs !== undefined && nowMs > lease.cancelledAtMs + stopGraceMs) {
-        return [{ lease, reason: `it did not stop within ${stopGraceMs / 1000} s` }];
+        const reason = `it did not stop within ${stopGraceMs / 1000} s`;
+        return [{ lease, end: "did_not_stop", reason }];
       }
       return [];
     });

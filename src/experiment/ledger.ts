@@ -10,6 +10,7 @@ import {
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
 import type { EventFeed } from "./event-feed.js";
+import { type Observer, UNOBSERVED } from "./observer.js";
 import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
 import { type ExperimentRecord, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
@@ -28,17 +29,20 @@ export class Ledger {
   readonly #artifacts: Pick<ArtifactStore, "exists">;
   readonly #feed: EventFeed;
   readonly #clock: Clock;
+  readonly #observer: Observer;
 
   constructor(
     store: ExperimentStore,
     artifacts: Pick<ArtifactStore, "exists">,
     feed: EventFeed,
     clock: Clock,
+    observer: Observer = UNOBSERVED,
   ) {
     this.#store = store;
     this.#artifacts = artifacts;
     this.#feed = feed;
     this.#clock = clock;
+    this.#observer = observer;
   }
 
   /**
@@ -52,6 +56,7 @@ export class Ledger {
     for (const record of this.#store.unfinished()) {
       const { id } = record.experiment;
       this.#unfinished.set(id, record);
+      this.#observer.changed(undefined, record);
       if (!goesOn(id) && !record.cancelRequested) {
         this.update(id, cancelExperiment);
         setAside.push(id);
@@ -67,6 +72,7 @@ export class Ledger {
     const events = [this.#experimentEvent(record)];
     const stored = this.#store.create({ record, tasks: record.tasks, events }, requestId);
     this.#remember(record);
+    this.#observer.changed(undefined, record);
     this.#feed.stored(stored);
     this.reuseResults();
   }
@@ -103,6 +109,7 @@ export class Ledger {
     const stored = this.#store.commit(change);
     this.#remember(after);
     this.#forgetProgress(after);
+    this.#observer.changed(before, after);
     this.#feed.stored(stored);
     if (change.tasks.some(({ task }) => hasSharedResult(task))) this.reuseResults();
     return after;
@@ -120,6 +127,7 @@ export class Ledger {
   }
 
   metrics(task: Task, points: MetricPoints): void {
+    this.#observer.metrics(task, points.points);
     this.#feed.live(this.#event(task, { $case: "metrics", value: points }));
   }
 

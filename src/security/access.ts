@@ -17,7 +17,10 @@ const SUBMIT: Access = { role: "submit", isChange: true };
 const ADMIN: Access = { role: "admin", isChange: true };
 const ANYONE: Access = { role: "anyone" };
 
-/** Every method of every service, by its gRPC path; a method that is not here is refused. */
+/**
+ * Every method of every service, by its gRPC path, and what only HTTP has, by the path there; a
+ * method that is not here is refused.
+ */
 export const ACCESS: Readonly<Record<string, Access>> = {
   // It stores nothing, but may download a data set or a model.
   "/stillhouse.v1.ExperimentService/ResolveExperiment": { role: "submit" },
@@ -43,6 +46,12 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "/grpc.health.v1.Health/Check": ANYONE,
   "/grpc.health.v1.Health/List": ANYONE,
   "/grpc.health.v1.Health/Watch": ANYONE,
+  "/api/v1/settings": READ,
+  "/api/v1/whoami": READ,
+  "/metrics": READ,
+  "/api/v1/openapi.json": ANYONE,
+  "/healthz": ANYONE,
+  "/readyz": ANYONE,
   "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": READ,
   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": READ,
 };

@@ -85,6 +85,8 @@ function protocArguments(root, draft) {
     plugin("ts_proto", "node_modules/.bin/protoc-gen-ts_proto"),
     `--ts_proto_out=${join(draft, "typescript")}`,
     `--ts_proto_opt=${TS_OPTIONS}`,
+    `--descriptor_set_out=${join(draft, "typescript", "descriptors.binpb")}`,
+    "--include_imports",
     `--python_out=${python}`,
     `--grpc_python_out=${python}`,
     plugin("mypy", ".venv/bin/protoc-gen-mypy"),

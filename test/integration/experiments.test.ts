@@ -6,8 +6,7 @@ import { StillhouseClient } from "../../src/api/client.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { initSeeds } from "../../src/experiment/init-seeds.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { failureOf, quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { hasState, states, TestPlane } from "./test-plane.js";
 
 function fails(kind: FailureKind, message: RegExp, field = "") {
@@ -18,14 +17,6 @@ function fails(kind: FailureKind, message: RegExp, field = "") {
     assert.equal(error.field, field);
     return true;
   };
-}
-
-/** A spec without baselines. */
-function quickSpec(seed = 7): ExperimentSpec {
-  const spec = resolvedSpec();
-  spec.seed = seed;
-  spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
-  return spec;
 }
 
 describe("an experiment", { timeout: 30_000 }, () => {

@@ -94,7 +94,9 @@ function eventOf(sequence: number, second: number, state: State | string): { eve
 }
 
 function started({ address }: FakeControlPlane): HomeControlPlane {
-  return { kind: "started", address, setAside: [], stop: () => Promise.resolve(), kill: () => {} };
+  const dashboard = "http://127.0.0.1:1";
+  const stop = () => Promise.resolve();
+  return { kind: "started", address, dashboard, setAside: [], stop, kill: () => {} };
 }
 
 async function logsOf(connection: Connection, skipsHistory = false): Promise<string[]> {

@@ -1,0 +1,89 @@
+import compression from "compression";
+import express, { type Express } from "express";
+import { z } from "zod";
+import type { Log } from "../../experiment/ports.js";
+import { failureHandler, noSuchRoute } from "./failures.js";
+import { describeRoutes } from "./openapi.js";
+import { boundedRate, sameSiteOnly, securityHeaders } from "./protection.js";
+import { messageSchemas } from "./proto-schema.js";
+import { BodyChecks, checkQuery } from "./request-checks.js";
+import type { Route } from "./route.js";
+import { dashboardFiles } from "./static-files.js";
+
+/** A resolved spec takes 3 KB. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+export interface HttpAppOptions {
+  readonly routes: readonly Route[];
+  /** Folder of the built dashboard; need not be there. */
+  readonly dashboard: string;
+  readonly version: string;
+  readonly log: Log;
+  /** Is told of each answer that is no stream. */
+  readonly onAnswer: (method: string, route: string, status: number, seconds: number) => void;
+  /** Whether the server listens on a loopback address only. */
+  readonly isLoopback: boolean;
+}
+
+/** The HTTP interface: the routes, their description, and the dashboard for all other paths. */
+export function httpApp(options: HttpAppOptions): Express {
+  const { log, isLoopback, dashboard } = options;
+  const bodies = options.routes.flatMap(({ body }) => body ?? []);
+  const schemas = messageSchemas(bodies);
+  const routes = [...options.routes, descriptionRoute(options, schemas)];
+  const checks = new BodyChecks(schemas);
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(securityHeaders(), sameSiteOnly(isLoopback), boundedRate(), compression());
+  app.use("/api", express.json({ limit: MAX_BODY_BYTES }));
+  for (const route of routes) {
+    app[route.method](routerPath(route.path), timed(route, options), handlerOf(route, checks));
+  }
+  app.use("/api", noSuchRoute);
+  app.use(dashboardFiles(dashboard));
+  app.use(noSuchRoute, failureHandler(log));
+  return app;
+}
+
+function descriptionRoute(
+  { routes, version }: HttpAppOptions,
+  schemas: ReturnType<typeof messageSchemas>,
+): Route {
+  const route: Route = {
+    method: "get",
+    path: "/api/v1/openapi.json",
+    summary: "This description.",
+    answer: { type: "object" },
+    handle: (_asked, response) => response.json(description),
+  };
+  const description = describeRoutes([...routes, route], schemas, version);
+  return route;
+}
+
+function handlerOf(route: Route, checks: BodyChecks): express.RequestHandler {
+  const query = route.query ?? z.object({});
+  return async (request, response) => {
+    response.set("Cache-Control", "no-cache");
+    const body: unknown = request.body;
+    if (route.body !== undefined) checks.check(route.body, body);
+    const path = request.params as Record<string, string>;
+    await route.handle({ path, query: checkQuery(query, request.query), body }, response, request);
+  };
+}
+
+function timed(route: Route, { onAnswer }: HttpAppOptions): express.RequestHandler {
+  return (_request, response, next) => {
+    const startMs = performance.now();
+    response.once("finish", () => {
+      if (response.get("Content-Type")?.startsWith("text/event-stream")) return;
+      const seconds = (performance.now() - startMs) / 1000;
+      onAnswer(route.method, route.path, response.statusCode, seconds);
+    });
+    next();
+  };
+}
+
+/** "/a/{id}:cancel" → "/a/:id\:cancel", as Express writes it. */
+function routerPath(path: string): string {
+  return path.replaceAll(":", "\\:").replace(/\{(\w+)\}/g, ":$1");
+}

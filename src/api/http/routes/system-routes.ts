@@ -1,0 +1,84 @@
+import { z } from "zod";
+import type { StillhouseError } from "../../../errors.js";
+import { sendFailure } from "../failures.js";
+import type { JsonSchema } from "../proto-schema.js";
+import type { Route } from "../route.js";
+import { settingsDocument, settingsSchema } from "../settings-document.js";
+
+/** All measurements in the text format of Prometheus. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+const ALIVE: JsonSchema = {
+  type: "object",
+  properties: { status: { const: "ok" } },
+  required: ["status"],
+  additionalProperties: false,
+};
+
+/**
+ * What is asked about the control plane itself.
+ *
+ * @param refusal why it takes no requests at present; undefined when it does
+ */
+export function systemRoutes(
+  refusal: () => StillhouseError | undefined,
+  metrics: Metrics,
+): Route[] {
+  return [
+    {
+      method: "get",
+      path: "/api/v1/settings",
+      summary: "Every setting of an experiment: its flag, its range, its defaults, what it does.",
+      answer: z.toJSONSchema(settingsSchema) as JsonSchema,
+      handle: (_asked, response) => response.json(settingsDocument()),
+    },
+    {
+      method: "get",
+      path: "/api/v1/whoami",
+      summary: "Who the caller is taken for.",
+      answer: {
+        type: "object",
+        properties: {
+          name: { type: "string" },
+          role: { enum: ["read", "submit", "admin"] },
+          authentication: { enum: ["none", "token"] },
+        },
+        required: ["name", "role", "authentication"],
+        additionalProperties: false,
+      },
+      handle: (_asked, response) =>
+        response.json({ name: "", role: "admin", authentication: "none" }),
+    },
+    {
+      method: "get",
+      path: "/healthz",
+      summary: "Whether the process lives.",
+      answer: ALIVE,
+      handle: (_asked, response) => response.json({ status: "ok" }),
+    },
+    {
+      method: "get",
+      path: "/readyz",
+      summary: "Whether requests are taken; not while it stops, or when it can store nothing.",
+      answer: ALIVE,
+      handle: (_asked, response) => {
+        const reason = refusal();
+        if (reason) sendFailure(response, reason, 503);
+        else response.json({ status: "ok" });
+      },
+    },
+    {
+      method: "get",
+      path: "/metrics",
+      summary: "Measurements for Prometheus.",
+      answer: { content: { "text/plain": { type: "string" } } },
+      handle: async (_asked, response) => {
+        const text = await metrics.text();
+        response.set("Content-Type", metrics.contentType).send(text);
+      },
+    },
+  ];
+}

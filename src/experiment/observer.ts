@@ -1,0 +1,28 @@
+import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
+import type { ExperimentRecord } from "./record.js";
+
+/** Why a task was taken from its worker. */
+export type LeaseEnd = "silent" | "stalled" | "did_not_stop";
+
+/** Is told what happens, for measurements. Each call is cheap, throws nothing and changes nothing. */
+export interface Observer {
+  /**
+   * An experiment was stored anew, or taken up from an earlier process.
+   *
+   * @param before as it was; undefined where this process has not seen it
+   */
+  changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void;
+  /** An experiment that had ended is no more. */
+  removed(experimentId: string): void;
+  /** Points that a task reported. */
+  metrics(task: Task, points: readonly MetricPoint[]): void;
+  leaseExpired(reason: LeaseEnd): void;
+}
+
+/** For when nobody measures. */
+export const UNOBSERVED: Observer = {
+  changed: () => undefined,
+  removed: () => undefined,
+  metrics: () => undefined,
+  leaseExpired: () => undefined,
+};

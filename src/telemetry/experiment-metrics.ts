@@ -1,0 +1,160 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { ExperimentRecord } from "../experiment/record.js";
+import { isEnded } from "../experiment/states.js";
+import {
+  type LearnerResult,
+  type MetricPoint,
+  State,
+  type Task,
+} from "../generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { ExperimentGauges, type Learners } from "./experiment-gauges.js";
+import { type TaskKind, taskKind } from "./task-kind.js";
+
+/** Series of an experiment that has ended stay this long: scrapes must see its last values. */
+const KEPT_MS = 3_600_000;
+/** Experiments with series of their own; beyond that those that ended first go first. */
+const MAX_EXPERIMENTS = 500;
+
+const LEARNERS: Partial<Record<TaskKind, Learners>> = {
+  evaluate: "distilled",
+  full: "full",
+  random: "random",
+  untrained: "untrained",
+};
+
+const ENDS: Partial<Record<State, string>> = {
+  [State.STATE_SUCCEEDED]: "succeeded",
+  [State.STATE_FAILED]: "failed",
+  [State.STATE_CANCELLED]: "cancelled",
+};
+
+/** An experiment that has series of its own. */
+interface Seen {
+  readonly spec: ExperimentSpec | undefined;
+  endedAtMs: number | undefined;
+  /** By learners: how many were tested, and the sum of their accuracies. */
+  readonly tested: Map<Learners, { count: number; sum: number }>;
+}
+
+/** How the experiments are doing that run or have just ended. */
+export class ExperimentMetrics {
+  readonly #monotonicMs: () => number;
+  readonly #gauges: ExperimentGauges;
+  readonly #seen = new Map<string, Seen>();
+  readonly #unfinished = new Set<string>();
+  readonly #finished: Counter<"state">;
+
+  constructor(registry: Registry, monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
+    // Metrics are asked in the order in which they are made: what is to be forgotten goes first.
+    const numUnfinished = new Gauge({
+      name: "stillhouse_unfinished_experiments",
+      help: "Experiments that wait or run.",
+      registers: [registry],
+      collect: () => {
+        this.#forgetOld();
+        numUnfinished.set(this.#unfinished.size);
+      },
+    });
+    this.#gauges = new ExperimentGauges(registry);
+    this.#finished = new Counter({
+      name: "stillhouse_experiments_finished_total",
+      help: "Experiments that came to an end.",
+      labelNames: ["state"],
+      registers: [registry],
+    });
+    for (const state of Object.values(ENDS)) this.#finished.inc({ state }, 0);
+  }
+
+  changed(after: ExperimentRecord): void {
+    const { id, state } = after.experiment;
+    const end = ENDS[state];
+    if (end === undefined) this.#unfinished.add(id);
+    else if (this.#unfinished.delete(id)) this.#finished.inc({ state: end });
+    // What only waits has nothing to show yet.
+    if (state !== State.STATE_RUNNING && !this.#seen.has(id)) return;
+    const seen = this.#see(after);
+    seen.endedAtMs = isEnded(state) ? (seen.endedAtMs ?? this.#monotonicMs()) : undefined;
+    for (const { task } of after.tasks) this.#takeResult(id, task);
+    if (this.#seen.size > MAX_EXPERIMENTS) this.#forgetOne();
+  }
+
+  removed(experimentId: string): void {
+    this.#unfinished.delete(experimentId);
+    this.#forget(experimentId);
+  }
+
+  metrics(task: Task, points: readonly MetricPoint[]): void {
+    const seen = this.#seen.get(task.experimentId);
+    if (!seen) return;
+    const kind = taskKind(task);
+    for (const point of points) {
+      if (kind === "distill") this.#distilled(task.experimentId, seen, point);
+      else if (point.name === "accuracy") {
+        this.#tested(task.experimentId, seen, LEARNERS[kind], point.value);
+      }
+    }
+  }
+
+  #distilled(id: string, { spec }: Seen, { name, step, value }: MetricPoint): void {
+    if (name === "validation_accuracy") this.#gauges.validation(id, value);
+    if (name !== "outer_loss") return;
+    this.#gauges.loss(id, value);
+    const steps = spec?.outer?.steps ?? 0;
+    if (steps > 0) this.#gauges.progress(id, Math.min(1, Number(step) / steps));
+  }
+
+  #tested(id: string, seen: Seen, learners: Learners | undefined, accuracy: number): void {
+    if (learners === undefined) return;
+    const { count, sum } = seen.tested.get(learners) ?? { count: 0, sum: 0 };
+    const next = { count: count + 1, sum: sum + accuracy };
+    seen.tested.set(learners, next);
+    this.#gauges.accuracy(id, learners, next.sum / next.count);
+  }
+
+  #takeResult(id: string, task: Task): void {
+    const kind = task.result?.kind;
+    const learners = LEARNERS[taskKind(task)];
+    if (kind?.$case === "learners" && learners && kind.value.inits.length > 0) {
+      this.#gauges.accuracy(id, learners, meanAccuracy(kind.value));
+    }
+    if (kind?.$case !== "distill") return;
+    this.#gauges.progress(id, 1);
+    const { validationAccuracy } = kind.value;
+    if (validationAccuracy !== undefined) this.#gauges.validation(id, validationAccuracy);
+  }
+
+  #see({ experiment: { id, spec } }: ExperimentRecord): Seen {
+    const known = this.#seen.get(id);
+    if (known) return known;
+    const seen: Seen = { spec, endedAtMs: undefined, tested: new Map() };
+    this.#seen.set(id, seen);
+    this.#gauges.info(id, spec);
+    return seen;
+  }
+
+  #forgetOld(): void {
+    const beforeMs = this.#monotonicMs() - KEPT_MS;
+    for (const [id, { endedAtMs }] of this.#seen) {
+      if (endedAtMs !== undefined && endedAtMs < beforeMs) this.#forget(id);
+    }
+  }
+
+  #forgetOne(): void {
+    const endOf = ([, { endedAtMs }]: [string, Seen]) => endedAtMs ?? Number.MAX_VALUE;
+    const [first] = [...this.#seen].sort((a, b) => endOf(a) - endOf(b));
+    if (first) this.#forget(first[0]);
+  }
+
+  #forget(id: string): void {
+    const seen = this.#seen.get(id);
+    if (!seen) return;
+    this.#gauges.remove(id, seen.spec);
+    this.#seen.delete(id);
+  }
+}
+
+function meanAccuracy({ inits }: LearnerResult): number {
+  return inits.reduce((sum, { accuracy }) => sum + accuracy, 0) / inits.length;
+}

@@ -1,0 +1,16 @@
+import { BaselineKind, type Task } from "../generated/stillhouse/v1/experiment.js";
+
+/** What a task is for, as a label: of few values, whatever clients ask for. */
+export type TaskKind = "distill" | "evaluate" | "full" | "random" | "untrained" | "other";
+
+const BASELINES: Partial<Record<BaselineKind, TaskKind>> = {
+  [BaselineKind.BASELINE_KIND_FULL]: "full",
+  [BaselineKind.BASELINE_KIND_RANDOM]: "random",
+  [BaselineKind.BASELINE_KIND_UNTRAINED]: "untrained",
+};
+
+export function taskKind({ work }: Task): TaskKind {
+  const kind = work?.kind;
+  if (kind?.$case === "baseline") return BASELINES[kind.value.kind] ?? "other";
+  return kind?.$case ?? "other";
+}

@@ -1,0 +1,150 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { LeaseEnd } from "../experiment/observer.js";
+import type { ExperimentRecord } from "../experiment/record.js";
+import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { type TaskKind, taskKind } from "./task-kind.js";
+
+const SECONDS_OF_TASKS = [1, 3, 10, 30, 60, 180, 600, 1800, 3600, 7200, 21_600, 86_400];
+const SECONDS_OF_WAITS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 1800, 7200, 86_400];
+
+/** How an attempt at a task ended; "interrupted": it goes on later, with this or another worker. */
+type Outcome = "succeeded" | "failed" | "cancelled" | "interrupted";
+
+const OUTCOMES: Partial<Record<State, Outcome>> = {
+  [State.STATE_SUCCEEDED]: "succeeded",
+  [State.STATE_FAILED]: "failed",
+  [State.STATE_CANCELLED]: "cancelled",
+  [State.STATE_QUEUED]: "interrupted",
+};
+
+/** The queue, what runs, and how long both take. */
+export class TaskMetrics {
+  readonly #monotonicMs: () => number;
+  /** When a task could first have been given to a worker, or was; by the task's id. */
+  readonly #sinceMs = new Map<string, number>();
+  readonly #queued: Gauge<"kind">;
+  readonly #running: Gauge<"kind">;
+  readonly #wait: Histogram<"kind">;
+  readonly #duration: Histogram<"kind" | "outcome">;
+  readonly #retries: Counter<"kind">;
+  readonly #reused: Counter<"kind">;
+  readonly #leaseExpiries: Counter<"reason">;
+
+  constructor(registry: Registry, monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
+    const registers = [registry];
+    this.#queued = new Gauge({
+      name: "stillhouse_queue_tasks",
+      help: "Tasks that wait for a worker or for another task.",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.#running = new Gauge({
+      name: "stillhouse_running_tasks",
+      help: "Tasks in the hands of a worker.",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.#wait = new Histogram({
+      name: "stillhouse_queue_wait_seconds",
+      help: "Time from when a task could have begun until a worker got it.",
+      labelNames: ["kind"],
+      buckets: SECONDS_OF_WAITS,
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: "stillhouse_task_duration_seconds",
+      help: "Time that a worker had a task, by how that ended.",
+      labelNames: ["kind", "outcome"],
+      buckets: SECONDS_OF_TASKS,
+      registers,
+    });
+    this.#retries = new Counter({
+      name: "stillhouse_task_retries_total",
+      help: "Times that a task was given to a worker after its first time.",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.#reused = new Counter({
+      name: "stillhouse_tasks_reused_total",
+      help: "Tasks that took the result of an earlier one.",
+      labelNames: ["kind"],
+      registers,
+    });
+    this.#leaseExpiries = new Counter({
+      name: "stillhouse_lease_expiries_total",
+      help: "Tasks that were taken from a worker that was silent, stalled or did not stop.",
+      labelNames: ["reason"],
+      registers,
+    });
+    for (const reason of ["silent", "stalled", "did_not_stop"] satisfies LeaseEnd[]) {
+      this.#leaseExpiries.inc({ reason }, 0);
+    }
+  }
+
+  leaseExpired(reason: LeaseEnd): void {
+    this.#leaseExpiries.inc({ reason });
+  }
+
+  changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
+    after.tasks.forEach((entry, position) => {
+      const earlier = before?.tasks[position];
+      if (entry !== earlier) this.#moved(earlier?.task, entry.task);
+    });
+    if (wasDistilled(before, after)) this.#becameReady(after);
+  }
+
+  #moved(before: Task | undefined, after: Task): void {
+    if (before?.state === after.state) return;
+    if (before) this.#count(before, -1);
+    this.#count(after, 1);
+    const kind = taskKind(after);
+    const seconds = this.#secondsSince(after.id);
+    if (before?.state === State.STATE_RUNNING) {
+      const outcome = OUTCOMES[after.state];
+      if (outcome && seconds !== undefined) this.#duration.observe({ kind, outcome }, seconds);
+    }
+    if (after.state === State.STATE_RUNNING) {
+      if (seconds !== undefined) this.#wait.observe({ kind }, seconds);
+      if (after.attempt > 1) this.#retries.inc({ kind });
+    }
+    if (before && after.state === State.STATE_SUCCEEDED && after.reused) this.#reused.inc({ kind });
+    // How long it has been running with an earlier process is not known.
+    if (before || after.state !== State.STATE_RUNNING) this.#remember(after);
+  }
+
+  /** What was distilled is there now, and an evaluation of it could begin. */
+  #becameReady({ tasks }: ExperimentRecord): void {
+    for (const { task } of tasks) {
+      if (taskKind(task) === "evaluate" && task.state === State.STATE_QUEUED) this.#remember(task);
+    }
+  }
+
+  #remember({ id, state }: Task): void {
+    if (state === State.STATE_QUEUED || state === State.STATE_RUNNING) {
+      this.#sinceMs.set(id, this.#monotonicMs());
+    } else {
+      this.#sinceMs.delete(id);
+    }
+  }
+
+  #secondsSince(taskId: string): number | undefined {
+    const sinceMs = this.#sinceMs.get(taskId);
+    return sinceMs === undefined ? undefined : (this.#monotonicMs() - sinceMs) / 1000;
+  }
+
+  #count(task: Task, change: 1 | -1): void {
+    const kind: TaskKind = taskKind(task);
+    if (task.state === State.STATE_QUEUED) this.#queued.inc({ kind }, change);
+    if (task.state === State.STATE_RUNNING) this.#running.inc({ kind }, change);
+  }
+}
+
+function wasDistilled(before: ExperimentRecord | undefined, after: ExperimentRecord): boolean {
+  return after.tasks.some(
+    ({ task }, position) =>
+      taskKind(task) === "distill" &&
+      task.state === State.STATE_SUCCEEDED &&
+      before?.tasks[position]?.task.state !== State.STATE_SUCCEEDED,
+  );
+}

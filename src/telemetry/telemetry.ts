@@ -1,0 +1,73 @@
+import { collectDefaultMetrics, Gauge, type Registry } from "prom-client";
+import type { LeaseEnd, Observer } from "../experiment/observer.js";
+import type { ExperimentRecord } from "../experiment/record.js";
+import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
+import type { Worker } from "../generated/stillhouse/v1/service.js";
+import { ExperimentMetrics } from "./experiment-metrics.js";
+import { RequestMetrics } from "./request-metrics.js";
+import { TaskMetrics } from "./task-metrics.js";
+import { TrainingMetrics } from "./training-metrics.js";
+import { WorkerMetrics } from "./worker-metrics.js";
+
+export interface TelemetryOptions {
+  readonly registry: Registry;
+  readonly version: string;
+  /** Milliseconds that only ever rise. */
+  readonly monotonicMs: () => number;
+  /** The workers that are there. */
+  readonly workers: () => readonly Worker[];
+}
+
+/** Every measurement of a control plane, on a registry of its own. */
+export class Telemetry implements Observer {
+  readonly #registry: Registry;
+  readonly #tasks: TaskMetrics;
+  readonly #training: TrainingMetrics;
+  readonly #experiments: ExperimentMetrics;
+  readonly requests: RequestMetrics;
+
+  constructor({ registry, version, monotonicMs, workers }: TelemetryOptions) {
+    this.#registry = registry;
+    this.#tasks = new TaskMetrics(registry, monotonicMs);
+    this.#training = new TrainingMetrics(registry);
+    this.#experiments = new ExperimentMetrics(registry, monotonicMs);
+    this.requests = new RequestMetrics(registry);
+    new WorkerMetrics(registry, monotonicMs, workers);
+    collectDefaultMetrics({ register: registry });
+    const build = new Gauge({
+      name: "stillhouse_build_info",
+      help: "Version of Stillhouse and of Node; always 1.",
+      labelNames: ["version", "node"],
+      registers: [registry],
+    });
+    build.set({ version, node: process.versions.node }, 1);
+  }
+
+  /** Of the text that `text` gives. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All measurements as Prometheus reads them. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
+    this.#tasks.changed(before, after);
+    this.#experiments.changed(after);
+  }
+
+  removed(experimentId: string): void {
+    this.#experiments.removed(experimentId);
+  }
+
+  metrics(task: Task, points: readonly MetricPoint[]): void {
+    this.#training.metrics(task, points);
+    this.#experiments.metrics(task, points);
+  }
+
+  leaseExpired(reason: LeaseEnd): void {
+    this.#tasks.leaseExpired(reason);
+  }
+}

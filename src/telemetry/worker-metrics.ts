@@ -1,0 +1,85 @@
+import { Gauge, type Registry } from "prom-client";
+import { type Worker, WorkerState } from "../generated/stillhouse/v1/service.js";
+
+/** A worker that is gone is shown as down this long, for an alert to be raised. */
+const DOWN_SHOWN_MS = 900_000;
+
+type Label = "worker" | "host" | "device";
+
+interface Known {
+  readonly labels: Record<Label, string>;
+  /** When it was last there, on the monotonic clock. */
+  presentAtMs: number;
+}
+
+/** The workers and the devices that they compute on, as they are when they are asked for. */
+export class WorkerMetrics {
+  readonly #monotonicMs: () => number;
+  readonly #known = new Map<string, Known>();
+  readonly #up: Gauge<Label>;
+  readonly #busy: Gauge<Label>;
+  readonly #memoryTotal: Gauge<Label>;
+  readonly #memoryUsed: Gauge<Label>;
+  readonly #utilisation: Gauge<Label>;
+
+  /** @param workers those that are there */
+  constructor(registry: Registry, monotonicMs: () => number, workers: () => readonly Worker[]) {
+    this.#monotonicMs = monotonicMs;
+    const gauge = (name: string, help: string, collect?: () => void) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ["worker", "host", "device"] satisfies Label[],
+        registers: [registry],
+        ...(collect ? { collect } : {}),
+      });
+    // The first to be asked fills in all: they stand in the registry in this order.
+    this.#up = gauge("stillhouse_worker_up", "Whether a worker is there.", () =>
+      this.#collect(workers()),
+    );
+    this.#busy = gauge("stillhouse_worker_busy", "Whether a worker has a task.");
+    this.#memoryTotal = gauge(
+      "stillhouse_worker_device_memory_total_bytes",
+      "Memory of the device of a worker.",
+    );
+    this.#memoryUsed = gauge(
+      "stillhouse_worker_device_memory_used_bytes",
+      "Memory in use on the device of a worker, by whomever.",
+    );
+    this.#utilisation = gauge(
+      "stillhouse_worker_device_utilisation_ratio",
+      "Share of the device of a worker that is busy.",
+    );
+  }
+
+  #collect(workers: readonly Worker[]): void {
+    const nowMs = this.#monotonicMs();
+    for (const gauge of [this.#up, this.#busy, this.#memoryTotal, this.#memoryUsed]) gauge.reset();
+    this.#utilisation.reset();
+    const present = workers.filter(({ state }) => state !== WorkerState.WORKER_STATE_STARTING);
+    for (const worker of present) this.#show(worker, nowMs);
+    this.#showGone(new Set(present.map(({ id }) => id)), nowMs);
+  }
+
+  #show(worker: Worker, nowMs: number): void {
+    const labels = { worker: worker.id, host: worker.host, device: worker.device };
+    const leaves = worker.state === WorkerState.WORKER_STATE_DRAINING;
+    // Who was told to leave is not missed.
+    if (leaves) this.#known.delete(worker.id);
+    else this.#known.set(worker.id, { labels, presentAtMs: nowMs });
+    this.#up.set(labels, 1);
+    this.#busy.set(labels, worker.taskId === "" ? 0 : 1);
+    if (worker.memoryTotalBytes === 0n) return;
+    this.#memoryTotal.set(labels, Number(worker.memoryTotalBytes));
+    this.#memoryUsed.set(labels, Number(worker.memoryUsedBytes));
+    this.#utilisation.set(labels, worker.utilisation);
+  }
+
+  #showGone(present: ReadonlySet<string>, nowMs: number): void {
+    for (const [id, { labels, presentAtMs }] of this.#known) {
+      if (present.has(id)) continue;
+      if (nowMs - presentAtMs > DOWN_SHOWN_MS) this.#known.delete(id);
+      else this.#up.set(labels, 0);
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { quickSpec, resolvedSpec } from "../fixtures/experiments.js";
+import { ask, type SentEvent, sentEvents } from "../fixtures/http-client.js";
+import { OpenApiChecker } from "../fixtures/openapi-checker.js";
+import { TestPlane } from "./test-plane.js";
+
+const HTTP = { http: { host: "127.0.0.1", port: 0 } };
+const EXPERIMENTS = "/api/v1/experiments";
+
+async function collected(events: AsyncGenerator<SentEvent, void>): Promise<SentEvent[]> {
+  const all: SentEvent[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+describe("the HTTP interface", { timeout: 30_000 }, () => {
+  it("has a description that is valid OpenAPI, and answers as it says", async (test) => {
+    const plane = await TestPlane.start(test, HTTP);
+    const { httpAddress } = plane.plane;
+    const described = await ask(httpAddress, "GET", "/api/v1/openapi.json");
+    const { valid, errors } = await new Validator().validate(described.body);
+    assert.ok(valid, JSON.stringify(errors));
+    const checker = new OpenApiChecker(described.body);
+
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const asked = new Set<string>();
+    const check = async (operation: string, path: string, body?: unknown) => {
+      asked.add(operation);
+      const [method = ""] = operation.split(" ");
+      const answer = await ask(httpAddress, method.toUpperCase(), path, { body });
+      const { status, mediaType } = answer;
+      assert.deepEqual(checker.faults(operation, status, mediaType, answer.body), [], path);
+      return answer;
+    };
+    const experiment = `${EXPERIMENTS}/${id}`;
+    await worker.finishNext();
+    await worker.finishNext();
+    await plane.ended(id);
+    await worker.send({ $case: "goodbye", value: {} });
+
+    const found = await check(`get ${EXPERIMENTS}/{id}`, experiment);
+    assert.equal(found.body.experiment.state, "STATE_SUCCEEDED");
+    assert.equal(found.body.experiment.tasks[1].result.learners.inits[0].accuracy, 0.9);
+    assert.equal((await check(`get ${EXPERIMENTS}/{id}`, `${EXPERIMENTS}/nope`)).status, 404);
+    const listed = await check(`get ${EXPERIMENTS}`, `${EXPERIMENTS}?page_size=1`);
+    assert.deepEqual(
+      listed.body.experiments.map((each: { id: string }) => each.id),
+      [id],
+    );
+    const draftOf = (seed: number) => resolvedSpec((draft) => Object.assign(draft, { seed }));
+    const spec = ExperimentSpec.toJSON(draftOf(8));
+    const made = await check(`post ${EXPERIMENTS}`, EXPERIMENTS, { spec, request_id: "r" });
+    assert.equal(made.status, 200, made.text);
+    const again = await check(`post ${EXPERIMENTS}`, EXPERIMENTS, { spec, request_id: "r" });
+    assert.equal(again.body.experiment.id, made.body.experiment.id);
+    const other = `${EXPERIMENTS}/${made.body.experiment.id}`;
+    const cancelled = await check(`post ${EXPERIMENTS}/{id}:cancel`, `${other}:cancel`);
+    assert.equal(cancelled.body.experiment.state, "STATE_CANCELLED");
+    const resumed = await check(`post ${EXPERIMENTS}/{id}:resume`, `${other}:resume`);
+    assert.equal(resumed.body.experiment.state, "STATE_QUEUED");
+    const conflict = await check(`post ${EXPERIMENTS}/{id}:cancel`, `${experiment}:cancel`);
+    assert.equal(conflict.status, 409);
+    // There is no Python here to ask.
+    const draft = { seed: 3 };
+    const asks = await check(`post ${EXPERIMENTS}:resolve`, `${EXPERIMENTS}:resolve`, { draft });
+    assert.equal(asks.body.error.kind, "FAILURE_KIND_ENVIRONMENT");
+    const events = await check(`get ${EXPERIMENTS}/{id}/events`, `${experiment}/events`);
+    assert.equal(events.status, 200);
+    const settings = await check("get /api/v1/settings", "/api/v1/settings");
+    const rate = settings.body.settings.find((each: { flag: string }) => each.flag === "inner-lr");
+    assert.deepEqual(rate.default.study, { "inner.lr": 0.5 });
+    await check("get /api/v1/whoami", "/api/v1/whoami");
+    await check("get /api/v1/openapi.json", "/api/v1/openapi.json");
+    assert.equal((await check("get /healthz", "/healthz")).status, 200);
+    assert.equal((await check("get /readyz", "/readyz")).status, 200);
+    const metrics = await check("get /metrics", "/metrics");
+    assert.match(metrics.text, /^stillhouse_queue_tasks\{kind="distill"\} 1$/m);
+    assert.deepEqual([...asked].sort(), checker.operations.sort());
+  });
+
+  it("refuses what it does not know, and names the field", async (test) => {
+    const { plane } = await TestPlane.start(test, HTTP);
+    const spec = ExperimentSpec.toJSON(resolvedSpec()) as Record<string, object>;
+    const cases: [path: string, body: unknown, field: string, message: RegExp][] = [
+      [`${EXPERIMENTS}:resolve`, { draft: { sed: 3 } }, "sed", /did you mean seed/],
+      [
+        `${EXPERIMENTS}:resolve`,
+        { draft: { inner: { lr: "0.1" } } },
+        "inner.lr",
+        /number, got 0\.1/,
+      ],
+      [`${EXPERIMENTS}:resolve`, { draft: { seed: 1.5 } }, "seed", /integer, got 1\.5/],
+      [`${EXPERIMENTS}:resolve`, { draft: { preset: "STUDY" } }, "preset", /PRESET_STUDY/],
+      [`${EXPERIMENTS}:resolve`, { draft: [] }, "draft", /object/],
+      [`${EXPERIMENTS}:resolve`, {}, "draft", /must be set/],
+      [EXPERIMENTS, { spec, requestId: "x" }, "requestId", /did you mean request_id/],
+      [EXPERIMENTS, { spec: { ...spec, inner: { lr: -1 } } }, "inner.steps", /is not set/],
+      [EXPERIMENTS, "{", "", /no valid JSON/],
+    ];
+    for (const [path, body, field, message] of cases) {
+      const { status, body: answer } = await ask(plane.httpAddress, "POST", path, { body });
+      const what = `${path} ${JSON.stringify(body)?.slice(0, 80)}`;
+      assert.equal(status, 400, what);
+      assert.equal(answer.error.kind, "FAILURE_KIND_INVALID", what);
+      assert.match(answer.error.message, message);
+      assert.equal(answer.error.field, field, what);
+    }
+    const queries: [query: string, field: string][] = [
+      ["page_size=many", "page_size"],
+      ["page_size=1001", "page_size"],
+      ["page_size=1&page_size=2", "page_size"],
+      ["pagesize=1", "pagesize"],
+    ];
+    for (const [query, field] of queries) {
+      const answer = await ask(plane.httpAddress, "GET", `${EXPERIMENTS}?${query}`);
+      assert.equal(answer.status, 400, query);
+      assert.equal(answer.body.error.field, field);
+    }
+    const large = { draft: { name: "x".repeat(2_000_000) } };
+    const tooLarge = await ask(plane.httpAddress, "POST", `${EXPERIMENTS}:resolve`, {
+      body: large,
+    });
+    assert.equal(tooLarge.status, 413);
+    assert.equal((await ask(plane.httpAddress, "GET", "/api/v1/nope")).status, 404);
+    assert.equal((await ask(plane.httpAddress, "GET", `${EXPERIMENTS}/%ff`)).status, 400);
+  });
+
+  it("sends events without gap or repeat, and goes on after the last one seen", async (test) => {
+    const plane = await TestPlane.start(test, HTTP);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const url = `${plane.plane.httpAddress}${EXPERIMENTS}/${id}/events`;
+    const live = collected(sentEvents(url));
+    await worker.finishNext();
+    await worker.finishNext();
+    const all = await live;
+    assert.equal(all[0]?.data.experiment.id, id);
+    assert.equal(all.at(-1)?.name, "end");
+    const ids = all.flatMap(({ id: sequence }) => (sequence ? [Number(sequence)] : []));
+    assert.deepEqual(
+      ids,
+      ids.map((_, index) => (ids[0] ?? 0) + index),
+    );
+    const middle = String(ids[2]);
+    for (const rest of [
+      await collected(sentEvents(`${url}?after=${middle}`)),
+      await collected(sentEvents(url, { "last-event-id": middle })),
+    ]) {
+      const restIds = rest.flatMap(({ id: sequence }) => (sequence ? [Number(sequence)] : []));
+      // First the experiment as it is, under the sequence that was asked for.
+      assert.deepEqual(restIds, ids.slice(2));
+    }
+    const wrong = await ask(
+      plane.plane.httpAddress,
+      "GET",
+      `${EXPERIMENTS}/${id}/events?after=999`,
+    );
+    assert.equal(wrong.status, 400);
+    assert.match(wrong.body.error.message, /must be at most/);
+  });
+
+  it("tells its watchers that it stops, and is then not ready", async (test) => {
+    const plane = await TestPlane.start(test, HTTP);
+    const { id } = await plane.client.create(quickSpec(), "");
+    const events = sentEvents(`${plane.plane.httpAddress}${EXPERIMENTS}/${id}/events`);
+    assert.equal((await events.next()).value?.data.experiment.id, id);
+    const rest = collected(events);
+    await plane.stop();
+    const last = (await rest).at(-1);
+    assert.equal(last?.name, "failure");
+    assert.equal(last?.data.error.kind, "FAILURE_KIND_UNAVAILABLE");
+    await assert.rejects(ask(plane.plane.httpAddress, "GET", "/readyz"));
+  });
+
+  it("keeps other sites out and asks no other host for anything", async (test) => {
+    const { plane } = await TestPlane.start(test, HTTP);
+    const { httpAddress } = plane;
+    const page = await ask(httpAddress, "GET", "/experiments/some-id");
+    const policy = page.headers["content-security-policy"] ?? "";
+    assert.match(policy, /default-src 'self'/);
+    assert.doesNotMatch(policy, /https?:|\*/);
+    assert.equal(page.headers["x-content-type-options"], "nosniff");
+    assert.equal(page.headers["x-powered-by"], undefined);
+    const origin = "http://evil.example";
+    const foreign = await ask(httpAddress, "POST", `${EXPERIMENTS}/x:cancel`, {
+      headers: { origin },
+    });
+    assert.equal(foreign.status, 403);
+    const own = await ask(httpAddress, "POST", `${EXPERIMENTS}/x:cancel`, {
+      headers: { origin: httpAddress },
+    });
+    assert.equal(own.status, 404);
+    const { port } = new URL(httpAddress);
+    const host = `evil.example:${port}`;
+    const { status } = await ask(httpAddress, "GET", "/healthz", { headers: { host } });
+    assert.equal(status, 403);
+  });
+});

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Registry } from "prom-client";
+import type { ExperimentRecord } from "../../src/experiment/record.js";
+import {
+  cancelExperiment,
+  completeTask,
+  leaseTask,
+  loseTask,
+} from "../../src/experiment/transitions.js";
+import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
+import { Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
+import { Telemetry } from "../../src/telemetry/telemetry.js";
+import { DISTILLED, LEARNERS, NOW, plannedRecord } from "../fixtures/experiments.js";
+
+const HOUR_MS = 3_600_000;
+
+/** A telemetry with a clock of its own. */
+class Measured {
+  nowMs = 0;
+  workers: Worker[] = [];
+  readonly telemetry = new Telemetry({
+    registry: new Registry(),
+    version: "1.2.3",
+    monotonicMs: () => this.nowMs,
+    workers: () => this.workers,
+  });
+
+  /** Tells it of a change and gives what came of it. */
+  step(before: ExperimentRecord, after: ExperimentRecord): ExperimentRecord {
+    this.telemetry.changed(before, after);
+    return after;
+  }
+
+  /** The lines of the metrics whose names begin so, without comments. */
+  async lines(prefix: string): Promise<string[]> {
+    const text = await this.telemetry.text();
+    return text.split("\n").filter((line) => line.startsWith(prefix));
+  }
+
+  async value(series: string): Promise<number | undefined> {
+    const line = (await this.lines(series)).find((each) => each.startsWith(`${series} `));
+    return line === undefined ? undefined : Number(line.split(" ").at(-1));
+  }
+}
+
+describe("the measurements of tasks", () => {
+  it("count what waits and runs, and time both by kind and outcome", async () => {
+    const measured = new Measured();
+    const planned = plannedRecord();
+    measured.telemetry.changed(undefined, planned);
+    assert.equal(await measured.value('stillhouse_queue_tasks{kind="distill"}'), 1);
+    assert.equal(await measured.value('stillhouse_queue_tasks{kind="evaluate"}'), 1);
+    measured.nowMs = 4_000;
+    const leased = measured.step(planned, leaseTask(planned, "ex1-distill", NOW));
+    assert.equal(await measured.value('stillhouse_queue_tasks{kind="distill"}'), 0);
+    assert.equal(await measured.value('stillhouse_running_tasks{kind="distill"}'), 1);
+    assert.equal(await measured.value('stillhouse_queue_wait_seconds_sum{kind="distill"}'), 4);
+    measured.nowMs = 64_000;
+    measured.telemetry.leaseExpired("silent");
+    const lost = measured.step(leased, loseTask(leased, "ex1-distill", "silent", "", NOW));
+    const interrupted = '{kind="distill",outcome="interrupted"}';
+    assert.equal(await measured.value(`stillhouse_task_duration_seconds_sum${interrupted}`), 60);
+    const again = measured.step(lost, leaseTask(lost, "ex1-distill", NOW));
+    assert.equal(await measured.value('stillhouse_task_retries_total{kind="distill"}'), 1);
+    assert.equal(await measured.value('stillhouse_lease_expiries_total{reason="silent"}'), 1);
+    measured.nowMs = 100_000;
+    const done = measured.step(again, completeTask(again, "ex1-distill", DISTILLED, NOW));
+    // An evaluation waits from when there is something to evaluate.
+    measured.nowMs = 101_000;
+    const evaluated = measured.step(done, leaseTask(done, "ex1-evaluate", NOW));
+    assert.equal(await measured.value('stillhouse_queue_wait_seconds_sum{kind="evaluate"}'), 1);
+    measured.step(evaluated, cancelExperiment(evaluated, NOW));
+    assert.equal(await measured.value('stillhouse_queue_tasks{kind="full"}'), 0);
+  });
+});
+
+describe("the measurements of experiments", () => {
+  const distillTask = plannedRecord().tasks[0]?.task;
+
+  it("follow a distillation, and leave an hour after its end", async () => {
+    const measured = new Measured();
+    assert.ok(distillTask);
+    let record = plannedRecord();
+    measured.telemetry.changed(undefined, record);
+    assert.equal(await measured.value("stillhouse_unfinished_experiments"), 1);
+    assert.deepEqual(await measured.lines("stillhouse_experiment_"), []);
+    record = measured.step(record, leaseTask(record, "ex1-distill", NOW));
+    const point = (name: string, step: bigint, value: number) =>
+      MetricPoint.fromPartial({ name, step, value });
+    measured.telemetry.metrics(distillTask, [
+      point("outer_loss", 1n, 0.7),
+      point("seconds_inner", 1n, 0.5),
+      point("seconds_outer", 1n, 0.25),
+      point("outer_loss", 2n, 0.6),
+      point("validation_accuracy", 2n, 0.8),
+    ]);
+    assert.equal(await measured.value("stillhouse_outer_steps_total"), 2);
+    assert.equal(await measured.value("stillhouse_outer_step_seconds_sum"), 0.75);
+    assert.equal(await measured.value("stillhouse_outer_step_seconds_count"), 1);
+    const phase = 'stillhouse_outer_step_phase_seconds_total{phase="inner"}';
+    assert.equal(await measured.value(phase), 0.5);
+    const ofIt = '{experiment="ex1"}';
+    assert.equal(await measured.value(`stillhouse_experiment_outer_loss${ofIt}`), 0.6);
+    assert.equal(
+      await measured.value(`stillhouse_experiment_validation_accuracy_ratio${ofIt}`),
+      0.8,
+    );
+    for (const { task } of record.tasks.slice(1)) {
+      record = measured.step(record, leaseTask(record, task.id, NOW));
+    }
+    for (const { task } of record.tasks) {
+      const result = task.id.endsWith("distill") ? DISTILLED : LEARNERS;
+      record = measured.step(record, completeTask(record, task.id, result, NOW));
+    }
+    const finished = 'stillhouse_experiments_finished_total{state="succeeded"}';
+    assert.equal(await measured.value(finished), 1);
+    assert.equal(await measured.value("stillhouse_unfinished_experiments"), 0);
+    const accuracy = 'stillhouse_experiment_accuracy_ratio{experiment="ex1",learners="distilled"}';
+    assert.equal(await measured.value(accuracy), 0.9);
+    measured.nowMs += HOUR_MS - 1;
+    assert.equal(await measured.value(accuracy), 0.9);
+    measured.nowMs += 2;
+    assert.deepEqual(await measured.lines("stillhouse_experiment_"), []);
+  });
+
+  it("stay bounded, however many there are", async () => {
+    const measured = new Measured();
+    for (let number = 0; number < 600; number++) {
+      const planned = plannedRecord(`ex${number}`);
+      measured.telemetry.changed(undefined, planned);
+      measured.step(planned, leaseTask(planned, `ex${number}-distill`, NOW));
+    }
+    assert.equal((await measured.lines("stillhouse_experiment_info")).length, 500);
+    assert.equal(await measured.value("stillhouse_unfinished_experiments"), 600);
+  });
+});
+
+describe("the measurements of workers", () => {
+  const labels = '{worker="w1",host="h",device="cuda:0"}';
+  const worker = (state: WorkerState) =>
+    Worker.fromPartial({
+      id: "w1",
+      host: "h",
+      device: "cuda:0",
+      state,
+      taskId: "t",
+      memoryTotalBytes: 100n,
+      memoryUsedBytes: 40n,
+      utilisation: 0.5,
+    });
+
+  it("show one that is gone as down for a while, unless it was told to leave", async () => {
+    const measured = new Measured();
+    measured.workers = [worker(WorkerState.WORKER_STATE_BUSY)];
+    assert.equal(await measured.value(`stillhouse_worker_up${labels}`), 1);
+    assert.equal(await measured.value(`stillhouse_worker_busy${labels}`), 1);
+    assert.equal(await measured.value(`stillhouse_worker_device_memory_used_bytes${labels}`), 40);
+    assert.equal(await measured.value(`stillhouse_worker_device_utilisation_ratio${labels}`), 0.5);
+    measured.workers = [];
+    assert.equal(await measured.value(`stillhouse_worker_up${labels}`), 0);
+    assert.deepEqual(await measured.lines("stillhouse_worker_device"), []);
+    measured.nowMs += HOUR_MS;
+    assert.deepEqual(await measured.lines("stillhouse_worker_up"), []);
+    measured.workers = [worker(WorkerState.WORKER_STATE_DRAINING)];
+    assert.equal(await measured.value(`stillhouse_worker_up${labels}`), 1);
+    measured.workers = [];
+    assert.deepEqual(await measured.lines("stillhouse_worker_up"), []);
+  });
+});
