@@ -6,6 +6,7 @@ import { artifactService } from "./api/grpc/artifact-service.js";
 import { experimentService } from "./api/grpc/experiment-service.js";
 import { GrpcServer } from "./api/grpc/server.js";
 import { httpApp } from "./api/http/app.js";
+import { artifactRoutes } from "./api/http/routes/artifact-routes.js";
 import { experimentRoutes } from "./api/http/routes/experiment-routes.js";
 import { systemRoutes } from "./api/http/routes/system-routes.js";
 import { type HttpAddress, HttpServer } from "./api/http/server.js";
@@ -13,6 +14,7 @@ import { FailureKind, StillhouseError } from "./errors.js";
 import { Dispatcher } from "./experiment/dispatcher.js";
 import { EventFeed } from "./experiment/event-feed.js";
 import { Experiments } from "./experiment/experiments.js";
+import { Inspections } from "./experiment/inspections.js";
 import { DEFAULT_TIMINGS, Leases, type Timings } from "./experiment/leases.js";
 import { Ledger } from "./experiment/ledger.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
@@ -231,9 +233,12 @@ class RunningControlPlane implements ControlPlane {
   #makeHttpApp({ host }: HttpAddress) {
     const { log, version = "" } = this.#options;
     const telemetry = this.#telemetry;
+    const { experiments, artifacts } = this.#store;
+    const inspections = new Inspections(experiments, artifacts, this.#inspector);
     return httpApp({
       routes: [
         ...experimentRoutes(this.#experiments, log),
+        ...artifactRoutes({ store: experiments, artifacts, inspections }),
         ...systemRoutes(() => this.#experiments.refusal, telemetry),
       ],
       dashboard: DASHBOARD,

@@ -25,8 +25,7 @@ export function openArtifactFile(
   { store, artifacts }: ArtifactFileParts,
   { artifactId, fileName, offset, length }: DownloadArtifactRequest,
 ): OpenedFile {
-  const file = store.findArtifact(artifactId)?.files.find(({ name }) => name === fileName);
-  if (file === undefined) throw missing(artifactId, fileName);
+  const file = artifactFile(store, artifactId, fileName);
   if (offset > file.size) {
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_INVALID,
@@ -38,6 +37,17 @@ export function openArtifactFile(
   const wanted = length === 0n || length > rest ? rest : length;
   const bytes = artifacts.read(artifactId, fileName, Number(offset), Number(wanted));
   return { file, bytes };
+}
+
+/** Throws NOT_FOUND for a file that no stored result tells of. */
+export function artifactFile(
+  store: Pick<ExperimentStore, "findArtifact">,
+  artifactId: string,
+  fileName: string,
+): ArtifactFile {
+  const file = store.findArtifact(artifactId)?.files.find(({ name }) => name === fileName);
+  if (file === undefined) throw missing(artifactId, fileName);
+  return file;
 }
 
 function missing(artifactId: string, fileName: string): StillhouseError {

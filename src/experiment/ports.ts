@@ -123,10 +123,17 @@ export interface ArtifactStore {
   remove(artifactId: string): void;
 }
 
-/** What is asked of Python before an experiment runs. */
+/** What is asked of Python. */
 export interface Inspector {
   /** Fetches what is not there yet, then describes data set, model and device of a draft. */
   describe(draft: ExperimentSpec): Promise<Facts>;
+  /**
+   * What distilled data holds, as JSON: nearest tokens, labels, attention, rates.
+   *
+   * @param path folder of the artifact
+   * @param top nearest tokens a position
+   */
+  inspect(path: string, top: number): Promise<unknown>;
 }
 
 /** How a worker process of this machine ended. */

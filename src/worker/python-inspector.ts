@@ -42,6 +42,10 @@ export class PythonInspector implements Inspector {
     return factsOf(await this.#options.bridge.ask("describe", request));
   }
 
+  inspect(path: string, top: number): Promise<unknown> {
+    return this.#options.bridge.ask("artifact", { path, top });
+  }
+
   /** Ends a download that runs. */
   stop(): void {
     this.#stop.abort();

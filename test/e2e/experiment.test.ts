@@ -50,6 +50,7 @@ describe("an experiment", () => {
       "distilled.safetensors",
       "manifest.json",
     ]);
+    assert.equal(stderr.match(/Dashboard http:\/\/127\.0\.0\.1:\d+/g)?.length, 1, stderr);
     assert.match(stderr, /Data set +colours: train 96, validation 16, test 24 rows, 2 classes/);
     assert.match(stderr, /Preset +cpu, but .*sl unrestricted, al cls/);
     assert.ok(!stderr.includes("\u001b"), "colour in a pipe");

@@ -6,6 +6,7 @@ import { StillhouseClient } from "../../src/api/client.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { initSeeds } from "../../src/experiment/init-seeds.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { failureOf, quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { hasState, states, TestPlane } from "./test-plane.js";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { ask, type SentEvent, sentEvents } from "../fixtures/http-client.js";
@@ -64,7 +65,26 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
     assert.equal(resumed.body.experiment.state, "STATE_QUEUED");
     const conflict = await check(`post ${EXPERIMENTS}/{id}:cancel`, `${experiment}:cancel`);
     assert.equal(conflict.status, 409);
+    await check(`post ${EXPERIMENTS}/{id}:cancel`, `${other}:cancel`);
+    const retried = await check(`post ${EXPERIMENTS}/{id}:retry`, `${other}:retry`);
+    assert.equal(retried.body.experiment.state, "STATE_QUEUED");
+    const compared = await check(
+      `get ${EXPERIMENTS}:compare`,
+      `${EXPERIMENTS}:compare?id=${id}&id=${made.body.experiment.id}`,
+    );
+    const full = { field: "baseline.full", values: ["off", "on"] };
+    assert.deepEqual(compared.body.differences[0], full);
+    await check(`post ${EXPERIMENTS}/{id}:cancel`, `${other}:cancel`);
+    const removed = await check(`delete ${EXPERIMENTS}/{id}`, other);
+    assert.deepEqual(removed.body, {});
+    const file = "/api/v1/artifacts/{id}/files/{name}";
+    const whole = await check(`get ${file}`, `/api/v1/artifacts/${id}/files/m.json`);
+    assert.equal(whole.text, "{}");
+    await check(`get ${file}`, `/api/v1/artifacts/${id}/files/distilled.safetensors`);
     // There is no Python here to ask.
+    const inspection = "/api/v1/artifacts/{id}/inspection";
+    const seen = await check(`get ${inspection}`, `/api/v1/artifacts/${id}/inspection?top=3`);
+    assert.equal(seen.body.error.kind, "FAILURE_KIND_ENVIRONMENT");
     const draft = { seed: 3 };
     const asks = await check(`post ${EXPERIMENTS}:resolve`, `${EXPERIMENTS}:resolve`, { draft });
     assert.equal(asks.body.error.kind, "FAILURE_KIND_ENVIRONMENT");
@@ -129,6 +149,64 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
     assert.equal((await ask(plane.httpAddress, "GET", `${EXPERIMENTS}/%ff`)).status, 400);
   });
 
+  it("filters and orders what it lists, a page at a time", async (test) => {
+    const plane = await TestPlane.start(test, HTTP);
+    const ids: string[] = [];
+    for (const seed of [1, 2, 3]) ids.push((await plane.client.create(quickSpec(seed), "")).id);
+    await plane.client.cancel(ids[1] ?? "");
+    const list = async (query: string) => {
+      const { status, body, text } = await ask(
+        plane.plane.httpAddress,
+        "GET",
+        `${EXPERIMENTS}?${query}`,
+      );
+      assert.equal(status, 200, text);
+      return { ids: body.experiments?.map(({ id }: { id: string }) => id), ...body };
+    };
+    assert.deepEqual((await list("state=STATE_QUEUED")).ids, [ids[2], ids[0]]);
+    assert.deepEqual(
+      (await list("state=STATE_QUEUED&state=STATE_CANCELLED")).ids,
+      ids.toReversed(),
+    );
+    assert.deepEqual((await list(`text=${ids[1]?.slice(0, 8)}`)).ids, [ids[1]]);
+    const oldest = "order=EXPERIMENT_ORDER_OLDEST_FIRST&page_size=2";
+    const first = await list(oldest);
+    assert.deepEqual(first.ids, ids.slice(0, 2));
+    const next = await list(`${oldest}&page_token=${encodeURIComponent(first.next_page_token)}`);
+    assert.deepEqual(next.ids, ids.slice(2));
+    assert.equal(next.next_page_token, undefined);
+  });
+
+  it("gives a part of a file, and nothing to who has it already", async (test) => {
+    const plane = await TestPlane.start(test, HTTP);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const artifact = await worker.upload(assign, { "d.bin": "0123456789" });
+    const result = TaskResult.fromPartial({ kind: { $case: "distill", value: { artifact } } });
+    await worker.reported(assign, { $case: "result", value: result });
+    const path = `/api/v1/artifacts/${id}/files/d.bin`;
+    const get = (headers: Record<string, string>) =>
+      ask(plane.plane.httpAddress, "GET", path, { headers });
+    const whole = await get({});
+    assert.equal(whole.text, "0123456789");
+    assert.equal(whole.headers.etag, `"${artifact.files[0]?.sha256}"`);
+    const part = await get({ range: "bytes=2-4" });
+    assert.deepEqual([part.status, part.text], [206, "234"]);
+    assert.equal(part.headers["content-range"], "bytes 2-4/10");
+    const resumed = await get({ range: "bytes=8-", "if-range": String(whole.headers.etag) });
+    assert.deepEqual([resumed.status, resumed.text], [206, "89"]);
+    const changed = await get({ range: "bytes=8-", "if-range": '"other"' });
+    assert.deepEqual([changed.status, changed.text], [200, "0123456789"]);
+    assert.equal((await get({ range: "bytes=20-" })).status, 416);
+    assert.equal((await get({ "if-none-match": String(whole.headers.etag) })).status, 304);
+    for (const name of ["nope.bin", "..%2f..%2fstillhouse.db", "%2e%2e", ".hidden"]) {
+      const other = await ask(plane.plane.httpAddress, "GET", path.replace("d.bin", name));
+      assert.equal(other.status, 404, name);
+      assert.equal(other.body.error.kind, "FAILURE_KIND_NOT_FOUND", name);
+    }
+  });
+
   it("sends events without gap or repeat, and goes on after the last one seen", async (test) => {
     const plane = await TestPlane.start(test, HTTP);
     const worker = await plane.worker();
@@ -180,7 +258,7 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
     const { plane } = await TestPlane.start(test, HTTP);
     const { httpAddress } = plane;
     const page = await ask(httpAddress, "GET", "/experiments/some-id");
-    const policy = page.headers["content-security-policy"] ?? "";
+    const policy = String(page.headers["content-security-policy"]);
     assert.match(policy, /default-src 'self'/);
     assert.doesNotMatch(policy, /https?:|\*/);
     assert.equal(page.headers["x-content-type-options"], "nosniff");

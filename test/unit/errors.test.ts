@@ -20,6 +20,21 @@ test("every kind of failure has a gRPC status that gRPC knows", () => {
   assert.equal(SURFACES[FailureKind.FAILURE_KIND_CANCELLED].grpcStatus, status.CANCELLED);
 });
 
+test("every kind of failure has an HTTP status of an error", () => {
+  const expected: Partial<Record<FailureKind, number>> = {
+    [FailureKind.FAILURE_KIND_INVALID]: 400,
+    [FailureKind.FAILURE_KIND_NOT_FOUND]: 404,
+    [FailureKind.FAILURE_KIND_CONFLICT]: 409,
+    [FailureKind.FAILURE_KIND_INTERNAL]: 500,
+    [FailureKind.FAILURE_KIND_UNAVAILABLE]: 503,
+  };
+  for (const kind of Object.values(FailureKind)) {
+    const { httpStatus } = SURFACES[kind];
+    assert.ok(httpStatus >= 400 && httpStatus < 600, `${kind} has ${httpStatus}`);
+    assert.equal(httpStatus, expected[kind] ?? httpStatus);
+  }
+});
+
 test("exit codes are 2 for usage, 3 for no server, 130 for cancelled and 1 for all else", () => {
   const special: Partial<Record<FailureKind, number>> = {
     [FailureKind.FAILURE_KIND_INVALID]: 2,

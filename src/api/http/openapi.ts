@@ -55,7 +55,8 @@ function operation(route: Route): JsonSchema {
 }
 
 /** "ExperimentService/CancelExperiment" → "cancelExperiment"; "/api/v1/whoami" → "getWhoami". */
-function operationId({ rpc, method, path }: Route): string {
+function operationId({ operation, rpc, method, path }: Route): string {
+  if (operation !== undefined) return operation;
   const name = rpc?.split("/").at(-1);
   if (name !== undefined) return name.slice(0, 1).toLowerCase() + name.slice(1);
   const words = path.replace("/api/v1", "").split(/\W+/).filter(Boolean);

@@ -31,8 +31,10 @@ export interface Route {
   /** Parts in braces are variable, as in "/api/v1/experiments/{id}:cancel". */
   readonly path: string;
   readonly summary: string;
-  /** The gRPC method of the same meaning, such as "ExperimentService/CancelExperiment". */
+  /** The gRPC method that gives the same, such as "ExperimentService/CancelExperiment". */
   readonly rpc?: string;
+  /** Its name in the description where that is not the one of `rpc`. */
+  readonly operation?: string;
   readonly query?: z.ZodObject;
   /** Name of the message in the body. */
   readonly body?: string;
@@ -42,6 +44,13 @@ export interface Route {
     response: Response,
     request: Request,
   ) => unknown;
+}
+
+export function message<Message>(
+  name: string,
+  { fromJSON, toJSON }: Omit<MessageType<Message>, "name">,
+): MessageType<Message> {
+  return { name, fromJSON, toJSON };
 }
 
 /** A route that answers with a message. */

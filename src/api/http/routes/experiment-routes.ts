@@ -1,24 +1,41 @@
 import { z } from "zod";
-import { FailureKind, StillhouseError } from "../../../errors.js";
 import type { Experiments } from "../../../experiment/experiments.js";
 import type { Log } from "../../../experiment/ports.js";
+import { State } from "../../../generated/stillhouse/v1/experiment.js";
 import {
   CancelExperimentResponse,
+  CompareExperimentsResponse,
   CreateExperimentRequest,
   CreateExperimentResponse,
+  DeleteExperimentResponse,
+  ExperimentOrder,
   GetExperimentResponse,
+  ListExperimentsRequest,
   ListExperimentsResponse,
   ResolveExperimentRequest,
   ResolveExperimentResponse,
   ResumeExperimentResponse,
+  RetryExperimentResponse,
 } from "../../../generated/stillhouse/v1/service.js";
 import { invalid } from "../../../spec/invalid.js";
 import { sendEvents } from "../event-stream.js";
-import { count, text, uint64 } from "../query.js";
-import { type MessageType, messageRoute, type Route } from "../route.js";
+import { count, named, repeated, text, uint64 } from "../query.js";
+import { message, messageRoute, type Route } from "../route.js";
 
 const EXPERIMENTS = "/api/v1/experiments";
 const EXPERIMENT = `${EXPERIMENTS}/{id}`;
+
+const listQuery = z.object({
+  page_size: count(0, 1000, 100),
+  page_token: text.describe("Of the page before, with the same filter and order."),
+  state: repeated(named(State)).describe("Any of these."),
+  dataset: text,
+  model: text,
+  owner: text,
+  sweep_id: text,
+  text: text.describe("Part of the id or the name, in any case."),
+  order: named(ExperimentOrder).default(ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST),
+});
 
 const eventsQuery = z.object({
   after: uint64.describe(
@@ -29,49 +46,88 @@ const eventsQuery = z.object({
 /** ExperimentService of the protos over HTTP. */
 export function experimentRoutes(experiments: Experiments, log: Log): Route[] {
   return [
+    ...collectionRoutes(experiments),
+    ...lifeRoutes(experiments),
+    eventsRoute(experiments, log),
+  ];
+}
+
+function collectionRoutes(experiments: Experiments): Route[] {
+  return [
     messageRoute({
       method: "get",
       path: EXPERIMENTS,
       rpc: "ExperimentService/ListExperiments",
-      summary: "Experiments, newest first, a page at a time.",
-      query: z.object({ page_size: count(0, 1000, 100), page_token: text }),
-      answer: type("ListExperimentsResponse", ListExperimentsResponse),
-      handle: ({ query }) => experiments.list(query.page_size, query.page_token),
+      summary: "Experiments that fit a filter, a page at a time.",
+      query: listQuery,
+      answer: message("ListExperimentsResponse", ListExperimentsResponse),
+      handle: ({ query: { page_size, page_token, state, order, sweep_id, ...filter } }) =>
+        experiments.list(
+          ListExperimentsRequest.fromPartial({
+            pageSize: page_size,
+            pageToken: page_token,
+            filter: { ...filter, sweepId: sweep_id, states: state as State[] },
+            order: order as ExperimentOrder,
+          }),
+        ),
     }),
     messageRoute({
       method: "post",
       path: EXPERIMENTS,
       rpc: "ExperimentService/CreateExperiment",
       summary: "Stores a resolved experiment and queues its tasks.",
-      body: type("CreateExperimentRequest", CreateExperimentRequest),
-      answer: type("CreateExperimentResponse", CreateExperimentResponse),
-      handle: ({ body: { spec, requestId, reuseAfter } }) => ({
-        experiment: experiments.create(given(spec, "spec"), requestId, reuseAfter),
-      }),
+      body: message("CreateExperimentRequest", CreateExperimentRequest),
+      answer: message("CreateExperimentResponse", CreateExperimentResponse),
+      handle: ({ body }) => ({ experiment: experiments.create(body) }),
     }),
     messageRoute({
       method: "post",
       path: `${EXPERIMENTS}:resolve`,
       rpc: "ExperimentService/ResolveExperiment",
       summary: "Fills in a draft from its preset and from what is found; stores nothing.",
-      body: type("ResolveExperimentRequest", ResolveExperimentRequest),
-      answer: type("ResolveExperimentResponse", ResolveExperimentResponse),
-      handle: ({ body: { draft } }) => experiments.resolve(given(draft, "draft")),
+      body: message("ResolveExperimentRequest", ResolveExperimentRequest),
+      answer: message("ResolveExperimentResponse", ResolveExperimentResponse),
+      handle: ({ body }) => experiments.resolve(body),
     }),
+    messageRoute({
+      method: "get",
+      path: `${EXPERIMENTS}:compare`,
+      rpc: "ExperimentService/CompareExperiments",
+      summary: "Settings that differ, and how much better one is than the first.",
+      query: z.object({ id: repeated(z.string()).describe("2 to 100 experiments.") }),
+      answer: message("CompareExperimentsResponse", CompareExperimentsResponse),
+      handle: ({ query }) => experiments.compare({ experimentIds: query.id }),
+    }),
+  ];
+}
+
+function lifeRoutes(experiments: Experiments): Route[] {
+  return [
     messageRoute({
       method: "get",
       path: EXPERIMENT,
       rpc: "ExperimentService/GetExperiment",
       summary: "An experiment with its tasks and results.",
-      answer: type("GetExperimentResponse", GetExperimentResponse),
+      answer: message("GetExperimentResponse", GetExperimentResponse),
       handle: ({ path: { id = "" } }) => experiments.get(id),
+    }),
+    messageRoute({
+      method: "delete",
+      path: EXPERIMENT,
+      rpc: "ExperimentService/DeleteExperiment",
+      summary: "Removes an experiment that has ended, with its events and metrics.",
+      answer: message("DeleteExperimentResponse", DeleteExperimentResponse),
+      handle: ({ path: { id = "" } }) => {
+        experiments.delete(id);
+        return {};
+      },
     }),
     messageRoute({
       method: "post",
       path: `${EXPERIMENT}:cancel`,
       rpc: "ExperimentService/CancelExperiment",
       summary: "Stops the running tasks after a checkpoint; answers when none runs any more.",
-      answer: type("CancelExperimentResponse", CancelExperimentResponse),
+      answer: message("CancelExperimentResponse", CancelExperimentResponse),
       handle: async ({ path: { id = "" } }) => ({ experiment: await experiments.cancel(id) }),
     }),
     messageRoute({
@@ -79,10 +135,17 @@ export function experimentRoutes(experiments: Experiments, log: Log): Route[] {
       path: `${EXPERIMENT}:resume`,
       rpc: "ExperimentService/ResumeExperiment",
       summary: "Queues what is not yet done, from the last checkpoint.",
-      answer: type("ResumeExperimentResponse", ResumeExperimentResponse),
+      answer: message("ResumeExperimentResponse", ResumeExperimentResponse),
       handle: ({ path: { id = "" } }) => ({ experiment: experiments.resume(id) }),
     }),
-    eventsRoute(experiments, log),
+    messageRoute({
+      method: "post",
+      path: `${EXPERIMENT}:retry`,
+      rpc: "ExperimentService/RetryExperiment",
+      summary: "Queues what failed or was cancelled anew, without its checkpoints.",
+      answer: message("RetryExperimentResponse", RetryExperimentResponse),
+      handle: ({ path: { id = "" } }) => ({ experiment: experiments.retry(id) }),
+    }),
   ];
 }
 
@@ -95,8 +158,9 @@ function eventsRoute(experiments: Experiments, log: Log): Route {
     query: eventsQuery,
     answer: { content: { "text/event-stream": { type: "string" } } },
     handle: async ({ path: { id = "" }, query }, response, request) => {
-      const after = sequenceOf(request.get("Last-Event-ID") ?? (query.after as string));
-      await sendEvents(response, log, (signal) => experiments.watch(id, after, signal));
+      const afterSequence = sequenceOf(request.get("Last-Event-ID") ?? String(query.after));
+      const asked = { experimentId: id, afterSequence };
+      await sendEvents(response, log, (signal) => experiments.watch(asked, signal));
     },
   };
 }
@@ -104,16 +168,4 @@ function eventsRoute(experiments: Experiments, log: Log): Route {
 function sequenceOf(raw: string): bigint {
   if (/^\d{1,19}$/.test(raw)) return BigInt(raw);
   throw invalid("after", `Last-Event-ID must be a whole number, got ${JSON.stringify(raw)}`);
-}
-
-function type<Message>(
-  name: string,
-  code: Omit<MessageType<Message>, "name">,
-): MessageType<Message> {
-  return { name, fromJSON: code.fromJSON, toJSON: code.toJSON };
-}
-
-function given<Message>(message: Message | undefined, field: string): Message {
-  if (message !== undefined) return message;
-  throw new StillhouseError(FailureKind.FAILURE_KIND_INVALID, `${field} must be set`, { field });
 }
