@@ -9,7 +9,7 @@ import { httpApp } from "./api/http/app.js";
 import { artifactRoutes } from "./api/http/routes/artifact-routes.js";
 import { experimentRoutes } from "./api/http/routes/experiment-routes.js";
 import { systemRoutes } from "./api/http/routes/system-routes.js";
-import { type HttpAddress, HttpServer } from "./api/http/server.js";
+import { type HttpPort, HttpServer } from "./api/http/server.js";
 import { FailureKind, StillhouseError } from "./errors.js";
 import { Dispatcher } from "./experiment/dispatcher.js";
 import { EventFeed } from "./experiment/event-feed.js";
@@ -20,6 +20,7 @@ import { Ledger } from "./experiment/ledger.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
+import { isLoopback } from "./security/network.js";
 import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
 import { homePaths } from "./store/home.js";
 import type { HomeLock } from "./store/home-lock.js";
@@ -64,8 +65,8 @@ export interface ControlPlaneOptions {
    */
   readonly adopt?: readonly string[];
   readonly timings?: Partial<Timings>;
-  /** Where HTTP answers; absent: nowhere. */
-  readonly http?: HttpAddress;
+  /** Where HTTP answers, on the same host; absent: nowhere. */
+  readonly http?: HttpPort;
   /** Shown with the measurements and the description of HTTP. */
   readonly version?: string;
 }
@@ -77,7 +78,7 @@ export interface ControlPlane {
   readonly workerAddress: string;
   /** Folder of keys for clients of this machine; they are good until the control plane stops. */
   readonly clientKeys: string;
-  /** Where HTTP answers and the dashboard is, http://HOST:PORT; empty for nowhere. */
+  /** Where HTTP answers and the dashboard is, such as http://HOST:PORT; empty for nowhere. */
   readonly httpAddress: string;
   /** Experiments of an earlier process that were not adopted. */
   readonly setAside: readonly string[];
@@ -158,7 +159,7 @@ class RunningControlPlane implements ControlPlane {
       artifactService(this.#dispatcher, store.experiments, store.artifacts, log),
       security,
     );
-    this.#http = options.http && new HttpServer(this.#makeHttpApp(options.http));
+    this.#http = options.http && new HttpServer(this.#makeHttpApp(), security);
   }
 
   get clientKeys(): string {
@@ -170,7 +171,7 @@ class RunningControlPlane implements ControlPlane {
     this.address = await this.#server.listen(host);
     this.workerAddress = await this.#workers.listen(this.#dispatcher, host, this.address);
     this.setAside = this.#ledger.load((id) => adopt === undefined || adopt.includes(id));
-    if (this.#http && http) this.httpAddress = await this.#http.listen(http);
+    if (this.#http && http) this.httpAddress = await this.#http.listen(host, http);
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();
     lock.announce(this.address, this.clientKeys);
@@ -230,8 +231,8 @@ class RunningControlPlane implements ControlPlane {
     });
   }
 
-  #makeHttpApp({ host }: HttpAddress) {
-    const { log, version = "" } = this.#options;
+  #makeHttpApp() {
+    const { log, version = "", host = LOOPBACK } = this.#options;
     const telemetry = this.#telemetry;
     const { experiments, artifacts } = this.#store;
     const inspections = new Inspections(experiments, artifacts, this.#inspector);
@@ -244,7 +245,8 @@ class RunningControlPlane implements ControlPlane {
       dashboard: DASHBOARD,
       version,
       log,
-      isLoopback: LOOPBACK.test(host),
+      security: this.#security,
+      isLoopback: isLoopback(host),
       onAnswer: (...answer) => telemetry.requests.answered(...answer),
     });
   }

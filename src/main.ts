@@ -23,7 +23,7 @@ import { type Inspection, PythonBridge } from "./worker/bridge.js";
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Where the dashboard of a command is, unless another one is there already. */
-const HTTP = { host: "127.0.0.1", port: 8420, orAnyPort: true };
+const HTTP = { port: 8420, orAnyPort: true };
 /** One worker uses all cores of a CPU, and a second one on the same device would only wait. */
 const NUM_WORKERS = 1;
 /** Exit code of what was ended by Ctrl-C. */

@@ -8,7 +8,7 @@ import { ask, type SentEvent, sentEvents } from "../fixtures/http-client.js";
 import { OpenApiChecker } from "../fixtures/openapi-checker.js";
 import { TestPlane } from "./test-plane.js";
 
-const HTTP = { http: { host: "127.0.0.1", port: 0 } };
+const HTTP = { http: { port: 0 } };
 const EXPERIMENTS = "/api/v1/experiments";
 
 async function collected(events: AsyncGenerator<SentEvent, void>): Promise<SentEvent[]> {
@@ -98,7 +98,7 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
     assert.equal((await check("get /healthz", "/healthz")).status, 200);
     assert.equal((await check("get /readyz", "/readyz")).status, 200);
     const metrics = await check("get /metrics", "/metrics");
-    assert.match(metrics.text, /^stillhouse_queue_tasks\{kind="distill"\} 1$/m);
+    assert.match(metrics.text, /^stillhouse_experiments_finished_total\{state="succeeded"\} 1$/m);
     assert.deepEqual([...asked].sort(), checker.operations.sort());
   });
 

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { httpApp } from "../../src/api/http/app.js";
 import { HttpServer } from "../../src/api/http/server.js";
+import { openSecurity } from "../../src/security/security.js";
+import { homePaths } from "../../src/store/home.js";
 import { ask } from "../fixtures/http-client.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
@@ -11,9 +13,17 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 
 test("files with a hash in their name are kept for ever, the page is asked for again", async (t) => {
   const dashboard = temporaryFolder(t);
-  const options = { routes: [], version: "1", log: silent, isLoopback: true, onAnswer: () => {} };
+  const security = openSecurity("127.0.0.1", {}, homePaths(temporaryFolder(t)), silent);
+  const options = {
+    security,
+    routes: [],
+    version: "1",
+    log: silent,
+    isLoopback: true,
+    onAnswer: () => {},
+  };
   const server = new HttpServer(httpApp({ ...options, dashboard }));
-  const address = await server.listen({ host: "127.0.0.1", port: 0 });
+  const address = await server.listen("127.0.0.1", { port: 0 });
   afterwards(t, () => server.stop(100));
 
   const unbuilt = await ask(address, "GET", "/");

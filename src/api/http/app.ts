@@ -2,6 +2,8 @@ import compression from "compression";
 import express, { type Express } from "express";
 import { z } from "zod";
 import type { Log } from "../../experiment/ports.js";
+import { GuardedCall } from "../../security/guarded-call.js";
+import type { Security } from "../../security/security.js";
 import { failureHandler, noSuchRoute } from "./failures.js";
 import { describeRoutes } from "./openapi.js";
 import { boundedRate, sameSiteOnly, securityHeaders } from "./protection.js";
@@ -19,6 +21,7 @@ export interface HttpAppOptions {
   readonly dashboard: string;
   readonly version: string;
   readonly log: Log;
+  readonly security: Pick<Security, "authenticator" | "limits" | "audit">;
   /** Is told of each answer that is no stream. */
   readonly onAnswer: (method: string, route: string, status: number, seconds: number) => void;
   /** Whether the server listens on a loopback address only. */
@@ -37,7 +40,8 @@ export function httpApp(options: HttpAppOptions): Express {
   app.use(securityHeaders(), sameSiteOnly(isLoopback), boundedRate(), compression());
   app.use("/api", express.json({ limit: MAX_BODY_BYTES }));
   for (const route of routes) {
-    app[route.method](routerPath(route.path), timed(route, options), handlerOf(route, checks));
+    const handler = handlerOf(route, checks, options.security);
+    app[route.method](routerPath(route.path), timed(route, options), handler);
   }
   app.use("/api", noSuchRoute);
   app.use(dashboardFiles(dashboard));
@@ -54,21 +58,44 @@ function descriptionRoute(
     path: "/api/v1/openapi.json",
     summary: "This description.",
     answer: { type: "object" },
-    handle: (_asked, response) => response.json(description),
+    handle: (_asked, response) => {
+      response.json(description);
+    },
   };
   const description = describeRoutes([...routes, route], schemas, version);
   return route;
 }
 
-function handlerOf(route: Route, checks: BodyChecks): express.RequestHandler {
+/** Lets the call in, checks what it brings, and answers it. */
+function handlerOf(
+  route: Route,
+  checks: BodyChecks,
+  security: HttpAppOptions["security"],
+): express.RequestHandler {
   const query = route.query ?? z.object({});
+  const method = route.rpc === undefined ? route.path : `/stillhouse.v1.${route.rpc}`;
   return async (request, response) => {
     response.set("Cache-Control", "no-cache");
-    const body: unknown = request.body;
-    if (route.body !== undefined) checks.check(route.body, body);
     const path = request.params as Record<string, string>;
-    await route.handle({ path, query: checkQuery(query, request.query), body }, response, request);
+    const call = new GuardedCall(security, { method, from: request.socket.remoteAddress ?? "" });
+    call.about({ experimentId: path.id });
+    response.once("close", () => call.endWith("CANCELLED"));
+    try {
+      const identity = await call.admit(request.get("Authorization"), isStream(route));
+      const body: unknown = request.body;
+      if (route.body !== undefined) checks.check(route.body, body);
+      const asked = { path, query: checkQuery(query, request.query), body, identity };
+      call.about(await route.handle(asked, response, request));
+      call.end();
+    } catch (error) {
+      call.end(error);
+      throw error;
+    }
   };
+}
+
+function isStream({ answer }: Route): boolean {
+  return "content" in answer && "text/event-stream" in (answer.content as object);
 }
 
 function timed(route: Route, { onAnswer }: HttpAppOptions): express.RequestHandler {

@@ -1,5 +1,7 @@
 import type { Request, Response } from "express";
 import type { z } from "zod";
+import type { Identity } from "../../security/identity.js";
+import { withOwner } from "../grpc/guard.js";
 import type { JsonSchema } from "./proto-schema.js";
 
 /** The generated code of a message, with its name in the protos. */
@@ -15,6 +17,7 @@ export interface Asked<Query, Body> {
   readonly path: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly body: Body;
+  readonly identity: Identity;
 }
 
 /** An answer that is no JSON. */
@@ -31,7 +34,10 @@ export interface Route {
   /** Parts in braces are variable, as in "/api/v1/experiments/{id}:cancel". */
   readonly path: string;
   readonly summary: string;
-  /** The gRPC method that gives the same, such as "ExperimentService/CancelExperiment". */
+  /**
+   * The gRPC method that gives the same, such as "ExperimentService/CancelExperiment": who may call
+   * that may come here.
+   */
   readonly rpc?: string;
   /** Its name in the description where that is not the one of `rpc`. */
   readonly operation?: string;
@@ -39,6 +45,7 @@ export interface Route {
   /** Name of the message in the body. */
   readonly body?: string;
   readonly answer: JsonSchema | RawAnswer;
+  /** What it returns, where that is a message, is looked into for the audit log. */
   readonly handle: (
     asked: Asked<Record<string, unknown>, unknown>,
     response: Response,
@@ -70,9 +77,11 @@ export function messageRoute<Answer, Query extends z.ZodObject, Body>(route: {
     ...(body ? { body: body.name } : {}),
     answer: { $ref: `#/components/schemas/${answer.name}` },
     handle: async (asked, response) => {
-      const message = body?.fromJSON(asked.body) as Body;
+      const message = withOwner(body?.fromJSON(asked.body) as Body, asked.identity);
       const given = { ...asked, query: asked.query as z.infer<Query>, body: message };
-      response.json(answer.toJSON(await handle(given)));
+      const answered = await handle(given);
+      response.json(answer.toJSON(answered));
+      return answered;
     },
   };
 }

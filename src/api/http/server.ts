@@ -1,12 +1,14 @@
 import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { FailureKind, StillhouseError } from "../../errors.js";
+import { bracketed, reachable } from "../../security/network.js";
+import type { Security } from "../../security/security.js";
 
 /** Pages hold a stream of events each. */
 const MAX_CONNECTIONS = 2_000;
 
-export interface HttpAddress {
-  readonly host: string;
+export interface HttpPort {
   /** 0 for any that is free. */
   readonly port: number;
   /** Whether any other port will do where another program has this one. */
@@ -15,27 +17,32 @@ export interface HttpAddress {
 
 /** The HTTP server of a control plane. */
 export class HttpServer {
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
 
-  constructor(listener: RequestListener) {
-    this.#server = createServer(listener);
+  /** @param security with keys it speaks TLS alone */
+  constructor(listener: RequestListener, security?: Security) {
+    this.#server = security?.keys
+      ? createTlsServer(tlsOptions(security), listener)
+      : createServer(listener);
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   /**
-   * @returns where it answers, http://HOST:PORT
+   * @param host address to listen on
+   * @returns where this machine reaches it, http://HOST:PORT, or https://HOST:PORT
    * @throws ENVIRONMENT when the port is taken or may not be used
    */
-  async listen({ host, port, orAnyPort = false }: HttpAddress): Promise<string> {
+  async listen(host: string, { port, orAnyPort = false }: HttpPort): Promise<string> {
     try {
       await this.#bind(host, port);
     } catch (thrown) {
       const error = thrown as NodeJS.ErrnoException;
-      if (!orAnyPort || error.code !== "EADDRINUSE") throw cannotListen({ host, port }, error);
+      if (!orAnyPort || error.code !== "EADDRINUSE") throw cannotListen(host, port, error);
       await this.#bind(host, 0);
     }
     const { port: bound } = this.#server.address() as AddressInfo;
-    return `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+    const scheme = this.#server instanceof TlsServer ? "https" : "http";
+    return `${scheme}://${bracketed(reachable(host))}:${bound}`;
   }
 
   #bind(host: string, port: number): Promise<void> {
@@ -59,7 +66,19 @@ export class HttpServer {
   }
 }
 
-function cannotListen({ host, port }: HttpAddress, error: NodeJS.ErrnoException) {
+function tlsOptions({ keys, requiresClientCertificate }: Security) {
+  if (!keys) return {};
+  const { authority, certificate, key } = keys.tls;
+  return {
+    ca: authority,
+    cert: certificate,
+    key,
+    requestCert: requiresClientCertificate,
+    rejectUnauthorized: requiresClientCertificate,
+  };
+}
+
+function cannotListen(host: string, port: number, error: NodeJS.ErrnoException) {
   const reason = error.code === "EADDRINUSE" ? "another program has it" : error.message;
   return new StillhouseError(
     FailureKind.FAILURE_KIND_ENVIRONMENT,

@@ -33,7 +33,9 @@ export function systemRoutes(
       path: "/api/v1/settings",
       summary: "Every setting of an experiment: its flag, its range, its defaults, what it does.",
       answer: z.toJSONSchema(settingsSchema) as JsonSchema,
-      handle: (_asked, response) => response.json(settingsDocument()),
+      handle: (_asked, response) => {
+        response.json(settingsDocument());
+      },
     },
     {
       method: "get",
@@ -43,21 +45,24 @@ export function systemRoutes(
         type: "object",
         properties: {
           name: { type: "string" },
-          role: { enum: ["read", "submit", "admin"] },
+          role: { enum: ["read", "submit", "admin", "worker"] },
           authentication: { enum: ["none", "token"] },
         },
         required: ["name", "role", "authentication"],
         additionalProperties: false,
       },
-      handle: (_asked, response) =>
-        response.json({ name: "", role: "admin", authentication: "none" }),
+      handle: ({ identity: { name, role, authentication } }, response) => {
+        response.json({ name, role, authentication });
+      },
     },
     {
       method: "get",
       path: "/healthz",
       summary: "Whether the process lives.",
       answer: ALIVE,
-      handle: (_asked, response) => response.json({ status: "ok" }),
+      handle: (_asked, response) => {
+        response.json({ status: "ok" });
+      },
     },
     {
       method: "get",
