@@ -7,6 +7,7 @@ import { runBuild } from "./build.mjs";
 import { runChecks, runFormat } from "./check.mjs";
 import { SetupError } from "./failure.mjs";
 import { generatedCode } from "./generated-code.mjs";
+import { runGrafana } from "./grafana.mjs";
 import { setUp } from "./setup.mjs";
 import { runTests } from "./test.mjs";
 
@@ -110,6 +111,12 @@ const COMMANDS = {
     usage: "npm run build",
     bare: true,
     run: runBuild,
+  },
+  grafana: {
+    summary: "write the dashboards of Grafana to docker/grafana/dashboards",
+    usage: "npm run grafana",
+    bare: true,
+    run: runGrafana,
   },
   bench: {
     summary: "run a benchmark",

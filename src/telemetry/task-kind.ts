@@ -1,7 +1,9 @@
 import { BaselineKind, type Task } from "../generated/stillhouse/v1/experiment.js";
 
 /** What a task is for, as a label: of few values, whatever clients ask for. */
-export type TaskKind = "distill" | "evaluate" | "full" | "random" | "untrained" | "other";
+export const TASK_KINDS = ["distill", "evaluate", "full", "random", "untrained"] as const;
+
+export type TaskKind = (typeof TASK_KINDS)[number] | "other";
 
 const BASELINES: Partial<Record<BaselineKind, TaskKind>> = {
   [BaselineKind.BASELINE_KIND_FULL]: "full",

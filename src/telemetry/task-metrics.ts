@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { LeaseEnd } from "../experiment/observer.js";
 import type { ExperimentRecord } from "../experiment/record.js";
 import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
-import { type TaskKind, taskKind } from "./task-kind.js";
+import { TASK_KINDS, type TaskKind, taskKind } from "./task-kind.js";
 
 const SECONDS_OF_TASKS = [1, 3, 10, 30, 60, 180, 600, 1800, 3600, 7200, 21_600, 86_400];
 const SECONDS_OF_WAITS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 1800, 7200, 86_400];
@@ -77,13 +77,26 @@ export class TaskMetrics {
       labelNames: ["reason"],
       registers,
     });
-    for (const reason of ["silent", "stalled", "did_not_stop"] satisfies LeaseEnd[]) {
-      this.#leaseExpiries.inc({ reason }, 0);
-    }
+    this.#beginAtZero();
   }
 
   leaseExpired(reason: LeaseEnd): void {
     this.#leaseExpiries.inc({ reason });
+  }
+
+  /** A series that first shows with its first value has no rate for it. */
+  #beginAtZero(): void {
+    for (const kind of TASK_KINDS) {
+      this.#queued.set({ kind }, 0);
+      this.#running.set({ kind }, 0);
+      this.#wait.zero({ kind });
+      this.#retries.inc({ kind }, 0);
+      this.#reused.inc({ kind }, 0);
+      for (const outcome of Object.values(OUTCOMES)) this.#duration.zero({ kind, outcome });
+    }
+    for (const reason of ["silent", "stalled", "did_not_stop"] satisfies LeaseEnd[]) {
+      this.#leaseExpiries.inc({ reason }, 0);
+    }
   }
 
   changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {

@@ -1,0 +1,91 @@
+import { curves, dashboard, table } from "./panels.js";
+
+const CHOSEN = '{worker=~"$worker"}';
+const LEGEND = "{{worker}} {{device}}";
+
+/** The workers and the devices that they compute on. */
+export const workers = dashboard({
+  uid: "stillhouse-workers",
+  title: "Stillhouse: workers and devices",
+  description: "Which workers are there, what they do, and how their devices are used.",
+  variable: { name: "worker", metric: "stillhouse_worker_up" },
+  rows: {
+    Workers: [
+      table({
+        title: "Workers",
+        description: "1 for a worker that has a task, 0 for an idle one.",
+        unit: "short",
+        queries: [{ expr: `stillhouse_worker_busy${CHOSEN}`, legend: LEGEND }],
+      }),
+      curves({
+        title: "There",
+        description: "1 while a worker is there; 0 after it is gone.",
+        unit: "short",
+        queries: [{ expr: `stillhouse_worker_up${CHOSEN}`, legend: LEGEND }],
+      }),
+      curves({
+        title: "Share of time with a task",
+        description: "Over the last quarter of an hour.",
+        unit: "percentunit",
+        queries: [{ expr: `avg_over_time(stillhouse_worker_busy${CHOSEN}[15m])`, legend: LEGEND }],
+      }),
+    ],
+    Devices: [
+      curves({
+        title: "Utilisation",
+        description: "Share of the device that is busy.",
+        unit: "percentunit",
+        queries: [{ expr: `stillhouse_worker_device_utilisation_ratio${CHOSEN}`, legend: LEGEND }],
+      }),
+      curves({
+        title: "Memory in use",
+        description: "On the device, by whomever.",
+        unit: "bytes",
+        queries: [{ expr: `stillhouse_worker_device_memory_used_bytes${CHOSEN}`, legend: LEGEND }],
+      }),
+      curves({
+        title: "Share of memory in use",
+        description: "Of the memory that the device has.",
+        unit: "percentunit",
+        queries: [
+          {
+            expr:
+              `stillhouse_worker_device_memory_used_bytes${CHOSEN}` +
+              ` / stillhouse_worker_device_memory_total_bytes${CHOSEN}`,
+            legend: LEGEND,
+          },
+        ],
+      }),
+      curves({
+        title: "Outer steps",
+        description: "Outer steps a second of all workers together.",
+        unit: "ops",
+        queries: [
+          { expr: "sum(rate(stillhouse_outer_steps_total[$__rate_interval]))", legend: "steps" },
+        ],
+      }),
+      curves({
+        title: "Time of an outer step",
+        description: "All phases together.",
+        unit: "s",
+        queries: [0.5, 0.95].map((share) => ({
+          expr: `histogram_quantile(${share}, sum by (le) (rate(stillhouse_outer_step_seconds_bucket[$__rate_interval])))`,
+          legend: `${share * 100} %`,
+        })),
+      }),
+      curves({
+        title: "Where the time of outer steps goes",
+        description: "Share of each phase.",
+        unit: "percentunit",
+        queries: [
+          {
+            expr:
+              "sum by (phase) (stillhouse_outer_step_phase_seconds_total)" +
+              " / on () group_left () sum(stillhouse_outer_step_phase_seconds_total)",
+            legend: "{{phase}}",
+          },
+        ],
+      }),
+    ],
+  },
+});
