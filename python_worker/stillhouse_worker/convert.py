@@ -20,6 +20,7 @@ from stillhouse.v1 import (
     worker_pb2,
 )
 
+from .device_load import DeviceLoad
 from .distillation.outer import OuterConfig
 from .errors import StillhouseError
 from .tasks.reporting import DistillOutcome, InitOutcome, LearnerOutcome
@@ -279,11 +280,14 @@ def goodbye() -> bytes:
     return worker_pb2.WorkerMessage(goodbye=worker_pb2.Goodbye()).SerializeToString()
 
 
-def heartbeat(task_id: str, attempt: int, progress_counter: int) -> bytes:
-    """A sign of life."""
+def heartbeat(task_id: str, attempt: int, progress_counter: int, load: DeviceLoad) -> bytes:
+    """A sign of life, with how the device is doing."""
     return worker_pb2.WorkerMessage(
         heartbeat=worker_pb2.Heartbeat(
-            task_id=task_id, attempt=attempt, progress_counter=progress_counter
+            task_id=task_id,
+            attempt=attempt,
+            progress_counter=progress_counter,
+            **load._asdict(),
         )
     ).SerializeToString()
 

@@ -13,6 +13,7 @@ import grpc
 import zmq
 
 from . import convert
+from .device_load import load_meter
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
 from .tasks.execute import execute
 from .tasks.reporting import DistillOutcome, LearnerOutcome, Stopped, environment
@@ -90,6 +91,7 @@ class Worker:
         self._connect, self._grpc_address = connect, grpc_address
         self._id, self._device = worker_id, device
         self._parent = parent
+        self._load = load_meter(device)
         self._task: TaskThread | None = None
         self._heartbeat_interval_s = 0.0  # 0: not welcomed yet
         self._ending = False
@@ -170,7 +172,7 @@ class Worker:
             lease, counter = ("", 0), 0
             if task is not None:
                 lease, counter = task.lease, task.outbox.progress_counter
-            socket_.send(convert.heartbeat(*lease, counter))
+            socket_.send(convert.heartbeat(*lease, counter, self._load()))
 
     def _serve_task(self, socket_: Any, task: TaskThread, now: float) -> None:
         ended = not task.is_running()

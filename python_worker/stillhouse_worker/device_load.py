@@ -1,0 +1,113 @@
+"""How full and how busy a device is, whoever uses it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+_PROC = Path("/proc")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+class DeviceLoad(NamedTuple):
+    """A device at one time; zeros stand for what is not known.
+
+    Attributes:
+        memory_total_bytes: of a CPU, what this process may use of the host's memory.
+        memory_used_bytes: by whomever.
+        utilisation: share of the time since it was last asked, 0 to 1. Of a CPU, over the threads
+            that this process may run on; of a GPU, the share in which a kernel ran.
+    """
+
+    memory_total_bytes: int
+    memory_used_bytes: int
+    utilisation: float
+
+
+UNKNOWN = DeviceLoad(0, 0, 0.0)
+
+
+def load_meter(device: str) -> Callable[[], DeviceLoad]:
+    """What tells the load of "cpu" or "cuda:N" whenever it is called. It never raises."""
+    return _CudaMeter(torch.device(device)) if device.startswith("cuda") else _CpuMeter()
+
+
+class _CpuMeter:
+    """By /proc and the cgroup of the process; nothing is known where there is no /proc."""
+
+    def __init__(self) -> None:
+        self._busy, self._all = _cpu_ticks()
+
+    def __call__(self) -> DeviceLoad:
+        busy, every = _cpu_ticks()
+        passed = every - self._all
+        share = (busy - self._busy) / passed if passed > 0 else 0.0
+        self._busy, self._all = busy, every
+        return DeviceLoad(*_memory(), min(max(share, 0.0), 1.0))
+
+
+class _CudaMeter:
+    """By NVML, which unlike the CUDA runtime takes no memory on the device to tell."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def __call__(self) -> DeviceLoad:
+        try:
+            total = torch.cuda.get_device_properties(self._device).total_memory
+            used = torch.cuda.device_memory_used(self._device)
+            return DeviceLoad(total, used, torch.cuda.utilization(self._device) / 100)
+        except Exception:  # a driver without NVML, or one that is being replaced: tasks go on
+            return UNKNOWN
+
+
+def _cpu_ticks() -> tuple[int, int]:
+    """Ticks in which the CPUs of this process worked, and all ticks, since the host started."""
+    busy = every = 0
+    try:
+        lines = (_PROC / "stat").read_text("ascii").splitlines()
+        own = {f"cpu{index}" for index in os.sched_getaffinity(0)}
+    except (OSError, AttributeError):
+        return 0, 0
+    for name, *counts in (line.split() for line in lines if line.startswith("cpu")):
+        if name in own:
+            # user nice system idle iowait irq softirq steal; then guests, which user has already.
+            ticks = [int(count) for count in counts[:8]]
+            every += sum(ticks)
+            busy += sum(ticks) - ticks[3] - ticks[4]
+    return busy, every
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes of memory that this process may use, and how many of them are in use."""
+    total, available = _host_memory()
+    limit, used = _cgroup_memory()
+    return (limit, used) if 0 < limit < total else (total, total - available)
+
+
+def _host_memory() -> tuple[int, int]:
+    try:
+        lines = (_PROC / "meminfo").read_text("ascii").splitlines()
+    except OSError:
+        return 0, 0
+    sizes = {
+        name: int(rest.split()[0]) * 1024 for name, rest in (line.split(":") for line in lines)
+    }
+    return sizes["MemTotal"], sizes["MemAvailable"]
+
+
+def _cgroup_memory() -> tuple[int, int]:
+    """Limit of the cgroup (version 2), and what it uses besides files that can be dropped."""
+    try:
+        own = (_PROC / "self" / "cgroup").read_text("ascii").rpartition("::")[2].strip()
+        folder = _CGROUPS / own.lstrip("/")
+        limit = int((folder / "memory.max").read_text("ascii"))
+        used = int((folder / "memory.current").read_text("ascii"))
+        lines = (folder / "memory.stat").read_text("ascii").splitlines()
+    except (OSError, ValueError):  # no cgroup, of version 1, or without a limit: "max"
+        return 0, 0
+    sizes = dict(line.split() for line in lines)
+    droppable = int(sizes.get("inactive_file", 0))
+    return limit, max(0, used - droppable)
