@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Registry } from "prom-client";
 import { artifactService } from "./api/grpc/artifact-service.js";
@@ -20,7 +21,7 @@ import { Ledger } from "./experiment/ledger.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
-import { isLoopback } from "./security/network.js";
+import { bracketed, isLoopback, reachable } from "./security/network.js";
 import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
 import { homePaths } from "./store/home.js";
 import type { HomeLock } from "./store/home-lock.js";
@@ -30,9 +31,10 @@ import { PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
 import type { CurveServer } from "./worker/curve-gate.js";
 import { WorkerHub } from "./worker/hub.js";
-import { LocalWorkers } from "./worker/local-workers.js";
+import { LocalLauncher } from "./worker/local-launcher.js";
 import type { Environment } from "./worker/process-group.js";
 import { PythonInspector } from "./worker/python-inspector.js";
+import { Workers } from "./worker/workers.js";
 
 export { type OpenedHome, openHome } from "./open-home.js";
 
@@ -57,6 +59,10 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   /** IP address to listen on; 127.0.0.1 where it is absent. */
   readonly host?: string;
+  /** 0, the default, for any. */
+  readonly grpcPort?: number;
+  /** 0, the default, for any. */
+  readonly workerPort?: number;
   /** Who gets in. On any host but loopback keys and tokens are needed. */
   readonly security?: SecurityOptions;
   /**
@@ -85,8 +91,10 @@ export interface ControlPlane {
   /**
    * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
    * are not done go on at the next start.
+   *
+   * @param withinMs what has not stopped by then is ended, and goes on from its last checkpoint
    */
-  stop(): Promise<void>;
+  stop(withinMs?: number): Promise<void>;
   /** Ends all processes that were started, at once; for when this one ends in the next moment. */
   kill(): void;
 }
@@ -114,7 +122,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #feed = new EventFeed();
   readonly #ledger: Ledger;
   readonly #hub: WorkerHub;
-  readonly #workers: LocalWorkers;
+  readonly #workers: Workers;
   readonly #bridge: PythonBridge;
   readonly #inspector: PythonInspector;
   readonly #dispatcher: Dispatcher;
@@ -124,6 +132,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #telemetry: Telemetry;
   #ticking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
+  #grpcPort = 0;
   address = "";
   workerAddress = "";
   httpAddress = "";
@@ -144,7 +153,8 @@ class RunningControlPlane implements ControlPlane {
     const { experiments, artifacts } = store;
     this.#ledger = new Ledger(experiments, artifacts, this.#feed, clock, this.#telemetry);
     this.#hub = new WorkerHub(log, curveServerOf(security));
-    this.#workers = new LocalWorkers({ hub: this.#hub, pythonPath, env, logs: store.logs, log });
+    const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log });
+    this.#workers = new Workers({ hub: this.#hub, launcher, log });
     this.#bridge = new PythonBridge({
       pythonPath,
       env,
@@ -167,18 +177,26 @@ class RunningControlPlane implements ControlPlane {
   }
 
   async start(): Promise<void> {
-    const { adopt, lock, http, host = LOOPBACK } = this.#options;
-    this.address = await this.#server.listen(host);
-    this.workerAddress = await this.#workers.listen(this.#dispatcher, host, this.address);
-    this.setAside = this.#ledger.load((id) => adopt === undefined || adopt.includes(id));
+    const { adopt, lock, http, host = LOOPBACK, grpcPort = 0, workerPort = 0 } = this.#options;
+    this.setAside = this.#ledger.load(
+      (id) => adopt === undefined || adopt.includes(id),
+      ({ workerId }) => workerId !== "" && !ids.isOfWorker(workerId),
+    );
+    this.#dispatcher.awaitWorkers();
+    this.workerAddress = await this.#hub.bind(host, workerPort);
+    this.#grpcPort = await this.#server.listen(host, grpcPort);
+    const here = bracketed(reachable(host));
+    this.address = `${here}:${this.#grpcPort}`;
+    const workerAddress = `tcp://${here}:${portOf(this.workerAddress)}`;
+    this.#workers.open(this.#dispatcher, { workerAddress, grpcAddress: this.address });
     if (this.#http && http) this.httpAddress = await this.#http.listen(host, http);
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();
     lock.announce(this.address, this.clientKeys);
   }
 
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+  stop(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#stopped ??= this.#stop(withinMs);
     return this.#stopped;
   }
 
@@ -188,7 +206,8 @@ class RunningControlPlane implements ControlPlane {
     this.#workers.killAll();
   }
 
-  async #stop(): Promise<void> {
+  async #stop(withinMs: number): Promise<void> {
+    const deadlineMs = clock.monotonicMs() + withinMs;
     const { lock } = this.#options;
     const reason = new StillhouseError(
       FailureKind.FAILURE_KIND_UNAVAILABLE,
@@ -199,8 +218,9 @@ class RunningControlPlane implements ControlPlane {
     this.#feed.end(reason);
     this.#inspector.stop();
     // Workers still hand in artifacts while they come to their end, so the server stops after them.
-    await Promise.all([this.#bridge.stop(), this.#dispatcher.drain()]);
-    await this.#workers.stop(this.#timings.stopGraceMs);
+    await Promise.all([this.#bridge.stop(), atMost(withinMs, this.#dispatcher.drain())]);
+    const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
+    await this.#workers.stop(Math.min(leftMs, this.#timings.stopGraceMs));
     clearInterval(this.#ticking);
     await Promise.all([this.#server.stop(SERVER_GRACE_MS), this.#http?.stop(SERVER_GRACE_MS)]);
     await this.#hub.close();
@@ -227,6 +247,7 @@ class RunningControlPlane implements ControlPlane {
       log,
       observer: this.#telemetry,
       numWorkers,
+      grpcPort: () => this.#grpcPort,
       onFault: (error) => this.#feed.end(error),
     });
   }
@@ -289,4 +310,17 @@ const clock: Clock = {
 const ids: Ids = {
   experiment: () => randomBytes(5).toString("hex"),
   worker: () => `worker-${randomBytes(4).toString("hex")}`,
+  isOfWorker: (id) => /^worker-[0-9a-f]{8}$/.test(id),
 };
+
+function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(":") + 1);
+}
+
+async function atMost(limitMs: number, promise: Promise<void>): Promise<void> {
+  if (limitMs === Number.POSITIVE_INFINITY) return promise;
+  const waiting = new AbortController();
+  const limit = sleep(limitMs, undefined, { signal: waiting.signal }).catch(() => undefined);
+  await Promise.race([promise, limit]);
+  waiting.abort();
+}

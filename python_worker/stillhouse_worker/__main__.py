@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import secrets
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,10 +28,17 @@ def _parser() -> argparse.ArgumentParser:
 
     worker = commands.add_parser("worker", help="take tasks from a control plane")
     worker.add_argument("--connect", required=True, help="ZeroMQ address, tcp://HOST:PORT")
-    worker.add_argument("--grpc", required=True, help="gRPC address for artifacts, HOST:PORT")
-    worker.add_argument("--id", required=True, help="name of this worker")
+    worker.add_argument("--grpc", help="gRPC address for artifacts, HOST:PORT (default: as told)")
+    worker.add_argument("--id", help="name of this worker (default: a new one)")
     worker.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
+    worker.add_argument("--work-dir", type=Path, help="for checkpoints (default: as told)")
+    worker.add_argument(
+        "--data-dir", type=Path, help="local data sets, where a spec's are not here"
+    )
     worker.set_defaults(command=_worker)
+
+    devices = commands.add_parser("devices", help="list the devices of this machine as JSON")
+    devices.set_defaults(command=_devices)
 
     run = commands.add_parser(
         "run", help="run one task in the foreground, without sockets, for a debugger"
@@ -52,9 +61,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _worker(arguments: argparse.Namespace) -> int:
     parent = os.getppid()  # before the imports, which take seconds in which it may go
+    from .devices import find_device
     from .transport import Worker
+    from .work_place import WorkPlace
 
-    Worker(arguments.connect, arguments.grpc, arguments.id, arguments.device, parent).run()
+    device = find_device(arguments.device).device
+    worker_id = arguments.id or f"{socket.gethostname()}-{device}-{secrets.token_hex(4)}"
+    place = WorkPlace(device, arguments.work_dir, arguments.data_dir)
+    Worker(arguments.connect, arguments.grpc, worker_id, place, parent).run()
+    return 0
+
+
+def _devices(arguments: argparse.Namespace) -> int:
+    from .devices import all_devices
+
+    print(json.dumps([facts._asdict() for facts in all_devices()]))
     return 0
 
 
@@ -112,6 +133,9 @@ class _Console:
 
     def log(self, level: str, message: str) -> None:
         print(f"{level}: {message}", file=sys.stderr)
+
+    def checkpoint(self) -> None:
+        pass  # what was printed is printed
 
     def stop_requested(self) -> bool:
         return False

@@ -44,7 +44,8 @@ class TaskRequest(NamedTuple):
         work: "distill", "evaluate", "full", "random" or "untrained".
         init_seeds: of the test learners; empty for "distill".
         work_dir: the task's own folder for checkpoints.
-        artifact_path: the artifact to evaluate; empty otherwise.
+        artifact_path: where the control plane has the artifact to evaluate; empty otherwise.
+        artifact_id: of that artifact.
     """
 
     task_id: str
@@ -54,6 +55,7 @@ class TaskRequest(NamedTuple):
     settings: Settings
     work_dir: str
     artifact_path: str
+    artifact_id: str
 
 
 def task_request(assign: worker_pb2.Assign) -> TaskRequest:
@@ -78,6 +80,7 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         settings_of(assign.spec),
         assign.work_dir,
         assign.artifact_path,
+        assign.work.evaluate.artifact_id if kind == "evaluate" else "",
     )
 
 
@@ -260,9 +263,21 @@ def result_json(result: experiment_pb2.TaskResult) -> str:
 
 
 def hello(
-    worker_id: str, device: str, pid: int, host: str, environment: Mapping[str, str]
+    worker_id: str,
+    device: str,
+    pid: int,
+    host: str,
+    environment: Mapping[str, str],
+    *,
+    lease: tuple[str, int] = ("", 0),
+    acknowledged: int = 0,
 ) -> bytes:
-    """The first frame of a worker."""
+    """The first frame of a worker, and of each of its returns.
+
+    Args:
+        lease: task and attempt that it has in hand.
+        acknowledged: number of the last report of it that was acknowledged.
+    """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(
             worker_id=worker_id,
@@ -271,6 +286,9 @@ def hello(
             pid=pid,
             host=host,
             versions=environment,
+            task_id=lease[0],
+            attempt=lease[1],
+            acknowledged=acknowledged,
         )
     ).SerializeToString()
 
@@ -357,6 +375,11 @@ def upload_requests(task_id: str, attempt: int, files: Sequence[tuple[str, str, 
         for start in range(0, len(content), UPLOAD_CHUNK_BYTES):
             chunk = content[start : start + UPLOAD_CHUNK_BYTES]
             yield service_pb2.UploadArtifactRequest(chunk=chunk)
+
+
+def download_request(artifact_id: str, file_name: str) -> Any:
+    """Asks for a file of an artifact, from its first byte to its last."""
+    return service_pb2.DownloadArtifactRequest(artifact_id=artifact_id, file_name=file_name)
 
 
 def json_of(message: Any) -> dict[str, Any]:

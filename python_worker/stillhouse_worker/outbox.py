@@ -1,4 +1,4 @@
-"""Reports of one task on their way to the control plane: numbered, kept until acknowledged."""
+"""Reports of one attempt on their way to the control plane: numbered, kept until acknowledged."""
 
 import threading
 import time
@@ -6,28 +6,34 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from . import convert
+from . import convert, worker_log
+from .journal import RESEND_AFTER_S, Entry, Journal
 
 METRIC_INTERVAL_S = 0.5
 PROGRESS_INTERVAL_S = 0.25
-RESEND_AFTER_S = 2.0
-# Points that wait before the computing thread is held up: some minutes of a lost connection.
-MAX_WAITING_REPORTS = 10_000
+# A report of so many points takes some 300 KB.
+MAX_POINTS = 5_000
 
 
 class Outbox:
     """Filled by the computing thread, emptied by the transport; safe between the two.
 
     It is the `Reporter` of the task.
+
+    Args:
+        task_id, attempt: the lease.
+        journal: where reports are kept until they are acknowledged; None for memory alone.
     """
 
-    def __init__(self, task_id: str, attempt: int) -> None:
+    def __init__(self, task_id: str, attempt: int, journal: Journal | None = None) -> None:
         self.task_id, self.attempt = task_id, attempt
         self.stop = threading.Event()
         self.progress_counter = 0
+        self.acknowledged = 0
+        self._journal = journal
         self._lock = threading.Lock()
-        self._unsent: deque[tuple[int, bytes]] = deque()
-        self._sent: deque[tuple[int, bytes]] = deque()
+        self._unsent: deque[Entry] = deque()
+        self._sent: deque[Entry] = deque()
         self._number = 0
         self._points: list[tuple[str, int, float]] = []
         self._num_points = 0
@@ -49,10 +55,24 @@ class Outbox:
         with self._lock:
             self.progress_counter += 1
             self._points.append((name, step, value))
+            if len(self._points) >= MAX_POINTS:
+                self._flush_points()
 
     def log(self, level: str, message: str) -> None:
         """A line for a person."""
+        worker_log.write(level, message, task=self.task_id, attempt=self.attempt)
         self.add(log=convert.log_line(level, message))
+
+    def checkpoint(self) -> None:
+        """Keep on disk what was reported so far; called before each checkpoint.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        with self._lock:
+            self._flush_points()
+            if self._journal is not None:
+                self._journal.sync([*self._sent, *self._unsent])
 
     def stop_requested(self) -> bool:
         """Whether the task should write a checkpoint and stop."""
@@ -62,19 +82,16 @@ class Outbox:
         """Queue a report that must arrive; metric points gathered before it leave before it."""
         with self._lock:
             self._flush_points()
-            self._number += 1
-            frame = convert.report(self.task_id, self.attempt, self._number, **kind)
-            self._unsent.append((self._number, frame))
+            self._queue(**kind)
 
     def take(self, now: float) -> list[bytes]:
         """Frames to send: the new ones, and again those that nobody acknowledged for a while."""
         with self._lock:
-            if len(self._sent) + len(self._unsent) < MAX_WAITING_REPORTS:
-                self._flush_points()
+            self._flush_points()
             frames = []
             if self._sent and now - self._last_sent > RESEND_AFTER_S:
-                frames = [frame for _, frame in self._sent]
-            frames += [frame for _, frame in self._unsent]
+                frames = [entry.frame for entry in self._sent]
+            frames += [entry.frame for entry in self._unsent]
             self._sent.extend(self._unsent)
             self._unsent.clear()
             if frames:
@@ -84,16 +101,46 @@ class Outbox:
                 self._progress = None
             return frames
 
+    def take_oldest(self, now: float) -> list[bytes]:
+        """The oldest report alone, until it is acknowledged.
+
+        For an attempt that is no longer the current one: its points are still taken in, but nobody
+        looks any more whether one before them is missing.
+        """
+        with self._lock:
+            self._flush_points()
+            if not self._sent and self._unsent:
+                self._sent.append(self._unsent.popleft())
+            elif not self._sent or now - self._last_sent <= RESEND_AFTER_S:
+                return []
+            self._last_sent = now
+            return [self._sent[0].frame]
+
+    def send_again(self) -> None:
+        """What was sent and not acknowledged may be lost with the connection."""
+        with self._lock:
+            self._unsent.extendleft(reversed(self._sent))
+            self._sent.clear()
+
     def acknowledge(self, number: int) -> None:
         """Forget every report up to ``number``."""
         with self._lock:
-            while self._sent and self._sent[0][0] <= number:
-                self._sent.popleft()
+            self.acknowledged = max(self.acknowledged, number)
+            for waiting in (self._sent, self._unsent):
+                while waiting and waiting[0].number <= number:
+                    waiting.popleft()
+            if self._journal is not None and not self._sent and not self._unsent:
+                self._journal.all_acknowledged()
 
     def is_empty(self) -> bool:
         """Whether everything that must arrive has been acknowledged."""
         with self._lock:
             return not self._sent and not self._unsent and not self._points
+
+    def close(self) -> None:
+        """The attempt is over; the journal stays where not all of it was acknowledged."""
+        if self._journal is not None and self.is_empty():
+            self._journal.remove()
 
     def _flush_points(self) -> None:
         if not self._points:
@@ -101,9 +148,15 @@ class Outbox:
         points = convert.metrics(self._points, self._num_points + 1)
         self._num_points += len(self._points)
         self._points = []
+        self._queue(metrics=points)
+
+    def _queue(self, **kind: Any) -> None:
         self._number += 1
-        frame = convert.report(self.task_id, self.attempt, self._number, metrics=points)
-        self._unsent.append((self._number, frame))
+        frame = convert.report(self.task_id, self.attempt, self._number, **kind)
+        entry = Entry(self._number, frame)
+        self._unsent.append(entry)
+        if self._journal is not None:
+            self._journal.append(entry)
 
 
 class _Rate:

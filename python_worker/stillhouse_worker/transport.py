@@ -1,22 +1,23 @@
 """The worker's loop: ZeroMQ in the main thread, one task at a time in another."""
 
-import hashlib
 import os
 import signal
 import socket
 import threading
 import time
-from pathlib import Path
+from collections import deque
 from typing import Any
 
-import grpc
 import zmq
 
-from . import convert
+from . import convert, worker_log
+from .artifact_transfer import ArtifactTransfer
 from .device_load import load_meter
+from .journal import Journal, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
 from .tasks.execute import execute
 from .tasks.reporting import DistillOutcome, LearnerOutcome, Stopped, environment
+from .work_place import WorkPlace
 
 _POLL_MS = 50
 _TAKE_INTERVAL_S = min(METRIC_INTERVAL_S, PROGRESS_INTERVAL_S)
@@ -26,17 +27,27 @@ _HELLO_INTERVAL_S = 2.0
 _FAREWELL_S = 5.0
 # Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
 _HIGH_WATER_MARK = 1000
-_MAX_MESSAGE_BYTES = 64 << 20
+# A connection that was cut without a word is noticed after this long, and made anew.
+_PING_INTERVAL_MS, _PING_TIMEOUT_MS = 5_000, 20_000
+_LONGEST_RECONNECT_MS = 2_000
 
 
 class TaskThread:
     """One attempt at a task, computing in a thread of its own."""
 
-    def __init__(self, assign: Any, grpc_address: str) -> None:
-        self._assign, self._grpc_address = assign, grpc_address
+    def __init__(self, assign: Any, place: WorkPlace, grpc_address: str) -> None:
+        self._assign, self._place = assign, place
         self.lease = (assign.task_id, assign.attempt)
-        self.outbox = Outbox(*self.lease)
+        self.folder = place.task_folder(assign.task_id, assign.work_dir)
         self.fenced = False
+        self._fault: OSError | None = None
+        try:
+            journal = Journal(self.folder, assign.attempt)
+        except OSError as error:  # no place to work in: the task fails with the reason
+            journal, self._fault = None, error
+        self.outbox = Outbox(*self.lease, journal)
+        self.has_succeeded = False
+        self._transfer = ArtifactTransfer(grpc_address, self.outbox.stop.is_set)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
         self._thread.start()
 
@@ -53,64 +64,82 @@ class TaskThread:
         except BaseException as error:  # whatever it is, it becomes a report
             self.outbox.add(failure=convert.failure_of(error))
         else:
+            self.has_succeeded = True
             self.outbox.add(result=result)
 
     def _execute(self, started: float) -> Any:
+        if self._fault is not None:
+            raise self._fault
         request = convert.task_request(self._assign)
+        settings = self._place.at_hand(request.settings)
+        artifact_path = self._place.shared_artifact(request.artifact_path)
+        if request.artifact_id and artifact_path is None:
+            artifact_path = self._transfer.download(request.artifact_id, self.folder / "fetched")
         outcome = execute(
             request.work,
-            request.settings,
+            settings,
             request.init_seeds,
-            request.artifact_path,
-            Path(request.work_dir),
+            str(artifact_path or ""),
+            self.folder,
             self.outbox,
         )
-        facts = environment(request.settings.device)
+        facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
             return convert.learner_result(outcome, time.monotonic() - started, facts)
         artifact = self._upload(outcome)
         return convert.distill_result(outcome, artifact, time.monotonic() - started, facts)
 
     def _upload(self, outcome: DistillOutcome) -> Any:
-        files = []
-        for path in sorted(outcome.folder.iterdir()):
-            content = path.read_bytes()
-            files.append((path.name, hashlib.sha256(content).hexdigest(), content))
-        requests = convert.upload_requests(*self.lease, files)
-        options = [("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
-        with grpc.insecure_channel(self._grpc_address, options=options) as channel:
-            return convert.ArtifactStub(channel).UploadArtifact(requests).artifact
+        return self._transfer.upload(*self.lease, outcome.folder)
 
 
 class Worker:
-    """A worker process: says hello, takes tasks, reports, ends when told or left alone."""
+    """A worker process: says hello, takes tasks, reports, ends when told or left alone.
+
+    When the control plane is away it goes on computing, and says hello until it is back.
+
+    Args:
+        connect: ZeroMQ address, tcp://HOST:PORT.
+        grpc_address: HOST:PORT for artifacts; None for the one that the control plane tells.
+        worker_id: name, unlike that of all other workers.
+        place: what is on this machine.
+        parent: process that this one ends with.
+    """
 
     def __init__(
-        self, connect: str, grpc_address: str, worker_id: str, device: str, parent: int
+        self, connect: str, grpc_address: str | None, worker_id: str, place: WorkPlace, parent: int
     ) -> None:
         self._connect, self._grpc_address = connect, grpc_address
-        self._id, self._device = worker_id, device
+        self._id, self._place = worker_id, place
         self._parent = parent
-        self._load = load_meter(device)
+        self._load = load_meter(place.device)
         self._task: TaskThread | None = None
-        self._heartbeat_interval_s = 0.0  # 0: not welcomed yet
+        self._leftovers: deque[Any] = deque()
+        self._heartbeat_interval_s = 0.0
+        self._joined = False
         self._ending = False
         self._farewell_ends: float | None = None
-        self._last_heartbeat = self._last_take = self._last_hello = 0.0
+        self._last_heartbeat = self._last_take = self._last_hello = float("-inf")
 
     def run(self) -> None:
         """Serve until told to end, until SIGTERM, or until the parent process is gone."""
         signal.signal(signal.SIGTERM, lambda *_: self._end())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the control plane's to handle
+        worker_log.configure(self._id, lambda: None if self._task is None else self._task.outbox)
         context = zmq.Context()
         with context.socket(zmq.DEALER) as socket_:
             socket_.setsockopt(zmq.IDENTITY, self._id.encode())
             socket_.setsockopt(zmq.LINGER, 1000)
             socket_.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
+            # What is sent without a connection is refused at once: the outbox keeps it.
+            socket_.setsockopt(zmq.IMMEDIATE, 1)
+            socket_.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RECONNECT_MS)
+            socket_.setsockopt(zmq.HEARTBEAT_IVL, _PING_INTERVAL_MS)
+            socket_.setsockopt(zmq.HEARTBEAT_TIMEOUT, _PING_TIMEOUT_MS)
             socket_.connect(self._connect)
             while not (self._ending and self._task is None):
                 self._turn(socket_)
-            socket_.send(convert.goodbye())
+            self._send(socket_, convert.goodbye())
         context.term()
 
     def _turn(self, socket_: Any) -> None:
@@ -120,8 +149,19 @@ class Worker:
             self._end()
         now = time.monotonic()
         self._send_signs_of_life(socket_, now)
+        if self._leftovers and self._joined:
+            self._serve_leftover(socket_, self._leftovers[0], now)
         if self._task is not None:
             self._serve_task(socket_, self._task, now)
+
+    def _send(self, socket_: Any, frame: bytes) -> bool:
+        """Whether it is on its way; if not, the connection is gone."""
+        try:
+            socket_.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            self._joined = False
+            return False
+        return True
 
     def _end(self) -> None:
         if not self._ending:
@@ -133,7 +173,9 @@ class Worker:
         message = convert.control_message(frame)
         kind = message.WhichOneof("kind")
         if kind == "welcome":
-            self._heartbeat_interval_s = message.welcome.heartbeat_interval_s
+            self._join(message.welcome)
+        elif kind == "introduce":
+            self._joined, self._last_hello = False, float("-inf")
         elif kind == "assign" and not self._ending:
             self._assign(message.assign)
         elif kind == "cancel":
@@ -144,43 +186,73 @@ class Worker:
         elif kind == "shutdown":
             self._end()
 
+    def _join(self, welcome: Any) -> None:
+        self._heartbeat_interval_s = welcome.heartbeat_interval_s
+        if self._grpc_address is None:
+            host = self._connect.removeprefix("tcp://").rpartition(":")[0]
+            self._grpc_address = f"{host}:{welcome.grpc_port}"
+        if not self._joined:
+            worker_log.write("info", f"joined the control plane at {self._connect}")
+            if self._task is not None:
+                self._task.outbox.send_again()
+        self._joined = True
+
     def _assign(self, assign: Any) -> None:
         if self._task is None:  # a repeat of an assignment that runs already changes nothing
-            self._task = TaskThread(assign, self._grpc_address)
+            self._task = TaskThread(assign, self._place, self._grpc_address or "")
+            ids = {"experiment": assign.experiment_id, "task": assign.task_id}
+            worker_log.write("info", "a task begins", **ids, attempt=assign.attempt)
+            self._leftovers.extend(leftovers(self._task.folder, *self._task.lease))
 
     def _is_current(self, lease: Any) -> bool:
         return self._task is not None and self._task.lease == (lease.task_id, lease.attempt)
 
     def _acknowledge(self, acknowledge: Any) -> None:
-        if self._task is None or not self._is_current(acknowledge):
-            return
-        if acknowledge.fenced:
-            self._task.fenced = True
-            self._task.outbox.stop.set()
-        self._task.outbox.acknowledge(acknowledge.number)
+        if self._task is not None and self._is_current(acknowledge):
+            if acknowledge.fenced:
+                self._task.fenced = True
+                self._task.outbox.stop.set()
+            self._task.outbox.acknowledge(acknowledge.number)
+        for leftover in self._leftovers:
+            if leftover.lease == (acknowledge.task_id, acknowledge.attempt):
+                leftover.acknowledge(acknowledge.number)
 
     def _send_signs_of_life(self, socket_: Any, now: float) -> None:
-        if self._heartbeat_interval_s == 0:
-            if now - self._last_hello > _HELLO_INTERVAL_S:
+        task = self._task
+        lease: tuple[str, int] = ("", 0) if task is None else task.lease
+        if not self._joined:
+            if now - self._last_hello > _HELLO_INTERVAL_S and self._send(
+                socket_, self._hello(lease, 0 if task is None else task.outbox.acknowledged)
+            ):
                 self._last_hello = now
-                facts = environment(self._device)
-                host = socket.gethostname()
-                socket_.send(convert.hello(self._id, self._device, os.getpid(), host, facts))
         elif now - self._last_heartbeat > self._heartbeat_interval_s:
             self._last_heartbeat = now
-            task = self._task
-            lease, counter = ("", 0), 0
-            if task is not None:
-                lease, counter = task.lease, task.outbox.progress_counter
-            socket_.send(convert.heartbeat(*lease, counter, self._load()))
+            counter = 0 if task is None else task.outbox.progress_counter
+            self._send(socket_, convert.heartbeat(*lease, counter, self._load()))
+
+    def _hello(self, lease: tuple[str, int], acknowledged: int) -> bytes:
+        device, host = self._place.device, socket.gethostname()
+        facts = environment(device)
+        return convert.hello(
+            self._id, device, os.getpid(), host, facts, lease=lease, acknowledged=acknowledged
+        )
+
+    def _serve_leftover(self, socket_: Any, leftover: Any, now: float) -> None:
+        if leftover.is_done():
+            self._leftovers.popleft()
+        elif frame := leftover.take(now):
+            self._send(socket_, frame)
 
     def _serve_task(self, socket_: Any, task: TaskThread, now: float) -> None:
         ended = not task.is_running()
-        if not task.fenced and (ended or now - self._last_take > _TAKE_INTERVAL_S):
+        if self._joined and (ended or task.fenced or now - self._last_take > _TAKE_INTERVAL_S):
             self._last_take = now
-            for frame in task.outbox.take(now):
-                socket_.send(frame)
-        if ended and (task.fenced or task.outbox.is_empty() or self._waited_enough(now)):
+            take = task.outbox.take_oldest if task.fenced else task.outbox.take
+            if not all(self._send(socket_, frame) for frame in take(now)):
+                task.outbox.send_again()
+        if ended and (task.outbox.is_empty() or self._waited_enough(now)):
+            task.outbox.close()
+            self._place.leave(task.folder, task.has_succeeded and task.outbox.is_empty())
             self._task = None
 
     def _waited_enough(self, now: float) -> bool:

@@ -198,6 +198,9 @@ class RecordingReporter:
     def log(self, level: str, message: str) -> None:
         self.lines.append((level, message))
 
+    def checkpoint(self) -> None:
+        pass
+
     def stop_requested(self) -> bool:
         return self.stop_after is not None and len(self.stages) > self.stop_after
 

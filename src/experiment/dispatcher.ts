@@ -35,6 +35,8 @@ export interface DispatcherParts {
   readonly observer: Pick<Observer, "leaseExpired">;
   /** Most worker processes of this machine at a time. */
   readonly numWorkers: number;
+  /** Where workers hand in artifacts, on the host that they connected to. */
+  readonly grpcPort: () => number;
   /** Called once, when the state can no longer be stored: nothing is dispatched from then on. */
   readonly onFault: (error: StillhouseError) => void;
 }
@@ -87,6 +89,17 @@ export class Dispatcher implements WorkerListener {
     this.dispatch();
   }
 
+  /** Call after the start: waits for the workers of what still runs. */
+  awaitWorkers(): void {
+    for (const { experiment, tasks } of this.#parts.ledger.unfinished()) {
+      for (const { task } of tasks) {
+        if (task.state !== State.STATE_RUNNING) continue;
+        const { id: taskId, attempt, workerId } = task;
+        this.#parts.leases.await({ taskId, experimentId: experiment.id, attempt, workerId });
+      }
+    }
+  }
+
   /** Stops all tasks after a checkpoint; they stay queued. Resolves when none runs any more. */
   async drain(): Promise<void> {
     this.#isDraining = true;
@@ -106,21 +119,23 @@ export class Dispatcher implements WorkerListener {
   }
 
   ready(hello: Hello): void {
-    const { roster, pool, timings, leases } = this.#parts;
+    const { roster, pool, timings, grpcPort } = this.#parts;
     this.#guard(() => {
-      if (roster.ready(hello.workerId, `${hello.host}:${hello.pid}`)) {
-        const lease = leases.ofWorker(hello.workerId);
-        if (lease) this.#lose(lease, "it started anew", "");
-      }
+      const isNew = roster.ready(hello.workerId, `${hello.host}:${hello.pid}`);
       const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
-      pool.send(hello.workerId, { $case: "welcome", value: { heartbeatIntervalS } });
+      const value = { heartbeatIntervalS, grpcPort: grpcPort() };
+      pool.send(hello.workerId, { $case: "welcome", value });
+      this.#reconcile(hello, isNew);
     });
     this.dispatch();
   }
 
   heartbeat(workerId: string, { taskId, attempt, progressCounter }: Heartbeat): void {
-    this.#parts.roster.heard(workerId);
-    this.#parts.leases.extend(workerId, taskId, attempt, progressCounter);
+    const { roster, leases } = this.#parts;
+    if (!this.#isKnown(workerId)) return;
+    roster.heard(workerId);
+    leases.extend(workerId, taskId, attempt, progressCounter);
+    if (taskId === "" && roster.settled(workerId)) this.dispatch();
   }
 
   /**
@@ -128,13 +143,16 @@ export class Dispatcher implements WorkerListener {
    * worker sends again from the last acknowledged one.
    */
   report(workerId: string, report: TaskReport): void {
+    const isKnown = this.#isKnown(workerId);
     this.#guard(() => {
       const lease = this.#parts.leases.current(report.taskId, report.attempt);
       if (lease?.workerId !== workerId) {
+        this.#parts.intake.takeLate(report);
         this.#acknowledge(workerId, report, report.number, true);
         return;
       }
-      if (report.kind === undefined) return;
+      // Before its hello it is not known which of its reports were taken in.
+      if (!isKnown || report.kind === undefined) return;
       if (report.kind.$case === "progress") {
         this.#parts.intake.take(lease, report.kind);
         return;
@@ -178,7 +196,9 @@ export class Dispatcher implements WorkerListener {
     const { ledger, leases, roster, pool, artifacts, workFolders } = this.#parts;
     const { id: taskId, experimentId } = task;
     const workDir = workFolders.prepare(taskId);
-    const record = ledger.update(experimentId, (before, now) => leaseTask(before, taskId, now));
+    const record = ledger.update(experimentId, (before, now) =>
+      leaseTask(before, taskId, now, workerId),
+    );
     const { attempt, work } = findTask(record, taskId)?.task ?? task;
     leases.grant({ taskId, experimentId, attempt, workerId });
     roster.busy(workerId);
@@ -187,6 +207,31 @@ export class Dispatcher implements WorkerListener {
     const { spec } = record.experiment;
     const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
     pool.send(workerId, { $case: "assign", value });
+  }
+
+  /** Brings together what a worker has in hand and what it should have. */
+  #reconcile({ workerId, taskId, attempt, acknowledged }: Hello, isNew: boolean): void {
+    const { leases, roster, log } = this.#parts;
+    const lease = leases.ofWorker(workerId);
+    if (lease && lease.taskId === taskId && lease.attempt === attempt) {
+      if (lease.adoption === "awaited") {
+        leases.adopt(lease, acknowledged);
+        log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
+      }
+      roster.busy(workerId);
+      return;
+    }
+    if (lease && isNew) this.#lose(lease, "it started anew", "");
+    if (taskId === "") return;
+    roster.settling(workerId);
+    this.#acknowledge(workerId, { taskId, attempt }, acknowledged, true);
+  }
+
+  /** Whether it has said hello to this control plane; if not, it is asked to. */
+  #isKnown(workerId: string): boolean {
+    if (this.#parts.roster.has(workerId)) return true;
+    this.#parts.pool.send(workerId, { $case: "introduce", value: {} });
+    return false;
   }
 
   #launchFor(ready: readonly Task[]): void {
@@ -230,7 +275,7 @@ export class Dispatcher implements WorkerListener {
     this.#release(lease);
     // A task that was told to stop did not fail when its worker ended on the way.
     const record = ledger.update(experimentId, (before, now) =>
-      this.#isDraining
+      this.#isDraining || lease.adoption === "awaited"
         ? stopTask(before, taskId, now)
         : loseTask(before, taskId, reason, logTail, now),
     );
@@ -272,7 +317,12 @@ export class Dispatcher implements WorkerListener {
     }
   }
 
-  #acknowledge(workerId: string, report: TaskReport, number: bigint, fenced: boolean): void {
+  #acknowledge(
+    workerId: string,
+    report: Pick<TaskReport, "taskId" | "attempt">,
+    number: bigint,
+    fenced: boolean,
+  ): void {
     const { taskId, attempt } = report;
     this.#parts.pool.send(workerId, {
       $case: "acknowledge",

@@ -11,6 +11,8 @@ export interface Timings {
   readonly stopGraceMs: number;
   /** Time that a new worker process gets to say hello; it loads PyTorch first. */
   readonly startUpMs: number;
+  /** Time that workers get to come back after a start of the control plane. */
+  readonly rejoinMs: number;
   /** How often deadlines are looked at. */
   readonly tickMs: number;
 }
@@ -23,6 +25,7 @@ export const DEFAULT_TIMINGS: Timings = {
   hungAfterMs: 600_000,
   stopGraceMs: 30_000,
   startUpMs: 180_000,
+  rejoinMs: 30_000,
   tickMs: 1_000,
 };
 
@@ -36,6 +39,8 @@ export interface Lease {
   lastReport: bigint;
   /** When it was told to stop, on the monotonic clock. */
   cancelledAtMs: number | undefined;
+  /** Where it stands with a control plane that was started while the task ran. */
+  adoption: "none" | "awaited" | "adopted";
 }
 
 interface Timed extends Lease {
@@ -51,7 +56,7 @@ export interface Expiry {
   readonly reason: string;
 }
 
-/** The leases that are out. They live as long as the control plane: a restart fences them all. */
+/** The leases that are out. */
 export class Leases {
   readonly #byTask = new Map<string, Timed>();
   readonly #timings: Timings;
@@ -70,12 +75,33 @@ export class Leases {
       ...lease,
       lastReport: 0n,
       cancelledAtMs: undefined,
+      adoption: "none",
       deadlineMs: nowMs + this.#timings.leaseMs,
       progressCounter: -1n,
       movedAtMs: nowMs,
     };
     this.#byTask.set(lease.taskId, granted);
     return granted;
+  }
+
+  /** A lease that an earlier control plane granted; its worker gets time to come back. */
+  await(lease: Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId">): void {
+    const awaited = this.grant(lease) as Timed;
+    awaited.adoption = "awaited";
+    awaited.deadlineMs = this.#monotonicMs() + this.#timings.rejoinMs;
+  }
+
+  /**
+   * The worker of an awaited lease is back.
+   *
+   * @param lastReport number of the last of its reports that was acknowledged
+   */
+  adopt(lease: Lease, lastReport: bigint): void {
+    const timed = lease as Timed;
+    timed.adoption = "adopted";
+    timed.lastReport = lastReport;
+    timed.deadlineMs = this.#monotonicMs() + this.#timings.leaseMs;
+    timed.movedAtMs = this.#monotonicMs();
   }
 
   /** The lease that a message speaks of, unless the attempt is no longer the current one. */
@@ -111,8 +137,12 @@ export class Leases {
   expired(): Expiry[] {
     const nowMs = this.#monotonicMs();
     this.#forgiveOwnPause(nowMs);
-    const { leaseMs, hungAfterMs, stopGraceMs } = this.#timings;
+    const { leaseMs, hungAfterMs, stopGraceMs, rejoinMs } = this.#timings;
     return [...this.#byTask.values()].flatMap((lease): Expiry[] => {
+      if (nowMs > lease.deadlineMs && lease.adoption === "awaited") {
+        const reason = `it did not come back within ${rejoinMs / 1000} s`;
+        return [{ lease, end: "silent", reason }];
+      }
       if (nowMs > lease.deadlineMs) {
         return [
           { lease, end: "silent", reason: `nothing was heard of it for ${leaseMs / 1000} s` },

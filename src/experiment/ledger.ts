@@ -11,10 +11,13 @@ import {
 } from "../generated/stillhouse/v1/experiment.js";
 import type { EventFeed } from "./event-feed.js";
 import { type Observer, UNOBSERVED } from "./observer.js";
+import { experimentIdOf } from "./plan.js";
 import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
-import { type ExperimentRecord, withTasks } from "./record.js";
+import { type ExperimentRecord, findTask, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
 import { cancelExperiment, requeueRunning, reuseResult } from "./transitions.js";
+
+const EVENTS_PER_READ = 1_000;
 
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
@@ -46,12 +49,13 @@ export class Ledger {
   }
 
   /**
-   * Takes up what an earlier process left: what ran is queued again.
+   * Takes up what an earlier process left: what ran is queued again, unless it still runs.
    *
    * @param goesOn whether an experiment goes on; the others are cancelled
+   * @param runsOn whether the worker of a running task may still be there
    * @returns ids of those that were cancelled
    */
-  load(goesOn: (experimentId: string) => boolean): string[] {
+  load(goesOn: (experimentId: string) => boolean, runsOn: (task: Task) => boolean): string[] {
     const setAside: string[] = [];
     for (const record of this.#store.unfinished()) {
       const { id } = record.experiment;
@@ -61,7 +65,7 @@ export class Ledger {
         this.update(id, cancelExperiment);
         setAside.push(id);
       }
-      this.update(id, requeueRunning);
+      this.update(id, (before, now) => requeueRunning(before, now, runsOn));
     }
     this.reuseResults();
     return setAside;
@@ -119,6 +123,27 @@ export class Ledger {
     const event = this.#event(task, { $case: "log", value: line });
     const record = this.record(task.experimentId);
     this.#feed.stored(this.#store.commit({ record, tasks: [], events: [event] }));
+  }
+
+  /** Whether a line of a task is stored already; its worker may not know that. */
+  hasLog({ id, experimentId }: Task, line: LogLine): boolean {
+    let after = 0n;
+    for (;;) {
+      const events = this.#store.eventsAfter(experimentId, after, EVENTS_PER_READ);
+      const isIt = ({ taskId, kind }: Event) =>
+        taskId === id && kind?.$case === "log" && isSameLine(kind.value, line);
+      if (events.some(isIt)) return true;
+      const last = events.at(-1);
+      if (last === undefined) return false;
+      after = last.sequence;
+    }
+  }
+
+  /** The task of that id, if there is one. */
+  findTask(taskId: string): Task | undefined {
+    const id = experimentIdOf(taskId);
+    const record = this.#unfinished.get(id) ?? this.#store.find(id);
+    return record && findTask(record, taskId)?.task;
   }
 
   progress(task: Task, progress: Progress): void {
@@ -199,6 +224,10 @@ export class Ledger {
     const progress = this.#progress.get(task.id);
     return progress === undefined ? task : { ...task, progress };
   }
+}
+
+function isSameLine(a: LogLine, b: LogLine): boolean {
+  return a.message === b.message && a.level === b.level && a.time?.getTime() === b.time?.getTime();
 }
 
 function hasSharedResult(task: Task): boolean {

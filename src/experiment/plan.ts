@@ -44,6 +44,11 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
   ];
 }
 
+/** Id of the experiment that a task of this id is of. */
+export function experimentIdOf(taskId: string): string {
+  return taskId.slice(0, Math.max(0, taskId.lastIndexOf("-")));
+}
+
 function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineWork }[] {
   const seed = required(spec.seed, "seed");
   const count = required(spec.evaluation?.baselineInits, "evaluation.baseline_inits");

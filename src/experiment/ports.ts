@@ -26,7 +26,10 @@ export interface Clock {
 
 export interface Ids {
   experiment(): string;
+  /** Of a worker that is started here; it ends with this process. */
   worker(): string;
+  /** Whether an id is one of `worker`, also of an earlier process. */
+  isOfWorker(id: string): boolean;
 }
 
 /** Where the control plane writes what happens to it; a pino logger fits. */
@@ -144,6 +147,32 @@ export interface WorkerExit {
   readonly logTail: string;
 }
 
+/** A worker to start. */
+export interface LaunchOrder {
+  readonly workerId: string;
+  /** Device of the machine that it gets, such as "cuda:0". */
+  readonly device: string;
+  /** Where it connects, tcp://HOST:PORT. */
+  readonly workerAddress: string;
+  /** Where it hands in artifacts, HOST:PORT. */
+  readonly grpcAddress: string;
+}
+
+/** A worker that was started: a process of this machine, or a job of a cluster. */
+export interface LaunchedWorker {
+  /** Resolves when it and all that it started have ended; also when it could not be started. */
+  readonly ended: Promise<WorkerExit>;
+  /** Tells it to end, and ends it when it has not by then. */
+  stop(graceMs: number): Promise<void>;
+  /** Ends it at once, with all that it started. */
+  kill(): void;
+}
+
+/** Where workers are started. */
+export interface WorkerLauncher {
+  launch(order: LaunchOrder): LaunchedWorker;
+}
+
 /** What the workers say; each call returns at once. */
 export interface WorkerListener {
   ready(hello: Hello): void;
@@ -156,7 +185,10 @@ export interface WorkerListener {
 }
 
 export interface WorkerPool {
-  /** Sends soon, in order; a worker that cannot be reached is reported as gone. */
+  /**
+   * Sends soon, in order. A worker that cannot be reached is reported as gone where the message is
+   * an order; others are sent again when the worker is back.
+   */
   send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void;
   /** Starts a worker process on this machine; it says hello, or it exits. */
   launch(workerId: string, device: string): void;

@@ -1,5 +1,5 @@
 import { FailureKind, StillhouseError, toFailure } from "../errors.js";
-import type { Task, TaskResult } from "../generated/stillhouse/v1/experiment.js";
+import type { LogLine, Task, TaskResult } from "../generated/stillhouse/v1/experiment.js";
 import type { TaskReport } from "../generated/stillhouse/v1/worker.js";
 import type { Lease } from "./leases.js";
 import type { Ledger } from "./ledger.js";
@@ -41,7 +41,7 @@ export class ReportIntake {
         this.#ledger.metrics(this.#task(lease), kind.value);
         return "continues";
       case "log":
-        this.#ledger.log(this.#task(lease), kind.value);
+        this.#takeLog(lease, kind.value);
         return "continues";
       case "result":
         this.#takeResult(lease, kind.value);
@@ -55,6 +55,24 @@ export class ReportIntake {
         this.#ledger.update(experimentId, (record, now) => stopTask(record, taskId, now));
         return "ended";
     }
+  }
+
+  /**
+   * The points of an attempt that is no longer the current one complete the series; nothing else
+   * that it says counts any more.
+   */
+  takeLate({ taskId, attempt, kind }: TaskReport): void {
+    if (kind?.$case !== "metrics") return;
+    const task = this.#ledger.findTask(taskId);
+    if (task === undefined || attempt < 1 || attempt > task.attempt) return;
+    this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
+  }
+
+  /** What an earlier control plane stored without a word to the worker comes once more. */
+  #takeLog(lease: Lease, line: LogLine): void {
+    const task = this.#task(lease);
+    if (lease.adoption === "adopted" && this.#ledger.hasLog(task, line)) return;
+    this.#ledger.log(task, line);
   }
 
   #takeResult(lease: Lease, result: TaskResult): void {

@@ -5,7 +5,7 @@ interface Entry {
   readonly isLocal: boolean;
   /** Tells one process with this id from a later one; empty before it said hello. */
   readonly process: string;
-  state: "starting" | "idle" | "busy" | "leaving";
+  state: "starting" | "idle" | "busy" | "leaving" | "settling";
   /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
   heardAtMs: number;
 }
@@ -46,6 +46,22 @@ export class Roster {
   heard(workerId: string): void {
     const entry = this.#entries.get(workerId);
     if (entry && entry.state !== "leaving") entry.heardAtMs = this.#monotonicMs();
+  }
+
+  has(workerId: string): boolean {
+    return this.#entries.has(workerId);
+  }
+
+  /** It has a task in hand that is no longer its own: it gets none before it has put that down. */
+  settling(workerId: string): void {
+    this.#move(workerId, "settling");
+  }
+
+  /** It says that it has nothing in hand. @returns whether that is news */
+  settled(workerId: string): boolean {
+    if (this.#entries.get(workerId)?.state !== "settling") return false;
+    this.#move(workerId, "idle");
+    return true;
   }
 
   busy(workerId: string): void {

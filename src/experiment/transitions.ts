@@ -8,13 +8,19 @@ import { assertMayMove, isEnded } from "./states.js";
 const MAX_LOST_ATTEMPTS = 3;
 
 /** Gives a queued task to a worker under the next attempt number. */
-export function leaseTask(record: ExperimentRecord, taskId: string, now: Date): ExperimentRecord {
+export function leaseTask(
+  record: ExperimentRecord,
+  taskId: string,
+  now: Date,
+  workerId = "",
+): ExperimentRecord {
   return moveTask(record, taskId, now, ({ task, numLost }) => ({
     numLost,
     task: {
       ...task,
       state: State.STATE_RUNNING,
       attempt: task.attempt + 1,
+      workerId,
       work: workToRun(record, task),
       startTime: task.startTime ?? now,
       failure: undefined,
@@ -123,10 +129,18 @@ export function resumeExperiment(record: ExperimentRecord, now: Date): Experimen
   return settle({ ...record, tasks, cancelRequested: false }, now);
 }
 
-/** Queues again what ran when the control plane ended. */
-export function requeueRunning(record: ExperimentRecord, now: Date): ExperimentRecord {
+/**
+ * Queues again what ran when the control plane ended.
+ *
+ * @param runsOn whether the worker of a task may still be there and compute
+ */
+export function requeueRunning(
+  record: ExperimentRecord,
+  now: Date,
+  runsOn: (task: Task) => boolean = () => false,
+): ExperimentRecord {
   return record.tasks
-    .filter(({ task }) => task.state === State.STATE_RUNNING)
+    .filter(({ task }) => task.state === State.STATE_RUNNING && !runsOn(task))
     .reduce((result, { task }) => stopTask(result, task.id, now), record);
 }
 

@@ -1,4 +1,5 @@
 import { Context, Router } from "zeromq";
+import { FailureKind, StillhouseError } from "../errors.js";
 import type { Log, WorkerListener } from "../experiment/ports.js";
 import { ControlMessage, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
 import { CurveGate, type CurveServer, ZAP_DOMAIN } from "./curve-gate.js";
@@ -50,18 +51,29 @@ export class WorkerHub {
   }
 
   /**
-   * Binds a port of the system's choice.
+   * From here on workers can connect; what they say waits for `open`.
    *
-   * @param host IP address to listen on
+   * @param host address to bind
+   * @param port 0 for one of the system's choice
    * @returns the address, tcp://HOST:PORT
+   * @throws CONFLICT when the port is taken, INVALID when the address is not of this machine
    */
-  async listen(listener: WorkerListener, host: string): Promise<string> {
+  async bind(host: string, port: number): Promise<string> {
     await this.#gate?.open();
-    await this.#router.bind(`tcp://${host}:*`);
+    if (host.includes(":")) this.#router.ipv6 = true;
+    const name = host.includes(":") ? `[${host}]` : host;
+    try {
+      await this.#router.bind(`tcp://${name}:${port === 0 ? "*" : port}`);
+    } catch (error) {
+      throw bindFailed(error as NodeJS.ErrnoException, `${name}:${port}`);
+    }
     const address = this.#router.lastEndpoint;
     if (address === null) throw new Error("ZeroMQ bound a socket but tells no address");
-    this.#receiving = this.#receive(listener);
     return address;
+  }
+
+  open(listener: WorkerListener): void {
+    this.#receiving = this.#receive(listener);
   }
 
   /** @param onUnreachable called when the message cannot be delivered */
@@ -115,6 +127,19 @@ function curveOptions({ secretKey }: CurveServer) {
   // Without an answer of the gate nobody gets in.
   const gate = { zapDomain: ZAP_DOMAIN, zapEnforceDomain: true };
   return { curveServer: true, curveSecretKey: secretKey, ...gate };
+}
+
+function bindFailed({ code, message }: NodeJS.ErrnoException, address: string): StillhouseError {
+  if (code === "EADDRINUSE") {
+    return new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `the port for workers, ${address}, is taken; choose another one (0 takes any)`,
+    );
+  }
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    `workers cannot be served at ${address}: ${message}`,
+  );
 }
 
 function faultOf(kind: WorkerMessage["kind"], workerId: string): string | undefined {

@@ -31,7 +31,8 @@ it("a client that does not read holds the server up and costs it no memory", asy
     experimentService(experiments as Experiments, log),
     artifactService({} as Dispatcher, {} as ExperimentStore, artifacts, log),
   );
-  const client = new ExperimentServiceClient(await server.listen(), credentials.createInsecure());
+  const port = await server.listen("127.0.0.1", 0);
+  const client = new ExperimentServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
   afterwards(test, () => server.stop(100));
   afterwards(test, () => client.close());
 

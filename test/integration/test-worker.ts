@@ -18,6 +18,7 @@ import {
   type Assign,
   ControlMessage,
   Heartbeat,
+  Hello,
   type TaskReport,
   WorkerMessage,
 } from "../../src/generated/stillhouse/v1/worker.js";
@@ -34,7 +35,7 @@ export interface Addresses {
 /** A worker that computes nothing but speaks worker.proto; a test says what it does. */
 export class TestWorker {
   readonly id: string;
-  readonly #addresses: Addresses;
+  #addresses: Addresses;
   readonly #dealer: Dealer;
   readonly #received: Control[] = [];
   readonly #waiters: { kind: string; resolve: (control: Control) => void }[] = [];
@@ -58,15 +59,20 @@ export class TestWorker {
     return worker;
   }
 
-  async hello(pid = process.pid): Promise<void> {
-    const value = {
+  /** From now on artifacts go elsewhere. */
+  move(addresses: Addresses): void {
+    this.#addresses = addresses;
+  }
+
+  /** @param inHand what it says to be working on */
+  async hello(pid = process.pid, inHand: Partial<Hello> = {}): Promise<void> {
+    const value = Hello.fromPartial({
       workerId: this.id,
       device: "cpu",
-      deviceName: "",
       pid,
       host: "h",
-      versions: {},
-    };
+      ...inHand,
+    });
     await this.send({ $case: "hello", value });
   }
 

@@ -7,8 +7,7 @@ import type { ServiceError } from "@grpc/grpc-js";
 import { errorOf } from "../../src/api/grpc/failure-metadata.js";
 import { FailureKind } from "../../src/errors.js";
 import { LogLevel, State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
-import type { Assign } from "../../src/generated/stillhouse/v1/worker.js";
-import { WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
+import { type Assign, Hello, WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
 import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
 import { hasState, states, TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
@@ -106,8 +105,8 @@ describe("reports of a worker", { timeout: 30_000 }, () => {
   it("that are no messages at all are dropped, and others are served on", async (test) => {
     const plane = await TestPlane.start(test);
     const vandal = plane.rawWorker("vandal");
-    const hello = { workerId: "somebody else", device: "", deviceName: "", pid: 1, host: "" };
-    const foreign = { $case: "hello" as const, value: { ...hello, versions: {} } };
+    const hello = Hello.fromPartial({ workerId: "somebody else", pid: 1 });
+    const foreign = { $case: "hello" as const, value: hello };
     await vandal.sendRaw(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]));
     await vandal.sendRaw(Buffer.alloc(0));
     await vandal.sendRaw(Buffer.from("two"), Buffer.from("frames"));

@@ -106,7 +106,7 @@ const PYTHON: Rules = {
   },
   packageOnlyIn: {
     zmq: ["transport", "credentials"],
-    grpc: ["transport", "credentials"],
+    grpc: ["artifact_transfer", "credentials"],
     "stillhouse.v1": ["convert"],
   },
   packagesOf: {},
@@ -127,9 +127,12 @@ const PYTHON: Rules = {
 const PYTHON_IMPORTED_ONLY_BY: Readonly<Record<Area, readonly Area[]>> = {
   __main__: [],
   transport: ["__main__"],
-  credentials: ["transport", "__main__"],
-  convert: ["transport", "outbox", "inspection", "__main__"],
-  tasks: ["transport", "outbox", "convert", "__main__"],
+  artifact_transfer: ["transport"],
+  credentials: ["transport", "artifact_transfer", "__main__"],
+  journal: ["transport", "outbox"],
+  work_place: ["transport", "__main__"],
+  convert: ["transport", "artifact_transfer", "outbox", "inspection", "__main__"],
+  tasks: ["transport", "artifact_transfer", "outbox", "work_place", "convert", "__main__"],
 };
 
 function isIn(path: string, area: Area): boolean {

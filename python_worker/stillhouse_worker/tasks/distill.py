@@ -165,6 +165,7 @@ class Distillation:
         )
 
     def _save(self) -> None:
+        self.reporter.checkpoint()
         tensors = self.loop.state() | {f"kept.{n}": p for n, p in self.kept.phi.items()}
         facts = {
             "step": self.loop.step,

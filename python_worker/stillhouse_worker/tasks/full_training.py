@@ -161,6 +161,7 @@ class _FullTraining:
     def _save(self) -> float:
         """Write the checkpoint; returns the seconds that it took."""
         started = time.monotonic()
+        self.reporter.checkpoint()
         tensors = {f"now.{name}": p for name, p in self.tensors.items()}
         tensors |= {f"best.{name}": p for name, p in self.best.items()}
         for name, parameter in self.tensors.items():

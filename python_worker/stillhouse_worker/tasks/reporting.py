@@ -28,6 +28,9 @@ class Reporter(Protocol):
     def log(self, level: str, message: str) -> None:
         """A line for a person; level is debug, info, warning or error."""
 
+    def checkpoint(self) -> None:
+        """A checkpoint is about to be written: what was reported before must not be lost after."""
+
     def stop_requested(self) -> bool:
         """Whether the task should write a checkpoint and raise `Stopped`."""
 
@@ -42,6 +45,9 @@ class Silent:
         """Nothing."""
 
     def log(self, level: str, message: str) -> None:
+        """Nothing."""
+
+    def checkpoint(self) -> None:
         """Nothing."""
 
     def stop_requested(self) -> bool:

@@ -51,12 +51,14 @@ def leading(size: int, device: str, work_dir: Path, follow: Follow) -> Iterator[
                 yield Team(0, size)
         finally:
             for helper in helpers:
-                helper.terminate()
+                helper.kill()
                 helper.join()
 
 
 def _help(follow: Follow, team: Team, device: str, store: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the leader's to handle
+    # What ends the whole group is the leader's to handle: it stops after a checkpoint.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
     try:
         with _joined(team, device, store) as own_device:
             follow(team, own_device)

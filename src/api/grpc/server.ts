@@ -1,17 +1,18 @@
 import { promisify } from "node:util";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { FailureKind, StillhouseError } from "../../errors.js";
 import {
   type ArtifactServiceServer,
   ArtifactServiceService,
   type ExperimentServiceServer,
   ExperimentServiceService,
 } from "../../generated/stillhouse/v1/service.js";
-import { bracketed, reachable } from "../../security/network.js";
+import { bracketed } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 import { guard } from "./guard.js";
 import { CHANNEL_OPTIONS } from "./limits.js";
 
-/** The gRPC server of a control plane on a port of its choice. */
+/** The gRPC server of a control plane. */
 export class GrpcServer {
   readonly #server: Server;
   readonly #credentials: ServerCredentials;
@@ -32,13 +33,19 @@ export class GrpcServer {
   }
 
   /**
-   * @param host address to listen on
-   * @returns where this machine reaches it, HOST:PORT
+   * @param host address to bind
+   * @param port 0 for one of the system's choice
+   * @returns the port
+   * @throws CONFLICT when the port is taken, INVALID when the address is not of this machine
    */
-  async listen(host = "127.0.0.1"): Promise<string> {
+  async listen(host: string, port: number): Promise<number> {
     const bind = promisify(this.#server.bindAsync.bind(this.#server));
-    const port = await bind(`${bracketed(host)}:0`, this.#credentials);
-    return `${bracketed(reachable(host))}:${port}`;
+    const address = `${bracketed(host)}:${port}`;
+    try {
+      return await bind(address, this.#credentials);
+    } catch (error) {
+      throw bindFailed(error as Error, address);
+    }
   }
 
   /** Takes no new calls, lets running ones end for a while, then cuts them off. */
@@ -56,4 +63,17 @@ function credentialsOf(security: Security | undefined): ServerCredentials {
   const { authority, certificate, key } = keys.tls;
   const pair = { cert_chain: Buffer.from(certificate), private_key: Buffer.from(key) };
   return ServerCredentials.createSsl(Buffer.from(authority), [pair], requiresClientCertificate);
+}
+
+function bindFailed({ message }: Error, address: string): StillhouseError {
+  if (message.includes("EADDRINUSE")) {
+    return new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `the port for gRPC, ${address}, is taken; choose another one (0 takes any)`,
+    );
+  }
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    `gRPC cannot be served at ${address}: ${message}`,
+  );
 }

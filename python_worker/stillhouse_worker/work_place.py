@@ -1,0 +1,75 @@
+"""What a worker finds on its machine: its device, its folders, and what it shares with others."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+from .artifacts import MANIFEST_NAME
+from .errors import StillhouseError
+from .tasks.settings import Settings
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Checkpoints of tasks that went on elsewhere are of no use any more by then.
+_LONGEST_KEPT_S = 14 * 24 * 3600.0
+
+
+class WorkPlace:
+    """Where a worker computes and keeps its checkpoints.
+
+    The folders that the control plane names are used where they are there: names of tasks are
+    random, so such a folder is the control plane's own, on this machine or over a shared disk.
+
+    Args:
+        device: cpu or cuda:N.
+        folder: for checkpoints of tasks whose folder is not there; None where it always is.
+        data_dir: local data sets, where the folder that a spec names is not there.
+    """
+
+    def __init__(self, device: str, folder: Path | None, data_dir: Path | None = None) -> None:
+        self.device, self._folder, self._data_dir = device, folder, data_dir
+        if folder is not None:
+            _sweep(folder)
+
+    def task_folder(self, task_id: str, shared: str) -> Path:
+        """The folder for the checkpoints of a task.
+
+        Raises:
+            StillhouseError: ``invalid`` for an id that is no plain name.
+        """
+        if self._folder is None or Path(shared).is_dir():
+            return Path(shared)
+        if not _PLAIN_NAME.fullmatch(task_id):
+            raise StillhouseError("invalid", f"a task id must be a plain name, got {task_id!r}")
+        return self._folder / task_id
+
+    def shared_artifact(self, path: str) -> Path | None:
+        """The folder of an artifact, if this machine sees it."""
+        return Path(path) if path and (Path(path) / MANIFEST_NAME).is_file() else None
+
+    def at_hand(self, settings: Settings) -> Settings:
+        """``settings`` with this worker's own device of that kind, and its own folder of data."""
+        if self.device.partition(":")[0] == settings.device.partition(":")[0]:
+            settings = settings._replace(device=self.device)
+        data = settings.data
+        is_elsewhere = data.source == "local" and not (Path(data.data_dir) / data.name).is_dir()
+        if is_elsewhere and self._data_dir is not None:
+            settings = settings._replace(data=data._replace(data_dir=str(self._data_dir)))
+        return settings
+
+    def leave(self, folder: Path, is_done: bool) -> None:
+        """A task has ended here; what is done needs no checkpoint any more."""
+        if is_done and self._folder is not None and folder.parent == self._folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    oldest = time.time() - _LONGEST_KEPT_S
+    for task in folder.iterdir():
+        if task.is_dir() and _changed(task) < oldest:
+            shutil.rmtree(task, ignore_errors=True)
+
+
+def _changed(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))

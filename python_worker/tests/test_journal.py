@@ -1,0 +1,111 @@
+"""What a worker says is on disk until it is acknowledged, and found by whoever goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from stillhouse_worker.journal import RESEND_AFTER_S, Entry, Journal, leftovers, read_entries
+from stillhouse_worker.outbox import Outbox
+
+ENTRIES = [Entry(1, b"one"), Entry(2, b""), Entry(3, b"three" * 100)]
+
+
+def written(folder: Path, attempt: int, entries=ENTRIES) -> Path:
+    journal = Journal(folder, attempt)
+    for entry in entries:
+        journal.append(entry)
+    return journal.path
+
+
+def test_what_was_appended_is_read_without_being_closed(tmp_path) -> None:
+    assert read_entries(written(tmp_path, 1)) == ENTRIES
+
+
+@pytest.mark.parametrize("cut", [1, 5, 490, 500])
+def test_a_record_that_was_cut_off_ends_the_journal(tmp_path, cut) -> None:
+    path = written(tmp_path, 1)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert read_entries(path) == ENTRIES[:2]
+
+
+def test_a_record_that_was_damaged_ends_the_journal(tmp_path) -> None:
+    path = written(tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    content[16] ^= 1
+    path.write_bytes(content)
+    assert read_entries(path) == []
+
+
+def test_journals_of_earlier_attempts_are_handed_in_one_report_after_the_other(tmp_path) -> None:
+    for attempt in (10, 2, 11):
+        written(tmp_path, attempt)
+    first, second = leftovers(tmp_path, "t", 11)
+    assert [first.lease, second.lease] == [("t", 2), ("t", 10)]
+    assert first.take(0.0) == b"one"
+    assert first.take(RESEND_AFTER_S / 2) is None
+    assert first.take(RESEND_AFTER_S * 2) == b"one"
+    first.acknowledge(3)
+    assert first.take(RESEND_AFTER_S * 2) is None, "only the one that was sent counts"
+    for number in (1, 2, 3):
+        assert not first.is_done()
+        first.acknowledge(number)
+    assert first.is_done()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal-10", "journal-11"]
+
+
+def test_an_outbox_keeps_on_disk_what_is_not_acknowledged(tmp_path) -> None:
+    outbox = Outbox("t", 3, Journal(tmp_path, 3))
+    outbox.metric("loss", 1, 0.5)
+    outbox.checkpoint()
+    outbox.log("info", "hello")
+    path = tmp_path / "journal-3"
+    assert [entry.frame for entry in read_entries(path)] == outbox.take(0.0)
+    outbox.acknowledge(1)
+    outbox.close()
+    assert path.exists(), "one report was never acknowledged"
+    outbox.acknowledge(2)
+    outbox.close()
+    assert not path.exists()
+
+
+def test_a_journal_that_could_not_be_written_is_written_whole_at_the_checkpoint(tmp_path) -> None:
+    journal = Journal(tmp_path, 1)
+    outbox = Outbox("t", 1, journal)
+    real, journal._file = journal._file, _FullDisk()
+    outbox.log("info", "lost at first")
+    journal._file = real
+    outbox.log("info", "second")
+    outbox.checkpoint()
+    assert [entry.number for entry in read_entries(journal.path)] == [1, 2]
+
+
+def test_what_was_sent_over_a_lost_connection_is_sent_again_in_order() -> None:
+    outbox = Outbox("t", 1)
+    for text in ("one", "two"):
+        outbox.log("info", text)
+    sent = outbox.take(0.0)
+    outbox.log("info", "three")
+    outbox.send_again()
+    assert outbox.take(0.1)[:2] == sent
+    outbox.acknowledge(2)
+    assert outbox.acknowledged == 2
+    outbox.send_again()
+    assert len(outbox.take(0.2)) == 1
+
+
+def test_reports_of_a_former_attempt_go_one_at_a_time() -> None:
+    outbox = Outbox("t", 1)
+    for text in ("one", "two"):
+        outbox.log("info", text)
+    (first,) = outbox.take_oldest(0.0)
+    assert outbox.take_oldest(RESEND_AFTER_S / 2) == []
+    assert outbox.take_oldest(RESEND_AFTER_S * 2) == [first]
+    outbox.acknowledge(1)
+    assert outbox.take_oldest(RESEND_AFTER_S * 2) != [first]
+    outbox.acknowledge(2)
+    assert outbox.is_empty()
+
+
+class _FullDisk:
+    def write(self, content: bytes) -> None:
+        raise OSError(28, "No space left on device")

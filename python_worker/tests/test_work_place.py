@@ -1,0 +1,44 @@
+"""A worker uses what it shares with the control plane, and else has folders of its own."""
+
+import pytest
+
+from stillhouse_worker.artifacts import MANIFEST_NAME
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.work_place import WorkPlace
+
+
+def test_a_folder_that_is_there_is_shared_and_another_is_made(tmp_path) -> None:
+    shared = tmp_path / "home" / "ab12-distill"
+    shared.mkdir(parents=True)
+    place = WorkPlace("cpu", tmp_path / "own")
+    assert place.task_folder("ab12-distill", str(shared)) == shared
+    own = place.task_folder("cd34-distill", "/home/of/another/machine/cd34-distill")
+    assert own == tmp_path / "own" / "cd34-distill"
+    own.mkdir()
+    for folder in (own, shared):
+        place.leave(folder, is_done=True)
+    assert shared.exists()
+    assert not own.exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc", "", ".hidden", "a/b"])
+def test_a_task_never_works_outside_the_folder(tmp_path, name) -> None:
+    with pytest.raises(StillhouseError, match="plain name"):
+        WorkPlace("cpu", tmp_path).task_folder(name, "/nowhere")
+
+
+def test_an_artifact_is_shared_when_its_manifest_is_seen(tmp_path) -> None:
+    place = WorkPlace("cpu", None)
+    assert place.shared_artifact(str(tmp_path)) is None
+    (tmp_path / MANIFEST_NAME).write_text("{}")
+    assert place.shared_artifact(str(tmp_path)) == tmp_path
+    assert place.shared_artifact("") is None
+
+
+def test_settings_take_the_device_and_the_data_of_this_machine(settings, tmp_path) -> None:
+    place = WorkPlace("cuda:3", None, tmp_path / "here")
+    there = settings._replace(data=settings.data._replace(data_dir="/not/here", source="local"))
+    cuda = place.at_hand(there._replace(device="cuda:0"))
+    assert (cuda.device, cuda.data.data_dir) == ("cuda:3", str(tmp_path / "here"))
+    assert place.at_hand(there).device == "cpu", "another kind of device stays as it was asked for"
+    assert place.at_hand(settings).data == settings.data
