@@ -3,9 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Registry } from "prom-client";
-import { artifactService } from "./api/grpc/artifact-service.js";
-import { experimentService } from "./api/grpc/experiment-service.js";
 import { GrpcServer } from "./api/grpc/server.js";
+import { services } from "./api/grpc/services.js";
 import { httpApp } from "./api/http/app.js";
 import { artifactRoutes } from "./api/http/routes/artifact-routes.js";
 import { experimentRoutes } from "./api/http/routes/experiment-routes.js";
@@ -15,9 +14,11 @@ import { FailureKind, StillhouseError } from "./errors.js";
 import { Dispatcher } from "./experiment/dispatcher.js";
 import { EventFeed } from "./experiment/event-feed.js";
 import { Experiments } from "./experiment/experiments.js";
+import { Fleet } from "./experiment/fleet.js";
 import { Inspections } from "./experiment/inspections.js";
 import { DEFAULT_TIMINGS, Leases, type Timings } from "./experiment/leases.js";
 import { Ledger } from "./experiment/ledger.js";
+import { Metrics } from "./experiment/metrics.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
@@ -121,6 +122,8 @@ class RunningControlPlane implements ControlPlane {
   readonly #security: Security;
   readonly #feed = new EventFeed();
   readonly #ledger: Ledger;
+  readonly #leases: Leases;
+  readonly #roster = new Roster(() => clock.monotonicMs());
   readonly #hub: WorkerHub;
   readonly #workers: Workers;
   readonly #bridge: PythonBridge;
@@ -144,6 +147,7 @@ class RunningControlPlane implements ControlPlane {
     this.#store = store;
     this.#security = security;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
+    this.#leases = new Leases(this.#timings, () => clock.monotonicMs());
     this.#telemetry = new Telemetry({
       registry: new Registry(),
       version: options.version ?? "",
@@ -165,8 +169,20 @@ class RunningControlPlane implements ControlPlane {
     this.#dispatcher = this.#makeDispatcher();
     this.#experiments = this.#makeExperiments(this.#inspector);
     this.#server = new GrpcServer(
-      experimentService(this.#experiments, log),
-      artifactService(this.#dispatcher, store.experiments, store.artifacts, log),
+      services({
+        experiments: this.#experiments,
+        metrics: new Metrics(this.#ledger, store.metrics),
+        fleet: new Fleet({
+          roster: this.#roster,
+          leases: this.#leases,
+          dispatcher: this.#dispatcher,
+          clock,
+        }),
+        dispatcher: this.#dispatcher,
+        store: store.experiments,
+        artifacts: store.artifacts,
+        log,
+      }),
       security,
     );
     this.#http = options.http && new HttpServer(this.#makeHttpApp(), security);
@@ -232,11 +248,10 @@ class RunningControlPlane implements ControlPlane {
   #makeDispatcher(): Dispatcher {
     const { log, numWorkers } = this.#options;
     const { metrics, artifacts, workFolders } = this.#store;
-    const monotonicMs = () => clock.monotonicMs();
     return new Dispatcher({
       ledger: this.#ledger,
-      leases: new Leases(this.#timings, monotonicMs),
-      roster: new Roster(monotonicMs),
+      leases: this.#leases,
+      roster: this.#roster,
       intake: new ReportIntake(this.#ledger, metrics, artifacts, workFolders),
       pool: this.#workers,
       artifacts,

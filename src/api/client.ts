@@ -8,9 +8,15 @@ import {
   ExperimentOrder,
   ExperimentServiceClient,
   type GetExperimentResponse,
+  GetMetricSeriesRequest,
   type ListExperimentsResponse,
+  type MetricSeries,
+  MetricServiceClient,
+  type MetricSummary,
   type ResolveExperimentResponse,
   type WatchExperimentResponse,
+  type Worker,
+  WorkerServiceClient,
 } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { channelOf, type Endpoint } from "./endpoint.js";
@@ -25,6 +31,8 @@ type Answer<Response> = (error: ServiceError | null, response: Response) => void
 export class StillhouseClient {
   readonly #address: string;
   readonly #stub: ExperimentServiceClient;
+  readonly #metrics: MetricServiceClient;
+  readonly #workers: WorkerServiceClient;
 
   /** @param endpoint HOST:PORT alone for one without keys; nothing is connected before the first call */
   constructor(endpoint: Endpoint | string) {
@@ -33,6 +41,11 @@ export class StillhouseClient {
     );
     this.#address = address;
     this.#stub = new ExperimentServiceClient(address, credentials, options);
+    // One connection for all.
+    const channelOverride = this.#stub.getChannel();
+    const shared = [address, credentials, { ...options, channelOverride }] as const;
+    this.#metrics = new MetricServiceClient(...shared);
+    this.#workers = new WorkerServiceClient(...shared);
   }
 
   /** Fills in a draft and plans its tasks; downloads what is missing first, so it may take long. */
@@ -134,6 +147,38 @@ export class StillhouseClient {
   /** @param experimentIds the first is what the others are compared with */
   compare(experimentIds: string[]): Promise<CompareExperimentsResponse> {
     return this.#call((answer) => this.#stub.compareExperiments({ experimentIds }, answer));
+  }
+
+  /** The metrics of an experiment's tasks, without their points. */
+  async metrics(experimentId: string): Promise<MetricSummary[]> {
+    const response = await this.#call<{ metrics: MetricSummary[] }>((answer) =>
+      this.#metrics.listMetrics({ experimentId }, answer),
+    );
+    return response.metrics;
+  }
+
+  /** @param wanted which series, and what of them; all that is absent means the default */
+  async series(
+    experimentId: string,
+    wanted: Partial<Omit<GetMetricSeriesRequest, "experimentId">> = {},
+  ): Promise<MetricSeries[]> {
+    const request = GetMetricSeriesRequest.fromPartial({ experimentId, ...wanted });
+    const response = await this.#call<{ series: MetricSeries[] }>((answer) =>
+      this.#metrics.getMetricSeries(request, answer),
+    );
+    return response.series;
+  }
+
+  async workers(): Promise<Worker[]> {
+    const response = await this.#call<{ workers: Worker[] }>((answer) =>
+      this.#workers.listWorkers({}, answer),
+    );
+    return response.workers;
+  }
+
+  /** The worker ends its task, gets no other, and leaves. */
+  async drainWorker(workerId: string): Promise<void> {
+    await this.#call((answer) => this.#workers.drainWorker({ workerId }, answer));
   }
 
   close(): void {

@@ -63,6 +63,7 @@ export class Dispatcher implements WorkerListener {
   dispatch(): void {
     this.#guard(() => {
       this.#cancelUnwanted();
+      for (const workerId of this.#parts.roster.drained()) this.#dismiss(workerId);
       if (this.#isDraining) return;
       const ready = readyTasks(this.#parts.ledger.unfinished());
       while (ready.length > 0) {
@@ -72,6 +73,12 @@ export class Dispatcher implements WorkerListener {
       }
       this.#launchFor(ready);
     });
+  }
+
+  /** The worker ends its task, gets no other, and leaves. */
+  drainWorker(workerId: string): void {
+    this.#parts.roster.drain(workerId);
+    this.dispatch();
   }
 
   /** Call at the interval of the timings: gives up what ran out of time. */
@@ -121,7 +128,7 @@ export class Dispatcher implements WorkerListener {
   ready(hello: Hello): void {
     const { roster, pool, timings, grpcPort } = this.#parts;
     this.#guard(() => {
-      const isNew = roster.ready(hello.workerId, `${hello.host}:${hello.pid}`);
+      const isNew = roster.ready(hello);
       const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
       const value = { heartbeatIntervalS, grpcPort: grpcPort() };
       pool.send(hello.workerId, { $case: "welcome", value });
@@ -130,10 +137,11 @@ export class Dispatcher implements WorkerListener {
     this.dispatch();
   }
 
-  heartbeat(workerId: string, { taskId, attempt, progressCounter }: Heartbeat): void {
+  heartbeat(workerId: string, heartbeat: Heartbeat): void {
+    const { taskId, attempt, progressCounter } = heartbeat;
     const { roster, leases } = this.#parts;
     if (!this.#isKnown(workerId)) return;
-    roster.heard(workerId);
+    roster.heard(workerId, heartbeat);
     leases.extend(workerId, taskId, attempt, progressCounter);
     if (taskId === "" && roster.settled(workerId)) this.dispatch();
   }
@@ -240,9 +248,9 @@ export class Dispatcher implements WorkerListener {
     const waiting = ready.slice(roster.numStarting());
     for (const task of waiting.slice(0, Math.max(0, numWorkers - roster.numLocal()))) {
       const workerId = ids.worker();
-      const { spec } = ledger.record(task.experimentId).experiment;
-      roster.launched(workerId);
-      pool.launch(workerId, spec?.compute?.device ?? "cpu");
+      const device = ledger.record(task.experimentId).experiment.spec?.compute?.device ?? "cpu";
+      roster.launched(workerId, device);
+      pool.launch(workerId, device);
     }
   }
 
@@ -262,6 +270,12 @@ export class Dispatcher implements WorkerListener {
     this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
     this.#lose(lease, reason, "");
     this.#remove(lease.workerId);
+  }
+
+  /** It has no task; a process of this machine that does not go is ended after the stop grace. */
+  #dismiss(workerId: string): void {
+    this.#parts.pool.send(workerId, { $case: "shutdown", value: {} });
+    this.#parts.roster.leaving(workerId);
   }
 
   #remove(workerId: string): void {

@@ -6,7 +6,12 @@ import type {
   MetricPoint,
   TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
-import type { ExperimentFilter, ExperimentOrder } from "../generated/stillhouse/v1/service.js";
+import type {
+  ExperimentFilter,
+  ExperimentOrder,
+  MetricSeries,
+  MetricSummary,
+} from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type {
   ControlMessage,
@@ -94,9 +99,33 @@ export interface ExperimentStore {
   lastSequence(experimentId: string): bigint;
 }
 
+/** The part of a series that is read. */
+export interface SeriesRange {
+  readonly firstStep: number;
+  readonly lastStep: number;
+  /** Most points that are given of it, at least 2. */
+  readonly maxPoints: number;
+}
+
 export interface MetricStore {
-  /** Points that are there already, by (task, attempt, sequence), are left as they are. */
+  /**
+   * Points that are there already, by (task, attempt, sequence), are left as they are; of two of
+   * the same step the later one counts.
+   */
   appendMetrics(taskId: string, attempt: number, points: readonly MetricPoint[]): void;
+  /** In the order of the tasks, then by name. */
+  summaries(taskIds: readonly string[]): MetricSummary[];
+  /**
+   * In the order of the tasks, then by name.
+   *
+   * @param names empty for all
+   * @param range told how many series there are
+   */
+  series(
+    taskIds: readonly string[],
+    names: readonly string[],
+    range: (numSeries: number) => SeriesRange,
+  ): MetricSeries[];
 }
 
 /** The folder in which the attempts of a task keep their checkpoints. */

@@ -1,51 +1,90 @@
+import type { Heartbeat, Hello } from "../generated/stillhouse/v1/worker.js";
+
+/** What a worker says of its device with each heartbeat. */
+export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
+
 /** A worker that can be reached, or a process that has not said hello yet. */
-interface Entry {
+export interface RosterEntry {
   readonly workerId: string;
   /** Its process was started here. */
   readonly isLocal: boolean;
-  /** Tells one process with this id from a later one; empty before it said hello. */
-  readonly process: string;
-  state: "starting" | "idle" | "busy" | "leaving" | "settling";
+  /** Such as "cpu" or "cuda:0". */
+  readonly device: string;
+  /** Absent before it said hello. */
+  readonly hello?: Hello;
+  readonly load?: DeviceLoad;
+  readonly state: "starting" | "idle" | "busy" | "leaving" | "settling";
+  /** It gets no more tasks, and leaves when it has none. */
+  readonly isDraining: boolean;
   /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
-  heardAtMs: number;
+  readonly heardAtMs: number;
 }
 
 /** The workers and what they are doing. */
 export class Roster {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, RosterEntry>();
   readonly #monotonicMs: () => number;
 
   constructor(monotonicMs: () => number) {
     this.#monotonicMs = monotonicMs;
   }
 
-  launched(workerId: string): void {
-    this.#set({
+  launched(workerId: string, device: string): void {
+    const heardAtMs = this.#monotonicMs();
+    const entry = {
       workerId,
       isLocal: true,
-      process: "",
+      device,
       state: "starting",
-      heardAtMs: this.#monotonicMs(),
-    });
+      isDraining: false,
+    } as const;
+    this.#set({ ...entry, heardAtMs });
   }
 
   /**
    * A worker said hello.
    *
-   * @param process differs between two processes that use the same id one after the other
    * @returns whether it is new: a worker that waits for its welcome says hello again
    */
-  ready(workerId: string, process: string): boolean {
+  ready(hello: Hello): boolean {
+    const { workerId, device } = hello;
     const known = this.#entries.get(workerId);
-    if (known?.process === process) return false;
-    const isLocal = known?.isLocal ?? false;
-    this.#set({ workerId, isLocal, process, state: "idle", heardAtMs: this.#monotonicMs() });
+    if (known?.hello && isSameProcess(known.hello, hello)) return false;
+    this.#set({
+      workerId,
+      isLocal: known?.isLocal ?? false,
+      device,
+      hello,
+      state: "idle",
+      isDraining: false,
+      heardAtMs: this.#monotonicMs(),
+    });
     return true;
   }
 
-  heard(workerId: string): void {
+  heard(workerId: string, load: DeviceLoad): void {
     const entry = this.#entries.get(workerId);
-    if (entry && entry.state !== "leaving") entry.heardAtMs = this.#monotonicMs();
+    if (!entry || entry.state === "leaving") return;
+    const { memoryTotalBytes, memoryUsedBytes, utilisation } = load;
+    const kept = { memoryTotalBytes, memoryUsedBytes, utilisation };
+    this.#set({ ...entry, load: kept, heardAtMs: this.#monotonicMs() });
+  }
+
+  /** It gets no more tasks. */
+  drain(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry) this.#set({ ...entry, isDraining: true });
+  }
+
+  /** Workers that have done what they had and should leave. */
+  drained(): string[] {
+    return this.all()
+      .filter((entry) => entry.isDraining && entry.state === "idle")
+      .map((entry) => entry.workerId);
+  }
+
+  find(workerId: string): RosterEntry | undefined {
+    return this.#entries.get(workerId);
   }
 
   has(workerId: string): boolean {
@@ -91,15 +130,15 @@ export class Roster {
   }
 
   nextIdle(): string | undefined {
-    return this.#all().find((entry) => entry.state === "idle")?.workerId;
+    return this.all().find((entry) => entry.state === "idle" && !entry.isDraining)?.workerId;
   }
 
   numStarting(): number {
-    return this.#all().filter((entry) => entry.state === "starting").length;
+    return this.all().filter((entry) => entry.state === "starting").length;
   }
 
   numLocal(): number {
-    return this.#all().filter((entry) => entry.isLocal).length;
+    return this.all().filter((entry) => entry.isLocal).length;
   }
 
   size(): number {
@@ -121,23 +160,28 @@ export class Roster {
     return this.#silent("leaving", durationMs);
   }
 
-  #silent(state: Entry["state"], durationMs: number): string[] {
+  #silent(state: RosterEntry["state"], durationMs: number): string[] {
     const sinceMs = this.#monotonicMs() - durationMs;
-    return this.#all()
+    return this.all()
       .filter((entry) => entry.state === state && entry.heardAtMs < sinceMs)
       .map((entry) => entry.workerId);
   }
 
-  #all(): Entry[] {
+  all(): RosterEntry[] {
     return [...this.#entries.values()];
   }
 
-  #set(entry: Entry): void {
+  #set(entry: RosterEntry): void {
     this.#entries.set(entry.workerId, entry);
   }
 
-  #move(workerId: string, state: Entry["state"]): void {
+  #move(workerId: string, state: RosterEntry["state"]): void {
     const entry = this.#entries.get(workerId);
-    if (entry) entry.state = state;
+    if (entry) this.#set({ ...entry, state });
   }
+}
+
+/** Two processes may use the same id one after the other. */
+function isSameProcess(known: Hello, hello: Hello): boolean {
+  return known.host === hello.host && known.pid === hello.pid;
 }

@@ -112,9 +112,9 @@ export class SqliteExperimentStore implements ExperimentStore {
       const record = this.find(experimentId);
       if (record === undefined) return;
       const tasks = "SELECT id FROM tasks WHERE experiment_id = ?";
-      for (const table of ["metric_points", "metric_summaries"]) {
-        this.#file.run(`DELETE FROM ${table} WHERE task_id IN (${tasks})`, experimentId);
-      }
+      const series = `SELECT id FROM metric_series WHERE task_id IN (${tasks})`;
+      this.#file.run(`DELETE FROM metric_points WHERE series IN (${series})`, experimentId);
+      this.#file.run(`DELETE FROM metric_series WHERE task_id IN (${tasks})`, experimentId);
       for (const table of ["events", "tasks"]) {
         this.#file.run(`DELETE FROM ${table} WHERE experiment_id = ?`, experimentId);
       }

@@ -1,32 +1,15 @@
-import type { MetricStore } from "../experiment/ports.js";
+import type { MetricStore, SeriesRange } from "../experiment/ports.js";
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
+import type { MetricSeries, MetricSummary } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
+import { METRIC_SERIES, readSeries } from "./metric-series.js";
+import { MetricSummaryRow } from "./metric-summary.js";
+import { insertRows, type PointRow } from "./point-insert.js";
 
 /**
- * What is known of a metric of a task without reading its series. The best value is the least one of
- * a loss and the greatest one of an accuracy, so both are kept.
+ * Metric points in SQLite, a batch a transaction: one value a step of a series, and beside the
+ * series what is known of it without reading it.
  */
-export interface MetricSummary {
-  name: string;
-  numPoints: number;
-  last: { step: number; value: number };
-  /** Absent when no value was a number. */
-  min?: { step: number; value: number };
-  max?: { step: number; value: number };
-}
-
-interface SummaryRow {
-  name: string;
-  num_points: number;
-  last_step: number;
-  last_value: number | null;
-  min_step: number | null;
-  min_value: number | null;
-  max_step: number | null;
-  max_value: number | null;
-}
-
-/** Metric points in SQLite, a batch a transaction, each with its summary beside the series. */
 export class SqliteMetricStore implements MetricStore {
   readonly #file: SqlFile;
 
@@ -36,70 +19,105 @@ export class SqliteMetricStore implements MetricStore {
   }
 
   appendMetrics(taskId: string, attempt: number, points: readonly MetricPoint[]): void {
+    if (points.length === 0) return;
     this.#file.transaction(() => {
-      for (const point of points) {
-        if (this.#insert(taskId, attempt, point)) this.#summarize(taskId, point);
+      const rows: PointRow[] = [];
+      for (const [name, ofName] of byName(points)) {
+        const summary = this.#summaryOf(taskId, name);
+        const isNew = isBeyond(ofName, summary.greatestStep);
+        for (const point of ofName) {
+          const row = { series: summary.id, attempt, point };
+          if (isNew) rows.push(row);
+          if (isNew || this.#replaced(row, summary)) summary.add(point);
+        }
+        if (summary.isStale) this.#measureAnew(summary);
+        this.#store(summary);
       }
+      insertRows(this.#file, rows);
     });
   }
 
-  summaries(taskId: string): MetricSummary[] {
-    return this.#file
-      .all<SummaryRow>("SELECT * FROM metric_summaries WHERE task_id = ? ORDER BY name", taskId)
-      .map(summaryOf);
-  }
-
-  /** Whether the point is new. */
-  #insert(taskId: string, attempt: number, point: MetricPoint): boolean {
-    const { changes } = this.#file.run(
-      `INSERT INTO metric_points (task_id, attempt, sequence, name, step, value, time_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (task_id, attempt, sequence) DO NOTHING`,
-      taskId,
-      attempt,
-      point.sequence,
-      point.name,
-      point.step,
-      point.value,
-      point.time?.getTime() ?? 0,
+  summaries(taskIds: readonly string[]): MetricSummary[] {
+    return METRIC_SERIES.of(this.#file, taskIds, []).map((row) =>
+      new MetricSummaryRow(row).message(),
     );
-    return changes === 1;
   }
 
-  #summarize(taskId: string, { name, step, value }: MetricPoint): void {
-    const known = Number.isNaN(value) ? null : value;
-    const knownStep = Number.isNaN(value) ? null : step;
+  series(
+    taskIds: readonly string[],
+    names: readonly string[],
+    range: (numSeries: number) => SeriesRange,
+  ): MetricSeries[] {
+    const rows = METRIC_SERIES.of(this.#file, taskIds, names);
+    const wanted = range(rows.length);
+    return rows.map((row) => readSeries(this.#file, row, wanted));
+  }
+
+  #summaryOf(taskId: string, name: string): MetricSummaryRow {
+    return new MetricSummaryRow(METRIC_SERIES.findOrCreate(this.#file, taskId, name));
+  }
+
+  /**
+   * Stores a point whose step may be there already; of two values the later attempt's counts.
+   *
+   * @returns whether the point is news
+   */
+  #replaced({ series, attempt, point }: PointRow, summary: MetricSummaryRow): boolean {
+    const { step, sequence, value } = point;
+    const timeMs = point.time?.getTime() ?? 0;
+    const inserted = this.#file.run(
+      `INSERT INTO metric_points (series, step, attempt, sequence, value, time_ms)
+       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (series, step) DO NOTHING`,
+      ...[series, step, attempt, sequence, value, timeMs],
+    );
+    if (inserted.changes === 1) return true;
+    const updated = this.#file.run(
+      `UPDATE metric_points SET attempt = ?, sequence = ?, value = ?, time_ms = ?
+       WHERE series = ? AND step = ? AND (attempt, sequence) < (?, ?)`,
+      ...[attempt, sequence, value, timeMs, series, step, attempt, sequence],
+    );
+    if (updated.changes === 0) return false;
+    summary.replaced(point);
+    return true;
+  }
+
+  /** The least or the greatest value is no longer there. */
+  #measureAnew(summary: MetricSummaryRow): void {
+    const extreme = (aggregate: "min" | "max") =>
+      this.#file.get<{ step: number; value: number | null }>(
+        `SELECT step, ${aggregate}(value) AS value FROM metric_points WHERE series = ?`,
+        summary.id,
+      );
+    summary.setExtremes(extreme("min"), extreme("max"));
+  }
+
+  #store(summary: MetricSummaryRow): void {
     this.#file.run(
-      `INSERT INTO metric_summaries AS s
-         (task_id, name, num_points, last_step, last_value, min_step, min_value, max_step, max_value)
-       VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (task_id, name) DO UPDATE SET
-         num_points = s.num_points + 1,
-         last_step = excluded.last_step,
-         last_value = excluded.last_value,
-         min_step = iif(s.min_value IS NULL OR excluded.min_value < s.min_value,
-           excluded.min_step, s.min_step),
-         min_value = iif(s.min_value IS NULL OR excluded.min_value < s.min_value,
-           excluded.min_value, s.min_value),
-         max_step = iif(s.max_value IS NULL OR excluded.max_value > s.max_value,
-           excluded.max_step, s.max_step),
-         max_value = iif(s.max_value IS NULL OR excluded.max_value > s.max_value,
-           excluded.max_value, s.max_value)`,
-      ...[taskId, name, step, known, knownStep, known, knownStep, known],
+      `UPDATE metric_series SET num_points = ?, greatest_step = ?, last_step = ?, last_value = ?,
+         min_step = ?, min_value = ?, max_step = ?, max_value = ?
+       WHERE id = ?`,
+      ...summary.columns(),
+      summary.id,
     );
   }
 }
 
-function summaryOf(row: SummaryRow): MetricSummary {
-  const { min_step, min_value, max_step, max_value } = row;
-  return {
-    name: row.name,
-    numPoints: row.num_points,
-    last: { step: row.last_step, value: row.last_value ?? Number.NaN },
-    ...(min_step !== null && min_value !== null
-      ? { min: { step: min_step, value: min_value } }
-      : {}),
-    ...(max_step !== null && max_value !== null
-      ? { max: { step: max_step, value: max_value } }
-      : {}),
-  };
+function byName(points: readonly MetricPoint[]): Map<string, MetricPoint[]> {
+  const groups = new Map<string, MetricPoint[]>();
+  for (const point of points) {
+    const group = groups.get(point.name);
+    if (group) group.push(point);
+    else groups.set(point.name, [point]);
+  }
+  return groups;
+}
+
+/** Whether steps rise from beyond what is there, so that none of them can be there already. */
+function isBeyond(points: readonly MetricPoint[], greatestStep: number): boolean {
+  let before = greatestStep;
+  for (const { step } of points) {
+    if (Number(step) <= before) return false;
+    before = Number(step);
+  }
+  return true;
 }

@@ -27,6 +27,58 @@ CREATE TABLE leftovers (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** A value that is no number (NaN) is NULL, as SQLite stores it. */
+export const ADDED_IN_VERSION_3 = `
+-- A metric of a task, with what is known of it without reading its points.
+CREATE TABLE metric_series (
+  id INTEGER PRIMARY KEY,
+  task_id TEXT NOT NULL REFERENCES tasks (id),
+  name TEXT NOT NULL,
+  num_points INTEGER NOT NULL DEFAULT 0,
+  greatest_step INTEGER NOT NULL DEFAULT -1,
+  -- Of the point that came last.
+  last_step INTEGER,
+  last_value REAL,
+  min_step INTEGER,
+  min_value REAL,
+  max_step INTEGER,
+  max_value REAL,
+  UNIQUE (task_id, name)
+) STRICT;
+
+-- One value a step: of two attempts that computed it, the later one's.
+CREATE TABLE metric_points (
+  series INTEGER NOT NULL REFERENCES metric_series (id),
+  step INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  value REAL,
+  time_ms INTEGER NOT NULL,
+  PRIMARY KEY (series, step)
+) STRICT, WITHOUT ROWID;
+`;
+
+const POINTS_OF_VERSION_2 = `
+INSERT INTO metric_series
+  (task_id, name, num_points, last_step, last_value, min_step, min_value, max_step, max_value)
+SELECT task_id, name, num_points, last_step, last_value, min_step, min_value, max_step, max_value
+FROM metric_summaries;
+
+INSERT INTO metric_points (series, step, attempt, sequence, value, time_ms)
+SELECT series.id, step, attempt, sequence, value, time_ms
+FROM earlier_points JOIN metric_series AS series USING (task_id, name)
+WHERE true ORDER BY attempt, sequence
+ON CONFLICT (series, step) DO UPDATE SET attempt = excluded.attempt, sequence = excluded.sequence,
+  value = excluded.value, time_ms = excluded.time_ms;
+
+UPDATE metric_series SET
+  num_points = (SELECT count(*) FROM metric_points WHERE series = metric_series.id),
+  greatest_step = (SELECT coalesce(max(step), -1) FROM metric_points WHERE series = metric_series.id);
+
+DROP TABLE earlier_points;
+DROP TABLE metric_summaries;
+`;
+
 const COLUMNS_OF_VERSION_2 = `
 ALTER TABLE experiments ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE experiments ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
@@ -39,7 +91,7 @@ ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
 `;
 
 /** What leads from each version to the next. */
-const STEPS: readonly ((file: SqlFile) => void)[] = [fromVersion1];
+const STEPS: readonly ((file: SqlFile) => void)[] = [fromVersion1, fromVersion2];
 
 /** Brings tables of an earlier version up to the present one; call it within a transaction. */
 export function migrate(file: SqlFile, version: number): void {
@@ -66,6 +118,12 @@ function fromVersion1(file: SqlFile): void {
       ...[dataset ?? "", model ?? "", search_text ?? "", accuracy ?? -1, id],
     );
   }
+}
+
+function fromVersion2(file: SqlFile): void {
+  file.exec("ALTER TABLE metric_points RENAME TO earlier_points");
+  file.exec(ADDED_IN_VERSION_3);
+  file.exec(POINTS_OF_VERSION_2);
 }
 
 function rowsOf(file: SqlFile, sql: string): { id: string; message: Uint8Array }[] {

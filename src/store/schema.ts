@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { FailureKind, StillhouseError } from "../errors.js";
 import { SqlFile } from "./database.js";
-import { ADDED_IN_VERSION_2, migrate } from "./migrations.js";
+import { ADDED_IN_VERSION_2, ADDED_IN_VERSION_3, migrate } from "./migrations.js";
 
 /** Rises with every change of the tables; kept in the file as SQLite's user_version. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 /**
  * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.
@@ -52,32 +52,7 @@ CREATE TABLE events (
   message BLOB NOT NULL,
   PRIMARY KEY (experiment_id, sequence)
 ) STRICT, WITHOUT ROWID;
-
--- A value that is no number (NaN) is NULL, as SQLite stores it.
-CREATE TABLE metric_points (
-  task_id TEXT NOT NULL REFERENCES tasks (id),
-  attempt INTEGER NOT NULL,
-  sequence INTEGER NOT NULL,
-  name TEXT NOT NULL,
-  step INTEGER NOT NULL,
-  value REAL,
-  time_ms INTEGER NOT NULL,
-  PRIMARY KEY (task_id, attempt, sequence)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE metric_summaries (
-  task_id TEXT NOT NULL REFERENCES tasks (id),
-  name TEXT NOT NULL,
-  num_points INTEGER NOT NULL,
-  last_step INTEGER NOT NULL,
-  last_value REAL,
-  min_step INTEGER,
-  min_value REAL,
-  max_step INTEGER,
-  max_value REAL,
-  PRIMARY KEY (task_id, name)
-) STRICT, WITHOUT ROWID;
-${ADDED_IN_VERSION_2}`;
+${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}`;
 
 /**
  * Opens the database of a home, makes its tables where there are none and brings those of an

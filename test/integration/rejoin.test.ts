@@ -64,7 +64,8 @@ async function planeProcess(
 function numPoints(home: string, taskId: string): number | undefined {
   const store = LocalStore.open(home);
   try {
-    return store.metrics.summaries(taskId).find(({ name }) => name === "loss")?.numPoints;
+    const summary = store.metrics.summaries([taskId]).find(({ name }) => name === "loss");
+    return summary && Number(summary.numPoints);
   } finally {
     store.close();
   }

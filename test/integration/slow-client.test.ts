@@ -2,16 +2,15 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { credentials } from "@grpc/grpc-js";
-import { artifactService } from "../../src/api/grpc/artifact-service.js";
 import { experimentService } from "../../src/api/grpc/experiment-service.js";
 import { GrpcServer } from "../../src/api/grpc/server.js";
-import type { Dispatcher } from "../../src/experiment/dispatcher.js";
 import type { Experiments } from "../../src/experiment/experiments.js";
-import type { ExperimentStore } from "../../src/experiment/ports.js";
 import { Event } from "../../src/generated/stillhouse/v1/experiment.js";
-import { ExperimentServiceClient } from "../../src/generated/stillhouse/v1/service.js";
-import { ArtifactFolder } from "../../src/store/artifact-folder.js";
-import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import {
+  ExperimentServiceClient,
+  ExperimentServiceService,
+} from "../../src/generated/stillhouse/v1/service.js";
+import { afterwards } from "../fixtures/temporary-folder.js";
 
 const NUM_EVENTS = 5_000;
 const MESSAGE = "x".repeat(2_000);
@@ -26,11 +25,8 @@ it("a client that does not read holds the server up and costs it no memory", asy
   }
   const experiments: Pick<Experiments, "watch"> = { watch };
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: assert.fail };
-  const artifacts = new ArtifactFolder(temporaryFolder(test));
-  const server = new GrpcServer(
-    experimentService(experiments as Experiments, log),
-    artifactService({} as Dispatcher, {} as ExperimentStore, artifacts, log),
-  );
+  const methods = experimentService(experiments as Experiments, log);
+  const server = new GrpcServer([{ definition: ExperimentServiceService, methods }]);
   const port = await server.listen("127.0.0.1", 0);
   const client = new ExperimentServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
   afterwards(test, () => server.stop(100));

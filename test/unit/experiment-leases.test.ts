@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { DEFAULT_TIMINGS, Leases } from "../../src/experiment/leases.js";
 import { Roster } from "../../src/experiment/roster.js";
+import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 
 const { leaseMs, hungAfterMs, stopGraceMs, tickMs } = DEFAULT_TIMINGS;
 
@@ -80,23 +81,27 @@ describe("leases", () => {
   });
 });
 
+function hello(workerId: string, pid: number): Hello {
+  return Hello.fromPartial({ workerId, pid, host: "host", device: "cpu" });
+}
+
 describe("the roster", () => {
   it("tells a repeated hello from a process that started anew", () => {
     const roster = new Roster(() => 0);
-    assert.equal(roster.ready("w", "host:1"), true);
+    assert.equal(roster.ready(hello("w", 1)), true);
     roster.busy("w");
-    assert.equal(roster.ready("w", "host:1"), false);
+    assert.equal(roster.ready(hello("w", 1)), false);
     assert.equal(roster.nextIdle(), undefined);
-    assert.equal(roster.ready("w", "host:2"), true);
+    assert.equal(roster.ready(hello("w", 2)), true);
     assert.equal(roster.nextIdle(), "w");
   });
 
   it("counts a local worker until its process has ended, and gives it nothing more", () => {
     const roster = new Roster(() => 0);
-    roster.launched("local");
+    roster.launched("local", "cpu");
     assert.equal(roster.numStarting(), 1);
-    roster.ready("local", "host:1");
-    roster.ready("remote", "host:2");
+    roster.ready(hello("local", 1));
+    roster.ready(hello("remote", 2));
     roster.leaving("local");
     roster.leaving("remote");
     assert.equal(roster.nextIdle(), undefined);

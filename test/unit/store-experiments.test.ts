@@ -138,13 +138,14 @@ describe("metrics", () => {
     metrics.appendMetrics("ex1-distill", 1, points);
     metrics.appendMetrics("ex1-distill", 1, [...points, point(4, 40, 0.75)]);
     metrics.appendMetrics("ex1-distill", 2, [point(1, 25, Number.POSITIVE_INFINITY)]);
-    assert.deepEqual(metrics.summaries("ex1-distill"), [
+    assert.deepEqual(metrics.summaries(["ex1-distill"]), [
       {
+        taskId: "ex1-distill",
         name: "loss",
-        numPoints: 5,
-        last: { step: 25, value: Number.POSITIVE_INFINITY },
-        min: { step: 20, value: 0.25 },
-        max: { step: 25, value: Number.POSITIVE_INFINITY },
+        numPoints: 5n,
+        last: { step: 25n, value: Number.POSITIVE_INFINITY },
+        min: { step: 20n, value: 0.25 },
+        max: { step: 25n, value: Number.POSITIVE_INFINITY },
       },
     ]);
     file.close();

@@ -7,6 +7,7 @@ import { Experiment, Task, TaskResult } from "../../src/generated/stillhouse/v1/
 import { ExperimentFilter, ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
 import { SqlFile } from "../../src/store/database.js";
 import { SqliteExperimentStore } from "../../src/store/experiment-store.js";
+import { SqliteMetricStore } from "../../src/store/metric-store.js";
 import { openDatabase } from "../../src/store/schema.js";
 import { DISTILLED, NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
 import { SCHEMA_VERSION_1 } from "../fixtures/schema-version-1.js";
@@ -46,8 +47,17 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
   const old = new SqlFile(path);
   old.exec(SCHEMA_VERSION_1);
   for (const record of records) insertAsVersion1(old, record);
-  const point = "'ex1-distill', 1, 1, 'loss', 10, 0.5, 0";
-  old.exec(`INSERT INTO metric_points VALUES (${point})`);
+  // Of step 20 there are the values of two attempts.
+  for (const point of [
+    "1, 1, 'loss', 10, 0.5",
+    "1, 2, 'loss', 20, 0.25",
+    "2, 1, 'loss', 20, 0.75",
+  ]) {
+    old.exec(`INSERT INTO metric_points VALUES ('ex1-distill', ${point}, 0)`);
+  }
+  old.exec(
+    "INSERT INTO metric_summaries VALUES ('ex1-distill', 'loss', 3, 20, 0.75, 20, 0.25, 20, 0.75)",
+  );
   old.close();
 
   const file = openDatabase(path);
@@ -67,6 +77,21 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
   assert.deepEqual(found({ text: "good" }), ["ex1"]);
   assert.deepEqual(found({ dataset: resolvedSpec().dataset?.name ?? "" }), ["ex1", "ex3", "ex2"]);
   assert.equal(store.findArtifact("ex0")?.id, "ex0");
+  const metrics = new SqliteMetricStore(file);
+  const [series] = metrics.series(["ex1-distill"], [], () => ({
+    ...{ firstStep: 0, lastStep: 100, maxPoints: 10 },
+  }));
+  assert.deepEqual(
+    [series?.steps, series?.values],
+    [
+      [10n, 20n],
+      [0.5, 0.75],
+    ],
+  );
+  assert.equal(metrics.summaries(["ex1-distill"])[0]?.numPoints, 2n);
+  const later = { sequence: 2n, name: "loss", step: 30n, value: 0.125, time: undefined };
+  metrics.appendMetrics("ex1-distill", 2, [later]);
+  assert.equal(metrics.summaries(["ex1-distill"])[0]?.numPoints, 3n);
 
   const fresh = openDatabase(join(temporaryFolder(test), "fresh.db"));
   afterwards(test, () => fresh.close());

@@ -1,16 +1,21 @@
 import { promisify } from "node:util";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { FailureKind, StillhouseError } from "../../errors.js";
 import {
-  type ArtifactServiceServer,
-  ArtifactServiceService,
-  type ExperimentServiceServer,
-  ExperimentServiceService,
-} from "../../generated/stillhouse/v1/service.js";
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { FailureKind, StillhouseError } from "../../errors.js";
 import { bracketed } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 import { guard } from "./guard.js";
 import { CHANNEL_OPTIONS } from "./limits.js";
+
+/** A service of the protos with what carries it out. */
+export interface Service {
+  readonly definition: ServiceDefinition;
+  readonly methods: UntypedServiceImplementation;
+}
 
 /** The gRPC server of a control plane. */
 export class GrpcServer {
@@ -18,18 +23,13 @@ export class GrpcServer {
   readonly #credentials: ServerCredentials;
 
   /** @param security absent: whoever connects may do everything */
-  constructor(
-    experiments: ExperimentServiceServer,
-    artifacts: ArtifactServiceServer,
-    security?: Security,
-  ) {
+  constructor(services: readonly Service[], security?: Security) {
     this.#server = new Server({
       ...CHANNEL_OPTIONS,
       interceptors: security ? [guard(security)] : [],
     });
     this.#credentials = credentialsOf(security);
-    this.#server.addService(ExperimentServiceService, experiments);
-    this.#server.addService(ArtifactServiceService, artifacts);
+    for (const { definition, methods } of services) this.#server.addService(definition, methods);
   }
 
   /**

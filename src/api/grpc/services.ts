@@ -1,0 +1,41 @@
+import type { Dispatcher } from "../../experiment/dispatcher.js";
+import type { Experiments } from "../../experiment/experiments.js";
+import type { Fleet } from "../../experiment/fleet.js";
+import type { Metrics } from "../../experiment/metrics.js";
+import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports.js";
+import {
+  ArtifactServiceService,
+  ExperimentServiceService,
+  MetricServiceService,
+  WorkerServiceService,
+} from "../../generated/stillhouse/v1/service.js";
+import { artifactService } from "./artifact-service.js";
+import { experimentService } from "./experiment-service.js";
+import { metricService } from "./metric-service.js";
+import type { Service } from "./server.js";
+import { workerService } from "./worker-service.js";
+
+/** What the services are carried out by. */
+export interface ServedParts {
+  readonly experiments: Experiments;
+  readonly metrics: Metrics;
+  readonly fleet: Fleet;
+  readonly dispatcher: Dispatcher;
+  readonly store: ExperimentStore;
+  readonly artifacts: ArtifactStore;
+  readonly log: Log;
+}
+
+/** Every service of the protos. */
+export function services(parts: ServedParts): Service[] {
+  const { experiments, metrics, fleet, dispatcher, store, artifacts, log } = parts;
+  return [
+    { definition: ExperimentServiceService, methods: experimentService(experiments, log) },
+    { definition: MetricServiceService, methods: metricService(metrics, log) },
+    { definition: WorkerServiceService, methods: workerService(fleet, log) },
+    {
+      definition: ArtifactServiceService,
+      methods: artifactService(dispatcher, store, artifacts, log),
+    },
+  ];
+}

@@ -1,0 +1,12 @@
+import type { Fleet } from "../../experiment/fleet.js";
+import type { Log } from "../../experiment/ports.js";
+import type { WorkerServiceServer } from "../../generated/stillhouse/v1/service.js";
+import { unary } from "./calls.js";
+
+/** WorkerService of the protos over the domain. */
+export function workerService(fleet: Fleet, log: Log): WorkerServiceServer {
+  return {
+    listWorkers: unary(log, () => fleet.list()),
+    drainWorker: unary(log, (request) => fleet.drain(request)),
+  };
+}

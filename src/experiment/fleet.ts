@@ -1,0 +1,84 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+import {
+  type DrainWorkerRequest,
+  type DrainWorkerResponse,
+  type ListWorkersResponse,
+  Worker,
+  WorkerState,
+} from "../generated/stillhouse/v1/service.js";
+import type { Dispatcher } from "./dispatcher.js";
+import type { Leases } from "./leases.js";
+import type { Clock } from "./ports.js";
+import type { Roster, RosterEntry } from "./roster.js";
+
+export interface FleetParts {
+  readonly roster: Roster;
+  readonly leases: Leases;
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+}
+
+/** What clients can see of workers and do with them. */
+export class Fleet {
+  readonly #parts: FleetParts;
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+  }
+
+  /** In the order of their ids. */
+  list(): ListWorkersResponse {
+    const entries = this.#parts.roster.all();
+    entries.sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+    return { workers: entries.map((entry) => this.#message(entry)) };
+  }
+
+  /** Throws NOT_FOUND. A worker that is draining already goes on doing so. */
+  drain({ workerId }: DrainWorkerRequest): DrainWorkerResponse {
+    const { roster, dispatcher } = this.#parts;
+    const entry = roster.find(workerId);
+    if (entry === undefined) {
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_NOT_FOUND,
+        `there is no worker ${JSON.stringify(workerId)}`,
+        { field: "worker_id" },
+      );
+    }
+    dispatcher.drainWorker(workerId);
+    return { worker: this.#message({ ...entry, isDraining: true }) };
+  }
+
+  #message(entry: RosterEntry): Worker {
+    const { leases, clock } = this.#parts;
+    const { workerId, hello, load } = entry;
+    const lease = leases.ofWorker(workerId);
+    const agoMs = clock.monotonicMs() - entry.heardAtMs;
+    return Worker.fromPartial({
+      id: workerId,
+      state: stateOf(entry),
+      host: hello?.host ?? "",
+      device: hello?.device ?? entry.device,
+      deviceName: hello?.deviceName ?? "",
+      versions: hello?.versions ?? {},
+      memoryTotalBytes: load?.memoryTotalBytes ?? 0n,
+      memoryUsedBytes: load?.memoryUsedBytes ?? 0n,
+      utilisation: load?.utilisation ?? 0,
+      taskId: lease?.taskId ?? "",
+      experimentId: lease?.experimentId ?? "",
+      lastHeardTime: new Date(clock.now().getTime() - agoMs),
+    });
+  }
+}
+
+function stateOf({ state, isDraining }: RosterEntry): WorkerState {
+  if (isDraining || state === "leaving") return WorkerState.WORKER_STATE_DRAINING;
+  switch (state) {
+    case "starting":
+      return WorkerState.WORKER_STATE_STARTING;
+    case "idle":
+      return WorkerState.WORKER_STATE_IDLE;
+    case "busy":
+    case "settling":
+      return WorkerState.WORKER_STATE_BUSY;
+  }
+}
