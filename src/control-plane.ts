@@ -20,6 +20,7 @@ import { DEFAULT_TIMINGS, Leases, type Timings } from "./experiment/leases.js";
 import { Ledger } from "./experiment/ledger.js";
 import { Metrics } from "./experiment/metrics.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
+import { ReadyTasks } from "./experiment/ready-tasks.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
 import { bracketed, isLoopback, reachable } from "./security/network.js";
@@ -123,6 +124,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #feed = new EventFeed();
   readonly #ledger: Ledger;
   readonly #leases: Leases;
+  readonly #ready: ReadyTasks;
   readonly #roster = new Roster(() => clock.monotonicMs());
   readonly #hub: WorkerHub;
   readonly #workers: Workers;
@@ -148,6 +150,7 @@ class RunningControlPlane implements ControlPlane {
     this.#security = security;
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#leases = new Leases(this.#timings, () => clock.monotonicMs());
+    this.#ready = new ReadyTasks(() => clock.monotonicMs(), this.#timings.retryBackOffMs);
     this.#telemetry = new Telemetry({
       registry: new Registry(),
       version: options.version ?? "",
@@ -155,7 +158,14 @@ class RunningControlPlane implements ControlPlane {
       workers: () => [],
     });
     const { experiments, artifacts } = store;
-    this.#ledger = new Ledger(experiments, artifacts, this.#feed, clock, this.#telemetry);
+    this.#ledger = new Ledger(
+      experiments,
+      artifacts,
+      this.#feed,
+      clock,
+      this.#ready,
+      this.#telemetry,
+    );
     this.#hub = new WorkerHub(log, curveServerOf(security));
     const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log });
     this.#workers = new Workers({ hub: this.#hub, launcher, log });
@@ -252,6 +262,7 @@ class RunningControlPlane implements ControlPlane {
       ledger: this.#ledger,
       leases: this.#leases,
       roster: this.#roster,
+      ready: this.#ready,
       intake: new ReportIntake(this.#ledger, metrics, artifacts, workFolders),
       pool: this.#workers,
       artifacts,

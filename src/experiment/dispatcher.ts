@@ -1,6 +1,7 @@
 import { FailureKind, StillhouseError, toFailure } from "../errors.js";
 import { LogLevel, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
+import { specForDevice } from "./device-kind.js";
 import type { Lease, Leases, Timings } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import type { Observer } from "./observer.js";
@@ -14,16 +15,20 @@ import type {
   WorkerPool,
   WorkFolders,
 } from "./ports.js";
-import { findTask, mustStop } from "./record.js";
+import type { ReadyTask, ReadyTasks } from "./ready-tasks.js";
+import { type ExperimentRecord, findTask, mustStop } from "./record.js";
 import type { ReportIntake } from "./report-intake.js";
 import type { Roster } from "./roster.js";
-import { readyTasks } from "./scheduler.js";
 import { failTask, leaseTask, loseTask, stopTask } from "./transitions.js";
+
+/** A worker on which so many tasks failed in a row is taken to be at fault. */
+const MAX_FAILED_TASKS = 5;
 
 export interface DispatcherParts {
   readonly ledger: Ledger;
   readonly leases: Leases;
   readonly roster: Roster;
+  readonly ready: ReadyTasks;
   readonly intake: ReportIntake;
   readonly pool: WorkerPool;
   readonly artifacts: ArtifactStore;
@@ -65,13 +70,10 @@ export class Dispatcher implements WorkerListener {
       this.#cancelUnwanted();
       for (const workerId of this.#parts.roster.drained()) this.#dismiss(workerId);
       if (this.#isDraining) return;
-      const ready = readyTasks(this.#parts.ledger.unfinished());
-      while (ready.length > 0) {
-        const workerId = this.#parts.roster.nextIdle();
-        if (workerId === undefined) break;
-        this.#lease(ready.shift() as Task, workerId);
+      for (const kind of this.#parts.ready.counts().keys()) {
+        this.#assign(kind);
+        this.#launch(kind);
       }
-      this.#launchFor(ready);
     });
   }
 
@@ -169,6 +171,7 @@ export class Dispatcher implements WorkerListener {
         const outcome = this.#parts.intake.take(lease, report.kind);
         lease.lastReport = report.number;
         if (outcome === "ended") this.#release(lease);
+        this.#judge(lease, report.kind);
       }
       this.#acknowledge(workerId, report, lease.lastReport, false);
       // It was not told to stop, so somebody is ending its process.
@@ -200,19 +203,29 @@ export class Dispatcher implements WorkerListener {
     this.dispatch();
   }
 
-  #lease(task: Task, workerId: string): void {
+  /** Gives tasks to the workers that have this kind of device, as long as there are both. */
+  #assign(kind: string): void {
+    const { roster, ready } = this.#parts;
+    for (;;) {
+      const workerId = roster.nextIdle(kind);
+      const task = workerId === undefined ? undefined : ready.next(kind);
+      if (workerId === undefined || task === undefined) return;
+      this.#lease(task, workerId);
+    }
+  }
+
+  #lease({ taskId, experimentId }: ReadyTask, workerId: string): void {
     const { ledger, leases, roster, pool, artifacts, workFolders } = this.#parts;
-    const { id: taskId, experimentId } = task;
     const workDir = workFolders.prepare(taskId);
     const record = ledger.update(experimentId, (before, now) =>
       leaseTask(before, taskId, now, workerId),
     );
-    const { attempt, work } = findTask(record, taskId)?.task ?? task;
+    const { attempt, work } = requiredTask(record, taskId);
     leases.grant({ taskId, experimentId, attempt, workerId });
     roster.busy(workerId);
     const kind = work?.kind;
     const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
-    const { spec } = record.experiment;
+    const spec = specForDevice(record.experiment.spec, roster.find(workerId)?.device);
     const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
     pool.send(workerId, { $case: "assign", value });
   }
@@ -242,16 +255,26 @@ export class Dispatcher implements WorkerListener {
     return false;
   }
 
-  #launchFor(ready: readonly Task[]): void {
-    const { roster, pool, ids, ledger, numWorkers, clock } = this.#parts;
+  /** Starts workers on this machine for what waits for this kind of device, as far as they may be. */
+  #launch(kind: string): void {
+    const { roster, pool, ids, ready, numWorkers, clock } = this.#parts;
     if (clock.monotonicMs() < this.#launchAfterMs) return;
-    const waiting = ready.slice(roster.numStarting());
-    for (const task of waiting.slice(0, Math.max(0, numWorkers - roster.numLocal()))) {
+    const device = ready.next(kind)?.device;
+    const numWanted = (ready.counts().get(kind) ?? 0) - roster.numStarting(kind);
+    if (device === undefined || numWanted <= 0 || numWorkers === 0) return;
+    const room = numWorkers - roster.numLocal();
+    for (let count = 0; count < Math.min(numWanted, room); count++) {
       const workerId = ids.worker();
-      const device = ledger.record(task.experimentId).experiment.spec?.compute?.device ?? "cpu";
       roster.launched(workerId, device);
       pool.launch(workerId, device);
     }
+    if (room <= 0) this.#makeRoom(kind);
+  }
+
+  /** An idle worker of another kind gives its place to one that is waited for. */
+  #makeRoom(kind: string): void {
+    const workerId = this.#parts.roster.nextIdleOfOtherKind(kind);
+    if (workerId !== undefined) this.#dismiss(workerId);
   }
 
   #cancelUnwanted(): void {
@@ -270,6 +293,19 @@ export class Dispatcher implements WorkerListener {
     this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
     this.#lose(lease, reason, "");
     this.#remove(lease.workerId);
+  }
+
+  /** A worker on which task after task fails gets no more; one of this machine is started anew. */
+  #judge({ workerId, taskId }: Lease, kind: NonNullable<TaskReport["kind"]>): void {
+    const { roster, log } = this.#parts;
+    if (kind.$case === "result") roster.succeeded(workerId);
+    if (kind.$case !== "failure" || !mayBeTheWorkers(kind.value.kind)) return;
+    if (roster.failed(workerId, taskId) < MAX_FAILED_TASKS) return;
+    log.warn(
+      `worker ${workerId} is set aside: ${MAX_FAILED_TASKS} tasks in a row failed on it, the last with: ${kind.value.message}`,
+    );
+    if (roster.find(workerId)?.isLocal) this.#dismiss(workerId);
+    else roster.setAside(workerId);
   }
 
   /** It has no task; a process of this machine that does not go is ended after the stop grace. */
@@ -324,10 +360,12 @@ export class Dispatcher implements WorkerListener {
       { traceback: exit.logTail },
     );
     const failure = toFailure(error);
-    for (const { id, experimentId } of readyTasks(this.#parts.ledger.unfinished())) {
+    for (const { taskId, experimentId } of this.#parts.ready.all()) {
       // An earlier failure of this round may have ended the experiment of a later one.
       if (mustStop(this.#parts.ledger.record(experimentId))) continue;
-      this.#parts.ledger.update(experimentId, (record, now) => failTask(record, id, failure, now));
+      this.#parts.ledger.update(experimentId, (record, now) =>
+        failTask(record, taskId, failure, now),
+      );
     }
   }
 
@@ -360,4 +398,22 @@ export class Dispatcher implements WorkerListener {
       this.#parts.onFault(this.#fault);
     }
   }
+}
+
+function requiredTask(record: ExperimentRecord, taskId: string): Task {
+  const entry = findTask(record, taskId);
+  if (entry) return entry.task;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INTERNAL,
+    `task ${taskId} is ready, but its experiment does not have it`,
+  );
+}
+
+/** Whether a failure may be due to the worker, and not to what it was asked to do. */
+function mayBeTheWorkers(kind: FailureKind): boolean {
+  return (
+    kind === FailureKind.FAILURE_KIND_EXHAUSTED ||
+    kind === FailureKind.FAILURE_KIND_ENVIRONMENT ||
+    kind === FailureKind.FAILURE_KIND_INTERNAL
+  );
 }

@@ -223,7 +223,7 @@ export class Experiments {
     if (isEnded(state)) {
       prepare(record);
       ledger.update(experimentId, resumeExperiment);
-      ledger.reuseResults();
+      ledger.reuseResults(experimentId);
       dispatcher.dispatch();
     }
     return this.get(experimentId).experiment;

@@ -70,8 +70,9 @@ export class Fleet {
   }
 }
 
-function stateOf({ state, isDraining }: RosterEntry): WorkerState {
+function stateOf({ state, isDraining, isSetAside }: RosterEntry): WorkerState {
   if (isDraining || state === "leaving") return WorkerState.WORKER_STATE_DRAINING;
+  if (isSetAside) return WorkerState.WORKER_STATE_SET_ASIDE;
   switch (state) {
     case "starting":
       return WorkerState.WORKER_STATE_STARTING;

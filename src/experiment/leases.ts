@@ -13,6 +13,8 @@ export interface Timings {
   readonly startUpMs: number;
   /** Time that workers get to come back after a start of the control plane. */
   readonly rejoinMs: number;
+  /** Wait after the first lost attempt of a task; it doubles with each further one. */
+  readonly retryBackOffMs: number;
   /** How often deadlines are looked at. */
   readonly tickMs: number;
 }
@@ -26,6 +28,7 @@ export const DEFAULT_TIMINGS: Timings = {
   stopGraceMs: 30_000,
   startUpMs: 180_000,
   rejoinMs: 30_000,
+  retryBackOffMs: 1_000,
   tickMs: 1_000,
 };
 

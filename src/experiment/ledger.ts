@@ -9,10 +9,12 @@ import {
   type Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
+import { AwaitedResults } from "./awaited-results.js";
 import type { EventFeed } from "./event-feed.js";
 import { type Observer, UNOBSERVED } from "./observer.js";
 import { experimentIdOf } from "./plan.js";
 import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
+import type { ReadyTasks } from "./ready-tasks.js";
 import { type ExperimentRecord, findTask, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
 import { cancelExperiment, requeueRunning, reuseResult } from "./transitions.js";
@@ -33,14 +35,19 @@ export class Ledger {
   readonly #feed: EventFeed;
   readonly #clock: Clock;
   readonly #observer: Observer;
+  readonly #ready: Pick<ReadyTasks, "update">;
+  readonly #awaited = new AwaitedResults();
 
+  /** @param ready is told of every change */
   constructor(
     store: ExperimentStore,
     artifacts: Pick<ArtifactStore, "exists">,
     feed: EventFeed,
     clock: Clock,
+    ready: Pick<ReadyTasks, "update">,
     observer: Observer = UNOBSERVED,
   ) {
+    this.#ready = ready;
     this.#store = store;
     this.#artifacts = artifacts;
     this.#feed = feed;
@@ -59,7 +66,7 @@ export class Ledger {
     const setAside: string[] = [];
     for (const record of this.#store.unfinished()) {
       const { id } = record.experiment;
-      this.#unfinished.set(id, record);
+      this.#remember(record);
       this.#observer.changed(undefined, record);
       if (!goesOn(id) && !record.cancelRequested) {
         this.update(id, cancelExperiment);
@@ -67,7 +74,7 @@ export class Ledger {
       }
       this.update(id, (before, now) => requeueRunning(before, now, runsOn));
     }
-    this.reuseResults();
+    for (const { experiment } of this.unfinished()) this.reuseResults(experiment.id);
     return setAside;
   }
 
@@ -78,7 +85,7 @@ export class Ledger {
     this.#remember(record);
     this.#observer.changed(undefined, record);
     this.#feed.stored(stored);
-    this.reuseResults();
+    this.reuseResults(record.experiment.id);
   }
 
   /** The unfinished experiments, oldest first. */
@@ -115,7 +122,7 @@ export class Ledger {
     this.#forgetProgress(after);
     this.#observer.changed(before, after);
     this.#feed.stored(stored);
-    if (change.tasks.some(({ task }) => hasSharedResult(task))) this.reuseResults();
+    for (const { task } of change.tasks) if (hasSharedResult(task)) this.#share(task.cacheKey);
     return after;
   }
 
@@ -156,23 +163,31 @@ export class Ledger {
     this.#feed.live(this.#event(task, { $case: "metrics", value: points }));
   }
 
-  /** Gives queued tasks the results that others with the same cache key have. */
-  reuseResults(): void {
-    for (const { experiment, tasks } of this.unfinished()) {
-      for (const { task } of tasks) {
-        if (task.state !== State.STATE_QUEUED || task.cacheKey === "") continue;
-        const result = this.#resultFor(experiment, task);
-        if (result === undefined) continue;
-        this.update(experiment.id, (record, now) => reuseResult(record, task.id, result, now));
-      }
+  /** Gives the queued tasks of an experiment the results that others with their cache keys have. */
+  reuseResults(experimentId: string): void {
+    for (const { task } of this.record(experimentId).tasks) this.#reuseResult(task);
+  }
+
+  /** Gives the result of a cache key to all that wait for it. */
+  #share(cacheKey: string): void {
+    for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
+      const entry = findTask(this.record(experimentId), taskId);
+      if (entry) this.#reuseResult(entry.task);
     }
   }
 
-  #resultFor({ reuseAfter }: Experiment, task: Task): TaskResult | undefined {
+  #reuseResult({ id, experimentId, state, cacheKey }: Task): void {
+    if (state !== State.STATE_QUEUED || cacheKey === "") return;
+    const result = this.#resultFor(this.record(experimentId).experiment, cacheKey);
+    if (result === undefined) return;
+    this.update(experimentId, (record, now) => reuseResult(record, id, result, now));
+  }
+
+  #resultFor({ reuseAfter }: Experiment, cacheKey: string): TaskResult | undefined {
     const isNew = (endTime: Date | undefined) =>
       reuseAfter === undefined || (endTime !== undefined && endTime > reuseAfter);
     return this.#store
-      .findResults(task.cacheKey)
+      .findResults(cacheKey)
       .find(({ result, endTime }) => isNew(endTime) && this.#isThere(result))?.result;
   }
 
@@ -212,6 +227,8 @@ export class Ledger {
     const { id, state } = record.experiment;
     if (isEnded(state)) this.#unfinished.delete(id);
     else this.#unfinished.set(id, record);
+    this.#ready.update(record);
+    this.#awaited.update(record);
   }
 
   #forgetProgress(record: ExperimentRecord): void {

@@ -1,4 +1,5 @@
 import type { Heartbeat, Hello } from "../generated/stillhouse/v1/worker.js";
+import { deviceKind } from "./device-kind.js";
 
 /** What a worker says of its device with each heartbeat. */
 export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
@@ -16,9 +17,15 @@ export interface RosterEntry {
   readonly state: "starting" | "idle" | "busy" | "leaving" | "settling";
   /** It gets no more tasks, and leaves when it has none. */
   readonly isDraining: boolean;
+  /** It failed task after task, and gets no more. */
+  readonly isSetAside: boolean;
+  /** Tasks that failed on it since the last one that did not. */
+  readonly failedTasks: readonly string[];
   /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
   readonly heardAtMs: number;
 }
+
+const NEW = { isDraining: false, isSetAside: false, failedTasks: [] } as const;
 
 /** The workers and what they are doing. */
 export class Roster {
@@ -31,14 +38,7 @@ export class Roster {
 
   launched(workerId: string, device: string): void {
     const heardAtMs = this.#monotonicMs();
-    const entry = {
-      workerId,
-      isLocal: true,
-      device,
-      state: "starting",
-      isDraining: false,
-    } as const;
-    this.#set({ ...entry, heardAtMs });
+    this.#set({ ...NEW, workerId, isLocal: true, device, state: "starting", heardAtMs });
   }
 
   /**
@@ -50,15 +50,9 @@ export class Roster {
     const { workerId, device } = hello;
     const known = this.#entries.get(workerId);
     if (known?.hello && isSameProcess(known.hello, hello)) return false;
-    this.#set({
-      workerId,
-      isLocal: known?.isLocal ?? false,
-      device,
-      hello,
-      state: "idle",
-      isDraining: false,
-      heardAtMs: this.#monotonicMs(),
-    });
+    const isLocal = known?.isLocal ?? false;
+    const heardAtMs = this.#monotonicMs();
+    this.#set({ ...NEW, workerId, isLocal, device, hello, state: "idle", heardAtMs });
     return true;
   }
 
@@ -129,16 +123,44 @@ export class Roster {
     return this.#entries.get(workerId)?.state === "starting";
   }
 
-  nextIdle(): string | undefined {
-    return this.all().find((entry) => entry.state === "idle" && !entry.isDraining)?.workerId;
+  /** A worker with this kind of device that can have a task. */
+  nextIdle(kind: string): string | undefined {
+    return this.#idle((entry) => deviceKind(entry.device) === kind);
   }
 
-  numStarting(): number {
-    return this.all().filter((entry) => entry.state === "starting").length;
+  /** A worker of this machine that has nothing to do and no device of this kind. */
+  nextIdleOfOtherKind(kind: string): string | undefined {
+    return this.#idle((entry) => entry.isLocal && deviceKind(entry.device) !== kind);
+  }
+
+  numStarting(kind: string): number {
+    const isStarting = ({ state, device }: RosterEntry) =>
+      state === "starting" && deviceKind(device) === kind;
+    return this.all().filter(isStarting).length;
   }
 
   numLocal(): number {
     return this.all().filter((entry) => entry.isLocal).length;
+  }
+
+  /** @returns how many tasks in a row have now failed on it */
+  failed(workerId: string, taskId: string): number {
+    const entry = this.#entries.get(workerId);
+    if (!entry) return 0;
+    const failedTasks = [...new Set([...entry.failedTasks, taskId])];
+    this.#set({ ...entry, failedTasks });
+    return failedTasks.length;
+  }
+
+  succeeded(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry && entry.failedTasks.length > 0) this.#set({ ...entry, failedTasks: [] });
+  }
+
+  /** It gets no more tasks until it is started anew. */
+  setAside(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry) this.#set({ ...entry, isSetAside: true });
   }
 
   size(): number {
@@ -158,6 +180,14 @@ export class Roster {
   /** Workers of this machine that should have ended this long ago. */
   leavingFor(durationMs: number): string[] {
     return this.#silent("leaving", durationMs);
+  }
+
+  #idle(fits: (entry: RosterEntry) => boolean): string | undefined {
+    for (const entry of this.#entries.values()) {
+      const isFree = entry.state === "idle" && !entry.isDraining && !entry.isSetAside;
+      if (isFree && fits(entry)) return entry.workerId;
+    }
+    return undefined;
   }
 
   #silent(state: RosterEntry["state"], durationMs: number): string[] {

@@ -20,6 +20,7 @@ export const QUICK: Partial<Timings> = {
   heartbeatIntervalMs: 50,
   leaseMs: 20_000,
   stopGraceMs: 2_000,
+  retryBackOffMs: 20,
   tickMs: 50,
 };
 

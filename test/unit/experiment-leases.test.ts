@@ -91,23 +91,23 @@ describe("the roster", () => {
     assert.equal(roster.ready(hello("w", 1)), true);
     roster.busy("w");
     assert.equal(roster.ready(hello("w", 1)), false);
-    assert.equal(roster.nextIdle(), undefined);
+    assert.equal(roster.nextIdle("cpu"), undefined);
     assert.equal(roster.ready(hello("w", 2)), true);
-    assert.equal(roster.nextIdle(), "w");
+    assert.equal(roster.nextIdle("cpu"), "w");
   });
 
   it("counts a local worker until its process has ended, and gives it nothing more", () => {
     const roster = new Roster(() => 0);
     roster.launched("local", "cpu");
-    assert.equal(roster.numStarting(), 1);
+    assert.equal(roster.numStarting("cpu"), 1);
     roster.ready(hello("local", 1));
     roster.ready(hello("remote", 2));
     roster.leaving("local");
     roster.leaving("remote");
-    assert.equal(roster.nextIdle(), undefined);
+    assert.equal(roster.nextIdle("cpu"), undefined);
     assert.deepEqual([roster.numLocal(), roster.size()], [1, 1]);
     roster.idle("local");
-    assert.equal(roster.nextIdle(), undefined);
+    assert.equal(roster.nextIdle("cpu"), undefined);
     roster.remove("local");
     assert.equal(roster.size(), 0);
   });

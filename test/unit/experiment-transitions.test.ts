@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import type { ExperimentRecord } from "../../src/experiment/record.js";
-import { readyTasks } from "../../src/experiment/scheduler.js";
 import {
   cancelExperiment,
   completeTask,
@@ -21,7 +20,6 @@ import {
   LEARNERS,
   NOW,
   plannedRecord,
-  resolvedSpec,
   statesOf,
 } from "../fixtures/experiments.js";
 
@@ -35,10 +33,6 @@ function done(record: ExperimentRecord, name: string): ExperimentRecord {
 
 function running(record: ExperimentRecord, name: string): ExperimentRecord {
   return leaseTask(record, `${record.experiment.id}-${name}`, NOW);
-}
-
-function names(records: ExperimentRecord[]): string[] {
-  return readyTasks(records).map((task) => task.id);
 }
 
 describe("an experiment", () => {
@@ -172,31 +166,5 @@ describe("a task", () => {
     assert.equal(task?.reused, true);
     assert.equal(task?.attempt, 0);
     assert.deepEqual(task?.result, LEARNERS);
-  });
-});
-
-describe("the order of dispatch", () => {
-  it("is distil, then evaluate as soon as it can, then the baselines", () => {
-    const record = plannedRecord();
-    assert.deepEqual(names([record]), ["ex1-distill", "ex1-full", "ex1-random", "ex1-untrained"]);
-    assert.equal(names([done(record, "distill")])[0], "ex1-evaluate");
-  });
-
-  it("is by age between experiments, and only one of two equal baselines is ready", () => {
-    const other = resolvedSpec((draft) => Object.assign(draft.outer ?? {}, { lr: 0.123 }));
-    const [first, second] = [plannedRecord("ex1"), plannedRecord("ex2", other)];
-    assert.deepEqual(names([first, second]), [
-      "ex1-distill",
-      "ex1-full",
-      "ex1-random",
-      "ex1-untrained",
-      "ex2-distill",
-    ]);
-    assert.ok(!names([first, plannedRecord("ex3")]).includes("ex3-distill"), "one that is equal");
-    const busy = running(first, "full");
-    assert.ok(!names([busy, second]).includes("ex2-full"));
-    // When the first is stopped for good, the second computes it itself.
-    const stopped = stopTask(cancelExperiment(busy, NOW), "ex1-full", LATER);
-    assert.ok(names([stopped, second]).includes("ex2-full"));
   });
 });

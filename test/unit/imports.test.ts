@@ -78,8 +78,8 @@ const TYPESCRIPT: Rules = {
     picocolors: ["cli"],
     "p-limit": ["cli"],
   },
-  // The domain is pure: it hashes, and names the type of a stream of bytes.
-  packagesOf: { experiment: ["node:crypto", "node:stream"] },
+  // The domain is pure: it hashes, names the type of a stream of bytes and keeps a heap.
+  packagesOf: { experiment: ["node:crypto", "node:stream", "tinyqueue"] },
   noCode: [
     { code: /\bprocess\s*\.\s*env\b/, exceptIn: ["main"] },
     { code: /\bprocess\s*\.\s*exit\b/, exceptIn: ["main"] },

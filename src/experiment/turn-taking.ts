@@ -1,0 +1,26 @@
+/** Whose turn it is: of whom the fewest tasks run, then whose turn was longest ago. */
+export class TurnTaking {
+  readonly #numRunning = new Map<string, number>();
+  readonly #lastTurn = new Map<string, number>();
+  #numTurns = 0;
+
+  started(owner: string): void {
+    this.#numRunning.set(owner, this.#runningOf(owner) + 1);
+    this.#lastTurn.set(owner, ++this.#numTurns);
+  }
+
+  ended(owner: string): void {
+    this.#numRunning.set(owner, this.#runningOf(owner) - 1);
+  }
+
+  /** Whether `owner` comes before `other`. */
+  isBefore(owner: string, other: string): boolean {
+    const difference = this.#runningOf(owner) - this.#runningOf(other);
+    if (difference !== 0) return difference < 0;
+    return (this.#lastTurn.get(owner) ?? 0) < (this.#lastTurn.get(other) ?? 0);
+  }
+
+  #runningOf(owner: string): number {
+    return this.#numRunning.get(owner) ?? 0;
+  }
+}

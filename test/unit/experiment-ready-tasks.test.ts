@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ReadyTasks } from "../../src/experiment/ready-tasks.js";
+import { type ExperimentRecord, findTask } from "../../src/experiment/record.js";
+import {
+  cancelExperiment,
+  completeTask,
+  leaseTask,
+  loseTask,
+  resumeExperiment,
+  stopTask,
+} from "../../src/experiment/transitions.js";
+import { DISTILLED, LEARNERS, NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
+
+/** Experiments whose tasks are started and ended, and what is ready of them. */
+class Queue {
+  readonly records = new Map<string, ExperimentRecord>();
+  nowMs = 0;
+  readonly ready = new ReadyTasks(() => this.nowMs, 1_000);
+
+  constructor(...records: ExperimentRecord[]) {
+    for (const record of records) this.set(record);
+  }
+
+  set(record: ExperimentRecord): void {
+    this.records.set(record.experiment.id, record);
+    this.ready.update(record);
+  }
+
+  change(taskId: string, change: (record: ExperimentRecord) => ExperimentRecord): void {
+    const record = this.records.get(taskId.slice(0, taskId.lastIndexOf("-")));
+    assert.ok(record);
+    this.set(change(record));
+  }
+
+  start(taskId: string): void {
+    this.change(taskId, (record) => leaseTask(record, taskId, NOW));
+  }
+
+  succeed(taskId: string): void {
+    const result = taskId.endsWith("distill") ? DISTILLED : LEARNERS;
+    this.change(taskId, (record) => completeTask(record, taskId, result, NOW));
+  }
+
+  lose(taskId: string): void {
+    this.change(taskId, (record) => loseTask(record, taskId, "gone", "", NOW));
+  }
+
+  /** Starts the next task, if there is one. */
+  startNext(kind = "cpu"): string | undefined {
+    const taskId = this.ready.next(kind)?.taskId;
+    if (taskId !== undefined) this.start(taskId);
+    return taskId;
+  }
+
+  /** Starts all that can be started, in the order of dispatch. */
+  startAll(kind = "cpu"): string[] {
+    const started: string[] = [];
+    for (let id = this.startNext(kind); id !== undefined; id = this.startNext(kind)) {
+      started.push(id);
+    }
+    return started;
+  }
+}
+
+interface Placed {
+  readonly owner?: string;
+  readonly priority?: number;
+  readonly device?: string;
+}
+
+/** An experiment of its own seed, so that it shares no result with another one. */
+function experimentOf(id: string, { owner = "", priority = 0, device }: Placed = {}) {
+  const spec = resolvedSpec((draft) => {
+    draft.seed = Number.parseInt(id, 36) % 1_000_000;
+    draft.baseline = {
+      ...draft.baseline,
+      full: false,
+      random: false,
+      untrained: false,
+    } as typeof draft.baseline;
+  });
+  if (device) spec.compute = { ...spec.compute, device } as typeof spec.compute;
+  const record = plannedRecord(id, spec);
+  return { ...record, experiment: { ...record.experiment, owner, priority } };
+}
+
+describe("the order of dispatch", () => {
+  it("is distil, then evaluate as soon as it can, then the baselines", () => {
+    const queue = new Queue(plannedRecord());
+    assert.equal(queue.startNext(), "ex1-distill");
+    assert.equal(queue.ready.next("cpu")?.taskId, "ex1-full");
+    queue.succeed("ex1-distill");
+    assert.deepEqual(queue.startAll(), ["ex1-evaluate", "ex1-full", "ex1-random", "ex1-untrained"]);
+  });
+
+  it("is by age between experiments; what was interrupted keeps its place", () => {
+    const queue = new Queue(...["a", "b", "c"].map((id) => experimentOf(id)));
+    assert.equal(queue.startNext(), "a-distill");
+    assert.equal(queue.startNext(), "b-distill");
+    queue.change("a-distill", (record) => stopTask(record, "a-distill", NOW));
+    assert.deepEqual(queue.startAll(), ["a-distill", "c-distill"]);
+  });
+
+  it("is by priority before all else", () => {
+    const queue = new Queue(
+      experimentOf("a"),
+      experimentOf("b", { priority: -1 }),
+      experimentOf("c", { priority: 5 }),
+      experimentOf("d", { priority: 5, owner: "other" }),
+    );
+    assert.deepEqual(queue.startAll(), ["c-distill", "d-distill", "a-distill", "b-distill"]);
+  });
+
+  it("is fair between owners: who has least running, then whose turn was longest ago", () => {
+    const ids = ["a1", "a2", "a3", "a4"];
+    const queue = new Queue(
+      ...ids.map((id) => experimentOf(id, { owner: "ann" })),
+      ...["b1", "b2"].map((id) => experimentOf(id, { owner: "bob" })),
+      experimentOf("c1", { owner: "cem" }),
+    );
+    const turns = queue.startAll();
+    assert.deepEqual(turns.slice(0, 3).sort(), ["a1-distill", "b1-distill", "c1-distill"]);
+    assert.deepEqual(turns.slice(3, 5).sort(), ["a2-distill", "b2-distill"]);
+    assert.deepEqual(turns.slice(5), ["a3-distill", "a4-distill"]);
+
+    // With one worker, who has little to do waits for one task of another at most.
+    const alone = new Queue(
+      ...ids.map((id) => experimentOf(id, { owner: "ann" })),
+      experimentOf("b1", { owner: "bob" }),
+    );
+    const order: (string | undefined)[] = [];
+    for (let count = 0; count < 4; count++) {
+      const next = alone.startNext() ?? "";
+      order.push(next);
+      alone.succeed(next);
+      alone.start(next.replace("distill", "evaluate"));
+      alone.succeed(next.replace("distill", "evaluate"));
+    }
+    assert.ok(order.indexOf("b1-distill") <= 1, `${order}`);
+  });
+
+  it("gives a task only to the kind of device that its spec names", () => {
+    const queue = new Queue(experimentOf("a", { device: "cuda:1" }), experimentOf("b"));
+    assert.equal(queue.ready.next("cuda")?.device, "cuda:1");
+    assert.deepEqual(queue.startAll("cpu"), ["b-distill"]);
+    assert.deepEqual(Object.fromEntries(queue.ready.counts()), { cuda: 1, cpu: 0 });
+    assert.deepEqual(queue.startAll("cuda"), ["a-distill"]);
+    assert.equal(queue.ready.next("tpu"), undefined);
+  });
+});
+
+describe("what is ready", () => {
+  it("is one of several tasks with one cache key, and another when that did not succeed", () => {
+    const other = resolvedSpec((draft) => Object.assign(draft.outer ?? {}, { lr: 0.123 }));
+    const queue = new Queue(plannedRecord("ex1"), plannedRecord("ex2", other));
+    const started = queue.startAll();
+    assert.deepEqual(started, [
+      "ex1-distill",
+      "ex1-full",
+      "ex1-random",
+      "ex1-untrained",
+      "ex2-distill",
+    ]);
+    // When the first is stopped for good, the second computes it itself.
+    queue.change("ex1-full", (record) => cancelExperiment(record, NOW));
+    queue.change("ex1-full", (record) => stopTask(record, "ex1-full", NOW));
+    assert.deepEqual(queue.startAll(), ["ex2-full"]);
+  });
+
+  it("is nothing of an experiment that is cancelled, and all of it again when it is resumed", () => {
+    const queue = new Queue(experimentOf("a"), experimentOf("b"));
+    queue.change("a-distill", (record) => cancelExperiment(record, NOW));
+    assert.deepEqual(queue.ready.all().map(({ taskId }) => taskId), ["b-distill"]); // biome-ignore format: one line
+    queue.change("a-distill", (record) => resumeExperiment(record, NOW));
+    assert.deepEqual(queue.startAll(), ["b-distill", "a-distill"]);
+  });
+
+  it("is a task whose worker was lost after a while, longer each time", () => {
+    const queue = new Queue(experimentOf("a"));
+    for (const waitMs of [1_000, 2_000]) {
+      assert.equal(queue.startNext(), "a-distill");
+      queue.lose("a-distill");
+      assert.equal(queue.ready.next("cpu"), undefined);
+      queue.nowMs += waitMs - 1;
+      assert.equal(queue.ready.next("cpu"), undefined);
+      queue.nowMs += 1;
+    }
+    assert.equal(queue.startNext(), "a-distill");
+    queue.lose("a-distill");
+    const record = queue.records.get("a");
+    assert.equal(record && findTask(record, "a-distill")?.task.state, "STATE_FAILED");
+    assert.deepEqual(queue.ready.all(), []);
+  });
+
+  it("is kept up through any order of changes", () => {
+    const ids = Array.from({ length: 30 }, (_, index) => `e${index}`);
+    const queue = new Queue(...ids.map((id, at) => experimentOf(id, { owner: `o${at % 4}` })));
+    let seed = 1;
+    const draw = (count: number) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % count;
+    };
+    for (let step = 0; step < 2_000; step++) {
+      queue.nowMs += 500;
+      const id = ids[draw(ids.length)] as string;
+      const record = queue.records.get(id) as ExperimentRecord;
+      const running = record.tasks.find(({ task }) => task.state === "STATE_RUNNING")?.task.id;
+      const choice = draw(6);
+      if (choice <= 1) queue.startNext();
+      else if (running && choice === 2) queue.succeed(running);
+      else if (running && choice === 3) queue.lose(running);
+      else if (choice === 4) queue.set(cancelExperiment(record, NOW));
+      else if (record.experiment.endTime && record.experiment.state !== "STATE_SUCCEEDED") {
+        queue.set(resumeExperiment(record, NOW));
+      }
+      const isReady = new Set(queue.ready.all().map(({ taskId }) => taskId));
+      assert.equal(isReady.size, queue.ready.counts().get("cpu"));
+      for (const { tasks, cancelRequested } of queue.records.values()) {
+        for (const { task } of tasks) {
+          if (!isReady.has(task.id)) continue;
+          assert.equal(task.state, "STATE_QUEUED", task.id);
+          assert.equal(cancelRequested, false);
+        }
+      }
+    }
+    queue.nowMs += 100_000;
+    const started = new Set(queue.startAll());
+    for (const { tasks, cancelRequested } of queue.records.values()) {
+      const [distill] = tasks;
+      if (distill?.task.state !== "STATE_QUEUED" || cancelRequested) continue;
+      assert.ok(started.has(distill.task.id), `${distill.task.id} was forgotten`);
+    }
+  });
+});
