@@ -23,6 +23,7 @@ import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
 import { ReadyTasks } from "./experiment/ready-tasks.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
+import { Sweeps } from "./experiment/sweeps.js";
 import { bracketed, isLoopback, reachable } from "./security/network.js";
 import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
 import { homePaths } from "./store/home.js";
@@ -181,6 +182,7 @@ class RunningControlPlane implements ControlPlane {
     this.#server = new GrpcServer(
       services({
         experiments: this.#experiments,
+        sweeps: this.#makeSweeps(),
         metrics: new Metrics(this.#ledger, store.metrics),
         fleet: new Fleet({
           roster: this.#roster,
@@ -295,6 +297,18 @@ class RunningControlPlane implements ControlPlane {
       security: this.#security,
       isLoopback: isLoopback(host),
       onAnswer: (...answer) => telemetry.requests.answered(...answer),
+    });
+  }
+
+  #makeSweeps(): Sweeps {
+    return new Sweeps({
+      ledger: this.#ledger,
+      dispatcher: this.#dispatcher,
+      sweeps: this.#store.sweeps,
+      assertOpen: () => this.#experiments.assertOpen(),
+      clock,
+      ids,
+      codeVersion: codeVersion(PYTHON_WORKER),
     });
   }
 

@@ -4,16 +4,20 @@ import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js
 import {
   type CompareExperimentsResponse,
   type CreateExperimentRequest,
+  CreateSweepRequest,
   ExperimentFilter,
   ExperimentOrder,
   ExperimentServiceClient,
   type GetExperimentResponse,
   GetMetricSeriesRequest,
   type ListExperimentsResponse,
+  type ListSweepsResponse,
   type MetricSeries,
   MetricServiceClient,
   type MetricSummary,
   type ResolveExperimentResponse,
+  type Sweep,
+  SweepServiceClient,
   type WatchExperimentResponse,
   type Worker,
   WorkerServiceClient,
@@ -33,6 +37,7 @@ export class StillhouseClient {
   readonly #stub: ExperimentServiceClient;
   readonly #metrics: MetricServiceClient;
   readonly #workers: WorkerServiceClient;
+  readonly #sweeps: SweepServiceClient;
 
   /** @param endpoint HOST:PORT alone for one without keys; nothing is connected before the first call */
   constructor(endpoint: Endpoint | string) {
@@ -46,6 +51,7 @@ export class StillhouseClient {
     const shared = [address, credentials, { ...options, channelOverride }] as const;
     this.#metrics = new MetricServiceClient(...shared);
     this.#workers = new WorkerServiceClient(...shared);
+    this.#sweeps = new SweepServiceClient(...shared);
   }
 
   /** Fills in a draft and plans its tasks; downloads what is missing first, so it may take long. */
@@ -169,6 +175,26 @@ export class StillhouseClient {
     return response.series;
   }
 
+  /** Stores resolved specs as one sweep, all or none; what is absent means the default. */
+  async createSweep(request: Partial<CreateSweepRequest>): Promise<Sweep> {
+    const response = await this.#call<{ sweep: Sweep | undefined }>((answer) =>
+      this.#sweeps.createSweep(CreateSweepRequest.fromPartial(request), answer),
+    );
+    return this.#present(response.sweep);
+  }
+
+  async sweep(sweepId: string): Promise<Sweep> {
+    const response = await this.#call<{ sweep: Sweep | undefined }>((answer) =>
+      this.#sweeps.getSweep({ sweepId }, answer),
+    );
+    return this.#present(response.sweep);
+  }
+
+  /** Newest first. */
+  sweeps(pageSize: number, pageToken: string): Promise<ListSweepsResponse> {
+    return this.#call((answer) => this.#sweeps.listSweeps({ pageSize, pageToken }, answer));
+  }
+
   async workers(): Promise<Worker[]> {
     const response = await this.#call<{ workers: Worker[] }>((answer) =>
       this.#workers.listWorkers({}, answer),
@@ -194,10 +220,10 @@ export class StillhouseClient {
     });
   }
 
-  #present(experiment: Experiment | undefined): Experiment {
-    if (experiment) return experiment;
-    const message = `the control plane at ${this.#address} answered without an experiment`;
-    throw new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, message);
+  #present<Message>(message: Message | undefined): Message {
+    if (message) return message;
+    const sentence = `the control plane at ${this.#address} answered with an empty message`;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, sentence);
   }
 }
 

@@ -1,5 +1,5 @@
 import { FailureKind, StillhouseError } from "../errors.js";
-import { type Event, Experiment, State } from "../generated/stillhouse/v1/experiment.js";
+import { type Event, type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type {
   CompareExperimentsRequest,
   CompareExperimentsResponse,
@@ -21,14 +21,8 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { EventFeed } from "./event-feed.js";
 import type { Ledger } from "./ledger.js";
 import { planTasks } from "./plan.js";
-import type {
-  ArtifactStore,
-  Clock,
-  ExperimentStore,
-  Ids,
-  Inspector,
-  WorkFolders,
-} from "./ports.js";
+import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
+import type { ArtifactStore, ExperimentStore, Inspector, WorkFolders } from "./ports.js";
 import { artifactOf, type ExperimentRecord, withTasks } from "./record.js";
 import { checkPlacement, given, invalid, pageSizeOf } from "./request-checks.js";
 import { isEnded } from "./states.js";
@@ -37,7 +31,7 @@ import { watchExperiment } from "./watch.js";
 
 const MAX_COMPARED = 100;
 
-export interface ExperimentsParts {
+export interface ExperimentsParts extends PlannerParts {
   readonly ledger: Ledger;
   readonly dispatcher: Dispatcher;
   readonly store: ExperimentStore;
@@ -45,10 +39,6 @@ export interface ExperimentsParts {
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
   readonly inspector: Inspector;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  /** Part of the cache keys, see `cacheKey`. */
-  readonly codeVersion: string;
 }
 
 /**
@@ -70,7 +60,7 @@ export class Experiments {
 
   /** Fills in a draft from its preset and from what Python finds. Stores nothing. */
   async resolve(request: ResolveExperimentRequest): Promise<ResolveExperimentResponse> {
-    this.#assertOpen();
+    this.assertOpen();
     const draft = given(request.draft, "draft");
     validateDraft(draft);
     const facts = await this.#parts.inspector.describe(draft);
@@ -85,14 +75,14 @@ export class Experiments {
    * the first call; with another spec it is a CONFLICT.
    */
   create(request: CreateExperimentRequest): Experiment {
-    this.#assertOpen();
+    this.assertOpen();
     const { requestId } = request;
     const spec = given(request.spec, "spec");
     validateSpec(spec);
     checkPlacement(request);
     const earlier = requestId === "" ? undefined : this.#parts.store.findByRequest(requestId);
     if (earlier) return this.#sameRequest(earlier, spec, requestId);
-    const record = this.#plan(spec, request);
+    const record = plannedExperiment(this.#parts, spec, request);
     this.#parts.ledger.add(record, requestId);
     this.#parts.dispatcher.dispatch();
     return this.get(record.experiment.id).experiment;
@@ -100,7 +90,7 @@ export class Experiments {
 
   /** The experiment, and the folder of its artifact once that is there. */
   get(experimentId: string): GetExperimentResponse & { experiment: Experiment } {
-    this.#assertOpen();
+    this.assertOpen();
     const { ledger, artifacts } = this.#parts;
     const record = ledger.record(experimentId);
     const artifactId = artifactOf(record);
@@ -113,7 +103,7 @@ export class Experiments {
 
   /** A page of the experiments that pass a filter. */
   list({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ListExperimentsResponse {
-    this.#assertOpen();
+    this.assertOpen();
     const isUnset = order === ExperimentOrder.EXPERIMENT_ORDER_UNSPECIFIED;
     const { records, nextPageToken } = this.#parts.store.list({
       filter: filter ?? ExperimentFilter.fromPartial({}),
@@ -132,7 +122,7 @@ export class Experiments {
     { experimentId, afterSequence }: WatchExperimentRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Event, void> {
-    this.#assertOpen();
+    this.assertOpen();
     const { store, feed, clock } = this.#parts;
     const get = (id: string) => this.get(id).experiment;
     const sources = { store, feed, now: () => clock.now(), get };
@@ -144,7 +134,7 @@ export class Experiments {
    * Cancelling a cancelled experiment does nothing; one that ended otherwise is a CONFLICT.
    */
   async cancel(experimentId: string): Promise<Experiment> {
-    this.#assertOpen();
+    this.assertOpen();
     const { ledger, dispatcher } = this.#parts;
     const { experiment } = ledger.record(experimentId);
     if (isEnded(experiment.state) && experiment.state !== State.STATE_CANCELLED) {
@@ -180,7 +170,7 @@ export class Experiments {
    * CONFLICT.
    */
   delete(experimentId: string): void {
-    this.#assertOpen();
+    this.assertOpen();
     const { ledger, store, artifacts, workFolders } = this.#parts;
     if (!isEnded(ledger.record(experimentId).experiment.state)) {
       throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
@@ -194,7 +184,7 @@ export class Experiments {
 
   /** See `compareExperiments`. Throws INVALID for ids that are too few, too many or repeated. */
   compare({ experimentIds }: CompareExperimentsRequest): CompareExperimentsResponse {
-    this.#assertOpen();
+    this.assertOpen();
     const count = experimentIds.length;
     if (count < 2 || count > MAX_COMPARED) {
       const range = `2 to ${MAX_COMPARED} experiments`;
@@ -208,7 +198,7 @@ export class Experiments {
 
   /** @param prepare called before the experiment is queued again */
   #goOn(experimentId: string, prepare: (record: ExperimentRecord) => void): Experiment {
-    this.#assertOpen();
+    this.assertOpen();
     const { ledger, dispatcher } = this.#parts;
     const record = ledger.record(experimentId);
     const { state } = record.experiment;
@@ -227,26 +217,6 @@ export class Experiments {
       dispatcher.dispatch();
     }
     return this.get(experimentId).experiment;
-  }
-
-  #plan(
-    spec: ExperimentSpec,
-    { reuseAfter, owner, priority }: CreateExperimentRequest,
-  ): ExperimentRecord {
-    const { ids, clock, codeVersion } = this.#parts;
-    const id = ids.experiment();
-    const tasks = planTasks(spec, id, codeVersion).map((task) => ({ task, numLost: 0 }));
-    const experiment = Experiment.fromPartial({
-      id,
-      spec,
-      specHash: specHash(spec),
-      state: State.STATE_QUEUED,
-      createTime: clock.now(),
-      owner,
-      priority,
-      ...(reuseAfter === undefined ? {} : { reuseAfter }),
-    });
-    return { experiment, tasks, cancelRequested: false };
   }
 
   #sameRequest(earlier: ExperimentRecord, spec: ExperimentSpec, requestId: string): Experiment {
@@ -272,7 +242,8 @@ export class Experiments {
     return this.#refusal ?? this.#parts.dispatcher.fault;
   }
 
-  #assertOpen(): void {
+  /** Throws the reason why nothing is taken any more. */
+  assertOpen(): void {
     const { refusal } = this;
     if (refusal) throw refusal;
   }

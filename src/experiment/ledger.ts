@@ -80,12 +80,33 @@ export class Ledger {
 
   /** Stores a new experiment with queued tasks. */
   add(record: ExperimentRecord, requestId: string): void {
-    const events = [this.#experimentEvent(record)];
-    const stored = this.#store.create({ record, tasks: record.tasks, events }, requestId);
-    this.#remember(record);
-    this.#observer.changed(undefined, record);
+    this.addAll([record], (changes) =>
+      changes.flatMap((change) => this.#store.create(change, requestId)),
+    );
+  }
+
+  /**
+   * Adds new experiments with queued tasks.
+   *
+   * @param store stores all of them, or nothing
+   */
+  addAll(
+    records: readonly ExperimentRecord[],
+    store: (changes: readonly Change[]) => readonly Event[],
+  ): void {
+    const stored = store(
+      records.map((record) => ({
+        record,
+        tasks: record.tasks,
+        events: [this.#experimentEvent(record)],
+      })),
+    );
+    for (const record of records) {
+      this.#remember(record);
+      this.#observer.changed(undefined, record);
+    }
     this.#feed.stored(stored);
-    this.reuseResults(record.experiment.id);
+    for (const { experiment } of records) this.reuseResults(experiment.id);
   }
 
   /** The unfinished experiments, oldest first. */

@@ -9,8 +9,10 @@ import type {
 import type {
   ExperimentFilter,
   ExperimentOrder,
+  ListSweepsResponse,
   MetricSeries,
   MetricSummary,
+  Sweep,
 } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type {
@@ -97,6 +99,16 @@ export interface ExperimentStore {
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
   lastSequence(experimentId: string): bigint;
+}
+
+export interface SweepStore {
+  /** Stores a sweep with all its experiments, or nothing; the request id is remembered with it. */
+  createSweep(sweep: Sweep, requestId: string, changes: readonly Change[]): Event[];
+  /** With the experiments as they are now. */
+  findSweep(sweepId: string): Sweep | undefined;
+  findSweepByRequest(requestId: string): Sweep | undefined;
+  /** Newest first. Throws INVALID for a page token of its own invention. */
+  listSweeps(pageSize: number, pageToken: string): ListSweepsResponse;
 }
 
 /** The part of a series that is read. */

@@ -3,7 +3,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 const MAX_PAGE_SIZE = 1000;
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PRIORITY = 100;
-const OWNER = /^[^\p{Cc}]{0,200}$/u;
+const ONE_LINE = /^[^\p{Cc}]{0,200}$/u;
 
 /** The number of entries of a page; 0 stands for the default. Throws INVALID. */
 export function pageSizeOf(requested: number): number {
@@ -17,9 +17,18 @@ export function checkPlacement({ priority, owner }: { priority: number; owner: s
     const range = `-${MAX_PRIORITY} to ${MAX_PRIORITY}`;
     throw invalid("priority", `priority must be from ${range}, got ${priority}`);
   }
-  if (OWNER.test(owner)) return;
-  const shown = JSON.stringify(owner.slice(0, 50));
-  throw invalid("owner", `owner must be one line of at most 200 characters, got ${shown}`);
+  checkLine("owner", owner);
+}
+
+/** Throws INVALID for a name that is no short line. */
+export function checkName(name: string): void {
+  checkLine("name", name);
+}
+
+function checkLine(field: string, text: string): void {
+  if (ONE_LINE.test(text)) return;
+  const shown = JSON.stringify(text.slice(0, 50));
+  throw invalid(field, `${field} must be one line of at most 200 characters, got ${shown}`);
 }
 
 /** A message that a request must have. Throws INVALID. */

@@ -41,8 +41,9 @@ export class SqlFile {
     return Object.values(rows[0] ?? {})[0];
   }
 
-  /** Runs `action` in one transaction: all of it is stored, or nothing. */
+  /** Runs `action` in one transaction, that of its caller if there is one: all is stored or nothing. */
   transaction<Result>(action: () => Result): Result {
+    if (this.#database.inTransaction) return action();
     this.exec("BEGIN IMMEDIATE");
     try {
       const result = action();

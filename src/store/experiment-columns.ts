@@ -1,6 +1,11 @@
 import { accuracies, type ExperimentRecord } from "../experiment/record.js";
 import { isEnded } from "../experiment/states.js";
-import { Experiment, type Task } from "../generated/stillhouse/v1/experiment.js";
+import {
+  Experiment,
+  type State,
+  stateFromJSON,
+  type Task,
+} from "../generated/stillhouse/v1/experiment.js";
 import { meanOf } from "../statistics.js";
 import type { SqlValue } from "./database.js";
 
@@ -24,6 +29,11 @@ export function experimentColumns(record: ExperimentRecord): Record<string, SqlV
     accuracy: accuracyOf(tasks.map(({ task }) => task)),
     message: Experiment.encode(experiment).finish(),
   };
+}
+
+/** A state as a column has it. */
+export function stateOf(column: string): State {
+  return stateFromJSON(column);
 }
 
 /** Id of the artifact that a task has distilled, or taken from another one. */

@@ -61,11 +61,13 @@ export function pageStatement(query: ExperimentQuery): PageStatement {
 
 function conditionsOf({ filter }: ExperimentQuery): { sql: string; values: readonly SqlValue[] }[] {
   const { states, dataset, model, owner, sweepId, text } = filter;
-  const equal = { dataset, model, owner, sweep_id: sweepId };
+  const equal = { dataset, model, owner };
   return [
     ...Object.entries(equal)
       .filter(([, value]) => value !== "")
       .map(([column, value]) => ({ sql: `${column} = ?`, values: [value] })),
+    // As the index says it.
+    ...(sweepId !== "" ? [{ sql: "sweep_id = ? AND sweep_id <> ''", values: [sweepId] }] : []),
     ...(states.length > 0
       ? [{ sql: `state IN (${states.map(() => "?").join(", ")})`, values: states }]
       : []),

@@ -4,11 +4,13 @@ import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
 import { SqliteMetricStore } from "./metric-store.js";
 import { openDatabase, openForMetrics } from "./schema.js";
+import { SqliteSweepStore } from "./sweep-store.js";
 import { LocalWorkFolders } from "./work-folders.js";
 
 /** Everything that lies in a home folder, opened. Only who holds the home's lock may open it. */
 export class LocalStore {
   readonly experiments: SqliteExperimentStore;
+  readonly sweeps: SqliteSweepStore;
   readonly metrics: SqliteMetricStore;
   readonly artifacts: ArtifactFolder;
   readonly workFolders: LocalWorkFolders;
@@ -22,6 +24,7 @@ export class LocalStore {
     const metrics = openForMetrics(paths.database);
     this.#files = [metrics, database];
     this.experiments = new SqliteExperimentStore(database);
+    this.sweeps = new SqliteSweepStore(database, this.experiments);
     this.metrics = new SqliteMetricStore(metrics);
     this.artifacts = new ArtifactFolder(paths.artifacts);
     this.workFolders = new LocalWorkFolders(paths.work);

@@ -3,21 +3,25 @@ import type { Experiments } from "../../experiment/experiments.js";
 import type { Fleet } from "../../experiment/fleet.js";
 import type { Metrics } from "../../experiment/metrics.js";
 import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports.js";
+import type { Sweeps } from "../../experiment/sweeps.js";
 import {
   ArtifactServiceService,
   ExperimentServiceService,
   MetricServiceService,
+  SweepServiceService,
   WorkerServiceService,
 } from "../../generated/stillhouse/v1/service.js";
 import { artifactService } from "./artifact-service.js";
 import { experimentService } from "./experiment-service.js";
 import { metricService } from "./metric-service.js";
 import type { Service } from "./server.js";
+import { sweepService } from "./sweep-service.js";
 import { workerService } from "./worker-service.js";
 
 /** What the services are carried out by. */
 export interface ServedParts {
   readonly experiments: Experiments;
+  readonly sweeps: Sweeps;
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly dispatcher: Dispatcher;
@@ -28,9 +32,10 @@ export interface ServedParts {
 
 /** Every service of the protos. */
 export function services(parts: ServedParts): Service[] {
-  const { experiments, metrics, fleet, dispatcher, store, artifacts, log } = parts;
+  const { experiments, sweeps, metrics, fleet, dispatcher, store, artifacts, log } = parts;
   return [
     { definition: ExperimentServiceService, methods: experimentService(experiments, log) },
+    { definition: SweepServiceService, methods: sweepService(sweeps, log) },
     { definition: MetricServiceService, methods: metricService(metrics, log) },
     { definition: WorkerServiceService, methods: workerService(fleet, log) },
     {

@@ -1,0 +1,13 @@
+import type { Log } from "../../experiment/ports.js";
+import type { Sweeps } from "../../experiment/sweeps.js";
+import type { SweepServiceServer } from "../../generated/stillhouse/v1/service.js";
+import { unary } from "./calls.js";
+
+/** SweepService of the protos over the domain. */
+export function sweepService(sweeps: Sweeps, log: Log): SweepServiceServer {
+  return {
+    createSweep: unary(log, (request) => sweeps.create(request)),
+    getSweep: unary(log, (request) => sweeps.get(request)),
+    listSweeps: unary(log, (request) => sweeps.list(request)),
+  };
+}

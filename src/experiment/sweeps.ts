@@ -1,0 +1,99 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+import type {
+  CreateSweepRequest,
+  CreateSweepResponse,
+  GetSweepRequest,
+  GetSweepResponse,
+  ListSweepsRequest,
+  ListSweepsResponse,
+} from "../generated/stillhouse/v1/service.js";
+import { Sweep } from "../generated/stillhouse/v1/service.js";
+import { specHash } from "../spec/hash.js";
+import { validateSpec } from "../spec/validate.js";
+import type { Dispatcher } from "./dispatcher.js";
+import type { Ledger } from "./ledger.js";
+import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
+import type { SweepStore } from "./ports.js";
+import { checkName, checkPlacement, invalid, pageSizeOf } from "./request-checks.js";
+
+const MAX_SPECS = 10_000;
+
+export interface SweepsParts extends PlannerParts {
+  readonly ledger: Ledger;
+  readonly dispatcher: Dispatcher;
+  readonly sweeps: SweepStore;
+  /** Throws where nothing is taken any more. */
+  readonly assertOpen: () => void;
+}
+
+/** What clients can do with groups of experiments. */
+export class Sweeps {
+  readonly #parts: SweepsParts;
+
+  constructor(parts: SweepsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Stores all experiments of a sweep at once, then queues them. The same request id again gives
+   * the sweep of the first call; with other specs it is a CONFLICT.
+   */
+  create(request: CreateSweepRequest): CreateSweepResponse {
+    const { assertOpen, sweeps, ledger, dispatcher } = this.#parts;
+    assertOpen();
+    checkRequest(request);
+    const { requestId } = request;
+    const earlier = requestId === "" ? undefined : sweeps.findSweepByRequest(requestId);
+    if (earlier) return { sweep: this.#sameRequest(earlier, request) };
+    const sweep = this.#planned(request);
+    const experiments = request.specs.map((spec) =>
+      plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id }),
+    );
+    ledger.addAll(experiments, (changes) => sweeps.createSweep(sweep, requestId, changes));
+    dispatcher.dispatch();
+    return this.get({ sweepId: sweep.id });
+  }
+
+  /** Throws NOT_FOUND. */
+  get({ sweepId }: GetSweepRequest): GetSweepResponse {
+    this.#parts.assertOpen();
+    const sweep = this.#parts.sweeps.findSweep(sweepId);
+    if (sweep) return { sweep };
+    const message = `there is no sweep ${JSON.stringify(sweepId)}`;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, message, { field: "sweep_id" });
+  }
+
+  /** Newest first. */
+  list({ pageSize, pageToken }: ListSweepsRequest): ListSweepsResponse {
+    this.#parts.assertOpen();
+    return this.#parts.sweeps.listSweeps(pageSizeOf(pageSize), pageToken);
+  }
+
+  #planned({ name, owner }: CreateSweepRequest): Sweep {
+    const { ids, clock } = this.#parts;
+    return Sweep.fromPartial({ id: ids.experiment(), name, owner, createTime: clock.now() });
+  }
+
+  /** Those of its experiments that were removed since are not asked for. */
+  #sameRequest(earlier: Sweep, { requestId, specs }: CreateSweepRequest): Sweep {
+    const wanted = new Set(specs.map(specHash));
+    const isWanted = (id: string) => wanted.has(this.#parts.ledger.record(id).experiment.specHash);
+    if (earlier.experimentIds.length <= specs.length && earlier.experimentIds.every(isWanted)) {
+      return earlier;
+    }
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `request_id ${JSON.stringify(requestId)} made sweep ${earlier.id} from other specs; use a new one`,
+    );
+  }
+}
+
+function checkRequest(request: CreateSweepRequest): void {
+  const { specs } = request;
+  if (specs.length < 1 || specs.length > MAX_SPECS) {
+    throw invalid("specs", `specs must be 1 to ${MAX_SPECS} resolved specs, got ${specs.length}`);
+  }
+  checkName(request.name);
+  checkPlacement(request);
+  for (const spec of specs) validateSpec(spec);
+}

@@ -1,0 +1,81 @@
+import type { Change, ExperimentStore, SweepStore } from "../experiment/ports.js";
+import type { Event } from "../generated/stillhouse/v1/experiment.js";
+import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
+import { bytesOf, type SqlFile } from "./database.js";
+import { stateOf } from "./experiment-columns.js";
+import { pageKeyOf, pageToken } from "./page-token.js";
+
+interface SweepRow {
+  number: number;
+  message: Uint8Array;
+}
+
+const LIST = "sweeps, newest first";
+
+/** Sweeps in SQLite, in the same file as their experiments. */
+export class SqliteSweepStore implements SweepStore {
+  readonly #file: SqlFile;
+  readonly #experiments: Pick<ExperimentStore, "create">;
+
+  constructor(file: SqlFile, experiments: Pick<ExperimentStore, "create">) {
+    this.#file = file;
+    this.#experiments = experiments;
+  }
+
+  createSweep(sweep: Sweep, requestId: string, changes: readonly Change[]): Event[] {
+    return this.#file.transaction(() => {
+      this.#file.run(
+        "INSERT INTO sweeps (id, request_id, message) VALUES (?, ?, ?)",
+        sweep.id,
+        requestId === "" ? null : requestId,
+        Sweep.encode(sweep).finish(),
+      );
+      return changes.flatMap((change) => this.#experiments.create(change, ""));
+    });
+  }
+
+  findSweep(sweepId: string): Sweep | undefined {
+    return this.#one("SELECT number, message FROM sweeps WHERE id = ?", sweepId);
+  }
+
+  findSweepByRequest(requestId: string): Sweep | undefined {
+    return this.#one("SELECT number, message FROM sweeps WHERE request_id = ?", requestId);
+  }
+
+  listSweeps(pageSize: number, token: string): ListSweepsResponse {
+    const [before = Number.MAX_SAFE_INTEGER] = pageKeyOf(LIST, token, 1) ?? [];
+    const rows = this.#file.all<SweepRow>(
+      "SELECT number, message FROM sweeps WHERE number < ? ORDER BY number DESC LIMIT ?",
+      before,
+      pageSize + 1,
+    );
+    const page = rows.slice(0, pageSize);
+    const last = page.at(-1);
+    return {
+      sweeps: page.map((row) => this.#sweep(row)),
+      nextPageToken: last && rows.length > page.length ? pageToken(LIST, [last.number]) : "",
+    };
+  }
+
+  #one(sql: string, value: string): Sweep | undefined {
+    const row = this.#file.get<SweepRow>(sql, value);
+    return row && this.#sweep(row);
+  }
+
+  /** With its experiments as they are now. */
+  #sweep({ message }: SweepRow): Sweep {
+    const sweep = Sweep.decode(bytesOf(message));
+    const rows = this.#file.all<{ id: string; state: string }>(
+      `SELECT id, state FROM experiments WHERE sweep_id = ? AND sweep_id <> ''
+       ORDER BY number`,
+      sweep.id,
+    );
+    const counts = new Map<string, number>();
+    for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return {
+      ...sweep,
+      experimentIds: rows.map(({ id }) => id),
+      counts: [...counts].sort().map(([state, count]) => ({ state: stateOf(state), count })),
+    };
+  }
+}

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { resolvedSpec } from "../fixtures/experiments.js";
+import { TestPlane } from "./test-plane.js";
+
+function specOf(seed: number): ExperimentSpec {
+  return resolvedSpec((draft) => {
+    draft.seed = seed;
+    draft.baseline = {
+      ...draft.baseline,
+      full: false,
+      random: false,
+      untrained: false,
+    } as typeof draft.baseline;
+  });
+}
+
+function fails(kind: FailureKind, message: RegExp, field = "") {
+  return (error: unknown) => {
+    assert.ok(error instanceof StillhouseError, String(error));
+    assert.deepEqual([error.kind, error.field], [kind, field], error.message);
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+describe("a sweep", { timeout: 30_000 }, () => {
+  it("is stored whole before any of it runs, in its order, once a request", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const request = {
+      ...{ name: "seeds", owner: "ann", priority: 3, requestId: "request" },
+      specs: [5, 3, 4].map(specOf),
+    };
+    const sweep = await plane.client.createSweep(request);
+    const experiments = await Promise.all(sweep.experimentIds.map((id) => plane.experiment(id)));
+    assert.deepEqual(
+      experiments.map(({ spec, owner, priority, sweepId }) => [
+        ...[spec?.seed, owner, priority, sweepId],
+      ]),
+      [5, 3, 4].map((seed) => [seed, "ann", 3, sweep.id]),
+    );
+    assert.equal((await plane.client.createSweep(request)).id, sweep.id);
+    await worker.finishNext();
+    await worker.finishNext();
+    await plane.ended(sweep.experimentIds[0] as string);
+    const later = await plane.client.sweep(sweep.id);
+    assert.deepEqual([later.name, later.owner], ["seeds", "ann"]);
+    const counts = Object.fromEntries(later.counts.map(({ state, count }) => [state, count]));
+    assert.deepEqual(counts, {
+      ...{ [State.STATE_SUCCEEDED]: 1, [State.STATE_RUNNING]: 1, [State.STATE_QUEUED]: 1 },
+    });
+    const found = await plane.client.list(0, "", { sweepId: sweep.id });
+    assert.equal(found.experiments.length, 3);
+    const other = plane.client.createSweep({ ...request, specs: [5, 3, 9].map(specOf) });
+    await assert.rejects(other, fails(FailureKind.FAILURE_KIND_CONFLICT, /from other specs/));
+  });
+
+  it("of which one spec is wrong stores nothing", async (test) => {
+    const { client } = await TestPlane.start(test);
+    const wrong = specOf(2);
+    Object.assign(wrong.inner ?? {}, { lr: -1 });
+    const refused = client.createSweep({ specs: [specOf(1), wrong] });
+    const message = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-1/, "inner.lr");
+    await assert.rejects(refused, message);
+    const empty = fails(FailureKind.FAILURE_KIND_INVALID, /1 to 10000 .* got 0/, "specs");
+    await assert.rejects(client.createSweep({}), empty);
+    assert.deepEqual((await client.list(0, "")).experiments, []);
+    assert.deepEqual((await client.sweeps(0, "")).sweeps, []);
+  });
+
+  it("is listed newest first, page by page, and outlives the control plane", async (test) => {
+    const plane = await TestPlane.start(test);
+    for (const name of ["a", "b", "c"]) {
+      await plane.client.createSweep({ name, specs: [specOf(1)] });
+    }
+    const page = await plane.client.sweeps(2, "");
+    const rest = await plane.client.sweeps(2, page.nextPageToken);
+    const names = [...page.sweeps, ...rest.sweeps].map(({ name }) => name);
+    assert.deepEqual([names, rest.nextPageToken], [["c", "b", "a"], ""]);
+    const missing = fails(FailureKind.FAILURE_KIND_NOT_FOUND, /no sweep "nope"/, "sweep_id");
+    await assert.rejects(plane.client.sweep("nope"), missing);
+    await plane.stop();
+    const again = await TestPlane.start(test, { home: plane.home });
+    const { sweeps } = await again.client.sweeps(0, "");
+    assert.deepEqual(
+      sweeps.map(({ experimentIds }) => experimentIds.length),
+      [1, 1, 1],
+    );
+  });
+});
