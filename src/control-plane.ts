@@ -221,6 +221,7 @@ class RunningControlPlane implements ControlPlane {
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();
     lock.announce(this.address, this.clientKeys);
+    this.#server.isServing = true;
   }
 
   stop(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
@@ -242,6 +243,7 @@ class RunningControlPlane implements ControlPlane {
       `the control plane at ${this.address} is stopping`,
     );
     lock.withdraw();
+    this.#server.isServing = false;
     this.#experiments.refuse(reason);
     this.#feed.end(reason);
     this.#inspector.stop();
@@ -276,7 +278,10 @@ class RunningControlPlane implements ControlPlane {
       observer: this.#telemetry,
       numWorkers,
       grpcPort: () => this.#grpcPort,
-      onFault: (error) => this.#feed.end(error),
+      onFault: (error) => {
+        this.#server.isServing = false;
+        this.#feed.end(error);
+      },
     });
   }
 

@@ -12,6 +12,9 @@ const NODE_BIN = join("node_modules", ".bin");
 const PYTHON_BIN = join(".venv", "bin");
 const WORKER = "python_worker";
 
+/** The protos that clients know, as an image of buf. */
+const PUBLISHED_PROTOS = join("proto", "published.binpb");
+
 /** @type {Tool[]} */
 const CHECKS = [
   {
@@ -38,6 +41,12 @@ const CHECKS = [
   { name: "Python types", program: join(PYTHON_BIN, "mypy"), args: [], cwd: WORKER },
   { name: "Proto lint", program: join(NODE_BIN, "buf"), args: ["lint"] },
   {
+    name: "Proto compatibility",
+    program: join(NODE_BIN, "buf"),
+    args: ["breaking", "--against", PUBLISHED_PROTOS],
+    fix: "Fields and methods that clients know are only added to; see proto/README.md",
+  },
+  {
     name: "Import rules",
     program: process.execPath,
     args: [
@@ -55,7 +64,11 @@ const FORMATTERS = [
   { name: "TypeScript", program: join(NODE_BIN, "biome"), args: ["check", "--write"] },
   { name: "Python", program: join(PYTHON_BIN, "ruff"), args: ["check", "--fix-only"], cwd: WORKER },
   { name: "Python", program: join(PYTHON_BIN, "ruff"), args: ["format"], cwd: WORKER },
-  { name: "Protos", program: join(NODE_BIN, "buf"), args: ["format", "--write"] },
+  {
+    name: "Protos",
+    program: join(NODE_BIN, "buf"),
+    args: ["format", "--write", "--exclude-path", "proto/google"],
+  },
 ];
 
 /**

@@ -29,6 +29,9 @@ const TS_OPTIONS = [
   "protoJsonFormat=false",
 ].join(",");
 
+// Ours, and what errors are told with: https://github.com/googleapis/googleapis.
+const PROTO_FOLDERS = [join("stillhouse", "v1"), join("google", "rpc")];
+
 // Name inside the draft folder → place in the project.
 const OUTPUTS = {
   typescript: join("src", "generated"),
@@ -85,6 +88,7 @@ function protocArguments(root, draft) {
     plugin("ts_proto", "node_modules/.bin/protoc-gen-ts_proto"),
     `--ts_proto_out=${join(draft, "typescript")}`,
     `--ts_proto_opt=${TS_OPTIONS}`,
+    // What server reflection and OpenAPI tell.
     `--descriptor_set_out=${join(draft, "typescript", "descriptors.binpb")}`,
     "--include_imports",
     `--python_out=${python}`,
@@ -103,11 +107,13 @@ function replaceFolder(place, fresh) {
   renameSync(fresh, place);
 }
 
-/** @param {string} root @returns {string[]} sorted */
+/** @param {string} root @returns {string[]} in a fixed order */
 function protoFiles(root) {
-  const folder = join(root, "proto", "stillhouse", "v1");
-  const names = readdirSync(folder).filter((name) => name.endsWith(".proto"));
-  return names.sort().map((name) => join(folder, name));
+  return PROTO_FOLDERS.flatMap((name) => {
+    const folder = join(root, "proto", name);
+    const names = readdirSync(folder).filter((name) => name.endsWith(".proto"));
+    return names.sort().map((name) => join(folder, name));
+  });
 }
 
 /** @param {string} root */

@@ -64,6 +64,10 @@ const TYPESCRIPT: Rules = {
   },
   packageOnlyIn: {
     "@grpc/grpc-js": ["api"],
+    "@grpc/proto-loader": ["api/grpc/reflection"],
+    "@grpc/reflection": ["api/grpc/reflection"],
+    "grpc-health-check": ["api/grpc"],
+    tinyqueue: ["experiment"],
     zeromq: ["worker", "security/keys/curve-certificate"],
     "@peculiar/x509": ["security/keys/certificates"],
     "@grafana/grafana-foundation-sdk": ["grafana"],

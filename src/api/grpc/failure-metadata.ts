@@ -1,13 +1,17 @@
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../../errors.js";
 import { Failure } from "../../generated/stillhouse/v1/failure.js";
+import { richStatus } from "./error-details.js";
 
 /** Trailing metadata of a failed call: the bytes of a Failure. */
 const FAILURE_KEY = "stillhouse-failure-bin";
 
+/** Where clients of every language look for a google.rpc.Status. */
+const RICH_STATUS_KEY = "grpc-status-details-bin";
+
 /** gRPC implementations take about 8 KiB of metadata; the end of a traceback says the most. */
-const MAX_TRACEBACK_CHARACTERS = 3_000;
-const MAX_MESSAGE_CHARACTERS = 1_000;
+const MAX_TRACEBACK_CHARACTERS = 2_000;
+const MAX_MESSAGE_CHARACTERS = 800;
 
 /** Any thrown value as the status of a gRPC call. */
 export function statusOf(thrown: unknown): StatusObject {
@@ -15,7 +19,9 @@ export function statusOf(thrown: unknown): StatusObject {
   const metadata = new Metadata();
   const bytes = Failure.encode(failure).finish();
   metadata.set(FAILURE_KEY, Buffer.from(bytes));
-  return { code: SURFACES[failure.kind].grpcStatus, details: failure.message, metadata };
+  const code = SURFACES[failure.kind].grpcStatus;
+  metadata.set(RICH_STATUS_KEY, Buffer.from(richStatus(code, failure)));
+  return { code, details: failure.message, metadata };
 }
 
 /** The kind of failure that a status tells, such as "NOT_FOUND". */
@@ -58,6 +64,11 @@ function forMetadata(failure: Failure): Failure {
   const message = failure.message.slice(0, MAX_MESSAGE_CHARACTERS);
   const traceback = failure.traceback.slice(-MAX_TRACEBACK_CHARACTERS);
   // What caused it is told in one level, without its own traceback.
-  const cause = failure.cause && { ...failure.cause, traceback: "", cause: undefined };
+  const cause = failure.cause && {
+    ...failure.cause,
+    message: failure.cause.message.slice(0, MAX_MESSAGE_CHARACTERS),
+    traceback: "",
+    cause: undefined,
+  };
   return { ...failure, message, traceback, cause };
 }

@@ -3,10 +3,23 @@ import type { ChannelOptions } from "@grpc/grpc-js";
 /** An experiment with a thousand test learners takes 40 KB; chunks of artifacts take 1 MiB. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
-/** Of the server and of its clients. */
-export const CHANNEL_OPTIONS: ChannelOptions = {
+/** A connection that is silent for this long is asked whether it is still there. */
+const KEEPALIVE_MS = 30_000;
+/** So long may the answer take: a process that is held up for a moment is not gone. */
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+
+const BOTH_ENDS: ChannelOptions = {
   "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+  "grpc.keepalive_time_ms": KEEPALIVE_MS,
+  "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+};
+
+export const SERVER_OPTIONS: ChannelOptions = BOTH_ENDS;
+
+/** Of clients. */
+export const CHANNEL_OPTIONS: ChannelOptions = {
+  ...BOTH_ENDS,
   // A client of its own connects anew at once; a shared connection that failed would first wait.
   "grpc.use_local_subchannel_pool": 1,
 };

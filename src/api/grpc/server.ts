@@ -9,7 +9,9 @@ import { FailureKind, StillhouseError } from "../../errors.js";
 import { bracketed } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 import { guard } from "./guard.js";
-import { CHANNEL_OPTIONS } from "./limits.js";
+import { Health } from "./health.js";
+import { SERVER_OPTIONS } from "./limits.js";
+import { addReflection } from "./reflection.js";
 
 /** A service of the protos with what carries it out. */
 export interface Service {
@@ -21,15 +23,26 @@ export interface Service {
 export class GrpcServer {
   readonly #server: Server;
   readonly #credentials: ServerCredentials;
+  readonly #health: Health;
 
-  /** @param security absent: whoever connects may do everything */
+  /**
+   * @param security absent: whoever connects may do everything
+   */
   constructor(services: readonly Service[], security?: Security) {
     this.#server = new Server({
-      ...CHANNEL_OPTIONS,
+      ...SERVER_OPTIONS,
       interceptors: security ? [guard(security)] : [],
     });
     this.#credentials = credentialsOf(security);
     for (const { definition, methods } of services) this.#server.addService(definition, methods);
+    this.#health = new Health(services.map(nameOf));
+    this.#health.addToServer(this.#server);
+    addReflection(this.#server);
+  }
+
+  /** What the health service tells: whether calls are taken. */
+  set isServing(isServing: boolean) {
+    this.#health.isServing = isServing;
   }
 
   /**
@@ -55,6 +68,12 @@ export class GrpcServer {
     await ended;
     clearTimeout(cutOff);
   }
+}
+
+/** Such as "stillhouse.v1.ExperimentService". */
+function nameOf({ definition }: Service): string {
+  const [method] = Object.values(definition);
+  return method?.path.split("/")[1] ?? "";
 }
 
 function credentialsOf(security: Security | undefined): ServerCredentials {

@@ -1,0 +1,31 @@
+import { readFileSync } from "node:fs";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import type { Server } from "@grpc/grpc-js";
+import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { ReflectionService } from "@grpc/reflection";
+import { protoPath as healthProto } from "grpc-health-check";
+
+/** A FileDescriptorSet of our protos and of what they import. */
+const DESCRIPTORS = new URL("../../generated/descriptors.binpb", import.meta.url);
+
+/** Server reflection, so that clients without our protos find what there is to call. */
+export function addReflection(server: Server): void {
+  const definitions = { ...loadSync(healthProto), ...definitionOf(readFileSync(DESCRIPTORS)) };
+  new ReflectionService(definitions).addToServer(server);
+}
+
+/**
+ * The loader merges files and loses which imports which, without which Python takes none of them.
+ * Of a definition the service reads the files alone, so they are given as they are.
+ */
+function definitionOf(fileDescriptorSet: Uint8Array): PackageDefinition {
+  const files: Buffer[] = [];
+  const reader = new BinaryReader(fileDescriptorSet);
+  while (reader.pos < reader.len) {
+    reader.tag();
+    files.push(Buffer.from(reader.bytes()));
+  }
+  const definition = { format: "Protocol Buffer 3 DescriptorProto", type: {} };
+  const ours = { ...definition, fileDescriptorProtos: files };
+  return { stillhouse: ours } as unknown as PackageDefinition;
+}
