@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .artifacts import Artifact
 from .errors import StillhouseError
-from .learners import Encoder
+from .learners import Encoder, forward
 
 
 class Nearest(NamedTuple):
@@ -50,6 +50,19 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
     return Nearest(torch.stack(ids, 1), torch.stack(similarities, 1))
 
 
+def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m l h s"]:
+    """What the first token attends to in a learner that was trained on the data, on that data.
+
+    Args:
+        artifact: the distilled data.
+        encoder: the one that it was distilled for.
+    """
+    learner = artifact.train(encoder=encoder)
+    with torch.no_grad():
+        scores = forward(encoder.config, learner.params, artifact.data.x).scores
+    return torch.stack([block[:, :, 0].softmax(-1) for block in scores], dim=1)
+
+
 def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
     """Distilled data as plain values.
 
@@ -60,8 +73,9 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
     Returns:
         ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one an inner step) and
         ``samples``, each with ``class_name``, ``labels`` (one a class), ``positions`` (each a list
-        of ``[token, cosine]``, the nearest first) and ``attention`` (layer x head x key: the
-        probabilities that the first token is to attend with; null without attention labels).
+        of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
+        probabilities that the first token is to attend with; null without attention labels) and
+        ``learner_attention`` (the same of a learner that was trained on the data).
 
     Raises:
         StillhouseError: ``invalid`` count; what `Artifact.load_encoder` raises.
@@ -74,6 +88,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
     names = manifest["dataset"]["class_names"]
     nearest = nearest_tokens(encoder, data.x, count)
     attention = _first_rows(data.attention)
+    learned = _four_digits(learner_attention(artifact, encoder))
     per_class = len(data.x) // len(names)
     return {
         "model": manifest["model"]["name"],
@@ -86,6 +101,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
                 "labels": data.labels[index].tolist(),
                 "positions": _positions(encoder, nearest, index),
                 "attention": None if attention is None else attention[index].tolist(),
+                "learner_attention": learned[index].tolist(),
             }
             for index in range(len(data.x))
         ],
@@ -97,7 +113,11 @@ def _first_rows(attention: Tensor | None) -> Tensor | None:
     if attention is None:
         return None
     rows = attention[:, :, :, 0] if attention.dim() == 5 else attention
-    return (rows.exp() * 1e4).round() / 1e4
+    return _four_digits(rows.exp())
+
+
+def _four_digits(probabilities: Tensor) -> Tensor:
+    return (probabilities * 1e4).round() / 1e4
 
 
 def _positions(encoder: Encoder, nearest: Nearest, index: int) -> list[list[tuple[str, float]]]:

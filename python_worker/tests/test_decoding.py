@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from stillhouse_worker.decoding import nearest_tokens
+from stillhouse_worker.artifacts import Artifact
+from stillhouse_worker.decoding import learner_attention, nearest_tokens
+from stillhouse_worker.distillation.synthetic import DistilledData
 from stillhouse_worker.learners import Encoder
 
 
@@ -26,3 +28,32 @@ def test_a_token_is_compared_at_the_position_of_the_vector(tiny_encoder: Encoder
 
 def encoder_entry(encoder: Encoder, ids: torch.Tensor) -> torch.Tensor:
     return encoder.embed(ids, torch.zeros_like(ids))
+
+
+def test_the_attention_of_a_learner_is_drawn_towards_the_labels(tiny_encoder: Encoder) -> None:
+    draws = torch.Generator().manual_seed(4)
+    config = tiny_encoder.config
+    num_samples, length, target = 2, 6, 4
+    shape = (num_samples, config.num_layers, config.num_heads, length)
+    labels = torch.full(shape, 0.01)
+    labels[..., target] = 1 - 0.01 * (length - 1)
+
+    def share_of_target(num_steps: int) -> float:
+        data = DistilledData(
+            torch.randn(num_samples, length, config.width, generator=draws.manual_seed(4)),
+            torch.eye(num_samples),
+            labels.log(),
+            torch.full((num_steps,), 0.5),
+        )
+        manifest = {
+            "inner_loss": {"attention_lambda": 1.0, "attention_reduction": "keys"},
+            "model": {"fixed_init": False, "head_init": "default"},
+            "dataset": {"class_names": ["a", "b"]},
+            "seed": 0,
+        }
+        attention = learner_attention(Artifact(data, manifest), tiny_encoder)
+        assert attention.shape == shape
+        assert torch.allclose(attention.sum(-1), torch.ones(shape[:-1]))
+        return attention[..., target].mean().item()
+
+    assert share_of_target(30) > share_of_target(1) + 0.05
