@@ -25,6 +25,11 @@ const CHECKS = [
   },
   { name: "TypeScript types", program: join(NODE_BIN, "tsc"), args: ["--noEmit"] },
   {
+    name: "Types of the dashboard",
+    program: join(NODE_BIN, "tsc"),
+    args: ["--noEmit", "-p", join("src", "dashboard")],
+  },
+  {
     name: "Python lint",
     program: join(PYTHON_BIN, "ruff"),
     args: ["check"],

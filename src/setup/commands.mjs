@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 
 import { runApplication } from "./application.mjs";
 import { runBench } from "./bench.mjs";
-import { runBuild } from "./build.mjs";
 import { runChecks, runFormat } from "./check.mjs";
+import { dashboard } from "./dashboard.mjs";
 import { SetupError } from "./failure.mjs";
+import { runForeground } from "./foreground.mjs";
 import { generatedCode } from "./generated-code.mjs";
 import { runGrafana } from "./grafana.mjs";
 import { setUp } from "./setup.mjs";
@@ -65,8 +66,8 @@ const COMMANDS = {
     summary: "only the set-up that every command starts with",
     usage: "npm run setup",
     details: [
-      "Installs the npm packages (node_modules), a Python environment (.venv) and the generated",
-      "code. What is up to date is left alone. To make a part anew, delete its folder.",
+      "Installs the npm packages (node_modules) and a Python environment (.venv), generates code and",
+      "builds the dashboard. What is up to date is left alone. To make a part anew, delete its folder.",
       "STILLHOUSE_PYTHON names the Python to make the environment with.",
     ],
     bare: true,
@@ -109,8 +110,24 @@ const COMMANDS = {
   build: {
     summary: "write the dashboard to dist/dashboard",
     usage: "npm run build",
+    details: [
+      "Every command does it by itself after a change of src/dashboard; this does it anyhow.",
+    ],
+    force: dashboard,
     bare: true,
-    run: runBuild,
+    run: async () => {
+      console.error("Built dist/dashboard.");
+      return 0;
+    },
+  },
+  screenshots: {
+    summary: "take the pictures of the dashboard that the README shows",
+    usage: "npm run screenshots -- --home DIR --experiment ID [--out DIR]",
+    details: ["DIR is the home of a finished experiment; it is copied. Chromium is needed."],
+    run: (root, args) =>
+      runForeground(process.execPath, ["--import", "tsx", "test/screenshots.ts", ...args], {
+        cwd: root,
+      }),
   },
   grafana: {
     summary: "write the dashboards of Grafana to docker/grafana/dashboards",

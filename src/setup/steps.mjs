@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 
+import { dashboard } from "./dashboard.mjs";
 import { generatedCode } from "./generated-code.mjs";
 import { nodePackages } from "./node-packages.mjs";
 import { pythonEnvironment } from "./python-environment.mjs";
@@ -30,7 +31,7 @@ import { pythonEnvironment } from "./python-environment.mjs";
  */
 
 /** In this order: each needs those before it. @type {Step[]} */
-export const STEPS = [nodePackages, pythonEnvironment, generatedCode];
+export const STEPS = [nodePackages, pythonEnvironment, generatedCode, dashboard];
 
 /** @param {Step} step @param {string} root */
 export function isCurrent(step, root) {

@@ -38,6 +38,8 @@ const TYPESCRIPT: Rules = {
     telemetry: ["errors", "generated", "experiment"],
     worker: ["errors", "generated", "spec", "experiment"],
     study: ["generated", "spec"],
+    // Of generated code it takes types alone, which a test below sees to.
+    dashboard: ["generated", "statistics", "spec/range"],
     cli: [
       "errors",
       "generated",
@@ -81,6 +83,11 @@ const TYPESCRIPT: Rules = {
     "cli-table3": ["cli"],
     picocolors: ["cli"],
     "p-limit": ["cli"],
+    preact: ["dashboard"],
+    "preact-iso": ["dashboard"],
+    "@preact/signals": ["dashboard"],
+    uplot: ["dashboard/charts"],
+    "@observablehq/plot": ["dashboard/charts"],
   },
   // The domain is pure: it hashes, names the type of a stream of bytes and keeps a heap.
   packagesOf: { experiment: ["node:crypto", "node:stream", "tinyqueue"] },
@@ -215,6 +222,16 @@ describe("imports", () => {
     const areas = new Set(readTypeScript().map(({ path }) => areaOf(path)));
     const missing = [...areas].filter((area) => !(area in TYPESCRIPT.mayImport));
     assert.deepEqual(missing, []);
+  });
+
+  test("the dashboard takes nothing but types from generated code", () => {
+    const value = /\bimport\s+(?!type\b)[^;]*?\bfrom\s*"[^"]*generated/;
+    const files = readTypeScript().filter(({ path }) => path.startsWith("dashboard/"));
+    assert.ok(files.length > 20, `only ${files.length} files were read`);
+    assert.deepEqual(
+      files.filter(({ code }) => value.test(code)).map(({ path }) => path),
+      [],
+    );
   });
 
   test("the arrows between the Python parts point one way", () => {

@@ -1,0 +1,123 @@
+import type { ComparedView } from "../model/comparison.js";
+import type { FigureStyle } from "./figure-style.js";
+import type { Line } from "./line-chart.js";
+import type { Marks } from "./plot-figure.js";
+
+const ROW_HEIGHT = 44;
+
+export function accuracyFigureHeight(experiments: readonly ComparedView[]): number {
+  return experiments.length * ROW_HEIGHT + 46;
+}
+
+/** The mean accuracy of each experiment with its 95 % interval. */
+export function drawAccuracies(
+  { plot, dot, link, text }: Marks,
+  width: number,
+  experiments: readonly ComparedView[],
+  style: FigureStyle,
+): Element {
+  const rows = experiments.flatMap(({ label, mean, interval }, at) =>
+    mean === undefined
+      ? []
+      : [
+          {
+            label,
+            mean: mean * 100,
+            low: (interval?.[0] ?? mean) * 100,
+            high: (interval?.[1] ?? mean) * 100,
+            colour: style.series(at),
+          },
+        ],
+  );
+  return plot({
+    width,
+    height: accuracyFigureHeight(experiments),
+    marginLeft: 12,
+    marginRight: 20,
+    marginTop: 8,
+    marginBottom: 38,
+    style: {
+      background: style.background,
+      color: style.muted,
+      fontFamily: style.fontFamily,
+      fontSize: "12px",
+    },
+    x: { label: "test accuracy, %", labelArrow: "none", grid: true, nice: true, inset: 10 },
+    y: { axis: null, domain: rows.map(({ label }) => label), padding: 0.2, insetBottom: 8 },
+    marks: [
+      link(rows, {
+        x1: "low",
+        x2: "high",
+        y1: "label",
+        y2: "label",
+        stroke: "colour",
+        strokeWidth: 4,
+        strokeOpacity: 0.45,
+        dy: 8,
+      } as never),
+      dot(rows, { x: "mean", y: "label", r: 4.5, fill: "colour", dy: 8 } as never),
+      text(rows, {
+        y: "label",
+        text: "label",
+        frameAnchor: "left",
+        textAnchor: "start",
+        fill: style.ink,
+        fontWeight: 500,
+        dy: -8,
+        dx: 2,
+      } as never),
+    ],
+    color: { type: "identity" },
+  });
+}
+
+/** Curves over each other, for a paper. */
+export function drawCurves(
+  { plot, line, text }: Marks,
+  width: number,
+  lines: readonly Line[],
+  label: string,
+  style: FigureStyle,
+): Element {
+  const bold = lines.filter(({ isFaint }) => !isFaint);
+  const points = bold.flatMap(({ label, steps, values, colour }, at) =>
+    steps.map((step, index) => ({
+      label,
+      step,
+      value: values[index] ?? Number.NaN,
+      colour: style.series(colour ?? at),
+    })),
+  );
+  const names = bold.map(({ label, colour }, at) => ({
+    label,
+    colour: style.series(colour ?? at),
+    place: at,
+  }));
+  return plot({
+    width,
+    height: 380 + 18 * names.length,
+    marginLeft: 56,
+    marginTop: 24 + 18 * names.length,
+    marginBottom: 40,
+    style: {
+      background: style.background,
+      color: style.muted,
+      fontFamily: style.fontFamily,
+      fontSize: "12px",
+    },
+    x: { label: "outer step", labelArrow: "none", grid: true },
+    y: { label, labelArrow: "none", grid: true, nice: true },
+    color: { type: "identity" },
+    marks: [
+      line(points, { x: "step", y: "value", z: "label", stroke: "colour", strokeWidth: 1.5 }),
+      ...names.map(({ label, colour, place }) =>
+        text([label], {
+          frameAnchor: "top-left",
+          dy: -18 * (names.length - place) - 6,
+          fill: colour,
+          fontWeight: 600,
+        }),
+      ),
+    ],
+  });
+}

@@ -1,0 +1,169 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { formatValue } from "../model/format.js";
+import { themeChanges, themeColor } from "../parts/theme.js";
+
+export interface Line {
+  readonly label: string;
+  /** Ascending. */
+  readonly steps: readonly number[];
+  /** Null where there is no number. */
+  readonly values: readonly (number | null)[];
+  /** Thin and pale: what another line smooths. */
+  readonly isFaint?: boolean;
+  /** A dot at each point: for the few that are far from each other. */
+  readonly hasDots?: boolean;
+  /** Its colour, by place in the palette; default: its place among the lines. */
+  readonly colour?: number;
+}
+
+export interface LineChartProps {
+  readonly lines: readonly Line[];
+  /** What a screen reader says for the picture. */
+  readonly description: string;
+  readonly xLabel?: string;
+  readonly format?: (value: number) => string;
+  /** Charts with the same name show the same step under the pointer. */
+  readonly syncKey?: string;
+  readonly isLog?: boolean;
+  readonly height?: number;
+  /** The steps that were chosen by dragging; undefined for all, by a double click. */
+  readonly onZoom?: (range: readonly [first: number, last: number] | undefined) => void;
+}
+
+export const PALETTE_SIZE = 7;
+const HEIGHT = 220;
+const FONT = '12px "Inter Variable", system-ui, sans-serif';
+
+/** Lines over steps, drawn on a canvas: smooth with as many points as the server sends. */
+export function LineChart(props: LineChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const theme = themeChanges.value;
+  const { lines, isLog = false, height = HEIGHT } = props;
+  const shape = lines
+    .map(({ label, isFaint, hasDots }) => [label, isFaint, hasDots].join())
+    .join("|");
+
+  // Dependencies: points alone make no new chart
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const plot = new uPlot(
+      optionsOf(latest, element, height),
+      dataOf(latest.current.lines),
+      element,
+    );
+    hideFaint(plot, latest.current.lines);
+    chart.current = plot;
+    const observer = new ResizeObserver(() => {
+      plot.setSize({ width: element.clientWidth, height });
+    });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+      chart.current = null;
+    };
+  }, [shape, isLog, height, theme]);
+
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => chart.current?.setData(dataOf(lines)));
+    return () => cancelAnimationFrame(frame);
+  }, [lines]);
+
+  return <div ref={place} class="line-chart" role="img" aria-label={props.description} />;
+}
+
+export function paletteColor(place: number): string {
+  return themeColor(`--series-${(place % PALETTE_SIZE) + 1}`);
+}
+
+function optionsOf(
+  latest: { readonly current: LineChartProps },
+  element: HTMLElement,
+  height: number,
+): uPlot.Options {
+  const {
+    lines,
+    format = formatValue,
+    syncKey,
+    isLog = false,
+    xLabel = "outer step",
+  } = latest.current;
+  const muted = themeColor("--muted");
+  const line = themeColor("--line");
+  const axis: uPlot.Axis = {
+    stroke: muted,
+    font: FONT,
+    grid: { stroke: line, width: 1 },
+    ticks: { stroke: line, size: 4 },
+  };
+  return {
+    width: element.clientWidth || 400,
+    height,
+    padding: [8, 8, 0, 0],
+    scales: { x: { time: false }, y: { distr: isLog ? 3 : 1 } },
+    axes: [
+      { ...axis, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en-US")) },
+      {
+        ...axis,
+        size: 56,
+        values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
+      },
+    ],
+    cursor: {
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 7 },
+      ...(syncKey === undefined ? {} : { sync: { key: syncKey } }),
+    },
+    legend: { markers: { width: 8 } },
+    series: [
+      { label: xLabel, value: (_, step) => (step === null ? "" : step.toLocaleString("en-US")) },
+      ...lines.map((one, at): uPlot.Series => {
+        const colour = paletteColor(one.colour ?? at);
+        return {
+          label: one.label,
+          stroke: one.isFaint ? `${colour}55` : colour,
+          width: one.isFaint ? 1 : 1.75,
+          spanGaps: true,
+          points: { show: one.hasDots ?? one.steps.length < 3, size: 6, fill: colour },
+          value: (_, value) => (value === null || value === undefined ? "–" : format(value)),
+        };
+      }),
+    ],
+    hooks: {
+      setSelect: [
+        (plot) => {
+          const { left, width } = plot.select;
+          if (width < 4) return;
+          const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")] as const;
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          latest.current.onZoom?.([Math.max(0, Math.floor(range[0])), Math.ceil(range[1])]);
+        },
+      ],
+      ready: [
+        (plot) => plot.over.addEventListener("dblclick", () => latest.current.onZoom?.(undefined)),
+      ],
+    },
+  };
+}
+
+/** The line that smooths another one stands for both in the legend. */
+function hideFaint(plot: uPlot, lines: readonly Line[]): void {
+  const rows = plot.root.querySelectorAll<HTMLElement>(".u-legend .u-series");
+  lines.forEach(({ isFaint }, at) => {
+    const row = rows[at + 1];
+    if (isFaint && row) row.style.display = "none";
+  });
+}
+
+/** One column of steps for all lines: each has its own, since each is thinned out by itself. */
+function dataOf(lines: readonly Line[]): uPlot.AlignedData {
+  if (lines.length === 0) return [[]];
+  const tables = lines.map(({ steps, values }) => [steps, values] as unknown as uPlot.AlignedData);
+  return lines.length === 1 ? (tables[0] as uPlot.AlignedData) : uPlot.join(tables);
+}

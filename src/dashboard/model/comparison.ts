@@ -1,0 +1,171 @@
+import type {
+  CompareExperimentsResponse,
+  Interval,
+} from "../../generated/stillhouse/v1/service.js";
+import type { Wire } from "../server/wire.js";
+import { formatGain, formatMeanStd, formatPercent } from "./format.js";
+
+export interface ComparedView {
+  readonly id: string;
+  /** Told apart by it in tables and legends. */
+  readonly label: string;
+  readonly mean: number | undefined;
+  readonly std: number | undefined;
+  readonly interval: readonly [low: number, high: number] | undefined;
+  /** Mean of the differences to the first on the same init seeds. */
+  readonly gain: number | undefined;
+  readonly gainInterval: readonly [low: number, high: number] | undefined;
+  readonly sharedInits: number;
+}
+
+export interface Comparison {
+  /** Path of a field and its value in each experiment. */
+  readonly differences: readonly { readonly field: string; readonly values: readonly string[] }[];
+  readonly experiments: readonly ComparedView[];
+}
+
+/** @param titles by id; where two are the same, the id is added */
+export function comparisonOf(
+  answer: Wire<CompareExperimentsResponse>,
+  titles: ReadonlyMap<string, string>,
+): Comparison {
+  const experiments = answer.experiments ?? [];
+  const all = experiments.map(({ experimentId = "" }) => titles.get(experimentId) ?? experimentId);
+  return {
+    differences: (answer.differences ?? []).map(({ field = "", values = [] }) => ({
+      field,
+      values,
+    })),
+    experiments: experiments.map((one, at) => {
+      const { experimentId: id = "", accuracyMean: mean, accuracyStd: std, gain } = one;
+      const title = all[at] ?? id;
+      const isDouble = all.indexOf(title) !== all.lastIndexOf(title);
+      return {
+        id,
+        label: isDouble ? `${title} (${id})` : title,
+        mean,
+        std,
+        interval: intervalOf(one.accuracyInterval),
+        gain,
+        gainInterval: intervalOf(one.gainInterval),
+        sharedInits: one.sharedInits ?? 0,
+      };
+    }),
+  };
+}
+
+function intervalOf(interval: Wire<Interval> | undefined): readonly [number, number] | undefined {
+  return interval === undefined ? undefined : [interval.low ?? 0, interval.high ?? 0];
+}
+
+export interface TextTable {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** The comparison as one table: the settings that differ, accuracy, and the gain over the first. */
+export function comparisonTable({ differences, experiments }: Comparison): TextTable {
+  return {
+    head: [
+      "experiment",
+      ...differences.map(({ field }) => field),
+      "accuracy %",
+      "95 % interval",
+      "gain",
+      "95 % interval of the gain",
+    ],
+    rows: experiments.map((one, at) => [
+      one.label,
+      ...differences.map(({ values }) => values[at] ?? ""),
+      one.mean === undefined ? "" : formatMeanStd(one.mean, one.std),
+      rangeText(one.interval),
+      one.gain === undefined ? "" : formatGain(one.gain),
+      one.gainInterval === undefined
+        ? ""
+        : `${formatGain(one.gainInterval[0])} to ${formatGain(one.gainInterval[1])}`,
+    ]),
+  };
+}
+
+function rangeText(interval: readonly [number, number] | undefined): string {
+  return interval === undefined
+    ? ""
+    : `${formatPercent(interval[0])} to ${formatPercent(interval[1])}`;
+}
+
+export function toMarkdown({ head, rows }: TextTable): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("");
+}
+
+/** RFC 4180, with a first line of names. */
+export function toCsv({ head, rows }: TextTable): string {
+  const cell = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return [head, ...rows].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
+}
+
+const LATEX: Readonly<Record<string, string>> = {
+  "\\": "\\textbackslash{}",
+  "{": "\\{",
+  "}": "\\}",
+  $: "\\$",
+  "&": "\\&",
+  "#": "\\#",
+  "%": "\\%",
+  _: "\\_",
+  "^": "\\textasciicircum{}",
+  "~": "\\textasciitilde{}",
+  "±": "$\\pm$",
+  "−": "$-$",
+  "–": "--",
+};
+
+/** A tabular for the package booktabs. */
+export function toLatex({ head, rows }: TextTable): string {
+  const cell = (text: string) => text.replace(/[\\{}$&#%_^~±−–]/g, (sign) => LATEX[sign] ?? sign);
+  const line = (cells: readonly string[]) => `  ${cells.map(cell).join(" & ")} \\\\\n`;
+  return [
+    "% needs \\usepackage{booktabs}\n",
+    `\\begin{tabular}{${head.map(() => "l").join("")}}\n`,
+    "  \\toprule\n",
+    line(head),
+    "  \\midrule\n",
+    ...rows.map(line),
+    "  \\bottomrule\n",
+    "\\end{tabular}\n",
+  ].join("");
+}
+
+/** The numbers themselves, unrounded, for programs that read them. */
+export function numberTable({ differences, experiments }: Comparison): TextTable {
+  const number = (value: number | undefined) => (value === undefined ? "" : String(value));
+  return {
+    head: [
+      "id",
+      "experiment",
+      ...differences.map(({ field }) => field),
+      "accuracy_mean",
+      "accuracy_std",
+      "accuracy_low",
+      "accuracy_high",
+      "gain",
+      "gain_low",
+      "gain_high",
+      "shared_inits",
+    ],
+    rows: experiments.map((one, at) => [
+      one.id,
+      one.label,
+      ...differences.map(({ values }) => values[at] ?? ""),
+      number(one.mean),
+      number(one.std),
+      number(one.interval?.[0]),
+      number(one.interval?.[1]),
+      number(one.gain),
+      number(one.gainInterval?.[0]),
+      number(one.gainInterval?.[1]),
+      String(one.sharedInits),
+    ]),
+  };
+}

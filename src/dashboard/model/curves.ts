@@ -1,0 +1,204 @@
+import type { MetricSeries, MetricSummary } from "../../generated/stillhouse/v1/service.js";
+import type { Wire } from "../server/wire.js";
+
+/** Points of one metric of one task, by ascending step. */
+export interface Curve {
+  readonly taskId: string;
+  readonly name: string;
+  readonly steps: readonly number[];
+  readonly values: readonly (number | null)[];
+  /** How many there are, of which these are a part. */
+  readonly numPoints: number;
+}
+
+export interface NewPoint {
+  readonly taskId: string;
+  readonly name: string;
+  readonly step: number;
+  readonly value: number | null;
+}
+
+/** A chart of the curves that belong together. */
+export interface CurveGroup {
+  readonly id: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly names: RegExp;
+  readonly isPercent?: boolean;
+  readonly hasDots?: boolean;
+  readonly isSmoothed?: boolean;
+}
+
+export const CURVE_GROUPS: readonly CurveGroup[] = [
+  {
+    id: "loss",
+    title: "Loss",
+    summary: "Of the distilled data before the inner steps; of real texts after them.",
+    names: /^(outer|inner)_loss$/,
+    isSmoothed: true,
+  },
+  {
+    id: "validation",
+    title: "Validation accuracy",
+    summary: "Of learners trained on the distilled data as it was at that step.",
+    names: /^validation_accuracy$/,
+    isPercent: true,
+    hasDots: true,
+  },
+  {
+    id: "gradient",
+    title: "Gradient norm",
+    summary: "Of the meta-gradient of the distilled data, before it is clipped.",
+    names: /^grad_norm$/,
+    isSmoothed: true,
+  },
+  {
+    id: "rates",
+    title: "Learned rates",
+    summary: "The rate of each inner step.",
+    names: /^inner_lr_\d+$/,
+  },
+  {
+    id: "time",
+    title: "Where the time goes",
+    summary: "Seconds of an outer step by phase.",
+    names: /^seconds_\w+$/,
+    isSmoothed: true,
+  },
+];
+
+const LABELS: Readonly<Record<string, string>> = {
+  outer_loss: "after (real texts)",
+  inner_loss: "before (distilled data)",
+  validation_accuracy: "validation accuracy",
+  grad_norm: "gradient norm",
+  seconds_data: "data",
+  seconds_inner: "inner steps",
+  seconds_outer: "outer batch",
+  seconds_walk: "way back",
+  seconds_team: "other processes",
+};
+
+export function curveLabel(name: string): string {
+  const rate = /^inner_lr_(\d+)$/.exec(name);
+  return LABELS[name] ?? (rate ? `η of step ${rate[1]}` : name.replaceAll("_", " "));
+}
+
+export function curvesOf(series: readonly Wire<MetricSeries>[]): Curve[] {
+  return series.map(({ taskId = "", name = "", steps = [], values = [], numPoints = "0" }) => ({
+    taskId,
+    name,
+    steps: steps.map(Number),
+    values: values.map((value) => (Number.isFinite(value) ? value : null)),
+    numPoints: Number(numPoints),
+  }));
+}
+
+/**
+ * Adds points that have just come. Of a step that an interrupted attempt and its successor both
+ * computed, the later value counts.
+ */
+export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]): Curve[] {
+  const changed = new Map(curves.map((curve) => [keyOf(curve), curve]));
+  const grouped = groupBy(points, keyOf);
+  for (const [key, added] of grouped) {
+    const [first] = added;
+    if (first === undefined) continue;
+    const old = changed.get(key) ?? {
+      taskId: first.taskId,
+      name: first.name,
+      steps: [],
+      values: [],
+      numPoints: 0,
+    };
+    changed.set(key, appended(old, added));
+  }
+  return [...changed.values()];
+}
+
+function appended(curve: Curve, added: readonly NewPoint[]): Curve {
+  const firstStep = Math.min(...added.map(({ step }) => step));
+  const keep = firstAtOrAfter(curve.steps, firstStep);
+  const byStep = new Map<number, number | null>();
+  curve.steps.slice(keep).forEach((step, at) => {
+    byStep.set(step, curve.values[keep + at] ?? null);
+  });
+  for (const { step, value } of added) byStep.set(step, value);
+  const tail = [...byStep].sort(([a], [b]) => a - b);
+  return {
+    ...curve,
+    steps: [...curve.steps.slice(0, keep), ...tail.map(([step]) => step)],
+    values: [...curve.values.slice(0, keep), ...tail.map(([, value]) => value)],
+    numPoints: curve.numPoints + keep + tail.length - curve.steps.length,
+  };
+}
+
+/** Index of the first of ascending steps that is not below. */
+export function firstAtOrAfter(steps: readonly number[], step: number): number {
+  let [low, high] = [0, steps.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((steps[middle] as number) < step) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The mean over a window of neighbours, as long as a share of the curve. */
+export function smoothed(values: readonly (number | null)[], share = 0.04): (number | null)[] {
+  const half = Math.floor((values.length * share) / 2);
+  if (half < 1) return [...values];
+  const sums = [0];
+  const counts = [0];
+  for (const value of values) {
+    sums.push((sums.at(-1) as number) + (value ?? 0));
+    counts.push((counts.at(-1) as number) + (value === null ? 0 : 1));
+  }
+  return values.map((_, at) => {
+    const [from, to] = [Math.max(0, at - half), Math.min(values.length, at + half + 1)];
+    const count = (counts[to] as number) - (counts[from] as number);
+    return count === 0 ? null : ((sums[to] as number) - (sums[from] as number)) / count;
+  });
+}
+
+/** Outer steps a second: one over the sum of the phases, each read at the same steps. */
+export function stepsPerSecond(phases: readonly Curve[]): Pick<Curve, "steps" | "values"> {
+  const longest = [...phases].sort((a, b) => b.steps.length - a.steps.length)[0];
+  const steps = longest?.steps ?? [];
+  const values = steps.map((step) => {
+    const total = phases.reduce((sum, phase) => sum + (valueAt(phase, step) ?? 0), 0);
+    return total > 0 ? 1 / total : null;
+  });
+  return { steps, values };
+}
+
+/** Between two points it is on the line that joins them. */
+export function valueAt({ steps, values }: Pick<Curve, "steps" | "values">, step: number) {
+  const at = firstAtOrAfter(steps, step);
+  if (steps[at] === step || at === 0) return values[at] ?? undefined;
+  const [x0, x1] = [steps[at - 1] as number, steps[at]];
+  const [y0, y1] = [values[at - 1], values[at]];
+  if (x1 === undefined || y1 === null || y1 === undefined) return y0 ?? undefined;
+  if (y0 === null || y0 === undefined) return y1;
+  return y0 + ((y1 - y0) * (step - x0)) / (x1 - x0);
+}
+
+/** What of an experiment's metrics each task has, by the names that belong to no chart above. */
+export function otherNames(metrics: readonly Pick<Wire<MetricSummary>, "name">[]): string[] {
+  const names = new Set(metrics.map(({ name = "" }) => name));
+  return [...names].filter((name) => !CURVE_GROUPS.some((group) => group.names.test(name))).sort();
+}
+
+function keyOf({ taskId, name }: { readonly taskId: string; readonly name: string }): string {
+  return `${taskId} ${name}`;
+}
+
+function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const group = groups.get(key(value));
+    if (group) group.push(value);
+    else groups.set(key(value), [value]);
+  }
+  return groups;
+}

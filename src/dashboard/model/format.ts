@@ -1,0 +1,64 @@
+const WHOLE = new Intl.NumberFormat("en-US");
+
+/** 120000 → "120,000". */
+export function formatCount(count: number): string {
+  return WHOLE.format(count);
+}
+
+/** A fraction as percent: 0.9071 → "90.7". */
+export function formatPercent(fraction: number, digits = 1): string {
+  return (fraction * 100).toFixed(digits);
+}
+
+/** Percent as mean and spread: "90.7 ± 0.2", without the spread where there is none. */
+export function formatMeanStd(mean: number, std: number | undefined): string {
+  return std === undefined ? formatPercent(mean) : `${formatPercent(mean)} ± ${formatPercent(std)}`;
+}
+
+/** A difference of fractions in points with its sign: "+1.3", "−0.4". */
+export function formatGain(difference: number): string {
+  const text = formatPercent(Math.abs(difference));
+  return `${difference < 0 ? "−" : "+"}${text}`;
+}
+
+/** Seconds in at most two units: "42 s", "5 min 3 s", "1 h 20 min", "2 d 3 h". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return withRest(minutes, "min", whole % 60, "s");
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return withRest(hours, "h", minutes % 60, "min");
+  return withRest(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+/** Bytes in decimal units: "302 MB". */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e3) return `${bytes} B`;
+  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
+  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+/** A measured value with what its size needs: 0.4123 → "0.412", 12.3 → "12.3", 2e-5 → "2e-5". */
+export function formatValue(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
+    return value.toExponential(2).replace(/\.?0*e\+?/, "e");
+  }
+  return String(Number(value.toPrecision(3)));
+}
+
+/** "just now", "4 min ago", "3 h ago", "12 days ago". */
+export function formatAgo(ms: number, nowMs: number): string {
+  const minutes = Math.floor((nowMs - ms) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ago`;
+  return `${Math.floor(hours / 24)} days ago`;
+}
+
+function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
+  return rest === 0 ? `${amount} ${unit}` : `${amount} ${unit} ${rest} ${restUnit}`;
+}

@@ -1,0 +1,57 @@
+/** A token of the vocabulary and its cosine with a distilled vector, -1 to 1. */
+export type NearToken = readonly [token: string, similarity: number];
+
+/** By layer, head and key: the probabilities that the first token attends with. */
+export type Attention = readonly (readonly (readonly number[])[])[];
+
+export interface SampleView {
+  readonly className: string;
+  /** One a class: a probability, or a real number where they are unrestricted. */
+  readonly labels: readonly number[];
+  /** By position, the nearest first. */
+  readonly positions: readonly (readonly NearToken[])[];
+  readonly attention: Attention | undefined;
+  /** What a learner attends with that was trained on the data, where it was measured. */
+  readonly learnerAttention: Attention | undefined;
+}
+
+export interface Inspection {
+  readonly model: string;
+  readonly dataset: string;
+  readonly classNames: readonly string[];
+  /** One an inner step. */
+  readonly learningRates: readonly number[];
+  readonly samples: readonly SampleView[];
+}
+
+interface InspectionJson {
+  readonly model: string;
+  readonly dataset: string;
+  readonly class_names: readonly string[];
+  readonly learning_rates: readonly number[];
+  readonly samples: readonly {
+    readonly class_name: string;
+    readonly labels: readonly number[];
+    readonly positions: readonly (readonly NearToken[])[];
+    readonly attention: Attention | null;
+    readonly learner_attention?: Attention | null;
+  }[];
+}
+
+/** The answer of the endpoint that looks into distilled data. */
+export function inspectionView(json: unknown): Inspection {
+  const { model, dataset, class_names, learning_rates, samples } = json as InspectionJson;
+  return {
+    model,
+    dataset,
+    classNames: class_names,
+    learningRates: learning_rates,
+    samples: samples.map((sample) => ({
+      className: sample.class_name,
+      labels: sample.labels,
+      positions: sample.positions,
+      attention: sample.attention ?? undefined,
+      learnerAttention: sample.learner_attention ?? undefined,
+    })),
+  };
+}

@@ -1,0 +1,32 @@
+import type { Sweep } from "../../generated/stillhouse/v1/service.js";
+import { millis, type Wire } from "../server/wire.js";
+import { type StateName, stateName } from "./experiment-view.js";
+
+export interface SweepView {
+  readonly id: string;
+  readonly title: string;
+  readonly owner: string;
+  readonly createdMs: number | undefined;
+  readonly numExperiments: number;
+  readonly counts: readonly { readonly state: StateName; readonly count: number }[];
+}
+
+export function sweepView(sweep: Wire<Sweep>): SweepView {
+  const { id = "", name = "", owner = "", experimentIds = [], counts = [] } = sweep;
+  return {
+    id,
+    title: name || `Sweep ${id}`,
+    owner,
+    createdMs: millis(sweep.createTime),
+    numExperiments: experimentIds.length,
+    counts: counts.map(({ state, count = 0 }) => ({ state: stateName(state), count })),
+  };
+}
+
+/** "3 succeeded, 1 running". */
+export function countsText({ counts }: SweepView): string {
+  return counts
+    .filter(({ count }) => count > 0)
+    .map(({ state, count }) => `${count} ${state}`)
+    .join(", ");
+}

@@ -1,0 +1,42 @@
+import type { ListWorkersResponse } from "../../generated/stillhouse/v1/service.js";
+import { millis, type Wire } from "../server/wire.js";
+
+export interface WorkerView {
+  readonly id: string;
+  readonly state: string;
+  readonly host: string;
+  readonly device: string;
+  readonly deviceName: string;
+  /** 0 to 1; undefined where the device does not say. */
+  readonly memoryShare: number | undefined;
+  readonly memoryUsed: number;
+  readonly memoryTotal: number;
+  /** 0 to 1. */
+  readonly utilisation: number;
+  readonly taskId: string;
+  readonly experimentId: string;
+  readonly lastHeardMs: number | undefined;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export function workerViews({ workers = [] }: Wire<ListWorkersResponse>): WorkerView[] {
+  return workers.map((worker) => {
+    const memoryUsed = Number(worker.memoryUsedBytes ?? 0);
+    const memoryTotal = Number(worker.memoryTotalBytes ?? 0);
+    return {
+      id: worker.id ?? "",
+      state: (worker.state ?? "").replace("WORKER_STATE_", "").toLowerCase().replace("_", " "),
+      host: worker.host ?? "",
+      device: worker.device ?? "",
+      deviceName: worker.deviceName ?? "",
+      memoryShare: memoryTotal === 0 ? undefined : memoryUsed / memoryTotal,
+      memoryUsed,
+      memoryTotal,
+      utilisation: worker.utilisation ?? 0,
+      taskId: worker.taskId ?? "",
+      experimentId: worker.experimentId ?? "",
+      lastHeardMs: millis(worker.lastHeardTime),
+      versions: (worker.versions ?? {}) as Readonly<Record<string, string>>,
+    };
+  });
+}

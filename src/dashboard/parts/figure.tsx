@@ -1,0 +1,78 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+
+/** The rows of a chart, for those who cannot see it and for those who want the numbers. */
+export interface TableTwin {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+export interface FigureProps {
+  readonly title: string;
+  /** What the chart shows, in a sentence. */
+  readonly summary?: string | undefined;
+  readonly table: () => TableTwin;
+  readonly controls?: ComponentChildren;
+  readonly class?: string;
+  readonly children: ComponentChildren;
+}
+
+/** A chart with its title, and a table of the same numbers behind a button. */
+export function Figure({ title, summary, table, controls, children, ...rest }: FigureProps) {
+  const [isTable, setIsTable] = useState(false);
+  return (
+    <figure class={`figure ${rest.class ?? ""}`}>
+      <figcaption class="figure-head">
+        <span class="figure-title">{title}</span>
+        <span class="figure-controls">
+          {controls}
+          <button
+            type="button"
+            class="link-button"
+            aria-pressed={isTable}
+            aria-label={`${title}: table`}
+            onClick={() => setIsTable(!isTable)}
+          >
+            {isTable ? "Chart" : "Table"}
+          </button>
+        </span>
+        {summary === undefined ? null : <span class="figure-summary">{summary}</span>}
+      </figcaption>
+      {isTable ? <Twin title={title} {...table()} /> : children}
+    </figure>
+  );
+}
+
+function Twin({ title, head, rows }: TableTwin & { readonly title: string }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+    <section class="scroll table-twin" tabIndex={0} aria-label={`${title}, table`}>
+      <table class="table compact">
+        <thead>
+          <tr>
+            {head.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, at) => (
+            <tr key={at}>
+              {row.map((cell, column) =>
+                column === 0 ? (
+                  <th key={head[column]} scope="row">
+                    {cell}
+                  </th>
+                ) : (
+                  <td key={head[column]}>{cell}</td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

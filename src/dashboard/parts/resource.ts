@@ -1,0 +1,77 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { reconnections, ServerError } from "../server/http.js";
+import { token } from "../server/session.js";
+
+export interface Resource<T> {
+  /** The last answer; it stays while a newer one is asked for, and when that fails. */
+  readonly data: T | undefined;
+  readonly error: ServerError | undefined;
+  readonly reload: () => void;
+}
+
+export interface ResourceOptions {
+  /** Asks again this long after each answer, while the page is in front. */
+  readonly pollMs?: number | undefined;
+}
+
+/**
+ * What the server says, asked for again when the key changes, when it is back after it was away,
+ * and at intervals.
+ */
+export function useResource<T>(
+  key: string,
+  ask: (signal: AbortSignal) => Promise<T>,
+  { pollMs }: ResourceOptions = {},
+): Resource<T> {
+  const [state, setState] = useState<{ key: string; data?: T; error?: ServerError }>({ key });
+  const [request, setRequest] = useState(0);
+  const latest = useRef(ask);
+  latest.current = ask;
+  const connection = reconnections.value;
+  const credentials = token.value;
+
+  // Dependencies: these ask again, they are not read
+  useEffect(() => {
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const run = async () => {
+      if (!document.hidden) {
+        await latest.current(abort.signal).then(
+          (data) => abort.signal.aborted || setState({ key, data }),
+          (error) => {
+            if (abort.signal.aborted) return;
+            setState((old) => ({
+              ...(old.key === key ? old : { key }),
+              error: asServerError(error),
+            }));
+          },
+        );
+      }
+      if (pollMs !== undefined && !abort.signal.aborted) timer = setTimeout(run, pollMs);
+    };
+    const wake = () => {
+      if (document.hidden || pollMs === undefined) return;
+      clearTimeout(timer);
+      run();
+    };
+    document.addEventListener("visibilitychange", wake);
+    run();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", wake);
+    };
+  }, [key, request, pollMs, connection, credentials]);
+
+  const current = state.key === key ? state : undefined;
+  return {
+    data: current?.data,
+    error: current?.error,
+    reload: () => setRequest((count) => count + 1),
+  };
+}
+
+export function asServerError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
+  return new ServerError(error instanceof Error ? error.message : String(error), 0, "internal");
+}

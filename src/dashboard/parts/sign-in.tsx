@@ -1,0 +1,91 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { whoAmI } from "../server/api.js";
+import { identity, keepToken, needsToken, token } from "../server/session.js";
+import { asServerError, useResource } from "./resource.js";
+
+/** Who one is taken for, and the way out; nothing where the server asks nobody. */
+export function UserMenu() {
+  const { data } = useResource("whoami", whoAmI);
+  useEffect(() => {
+    identity.value = data;
+  }, [data]);
+  if (data?.authentication !== "token") return null;
+  return (
+    <span class="user">
+      <span class="muted">
+        {data.name} ({data.role})
+      </span>
+      <button
+        type="button"
+        class="link-button"
+        onClick={() => {
+          keepToken("");
+          needsToken.value = true;
+        }}
+      >
+        Sign out
+      </button>
+    </span>
+  );
+}
+
+/** Asks for a token as soon as the server wants one. */
+export function SignIn() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [text, setText] = useState("");
+  const [problem, setProblem] = useState("");
+  const isWanted = needsToken.value;
+
+  useEffect(() => {
+    const element = dialog.current;
+    if (isWanted && element && !element.open) element.showModal();
+    if (!isWanted && element?.open) element.close();
+  }, [isWanted]);
+
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const before = token.value;
+    keepToken(text.trim());
+    try {
+      identity.value = await whoAmI();
+      setText("");
+      setProblem("");
+      needsToken.value = false;
+    } catch (error) {
+      keepToken(before);
+      setProblem(asServerError(error).message);
+    }
+  };
+
+  return (
+    <dialog ref={dialog} class="dialog" aria-labelledby="sign-in-title">
+      <form onSubmit={submit}>
+        <h2 id="sign-in-title">Sign in</h2>
+        <p>
+          This server knows its users by tokens. Whoever runs it makes one. It is kept until this
+          tab is closed.
+        </p>
+        <label class="field">
+          <span>Token</span>
+          <input
+            type="password"
+            autocomplete="off"
+            required
+            value={text}
+            onInput={({ currentTarget }) => setText(currentTarget.value)}
+          />
+        </label>
+        {problem === "" ? null : (
+          <p class="notice notice-problem" role="alert">
+            {problem}
+          </p>
+        )}
+        <div class="dialog-buttons">
+          <button type="submit" class="button primary">
+            Sign in
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,106 @@
+import { signal } from "@preact/signals";
+import { needsToken, token } from "./session.js";
+
+/** What a failed call says. */
+export class ServerError extends Error {
+  constructor(
+    message: string,
+    /** HTTP status; 0 where no server answered. */
+    readonly status: number,
+    readonly kind: string,
+    /** Path of the setting at fault, such as "inner.lr"; empty when none is. */
+    readonly field = "",
+  ) {
+    super(message);
+    this.name = "ServerError";
+  }
+}
+
+export const isOnline = signal(true);
+
+/** Rises each time that the server is back: what was read before may be old. */
+export const reconnections = signal(0);
+
+const GATEWAY = new Set([502, 503, 504]);
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 5000;
+
+export interface CallOptions {
+  readonly method?: "GET" | "POST" | "DELETE";
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Calls the REST interface.
+ *
+ * @param path below /api/v1/
+ * @throws ServerError
+ */
+export async function call(path: string, options: CallOptions = {}): Promise<unknown> {
+  const response = await send(path, options);
+  if (response.ok) return response.status === 204 ? undefined : response.json();
+  throw await errorOf(response);
+}
+
+/** The answer as it comes, for streams and files. Throws ServerError where no server answers. */
+export async function send(
+  path: string,
+  { method = "GET", body, signal: abort }: CallOptions,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const init: RequestInit = {
+    method,
+    headers: {
+      ...headers,
+      ...(token.value === "" ? {} : { authorization: `Bearer ${token.value}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(abort === undefined ? {} : { signal: abort }),
+  };
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1/${path}`, init);
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    lost();
+    throw new ServerError("The server does not answer", 0, "unavailable");
+  }
+  if (GATEWAY.has(response.status)) lost();
+  return response;
+}
+
+/** What a response with an error status says. */
+export async function errorOf(response: Response): Promise<ServerError> {
+  if (response.status === 401) needsToken.value = true;
+  const { error } = await response
+    .json()
+    .then((json: { error?: { message?: string; kind?: string; field?: string } }) => json)
+    .catch(() => ({ error: undefined }));
+  const message = error?.message ?? `The server answered ${response.status}`;
+  return new ServerError(message, response.status, error?.kind ?? "", error?.field);
+}
+
+/** From now on asks until the server is back. */
+function lost(): void {
+  if (!isOnline.value) return;
+  isOnline.value = false;
+  ask(FIRST_RETRY_MS);
+}
+
+function ask(delayMs: number): void {
+  setTimeout(async () => {
+    const answered = await fetch("/api/v1/whoami", { headers: authorization() }).then(
+      ({ status }) => !GATEWAY.has(status),
+      () => false,
+    );
+    if (!answered) return ask(Math.min(LAST_RETRY_MS, delayMs * 2));
+    isOnline.value = true;
+    reconnections.value += 1;
+  }, delayMs);
+}
+
+function authorization(): Record<string, string> {
+  return token.value === "" ? {} : { authorization: `Bearer ${token.value}` };
+}

@@ -1,0 +1,32 @@
+import { computed, signal } from "@preact/signals";
+
+export type Role = "read" | "submit" | "admin";
+
+export interface Identity {
+  readonly name: string;
+  readonly role: Role;
+  readonly authentication: "none" | "token";
+}
+
+const KEY = "stillhouse.token";
+
+/** For as long as the tab is open: a token outlives neither it nor the person in front of it. */
+export const token = signal(sessionStorage.getItem(KEY) ?? "");
+
+export const identity = signal<Identity | undefined>(undefined);
+
+/** The server asked for a token that it knows. */
+export const needsToken = signal(false);
+
+export const isAllowed = {
+  /** To create, cancel and resume experiments. */
+  submit: computed(() => identity.value?.role !== "read"),
+  /** To drain workers and to delete what others made. */
+  administer: computed(() => identity.value?.role === "admin" || identity.value === undefined),
+};
+
+export function keepToken(value: string): void {
+  token.value = value;
+  if (value === "") sessionStorage.removeItem(KEY);
+  else sessionStorage.setItem(KEY, value);
+}

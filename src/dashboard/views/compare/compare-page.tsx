@@ -1,0 +1,143 @@
+import { useMemo } from "preact/hooks";
+import { useLocation } from "preact-iso";
+import { type Comparison, comparisonOf } from "../../model/comparison.js";
+import { experimentView } from "../../model/experiment-view.js";
+import { formatGain, formatMeanStd, formatPercent } from "../../model/format.js";
+import { Empty, Problem } from "../../parts/notice.js";
+import { useResource } from "../../parts/resource.js";
+import { usePageTitle } from "../../parts/title.js";
+import { compareExperiments, getExperiment } from "../../server/api.js";
+import { AccuracyFigure } from "./accuracy-figure.js";
+import { ComparedCurves } from "./compared-curves.js";
+import { ExportMenu } from "./export-menu.js";
+
+/** Two to many experiments beside each other; the first is what the others are compared with. */
+export function ComparePage() {
+  usePageTitle("Compare");
+  const { url } = useLocation();
+  const ids = useMemo(() => new URL(url, location.origin).searchParams.getAll("id"), [url]);
+  const { data, error } = useResource(`compare ${ids.join(" ")}`, async (signal) => {
+    if (ids.length < 2) return undefined;
+    const [answer, views] = await Promise.all([
+      compareExperiments(ids, signal),
+      Promise.all(ids.map((id) => getExperiment(id, signal).then(experimentView))),
+    ]);
+    return comparisonOf(answer, new Map(views.map(({ id, title }) => [id, title])));
+  });
+  return (
+    <div class="page">
+      <div class="page-head">
+        <h1>Compare</h1>
+        {data === undefined ? null : <ExportMenu comparison={data} />}
+      </div>
+      <Problem error={error} />
+      {ids.length < 2 ? (
+        <Empty>
+          Choose at least two <a href="/">experiments</a> in the table.
+        </Empty>
+      ) : data === undefined ? (
+        <p class="muted">{error === undefined ? "Loading …" : ""}</p>
+      ) : (
+        <>
+          <ComparisonTable comparison={data} ids={ids} />
+          <div class="chart-grid section">
+            <AccuracyFigure comparison={data} />
+          </div>
+          <ComparedCurves experiments={data.experiments} />
+        </>
+      )}
+    </div>
+  );
+}
+
+interface ComparisonTableProps {
+  readonly comparison: Comparison;
+  readonly ids: readonly string[];
+}
+
+function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
+  const { differences, experiments } = comparison;
+  const address = (list: readonly string[]) =>
+    `/compare?${list.map((id) => `id=${encodeURIComponent(id)}`).join("&")}`;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+    <section class="scroll" tabIndex={0} aria-label="Comparison">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Experiment</th>
+            {differences.map(({ field }) => (
+              <th key={field} scope="col">
+                {field}
+              </th>
+            ))}
+            <th scope="col" class="end">
+              Accuracy %
+            </th>
+            <th scope="col" class="end">
+              95 % interval
+            </th>
+            <th scope="col" class="end">
+              Gain over the first
+            </th>
+            <td />
+          </tr>
+        </thead>
+        <tbody>
+          {experiments.map((one, at) => (
+            <tr key={one.id}>
+              <th scope="row">
+                <span class={`series-mark series-${(at % 7) + 1}`} aria-hidden="true" />
+                <a class="row-title" href={`/experiments/${one.id}`}>
+                  {one.label}
+                </a>
+                <span class="row-sub">{one.id}</span>
+              </th>
+              {differences.map(({ field, values }) => (
+                <td key={field}>{values[at] || "–"}</td>
+              ))}
+              <td class="end numeric strong">
+                {one.mean === undefined ? "–" : formatMeanStd(one.mean, one.std)}
+              </td>
+              <td class="end numeric">
+                {one.interval === undefined
+                  ? "–"
+                  : `${formatPercent(one.interval[0])} – ${formatPercent(one.interval[1])}`}
+              </td>
+              <td class="end numeric">
+                {one.gain === undefined ? (
+                  at === 0 ? (
+                    <span class="muted">reference</span>
+                  ) : (
+                    "–"
+                  )
+                ) : (
+                  <>
+                    {formatGain(one.gain)}
+                    <span class="row-sub">
+                      {one.gainInterval === undefined
+                        ? ""
+                        : `${formatGain(one.gainInterval[0])} to ${formatGain(one.gainInterval[1])}, `}
+                      {one.sharedInits} shared inits
+                    </span>
+                  </>
+                )}
+              </td>
+              <td class="end row-tools">
+                {at === 0 ? null : (
+                  <a href={address([one.id, ...ids.filter((id) => id !== one.id)])}>
+                    Make it the first
+                  </a>
+                )}
+                {ids.length > 2 ? (
+                  <a href={address(ids.filter((id) => id !== one.id))}>Leave out</a>
+                ) : null}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {differences.length === 0 ? <p class="muted">They differ in no setting.</p> : null}
+    </section>
+  );
+}

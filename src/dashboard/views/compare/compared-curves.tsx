@@ -1,0 +1,165 @@
+import { useMemo, useState } from "preact/hooks";
+import { drawCurves } from "../../charts/comparison-figures.js";
+import { exportFigure } from "../../charts/export-figure.js";
+import { PAPER_STYLE } from "../../charts/figure-style.js";
+import { type Line, LineChart } from "../../charts/line-chart.js";
+import type { ComparedView } from "../../model/comparison.js";
+import { type Curve, curvesOf, smoothed } from "../../model/curves.js";
+import { formatCount, formatPercent, formatValue } from "../../model/format.js";
+import { Figure } from "../../parts/figure.js";
+import { Problem } from "../../parts/notice.js";
+import { useResource } from "../../parts/resource.js";
+import { getSeries } from "../../server/api.js";
+import { FigureExports } from "./figure-exports.js";
+
+const MAX_POINTS = 800;
+const MAX_TABLE_ROWS = 100;
+const METRICS: Readonly<Record<string, string>> = {
+  outer_loss: "Loss after the inner steps (real texts)",
+  inner_loss: "Loss before the inner steps (distilled data)",
+  validation_accuracy: "Validation accuracy",
+  grad_norm: "Gradient norm",
+  inner_lr_1: "Learned rate of the first inner step",
+};
+const CHART_HEIGHT = 340;
+const POLL_MS = 5000;
+
+/** One metric of the distillation of each experiment, over each other. */
+export function ComparedCurves({ experiments }: { readonly experiments: readonly ComparedView[] }) {
+  const [metric, setMetric] = useState("outer_loss");
+  const [isSmooth, setIsSmooth] = useState(true);
+  const [range, setRange] = useState<readonly [number, number]>();
+  const ids = experiments.map(({ id }) => id);
+  const key = `curves ${metric} ${range?.join("-") ?? ""} ${ids.join(" ")}`;
+  const { data, error } = useResource(
+    key,
+    (signal) =>
+      Promise.all(
+        ids.map(async (id) => {
+          const query = {
+            names: [metric],
+            maxPoints: MAX_POINTS,
+            firstStep: range?.[0],
+            lastStep: range?.[1],
+          };
+          const { series = [] } = await getSeries(id, query, signal);
+          return curvesOf(series).find(({ taskId }) => /distill/.test(taskId));
+        }),
+      ),
+    { pollMs: POLL_MS },
+  );
+  const isPercent = metric.includes("accuracy");
+  const format = isPercent ? (value: number) => formatPercent(value) : formatValue;
+  const lines = useMemo(
+    () => linesOf(data ?? [], experiments, isSmooth && !isPercent, isPercent),
+    [data, experiments, isSmooth, isPercent],
+  );
+  const title = `${METRICS[metric]}${isPercent ? ", %" : ""}`;
+  return (
+    <section class="section" aria-labelledby="compared-curves">
+      <div class="section-head">
+        <h2 id="compared-curves">Curves</h2>
+        <div class="section-tools">
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isSmooth}
+              onChange={({ currentTarget }) => setIsSmooth(currentTarget.checked)}
+            />
+            Smooth
+          </label>
+          <label class="check">
+            Metric
+            <select
+              value={metric}
+              onChange={({ currentTarget }) => {
+                setMetric(currentTarget.value);
+                setRange(undefined);
+              }}
+            >
+              {Object.entries(METRICS).map(([name, label]) => (
+                <option key={name} value={name}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
+          {range === undefined ? null : (
+            <button type="button" class="link-button" onClick={() => setRange(undefined)}>
+              All steps
+            </button>
+          )}
+        </div>
+      </div>
+      <Problem error={error} />
+      <Figure
+        title={title}
+        controls={
+          <FigureExports
+            label={title}
+            onExport={(type) =>
+              exportFigure(metric, type, (marks, width) =>
+                drawCurves(marks, width, scaled(lines, isPercent), title, PAPER_STYLE),
+              )
+            }
+          />
+        }
+        table={() => twinOf(lines, format)}
+      >
+        <LineChart
+          lines={lines}
+          description={`${title} of ${experiments.length} experiments over the outer steps. The table has the numbers.`}
+          format={format}
+          height={CHART_HEIGHT}
+          onZoom={setRange}
+        />
+      </Figure>
+    </section>
+  );
+}
+
+function linesOf(
+  curves: readonly (Curve | undefined)[],
+  experiments: readonly ComparedView[],
+  isSmooth: boolean,
+  hasDots: boolean,
+): Line[] {
+  return curves.flatMap((curve, colour): Line[] => {
+    if (curve === undefined) return [];
+    const label = experiments[colour]?.label ?? "";
+    const { steps, values } = curve;
+    if (!isSmooth || steps.length < 50) return [{ label, steps, values, hasDots, colour }];
+    return [
+      { label, steps, values, colour, isFaint: true },
+      { label, steps, values: smoothed(values), colour },
+    ];
+  });
+}
+
+function scaled(lines: readonly Line[], isPercent: boolean): readonly Line[] {
+  if (!isPercent) return lines;
+  return lines.map((line) => ({
+    ...line,
+    values: line.values.map((value) => (value === null ? null : value * 100)),
+  }));
+}
+
+function twinOf(lines: readonly Line[], format: (value: number) => string) {
+  const bold = lines.filter(({ isFaint }) => !isFaint);
+  const all = [...new Set(bold.flatMap(({ steps }) => steps))].sort((a, b) => a - b);
+  const every = Math.ceil(all.length / MAX_TABLE_ROWS);
+  const steps = all.filter((_, at) => at % every === 0 || at === all.length - 1);
+  const byStep = bold.map(
+    ({ steps, values }) => new Map(steps.map((step, at) => [step, values[at]])),
+  );
+  return {
+    head: ["step", ...bold.map(({ label }) => label)],
+    rows: steps.map((step) => [
+      formatCount(step),
+      ...byStep.map((values) => {
+        const value = values.get(step);
+        return value === undefined || value === null ? "" : format(value);
+      }),
+    ]),
+  };
+}

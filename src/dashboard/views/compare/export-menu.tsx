@@ -1,0 +1,49 @@
+import {
+  type Comparison,
+  comparisonTable,
+  numberTable,
+  toCsv,
+  toLatex,
+  toMarkdown,
+} from "../../model/comparison.js";
+import { saveText } from "../../parts/save.js";
+
+const FORMATS = [
+  {
+    label: "Markdown",
+    name: "comparison.md",
+    type: "text/markdown",
+    write: (comparison: Comparison) => toMarkdown(comparisonTable(comparison)),
+  },
+  {
+    label: "LaTeX",
+    name: "comparison.tex",
+    type: "application/x-tex",
+    write: (comparison: Comparison) => toLatex(comparisonTable(comparison)),
+  },
+  {
+    label: "CSV",
+    name: "comparison.csv",
+    type: "text/csv",
+    write: (comparison: Comparison) => toCsv(numberTable(comparison)),
+  },
+];
+
+/** The table of the comparison in what papers and programs read; figures have their own buttons. */
+export function ExportMenu({ comparison }: { readonly comparison: Comparison }) {
+  return (
+    <fieldset class="button-row plain">
+      <legend class="visually-hidden">Export the table</legend>
+      {FORMATS.map(({ label, name, type, write }) => (
+        <button
+          key={label}
+          type="button"
+          class="button"
+          onClick={() => saveText(name, write(comparison), type)}
+        >
+          {label}
+        </button>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,141 @@
+import { type Marks, PlotFigure } from "../../charts/plot-figure.js";
+import { formatPercent } from "../../model/format.js";
+import type { Attention, SampleView } from "../../model/inspection-view.js";
+import { readableToken } from "../../model/tokens.js";
+import { Figure } from "../../parts/figure.js";
+import { themeColor } from "../../parts/theme.js";
+
+const ROW_HEIGHT = 9;
+
+/** The attention labels of the first token by layer and head, and what a trained learner does. */
+export function AttentionMaps({ sample }: { readonly sample: SampleView }) {
+  const { attention, learnerAttention } = sample;
+  const tokens = sample.positions.map(([nearest]) => readableToken(nearest?.[0] ?? ""));
+  if (attention === undefined && learnerAttention === undefined) return null;
+  return (
+    <div class="chart-grid">
+      {attention === undefined ? null : (
+        <AttentionMap
+          title="Attention labels of the first token"
+          summary="A band a layer, a row a head, a column a position. The darker, the more of the attention."
+          attention={attention}
+          tokens={tokens}
+        />
+      )}
+      {learnerAttention === undefined ? null : (
+        <AttentionMap
+          title="Attention of a learner"
+          summary="What the first token of a learner attends to that was trained on the distilled data."
+          attention={learnerAttention}
+          tokens={tokens}
+        />
+      )}
+    </div>
+  );
+}
+
+interface AttentionMapProps {
+  readonly title: string;
+  readonly summary: string;
+  readonly attention: Attention;
+  readonly tokens: readonly string[];
+}
+
+function AttentionMap({ title, summary, attention, tokens }: AttentionMapProps) {
+  const numHeads = attention[0]?.length ?? 0;
+  const height = attention.length * (numHeads * ROW_HEIGHT + 10) + 50;
+  return (
+    <Figure
+      class="wide"
+      title={title}
+      summary={summary}
+      table={() => ({
+        head: ["layer", "head", "largest share at", "token", "share %"],
+        rows: attention.flatMap((heads, layer) =>
+          heads.map((shares, head) => {
+            const largest = Math.max(...shares);
+            const at = shares.indexOf(largest);
+            return [
+              layer + 1,
+              head + 1,
+              `position ${at}`,
+              tokens[at] ?? "",
+              formatPercent(largest),
+            ];
+          }),
+        ),
+      })}
+    >
+      <PlotFigure
+        description={`${title}: ${attention.length} layers of ${numHeads} heads over ${tokens.length} positions. The table names where each head looks most.`}
+        drawKey={`${title} ${tokens.join(" ")}`}
+        draw={(marks, width) => drawAttention(marks, width, height, attention, tokens)}
+        minHeight={height}
+      />
+    </Figure>
+  );
+}
+
+interface Cell {
+  readonly layer: string;
+  readonly head: number;
+  readonly key: number;
+  readonly share: number;
+}
+
+function drawAttention(
+  { plot, cell }: Marks,
+  width: number,
+  height: number,
+  attention: Attention,
+  tokens: readonly string[],
+): Element {
+  const cells = attention.flatMap((heads, layer) =>
+    heads.flatMap((shares, head) =>
+      shares.map(
+        (share, key): Cell => ({ layer: `layer ${layer + 1}`, head: head + 1, key, share }),
+      ),
+    ),
+  );
+  // One large share would leave all others white.
+  const shares = cells.map(({ share }) => share).sort((a, b) => a - b);
+  const top = shares[Math.floor(shares.length * 0.99)] ?? 1;
+  return plot({
+    width,
+    height,
+    marginLeft: 54,
+    marginRight: 8,
+    marginBottom: 30,
+    marginTop: 4,
+    padding: 0,
+    style: {
+      background: "none",
+      color: themeColor("--muted"),
+      fontFamily: "inherit",
+      fontSize: "11px",
+    },
+    x: {
+      label: "position",
+      ticks: tokens.map((_, at) => at).filter((at) => at % 8 === 0),
+      tickSize: 3,
+    },
+    y: { axis: null },
+    fy: { label: null, padding: 0.08, domain: attention.map((_, layer) => `layer ${layer + 1}`) },
+    color: {
+      type: "sqrt",
+      domain: [0, top],
+      range: [themeColor("--heat-low"), themeColor("--heat-high")],
+      clamp: true,
+    },
+    marks: [
+      cell(cells, {
+        x: "key",
+        y: "head",
+        fy: "layer",
+        fill: "share",
+        inset: 0,
+        shapeRendering: "crispEdges",
+      } as never),
+    ],
+  });
+}

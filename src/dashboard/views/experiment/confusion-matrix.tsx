@@ -1,0 +1,75 @@
+import { useEffect, useState } from "preact/hooks";
+import { meanConfusion } from "../../model/confusion.js";
+import type { ResultView } from "../../model/experiment-view.js";
+import { formatCount, formatPercent } from "../../model/format.js";
+import { inspectArtifact } from "../../server/api.js";
+
+export interface ConfusionMatrixProps {
+  readonly result: ResultView;
+  /** Names the classes, where it is there. */
+  readonly artifactId: string | undefined;
+}
+
+/** Test rows by true and predicted class, the mean over the learners: a table that is its own twin. */
+export function ConfusionMatrix({ result, artifactId }: ConfusionMatrixProps) {
+  const names = useClassNames(artifactId);
+  const rows = meanConfusion(result.learners.map(({ confusion }) => confusion));
+  const name = (at: number) => names[at] ?? `class ${at + 1}`;
+  return (
+    <figure class="figure">
+      <figcaption class="figure-head">
+        <span class="figure-title">Confusion, {result.label.toLowerCase()}</span>
+        <span class="figure-summary">
+          Share of each true class (row) by what was predicted (column), %; mean of{" "}
+          {formatCount(result.learners.length)} learners.
+        </span>
+      </figcaption>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
+      <section class="scroll" tabIndex={0} aria-label={`Confusion, ${result.label}`}>
+        <table class="confusion">
+          <thead>
+            <tr>
+              <td />
+              {rows.map((_, at) => (
+                <th key={name(at)} scope="col">
+                  {name(at)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row, at) => (
+              <tr key={name(at)}>
+                <th scope="row">{name(at)}</th>
+                {row.map((share, column) => (
+                  <td
+                    key={name(column)}
+                    class={share > 0.55 ? "heat heat-strong" : "heat"}
+                    style={{ "--share": `${Math.round(share * 100)}%` }}
+                  >
+                    {formatPercent(share)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </figure>
+  );
+}
+
+/** The names come with what looks into the artifact, which takes the server some seconds. */
+function useClassNames(artifactId: string | undefined): readonly string[] {
+  const [names, setNames] = useState<readonly string[]>([]);
+  useEffect(() => {
+    if (artifactId === undefined) return;
+    const abort = new AbortController();
+    inspectArtifact(artifactId, abort.signal).then(
+      ({ classNames }) => setNames(classNames),
+      () => undefined,
+    );
+    return () => abort.abort();
+  }, [artifactId]);
+  return names;
+}

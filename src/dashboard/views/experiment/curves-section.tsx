@@ -1,0 +1,282 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { type Line, LineChart } from "../../charts/line-chart.js";
+import {
+  CURVE_GROUPS,
+  type Curve,
+  type CurveGroup,
+  curveLabel,
+  smoothed,
+  stepsPerSecond,
+} from "../../model/curves.js";
+import { formatCount, formatPercent, formatValue } from "../../model/format.js";
+import { Figure, type TableTwin } from "../../parts/figure.js";
+import { NearViewport } from "../../parts/near-viewport.js";
+import { Empty } from "../../parts/notice.js";
+import type { ExperimentFeed } from "./feed.js";
+
+const CHART_HEIGHT = 260;
+/** A table of more rows is read by nobody; the series endpoint has them all. */
+const MAX_TABLE_ROWS = 200;
+
+/** How the distillation goes: curves over the outer steps, live. */
+export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
+  const curves = feed.curves.value;
+  const range = feed.range.value;
+  const [isSmooth, setIsSmooth] = useState(true);
+  const [isLog, setIsLog] = useState(false);
+  const distilling = useMemo(() => curves.filter(({ taskId }) => /distill/.test(taskId)), [curves]);
+  const others = useMemo(() => curves.filter(({ taskId }) => !/distill/.test(taskId)), [curves]);
+  const zoom = (next: readonly [number, number] | undefined) => feed.zoom(next);
+
+  return (
+    <section aria-labelledby="curves-title" class="section">
+      <div class="section-head">
+        <h2 id="curves-title">Curves</h2>
+        <div class="section-tools">
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isSmooth}
+              onChange={({ currentTarget }) => setIsSmooth(currentTarget.checked)}
+            />
+            Smooth
+          </label>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={isLog}
+              onChange={({ currentTarget }) => setIsLog(currentTarget.checked)}
+            />
+            Logarithmic
+          </label>
+          <StepRange range={range} onChange={zoom} />
+        </div>
+      </div>
+      {curves.length === 0 ? <Empty>No point has come yet.</Empty> : null}
+      <div class="chart-grid">
+        {CURVE_GROUPS.map((group) => (
+          <GroupChart
+            key={group.id}
+            group={group}
+            curves={distilling.filter(({ name }) => group.names.test(name))}
+            isSmooth={isSmooth}
+            isLog={isLog}
+            onZoom={zoom}
+          />
+        ))}
+        <SpeedChart curves={distilling} isSmooth={isSmooth} onZoom={zoom} />
+        <OtherCharts curves={others} isSmooth={isSmooth} />
+      </div>
+    </section>
+  );
+}
+
+interface StepRangeProps {
+  readonly range: readonly [number, number] | undefined;
+  readonly onChange: (range: readonly [number, number] | undefined) => void;
+}
+
+/** The same as dragging over a chart, for the keyboard. */
+function StepRange({ range, onChange }: StepRangeProps) {
+  const [first, setFirst] = useState("");
+  const [last, setLast] = useState("");
+  useEffect(() => {
+    setFirst(range ? String(range[0]) : "");
+    setLast(range ? String(range[1]) : "");
+  }, [range]);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    if (first === "" && last === "") onChange(undefined);
+    else onChange([Number(first), last === "" ? Number.MAX_SAFE_INTEGER : Number(last)]);
+  };
+  return (
+    <form class="step-range" onSubmit={submit}>
+      <label>
+        Steps{" "}
+        <input
+          type="number"
+          min="0"
+          placeholder="first"
+          aria-label="First step"
+          value={first}
+          onInput={({ currentTarget }) => setFirst(currentTarget.value)}
+        />
+      </label>
+      <label>
+        to{" "}
+        <input
+          type="number"
+          min="0"
+          placeholder="last"
+          aria-label="Last step"
+          value={last}
+          onInput={({ currentTarget }) => setLast(currentTarget.value)}
+        />
+      </label>
+      <button type="submit" class="button small">
+        Show
+      </button>
+      {range === undefined ? null : (
+        <button type="button" class="link-button" onClick={() => onChange(undefined)}>
+          All steps
+        </button>
+      )}
+    </form>
+  );
+}
+
+interface GroupChartProps {
+  readonly group: CurveGroup;
+  readonly curves: readonly Curve[];
+  readonly isSmooth: boolean;
+  readonly isLog: boolean;
+  readonly onZoom: (range: readonly [number, number] | undefined) => void;
+}
+
+function GroupChart({ group, curves, isSmooth, isLog, onZoom }: GroupChartProps) {
+  const format = group.isPercent ? (value: number) => formatPercent(value) : formatValue;
+  const lines = useMemo(
+    () => linesOf(curves, isSmooth && group.isSmoothed === true, group.hasDots === true),
+    [curves, isSmooth, group],
+  );
+  if (curves.length === 0) return null;
+  return (
+    <Figure
+      title={group.isPercent ? `${group.title}, %` : group.title}
+      summary={group.summary}
+      table={() => twinOf(curves, format)}
+    >
+      <NearViewport minHeight={CHART_HEIGHT}>
+        {() => (
+          <LineChart
+            lines={lines}
+            description={describe(group.title, curves, format)}
+            format={format}
+            syncKey="outer-step"
+            isLog={isLog && group.isPercent !== true}
+            onZoom={onZoom}
+          />
+        )}
+      </NearViewport>
+    </Figure>
+  );
+}
+
+interface SpeedChartProps extends Pick<GroupChartProps, "curves" | "isSmooth" | "onZoom"> {}
+
+function SpeedChart({ curves, isSmooth, onZoom }: SpeedChartProps) {
+  const speed = useMemo((): Curve[] => {
+    const phases = curves.filter(({ name }) => name.startsWith("seconds_"));
+    const { steps, values } = stepsPerSecond(phases);
+    const numPoints = phases[0]?.numPoints ?? 0;
+    return steps.length === 0
+      ? []
+      : [{ taskId: "", name: "steps a second", steps, values, numPoints }];
+  }, [curves]);
+  const lines = useMemo(() => linesOf(speed, isSmooth, false), [speed, isSmooth]);
+  if (speed.length === 0) return null;
+  return (
+    <Figure
+      title="Outer steps a second"
+      summary="One over the time of all phases."
+      table={() => twinOf(speed, formatValue)}
+    >
+      <NearViewport minHeight={CHART_HEIGHT}>
+        {() => (
+          <LineChart
+            lines={lines}
+            description={describe("Outer steps a second", speed, formatValue)}
+            syncKey="outer-step"
+            onZoom={onZoom}
+          />
+        )}
+      </NearViewport>
+    </Figure>
+  );
+}
+
+/** Curves of the other tasks, a chart a task and metric. */
+function OtherCharts({ curves, isSmooth }: Pick<GroupChartProps, "curves" | "isSmooth">) {
+  return (
+    <>
+      {curves
+        .filter(({ name, steps }) => name !== "accuracy" && steps.length > 1)
+        .map((curve) => {
+          const isPercent = curve.name.includes("accuracy");
+          const format = isPercent ? (value: number) => formatPercent(value) : formatValue;
+          const task = curve.taskId.split("-").at(-1) ?? "";
+          const title = `${curveLabel(curve.name)} (${task})`;
+          return (
+            <Figure
+              key={`${curve.taskId} ${curve.name}`}
+              title={`${title[0]?.toUpperCase()}${title.slice(1)}${isPercent ? ", %" : ""}`}
+              table={() => twinOf([curve], format)}
+            >
+              <NearViewport minHeight={CHART_HEIGHT}>
+                {() => (
+                  <LineChart
+                    lines={linesOf([curve], isSmooth && !isPercent, isPercent)}
+                    description={describe(title, [curve], format)}
+                    format={format}
+                    xLabel="step"
+                  />
+                )}
+              </NearViewport>
+            </Figure>
+          );
+        })}
+    </>
+  );
+}
+
+/** Each curve; where they are smoothed, pale below its mean. */
+function linesOf(curves: readonly Curve[], isSmooth: boolean, hasDots: boolean): Line[] {
+  return curves.flatMap((curve, colour): Line[] => {
+    const label = curveLabel(curve.name);
+    const { steps, values } = curve;
+    if (!isSmooth || steps.length < 50) return [{ label, steps, values, hasDots, colour }];
+    return [
+      { label, steps, values, colour, isFaint: true },
+      { label, steps, values: smoothed(values), colour },
+    ];
+  });
+}
+
+function describe(
+  title: string,
+  curves: readonly Curve[],
+  format: (value: number) => string,
+): string {
+  const parts = curves.map(({ name, steps, values, numPoints }) => {
+    const finite = values.filter((value) => value !== null);
+    const last = finite.at(-1);
+    if (last === undefined) return `${curveLabel(name)}: no number`;
+    const [least, most] = [finite.reduce(lesser), finite.reduce(greater)];
+    return `${curveLabel(name)}: ${formatCount(numPoints)} points to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
+  });
+  return `${title}. ${parts.join("; ")}.`;
+}
+
+const lesser = (a: number, b: number) => Math.min(a, b);
+const greater = (a: number, b: number) => Math.max(a, b);
+
+function twinOf(curves: readonly Curve[], format: (value: number) => string): TableTwin {
+  const longest = curves.reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
+  const every = Math.ceil(longest.steps.length / MAX_TABLE_ROWS);
+  const steps = longest.steps.filter(
+    (_, at) => at % every === 0 || at === longest.steps.length - 1,
+  );
+  const byStep = curves.map(
+    ({ steps, values }) => new Map(steps.map((step, at) => [step, values[at]])),
+  );
+  return {
+    head: ["step", ...curves.map(({ name }) => curveLabel(name))],
+    rows: steps.map((step) => [
+      formatCount(step),
+      ...byStep.map((values) => {
+        const value = values.get(step);
+        return value === undefined || value === null ? "" : format(value);
+      }),
+    ]),
+  };
+}

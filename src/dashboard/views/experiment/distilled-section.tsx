@@ -1,0 +1,60 @@
+import { useState } from "preact/hooks";
+import { formatValue } from "../../model/format.js";
+import type { Inspection } from "../../model/inspection-view.js";
+import { Problem } from "../../parts/notice.js";
+import { useResource } from "../../parts/resource.js";
+import { inspectArtifact } from "../../server/api.js";
+import { AttentionMaps } from "./attention-maps.js";
+import { LearnedLabels } from "./learned-labels.js";
+import { NearestTokens } from "./nearest-tokens.js";
+
+/** What the distilled data looks like: labels, tokens, attention, sample by sample. */
+export function DistilledSection({ artifactId }: { readonly artifactId: string }) {
+  const { data, error } = useResource(`inspection ${artifactId}`, (signal) =>
+    inspectArtifact(artifactId, signal),
+  );
+  if (data === undefined) {
+    return (
+      <>
+        <Problem error={error} />
+        {error === undefined ? <p class="muted">Comparing with the vocabulary …</p> : null}
+      </>
+    );
+  }
+  return <Inspected inspection={data} />;
+}
+
+function Inspected({ inspection }: { readonly inspection: Inspection }) {
+  const [chosen, setChosen] = useState(0);
+  const { samples, learningRates } = inspection;
+  const sample = samples[chosen];
+  return (
+    <>
+      <p class="muted">
+        {samples.length} samples of {samples[0]?.positions.length ?? 0} vectors; learning{" "}
+        {learningRates.length === 1 ? "rate" : "rates"} {learningRates.map(formatValue).join(", ")}.
+      </p>
+      <LearnedLabels inspection={inspection} />
+      <fieldset class="sample-choice">
+        <legend>Sample</legend>
+        {samples.map(({ className }, at) => (
+          <label key={`${className} ${at}`} class="choice">
+            <input
+              type="radio"
+              name="sample"
+              checked={at === chosen}
+              onChange={() => setChosen(at)}
+            />
+            {at + 1} {className}
+          </label>
+        ))}
+      </fieldset>
+      {sample === undefined ? null : (
+        <>
+          <NearestTokens sample={sample} />
+          <AttentionMaps sample={sample} />
+        </>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,159 @@
+import { signal } from "@preact/signals";
+import type { Event } from "../../../generated/stillhouse/v1/experiment.js";
+import { type Curve, curvesOf, type NewPoint, withPoints } from "../../model/curves.js";
+import {
+  type ExperimentView,
+  experimentView,
+  progressView,
+  withProgress,
+} from "../../model/experiment-view.js";
+import { asServerError } from "../../parts/resource.js";
+import { getExperiment, getSeries } from "../../server/api.js";
+import { follow } from "../../server/event-stream.js";
+import type { ServerError } from "../../server/http.js";
+import { fromWire, millis, type Wire } from "../../server/wire.js";
+
+export interface LogEntry {
+  readonly sequence: number;
+  readonly timeMs: number | undefined;
+  readonly level: string;
+  readonly message: string;
+  readonly taskId: string;
+}
+
+/** As many as a chart has pixels; more cannot be told apart. */
+const MAX_POINTS = 1200;
+/** Points that came live are kept whole up to here; then all are asked for anew, thinned out. */
+const MAX_LIVE_POINTS = 3 * MAX_POINTS;
+const MAX_LOG_ENTRIES = 5000;
+/** Points come many times a second; the eye follows a few. */
+const REDRAW_MS = 250;
+/** Changes of state come in bursts. */
+const REFRESH_MS = 100;
+
+/** One experiment as it is and as it goes on, from the stream of its events. */
+export class ExperimentFeed {
+  readonly experiment = signal<ExperimentView | undefined>(undefined);
+  readonly error = signal<ServerError | undefined>(undefined);
+  readonly curves = signal<readonly Curve[]>([]);
+  readonly log = signal<readonly LogEntry[]>([]);
+  /** The steps that the curves show; undefined for all. */
+  readonly range = signal<readonly [first: number, last: number] | undefined>(undefined);
+  readonly #id: string;
+  readonly #abort = new AbortController();
+  #points: NewPoint[] = [];
+  #redraw: ReturnType<typeof setTimeout> | undefined;
+  #refreshing: ReturnType<typeof setTimeout> | undefined;
+  #request = 0;
+
+  constructor(id: string) {
+    this.#id = id;
+    this.#start();
+  }
+
+  close(): void {
+    this.#abort.abort();
+    clearTimeout(this.#redraw);
+    clearTimeout(this.#refreshing);
+  }
+
+  zoom(range: readonly [first: number, last: number] | undefined): void {
+    this.range.value = range;
+    this.#loadCurves();
+  }
+
+  /** Asks for everything again: after an action, and when a lost connection is back. */
+  refresh(): Promise<void> {
+    this.#loadCurves();
+    return this.#readExperiment();
+  }
+
+  async #readExperiment(): Promise<void> {
+    try {
+      this.experiment.value = experimentView(await getExperiment(this.#id, this.#abort.signal));
+      this.error.value = undefined;
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** After a cancelled experiment was resumed its stream, which has ended, begins anew. */
+  restart(): void {
+    this.log.value = [];
+    this.#start();
+  }
+
+  #start(): void {
+    this.refresh();
+    follow(`experiments/${encodeURIComponent(this.#id)}/events`, this.#abort.signal, {
+      onReconnect: () => this.refresh(),
+      onMessage: ({ data }) => this.#take(fromWire<Event>(JSON.parse(data))),
+      onError: (error) => this.#failed(error),
+    });
+  }
+
+  #take(event: Wire<Event>): void {
+    const { taskId = "", experiment, task, progress, log, metrics } = event;
+    const current = this.experiment.value;
+    if (experiment && event.sequence === undefined) {
+      this.experiment.value = experimentView(experiment);
+    } else if (experiment || task) {
+      // A stored event says how it was then, and all of them come again at the start of a stream.
+      this.#refreshing ??= setTimeout(() => {
+        this.#refreshing = undefined;
+        this.#readExperiment();
+      }, REFRESH_MS);
+    } else if (progress && current) {
+      const view = progressView(progress);
+      if (view) this.experiment.value = withProgress(current, taskId, view);
+    } else if (log) {
+      this.#addLog({
+        sequence: Number(event.sequence ?? 0),
+        timeMs: millis(log.time ?? event.time),
+        level: (log.level ?? "LOG_LEVEL_INFO").replace("LOG_LEVEL_", "").toLowerCase(),
+        message: log.message ?? "",
+        taskId,
+      });
+    } else if (metrics) {
+      for (const { name = "", step = "0", value } of metrics.points ?? []) {
+        this.#points.push({ taskId, name, step: Number(step), value: value ?? null });
+      }
+      this.#redraw ??= setTimeout(() => this.#addPoints(), REDRAW_MS);
+    }
+  }
+
+  #addLog(entry: LogEntry): void {
+    const entries = this.log.value;
+    // What was seen before a lost connection is not sent twice, but a resumed stream may begin early.
+    if (entry.sequence !== 0 && entries.some(({ sequence }) => sequence === entry.sequence)) return;
+    this.log.value = [...entries, entry].slice(-MAX_LOG_ENTRIES);
+  }
+
+  #addPoints(): void {
+    this.#redraw = undefined;
+    const points = this.#points;
+    this.#points = [];
+    // Inside a chosen range only the server knows every point.
+    if (this.range.value !== undefined) return;
+    this.curves.value = withPoints(this.curves.value, points);
+    if (this.curves.value.some(({ steps }) => steps.length > MAX_LIVE_POINTS)) this.#loadCurves();
+  }
+
+  async #loadCurves(): Promise<void> {
+    const request = ++this.#request;
+    const [firstStep, lastStep] = this.range.value ?? [];
+    const query = { maxPoints: MAX_POINTS, firstStep, lastStep };
+    try {
+      const { series = [] } = await getSeries(this.#id, query, this.#abort.signal);
+      // An answer that was overtaken by a newer question would undo it.
+      if (request === this.#request) this.curves.value = curvesOf(series);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#abort.signal.aborted) return;
+    this.error.value = asServerError(error);
+  }
+}

@@ -1,0 +1,222 @@
+import type { Marks } from "../../charts/plot-figure.js";
+import { PlotFigure } from "../../charts/plot-figure.js";
+import type { ExperimentView, ResultView } from "../../model/experiment-view.js";
+import { formatCount, formatMeanStd, formatPercent, formatValue } from "../../model/format.js";
+import { Figure } from "../../parts/figure.js";
+import { NearViewport } from "../../parts/near-viewport.js";
+import { Empty } from "../../parts/notice.js";
+import { themeColor } from "../../parts/theme.js";
+import { ConfusionMatrix } from "./confusion-matrix.js";
+
+/** What the distilled data reaches, beside its baselines, learner by learner. */
+export function ResultsSection({ view }: { readonly view: ExperimentView }) {
+  const { results } = view;
+  return (
+    <section aria-labelledby="results-title" class="section">
+      <h2 id="results-title">Results</h2>
+      {results.length === 0 ? (
+        <Empty>No learner has been tested yet.</Empty>
+      ) : (
+        <>
+          <ResultTable results={results} />
+          <div class="chart-grid">
+            <Distribution results={results} />
+            {results
+              .filter(({ learners }) => learners.some(({ confusion }) => confusion.length > 0))
+              .filter(({ id }) => id === "distilled" || id === "full")
+              .map((result) => (
+                <ConfusionMatrix
+                  key={result.id}
+                  result={result}
+                  artifactId={view.distilled?.artifactId}
+                />
+              ))}
+          </div>
+        </>
+      )}
+    </section>
+  );
+}
+
+function ResultTable({ results }: { readonly results: readonly ResultView[] }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+    <section class="scroll" tabIndex={0} aria-label="Accuracy by training data">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Trained on</th>
+            <th scope="col" class="end">
+              Samples
+            </th>
+            <th scope="col" class="end">
+              GD steps
+            </th>
+            <th scope="col" class="end">
+              Accuracy %
+            </th>
+            <th scope="col" class="end">
+              95 % interval
+            </th>
+            <th scope="col" class="end">
+              Macro F1 %
+            </th>
+            <th scope="col" class="end">
+              Learners
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {results.map(({ id, label, accuracy, macroF1, trainSamples, gdSteps, chosenLr }) => (
+            <tr key={id} class={id === "distilled" ? "highlight" : ""}>
+              <th scope="row">
+                {label}
+                {chosenLr === undefined ? null : (
+                  <span class="row-sub">
+                    learning rate {formatValue(chosenLr)}, chosen on validation
+                  </span>
+                )}
+              </th>
+              <td class="end numeric">{formatCount(trainSamples)}</td>
+              <td class="end numeric">{formatCount(gdSteps)}</td>
+              <td class="end numeric strong">
+                {formatMeanStd(accuracy.mean, accuracy.std ?? undefined)}
+              </td>
+              <td class="end numeric">{intervalText(accuracy.interval95)}</td>
+              <td class="end numeric">{formatPercent(macroF1)}</td>
+              <td class="end numeric">{accuracy.n}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function intervalText(interval: readonly [number, number] | null): string {
+  return interval === null ? "–" : `${formatPercent(interval[0])} – ${formatPercent(interval[1])}`;
+}
+
+const ROW_HEIGHT = 84;
+
+/** Each learner a dot; below it the mean, one standard deviation and the interval of the mean. */
+function Distribution({ results }: { readonly results: readonly ResultView[] }) {
+  const shown = results.filter(({ learners }) => learners.length > 1);
+  if (shown.length === 0) return null;
+  const points = shown.flatMap(({ label, learners }) =>
+    learners.map(({ accuracy, initSeed }) => ({ label, accuracy: accuracy * 100, initSeed })),
+  );
+  const description = shown
+    .map(({ label, accuracy: { mean, std, n } }) => {
+      return `${label}: mean ${formatMeanStd(mean, std ?? undefined)} % over ${n} learners`;
+    })
+    .join("; ");
+  const draw = (marks: Marks, width: number) => drawDistribution(marks, width, shown, points);
+  const height = ROW_HEIGHT * shown.length + 50;
+  return (
+    <Figure
+      title="Accuracy of each learner, %"
+      summary="A dot a learner. The bar is the 95 % interval of the mean, the line one standard deviation."
+      table={() => ({
+        head: ["init seed", "trained on", "accuracy %"],
+        rows: points.map(({ initSeed, label, accuracy }) => [initSeed, label, accuracy.toFixed(2)]),
+      })}
+    >
+      <NearViewport minHeight={height}>
+        {() => (
+          <PlotFigure
+            description={description}
+            drawKey={JSON.stringify(points)}
+            draw={draw}
+            minHeight={height}
+          />
+        )}
+      </NearViewport>
+    </Figure>
+  );
+}
+
+function drawDistribution(
+  { plot, dot, dodgeY, ruleX, link, text }: Marks,
+  width: number,
+  results: readonly ResultView[],
+  points: readonly { readonly label: string; readonly accuracy: number }[],
+): Element {
+  const accent = themeColor("--series-1");
+  const ink = themeColor("--ink");
+  const rows = results.map(({ label, accuracy: { mean, std, interval95 } }) => ({
+    label,
+    mean: mean * 100,
+    low: (mean - (std ?? 0)) * 100,
+    high: (mean + (std ?? 0)) * 100,
+    from: (interval95?.[0] ?? mean) * 100,
+    to: (interval95?.[1] ?? mean) * 100,
+  }));
+  const below = 8;
+  return plot({
+    width,
+    height: ROW_HEIGHT * results.length + 50,
+    marginLeft: 12,
+    marginRight: 12,
+    marginBottom: 34,
+    style: {
+      background: "none",
+      color: themeColor("--muted"),
+      fontFamily: "inherit",
+      fontSize: "12px",
+    },
+    x: { label: null, grid: true, nice: true, insetLeft: 10, insetRight: 10 },
+    fy: { axis: null, domain: results.map(({ label }) => label), padding: 0.1 },
+    marks: [
+      text(rows, {
+        fy: "label",
+        text: "label",
+        frameAnchor: "top-left",
+        fill: ink,
+        fontWeight: 500,
+        dy: -2,
+      }),
+      dot(
+        points,
+        dodgeY({
+          x: "accuracy",
+          fy: "label",
+          r: 3.5,
+          fill: accent,
+          fillOpacity: 0.75,
+          anchor: "bottom",
+          dy: -16,
+        } as never),
+      ),
+      link(rows, {
+        fy: "label",
+        x1: "low",
+        x2: "high",
+        y1: 0,
+        y2: 0,
+        stroke: ink,
+        strokeWidth: 1,
+        dy: below,
+      } as never),
+      link(rows, {
+        fy: "label",
+        x1: "from",
+        x2: "to",
+        y1: 0,
+        y2: 0,
+        stroke: ink,
+        strokeWidth: 5,
+        strokeOpacity: 0.55,
+        dy: below,
+      } as never),
+      ruleX(rows, {
+        fy: "label",
+        x: "mean",
+        stroke: ink,
+        strokeDasharray: "2,3",
+        strokeOpacity: 0.6,
+      }),
+    ],
+    y: { axis: null, domain: [0, 1], insetBottom: 14 },
+  });
+}

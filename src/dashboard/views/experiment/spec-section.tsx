@@ -1,0 +1,76 @@
+import { useMemo, useState } from "preact/hooks";
+import type { ExperimentView } from "../../model/experiment-view.js";
+import { commandLine, givenValues, presetOf, specRows } from "../../model/settings-view.js";
+import { CopyButton } from "../../parts/copy-button.js";
+import { useResource } from "../../parts/resource.js";
+import { getSettings } from "../../server/api.js";
+
+/** The resolved spec, what of it is not the preset's, and the command that repeats it. */
+export function SpecSection({ view }: { readonly view: ExperimentView }) {
+  const { data: settings } = useResource("settings", getSettings);
+  const [isAll, setIsAll] = useState(false);
+  const { spec } = view;
+  const rows = useMemo(() => (settings ? specRows(spec, settings) : []), [spec, settings]);
+  const command = useMemo(
+    () => (settings ? commandLine(givenValues(spec, settings)) : ""),
+    [spec, settings],
+  );
+  const changed = rows.filter(({ isChanged }) => isChanged);
+  const shown = isAll ? rows : changed;
+  const preset = presetOf(spec);
+  return (
+    <section aria-labelledby="settings-title" class="section">
+      <div class="section-head">
+        <h2 id="settings-title">Settings</h2>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isAll}
+            onChange={({ currentTarget }) => setIsAll(currentTarget.checked)}
+          />
+          All {rows.length}
+        </label>
+      </div>
+      <p class="muted">
+        Preset {preset}
+        {changed.length === 0 ? ", unchanged." : `, but ${changed.length} settings:`}
+      </p>
+      {shown.length === 0 ? null : (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+        <section class="scroll" tabIndex={0} aria-label="Settings">
+          <table class="table compact settings">
+            <thead>
+              <tr>
+                <th scope="col">Setting</th>
+                <th scope="col">Value</th>
+                <th scope="col">Preset {preset}</th>
+                <th scope="col">What it does</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map(({ setting, value, preset, isChanged }) => (
+                <tr key={setting.flag} class={isChanged ? "changed" : ""}>
+                  <th scope="row">
+                    <code>{setting.flag}</code>
+                  </th>
+                  <td class="strong">
+                    {value || "–"}
+                    {isChanged ? <span class="visually-hidden"> (not the preset's)</span> : null}
+                  </td>
+                  <td class="muted">{preset || "–"}</td>
+                  <td class="muted">{setting.help}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+      <h3>The command that repeats it</h3>
+      <div class="command">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
+        <pre tabIndex={0}>{command}</pre>
+        <CopyButton text={command} label="Copy the command" />
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,106 @@
+import type { DraftValues } from "../../model/draft.js";
+import { defaultText } from "../../model/draft.js";
+import type { PresetName, SettingView } from "../../model/settings-view.js";
+
+export interface SettingGroupProps {
+  readonly name: string;
+  readonly isOpenAtFirst: boolean;
+  readonly settings: readonly SettingView[];
+  readonly values: DraftValues;
+  readonly problems: ReadonlyMap<string, string>;
+  /** The setting that the server refused, and what it said. */
+  readonly faulty: string | undefined;
+  readonly fault: string | undefined;
+  readonly preset: PresetName | undefined;
+  readonly onChange: (flag: string, text: string) => void;
+}
+
+/** The settings under one heading of the help. */
+export function SettingGroup({ name, isOpenAtFirst, settings, ...rest }: SettingGroupProps) {
+  const numGiven = settings.filter(({ flag }) => rest.values.has(flag)).length;
+  const isFaulty = settings.some(({ flag }) => flag === rest.faulty || rest.problems.has(flag));
+  return (
+    <details class="setting-group" open={isOpenAtFirst || numGiven > 0 || isFaulty}>
+      <summary>
+        <h2>{name}</h2>
+        {numGiven === 0 ? null : <span class="muted">{numGiven} given</span>}
+      </summary>
+      <div class="setting-fields">
+        {settings.map((setting) => (
+          <SettingField
+            key={setting.flag}
+            setting={setting}
+            text={rest.values.get(setting.flag) ?? ""}
+            problem={
+              rest.problems.get(setting.flag) ??
+              (rest.faulty === setting.flag ? rest.fault : undefined)
+            }
+            preset={rest.preset}
+            onChange={(text) => rest.onChange(setting.flag, text)}
+          />
+        ))}
+      </div>
+    </details>
+  );
+}
+
+interface SettingFieldProps {
+  readonly setting: SettingView;
+  readonly text: string;
+  readonly problem: string | undefined;
+  readonly preset: PresetName | undefined;
+  readonly onChange: (text: string) => void;
+}
+
+function SettingField({ setting, text, problem, preset, onChange }: SettingFieldProps) {
+  const { flag, help } = setting;
+  const helpId = `help-${flag}`;
+  const problemId = `problem-${flag}`;
+  const standard = defaultText(setting, preset);
+  const shared = {
+    id: `setting-${flag}`,
+    "data-flag": flag,
+    "aria-describedby": problem === undefined ? helpId : `${problemId} ${helpId}`,
+    "aria-invalid": problem !== undefined,
+  };
+  return (
+    <div class={`setting-field ${text === "" ? "" : "given"}`}>
+      <label for={shared.id}>{flag}</label>
+      {setting.kind === "choice" || setting.kind === "switch" ? (
+        <select
+          {...shared}
+          value={text}
+          onChange={({ currentTarget }) => onChange(currentTarget.value)}
+        >
+          <option value="">{standard === "" ? "by default" : `default: ${standard}`}</option>
+          {(setting.kind === "switch" ? ["true", "false"] : Object.keys(setting.choices ?? {})).map(
+            (word) => (
+              <option key={word} value={word}>
+                {word}
+              </option>
+            ),
+          )}
+        </select>
+      ) : (
+        <input
+          {...shared}
+          type="text"
+          inputMode={setting.kind === "number" ? "decimal" : "text"}
+          autocomplete="off"
+          spellcheck={false}
+          placeholder={standard || setting.placeholder}
+          value={text}
+          onInput={({ currentTarget }) => onChange(currentTarget.value)}
+        />
+      )}
+      {problem === undefined ? null : (
+        <p id={problemId} class="field-problem">
+          {problem}
+        </p>
+      )}
+      <p id={helpId} class="muted field-help">
+        {help}
+      </p>
+    </div>
+  );
+}

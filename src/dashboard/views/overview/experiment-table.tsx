@@ -1,0 +1,190 @@
+import { useState } from "preact/hooks";
+import {
+  type Column,
+  durationS,
+  type ExperimentGroup,
+  FIRST_DESCENDING,
+  type Grouping,
+  type Sorting,
+} from "../../model/experiment-table.js";
+import { type ExperimentView, isLive } from "../../model/experiment-view.js";
+import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../model/format.js";
+import { ProgressBar } from "../../parts/progress-bar.js";
+import { StateBadge } from "../../parts/state-badge.js";
+
+export interface ExperimentTableProps {
+  readonly rows: readonly ExperimentView[];
+  readonly groups: readonly ExperimentGroup[] | undefined;
+  readonly grouping: Grouping | undefined;
+  readonly sorting: Sorting;
+  readonly onSort: (sorting: Sorting) => void;
+  readonly chosen: ReadonlySet<string>;
+  readonly onChoose: (id: string, isChosen: boolean) => void;
+}
+
+const COLUMNS: readonly { readonly id: Column; readonly label: string; readonly end?: boolean }[] =
+  [
+    { id: "title", label: "Experiment" },
+    { id: "data", label: "Data set · model" },
+    { id: "state", label: "State" },
+    { id: "accuracy", label: "Accuracy %", end: true },
+    { id: "ratio", label: "Of full data %", end: true },
+    { id: "time", label: "Time", end: true },
+    { id: "created", label: "Created", end: true },
+  ];
+
+export function ExperimentTable(props: ExperimentTableProps) {
+  const { rows, groups, grouping, sorting, onSort } = props;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+    <section class="scroll" tabIndex={0} aria-label="Experiments">
+      <table class="table experiments">
+        <thead>
+          <tr>
+            <th scope="col" class="choose">
+              <span class="visually-hidden">Compare</span>
+            </th>
+            {COLUMNS.map((column) => (
+              <SortHeader key={column.id} {...column} sorting={sorting} onSort={onSort} />
+            ))}
+          </tr>
+        </thead>
+        {groups && grouping ? (
+          groups.map((group) => (
+            <GroupBody key={group.key} {...props} group={group} grouping={grouping} />
+          ))
+        ) : (
+          <tbody>
+            {rows.map((view) => (
+              <ExperimentRow key={view.id} view={view} {...props} />
+            ))}
+          </tbody>
+        )}
+      </table>
+    </section>
+  );
+}
+
+interface SortHeaderProps {
+  readonly id: Column;
+  readonly label: string;
+  readonly end?: boolean;
+  readonly sorting: Sorting;
+  readonly onSort: (sorting: Sorting) => void;
+}
+
+function SortHeader({ id, label, end, sorting, onSort }: SortHeaderProps) {
+  const isSorted = sorting.column === id;
+  const direction = sorting.isDescending ? "descending" : "ascending";
+  const sort = () =>
+    onSort({ column: id, isDescending: isSorted ? !sorting.isDescending : FIRST_DESCENDING[id] });
+  return (
+    <th
+      scope="col"
+      class={`col-${id} ${end ? "end" : ""}`}
+      aria-sort={isSorted ? direction : "none"}
+    >
+      <button type="button" class="sort" onClick={sort}>
+        {label}
+        <span aria-hidden="true" class="sort-sign">
+          {isSorted ? (sorting.isDescending ? "↓" : "↑") : ""}
+        </span>
+      </button>
+    </th>
+  );
+}
+
+interface GroupBodyProps extends Pick<ExperimentTableProps, "chosen" | "onChoose"> {
+  readonly group: ExperimentGroup;
+  readonly grouping: Grouping;
+}
+
+function GroupBody({ group, grouping, ...props }: GroupBodyProps) {
+  const [isOpen, setIsOpen] = useState(true);
+  const { key, views, best } = group;
+  const name = grouping.by === "sweep" ? key || "No sweep" : `${grouping.setting.flag} ${key}`;
+  return (
+    <tbody>
+      <tr class="group">
+        <th scope="rowgroup" colSpan={COLUMNS.length + 1}>
+          <button
+            type="button"
+            class="group-button"
+            aria-expanded={isOpen}
+            onClick={() => setIsOpen(!isOpen)}
+          >
+            <span aria-hidden="true">{isOpen ? "▾" : "▸"}</span> {name}
+          </button>
+          <span class="muted">
+            {views.length} {views.length === 1 ? "experiment" : "experiments"}
+            {best === undefined ? "" : ` · best ${formatPercent(best)} %`}
+          </span>
+          {grouping.by === "sweep" && key !== "" ? <a href={`/sweeps/${key}`}>Matrix</a> : null}
+        </th>
+      </tr>
+      {isOpen ? views.map((view) => <ExperimentRow key={view.id} view={view} {...props} />) : null}
+    </tbody>
+  );
+}
+
+interface ExperimentRowProps extends Pick<ExperimentTableProps, "chosen" | "onChoose"> {
+  readonly view: ExperimentView;
+}
+
+function ExperimentRow({ view, chosen, onChoose }: ExperimentRowProps) {
+  const { id, title, labels, accuracy, ratioToFull, createdMs, owner } = view;
+  const live = isLive(view);
+  return (
+    <tr>
+      <td class="choose">
+        <input
+          type="checkbox"
+          aria-label={`Compare ${title} (${id})`}
+          checked={chosen.has(id)}
+          onChange={({ currentTarget }) => onChoose(id, currentTarget.checked)}
+        />
+      </td>
+      <th scope="row">
+        <a class="row-title" href={`/experiments/${id}`}>
+          {title}
+        </a>
+        <span class="row-sub">
+          {[
+            id,
+            ...(title === labels ? [] : [labels]),
+            `seed ${view.seed}`,
+            ...(owner ? [owner] : []),
+          ].join(" · ")}
+        </span>
+      </th>
+      <td class="col-data">
+        {view.dataset}
+        <span class="row-sub">{view.model}</span>
+      </td>
+      <td class="state-cell">
+        <StateBadge state={view.state} />
+        {view.state === "running" ? (
+          <ProgressBar share={view.share} label={`Progress of ${title}`} />
+        ) : null}
+      </td>
+      <td class="end numeric strong">
+        {accuracy ? formatMeanStd(accuracy.mean, accuracy.std ?? undefined) : "–"}
+      </td>
+      <td class="end numeric">{ratioToFull === undefined ? "–" : formatPercent(ratioToFull)}</td>
+      <td class="col-time end numeric">{live ? timeLeft(view) : duration(view)}</td>
+      <td class="col-created end numeric muted">
+        {createdMs === undefined ? "–" : formatAgo(createdMs, Date.now())}
+      </td>
+    </tr>
+  );
+}
+
+function timeLeft({ running }: ExperimentView): string {
+  const seconds = running?.progress?.secondsLeft;
+  return seconds ? `${formatDuration(seconds)} left` : "–";
+}
+
+function duration(view: ExperimentView): string {
+  const seconds = durationS(view);
+  return seconds === undefined ? "–" : formatDuration(seconds);
+}

@@ -1,0 +1,121 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Sorting } from "../../model/experiment-table.js";
+import type { SettingView } from "../../model/settings-view.js";
+import type { ExperimentQuery } from "../../server/api.js";
+
+export interface FilterValues {
+  readonly text: string;
+  readonly state: string;
+  readonly dataset: string;
+  readonly model: string;
+  readonly owner: string;
+  /** "", "sweep", or the flag of a setting. */
+  readonly groupBy: string;
+}
+
+export const NO_FILTER: FilterValues = {
+  text: "",
+  state: "",
+  dataset: "",
+  model: "",
+  owner: "",
+  groupBy: "",
+};
+
+const STATES: readonly [value: string, label: string][] = [
+  ["", "Any state"],
+  ["STATE_RUNNING", "Running"],
+  ["STATE_QUEUED", "Queued"],
+  ["STATE_SUCCEEDED", "Succeeded"],
+  ["STATE_FAILED", "Failed"],
+  ["STATE_CANCELLED", "Cancelled"],
+];
+
+const WAIT_MS = 250;
+
+export interface FiltersProps {
+  readonly values: FilterValues;
+  readonly settings: readonly SettingView[];
+  readonly onChange: (values: FilterValues) => void;
+}
+
+export function Filters({ values, settings, onChange }: FiltersProps) {
+  const [typed, setTyped] = useState(values);
+
+  // Dependencies: only what was typed starts the wait
+  useEffect(() => {
+    if (typed === values) return;
+    const timer = setTimeout(() => onChange(typed), WAIT_MS);
+    return () => clearTimeout(timer);
+  }, [typed]);
+
+  const set =
+    (name: keyof FilterValues) => (event: { readonly currentTarget: { value: string } }) =>
+      setTyped({ ...typed, [name]: event.currentTarget.value });
+  return (
+    <search class="filters">
+      <label class="filter grow">
+        <span>Name or id</span>
+        <input type="search" value={typed.text} onInput={set("text")} />
+      </label>
+      <label class="filter">
+        <span>State</span>
+        <select value={typed.state} onChange={set("state")}>
+          {STATES.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="filter">
+        <span>Data set</span>
+        <input type="text" placeholder="any" value={typed.dataset} onInput={set("dataset")} />
+      </label>
+      <label class="filter">
+        <span>Model</span>
+        <input type="text" placeholder="any" value={typed.model} onInput={set("model")} />
+      </label>
+      <label class="filter">
+        <span>Owner</span>
+        <input type="text" placeholder="any" value={typed.owner} onInput={set("owner")} />
+      </label>
+      <label class="filter">
+        <span>Group by</span>
+        <select value={typed.groupBy} onChange={set("groupBy")}>
+          <option value="">Nothing</option>
+          <option value="sweep">Sweep</option>
+          {settings
+            .filter(({ flag }) => flag !== "name")
+            .map(({ flag }) => (
+              <option key={flag} value={flag}>
+                {flag}
+              </option>
+            ))}
+        </select>
+      </label>
+    </search>
+  );
+}
+
+/** What the server is asked for; it knows three orders, the page sorts what it has read. */
+export function serverQuery(
+  values: FilterValues,
+  { column, isDescending }: Sorting,
+): ExperimentQuery {
+  const { text, state, dataset, model, owner } = values;
+  const order =
+    column === "accuracy" && isDescending
+      ? "EXPERIMENT_ORDER_MOST_ACCURATE_FIRST"
+      : column === "created" && !isDescending
+        ? "EXPERIMENT_ORDER_OLDEST_FIRST"
+        : "EXPERIMENT_ORDER_NEWEST_FIRST";
+  return {
+    text: text.trim(),
+    states: state === "" ? [] : [state],
+    dataset: dataset.trim(),
+    model: model.trim(),
+    owner: owner.trim(),
+    order,
+  };
+}

@@ -1,0 +1,86 @@
+import { formatAgo } from "../../model/format.js";
+import { countsText, sweepView } from "../../model/sweep-view.js";
+import { Empty, Problem } from "../../parts/notice.js";
+import { usePages } from "../../parts/pages.js";
+import { ProgressBar } from "../../parts/progress-bar.js";
+import { usePageTitle } from "../../parts/title.js";
+import { listSweeps } from "../../server/api.js";
+
+/** All sweeps, newest first. */
+export function SweepsPage() {
+  usePageTitle("Sweeps");
+  const { items, error, hasMore, loadMore } = usePages("sweeps", async (pageToken, signal) => {
+    const { sweeps = [], nextPageToken = "" } = await listSweeps(pageToken, signal);
+    return { items: sweeps.map(sweepView), nextPageToken };
+  });
+  return (
+    <div class="page">
+      <div class="page-head">
+        <h1>Sweeps</h1>
+      </div>
+      <Problem error={error} />
+      {items === undefined ? <p class="muted">Loading …</p> : null}
+      {items?.length === 0 ? (
+        <Empty>
+          There is no sweep yet. On the command line:{" "}
+          <code>npm run sweep -- --sl none,restricted,unrestricted --al none,cls</code>
+        </Empty>
+      ) : null}
+      {items === undefined || items.length === 0 ? null : (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+        <section class="scroll" tabIndex={0} aria-label="Sweeps">
+          <table class="table">
+            <thead>
+              <tr>
+                <th scope="col">Sweep</th>
+                <th scope="col">Experiments</th>
+                <th scope="col">Progress</th>
+                <th scope="col" class="end">
+                  Created
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {items.map((sweep) => (
+                <tr key={sweep.id}>
+                  <th scope="row">
+                    <a class="row-title" href={`/sweeps/${sweep.id}`}>
+                      {sweep.title}
+                    </a>
+                    <span class="row-sub">
+                      {[sweep.id, sweep.owner].filter(Boolean).join(" · ")}
+                    </span>
+                  </th>
+                  <td>
+                    {sweep.numExperiments}
+                    <span class="row-sub">{countsText(sweep)}</span>
+                  </td>
+                  <td class="state-cell">
+                    <ProgressBar share={shareEnded(sweep)} label={`Progress of ${sweep.title}`} />
+                  </td>
+                  <td class="end muted">
+                    {sweep.createdMs === undefined ? "–" : formatAgo(sweep.createdMs, Date.now())}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+      {hasMore ? (
+        <div class="table-foot">
+          <button type="button" class="button" onClick={loadMore}>
+            Read more
+          </button>
+        </div>
+      ) : null}
+    </div>
+  );
+}
+
+function shareEnded({ counts, numExperiments }: ReturnType<typeof sweepView>): number {
+  const ended = counts
+    .filter(({ state }) => state !== "queued" && state !== "running")
+    .reduce((sum, { count }) => sum + count, 0);
+  return numExperiments === 0 ? 0 : ended / numExperiments;
+}

@@ -1,0 +1,56 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { explain } from "./failure.mjs";
+import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
+
+const SOURCES = join("src", "dashboard");
+// What the page takes from elsewhere.
+const SHARED = [join("src", "spec", "range.ts"), join("src", "statistics.ts"), "package-lock.json"];
+const DRAFT = join(".setup", "dashboard");
+const PLACE = join("dist", "dashboard");
+const STAMP = ".stamp.json";
+
+/** @type {import("./steps.mjs").Step} */
+export const dashboard = {
+  name: "Dashboard",
+  unfinished: [DRAFT],
+
+  isCurrent({ root }) {
+    // An installation may leave the page out; what is served then says so.
+    if (!existsSync(join(root, SOURCES, "index.html"))) return true;
+    return readStamp(join(root, PLACE, STAMP))?.fingerprint === wanted(root);
+  },
+
+  async build({ root, env, run }) {
+    const draft = join(root, DRAFT);
+    const logPath = join(root, ".setup", "vite.log");
+    const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+    const options = ["--outDir", draft, "--emptyOutDir", "--logLevel", "warn"];
+    const { exitCode, output } = await run(
+      process.execPath,
+      [vite, "build", join(root, SOURCES), ...options],
+      { env, logPath },
+    );
+    if (exitCode !== 0) throw explain({ tool: "Vite", root, logPath }, output, exitCode);
+    writeStamp(join(draft, STAMP), { fingerprint: wanted(root) });
+    mkdirSync(join(root, "dist"), { recursive: true });
+    rmSync(join(root, PLACE), { recursive: true, force: true });
+    renameSync(draft, join(root, PLACE));
+  },
+};
+
+/** @param {string} root */
+function wanted(root) {
+  const names = readdirSync(join(root, SOURCES), { recursive: true, encoding: "utf8" });
+  const sources = names
+    .filter((name) => /\.(tsx?|css|html|svg|mjs|json)$/.test(name))
+    .sort()
+    .map((name) => join(SOURCES, name));
+  return fingerprint(
+    [...sources, ...SHARED.filter((path) => existsSync(join(root, path)))].flatMap((path) => [
+      path,
+      readFileSync(join(root, path)),
+    ]),
+  );
+}

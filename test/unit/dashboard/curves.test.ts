@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import {
+  CURVE_GROUPS,
+  type Curve,
+  curvesOf,
+  firstAtOrAfter,
+  smoothed,
+  stepsPerSecond,
+  valueAt,
+  withPoints,
+} from "../../../src/dashboard/model/curves.js";
+
+function curve(name: string, steps: number[], values: (number | null)[]): Curve {
+  return { taskId: "x1-distill", name, steps, values, numPoints: steps.length };
+}
+
+function point(name: string, step: number, value: number | null) {
+  return { taskId: "x1-distill", name, step, value };
+}
+
+describe("curves", () => {
+  test("are read from series, what is no number as a gap", () => {
+    const [read] = curvesOf([
+      { taskId: "t", name: "outer_loss", steps: ["1", "2"], values: [0.5], numPoints: "900" },
+    ]);
+    assert.deepEqual(read, {
+      taskId: "t",
+      name: "outer_loss",
+      steps: [1, 2],
+      values: [0.5],
+      numPoints: 900,
+    });
+  });
+
+  test("take new points at their end, and new names as new curves", () => {
+    const old = [curve("outer_loss", [1, 2], [3, 2])];
+    const next = withPoints(old, [point("outer_loss", 3, 1), point("grad_norm", 3, 0.1)]);
+    assert.deepEqual(
+      next.map(({ name, steps, values }) => [name, steps, values]),
+      [
+        ["outer_loss", [1, 2, 3], [3, 2, 1]],
+        ["grad_norm", [3], [0.1]],
+      ],
+    );
+    assert.equal(next[0]?.numPoints, 3);
+  });
+
+  test("of a step that was computed twice the later value counts", () => {
+    const old = [curve("outer_loss", [1, 2, 3, 4], [9, 8, 7, 6])];
+    const [next] = withPoints(old, [point("outer_loss", 3, 70), point("outer_loss", 5, 50)]);
+    assert.deepEqual(next?.steps, [1, 2, 3, 4, 5]);
+    assert.deepEqual(next?.values, [9, 8, 70, 6, 50]);
+    assert.equal(next?.numPoints, 5);
+  });
+
+  test("the points that came before are not changed", () => {
+    const old = [curve("outer_loss", [1], [3])];
+    withPoints(old, [point("outer_loss", 2, 2)]);
+    assert.deepEqual(old[0]?.steps, [1]);
+  });
+
+  test("a step is found among ascending ones", () => {
+    assert.equal(firstAtOrAfter([2, 4, 6], 1), 0);
+    assert.equal(firstAtOrAfter([2, 4, 6], 4), 1);
+    assert.equal(firstAtOrAfter([2, 4, 6], 5), 2);
+    assert.equal(firstAtOrAfter([2, 4, 6], 7), 3);
+  });
+
+  test("smoothing is the mean of neighbours, gaps left out", () => {
+    const values = Array.from({ length: 100 }, (_, at) => at);
+    const smooth = smoothed(values, 0.04);
+    assert.equal(smooth[50], 50);
+    assert.equal(smooth[0], 1);
+    assert.equal(smoothed([1, null, 3, ...Array(97).fill(3)], 0.04)[0], 2);
+    assert.deepEqual(smoothed([1, 2, 3]), [1, 2, 3]);
+  });
+
+  test("between two points a curve is the line that joins them", () => {
+    const line = curve("a", [10, 20], [1, 3]);
+    assert.equal(valueAt(line, 15), 2);
+    assert.equal(valueAt(line, 20), 3);
+    assert.equal(valueAt(line, 5), 1);
+    assert.equal(valueAt(line, 30), 3);
+  });
+
+  test("steps a second are one over all phases, also where they were thinned out differently", () => {
+    const { steps, values } = stepsPerSecond([
+      curve("seconds_inner", [1, 2, 3], [0.1, 0.2, 0.3]),
+      curve("seconds_outer", [1, 3], [0.4, 0.2]),
+    ]);
+    assert.deepEqual(steps, [1, 2, 3]);
+    assert.deepEqual(
+      values.map((value) => value?.toFixed(6)),
+      ["2.000000", "2.000000", "2.000000"],
+    );
+  });
+
+  test("every metric of a distillation belongs to one chart", () => {
+    const names = [
+      "outer_loss",
+      "inner_loss",
+      "validation_accuracy",
+      "grad_norm",
+      "inner_lr_1",
+      "inner_lr_12",
+      "seconds_walk",
+    ];
+    for (const name of names) {
+      assert.equal(CURVE_GROUPS.filter((group) => group.names.test(name)).length, 1, name);
+    }
+  });
+});

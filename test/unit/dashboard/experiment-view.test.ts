@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { meanConfusion } from "../../../src/dashboard/model/confusion.js";
+import { grouped, sorted } from "../../../src/dashboard/model/experiment-table.js";
+import {
+  type ExperimentView,
+  experimentView,
+  progressView,
+  withProgress,
+} from "../../../src/dashboard/model/experiment-view.js";
+import { fromWire } from "../../../src/dashboard/server/wire.js";
+import { Experiment, State, type Task } from "../../../src/generated/stillhouse/v1/experiment.js";
+import { AttentionLabels, Labels } from "../../../src/generated/stillhouse/v1/spec.js";
+import { resolvedSpec } from "../../fixtures/experiments.js";
+import { DISTILL, FULL } from "../../fixtures/finished-experiment.js";
+
+function viewOf(experiment: Partial<Experiment>, tasks: readonly Task[] = []): ExperimentView {
+  const message = { ...Experiment.fromPartial({}), ...experiment, tasks: [...tasks] };
+  return experimentView(fromWire(JSON.parse(JSON.stringify(Experiment.toJSON(message)))));
+}
+
+function learners(id: string, ...accuracies: number[]): Task {
+  const task = structuredClone(FULL);
+  task.id = id;
+  task.work = { kind: { $case: "evaluate", value: { initSeeds: [1], artifactId: "" } } };
+  const kind = task.result?.kind;
+  if (kind?.$case !== "learners") throw new Error("the fixture has learners");
+  const [init] = kind.value.inits;
+  if (init === undefined) throw new Error("the fixture has a learner");
+  kind.value.inits = accuracies.map((accuracy, at) => ({ ...init, initSeed: at, accuracy }));
+  return task;
+}
+
+const SPEC = resolvedSpec((draft) => {
+  draft.distilled = {
+    ...draft.distilled,
+    labels: Labels.LABELS_UNRESTRICTED,
+    attentionLabels: AttentionLabels.ATTENTION_LABELS_CLS,
+  } as typeof draft.distilled;
+});
+
+describe("an experiment as the page shows it", () => {
+  test("shards of the evaluation are one row, and the ratio is that of the means", () => {
+    const tasks = [DISTILL, learners("e1", 0.8), learners("e2", 0.9, 0.94), FULL];
+    const view = viewOf({ id: "x1", spec: SPEC, state: State.STATE_SUCCEEDED }, tasks);
+    assert.deepEqual(
+      view.results.map(({ id, accuracy }) => [id, accuracy.n]),
+      [
+        ["distilled", 3],
+        ["full", 1],
+      ],
+    );
+    assert.equal(view.accuracy?.mean.toFixed(4), "0.8800");
+    assert.equal(view.ratioToFull?.toFixed(4), (0.88 / 0.95).toFixed(4));
+    assert.equal(view.distilled?.keptStep, 1400);
+    assert.equal(view.share, 1);
+  });
+
+  test("its title is its name, else what is distilled", () => {
+    assert.equal(viewOf({ spec: SPEC }).title, "SL unrestricted + AL cls");
+    assert.equal(viewOf({ spec: { ...SPEC, name: "first" } }).title, "first");
+  });
+
+  test("without a full-data baseline there is no ratio", () => {
+    assert.equal(viewOf({ spec: SPEC }, [learners("e1", 0.8)]).ratioToFull, undefined);
+  });
+
+  test("progress counts for its task alone", () => {
+    const running = { ...structuredClone(DISTILL), state: State.STATE_RUNNING, result: undefined };
+    const view = viewOf({ spec: SPEC }, [running, { ...FULL, state: State.STATE_QUEUED }]);
+    assert.equal(view.share, 0);
+    const progress = progressView({ stage: "distilling", done: "30", total: "60" });
+    assert.ok(progress);
+    const later = withProgress(view, running.id, progress);
+    assert.equal(later.share, 0.25);
+    assert.equal(later.running?.progress?.done, 30);
+    assert.equal(later.tasks[1]?.progress, undefined);
+  });
+});
+
+describe("the table of experiments", () => {
+  const views = [0.7, undefined, 0.9].map((accuracy, at) =>
+    viewOf(
+      { id: `x${at}`, spec: { ...SPEC, name: "cab"[at] ?? "" }, sweepId: at === 0 ? "" : "s1" },
+      accuracy === undefined ? [] : [learners(`e${at}`, accuracy)],
+    ),
+  );
+  const ids = (list: readonly ExperimentView[]) => list.map(({ id }) => id);
+
+  test("sorts by any column; what has no value comes last either way", () => {
+    assert.deepEqual(ids(sorted(views, { column: "accuracy", isDescending: true })), [
+      "x2",
+      "x0",
+      "x1",
+    ]);
+    assert.deepEqual(ids(sorted(views, { column: "accuracy", isDescending: false })), [
+      "x0",
+      "x2",
+      "x1",
+    ]);
+    assert.deepEqual(ids(sorted(views, { column: "title", isDescending: false })), [
+      "x1",
+      "x2",
+      "x0",
+    ]);
+  });
+
+  test("groups by sweep, with the best of each", () => {
+    assert.deepEqual(
+      grouped(views, { by: "sweep" }).map(({ key, views, best }) => [key, ids(views), best]),
+      [
+        ["", ["x0"], 0.7],
+        ["s1", ["x1", "x2"], 0.9],
+      ],
+    );
+  });
+});
+
+describe("the mean confusion", () => {
+  test("is the share of each true class, over all learners", () => {
+    assert.deepEqual(
+      meanConfusion([
+        [8, 2, 0, 10],
+        [6, 4, 5, 5],
+      ]),
+      [
+        [0.7, 0.3],
+        [0.25, 0.75],
+      ],
+    );
+  });
+
+  test("leaves out learners that were measured before it was counted", () => {
+    assert.deepEqual(meanConfusion([[], [1, 1, 0, 2]]), [
+      [0.5, 0.5],
+      [0, 1],
+    ]);
+    assert.deepEqual(meanConfusion([[], []]), []);
+  });
+});

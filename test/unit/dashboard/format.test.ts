@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import {
+  formatAgo,
+  formatBytes,
+  formatDuration,
+  formatGain,
+  formatValue,
+} from "../../../src/dashboard/model/format.js";
+import { readableToken, shadeOf } from "../../../src/dashboard/model/tokens.js";
+
+describe("figures as the page writes them", () => {
+  test("values keep three digits, small ones an exponent", () => {
+    assert.equal(formatValue(0.41234), "0.412");
+    assert.equal(formatValue(12.345), "12.3");
+    assert.equal(formatValue(0), "0");
+    assert.equal(formatValue(2e-5), "2e-5");
+    assert.equal(formatValue(1.25e-4), "1.25e-4");
+    assert.equal(formatValue(3_000_000), "3e6");
+    assert.equal(formatValue(undefined), "–");
+    assert.equal(formatValue(Number.NaN), "–");
+  });
+
+  test("durations have two units at most", () => {
+    assert.equal(formatDuration(42), "42 s");
+    assert.equal(formatDuration(303), "5 min 3 s");
+    assert.equal(formatDuration(4800), "1 h 20 min");
+    assert.equal(formatDuration(3600 * 51), "2 d 3 h");
+  });
+
+  test("gains carry their sign", () => {
+    assert.equal(formatGain(0.013), "+1.3");
+    assert.equal(formatGain(-0.004), "−0.4");
+  });
+
+  test("sizes and ages", () => {
+    assert.equal(formatBytes(467_000), "467 kB");
+    assert.equal(formatAgo(0, 30_000), "just now");
+    assert.equal(formatAgo(0, 3_600_000 * 3), "3 h ago");
+    assert.equal(formatAgo(0, 86_400_000 * 5), "5 days ago");
+  });
+});
+
+describe("tokens", () => {
+  test("pieces of words read as such", () => {
+    assert.equal(readableToken("##ing"), "·ing");
+    assert.equal(readableToken("oil"), "oil");
+  });
+
+  test("are shaded between the least and the most similar of their sample", () => {
+    assert.equal(shadeOf(0.3, [0.2, 0.4]).toFixed(2), "0.50");
+    assert.equal(shadeOf(0.5, [0.5, 0.5]), 1);
+  });
+});

@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { settingsDocument } from "../../../src/api/http/settings-document.js";
+import {
+  defaultText,
+  draftOf,
+  flagOfField,
+  problemsOf,
+} from "../../../src/dashboard/model/draft.js";
+import { experimentView } from "../../../src/dashboard/model/experiment-view.js";
+import {
+  commandLine,
+  givenValues,
+  settingViews,
+  specRows,
+} from "../../../src/dashboard/model/settings-view.js";
+import { axesOf, matrixOf } from "../../../src/dashboard/model/sweep-matrix.js";
+import { fromWire } from "../../../src/dashboard/server/wire.js";
+import { Experiment } from "../../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentSpec, Labels } from "../../../src/generated/stillhouse/v1/spec.js";
+import { validateDraft } from "../../../src/spec/validate.js";
+import { resolvedSpec } from "../../fixtures/experiments.js";
+
+const SETTINGS = settingViews(JSON.parse(JSON.stringify(settingsDocument())));
+
+function wireOf(spec: ExperimentSpec) {
+  return fromWire<ExperimentSpec>(JSON.parse(JSON.stringify(ExperimentSpec.toJSON(spec))));
+}
+
+const CHANGED = resolvedSpec((draft) => {
+  draft.inner = { ...draft.inner, lr: 0.1 } as typeof draft.inner;
+  draft.outer = { ...draft.outer, accumulateLoss: true } as typeof draft.outer;
+  draft.baseline = { ...draft.baseline, full: false } as typeof draft.baseline;
+  draft.name = "it's mine";
+});
+
+describe("a spec beside its preset", () => {
+  test("what differs is marked, what no preset decides is not", () => {
+    const changed = specRows(wireOf(CHANGED), SETTINGS).filter(({ isChanged }) => isChanged);
+    assert.deepEqual(
+      changed.map(({ setting, value }) => [setting.flag, value]),
+      [
+        ["inner-lr", "0.1"],
+        ["accumulate-loss", "true"],
+        ["inits", "3"],
+        ["baselines", "random,untrained"],
+        ["baseline-inits", "2"],
+        ["seed", "7"],
+      ],
+    );
+  });
+
+  test("the command holds what is needed to get the same, quoted for a shell", () => {
+    const command = commandLine(givenValues(wireOf(CHANGED), SETTINGS));
+    assert.match(command, /^npm run experiment -- --dataset /);
+    assert.match(command, / --inner-lr 0\.1 /);
+    assert.match(command, / --accumulate-loss /);
+    assert.match(command, / --baselines random,untrained /);
+    assert.match(command, / --name 'it'\\''s mine'/);
+    assert.doesNotMatch(command, /--epochs|--clip/);
+  });
+
+  test("the values of a spec, written into the form, give a draft with the same values", () => {
+    const draft = draftOf(givenValues(wireOf(CHANGED), SETTINGS), SETTINGS);
+    const read = ExperimentSpec.fromJSON(draft);
+    validateDraft(read);
+    assert.equal(read.inner?.lr, 0.1);
+    assert.equal(read.outer?.accumulateLoss, true);
+    assert.deepEqual(
+      [read.baseline?.full, read.baseline?.random, read.baseline?.untrained],
+      [false, true, true],
+    );
+    assert.equal(read.outer?.clip, undefined);
+    assert.equal(read.name, "it's mine");
+  });
+});
+
+describe("the form", () => {
+  const problems = (values: Record<string, string>) =>
+    Object.fromEntries(problemsOf(new Map(Object.entries(values)), SETTINGS));
+
+  test("refuses what the server would refuse, in the same words", () => {
+    assert.deepEqual(problems({ "inner-lr": "-1", steps: "1.5", sl: "soft", seed: "0x1" }), {
+      "inner-lr": "must be > 0 and finite",
+      steps: "must be an integer from 1 to 10000",
+      sl: "must be one of none, restricted, unrestricted",
+      seed: "must be an integer from 0 to 4294967295",
+    });
+    assert.deepEqual(problems({ device: "gpu", baselines: "full,half" }), {
+      device: "must be auto, cpu, cuda or cuda:N",
+      baselines: "must be all, none, or some of full,random,untrained",
+    });
+  });
+
+  test("takes what the command line takes", () => {
+    const fine = {
+      "inner-lr": "1e-3",
+      device: "cuda:1",
+      baselines: "none",
+      lr: ".05",
+      name: "a b",
+    };
+    assert.deepEqual(problems(fine), {});
+    assert.deepEqual(problems({ "outer-steps": "10" }), {});
+  });
+
+  test("epochs and outer steps exclude each other", () => {
+    assert.ok("outer-steps" in problems({ "outer-steps": "10", epochs: "1" }));
+  });
+
+  test("leaves out what is left empty", () => {
+    assert.deepEqual(
+      draftOf(
+        new Map([
+          ["inner-lr", ""],
+          ["sl", "restricted"],
+        ]),
+        SETTINGS,
+      ),
+      {
+        distilled: { labels: "LABELS_RESTRICTED" },
+      },
+    );
+  });
+
+  test("says what a setting has when it is left empty", () => {
+    const text = (flag: string, preset?: "cpu" | "study") => {
+      const setting = SETTINGS.find((each) => each.flag === flag);
+      assert.ok(setting);
+      return defaultText(setting, preset);
+    };
+    assert.equal(text("seq-len"), "study 512, cpu 64");
+    assert.equal(text("seq-len", "cpu"), "64");
+    assert.equal(text("batch-size"), "48");
+    assert.equal(text("baselines"), "all");
+    assert.equal(text("x-init", "study"), "noise");
+    assert.equal(text("epochs", "cpu"), "");
+  });
+
+  test("finds the setting that the server names", () => {
+    assert.equal(flagOfField("inner.lr", SETTINGS), "inner-lr");
+    assert.equal(flagOfField("baseline.full", SETTINGS), "baselines");
+    assert.equal(flagOfField("nothing", SETTINGS), undefined);
+  });
+});
+
+describe("the matrix of a sweep", () => {
+  const views = [Labels.LABELS_UNRESTRICTED, Labels.LABELS_HARD].flatMap((labels) =>
+    [1, 3].flatMap((steps) =>
+      [0, 1].map((seed) => {
+        const spec = resolvedSpec((draft) => {
+          draft.distilled = { ...draft.distilled, labels } as typeof draft.distilled;
+          draft.inner = { ...draft.inner, steps } as typeof draft.inner;
+          draft.seed = seed;
+          draft.name = `${labels} ${steps} ${seed}`;
+        });
+        const id = `${labels}-${steps}-${seed}`;
+        const view = experimentView(
+          fromWire(
+            Experiment.toJSON(
+              Experiment.fromPartial({ id, spec: ExperimentSpec.fromPartial(spec) }),
+            ),
+          ),
+        );
+        const mean = labels === Labels.LABELS_HARD ? 0.5 : 0.8 + seed / 10;
+        return { ...view, accuracy: { mean, std: 0, n: 1, interval95: null } };
+      }),
+    ),
+  );
+  const axes = axesOf(views, SETTINGS);
+
+  test("has the settings that differ as axes, the seed last and no name", () => {
+    const flags = axes.map(({ setting }) => setting.flag);
+    assert.deepEqual(flags.slice(0, 2), ["sl", "steps"]);
+    assert.equal(flags.at(-1), "seed");
+    assert.ok(!flags.includes("name"));
+    assert.deepEqual(axes[0]?.values, ["none", "unrestricted"]);
+  });
+
+  test("averages over what is on neither axis", () => {
+    const [sl, steps] = axes;
+    assert.ok(sl && steps);
+    const { rows, columns, cells, range } = matrixOf(views, sl, steps);
+    assert.deepEqual(
+      [rows, columns],
+      [
+        ["none", "unrestricted"],
+        ["1", "3"],
+      ],
+    );
+    assert.deepEqual(
+      cells.map((row) => row.map(({ accuracy, views }) => [accuracy?.toFixed(2), views.length])),
+      [
+        [
+          ["0.50", 2],
+          ["0.50", 2],
+        ],
+        [
+          ["0.85", 2],
+          ["0.85", 2],
+        ],
+      ],
+    );
+    assert.deepEqual(
+      range?.map((value) => value.toFixed(2)),
+      ["0.50", "0.85"],
+    );
+  });
+});
