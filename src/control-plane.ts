@@ -4,11 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Registry } from "prom-client";
 import { GrpcServer } from "./api/grpc/server.js";
-import { services } from "./api/grpc/services.js";
+import { type ServedParts, services } from "./api/grpc/services.js";
 import { httpApp } from "./api/http/app.js";
-import { artifactRoutes } from "./api/http/routes/artifact-routes.js";
-import { experimentRoutes } from "./api/http/routes/experiment-routes.js";
-import { systemRoutes } from "./api/http/routes/system-routes.js";
+import { routes } from "./api/http/routes/routes.js";
 import { type HttpPort, HttpServer } from "./api/http/server.js";
 import { FailureKind, StillhouseError } from "./errors.js";
 import { Dispatcher } from "./experiment/dispatcher.js";
@@ -133,6 +131,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #inspector: PythonInspector;
   readonly #dispatcher: Dispatcher;
   readonly #experiments: Experiments;
+  readonly #served: ServedParts;
   readonly #server: GrpcServer;
   readonly #http: HttpServer | undefined;
   readonly #telemetry: Telemetry;
@@ -156,7 +155,7 @@ class RunningControlPlane implements ControlPlane {
       registry: new Registry(),
       version: options.version ?? "",
       monotonicMs: () => clock.monotonicMs(),
-      workers: () => [],
+      workers: () => this.#served.fleet.list().workers,
     });
     const { experiments, artifacts } = store;
     this.#ledger = new Ledger(
@@ -179,24 +178,8 @@ class RunningControlPlane implements ControlPlane {
     this.#inspector = new PythonInspector({ bridge: this.#bridge, pythonPath, env, log });
     this.#dispatcher = this.#makeDispatcher();
     this.#experiments = this.#makeExperiments(this.#inspector);
-    this.#server = new GrpcServer(
-      services({
-        experiments: this.#experiments,
-        sweeps: this.#makeSweeps(),
-        metrics: new Metrics(this.#ledger, store.metrics),
-        fleet: new Fleet({
-          roster: this.#roster,
-          leases: this.#leases,
-          dispatcher: this.#dispatcher,
-          clock,
-        }),
-        dispatcher: this.#dispatcher,
-        store: store.experiments,
-        artifacts: store.artifacts,
-        log,
-      }),
-      security,
-    );
+    this.#served = this.#makeServed();
+    this.#server = new GrpcServer(services(this.#served), security);
     this.#http = options.http && new HttpServer(this.#makeHttpApp(), security);
   }
 
@@ -285,17 +268,35 @@ class RunningControlPlane implements ControlPlane {
     });
   }
 
+  #makeServed(): ServedParts {
+    const store = this.#store;
+    return {
+      experiments: this.#experiments,
+      sweeps: this.#makeSweeps(),
+      metrics: new Metrics(this.#ledger, store.metrics),
+      fleet: new Fleet({
+        roster: this.#roster,
+        leases: this.#leases,
+        dispatcher: this.#dispatcher,
+        clock,
+      }),
+      dispatcher: this.#dispatcher,
+      store: store.experiments,
+      artifacts: store.artifacts,
+      log: this.#options.log,
+    };
+  }
+
   #makeHttpApp() {
     const { log, version = "", host = LOOPBACK } = this.#options;
     const telemetry = this.#telemetry;
     const { experiments, artifacts } = this.#store;
-    const inspections = new Inspections(experiments, artifacts, this.#inspector);
     return httpApp({
-      routes: [
-        ...experimentRoutes(this.#experiments, log),
-        ...artifactRoutes({ store: experiments, artifacts, inspections }),
-        ...systemRoutes(() => this.#experiments.refusal, telemetry),
-      ],
+      routes: routes({
+        ...this.#served,
+        inspections: new Inspections(experiments, artifacts, this.#inspector),
+        telemetry,
+      }),
       dashboard: DASHBOARD,
       version,
       log,

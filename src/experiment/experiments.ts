@@ -175,7 +175,7 @@ export class Experiments {
     if (!isEnded(ledger.record(experimentId).experiment.state)) {
       throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
     }
-    store.remove(experimentId);
+    ledger.remove(experimentId);
     const { artifactIds, taskIds } = store.leftovers();
     for (const id of artifactIds) artifacts.remove(id);
     for (const id of taskIds) workFolders.remove(id);

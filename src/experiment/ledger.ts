@@ -147,6 +147,12 @@ export class Ledger {
     return after;
   }
 
+  /** Removes an experiment that has ended. */
+  remove(experimentId: string): void {
+    this.#store.remove(experimentId);
+    this.#observer.removed(experimentId);
+  }
+
   log(task: Task, line: LogLine): void {
     const event = this.#event(task, { $case: "log", value: line });
     const record = this.record(task.experimentId);

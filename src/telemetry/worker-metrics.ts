@@ -18,6 +18,7 @@ export class WorkerMetrics {
   readonly #known = new Map<string, Known>();
   readonly #up: Gauge<Label>;
   readonly #busy: Gauge<Label>;
+  readonly #setAside: Gauge<Label>;
   readonly #memoryTotal: Gauge<Label>;
   readonly #memoryUsed: Gauge<Label>;
   readonly #utilisation: Gauge<Label>;
@@ -38,6 +39,10 @@ export class WorkerMetrics {
       this.#collect(workers()),
     );
     this.#busy = gauge("stillhouse_worker_busy", "Whether a worker has a task.");
+    this.#setAside = gauge(
+      "stillhouse_worker_set_aside",
+      "Whether a worker gets no more tasks because it failed one after the other.",
+    );
     this.#memoryTotal = gauge(
       "stillhouse_worker_device_memory_total_bytes",
       "Memory of the device of a worker.",
@@ -54,11 +59,15 @@ export class WorkerMetrics {
 
   #collect(workers: readonly Worker[]): void {
     const nowMs = this.#monotonicMs();
-    for (const gauge of [this.#up, this.#busy, this.#memoryTotal, this.#memoryUsed]) gauge.reset();
-    this.#utilisation.reset();
+    for (const gauge of this.#all()) gauge.reset();
     const present = workers.filter(({ state }) => state !== WorkerState.WORKER_STATE_STARTING);
     for (const worker of present) this.#show(worker, nowMs);
     this.#showGone(new Set(present.map(({ id }) => id)), nowMs);
+  }
+
+  #all(): Gauge<Label>[] {
+    const devices = [this.#memoryTotal, this.#memoryUsed, this.#utilisation];
+    return [this.#up, this.#busy, this.#setAside, ...devices];
   }
 
   #show(worker: Worker, nowMs: number): void {
@@ -69,6 +78,7 @@ export class WorkerMetrics {
     else this.#known.set(worker.id, { labels, presentAtMs: nowMs });
     this.#up.set(labels, 1);
     this.#busy.set(labels, worker.taskId === "" ? 0 : 1);
+    this.#setAside.set(labels, worker.state === WorkerState.WORKER_STATE_SET_ASIDE ? 1 : 0);
     if (worker.memoryTotalBytes === 0n) return;
     this.#memoryTotal.set(labels, Number(worker.memoryTotalBytes));
     this.#memoryUsed.set(labels, Number(worker.memoryUsedBytes));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import { MetricPoint, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { ask, type SentEvent, sentEvents } from "../fixtures/http-client.js";
@@ -38,9 +38,36 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
       return answer;
     };
     const experiment = `${EXPERIMENTS}/${id}`;
-    await worker.finishNext();
+    const assign = await worker.nextTask();
+    const point = (sequence: bigint, name: string, step: bigint, value: number) =>
+      MetricPoint.fromPartial({ sequence, name, step, value });
+    const points = [
+      point(1n, "outer_loss", 1n, 1),
+      point(2n, "outer_loss", 2n, 0.5),
+      point(3n, "outer_loss", 3n, 0.25),
+      point(4n, "bad", 1n, Number.NaN),
+    ];
+    await worker.reported(assign, { $case: "metrics", value: { points } });
+    await worker.finish(assign);
     await worker.finishNext();
     await plane.ended(id);
+    const workers = await check("get /api/v1/workers", "/api/v1/workers");
+    assert.equal(workers.body.workers[0].id, "tester");
+    const drain = "/api/v1/workers/{id}:drain";
+    assert.equal((await check(`post ${drain}`, "/api/v1/workers/nope:drain")).status, 404);
+    const drained = await check(`post ${drain}`, "/api/v1/workers/tester:drain");
+    assert.equal(drained.body.worker.state, "WORKER_STATE_DRAINING");
+    const metricList = await check(`get ${EXPERIMENTS}/{id}/metrics`, `${experiment}/metrics`);
+    const loss = metricList.body.metrics.find(
+      ({ name }: { name: string }) => name === "outer_loss",
+    );
+    assert.deepEqual(loss.max, { step: "1", value: 1 });
+    const seriesOf = (query: string) =>
+      check(`get ${EXPERIMENTS}/{id}/series`, `${experiment}/series?${query}`);
+    const series = await seriesOf("name=outer_loss&first_step=2");
+    assert.deepEqual(series.body.series[0].steps, ["2", "3"]);
+    assert.equal((await seriesOf("name=bad")).body.series[0].values[0], "NaN");
+    assert.equal((await seriesOf("max_points=1")).body.error.field, "max_points");
     await worker.send({ $case: "goodbye", value: {} });
 
     const found = await check(`get ${EXPERIMENTS}/{id}`, experiment);
@@ -81,6 +108,13 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
     const whole = await check(`get ${file}`, `/api/v1/artifacts/${id}/files/m.json`);
     assert.equal(whole.text, "{}");
     await check(`get ${file}`, `/api/v1/artifacts/${id}/files/distilled.safetensors`);
+    const specs = [ExperimentSpec.toJSON(draftOf(9)), ExperimentSpec.toJSON(draftOf(10))];
+    const swept = await check("post /api/v1/sweeps", "/api/v1/sweeps", { name: "two", specs });
+    assert.equal(swept.body.sweep?.experiment_ids.length, 2, swept.text);
+    const sweep = await check("get /api/v1/sweeps/{id}", `/api/v1/sweeps/${swept.body.sweep.id}`);
+    assert.deepEqual(sweep.body.sweep.counts, [{ state: "STATE_QUEUED", count: 2 }]);
+    const sweeps = await check("get /api/v1/sweeps", "/api/v1/sweeps");
+    assert.equal(sweeps.body.sweeps[0].name, "two");
     // There is no Python here to ask.
     const inspection = "/api/v1/artifacts/{id}/inspection";
     const seen = await check(`get ${inspection}`, `/api/v1/artifacts/${id}/inspection?top=3`);

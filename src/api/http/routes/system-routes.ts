@@ -6,7 +6,7 @@ import type { Route } from "../route.js";
 import { settingsDocument, settingsSchema } from "../settings-document.js";
 
 /** All measurements in the text format of Prometheus. */
-export interface Metrics {
+export interface Measurements {
   readonly contentType: string;
   text(): Promise<string>;
 }
@@ -25,7 +25,7 @@ const ALIVE: JsonSchema = {
  */
 export function systemRoutes(
   refusal: () => StillhouseError | undefined,
-  metrics: Metrics,
+  telemetry: Measurements,
 ): Route[] {
   return [
     {
@@ -81,8 +81,8 @@ export function systemRoutes(
       summary: "Measurements for Prometheus.",
       answer: { content: { "text/plain": { type: "string" } } },
       handle: async (_asked, response) => {
-        const text = await metrics.text();
-        response.set("Content-Type", metrics.contentType).send(text);
+        const text = await telemetry.text();
+        response.set("Content-Type", telemetry.contentType).send(text);
       },
     },
   ];
