@@ -6,6 +6,7 @@ from pathlib import Path
 from .baselines import full_baseline, random_baseline, untrained_baseline
 from .distill import distill
 from .evaluate import evaluate
+from .event_files import with_event_files
 from .reporting import LearnerOutcome, Outcome, Reporter
 from .settings import Settings
 
@@ -32,8 +33,9 @@ def execute(
         StillhouseError: what a person can mend.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    if work == "distill":
-        return distill(settings, reporter, work_dir)
-    if work == "evaluate":
-        return evaluate(settings, init_seeds, Path(artifact_path), reporter, work_dir)
-    return _BASELINES[work](settings, init_seeds, reporter, work_dir)
+    with with_event_files(reporter, work_dir.name) as reporter:
+        if work == "distill":
+            return distill(settings, reporter, work_dir)
+        if work == "evaluate":
+            return evaluate(settings, init_seeds, Path(artifact_path), reporter, work_dir)
+        return _BASELINES[work](settings, init_seeds, reporter, work_dir)
