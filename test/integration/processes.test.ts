@@ -72,7 +72,8 @@ describe("a worker process", { timeout: 30_000 }, () => {
     assert.equal(workersOf(zmq).length, 1, "one process for five tasks");
     await plane.stop();
     assert.deepEqual(workersOf(zmq), []);
-    assert.equal(readdirSync(join(plane.home, "logs")).length, 1);
+    const logs = readdirSync(join(plane.home, "logs"));
+    assert.equal(logs.filter((name) => name.startsWith("worker-")).length, 1);
   });
 
   it("that is killed loses nothing: the task goes on from its checkpoint in another", async (test) => {
@@ -238,7 +239,9 @@ describe("a control plane", { timeout: 30_000 }, () => {
   it("is joined by a second process on the same home", async (test) => {
     const home = temporaryFolder(test);
     const { address } = await planeProcess(test, home, "/no/such/python");
-    assert.deepEqual(await openHome(home), { kind: "running", address });
+    const opened = await openHome(home);
+    assert.ok(opened.kind === "running");
+    assert.equal(opened.address, address);
   });
 
   it("keeps its address to itself until the home is free, then the next one owns it", async (test) => {
