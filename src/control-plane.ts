@@ -167,7 +167,8 @@ class RunningControlPlane implements ControlPlane {
       this.#telemetry,
     );
     this.#hub = new WorkerHub(log, curveServerOf(security));
-    const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log });
+    const keys = security.session.worker;
+    const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log, keys });
     this.#workers = new Workers({ hub: this.#hub, launcher, log });
     this.#bridge = new PythonBridge({
       pythonPath,

@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { hostname, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
@@ -10,15 +11,22 @@ import { runInspect } from "./cli/inspect.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
 import { runKeys } from "./cli/keys.js";
 import { runReproduce } from "./cli/reproduce.js";
+import { runServe, type Server } from "./cli/serve.js";
+import type { ServeSettings } from "./cli/serve-arguments.js";
 import { runSweep } from "./cli/sweep.js";
 import { type Terminal, terminalOf } from "./cli/terminal.js";
+import { type KeptWorker, runWorker } from "./cli/worker.js";
+import type { WorkerSettings } from "./cli/worker-arguments.js";
 import { openHome, startControlPlane } from "./control-plane.js";
+import { FailureKind, StillhouseError } from "./errors.js";
 import type { Log } from "./experiment/ports.js";
 import { AuditLog } from "./security/audit-log.js";
 import { TokenFile } from "./security/token-file.js";
 import { pythonPath } from "./setup/python-environment.mjs";
 import { makeHome } from "./store/home.js";
 import { type Inspection, PythonBridge } from "./worker/bridge.js";
+import { devicesForWorkers } from "./worker/device-list.js";
+import { SupervisedWorker } from "./worker/supervised-worker.js";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -79,6 +87,18 @@ function run(
       return runSweep(argv, {
         ...surroundings,
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+      });
+    case "serve":
+      return runServe(argv, {
+        ...surroundings,
+        startServer: (settings, note) => startServer(surroundings, settings, note),
+      });
+    case "worker":
+      return runWorker(argv, {
+        ...surroundings,
+        hostName: hostname(),
+        devices: () => devicesForWorkers(surroundings.pythonPath, process.env),
+        keepWorker: (settings, device, note) => keepWorker(surroundings, settings, device, note),
       });
     case "inspect":
       return Promise.race([
@@ -155,7 +175,7 @@ async function openControlPlane(
     pythonPath,
     env: process.env,
     numWorkers: NUM_WORKERS,
-    log: logOf(home, showsTraces, note),
+    log: logOf(logFile(home), showsTraces, note),
     adopt,
     http: HTTP,
     version: projectVersion(),
@@ -169,6 +189,48 @@ async function openControlPlane(
     stop: () => controlPlane.stop(),
     kill: () => controlPlane.kill(),
   };
+}
+
+async function startServer(
+  { pythonPath, showsTraces }: Surroundings,
+  { home, keys, requiresClientCertificate, httpPort, ...settings }: ServeSettings,
+  note: (sentence: string) => void,
+): Promise<Server> {
+  const opened = await openHome(home);
+  if (opened.kind === "running") {
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `a control plane runs on ${home} already, at ${opened.address}; end it or choose another --home`,
+    );
+  }
+  const certificates = requiresClientCertificate ? { requiresClientCertificate } : {};
+  return startControlPlane({
+    ...settings,
+    home,
+    lock: opened.lock,
+    pythonPath,
+    env: process.env,
+    log: logOf(logFile(home), showsTraces, note),
+    http: { port: httpPort },
+    version: projectVersion(),
+    security: keys === undefined ? certificates : { keys, ...certificates },
+  });
+}
+
+function keepWorker(
+  { pythonPath, showsTraces }: Surroundings,
+  { connect, artifacts, name, workFolder, dataFolder, keys }: WorkerSettings,
+  device: string,
+  note: (sentence: string) => void,
+): KeptWorker {
+  const workerId = `${name}-${device.replace(":", "")}-${randomBytes(4).toString("hex")}`;
+  const args = ["worker", "--connect", connect, "--id", workerId, "--device", device];
+  args.push("--work-dir", workFolder);
+  if (artifacts !== undefined) args.push("--grpc", artifacts);
+  if (dataFolder !== undefined) args.push("--data-dir", dataFolder);
+  if (keys !== undefined) args.push("--keys", keys);
+  const log = logOf(join(workFolder, "workers.log"), showsTraces, note);
+  return new SupervisedWorker({ pythonPath, env: process.env, args, workerId, log });
 }
 
 function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -187,9 +249,12 @@ function projectVersion(): string {
   return String(version);
 }
 
+function logFile(home: string): string {
+  return join(home, "logs", "control-plane.log");
+}
+
 /** Everything goes to a file; what a person should know is noted besides, without its stack. */
-function logOf(home: string, showsTraces: boolean, note: (sentence: string) => void): Log {
-  const dest = join(home, "logs", "control-plane.log");
+function logOf(dest: string, showsTraces: boolean, note: (sentence: string) => void): Log {
   const destination = pino.destination({ dest, mkdir: true, sync: true });
   destination.on("error", () => undefined); // a full disk shows where it matters: at the results
   const file = pino({ level: "debug" }, destination);

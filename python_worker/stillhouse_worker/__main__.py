@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument(
         "--data-dir", type=Path, help="local data sets, where a spec's are not here"
     )
+    worker.add_argument("--keys", type=Path, help="folder of keys (default: none)")
     worker.set_defaults(command=_worker)
 
     devices = commands.add_parser("devices", help="list the devices of this machine as JSON")
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _worker(arguments: argparse.Namespace) -> int:
     parent = os.getppid()  # before the imports, which take seconds in which it may go
+    from .credentials import read_credentials
     from .devices import find_device
     from .transport import Worker
     from .work_place import WorkPlace
@@ -68,7 +70,8 @@ def _worker(arguments: argparse.Namespace) -> int:
     device = find_device(arguments.device).device
     worker_id = arguments.id or f"{socket.gethostname()}-{device}-{secrets.token_hex(4)}"
     place = WorkPlace(device, arguments.work_dir, arguments.data_dir)
-    Worker(arguments.connect, arguments.grpc, worker_id, place, parent).run()
+    credentials = read_credentials(arguments.keys)
+    Worker(arguments.connect, arguments.grpc, worker_id, place, parent, credentials).run()
     return 0
 
 

@@ -11,12 +11,13 @@ import grpc
 
 from . import convert
 from .artifacts import MANIFEST_NAME, TENSORS_NAME
+from .credentials import Credentials, call_metadata, open_channel
 from .errors import StillhouseError
 from .tasks.reporting import Stopped
 from .tensorfile import write_bytes
 
 _MAX_MESSAGE_BYTES = 64 << 20
-_OPTIONS = [("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
+_OPTIONS: list[tuple[str, Any]] = [("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
 _RETRY_INTERVAL_S = 1.0
 # A control plane that was started anew may answer before it has found this worker again.
 _LONGEST_CONFLICT_S = 120.0
@@ -27,11 +28,13 @@ class ArtifactTransfer:
 
     Args:
         address: HOST:PORT.
+        credentials: for TLS, and the token of each call.
         stop: whether to give up waiting, since the task should stop.
     """
 
-    def __init__(self, address: str, stop: Callable[[], bool]) -> None:
-        self._address, self._stop = address, stop
+    def __init__(self, address: str, credentials: Credentials, stop: Callable[[], bool]) -> None:
+        self._address, self._credentials, self._stop = address, credentials, stop
+        self._metadata = call_metadata(credentials)
 
     def upload(self, task_id: str, attempt: int, folder: Path) -> Any:
         """Hand in the files of ``folder`` for an attempt at a task; the artifact as it is stored.
@@ -47,7 +50,7 @@ class ArtifactTransfer:
 
         def hand_in(stub: Any) -> Any:
             requests = convert.upload_requests(task_id, attempt, files)
-            return stub.UploadArtifact(requests).artifact
+            return stub.UploadArtifact(requests, metadata=self._metadata).artifact
 
         return self._patiently(hand_in)
 
@@ -59,12 +62,28 @@ class ArtifactTransfer:
             StillhouseError: ``environment`` when what came is not what the control plane has.
         """
         for name in (TENSORS_NAME, MANIFEST_NAME):
-            write_bytes(folder / name, self._patiently(partial(_fetch, artifact_id, name)))
+            write_bytes(folder / name, self._patiently(partial(self._fetch, artifact_id, name)))
         return folder
+
+    def _fetch(self, artifact_id: str, name: str, stub: Any) -> bytes:
+        content, expected = bytearray(), None
+        request = convert.download_request(artifact_id, name)
+        for response in stub.DownloadArtifact(request, metadata=self._metadata):
+            if response.HasField("file"):
+                expected = response.file
+            content += response.chunk
+        if expected is not None and hashlib.sha256(content).hexdigest() != expected.sha256:
+            raise StillhouseError(
+                "environment",
+                f"{name} of artifact {artifact_id} came damaged: "
+                f"its SHA-256 is not {expected.sha256}",
+                retryable=True,
+            )
+        return bytes(content)
 
     def _patiently(self, call: Callable[[Any], Any]) -> Any:
         began = time.monotonic()
-        with grpc.insecure_channel(self._address, options=_OPTIONS) as channel:
+        with open_channel(self._address, self._credentials, _OPTIONS) as channel:
             while True:
                 try:
                     return call(convert.ArtifactStub(channel))
@@ -81,21 +100,6 @@ class ArtifactTransfer:
             return True
         is_conflict = error.code() == grpc.StatusCode.FAILED_PRECONDITION
         return is_conflict and waited_s < _LONGEST_CONFLICT_S and not self._stop()
-
-
-def _fetch(artifact_id: str, name: str, stub: Any) -> bytes:
-    content, expected = bytearray(), None
-    for response in stub.DownloadArtifact(convert.download_request(artifact_id, name)):
-        if response.HasField("file"):
-            expected = response.file
-        content += response.chunk
-    if expected is not None and hashlib.sha256(content).hexdigest() != expected.sha256:
-        raise StillhouseError(
-            "environment",
-            f"{name} of artifact {artifact_id} came damaged: its SHA-256 is not {expected.sha256}",
-            retryable=True,
-        )
-    return bytes(content)
 
 
 def _failure(error: Any, address: str) -> StillhouseError:

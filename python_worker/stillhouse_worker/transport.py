@@ -12,6 +12,7 @@ import zmq
 
 from . import convert, worker_log
 from .artifact_transfer import ArtifactTransfer
+from .credentials import Credentials, secure
 from .device_load import load_meter
 from .journal import Journal, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
@@ -35,7 +36,9 @@ _LONGEST_RECONNECT_MS = 2_000
 class TaskThread:
     """One attempt at a task, computing in a thread of its own."""
 
-    def __init__(self, assign: Any, place: WorkPlace, grpc_address: str) -> None:
+    def __init__(
+        self, assign: Any, place: WorkPlace, grpc_address: str, credentials: Credentials
+    ) -> None:
         self._assign, self._place = assign, place
         self.lease = (assign.task_id, assign.attempt)
         self.folder = place.task_folder(assign.task_id, assign.work_dir)
@@ -47,7 +50,7 @@ class TaskThread:
             journal, self._fault = None, error
         self.outbox = Outbox(*self.lease, journal)
         self.has_succeeded = False
-        self._transfer = ArtifactTransfer(grpc_address, self.outbox.stop.is_set)
+        self._transfer = ArtifactTransfer(grpc_address, credentials, self.outbox.stop.is_set)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
         self._thread.start()
 
@@ -104,14 +107,21 @@ class Worker:
         worker_id: name, unlike that of all other workers.
         place: what is on this machine.
         parent: process that this one ends with.
+        credentials: what lets it in where the control plane wants keys.
     """
 
     def __init__(
-        self, connect: str, grpc_address: str | None, worker_id: str, place: WorkPlace, parent: int
+        self,
+        connect: str,
+        grpc_address: str | None,
+        worker_id: str,
+        place: WorkPlace,
+        parent: int,
+        credentials: Credentials,
     ) -> None:
         self._connect, self._grpc_address = connect, grpc_address
         self._id, self._place = worker_id, place
-        self._parent = parent
+        self._parent, self._credentials = parent, credentials
         self._load = load_meter(place.device)
         self._task: TaskThread | None = None
         self._leftovers: deque[Any] = deque()
@@ -136,6 +146,7 @@ class Worker:
             socket_.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RECONNECT_MS)
             socket_.setsockopt(zmq.HEARTBEAT_IVL, _PING_INTERVAL_MS)
             socket_.setsockopt(zmq.HEARTBEAT_TIMEOUT, _PING_TIMEOUT_MS)
+            secure(socket_, self._credentials)
             socket_.connect(self._connect)
             while not (self._ending and self._task is None):
                 self._turn(socket_)
@@ -199,7 +210,8 @@ class Worker:
 
     def _assign(self, assign: Any) -> None:
         if self._task is None:  # a repeat of an assignment that runs already changes nothing
-            self._task = TaskThread(assign, self._place, self._grpc_address or "")
+            grpc_address = self._grpc_address or ""
+            self._task = TaskThread(assign, self._place, grpc_address, self._credentials)
             ids = {"experiment": assign.experiment_id, "task": assign.task_id}
             worker_log.write("info", "a task begins", **ids, attempt=assign.attempt)
             self._leftovers.extend(leftovers(self._task.folder, *self._task.lease))

@@ -44,6 +44,18 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["sweep", ...args]),
   },
+  serve: {
+    summary: "run the control plane as a service for clients and workers",
+    usage: "npm run serve -- [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["serve", ...args]),
+  },
+  worker: {
+    summary: "compute for a control plane of this or another machine",
+    usage: "npm run worker -- --connect tcp://HOST:PORT [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["worker", ...args]),
+  },
   inspect: {
     summary: "show what distilled data holds: nearest tokens, labels, attention, rates",
     usage: "npm run inspect -- ARTIFACT [--help] [FLAGS]",

@@ -15,6 +15,8 @@ export interface LocalLauncherOptions {
   /** Folder of the workers' logs. */
   readonly logs: string;
   readonly log: Log;
+  /** Folder of keys that lets the workers in. */
+  readonly keys: string;
 }
 
 /** Starts workers as processes of this machine. */
@@ -26,11 +28,11 @@ export class LocalLauncher implements WorkerLauncher {
   }
 
   launch({ workerId, device, workerAddress, grpcAddress }: LaunchOrder): LaunchedWorker {
-    const { pythonPath, env, logs, log } = this.#options;
+    const { pythonPath, env, logs, log, keys } = this.#options;
     const logPath = join(logs, `${workerId}.log`);
     const args = ["-m", "stillhouse_worker", "worker"];
     args.push("--connect", workerAddress, "--grpc", grpcAddress);
-    args.push("--id", workerId, "--device", device);
+    args.push("--id", workerId, "--device", device, "--keys", keys);
     log.debug(`worker ${workerId} is started for ${device}; it logs to ${logPath}`);
     return new LocalWorker(new ProcessGroup(pythonPath, args, env, logPath), logPath);
   }

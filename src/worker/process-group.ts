@@ -3,6 +3,8 @@ import { closeSync, openSync } from "node:fs";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+const STDERR = 2;
+
 /**
  * A process with a process group of its own, so that Ctrl-C in the terminal does not reach it and
  * its own children end with it. It reads nothing, and what it prints goes to a log.
@@ -13,16 +15,25 @@ export class ProcessGroup {
   readonly ended: Promise<string>;
   #hasEnded = false;
 
-  /** @param ipc whether to open a channel for messages to and from the process */
-  constructor(command: string, args: string[], env: Environment, logPath: string, ipc = false) {
-    const log = openSync(logPath, "a");
+  /**
+   * @param logPath absent: what it prints goes to the stderr of this process
+   * @param ipc whether to open a channel for messages to and from the process
+   */
+  constructor(
+    command: string,
+    args: string[],
+    env: Environment,
+    logPath: string | undefined,
+    ipc = false,
+  ) {
+    const log = logPath === undefined ? STDERR : openSync(logPath, "a");
     const stdio: SpawnOptions["stdio"] = ["ignore", log, log, ...(ipc ? (["ipc"] as const) : [])];
     try {
       // Python would keep what it prints until its end, and lose it when it is killed.
       const unbuffered = { ...env, PYTHONUNBUFFERED: "1" };
       this.child = spawn(command, args, { detached: true, env: unbuffered, stdio });
     } finally {
-      closeSync(log);
+      if (log !== STDERR) closeSync(log);
     }
     this.ended = this.#end(command);
   }

@@ -1,0 +1,28 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { z } from "zod";
+import { FailureKind, StillhouseError } from "../errors.js";
+import type { Environment } from "./process-group.js";
+
+const devicesSchema = z.array(z.object({ device: z.string(), cuda: z.boolean() }));
+
+/**
+ * The devices to have a worker each: all of CUDA, or the CPU where there is none.
+ *
+ * @throws ENVIRONMENT when Python cannot be asked
+ */
+export async function devicesForWorkers(pythonPath: string, env: Environment): Promise<string[]> {
+  const args = ["-m", "stillhouse_worker", "devices"];
+  try {
+    const { stdout } = await promisify(execFile)(pythonPath, args, { env });
+    const devices = devicesSchema.parse(JSON.parse(stdout));
+    const cuda = devices.filter((device) => device.cuda);
+    return (cuda.length > 0 ? cuda : devices).map(({ device }) => device);
+  } catch (error) {
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      `Python cannot be asked for the devices, ${(error as Error).message.trim().split("\n").at(-1)}; name one with --device`,
+      { cause: error },
+    );
+  }
+}
