@@ -100,7 +100,9 @@ function wholeNumber(raw: unknown, flag: string, otherwise: number, max: number)
 
 function serveCommand(columns: number | undefined) {
   const command = scriptCommand("serve", columns, GROUP)
-    .description("Runs the control plane as a service: gRPC and HTTP for clients, ZeroMQ for workers.")
+    .description(
+      "Runs the control plane as a service: gRPC and HTTP for clients, ZeroMQ for workers.",
+    )
     .addHelpText("after", HELP);
   const flags: [string, string][] = [
     ["--host <ip>", `Address to serve at (default: ${HOST}); any but loopback needs keys`],

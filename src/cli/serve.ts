@@ -87,7 +87,10 @@ function readyDocument(server: Server, { home }: ServeSettings): object {
   return { ready: true, grpc, workers, http, home, pid: process.pid };
 }
 
-function readyText({ address, workerAddress, httpAddress }: Server, { home }: ServeSettings): string {
+function readyText(
+  { address, workerAddress, httpAddress }: Server,
+  { home }: ServeSettings,
+): string {
   return [
     `Stillhouse serves ${home}`,
     `  gRPC     ${address}`,
