@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import {
   type ChannelCredentials,
   type ClientOptions,
@@ -36,7 +38,7 @@ export interface Channel {
  * @throws INVALID for a token that would travel in the open, or keys that are none
  */
 export function channelOf(endpoint: Endpoint): Channel {
-  const { address, token, serverName } = endpoint;
+  const { address, token, serverName = nameForAddress(address) } = endpoint;
   if (token !== undefined && endpoint.authority === undefined && !isLoopback(hostOf(address))) {
     throw invalid(
       `a token is sent over TLS alone, and ${address} is another machine; give the certificate of its authority with --ca FILE`,
@@ -53,7 +55,16 @@ export function channelOf(endpoint: Endpoint): Channel {
   };
 }
 
-function credentialsOf({ authority, certificate, key }: Endpoint): ChannelCredentials {
+/**
+ * TLS knows no IP addresses among the names that a client may ask for, so it asks for another one;
+ * the certificate is checked against the address.
+ */
+function nameForAddress(address: string): string | undefined {
+  return isIP(hostOf(address)) === 0 ? undefined : "localhost";
+}
+
+function credentialsOf(endpoint: Endpoint): ChannelCredentials {
+  const { address, authority, certificate, key, serverName = hostOf(address) } = endpoint;
   if (authority === undefined) {
     if (certificate === undefined && key === undefined) return credentials.createInsecure();
     throw invalid("a client's certificate needs --ca FILE besides, the authority of the server");
@@ -63,7 +74,9 @@ function credentialsOf({ authority, certificate, key }: Endpoint): ChannelCreden
   }
   const bytes = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
   try {
-    return credentials.createSsl(Buffer.from(authority), bytes(key), bytes(certificate));
+    return credentials.createSsl(Buffer.from(authority), bytes(key), bytes(certificate), {
+      checkServerIdentity: (_name, peer) => checkServerIdentity(serverName, peer),
+    });
   } catch (error) {
     throw invalid(`the certificates or the key cannot be used: ${(error as Error).message}`);
   }

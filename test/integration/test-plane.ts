@@ -12,6 +12,7 @@ import {
 import type { Timings } from "../../src/experiment/leases.js";
 import type { Log } from "../../src/experiment/ports.js";
 import type { Event, Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { readPartyKeys } from "../../src/security/keys/read-keys.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { TestWorker } from "./test-worker.js";
 
@@ -39,7 +40,8 @@ export class TestPlane {
     this.#test = test;
     this.home = home;
     this.plane = plane;
-    this.client = new StillhouseClient(plane.address);
+    const { address, clientKeys } = plane;
+    this.client = new StillhouseClient({ address, ...readPartyKeys(clientKeys) });
     this.warnings = warnings;
   }
 

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { credentials } from "@grpc/grpc-js";
 import { Dealer } from "zeromq";
+import { channelOf } from "../../src/api/endpoint.js";
 import {
   type Artifact,
   type ArtifactFile,
@@ -23,6 +23,9 @@ import {
   WorkerMessage,
 } from "../../src/generated/stillhouse/v1/worker.js";
 
+import { readCurveKey } from "../../src/security/keys/curve-certificate.js";
+import { readPartyKeys } from "../../src/security/keys/read-keys.js";
+
 type Control = NonNullable<ControlMessage["kind"]>;
 type ReportKind = NonNullable<TaskReport["kind"]>;
 type Value<Kind extends Control["$case"]> = Extract<Control, { $case: Kind }>["value"];
@@ -30,6 +33,19 @@ type Value<Kind extends Control["$case"]> = Extract<Control, { $case: Kind }>["v
 export interface Addresses {
   readonly zmq: string;
   readonly grpc: string;
+  /** Folder of keys of a worker; absent: it has none. */
+  readonly keys?: string;
+}
+
+function curveOptions(keys: string | undefined) {
+  if (keys === undefined) return {};
+  const read = (name: string, which: "public-key" | "secret-key") =>
+    readCurveKey(readFileSync(join(keys, name), "utf8"), which, name);
+  return {
+    curveServerKey: read("control-plane.key", "public-key"),
+    curvePublicKey: read("curve.key_secret", "public-key"),
+    curveSecretKey: read("curve.key_secret", "secret-key"),
+  };
 }
 
 /** A worker that computes nothing but speaks worker.proto; a test says what it does. */
@@ -46,7 +62,7 @@ export class TestWorker {
   constructor(addresses: Addresses, id: string) {
     this.id = id;
     this.#addresses = addresses;
-    this.#dealer = new Dealer({ routingId: id, linger: 0 });
+    this.#dealer = new Dealer({ routingId: id, linger: 0, ...curveOptions(addresses.keys) });
     this.#dealer.connect(addresses.zmq);
     void this.#receive();
   }
@@ -134,7 +150,7 @@ export class TestWorker {
       sha256: createHash("sha256").update(bytes).digest("hex"),
     }));
     const { taskId, attempt } = assign;
-    const client = new ArtifactServiceClient(this.#addresses.grpc, credentials.createInsecure());
+    const client = this.#artifactClient();
     return new Promise<Artifact>((resolve, reject) => {
       const call = client.uploadArtifact((error, response) => {
         client.close();
@@ -154,7 +170,7 @@ export class TestWorker {
     fileName: string,
     { offset = 0n, length = 0n }: { offset?: bigint; length?: bigint } = {},
   ): Promise<{ text: string; file: ArtifactFile | undefined }> {
-    const client = new ArtifactServiceClient(this.#addresses.grpc, credentials.createInsecure());
+    const client = this.#artifactClient();
     const chunks: Buffer[] = [];
     let file: ArtifactFile | undefined;
     return new Promise<{ text: string; file: ArtifactFile | undefined }>((resolve, reject) => {
@@ -196,6 +212,13 @@ export class TestWorker {
 
   close(): void {
     this.#dealer.close();
+  }
+
+  #artifactClient(): ArtifactServiceClient {
+    const { grpc, keys } = this.#addresses;
+    const endpoint = { address: grpc, ...(keys === undefined ? {} : readPartyKeys(keys)) };
+    const { address, credentials, options } = channelOf(endpoint);
+    return new ArtifactServiceClient(address, credentials, options);
   }
 
   async #receive(): Promise<void> {

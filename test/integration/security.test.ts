@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { curveKeyPair, Dealer } from "zeromq";
+import { StillhouseClient } from "../../src/api/client.js";
+import type { Endpoint } from "../../src/api/endpoint.js";
+import { openHome } from "../../src/control-plane.js";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { Hello, WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
+import { makeKeys } from "../../src/security/keys/make-keys.js";
+import { readPartyKeys, readServerKeys } from "../../src/security/keys/read-keys.js";
+import type { Role } from "../../src/security/role.js";
+import type { SecurityOptions } from "../../src/security/security.js";
+import { TokenFile } from "../../src/security/token-file.js";
+import { resolvedSpec } from "../fixtures/experiments.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { TestPlane } from "./test-plane.js";
+import { TestWorker } from "./test-worker.js";
+
+/** How long somebody who must not get in is given to get in. */
+const PATIENCE_MS = 400;
+
+function quickSpec() {
+  const spec = resolvedSpec();
+  spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
+  return spec;
+}
+
+const withKind = (kind: FailureKind, message = /./) => {
+  return (error: unknown) =>
+    error instanceof StillhouseError && error.kind === kind && message.test(error.message);
+};
+const isUnauthenticated = withKind(FailureKind.FAILURE_KIND_UNAUTHENTICATED);
+const isDenied = withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED);
+const isUnavailable = withKind(FailureKind.FAILURE_KIND_UNAVAILABLE);
+
+function helloOf(workerId: string): Uint8Array {
+  const value = Hello.fromPartial({ workerId, device: "cpu", host: "h", pid: 1 });
+  return WorkerMessage.encode({ kind: { $case: "hello", value } }).finish();
+}
+
+/** A home with keys and tokens. */
+class ProtectedHome {
+  readonly home: string;
+  readonly keys: string;
+  readonly tokens: TokenFile;
+  readonly #test: TestContext;
+
+  constructor(test: TestContext) {
+    this.#test = test;
+    this.home = temporaryFolder(test);
+    this.keys = join(this.home, "keys");
+    this.tokens = new TokenFile(join(this.home, "tokens.json"));
+  }
+
+  async makeKeys(workers = ["gpu"]): Promise<void> {
+    const { keys: folder, tokens } = this;
+    await makeKeys({ folder, hosts: [], workers, tokens, now: new Date() });
+  }
+
+  async start(options: SecurityOptions = {}): Promise<TestPlane> {
+    await this.makeKeys();
+    const security = { keys: this.keys, ...options };
+    return TestPlane.start(this.#test, { home: this.home, security });
+  }
+
+  token(role: Role): string {
+    return this.tokens.add(role, role, new Date());
+  }
+
+  /** A client as a person has it: the authority, and perhaps a token. */
+  client({ plane }: TestPlane, extra: Partial<Endpoint> = {}): StillhouseClient {
+    const { authority = "" } = readPartyKeys(join(this.keys, "client"));
+    const client = new StillhouseClient({ address: plane.address, authority, ...extra });
+    afterwards(this.#test, () => client.close());
+    return client;
+  }
+
+  worker({ plane }: TestPlane, id = "gpu"): TestWorker {
+    const keys = join(this.keys, "workers", "gpu");
+    const addresses = { zmq: plane.workerAddress, grpc: plane.address, keys };
+    const worker = new TestWorker(addresses, id);
+    afterwards(this.#test, () => worker.close());
+    return worker;
+  }
+
+  audit(): Record<string, string>[] {
+    const lines = readFileSync(join(this.home, "logs", "audit.log"), "utf8")
+      .trim()
+      .split("\n");
+    return lines.map((line) => JSON.parse(line));
+  }
+}
+
+describe("a control plane that other machines can reach", { timeout: 30_000 }, () => {
+  test("does not start without keys, nor without tokens, and says what makes them", async (t) => {
+    const there = new ProtectedHome(t);
+    const start = () => TestPlane.start(t, { home: there.home, host: "0.0.0.0" });
+    const isEnvironment = (message: RegExp) =>
+      withKind(FailureKind.FAILURE_KIND_ENVIRONMENT, message);
+    await assert.rejects(start(), isEnvironment(/0\.0\.0\.0 .*npm run keys -- --out/));
+    await there.makeKeys();
+    await assert.rejects(start(), isEnvironment(/npm run keys -- token add NAME --role admin/));
+    there.token("admin");
+    const plane = await start();
+    await assert.rejects(there.client(plane).list(1, ""), isUnauthenticated);
+  });
+
+  test("does not start with certificates of clients asked for but no keys", async (t) => {
+    const start = TestPlane.start(t, { security: { requiresClientCertificate: true } });
+    await assert.rejects(start, withKind(FailureKind.FAILURE_KIND_INVALID, /keys/));
+  });
+});
+
+describe("gRPC with keys", { timeout: 30_000 }, () => {
+  test("refuses who speaks no TLS, and who trusts another authority", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    const token = there.token("admin");
+    const plain = new StillhouseClient({ address: plane.plane.address, token });
+    afterwards(t, () => plain.close());
+    await assert.rejects(plain.list(1, ""), isUnavailable);
+    const other = new ProtectedHome(t);
+    await other.makeKeys();
+    await assert.rejects(other.client(plane, { token }).list(1, ""), isUnavailable);
+    const misnamed = there.client(plane, { token, serverName: "other.example.org" });
+    await assert.rejects(misnamed.list(1, ""), isUnavailable);
+    await there.client(plane, { token }).list(1, "");
+  });
+
+  test("wants a certificate of its authority where it is told to", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start({ requiresClientCertificate: true });
+    const token = there.token("read");
+    await assert.rejects(there.client(plane, { token }).list(1, ""), isUnavailable);
+    const stranger = new ProtectedHome(t);
+    await stranger.makeKeys();
+    const { certificate = "", key = "" } = readPartyKeys(join(stranger.keys, "client"));
+    const foreign = there.client(plane, { token, certificate, key });
+    await assert.rejects(foreign.list(1, ""), isUnavailable);
+    const own = readPartyKeys(join(there.keys, "client"));
+    await there.client(plane, { ...own, token }).list(1, "");
+    // What belongs to the control plane itself is let in as well.
+    await plane.client.list(1, "");
+  });
+
+  test("lets a token do what its role allows, from its making to its removal", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    await assert.rejects(there.client(plane).list(1, ""), isUnauthenticated);
+    const wrong = `sth_${"x".repeat(43)}`;
+    await assert.rejects(there.client(plane, { token: wrong }).list(1, ""), isUnauthenticated);
+    const reader = there.client(plane, { token: there.token("read") });
+    const submitter = there.client(plane, { token: there.token("submit") });
+    const admin = there.client(plane, { token: there.token("admin") });
+    await assert.rejects(reader.create(quickSpec(), ""), isDenied);
+    const { id, owner } = await submitter.create(quickSpec(), "");
+    assert.equal(owner, "submit", "it belongs to the token that made it");
+    assert.equal((await reader.get(id)).experiment?.id, id);
+    await assert.rejects(reader.cancel(id), isDenied);
+    assert.equal((await submitter.cancel(id)).state, State.STATE_CANCELLED);
+    await assert.rejects(submitter.delete(id), isDenied);
+    await admin.delete(id);
+    there.tokens.remove("read");
+    await assert.rejects(reader.list(1, ""), isUnauthenticated);
+    const changes = there.audit().map(({ who, what, target, from, result }) => {
+      assert.equal(from, "127.0.0.1");
+      return [who, what, target, result];
+    });
+    assert.deepEqual(changes, [
+      ["read", "CreateExperiment", "", "PERMISSION_DENIED"],
+      ["submit", "CreateExperiment", id, "ok"],
+      ["read", "CancelExperiment", "", "PERMISSION_DENIED"],
+      ["submit", "CancelExperiment", id, "ok"],
+      ["submit", "DeleteExperiment", "", "PERMISSION_DENIED"],
+      ["admin", "DeleteExperiment", id, "ok"],
+    ]);
+  });
+
+  test("refuses streams beyond their number, and gives them free when they end", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start({ limits: { streams: 1 } });
+    const { id } = await plane.client.create(quickSpec(), "");
+    const client = there.client(plane, { token: there.token("read") });
+    const first = client.watch(id, 0n);
+    await first.next();
+    const isLimited = withKind(FailureKind.FAILURE_KIND_RATE_LIMITED);
+    await assert.rejects(client.watch(id, 0n).next(), isLimited);
+    await first.return();
+    for (;;) {
+      const next = client.watch(id, 0n);
+      const isOpen = await next.next().then(
+        () => true,
+        () => false,
+      );
+      await next.return();
+      if (isOpen) break;
+      await sleep(20);
+    }
+  });
+
+  test("lets a command on the same home in, and nobody by a file of another mode", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    const opened = await openHome(there.home);
+    if (opened.kind !== "running") throw new Error("nothing runs on the home");
+    assert.equal(opened.address, plane.plane.address);
+    const files = readdirSync(opened.keys, { withFileTypes: true });
+    assert.ok(files.some(({ name }) => name === "token"));
+    for (const { name } of files) {
+      assert.equal(statSync(join(opened.keys, name)).mode & 0o777, 0o600, name);
+    }
+    await plane.stop();
+    assert.ok(!readdirSync(there.home).includes("session"));
+  });
+});
+
+describe("workers with keys", { timeout: 30_000 }, () => {
+  test("join with a key that is allowed, and compute and hand in over TLS and CURVE", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start({ requiresClientCertificate: true });
+    const worker = there.worker(plane);
+    await worker.hello();
+    await worker.next("welcome");
+    const { id } = await plane.client.create(quickSpec(), "");
+    await worker.finishNext();
+    await worker.finishNext();
+    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    const upload = there.audit().find(({ what }) => what === "UploadArtifact");
+    assert.deepEqual([upload?.who, upload?.result], ["worker-gpu", "ok"]);
+  });
+
+  test("cannot join with another key, without one, or after theirs was taken away", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    const { publicKey: curveServerKey } = readServerKeys(there.keys).curve;
+    const { publicKey, secretKey } = curveKeyPair();
+    const stranger = { curveServerKey, curvePublicKey: publicKey, curveSecretKey: secretKey };
+    for (const keys of [stranger, {}]) {
+      const dealer = new Dealer({
+        ...keys,
+        routingId: "stranger",
+        linger: 0,
+        receiveTimeout: PATIENCE_MS,
+      });
+      afterwards(t, () => dealer.close());
+      dealer.connect(plane.plane.workerAddress);
+      void dealer.send(helloOf("stranger")).catch(() => undefined);
+      await assert.rejects(dealer.receive(), /timed out/, "no welcome comes");
+    }
+    assert.match(plane.warnings.join("\n"), /127\.0\.0\.1 was refused: its CURVE key/);
+    rmSync(join(there.keys, "server", "workers", "gpu.key"));
+    const removed = there.worker(plane);
+    void removed.hello();
+    const welcome = removed.next("welcome").then(() => "welcome");
+    assert.equal(await Promise.race([welcome, sleep(PATIENCE_MS, "silence")]), "silence");
+  });
+});
+
+describe("secrets", { timeout: 30_000 }, () => {
+  test("are in no log and in no answer", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    const token = there.token("submit");
+    const client = there.client(plane, { token });
+    const { id } = await client.create(quickSpec(), "");
+    await assert.rejects(client.delete(id), isDenied);
+    await assert.rejects(
+      there.client(plane, { token: `${token}x` }).list(1, ""),
+      isUnauthenticated,
+    );
+    const secrets = [token, readPartyKeys(join(plane.plane.clientKeys)).token ?? ""];
+    secrets.push(readServerKeys(there.keys).curve.secretKey);
+    const logs = readdirSync(join(there.home, "logs")).map((name) =>
+      readFileSync(join(there.home, "logs", name), "utf8"),
+    );
+    const shown = [...logs, ...plane.warnings, readFileSync(there.tokens.path, "utf8")].join("\n");
+    assert.match(shown, /PERMISSION_DENIED/);
+    for (const secret of secrets) assert.ok(secret !== "" && !shown.includes(secret.slice(4)));
+  });
+});
