@@ -49,6 +49,8 @@ interface Surroundings {
   /** Folder that relative paths start from. */
   readonly userFolder: string;
   readonly dataDir: string | undefined;
+  /** Bearer token for a server. */
+  readonly token: string | undefined;
   /** Whether a defect is shown with its place in the code. */
   readonly showsTraces: boolean;
 }
@@ -142,6 +144,7 @@ function surroundingsOf(command: string): Surroundings {
     home: folder(env.STILLHOUSE_HOME) ?? join(PROJECT, ".stillhouse"),
     userFolder,
     dataDir: folder(env.STILLHOUSE_DATA_DIR),
+    token: env.STILLHOUSE_TOKEN || undefined,
     showsTraces: Boolean(env.STILLHOUSE_DEBUG),
   };
 }
@@ -173,7 +176,8 @@ async function openControlPlane(
     home,
     lock: opened.lock,
     pythonPath,
-    env: process.env,
+    // A token for other servers is no business of the workers.
+    env: { ...process.env, STILLHOUSE_TOKEN: undefined },
     numWorkers: NUM_WORKERS,
     log: logOf(logFile(home), showsTraces, note),
     adopt,

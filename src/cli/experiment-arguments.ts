@@ -9,6 +9,7 @@ import { SETTINGS } from "../spec/settings.js";
 import { type Assignments, parseValue } from "../spec/values.js";
 import { attributeOf, type Options, parseArguments } from "./command-line.js";
 import { experimentCommand } from "./experiment-command.js";
+import { type NamedServer, serverOf } from "./server-flags.js";
 
 /** What a person asks for. */
 export type ExperimentRequest =
@@ -20,22 +21,27 @@ export type ExperimentRequest =
       readonly isDryRun: boolean;
       /** Whether no result of an earlier experiment is taken. */
       readonly isFresh: boolean;
-      readonly server: string | undefined;
+      readonly server: NamedServer | undefined;
     }
-  | { readonly kind: "resume"; readonly experimentId: string; readonly server: string | undefined };
+  | {
+      readonly kind: "resume";
+      readonly experimentId: string;
+      readonly server: NamedServer | undefined;
+    };
 
 export interface ArgumentSurroundings {
   /** Folder that relative paths start from. */
   readonly userFolder: string;
   /** Data folder where neither a flag nor the file names one. */
   readonly dataDir: string | undefined;
+  /** Bearer token for a server where no flag names one. */
+  readonly token?: string | undefined;
   /** Width of the help. */
   readonly columns: number | undefined;
 }
 
 const EPOCHS = "outer.epochs";
 const STEPS = "outer.steps";
-const SERVER = /^(\[[\da-f:]+\]|[^\s:/]+):\d{1,5}$/i;
 
 /**
  * Reads the arguments of `experiment`, and the config file that they name.
@@ -49,7 +55,7 @@ export function parseExperimentArguments(
   const parsed = parseArguments(experimentCommand(surroundings.columns), argv);
   if (parsed.kind === "help") return parsed;
   const { options } = parsed;
-  const server = serverOf(options);
+  const server = serverOf(options, surroundings);
   const flags = flagAssignments(options, surroundings.userFolder);
   const experimentId = textOption(options, "resume");
   if (experimentId !== undefined) {
@@ -72,13 +78,6 @@ export function givenAssignments(
 ): Assignments {
   const file = fileAssignments(textOption(options, "config"), userFolder);
   return mergedLayers(flagAssignments(options, userFolder), file);
-}
-
-/** The server that the flags name. */
-export function serverOf(options: Options): string | undefined {
-  const server = textOption(options, "server");
-  if (server === undefined || SERVER.test(server)) return server;
-  throw invalid("", `--server must be HOST:PORT, got ${JSON.stringify(server)}`);
 }
 
 function textOption(options: Options, name: string): string | undefined {

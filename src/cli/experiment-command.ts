@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { SETTINGS_BY_GROUP } from "../spec/settings.js";
 import { scriptCommand } from "./command-line.js";
+import { SERVER_FLAGS } from "./server-flags.js";
 import { flagUsage, settingHelp } from "./setting-help.js";
 
 const CONTROLS = "Run:";
@@ -51,12 +52,12 @@ export function addSettings(command: Command, except: readonly string[] = []): v
 }
 
 function addControls(command: Command): void {
-  const controls: [string, string][] = [
+  const controls: (readonly [string, string])[] = [
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
     ["--resume <id>", "Go on with an experiment that was stopped or failed"],
     ["--fresh", "Compute everything anew, also what an earlier experiment has"],
-    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
+    ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];
   for (const [flags, help] of controls) {

@@ -20,6 +20,8 @@ export interface ExperimentSurroundings {
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
   readonly dataDir: string | undefined;
+  /** Bearer token for a server where the arguments name none. */
+  readonly token?: string | undefined;
   /** Whether a defect is shown with its place in the code. */
   readonly showsTraces: boolean;
 }
@@ -218,7 +220,7 @@ class ExperimentRun {
   }
 
   #resumeCommand(id: string): string {
-    const server = this.#request.server === undefined ? "" : ` --server ${this.#request.server}`;
+    const server = this.#request.server === undefined ? "" : ` ${this.#request.server.flags}`;
     return `npm run experiment -- --resume ${id}${server}`;
   }
 }

@@ -3,6 +3,7 @@ import { ExperimentOutput } from "./experiment-output.js";
 import { type Member, type Outcome, resolveGroup, runGroup } from "./group-run.js";
 import { aborted, type Interruption } from "./interruption.js";
 import { type OpenHome, openConnection } from "./open-connection.js";
+import type { NamedServer } from "./server-flags.js";
 import type { Terminal } from "./terminal.js";
 
 /** What a command that runs a group of experiments needs of the world. */
@@ -14,6 +15,8 @@ export interface GroupSurroundings {
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
   readonly dataDir: string | undefined;
+  /** Bearer token for a server where the arguments name none. */
+  readonly token: string | undefined;
   /** Whether a defect is shown with its place in the code. */
   readonly showsTraces: boolean;
 }
@@ -22,7 +25,7 @@ export interface GroupSurroundings {
 export interface GroupFlags {
   readonly isDryRun: boolean;
   readonly isFresh: boolean;
-  readonly server: string | undefined;
+  readonly server: NamedServer | undefined;
   readonly maxParallel?: number | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { Connection, type HomeControlPlane } from "./connection.js";
+import type { NamedServer } from "./server-flags.js";
 
 /**
  * Starts the control plane of the home, or joins the one that runs.
@@ -18,12 +19,12 @@ export type OpenHome = (
  * @param note shows a sentence to the person who waits.
  */
 export function openConnection(
-  server: string | undefined,
+  server: NamedServer | undefined,
   openHome: OpenHome,
   adopt: readonly string[],
   note: (sentence: string) => void,
 ): Promise<Connection> {
-  if (server !== undefined) return Promise.resolve(Connection.toServer(server));
+  if (server !== undefined) return Promise.resolve(Connection.toServer(server.endpoint));
   let hasJoined = false;
   return Connection.toHome(async (ids) => {
     const controlPlane = await openHome(ids, note);

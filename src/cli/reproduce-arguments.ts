@@ -3,8 +3,9 @@ import { invalid } from "../spec/invalid.js";
 import type { Assignments } from "../spec/values.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../study/tables.js";
 import { parseArguments, scriptCommand } from "./command-line.js";
-import { type ArgumentSurroundings, givenAssignments, serverOf } from "./experiment-arguments.js";
+import { type ArgumentSurroundings, givenAssignments } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
+import { type NamedServer, SERVER_FLAGS, serverOf } from "./server-flags.js";
 
 /** What a person asks for. */
 export type ReproduceRequest =
@@ -21,7 +22,7 @@ export type ReproduceRequest =
       readonly reportFolder: string | undefined;
       readonly isDryRun: boolean;
       readonly isFresh: boolean;
-      readonly server: string | undefined;
+      readonly server: NamedServer | undefined;
     };
 
 const CONTROLS = "Run:";
@@ -75,7 +76,7 @@ export function parseReproduceArguments(
     reportFolder: typeof options.report === "string" ? options.report : undefined,
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
-    server: serverOf(options),
+    server: serverOf(options, surroundings),
   };
 }
 
@@ -89,13 +90,13 @@ function reproduceCommand(columns: number | undefined) {
     )
     .addHelpText("after", HELP);
   addSettings(command, [...VARIED_PATHS, "seed", "name"]);
-  const controls: [string, string][] = [
+  const controls: (readonly [string, string])[] = [
     ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
     ["--report <folder>", "Where report.md goes (default: a folder of the home)"],
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "List the experiments, and stop"],
     ["--fresh", "Compute everything anew, also what is there"],
-    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
+    ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];
   for (const [flags, help] of controls) {

@@ -6,14 +6,10 @@ import type { Setting } from "../spec/setting.js";
 import { SETTINGS } from "../spec/settings.js";
 import { type Assignments, parseValue } from "../spec/values.js";
 import { attributeOf, type Options, parseArguments, scriptCommand } from "./command-line.js";
-import {
-  type ArgumentSurroundings,
-  draftOf,
-  givenAssignments,
-  serverOf,
-} from "./experiment-arguments.js";
+import { type ArgumentSurroundings, draftOf, givenAssignments } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
 import type { GroupFlags } from "./group-command.js";
+import { SERVER_FLAGS, serverOf } from "./server-flags.js";
 
 /** One experiment of a sweep. */
 export interface Cell {
@@ -34,6 +30,7 @@ export type SweepRequest =
 
 /** More than this is a slip of the keyboard. */
 const MAX_CELLS = 10_000;
+
 const CONTROLS = "Run:";
 /** Texts may have commas of their own, and a list of baselines is one value. */
 const NO_AXES = ["data-dir", "name", "baselines"];
@@ -73,7 +70,7 @@ export function parseSweepArguments(
     maxParallel: maxParallelOf(options.maxParallel),
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
-    server: serverOf(options),
+    server: serverOf(options, surroundings),
   };
 }
 
@@ -130,12 +127,12 @@ function sweepCommand(columns: number | undefined) {
     .description("Runs an experiment for every combination of the values that flags list.")
     .addHelpText("after", HELP);
   addSettings(command);
-  const controls: [string, string][] = [
+  const controls: (readonly [string, string])[] = [
     ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "List the experiments, and stop"],
     ["--fresh", "Compute everything anew, also what is there"],
-    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
+    ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];
   for (const [flags, help] of controls) {

@@ -229,7 +229,9 @@ describe("paths", () => {
 describe("the request", () => {
   it("is a dry run, one for a server, or one to resume", () => {
     const dry = parse(["--dry-run", "--server", "localhost:7000"]);
-    assert.ok(dry.kind === "new" && dry.isDryRun && dry.server === "localhost:7000");
+    assert.ok(
+      dry.kind === "new" && dry.isDryRun && dry.server?.endpoint.address === "localhost:7000",
+    );
     assert.deepEqual(parse(["--resume", "x1", "--json"]), {
       kind: "resume",
       experimentId: "x1",
