@@ -35,7 +35,7 @@ const withKind = (kind: FailureKind, message = /./) => {
 };
 const isUnauthenticated = withKind(FailureKind.FAILURE_KIND_UNAUTHENTICATED);
 const isDenied = withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED);
-const isUnavailable = withKind(FailureKind.FAILURE_KIND_UNAVAILABLE);
+const isUnavailable = (message: RegExp) => withKind(FailureKind.FAILURE_KIND_UNAVAILABLE, message);
 
 function helloOf(workerId: string): Uint8Array {
   const value = Hello.fromPartial({ workerId, device: "cpu", host: "h", pid: 1 });
@@ -122,12 +122,13 @@ describe("gRPC with keys", { timeout: 30_000 }, () => {
     const token = there.token("admin");
     const plain = new StillhouseClient({ address: plane.plane.address, token });
     afterwards(t, () => plain.close());
-    await assert.rejects(plain.list(1, ""), isUnavailable);
+    await assert.rejects(plain.list(1, ""), isUnavailable(/if it speaks TLS, give --ca/));
     const other = new ProtectedHome(t);
     await other.makeKeys();
-    await assert.rejects(other.client(plane, { token }).list(1, ""), isUnavailable);
+    const untrusted = other.client(plane, { token });
+    await assert.rejects(untrusted.list(1, ""), isUnavailable(/another authority/));
     const misnamed = there.client(plane, { token, serverName: "other.example.org" });
-    await assert.rejects(misnamed.list(1, ""), isUnavailable);
+    await assert.rejects(misnamed.list(1, ""), isUnavailable(/--hosts/));
     await there.client(plane, { token }).list(1, "");
   });
 
@@ -135,12 +136,13 @@ describe("gRPC with keys", { timeout: 30_000 }, () => {
     const there = new ProtectedHome(t);
     const plane = await there.start({ requiresClientCertificate: true });
     const token = there.token("read");
-    await assert.rejects(there.client(plane, { token }).list(1, ""), isUnavailable);
+    const without = there.client(plane, { token });
+    await assert.rejects(without.list(1, ""), isUnavailable(/--cert and --key/));
     const stranger = new ProtectedHome(t);
     await stranger.makeKeys();
     const { certificate = "", key = "" } = readPartyKeys(join(stranger.keys, "client"));
     const foreign = there.client(plane, { token, certificate, key });
-    await assert.rejects(foreign.list(1, ""), isUnavailable);
+    await assert.rejects(foreign.list(1, ""), isUnavailable(/./));
     const own = readPartyKeys(join(there.keys, "client"));
     await there.client(plane, { ...own, token }).list(1, "");
     // What belongs to the control plane itself is let in as well.

@@ -37,12 +37,32 @@ export function kindOf({
   return kind?.replace("FAILURE_KIND_", "") ?? status[code ?? status.UNKNOWN] ?? String(code);
 }
 
+/** What OpenSSL and Node say of a connection that was made and given up again, and what it means. */
+const HINTS: readonly (readonly [says: RegExp, hint: string])[] = [
+  [
+    /self-signed|unable to (verify|get)/i,
+    " that --ca trusts: its certificate is of another authority",
+  ],
+  [/altnames/, " by that name: its certificate is for others; npm run keys -- --hosts adds one"],
+  [/has expired/, " with a valid certificate: it has expired; npm run keys makes a new one"],
+  [
+    /certificate required|unknown ca|bad certificate/,
+    " to this certificate: it wants one of its own authority with --cert and --key",
+  ],
+  [/wrong version number/, " over TLS; leave --ca out, or start it with keys"],
+  [/: Failed to connect/, " in the open; if it speaks TLS, give --ca FILE"],
+];
+
+function hintOf(details: string): string {
+  return HINTS.find(([says]) => says.test(details))?.[1] ?? "";
+}
+
 /** The error of a gRPC call as the failure that the server had, or as what the transport met. */
 export function errorOf(error: ServiceError, address: string): StillhouseError {
   const bytes = error.metadata?.get(FAILURE_KEY)[0];
   if (bytes instanceof Buffer) return fromFailure(Failure.decode(bytes));
   if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
-    const message = `no control plane answers at ${address}`;
+    const message = `no control plane answers at ${address}${hintOf(error.details)}`;
     return new StillhouseError(FailureKind.FAILURE_KIND_UNAVAILABLE, message, { cause: error });
   }
   if (error.code === status.CANCELLED) {
