@@ -1,6 +1,13 @@
-import { createReadStream, existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
 import { mkdtemp, open, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { ArtifactStore, ArtifactUpload } from "../experiment/ports.js";
@@ -13,6 +20,8 @@ const UPLOAD_PREFIX = ".upload-";
 /** A plain name: no folder, no hidden file. */
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const MAX_FILES = 64;
+/** Attention labels of every token are the largest that there are, some GB for many samples. */
+const MAX_ARTIFACT_GIB = 64n;
 const READ_CHUNK_BYTES = 256 * 1024;
 
 /** `HOME/artifacts/ARTIFACT_ID/`: what experiments hand in. A folder is there as a whole or not. */
@@ -45,7 +54,7 @@ export class ArtifactFolder implements ArtifactStore {
   read(artifactId: string, fileName: string, offset = 0, length?: number): Readable {
     checkName(fileName, "file_name");
     const path = join(this.pathOf(artifactId), fileName);
-    if (statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    if (this.#isOwnFile(path)) {
       if (length === 0) return Readable.from([]);
       // The last byte counts in.
       const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length - 1;
@@ -56,6 +65,12 @@ export class ArtifactFolder implements ArtifactStore {
       `artifact ${artifactId} has no file ${JSON.stringify(fileName)}`,
       { field: "file_name" },
     );
+  }
+
+  /** A link, of the file or on the way to it, could lead anywhere. */
+  #isOwnFile(path: string): boolean {
+    if (!lstatSync(path, { throwIfNoEntry: false })?.isFile()) return false;
+    return realpathSync(path) === join(realpathSync(this.#root), relative(this.#root, path));
   }
 
   remove(artifactId: string): void {
@@ -84,6 +99,13 @@ export class ArtifactFolder implements ArtifactStore {
 function checkFiles(files: readonly ArtifactFile[]): void {
   if (files.length === 0 || files.length > MAX_FILES) {
     throw invalid(`an artifact has 1 to ${MAX_FILES} files, got ${files.length}`, "files");
+  }
+  const bytes = files.reduce((sum, { size }) => sum + size, 0n);
+  if (bytes > MAX_ARTIFACT_GIB << 30n) {
+    throw invalid(
+      `an artifact has at most ${MAX_ARTIFACT_GIB} GiB, got ${bytes} bytes`,
+      "files.size",
+    );
   }
   const names = new Set<string>();
   for (const { name } of files) {

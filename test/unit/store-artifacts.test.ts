@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
@@ -130,6 +138,67 @@ describe("the artifact folder", () => {
   });
 });
 
+describe("a path from outside", () => {
+  const OUTSIDE = [
+    "..",
+    "../secret",
+    "../../etc/passwd",
+    "/etc/passwd",
+    "a/../../secret",
+    "a/b",
+    "a\\b",
+    ".hidden",
+    "%2e%2e",
+    "secret\0.txt",
+    "secret\n",
+    "",
+    "x".repeat(129),
+    "ü",
+  ];
+
+  it("never leaves the artifact folder, whether it names an artifact or a file", async (test) => {
+    const root = join(temporaryFolder(test), "artifacts");
+    mkdirSync(root);
+    writeFileSync(join(root, "..", "secret"), "secret");
+    const artifacts = new ArtifactFolder(root);
+    await put(artifacts, "ex1", { a: "text" });
+    for (const name of OUTSIDE) {
+      assert.throws(() => artifacts.read("ex1", name), isInvalid(/file_name/), name);
+      assert.throws(() => artifacts.read(name, "a"), isInvalid(/artifact_id/), name);
+      assert.throws(() => artifacts.remove(name), isInvalid(/artifact_id/), name);
+      const files = [fileOf(name, Buffer.alloc(0))];
+      await assert.rejects(artifacts.begin(files), isInvalid(/files\.name/), name);
+    }
+    assert.deepEqual(readdirSync(root), ["ex1"]);
+  });
+
+  it("does not leave it by a link either", async (test) => {
+    const folder = temporaryFolder(test);
+    const root = join(folder, "artifacts");
+    mkdirSync(join(folder, "elsewhere"));
+    mkdirSync(root);
+    writeFileSync(join(folder, "elsewhere", "secret"), "secret");
+    const artifacts = new ArtifactFolder(root);
+    await put(artifacts, "ex1", { a: "text" });
+    symlinkSync(join(folder, "elsewhere", "secret"), join(root, "ex1", "link"));
+    symlinkSync(join(folder, "elsewhere"), join(root, "ex2"));
+    const isMissing = (error: unknown) =>
+      error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_NOT_FOUND;
+    assert.throws(() => artifacts.read("ex1", "link"), isMissing);
+    assert.throws(() => artifacts.read("ex2", "secret"), isMissing);
+    // A home that is itself behind a link is no way out.
+    symlinkSync(root, join(folder, "linked"));
+    const chunks = await new ArtifactFolder(join(folder, "linked")).read("ex1", "a").toArray();
+    assert.equal(Buffer.concat(chunks).toString(), "text");
+  });
+
+  it("brings no more bytes than an artifact can have", async (test) => {
+    const artifacts = new ArtifactFolder(temporaryFolder(test));
+    const file = { ...fileOf("a", Buffer.alloc(0)), size: 65n << 30n };
+    await assert.rejects(artifacts.begin([file]), isInvalid(/at most 64 GiB/));
+  });
+});
+
 describe("a home", () => {
   it("keeps checkpoints until their task is done", (test) => {
     const { work } = makeHome(join(temporaryFolder(test), "deep", "home"));
@@ -150,6 +219,16 @@ describe("a home", () => {
     for (let index = 0; index < 60; index++) writeFileSync(join(paths.logs, `${index}.log`), "");
     pruneLogs(paths);
     assert.equal(readdirSync(paths.logs).length, 50);
+  });
+
+  it("keeps its audit log, however old it is", (test) => {
+    const paths = makeHome(temporaryFolder(test));
+    writeFileSync(paths.audit, "{}");
+    utimesSync(paths.audit, 1, 1);
+    for (let i = 0; i < 51; i++) writeFileSync(join(paths.logs, `worker-${i}.log`), "");
+    pruneLogs(paths);
+    assert.equal(readdirSync(paths.logs).length, 51);
+    assert.ok(existsSync(paths.audit));
   });
 
   it("whose folder cannot be made is refused by its path", (test) => {
