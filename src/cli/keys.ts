@@ -127,6 +127,7 @@ function shownKeys(
     `Keys and certificates are in ${folder}, readable by you alone:`,
     ...aligned(rows).map((line) => `  ${line}`),
     `The server's certificate is for ${hosts.join(", ")}; all are valid until ${expires.toISOString().slice(0, 10)}.`,
+    "A control plane that runs takes its new certificate at its next start.",
     "Next: npm run keys -- token add NAME --role admin",
     "",
   ].join("\n");

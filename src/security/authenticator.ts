@@ -45,7 +45,9 @@ export class Authenticator {
   identify(authorization: string | undefined): Identity {
     if (this.isOpen) return UNNAMED;
     if (!authorization) {
-      throw unauthenticated("a bearer token is needed; give --token-file FILE or STILLHOUSE_TOKEN");
+      throw unauthenticated(
+        "a bearer token is needed; give --token-file FILE or STILLHOUSE_TOKEN, and a worker --keys FOLDER",
+      );
     }
     const token = SCHEME.exec(authorization)?.[1] ?? "";
     if (!isToken(token)) throw unauthenticated("that is no bearer token of Stillhouse");

@@ -62,7 +62,7 @@ export function openSecurity(
   if (folder !== undefined && !existsSync(folder)) throw missingKeys(host, folder, isLocal);
   if (requiresClientCertificate && folder === undefined) throw certificateWithoutKeys();
   const keys = folder === undefined ? undefined : readServerKeys(folder);
-  if (keys) checkCertificate(keys, log);
+  if (keys) checkKeys(keys, log);
   // With tokens of workers alone nobody could ask for anything.
   if (!isLocal && tokens.read().every(({ role }) => role === "worker")) throw missingTokens(host);
   const authenticator = new Authenticator(tokens, !isLocal);
@@ -76,7 +76,8 @@ export function openSecurity(
   };
 }
 
-function checkCertificate({ tls }: ServerKeys, log: Log): void {
+function checkKeys({ tls, exposed }: ServerKeys, log: Log): void {
+  for (const path of exposed) log.warn(`${path} can be read by others; chmod 600 ends that`);
   const { validTo } = new X509Certificate(tls.certificate);
   const daysLeft = (new Date(validTo).getTime() - Date.now()) / DAY_MS;
   if (daysLeft < 0) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -107,6 +107,15 @@ describe("a control plane that other machines can reach", { timeout: 30_000 }, (
     there.token("admin");
     const plane = await start();
     await assert.rejects(there.client(plane).list(1, ""), isUnauthenticated);
+  });
+
+  test("tells of keys that others can read", async (t) => {
+    const there = new ProtectedHome(t);
+    await there.makeKeys();
+    chmodSync(join(there.keys, "server", "tls.key"), 0o640);
+    const security = { keys: there.keys };
+    const { warnings } = await TestPlane.start(t, { home: there.home, security });
+    assert.match(warnings.join("\n"), /server\/tls\.key can be read by others; chmod 600/);
   });
 
   test("does not start with certificates of clients asked for but no keys", async (t) => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -38,7 +38,7 @@ export interface Addresses {
 }
 
 function curveOptions(keys: string | undefined) {
-  if (keys === undefined) return {};
+  if (keys === undefined || !existsSync(join(keys, "curve.key_secret"))) return {};
   const read = (name: string, which: "public-key" | "secret-key") =>
     readCurveKey(readFileSync(join(keys, name), "utf8"), which, name);
   return {
@@ -236,7 +236,11 @@ export class TestWorker {
 /** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … --device …`. */
 async function serve(argv: string[]): Promise<void> {
   const option = (name: string) => argv[argv.indexOf(name) + 1] ?? "";
-  const addresses = { zmq: option("--connect"), grpc: option("--grpc") };
+  const addresses = {
+    zmq: option("--connect"),
+    grpc: option("--grpc"),
+    keys: option("--keys"),
+  };
   // 1 when the control plane was killed before this line.
   const parent = process.ppid === 1 ? 0 : process.ppid;
   const ending = new AbortController();

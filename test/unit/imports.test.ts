@@ -94,6 +94,8 @@ const TYPESCRIPT: Rules = {
   noCode: [
     { code: /\bprocess\s*\.\s*env\b/, exceptIn: ["main"] },
     { code: /\bprocess\s*\.\s*exit\b/, exceptIn: ["main"] },
+    // Nothing that comes from outside is run.
+    { code: /(?<![.\w$])eval\s*\(|\bnew Function\b|["']node:vm["']/, exceptIn: [] },
   ],
 };
 
@@ -125,6 +127,10 @@ const PYTHON: Rules = {
     {
       code: /\bos\s*\.\s*(environ|getenv)\b|\bfrom os import\b/,
       exceptIn: ["datasets", "tasks", "transport", "hub_access", "__main__"],
+    },
+    {
+      code: /(?<![.\w])(eval|exec)\s*\(|\ballow_pickle\b|\btrust_remote_code\b/,
+      exceptIn: [],
     },
     // With weights_only, torch reads tensors and runs nothing.
     {
@@ -255,6 +261,7 @@ describe("the reader of imports catches a planted violation", () => {
     ["an import for its effect counts", "spec/x", 'import "libsql";'],
     ["only main reads the environment", "cli/x", "const home = process.env.HOME;"],
     ["only main exits", "store/x", "process.exit(1);"],
+    ["nothing is evaluated", "cli/x", "const run = new Function(text);"],
   ];
   for (const [rule, path, text] of planted) {
     test(`TypeScript: ${rule}`, () => {
@@ -275,6 +282,8 @@ describe("the reader of imports catches a planted violation", () => {
     ["an absolute import counts", "tasks/x", "from stillhouse_worker import convert"],
     ["an import within a function counts", "tasks/x", "def f():\n    import zmq.asyncio"],
     ["nothing is unpickled", "tasks/x", "import pickle"],
+    ["nothing is evaluated", "tasks/x", "value = eval(text)"],
+    ["no model brings code along", "learners/x", "open(path, trust_remote_code=True)"],
     ["nor by torch", "tasks/x", "torch.load(path, map_location='cpu')"],
   ];
   for (const [rule, path, text] of plantedPython) {

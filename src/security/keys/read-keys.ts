@@ -1,8 +1,11 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { publicKeysIn, readCurveKey } from "./curve-certificate.js";
 import { KEY_FILES, PARTIES } from "./key-files.js";
 import { readSecret, readSecretIfThere } from "./secret-file.js";
+
+/** Any right of group and others. */
+const OTHERS = 0o077;
 
 /** Texts in PEM. */
 export interface ServerTls {
@@ -13,10 +16,12 @@ export interface ServerTls {
 
 /** What the control plane has in its folder of keys. */
 export interface ServerKeys {
+  /** Files with secrets that others than their owner can read. */
+  readonly exposed: readonly string[];
   readonly tls: ServerTls;
   /** Own CURVE keys, in Z85. */
   readonly curve: { readonly publicKey: string; readonly secretKey: string };
-  /** Whether a worker has this public CURVE key; reads the folder, so that changes count at once. */
+  /** Whether a worker has this public CURVE key; reads the folder anew. */
   isWorker(publicKey: string): boolean;
 }
 
@@ -31,6 +36,7 @@ export function readServerKeys(folder: string): ServerKeys {
   const at = (name: string) => join(own, name);
   const curve = readSecret(at(KEY_FILES.curve));
   return {
+    exposed: [at(KEY_FILES.key), at(KEY_FILES.curve)].filter(isExposed),
     tls: {
       authority: readSecret(at(KEY_FILES.authority)),
       certificate: readSecret(at(KEY_FILES.certificate)),
@@ -42,6 +48,10 @@ export function readServerKeys(folder: string): ServerKeys {
     },
     isWorker: (publicKey) => publicKeysIn(at(KEY_FILES.workers)).has(publicKey),
   };
+}
+
+function isExposed(path: string): boolean {
+  return (statSync(path).mode & OTHERS) !== 0;
 }
 
 /** What a client or a worker has in its folder of keys; what it lacks is undefined. */

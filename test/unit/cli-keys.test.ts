@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { runKeys } from "../../src/cli/keys.js";
+import { terminalOf } from "../../src/cli/terminal.js";
+import { AuditLog } from "../../src/security/audit-log.js";
+import { TokenFile } from "../../src/security/token-file.js";
+import { makeHome } from "../../src/store/home.js";
+import { RecordedOutput } from "../fixtures/recorded-output.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
+
+function place(test: TestContext) {
+  const paths = makeHome(temporaryFolder(test));
+  const tokens = new TokenFile(paths.tokens);
+  const keys = async (...argv: string[]) => {
+    const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
+    const exitCode = await runKeys(argv, {
+      terminal: terminalOf(stdout, stderr, {}),
+      home: paths.home,
+      userFolder: paths.home,
+      tokens,
+      audit: new AuditLog(paths.audit, { error: assert.fail }),
+      account: "me",
+    });
+    return { exitCode, stdout: stdout.text, stderr: stderr.text };
+  };
+  const audit = () => readFileSync(paths.audit, "utf8");
+  return { keys, paths, tokens, audit };
+}
+
+test("a token is the only thing on stdout, so that it can go into a file", async (t) => {
+  const { keys, audit, tokens } = place(t);
+  const { exitCode, stdout, stderr } = await keys("token", "add", "anna", "--role", "submit");
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /^sth_[\w-]{43}\n$/);
+  assert.match(stderr, /token of anna, with the role submit\. It is not shown again/);
+  assert.ok(!audit().includes(stdout.trim()));
+  const { time, ...line } = JSON.parse(audit());
+  assert.ok(time !== "");
+  assert.deepEqual(line, {
+    who: "me",
+    role: "",
+    what: "token add",
+    target: "anna",
+    from: "shell",
+    result: "ok",
+  });
+  const { stdout: list } = await keys("token", "ls");
+  assert.match(list, /^name +role +created\nanna +submit +\d{4}-\d\d-\d\d\n$/);
+  assert.equal((await keys("token", "rm", "anna")).exitCode, 0);
+  assert.deepEqual(tokens.read(), []);
+  assert.equal((await keys("token", "ls")).stdout, "There are no tokens.\n");
+});
+
+test("the folder is in the home unless another is named, relative to where the user is", async (t) => {
+  const { keys, paths } = place(t);
+  const { stdout } = await keys("--hosts", "plane.example.org", "--workers", "a,b");
+  assert.match(stdout, /workers\/b +for the worker b/);
+  assert.match(stdout, /plane\.example\.org/);
+  assert.ok(existsSync(join(paths.keys, "workers", "a", "token")));
+  const { stdout: json } = await keys("--out", "other", "--json");
+  assert.equal(JSON.parse(json).folder, join(paths.home, "other"));
+  assert.ok(existsSync(join(paths.home, "other", "server", "tls.crt")));
+});
+
+test("mistakes are told in a sentence, with exit code 2 for wrong usage", async (t) => {
+  const { keys } = place(t);
+  const mistakes: [argv: string[], exitCode: number, message: RegExp][] = [
+    [["token"], 2, /token takes add, ls or rm/],
+    [["token", "add", "anna"], 2, /--role/],
+    [["token", "add", "--role", "read"], 2, /name/],
+    [["token", "add", "anna", "--role", "king"], 2, /read, submit, admin, worker/],
+    [["token", "add", "local", "--role", "read"], 2, /choose another/],
+    [["token", "rm", "nobody"], 1, /there is no token named "nobody"/],
+    [["--hosts", "a b"], 2, /--hosts .*"a b"/],
+    [["--workers", "../x"], 2, /--workers .*"\.\.\/x"/],
+    [["--nonsense"], 2, /unknown option/],
+  ];
+  for (const [argv, exitCode, message] of mistakes) {
+    const ended = await keys(...argv);
+    assert.deepEqual([ended.exitCode, ended.stdout], [exitCode, ""], argv.join(" "));
+    assert.match(ended.stderr, message);
+    assert.doesNotMatch(ended.stderr, /\n\s+at /);
+  }
+});
