@@ -44,16 +44,20 @@ export class GuardedCall {
     if (access.role === "anyone") {
       await limits.countCall(from);
       this.#identity = UNKNOWN;
+      if (isStream) this.#openStream(from);
     } else {
       this.#identity = await this.#identify(authorization);
       requireAccess(this.#identity, method);
-    }
-    if (isStream && this.#identity.authentication === "token") {
-      this.#closeStream = limits.openStream(this.#identity.name);
-      // The caller may have gone while it was let in.
-      if (this.#hasEnded) this.#closeStream();
+      const { authentication, name } = this.#identity;
+      if (isStream && authentication === "token") this.#openStream(name);
     }
     return this.#identity;
+  }
+
+  #openStream(name: string): void {
+    this.#closeStream = this.#security.limits.openStream(name);
+    // The caller may have gone while it was let in.
+    if (this.#hasEnded) this.#closeStream();
   }
 
   /** Notes what a message of the call is about, for the audit log. */

@@ -3,9 +3,10 @@ import { chmodSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Client, status } from "@grpc/grpc-js";
 import { curveKeyPair, Dealer } from "zeromq";
 import { StillhouseClient } from "../../src/api/client.js";
-import type { Endpoint } from "../../src/api/endpoint.js";
+import { channelOf, type Endpoint } from "../../src/api/endpoint.js";
 import { openHome } from "../../src/control-plane.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -210,6 +211,31 @@ describe("gRPC with keys", { timeout: 30_000 }, () => {
       await next.return();
       if (isOpen) break;
       await sleep(20);
+    }
+  });
+
+  test("tells whether it serves to everyone, and what it offers only to who has a token", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    const { authority = "" } = readPartyKeys(join(there.keys, "client"));
+    const { address, credentials, options } = channelOf({
+      address: plane.plane.address,
+      authority,
+    });
+    const client = new Client(address, credentials, options);
+    afterwards(t, () => client.close());
+    const call = (path: string) =>
+      new Promise<Buffer>((resolve, reject) => {
+        const same = (bytes: Buffer) => bytes;
+        client.makeUnaryRequest(path, same, same, Buffer.alloc(0), (error, answer) =>
+          error ? reject(error) : resolve(answer ?? Buffer.alloc(0)),
+        );
+      });
+    const serving = Buffer.from([0x08, 0x01]);
+    assert.deepEqual(await call("/grpc.health.v1.Health/Check"), serving);
+    for (const version of ["v1", "v1alpha"]) {
+      const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+      await assert.rejects(call(path), { code: status.UNAUTHENTICATED });
     }
   });
 

@@ -15,7 +15,13 @@ const BOTH_ENDS: ChannelOptions = {
   "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
 };
 
-export const SERVER_OPTIONS: ChannelOptions = BOTH_ENDS;
+/** Calls of one connection at a time; what is more waits at the client. */
+const MAX_CONCURRENT_STREAMS = 1_000;
+
+export const SERVER_OPTIONS: ChannelOptions = {
+  ...BOTH_ENDS,
+  "grpc.max_concurrent_streams": MAX_CONCURRENT_STREAMS,
+};
 
 /** Of clients. */
 export const CHANNEL_OPTIONS: ChannelOptions = {
