@@ -5,33 +5,50 @@ import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
+/** Where benchmarks lie; a folder or a name with an underscore in front is part of one. */
+const PYTHON_FOLDER = join("python_worker", "bench");
+const TYPESCRIPT_FOLDER = join("test", "bench");
+
 /**
- * Runs a benchmark, a file of python_worker/bench, by its name with dashes.
+ * Runs a benchmark by its name with dashes: a file of python_worker/bench or of test/bench.
  *
  * @param {string} root
  * @param {string[]} args the name, then what the benchmark takes
  * @returns {Promise<number>}
  */
 export async function runBench(root, [name, ...args]) {
-  const names = benchmarks(root);
-  const list = names.length > 0 ? names.join(", ") : "none yet";
+  const python = namesIn(join(root, PYTHON_FOLDER), ".py");
+  const typescript = namesIn(join(root, TYPESCRIPT_FOLDER), ".ts");
+  const list = [...python, ...typescript].sort().join(", ") || "none yet";
   if (name === undefined) {
     console.log(`Benchmarks: ${list}\nUsage: npm run bench -- NAME`);
     return 0;
   }
-  if (!names.includes(name)) {
+  if (typescript.includes(name)) {
+    return runTypeScript(root, join(TYPESCRIPT_FOLDER, `${name}.ts`), args);
+  }
+  if (!python.includes(name)) {
     throw new SetupError(`There is no benchmark "${name}". Benchmarks: ${list}`, 2);
   }
   const file = join("bench", `${name.replaceAll("-", "_")}.py`);
   return runForeground(pythonPath(root), [file, ...args], { cwd: join(root, "python_worker") });
 }
 
-/** @param {string} root @returns {string[]} */
-function benchmarks(root) {
-  const folder = join(root, "python_worker", "bench");
+/**
+ * Runs a TypeScript program that is no part of the product.
+ *
+ * @param {string} root
+ * @param {string} file relative to the root
+ * @param {string[]} args
+ */
+export function runTypeScript(root, file, args) {
+  return runForeground(process.execPath, ["--import", "tsx", file, ...args], { cwd: root });
+}
+
+/** @param {string} folder @param {string} suffix @returns {string[]} */
+function namesIn(folder, suffix) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((file) => file.endsWith(".py") && !file.startsWith("_"))
-    .map((file) => file.replace(/\.py$/, "").replaceAll("_", "-"))
-    .sort();
+    .filter((file) => file.endsWith(suffix) && !file.startsWith("_"))
+    .map((file) => file.slice(0, -suffix.length).replaceAll("_", "-"));
 }

@@ -1,0 +1,164 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { StillhouseClient } from "../../../src/api/client.js";
+import { type Addresses, TestWorker } from "../../integration/test-worker.js";
+
+const PLANE = fileURLToPath(new URL("plane-process.ts", import.meta.url));
+/** As real workers do it under the default timings. */
+const HEARTBEAT_INTERVAL_MS = 2_000;
+/** Streams that share a connection. */
+const CALLS_A_CLIENT = 25;
+const LOG_CHARACTERS = 4_000;
+
+export interface Usage {
+  /** Processor seconds since the process began, all its threads together. */
+  readonly cpuS: number;
+  readonly rssBytes: number;
+  /** Memory of what is held, after a collection where `collects` is set. */
+  readonly heldBytes: number;
+}
+
+export interface PlaneSettings {
+  readonly python?: string;
+  readonly numWorkers?: number;
+  /** Whether garbage is collected before memory is told. */
+  readonly collects?: boolean;
+  /** Whether what it logs is kept instead of shown. */
+  readonly keepsLog?: boolean;
+  /** Fills the new home before the control plane opens it. */
+  readonly prepare?: (home: string) => void;
+}
+
+/** A control plane in a process of its own, on a home of its own, with simulated workers. */
+export class MeasuredPlane {
+  readonly client: StillhouseClient;
+  /** The last lines that were logged, where they are kept. */
+  log = "";
+  readonly #addresses: Addresses;
+  readonly #child: ChildProcess;
+  readonly home: string;
+  readonly #workers: TestWorker[] = [];
+  readonly #clients: StillhouseClient[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  private constructor(home: string, child: ChildProcess, addresses: Addresses) {
+    this.home = home;
+    this.#child = child;
+    this.#addresses = addresses;
+    this.client = new StillhouseClient(addresses.grpc);
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.log = (this.log + text).slice(-LOG_CHARACTERS);
+    });
+  }
+
+  static async start(settings: PlaneSettings = {}): Promise<MeasuredPlane> {
+    const { python: pythonPath, numWorkers, prepare } = settings;
+    const home = mkdtempSync(join(tmpdir(), "stillhouse-bench-"));
+    prepare?.(home);
+    const child = fork(PLANE, [JSON.stringify({ home, pythonPath, numWorkers })], {
+      execArgv: ["--import", "tsx", ...(settings.collects ? ["--expose-gc"] : [])],
+      stdio: ["ignore", "ignore", settings.keepsLog ? "pipe" : "inherit", "ipc"],
+    });
+    const ended = once(child, "exit").then(() => {
+      throw new Error("the control plane ended at its start");
+    });
+    const [addresses] = await Promise.race([once(child, "message"), ended]);
+    ended.catch(() => undefined);
+    return new MeasuredPlane(home, child, addresses as Addresses);
+  }
+
+  /** Workers that have been welcomed; each sends heartbeats for the task it holds. */
+  async connectWorkers(count: number): Promise<BusyWorker[]> {
+    const names = Array.from({ length: count }, (_, index) => `simulated-${index}`);
+    const workers = await Promise.all(
+      names.map((name) => TestWorker.connected(this.#addresses, name)),
+    );
+    this.#workers.push(...workers);
+    return workers.map((worker, index) => {
+      const busy = new BusyWorker(worker);
+      const offset = (HEARTBEAT_INTERVAL_MS * index) / count;
+      this.#timers.push(setTimeout(() => this.#beat(busy), offset));
+      return busy;
+    });
+  }
+
+  /** Clients enough for so many calls at a time. */
+  clientsFor(numCalls: number): StillhouseClient[] {
+    const count = Math.ceil(numCalls / CALLS_A_CLIENT);
+    const clients = Array.from({ length: count }, () => new StillhouseClient(this.#addresses.grpc));
+    this.#clients.push(...clients);
+    return clients;
+  }
+
+  /** A worker that has not said hello. */
+  rawWorker(name: string): TestWorker {
+    const worker = new TestWorker(this.#addresses, name);
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** HOST:PORT. */
+  get grpcAddress(): string {
+    return this.#addresses.grpc;
+  }
+
+  async usage(): Promise<Usage> {
+    const answer = once(this.#child, "message");
+    this.#child.send("usage");
+    const [usage] = await answer;
+    return usage as Usage;
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const worker of this.#workers) worker.close();
+    for (const client of [this.client, ...this.#clients]) client.close();
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  #beat(worker: BusyWorker): void {
+    this.#timers.push(setInterval(() => worker.heartbeat(), HEARTBEAT_INTERVAL_MS));
+  }
+}
+
+/** A simulated worker and the task that it holds. */
+export class BusyWorker {
+  readonly worker: TestWorker;
+  #assign: Awaited<ReturnType<TestWorker["nextTask"]>> | undefined;
+
+  constructor(worker: TestWorker) {
+    this.worker = worker;
+  }
+
+  /** The task that it was given. */
+  get assign() {
+    if (this.#assign) return this.#assign;
+    throw new Error("the worker has no task");
+  }
+
+  async nextTask(): Promise<void> {
+    this.#assign = await this.worker.nextTask();
+  }
+
+  async heartbeat(): Promise<void> {
+    await this.worker.heartbeat(this.#assign ?? { taskId: "", attempt: 0 });
+  }
+
+  /** Reports the task as done, without waiting for the acknowledgement. */
+  async finish(): Promise<void> {
+    const value = await this.worker.result(this.assign);
+    await this.worker.report(this.assign, { $case: "result", value });
+  }
+
+  /** The acknowledgement of what was reported last. */
+  async acknowledged(): Promise<void> {
+    await this.worker.next("acknowledge");
+  }
+}
