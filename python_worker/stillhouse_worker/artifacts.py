@@ -32,6 +32,8 @@ from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 TENSORS_NAME = "distilled.safetensors"
 MANIFEST_NAME = "manifest.json"
 FORMAT = "stillhouse.distilled.v1"
+# JSON that is well-formed but of another form: a list for an object, or nested without an end.
+_WRONG_FORM = (TypeError, AttributeError, RecursionError)
 
 
 class Artifact(NamedTuple):
@@ -188,7 +190,7 @@ def load_artifact(path: str | Path) -> Artifact:
             None if attention is None else attention.float(),
             tensors["lrs"],
         )
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
             "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"
         ) from error

@@ -78,7 +78,7 @@ def test_half_precision_attention_labels_lose_little(settings, tmp_path: Path, r
     torch.testing.assert_close(full.attention, half.attention, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "manifest", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "manifest", "form", "missing"])
 def test_a_damaged_artifact_is_refused_in_one_sentence(artifact_folder: Path, damage: str) -> None:
     tensors, manifest = artifact_folder / TENSORS_NAME, artifact_folder / MANIFEST_NAME
     content = bytearray(tensors.read_bytes())
@@ -89,6 +89,8 @@ def test_a_damaged_artifact_is_refused_in_one_sentence(artifact_folder: Path, da
         tensors.write_bytes(content)
     elif damage == "manifest":
         manifest.write_text("{")
+    elif damage == "form":
+        manifest.write_text('{"sha256": 0.5}')
     else:
         manifest.unlink()
     with pytest.raises(StillhouseError) as caught:

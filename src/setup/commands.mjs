@@ -1,8 +1,8 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { runApplication } from "./application.mjs";
-import { runBench } from "./bench.mjs";
+import { runBench, runTypeScript } from "./bench.mjs";
 import { runChecks, runFormat } from "./check.mjs";
 import { dashboard } from "./dashboard.mjs";
 import { SetupError } from "./failure.mjs";
@@ -151,6 +151,12 @@ const COMMANDS = {
     summary: "run a benchmark",
     usage: "npm run bench -- NAME [FLAGS OF THE BENCHMARK]",
     run: runBench,
+  },
+  fuzz: {
+    summary: "send malformed input to everything that takes some",
+    usage: "npm run fuzz -- [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runTypeScript(root, join("test", "fuzz", "main.ts"), args),
   },
 };
 

@@ -40,14 +40,26 @@ function readMapping(content: string, fileName: string): Record<string, unknown>
   throw invalid("", `${fileName} must hold settings as "flag: value", one a line`);
 }
 
-/** Aliases are refused at a depth where they would fill the memory; that is an error of the file. */
+/**
+ * Aliases are refused at a depth where they would fill the memory, and where they stand for what
+ * they are a part of; that is an error of the file.
+ */
 function readRoot(document: ReturnType<typeof parseDocument>, fileName: string): unknown {
   try {
-    return document.toJS({ maxAliasCount: 100 });
+    const root: unknown = document.toJS({ maxAliasCount: 100 });
+    if (hasCycle(root)) throw new Error("an alias stands for what it is a part of");
+    return root;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid("", `${fileName} is no valid YAML or JSON: ${reason}`);
   }
+}
+
+/** @param above what `value` is a part of */
+function hasCycle(value: unknown, above: readonly unknown[] = []): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (above.includes(value)) return true;
+  return Object.values(value).some((part) => hasCycle(part, [...above, value]));
 }
 
 function unknownKey(key: string, fileName: string) {

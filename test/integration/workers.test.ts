@@ -204,6 +204,7 @@ describe("an artifact", { timeout: 30_000 }, () => {
     const artifacts = join(plane.home, "artifacts");
     for (let wait = 0; wait < 100 && readdirSync(artifacts).length > 0; wait++) await sleep(20);
     assert.deepEqual(readdirSync(artifacts), []);
+    assert.deepEqual(plane.warnings, [], "a sender that goes away is no defect");
     await finishRest(plane, worker, assign);
     assert.ok(existsSync(join(artifacts, id, "m.json")));
   });

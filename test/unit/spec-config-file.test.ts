@@ -75,6 +75,10 @@ describe("a config file", () => {
     refused("sl: [none", /run\.yaml is no valid YAML or JSON: .*line 1/);
     refused('{"seed": 1', /no valid YAML or JSON/);
     refused("a: &a [*a]\n", /unknown key|no valid YAML/);
+    refused(
+      "dataset: &a [*a]\n",
+      /no valid YAML or JSON: an alias stands for what it is a part of/,
+    );
     refused("sl: *nowhere\n", /no valid YAML or JSON/);
   });
 

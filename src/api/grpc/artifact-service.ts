@@ -1,3 +1,4 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
 import { type OpenedFile, openArtifactFile } from "../../experiment/artifact-download.js";
 import { receiveArtifact } from "../../experiment/artifact-intake.js";
 import type { Dispatcher } from "../../experiment/dispatcher.js";
@@ -18,8 +19,7 @@ export function artifactService(
 ): ArtifactServiceServer {
   return {
     uploadArtifact: (call, callback) => {
-      const parts: AsyncIterable<UploadArtifactRequest> = call;
-      receiveArtifact(dispatcher, artifacts, parts).then(
+      receiveArtifact(dispatcher, artifacts, partsOf(call)).then(
         (artifact) => callback(null, { artifact }),
         (error) => callback(failedCall(log, error)),
       );
@@ -28,6 +28,20 @@ export function artifactService(
       chunks(openArtifactFile({ store, artifacts }, request)),
     ),
   };
+}
+
+/** What comes of a stream; one that ends before its end was cut off by its sender. */
+async function* partsOf(
+  call: AsyncIterable<UploadArtifactRequest>,
+): AsyncGenerator<UploadArtifactRequest> {
+  try {
+    yield* call;
+  } catch (cause) {
+    throw new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "the upload was cut off", {
+      retryable: true,
+      cause,
+    });
+  }
 }
 
 async function* chunks({ file, bytes }: OpenedFile): AsyncGenerator<DownloadArtifactResponse> {

@@ -1,0 +1,13 @@
+import { fuzzArtifacts } from "./artifact.js";
+import { fuzzGrpc } from "./grpc.js";
+import { fuzzSpecFiles } from "./spec-file.js";
+import type { Target } from "./target.js";
+import { fuzzZeroMq } from "./zeromq.js";
+
+/** Everything that takes input from outside, by the name that the command line has for it. */
+export const TARGETS: Readonly<Record<string, Target>> = {
+  "spec-files": fuzzSpecFiles,
+  grpc: fuzzGrpc,
+  zeromq: fuzzZeroMq,
+  artifacts: fuzzArtifacts,
+};
