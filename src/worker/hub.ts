@@ -12,6 +12,8 @@ const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 /** A worker whose queue stays full for so long does not read any more. */
 const SEND_TIMEOUT_MS = 1_000;
 const MAX_WORKER_ID_BYTES = 128;
+/** Messages are taken in for so long before others have their turn. */
+const TURN_MS = 10;
 
 const SOCKET_OPTIONS = {
   // A send to a worker that is gone fails at once instead of being dropped in silence.
@@ -96,9 +98,14 @@ export class WorkerHub {
   }
 
   async #receive(listener: WorkerListener): Promise<void> {
+    let turnBeganMs = performance.now();
     for await (const frames of this.#router) {
       const message = this.#decode(frames);
       if (message) deliver(listener, message.workerId, message.kind);
+      if (performance.now() - turnBeganMs < TURN_MS) continue;
+      // Messages that are there already come without a pause, in which calls and timers would wait.
+      await new Promise((resolve) => setImmediate(resolve));
+      turnBeganMs = performance.now();
     }
   }
 

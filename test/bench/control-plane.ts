@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { compare } from "./control-plane/compare.js";
 import { measureCpuShare } from "./control-plane/cpu-share.js";
 import { measureDelay, measureThroughput } from "./control-plane/dispatch.js";
 import { rounded } from "./control-plane/figures.js";
@@ -6,13 +7,15 @@ import { measureIntake } from "./control-plane/intake.js";
 import { measureLatency } from "./control-plane/latency.js";
 import { measureWatching } from "./control-plane/watching.js";
 
-const HELP = `Usage: npm run bench -- control-plane [--quick] [--json]
+const HELP = `Usage: npm run bench -- control-plane [--quick] [--compare] [--json]
 
 Measures a control plane in a process of its own, on loopback and on the disk of the temporary
 folder, with simulated workers that speak the worker protocol over ZeroMQ.
 
-  --quick  fewer points, tasks and calls: about three minutes
-  --json   the figures as JSON`;
+  --quick    fewer points, tasks and calls: about three minutes
+  --compare  also metric intake by MLflow's tracking server and jobs by Ray, installed into an
+             environment of their own in the cache folder on first use
+  --json     the figures as JSON`;
 
 const NUM_WORKERS = 200;
 const NUM_WATCHERS = 100;
@@ -21,7 +24,7 @@ const QUEUE_LENGTHS = [100, 10_000];
 const MIB = 1024 * 1024;
 
 const SIZES = {
-  quick: { points: 1_000_000, tasks: 2_000, delays: 600, calls: 300, watchS: 10, outerSteps: 600 },
+  quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 200 },
   full: {
     points: 10_000_000,
     tasks: 10_000,
@@ -35,6 +38,7 @@ const SIZES = {
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    compare: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -68,6 +72,7 @@ async function run(size: typeof SIZES.quick): Promise<void> {
       after_a_tenth: Math.round(intake.earlyRssBytes / MIB),
       most_afterwards: Math.round(intake.peakRssBytes / MIB),
     },
+    call_p99_ms_meanwhile: rounded(intake.callP99Ms),
     dispatch_per_second: rounded(dispatchPerSecond),
     dispatch_p50_ms: p50,
     dispatch_p99_ms: p99,
@@ -77,6 +82,7 @@ async function run(size: typeof SIZES.quick): Promise<void> {
     get_p99_ms: rounded(latency.getP99Ms),
     cpu_share: rounded(cpu.share),
     training_seconds: rounded(cpu.trainingSeconds),
+    ...(options.compare ? { compare: await compare(say) } : {}),
   };
   if (options.json) console.log(JSON.stringify(figures, undefined, 2));
   else for (const [name, value] of Object.entries(figures)) show(name, value);

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { MetricPoint } from "../../../src/generated/stillhouse/v1/experiment.js";
+import { quantile } from "./figures.js";
 import { storeQueued } from "./homes.js";
 import { type BusyWorker, MeasuredPlane } from "./measured-plane.js";
 
@@ -13,6 +15,15 @@ export interface Intake {
   /** Resident memory of the control plane when a tenth was taken in, and its most afterwards. */
   readonly earlyRssBytes: number;
   readonly peakRssBytes: number;
+  /** 99th percentile of the time of a call for the list, meanwhile. */
+  readonly callP99Ms: number;
+}
+
+interface Sample {
+  /** Of all points, that have been sent. */
+  readonly share: number;
+  readonly rssBytes: number;
+  readonly callMs: number;
 }
 
 /**
@@ -27,26 +38,40 @@ export async function measureIntake(numWorkers: number, numPoints: number): Prom
     await Promise.all(workers.map((worker) => worker.nextTask()));
     const goal = { left: Math.ceil(numPoints / POINTS_A_REPORT) };
     const numReports = goal.left;
-    const samples: { share: number; rssBytes: number }[] = [];
-    const sampling = setInterval(async () => {
-      const share = 1 - goal.left / numReports;
-      samples.push({ share, rssBytes: (await plane.usage()).rssBytes });
-    }, SAMPLE_INTERVAL_MS);
+    const samples: Sample[] = [];
+    const sampling = sample(plane, samples, () => 1 - goal.left / numReports);
     const startMs = performance.now();
     await Promise.all(workers.map((worker) => sendPoints(worker, goal)));
     const seconds = (performance.now() - startMs) / 1000;
-    clearInterval(sampling);
-    samples.push({ share: 1, rssBytes: (await plane.usage()).rssBytes });
-    const early = samples.find(({ share }) => share >= 0.1);
-    const late = samples.filter(({ share }) => share >= 0.1).map(({ rssBytes }) => rssBytes);
+    await sampling;
+    const late = samples.filter(({ share }) => share >= 0.1);
     return {
       numPoints: numReports * POINTS_A_REPORT,
       pointsPerSecond: (numReports * POINTS_A_REPORT) / seconds,
-      earlyRssBytes: early?.rssBytes ?? Number.NaN,
-      peakRssBytes: Math.max(...late),
+      earlyRssBytes: late[0]?.rssBytes ?? Number.NaN,
+      peakRssBytes: Math.max(...late.map(({ rssBytes }) => rssBytes)),
+      callP99Ms: quantile(
+        samples.map(({ callMs }) => callMs),
+        0.99,
+      ),
     };
   } finally {
     await plane.close();
+  }
+}
+
+/** Looks at the control plane again and again, until all points have been sent. */
+async function sample(
+  plane: MeasuredPlane,
+  samples: Sample[],
+  sentShare: () => number,
+): Promise<void> {
+  for (let share = 0; share < 1; await sleep(SAMPLE_INTERVAL_MS)) {
+    share = sentShare();
+    const startMs = performance.now();
+    await plane.client.list(1, "");
+    const callMs = performance.now() - startMs;
+    samples.push({ share, rssBytes: (await plane.usage()).rssBytes, callMs });
   }
 }
 

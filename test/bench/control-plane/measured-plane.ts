@@ -22,9 +22,15 @@ export interface Usage {
   readonly heldBytes: number;
 }
 
+interface PlaneAddresses extends Addresses {
+  readonly http: string;
+}
+
 export interface PlaneSettings {
   readonly python?: string;
   readonly numWorkers?: number;
+  /** Whether it answers over HTTP too. */
+  readonly http?: boolean;
   /** Whether garbage is collected before memory is told. */
   readonly collects?: boolean;
   /** Whether what it logs is kept instead of shown. */
@@ -38,14 +44,14 @@ export class MeasuredPlane {
   readonly client: StillhouseClient;
   /** The last lines that were logged, where they are kept. */
   log = "";
-  readonly #addresses: Addresses;
+  readonly #addresses: PlaneAddresses;
   readonly #child: ChildProcess;
   readonly home: string;
   readonly #workers: TestWorker[] = [];
   readonly #clients: StillhouseClient[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
 
-  private constructor(home: string, child: ChildProcess, addresses: Addresses) {
+  private constructor(home: string, child: ChildProcess, addresses: PlaneAddresses) {
     this.home = home;
     this.#child = child;
     this.#addresses = addresses;
@@ -59,7 +65,8 @@ export class MeasuredPlane {
     const { python: pythonPath, numWorkers, prepare } = settings;
     const home = mkdtempSync(join(tmpdir(), "stillhouse-bench-"));
     prepare?.(home);
-    const child = fork(PLANE, [JSON.stringify({ home, pythonPath, numWorkers })], {
+    const http = settings.http ? { port: 0 } : undefined;
+    const child = fork(PLANE, [JSON.stringify({ home, pythonPath, numWorkers, http })], {
       execArgv: ["--import", "tsx", ...(settings.collects ? ["--expose-gc"] : [])],
       stdio: ["ignore", "ignore", settings.keepsLog ? "pipe" : "inherit", "ipc"],
     });
@@ -68,7 +75,7 @@ export class MeasuredPlane {
     });
     const [addresses] = await Promise.race([once(child, "message"), ended]);
     ended.catch(() => undefined);
-    return new MeasuredPlane(home, child, addresses as Addresses);
+    return new MeasuredPlane(home, child, addresses as PlaneAddresses);
   }
 
   /** Workers that have been welcomed; each sends heartbeats for the task it holds. */
@@ -104,6 +111,11 @@ export class MeasuredPlane {
   /** HOST:PORT. */
   get grpcAddress(): string {
     return this.#addresses.grpc;
+  }
+
+  /** http://HOST:PORT; empty where it does not answer. */
+  get httpAddress(): string {
+    return this.#addresses.http;
   }
 
   async usage(): Promise<Usage> {

@@ -31,4 +31,4 @@ process.on("message", () => {
 });
 // A parent that is killed takes it along.
 process.on("disconnect", () => process.exit(1));
-process.send?.({ grpc: plane.address, zmq: plane.workerAddress });
+process.send?.({ grpc: plane.address, zmq: plane.workerAddress, http: plane.httpAddress });

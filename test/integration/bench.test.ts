@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { measureDelay } from "../bench/control-plane/dispatch.js";
+import { measureIntake } from "../bench/control-plane/intake.js";
+import { measureWatching } from "../bench/control-plane/watching.js";
+
+/** How fast it is says `npm run bench -- control-plane`; here it only has to measure something. */
+it("the control plane is measured with workers that speak the protocol", {
+  timeout: 60_000,
+}, async () => {
+  const intake = await measureIntake(4, 1_000);
+  assert.ok(intake.numPoints >= 1_000 && intake.pointsPerSecond > 0 && intake.peakRssBytes > 0);
+  const delay = await measureDelay(4, 12, 12);
+  assert.ok(delay.p50Ms > 0 && delay.p99Ms >= delay.p50Ms);
+  const watching = await measureWatching(5, 1);
+  assert.equal(watching.numEvents, 5 * 4, "each watcher sees each event once");
+});
