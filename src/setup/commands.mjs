@@ -152,6 +152,12 @@ const COMMANDS = {
     usage: "npm run bench -- NAME [FLAGS OF THE BENCHMARK]",
     run: runBench,
   },
+  chaos: {
+    summary: "run experiments amid faults, and compare them with their calm twins",
+    usage: "npm run chaos -- [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runTypeScript(root, join("test", "chaos", "main.ts"), args),
+  },
   fuzz: {
     summary: "send malformed input to everything that takes some",
     usage: "npm run fuzz -- [--help] [FLAGS]",

@@ -1,0 +1,47 @@
+import fc from "fast-check";
+
+/** What is done to a part of a running system, and what a fault that ends by itself lasts. */
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Which of the workers, counted around. */
+  readonly target: number;
+  /** Since the fault before began. */
+  readonly afterMs: number;
+  readonly lastsMs: number;
+}
+
+export type FaultKind =
+  | "kill worker"
+  | "kill server"
+  | "pause worker"
+  | "pause server"
+  | "cut off"
+  | "hold back";
+
+/** A worker that is killed needs seconds to start, in which nothing else can happen to it. */
+const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
+  ["kill worker", 2],
+  ["kill server", 2],
+  ["pause worker", 3],
+  ["pause server", 1],
+  ["cut off", 3],
+  ["hold back", 3],
+];
+
+/**
+ * The faults of a seed, always the same.
+ *
+ * @param leaseMs pauses and cuts last from a tenth of it to half as long again
+ */
+export function drawFaults(count: number, seed: number, leaseMs: number): Fault[] {
+  const kinds = WEIGHTS.map(([kind, weight]) => ({ weight, arbitrary: fc.constant(kind) }));
+  const fault = fc.record({
+    kind: fc.oneof(...kinds),
+    target: fc.nat(1_000),
+    afterMs: fc.integer({ min: 500, max: 4_500 }),
+    lastsMs: fc.integer({ min: Math.round(leaseMs / 10), max: Math.round(1.5 * leaseMs) }),
+  });
+  // noBias: small values are not the interesting ones here.
+  const unbiased = fc.noBias(fault);
+  return fc.sample(unbiased, { numRuns: count, seed });
+}

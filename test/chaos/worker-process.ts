@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { PYTHON } from "../fixtures/tiny.js";
+
+/**
+ * Checkpoints are written far more often than every 20 s, since a whole experiment takes less: only
+ * so do kills fall between them.
+ */
+const START = `
+import sys
+from stillhouse_worker.tasks import distill
+distill.CHECKPOINT_INTERVAL_S = 0.3
+from stillhouse_worker.__main__ import main
+sys.exit(main(sys.argv[1:]))
+`;
+
+export interface WorkerPlace {
+  readonly zmq: string;
+  readonly grpc: string;
+  /** File to which all processes of this name log. */
+  readonly logPath: string;
+}
+
+/** A real worker that is started anew whenever its process ends, as a supervisor would. */
+export class WorkerProcess {
+  readonly #id: string;
+  readonly #place: WorkerPlace;
+  #child: ChildProcess | undefined;
+  #isEnding = false;
+
+  constructor(id: string, place: WorkerPlace) {
+    this.#id = id;
+    this.#place = place;
+    this.#start();
+  }
+
+  signal(name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+    this.#child?.kill(name);
+  }
+
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  #start(): void {
+    const { zmq, grpc, logPath } = this.#place;
+    const args = ["-c", START, "worker", "--connect", zmq, "--grpc", grpc, "--id", this.#id];
+    const log = openSync(logPath, "a");
+    const env = { ...process.env, OMP_NUM_THREADS: "1", PYTHONUNBUFFERED: "1" };
+    this.#child = spawn(PYTHON, args, { stdio: ["ignore", log, log], env });
+    closeSync(log);
+    this.#child.once("exit", () => {
+      if (!this.#isEnding) this.#start();
+    });
+  }
+}
