@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { Target } from "./target.js";
+import { explained, type Target } from "./target.js";
 import { TARGETS } from "./targets.js";
 
 const HELP = `Usage: npm run fuzz -- [TARGET…] [--cases N] [--seed S] [--json]
@@ -51,7 +51,7 @@ async function run(): Promise<number> {
       console.error(`✓ ${name} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`);
     } catch (error) {
       failed.push(name);
-      console.error(`✗ ${name}\n${error instanceof Error ? error.message : error}`);
+      console.error(`✗ ${name}\n${explained(error)}`);
     }
   }
   if (values.json) console.log(JSON.stringify({ ...extent, failed }));

@@ -31,7 +31,7 @@ export async function withPlane(
   { cases }: Extent,
   feed: (plane: MeasuredPlane, fed: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const plane = await MeasuredPlane.start({ collects: true, keepsLog: true });
+  const plane = await MeasuredPlane.start({ collects: true, keepsLog: true, http: true });
   const heldBytes = async () => (await plane.usage()).heldBytes;
   let numFed = 0;
   let earlyBytes: number | undefined;
@@ -45,9 +45,15 @@ export async function withPlane(
     const growth = lateBytes - (earlyBytes ?? lateBytes);
     assert.ok(growth < MAX_GROWTH_BYTES, `memory grew by ${growth} bytes over ${numFed} inputs`);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${reason}\nThe control plane logged at last:\n${plane.log}`, { cause: error });
+    throw new Error(`The control plane logged at last:\n${plane.log}`, { cause: error });
   } finally {
     await plane.close();
   }
+}
+
+/** An error and what it came from: a property tells the input, and its cause what went wrong. */
+export function explained(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\n${explained(error.cause)}`;
+  return `${error.message}${cause}`;
 }

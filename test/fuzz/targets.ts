@@ -1,5 +1,6 @@
 import { fuzzArtifacts } from "./artifact.js";
 import { fuzzGrpc } from "./grpc.js";
+import { fuzzHttp } from "./http.js";
 import { fuzzSpecFiles } from "./spec-file.js";
 import type { Target } from "./target.js";
 import { fuzzZeroMq } from "./zeromq.js";
@@ -8,6 +9,7 @@ import { fuzzZeroMq } from "./zeromq.js";
 export const TARGETS: Readonly<Record<string, Target>> = {
   "spec-files": fuzzSpecFiles,
   grpc: fuzzGrpc,
+  http: fuzzHttp,
   zeromq: fuzzZeroMq,
   artifacts: fuzzArtifacts,
 };
