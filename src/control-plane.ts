@@ -120,7 +120,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #timings: Timings;
   readonly #store: LocalStore;
   readonly #security: Security;
-  readonly #feed = new EventFeed();
+  readonly #feed: EventFeed;
   readonly #ledger: Ledger;
   readonly #leases: Leases;
   readonly #ready: ReadyTasks;
@@ -148,6 +148,7 @@ class RunningControlPlane implements ControlPlane {
     this.#options = options;
     this.#store = store;
     this.#security = security;
+    this.#feed = new EventFeed((event) => store.runLogs.note(event));
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#leases = new Leases(this.#timings, () => clock.monotonicMs());
     this.#ready = new ReadyTasks(() => clock.monotonicMs(), this.#timings.retryBackOffMs);
@@ -327,6 +328,7 @@ class RunningControlPlane implements ControlPlane {
       feed: this.#feed,
       artifacts: this.#store.artifacts,
       workFolders: this.#store.workFolders,
+      runLog: this.#store.runLogs,
       inspector,
       clock,
       ids,

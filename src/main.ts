@@ -1,6 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { hostname, tmpdir, userInfo } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
@@ -13,11 +12,12 @@ import { runKeys } from "./cli/keys.js";
 import { runReproduce } from "./cli/reproduce.js";
 import { runServe, type Server } from "./cli/serve.js";
 import type { ServeSettings } from "./cli/serve-arguments.js";
+import { runStillhouse } from "./cli/stillhouse.js";
 import { runSweep } from "./cli/sweep.js";
 import { type Terminal, terminalOf } from "./cli/terminal.js";
 import { type KeptWorker, runWorker } from "./cli/worker.js";
 import type { WorkerSettings } from "./cli/worker-arguments.js";
-import { openHome, startControlPlane } from "./control-plane.js";
+import { type ControlPlaneOptions, openHome, startControlPlane } from "./control-plane.js";
 import { FailureKind, StillhouseError } from "./errors.js";
 import type { Log } from "./experiment/ports.js";
 import { AuditLog } from "./security/audit-log.js";
@@ -78,6 +78,12 @@ function run(
       return runExperiment(argv, {
         ...surroundings,
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+        openIdleHome: () => openIdle(surroundings),
+      });
+    case "stillhouse":
+      return runStillhouse(argv, {
+        ...surroundings,
+        openIdleHome: () => openIdle(surroundings),
       });
     case "reproduce":
       return runReproduce(argv, {
@@ -98,7 +104,6 @@ function run(
     case "worker":
       return runWorker(argv, {
         ...surroundings,
-        hostName: hostname(),
         devices: () => devicesForWorkers(surroundings.pythonPath, process.env),
         keepWorker: (settings, device, note) => keepWorker(surroundings, settings, device, note),
       });
@@ -172,7 +177,7 @@ async function openControlPlane(
     const { address, keys } = opened;
     return { kind: "joined", address, keys };
   }
-  const controlPlane = await startControlPlane({
+  return startedHome({
     home,
     lock: opened.lock,
     pythonPath,
@@ -184,6 +189,26 @@ async function openControlPlane(
     http: HTTP,
     version: projectVersion(),
   });
+}
+
+/** The control plane of the home, or one that dispatches nothing, to look at what is there. */
+async function openIdle({
+  home,
+  pythonPath,
+  showsTraces,
+}: Surroundings): Promise<HomeControlPlane> {
+  const opened = await openHome(home);
+  if (opened.kind === "running") {
+    const { address, keys } = opened;
+    return { kind: "joined", address, keys };
+  }
+  const log = logOf(logFile(home), showsTraces, () => undefined);
+  const env = process.env;
+  return startedHome({ home, lock: opened.lock, pythonPath, env, numWorkers: 0, log });
+}
+
+async function startedHome(options: ControlPlaneOptions): Promise<HomeControlPlane> {
+  const controlPlane = await startControlPlane(options);
   return {
     kind: "started",
     address: controlPlane.address,
@@ -223,18 +248,18 @@ async function startServer(
 
 function keepWorker(
   { pythonPath, showsTraces }: Surroundings,
-  { connect, artifacts, name, workFolder, dataFolder, keys }: WorkerSettings,
+  { connect, artifacts, name, workFolder, dataFolder, keys, sharesFolders }: WorkerSettings,
   device: string,
   note: (sentence: string) => void,
 ): KeptWorker {
-  const workerId = `${name}-${device.replace(":", "")}-${randomBytes(4).toString("hex")}`;
-  const args = ["worker", "--connect", connect, "--id", workerId, "--device", device];
-  args.push("--work-dir", workFolder);
+  const args = ["worker", "--connect", connect, "--device", device, "--work-dir", workFolder];
+  if (name !== undefined) args.push("--name", name);
   if (artifacts !== undefined) args.push("--grpc", artifacts);
   if (dataFolder !== undefined) args.push("--data-dir", dataFolder);
   if (keys !== undefined) args.push("--keys", keys);
+  if (!sharesFolders) args.push("--no-shared-folders");
   const log = logOf(join(workFolder, "workers.log"), showsTraces, note);
-  return new SupervisedWorker({ pythonPath, env: process.env, args, workerId, log });
+  return new SupervisedWorker({ pythonPath, env: process.env, args, log });
 }
 
 function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<number> {

@@ -3,8 +3,6 @@
 import argparse
 import json
 import os
-import secrets
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,11 +27,17 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="take tasks from a control plane")
     worker.add_argument("--connect", required=True, help="ZeroMQ address, tcp://HOST:PORT")
     worker.add_argument("--grpc", help="gRPC address for artifacts, HOST:PORT (default: as told)")
-    worker.add_argument("--id", help="name of this worker (default: a new one)")
+    worker.add_argument("--id", help="whole name of this worker (default: one of its own)")
+    worker.add_argument("--name", help="beginning of that name (default: the machine's)")
     worker.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
-    worker.add_argument("--work-dir", type=Path, help="for checkpoints (default: as told)")
+    worker.add_argument(
+        "--work-dir", type=Path, help="for checkpoints (default: worker, here; with --id as told)"
+    )
     worker.add_argument(
         "--data-dir", type=Path, help="local data sets, where a spec's are not here"
+    )
+    worker.add_argument(
+        "--no-shared-folders", action="store_true", help="use no folder of the control plane"
     )
     worker.add_argument("--keys", type=Path, help="folder of keys (default: none)")
     worker.set_defaults(command=_worker)
@@ -64,12 +68,22 @@ def _worker(arguments: argparse.Namespace) -> int:
     parent = os.getppid()  # before the imports, which take seconds in which it may go
     from .credentials import read_credentials
     from .devices import find_device
+    from .identity import Identity
     from .transport import Worker
     from .work_place import WorkPlace
 
     device = find_device(arguments.device).device
-    worker_id = arguments.id or f"{socket.gethostname()}-{device}-{secrets.token_hex(4)}"
-    place = WorkPlace(device, arguments.work_dir, arguments.data_dir)
+    work_dir = arguments.work_dir
+    if arguments.id is None:
+        work_dir = work_dir or Path("worker")
+        identity = Identity(work_dir / "workers", arguments.name, device)
+    worker_id = arguments.id or identity.worker_id
+    place = WorkPlace(
+        device,
+        work_dir and work_dir / "tasks",
+        arguments.data_dir,
+        shares=not arguments.no_shared_folders,
+    )
     credentials = read_credentials(arguments.keys)
     Worker(arguments.connect, arguments.grpc, worker_id, place, parent, credentials).run()
     return 0

@@ -26,6 +26,8 @@ _TAKE_INTERVAL_S = min(METRIC_INTERVAL_S, PROGRESS_INTERVAL_S)
 _HELLO_INTERVAL_S = 2.0
 # After a stop the last report may wait this long for its acknowledgement.
 _FAREWELL_S = 5.0
+# A control plane that is away hears it from the journal.
+_LONELY_FAREWELL_S = 1.0
 # Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
 _HIGH_WATER_MARK = 1000
 # A connection that was cut without a word is noticed after this long, and made anew.
@@ -272,5 +274,5 @@ class Worker:
         if not self._ending:
             return False
         if self._farewell_ends is None:
-            self._farewell_ends = now + _FAREWELL_S
+            self._farewell_ends = now + (_FAREWELL_S if self._joined else _LONELY_FAREWELL_S)
         return now > self._farewell_ends

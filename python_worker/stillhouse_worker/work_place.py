@@ -24,10 +24,19 @@ class WorkPlace:
         device: cpu or cuda:N.
         folder: for checkpoints of tasks whose folder is not there; None where it always is.
         data_dir: local data sets, where the folder that a spec names is not there.
+        shares: whether to use folders of the control plane at all.
     """
 
-    def __init__(self, device: str, folder: Path | None, data_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        device: str,
+        folder: Path | None,
+        data_dir: Path | None = None,
+        *,
+        shares: bool = True,
+    ) -> None:
         self.device, self._folder, self._data_dir = device, folder, data_dir
+        self._shares = shares
         if folder is not None:
             _sweep(folder)
 
@@ -37,7 +46,7 @@ class WorkPlace:
         Raises:
             StillhouseError: ``invalid`` for an id that is no plain name.
         """
-        if self._folder is None or Path(shared).is_dir():
+        if self._folder is None or (self._shares and Path(shared).is_dir()):
             return Path(shared)
         if not _PLAIN_NAME.fullmatch(task_id):
             raise StillhouseError("invalid", f"a task id must be a plain name, got {task_id!r}")
@@ -45,7 +54,9 @@ class WorkPlace:
 
     def shared_artifact(self, path: str) -> Path | None:
         """The folder of an artifact, if this machine sees it."""
-        return Path(path) if path and (Path(path) / MANIFEST_NAME).is_file() else None
+        if not self._shares or not path:
+            return None
+        return Path(path) if (Path(path) / MANIFEST_NAME).is_file() else None
 
     def at_hand(self, settings: Settings) -> Settings:
         """``settings`` with this worker's own device of that kind, and its own folder of data."""

@@ -33,6 +33,9 @@ def test_an_artifact_is_shared_when_its_manifest_is_seen(tmp_path) -> None:
     (tmp_path / MANIFEST_NAME).write_text("{}")
     assert place.shared_artifact(str(tmp_path)) == tmp_path
     assert place.shared_artifact("") is None
+    alone = WorkPlace("cpu", tmp_path / "own", shares=False)
+    assert alone.shared_artifact(str(tmp_path)) is None
+    assert alone.task_folder("t", str(tmp_path)) == tmp_path / "own" / "t"
 
 
 def test_settings_take_the_device_and_the_data_of_this_machine(settings, tmp_path) -> None:

@@ -2,9 +2,12 @@ import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
 import {
+  ArtifactServiceClient,
   type CompareExperimentsResponse,
   type CreateExperimentRequest,
   CreateSweepRequest,
+  DownloadArtifactRequest,
+  type DownloadArtifactResponse,
   ExperimentFilter,
   ExperimentOrder,
   ExperimentServiceClient,
@@ -35,6 +38,7 @@ type Answer<Response> = (error: ServiceError | null, response: Response) => void
 export class StillhouseClient {
   readonly #address: string;
   readonly #stub: ExperimentServiceClient;
+  readonly #artifacts: ArtifactServiceClient;
   readonly #metrics: MetricServiceClient;
   readonly #workers: WorkerServiceClient;
   readonly #sweeps: SweepServiceClient;
@@ -49,6 +53,7 @@ export class StillhouseClient {
     // One connection for all.
     const channelOverride = this.#stub.getChannel();
     const shared = [address, credentials, { ...options, channelOverride }] as const;
+    this.#artifacts = new ArtifactServiceClient(...shared);
     this.#metrics = new MetricServiceClient(...shared);
     this.#workers = new WorkerServiceClient(...shared);
     this.#sweeps = new SweepServiceClient(...shared);
@@ -99,14 +104,16 @@ export class StillhouseClient {
    *
    * @param afterSequence 0 for all events
    * @param signal when it aborts, the iteration ends without an error
+   * @param storedOnly ends after the events that are stored
    */
   async *watch(
     experimentId: string,
     afterSequence: bigint,
     signal?: AbortSignal,
+    storedOnly = false,
   ): AsyncGenerator<Event, void> {
     if (signal?.aborted) return;
-    const call = this.#stub.watchExperiment({ experimentId, afterSequence });
+    const call = this.#stub.watchExperiment({ experimentId, afterSequence, storedOnly });
     // After a cancel gRPC emits one more error, which nobody waits for.
     call.on("error", () => undefined);
     const cancel = () => call.cancel();
@@ -205,6 +212,19 @@ export class StillhouseClient {
   /** The worker ends its task, gets no other, and leaves. */
   async drainWorker(workerId: string): Promise<void> {
     await this.#call((answer) => this.#workers.drainWorker({ workerId }, answer));
+  }
+
+  /** The bytes of a file of an artifact, from the first to the last. */
+  async *download(artifactId: string, fileName: string): AsyncGenerator<Uint8Array, void> {
+    const request = DownloadArtifactRequest.fromPartial({ artifactId, fileName });
+    const call = this.#artifacts.downloadArtifact(request);
+    try {
+      for await (const { chunk } of call as AsyncIterable<DownloadArtifactResponse>) yield chunk;
+    } catch (error) {
+      throw errorOf(error as ServiceError, this.#address);
+    } finally {
+      call.cancel();
+    }
   }
 
   close(): void {

@@ -33,37 +33,48 @@ type OpenHome = (adopt: readonly string[]) => Promise<HomeControlPlane>;
 const TAKE_OVER_LIMIT_MS = 120_000;
 const TAKE_OVER_INTERVAL_MS = 300;
 
+/** How long a server that has answered before may take to come back. */
+const RETURN_LIMIT_MS = 60_000;
+
 /**
  * The way to a control plane.
  *
- * Where that is another process on the same home, and it ends, this process takes its place.
+ * Where that is another process on the same home, and it ends, this process takes its place. A
+ * server that was named, and has answered before, is given time to come back.
  */
 export class Connection {
   readonly #openHome: OpenHome | undefined;
   readonly #adopt = new Set<string>();
   #controlPlane: HomeControlPlane | undefined;
+  readonly #connect: () => StillhouseClient;
   #client: StillhouseClient;
+  #hasAnswered = false;
   #takingOver: Promise<void> | undefined;
 
   private constructor(
-    client: StillhouseClient,
+    connect: () => StillhouseClient,
     openHome?: OpenHome,
     controlPlane?: HomeControlPlane,
   ) {
-    this.#client = client;
+    this.#connect = connect;
+    this.#client = connect();
     this.#openHome = openHome;
     this.#controlPlane = controlPlane;
   }
 
   static toServer(endpoint: Endpoint | string): Connection {
-    return new Connection(new StillhouseClient(endpoint));
+    return new Connection(() => new StillhouseClient(endpoint));
+  }
+
+  /** To one that this process does not take over when it ends. */
+  static toControlPlane(controlPlane: HomeControlPlane): Connection {
+    return new Connection(() => clientOf(controlPlane), undefined, controlPlane);
   }
 
   /** @param adopt see `OpenHome`. */
   static async toHome(openHome: OpenHome, adopt: readonly string[]): Promise<Connection> {
     const controlPlane = await openHome(adopt);
-    const client = clientOf(controlPlane);
-    const connection = new Connection(client, openHome, controlPlane);
+    const connection = new Connection(() => clientOf(controlPlane), openHome, controlPlane);
     for (const experimentId of adopt) connection.adopt(experimentId);
     return connection;
   }
@@ -71,6 +82,16 @@ export class Connection {
   /** Experiments that were set aside when this process started the control plane. */
   get setAside(): readonly string[] {
     return this.#controlPlane?.kind === "started" ? this.#controlPlane.setAside : [];
+  }
+
+  /** Whether this process takes the place of a control plane that ends. */
+  get takesOver(): boolean {
+    return this.#openHome !== undefined;
+  }
+
+  /** Whether the control plane ends with this process, since it was started here. */
+  get isOwn(): boolean {
+    return this.#controlPlane?.kind === "started";
   }
 
   get client(): StillhouseClient {
@@ -86,7 +107,9 @@ export class Connection {
   async call<T>(request: (client: StillhouseClient) => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await request(this.#client);
+        const answer = await request(this.#client);
+        this.#hasAnswered = true;
+        return answer;
       } catch (error) {
         if (!(await this.recovered(error))) throw error;
       }
@@ -95,9 +118,11 @@ export class Connection {
 
   /** Whether the error was that a joined control plane has ended, and there is one again. */
   async recovered(error: unknown): Promise<boolean> {
-    if (!isEnding(error) || this.#openHome === undefined) return false;
-    if (this.#controlPlane?.kind !== "joined") return false;
-    this.#takingOver ??= this.#takeOver(this.#openHome, error).finally(() => {
+    if (!isEnding(error) || this.#controlPlane?.kind === "started") return false;
+    if (this.#openHome === undefined && !this.#hasAnswered) return false;
+    const recovery = () =>
+      this.#openHome ? this.#takeOver(this.#openHome, error) : this.#awaitReturn(error);
+    this.#takingOver ??= recovery().finally(() => {
       this.#takingOver = undefined;
     });
     await this.#takingOver;
@@ -122,6 +147,17 @@ export class Connection {
       this.#controlPlane = await openHome([...this.#adopt]);
       this.#client = clientOf(this.#controlPlane);
       if (this.#controlPlane.kind === "started" || (await this.#answers())) return;
+      await sleep(TAKE_OVER_INTERVAL_MS);
+    }
+    throw error;
+  }
+
+  async #awaitReturn(error: StillhouseError): Promise<void> {
+    const deadlineMs = performance.now() + RETURN_LIMIT_MS;
+    while (performance.now() < deadlineMs) {
+      this.#client.close();
+      this.#client = this.#connect();
+      if (await this.#answers()) return;
       await sleep(TAKE_OVER_INTERVAL_MS);
     }
     throw error;

@@ -21,11 +21,14 @@ export type ExperimentRequest =
       readonly isDryRun: boolean;
       /** Whether no result of an earlier experiment is taken. */
       readonly isFresh: boolean;
+      /** Whether it is only stored, and left to the control plane. */
+      readonly isDetached: boolean;
       readonly server: NamedServer | undefined;
     }
   | {
       readonly kind: "resume";
       readonly experimentId: string;
+      readonly isDetached: boolean;
       readonly server: NamedServer | undefined;
     };
 
@@ -60,13 +63,14 @@ export function parseExperimentArguments(
   const experimentId = textOption(options, "resume");
   if (experimentId !== undefined) {
     refuseBesideResume(options, flags);
-    return { kind: "resume", experimentId, server };
+    return { kind: "resume", experimentId, isDetached: options.detach === true, server };
   }
   return {
     kind: "new",
     draft: draftOf(givenAssignments(options, surroundings), surroundings.dataDir),
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
+    isDetached: options.detach === true,
     server,
   };
 }

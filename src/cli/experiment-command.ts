@@ -57,6 +57,7 @@ function addControls(command: Command): void {
     ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
     ["--resume <id>", "Go on with an experiment that was stopped or failed"],
     ["--fresh", "Compute everything anew, also what an earlier experiment has"],
+    ["--detach", "Return at once with the id, and leave it to the server"],
     ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];

@@ -8,7 +8,7 @@ import { EventPresenter } from "./event-presenter.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
 import { ExperimentOutput } from "./experiment-output.js";
 import { aborted, type Interruption } from "./interruption.js";
-import { type OpenHome, openConnection } from "./open-connection.js";
+import { type OpenHome, type OpenIdleHome, openConnection, openToLook } from "./open-connection.js";
 import type { Terminal } from "./terminal.js";
 import { watchExperiment } from "./watch-experiment.js";
 
@@ -16,6 +16,7 @@ export interface ExperimentSurroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
   readonly openHome: OpenHome;
+  readonly openIdleHome: OpenIdleHome;
   /** Folder that relative paths of the arguments start from. */
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
@@ -105,7 +106,7 @@ class ExperimentRun {
     this.#connection = connection;
     try {
       if (this.#request.kind === "new") await this.#runNew(connection, this.#request);
-      else await this.#runAgain(connection, this.#request.experimentId);
+      else await this.#runAgain(connection, this.#request);
     } finally {
       this.#output.progress.close();
       await connection.close();
@@ -113,16 +114,19 @@ class ExperimentRun {
   }
 
   #connected(): Promise<Connection> {
+    const { server, isDetached } = this.#request;
+    if (isDetached) return openToLook(server, this.#surroundings.openIdleHome);
     const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
     const note = (sentence: string) => this.#output.progress.note(sentence);
-    return openConnection(this.#request.server, this.#surroundings.openHome, adopt, note);
+    return openConnection(server, this.#surroundings.openHome, adopt, note);
   }
 
   async #runNew(
     connection: Connection,
-    { draft, isDryRun, isFresh }: Extract<Asked, { kind: "new" }>,
+    { draft, isDryRun, isFresh, isDetached }: Extract<Asked, { kind: "new" }>,
   ): Promise<void> {
     this.#noteSetAside(connection);
+    if (isDetached && !isDryRun) requireServer(connection);
     const resolution = await this.#orStopped(this.#resolve(connection, draft));
     this.#output.resolved(resolution);
     if (isDryRun) {
@@ -139,7 +143,17 @@ class ExperimentRun {
     this.#output.progress.note(`Experiment ${id}`);
     // Stored by a control plane that ended before it could say so, and then set aside.
     if (state === State.STATE_CANCELLED) await connection.call((client) => client.resume(id));
-    await this.#follow(connection, id, false);
+    if (isDetached) this.#leave(id);
+    else await this.#follow(connection, id, false);
+  }
+
+  /** It goes on without this process. */
+  #leave(id: string): void {
+    const { isJson, progress } = this.#output;
+    if (isJson) this.#output.document({ experiment_id: id });
+    else this.#surroundings.terminal.stdout.write(`${id}\n`);
+    const server = this.#request.server === undefined ? "" : ` ${this.#request.server.flags}`;
+    progress.note(`Watch it: npm run stillhouse -- watch ${id}${server}`);
   }
 
   #resolve(connection: Connection, draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
@@ -147,14 +161,19 @@ class ExperimentRun {
     return connection.call((client) => client.resolve(draft));
   }
 
-  async #runAgain(connection: Connection, experimentId: string): Promise<void> {
+  async #runAgain(
+    connection: Connection,
+    { experimentId, isDetached }: Extract<Asked, { kind: "resume" }>,
+  ): Promise<void> {
+    if (isDetached) requireServer(connection);
     const { experiment } = await connection.call((client) => client.get(experimentId));
     if (experiment === undefined) throw new Error("an experiment that is found is there");
     this.#output.resumed(experiment);
     if (experiment.state !== State.STATE_SUCCEEDED) {
       await connection.call((client) => client.resume(experimentId));
     }
-    await this.#follow(connection, experimentId, true);
+    if (isDetached) this.#leave(experimentId);
+    else await this.#follow(connection, experimentId, true);
   }
 
   async #follow(connection: Connection, id: string, skipsHistory: boolean): Promise<void> {
@@ -223,4 +242,13 @@ class ExperimentRun {
     const server = this.#request.server === undefined ? "" : ` ${this.#request.server.flags}`;
     return `npm run experiment -- --resume ${id}${server}`;
   }
+}
+
+/** What is left behind must be left to somebody. */
+function requireServer(connection: Connection): void {
+  if (!connection.isOwn) return;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    "--detach needs a control plane that goes on by itself; start one with npm run serve, or name one with --server HOST:PORT",
+  );
 }

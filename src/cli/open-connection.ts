@@ -38,3 +38,15 @@ export function openConnection(
     return controlPlane;
   }, adopt);
 }
+
+/** Joins the control plane of the home, or opens the home where none runs, and runs nothing. */
+export type OpenIdleHome = () => Promise<HomeControlPlane>;
+
+/** The way to what there is, for a command that runs nothing itself. */
+export async function openToLook(
+  server: NamedServer | undefined,
+  openIdleHome: OpenIdleHome,
+): Promise<Connection> {
+  if (server !== undefined) return Connection.toServer(server.endpoint);
+  return Connection.toControlPlane(await openIdleHome());
+}

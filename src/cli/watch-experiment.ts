@@ -37,7 +37,8 @@ export async function* watchExperiment(options: WatchOptions): AsyncGenerator<Ev
       );
     } catch (error) {
       if (!(await connection.recovered(error))) throw error;
-      if (!options.isStopping()) await resumeIfStopped(connection, experimentId);
+      const isAdopted = connection.takesOver && !options.isStopping();
+      if (isAdopted) await resumeIfStopped(connection, experimentId);
     }
   }
 }

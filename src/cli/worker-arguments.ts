@@ -10,13 +10,15 @@ export interface WorkerSettings {
   readonly artifacts: string | undefined;
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
-  /** Beginning of the names of its workers. */
-  readonly name: string;
+  /** Beginning of the names of its workers; absent: the name of the machine. */
+  readonly name: string | undefined;
   /** Folder for checkpoints of tasks whose folder is not on this machine. */
   readonly workFolder: string;
   /** Local data sets, where the folder of a spec is not on this machine. */
   readonly dataFolder: string | undefined;
   readonly keys: string | undefined;
+  /** Whether folders of the control plane are used where they are on this machine. */
+  readonly sharesFolders: boolean;
 }
 
 /** What a person asks for. */
@@ -27,8 +29,6 @@ export type WorkerRequest =
 export interface WorkerPlaces {
   readonly home: string;
   readonly dataDir: string | undefined;
-  /** Name of this machine. */
-  readonly hostName: string;
   /** Folder that relative paths start from. */
   readonly userFolder: string;
   /** Width of the help. */
@@ -69,15 +69,14 @@ export function parseWorkerArguments(argv: readonly string[], places: WorkerPlac
     connect: connectOf(options),
     artifacts: artifactsOf(options),
     device: matching(options.device ?? "auto", "--device", DEVICE, "auto, cpu, cuda or cuda:N"),
-    name: matching(
-      options.name ?? (places.hostName.replaceAll(/[^A-Za-z0-9._-]/g, "-") || "worker"),
-      "--name",
-      NAME,
-      'at most 64 letters, digits, ".", "_" or "-"',
-    ),
+    name:
+      options.name === undefined
+        ? undefined
+        : matching(options.name, "--name", NAME, 'at most 64 letters, digits, ".", "_" or "-"'),
     workFolder: folder("workDir") ?? resolve(places.home, "worker"),
     dataFolder: folder("dataDir") ?? places.dataDir,
     keys: folder("keys"),
+    sharesFolders: options.sharedFolders !== false,
   };
 }
 
@@ -115,6 +114,7 @@ function workerCommand(columns: number | undefined) {
     ["--artifacts <host:port>", "gRPC of the control plane (default: as it tells)"],
     ["--work-dir <folder>", "For checkpoints of this machine (default: worker in the home)"],
     ["--data-dir <folder>", "Local data sets (default: STILLHOUSE_DATA_DIR)"],
+    ["--no-shared-folders", "Use no folder of the control plane, also where it is here"],
     ["--keys <folder>", "Keys of the worker, which npm run keys makes"],
     ["--name <name>", "Beginning of the workers' names (default: that of the machine)"],
   ];

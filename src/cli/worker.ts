@@ -16,7 +16,6 @@ export interface WorkerSurroundings {
   readonly interruption: Interruption;
   readonly home: string;
   readonly dataDir: string | undefined;
-  readonly hostName: string;
   readonly userFolder: string;
   /** The devices of this machine that get a worker each. */
   readonly devices: () => Promise<string[]>;

@@ -232,7 +232,7 @@ export class Dispatcher implements WorkerListener {
 
   /** Brings together what a worker has in hand and what it should have. */
   #reconcile({ workerId, taskId, attempt, acknowledged }: Hello, isNew: boolean): void {
-    const { leases, roster, log } = this.#parts;
+    const { leases, roster, pool, log } = this.#parts;
     const lease = leases.ofWorker(workerId);
     if (lease && lease.taskId === taskId && lease.attempt === attempt) {
       if (lease.adoption === "awaited") {
@@ -240,6 +240,10 @@ export class Dispatcher implements WorkerListener {
         log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
       }
       roster.busy(workerId);
+      // The order to stop may have been lost with the connection.
+      if (lease.cancelledAtMs !== undefined) {
+        pool.send(workerId, { $case: "cancel", value: { taskId, attempt } });
+      }
       return;
     }
     if (lease && isNew) this.#lose(lease, "it started anew", "");

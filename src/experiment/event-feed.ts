@@ -6,7 +6,13 @@ const MAX_WAITING_METRIC_EVENTS = 256;
 /** Tells watchers that something happened to an experiment. */
 export class EventFeed {
   readonly #subscriptions = new Map<string, Set<Subscription>>();
+  readonly #record: (event: Event) => void;
   #end: Error | undefined;
+
+  /** @param record is given each stored event, in order */
+  constructor(record: (event: Event) => void = () => undefined) {
+    this.#record = record;
+  }
 
   /** Whoever subscribes must close the subscription. */
   subscribe(experimentId: string): Subscription {
@@ -24,6 +30,7 @@ export class EventFeed {
   /** Stored events: watchers read them from the store when they are ready for them. */
   stored(events: readonly Event[]): void {
     for (const event of events) {
+      this.#record(event);
       for (const subscription of this.#of(event)) subscription.wake(event);
     }
   }

@@ -22,7 +22,7 @@ import type { EventFeed } from "./event-feed.js";
 import type { Ledger } from "./ledger.js";
 import { planTasks } from "./plan.js";
 import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
-import type { ArtifactStore, ExperimentStore, Inspector, WorkFolders } from "./ports.js";
+import type { ArtifactStore, ExperimentStore, Inspector, RunLog, WorkFolders } from "./ports.js";
 import { artifactOf, type ExperimentRecord, withTasks } from "./record.js";
 import { checkPlacement, given, invalid, pageSizeOf } from "./request-checks.js";
 import { isEnded } from "./states.js";
@@ -31,6 +31,9 @@ import { watchExperiment } from "./watch.js";
 
 const MAX_COMPARED = 100;
 
+type WatchRequest = Pick<WatchExperimentRequest, "experimentId" | "afterSequence"> &
+  Partial<Pick<WatchExperimentRequest, "storedOnly">>;
+
 export interface ExperimentsParts extends PlannerParts {
   readonly ledger: Ledger;
   readonly dispatcher: Dispatcher;
@@ -38,6 +41,7 @@ export interface ExperimentsParts extends PlannerParts {
   readonly feed: EventFeed;
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
+  readonly runLog: RunLog;
   readonly inspector: Inspector;
 }
 
@@ -119,14 +123,14 @@ export class Experiments {
 
   /** See `watchExperiment`. Throws UNAVAILABLE when the control plane stops. */
   watch(
-    { experimentId, afterSequence }: WatchExperimentRequest,
+    { experimentId, afterSequence, storedOnly = false }: WatchRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Event, void> {
     this.assertOpen();
     const { store, feed, clock } = this.#parts;
     const get = (id: string) => this.get(id).experiment;
     const sources = { store, feed, now: () => clock.now(), get };
-    return watchExperiment(sources, experimentId, afterSequence, signal);
+    return watchExperiment(sources, experimentId, afterSequence, signal, storedOnly);
   }
 
   /**
@@ -171,7 +175,7 @@ export class Experiments {
    */
   delete(experimentId: string): void {
     this.assertOpen();
-    const { ledger, store, artifacts, workFolders } = this.#parts;
+    const { ledger, store, artifacts, workFolders, runLog } = this.#parts;
     if (!isEnded(ledger.record(experimentId).experiment.state)) {
       throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
     }
@@ -180,6 +184,7 @@ export class Experiments {
     for (const id of artifactIds) artifacts.remove(id);
     for (const id of taskIds) workFolders.remove(id);
     store.forgetLeftovers();
+    runLog.remove(experimentId);
   }
 
   /** See `compareExperiments`. Throws INVALID for ids that are too few, too many or repeated. */

@@ -146,6 +146,13 @@ export interface WorkFolders {
   remove(taskId: string): void;
 }
 
+/** A readable copy of what happened to each experiment, beside the store. */
+export interface RunLog {
+  /** A stored event. Throws nothing. */
+  note(event: Event): void;
+  remove(experimentId: string): void;
+}
+
 export interface ArtifactUpload {
   write(chunk: Uint8Array): Promise<void>;
   /** Checks sizes and hashes, then puts the artifact in place of an earlier one of that id. */

@@ -22,12 +22,14 @@ export interface WatchSources {
  * from the store when they are asked for.
  *
  * @param signal ends the watch early and quietly
+ * @param storedOnly ends it after the events that are stored
  */
 export async function* watchExperiment(
   sources: WatchSources,
   experimentId: string,
   afterSequence: bigint,
   signal: AbortSignal,
+  storedOnly = false,
 ): AsyncGenerator<Event, void> {
   const experiment = sources.get(experimentId);
   assertKnown(afterSequence, sources.store.lastSequence(experimentId));
@@ -36,7 +38,7 @@ export async function* watchExperiment(
   signal.addEventListener("abort", stop);
   try {
     yield snapshot(experiment, afterSequence, sources.now());
-    yield* follow(sources, experimentId, afterSequence, subscription, signal);
+    yield* follow(sources, experimentId, afterSequence, subscription, signal, storedOnly);
   } finally {
     signal.removeEventListener("abort", stop);
     subscription.close();
@@ -49,6 +51,7 @@ async function* follow(
   afterSequence: bigint,
   subscription: Subscription,
   signal: AbortSignal,
+  storedOnly: boolean,
 ): AsyncGenerator<Event, void> {
   let sequence = afterSequence;
   while (!signal.aborted) {
@@ -58,6 +61,7 @@ async function* follow(
       sequence = event.sequence;
     }
     if (events.length > 0) continue;
+    if (storedOnly) return;
     const live = subscription.takeLive();
     yield* live;
     if (live.length > 0) continue;

@@ -44,6 +44,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["sweep", ...args]),
   },
+  stillhouse: {
+    summary: "list, watch, change and export experiments; list and drain workers",
+    usage: "npm run stillhouse -- COMMAND [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["stillhouse", ...args]),
+  },
   serve: {
     summary: "run the control plane as a service for clients and workers",
     usage: "npm run serve -- [--help] [FLAGS]",

@@ -18,6 +18,8 @@ export interface HomePaths {
   /** Checkpoints, a folder a task. */
   readonly work: string;
   readonly logs: string;
+  /** Logs of experiments, a folder each. */
+  readonly runs: string;
   /** Names, roles and hashes of bearer tokens. */
   readonly tokens: string;
   /** A JSON line for each change. */
@@ -38,6 +40,7 @@ export function homePaths(folder: string): HomePaths {
     artifacts: join(home, "artifacts"),
     work: join(home, "work"),
     logs: join(home, "logs"),
+    runs: join(home, "runs"),
     tokens: join(home, "tokens.json"),
     audit: join(home, "logs", AUDIT_LOG),
     session: join(home, "session"),
@@ -49,7 +52,7 @@ export function homePaths(folder: string): HomePaths {
 export function makeHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {
-    for (const folder of [paths.home, paths.artifacts, paths.work, paths.logs]) {
+    for (const folder of [paths.home, paths.artifacts, paths.work, paths.logs, paths.runs]) {
       mkdirSync(folder, { recursive: true });
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
 import { SqliteMetricStore } from "./metric-store.js";
+import { RunLogs } from "./run-logs.js";
 import { openDatabase, openForMetrics } from "./schema.js";
 import { SqliteSweepStore } from "./sweep-store.js";
 import { LocalWorkFolders } from "./work-folders.js";
@@ -14,6 +15,7 @@ export class LocalStore {
   readonly metrics: SqliteMetricStore;
   readonly artifacts: ArtifactFolder;
   readonly workFolders: LocalWorkFolders;
+  readonly runLogs: RunLogs;
   /** Folder of the logs of workers. */
   readonly logs: string;
   readonly #files: readonly SqlFile[];
@@ -28,6 +30,7 @@ export class LocalStore {
     this.metrics = new SqliteMetricStore(metrics);
     this.artifacts = new ArtifactFolder(paths.artifacts);
     this.workFolders = new LocalWorkFolders(paths.work);
+    this.runLogs = new RunLogs(paths.runs);
     this.logs = paths.logs;
     pruneLogs(paths);
   }
@@ -38,6 +41,7 @@ export class LocalStore {
     store.artifacts.sweep();
     store.#clearLeftovers();
     store.workFolders.sweep((taskId) => store.experiments.isTaskSucceeded(taskId));
+    store.runLogs.sweep((id) => store.experiments.find(id) !== undefined);
     return store;
   }
 

@@ -7,8 +7,6 @@ export interface SupervisedWorkerOptions {
   readonly env: Environment;
   /** Of `python -m stillhouse_worker`. */
   readonly args: readonly string[];
-  /** Name of the worker, for the log. */
-  readonly workerId: string;
   readonly log: Log;
   /** Pause before the first new start; each one that follows soon doubles it. */
   readonly firstPauseMs?: number;
@@ -46,7 +44,7 @@ export class SupervisedWorker {
   }
 
   async #run(): Promise<number> {
-    const { pythonPath, env, args, workerId, log, firstPauseMs = FIRST_PAUSE_MS } = this.#options;
+    const { pythonPath, env, args, log, firstPauseMs = FIRST_PAUSE_MS } = this.#options;
     let pauseMs = firstPauseMs;
     while (!this.#stopping.signal.aborted) {
       const startMs = performance.now();
@@ -55,12 +53,12 @@ export class SupervisedWorker {
       const reason = await this.#process.ended;
       const { exitCode, pid } = this.#process.child;
       if (exitCode === 0 || exitCode === USAGE || pid === undefined) {
-        if (pid === undefined) log.error(`worker ${workerId} cannot be started: ${reason}`);
+        if (pid === undefined) log.error(`the worker cannot be started: ${reason}`);
         return exitCode ?? 1;
       }
       if (this.#stopping.signal.aborted) break;
       if (performance.now() - startMs > WELL_AFTER_MS) pauseMs = firstPauseMs;
-      log.warn(`worker ${workerId}: ${reason}; it is started again in ${pauseMs / 1000} s`);
+      log.warn(`a worker ended, ${reason}; it is started again in ${pauseMs / 1000} s`);
       await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }

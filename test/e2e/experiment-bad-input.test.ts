@@ -37,6 +37,7 @@ async function command(argv: string[], controlPlane: ControlPlane) {
     terminal: terminalOf(stdout, stderr, {}),
     interruption: createInterruption(),
     openHome: () => Promise.resolve({ kind: "joined", address: controlPlane.address }),
+    openIdleHome: () => Promise.resolve({ kind: "joined", address: controlPlane.address }),
     userFolder: folder,
     dataDir: undefined,
     showsTraces: false,

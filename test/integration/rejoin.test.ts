@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../src/api/client.js";
@@ -10,6 +9,7 @@ import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import type { TaskReport } from "../../src/generated/stillhouse/v1/worker.js";
 import { LocalStore } from "../../src/store/local-store.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
+import { freePort } from "../fixtures/free-port.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { TestPlane } from "./test-plane.js";
 import { TestWorker } from "./test-worker.js";
@@ -36,16 +36,6 @@ function pointsOf(...sequences: number[]): NonNullable<TaskReport["kind"]> {
     time: new Date(0),
   }));
   return { $case: "metrics", value: { points } };
-}
-
-/** A port that is free at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
 
 /** A control plane that can be killed, for workers that come by themselves. */

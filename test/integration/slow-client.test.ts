@@ -32,7 +32,7 @@ it("a client that does not read holds the server up and costs it no memory", asy
   afterwards(test, () => server.stop(100));
   afterwards(test, () => client.close());
 
-  const call = client.watchExperiment({ experimentId: "e", afterSequence: 0n });
+  const call = client.watchExperiment({ experimentId: "e", afterSequence: 0n, storedOnly: false });
   const responses = call[Symbol.asyncIterator]();
   let expected = 0n;
   const read = async () => {

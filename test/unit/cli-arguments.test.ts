@@ -235,6 +235,7 @@ describe("the request", () => {
     assert.deepEqual(parse(["--resume", "x1", "--json"]), {
       kind: "resume",
       experimentId: "x1",
+      isDetached: false,
       server: undefined,
     });
   });

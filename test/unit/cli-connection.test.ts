@@ -27,7 +27,7 @@ class FakeControlPlane {
   address = "";
 
   /** @param watch sends the events of a watch. */
-  static async start(watch: (call: WatchCall) => void): Promise<FakeControlPlane> {
+  static async start(watch: (call: WatchCall) => void, port = 0): Promise<FakeControlPlane> {
     const plane = new FakeControlPlane();
     servers.push(plane);
     const answer = () => ({ experiment: plane.experiment() });
@@ -55,12 +55,13 @@ class FakeControlPlane {
       },
     };
     plane.#server.addService(ExperimentServiceService, methods);
-    const port = await new Promise<number>((resolve, reject) =>
-      plane.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
+    const place = `127.0.0.1:${port}`;
+    const bound = await new Promise<number>((resolve, reject) =>
+      plane.#server.bindAsync(place, ServerCredentials.createInsecure(), (error, at) =>
+        error ? reject(error) : resolve(at),
       ),
     );
-    plane.address = `127.0.0.1:${port}`;
+    plane.address = `127.0.0.1:${bound}`;
     return plane;
   }
 
@@ -158,6 +159,29 @@ describe("a connection to the control plane of another process", () => {
       ["x1", "x1"],
     );
     assert.equal(places.length, 0, "both calls wait for one and the same search");
+    await connection.close();
+  });
+});
+
+describe("a connection to a named server", () => {
+  it("goes on when the server is back, after the last event, and resumes nothing", async () => {
+    const first = await FakeControlPlane.start((call) => {
+      call.write(eventOf(0, 1, State.STATE_RUNNING));
+      call.write(eventOf(1, 2, "one"));
+      setTimeout(() => first.end(), 100);
+    });
+    const connection = Connection.toServer(first.address);
+    await connection.call((client) => client.get("x1"));
+    const logs = logsOf(connection);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const port = Number(first.address.split(":")[1]);
+    const second = await FakeControlPlane.start((call) => {
+      call.write(eventOf(2, 4, "two"));
+      call.write(eventOf(3, 10, State.STATE_SUCCEEDED));
+      call.end();
+    }, port);
+    assert.deepEqual(await logs, ["one", "two"]);
+    assert.deepEqual(second.asked, ["watch after 1"]);
     await connection.close();
   });
 });

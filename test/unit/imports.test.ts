@@ -148,6 +148,7 @@ const PYTHON_IMPORTED_ONLY_BY: Readonly<Record<Area, readonly Area[]>> = {
   credentials: ["transport", "artifact_transfer", "__main__"],
   journal: ["transport", "outbox"],
   work_place: ["transport", "__main__"],
+  identity: ["__main__"],
   convert: ["transport", "artifact_transfer", "outbox", "inspection", "__main__"],
   tasks: ["transport", "artifact_transfer", "outbox", "work_place", "convert", "__main__"],
 };

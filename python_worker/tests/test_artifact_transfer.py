@@ -1,0 +1,93 @@
+"""Artifacts over a real gRPC server: also one that is away at first, or sends something else."""
+
+import hashlib
+import threading
+import time
+from concurrent import futures
+
+import grpc
+import pytest
+
+from stillhouse.v1 import experiment_pb2, service_pb2, service_pb2_grpc
+from stillhouse_worker.artifact_transfer import ArtifactTransfer
+from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
+from stillhouse_worker.credentials import Credentials
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.tasks.reporting import Stopped
+
+FILES = {TENSORS_NAME: b"tensors" * 1000, MANIFEST_NAME: b"{}"}
+
+
+class Store(service_pb2_grpc.ArtifactServiceServicer):
+    """Keeps what is handed in, and gives `FILES` or what a test puts in their place."""
+
+    def __init__(self) -> None:
+        self.files = dict(FILES)
+        self.received = b""
+
+    def DownloadArtifact(self, request, context):  # noqa: N802
+        content = self.files[request.file_name]
+        sha256 = hashlib.sha256(FILES[request.file_name]).hexdigest()
+        file = experiment_pb2.ArtifactFile(name=request.file_name, sha256=sha256)
+        yield service_pb2.DownloadArtifactResponse(chunk=content[:100], file=file)
+        yield service_pb2.DownloadArtifactResponse(chunk=content[100:])
+
+    def UploadArtifact(self, requests, context):  # noqa: N802
+        for request in requests:
+            self.received += request.chunk
+        return service_pb2.UploadArtifactResponse(artifact=experiment_pb2.Artifact(id="a"))
+
+
+def serve(store: Store, port: int = 0):
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    service_pb2_grpc.add_ArtifactServiceServicer_to_server(store, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    return server, bound
+
+
+def transfer(port: int, stop=lambda: False) -> ArtifactTransfer:
+    return ArtifactTransfer(f"127.0.0.1:{port}", Credentials(), stop)
+
+
+def test_an_artifact_is_fetched_whole(tmp_path) -> None:
+    server, port = serve(Store())
+    folder = transfer(port).download("a", tmp_path / "fetched")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+    server.stop(None)
+
+
+def test_what_came_damaged_is_never_seen(tmp_path) -> None:
+    store = Store()
+    store.files[TENSORS_NAME] = b"x" * 7000
+    server, port = serve(store)
+    with pytest.raises(StillhouseError, match="came damaged") as raised:
+        transfer(port).download("a", tmp_path / "fetched")
+    assert raised.value.retryable
+    assert not (tmp_path / "fetched" / TENSORS_NAME).exists()
+    server.stop(None)
+
+
+def test_a_control_plane_that_is_away_is_waited_for(tmp_path) -> None:
+    server, port = serve(Store())
+    server.stop(None).wait()
+    (tmp_path / "a.bin").write_bytes(b"content")
+    back: list = []
+
+    def come_back() -> None:
+        time.sleep(0.5)
+        store = Store()
+        back.extend([store, serve(store, port)[0]])
+
+    threading.Thread(target=come_back).start()
+    assert transfer(port).upload("t", 1, tmp_path).id == "a"
+    assert back[0].received == b"content"
+    back[1].stop(None)
+
+
+def test_a_stop_ends_the_wait(tmp_path) -> None:
+    server, port = serve(Store())
+    server.stop(None).wait()
+    (tmp_path / "a.bin").write_bytes(b"content")
+    with pytest.raises(Stopped):
+        transfer(port, stop=lambda: True).upload("t", 1, tmp_path)

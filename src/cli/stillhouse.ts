@@ -1,0 +1,132 @@
+import { fromFailure, SURFACES, toFailure } from "../errors.js";
+import { invalid } from "../spec/invalid.js";
+import { suggest } from "../spec/suggestion.js";
+import type { Interruption } from "./interruption.js";
+import { type OpenIdleHome, openToLook } from "./open-connection.js";
+import { failureDocument } from "./result-document.js";
+import { CHANGES, change, isChange } from "./stillhouse/change.js";
+import { type Parsed, parseCommand, type Shape } from "./stillhouse/command.js";
+import { EXPORT, exportExperiment } from "./stillhouse/export.js";
+import { LIST, list } from "./stillhouse/list.js";
+import { LOGS, logs } from "./stillhouse/logs.js";
+import type { Session } from "./stillhouse/session.js";
+import { SHOW, show } from "./stillhouse/show.js";
+import { WATCH, watch } from "./stillhouse/watch.js";
+import { WORKERS, workers } from "./stillhouse/workers.js";
+import { colorsOf, type Terminal } from "./terminal.js";
+
+export interface StillhouseSurroundings {
+  readonly terminal: Terminal;
+  readonly interruption: Interruption;
+  readonly openIdleHome: OpenIdleHome;
+  readonly userFolder: string;
+  readonly token: string | undefined;
+  readonly showsTraces: boolean;
+}
+
+type Run = Extract<Parsed, { kind: "run" }>;
+
+const SHAPES: Readonly<Record<string, Shape>> = {
+  ls: LIST,
+  show: SHOW,
+  watch: WATCH,
+  logs: LOGS,
+  ...CHANGES,
+  workers: WORKERS,
+  export: EXPORT,
+};
+
+/**
+ * The command `stillhouse`: what there is on a control plane, and what to do with it.
+ *
+ * @param argv the subcommand and its arguments.
+ * @returns the exit code.
+ */
+export async function runStillhouse(
+  argv: readonly string[],
+  surroundings: StillhouseSurroundings,
+): Promise<number> {
+  const { terminal } = surroundings;
+  const note = (sentence: string) => terminal.stderr.write(`${sentence}\n`);
+  try {
+    const [name = "", ...rest] = argv;
+    const shape = Object.hasOwn(SHAPES, name) ? SHAPES[name] : undefined;
+    if (shape === undefined) return overview(name, terminal);
+    const parsed = parseCommand(shape, rest, { ...surroundings, columns: terminal.columns });
+    if (parsed.kind === "help") {
+      terminal.stdout.write(parsed.text);
+      return 0;
+    }
+    return await withSession(parsed, surroundings, note, (session) => run(name, session, parsed));
+  } catch (thrown) {
+    const error = fromFailure(toFailure(thrown));
+    note(`${colorsOf(terminal.hasColor.stderr).red("Error")} ${error.message}`);
+    if (surroundings.showsTraces && error.traceback !== "") note(error.traceback);
+    if (argv.includes("--json")) {
+      terminal.stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
+    }
+    return SURFACES[error.kind].exitCode;
+  }
+}
+
+function run(name: string, session: Session, { words, options }: Run): Promise<number> {
+  const [first = ""] = words;
+  if (isChange(name)) return change(session, name, words);
+  switch (name) {
+    case "show":
+      return show(session, first);
+    case "watch":
+      return watch(session, first);
+    case "logs":
+      return logs(session, first, options.follow === true);
+    case "workers":
+      return workers(session, words);
+    case "export":
+      return exportExperiment(session, first, options);
+    default:
+      return list(session, options);
+  }
+}
+
+async function withSession(
+  { server, isJson }: Run,
+  { terminal, interruption, openIdleHome, userFolder }: StillhouseSurroundings,
+  note: (sentence: string) => void,
+  action: (session: Session) => Promise<number>,
+): Promise<number> {
+  const connection = await openToLook(server, openIdleHome);
+  try {
+    const parts = { connection, terminal, interruption, isJson, server, userFolder, note };
+    return await action({ ...parts, isIdle: connection.isOwn });
+  } finally {
+    await connection.close();
+  }
+}
+
+function overview(name: string, { stdout }: Terminal): number {
+  const isAsked = ["", "help", "--help", "-h"].includes(name);
+  if (!isAsked) {
+    const names = Object.keys(SHAPES);
+    const near = suggest(name, names);
+    const hint = near === undefined ? `it has ${names.join(", ")}` : `did you mean ${near}?`;
+    throw invalid("", `stillhouse has no command ${JSON.stringify(name)}; ${hint}`);
+  }
+  const lines = Object.values(SHAPES).map(({ name: key, argument = "", description }) => {
+    const words = argument.replaceAll(/[<>]/g, "").toUpperCase();
+    return `  ${`${key} ${words}`.padEnd(26)}${description.split(/[.:]/)[0]}`;
+  });
+  stdout.write(
+    [
+      "Usage: npm run stillhouse -- COMMAND [flags]",
+      "",
+      "What there is on a control plane, and what to do with it: the one of --server, that of the",
+      "home, or the home itself. The beginning of an id is enough where no other id begins so.",
+      "",
+      ...lines,
+      "",
+      "COMMAND --help says more. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no server.",
+      "",
+    ].join("\n"),
+  );
+  return 0;
+}

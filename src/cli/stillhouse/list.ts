@@ -1,0 +1,97 @@
+import Table from "cli-table3";
+import { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import { ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
+import type { Options } from "../command-line.js";
+import { variantOf } from "../result.js";
+import { choicesOf, countOf, type Shape } from "./command.js";
+import { printJson, type Session } from "./session.js";
+import { ageText, STATES, standingText, stateWord } from "./state-words.js";
+
+export const LIST: Shape = {
+  name: "ls",
+  description: "Lists experiments, the newest first.",
+  flags: [
+    ["--state <which>", `Only these, with commas: ${Object.keys(STATES).join(", ")}`],
+    ["--dataset <name>", "Only of this data set"],
+    ["--model <name>", "Only of this model"],
+    ["--owner <name>", "Only of this owner"],
+    ["--sweep <id>", "Only of this sweep"],
+    ["--text <part>", "Only with this in the id or the name"],
+    ["--order <which>", "newest, oldest or accuracy (default: newest)"],
+    ["--limit <n>", "At most so many (default: 20)"],
+  ],
+};
+
+const DEFAULT_LIMIT = 20;
+const PAGE = 1_000;
+const ORDERS = {
+  newest: ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST,
+  oldest: ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST,
+  accuracy: ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST,
+} as const;
+
+/** The subcommand `ls`. */
+export async function list(session: Session, options: Options): Promise<number> {
+  const limit = countOf(options.limit, "--limit", DEFAULT_LIMIT);
+  const { experiments, hasMore } = await firstOf(session, options, limit);
+  if (session.isJson) {
+    printJson(session, { experiments: experiments.map((found) => Experiment.toJSON(found)) });
+    return 0;
+  }
+  if (experiments.length === 0) {
+    session.note("There are no such experiments");
+    return 0;
+  }
+  session.terminal.stdout.write(`${table(experiments, new Date())}\n`);
+  if (hasMore) session.note(`These are the first ${limit}; --limit shows more`);
+  return 0;
+}
+
+async function firstOf({ connection }: Session, options: Options, limit: number) {
+  const text = (name: string) => (typeof options[name] === "string" ? options[name] : "");
+  const filter = {
+    states: choicesOf(options.state, "--state", STATES),
+    dataset: text("dataset"),
+    model: text("model"),
+    owner: text("owner"),
+    sweepId: text("sweep"),
+    text: text("text"),
+  };
+  const [order = ORDERS.newest] = choicesOf(options.order, "--order", ORDERS);
+  const experiments: Experiment[] = [];
+  let pageToken = "";
+  do {
+    const size = Math.min(PAGE, limit - experiments.length);
+    const page = await connection.call((client) => client.list(size, pageToken, filter, order));
+    experiments.push(...page.experiments);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "" && experiments.length < limit);
+  return { experiments, hasMore: pageToken !== "" };
+}
+
+function table(experiments: readonly Experiment[], now: Date): string {
+  const rows = new Table({
+    head: ["id", "state", "data set", "model", "labels", "accuracy", "name", "owner", "made"],
+    style: { head: [], border: [] },
+  });
+  for (const experiment of experiments) {
+    const { id, state, spec, owner, createTime } = experiment;
+    rows.push([
+      id,
+      stateWord(state),
+      baseName(spec?.dataset?.name),
+      baseName(spec?.model?.name),
+      variantOf(spec),
+      standingText(experiment),
+      spec?.name ?? "",
+      owner,
+      ageText(createTime, now),
+    ]);
+  }
+  return rows.toString();
+}
+
+/** A model may be a folder; its last part says enough. */
+function baseName(name = ""): string {
+  return name.split("/").at(-1) ?? name;
+}

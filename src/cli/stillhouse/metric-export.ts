@@ -1,0 +1,65 @@
+import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
+import type { Session } from "./session.js";
+
+/** All points of a metric of a task. */
+export interface FullSeries {
+  readonly task: string;
+  readonly name: string;
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** Most points of a series that one call gives. */
+const POINTS_PER_CALL = 10_000;
+
+/** Every point of every metric of an experiment, however many calls that takes. */
+export async function allPoints(session: Session, id: string): Promise<FullSeries[]> {
+  const whole = await seriesOf(session, id, {});
+  const full: FullSeries[] = [];
+  for (const series of whole) full.push(await completed(session, id, series));
+  return full;
+}
+
+/** One line a point. Names hold neither commas nor quotes. */
+export function metricsCsv(series: readonly FullSeries[]): string {
+  const lines = series.flatMap(({ task, name, steps, values }) =>
+    steps.map((step, at) => `${task},${name},${step},${values[at]}\n`),
+  );
+  return `task,name,step,value\n${lines.join("")}`;
+}
+
+/** A series that was thinned out, by halves of its steps until none is. */
+async function completed(session: Session, id: string, series: MetricSeries): Promise<FullSeries> {
+  const { taskId, name, steps, values, numPoints } = series;
+  const first = steps[0] ?? 0n;
+  const last = steps.at(-1) ?? 0n;
+  if (BigInt(steps.length) >= numPoints || first >= last) {
+    return { task: taskId, name, steps: steps.map(Number), values };
+  }
+  const middle = (first + last) / 2n;
+  const ranges = [
+    { firstStep: first, lastStep: middle },
+    { firstStep: middle + 1n, lastStep: last },
+  ];
+  const halves: FullSeries[] = [];
+  for (const range of ranges) {
+    const found = (await seriesOf(session, id, { ...range, names: [name] })).find(
+      (half) => half.taskId === taskId,
+    );
+    if (found) halves.push(await completed(session, id, found));
+  }
+  return {
+    task: taskId,
+    name,
+    steps: halves.flatMap((half) => half.steps),
+    values: halves.flatMap((half) => half.values),
+  };
+}
+
+function seriesOf(
+  { connection }: Session,
+  id: string,
+  wanted: { names?: string[]; firstStep?: bigint; lastStep?: bigint },
+): Promise<MetricSeries[]> {
+  return connection.call((client) => client.series(id, { ...wanted, maxPoints: POINTS_PER_CALL }));
+}

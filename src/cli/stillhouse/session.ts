@@ -1,0 +1,79 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import { invalid } from "../../spec/invalid.js";
+import type { Connection } from "../connection.js";
+import type { Interruption } from "../interruption.js";
+import type { NamedServer } from "../server-flags.js";
+import type { Terminal } from "../terminal.js";
+
+/** What a subcommand works with. */
+export interface Session {
+  readonly connection: Connection;
+  readonly terminal: Terminal;
+  readonly interruption: Interruption;
+  readonly isJson: boolean;
+  /** Whether nothing runs, since no control plane with workers has the home. */
+  readonly isIdle: boolean;
+  readonly server: NamedServer | undefined;
+  readonly userFolder: string;
+  /** A sentence for the person, on stderr. */
+  readonly note: (sentence: string) => void;
+}
+
+const ID_LENGTH = 10;
+const IDS_PER_PAGE = 1_000;
+const SHOWN = 5;
+
+/**
+ * The id that begins with these characters.
+ *
+ * @throws StillhouseError NOT_FOUND where none does, INVALID where several do
+ */
+export async function fullId({ connection }: Session, prefix: string): Promise<string> {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) {
+    throw invalid("", `an id is of letters and digits, got ${JSON.stringify(prefix)}`);
+  }
+  if (prefix.length >= ID_LENGTH) return prefix;
+  const matches: string[] = [];
+  let pageToken = "";
+  do {
+    const page = await connection.call((client) =>
+      client.list(IDS_PER_PAGE, pageToken, { text: prefix }),
+    );
+    for (const { id } of page.experiments) if (id.startsWith(prefix)) matches.push(id);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  const [only, ...others] = matches;
+  if (only === undefined) {
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      `no experiment has an id that begins with ${prefix}; npm run stillhouse -- ls lists them`,
+    );
+  }
+  if (others.length > 0) {
+    const shown = matches.slice(0, SHOWN).join(", ");
+    const rest = matches.length > SHOWN ? ", …" : "";
+    throw invalid("", `${prefix} begins the ids of ${matches.length} experiments: ${shown}${rest}`);
+  }
+  return only;
+}
+
+/** An experiment by the beginning of its id, with the folder of its artifact. */
+export async function foundExperiment(
+  session: Session,
+  prefix: string,
+): Promise<{ experiment: Experiment; artifactPath: string }> {
+  const id = await fullId(session, prefix);
+  const { experiment, artifactPath } = await session.connection.call((client) => client.get(id));
+  if (experiment === undefined) throw new Error("an experiment that is found is there");
+  return { experiment, artifactPath };
+}
+
+/** A command for the person to run next on the same server. */
+export function nextCommand({ server }: Session, words: string): string {
+  return `npm run stillhouse -- ${words}${server === undefined ? "" : ` ${server.flags}`}`;
+}
+
+export function printJson({ terminal }: Session, document: unknown): void {
+  terminal.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+}

@@ -1,0 +1,68 @@
+import Table from "cli-table3";
+import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
+import { distilledLabel, resultOf } from "../result.js";
+import { renderResult } from "../result-table.js";
+import { subjectOf } from "../subject.js";
+import { taskName } from "../task-names.js";
+import type { Shape } from "./command.js";
+import { foundExperiment, printJson, type Session } from "./session.js";
+import { ageText, durationText, stateWord, taskStanding } from "./state-words.js";
+
+export const SHOW: Shape = {
+  name: "show",
+  argument: "<id>",
+  description: "Shows an experiment: what it is, its tasks, and its results as far as they are.",
+};
+
+/** The subcommand `show`. */
+export async function show(session: Session, prefix: string): Promise<number> {
+  const { experiment, artifactPath } = await foundExperiment(session, prefix);
+  if (session.isJson) {
+    printJson(session, GetExperimentResponse.toJSON({ experiment, artifactPath }));
+    return 0;
+  }
+  const { stdout, columns } = session.terminal;
+  stdout.write(headText(experiment, new Date()));
+  if (resultOf(experiment).rows.length > 0) {
+    stdout.write(`\n${renderResult(experiment, artifactPath, columns)}`);
+  }
+  return 0;
+}
+
+function headText(experiment: Experiment, now: Date): string {
+  const { id, spec, state, createTime, owner, priority, sweepId, failure } = experiment;
+  const facts: [string, string][] = [
+    ["Experiment", spec?.name ? `${id}, ${spec.name}` : id],
+    ["State", `${stateWord(state)}, made ${ageText(createTime, now)}`],
+    ["What", `${distilledLabel(spec)}, seed ${spec?.seed}`],
+    ["On", subjectOf(spec)],
+    ["Owner", owner],
+    ["Priority", priority === 0 ? "" : String(priority)],
+    ["Sweep", sweepId],
+    ["Failure", failure?.message ?? ""],
+  ];
+  const lines = facts
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => `${name.padEnd(12)}${text}\n`);
+  return `${lines.join("")}${taskTable(experiment, now)}\n`;
+}
+
+function taskTable({ tasks }: Experiment, now: Date): string {
+  const table = new Table({
+    head: ["task", "state", "attempt", "worker", "time", ""],
+    style: { head: [], border: [] },
+  });
+  for (const task of tasks) {
+    const { state, attempt, workerId } = task;
+    table.push([
+      taskName(task),
+      stateWord(state),
+      attempt === 0 ? "" : attempt,
+      workerId,
+      durationText(task, now),
+      taskStanding(task),
+    ]);
+  }
+  return table.toString();
+}

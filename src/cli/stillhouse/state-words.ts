@@ -1,0 +1,54 @@
+import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { formatDuration, formatMeanStd, formatPercent } from "../format.js";
+import { joinParts, progressFraction, progressParts } from "../progress-text.js";
+import { resultOf } from "../result.js";
+import { taskName } from "../task-names.js";
+
+/** States by the words that people use for them. */
+export const STATES = {
+  queued: State.STATE_QUEUED,
+  running: State.STATE_RUNNING,
+  succeeded: State.STATE_SUCCEEDED,
+  failed: State.STATE_FAILED,
+  cancelled: State.STATE_CANCELLED,
+} as const;
+
+export function stateWord(state: State): string {
+  return Object.entries(STATES).find(([, known]) => known === state)?.[0] ?? "";
+}
+
+/** Accuracy of the distilled data where there is one, else how far it is. */
+export function standingText(experiment: Experiment): string {
+  const accuracy = resultOf(experiment).rows.find(({ id }) => id === "distilled")?.accuracy;
+  if (accuracy !== undefined) return `${formatMeanStd(accuracy.mean, accuracy.std)} %`;
+  const running = experiment.tasks.find(({ state }) => state === State.STATE_RUNNING);
+  return running === undefined ? "" : `${taskName(running)} ${percentText(running)}`.trim();
+}
+
+/** What a running task does, in full. */
+export function taskStanding(task: Task): string {
+  if (task.state === State.STATE_RUNNING && task.progress) {
+    return [percentText(task), joinParts(progressParts(task.progress))].filter(Boolean).join(" ");
+  }
+  if (task.failure !== undefined) return task.failure.message;
+  return task.reused ? "reused from an earlier experiment" : "";
+}
+
+/** "5 min ago", counted from the clock of this machine. */
+export function ageText(time: Date | undefined, now: Date): string {
+  if (time === undefined) return "";
+  const seconds = Math.max(0, (now.getTime() - time.getTime()) / 1_000);
+  const days = Math.floor(seconds / 86_400);
+  return days > 0 ? `${days} d ago` : `${formatDuration(seconds)} ago`;
+}
+
+/** How long a task took, or takes so far. */
+export function durationText({ startTime, endTime }: Task, now: Date): string {
+  if (startTime === undefined) return "";
+  return formatDuration(((endTime ?? now).getTime() - startTime.getTime()) / 1_000);
+}
+
+function percentText({ progress }: Task): string {
+  const fraction = progress && progressFraction(progress);
+  return fraction === undefined ? "" : `${formatPercent(fraction)} %`;
+}

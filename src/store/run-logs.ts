@@ -1,0 +1,64 @@
+import { appendFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { RunLog } from "../experiment/ports.js";
+import type { Event } from "../generated/stillhouse/v1/experiment.js";
+
+const NAME = "log.jsonl";
+
+/**
+ * `HOME/runs/EXPERIMENT_ID/log.jsonl`: what the workers said of an experiment and how its tasks
+ * went, one JSON object a line. A copy of the events for people and tools that read files.
+ */
+export class RunLogs implements RunLog {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  note(event: Event): void {
+    const said = saidBy(event);
+    if (said === undefined) return;
+    const { experimentId: experiment, taskId: task, time } = event;
+    const line = { time: time?.toISOString(), experiment, ...(task ? { task } : {}), ...said };
+    try {
+      mkdirSync(join(this.#root, experiment), { recursive: true });
+      appendFileSync(join(this.#root, experiment, NAME), `${JSON.stringify(line)}\n`);
+    } catch {
+      // A full disk shows where it matters: at the results. The events have been stored.
+    }
+  }
+
+  remove(experimentId: string): void {
+    rmSync(join(this.#root, experimentId), { recursive: true, force: true });
+  }
+
+  /** Removes what a killed control plane left of experiments that are no more. */
+  sweep(exists: (experimentId: string) => boolean): void {
+    for (const id of readdirSync(this.#root)) if (!exists(id)) this.remove(id);
+  }
+}
+
+function saidBy({ kind }: Event): Record<string, unknown> | undefined {
+  switch (kind?.$case) {
+    case "log":
+      return {
+        time: kind.value.time?.toISOString(),
+        level: wordOf(kind.value.level),
+        message: kind.value.message,
+      };
+    case "task": {
+      const { state, attempt, workerId, failure } = kind.value;
+      const trouble = failure === undefined ? {} : { failure: failure.message };
+      const place = { attempt, ...(workerId === "" ? {} : { worker: workerId }) };
+      return { level: failure ? "warning" : "info", message: wordOf(state), ...place, ...trouble };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** "LOG_LEVEL_INFO" → "info". */
+function wordOf(name: string): string {
+  return name.replace(/^(LOG_LEVEL|STATE)_/, "").toLowerCase();
+}

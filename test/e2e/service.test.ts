@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { StillhouseClient } from "../../src/api/client.js";
+import { createInterruption } from "../../src/cli/interruption.js";
+import { runStillhouse } from "../../src/cli/stillhouse.js";
+import { terminalOf } from "../../src/cli/terminal.js";
+import { type Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
+import { freePort } from "../fixtures/free-port.js";
+import { RecordedOutput } from "../fixtures/recorded-output.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const STEPS = 200;
+const FLAGS = [
+  ...tinyFlags(tinyDataAndModel()),
+  "--baselines",
+  "none",
+  "--outer-steps",
+  `${STEPS}`,
+];
+
+const folder = mkdtempSync(join(tmpdir(), "stillhouse-service-"));
+const home = join(folder, "home");
+const ports = { grpc: await freePort(), worker: await freePort() };
+const address = `127.0.0.1:${ports.grpc}`;
+const client = new StillhouseClient(address);
+const running = new Set<RunningCommand>();
+
+after(async () => {
+  client.close();
+  for (const command of running) command.signal("SIGKILL");
+  await Promise.all([...running].map((command) => command.ended));
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** Resolves when it says that it is ready. */
+async function serve(): Promise<RunningCommand> {
+  const { grpc, worker } = ports;
+  const flags = ["--grpc-port", grpc, "--worker-port", worker, "--http-port", 0, "--workers", 0];
+  const server = started(["--home", home, "--json", ...flags.map(String)], "serve");
+  while (!server.stdout.includes("\n")) {
+    assert.equal(server.child.exitCode, null, server.stderr);
+    await sleep(20);
+  }
+  const ready = JSON.parse(server.stdout);
+  assert.equal(ready.ready, true);
+  assert.deepEqual([ready.grpc, ready.workers], [address, `tcp://127.0.0.1:${worker}`]);
+  return server;
+}
+
+function worker(): RunningCommand {
+  const connect = ["--connect", `tcp://127.0.0.1:${ports.worker}`, "--device", "cpu"];
+  const place = ["--work-dir", join(folder, "elsewhere"), "--no-shared-folders"];
+  return started([...connect, ...place], "worker");
+}
+
+function started(args: readonly string[], script: string): RunningCommand {
+  const command = new RunningCommand(args, join(folder, "unused"), script);
+  running.add(command);
+  void command.ended.then(() => running.delete(command));
+  return command;
+}
+
+/** The command in this process. */
+async function stillhouse(...args: string[]): Promise<Ended> {
+  const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
+  const exitCode = await runStillhouse([...args, "--server", address], {
+    terminal: terminalOf(stdout, stderr, {}),
+    interruption: createInterruption(),
+    openIdleHome: () => assert.fail("a server was named"),
+    userFolder: folder,
+    token: undefined,
+    showsTraces: false,
+  });
+  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+}
+
+async function detached(...flags: string[]): Promise<string> {
+  const args = [...FLAGS, ...flags, "--server", address, "--detach", "--json"];
+  const { exitCode, stdout, stderr } = await runCommand(args, join(folder, "unused"));
+  assert.equal(exitCode, 0, stderr);
+  return JSON.parse(stdout).experiment_id;
+}
+
+/** Waits until the distillation has come so far. */
+async function reached(id: string, step: number): Promise<void> {
+  for await (const { kind } of client.watch(id, 0n)) {
+    if (kind?.$case === "progress" && kind.value.done >= BigInt(step)) return;
+  }
+  throw new Error("the experiment ended before it came so far");
+}
+
+async function ended(id: string): Promise<Experiment> {
+  for await (const _ of client.watch(id, 0n)) {
+    // The watch ends with the experiment.
+  }
+  const { experiment } = await client.get(id);
+  assert.ok(experiment);
+  assert.equal(experiment.state, State.STATE_SUCCEEDED, experiment.failure?.message);
+  return experiment;
+}
+
+function distilledHash(id: string): string {
+  const content = readFileSync(join(home, "artifacts", id, "distilled.safetensors"));
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/** Every outer step has one point of every metric of outer steps. */
+async function assertWhole(id: string, numAttempts: number): Promise<void> {
+  const summaries = await client.metrics(id);
+  const losses = summaries.find(({ name }) => name === "outer_loss");
+  assert.equal(losses?.numPoints, BigInt(STEPS), `after ${numAttempts} attempts`);
+  const series = await client.series(id, { names: ["outer_loss", "inner_loss", "grad_norm"] });
+  assert.equal(series.length, 3);
+  const all = Array.from({ length: STEPS }, (_, at) => BigInt(at + 1));
+  for (const { name, steps } of series) assert.deepEqual(steps, all, name);
+}
+
+describe("a service with a worker that joined by itself", { timeout: 120_000 }, () => {
+  it("loses nothing when it is killed, and when the worker is ended besides", async () => {
+    let server = await serve();
+    let elsewhere = worker();
+    const id = await detached();
+    await reached(id, 20);
+    server.signal("SIGKILL");
+    await server.ended;
+    await sleep(300);
+    server = await serve();
+    await reached(id, 60);
+    const { experiment } = await client.get(id);
+    assert.equal(experiment?.tasks[0]?.attempt, 1, "the task went on where it was");
+
+    server.signal("SIGKILL");
+    await server.ended;
+    await sleep(300); // what is computed now is in the journal alone
+    elsewhere.signal("SIGTERM");
+    assert.equal((await elsewhere.ended).exitCode, 0, elsewhere.stderr);
+    const [task] = readdirSync(join(folder, "elsewhere", "tasks"));
+    assert.equal(task, `${id}-distill`, "its checkpoint and its journal stay with it");
+    server = await serve();
+    elsewhere = worker();
+    const done = await ended(id);
+    assert.deepEqual(
+      done.tasks.map(({ attempt }) => attempt),
+      [2, 1],
+    );
+    await assertWhole(id, 2);
+    const calm = await detached("--fresh");
+    await ended(calm);
+    await assertWhole(calm, 1);
+    assert.equal(distilledHash(id), distilledHash(calm));
+  });
+
+  it("is asked from the shell: ls, show, logs, export, rm, by the beginning of an id", async () => {
+    const listed = await stillhouse("ls", "--state", "succeeded", "--json");
+    assert.equal(listed.exitCode, 0, listed.stderr);
+    const { experiments } = JSON.parse(listed.stdout);
+    assert.equal(experiments.length, 2);
+    const id: string = experiments[1].id;
+    const prefix = id.slice(0, 9);
+    const out = join(folder, "exported");
+    const [shown, logs, exported, table, workers] = await Promise.all([
+      stillhouse("show", prefix),
+      stillhouse("logs", prefix, "--json"),
+      stillhouse("export", prefix, "--out", out, "--metrics", "csv"),
+      stillhouse("ls"),
+      stillhouse("workers", "--json"),
+    ]);
+    assert.match(shown.stdout, new RegExp(`Experiment +${id}`));
+    assert.match(shown.stdout, /Distillation +│ succeeded │ +2 +│/);
+    assert.match(shown.stdout, /Distilled data +│ +2 │ +1 │ +[\d.]+ ± [\d.]+ │ 3 │/);
+    const lines = logs.stdout.trim().split("\n");
+    assert.ok(lines.some((line) => /resumed at outer step/.test(JSON.parse(line).message)));
+    assert.equal(exported.exitCode, 0, exported.stderr);
+    const bytes = readFileSync(join(out, "artifact", "distilled.safetensors"));
+    assert.equal(createHash("sha256").update(bytes).digest("hex"), distilledHash(id));
+    const points = readFileSync(join(out, "metrics.csv"), "utf8").match(/,outer_loss,/g);
+    assert.equal(points?.length, STEPS);
+    assert.match(table.stdout, new RegExp(`│ ${id} │ succeeded │ colours +│ model │`));
+    assert.equal(JSON.parse(workers.stdout).workers[0].state, "WORKER_STATE_IDLE");
+    const removed = await stillhouse("rm", prefix, "--json");
+    assert.equal(removed.exitCode, 0, removed.stderr);
+    const missing = await stillhouse("show", prefix);
+    assert.deepEqual([missing.exitCode, missing.stdout], [1, ""]);
+    assert.match(missing.stderr, /no experiment has an id that begins with/);
+  });
+
+  it("drains at SIGTERM: what runs stops after a checkpoint and stays queued", async () => {
+    const server = [...running].find(({ stdout }) => stdout.includes('"ready":true'));
+    assert.ok(server);
+    const id = await detached("--outer-steps", "1000000");
+    await reached(id, 5);
+    server.signal("SIGTERM");
+    const { exitCode, stderr } = await server.ended;
+    assert.equal(exitCode, 0, stderr);
+    const gone = await stillhouse("ls");
+    assert.equal(gone.exitCode, 3);
+    const ofHome = await runCommand(["show", id, "--json"], home, "stillhouse");
+    assert.equal(ofHome.exitCode, 0, ofHome.stderr);
+    assert.equal(JSON.parse(ofHome.stdout).experiment.tasks[0].state, "STATE_QUEUED");
+  });
+});

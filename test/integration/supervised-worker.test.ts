@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SupervisedWorker } from "../../src/worker/supervised-worker.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+
+/** A worker whose process is a script; its starts are lines of a file. */
+function supervised(test: TestContext, script: string) {
+  const folder = temporaryFolder(test);
+  const starts = join(folder, "starts");
+  const pythonPath = join(folder, "python");
+  writeFileSync(pythonPath, `#!/bin/sh\necho "$$" >> "${starts}"\n${script}\n`);
+  chmodSync(pythonPath, 0o755);
+  const warnings: string[] = [];
+  const keep = (message: string) => warnings.push(message);
+  const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
+  const options = { pythonPath, env: process.env, args: [], log, firstPauseMs: 10 };
+  const worker = new SupervisedWorker(options);
+  afterwards(test, () => worker.kill());
+  const pids = () =>
+    existsSync(starts) ? readFileSync(starts, "utf8").trim().split("\n").map(Number) : [];
+  return { worker, pids, warnings };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let turn = 0; !holds(); turn++) {
+    assert.ok(turn < 500, "it did not come about in time");
+    await sleep(10);
+  }
+}
+
+describe("a worker that is kept alive", { timeout: 20_000 }, () => {
+  it("is started again when it was killed, and told to end with the command", async (test) => {
+    const { worker, pids, warnings } = supervised(
+      test,
+      "trap 'exit 0' TERM; while :; do sleep 0.01; done",
+    );
+    await until(() => pids().length === 1);
+    process.kill(pids()[0] ?? 0, "SIGKILL");
+    await until(() => pids().length === 2);
+    assert.match(warnings[0] ?? "", /killed by SIGKILL; it is started again/);
+    await worker.stop(5_000);
+    assert.equal(await worker.ended, 0);
+    assert.equal(pids().length, 2);
+  });
+
+  it("is let be when it ended in order, or when no new start can help", async (test) => {
+    const drained = supervised(test, "exit 0");
+    assert.equal(await drained.worker.ended, 0);
+    const refused = supervised(test, "exit 2");
+    assert.equal(await refused.worker.ended, 2);
+    assert.deepEqual([drained.pids().length, refused.pids().length], [1, 1]);
+  });
+});

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseServeArguments } from "../../src/cli/serve-arguments.js";
+import { choicesOf, countOf, parseCommand } from "../../src/cli/stillhouse/command.js";
+import { LIST } from "../../src/cli/stillhouse/list.js";
+import { STATES } from "../../src/cli/stillhouse/state-words.js";
+import { parseWorkerArguments } from "../../src/cli/worker-arguments.js";
+import { StillhouseError } from "../../src/errors.js";
+
+const PLACES = {
+  home: "/home/of/stillhouse",
+  userFolder: "/user",
+  dataDir: undefined,
+  token: undefined,
+  columns: undefined,
+};
+
+function refused(action: () => unknown, message: RegExp) {
+  assert.throws(action, (error: unknown) => {
+    assert.ok(error instanceof StillhouseError, String(error));
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+describe("the arguments of serve", () => {
+  it("have defaults that keep to this machine", () => {
+    const request = parseServeArguments([], PLACES);
+    assert.ok(request.kind === "serve");
+    const { host, grpcPort, workerPort, httpPort, numWorkers, drainMs, home, keys } = request;
+    assert.deepEqual([host, grpcPort, workerPort, httpPort], ["127.0.0.1", 8421, 8422, 8420]);
+    assert.deepEqual([numWorkers, drainMs, home, keys], [1, 30_000, PLACES.home, undefined]);
+  });
+
+  it("take folders from where the person is, and any port for 0", () => {
+    const argv = ["--home", "h", "--keys", "../k", "--grpc-port", "0", "--workers", "0"];
+    const request = parseServeArguments(argv, PLACES);
+    assert.ok(request.kind === "serve");
+    assert.deepEqual([request.home, request.keys], ["/user/h", "/k"]);
+    assert.deepEqual([request.grpcPort, request.numWorkers], [0, 0]);
+  });
+
+  for (const [argv, message] of [
+    [["--host", "example.org"], /--host must be an IP address of this machine, got "example.org"/],
+    [["--grpc-port", "65536"], /--grpc-port must be a whole number from 0 to 65535, got "65536"/],
+    [["--workers", "-1"], /--workers must be a whole number from 0 to 64, got "-1"/],
+    [["--drain-timeout", "soon"], /--drain-timeout must be a whole number from 0 to 3600/],
+    [["--prot", "1"], /unknown option '--prot'/],
+  ] as const) {
+    it(`are refused: ${argv.join(" ")}`, () => {
+      refused(() => parseServeArguments([...argv], PLACES), message);
+    });
+  }
+});
+
+describe("the arguments of worker", () => {
+  const connect = ["--connect", "tcp://10.0.0.5:8422"];
+
+  it("have folders of their own", () => {
+    const request = parseWorkerArguments(connect, { ...PLACES, dataDir: "/data" });
+    assert.ok(request.kind === "work");
+    const { device, workFolder, dataFolder, artifacts, sharesFolders } = request;
+    assert.deepEqual([device, workFolder], ["auto", "/home/of/stillhouse/worker"]);
+    assert.deepEqual([dataFolder, artifacts, sharesFolders], ["/data", undefined, true]);
+  });
+
+  for (const [argv, message] of [
+    [[], /--connect tcp:\/\/HOST:PORT must be given; npm run serve prints it/],
+    [["--connect", "10.0.0.5:8422"], /--connect must be tcp:\/\/HOST:PORT, got "10.0.0.5:8422"/],
+    [["--connect", "tcp://host:0"], /--connect must be/],
+    [[...connect, "--device", "gpu"], /--device must be auto, cpu, cuda or cuda:N, got "gpu"/],
+    [[...connect, "--artifacts", "x"], /--artifacts must be HOST:PORT, got "x"/],
+    [[...connect, "--name", "a/b"], /--name must be at most 64 letters/],
+  ] as const) {
+    it(`are refused: ${argv.join(" ") || "none"}`, () => {
+      refused(() => parseWorkerArguments([...argv], PLACES), message);
+    });
+  }
+});
+
+describe("the arguments of stillhouse", () => {
+  it("name a server and filters, and refuse what there is not", () => {
+    const argv = ["--state", "running, failed", "--server", "127.0.0.1:8421", "--json"];
+    const parsed = parseCommand(LIST, argv, PLACES);
+    assert.ok(parsed.kind === "run");
+    assert.equal(parsed.server?.endpoint.address, "127.0.0.1:8421");
+    assert.equal(parsed.isJson, true);
+    assert.deepEqual(choicesOf(parsed.options.state, "--state", STATES), [
+      STATES.running,
+      STATES.failed,
+    ]);
+    refused(() => choicesOf("done", "--state", STATES), /--state must be of queued, .*got "done"/);
+    refused(() => countOf("0", "--limit", 20), /--limit must be a whole number ≥ 1, got "0"/);
+    refused(() => parseCommand(LIST, ["--server", "nowhere"], PLACES), /must be HOST:PORT/);
+    refused(() => parseCommand(LIST, ["word"], PLACES), /unexpected argument "word"/);
+  });
+});
