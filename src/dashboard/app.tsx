@@ -42,12 +42,26 @@ function Content() {
   const { path } = useLocation();
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
+  const wentBack = useRef(false);
 
   // Dependencies: a new page takes the focus
   useEffect(() => {
-    if (!isFirst.current) main.current?.focus({ preventScroll: true });
+    if (!isFirst.current) {
+      main.current?.focus({ preventScroll: true });
+      // On the way back the browser knows where one was.
+      if (!wentBack.current) scrollTo(0, 0);
+    }
     isFirst.current = false;
+    wentBack.current = false;
   }, [path]);
+
+  useEffect(() => {
+    const back = () => {
+      wentBack.current = true;
+    };
+    addEventListener("popstate", back);
+    return () => removeEventListener("popstate", back);
+  }, []);
 
   return (
     <main id="content" ref={main} tabIndex={-1}>

@@ -41,7 +41,10 @@ export function PlotFigure({ description, drawKey, draw, minHeight }: PlotFigure
   // Dependencies: the key says when the drawing changes
   useEffect(() => {
     if (marks === undefined || width === 0) return;
-    place.current?.replaceChildren(draw(marks, Math.min(width, MAX_WIDTH)));
+    const drawn = draw(marks, Math.min(width, MAX_WIDTH));
+    // The description stands for it; Plot's own labels name marks, not what they show.
+    drawn.setAttribute("aria-hidden", "true");
+    place.current?.replaceChildren(drawn);
   }, [marks, width, theme, drawKey]);
 
   return (

@@ -113,7 +113,8 @@ export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]
     };
     changed.set(key, appended(old, added));
   }
-  return [...changed.values()];
+  // As the server sorts them: a curve keeps its colour when all are asked for anew.
+  return [...changed.values()].sort((a, b) => a.name.localeCompare(b.name, "en"));
 }
 
 function appended(curve: Curve, added: readonly NewPoint[]): Curve {

@@ -6,7 +6,8 @@ import { readField } from "./spec-fields.js";
 export type Column = "title" | "data" | "state" | "accuracy" | "ratio" | "time" | "created";
 
 export interface Sorting {
-  readonly column: Column;
+  /** A column of every table, or the flag of a setting that was added as one. */
+  readonly column: Column | `--${string}`;
   readonly isDescending: boolean;
 }
 
@@ -37,8 +38,11 @@ const KEYS: Readonly<Record<Column, (view: ExperimentView) => string | number | 
 export function sorted(
   views: readonly ExperimentView[],
   { column, isDescending }: Sorting,
+  settings: readonly SettingView[] = [],
 ): ExperimentView[] {
-  const key = KEYS[column];
+  const setting = settings.find(({ flag }) => column === `--${flag}`);
+  const key = setting ? settingKey(setting) : KEYS[column as Column];
+  if (key === undefined) return [...views];
   const sign = isDescending ? -1 : 1;
   return [...views].sort((a, b) => {
     const [x, y] = [key(a), key(b)];
@@ -47,6 +51,37 @@ export function sorted(
     if (x === y) return 0;
     return x < y ? -sign : sign;
   });
+}
+
+/** Numbers sort by size, everything else as it is written. */
+function settingKey(setting: SettingView) {
+  return (view: ExperimentView) => {
+    const value = readField(view.spec, setting.name);
+    return typeof value === "number" ? value : settingText(view, setting);
+  };
+}
+
+/** What was typed into the search: words for the server, and settings that must have a value. */
+export interface Search {
+  readonly text: string;
+  readonly conditions: readonly { readonly setting: SettingView; readonly value: string }[];
+}
+
+/** `first sl=none steps=3` → the word "first", and two conditions. */
+export function parseSearch(typed: string, settings: readonly SettingView[]): Search {
+  const words: string[] = [];
+  const conditions: { setting: SettingView; value: string }[] = [];
+  for (const word of typed.split(/\s+/).filter(Boolean)) {
+    const [, flag, value = ""] = /^(?:--)?([a-z-]+)=(.+)$/.exec(word) ?? [];
+    const setting = settings.find((each) => each.flag === flag);
+    if (setting) conditions.push({ setting, value });
+    else words.push(word);
+  }
+  return { text: words.join(" "), conditions };
+}
+
+export function fits(view: ExperimentView, { conditions }: Search): boolean {
+  return conditions.every(({ setting, value }) => settingText(view, setting) === value);
 }
 
 /** Seconds from its creation to its end. */

@@ -34,17 +34,17 @@ describe("curves", () => {
     });
   });
 
-  test("take new points at their end, and new names as new curves", () => {
+  test("take new points at their end, and new names as new curves, sorted by name", () => {
     const old = [curve("outer_loss", [1, 2], [3, 2])];
     const next = withPoints(old, [point("outer_loss", 3, 1), point("grad_norm", 3, 0.1)]);
     assert.deepEqual(
       next.map(({ name, steps, values }) => [name, steps, values]),
       [
-        ["outer_loss", [1, 2, 3], [3, 2, 1]],
         ["grad_norm", [3], [0.1]],
+        ["outer_loss", [1, 2, 3], [3, 2, 1]],
       ],
     );
-    assert.equal(next[0]?.numPoints, 3);
+    assert.equal(next[1]?.numPoints, 3);
   });
 
   test("of a step that was computed twice the later value counts", () => {

@@ -8,6 +8,7 @@ import {
   flagOfField,
   problemsOf,
 } from "../../../src/dashboard/model/draft.js";
+import { fits, parseSearch, sorted } from "../../../src/dashboard/model/experiment-table.js";
 import { experimentView } from "../../../src/dashboard/model/experiment-view.js";
 import {
   commandLine,
@@ -142,6 +143,38 @@ describe("the form", () => {
     assert.equal(flagOfField("inner.lr", SETTINGS), "inner-lr");
     assert.equal(flagOfField("baseline.full", SETTINGS), "baselines");
     assert.equal(flagOfField("nothing", SETTINGS), undefined);
+  });
+});
+
+describe("the search in the table", () => {
+  test("takes words for the server, and settings that must have a value", () => {
+    const { text, conditions } = parseSearch("first sl=none --steps=3 x=1", SETTINGS);
+    assert.equal(text, "first x=1");
+    assert.deepEqual(
+      conditions.map(({ setting, value }) => [setting.flag, value]),
+      [
+        ["sl", "none"],
+        ["steps", "3"],
+      ],
+    );
+  });
+
+  test("finds by what a person writes, and sorts by a setting as a number", () => {
+    const views = [10, 9, 100].map((steps) => {
+      const spec = resolvedSpec((draft) => {
+        draft.inner = { ...draft.inner, steps } as typeof draft.inner;
+      });
+      return experimentView({ id: `t${steps}`, spec: wireOf(spec) });
+    });
+    const search = parseSearch("steps=9 sl=none", SETTINGS);
+    assert.deepEqual(
+      views.filter((view) => fits(view, search)).map(({ id }) => id),
+      ["t9"],
+    );
+    assert.deepEqual(
+      sorted(views, { column: "--steps", isDescending: false }, SETTINGS).map(({ id }) => id),
+      ["t9", "t10", "t100"],
+    );
   });
 });
 

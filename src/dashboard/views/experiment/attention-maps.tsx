@@ -17,7 +17,7 @@ export function AttentionMaps({ sample }: { readonly sample: SampleView }) {
       {attention === undefined ? null : (
         <AttentionMap
           title="Attention labels of the first token"
-          summary="A band a layer, a row a head, a column a position. The darker, the more of the attention."
+          summary="A band a layer, a row a head, a column a position. The stronger the colour, the more attention."
           attention={attention}
           tokens={tokens}
         />

@@ -36,7 +36,7 @@ export function LearnedLabels({
   return (
     <Figure
       title="Labels"
-      summary="What each sample teaches, by class; its own class is dark."
+      summary="What each sample teaches, by class; its own class stands out."
       table={() => ({
         head: ["sample", ...classNames],
         rows: samples.map(({ className, labels }, at) => [

@@ -13,8 +13,8 @@ export function NearestTokens({ sample }: { readonly sample: SampleView }) {
       <figcaption class="figure-head">
         <span class="figure-title">Nearest tokens</span>
         <span class="figure-summary">
-          The darker, the nearer: cosine {range[0].toFixed(2)} to {range[1].toFixed(2)}. Choose one
-          to see what else is near. What reads well this way need not teach well.
+          The stronger the colour, the nearer: cosine {range[0].toFixed(2)} to {range[1].toFixed(2)}
+          . Choose one to see what else is near. What reads well this way need not teach well.
         </span>
       </figcaption>
       <ol class="tokens">

@@ -6,9 +6,11 @@ import {
   FIRST_DESCENDING,
   type Grouping,
   type Sorting,
+  settingText,
 } from "../../model/experiment-table.js";
 import { type ExperimentView, isLive } from "../../model/experiment-view.js";
 import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../model/format.js";
+import type { SettingView } from "../../model/settings-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
 import { StateBadge } from "../../parts/state-badge.js";
 
@@ -16,6 +18,8 @@ export interface ExperimentTableProps {
   readonly rows: readonly ExperimentView[];
   readonly groups: readonly ExperimentGroup[] | undefined;
   readonly grouping: Grouping | undefined;
+  /** Settings that are shown as columns of their own. */
+  readonly columns: readonly SettingView[];
   readonly sorting: Sorting;
   readonly onSort: (sorting: Sorting) => void;
   readonly chosen: ReadonlySet<string>;
@@ -34,7 +38,7 @@ const COLUMNS: readonly { readonly id: Column; readonly label: string; readonly 
   ];
 
 export function ExperimentTable(props: ExperimentTableProps) {
-  const { rows, groups, grouping, sorting, onSort } = props;
+  const { rows, groups, grouping, columns, sorting, onSort } = props;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
     <section class="scroll" tabIndex={0} aria-label="Experiments">
@@ -46,6 +50,15 @@ export function ExperimentTable(props: ExperimentTableProps) {
             </th>
             {COLUMNS.map((column) => (
               <SortHeader key={column.id} {...column} sorting={sorting} onSort={onSort} />
+            ))}
+            {columns.map(({ flag }) => (
+              <SortHeader
+                key={flag}
+                id={`--${flag}`}
+                label={flag}
+                sorting={sorting}
+                onSort={onSort}
+              />
             ))}
           </tr>
         </thead>
@@ -66,7 +79,7 @@ export function ExperimentTable(props: ExperimentTableProps) {
 }
 
 interface SortHeaderProps {
-  readonly id: Column;
+  readonly id: Sorting["column"];
   readonly label: string;
   readonly end?: boolean;
   readonly sorting: Sorting;
@@ -77,7 +90,10 @@ function SortHeader({ id, label, end, sorting, onSort }: SortHeaderProps) {
   const isSorted = sorting.column === id;
   const direction = sorting.isDescending ? "descending" : "ascending";
   const sort = () =>
-    onSort({ column: id, isDescending: isSorted ? !sorting.isDescending : FIRST_DESCENDING[id] });
+    onSort({
+      column: id,
+      isDescending: isSorted ? !sorting.isDescending : FIRST_DESCENDING[id as Column] === true,
+    });
   return (
     <th
       scope="col"
@@ -94,7 +110,7 @@ function SortHeader({ id, label, end, sorting, onSort }: SortHeaderProps) {
   );
 }
 
-interface GroupBodyProps extends Pick<ExperimentTableProps, "chosen" | "onChoose"> {
+interface GroupBodyProps extends Pick<ExperimentTableProps, "columns" | "chosen" | "onChoose"> {
   readonly group: ExperimentGroup;
   readonly grouping: Grouping;
 }
@@ -106,7 +122,7 @@ function GroupBody({ group, grouping, ...props }: GroupBodyProps) {
   return (
     <tbody>
       <tr class="group">
-        <th scope="rowgroup" colSpan={COLUMNS.length + 1}>
+        <th scope="rowgroup" colSpan={COLUMNS.length + 1 + props.columns.length}>
           <button
             type="button"
             class="group-button"
@@ -127,11 +143,11 @@ function GroupBody({ group, grouping, ...props }: GroupBodyProps) {
   );
 }
 
-interface ExperimentRowProps extends Pick<ExperimentTableProps, "chosen" | "onChoose"> {
+interface ExperimentRowProps extends Pick<ExperimentTableProps, "columns" | "chosen" | "onChoose"> {
   readonly view: ExperimentView;
 }
 
-function ExperimentRow({ view, chosen, onChoose }: ExperimentRowProps) {
+function ExperimentRow({ view, columns, chosen, onChoose }: ExperimentRowProps) {
   const { id, title, labels, accuracy, ratioToFull, createdMs, owner } = view;
   const live = isLive(view);
   return (
@@ -175,6 +191,9 @@ function ExperimentRow({ view, chosen, onChoose }: ExperimentRowProps) {
       <td class="col-created end numeric muted">
         {createdMs === undefined ? "–" : formatAgo(createdMs, Date.now())}
       </td>
+      {columns.map((setting) => (
+        <td key={setting.flag}>{settingText(view, setting)}</td>
+      ))}
     </tr>
   );
 }

@@ -11,6 +11,8 @@ export interface FilterValues {
   readonly owner: string;
   /** "", "sweep", or the flag of a setting. */
   readonly groupBy: string;
+  /** Flags of settings that are shown as columns. */
+  readonly columns: readonly string[];
 }
 
 export const NO_FILTER: FilterValues = {
@@ -20,6 +22,7 @@ export const NO_FILTER: FilterValues = {
   model: "",
   owner: "",
   groupBy: "",
+  columns: [],
 };
 
 const STATES: readonly [value: string, label: string][] = [
@@ -52,11 +55,17 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
   const set =
     (name: keyof FilterValues) => (event: { readonly currentTarget: { value: string } }) =>
       setTyped({ ...typed, [name]: event.currentTarget.value });
+  const flags = settings.map(({ flag }) => flag).filter((flag) => flag !== "name");
   return (
     <search class="filters">
       <label class="filter grow">
-        <span>Name or id</span>
-        <input type="search" value={typed.text} onInput={set("text")} />
+        <span>Name, id or setting</span>
+        <input
+          type="search"
+          placeholder="such as first, or sl=none steps=3"
+          value={typed.text}
+          onInput={set("text")}
+        />
       </label>
       <label class="filter">
         <span>State</span>
@@ -85,13 +94,34 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
         <select value={typed.groupBy} onChange={set("groupBy")}>
           <option value="">Nothing</option>
           <option value="sweep">Sweep</option>
-          {settings
-            .filter(({ flag }) => flag !== "name")
-            .map(({ flag }) => (
-              <option key={flag} value={flag}>
-                {flag}
-              </option>
-            ))}
+          {flags.map((flag) => (
+            <option key={flag} value={flag}>
+              {flag}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="filter">
+        <span>Column</span>
+        <select
+          value=""
+          onChange={({ currentTarget }) => {
+            const flag = currentTarget.value;
+            const { columns } = typed;
+            const isShown = columns.includes(flag);
+            setTyped({
+              ...typed,
+              columns: isShown ? columns.filter((each) => each !== flag) : [...columns, flag],
+            });
+            currentTarget.value = "";
+          }}
+        >
+          <option value="">Add …</option>
+          {flags.map((flag) => (
+            <option key={flag} value={flag}>
+              {typed.columns.includes(flag) ? `✓ ${flag}` : flag}
+            </option>
+          ))}
         </select>
       </label>
     </search>

@@ -1,7 +1,15 @@
 import { useMemo, useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
-import { type Grouping, grouped, type Sorting, sorted } from "../../model/experiment-table.js";
+import {
+  fits,
+  type Grouping,
+  grouped,
+  parseSearch,
+  type Sorting,
+  sorted,
+} from "../../model/experiment-table.js";
 import { isLive } from "../../model/experiment-view.js";
+import type { SettingView } from "../../model/settings-view.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
@@ -11,6 +19,7 @@ import { ExperimentTable } from "./experiment-table.js";
 import { Filters, type FilterValues, NO_FILTER, serverQuery } from "./filters.js";
 import { NowStrip } from "./now-strip.js";
 
+const NO_SETTINGS: readonly SettingView[] = [];
 const NEWEST_FIRST: Sorting = { column: "created", isDescending: true };
 /** More rows than a screen shows are made on demand: the browser lays each of them out. */
 const ROWS_AT_FIRST = 100;
@@ -22,8 +31,13 @@ export function OverviewPage() {
   const [sorting, setSorting] = useState<Sorting>(NEWEST_FIRST);
   const [numRows, setNumRows] = useState(ROWS_AT_FIRST);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const list = useExperiments(serverQuery(filter, sorting));
-  const { data: settings = [] } = useResource("settings", getSettings);
+  const { data: settings = NO_SETTINGS } = useResource("settings", getSettings);
+  const search = useMemo(() => parseSearch(filter.text, settings), [filter.text, settings]);
+  const list = useExperiments(serverQuery({ ...filter, text: search.text }, sorting));
+  const columns = useMemo(
+    () => filter.columns.flatMap((flag) => settings.find((each) => each.flag === flag) ?? []),
+    [filter.columns, settings],
+  );
   const { route } = useLocation();
 
   const grouping = useMemo((): Grouping | undefined => {
@@ -32,7 +46,10 @@ export function OverviewPage() {
     const setting = settings.find(({ flag }) => flag === filter.groupBy);
     return setting && { by: "setting", setting };
   }, [filter.groupBy, settings]);
-  const rows = useMemo(() => sorted(list.views ?? [], sorting), [list.views, sorting]);
+  const rows = useMemo(() => {
+    const found = (list.views ?? []).filter((view) => fits(view, search));
+    return sorted(found, sorting, settings);
+  }, [list.views, sorting, search, settings]);
   const groups = useMemo(() => grouping && grouped(rows, grouping), [rows, grouping]);
 
   const choose = (id: string, isChosen: boolean) => {
@@ -54,13 +71,14 @@ export function OverviewPage() {
       <NowStrip running={rows.filter(({ state }) => state === "running")} />
       <Filters values={filter} settings={settings} onChange={setFilter} />
       <Problem error={list.error} />
-      {list.views?.length === 0 ? (
+      {list.views !== undefined && rows.length === 0 ? (
         <Nothing isFiltered={JSON.stringify(filter) !== JSON.stringify(NO_FILTER)} />
       ) : (
         <ExperimentTable
           rows={rows.slice(0, numRows)}
           groups={groups}
           grouping={grouping}
+          columns={columns}
           sorting={sorting}
           onSort={setSorting}
           chosen={chosen}
@@ -70,6 +88,7 @@ export function OverviewPage() {
       <div class="table-foot">
         <More
           list={list}
+          numRows={rows.length}
           numShown={groups ? rows.length : Math.min(numRows, rows.length)}
           onShowMore={() => setNumRows(numRows + 4 * ROWS_AT_FIRST)}
         />
@@ -105,11 +124,13 @@ function Tally({ list: { views } }: { readonly list: ExperimentList }) {
 
 interface MoreProps {
   readonly list: ExperimentList;
+  /** Of those that were read, how many fit. */
+  readonly numRows: number;
   readonly numShown: number;
   readonly onShowMore: () => void;
 }
 
-function More({ list, numShown, onShowMore }: MoreProps) {
+function More({ list, numRows, numShown, onShowMore }: MoreProps) {
   const numRead = list.views?.length ?? 0;
   if (numRead === 0) return null;
   return (
@@ -117,12 +138,12 @@ function More({ list, numShown, onShowMore }: MoreProps) {
       <span class="muted">
         {numShown} shown{list.hasMore ? `; sorted and grouped among the ${numRead} read` : ""}
       </span>
-      {numShown < numRead ? (
+      {numShown < numRows ? (
         <button type="button" class="button" onClick={onShowMore}>
           Show more
         </button>
       ) : null}
-      {list.hasMore && numShown >= numRead ? (
+      {list.hasMore && numShown >= numRows ? (
         <button
           type="button"
           class="button"

@@ -113,7 +113,7 @@ function Matrix({ views, axes }: MatrixProps) {
       <section class="scroll" tabIndex={0} aria-label="Accuracy by setting">
         <table class="matrix">
           <caption>
-            Mean test accuracy in %. The darker, the higher
+            Mean test accuracy in %. The stronger the colour, the higher
             {matrix.range === undefined
               ? ""
               : `: ${formatPercent(matrix.range[0])} to ${formatPercent(matrix.range[1])}`}
