@@ -12,8 +12,8 @@ import { PROJECT } from "./fixtures/tiny.js";
 const USAGE = "Usage: npm run screenshots -- --home DIR --experiment ID [--out DIR]";
 const OUT = join(PROJECT, "src", "dashboard", "screenshots");
 /** Enough to read on a dense screen; larger files would make every clone larger. */
-const SCALE = 1.5;
-const QUALITY = 0.86;
+const SCALE = 1.25;
+const QUALITY = 0.8;
 const PATIENCE_MS = 120_000;
 
 interface Shot {

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { TokenFile } from "../../src/security/token-file.js";
+import { homePaths } from "../../src/store/home.js";
+import { launchChromium, seriousFaults, skippedWithoutChromium } from "../fixtures/chromium.js";
+import { ServedPlane } from "../fixtures/served-plane.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const PATIENCE_MS = 60_000;
+
+/** Settings that are written into the form, by flag. */
+function formValues(changes: Record<string, string>): Map<string, string> {
+  const flags = tinyFlags(tinyDataAndModel());
+  const values = new Map<string, string>();
+  for (let at = 0; at < flags.length; at += 2) {
+    values.set(String(flags[at]).slice(2), String(flags[at + 1]));
+  }
+  for (const [flag, value] of Object.entries(changes)) values.set(flag, value);
+  return values;
+}
+
+async function fillIn(page: Page, values: ReadonlyMap<string, string>): Promise<void> {
+  const closed = page.locator(".setting-group:not([open]) > summary");
+  while ((await closed.count()) > 0) await closed.first().click();
+  for (const [flag, value] of values) {
+    const field = page.locator(`[data-flag="${flag}"]`);
+    const isSelect = (await field.evaluate((element) => element.nodeName)) === "SELECT";
+    if (isSelect) await field.selectOption(value);
+    else await field.fill(value);
+  }
+}
+
+describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout: 300_000 }, () => {
+  const home = mkdtempSync(join(tmpdir(), "stillhouse-page-"));
+  const plane = new ServedPlane(home);
+  const complaints: string[] = [];
+  let browser: Browser;
+  let page: Page;
+  const ids: string[] = [];
+
+  before(async () => {
+    [browser] = await Promise.all([launchChromium(), plane.start()]);
+    page = await browser.newPage({
+      baseURL: plane.address,
+      viewport: { width: 1280, height: 900 },
+    });
+    page.setDefaultTimeout(PATIENCE_MS);
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    page.on("request", (request) => {
+      const { origin, protocol } = new URL(request.url());
+      const isOwn = origin === plane.address || protocol === "blob:" || protocol === "data:";
+      if (!isOwn) complaints.push(`it asked ${request.url()}`);
+    });
+  });
+
+  after(async () => {
+    await browser?.close();
+    await plane.kill();
+    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  async function start(values: ReadonlyMap<string, string>): Promise<string> {
+    await fillIn(page, values);
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.waitForURL(/\/experiments\/\w+$/);
+    const id = page.url().split("/").at(-1) ?? "";
+    ids.push(id);
+    return id;
+  }
+
+  test("an experiment is started from the form, which knows what it may not be given", async () => {
+    await page.goto("/");
+    await page.getByText("There is no experiment yet").waitFor();
+    await page.getByRole("link", { name: "New experiment" }).click();
+    await page.locator('[data-flag="dataset"]').waitFor();
+    await fillIn(page, new Map([["inner-lr", "-1"]]));
+    await page.getByText("must be > 0 and finite").waitFor();
+    const values = formValues({ name: "first", sl: "unrestricted", baselines: "none", inits: "3" });
+    await fillIn(page, values);
+    const command = await page.locator(".new-aside pre").textContent();
+    assert.match(command ?? "", /^npm run experiment -- .*--sl unrestricted .*--baselines none/);
+    await page.getByRole("button", { name: "Check only" }).click();
+    await page
+      .getByText("96 train")
+      .or(page.getByText(/colours: \d+ train/))
+      .first()
+      .waitFor();
+    await start(new Map());
+  });
+
+  test("it is watched live to its end", async () => {
+    await page.getByRole("progressbar", { name: "Distillation" }).waitFor();
+    await page.locator(".page-head .badge-succeeded").waitFor();
+    const accuracy = await page.locator(".key-value").first().textContent();
+    assert.match(accuracy ?? "", /^\d+\.\d ± \d+\.\d %$/);
+    await page.getByRole("img", { name: /Loss\. .*60 points to step 60/ }).waitFor();
+    await page.getByRole("img", { name: /Distilled data: mean .* over 3 learners/ }).waitFor();
+  });
+
+  test("its distilled data is looked into, and its files are downloaded", async () => {
+    await page.locator("#distilled-title").scrollIntoViewIfNeeded();
+    await page.getByText("Nearest tokens").waitFor();
+    assert.ok((await page.locator(".token").count()) >= 8);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "Download distilled.safetensors" }).click(),
+    ]);
+    const size = statSync(await download.path()).size;
+    assert.equal(
+      size,
+      statSync(join(home, "artifacts", ids[0] ?? "", "distilled.safetensors")).size,
+    );
+  });
+
+  test("every chart has a table of the same numbers", async () => {
+    await page.getByRole("button", { name: "Loss: table" }).click();
+    const rows = page.getByRole("region", { name: "Loss, table" }).locator("tbody tr");
+    assert.equal(await rows.count(), 60);
+  });
+
+  test("a clone goes on, without a gap, when the server is killed and comes back", async () => {
+    await page.getByRole("link", { name: "Clone with changes" }).click();
+    await page.getByText("With the settings of").waitFor();
+    const changes = { name: "second", "outer-steps": "240", sl: "restricted" };
+    await start(new Map(Object.entries(changes)));
+    await page.getByRole("img", { name: /Loss\. before/ }).waitFor();
+    await plane.kill();
+    await page.getByText("The server does not answer").waitFor();
+    await plane.start();
+    await page.getByText("The server does not answer").waitFor({ state: "detached" });
+    await page.locator(".page-head .badge-succeeded").waitFor();
+    await page.getByRole("img", { name: /Loss\. .*240 points to step 240/ }).waitFor();
+  });
+
+  test("the two are compared, and the comparison is exported", async () => {
+    await page.goto("/");
+    for (const name of ["first", "second"]) {
+      await page.getByRole("checkbox", { name: new RegExp(`Compare ${name} `) }).check();
+    }
+    await page.getByRole("button", { name: "Compare" }).click();
+    await page.getByRole("columnheader", { name: "distilled.labels" }).waitFor();
+    const row = page.getByLabel("Comparison").getByRole("row", { name: /second/ });
+    assert.match((await row.textContent()) ?? "", /[+−]\d+\.\d.*3 shared inits/);
+    for (const [button, name] of [
+      ["LaTeX", "comparison.tex"],
+      ["Accuracy as SVG", "accuracy.svg"],
+      ["Accuracy as PNG", "accuracy.png"],
+    ]) {
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name: button, exact: true }).click(),
+      ]);
+      assert.equal(download.suggestedFilename(), name);
+      assert.ok(statSync(await download.path()).size > 200);
+    }
+  });
+
+  test("axe-core finds nothing serious on any view, in light and in dark, at any width", async () => {
+    const views = [
+      "/",
+      `/experiments/${ids[0]}`,
+      `/compare?id=${ids[0]}&id=${ids[1]}`,
+      "/new",
+      "/sweeps",
+      "/workers",
+    ];
+    const found: string[] = [];
+    for (const view of views) {
+      await page.emulateMedia({ colorScheme: "light" });
+      await page.goto(view);
+      await page.locator("h1").waitFor();
+      await page.waitForLoadState("networkidle");
+      for (const fault of await seriousFaults(page)) found.push(`${view} ${fault}`);
+      await page.emulateMedia({ colorScheme: "dark" });
+      for (const fault of await seriousFaults(page, ["color-contrast"])) {
+        found.push(`${view} dark ${fault}`);
+      }
+      await page.setViewportSize({ width: 360, height: 720 });
+      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      if (overflow !== 0) found.push(`${view} is ${overflow} px too wide at 360 px`);
+      await page.setViewportSize({ width: 1280, height: 900 });
+    }
+    assert.deepEqual(found, []);
+  });
+
+  test("who may only read is refused a cancel, and told why", async () => {
+    const token = new TokenFile(homePaths(home).tokens).add("reader", "read", new Date());
+    await page.goto(`/new?from=${ids[0]}`);
+    await page.getByRole("dialog", { name: "Sign in" }).waitFor();
+    await page.getByLabel("Token").fill("shh_nobody");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").waitFor();
+    await page.getByLabel("Token").fill(token);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("reader (read)").waitFor();
+    await page.goto(`/experiments/${ids[1]}`);
+    await page.getByRole("button", { name: "Delete" }).press("Enter");
+    await page.getByText("This needs a token with the role admin").first().waitFor();
+    await page.locator("#curves-title").waitFor();
+  });
+
+  test("no script failed, and no other host was asked", () => {
+    assert.deepEqual(complaints, []);
+  });
+});
