@@ -6,6 +6,20 @@ import "./style/parts.css";
 import "./style/views.css";
 import { App } from "./app.js";
 import { applyTheme } from "./parts/theme.js";
+import { untilAnswered } from "./server/http.js";
+
+const RELOADED = "stillhouse.reloaded";
+/** A part that is not there either after that is a defect, not a newer page. */
+const ONCE_IN_MS = 10_000;
+
+// A part of the page that cannot be loaded: the server is away, or serves a newer page by now.
+addEventListener("vite:preloadError", async () => {
+  await untilAnswered();
+  const lastMs = Number(sessionStorage.getItem(RELOADED) ?? 0);
+  if (Date.now() - lastMs < ONCE_IN_MS) return;
+  sessionStorage.setItem(RELOADED, String(Date.now()));
+  location.reload();
+});
 
 applyTheme();
 const root = document.getElementById("page");

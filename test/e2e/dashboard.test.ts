@@ -7,6 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { TokenFile } from "../../src/security/token-file.js";
 import { homePaths } from "../../src/store/home.js";
 import { launchChromium, seriousFaults, skippedWithoutChromium } from "../fixtures/chromium.js";
+import { ask } from "../fixtures/http-client.js";
 import { ServedPlane } from "../fixtures/served-plane.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 
@@ -188,19 +189,26 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
   });
 
   test("who may only read is refused a cancel, and told why", async () => {
-    const token = new TokenFile(homePaths(home).tokens).add("reader", "read", new Date());
     await page.goto(`/new?from=${ids[0]}`);
+    await page.getByText("With the settings of").waitFor();
+    const id = await start(new Map(Object.entries({ name: "endless", "outer-steps": "100000" })));
+    await page.locator(".page-head .badge-running").waitFor();
+    const token = new TokenFile(homePaths(home).tokens).add("reader", "read", new Date());
+    await page.reload();
     await page.getByRole("dialog", { name: "Sign in" }).waitFor();
-    await page.getByLabel("Token").fill("shh_nobody");
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("alert").waitFor();
-    await page.getByLabel("Token").fill(token);
-    await page.getByRole("button", { name: "Sign in" }).click();
+    for (const text of ["shh_nobody", token]) {
+      await page.getByLabel("Token").fill(text);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      if (text !== token) await page.getByRole("alert").waitFor();
+    }
     await page.getByText("reader (read)").waitFor();
-    await page.goto(`/experiments/${ids[1]}`);
-    await page.getByRole("button", { name: "Delete" }).press("Enter");
-    await page.getByText("This needs a token with the role admin").first().waitFor();
-    await page.locator("#curves-title").waitFor();
+    await page.getByRole("button", { name: "Cancel" }).press("Enter");
+    await page.getByText("Your token may read only").first().waitFor();
+    const headers = { authorization: `Bearer ${token}` };
+    const path = `/api/v1/experiments/${id}:cancel`;
+    const refused = await ask(plane.address, "POST", path, { headers, body: {} });
+    assert.equal(refused.status, 403);
+    assert.ok(await page.locator(".page-head .badge-running").isVisible());
   });
 
   test("no script failed, and no other host was asked", () => {

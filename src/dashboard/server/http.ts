@@ -82,6 +82,19 @@ export async function errorOf(response: Response): Promise<ServerError> {
   return new ServerError(message, response.status, error?.kind ?? "", error?.field);
 }
 
+/** Ends when the server answers. */
+export async function untilAnswered(): Promise<void> {
+  await call("whoami").catch(() => undefined);
+  await new Promise<void>((resolve) => {
+    const stop = isOnline.subscribe((online) => {
+      if (!online) return;
+      // The first call comes before there is anything to stop.
+      queueMicrotask(() => stop());
+      resolve();
+    });
+  });
+}
+
 /** From now on asks until the server is back. */
 function lost(): void {
   if (!isOnline.value) return;
