@@ -25,6 +25,7 @@ import { TokenFile } from "./security/token-file.js";
 import { pythonPath } from "./setup/python-environment.mjs";
 import { makeHome } from "./store/home.js";
 import { type Inspection, PythonBridge } from "./worker/bridge.js";
+import { codeVersion } from "./worker/code-version.js";
 import { devicesForWorkers } from "./worker/device-list.js";
 import { SupervisedWorker } from "./worker/supervised-worker.js";
 
@@ -36,8 +37,8 @@ const HTTP = { port: 8420, orAnyPort: true };
 const NUM_WORKERS = 1;
 /** Exit code of what was ended by Ctrl-C. */
 const INTERRUPTED = 130;
-/** Time for the first import of PyTorch on a slow disk. */
-const INSPECTION_TIMEOUT_MS = 120_000;
+/** Time for the first import of PyTorch on a slow disk, and for long distilled samples. */
+const INSPECTION_TIMEOUT_MS = 600_000;
 
 /** The composition root: everything that comes from outside the program enters here. */
 interface Surroundings {
@@ -86,11 +87,15 @@ function run(
         openIdleHome: () => openIdle(surroundings),
       });
     case "reproduce":
-      return runReproduce(argv, {
-        ...surroundings,
-        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
-        reportsFolder: join(surroundings.home, "reports"),
-      });
+      return withPython(surroundings, (python) =>
+        runReproduce(argv, {
+          ...surroundings,
+          openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+          reportsFolder: join(surroundings.home, "reports"),
+          inspectArtifact: (path, top) => python.ask("artifact", { path, top }),
+          codeVersion: () => codeVersion(join(PROJECT, "python_worker")),
+        }),
+      );
     case "sweep":
       return runSweep(argv, {
         ...surroundings,
@@ -313,17 +318,25 @@ async function runningAt(home: string): Promise<string | undefined> {
 }
 
 /** Asks Python one thing, in a process that ends with the answer. */
-async function inspectPython(
-  { pythonPath }: Surroundings,
+function inspectPython(
+  surroundings: Surroundings,
   inspection: Inspection,
   request: object,
 ): Promise<unknown> {
+  return withPython(surroundings, (python) => python.ask(inspection, request));
+}
+
+/** Python starts at the first question and ends with the work. */
+async function withPython<T>(
+  { pythonPath }: Surroundings,
+  work: (python: PythonBridge) => Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-inspection-"));
   const logPath = join(folder, "python.log");
   const timeoutMs = INSPECTION_TIMEOUT_MS;
   const bridge = new PythonBridge({ pythonPath, env: process.env, logPath, timeoutMs });
   try {
-    return await bridge.ask(inspection, request);
+    return await work(bridge);
   } finally {
     await bridge.stop();
     rmSync(folder, { recursive: true, force: true });

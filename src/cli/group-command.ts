@@ -1,8 +1,10 @@
 import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../errors.js";
+import type { Connection } from "./connection.js";
 import { ExperimentOutput } from "./experiment-output.js";
 import { type Member, type Outcome, resolveGroup, runGroup } from "./group-run.js";
 import { aborted, type Interruption } from "./interruption.js";
 import { type OpenHome, openConnection } from "./open-connection.js";
+import type { ProgressDisplay } from "./progress-display.js";
 import type { NamedServer } from "./server-flags.js";
 import type { Terminal } from "./terminal.js";
 
@@ -51,46 +53,72 @@ export async function guarded(
   }
 }
 
+/** What a command does its work with, while it has a control plane. */
+export interface Session {
+  readonly connection: Connection;
+  readonly progress: ProgressDisplay;
+  /** When it aborts, what runs is stopped after a checkpoint. */
+  readonly stop: AbortSignal;
+  /** For what can just be dropped: fails at the first interruption. */
+  untilStopped<T>(work: Promise<T>): Promise<T>;
+}
+
 /**
- * Runs the members, or lists them where that is all that is asked for.
+ * Opens the control plane for some work, which a second interruption ends at once.
  *
- * @returns undefined after a list.
+ * @throws StillhouseError CANCELLED when interrupted; what the work throws.
  */
-export async function runMembers(
-  members: readonly Member[],
-  flags: GroupFlags,
-  { openHome, interruption, terminal }: GroupSurroundings,
-  output: ExperimentOutput,
-): Promise<Outcome[] | undefined> {
-  const { progress } = output;
-  const note = (sentence: string) => progress.note(sentence);
-  const connection = await openConnection(flags.server, openHome, [], note);
+export async function withSession<T>(
+  { server }: Pick<GroupFlags, "server">,
+  { openHome, interruption }: GroupSurroundings,
+  { progress }: ExperimentOutput,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const connection = await openConnection(server, openHome, [], (text) => progress.note(text));
   const { stop, kill } = interruption;
   const killed = aborted(kill).then(() => {
     connection.kill();
     throw interrupted();
   });
-  // What is asked for before anything is stored can just be dropped.
   const stopped = aborted(stop).then(() => {
     throw interrupted();
   });
   for (const promise of [killed, stopped]) promise.catch(() => undefined);
   try {
-    const options = { connection, progress, stop, ...flags };
-    const resolutions = await Promise.race([killed, stopped, resolveGroup(members, options)]);
-    const [first] = resolutions;
-    if (first !== undefined && !output.isJson) output.subject(first);
-    if (!flags.isDryRun) {
-      return await Promise.race([killed, runGroup(members, resolutions, options)]);
-    }
-    const labels = members.map(({ label }) => label);
-    if (output.isJson) output.document({ experiments: labels });
-    else terminal.stdout.write(`${labels.join("\n")}\n`);
-    return undefined;
+    const untilStopped = <R>(promise: Promise<R>) => Promise.race([stopped, promise]);
+    return await Promise.race([killed, work({ connection, progress, stop, untilStopped })]);
   } finally {
     progress.close();
     await connection.close();
   }
+}
+
+/**
+ * Runs the members, or lists them where that is all that is asked for.
+ *
+ * @param conclude makes something of the outcomes while the control plane is there.
+ * @returns undefined after a list.
+ */
+export function runMembers<T>(
+  members: readonly Member[],
+  flags: GroupFlags,
+  surroundings: GroupSurroundings,
+  output: ExperimentOutput,
+  conclude: (outcomes: Outcome[], session: Session) => Promise<T>,
+): Promise<T | undefined> {
+  return withSession(flags, surroundings, output, async (session) => {
+    const options = { ...session, ...flags };
+    const resolutions = await session.untilStopped(resolveGroup(members, options));
+    const [first] = resolutions;
+    if (first !== undefined && !output.isJson) output.subject(first);
+    if (!flags.isDryRun) {
+      return conclude(await runGroup(members, resolutions, options), session);
+    }
+    const labels = members.map(({ label }) => label);
+    if (output.isJson) output.document({ experiments: labels });
+    else surroundings.terminal.stdout.write(`${labels.join("\n")}\n`);
+    return undefined;
+  });
 }
 
 function interrupted(): StillhouseError {

@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Table from "cli-table3";
 import { Option } from "commander";
-import { z } from "zod";
 import { fromFailure, SURFACES, toFailure } from "../errors.js";
+import { type Inspected, inspectedSchema } from "../report/inspected.js";
 import { invalid } from "../spec/invalid.js";
 import { parseArguments, scriptCommand } from "./command-line.js";
 import { formatPercent, formatValue, wrapText } from "./format.js";
+import { npmCommand } from "./npm-command.js";
 import { failureDocument } from "./result-document.js";
+import { writeResultFile } from "./result-file.js";
 import { colorsOf, type Terminal } from "./terminal.js";
 
 export interface InspectSurroundings {
@@ -19,25 +21,6 @@ export interface InspectSurroundings {
   /** The answer of `inspection.artifact`. */
   readonly inspectArtifact: (path: string, top: number) => Promise<unknown>;
 }
-
-const inspectionSchema = z.object({
-  model: z.string(),
-  dataset: z.string(),
-  class_names: z.array(z.string()),
-  learning_rates: z.array(z.number()),
-  samples: z.array(
-    z.object({
-      class_name: z.string(),
-      labels: z.array(z.number()),
-      /** By position, the nearest first: token and cosine. */
-      positions: z.array(z.array(z.tuple([z.string(), z.number()]))),
-      /** By layer, head and key; of the first token. */
-      attention: z.array(z.array(z.array(z.number()))).nullable(),
-    }),
-  ),
-});
-
-export type Inspected = z.infer<typeof inspectionSchema>;
 
 const DEFAULT_TOP = 5;
 const MAX_TOP = 50;
@@ -53,6 +36,7 @@ enters the first block. What reads well this way need not teach well.
 Examples:
   npm run inspect -- 12cbf1a8b8
   npm run inspect -- .stillhouse/artifacts/12cbf1a8b8 --json --top 10
+  npm run inspect -- 12cbf1a8b8 --html distilled.html
 `;
 
 /**
@@ -75,10 +59,13 @@ export async function runInspect(
     }
     const path = artifactPath(parsed.words[0], surroundings);
     const answer = await surroundings.inspectArtifact(path, topOf(parsed.options.top));
-    const inspected = inspectionSchema.parse(answer);
-    stdout.write(
-      isJson ? `${JSON.stringify(inspected, null, 2)}\n` : renderInspected(inspected, columns),
-    );
+    const inspected = inspectedSchema.parse(answer);
+    const { html } = parsed.options;
+    if (typeof html === "string") {
+      await writePage(inspected, argv, resolve(surroundings.userFolder, html));
+      if (!isJson) stdout.write(`Page: ${resolve(surroundings.userFolder, html)}\n`);
+    } else if (!isJson) stdout.write(renderInspected(inspected, columns));
+    if (isJson) stdout.write(`${JSON.stringify(inspected, null, 2)}\n`);
     return 0;
   } catch (thrown) {
     const error = fromFailure(toFailure(thrown));
@@ -142,6 +129,16 @@ function peakText(probabilities: readonly number[]): string {
   return `${probabilities.indexOf(largest)} (${formatPercent(largest)})`;
 }
 
+async function writePage(
+  inspected: Inspected,
+  argv: readonly string[],
+  path: string,
+): Promise<void> {
+  // Drawing takes a library that the other ways to show it do without.
+  const { artifactPage } = await import("../report/artifact-page.js");
+  writeResultFile(path, artifactPage(inspected, npmCommand("inspect", argv)));
+}
+
 function artifactPath(
   word: string | undefined,
   { home, userFolder }: Pick<InspectSurroundings, "home" | "userFolder">,
@@ -164,6 +161,9 @@ function inspectCommand(columns: number | undefined) {
     .argument("[artifact]", "folder or id")
     .description("Shows what distilled data holds: nearest tokens, labels, attention, rates.")
     .addOption(new Option("--top <n>", "Nearest tokens a position (default: 5)").helpGroup(group))
+    .addOption(
+      new Option("--html <file>", "Write a page with charts to this file").helpGroup(group),
+    )
     .addOption(new Option("--json", "Print one JSON document on stdout").helpGroup(group))
     .addHelpText("after", HELP);
 }

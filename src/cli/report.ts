@@ -1,5 +1,6 @@
 import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type { Outcome } from "./group-run.js";
+import { npmCommand } from "./npm-command.js";
 import { COLUMNS, cellsOf, LEGEND } from "./reproduce-output.js";
 import type { ReproducedTable } from "./study-table.js";
 import { subjectOf } from "./subject.js";
@@ -27,7 +28,7 @@ export function reportMarkdown(
     ]),
     LEGEND,
     "## To run it again",
-    `    npm run reproduce -- ${argv.map(quoted).join(" ")}`,
+    `    ${npmCommand("reproduce", argv)}`,
     "What was computed, by the hash of its resolved settings:",
     outcomes
       .map(({ experiment }) => `- \`${experiment.specHash}\`, seed ${experiment.spec?.seed}`)
@@ -42,8 +43,4 @@ function markdownTable(rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const rule = COLUMNS.map((_, at) => (at === 0 ? "---" : "---:"));
   return [line(COLUMNS), line(rule), ...rows.map(line)].join("\n");
-}
-
-function quoted(word: string): string {
-  return /^[\w./:=,@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

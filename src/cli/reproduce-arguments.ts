@@ -92,7 +92,7 @@ function reproduceCommand(columns: number | undefined) {
   addSettings(command, [...VARIED_PATHS, "seed", "name"]);
   const controls: (readonly [string, string])[] = [
     ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
-    ["--report <folder>", "Where report.md goes (default: a folder of the home)"],
+    ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "List the experiments, and stop"],
     ["--fresh", "Compute everything anew, also what is there"],

@@ -15,8 +15,16 @@ export const COLUMNS = [
   "study (%)",
 ];
 
+/** Paths of what was written. */
+export interface ReportFiles {
+  /** Markdown. */
+  readonly report: string;
+  /** HTML. */
+  readonly page: string;
+}
+
 /** The tables as a person reads them. */
-export function reproduceText(tables: readonly ReproducedTable[], reportPath: string): string {
+export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {
   const parts = tables.map(({ title, rows }) => {
     const table = new Table({
       head: COLUMNS.map((name) => name.replace(" ", "\n")),
@@ -26,7 +34,7 @@ export function reproduceText(tables: readonly ReproducedTable[], reportPath: st
     for (const row of rows) table.push(cellsOf(row));
     return `${title}\n${table.toString()}`;
   });
-  return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${reportPath}\n`;
+  return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${files.report}\nPage:   ${files.page}\n`;
 }
 
 export const LEGEND =
@@ -67,10 +75,10 @@ function figureText({ mean, std }: StudyFigure): string {
 }
 
 /** The tables as one JSON document. */
-export function reproduceDocument(tables: readonly ReproducedTable[], reportPath: string): object {
+export function reproduceDocument(tables: readonly ReproducedTable[], files: ReportFiles): object {
   return {
     tables: tables.map(({ id, title, rows }) => ({ id, title, rows: rows.map(document) })),
-    report: reportPath,
+    ...files,
   };
 }
 

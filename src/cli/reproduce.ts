@@ -1,21 +1,27 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../spec/field-path.js";
 import { STUDY_TABLES, type StudyRow } from "../study/tables.js";
 import { draftOf } from "./experiment-arguments.js";
 import { type GroupSurroundings, guarded, runMembers } from "./group-command.js";
 import { type Member, type Outcome, requireSuccess } from "./group-run.js";
+import { npmCommand } from "./npm-command.js";
 import { reportMarkdown } from "./report.js";
+import { type ReportDetails, reportContent } from "./report-content.js";
+import { type InspectArtifact, inspectOutcomes } from "./report-details.js";
 import { parseReproduceArguments, type ReproduceRequest } from "./reproduce-arguments.js";
 import { reproduceDocument, reproduceText } from "./reproduce-output.js";
 import { distilledLabel } from "./result.js";
+import { writeResultFile } from "./result-file.js";
 import { reproducedTables } from "./study-table.js";
 
 export interface ReproduceSurroundings extends GroupSurroundings {
   /** Where reports go unless a folder is named. */
   readonly reportsFolder: string;
+  readonly inspectArtifact: InspectArtifact;
+  /** Hash over the worker's code and packages. */
+  readonly codeVersion: () => string;
 }
 
 type Asked = Extract<ReproduceRequest, { kind: "run" }>;
@@ -38,20 +44,40 @@ export function runReproduce(
       return undefined;
     }
     const cells = cellsOf(request, dataDir);
-    const outcomes = await runMembers(cells, request, surroundings, output);
-    if (outcomes === undefined) return undefined;
-    requireSuccess(outcomes);
-    const outcomesOf = (row: StudyRow) =>
-      cells.flatMap((cell, at) => (cell.key === keyOf(row) ? [outcomes[at] as Outcome] : []));
-    const tables = reproducedTables(request.tables, outcomesOf);
-    const folder = request.reportFolder ?? join(reportsFolder, reportName(outcomes));
-    const path = resolve(userFolder, folder, "report.md");
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, reportMarkdown(tables, outcomes, argv));
-    if (output.isJson) output.document(reproduceDocument(tables, path));
-    else terminal.stdout.write(reproduceText(tables, path));
+    await runMembers(cells, request, surroundings, output, async (outcomes, session) => {
+      requireSuccess(outcomes);
+      const outcomesOf = (row: StudyRow) =>
+        cells.flatMap((cell, at) => (cell.key === keyOf(row) ? [outcomes[at] as Outcome] : []));
+      const tables = reproducedTables(request.tables, outcomesOf);
+      const name = request.reportFolder ?? join(reportsFolder, reportName(outcomes));
+      const folder = resolve(userFolder, name);
+      const files = { report: join(folder, "report.md"), page: join(folder, "report.html") };
+      writeResultFile(files.report, reportMarkdown(tables, outcomes, argv));
+      session.progress.note("Writing the report");
+      const details = await session.untilStopped(detailsOf(outcomes, surroundings, request, argv));
+      // Drawing takes libraries that no other command needs.
+      const { reproductionPage } = await import("../report/reproduction-page.js");
+      writeResultFile(files.page, reproductionPage(reportContent(tables, outcomes, details)));
+      if (output.isJson) output.document(reproduceDocument(tables, files));
+      else terminal.stdout.write(reproduceText(tables, files));
+    });
     return undefined;
   });
+}
+
+async function detailsOf(
+  outcomes: readonly Outcome[],
+  { inspectArtifact, codeVersion }: ReproduceSurroundings,
+  { server }: Asked,
+  argv: readonly string[],
+): Promise<ReportDetails> {
+  return {
+    command: npmCommand("reproduce", argv),
+    // Elsewhere another version may have computed.
+    codeVersion: server === undefined ? codeVersion() : undefined,
+    series: new Map(),
+    inspected: await inspectOutcomes(outcomes, inspectArtifact),
+  };
 }
 
 /** An experiment of the group, and which row of the tables it is. */

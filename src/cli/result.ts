@@ -83,6 +83,21 @@ export function distilledLabel(spec: ExperimentSpec | undefined): string {
   ].join(" + ");
 }
 
+/** What tells distilled data from other of the same study: "SL restricted + AL cls, 3 steps". */
+export function shortLabel(spec: ExperimentSpec | undefined): string {
+  const { soft, attention } = labelKinds(spec);
+  const steps = spec?.inner?.steps ?? 1;
+  const kinds = [
+    ...(soft === undefined ? [] : [`SL ${soft}`]),
+    ...(attention === undefined ? [] : [`AL ${attention}`]),
+  ];
+  return [
+    kinds.join(" + ") || "hard labels",
+    ...(spec?.model?.init === Init.INIT_FIXED ? ["fixed init"] : []),
+    ...(steps === 1 ? [] : [`${steps} steps`]),
+  ].join(", ");
+}
+
 function labelKinds(spec: ExperimentSpec | undefined) {
   const soft: Partial<Record<Labels, string>> = {
     [Labels.LABELS_RESTRICTED]: "restricted",

@@ -29,7 +29,13 @@ export function runSweep(
       return undefined;
     }
     const { axes, cells } = request;
-    const outcomes = await runMembers(cells, request, surroundings, output);
+    const outcomes = await runMembers(
+      cells,
+      request,
+      surroundings,
+      output,
+      async (outcomes) => outcomes,
+    );
     if (outcomes === undefined) return undefined;
     if (output.isJson) output.document(sweepDocument(axes, cells, outcomes));
     else terminal.stdout.write(`\n${sweepTable(axes, cells, outcomes)}\n`);

@@ -40,12 +40,15 @@ const TYPESCRIPT: Rules = {
     study: ["generated", "spec"],
     // Of generated code it takes types alone, which a test below sees to.
     dashboard: ["generated", "statistics", "spec/range"],
+    // Pages are made of plain values.
+    report: [],
     cli: [
       "errors",
       "generated",
       "spec",
       "study",
       "statistics",
+      "report",
       "security",
       "api/client",
       "api/endpoint",
@@ -83,11 +86,13 @@ const TYPESCRIPT: Rules = {
     "cli-table3": ["cli"],
     picocolors: ["cli"],
     "p-limit": ["cli"],
-    preact: ["dashboard"],
+    preact: ["dashboard", "report"],
     "preact-iso": ["dashboard"],
     "@preact/signals": ["dashboard"],
     uplot: ["dashboard/charts"],
-    "@observablehq/plot": ["dashboard/charts"],
+    "@observablehq/plot": ["dashboard/charts", "report"],
+    linkedom: ["report"],
+    "preact-render-to-string": ["report"],
   },
   // The domain is pure: it hashes, names the type of a stream of bytes and keeps a heap.
   packagesOf: { experiment: ["node:crypto", "node:stream", "tinyqueue"] },

@@ -1,0 +1,21 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { FailureKind, StillhouseError } from "../errors.js";
+
+/**
+ * Writes a result where a person wants it; its folder is made where it is not there.
+ *
+ * @throws StillhouseError ENVIRONMENT when that cannot be written.
+ */
+export function writeResultFile(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      `${path} cannot be written (${code}); name another place`,
+    );
+  }
+}

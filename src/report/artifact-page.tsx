@@ -1,0 +1,29 @@
+import { DistilledData } from "./distilled-data.js";
+import type { Inspected } from "./inspected.js";
+import { renderPage } from "./page.js";
+
+/**
+ * Distilled data as a page of its own.
+ *
+ * @param command what shows it again.
+ */
+export function artifactPage(inspected: Inspected, command: string): string {
+  const { dataset, model } = inspected;
+  return renderPage({
+    title: "Distilled data",
+    subject: `Data set ${dataset} · model ${model}`,
+    children: (
+      <>
+        <p>
+          Each distilled vector beside the tokens of the vocabulary that are nearest to it, embedded
+          at its position as it enters the first block. What reads well this way need not teach
+          well.
+        </p>
+        <DistilledData inspected={inspected} />
+        <p>
+          To see it again: <code>{command}</code>
+        </p>
+      </>
+    ),
+  });
+}

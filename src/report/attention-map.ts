@@ -1,0 +1,86 @@
+import { axisX, axisY, frame, rect } from "@observablehq/plot";
+import { drawChart } from "./chart.js";
+
+/** Shares of the first token's attention by layer, head and stretch of positions. */
+export interface AttentionMap {
+  /** Positions that each column sums up. */
+  readonly positionsPerColumn: number;
+  readonly rows: readonly {
+    /** Both from 1 on. */
+    readonly layer: number;
+    readonly head: number;
+    /** Sums of the shares, from the first position on. */
+    readonly shares: readonly number[];
+  }[];
+}
+
+const MOST_COLUMNS = 64;
+/** Less than can be seen; such cells stay empty. */
+const LEAST_SHARE = 0.005;
+const HEAD_HEIGHT = 9;
+const MARGINS = 60;
+const LAYER_GAP = 6;
+
+/**
+ * Attention labels, with so few columns that each can be seen.
+ *
+ * @param attention by layer, head and key; each head's shares sum to 1.
+ */
+export function attentionMap(attention: readonly (readonly (readonly number[])[])[]): AttentionMap {
+  const numKeys = attention[0]?.[0]?.length ?? 0;
+  const positionsPerColumn = Math.max(1, Math.ceil(numKeys / MOST_COLUMNS));
+  const rows = attention.flatMap((heads, layer) =>
+    heads.map((keys, head) => ({
+      layer: layer + 1,
+      head: head + 1,
+      shares: sumsOf(keys, positionsPerColumn),
+    })),
+  );
+  return { positionsPerColumn, rows };
+}
+
+/** A heat map: a band a layer, in it a line a head; the darker, the greater the share. */
+export function attentionChart({ rows, positionsPerColumn }: AttentionMap): string {
+  const numLayers = Math.max(...rows.map(({ layer }) => layer));
+  const numHeads = Math.max(...rows.map(({ head }) => head));
+  const cells = rows.flatMap(({ layer, head, shares }) =>
+    shares.flatMap((share, column) => {
+      const from = column * positionsPerColumn;
+      const cell = { layer, share, from, to: from + positionsPerColumn, y1: head - 1, y2: head };
+      return share < LEAST_SHARE ? [] : [cell];
+    }),
+  );
+  return drawChart({
+    ariaLabel: "Attention labels by layer, head and position",
+    height: numLayers * (numHeads * HEAD_HEIGHT + LAYER_GAP) + MARGINS,
+    marginLeft: 30,
+    marginRight: 60,
+    x: { label: "position", domain: [0, (rows[0]?.shares.length ?? 0) * positionsPerColumn] },
+    y: { label: null, domain: [numHeads, 0] },
+    fy: { label: "layer", padding: 0.06 },
+    opacity: { domain: [0, greatestShare(rows)] },
+    marks: [
+      frame({ stroke: "var(--line)" }),
+      axisX({ tickSize: 3 }),
+      axisY({ ticks: [] }),
+      rect(cells, {
+        ...{ fy: "layer", x1: "from", x2: "to", y1: "y1", y2: "y2" },
+        ...{ fill: "var(--series-1)", fillOpacity: "share" },
+      }),
+    ],
+  });
+}
+
+/** The share that is drawn in the full colour. */
+export function greatestShare(rows: AttentionMap["rows"]): number {
+  return Math.max(...rows.flatMap(({ shares }) => shares));
+}
+
+function sumsOf(values: readonly number[], count: number): number[] {
+  const sums: number[] = [];
+  values.forEach((value, at) => {
+    const column = Math.floor(at / count);
+    sums[column] = (sums[column] ?? 0) + value;
+  });
+  return sums;
+}

@@ -1,0 +1,40 @@
+import { dot, gridY, line } from "@observablehq/plot";
+import { drawChart, seriesColor } from "./chart.js";
+
+/** A metric of one distillation over its outer steps. */
+export interface Curve {
+  readonly label: string;
+  readonly seed: number;
+  readonly points: readonly { readonly step: number; readonly value: number }[];
+}
+
+/** What a chart of curves shows. */
+export interface CurveChart {
+  /** Of the vertical axis. */
+  readonly axis: string;
+  readonly curves: readonly Curve[];
+  /** Whether the points are few enough to be seen each. */
+  readonly hasDots: boolean;
+}
+
+/** Curves of one metric; those of one label have one colour, whatever their seed. */
+export function curveChart({ axis, curves, hasDots }: CurveChart): string {
+  const labels = [...new Set(curves.map(({ label }) => label))];
+  const points = curves.flatMap(({ label, seed, points }) =>
+    points.map(({ step, value }) => ({ label, curve: `${label}/${seed}`, step, value })),
+  );
+  const channels = { x: "step", y: "value", z: "curve", stroke: "label" };
+  return drawChart({
+    ariaLabel: `${axis} over outer steps`,
+    height: 300,
+    marginLeft: 56,
+    x: { label: "outer step" },
+    y: { label: axis, nice: true },
+    color: { legend: true, domain: labels, range: labels.map((_, at) => seriesColor(at)) },
+    marks: [
+      gridY({ stroke: "var(--line)", strokeOpacity: 1 }),
+      line(points, { ...channels, strokeWidth: hasDots ? 2 : 1.25 }),
+      ...(hasDots ? [dot(points, { ...channels, r: 3, fill: "label" })] : []),
+    ],
+  });
+}

@@ -1,0 +1,81 @@
+import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
+import { Figure } from "./figure.js";
+import type { Inspected, InspectedSample } from "./inspected.js";
+import { labelChart } from "./label-chart.js";
+import { NearestTokens } from "./nearest-tokens.js";
+
+/** A page with more samples than this would be too large to open. */
+const MOST_SAMPLES = 24;
+
+/** What distilled data holds: rates, and of each sample its labels, tokens and attention. */
+export function DistilledData({ inspected }: { readonly inspected: Inspected }) {
+  const { learning_rates: rates, samples, class_names: classNames } = inspected;
+  const isCut = samples.length > MOST_SAMPLES;
+  return (
+    <>
+      <p>
+        Learning rate {rates.map((rate) => Number(rate.toPrecision(4))).join(", then ")}.
+        {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
+      </p>
+      {samples.slice(0, MOST_SAMPLES).map((sample, at) => (
+        <Sample key={at} number={at + 1} sample={sample} classNames={classNames} />
+      ))}
+    </>
+  );
+}
+
+interface SampleProps {
+  readonly number: number;
+  readonly sample: InspectedSample;
+  readonly classNames: readonly string[];
+}
+
+function Sample({ number, sample, classNames }: SampleProps) {
+  const { class_name: name, labels, positions, attention } = sample;
+  return (
+    <section>
+      <h4>
+        Sample {number}, {name}
+      </h4>
+      <Figure
+        chart={labelChart(classNames, labels)}
+        caption="Its label for each class."
+        numbers={{
+          head: ["class", "label"],
+          rows: labels.map((label, at) => [classNames[at] ?? "", label.toFixed(4)]),
+        }}
+      />
+      <NearestTokens positions={positions} />
+      {attention !== null && <Attention attention={attention} />}
+    </section>
+  );
+}
+
+type AttentionProps = { readonly attention: NonNullable<InspectedSample["attention"]> };
+
+function Attention({ attention }: AttentionProps) {
+  const map = attentionMap(attention);
+  const { rows, positionsPerColumn } = map;
+  const columns = rows[0]?.shares.map((_, at) => `${at * positionsPerColumn}`) ?? [];
+  return (
+    <Figure
+      chart={attentionChart(map)}
+      caption={
+        `Attention labels of the first token: a band a layer, in it a line a head; the full ` +
+        `colour is ${percent(greatestShare(rows))} % of a head's attention` +
+        (positionsPerColumn > 1 ? `, summed over ${positionsPerColumn} positions.` : ".")
+      }
+      numbers={{
+        head: ["layer, head (shares in %)", ...columns],
+        rows: rows.map(({ layer, head, shares }) => [
+          `${layer}, ${head}`,
+          ...shares.map((share) => percent(share)),
+        ]),
+      }}
+    />
+  );
+}
+
+function percent(share: number): string {
+  return (share * 100).toFixed(1);
+}

@@ -1,0 +1,22 @@
+import { z } from "zod";
+
+/** What distilled data holds: the answer of `inspection.artifact`. */
+export const inspectedSchema = z.object({
+  model: z.string(),
+  dataset: z.string(),
+  class_names: z.array(z.string()),
+  learning_rates: z.array(z.number()),
+  samples: z.array(
+    z.object({
+      class_name: z.string(),
+      labels: z.array(z.number()),
+      /** By position, the nearest first: token and cosine. */
+      positions: z.array(z.array(z.tuple([z.string(), z.number()]))),
+      /** By layer, head and key; of the first token. */
+      attention: z.array(z.array(z.array(z.number()))).nullable(),
+    }),
+  ),
+});
+
+export type Inspected = z.infer<typeof inspectedSchema>;
+export type InspectedSample = Inspected["samples"][number];

@@ -1,0 +1,185 @@
+import { type Curve, curveChart } from "./curve-chart.js";
+import { DistilledData } from "./distilled-data.js";
+import { distributionChart, type Spread } from "./distribution-chart.js";
+import { Figure } from "./figure.js";
+import type { Inspected } from "./inspected.js";
+import { type Numbers, NumberTable } from "./number-table.js";
+import { renderPage } from "./page.js";
+
+/** What a reproduction of the study's tables has found. */
+export interface Reproduction {
+  readonly subject: string;
+  readonly tables: readonly ReportedTable[];
+  /** What the columns of the tables mean. */
+  readonly legend: string;
+  /** Of every distillation, each once. */
+  readonly distilled: readonly ReportedArtifact[];
+  readonly rerun: Rerun;
+}
+
+export interface ReportedTable {
+  readonly title: string;
+  readonly numbers: Numbers;
+  readonly spreads: readonly Spread[];
+  readonly validationAccuracy: readonly Curve[];
+  readonly outerLoss: readonly Curve[];
+}
+
+export interface ReportedArtifact {
+  readonly label: string;
+  /** What it holds, or why that cannot be said. */
+  readonly content: Inspected | string;
+}
+
+/** What it takes to compute the same again. */
+export interface Rerun {
+  readonly command: string;
+  /** Hash over the worker's code and packages; undefined where another machine's computed. */
+  readonly codeVersion: string | undefined;
+  readonly environments: readonly Readonly<Record<string, string>>[];
+  readonly experiments: readonly {
+    readonly label: string;
+    readonly specHash: string;
+    /** SHA-256 by file of the distilled data. */
+    readonly files: ReadonlyMap<string, string>;
+    /** Resolved, as JSON. */
+    readonly spec: unknown;
+  }[];
+}
+
+export function reproductionPage(reproduction: Reproduction): string {
+  const { subject, tables, legend, distilled, rerun } = reproduction;
+  return renderPage({
+    title: "Reproduction of the 2022 study",
+    subject,
+    children: (
+      <>
+        {tables.map((table) => (
+          <TableSection key={table.title} table={table} />
+        ))}
+        <p>{legend}</p>
+        {distilled.length > 0 && <h2>Distilled data</h2>}
+        {distilled.map(({ label, content }) => (
+          <section key={label}>
+            <h3>{label}</h3>
+            {typeof content === "string" ? <p>{content}</p> : <DistilledData inspected={content} />}
+          </section>
+        ))}
+        <RerunSection rerun={rerun} />
+      </>
+    ),
+  });
+}
+
+function TableSection({ table }: { readonly table: ReportedTable }) {
+  const { title, numbers, spreads, validationAccuracy, outerLoss } = table;
+  return (
+    <section>
+      <h2>{title}</h2>
+      <NumberTable {...numbers} />
+      <Figure
+        chart={distributionChart(spreads)}
+        caption={
+          "Every test learner as a dot, their mean as a line across with its 95 % bootstrap " +
+          "interval; below them the study's mean ± std as a diamond."
+        }
+        numbers={{
+          head: ["row", "mean (%)", "95 % interval", "learners"],
+          rows: spreads.map(({ label, mean, interval95, learners }) => [
+            label,
+            percent(mean),
+            interval95 === null ? "" : interval95.map(percent).join(" to "),
+            learners.map(percent).join(" "),
+          ]),
+        }}
+      />
+      {validationAccuracy.length > 0 && (
+        <Figure
+          chart={curveChart({
+            axis: "validation accuracy (%)",
+            curves: validationAccuracy.map(inPercent),
+            hasDots: true,
+          })}
+          caption="Accuracy on the held-out validation rows while distilling, by which the step is chosen."
+          numbers={curveNumbers(validationAccuracy.map(inPercent), 2)}
+        />
+      )}
+      {outerLoss.length > 0 && (
+        <Figure
+          chart={curveChart({ axis: "outer loss", curves: outerLoss, hasDots: false })}
+          caption="Loss on a batch of real texts after the inner steps, at some of the outer steps."
+          numbers={curveNumbers(outerLoss, 4)}
+        />
+      )}
+    </section>
+  );
+}
+
+function RerunSection({ rerun }: { readonly rerun: Rerun }) {
+  const { command, codeVersion, environments, experiments } = rerun;
+  return (
+    <section>
+      <h2>To run it again</h2>
+      <pre>{command}</pre>
+      {codeVersion !== undefined && (
+        <p>
+          Code version (worker and packages): <code>{codeVersion}</code>
+        </p>
+      )}
+      {environments.map((environment) => (
+        <dl key={JSON.stringify(environment)}>
+          {Object.entries(environment).map(([name, value]) => (
+            <>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </>
+          ))}
+        </dl>
+      ))}
+      <h3>What was computed</h3>
+      {experiments.map(({ label, specHash, files, spec }) => (
+        <details key={specHash}>
+          <summary>{label}</summary>
+          <dl>
+            <dt>resolved settings, SHA-256</dt>
+            <dd>
+              <code>{specHash}</code>
+            </dd>
+            {[...files].map(([name, sha256]) => (
+              <>
+                <dt>{name}, SHA-256</dt>
+                <dd>
+                  <code>{sha256}</code>
+                </dd>
+              </>
+            ))}
+          </dl>
+          <pre>{JSON.stringify(spec, null, 2)}</pre>
+        </details>
+      ))}
+    </section>
+  );
+}
+
+/** A row a step, a column a curve. */
+function curveNumbers(curves: readonly Curve[], digits: number): Numbers {
+  const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))];
+  const values = curves.map(({ points }) => new Map(points.map((p) => [p.step, p.value])));
+  return {
+    head: ["outer step", ...curves.map(({ label, seed }) => `${label}, seed ${seed}`)],
+    rows: steps
+      .sort((a, b) => a - b)
+      .map((step) => [`${step}`, ...values.map((of) => of.get(step)?.toFixed(digits) ?? "")]),
+  };
+}
+
+function inPercent(curve: Curve): Curve {
+  return {
+    ...curve,
+    points: curve.points.map(({ step, value }) => ({ step, value: value * 100 })),
+  };
+}
+
+function percent(fraction: number): string {
+  return (fraction * 100).toFixed(2);
+}
