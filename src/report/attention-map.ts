@@ -1,4 +1,4 @@
-import { axisX, axisY, frame, rect } from "@observablehq/plot";
+import { axisY, frame, rect } from "@observablehq/plot";
 import { drawChart } from "./chart.js";
 
 /** Shares of the first token's attention by layer, head and stretch of positions. */
@@ -18,7 +18,7 @@ const MOST_COLUMNS = 64;
 /** Less than can be seen; such cells stay empty. */
 const LEAST_SHARE = 0.005;
 const HEAD_HEIGHT = 9;
-const MARGINS = 60;
+const MARGINS = 66;
 const LAYER_GAP = 6;
 
 /**
@@ -55,13 +55,17 @@ export function attentionChart({ rows, positionsPerColumn }: AttentionMap): stri
     height: numLayers * (numHeads * HEAD_HEIGHT + LAYER_GAP) + MARGINS,
     marginLeft: 30,
     marginRight: 60,
-    x: { label: "position", domain: [0, (rows[0]?.shares.length ?? 0) * positionsPerColumn] },
+    marginBottom: 40,
+    x: {
+      label: "position",
+      labelAnchor: "center",
+      domain: [0, (rows[0]?.shares.length ?? 0) * positionsPerColumn],
+    },
     y: { label: null, domain: [numHeads, 0] },
     fy: { label: "layer", padding: 0.06 },
     opacity: { domain: [0, greatestShare(rows)] },
     marks: [
       frame({ stroke: "var(--line)" }),
-      axisX({ tickSize: 3 }),
       axisY({ ticks: [] }),
       rect(cells, {
         ...{ fy: "layer", x1: "from", x2: "to", y1: "y1", y2: "y2" },

@@ -21,7 +21,7 @@ export function drawChart(options: PlotOptions): string {
     style: { fontFamily: "inherit", fontSize: `${FONT_SIZE}px` },
     ...options,
   });
-  const svg = drawn.tagName === "svg" ? drawn : drawn.querySelector(":scope > svg");
+  const svg = drawn.tagName.toLowerCase() === "svg" ? drawn : drawn.querySelector(":scope > svg");
   svg?.setAttribute("role", "img");
   return drawn.outerHTML.replaceAll(LONG_NUMBER, (digits) => String(Number(digits).toFixed(1)));
 }

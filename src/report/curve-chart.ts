@@ -28,7 +28,8 @@ export function curveChart({ axis, curves, hasDots }: CurveChart): string {
     ariaLabel: `${axis} over outer steps`,
     height: 300,
     marginLeft: 56,
-    x: { label: "outer step" },
+    marginBottom: 40,
+    x: { label: "outer step", labelAnchor: "center" },
     y: { label: axis, nice: true },
     color: { legend: true, domain: labels, range: labels.map((_, at) => seriesColor(at)) },
     marks: [

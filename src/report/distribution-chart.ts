@@ -1,4 +1,4 @@
-import { axisX, dodgeY, dot, frame, gridX, ruleY, tickX } from "@observablehq/plot";
+import { axisFy, dot, frame, gridX, ruleY, tickX } from "@observablehq/plot";
 import { drawChart } from "./chart.js";
 
 /** Accuracies of the learners of one row, as fractions. */
@@ -12,15 +12,20 @@ export interface Spread {
 }
 
 const ROW_HEIGHT = 52;
-const MARGINS = 70;
-/** Beyond this many learners dots are smaller, so that they fit their row. */
+const MARGINS = 80;
+/** Beyond this many learners dots are smaller. */
 const MANY = 40;
-const STUDY_BELOW = 17;
+/** Heights within a row, of 1: dots are spread over a band, the study's figure is below it. */
+const BAND = { from: 0.3, to: 0.95 };
+const MIDDLE = 0.62;
+const STUDY = 0.12;
+/** Multiples of it, without their whole part, lie evenly and far from their neighbours. */
+const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
 
 /** Every learner as a dot, with mean and interval, and below them the figure of the study. */
 export function distributionChart(spreads: readonly Spread[]): string {
   const learners = spreads.flatMap(({ label, learners }) =>
-    learners.map((accuracy) => ({ label, accuracy: accuracy * 100 })),
+    learners.map((accuracy, at) => ({ label, accuracy: accuracy * 100, height: heightOf(at) })),
   );
   const intervals = spreads.flatMap(({ label, interval95 }) =>
     interval95 === null ? [] : [{ label, low: interval95[0] * 100, high: interval95[1] * 100 }],
@@ -34,40 +39,39 @@ export function distributionChart(spreads: readonly Spread[]): string {
   return drawChart({
     ariaLabel: "Accuracy of every test learner by row",
     height: spreads.length * ROW_HEIGHT + MARGINS,
-    marginLeft: 210,
-    x: { label: "accuracy (%)", nice: true },
+    marginLeft: 220,
+    marginBottom: 40,
+    x: { label: "accuracy (%)", labelAnchor: "center", tickSize: 0, inset: 10 },
+    y: { axis: null, domain: [0, 1] },
     fy: { label: null, domain: spreads.map(({ label }) => label), padding: 0.1 },
     marks: [
+      axisFy({ anchor: "left", label: null }),
       frame({ stroke: "var(--line)" }),
       gridX({ stroke: "var(--line)", strokeOpacity: 1 }),
-      axisX({ tickSize: 0 }),
-      ruleY(intervals, {
-        fy: "label",
-        x1: "low",
-        x2: "high",
-        stroke: "var(--ink)",
-        strokeWidth: 2,
+      dot(learners, {
+        ...{ fy: "label", x: "accuracy", y: "height", r: isCrowded ? 2 : 3 },
+        ...{ fill: "var(--series-1)", fillOpacity: 0.7 },
       }),
-      dot(
-        learners,
-        dodgeY({
-          anchor: "middle",
-          fy: "label",
-          x: "accuracy",
-          r: isCrowded ? 2 : 3.5,
-          fill: "var(--series-1)",
-          fillOpacity: 0.75,
-        }),
-      ),
-      tickX(means, { fy: "label", x: "mean", stroke: "var(--ink)", strokeWidth: 2, inset: 8 }),
+      ruleY(intervals, {
+        ...{ fy: "label", x1: "low", x2: "high", y: MIDDLE },
+        ...{ stroke: "var(--ink)", strokeWidth: 2 },
+      }),
+      tickX(means, {
+        ...{ fy: "label", x: "mean", stroke: "var(--ink)", strokeWidth: 2 },
+        ...{ insetTop: 4, insetBottom: 14 },
+      }),
       ruleY(studySpread, {
-        ...{ fy: "label", x1: "low", x2: "high", dy: STUDY_BELOW },
+        ...{ fy: "label", x1: "low", x2: "high", y: STUDY },
         ...{ stroke: "var(--series-2)", strokeWidth: 1.5 },
       }),
       dot(study, {
-        ...{ fy: "label", x: "mean", dy: STUDY_BELOW, symbol: "diamond", r: 4 },
+        ...{ fy: "label", x: "mean", y: STUDY, symbol: "diamond", r: 4 },
         ...{ stroke: "var(--series-2)", fill: "var(--paper)", strokeWidth: 1.5 },
       }),
     ],
   });
+}
+
+function heightOf(learner: number): number {
+  return BAND.from + (BAND.to - BAND.from) * ((learner * GOLDEN_RATIO) % 1);
 }

@@ -1,8 +1,8 @@
-import { axisX, axisY, barX, gridX, ruleX, text } from "@observablehq/plot";
+import { axisY, barX, gridX, ruleX, text } from "@observablehq/plot";
 import { drawChart } from "./chart.js";
 
 const BAR_HEIGHT = 24;
-const MARGINS = 50;
+const MARGINS = 60;
 /** For the numbers at the ends of the bars. */
 const VALUE_ROOM = 36;
 const MOST_NAME_LETTERS = 28;
@@ -20,11 +20,11 @@ export function labelChart(classNames: readonly string[], labels: readonly numbe
     height: bars.length * BAR_HEIGHT + MARGINS,
     marginLeft: 150,
     marginRight: 20,
-    x: { label: "label", insetLeft: VALUE_ROOM, insetRight: VALUE_ROOM },
+    marginBottom: 40,
+    x: { label: "label", labelAnchor: "center", tickSize: 0, inset: VALUE_ROOM },
     y: { label: null, domain: classNames },
     marks: [
       gridX({ stroke: "var(--line)", strokeOpacity: 1 }),
-      axisX({ tickSize: 0 }),
       axisY({ tickSize: 0, lineWidth: MOST_NAME_LETTERS / 2, textOverflow: "ellipsis" }),
       barX(bars, { y: "name", x: "value", fill: "var(--series-1)", rx2: 2 }),
       text(

@@ -16,7 +16,7 @@ export const PAGE_STYLE = `
 * { box-sizing: border-box; }
 body {
   margin: 2rem auto;
-  max-width: 60rem;
+  max-width: 66rem;
   padding: 0 1.25rem;
   background: var(--paper);
   color: var(--ink);

@@ -17,7 +17,8 @@ export async function runApplication(root, argv) {
     throw new SetupError(`${path} is missing. Bring it back with: git checkout -- src/main.ts`);
   }
   const { register } = await import("tsx/esm/api");
-  register();
+  // Of the project, wherever the command is run.
+  register({ tsconfig: join(root, "tsconfig.json") });
   const { main } = await import(pathToFileURL(path).href);
   await main(argv);
 }

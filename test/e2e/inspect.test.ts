@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -34,6 +34,13 @@ describe("inspect", () => {
       const sum = attention[0][0].reduce((total: number, share: number) => total + share, 0);
       assert.ok(Math.abs(sum - 1) < 0.01, "attention labels are shares");
     }
+
+    const page = join(home, "pages", "distilled.html");
+    const written = await runCommand([id, "--html", page], home, "inspect");
+    assert.equal(written.stdout, `Page: ${page}\n`, written.stderr);
+    const html = readFileSync(page, "utf8");
+    assert.equal(html.match(/aria-label="Attention labels by layer/g)?.length, 2);
+    assert.ok(html.includes(`npm run inspect -- ${id} --html`));
   });
 
   it("says that there is no such artifact, and what --top must be", async () => {

@@ -46,7 +46,7 @@ describe("reproduce", () => {
   it("prints each table with the study's figures, its rows from one experiment each", async () => {
     const { exitCode, stdout, stderr } = await first;
     assert.equal(exitCode, 0, stderr);
-    const { tables, report } = JSON.parse(stdout);
+    const { tables, report, page } = JSON.parse(stdout);
     assert.deepEqual(
       tables.map(({ id, rows }: { id: string; rows: { variant: string }[] }) => [
         id,
@@ -67,6 +67,10 @@ describe("reproduce", () => {
     assert.equal(soft.rows[2].gain.n, 4, "paired over the same heads");
     assert.equal(soft.rows[0].experiment_id, init.rows[0].experiment_id, "a shared baseline");
     assert.match(readFileSync(report, "utf8"), /\| Full data \| 96 \| .* 94\.7 \|/);
+    const html = readFileSync(page, "utf8");
+    assert.equal(html.match(/aria-label="Accuracy of every test learner/g)?.length, 2);
+    assert.equal(html.match(/<h3>hard labels, seed 0<\/h3>/g)?.length, 1, "what two tables share");
+    assert.doesNotMatch(html, /could not be inspected/);
   });
 
   it("again computes nothing, and of another table only what is missing", async () => {
@@ -92,8 +96,10 @@ describe("reproduce", () => {
     }
     const last = await reproduce(killedHome, [...TABLES, "--json"]);
     assert.equal(last.exitCode, 0, last.stderr);
-    const report = (text: string) => readFileSync(JSON.parse(text).report, "utf8");
-    assert.equal(report(last.stdout), report(stdout));
+    for (const file of ["report", "page"]) {
+      const read = (text: string) => readFileSync(JSON.parse(text)[file], "utf8");
+      assert.equal(read(last.stdout), read(stdout));
+    }
     assert.deepEqual(figures(last.stdout), figures(stdout));
   });
 

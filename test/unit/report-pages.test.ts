@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseHTML } from "linkedom";
+import { artifactPage } from "../../src/report/artifact-page.js";
+import { attentionMap } from "../../src/report/attention-map.js";
+import type { Inspected } from "../../src/report/inspected.js";
+import { type Reproduction, reproductionPage } from "../../src/report/reproduction-page.js";
+
+const MARKUP = "<script>alert(1)</script>";
+
+const INSPECTED: Inspected = {
+  model: "minilm",
+  dataset: "ag_news",
+  class_names: ["World", MARKUP],
+  learning_rates: [0.5, 0.1],
+  samples: ["World", MARKUP].map((name, at) => ({
+    class_name: name,
+    labels: [1.25, -0.5],
+    positions: [
+      [
+        ["oil", 0.9 - at / 10],
+        [MARKUP, 0.4],
+      ],
+      [["[SEP]", -0.1]],
+    ],
+    attention: [[[0.75, 0.25]], [[0.1, 0.9]]],
+  })),
+};
+
+const REPRODUCTION: Reproduction = {
+  subject: "Data set ag_news · model minilm",
+  tables: [
+    {
+      title: "Soft labels",
+      numbers: { head: ["data", "accuracy (%)"], rows: [["Full data", "91.0"]] },
+      spreads: [
+        {
+          label: "Full data",
+          learners: [0.91],
+          mean: 0.91,
+          interval95: null,
+          study: { mean: 94.7, std: null },
+        },
+        {
+          label: "hard labels",
+          learners: [0.7, 0.8, 0.75],
+          mean: 0.75,
+          interval95: [0.7, 0.8],
+          study: { mean: 86.3, std: 3.4 },
+        },
+      ],
+      validationAccuracy: [
+        { label: "hard labels", seed: 0, points: points([10, 0.6], [20, 0.75]) },
+        { label: "hard labels", seed: 1, points: points([10, 0.5], [20, 0.7]) },
+      ],
+      outerLoss: [{ label: "hard labels", seed: 0, points: points([1, 1.4], [20, 0.3]) }],
+    },
+  ],
+  legend: "What the columns mean.",
+  distilled: [
+    { label: "hard labels, seed 0", content: INSPECTED },
+    { label: "hard labels, seed 1", content: "It could not be inspected: no model." },
+  ],
+  rerun: {
+    command: "npm run reproduce -- soft-labels",
+    codeVersion: "c".repeat(64),
+    environments: [{ torch: "2.13.0" }],
+    experiments: [
+      {
+        label: "hard labels, seed 0",
+        specHash: "a".repeat(64),
+        files: new Map([["distilled.safetensors", "b".repeat(64)]]),
+        spec: { seed: 0 },
+      },
+    ],
+  },
+};
+
+function points(...pairs: [step: number, value: number][]) {
+  return pairs.map(([step, value]) => ({ step, value }));
+}
+
+describe("the page of a reproduction", () => {
+  const html = reproductionPage(REPRODUCTION);
+  const { document } = parseHTML(html);
+
+  it("draws every chart, each with its numbers", () => {
+    const charts = [...document.querySelectorAll("figure.chart")];
+    const names = charts.map((chart) =>
+      chart.querySelector("svg[role]")?.getAttribute("aria-label"),
+    );
+    assert.deepEqual(
+      names,
+      [
+        "Accuracy of every test learner by row",
+        "validation accuracy (%) over outer steps",
+        "outer loss over outer steps",
+        ...Array(2).fill([
+          "Label of the sample for each class",
+          "Attention labels by layer, head and position",
+        ]),
+      ].flat(),
+    );
+    for (const chart of charts) assert.ok(chart.querySelector("details td"));
+    const [distribution, accuracy] = charts;
+    assert.equal(distribution?.querySelectorAll('[aria-label="dot"] circle').length, 4);
+    const cells = (row: Element) => [...row.children].map(({ textContent }) => textContent);
+    const rows = [...(accuracy?.querySelectorAll("tr") ?? [])].map(cells);
+    assert.deepEqual(rows, [
+      ["outer step", "hard labels, seed 0", "hard labels, seed 1"],
+      ["10", "60.00", "50.00"],
+      ["20", "75.00", "70.00"],
+    ]);
+  });
+
+  it("says how to run it again, and what could not be shown", () => {
+    const text = document.body.textContent ?? "";
+    for (const part of ["npm run reproduce -- soft-labels", "2.13.0", "no model"]) {
+      assert.ok(text.includes(part), part);
+    }
+    for (const digit of ["a", "b", "c"]) assert.ok(text.includes(digit.repeat(64)));
+  });
+
+  it("loads nothing and runs nothing", () => {
+    assert.equal(document.querySelectorAll("script, link, img, iframe, [src], [href]").length, 0);
+    assert.doesNotMatch(html, /url\(|@import|\son\w+=/);
+    assert.match(html, /default-src 'none'/);
+  });
+
+  it("is the same for the same results", () => {
+    assert.equal(reproductionPage(REPRODUCTION), html);
+  });
+});
+
+describe("the page of distilled data", () => {
+  const { document } = parseHTML(artifactPage(INSPECTED, "npm run inspect -- x --html page.html"));
+
+  it("shades each nearest token by its similarity", () => {
+    const [oil, separator] = document.querySelectorAll(".tokens span");
+    assert.equal(oil?.textContent, "oil");
+    assert.match(oil?.getAttribute("style") ?? "", /var\(--series-1\) 50%/);
+    assert.match(separator?.getAttribute("style") ?? "", /var\(--series-1\) 0%/);
+  });
+
+  it("shows markup in names as text", () => {
+    assert.equal(document.querySelectorAll("script").length, 0);
+    assert.ok(document.body.textContent?.includes(MARKUP));
+  });
+
+  it("sums attention over stretches of positions where there are too many to see", () => {
+    const keys = Array.from({ length: 130 }, () => 1 / 130);
+    const { positionsPerColumn, rows } = attentionMap([[keys]]);
+    assert.equal(positionsPerColumn, 3);
+    assert.equal(rows[0]?.shares.length, 44);
+    const sum = rows[0]?.shares.reduce((total, share) => total + share, 0) ?? 0;
+    assert.ok(Math.abs(sum - 1) < 1e-9);
+  });
+});
