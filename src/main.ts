@@ -97,10 +97,13 @@ function run(
         }),
       );
     case "sweep":
-      return runSweep(argv, {
-        ...surroundings,
-        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
-      });
+      return withPython(surroundings, (python) =>
+        runSweep(argv, {
+          ...surroundings,
+          openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+          suggestSettings: (request) => python.ask("suggest", request),
+        }),
+      );
     case "serve":
       return runServe(argv, {
         ...surroundings,

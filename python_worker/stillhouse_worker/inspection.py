@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from .artifacts import load_artifact
@@ -24,13 +25,17 @@ from .model_catalog import (
     model_fingerprint,
 )
 from .model_files import read_model_facts
+from .search import suggested
 from .system_checks import system_checks
 
 _DEFAULT_VALIDATION_FRACTION = 0.1
 _DESCRIBE_KEYS = ("dataset", "model", "data_dir", "device", "validation_fraction")
 _SYSTEM_KEYS = ("data_dir", "home")
 _ARTIFACT_KEYS = ("path", "top")
-_NUMBERS = ("validation_fraction", "top")
+_SUGGEST_KEYS = ("space", "trials", "seed")
+_NUMBERS = ("validation_fraction", "top", "seed")
+_OBJECTS = ("space",)
+_LISTS = ("trials",)
 _DEFAULT_TOP = 5
 
 
@@ -71,6 +76,18 @@ def artifact(request_json: str) -> str:
         ``{"ok": ...}`` with what `decoding.inspected` gives.
     """
     return _answer(request_json, _ARTIFACT_KEYS, _artifact)
+
+
+def suggest(request_json: str) -> str:
+    """Which settings a search tries next.
+
+    Args:
+        request_json: ``{"space", "trials", "seed"}``, see `search.suggested`.
+
+    Returns:
+        ``{"ok": {name: value}}``.
+    """
+    return _answer(request_json, _SUGGEST_KEYS, _suggest)
 
 
 def fetch(dataset: str | None, model: str | None) -> None:
@@ -123,11 +140,18 @@ def _request(request_json: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
             raise StillhouseError(
                 "invalid", f"the request has unknown key {key!r}; allowed are {', '.join(keys)}"
             )
-        number = key in _NUMBERS
-        if value is not None and not isinstance(value, int | float if number else str):
-            wanted = "a number" if number else "a text"
+        allowed, wanted = _type_of(key)
+        if value is not None and not isinstance(value, allowed):
             raise StillhouseError("invalid", f"{key} must be {wanted} or null, got {value!r}")
     return request
+
+
+def _type_of(key: str) -> tuple[type | UnionType, str]:
+    if key in _NUMBERS:
+        return int | float, "a number"
+    if key in _OBJECTS:
+        return dict, "an object"
+    return (list, "a list") if key in _LISTS else (str, "a text")
 
 
 def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +182,11 @@ def _downloads(dataset: DatasetLocation, model: ModelLocation) -> dict[str, Any]
         "model": model.name if model.needs_download else None,
     }
     return {"downloads": [name for name in wanted.values() if name is not None], "fetch": wanted}
+
+
+def _suggest(request: Mapping[str, Any]) -> dict[str, Any]:
+    space, trials = request.get("space") or {}, request.get("trials") or []
+    return suggested(space, trials, int(request.get("seed") or 0))
 
 
 def _dataset_facts(location: DatasetLocation, validation_fraction: float) -> dict[str, Any]:

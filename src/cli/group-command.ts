@@ -1,7 +1,8 @@
 import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../errors.js";
 import type { Connection } from "./connection.js";
 import { ExperimentOutput } from "./experiment-output.js";
-import { type Member, type Outcome, resolveGroup, runGroup } from "./group-run.js";
+import { resolveGroup, runGroup } from "./group-run.js";
+import type { Member, Outcome } from "./group-runner.js";
 import { aborted, type Interruption } from "./interruption.js";
 import { type OpenHome, openConnection } from "./open-connection.js";
 import type { ProgressDisplay } from "./progress-display.js";

@@ -6,6 +6,7 @@ import {
   type Progress,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
+import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import {
   joinParts,
@@ -26,11 +27,13 @@ const PARTS = 10_000;
 /** Clears what is left of an older and longer line. */
 const CLEAR_REST = "\u001b[K";
 
-/** Progress as a bar for each running task, with everything else above the bars. */
+/** Progress as a bar for a group and for each running task, with everything else above the bars. */
 export class LiveProgress implements ProgressDisplay {
   readonly #out: Writable;
   readonly #bars = new Map<string, SingleBar>();
   #multiBar: MultiBar | undefined;
+  /** That of a group of experiments. */
+  #overview: SingleBar | undefined;
 
   /** @param out a terminal. */
   constructor(out: Writable) {
@@ -56,6 +59,18 @@ export class LiveProgress implements ProgressDisplay {
     this.#bars.set(task.id, this.#multiBar.create(PARTS, value, payload));
   }
 
+  overview(overview: GroupOverview): void {
+    const value = Math.round((overview.done / overview.total) * PARTS);
+    const parts = [{ text: overviewText(overview), importance: 1 }];
+    const payload = { name: "Experiments", parts };
+    if (this.#overview !== undefined) {
+      this.#overview.update(value, payload);
+      return;
+    }
+    this.#multiBar ??= createMultiBar(this.#out);
+    this.#overview = this.#multiBar.create(PARTS, value, payload);
+  }
+
   log(line: LogLine): void {
     if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
   }
@@ -70,6 +85,7 @@ export class LiveProgress implements ProgressDisplay {
     this.#multiBar?.stop();
     this.#multiBar = undefined;
     this.#bars.clear();
+    this.#overview = undefined;
   }
 
   #remove(taskId: string): void {
@@ -78,7 +94,7 @@ export class LiveProgress implements ProgressDisplay {
     this.#bars.delete(taskId);
     bar.stop();
     this.#multiBar?.remove(bar);
-    if (this.#bars.size === 0) this.close();
+    if (this.#bars.size === 0 && this.#overview === undefined) this.close();
   }
 }
 

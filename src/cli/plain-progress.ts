@@ -6,6 +6,7 @@ import {
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
 import { formatPercent } from "./format.js";
+import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import { joinParts, progressFraction, progressParts, taskEndText } from "./progress-text.js";
 import { taskName } from "./task-names.js";
@@ -14,13 +15,15 @@ import { taskName } from "./task-names.js";
 const LINE_INTERVAL_MS = 10_000;
 
 /**
- * Progress as lines, for files, pipes and logs: one when a stage begins, then one in ten seconds.
+ * Progress as lines, for files, pipes and logs: one when a stage begins, then one in ten seconds,
+ * and an overview of a group whenever one of it has ended.
  *
  * @param nowMs a clock that never goes back.
  */
 export class PlainProgress implements ProgressDisplay {
   readonly #out: Writable;
   readonly #nowMs: () => number;
+  #numEnded = 0;
   readonly #shown = new Map<string, { stage: string; timeMs: number }>();
 
   constructor(out: Writable, nowMs: () => number = () => performance.now()) {
@@ -48,6 +51,13 @@ export class PlainProgress implements ProgressDisplay {
 
   log(line: LogLine): void {
     if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
+  }
+
+  overview(overview: GroupOverview): void {
+    const numEnded = overview.done + overview.failed;
+    if (numEnded === this.#numEnded) return;
+    this.#numEnded = numEnded;
+    this.note(overviewText(overview));
   }
 
   note(sentence: string): void {

@@ -1,4 +1,5 @@
 import type { LogLine, Progress, Task } from "../generated/stillhouse/v1/experiment.js";
+import type { GroupOverview } from "./group-overview.js";
 
 /** Shows what an experiment does while it runs. */
 export interface ProgressDisplay {
@@ -8,6 +9,8 @@ export interface ProgressDisplay {
   progress(task: Task, progress: Progress): void;
   /** What a worker says. */
   log(line: LogLine): void;
+  /** How many experiments of a group are done, run and wait. */
+  overview(overview: GroupOverview): void;
   /** A sentence of the command itself. */
   note(sentence: string): void;
   /** Leaves the terminal as it was. More may be shown afterwards. */

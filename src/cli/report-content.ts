@@ -5,7 +5,7 @@ import type { Curve } from "../report/curve-chart.js";
 import type { Spread } from "../report/distribution-chart.js";
 import type { Inspected } from "../report/inspected.js";
 import type { ReportedArtifact, ReportedTable, Reproduction } from "../report/reproduction-page.js";
-import type { Outcome } from "./group-run.js";
+import type { Outcome } from "./group-runner.js";
 import { COLUMNS, cellsOf, LEGEND } from "./reproduce-output.js";
 import { resultOf, shortLabel } from "./result.js";
 import type { ReproducedRow, ReproducedTable } from "./study-table.js";

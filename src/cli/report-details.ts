@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { fromFailure, toFailure } from "../errors.js";
 import { type Inspected, inspectedSchema } from "../report/inspected.js";
-import type { Outcome } from "./group-run.js";
+import type { Outcome } from "./group-runner.js";
 
 /** Asks what distilled data holds; see `inspection.artifact`. */
 export type InspectArtifact = (path: string, top: number) => Promise<unknown>;

@@ -1,5 +1,5 @@
 import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import type { Outcome } from "./group-run.js";
+import type { Outcome } from "./group-runner.js";
 import { npmCommand } from "./npm-command.js";
 import { COLUMNS, cellsOf, LEGEND } from "./reproduce-output.js";
 import type { ReproducedTable } from "./study-table.js";

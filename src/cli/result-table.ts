@@ -26,7 +26,7 @@ export function renderResult(
   const result = resultOf(experiment);
   return [
     subjectOf(experiment.spec),
-    renderTable(result.rows, columns),
+    ...(result.rows.length === 0 ? [] : [renderTable(result.rows, columns)]),
     ...summaryLines(experiment, result).map((line) =>
       wrapText(line, columns ?? Number.POSITIVE_INFINITY, 2),
     ),

@@ -1,6 +1,6 @@
 import { meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow, type StudyTable } from "../study/tables.js";
-import type { Outcome } from "./group-run.js";
+import type { Outcome } from "./group-runner.js";
 import { type Row, resultOf } from "./result.js";
 
 /** One distillation of a row, or one training on full data. */

@@ -4,12 +4,18 @@ import type { FieldValue } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
 import type { Setting } from "../spec/setting.js";
 import { SETTINGS } from "../spec/settings.js";
-import { type Assignments, parseValue } from "../spec/values.js";
+import type { Assignments } from "../spec/values.js";
 import { attributeOf, type Options, parseArguments, scriptCommand } from "./command-line.js";
-import { type ArgumentSurroundings, draftOf, givenAssignments } from "./experiment-arguments.js";
+import {
+  type ArgumentSurroundings,
+  draftOf,
+  givenAssignments,
+  serverOf,
+} from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
 import type { GroupFlags } from "./group-command.js";
-import { SERVER_FLAGS, serverOf } from "./server-flags.js";
+import { type SearchRequest, searchRequest } from "./search-arguments.js";
+import { choicesOf } from "./search-space.js";
 
 /** One experiment of a sweep. */
 export interface Cell {
@@ -26,11 +32,11 @@ export type SweepRequest =
       readonly kind: "run";
       readonly axes: readonly string[];
       readonly cells: readonly Cell[];
-    } & GroupFlags);
+    } & GroupFlags)
+  | SearchRequest;
 
 /** More than this is a slip of the keyboard. */
 const MAX_CELLS = 10_000;
-
 const CONTROLS = "Run:";
 /** Texts may have commas of their own, and a list of baselines is one value. */
 const NO_AXES = ["data-dir", "name", "baselines"];
@@ -41,6 +47,11 @@ Every flag that has a list is an axis; all combinations of the axes are run.
 Examples:
   npm run sweep -- --sl none,restricted,unrestricted --al none,cls,all --steps 1,3
   npm run sweep -- --lr 0.005,0.01,0.02 --seed 0,1,2 --outer-steps 300 --json
+  npm run sweep -- --search --lr 0.005..0.05:log --lambda 1,10,100 --trials 20
+
+With --search, flags with a range or a list are searched instead: an optimiser (the TPE of Optuna)
+suggests one set of settings after the other by the validation accuracy of those before, and the
+best one alone is tested.
 
 Stopped anywhere, the same command goes on where it was. An experiment that fails does not stop the
 others.
@@ -59,6 +70,10 @@ export function parseSweepArguments(
   const parsed = parseArguments(sweepCommand(surroundings.columns), argv);
   if (parsed.kind === "help") return parsed;
   const { options } = parsed;
+  if (options.search === true) {
+    return searchRequest(options, maxParallelOf(options.maxParallel), surroundings);
+  }
+  if (options.trials !== undefined) throw invalid("", "--trials is for --search; add it");
   const axes = SETTINGS.flatMap((setting) => axisOf(setting, options));
   const cells = combinations(axes).map((choice) =>
     cellOf(choice, givenAssignments({ ...options, ...choice.options }, surroundings), surroundings),
@@ -70,7 +85,7 @@ export function parseSweepArguments(
     maxParallel: maxParallelOf(options.maxParallel),
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
-    server: serverOf(options, surroundings),
+    server: serverOf(options),
   };
 }
 
@@ -89,14 +104,7 @@ function axisOf(setting: Setting, options: Options): Axis[] {
   const { flag } = setting;
   const raw = options[attributeOf(flag)];
   if (typeof raw !== "string" || !raw.includes(",") || NO_AXES.includes(flag)) return [];
-  const values = raw.split(",").map((value) => value.trim());
-  // Each is read on its own, so that a mistake names the value and not the list.
-  const read = values.map((value) => JSON.stringify([...parseValue(setting, value, `--${flag}`)]));
-  const repeated = values.find((_, at) => read.indexOf(read[at] as string) !== at);
-  if (repeated !== undefined) {
-    throw invalid(setting.path, `--${flag} must have distinct values, got ${repeated} twice`);
-  }
-  return [{ flag, values }];
+  return [{ flag, values: choicesOf(setting, raw) }];
 }
 
 function combinations(axes: readonly Axis[]): Choice[] {
@@ -124,15 +132,23 @@ function cellOf({ settings }: Choice, given: Assignments, { dataDir }: ArgumentS
 
 function sweepCommand(columns: number | undefined) {
   const command = scriptCommand("sweep", columns, CONTROLS)
-    .description("Runs an experiment for every combination of the values that flags list.")
+    .description(
+      "Runs an experiment for every combination of the values that flags list, or searches for the " +
+        "best settings.",
+    )
     .addHelpText("after", HELP);
   addSettings(command);
-  const controls: (readonly [string, string])[] = [
-    ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],
+  const controls: [string, string][] = [
+    ["--search", "Search ranges and lists for the best validation accuracy"],
+    ["--trials <n>", "With --search: how many settings are tried (default: 20)"],
+    [
+      "--max-parallel <n>",
+      "Experiments that are begun and not yet done, at most (default: all; with --search 1)",
+    ],
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "List the experiments, and stop"],
     ["--fresh", "Compute everything anew, also what is there"],
-    ...SERVER_FLAGS,
+    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];
   for (const [flags, help] of controls) {

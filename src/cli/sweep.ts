@@ -3,23 +3,28 @@ import { fromFailure } from "../errors.js";
 import { State } from "../generated/stillhouse/v1/experiment.js";
 import { formatMeanStd, formatPercent } from "./format.js";
 import { type GroupSurroundings, guarded, runMembers } from "./group-command.js";
-import type { Outcome } from "./group-run.js";
+import type { Outcome } from "./group-runner.js";
 import { resultOf } from "./result.js";
 import { failureDocument, resultDocument } from "./result-document.js";
+import { runSearch, type SuggestSettings } from "./search.js";
 import { type Cell, parseSweepArguments } from "./sweep-arguments.js";
 
 /** Exit code. */
 const SOME_FAILED = 1;
 
+export interface SweepSurroundings extends GroupSurroundings {
+  readonly suggestSettings: SuggestSettings;
+}
+
 /**
- * The command `sweep`: an experiment for every combination of values.
+ * The command `sweep`: an experiment for every combination of values, or a search.
  *
  * @param argv what follows the command's name.
- * @returns the exit code; 1 when one of the experiments failed.
+ * @returns the exit code; 1 when one of the experiments failed, or all of a search.
  */
 export function runSweep(
   argv: readonly string[],
-  surroundings: GroupSurroundings,
+  surroundings: SweepSurroundings,
 ): Promise<number> {
   return guarded(argv, surroundings, async (output) => {
     const { terminal } = surroundings;
@@ -28,6 +33,7 @@ export function runSweep(
       output.help(request.text);
       return undefined;
     }
+    if (request.kind === "search") return runSearch(request, surroundings, output);
     const { axes, cells } = request;
     const outcomes = await runMembers(
       cells,

@@ -12,7 +12,8 @@ import { initSeeds } from "./init-seeds.js";
 
 /**
  * The tasks of an experiment in the order in which they are dispatched: distil, evaluate, then the
- * baselines that are enabled; with no test learners the baselines alone. Their ids follow from the experiment's, so a plan is repeatable.
+ * baselines that are enabled; with no test learners the baselines alone, and where there are none
+ * either, the distillation alone. Their ids follow from the experiment's, so a plan is repeatable.
  *
  * With a fixed init all test learners are the same, so there is one, and its seed is the
  * experiment's, from which the distillation drew that head. Learners on random real samples differ
@@ -32,15 +33,13 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
     });
   const count = required(spec.evaluation?.inits, "evaluation.inits");
   const evaluation = { initSeeds: learnerSeeds(spec, count), artifactId: "" };
-  const distilled = [
-    plan("distill", { $case: "distill", value: {} }),
-    plan("evaluate", { $case: "evaluate", value: evaluation }),
-  ];
+  const baselines = plannedBaselines(spec);
   return [
-    ...(count === 0 ? [] : distilled),
-    ...plannedBaselines(spec).map(({ name, work }) =>
-      plan(name, { $case: "baseline", value: work }),
-    ),
+    ...(count > 0 || baselines.length === 0
+      ? [plan("distill", { $case: "distill", value: {} })]
+      : []),
+    ...(count > 0 ? [plan("evaluate", { $case: "evaluate", value: evaluation })] : []),
+    ...baselines.map(({ name, work }) => plan(name, { $case: "baseline", value: work })),
   ];
 }
 

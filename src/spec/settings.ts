@@ -185,7 +185,8 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Keep the step with the best validation accuracy, or the last one as the study does",
     ),
     number("inits", "evaluation.inits", COUNT_OR_NONE, [
-      "Test learners of the distilled data; with 0 the baselines run alone",
+      "Test learners of the distilled data; with 0 the baselines run alone, or, with",
+      "--baselines none, the distillation",
     ]),
     subset(
       "baselines",

@@ -71,7 +71,7 @@ function areEpochsReplaced(path: string, value: FieldValue): boolean {
 }
 
 function checkCombinations(spec: ExperimentSpec): void {
-  const { model, outer, evaluation, compute, dataset, baseline } = spec;
+  const { model, outer, evaluation, compute, dataset } = spec;
   if (compute?.device === "auto") {
     throw invalid("compute.device", "compute.device of a resolved spec must name a device");
   }
@@ -80,12 +80,6 @@ function checkCombinations(spec: ExperimentSpec): void {
     throw invalid(
       "evaluation.inits",
       `--inits (evaluation.inits) must be 0 or 1 with --init fixed, got ${shown(evaluation?.inits)}`,
-    );
-  }
-  if (evaluation?.inits === 0 && !baseline?.full && !baseline?.random && !baseline?.untrained) {
-    throw invalid(
-      "evaluation.inits",
-      "--inits (evaluation.inits) must be ≥ 1 without baselines, got 0: nothing is left to do",
     );
   }
   if (evaluation?.protocol === Protocol.PROTOCOL_VALIDATION && outer?.validations === 0) {

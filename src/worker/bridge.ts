@@ -5,7 +5,7 @@ import { logTail } from "./log-tail.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
 
 /** What is asked of Python; each takes JSON and gives `{"ok": ...}` or `{"failure": ...}`. */
-export type Inspection = "describe" | "system" | "artifact";
+export type Inspection = "describe" | "system" | "artifact" | "suggest";
 
 export interface PythonBridgeOptions {
   readonly pythonPath: string;
