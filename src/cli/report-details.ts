@@ -1,11 +1,18 @@
 import { existsSync } from "node:fs";
-import { fromFailure, toFailure } from "../errors.js";
+import { FailureKind, fromFailure, StillhouseError, toFailure } from "../errors.js";
+import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
+import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
 import { type Inspected, inspectedSchema } from "../report/inspected.js";
+import type { Connection } from "./connection.js";
 import type { Outcome } from "./group-runner.js";
 
 /** Asks what distilled data holds; see `inspection.artifact`. */
 export type InspectArtifact = (path: string, top: number) => Promise<unknown>;
 
+/** Metrics that a report draws. */
+const METRICS = ["outer_loss", "validation_accuracy"];
+/** Of a curve, more than can be told apart on a page. */
+const MAX_POINTS = 150;
 /** Nearest tokens a position. */
 const TOP = 5;
 
@@ -25,6 +32,50 @@ export async function inspectOutcomes(
     if (artifactPath !== "") contents.set(experiment.id, await contentOf(artifactPath, inspect));
   }
   return contents;
+}
+
+/**
+ * Reads the curves of all distillations, each from the experiment that computed it.
+ *
+ * @returns by the id of the experiment that is reported.
+ */
+export async function seriesOfOutcomes(
+  outcomes: readonly Outcome[],
+  connection: Connection,
+): Promise<Map<string, MetricSeries[]>> {
+  const found = new Map<string, MetricSeries[]>();
+  for (const { experiment } of outcomes) {
+    const source = sourceOf(experiment);
+    if (source !== undefined) found.set(experiment.id, await distillSeries(source, connection));
+  }
+  return found;
+}
+
+/** The id of the experiment that computed the distilled data; undefined where there is none. */
+function sourceOf({ id, tasks }: Experiment): string | undefined {
+  for (const { result } of tasks) {
+    if (result?.kind?.$case === "distill") return result.kind.value.artifact?.experimentId || id;
+  }
+  return undefined;
+}
+
+async function distillSeries(experimentId: string, connection: Connection) {
+  try {
+    const { experiment } = await connection.call((client) => client.get(experimentId));
+    const isDistill = (taskId: string) =>
+      experiment?.tasks.some(({ id, work }) => id === taskId && work?.kind?.$case === "distill");
+    const wanted = { names: METRICS, maxPoints: MAX_POINTS };
+    const series = await connection.call((client) => client.series(experimentId, wanted));
+    return series.filter(({ taskId }) => isDistill(taskId));
+  } catch (error) {
+    // Its distilled data outlives an experiment that was removed; its curves do not.
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_NOT_FOUND;
 }
 
 async function contentOf(path: string, inspect: InspectArtifact): Promise<Inspected | string> {

@@ -1,16 +1,16 @@
-import { Option } from "commander";
 import { invalid } from "../spec/invalid.js";
 import type { Assignments } from "../spec/values.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../study/tables.js";
 import { parseArguments, scriptCommand } from "./command-line.js";
 import { type ArgumentSurroundings, givenAssignments } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
-import { type NamedServer, SERVER_FLAGS, serverOf } from "./server-flags.js";
+import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
+import type { GroupFlags } from "./group-command.js";
 
 /** What a person asks for. */
 export type ReproduceRequest =
   | { readonly kind: "help"; readonly text: string }
-  | {
+  | ({
       readonly kind: "run";
       /** Ids of the tables, in the study's order. */
       readonly tables: readonly string[];
@@ -20,10 +20,7 @@ export type ReproduceRequest =
       readonly given: Assignments;
       /** Folder of the report; absent: one in the home. */
       readonly reportFolder: string | undefined;
-      readonly isDryRun: boolean;
-      readonly isFresh: boolean;
-      readonly server: NamedServer | undefined;
-    };
+    } & GroupFlags);
 
 const CONTROLS = "Run:";
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
@@ -74,9 +71,7 @@ export function parseReproduceArguments(
     seeds: seedsOf(options.seeds),
     given,
     reportFolder: typeof options.report === "string" ? options.report : undefined,
-    isDryRun: options.dryRun === true,
-    isFresh: options.fresh === true,
-    server: serverOf(options, surroundings),
+    ...groupFlagsOf(options, surroundings),
   };
 }
 
@@ -90,18 +85,11 @@ function reproduceCommand(columns: number | undefined) {
     )
     .addHelpText("after", HELP);
   addSettings(command, [...VARIED_PATHS, "seed", "name"]);
-  const controls: (readonly [string, string])[] = [
+  addGroupControls(command, CONTROLS, [
     ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
     ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],
-    ["--config <file>", "Read settings from a YAML or JSON file"],
-    ["--dry-run", "List the experiments, and stop"],
-    ["--fresh", "Compute everything anew, also what is there"],
-    ...SERVER_FLAGS,
-    ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
-  ];
-  for (const [flags, help] of controls) {
-    command.addOption(new Option(flags, help).helpGroup(CONTROLS));
-  }
+    ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],
+  ]);
   return command;
 }
 

@@ -4,13 +4,13 @@ import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../spec/field-path.js";
 import { STUDY_TABLES, type StudyRow } from "../study/tables.js";
 import { draftOf } from "./experiment-arguments.js";
-import { type GroupSurroundings, guarded, runMembers } from "./group-command.js";
+import { type GroupSurroundings, guarded, runMembers, type Session } from "./group-command.js";
 import { requireSuccess } from "./group-run.js";
 import type { Member, Outcome } from "./group-runner.js";
 import { npmCommand } from "./npm-command.js";
 import { reportMarkdown } from "./report.js";
 import { type ReportDetails, reportContent } from "./report-content.js";
-import { type InspectArtifact, inspectOutcomes } from "./report-details.js";
+import { type InspectArtifact, inspectOutcomes, seriesOfOutcomes } from "./report-details.js";
 import { parseReproduceArguments, type ReproduceRequest } from "./reproduce-arguments.js";
 import { reproduceDocument, reproduceText } from "./reproduce-output.js";
 import { distilledLabel } from "./result.js";
@@ -55,7 +55,9 @@ export function runReproduce(
       const files = { report: join(folder, "report.md"), page: join(folder, "report.html") };
       writeResultFile(files.report, reportMarkdown(tables, outcomes, argv));
       session.progress.note("Writing the report");
-      const details = await session.untilStopped(detailsOf(outcomes, surroundings, request, argv));
+      const details = await session.untilStopped(
+        detailsOf(outcomes, session, surroundings, request, argv),
+      );
       // Drawing takes libraries that no other command needs.
       const { reproductionPage } = await import("../report/reproduction-page.js");
       writeResultFile(files.page, reproductionPage(reportContent(tables, outcomes, details)));
@@ -68,6 +70,7 @@ export function runReproduce(
 
 async function detailsOf(
   outcomes: readonly Outcome[],
+  { connection }: Session,
   { inspectArtifact, codeVersion }: ReproduceSurroundings,
   { server }: Asked,
   argv: readonly string[],
@@ -76,7 +79,7 @@ async function detailsOf(
     command: npmCommand("reproduce", argv),
     // Elsewhere another version may have computed.
     codeVersion: server === undefined ? codeVersion() : undefined,
-    series: new Map(),
+    series: await seriesOfOutcomes(outcomes, connection),
     inspected: await inspectOutcomes(outcomes, inspectArtifact),
   };
 }

@@ -2,12 +2,8 @@ import type { FieldValue } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
 import { SETTINGS } from "../spec/settings.js";
 import { attributeOf, type Options } from "./command-line.js";
-import {
-  type ArgumentSurroundings,
-  draftOf,
-  givenAssignments,
-  serverOf,
-} from "./experiment-arguments.js";
+import { type ArgumentSurroundings, draftOf, givenAssignments } from "./experiment-arguments.js";
+import { groupFlagsOf } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
 import type { Member } from "./group-runner.js";
 import { npmCommand } from "./npm-command.js";
@@ -47,11 +43,7 @@ const UNTESTED: readonly [string, FieldValue][] = [
  *
  * @throws StillhouseError INVALID for every mistake in them.
  */
-export function searchRequest(
-  options: Options,
-  maxParallel: number | undefined,
-  surroundings: ArgumentSurroundings,
-): SearchRequest {
+export function searchRequest(options: Options, surroundings: ArgumentSurroundings): SearchRequest {
   const axes = SETTINGS.flatMap((setting) => {
     const raw = options[attributeOf(setting.flag)];
     const isText = setting.kind === "text" || setting.kind === "subset";
@@ -72,19 +64,18 @@ export function searchRequest(
     label: settingsText(settings),
     draft: draftOf(new Map([...given(settings), ...changes]), surroundings.dataDir),
   });
+  const flags = groupFlagsOf(options, surroundings);
   const seed = given(firstOf(axes)).get("seed");
   return {
     kind: "search",
     axes,
     numTrials: trialsOf(options.trials),
     seed: typeof seed === "number" ? seed : 0,
-    maxParallel: maxParallel ?? 1,
+    ...flags,
+    maxParallel: flags.maxParallel ?? 1,
     trialOf: (settings) => member(settings, UNTESTED),
     experimentOf: (settings) => member(settings, []),
     commandOf: (settings) => npmCommand("experiment", repeated(options, settings)),
-    isDryRun: options.dryRun === true,
-    isFresh: options.fresh === true,
-    server: serverOf(options),
   };
 }
 

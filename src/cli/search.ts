@@ -38,7 +38,8 @@ export function runSearch(
     const suggest = (trials: readonly AskedTrial[]) =>
       session.untilStopped(suggested(request, trials, surroundings.suggestSettings));
     session.progress.note("Looking at the data set, the model and the device");
-    const first = await resolved(request.trialOf(await suggest([])), session);
+    // A mistake in what is tested at the end would else show only then.
+    const first = await resolved(request.experimentOf(await suggest([])), session);
     requireValidation(first);
     if (!output.isJson) output.subject(first);
     if (request.isDryRun) {

@@ -1,4 +1,3 @@
-import { Option } from "commander";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
@@ -6,13 +5,9 @@ import type { Setting } from "../spec/setting.js";
 import { SETTINGS } from "../spec/settings.js";
 import type { Assignments } from "../spec/values.js";
 import { attributeOf, type Options, parseArguments, scriptCommand } from "./command-line.js";
-import {
-  type ArgumentSurroundings,
-  draftOf,
-  givenAssignments,
-  serverOf,
-} from "./experiment-arguments.js";
+import { type ArgumentSurroundings, draftOf, givenAssignments } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
+import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
 import { type SearchRequest, searchRequest } from "./search-arguments.js";
 import { choicesOf } from "./search-space.js";
@@ -71,7 +66,7 @@ export function parseSweepArguments(
   if (parsed.kind === "help") return parsed;
   const { options } = parsed;
   if (options.search === true) {
-    return searchRequest(options, maxParallelOf(options.maxParallel), surroundings);
+    return searchRequest(options, surroundings);
   }
   if (options.trials !== undefined) throw invalid("", "--trials is for --search; add it");
   const axes = SETTINGS.flatMap((setting) => axisOf(setting, options));
@@ -82,10 +77,7 @@ export function parseSweepArguments(
     kind: "run",
     axes: axes.map(({ flag }) => flag),
     cells,
-    maxParallel: maxParallelOf(options.maxParallel),
-    isDryRun: options.dryRun === true,
-    isFresh: options.fresh === true,
-    server: serverOf(options),
+    ...groupFlagsOf(options, surroundings),
   };
 }
 
@@ -138,27 +130,13 @@ function sweepCommand(columns: number | undefined) {
     )
     .addHelpText("after", HELP);
   addSettings(command);
-  const controls: [string, string][] = [
+  addGroupControls(command, CONTROLS, [
     ["--search", "Search ranges and lists for the best validation accuracy"],
     ["--trials <n>", "With --search: how many settings are tried (default: 20)"],
     [
       "--max-parallel <n>",
       "Experiments that are begun and not yet done, at most (default: all; with --search 1)",
     ],
-    ["--config <file>", "Read settings from a YAML or JSON file"],
-    ["--dry-run", "List the experiments, and stop"],
-    ["--fresh", "Compute everything anew, also what is there"],
-    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
-    ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
-  ];
-  for (const [flags, help] of controls) {
-    command.addOption(new Option(flags, help).helpGroup(CONTROLS));
-  }
+  ]);
   return command;
-}
-
-function maxParallelOf(raw: unknown): number | undefined {
-  if (raw === undefined) return undefined;
-  if (typeof raw === "string" && /^[1-9]\d{0,4}$/.test(raw)) return Number(raw);
-  throw invalid("", `--max-parallel must be a whole number ≥ 1, got ${JSON.stringify(raw)}`);
 }

@@ -69,6 +69,7 @@ describe("reproduce", () => {
     assert.match(readFileSync(report, "utf8"), /\| Full data \| 96 \| .* 94\.7 \|/);
     const html = readFileSync(page, "utf8");
     assert.equal(html.match(/aria-label="Accuracy of every test learner/g)?.length, 2);
+    assert.equal(html.match(/aria-label="outer loss over outer steps/g)?.length, 2);
     assert.equal(html.match(/<h3>hard labels, seed 0<\/h3>/g)?.length, 1, "what two tables share");
     assert.doesNotMatch(html, /could not be inspected/);
   });

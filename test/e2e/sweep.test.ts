@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { RunningCommand, runCommand } from "../fixtures/command.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 
@@ -54,6 +55,38 @@ describe("sweep", () => {
     assert.match(stderr, /1 of 2 experiments failed/);
     assert.match(stdout, /│ 0\.05 +│ +\d+\.\d ± /);
     assert.match(stdout, /│ 1e30 +│ failed/);
+  });
+
+  it("searches by validation accuracy, goes on when killed, and tests the best alone", async () => {
+    const search = ["--search", "--lr", "0.0005..0.05:log", "--sl", "none,unrestricted"];
+    const args = [...search, "--trials", "4", "--max-parallel", "2", "--inits", "2"];
+    const run = new RunningCommand([...FLAGS, ...args], home, "sweep");
+    const [lr, sl] = (await run.sees(/1 of 5: --sl (\S+ --lr \S+) is done/))
+      .split(" --lr ")
+      .reverse();
+    run.signal("SIGKILL");
+    await run.ended;
+
+    const { exitCode, stdout, stderr } = await sweep([...args, "--json"]);
+    assert.equal(exitCode, 0, stderr);
+    const { trials, best } = JSON.parse(stdout);
+    assert.equal(trials.length, 4);
+    assert.ok(
+      trials.some(({ settings }: { settings: object }) => isDeepStrictEqual(settings, { sl, lr })),
+      "the trial of the first run is one of the second's",
+    );
+    const accuracies = trials.map(
+      (trial: { validation_accuracy: number }) => trial.validation_accuracy,
+    );
+    assert.equal(best.validation_accuracy, Math.max(...accuracies));
+    assert.equal(best.trial, accuracies.indexOf(best.validation_accuracy));
+    const numDistilled = stderr.match(/^Distillation: kept(?!.*reused)/gm)?.length ?? 0;
+    assert.ok(numDistilled < 4, stderr);
+    assert.equal(stderr.match(/^Evaluation: accuracy/gm)?.length, 1, "the test split, once");
+    const { rows } = best.experiment;
+    assert.equal(rows[0].accuracy.n, 2);
+    assert.match(best.command, /^npm run experiment -- .*--sl \S+ .*--lr [\d.]+/);
+    assert.doesNotMatch(best.command, /--search|--trials|,/);
   });
 
   it("names the value of a list that is wrong", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventPresenter } from "../../src/cli/event-presenter.js";
+import { type GroupOverview, OverviewCounter, overviewText } from "../../src/cli/group-overview.js";
 import { LiveProgress } from "../../src/cli/live-progress.js";
 import { PlainProgress } from "../../src/cli/plain-progress.js";
 import { joinParts, progressParts, taskEndText } from "../../src/cli/progress-text.js";
@@ -144,9 +145,9 @@ function screenAfter(text: string): string[] {
   return lines.map((line) => line.trimEnd()).filter((line) => line !== "");
 }
 
-describe("live progress", () => {
-  const REDRAWN_MS = 450;
+const REDRAWN_MS = 450;
 
+describe("live progress", () => {
   it("keeps one bar at the end, with all lines whole above it", async () => {
     const out = new RecordedOutput(80);
     const display = new LiveProgress(out);
@@ -189,6 +190,47 @@ describe("live progress", () => {
     display.note("the last one");
     display.close();
     assert.deepEqual(screenAfter(out.text), ["a sentence", "the last one"]);
+  });
+});
+
+describe("the overview of a group", () => {
+  const OVERVIEW = { total: 14, done: 3, running: 1, failed: 1 };
+  const TEXT = "3 of 14 done, 1 running, 1 failed, 9 waiting";
+
+  it("counts what is done, runs, has failed and waits", () => {
+    assert.equal(overviewText(OVERVIEW), TEXT);
+    assert.equal(overviewText({ ...OVERVIEW, done: 14, running: 0, failed: 0 }), "14 of 14 done");
+    const shown: GroupOverview[] = [];
+    const counter = new OverviewCounter(3, (overview) => shown.push(overview));
+    counter.set(0, "running");
+    counter.set(0, "running");
+    counter.set(0, "done");
+    counter.set(2, "failed");
+    assert.equal(shown.length, 3);
+    assert.deepEqual(shown.at(-1), { total: 3, done: 1, running: 0, failed: 1 });
+  });
+
+  it("is a line whenever one has ended", () => {
+    const out = new RecordedOutput();
+    const display = new PlainProgress(out);
+    display.overview({ ...OVERVIEW, done: 0, failed: 0 });
+    display.overview(OVERVIEW);
+    display.overview({ ...OVERVIEW, running: 2 });
+    assert.deepEqual(out.lines, [TEXT]);
+  });
+
+  it("stays on the terminal as a bar between one task and the next", async () => {
+    const out = new RecordedOutput(80);
+    const display = new LiveProgress(out);
+    display.overview(OVERVIEW);
+    display.progress(RUNNING, distilling(10));
+    display.task(DISTILL);
+    display.overview({ ...OVERVIEW, done: 7 });
+    await sleep(REDRAWN_MS);
+    const screen = screenAfter(out.text);
+    assert.match(screen.at(-1) ?? "", /^Experiments █+░+ +50 % {2}7 of 14 done, 1 running/);
+    display.close();
+    assert.deepEqual(screenAfter(out.text).length, 1);
   });
 });
 

@@ -68,6 +68,17 @@ describe("a plan", () => {
     assert.deepEqual(ids, ["ex1-distill", "ex1-evaluate", "ex1-random"]);
   });
 
+  it("without test learners has the baselines alone, and without those the distillation", () => {
+    const idsOf = (full: boolean) => {
+      const spec = resolvedSpec();
+      Object.assign(spec.evaluation ?? {}, { inits: 0 });
+      spec.baseline = { ...spec.baseline, full, random: false, untrained: false };
+      return plan(spec).map((task) => task.id);
+    };
+    assert.deepEqual(idsOf(true), ["ex1-full"]);
+    assert.deepEqual(idsOf(false), ["ex1-distill"]);
+  });
+
   it("tests all tasks on the same learners, the full baseline on the first of them", () => {
     const [, evaluate, full, random, untrained] = plan(resolvedSpec());
     assert.deepEqual(seedsOf(evaluate), initSeeds(7, 3));

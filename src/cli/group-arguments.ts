@@ -1,0 +1,42 @@
+import { type Command, Option } from "commander";
+import { invalid } from "../spec/invalid.js";
+import type { Options } from "./command-line.js";
+import type { GroupFlags } from "./group-command.js";
+import { SERVER_FLAGS, type ServerSurroundings, serverOf } from "./server-flags.js";
+
+type Control = readonly [flags: string, help: string];
+
+const SHARED: readonly Control[] = [
+  ["--config <file>", "Read settings from a YAML or JSON file"],
+  ["--dry-run", "List the experiments, and stop"],
+  ["--fresh", "Compute everything anew, also what is there"],
+  ...SERVER_FLAGS,
+  ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
+];
+
+/**
+ * Adds the flags of how a group is run.
+ *
+ * @param own those that the command has beside what all such commands have.
+ */
+export function addGroupControls(command: Command, group: string, own: readonly Control[]): void {
+  for (const [flags, help] of [...own, ...SHARED]) {
+    command.addOption(new Option(flags, help).helpGroup(group));
+  }
+}
+
+/** @throws StillhouseError INVALID for a mistake in them. */
+export function groupFlagsOf(options: Options, surroundings: ServerSurroundings): GroupFlags {
+  return {
+    isDryRun: options.dryRun === true,
+    isFresh: options.fresh === true,
+    server: serverOf(options, surroundings),
+    maxParallel: maxParallelOf(options.maxParallel),
+  };
+}
+
+function maxParallelOf(raw: unknown): number | undefined {
+  if (raw === undefined) return undefined;
+  if (typeof raw === "string" && /^[1-9]\d{0,4}$/.test(raw)) return Number(raw);
+  throw invalid("", `--max-parallel must be a whole number ≥ 1, got ${JSON.stringify(raw)}`);
+}

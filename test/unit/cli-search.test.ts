@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { searchAxis, suggestedText } from "../../src/cli/search-space.js";
+import { parseSweepArguments } from "../../src/cli/sweep-arguments.js";
+import { readField } from "../../src/spec/field-path.js";
+import { findSetting } from "../../src/spec/settings.js";
+
+const SURROUNDINGS = { userFolder: "/", dataDir: undefined, columns: undefined };
+
+function search(line: string) {
+  const request = parseSweepArguments(["--search", ...line.split(" ")], SURROUNDINGS);
+  assert.equal(request.kind, "search");
+  return request as Extract<typeof request, { kind: "search" }>;
+}
+
+function axis(flag: string, raw: string) {
+  const setting = findSetting(flag);
+  assert.ok(setting);
+  return searchAxis(setting, raw);
+}
+
+describe("the space of a search", () => {
+  it("has ranges, on a logarithmic scale where asked for, and lists", () => {
+    assert.deepEqual(axis("lr", "0.005..0.05:log"), {
+      ...{ kind: "range", flag: "lr", low: 0.005, high: 0.05 },
+      ...{ isInteger: false, isLog: true },
+    });
+    assert.deepEqual(axis("steps", "1..3"), {
+      ...{ kind: "range", flag: "steps", low: 1, high: 3 },
+      ...{ isInteger: true, isLog: false },
+    });
+    assert.deepEqual(axis("lambda", "1, 10"), {
+      ...{ kind: "choices", flag: "lambda", values: ["1", "10"] },
+    });
+    assert.equal(axis("lr", "0.005"), undefined);
+  });
+
+  it("takes no axis that changes what is measured, and no range that is none", () => {
+    assert.throws(() => axis("seed", "0..9"), /--seed cannot be searched, got 0\.\.9/);
+    assert.throws(() => axis("validations", "1,2"), /--validations cannot be searched/);
+    assert.throws(() => axis("lr", "0.1..0.01"), /--lr must rise from low to high/);
+    assert.throws(() => axis("lr", "x..0.01"), /--lr .* must be .*got x/);
+    assert.throws(() => axis("lambda", "0..1:log"), /--lambda must be > 0 for :log/);
+    assert.throws(() => axis("sl", "none..restricted"), /--sl has no range/);
+    assert.throws(() => axis("sl", "none,hard"), /must be one of .*got hard/);
+  });
+
+  it("gives numbers that can be typed, and stays between its ends", () => {
+    const lr = axis("lr", "0.0051234..0.05:log");
+    assert.ok(lr);
+    assert.equal(suggestedText(lr, 0.0123456), "0.01235");
+    assert.equal(suggestedText(lr, 0.0051234), "0.0051234");
+  });
+});
+
+describe("the arguments of a search", () => {
+  it("make trials that see nothing of the test split, and one experiment that does", () => {
+    const request = search("--lr 0.005..0.05:log --sl none,restricted --inits 7 --seed 3");
+    assert.equal(request.numTrials, 20);
+    assert.equal(request.maxParallel, 1);
+    assert.equal(request.seed, 3);
+    const settings = new Map([
+      ["sl", "restricted"],
+      ["lr", "0.01"],
+    ]);
+    const { label, draft } = request.trialOf(settings);
+    assert.equal(label, "--sl restricted --lr 0.01");
+    assert.equal(readField(draft, "outer.lr"), 0.01);
+    assert.equal(readField(draft, "evaluation.inits"), 0);
+    for (const name of ["full", "random", "untrained"]) {
+      assert.equal(readField(draft, `baseline.${name}`), false);
+    }
+    const asked = request.experimentOf(settings).draft;
+    assert.equal(readField(asked, "evaluation.inits"), 7);
+    assert.equal(readField(asked, "baseline.full"), undefined);
+    assert.equal(
+      request.commandOf(settings),
+      "npm run experiment -- --sl restricted --lr 0.01 --inits 7 --seed 3",
+    );
+  });
+
+  it("must name what is searched, and how often", () => {
+    assert.throws(() => search("--lr 0.1"), /--search needs what to search/);
+    assert.throws(() => search("--lr 0.1..1 --trials 0"), /--trials must be .* got 0/);
+    assert.throws(
+      () => parseSweepArguments(["--trials", "3"], SURROUNDINGS),
+      /--trials is for --search/,
+    );
+  });
+});
