@@ -277,8 +277,17 @@ function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<
     ...surroundings,
     tokens: new TokenFile(paths.tokens),
     audit: new AuditLog(paths.audit, { error: (message) => stderr.write(`${message}\n`) }),
-    account: userInfo().username,
+    account: accountName(),
   });
+}
+
+/** Of the person at the terminal. A container may run as a user that has no name. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
 }
 
 function projectVersion(): string {

@@ -5,6 +5,7 @@ import { runApplication } from "./application.mjs";
 import { runBench, runTypeScript } from "./bench.mjs";
 import { runChecks, runFormat } from "./check.mjs";
 import { dashboard } from "./dashboard.mjs";
+import { checkDocker } from "./docker/check.mjs";
 import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
 import { generatedCode } from "./generated-code.mjs";
@@ -152,6 +153,13 @@ const COMMANDS = {
     usage: "npm run grafana",
     bare: true,
     run: runGrafana,
+  },
+  "docker:check": {
+    summary: "check the images and the compose file as far as that goes without an engine",
+    usage: "npm run docker:check",
+    details: ["Takes minutes: it installs everything anew in a clean folder. Needs bubblewrap."],
+    bare: true,
+    run: checkDocker,
   },
   bench: {
     summary: "run a benchmark",

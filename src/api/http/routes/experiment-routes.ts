@@ -154,7 +154,9 @@ function eventsRoute(experiments: Experiments, log: Log): Route {
     method: "get",
     path: `${EXPERIMENT}/events`,
     rpc: "ExperimentService/WatchExperiment",
-    summary: "Server-sent events: the experiment as it is, then what happens to it until it ends.",
+    summary:
+      "Server-sent events: the experiment as it is, then what happens to it. The last one is named " +
+      "end when it has ended, or failure with what went wrong.",
     query: eventsQuery,
     answer: { content: { "text/event-stream": { type: "string" } } },
     handle: async ({ path: { id = "" }, query }, response, request) => {

@@ -1,0 +1,7 @@
+// Starts a command in an image: what `npm run` sets up first is in it already.
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { runApplication } from "../src/setup/application.mjs";
+
+await runApplication(dirname(dirname(fileURLToPath(import.meta.url))), process.argv.slice(2));
