@@ -41,23 +41,15 @@ export const METRIC_SERIES = {
  * parts of equal width, of each the least and the greatest value are taken, and of the whole the
  * first and the last: what a drawing of all points would show.
  */
-export function readSeries(
-  file: SqlFile,
-  { id, task_id: taskId, name }: SeriesRow,
-  range: SeriesRange,
-): MetricSeries {
+export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): MetricSeries {
+  const { id, task_id: taskId, name } = row;
   const { firstStep, lastStep, maxPoints } = range;
-  const { count, first, last } = file.get<{ count: number; first: number; last: number }>(
-    `SELECT count(*) AS count, min(step) AS first, max(step) AS last FROM metric_points
-     WHERE series = ? AND step BETWEEN ? AND ?`,
-    id,
-    firstStep,
-    lastStep,
-  ) ?? { count: 0, first: 0, last: 0 };
+  const isWhole = firstStep === 0 && lastStep >= row.greatest_step;
+  const count = isWhole ? row.num_points : countBetween(file, id, firstStep, lastStep);
   const points =
     count <= maxPoints
       ? pointsBetween(file, id, firstStep, lastStep)
-      : thinned(file, id, first, last, maxPoints);
+      : thinned(file, id, stepsWithin(file, id, firstStep, lastStep), maxPoints);
   return {
     taskId,
     name,
@@ -77,11 +69,33 @@ function pointsBetween(file: SqlFile, series: number, first: number, last: numbe
   );
 }
 
-function thinned(
+function countBetween(file: SqlFile, series: number, first: number, last: number): number {
+  const sql =
+    "SELECT count(*) AS count FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?";
+  return file.get<{ count: number }>(sql, series, first, last)?.count ?? 0;
+}
+
+/** The first and the last step that there are; two questions, which SQLite need not count for. */
+function stepsWithin(
   file: SqlFile,
   series: number,
   first: number,
   last: number,
+): [first: number, last: number] {
+  const [least = first, greatest = last] = ["min", "max"].map(
+    (end) =>
+      file.get<{ step: number }>(
+        `SELECT ${end}(step) AS step FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?`,
+        ...[series, first, last],
+      )?.step,
+  );
+  return [least, greatest];
+}
+
+function thinned(
+  file: SqlFile,
+  series: number,
+  [first, last]: readonly [first: number, last: number],
   maxPoints: number,
 ): Point[] {
   const ends = [first, last].flatMap((step) => pointsBetween(file, series, step, step));

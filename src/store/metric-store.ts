@@ -2,9 +2,10 @@ import type { MetricStore, SeriesRange } from "../experiment/ports.js";
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries, MetricSummary } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
+import { insertPoints, type PointRow, storeSummaries } from "./metric-rows.js";
 import { METRIC_SERIES, readSeries } from "./metric-series.js";
 import { MetricSummaryRow } from "./metric-summary.js";
-import { insertRows, type PointRow } from "./point-insert.js";
+import { SummaryCache } from "./summary-cache.js";
 
 /**
  * Metric points in SQLite, a batch a transaction: one value a step of a series, and beside the
@@ -12,29 +13,41 @@ import { insertRows, type PointRow } from "./point-insert.js";
  */
 export class SqliteMetricStore implements MetricStore {
   readonly #file: SqlFile;
+  readonly #summaries: SummaryCache;
 
   /** @param file connection of its own, see `openForMetrics` */
   constructor(file: SqlFile) {
     this.#file = file;
+    this.#summaries = new SummaryCache(file);
   }
 
   appendMetrics(taskId: string, attempt: number, points: readonly MetricPoint[]): void {
     if (points.length === 0) return;
-    this.#file.transaction(() => {
-      const rows: PointRow[] = [];
-      for (const [name, ofName] of byName(points)) {
-        const summary = this.#summaryOf(taskId, name);
-        const isNew = isBeyond(ofName, summary.greatestStep);
-        for (const point of ofName) {
-          const row = { series: summary.id, attempt, point };
-          if (isNew) rows.push(row);
-          if (isNew || this.#replaced(row, summary)) summary.add(point);
-        }
-        if (summary.isStale) this.#measureAnew(summary);
-        this.#store(summary);
+    try {
+      this.#file.transaction(() => this.#append(taskId, attempt, points));
+    } catch (error) {
+      // What was not stored is not known either.
+      this.#summaries.clear();
+      throw error;
+    }
+  }
+
+  #append(taskId: string, attempt: number, points: readonly MetricPoint[]): void {
+    const rows: PointRow[] = [];
+    const summaries: MetricSummaryRow[] = [];
+    for (const [name, ofName] of byName(points)) {
+      const summary = this.#summaries.get(taskId, name);
+      const isNew = isBeyond(ofName, summary.greatestStep);
+      for (const point of ofName) {
+        const row = { series: summary.id, attempt, point };
+        if (isNew) rows.push(row);
+        if (isNew || this.#replaced(row, summary)) summary.add(point);
       }
-      insertRows(this.#file, rows);
-    });
+      if (summary.isStale) this.#measureAnew(summary);
+      summaries.push(summary);
+    }
+    insertPoints(this.#file, rows);
+    storeSummaries(this.#file, summaries);
   }
 
   summaries(taskIds: readonly string[]): MetricSummary[] {
@@ -51,10 +64,6 @@ export class SqliteMetricStore implements MetricStore {
     const rows = METRIC_SERIES.of(this.#file, taskIds, names);
     const wanted = range(rows.length);
     return rows.map((row) => readSeries(this.#file, row, wanted));
-  }
-
-  #summaryOf(taskId: string, name: string): MetricSummaryRow {
-    return new MetricSummaryRow(METRIC_SERIES.findOrCreate(this.#file, taskId, name));
   }
 
   /**
@@ -89,16 +98,6 @@ export class SqliteMetricStore implements MetricStore {
         summary.id,
       );
     summary.setExtremes(extreme("min"), extreme("max"));
-  }
-
-  #store(summary: MetricSummaryRow): void {
-    this.#file.run(
-      `UPDATE metric_series SET num_points = ?, greatest_step = ?, last_step = ?, last_value = ?,
-         min_step = ?, min_value = ?, max_step = ?, max_value = ?
-       WHERE id = ?`,
-      ...summary.columns(),
-      summary.id,
-    );
   }
 }
 

@@ -80,10 +80,11 @@ export class MetricSummaryRow {
     this.isStale = false;
   }
 
-  /** From `num_points` to `max_value`. */
+  /** In the order of the table. */
   columns(): SqlValue[] {
     const row = this.#row;
     return [
+      ...[row.id, row.task_id, row.name],
       ...[row.num_points, row.greatest_step, row.last_step, row.last_value],
       ...[row.min_step, row.min_value, row.max_step, row.max_value],
     ];
