@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { runApplication } from "./application.mjs";
 import { runBench, runTypeScript } from "./bench.mjs";
 import { runChecks, runFormat } from "./check.mjs";
+import { runClients } from "./clients.mjs";
 import { dashboard } from "./dashboard.mjs";
 import { checkDocker } from "./docker/check.mjs";
 import { SetupError } from "./failure.mjs";
@@ -147,6 +148,12 @@ const COMMANDS = {
       runForeground(process.execPath, ["--import", "tsx", "test/screenshots.ts", ...args], {
         cwd: root,
       }),
+  },
+  clients: {
+    summary: "write the packages for clients in Python and TypeScript to dist/clients",
+    usage: "npm run clients",
+    bare: true,
+    run: (root) => runClients(root),
   },
   grafana: {
     summary: "write the dashboards of Grafana to docker/grafana/dashboards",

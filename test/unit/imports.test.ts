@@ -32,6 +32,7 @@ const TYPESCRIPT: Rules = {
     spec: ["errors", "generated"],
     experiment: ["errors", "generated", "spec", "statistics"],
     security: ["errors", "experiment/ports"],
+    client: ["errors", "generated", "api/client", "api/endpoint"],
     api: ["errors", "generated", "spec", "experiment", "security"],
     store: ["errors", "generated", "spec", "statistics", "experiment"],
     grafana: [],
