@@ -2,7 +2,7 @@
 //   node example.mjs HOST:PORT EXPERIMENT
 import { StillhouseClient, StillhouseError } from "stillhouse-client";
 
-const [address = "127.0.0.1:7400", id = ""] = process.argv.slice(2);
+const [address = "127.0.0.1:8421", id = ""] = process.argv.slice(2);
 const client = new StillhouseClient(address);
 try {
   for await (const { kind } of client.watch(id, 0n)) {
