@@ -113,7 +113,9 @@ export class SqliteExperimentStore implements ExperimentStore {
       if (record === undefined) return;
       const tasks = "SELECT id FROM tasks WHERE experiment_id = ?";
       const series = `SELECT id FROM metric_series WHERE task_id IN (${tasks})`;
-      this.#file.run(`DELETE FROM metric_points WHERE series IN (${series})`, experimentId);
+      for (const table of ["metric_blocks", "metric_points"]) {
+        this.#file.run(`DELETE FROM ${table} WHERE series IN (${series})`, experimentId);
+      }
       this.#file.run(`DELETE FROM metric_series WHERE task_id IN (${tasks})`, experimentId);
       for (const table of ["events", "tasks"]) {
         this.#file.run(`DELETE FROM ${table} WHERE experiment_id = ?`, experimentId);

@@ -1,13 +1,9 @@
 import type { SeriesRange } from "../experiment/ports.js";
 import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
+import { BLOCK_STEPS } from "./metric-blocks.js";
 import type { SeriesRow } from "./metric-summary.js";
-
-interface Point {
-  step: number;
-  /** NULL for what is no number. */
-  value: number | null;
-}
+import { outlineWithin, pointsWithin, wholeBlocks } from "./series-outline.js";
 
 /** The table of the series, each with its summary. */
 export const METRIC_SERIES = {
@@ -36,20 +32,22 @@ export const METRIC_SERIES = {
   },
 };
 
-/**
- * The points of a series within a range of steps. Where there are too many, the range is cut into
- * parts of equal width, of each the least and the greatest value are taken, and of the whole the
- * first and the last: what a drawing of all points would show.
- */
+/** The points of a series within a range of steps; of too many, their outline. */
 export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): MetricSeries {
   const { id, task_id: taskId, name } = row;
   const { firstStep, lastStep, maxPoints } = range;
   const isWhole = firstStep === 0 && lastStep >= row.greatest_step;
-  const count = isWhole ? row.num_points : countBetween(file, id, firstStep, lastStep);
+  const count = isWhole ? row.num_points : countWithin(file, row, firstStep, lastStep);
   const points =
     count <= maxPoints
-      ? pointsBetween(file, id, firstStep, lastStep)
-      : thinned(file, id, stepsWithin(file, id, firstStep, lastStep), maxPoints);
+      ? pointsWithin(file, id, { first: firstStep, last: lastStep })
+      : outlineWithin(
+          file,
+          id,
+          stepsWithin(file, id, firstStep, lastStep),
+          row.greatest_step,
+          maxPoints,
+        );
   return {
     taskId,
     name,
@@ -59,17 +57,27 @@ export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): M
   };
 }
 
-function pointsBetween(file: SqlFile, series: number, first: number, last: number): Point[] {
-  return file.all<Point>(
-    `SELECT step, value FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?
-     ORDER BY step`,
-    series,
-    first,
-    last,
+function countWithin(
+  file: SqlFile,
+  { id, greatest_step }: SeriesRow,
+  first: number,
+  last: number,
+): number {
+  const whole = wholeBlocks({ first, last }, greatest_step);
+  const end = whole.first + whole.length;
+  if (whole.length === 0) return countPoints(file, id, first, last);
+  return (
+    countPoints(file, id, first, whole.first * BLOCK_STEPS - 1) +
+    countPoints(file, id, end * BLOCK_STEPS, last) +
+    (file.get<{ count: number }>(
+      `SELECT coalesce(sum(num_points), 0) AS count FROM metric_blocks
+       WHERE series = ? AND block BETWEEN ? AND ?`,
+      ...[id, whole.first, end - 1],
+    )?.count ?? 0)
   );
 }
 
-function countBetween(file: SqlFile, series: number, first: number, last: number): number {
+function countPoints(file: SqlFile, series: number, first: number, last: number): number {
   const sql =
     "SELECT count(*) AS count FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?";
   return file.get<{ count: number }>(sql, series, first, last)?.count ?? 0;
@@ -81,7 +89,7 @@ function stepsWithin(
   series: number,
   first: number,
   last: number,
-): [first: number, last: number] {
+): { first: number; last: number } {
   const [least = first, greatest = last] = ["min", "max"].map(
     (end) =>
       file.get<{ step: number }>(
@@ -89,39 +97,5 @@ function stepsWithin(
         ...[series, first, last],
       )?.step,
   );
-  return [least, greatest];
-}
-
-function thinned(
-  file: SqlFile,
-  series: number,
-  [first, last]: readonly [first: number, last: number],
-  maxPoints: number,
-): Point[] {
-  const ends = [first, last].flatMap((step) => pointsBetween(file, series, step, step));
-  const numParts = Math.floor((maxPoints - ends.length) / 2);
-  const inner = numParts === 0 ? [] : extremes(file, series, first + 1, last - 1, numParts);
-  const byStep = new Map([...ends, ...inner].map((point) => [point.step, point]));
-  return [...byStep.values()].sort((a, b) => a.step - b.step);
-}
-
-/**
- * SQLite gives the step of the row that has the least or the greatest value. Numbers are bound as
- * floating point, which would not be divided to whole parts.
- */
-function extremes(
-  file: SqlFile,
-  series: number,
-  first: number,
-  last: number,
-  numParts: number,
-): Point[] {
-  const width = Math.ceil((last - first + 1) / numParts);
-  return ["min", "max"].flatMap((aggregate) =>
-    file.all<Point>(
-      `SELECT step, ${aggregate}(value) AS value FROM metric_points
-       WHERE series = ? AND step BETWEEN ? AND ? GROUP BY (step - CAST(? AS INTEGER)) / CAST(? AS INTEGER)`,
-      ...[series, first, last, first, width],
-    ),
-  );
+  return { first: least, last: greatest };
 }

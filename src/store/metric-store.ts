@@ -2,6 +2,7 @@ import type { MetricStore, SeriesRange } from "../experiment/ports.js";
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries, MetricSummary } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
+import { blockOf, measureBlocks } from "./metric-blocks.js";
 import { insertPoints, type PointRow, storeSummaries } from "./metric-rows.js";
 import { METRIC_SERIES, readSeries } from "./metric-series.js";
 import { MetricSummaryRow } from "./metric-summary.js";
@@ -35,19 +36,29 @@ export class SqliteMetricStore implements MetricStore {
   #append(taskId: string, attempt: number, points: readonly MetricPoint[]): void {
     const rows: PointRow[] = [];
     const summaries: MetricSummaryRow[] = [];
+    const touched: { summary: MetricSummaryRow; blocks: Set<number> }[] = [];
     for (const [name, ofName] of byName(points)) {
       const summary = this.#summaries.get(taskId, name);
       const isNew = isBeyond(ofName, summary.greatestStep);
+      const blocks = new Set(summary.numPoints > 0 ? [blockOf(summary.greatestStep)] : []);
       for (const point of ofName) {
         const row = { series: summary.id, attempt, point };
         if (isNew) rows.push(row);
-        if (isNew || this.#replaced(row, summary)) summary.add(point);
+        if (!isNew && !this.#replaced(row, summary)) continue;
+        summary.add(point);
+        blocks.add(blockOf(Number(point.step)));
       }
       if (summary.isStale) this.#measureAnew(summary);
       summaries.push(summary);
+      touched.push({ summary, blocks });
     }
     insertPoints(this.#file, rows);
     storeSummaries(this.#file, summaries);
+    for (const { summary, blocks } of touched) {
+      // It is still being filled.
+      blocks.delete(blockOf(summary.greatestStep));
+      measureBlocks(this.#file, summary.id, blocks);
+    }
   }
 
   summaries(taskIds: readonly string[]): MetricSummary[] {

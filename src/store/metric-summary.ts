@@ -39,6 +39,10 @@ export class MetricSummaryRow {
     return this.#row.id;
   }
 
+  get numPoints(): number {
+    return this.#row.num_points;
+  }
+
   get greatestStep(): number {
     return this.#row.greatest_step;
   }

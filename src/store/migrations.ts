@@ -58,6 +58,33 @@ CREATE TABLE metric_points (
 ) STRICT, WITHOUT ROWID;
 `;
 
+export const ADDED_IN_VERSION_4 = `
+-- What is known of steps 64 n to 64 n + 63 of a series without reading their points.
+CREATE TABLE metric_blocks (
+  series INTEGER NOT NULL REFERENCES metric_series (id),
+  block INTEGER NOT NULL,
+  num_points INTEGER NOT NULL,
+  min_step INTEGER NOT NULL,
+  min_value REAL,
+  max_step INTEGER NOT NULL,
+  max_value REAL,
+  PRIMARY KEY (series, block)
+) STRICT, WITHOUT ROWID;
+`;
+
+const BLOCKS_OF_VERSION_3 = `
+INSERT INTO metric_blocks (series, block, num_points, min_step, min_value, max_step, max_value)
+SELECT series, block, num_points, least.step, least.value, greatest.step, greatest.value
+FROM (
+  SELECT series, step / 64 AS block, count(*) AS num_points, step, min(value) AS value
+  FROM metric_points GROUP BY series, step / 64
+) AS least
+JOIN (
+  SELECT series, step / 64 AS block, step, max(value) AS value
+  FROM metric_points GROUP BY series, step / 64
+) AS greatest USING (series, block);
+`;
+
 const POINTS_OF_VERSION_2 = `
 INSERT INTO metric_series
   (task_id, name, num_points, last_step, last_value, min_step, min_value, max_step, max_value)
@@ -91,7 +118,7 @@ ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
 `;
 
 /** What leads from each version to the next. */
-const STEPS: readonly ((file: SqlFile) => void)[] = [fromVersion1, fromVersion2];
+const STEPS: readonly ((file: SqlFile) => void)[] = [fromVersion1, fromVersion2, fromVersion3];
 
 /** Brings tables of an earlier version up to the present one; call it within a transaction. */
 export function migrate(file: SqlFile, version: number): void {
@@ -124,6 +151,11 @@ function fromVersion2(file: SqlFile): void {
   file.exec("ALTER TABLE metric_points RENAME TO earlier_points");
   file.exec(ADDED_IN_VERSION_3);
   file.exec(POINTS_OF_VERSION_2);
+}
+
+function fromVersion3(file: SqlFile): void {
+  file.exec(ADDED_IN_VERSION_4);
+  file.exec(BLOCKS_OF_VERSION_3);
 }
 
 function rowsOf(file: SqlFile, sql: string): { id: string; message: Uint8Array }[] {

@@ -58,6 +58,14 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
   old.exec(
     "INSERT INTO metric_summaries VALUES ('ex1-distill', 'loss', 3, 20, 0.75, 20, 0.25, 20, 0.75)",
   );
+  // As many as are read by blocks.
+  old.exec(`
+    WITH RECURSIVE steps (step) AS (SELECT 1 UNION ALL SELECT step + 1 FROM steps WHERE step < 9000)
+    INSERT INTO metric_points SELECT 'ex1-full', 1, step, 'loss', step, step % 1000, 0 FROM steps`);
+  old.exec("UPDATE metric_points SET value = 5000 WHERE task_id = 'ex1-full' AND step = 4321");
+  old.exec(
+    "INSERT INTO metric_summaries VALUES ('ex1-full', 'loss', 9000, 9000, 0, 1000, 0, 4321, 5000)",
+  );
   old.close();
 
   const file = openDatabase(path);
@@ -89,6 +97,11 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
     ],
   );
   assert.equal(metrics.summaries(["ex1-distill"])[0]?.numPoints, 2n);
+  const [long] = metrics.series(["ex1-full"], [], () => ({
+    ...{ firstStep: 0, lastStep: 10_000, maxPoints: 12 },
+  }));
+  assert.equal(long?.values[long.steps.indexOf(4321n)], 5000);
+  assert.deepEqual([long?.numPoints, Math.min(...(long?.values ?? []))], [9000n, 0]);
   const later = { sequence: 2n, name: "loss", step: 30n, value: 0.125, time: undefined };
   metrics.appendMetrics("ex1-distill", 2, [later]);
   assert.equal(metrics.summaries(["ex1-distill"])[0]?.numPoints, 3n);

@@ -1,0 +1,118 @@
+import type { SqlFile } from "./database.js";
+import { BLOCK_STEPS, blockOf } from "./metric-blocks.js";
+
+/** NULL stands for what is no number. */
+export interface Point {
+  readonly step: number;
+  readonly value: number | null;
+}
+
+interface Steps {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A part takes its least and its greatest value. */
+const POINTS_A_PART = 2;
+/** Those before the first whole block and after the last one. */
+const NUM_EDGES = 2;
+
+/** The points of a series within a range of steps, by step. */
+export function pointsWithin(file: SqlFile, series: number, { first, last }: Steps): Point[] {
+  return file.all<Point>(
+    `SELECT step, value FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?
+     ORDER BY step`,
+    ...[series, first, last],
+  );
+}
+
+/**
+ * At most so many points of a range, by step: the first and the last one, and of parts of about
+ * equal width between them the least and the greatest value. This is what a drawing of all points
+ * would show.
+ *
+ * @param steps the first and the last step that there are in the range
+ * @param greatestStep of the whole series
+ */
+export function outlineWithin(
+  file: SqlFile,
+  series: number,
+  steps: Steps,
+  greatestStep: number,
+  maxPoints: number,
+): Point[] {
+  const { first, last } = steps;
+  const ends = [first, last].flatMap((step) =>
+    pointsWithin(file, series, { first: step, last: step }),
+  );
+  const inner = { first: first + 1, last: last - 1 };
+  const numParts = Math.floor((maxPoints - ends.length) / POINTS_A_PART);
+  const whole = wholeBlocks(inner, greatestStep);
+  const blocksAPart = Math.ceil(whole.length / Math.max(1, numParts - NUM_EDGES));
+  // Parts that are narrower than two blocks are read point by point.
+  const points =
+    numParts > NUM_EDGES && blocksAPart >= 2
+      ? blockExtremes(file, series, inner, whole, blocksAPart)
+      : pointExtremes(file, series, inner, numParts);
+  const byStep = new Map([...ends, ...points].map((point) => [point.step, point]));
+  return [...byStep.values()].sort((a, b) => a.step - b.step);
+}
+
+interface Blocks {
+  readonly first: number;
+  readonly length: number;
+}
+
+/** The blocks that lie in a range as a whole and are filled. */
+export function wholeBlocks({ first, last }: Steps, greatestStep: number): Blocks {
+  const firstBlock = Math.ceil(first / BLOCK_STEPS);
+  const end = Math.min(blockOf(last + 1), blockOf(greatestStep));
+  return { first: firstBlock, length: Math.max(0, end - firstBlock) };
+}
+
+function blockExtremes(
+  file: SqlFile,
+  series: number,
+  { first, last }: Steps,
+  blocks: Blocks,
+  blocksAPart: number,
+): Point[] {
+  const end = blocks.first + blocks.length;
+  const between = ["min", "max"].flatMap((extreme) =>
+    file.all<Point>(
+      `SELECT ${extreme}_step AS step, ${extreme}(${extreme}_value) AS value FROM metric_blocks
+       WHERE series = ? AND block BETWEEN ? AND ? GROUP BY ${partOf("block")}`,
+      ...[series, blocks.first, end - 1, blocks.first, blocksAPart],
+    ),
+  );
+  const edges = [
+    { first, last: blocks.first * BLOCK_STEPS - 1 },
+    { first: end * BLOCK_STEPS, last },
+  ];
+  return [...between, ...edges.flatMap((edge) => pointExtremes(file, series, edge, 1))];
+}
+
+function pointExtremes(
+  file: SqlFile,
+  series: number,
+  { first, last }: Steps,
+  numParts: number,
+): Point[] {
+  if (numParts === 0 || last < first) return [];
+  const width = Math.ceil((last - first + 1) / numParts);
+  return ["min", "max"].flatMap((extreme) =>
+    file.all<Point>(
+      `SELECT step, ${extreme}(value) AS value FROM metric_points
+       WHERE series = ? AND step BETWEEN ? AND ? GROUP BY ${partOf("step")}`,
+      ...[series, first, last, first, width],
+    ),
+  );
+}
+
+/**
+ * Of a group SQLite gives the step of the row that has the least or the greatest value. Numbers are
+ * bound as floating point, which would not be divided to whole parts.
+ */
+function partOf(column: string): string {
+  return `(${column} - CAST(? AS INTEGER)) / CAST(? AS INTEGER)`;
+}
