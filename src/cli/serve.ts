@@ -91,13 +91,14 @@ function readyText(
   { address, workerAddress, httpAddress }: Server,
   { home }: ServeSettings,
 ): string {
+  const hasKeys = httpAddress.startsWith("https:");
   return [
     `Stillhouse serves ${home}`,
     `  gRPC     ${address}`,
     `  workers  ${workerAddress}`,
     `  HTTP     ${httpAddress}`,
-    `Run on it: npm run experiment -- --server ${address} …`,
-    `Work for it: npm run worker -- --connect ${workerAddress}`,
+    `Run on it: npm run experiment -- --server ${address}${hasKeys ? " --ca FILE --token-file FILE" : ""} …`,
+    `Work for it: npm run worker -- --connect ${workerAddress}${hasKeys ? " --keys FOLDER" : ""}`,
     "",
   ].join("\n");
 }

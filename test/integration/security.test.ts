@@ -18,7 +18,7 @@ import type { SecurityOptions } from "../../src/security/security.js";
 import { TokenFile } from "../../src/security/token-file.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
-import { TestPlane } from "./test-plane.js";
+import { TestPlane, workerCommand } from "./test-plane.js";
 import { TestWorker } from "./test-worker.js";
 
 /** How long somebody who must not get in is given to get in. */
@@ -268,6 +268,21 @@ describe("workers with keys", { timeout: 30_000 }, () => {
     assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
     const upload = there.audit().find(({ what }) => what === "UploadArtifact");
     assert.deepEqual([upload?.who, upload?.result], ["worker-gpu", "ok"]);
+  });
+
+  test("that the control plane starts itself get theirs by file", async (t) => {
+    const there = new ProtectedHome(t);
+    await there.makeKeys();
+    const plane = await TestPlane.start(t, {
+      home: there.home,
+      security: { keys: there.keys, requiresClientCertificate: true },
+      numWorkers: 1,
+      pythonPath: workerCommand(t, 1),
+    });
+    const { id } = await plane.client.create(quickSpec(), "");
+    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    const upload = there.audit().find(({ what }) => what === "UploadArtifact");
+    assert.deepEqual([upload?.who, upload?.result], ["local-worker", "ok"]);
   });
 
   test("cannot join with another key, without one, or after theirs was taken away", async (t) => {
