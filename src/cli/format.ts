@@ -24,6 +24,11 @@ export function formatDuration(seconds: number): string {
   return withRest(Math.floor(minutes / 60), "h", minutes % 60, "min");
 }
 
+/** A time that may be short: "0.42 s", "5 min 3 s". */
+export function formatSeconds(seconds: number): string {
+  return seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : formatDuration(seconds);
+}
+
 /** Bytes in decimal units: "302 MB". */
 export function formatBytes(bytes: number | bigint): string {
   const amount = Number(bytes);

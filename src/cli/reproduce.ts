@@ -121,6 +121,8 @@ const FULL_ALONE: readonly [string, FieldValue][] = [
   ["evaluation.inits", 0],
   ["baseline.full", true],
   ["baseline.random", false],
+  ["baseline.herding", false],
+  ["baseline.kcenter", false],
   ["baseline.untrained", false],
 ];
 

@@ -39,6 +39,8 @@ export function rowDocument(row: Row): object {
     macro_f1: row.macroF1,
     loss: row.loss,
     chosen_lr: row.chosenLr,
+    train_time_s: row.trainTimeS,
+    confusion: row.confusion,
   };
 }
 

@@ -1,6 +1,13 @@
 import Table from "cli-table3";
 import type { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
-import { formatCount, formatDuration, formatMeanStd, formatPercent, wrapText } from "./format.js";
+import {
+  formatCount,
+  formatDuration,
+  formatMeanStd,
+  formatPercent,
+  formatSeconds,
+  wrapText,
+} from "./format.js";
 import { type ExperimentResult, type Row, resultOf } from "./result.js";
 import { subjectOf } from "./subject.js";
 import { taskName } from "./task-names.js";
@@ -38,19 +45,20 @@ export function renderResult(
 function renderTable(rows: readonly Row[], columns: number | undefined): string {
   const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
   const table = new Table({
-    head: ["data", "#train\nsamples", "#GD\nsteps", "accuracy (%)", "n"],
-    colAligns: ["left", "right", "right", "right", "right"],
+    head: ["data", "#train\nsamples", "#GD\nsteps", "accuracy (%)", "n", "train"],
+    colAligns: ["left", "right", "right", "right", "right", "right"],
     style: PLAIN_STYLE,
     wordWrap: isNarrow,
-    ...(isNarrow ? { colWidths: [NARROW_LABEL_WIDTH, null, null, null, null] } : {}),
+    ...(isNarrow ? { colWidths: [NARROW_LABEL_WIDTH, null, null, null, null, null] } : {}),
   });
-  for (const { label, trainSamples, gdSteps, accuracy } of rows) {
+  for (const { label, trainSamples, gdSteps, accuracy, trainTimeS } of rows) {
     table.push([
       label,
       formatCount(trainSamples),
       formatCount(gdSteps),
       formatMeanStd(accuracy.mean, accuracy.std),
       accuracy.n,
+      trainTimeS === null ? "" : formatSeconds(trainTimeS),
     ]);
   }
   return table.toString();
@@ -60,6 +68,7 @@ function summaryLines(experiment: Experiment, result: ExperimentResult): string[
   const { ratioToFull, distillation } = result;
   const kept = distillation && keptStepText(distillation);
   return [
+    "train: time from the opened data to the trained learner",
     ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
     ...(kept === undefined ? [] : [kept]),
     timesText(experiment.tasks),

@@ -13,7 +13,7 @@ import {
 } from "../generated/stillhouse/v1/spec.js";
 import { meanOf, type Summary, summarise } from "../statistics.js";
 
-export type RowId = "full" | "random" | "untrained" | "distilled";
+export type RowId = "full" | "random" | "herding" | "kcenter" | "untrained" | "distilled";
 
 /** One line of the table of results. */
 export interface Row {
@@ -32,6 +32,10 @@ export interface Row {
   loss: number;
   /** Rate that was chosen on validation; null where none was searched. */
   chosenLr: number | null;
+  /** Mean time from the opened data to the trained learner; null where it was not taken. */
+  trainTimeS: number | null;
+  /** Test rows by true and by predicted class, over all learners; null where not counted. */
+  confusion: number[][] | null;
 }
 
 export interface ExperimentResult {
@@ -42,11 +46,20 @@ export interface ExperimentResult {
 }
 
 /** Rows are shown in this order. */
-const ROW_ORDER: readonly RowId[] = ["full", "random", "untrained", "distilled"];
+const ROW_ORDER: readonly RowId[] = [
+  "full",
+  "random",
+  "herding",
+  "kcenter",
+  "untrained",
+  "distilled",
+];
 
 const BASELINE_ROWS: Partial<Record<BaselineKind, { id: RowId; label: string }>> = {
   [BaselineKind.BASELINE_KIND_FULL]: { id: "full", label: "Full data" },
   [BaselineKind.BASELINE_KIND_RANDOM]: { id: "random", label: "Random real samples" },
+  [BaselineKind.BASELINE_KIND_HERDING]: { id: "herding", label: "Real samples by herding" },
+  [BaselineKind.BASELINE_KIND_KCENTER]: { id: "kcenter", label: "Real samples by k-centre" },
   [BaselineKind.BASELINE_KIND_UNTRAINED]: { id: "untrained", label: "Untrained learner" },
 };
 
@@ -116,7 +129,7 @@ function labelKinds(spec: ExperimentSpec | undefined) {
 
 function rowIdOf(task: Task): RowId | undefined {
   const kind = task.work?.kind;
-  if (kind?.$case === "evaluate") return "distilled";
+  if (kind?.$case === "evaluate") return kind.value.variation ? undefined : "distilled";
   return kind?.$case === "baseline" ? BASELINE_ROWS[kind.value.kind]?.id : undefined;
 }
 
@@ -131,7 +144,7 @@ function distillResult(task: Task): DistillResult | undefined {
 }
 
 /** Shards of an evaluation differ in their init seeds only. */
-function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec | undefined): Row {
+export function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec | undefined): Row {
   const inits = shards.flatMap((shard) => shard.inits);
   const baseline = Object.values(BASELINE_ROWS).find((row) => row.id === id);
   const [first] = shards;
@@ -146,5 +159,18 @@ function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec | undefi
     macroF1: meanOf(inits.map((init) => init.macroF1)),
     loss: meanOf(inits.map((init) => init.loss)),
     chosenLr: first?.chosenLr || null,
+    trainTimeS: meanOf(inits.map((init) => init.trainTimeS)) || null,
+    confusion: confusionOf(inits.map((init) => init.confusion)),
   };
+}
+
+/** The sum of confusion matrices, each row after row. */
+function confusionOf(matrices: readonly (readonly number[])[]): number[][] | null {
+  const size = Math.sqrt(matrices[0]?.length ?? 0);
+  if (size === 0 || matrices.some((matrix) => matrix.length !== size ** 2)) return null;
+  return Array.from({ length: size }, (_, truth) =>
+    Array.from({ length: size }, (_, predicted) =>
+      matrices.reduce((sum, matrix) => sum + (matrix[truth * size + predicted] ?? 0), 0),
+    ),
+  );
 }

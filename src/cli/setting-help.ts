@@ -48,7 +48,9 @@ function argumentOfChoice(flag: string, choices: string): string {
 function presetText(setting: Setting, preset: typeof STUDY): string | undefined {
   if (setting.flag === "preset") return undefined;
   const values = fieldsOf(setting).map((path) => givenValue(preset, setting, path));
-  if (setting.kind === "subset") return values.every(Boolean) ? "all" : undefined;
+  if (setting.kind === "subset") {
+    return setting.members.filter((_, at) => values[at]).join(",") || "none";
+  }
   return defaultText(setting, readField(preset, setting.path), values[0]);
 }
 

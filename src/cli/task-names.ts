@@ -5,8 +5,10 @@ export function taskName(task: Task): string {
   switch (task.work?.kind?.$case) {
     case "distill":
       return "Distillation";
-    case "evaluate":
-      return "Evaluation";
+    case "evaluate": {
+      const { variation } = task.work.kind.value;
+      return variation === undefined ? "Evaluation" : `Evaluation, ${variation.name}`;
+    }
     case "baseline":
       return baselineName(task.work.kind.value.kind);
     default:
@@ -20,6 +22,10 @@ function baselineName(kind: BaselineKind): string {
       return "Full data";
     case BaselineKind.BASELINE_KIND_RANDOM:
       return "Random real samples";
+    case BaselineKind.BASELINE_KIND_HERDING:
+      return "Herding";
+    case BaselineKind.BASELINE_KIND_KCENTER:
+      return "k-centre";
     case BaselineKind.BASELINE_KIND_UNTRAINED:
       return "Untrained learner";
     default:

@@ -91,6 +91,9 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
   baseline: {
     full: true,
     random: true,
+    // Reading all of train for them takes as long as several test learners do.
+    herding: false,
+    kcenter: false,
     untrained: true,
     fullEpochs: 3,
     fullBatchSize: 48,

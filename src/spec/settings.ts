@@ -32,7 +32,10 @@ const OUTER_STEPS: Range = { integer: true, min: 1, max: 1_000_000_000 };
 const TEXT_TOKENS: Range = { integer: true, min: 5, max: 1_000_000 };
 const UINT32: Range = { integer: true, min: 0, max: 2 ** 32 - 1 };
 const POSITIVE: Range = { min: 0, aboveMin: true };
-const NOT_NEGATIVE: Range = { min: 0 };
+/** Beyond this a step of Adam or a rate's decay leaves fp32, whatever the data. */
+const RATE: Range = { min: 0, aboveMin: true, max: 1e30 };
+/** As for a rate. */
+const WEIGHT: Range = { min: 0, max: 1e30 };
 const SHARE: Range = { min: 0, max: 1, belowMax: true };
 const POSITIVE_SHARE: Range = { ...SHARE, aboveMin: true };
 
@@ -80,7 +83,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       },
       "Attention labels: none, of the first token, of all tokens",
     ),
-    number("lambda", "distilled.attention_lambda", NOT_NEGATIVE, [
+    number("lambda", "distilled.attention_lambda", WEIGHT, [
       "Weight of the attention loss (default: 1 with --al-reduction keys, else 100)",
     ]),
     choice(
@@ -109,8 +112,8 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
   ],
   "Inner steps (how a learner is trained on the distilled data)": [
     number("steps", "inner.steps", INNER_STEPS, "T: gradient steps"),
-    number("inner-lr", "inner.lr", POSITIVE, "η: rate of the first step"),
-    number("inner-lr-decay", "inner.lr_decay", POSITIVE, "γ: step t has the rate η·γ^(t-1)"),
+    number("inner-lr", "inner.lr", RATE, "η: rate of the first step"),
+    number("inner-lr-decay", "inner.lr_decay", RATE, "γ: step t has the rate η·γ^(t-1)"),
     choice(
       "learn-lr",
       "inner.learn_lr",
@@ -143,12 +146,12 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
   "Outer steps (how the distilled data is trained)": [
     number("epochs", "outer.epochs", POSITIVE, "Passes over train; excludes --outer-steps"),
     number("outer-steps", "outer.steps", OUTER_STEPS, "Outer steps; excludes --epochs"),
-    number("lr", "outer.lr", POSITIVE, "α: Adam's rate at its peak"),
+    number("lr", "outer.lr", RATE, "α: Adam's rate at its peak"),
     number("batch-size", "outer.batch_size", COUNT, "Real texts an outer step"),
     number("inits-per-step", "outer.inits_per_step", COUNT, [
       "K: heads drawn an outer step, over which the gradient is averaged",
     ]),
-    number("clip", "outer.clip", POSITIVE, "Largest norm of the gradient of the distilled data"),
+    number("clip", "outer.clip", RATE, "Largest norm of the gradient of the distilled data"),
     number("warmup", "outer.warmup_fraction", SHARE, "Share of the steps in which the rate rises"),
     toggle("accumulate-loss", "outer.accumulate_loss", "Sum the outer loss over all inner steps"),
     choice(
@@ -191,15 +194,15 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     subset(
       "baselines",
       "baseline",
-      ["full", "random", "untrained"],
-      ["Which baselines run: all, none, or some of full,random,untrained"],
+      ["full", "random", "herding", "kcenter", "untrained"],
+      ["Which baselines run: all, none, or some of full,random,herding,kcenter,untrained"],
     ),
     number("baseline-inits", "evaluation.baseline_inits", COUNT, [
-      "Test learners of the baselines random and untrained",
+      "Test learners of all baselines but full",
     ]),
     number("full-epochs", "baseline.full_epochs", COUNT, "Full data: passes over train"),
     number("full-batch-size", "baseline.full_batch_size", COUNT, "Full data: texts a step"),
-    number("full-lr", "baseline.full_lr", POSITIVE, "Full data: Adam's rate at its peak"),
+    number("full-lr", "baseline.full_lr", RATE, "Full data: Adam's rate at its peak"),
     number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),
   ],
   Run: [

@@ -119,7 +119,7 @@ describe("an experiment", () => {
     assert.deepEqual(JSON.parse(json.stdout), {
       error: {
         kind: "invalid",
-        message: "--inner-lr (inner.lr) must be > 0 and finite, got 0",
+        message: "--inner-lr (inner.lr) must be > 0 and ≤ 1e+30, got 0",
         field: "inner.lr",
       },
     });

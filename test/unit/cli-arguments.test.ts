@@ -50,7 +50,7 @@ function wrongWords(setting: Setting): string[] {
   switch (setting.kind) {
     case "number": {
       const { min, max, aboveMin, belowMax, integer } = setting.range;
-      const outside = [aboveMin ? min : min - 1, ...(max ? [belowMax ? max : max + 1] : [])];
+      const outside = [aboveMin ? min : min - 1, ...(max ? [belowMax ? max : 2 * max + 1] : [])];
       return [
         ...outside.map(String),
         ...(integer ? [String(min + 0.5)] : []),
@@ -128,6 +128,8 @@ describe("a flag", () => {
         preset: "PRESET_CPU",
         name: "first",
         "baseline.full": true,
+        "baseline.herding": false,
+        "baseline.kcenter": false,
         "baseline.random": true,
         "baseline.untrained": false,
       },

@@ -78,12 +78,12 @@ describe("the table", () => {
           .map((cell) => cell.trim()),
       );
     assert.deepEqual(cells, [
-      ["data", "#train", "#GD", "accuracy (%)", "n"],
-      ["", "samples", "steps", "", ""],
-      ["Full data", "120,000", "7,500", "95.0", "1"],
-      ["Random real samples", "4", "1", "55.0 ± 5.0", "2"],
-      ["Untrained learner", "0", "0", "25.0 ± 0.0", "2"],
-      ["Distilled data + SL unrestricted + AL cls", "4", "1", "91.0 ± 0.8", "3"],
+      ["data", "#train", "#GD", "accuracy (%)", "n", "train"],
+      ["", "samples", "steps", "", "", ""],
+      ["Full data", "120,000", "7,500", "95.0", "1", "0.5 s"],
+      ["Random real samples", "4", "1", "55.0 ± 5.0", "2", "1 s"],
+      ["Untrained learner", "0", "0", "25.0 ± 0.0", "2", "1 s"],
+      ["Distilled data + SL unrestricted + AL cls", "4", "1", "91.0 ± 0.8", "3", "0.83 s"],
     ]);
   });
 
@@ -152,6 +152,12 @@ describe("the JSON document", () => {
       interval_95: null,
     });
     assert.equal(document.rows[1].chosen_lr, 0.05);
+    assert.equal(document.rows[1].train_time_s, 1);
+    // Over both learners: 50 + 50 rows of the first class, 50 + 40 of the second that were wrong.
+    assert.deepEqual(document.rows[1].confusion, [
+      [100, 0],
+      [90, 10],
+    ]);
   });
 
   it("has the spec with the proto's field names", () => {

@@ -90,11 +90,11 @@ describe("a config file", () => {
   it("with a wrong value is refused, with the key, the field, the value and what is allowed", () => {
     refused(
       "inner_lr: -0.1",
-      /^inner_lr in run\.yaml \(inner\.lr\) must be > 0 and finite, got -0\.1$/,
+      /^inner_lr in run\.yaml \(inner\.lr\) must be > 0 and ≤ 1e\+30, got -0\.1$/,
       "inner.lr",
     );
     refused("seed: .nan", /must be an integer from 0 to 4294967295, got NaN/);
-    refused("lr: .inf", /must be > 0 and finite, got Infinity/);
+    refused("lr: .inf", /must be > 0 and ≤ 1e\+30, got Infinity/);
     refused("lr: 1e", /got 1e/);
     refused("sl:", /must be one of none, restricted, unrestricted, got null/);
     refused("steps: {a: 1}", /must be an integer from 1 to 10000, got \{"a":1\}/);

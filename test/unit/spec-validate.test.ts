@@ -18,7 +18,7 @@ function wrongValues(setting: Setting): FieldValue[] {
         aboveMin ? min : min - 1,
         Number.NaN,
         Number.POSITIVE_INFINITY,
-        ...(max === undefined ? [] : [belowMax ? max : max + 1]),
+        ...(max === undefined ? [] : [belowMax ? max : 2 * max + 1]),
         ...(integer ? [min + 0.5] : []),
       ];
     }
@@ -111,7 +111,7 @@ describe("validateSpec", () => {
     const draft = emptySpec();
     writeField(draft, "inner.lr", -0.1);
     assert.throws(() => validateDraft(draft), {
-      message: "--inner-lr (inner.lr) must be > 0 and finite, got -0.1",
+      message: "--inner-lr (inner.lr) must be > 0 and ≤ 1e+30, got -0.1",
     });
   });
 

@@ -1,5 +1,6 @@
-"""Measuring learners: accuracy, loss, macro F1, and the baselines that they are compared with."""
+"""Measuring learners: accuracy, loss, macro F1, and the coresets that they are compared with."""
 
+from .coresets import Coreset, coreset_rows, features_of
 from .measure import Measures, logits_of, measure
 
-__all__ = ["Measures", "logits_of", "measure"]
+__all__ = ["Coreset", "Measures", "coreset_rows", "features_of", "logits_of", "measure"]

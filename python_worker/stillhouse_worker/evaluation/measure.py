@@ -18,11 +18,16 @@ MEASURE_BATCH_SIZE = 128
 
 
 class Measures(NamedTuple):
-    """A learner on a split: fractions in 0..1, loss in nats."""
+    """A learner on a split: fractions in 0..1, loss in nats.
+
+    Attributes:
+        confusion: C x C rows by true class and predicted class, row after row.
+    """
 
     accuracy: float
     loss: float
     macro_f1: float
+    confusion: tuple[int, ...]
 
 
 def measure(
@@ -52,7 +57,8 @@ def measure(
         done += len(rows)
         on_batch(done, num_rows)
     accuracy = confusion.diagonal().sum().item() / num_rows
-    return Measures(accuracy, loss / num_rows, macro_f1(confusion))
+    counts = tuple(confusion.flatten().tolist())
+    return Measures(accuracy, loss / num_rows, macro_f1(confusion), counts)
 
 
 def logits_of(

@@ -2,7 +2,14 @@
 
 from .encoder import Encoder, EncoderConfig, load_encoder
 from .head import HEAD_INITS, HeadInit, draw_head
-from .learner import Attention, first_order_attention, forward, learner_params, predict
+from .learner import (
+    Attention,
+    features,
+    first_order_attention,
+    forward,
+    learner_params,
+    predict,
+)
 
 __all__ = [
     "HEAD_INITS",
@@ -11,6 +18,7 @@ __all__ = [
     "EncoderConfig",
     "HeadInit",
     "draw_head",
+    "features",
     "first_order_attention",
     "forward",
     "learner_params",

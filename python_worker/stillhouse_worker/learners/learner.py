@@ -71,13 +71,22 @@ def forward(
         backward: of the products with weights on the way back; see `low_backward_linear`.
     """
     run = _Run(config, mask, attention, score_rows, dropout, low_backward_linear(backward))
-    hidden, scores = entry, []
-    for index in range(config.num_layers):
-        is_last = index == config.num_layers - 1
-        hidden, block_scores = _run_block(run, block_params(params, index), hidden, is_last)
-        if block_scores is not None:
-            scores.append(block_scores)
-    return Output(run_head(params, hidden, dropout), tuple(scores))
+    hidden, scores = _run_blocks(run, params, entry)
+    return Output(run_head(params, hidden, dropout), scores)
+
+
+@torch.no_grad()
+def features(
+    encoder: Encoder,
+    input_ids: Int[Tensor, "b s"],
+    token_type_ids: Int[Tensor, "b s"],
+    mask: Bool[Tensor, "b s"],
+) -> Float[Tensor, "b e"]:
+    """What the pretrained encoder hands to a head: the first token's vector behind its blocks."""
+    entry = encoder.embed(input_ids, token_type_ids)
+    attention = first_order_attention(entry.device)
+    run = _Run(encoder.config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
+    return _run_blocks(run, encoder.blocks, entry)[0][:, 0]
 
 
 class _Run(NamedTuple):
@@ -89,6 +98,19 @@ class _Run(NamedTuple):
     score_rows: ScoreRows
     dropout: float
     linear: Linear
+
+
+def _run_blocks(
+    run: _Run, params: Params, entry: Float[Tensor, "b s e"]
+) -> tuple[Float[Tensor, "b 1 e"], tuple[Tensor, ...]]:
+    """What the last block passes on, and the scores of all blocks."""
+    hidden, scores = entry, []
+    for index in range(run.config.num_layers):
+        is_last = index == run.config.num_layers - 1
+        hidden, block_scores = _run_block(run, block_params(params, index), hidden, is_last)
+        if block_scores is not None:
+            scores.append(block_scores)
+    return hidden, tuple(scores)
 
 
 def block_params(params: Params, index: int) -> Params:

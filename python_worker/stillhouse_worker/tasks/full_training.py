@@ -31,11 +31,16 @@ _SHORTEST_CHECKPOINT_INTERVAL_S = 20.0
 
 
 class Trained(NamedTuple):
-    """A learner trained on the full data; the encoder carries the trained embeddings."""
+    """A learner trained on the full data; the encoder carries the trained embeddings.
+
+    Attributes:
+        seconds: of training, validation included, interruptions not counted.
+    """
 
     encoder: Encoder
     params: Params
     gd_steps: int
+    seconds: float
 
 
 def train_full(
@@ -71,6 +76,7 @@ class _FullTraining:
         self.per_epoch = math.ceil(len(bench.tokens["train"].labels) / settings.full.batch_size)
         self.num_steps = self.per_epoch * settings.full.epochs
         self.step = 0
+        self.seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.values: dict[str, float] = {}
 
@@ -82,12 +88,14 @@ class _FullTraining:
             if self.reporter.stop_requested():
                 self._save()
                 raise Stopped
+            started = time.monotonic()
             epoch, index = divmod(self.step, self.per_epoch)
             if index == 0 or not batches:
                 batches = self._epoch_batches(epoch)
             self._train_step(batches[index])
             if self.step % self.per_epoch == 0:
                 self._validate()
+            self.seconds += time.monotonic() - started
             if checkpoint_time.due():
                 seconds = self._save()
                 checkpoint_time = Interval(
@@ -156,7 +164,7 @@ class _FullTraining:
                 parameter.copy_(self.best[name])
         self.bench.encoder.embeddings.eval().requires_grad_(False)
         params = {name: parameter.detach() for name, parameter in self.theta.items()}
-        return Trained(self.bench.encoder, params, self.num_steps)
+        return Trained(self.bench.encoder, params, self.num_steps, self.seconds)
 
     def _save(self) -> float:
         """Write the checkpoint; returns the seconds that it took."""
@@ -167,7 +175,12 @@ class _FullTraining:
         for name, parameter in self.tensors.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
-        facts = {"step": self.step, "values": self.values, "scaler": self.scaler.state_dict()}
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "values": self.values,
+            "scaler": self.scaler.state_dict(),
+        }
         write_tensors(self.work_dir / CHECKPOINT_NAME, tensors, facts)
         return time.monotonic() - started
 
@@ -177,6 +190,7 @@ class _FullTraining:
             return
         saved, facts = checkpoint
         self.step, self.values = facts["step"], facts["values"]
+        self.seconds = facts.get("seconds", 0.0)  # not in checkpoints of before it was counted
         self.scaler.load_state_dict(facts["scaler"])
         for name, parameter in self.tensors.items():
             parameter.data.copy_(saved[f"now.{name}"])

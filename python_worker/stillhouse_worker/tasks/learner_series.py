@@ -2,8 +2,12 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import torch
 
 from ..evaluation import Measures, measure
 from ..learners.encoder import Params
@@ -14,9 +18,16 @@ from .reporting import InitOutcome, Reporter, Stopped
 _DONE_NAME = "learners.json"
 
 
+class Timed(NamedTuple):
+    """A learner and the seconds that its training took."""
+
+    params: Params
+    seconds: float
+
+
 def measure_learners(
     init_seeds: Sequence[int],
-    learner: Callable[[int], Params],
+    learner: Callable[[int], Timed],
     test: Callable[[Params], Measures],
     reporter: Reporter,
     work_dir: Path,
@@ -25,7 +36,7 @@ def measure_learners(
 
     Args:
         init_seeds: seeds of the heads.
-        learner: init seed -> theta.
+        learner: init seed -> theta, timed.
         test: theta -> measures on the test split.
         reporter: told of each learner.
         work_dir: where finished learners are noted.
@@ -39,10 +50,24 @@ def measure_learners(
         if seed not in done:
             if reporter.stop_requested():
                 raise Stopped
-            done[seed] = InitOutcome(seed, *test(learner(seed)))
+            trained = learner(seed)
+            done[seed] = InitOutcome(seed, *test(trained.params), trained.seconds)
             write_bytes(path, json.dumps([o._asdict() for o in done.values()]).encode())
         _report(reporter, [done[s] for s in init_seeds if s in done], len(init_seeds))
     return [done[seed] for seed in init_seeds]
+
+
+def timed(learner: Callable[[int], Params]) -> Callable[[int], Timed]:
+    """The same learners with the time that each took."""
+
+    def run(seed: int) -> Timed:
+        started = time.perf_counter()
+        params = learner(seed)
+        if next(iter(params.values())).is_cuda:
+            torch.cuda.synchronize()
+        return Timed(params, time.perf_counter() - started)
+
+    return run
 
 
 def tester(bench: Bench, split: str, precision: str, reporter: Reporter) -> Callable[..., Measures]:
@@ -77,4 +102,5 @@ def _report(reporter: Reporter, outcomes: list[InitOutcome], total: int) -> None
 def _read(path: Path) -> list[InitOutcome]:
     if not path.exists():
         return []
-    return [InitOutcome(**entry) for entry in json.loads(path.read_bytes())]
+    entries = json.loads(path.read_bytes())
+    return [InitOutcome(**{**e, "confusion": tuple(e["confusion"])}) for e in entries]

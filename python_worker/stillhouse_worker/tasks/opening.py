@@ -1,6 +1,7 @@
 """Open the data set and the encoder that a task works on."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
 from ..errors import StillhouseError
 from ..learners import Encoder, load_encoder
-from ..model_catalog import locate_model
+from ..model_catalog import locate_model, model_fingerprint
 from .settings import Settings
 
 SplitName = Literal["train", "validation", "test"]
@@ -51,9 +52,23 @@ def open_bench(settings: Settings, splits: Sequence[SplitName]) -> Bench:
             f"is {dataset.fingerprint[:12]}, not {data.fingerprint[:12]}; make a new experiment",
             field="dataset.fingerprint",
         )
-    encoder = load_encoder(locate_model(settings.model.name).path_or_id)
+    encoder = _load_encoder(settings)
     tokens = {
         name: tokenise(split, encoder.tokenizer, data.max_length)
         for name, split in dataset.splits.items()
     }
     return Bench(dataset, tokens, encoder.to(device), device)
+
+
+def _load_encoder(settings: Settings) -> Encoder:
+    name, fingerprint = settings.model.name, settings.model.fingerprint
+    place = locate_model(name).path_or_id
+    found = model_fingerprint(Path(place)) if Path(place).is_dir() else fingerprint
+    if found != fingerprint:
+        raise StillhouseError(
+            "conflict",
+            f"the model {name} has changed since the experiment was made: its fingerprint is "
+            f"{found[:12]}, not {fingerprint[:12]}; make a new experiment",
+            field="model.fingerprint",
+        )
+    return load_encoder(place)

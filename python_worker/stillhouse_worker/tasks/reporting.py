@@ -56,12 +56,19 @@ class Silent:
 
 
 class InitOutcome(NamedTuple):
-    """One learner on the test split."""
+    """One learner on the test split.
+
+    Attributes:
+        confusion: see `Measures`.
+        train_time_s: seconds from the opened training data to the trained learner.
+    """
 
     init_seed: int
     accuracy: float
     loss: float
     macro_f1: float
+    confusion: tuple[int, ...]
+    train_time_s: float
 
 
 class LearnerOutcome(NamedTuple):

@@ -1,0 +1,87 @@
+"""Coresets: a few real rows of each class, chosen in the feature space of the frozen encoder.
+
+As the coreset baselines of DC-BENCH (Cui et al., 2022) choose images.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..datasets import Batch, TokenSplit, collate, length_sorted_batches
+from ..learners import Encoder, features
+from ..learners.precision import Precision, autocast
+from .measure import MEASURE_BATCH_SIZE
+
+Coreset = Literal["herding", "kcenter"]
+
+
+def coreset_rows(
+    kind: Coreset, vectors: Float[Tensor, "n e"], labels: Int[Tensor, " n"], per_class: int
+) -> Int[Tensor, " m"]:
+    """``per_class`` rows of each class in turn; fewer where a class has fewer.
+
+    Args:
+        kind: see `herding` and `k_center`; with one row a class both choose the same.
+        vectors: features of all rows.
+        labels: their classes, 0 to C - 1.
+        per_class: rows of each class.
+    """
+    choose = herding if kind == "herding" else k_center
+    rows = []
+    for label in range(int(labels.max()) + 1):
+        of_class = (labels == label).nonzero()[:, 0]
+        chosen = choose(vectors[of_class], min(per_class, len(of_class)))
+        rows.append(of_class[chosen])
+    return torch.cat(rows)
+
+
+def herding(vectors: Float[Tensor, "n e"], count: int) -> Int[Tensor, " count"]:
+    """Greedily the rows that keep the mean of the chosen nearest to the mean of all."""
+    mean, total = vectors.mean(0), torch.zeros_like(vectors[0])
+    chosen: list[int] = []
+    for number in range(1, count + 1):
+        distances = (vectors - (mean * number - total)).norm(dim=1)
+        distances[chosen] = torch.inf
+        chosen.append(int(distances.argmin()))
+        total = total + vectors[chosen[-1]]
+    return torch.tensor(chosen)
+
+
+def k_center(vectors: Float[Tensor, "n e"], count: int) -> Int[Tensor, " count"]:
+    """The row nearest to the mean, then greedily the one farthest from all that are chosen."""
+    chosen = [int((vectors - vectors.mean(0)).norm(dim=1).argmin())]
+    nearest = (vectors - vectors[chosen[0]]).norm(dim=1)
+    while len(chosen) < count:
+        nearest[chosen] = -1.0  # of equal rows each counts once
+        chosen.append(int(nearest.argmax()))
+        nearest = torch.minimum(nearest, (vectors - vectors[chosen[-1]]).norm(dim=1))
+    return torch.tensor(chosen)
+
+
+def features_of(
+    encoder: Encoder,
+    tokens: TokenSplit,
+    precision: Precision,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> Float[Tensor, "n e"]:
+    """What the frozen encoder hands to a head for every row, fp32, on the CPU.
+
+    Args:
+        encoder: the pretrained encoder.
+        tokens: the split, tokenised.
+        precision: of the matrix products.
+        on_batch: called with (rows done, rows in all) after each batch.
+    """
+    device = next(iter(encoder.blocks.values())).device
+    vectors, done = torch.zeros(len(tokens.labels), encoder.config.width), 0
+    for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
+        batch = Batch(*(tensor.to(device) for tensor in collate(tokens, rows)))
+        with autocast(device, precision):
+            part = features(encoder, batch.input_ids, batch.token_type_ids, batch.mask)
+        vectors[rows] = part.float().cpu()
+        done += len(rows)
+        on_batch(done, len(vectors))
+    return vectors
