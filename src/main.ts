@@ -10,6 +10,7 @@ import { runInspect } from "./cli/inspect.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
 import { runKeys } from "./cli/keys.js";
 import { runReproduce } from "./cli/reproduce.js";
+import { runRobustness } from "./cli/robustness.js";
 import { runServe, type Server } from "./cli/serve.js";
 import type { ServeSettings } from "./cli/serve-arguments.js";
 import { runStillhouse } from "./cli/stillhouse.js";
@@ -23,6 +24,7 @@ import type { Log } from "./experiment/ports.js";
 import { AuditLog } from "./security/audit-log.js";
 import { TokenFile } from "./security/token-file.js";
 import { pythonPath } from "./setup/python-environment.mjs";
+import { importArtifact } from "./store/artifact-import.js";
 import { makeHome } from "./store/home.js";
 import { type Inspection, PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
@@ -114,6 +116,12 @@ function run(
         ...surroundings,
         devices: () => devicesForWorkers(surroundings.pythonPath, process.env),
         keepWorker: (settings, device, note) => keepWorker(surroundings, settings, device, note),
+      });
+    case "robustness":
+      return runRobustness(argv, {
+        ...surroundings,
+        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+        importArtifact: (folder) => importArtifact(surroundings.home, folder),
       });
     case "inspect":
       return Promise.race([

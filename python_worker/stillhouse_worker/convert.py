@@ -31,6 +31,7 @@ from .tasks.settings import (
     ModelSettings,
     Settings,
 )
+from .tasks.variation import Variation
 
 ArtifactStub = service_pb2_grpc.ArtifactServiceStub
 UPLOAD_CHUNK_BYTES = 1 << 20
@@ -41,11 +42,12 @@ class TaskRequest(NamedTuple):
 
     Attributes:
         task_id, attempt: the lease; every report carries both.
-        work: "distill", "evaluate", "full", "random" or "untrained".
+        work: "distill", "evaluate", or the name of a baseline.
         init_seeds: of the test learners; empty for "distill".
         work_dir: the task's own folder for checkpoints.
         artifact_path: where the control plane has the artifact to evaluate; empty otherwise.
         artifact_id: of that artifact.
+        variation: how its learners are trained otherwise than it says; None: as it says.
     """
 
     task_id: str
@@ -56,6 +58,7 @@ class TaskRequest(NamedTuple):
     work_dir: str
     artifact_path: str
     artifact_id: str
+    variation: Variation | None
 
 
 def task_request(assign: worker_pb2.Assign) -> TaskRequest:
@@ -81,6 +84,27 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         assign.work_dir,
         assign.artifact_path,
         assign.work.evaluate.artifact_id if kind == "evaluate" else "",
+        variation_of(assign.work.evaluate),
+    )
+
+
+def variation_of(work: experiment_pb2.EvaluateWork) -> Variation | None:
+    """How the learners of an evaluation are trained otherwise; None: as the artifact says."""
+    if not work.HasField("variation"):
+        return None
+    message, default = work.variation, Variation()
+    chosen = {field: _name(message, field) for field in ("optimiser", "head_init", "samples")}
+    given = {field: name for field, name in chosen.items() if name != "unspecified"}
+    return default._replace(
+        **given,
+        steps=message.steps,
+        batch_size=message.batch_size,
+        shuffled=message.shuffled,
+        without_attention_labels=message.without_attention_labels,
+        hard_labels=message.hard_labels,
+        searches_lr=message.searches_lr,
+        model=message.transfer_to.name,
+        model_fingerprint=message.transfer_to.fingerprint,
     )
 
 
@@ -179,9 +203,15 @@ def _name(message: Any, field: str) -> Any:
     return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix).lower()
 
 
+# Fields that the plan alone reads, so that a spec of before they existed is as good.
+_MAY_BE_UNSET = ("robustness", "baseline.herding", "baseline.kcenter")
+
+
 def _require_all(message: Any, path: str) -> None:
     for field in message.DESCRIPTOR.fields:
         name = f"{path}{field.name}"
+        if name in _MAY_BE_UNSET:
+            continue
         if field.enum_type is not None:
             missing = getattr(message, field.name) == 0
         else:

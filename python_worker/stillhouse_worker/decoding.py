@@ -38,7 +38,7 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
     """
     words = cast(nn.Embedding, encoder.embeddings.word_embeddings)
     num_tokens = words.num_embeddings
-    vocabulary = torch.arange(num_tokens)[:, None]
+    vocabulary = torch.arange(num_tokens, device=words.weight.device)[:, None]
     ids, similarities = [], []
     for position in range(x.shape[1]):
         places = torch.full_like(vocabulary, position)

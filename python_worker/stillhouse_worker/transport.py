@@ -87,6 +87,7 @@ class TaskThread:
             str(artifact_path or ""),
             self.folder,
             self.outbox,
+            request.variation,
         )
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):

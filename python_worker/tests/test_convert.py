@@ -8,6 +8,7 @@ import pytest
 from stillhouse_worker import convert
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.outbox import RESEND_AFTER_S, Outbox
+from stillhouse_worker.tasks.variation import Variation
 
 RESOLVED = {
     "name": "n",
@@ -111,6 +112,41 @@ def test_a_spec_with_a_field_left_open_is_refused_by_its_name(field: str) -> Non
     with pytest.raises(StillhouseError, match="has no value") as caught:
         convert.settings_of(convert.spec_from_json(json.dumps(document)))
     assert caught.value.field == field
+
+
+def variation_of(document: dict):
+    from google.protobuf import json_format
+
+    from stillhouse.v1 import experiment_pb2
+
+    work = json_format.ParseDict(document, experiment_pb2.EvaluateWork())
+    return convert.variation_of(work)
+
+
+def test_a_variation_reaches_the_core_and_is_none_where_there_is_none() -> None:
+    assert variation_of({"init_seeds": [1]}) is None
+    assert variation_of({"variation": {"name": "x"}}) == Variation()
+    assert variation_of(
+        {
+            "variation": {
+                "steps": 3,
+                "optimiser": "OPTIMISER_ADAM",
+                "batch_size": 2,
+                "shuffled": True,
+                "head_init": "HEAD_INIT_NORMAL",
+                "without_attention_labels": True,
+                "hard_labels": True,
+                "samples": "SAMPLE_SOURCE_KCENTER",
+                "searches_lr": True,
+                "transfer_to": {"name": "m", "fingerprint": "f"},
+            }
+        }
+    ) == Variation(3, "adam", 2, True, "normal", True, True, "kcenter", True, "m", "f")
+
+
+def test_a_spec_of_before_there_were_coresets_is_as_good() -> None:
+    document = {**RESOLVED, "baseline": {**RESOLVED["baseline"], "herding": True}}
+    assert convert.settings_of(convert.spec_from_json(json.dumps(document))).seed == 3
 
 
 def test_an_unknown_field_is_an_error() -> None:

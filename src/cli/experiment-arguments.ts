@@ -162,10 +162,13 @@ function anchored(assignments: Assignments, folder: string): Assignments {
   const dataDir = result.get("dataset.data_dir");
   if (typeof dataDir === "string") result.set("dataset.data_dir", absolutePath(dataDir, folder));
   const model = result.get("model.name");
-  if (typeof model === "string" && isModelPath(model, folder)) {
-    result.set("model.name", absolutePath(model, folder));
-  }
+  if (typeof model === "string") result.set("model.name", modelName(model, folder));
   return result;
+}
+
+/** A model as the control plane finds it: a name, or the absolute path of a folder. */
+export function modelName(name: string, folder: string): string {
+  return isModelPath(name, folder) ? absolutePath(name, folder) : name;
 }
 
 /** A name on the hub may also have a slash; a folder of that name goes first, as on the hub. */

@@ -31,7 +31,8 @@ const HELP = `
 ARTIFACT is the folder of distilled data, or the id of the experiment that made it.
 
 Each distilled vector is compared with every token of the vocabulary, embedded at its position as it
-enters the first block. What reads well this way need not teach well.
+enters the first block. What reads well this way need not teach well: npm run robustness -- ARTIFACT
+--checks decoding measures learners that are trained on the nearest tokens instead.
 
 Examples:
   npm run inspect -- 12cbf1a8b8

@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import {
   BaselineKind,
   type BaselineWork,
+  type Variation,
   type Work,
 } from "../generated/stillhouse/v1/experiment.js";
-import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import type { ExperimentSpec, RobustnessSpec } from "../generated/stillhouse/v1/spec.js";
 
 /**
  * Hash of all that determines the result of a task, so that a second experiment reuses it and a
@@ -31,7 +32,12 @@ function workParts(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): Part[
     case "distill":
       return [["kind", "distill"], ...distillParts(spec)];
     case "evaluate":
-      return [["kind", "evaluate"], ...distillParts(spec), ["init_seeds", work.value.initSeeds]];
+      return [
+        ["kind", "evaluate"],
+        ...(spec.robustness ? artifactParts(spec.robustness) : distillParts(spec)),
+        ...variationParts(work.value.variation),
+        ["init_seeds", work.value.initSeeds],
+      ];
     case "baseline":
       return [
         ["kind", work.value.kind],
@@ -72,6 +78,18 @@ function distillParts(spec: ExperimentSpec): Part[] {
   ];
 }
 
+/** The same bytes are the same data, however they came about. */
+function artifactParts({ artifactSha256 }: RobustnessSpec): Part[] {
+  return [["artifact", artifactSha256]];
+}
+
+/** Everything but names: an encoder is its weights. */
+function variationParts(variation: Variation | undefined): Part[] {
+  if (variation === undefined) return [];
+  const { name: _, transferTo, ...settings } = variation;
+  return [...groupParts("variation", settings), ["variation.model", transferTo?.fingerprint]];
+}
+
 function groupParts(group: string, values: object | undefined): Part[] {
   const parts = Object.entries(values ?? {}).map(
     ([name, value]): Part => [`${group}.${name}`, value],
@@ -82,6 +100,12 @@ function groupParts(group: string, values: object | undefined): Part[] {
 function fieldOf(name: string): string {
   return name.slice(name.indexOf(".") + 1);
 }
+
+const OF_REAL_SAMPLES: readonly BaselineKind[] = [
+  BaselineKind.BASELINE_KIND_RANDOM,
+  BaselineKind.BASELINE_KIND_HERDING,
+  BaselineKind.BASELINE_KIND_KCENTER,
+];
 
 function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
   if (kind === BaselineKind.BASELINE_KIND_FULL) {
@@ -96,7 +120,7 @@ function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
       ["evaluation.protocol", spec.evaluation?.protocol],
     ];
   }
-  if (kind === BaselineKind.BASELINE_KIND_RANDOM) {
+  if (OF_REAL_SAMPLES.includes(kind)) {
     return [
       ["distilled.per_class", spec.distilled?.perClass],
       ["inner.steps", spec.inner?.steps],

@@ -12,10 +12,12 @@ import type {
   WatchExperimentRequest,
 } from "../generated/stillhouse/v1/service.js";
 import { ExperimentFilter, ExperimentOrder } from "../generated/stillhouse/v1/service.js";
-import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { type ExperimentSpec, ModelSpec } from "../generated/stillhouse/v1/spec.js";
+import type { Facts } from "../spec/facts.js";
 import { specHash } from "../spec/hash.js";
 import { resolveSpec } from "../spec/resolve.js";
 import { validateDraft, validateSpec } from "../spec/validate.js";
+import { draftOfArtifact } from "./artifact-draft.js";
 import { compareExperiments } from "./comparison.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { EventFeed } from "./event-feed.js";
@@ -66,9 +68,11 @@ export class Experiments {
   async resolve(request: ResolveExperimentRequest): Promise<ResolveExperimentResponse> {
     this.assertOpen();
     const draft = given(request.draft, "draft");
-    validateDraft(draft);
-    const facts = await this.#parts.inspector.describe(draft);
-    const { spec, description } = resolveSpec(draft, facts);
+    const own = draft.robustness === undefined ? draft : await this.#ofArtifact(draft);
+    validateDraft(own);
+    const facts = await this.#parts.inspector.describe(own);
+    const transfers = await this.#describeTransfers(own);
+    const { spec, description } = resolveSpec(own, facts, transfers);
     // A plan of something that is not stored has no id; tasks are shown without one.
     const tasks = planTasks(spec, "", this.#parts.codeVersion).map((task) => ({ ...task, id: "" }));
     return { spec, tasks, description };
@@ -222,6 +226,31 @@ export class Experiments {
       dispatcher.dispatch();
     }
     return this.get(experimentId).experiment;
+  }
+
+  /** The draft with the settings of the artifact that it evaluates, which an experiment may stand for. */
+  #ofArtifact(draft: ExperimentSpec): Promise<ExperimentSpec> {
+    const { artifacts, ledger } = this.#parts;
+    const named = draft.robustness?.artifactId ?? "";
+    if (named !== "" && artifacts.exists(named)) return draftOfArtifact(artifacts, named, draft);
+    const artifactId = artifactOf(ledger.record(named));
+    if (artifactId !== undefined && artifacts.exists(artifactId)) {
+      return draftOfArtifact(artifacts, artifactId, draft);
+    }
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      `experiment ${named} has no distilled data`,
+      { field: "robustness.artifact_id" },
+    );
+  }
+
+  async #describeTransfers(draft: ExperimentSpec): Promise<Facts["model"][]> {
+    const found = [];
+    for (const { name } of draft.robustness?.transferTo ?? []) {
+      const model = ModelSpec.fromPartial({ name });
+      found.push((await this.#parts.inspector.describe({ ...draft, model })).model);
+    }
+    return found;
   }
 
   #sameRequest(earlier: ExperimentRecord, spec: ExperimentSpec, requestId: string): Experiment {

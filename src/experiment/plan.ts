@@ -4,16 +4,21 @@ import {
   type BaselineWork,
   State,
   Task,
+  type Variation,
   type Work,
 } from "../generated/stillhouse/v1/experiment.js";
 import { type ExperimentSpec, Init } from "../generated/stillhouse/v1/spec.js";
 import { cacheKey } from "./cache-key.js";
 import { initSeeds } from "./init-seeds.js";
+import { shardsOf } from "./shards.js";
+import { variationsOf } from "./variations.js";
 
 /**
- * The tasks of an experiment in the order in which they are dispatched: distil, evaluate, then the
- * baselines that are enabled; with no test learners the baselines alone, and where there are none
- * either, the distillation alone. Their ids follow from the experiment's, so a plan is repeatable.
+ * The tasks of an experiment in the order in which they are dispatched: distil, evaluate in shards,
+ * then the baselines that are enabled; with no test learners the baselines alone, and where there
+ * are none either, the distillation alone. Where the robustness of distilled data is asked for,
+ * nothing is distilled, and there is an evaluation for each variation besides. Ids follow from the
+ * experiment's, so a plan is repeatable.
  *
  * With a fixed init all test learners are the same, so there is one, and its seed is the
  * experiment's, from which the distillation drew that head. Learners on random real samples differ
@@ -32,26 +37,36 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
       cacheKey: cacheKey(spec, kind, codeVersion),
     });
   const count = required(spec.evaluation?.inits, "evaluation.inits");
-  const evaluation = { initSeeds: learnerSeeds(spec, count), artifactId: "" };
+  const shards = count > 0 ? shardsOf(learnerSeeds(spec, count)) : [];
+  const artifactId = spec.robustness?.artifactId ?? "";
+  const evaluation = (variation?: Variation) =>
+    shards.map((initSeeds, at) => {
+      const name = ["evaluate", variation?.name, shards.length > 1 ? at + 1 : undefined];
+      return plan(name.filter((part) => part !== undefined).join("-"), {
+        $case: "evaluate",
+        value: { initSeeds, artifactId, variation },
+      });
+    });
   const baselines = plannedBaselines(spec);
+  const distils = spec.robustness === undefined && (count > 0 || baselines.length === 0);
   return [
-    ...(count > 0 || baselines.length === 0
-      ? [plan("distill", { $case: "distill", value: {} })]
-      : []),
-    ...(count > 0 ? [plan("evaluate", { $case: "evaluate", value: evaluation })] : []),
+    ...(distils ? [plan("distill", { $case: "distill", value: {} })] : []),
+    ...evaluation(),
+    ...variationsOf(spec).flatMap(evaluation),
     ...baselines.map(({ name, work }) => plan(name, { $case: "baseline", value: work })),
   ];
 }
 
 /** Id of the experiment that a task of this id is of. */
 export function experimentIdOf(taskId: string): string {
-  return taskId.slice(0, Math.max(0, taskId.lastIndexOf("-")));
+  // The name of a task may have hyphens of its own; the id of an experiment has none.
+  return taskId.slice(0, Math.max(0, taskId.indexOf("-")));
 }
 
 function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineWork }[] {
   const seed = required(spec.seed, "seed");
   const count = required(spec.evaluation?.baselineInits, "evaluation.baseline_inits");
-  const { full, random, untrained } = spec.baseline ?? {};
+  const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
   const planned = [];
   if (full) {
     const work = { kind: BaselineKind.BASELINE_KIND_FULL, initSeeds: learnerSeeds(spec, 1) };
@@ -60,6 +75,14 @@ function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineW
   if (random) {
     const work = { kind: BaselineKind.BASELINE_KIND_RANDOM, initSeeds: initSeeds(seed, count) };
     planned.push({ name: "random", work });
+  }
+  if (herding) {
+    const kind = BaselineKind.BASELINE_KIND_HERDING;
+    planned.push({ name: "herding", work: { kind, initSeeds: learnerSeeds(spec, count) } });
+  }
+  if (kcenter) {
+    const kind = BaselineKind.BASELINE_KIND_KCENTER;
+    planned.push({ name: "kcenter", work: { kind, initSeeds: learnerSeeds(spec, count) } });
   }
   if (untrained) {
     const kind = BaselineKind.BASELINE_KIND_UNTRAINED;

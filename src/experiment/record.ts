@@ -33,6 +33,12 @@ export function isEvaluate(task: Task): boolean {
   return task.work?.kind?.$case === "evaluate";
 }
 
+/** Of learners that are trained as the distilled data says. */
+export function isPlainEvaluation(task: Task): boolean {
+  const kind = task.work?.kind;
+  return kind?.$case === "evaluate" && kind.value.variation === undefined;
+}
+
 /** Id of what was distilled, here or in an earlier experiment whose result was taken. */
 export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
   for (const { task } of tasks) {
@@ -42,9 +48,12 @@ export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
   return undefined;
 }
 
-/** Test accuracies of the learners on the distilled data by init seed; empty before they are there. */
+/**
+ * Test accuracies of learners that are trained as the distilled data says, by init seed; empty
+ * before they are there.
+ */
 export function accuracies(tasks: readonly Task[]): ReadonlyMap<string, number> {
-  const inits = tasks.filter(isEvaluate).flatMap(({ result }) => {
+  const inits = tasks.filter(isPlainEvaluation).flatMap(({ result }) => {
     const kind = result?.kind;
     return kind?.$case === "learners" ? kind.value.inits : [];
   });
@@ -53,13 +62,15 @@ export function accuracies(tasks: readonly Task[]): ReadonlyMap<string, number> 
 
 /**
  * Whether nothing of the experiment should run any more: a person cancelled it, or it can no
- * longer give a result because its distillation or evaluation failed.
+ * longer give a result because its distillation or evaluation failed. A variation that fails leaves
+ * the others of use.
  */
 export function mustStop(record: ExperimentRecord): boolean {
   return (
     record.cancelRequested ||
     record.tasks.some(
-      ({ task }) => task.state === State.STATE_FAILED && (isDistill(task) || isEvaluate(task)),
+      ({ task }) =>
+        task.state === State.STATE_FAILED && (isDistill(task) || isPlainEvaluation(task)),
     )
   );
 }

@@ -150,10 +150,11 @@ function stopped(record: ExperimentRecord, task: Task, now: Date): Task {
     : { ...task, state: State.STATE_QUEUED };
 }
 
-/** An evaluation is of what was distilled, for this experiment or for an earlier one like it. */
+/** An evaluation is of what was distilled, here or earlier, or of the artifact that it was planned for. */
 function workToRun(record: ExperimentRecord, task: Task): Task["work"] {
   if (task.work?.kind?.$case !== "evaluate") return task.work;
-  const value = { ...task.work.kind.value, artifactId: artifactOf(record) ?? "" };
+  const { value: planned } = task.work.kind;
+  const value = { ...planned, artifactId: artifactOf(record) ?? planned.artifactId };
   return { kind: { $case: "evaluate", value } };
 }
 

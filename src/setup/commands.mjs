@@ -64,6 +64,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args) => runApplication(root, ["worker", ...args]),
   },
+  robustness: {
+    summary: "measure distilled data under conditions that it was not distilled for",
+    usage: "npm run robustness -- ARTIFACT [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args) => runApplication(root, ["robustness", ...args]),
+  },
   inspect: {
     summary: "show what distilled data holds: nearest tokens, labels, attention, rates",
     usage: "npm run inspect -- ARTIFACT [--help] [FLAGS]",

@@ -6,6 +6,7 @@ import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
 import { defaultLambda, defaultMetaGradient, type KnownPreset, presetSpec } from "./presets.js";
+import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
@@ -22,9 +23,14 @@ export interface ResolvedExperiment {
  *
  * @param draft unset fields are undefined or `_UNSPECIFIED`.
  * @param facts what the Python side found for the draft's data set, model and device.
+ * @param transfers what was found for each encoder of `robustness.transfer_to`.
  * @throws StillhouseError INVALID that names the first field at fault.
  */
-export function resolveSpec(draft: ExperimentSpec, facts: Facts): ResolvedExperiment {
+export function resolveSpec(
+  draft: ExperimentSpec,
+  facts: Facts,
+  transfers: readonly Facts["model"][] = [],
+): ResolvedExperiment {
   validateDraft(draft);
   const notices = [...facts.notices];
   const preset = choosePreset(draft, facts, notices);
@@ -36,6 +42,8 @@ export function resolveSpec(draft: ExperimentSpec, facts: Facts): ResolvedExperi
   fitToFacts(spec, draft, facts, notices);
   fillInLambda(spec, draft);
   fillInMetaGradient(spec, draft);
+  spec.robustness = draft.robustness;
+  spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
   const reference = presetSpec(preset, facts.device);
   return { spec, description: describeSpec(spec, reference, facts, notices) };
@@ -53,7 +61,8 @@ function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): K
   return Preset.PRESET_CPU;
 }
 
-function overlay(spec: ExperimentSpec, draft: ExperimentSpec): void {
+/** Sets what the draft gives. */
+export function overlay(spec: ExperimentSpec, draft: ExperimentSpec): void {
   for (const setting of SETTINGS) {
     for (const path of fieldsOf(setting)) {
       const value = givenValue(draft, setting, path);

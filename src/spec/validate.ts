@@ -1,6 +1,7 @@
 import { type ExperimentSpec, Init, Protocol, Source } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, readField } from "./field-path.js";
 import { invalid, shown } from "./invalid.js";
+import { validateRobustness } from "./robustness.js";
 import { fieldsOf, type Setting } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 import { checkField } from "./values.js";
@@ -27,6 +28,7 @@ export function validateSpec(spec: ExperimentSpec): void {
   requireSource("dataset.source", spec.dataset?.source);
   requireSource("model.source", spec.model?.source);
   checkCombinations(spec);
+  if (spec.robustness) validateRobustness(spec.robustness);
 }
 
 /**

@@ -79,6 +79,37 @@ describe("a plan", () => {
     assert.deepEqual(idsOf(false), ["ex1-distill"]);
   });
 
+  it("cuts an evaluation into shards of ten, of which a longer one has those of a shorter", () => {
+    const shardsOfCount = (inits: number) => {
+      const spec = resolvedSpec((draft) => Object.assign(draft.evaluation ?? {}, { inits }));
+      return plan(spec).filter((task) => task.work?.kind?.$case === "evaluate");
+    };
+    const sizes = (inits: number) => shardsOfCount(inits).map((task) => seedsOf(task).length);
+    assert.deepEqual(sizes(19), [19]);
+    assert.deepEqual(sizes(20), [10, 10]);
+    assert.deepEqual(sizes(38), [10, 10, 18]);
+    assert.deepEqual(shardsOfCount(100).flatMap(seedsOf), initSeeds(7, 100));
+    assert.deepEqual(
+      shardsOfCount(25).map((task) => task.id),
+      ["ex1-evaluate-1", "ex1-evaluate-2"],
+    );
+    assert.equal(shardsOfCount(20)[0]?.cacheKey, shardsOfCount(100)[0]?.cacheKey);
+    assert.notEqual(shardsOfCount(20)[0]?.cacheKey, shardsOfCount(20)[1]?.cacheKey);
+  });
+
+  it("compares with coresets where that is asked for, on the same learners", () => {
+    const spec = resolvedSpec((draft) =>
+      Object.assign(draft.baseline ?? {}, { herding: true, kcenter: true }),
+    );
+    const tasks = plan(spec).slice(4, 6);
+    assert.deepEqual(
+      tasks.map((task) => task.id),
+      ["ex1-herding", "ex1-kcenter"],
+    );
+    for (const task of tasks) assert.deepEqual(seedsOf(task), initSeeds(7, 2));
+    assert.equal(new Set(plan(spec).map((task) => task.cacheKey)).size, 7);
+  });
+
   it("tests all tasks on the same learners, the full baseline on the first of them", () => {
     const [, evaluate, full, random, untrained] = plan(resolvedSpec());
     assert.deepEqual(seedsOf(evaluate), initSeeds(7, 3));

@@ -33,6 +33,7 @@ function resolvedSpec(): ExperimentSpec {
 function pathsOf(message: object, prefix = ""): string[] {
   return Object.entries(message).flatMap(([key, value]) => {
     const name = `${prefix}${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+    if (value === undefined) return []; // robustness, where nothing is evaluated for it
     return typeof value === "object" && value !== null ? pathsOf(value, `${name}.`) : [name];
   });
 }

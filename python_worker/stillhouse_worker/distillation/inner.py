@@ -27,19 +27,24 @@ class InnerLoss:
         attention_lambda: weight of the attention loss, >= 0.
         attention_reduction: how the divergence is reduced.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
+        mask: M x S, True where a sample has a vector; None where all have S. For training learners:
+            no meta-gradient knows it.
     """
 
     config: EncoderConfig
     attention_lambda: float
     attention_reduction: AttentionReduction
     precision: Precision = "fp32"
+    mask: Tensor | None = None
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor:
         """The whole loss, a scalar."""
         # The rows that the labels, M x L x Hd x S (cls) or M x L x Hd x S x S (all), speak of.
         all_rows = data.attention is not None and data.attention.dim() == 5
         rows: ScoreRows = "all" if all_rows else "first"
-        output = forward(self.config, theta, data.x, score_rows=rows, backward=self.precision)
+        output = forward(
+            self.config, theta, data.x, self.mask, score_rows=rows, backward=self.precision
+        )
         loss = soft_cross_entropy(output.logits, data.labels)
         if data.attention is None:
             return loss

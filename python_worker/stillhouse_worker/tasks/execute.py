@@ -3,17 +3,21 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .baselines import full_baseline, random_baseline, untrained_baseline
+from .baselines import full_baseline, untrained_baseline
 from .distill import distill
-from .evaluate import evaluate
+from .evaluate import evaluate, evaluate_varied
 from .event_files import with_event_files
+from .real_samples import herding_baseline, kcenter_baseline, random_baseline
 from .reporting import LearnerOutcome, Outcome, Reporter
 from .settings import Settings
+from .variation import Variation
 
 _BASELINES: dict[str, Callable[[Settings, Sequence[int], Reporter, Path], LearnerOutcome]] = {
     "full": full_baseline,
     "random": random_baseline,
     "untrained": untrained_baseline,
+    "herding": herding_baseline,
+    "kcenter": kcenter_baseline,
 }
 WORKS = ("distill", "evaluate", *_BASELINES)
 
@@ -25,8 +29,18 @@ def execute(
     artifact_path: str,
     work_dir: Path,
     reporter: Reporter,
+    variation: Variation | None = None,
 ) -> Outcome:
     """Run ``work``, one of `WORKS`, or what is left of it in ``work_dir``.
+
+    Args:
+        work: what to do.
+        settings: of the experiment.
+        init_seeds: of the test learners.
+        artifact_path: for "evaluate".
+        work_dir: the task's own folder.
+        reporter: told how far it is.
+        variation: for "evaluate", how learners are trained otherwise than the artifact says.
 
     Raises:
         Stopped: a stop was requested and the checkpoint is written.
@@ -37,5 +51,8 @@ def execute(
         if work == "distill":
             return distill(settings, reporter, work_dir)
         if work == "evaluate":
-            return evaluate(settings, init_seeds, Path(artifact_path), reporter, work_dir)
+            path = Path(artifact_path)
+            if variation is None:
+                return evaluate(settings, init_seeds, path, reporter, work_dir)
+            return evaluate_varied(variation, settings, init_seeds, path, reporter, work_dir)
         return _BASELINES[work](settings, init_seeds, reporter, work_dir)

@@ -6,7 +6,10 @@ import { labelKinds, type Spec } from "./spec-fields.js";
 
 export type StateName = "queued" | "running" | "succeeded" | "failed" | "cancelled";
 
-export type RowId = "distilled" | "full" | "random" | "untrained";
+type BaselineId = "full" | "random" | "herding" | "kcenter" | "untrained";
+
+/** A variation is how the learners on the distilled data were trained otherwise. */
+export type RowId = "distilled" | `variation ${string}` | BaselineId;
 
 /** A learner that was trained and tested. */
 export interface LearnerView {
@@ -211,32 +214,44 @@ function shareDone(tasks: readonly TaskView[]): number {
 const BASELINES: Readonly<Record<string, { id: RowId; label: string }>> = {
   BASELINE_KIND_FULL: { id: "full", label: "Full data" },
   BASELINE_KIND_RANDOM: { id: "random", label: "Random real samples" },
+  BASELINE_KIND_HERDING: { id: "herding", label: "Real samples by herding" },
+  BASELINE_KIND_KCENTER: { id: "kcenter", label: "Real samples by k-centre" },
   BASELINE_KIND_UNTRAINED: { id: "untrained", label: "Untrained learner" },
 };
 
-const ROW_ORDER: readonly RowId[] = ["distilled", "full", "random", "untrained"];
+const BASELINE_ORDER: readonly RowId[] = ["full", "random", "herding", "kcenter", "untrained"];
 
 function taskName({ work, id = "" }: Wire<Task>): string {
   if (work?.distill) return "Distillation";
-  if (work?.evaluate) return "Evaluation";
+  if (work?.evaluate) return ["Evaluation", variationName(work)].filter(Boolean).join(", ");
   return BASELINES[work?.baseline?.kind ?? ""]?.label ?? id;
 }
 
+/** "one by one" of "one-by-one"; empty where learners were trained as the distilled data says. */
+function variationName(work: Wire<Task>["work"]): string {
+  return work?.evaluate?.variation?.name?.replaceAll("-", " ") ?? "";
+}
+
 function rowIdOf({ work }: Wire<Task>): RowId | undefined {
+  const name = variationName(work);
+  if (name !== "") return `variation ${name}`;
   if (work?.evaluate) return "distilled";
   return BASELINES[work?.baseline?.kind ?? ""]?.id;
 }
 
 /** Shards of an evaluation belong to one row. */
 function resultsOf(tasks: readonly Wire<Task>[]): ResultView[] {
-  return ROW_ORDER.flatMap((id) => {
+  const ids = new Set(tasks.map(rowIdOf).filter((id) => id !== undefined));
+  const order = [...ids].filter((id) => !BASELINE_ORDER.includes(id)).concat(BASELINE_ORDER);
+  return order.flatMap((id) => {
     const shards = tasks
       .filter((task) => rowIdOf(task) === id)
       .flatMap(({ result }) => (result?.learners ? [result.learners] : []));
     const [first] = shards;
     if (first === undefined) return [];
     const learners = shards.flatMap(({ inits }) => inits ?? []).map(learnerView);
-    const label = Object.values(BASELINES).find((row) => row.id === id)?.label ?? "Distilled data";
+    const label =
+      Object.values(BASELINES).find((row) => row.id === id)?.label ?? distilledLabel(id);
     return [
       {
         id,
@@ -250,6 +265,10 @@ function resultsOf(tasks: readonly Wire<Task>[]): ResultView[] {
       },
     ];
   });
+}
+
+function distilledLabel(id: RowId): string {
+  return id.replace(/^(distilled|variation)/, "Distilled data").replace("data ", "data, ");
 }
 
 function learnerView(init: Wire<InitResult>): LearnerView {

@@ -10,7 +10,12 @@ import {
   withProgress,
 } from "../../../src/dashboard/model/experiment-view.js";
 import { fromWire } from "../../../src/dashboard/server/wire.js";
-import { Experiment, State, type Task } from "../../../src/generated/stillhouse/v1/experiment.js";
+import {
+  Experiment,
+  State,
+  type Task,
+  Variation,
+} from "../../../src/generated/stillhouse/v1/experiment.js";
 import { AttentionLabels, Labels } from "../../../src/generated/stillhouse/v1/spec.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 import { DISTILL, FULL } from "../../fixtures/finished-experiment.js";
@@ -23,7 +28,8 @@ function viewOf(experiment: Partial<Experiment>, tasks: readonly Task[] = []): E
 function learners(id: string, ...accuracies: number[]): Task {
   const task = structuredClone(FULL);
   task.id = id;
-  task.work = { kind: { $case: "evaluate", value: { initSeeds: [1], artifactId: "" } } };
+  const value = { initSeeds: [1], artifactId: "", variation: undefined };
+  task.work = { kind: { $case: "evaluate", value } };
   const kind = task.result?.kind;
   if (kind?.$case !== "learners") throw new Error("the fixture has learners");
   const [init] = kind.value.inits;
@@ -55,6 +61,24 @@ describe("an experiment as the page shows it", () => {
     assert.equal(view.ratioToFull?.toFixed(4), (0.88 / 0.95).toFixed(4));
     assert.equal(view.distilled?.keptStep, 1400);
     assert.equal(view.share, 1);
+  });
+
+  test("learners that were trained otherwise are rows of their own", () => {
+    const varied = learners("e2", 0.5, 0.7);
+    const variation = Variation.fromPartial({ name: "hard-labels" });
+    varied.work = {
+      kind: { $case: "evaluate", value: { initSeeds: [1], artifactId: "a1", variation } },
+    };
+    const view = viewOf({ id: "x1", spec: SPEC }, [learners("e1", 0.8), varied, FULL]);
+    assert.deepEqual(
+      view.results.map(({ id, label, accuracy }) => [id, label, accuracy.n]),
+      [
+        ["distilled", "Distilled data", 1],
+        ["variation hard labels", "Distilled data, hard labels", 2],
+        ["full", "Full data", 1],
+      ],
+    );
+    assert.equal(view.tasks[1]?.name, "Evaluation, hard labels");
   });
 
   test("its title is its name, else what is distilled", () => {

@@ -1,0 +1,214 @@
+"""Test learners that are trained otherwise than the distilled data says."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..datasets import collate
+from ..decoding import nearest_tokens
+from ..distillation.inner import InnerLoss, inner_gradient, sgd
+from ..distillation.synthetic import DistilledData, hard_labels
+from ..errors import StillhouseError
+from ..learners import HeadInit
+from ..learners.encoder import Encoder, EncoderConfig, Params
+from ..seeding import generator
+from .opening import Bench
+from .settings import Settings
+
+Samples = Literal["distilled", "decoded", "random", "herding", "kcenter"]
+REAL_SAMPLES: tuple[Samples, ...] = ("random", "herding", "kcenter")
+
+# Rates of Adam that are tried on validation: its first step moves every weight by the rate.
+ADAM_LRS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+
+# The logarithm of a probability that is 0 in fp32, and finite.
+_LOG_ZERO = -1e4
+
+
+class Variation(NamedTuple):
+    """What differs; the defaults are what the distilled data says. See the proto's message.
+
+    Attributes:
+        steps: passes over the samples, with the rates again from the first; 0: one a rate.
+        optimiser: of the inner steps.
+        batch_size: samples a gradient step; 0: all.
+        shuffled: every learner and pass draws an order of the samples.
+        head_init: law of the head; None: the one distilled for.
+        without_attention_labels: the attention is left to itself.
+        hard_labels: one-hot labels of the samples' classes.
+        samples: what stands in the place of the distilled vectors.
+        searches_lr: one rate for all steps, the best of a few on validation.
+        model: encoder to train; empty: the one distilled for.
+        model_fingerprint: of its weights.
+    """
+
+    steps: int = 0
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    batch_size: int = 0
+    shuffled: bool = False
+    head_init: HeadInit | None = None
+    without_attention_labels: bool = False
+    hard_labels: bool = False
+    samples: Samples = "distilled"
+    searches_lr: bool = False
+    model: str = ""
+    model_fingerprint: str = ""
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings of an experiment with the model of this variation."""
+        model = settings.model
+        if self.model:
+            model = model._replace(name=self.model, fingerprint=self.model_fingerprint)
+        if self.head_init is not None:
+            model = model._replace(head_init=self.head_init)
+        return settings._replace(model=model)
+
+    def num_gd_steps(self, data: DistilledData) -> int:
+        """Gradient steps that a learner makes."""
+        return (self.steps or len(data.lrs)) * -(-len(data.x) // (self.batch_size or len(data.x)))
+
+
+class Training(NamedTuple):
+    """What a learner is trained on.
+
+    Attributes:
+        data: as `DistilledData`; real samples are padded to the longest.
+        mask: M x S, True where there is a vector; None where all samples have S.
+    """
+
+    data: DistilledData
+    mask: Bool[Tensor, "m s"] | None = None
+
+    def rows(self, rows: Tensor) -> "Training":
+        """Only these samples."""
+        data, mask = self.data, self.mask
+        attention = None if data.attention is None else data.attention[rows]
+        picked = DistilledData(data.x[rows], data.labels[rows], attention, data.lrs)
+        return Training(picked, None if mask is None else mask[rows])
+
+
+def labelled(variation: Variation, data: DistilledData, config: EncoderConfig) -> DistilledData:
+    """The distilled data with the labels and the number of rates of the variation.
+
+    Raises:
+        StillhouseError: ``invalid`` when it does not fit the encoder.
+    """
+    if data.x.shape[-1] != config.width:
+        raise _unfit(variation, f"its width is {config.width}, not {data.x.shape[-1]}")
+    if data.x.shape[1] > config.max_positions:
+        raise _unfit(variation, f"it has {config.max_positions} positions, not {data.x.shape[1]}")
+    attention = None if variation.without_attention_labels else data.attention
+    if attention is not None and attention.shape[1:3] != (config.num_layers, config.num_heads):
+        layers, heads = attention.shape[1:3]
+        raise _unfit(variation, f"the attention labels are for {layers} layers and {heads} heads")
+    num_samples, num_classes = data.labels.shape
+    labels = (
+        hard_labels(num_classes, num_samples // num_classes).to(data.labels)
+        if variation.hard_labels
+        else data.labels
+    )
+    count = variation.steps or len(data.lrs)
+    return DistilledData(data.x, labels, attention, data.lrs.repeat(count)[:count])
+
+
+def _unfit(variation: Variation, why: str) -> StillhouseError:
+    return StillhouseError(
+        "invalid",
+        f"the distilled data does not fit {variation.model or 'the model'}: {why}",
+        field="robustness.transfer_to",
+    )
+
+
+def decoded(encoder: Encoder, x: Float[Tensor, "m s e"]) -> Float[Tensor, "m s e"]:
+    """The nearest tokens of distilled vectors, embedded as a real text is."""
+    ids = nearest_tokens(encoder, x, 1).ids[..., 0]
+    return encoder.embed(ids, torch.zeros_like(ids))
+
+
+def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Training:
+    """Real texts in the place of the distilled vectors, under the same labels.
+
+    Each is cut to S tokens. Attention labels are taken as far as the text reaches, as shares of
+    what they give to it.
+
+    Args:
+        data: with the labels to train on.
+        bench: with the training split.
+        rows: a row of train for each distilled sample, of the same class.
+
+    Raises:
+        StillhouseError: ``invalid`` when a class has too few rows.
+    """
+    if len(rows) != len(data.x):
+        raise StillhouseError(
+            "invalid",
+            f"{len(data.x)} real samples are needed, but a class has too few rows for that",
+            field="distilled.per_class",
+        )
+    batch = collate(bench.tokens["train"], rows)
+    cut = slice(0, data.x.shape[1])
+    ids, types, mask = (
+        part[:, cut].to(bench.device)
+        for part in (batch.input_ids, batch.token_type_ids, batch.mask)
+    )
+    attention = None if data.attention is None else _within(data.attention, mask)
+    return Training(data._replace(x=bench.encoder.embed(ids, types), attention=attention), mask)
+
+
+def _within(attention: Tensor, mask: Bool[Tensor, "m s"]) -> Tensor:
+    """Attention labels (log-probabilities over keys) of texts that are as long as the mask says."""
+    length = mask.shape[1]
+    if attention.dim() == 4:  # M x L x Hd x S
+        keys = mask[:, None, None, :]
+        within = attention[..., :length].masked_fill(~keys, _LOG_ZERO).log_softmax(-1)
+        return within.masked_fill(~keys, _LOG_ZERO)
+    keys, queries = mask[:, None, None, None, :], mask[:, None, None, :, None]
+    within = attention[..., :length, :length].masked_fill(~keys, _LOG_ZERO).log_softmax(-1)
+    return within.masked_fill(~(keys & queries), _LOG_ZERO)
+
+
+def train_varied(
+    variation: Variation, loss: InnerLoss, training: Training, theta: Params, init_seed: int
+) -> Params:
+    """The learner after all gradient steps, in fp32; first order, no graph kept."""
+    optimiser = _Adam(theta) if variation.optimiser == "adam" else None
+    for index, lr in enumerate(training.data.lrs.tolist()):
+        for rows in _batches(variation, len(training.data.x), init_seed, index):
+            part = training.rows(rows)
+            own_loss = dataclasses.replace(loss, mask=part.mask)
+            _, grads = inner_gradient(own_loss, part.data, theta)
+            if optimiser is None:
+                with torch.no_grad():
+                    theta = sgd(theta, grads, lr)
+            else:
+                theta = optimiser.step(grads, lr)
+    return theta
+
+
+def _batches(
+    variation: Variation, num_samples: int, init_seed: int, index: int
+) -> Sequence[Tensor]:
+    order = torch.arange(num_samples)
+    if variation.shuffled:
+        draws = generator(init_seed, "sample order", index)
+        order = torch.randperm(num_samples, generator=draws)
+    return torch.split(order, variation.batch_size or num_samples)
+
+
+class _Adam:
+    """Adam over theta, whose gradients come from elsewhere."""
+
+    def __init__(self, theta: Params) -> None:
+        self.theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
+        self._adam = torch.optim.Adam(list(self.theta.values()))
+
+    def step(self, grads: Sequence[Tensor], lr: float) -> Params:
+        for parameter, grad in zip(self.theta.values(), grads, strict=True):
+            parameter.grad = grad
+        self._adam.param_groups[0]["lr"] = lr
+        self._adam.step()
+        return {name: p.detach() for name, p in self.theta.items()}

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { FailureKind, StillhouseError } from "../errors.js";
+import { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
+import { ArtifactFolder } from "./artifact-folder.js";
+import { makeHome } from "./home.js";
+
+const FILES = ["distilled.safetensors", "manifest.json"];
+const ID_LENGTH = 10;
+
+/**
+ * Takes an artifact from anywhere into a home. The same files again are the same artifact.
+ *
+ * @returns its id there, which follows from its manifest
+ * @throws StillhouseError NOT_FOUND when the folder is no artifact
+ */
+export async function importArtifact(home: string, folder: string): Promise<string> {
+  const contents = await Promise.all(FILES.map((name) => contentOf(folder, name)));
+  const hashes = contents.map((bytes) => createHash("sha256").update(bytes).digest("hex"));
+  const artifactId = (hashes.at(-1) as string).slice(0, ID_LENGTH);
+  const artifacts = new ArtifactFolder(makeHome(home).artifacts);
+  if (artifacts.exists(artifactId)) return artifactId;
+  const files = FILES.map((name, at) =>
+    ArtifactFile.fromPartial({
+      name,
+      size: BigInt(contents[at]?.length ?? 0),
+      sha256: hashes[at] as string,
+    }),
+  );
+  const upload = await artifacts.begin(files);
+  try {
+    for (const bytes of contents) await upload.write(bytes);
+    await upload.finish(artifactId);
+  } catch (error) {
+    await upload.abort();
+    throw error;
+  }
+  return artifactId;
+}
+
+async function contentOf(folder: string, name: string): Promise<Buffer> {
+  try {
+    return await readFile(join(folder, name));
+  } catch {
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      `no artifact at ${folder}: it has no ${name}`,
+      { field: "artifact" },
+    );
+  }
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { RunningCommand, runCommand } from "../fixtures/command.js";
+import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+
+const tiny = tinyDataAndModel();
+const DISTIL = [
+  ...tinyFlags(tiny),
+  ...["--outer-steps", "20", "--validations", "1", "--inits", "1", "--baselines", "none"],
+  ...["--sl", "unrestricted", "--al", "cls", "--json"],
+];
+const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+const elsewhere = mkdtempSync(join(tmpdir(), "stillhouse-artifact-"));
+after(() => {
+  for (const folder of [home, elsewhere]) rmSync(folder, { recursive: true, force: true });
+});
+
+/** What was measured, without the times that it took. */
+function measured(stdout: string): Record<string, unknown> {
+  const { experiment_id: _, ...document } = JSON.parse(stdout, (key, value) =>
+    key === "train_time_s" ? undefined : value,
+  );
+  return document;
+}
+
+describe("robustness", () => {
+  it("measures what is there, is killed, and goes on to the same figures", async () => {
+    const made = await runCommand(DISTIL, home);
+    assert.equal(made.exitCode, 0, made.stderr);
+    const { experiment_id: id, artifact } = JSON.parse(made.stdout);
+    cpSync(artifact, elsewhere, { recursive: true });
+    const flags = [
+      ...["--inits", "2", "--checks", "labels,decoding", "--baselines", "random"],
+      ...["--transfer-to", tiny.model, "--json"],
+    ];
+
+    const killed = new RunningCommand([id, ...flags], home, "robustness");
+    await killed.sees(/Evaluation, random-own-labels: accuracy/);
+    killed.signal("SIGKILL");
+    await killed.ended;
+    const again = await runCommand([id, ...flags], home, "robustness");
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.doesNotMatch(again.stderr, /Evaluation, hard-labels/, "it is done already");
+
+    const { conditions, baselines, relative_scores: scores } = JSON.parse(again.stdout);
+    const byId = new Map<string, Record<string, never>>(
+      conditions.map((condition: { id: string }) => [condition.id, condition]),
+    );
+    assert.deepEqual(
+      [...byId.keys()],
+      ["plain", "hard-labels", "random-own-labels", "decoded", "decoded-hard-labels", "transfer-1"],
+    );
+    for (const { accuracy, confusion, train_time_s: seconds } of conditions) {
+      assert.equal(accuracy.n, 2);
+      assert.equal(
+        confusion.flat().reduce((sum: number, rows: number) => sum + rows, 0),
+        48,
+      );
+      assert.ok(seconds > 0);
+    }
+    // The same weights under another path: nothing may change.
+    assert.equal((byId.get("transfer-1")?.difference as { mean: number } | undefined)?.mean, 0);
+    assert.deepEqual(
+      baselines.map((row: { id: string }) => row.id),
+      ["random"],
+    );
+    assert.equal(scores.hard_label_recovery, null, "there is no full-data baseline");
+    assert.equal(scores.against[0].ior_own_labels.n, 2);
+
+    const taken = await runCommand([elsewhere, ...flags], home, "robustness");
+    assert.equal(taken.exitCode, 0, taken.stderr);
+    assert.match(
+      taken.stderr,
+      /Evaluation, decoded: .* reused/,
+      "the same bytes are the same data",
+    );
+    const artifactIds = readdirSync(join(home, "artifacts"));
+    assert.equal(artifactIds.length, 2, "the one from elsewhere is in the home as well");
+    const { artifact_id: one, ...first } = measured(again.stdout);
+    const { artifact_id: other, ...second } = measured(taken.stdout);
+    assert.notEqual(one, other);
+    assert.deepEqual(second, first);
+  });
+
+  it("says that there is no such artifact", async () => {
+    const missing = await runCommand(["nothing-here"], home, "robustness");
+    assert.equal(missing.exitCode, 1);
+    assert.match(missing.stderr, /there is no experiment "nothing-here"/);
+  });
+});
