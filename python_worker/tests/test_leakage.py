@@ -10,8 +10,10 @@ from stillhouse_worker.artifacts import TENSORS_NAME
 from stillhouse_worker.datasets import load_dataset
 from stillhouse_worker.tasks import distill as module
 from stillhouse_worker.tasks.distill import distill
+from stillhouse_worker.tasks.execute import execute
 from stillhouse_worker.tasks.opening import open_bench
 from stillhouse_worker.tasks.settings import Settings
+from stillhouse_worker.tasks.variation import Variation
 
 
 @pytest.fixture
@@ -54,6 +56,32 @@ def test_a_learner_that_sees_test_rows_is_caught(
     monkeypatch.setattr(module, "open_bench", leaking)
     one = distilled_bytes(settings, reporter, tmp_path / "a")
     assert distilled_bytes(other_test_rows, reporter, tmp_path / "b") != one
+
+
+@pytest.mark.parametrize(
+    ("work", "variation"),
+    [
+        ("random", None),
+        ("herding", None),
+        ("evaluate", Variation(hard_labels=True, searches_lr=True)),
+        ("evaluate", Variation(samples="kcenter", searches_lr=True)),
+    ],
+)
+def test_a_searched_rate_does_not_depend_on_test_rows(
+    settings, other_test_rows, make_reporter, tmp_path, work, variation
+) -> None:
+    artifact = str(distill(settings, make_reporter(), tmp_path / "d").folder)
+
+    def searched(own: Settings, name: str):
+        reporter = make_reporter()
+        outcome = execute(work, own, [11, 12], artifact, tmp_path / name, reporter, variation)
+        scores = [value for metric, _, value in reporter.metrics if metric.startswith("valid")]
+        return outcome.chosen_lr, scores, outcome.inits[0].accuracy
+
+    *one, accuracy = searched(settings, "a")
+    *other, other_accuracy = searched(other_test_rows, "b")
+    assert one == other
+    assert accuracy == pytest.approx(1 - other_accuracy)  # its labels are swapped
 
 
 def test_a_distillation_has_no_test_rows_in_reach(settings, reporter, tmp_path) -> None:

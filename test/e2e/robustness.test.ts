@@ -72,11 +72,7 @@ describe("robustness", () => {
 
     const taken = await runCommand([elsewhere, ...flags], home, "robustness");
     assert.equal(taken.exitCode, 0, taken.stderr);
-    assert.match(
-      taken.stderr,
-      /Evaluation, decoded: .* reused/,
-      "the same bytes are the same data",
-    );
+    assert.doesNotMatch(taken.stderr, /accuracy/, "of the same bytes nothing is computed anew");
     const artifactIds = readdirSync(join(home, "artifacts"));
     assert.equal(artifactIds.length, 2, "the one from elsewhere is in the home as well");
     const { artifact_id: one, ...first } = measured(again.stdout);

@@ -30,6 +30,8 @@ describe("a config file", () => {
       "dataset.name": "sst2",
       "baseline.full": true,
       "baseline.random": false,
+      "baseline.herding": false,
+      "baseline.kcenter": false,
       "baseline.untrained": true,
     };
     assert.deepEqual(
