@@ -8,6 +8,8 @@ import { renderPlan, renderResolved } from "./resolved-view.js";
 import { distilledLabel } from "./result.js";
 import { failureDocument, planDocument, resultDocument } from "./result-document.js";
 import { renderResult } from "./result-table.js";
+import { robustnessDocument, robustnessText } from "./robustness-output.js";
+import { robustnessResult } from "./robustness-result.js";
 import { subjectOf } from "./subject.js";
 import { colorsOf, type Terminal } from "./terminal.js";
 
@@ -53,12 +55,20 @@ export class ExperimentOutput {
   }
 
   result(experiment: Experiment, artifactPath: string): void {
-    if (this.isJson) this.document(resultDocument(experiment, artifactPath));
+    if (experiment.spec?.robustness !== undefined) this.robustness(experiment);
+    else if (this.isJson) this.document(resultDocument(experiment, artifactPath));
     else {
       this.#terminal.stdout.write(
         `\n${renderResult(experiment, artifactPath, this.#terminal.columns)}`,
       );
     }
+  }
+
+  /** What the distilled data is under every condition that was measured. */
+  robustness(experiment: Experiment): void {
+    const result = robustnessResult(experiment);
+    if (this.isJson) this.document(robustnessDocument(experiment, result));
+    else this.#terminal.stdout.write(robustnessText(experiment, result));
   }
 
   /** @param showsTrace also where in the code a defect is. */

@@ -30,6 +30,8 @@ export interface GroupFlags {
   readonly isFresh: boolean;
   readonly server: NamedServer | undefined;
   readonly maxParallel?: number | undefined;
+  /** A dry run lists the tasks of the one member instead of the members. */
+  readonly listsTasks?: boolean;
 }
 
 /**
@@ -114,6 +116,10 @@ export function runMembers<T>(
     if (first !== undefined && !output.isJson) output.subject(first);
     if (!flags.isDryRun) {
       return conclude(await runGroup(members, resolutions, options), session);
+    }
+    if (flags.listsTasks && first !== undefined) {
+      output.plan(first);
+      return undefined;
     }
     const labels = members.map(({ label }) => label);
     if (output.isJson) output.document({ experiments: labels });

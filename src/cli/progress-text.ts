@@ -14,6 +14,8 @@ const UNITS: Readonly<Record<string, string>> = {
   training: "step",
   evaluating: "init",
   validating: "init",
+  "choosing samples": "text",
+  "choosing the learning rate": "learner",
 };
 
 /** Values that come first, in this order, and how they are called. */

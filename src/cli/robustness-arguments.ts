@@ -68,6 +68,7 @@ ARTIFACT is the folder of distilled data, or the id of the experiment that made 
 
 Every row has the same learners, whose accuracy is compared one by one with the plain evaluation.
 Where a rate is searched, it is chosen on validation. Hard-label recovery needs the baseline full.
+With one sample a class, herding and k-centre choose the same ones.
 
 Examples:
   npm run robustness -- 12cbf1a8b8
@@ -115,6 +116,7 @@ export function parseRobustnessArguments(
       robustness: RobustnessSpec.fromPartial({ ...wanted, artifactId }),
     }),
     isDryRun: options.dryRun === true,
+    listsTasks: true,
     isFresh: options.fresh === true,
     server: serverOf(options),
   };

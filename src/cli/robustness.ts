@@ -5,7 +5,6 @@ import { invalid } from "../spec/invalid.js";
 import { type GroupSurroundings, guarded, runMembers } from "./group-command.js";
 import { requireSuccess } from "./group-run.js";
 import { parseRobustnessArguments } from "./robustness-arguments.js";
-import { robustnessDocument, robustnessText } from "./robustness-output.js";
 import { robustnessResult } from "./robustness-result.js";
 
 export interface RobustnessSurroundings extends GroupSurroundings {
@@ -38,14 +37,19 @@ export function runRobustness(
     const { subject, server } = request;
     const artifactId = await artifactIdOf(subject, server, surroundings);
     const members = [{ label: `robustness of ${artifactId}`, draft: request.draftFor(artifactId) }];
-    const outcomes = await runMembers(members, request, surroundings, output);
+    const outcomes = await runMembers(
+      members,
+      request,
+      surroundings,
+      output,
+      async (outcomes) => outcomes,
+    );
     const experiment = outcomes?.[0]?.experiment;
     if (outcomes === undefined || experiment === undefined) return undefined;
     const result = robustnessResult(experiment);
     // Without the plain evaluation there is nothing to compare with.
     if (result.conditions[0]?.row === undefined) requireSuccess(outcomes);
-    if (output.isJson) output.document(robustnessDocument(experiment, result));
-    else terminal.stdout.write(robustnessText(experiment, result));
+    output.robustness(experiment);
     if (experiment.state === State.STATE_SUCCEEDED) return undefined;
     output.progress.note(`${experiment.failure?.message}; the same command tries again`);
     return SOME_FAILED;

@@ -2,7 +2,9 @@ import { Gauge, type Registry } from "prom-client";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 
 /** What the learners were trained on whose accuracy is meant. */
-export type Learners = "distilled" | "full" | "random" | "untrained";
+const LEARNERS = ["distilled", "full", "random", "herding", "kcenter", "untrained"] as const;
+
+export type Learners = (typeof LEARNERS)[number];
 
 /** The series that each experiment has of its own. */
 export class ExperimentGauges {
@@ -69,9 +71,7 @@ export class ExperimentGauges {
 
   remove(experiment: string, spec: ExperimentSpec | undefined): void {
     this.#info.remove(infoLabels(experiment, spec));
-    for (const learners of ["distilled", "full", "random", "untrained"] satisfies Learners[]) {
-      this.#accuracy.remove({ experiment, learners });
-    }
+    for (const learners of LEARNERS) this.#accuracy.remove({ experiment, learners });
     for (const gauge of [this.#validation, this.#loss, this.#progress]) {
       gauge.remove({ experiment });
     }

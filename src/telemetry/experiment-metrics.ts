@@ -20,6 +20,8 @@ const LEARNERS: Partial<Record<TaskKind, Learners>> = {
   evaluate: "distilled",
   full: "full",
   random: "random",
+  herding: "herding",
+  kcenter: "kcenter",
   untrained: "untrained",
 };
 

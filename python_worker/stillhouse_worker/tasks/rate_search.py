@@ -16,6 +16,7 @@ from .settings import Settings
 # distilled data.
 SGD_LRS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
 _RATE_NAME = "chosen_lr.json"
+_STAGE = "choosing the learning rate"
 
 
 def choose_lr(
@@ -41,7 +42,7 @@ def choose_lr(
     Raises:
         Stopped: a stop was requested; finished rates are noted.
     """
-    path = work_dir / _RATE_NAME
+    path, tried, total = work_dir / _RATE_NAME, 0, len(lrs) * len(init_seeds)
     means: dict[str, float] = json.loads(path.read_bytes()) if path.exists() else {}
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
@@ -54,8 +55,10 @@ def choose_lr(
                 accuracies.append(
                     measure(bench.encoder, theta, tokens, settings.precision).accuracy
                 )
+                reporter.progress(_STAGE, tried + len(accuracies), total, {})
             means[str(lr)] = mean_and_std(accuracies)[0]
             write_bytes(path, json.dumps(means).encode())
         reporter.metric("validation_accuracy", index, means[str(lr)])
-        reporter.progress("choosing the learning rate", index + 1, len(lrs), {})
+        tried += len(init_seeds)
+        reporter.progress(_STAGE, tried, total, {})
     return max(lrs, key=lambda lr: means[str(lr)])

@@ -44,7 +44,7 @@ export function lineJson({ experimentId, taskId, time }: Event, line: LogLine): 
 
 function lineText({ taskId, time }: Event, { level, message, time: said }: LogLine): string {
   const when = (said ?? time)?.toISOString() ?? "";
-  const name = taskId.slice(taskId.lastIndexOf("-") + 1);
+  const name = taskId.slice(taskId.indexOf("-") + 1);
   return `${when}  ${levelWord(level).padEnd(7)}  ${name.padEnd(9)}  ${message}`;
 }
 
