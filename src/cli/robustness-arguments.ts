@@ -13,10 +13,10 @@ import {
   draftOf,
   givenAssignments,
   modelName,
-  serverOf,
 } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
 import type { GroupFlags } from "./group-command.js";
+import { SERVER_FLAGS, serverOf } from "./server-flags.js";
 
 /** What a person asks for. */
 export type RobustnessRequest =
@@ -118,7 +118,7 @@ export function parseRobustnessArguments(
     isDryRun: options.dryRun === true,
     listsTasks: true,
     isFresh: options.fresh === true,
-    server: serverOf(options),
+    server: serverOf(options, surroundings),
   };
 }
 
@@ -143,10 +143,10 @@ function robustnessCommand(columns: number | undefined) {
     ["--transfer-to <model...>", "Encoders of the same width to train as well"],
   ];
   for (const [flags, help] of what) command.addOption(new Option(flags, help).helpGroup(WHAT));
-  const controls: [string, string][] = [
+  const controls: (readonly [string, string])[] = [
     ["--dry-run", "Show the evaluations, and stop"],
     ["--fresh", "Compute everything anew, also what is there"],
-    ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
+    ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];
   for (const [flags, help] of controls) {

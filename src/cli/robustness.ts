@@ -6,6 +6,7 @@ import { type GroupSurroundings, guarded, runMembers } from "./group-command.js"
 import { requireSuccess } from "./group-run.js";
 import { parseRobustnessArguments } from "./robustness-arguments.js";
 import { robustnessResult } from "./robustness-result.js";
+import type { NamedServer } from "./server-flags.js";
 
 export interface RobustnessSurroundings extends GroupSurroundings {
   /** Folder of experiments and artifacts. */
@@ -59,7 +60,7 @@ export function runRobustness(
 /** A folder outside of the home is taken in; any other word is an id. */
 async function artifactIdOf(
   word: string,
-  server: string | undefined,
+  server: NamedServer | undefined,
   { home, userFolder, importArtifact }: RobustnessSurroundings,
 ): Promise<string> {
   const folder = resolve(userFolder, word);
