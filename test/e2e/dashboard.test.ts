@@ -79,7 +79,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
     await page.getByRole("link", { name: "New experiment" }).click();
     await page.locator('[data-flag="dataset"]').waitFor();
     await fillIn(page, new Map([["inner-lr", "-1"]]));
-    await page.getByText("must be > 0 and finite").waitFor();
+    await page.getByText("must be > 0 and ≤ 1e+30").waitFor();
     const values = formValues({ name: "first", sl: "unrestricted", baselines: "none", inits: "3" });
     await fillIn(page, values);
     const command = await page.locator(".new-aside pre").textContent();

@@ -83,14 +83,14 @@ describe("the form", () => {
 
   test("refuses what the server would refuse, in the same words", () => {
     assert.deepEqual(problems({ "inner-lr": "-1", steps: "1.5", sl: "soft", seed: "0x1" }), {
-      "inner-lr": "must be > 0 and finite",
+      "inner-lr": "must be > 0 and ≤ 1e+30",
       steps: "must be an integer from 1 to 10000",
       sl: "must be one of none, restricted, unrestricted",
       seed: "must be an integer from 0 to 4294967295",
     });
     assert.deepEqual(problems({ device: "gpu", baselines: "full,half" }), {
       device: "must be auto, cpu, cuda or cuda:N",
-      baselines: "must be all, none, or some of full,random,untrained",
+      baselines: "must be all, none, or some of full,random,herding,kcenter,untrained",
     });
   });
 
@@ -134,7 +134,7 @@ describe("the form", () => {
     assert.equal(text("seq-len"), "study 512, cpu 64");
     assert.equal(text("seq-len", "cpu"), "64");
     assert.equal(text("batch-size"), "48");
-    assert.equal(text("baselines"), "all");
+    assert.equal(text("baselines"), "full,random,untrained");
     assert.equal(text("x-init", "study"), "noise");
     assert.equal(text("epochs", "cpu"), "");
   });
