@@ -5,7 +5,7 @@ import type { Interruption } from "./interruption.js";
 import { type OpenIdleHome, openToLook } from "./open-connection.js";
 import { failureDocument } from "./result-document.js";
 import { CHANGES, change, isChange } from "./stillhouse/change.js";
-import { type Parsed, parseCommand, type Shape } from "./stillhouse/command.js";
+import { type Parsed, parseCommand, type Shape, wordsOf } from "./stillhouse/command.js";
 import { EXPORT, exportExperiment } from "./stillhouse/export.js";
 import { LIST, list } from "./stillhouse/list.js";
 import { LOGS, logs } from "./stillhouse/logs.js";
@@ -112,8 +112,7 @@ function overview(name: string, { stdout }: Terminal): number {
     throw invalid("", `stillhouse has no command ${JSON.stringify(name)}; ${hint}`);
   }
   const lines = Object.values(SHAPES).map(({ name: key, argument = "", description }) => {
-    const words = argument.replaceAll(/[<>]/g, "").toUpperCase();
-    return `  ${`${key} ${words}`.padEnd(26)}${description.split(/[.:]/)[0]}`;
+    return `  ${`${key} ${wordsOf(argument)}`.padEnd(26)}${description.split(/[.:]/)[0]}`;
   });
   stdout.write(
     [

@@ -48,8 +48,8 @@ class Happenings {
     this.log("the end");
   }
 
-  watch(after = 0n, signal = new AbortController().signal) {
-    return watchExperiment(this.sources, "e", after, signal);
+  watch(after = 0n, signal = new AbortController().signal, storedOnly = false) {
+    return watchExperiment(this.sources, "e", after, signal, storedOnly);
   }
 }
 
@@ -60,6 +60,15 @@ async function numbers(events: AsyncIterable<Event>): Promise<number[]> {
 }
 
 describe("a watch", () => {
+  it("of what is stored alone ends there, though the experiment goes on", async () => {
+    const happenings = new Happenings();
+    for (const message of ["one", "two"]) happenings.log(message);
+    happenings.live("t", 1n);
+    const { signal } = new AbortController();
+    assert.deepEqual(await numbers(happenings.watch(0n, signal, true)), [0, 1, 2]);
+    assert.equal(happenings.state, State.STATE_RUNNING);
+  });
+
   it("begins with the experiment, gives every stored event once, in order, and ends", async () => {
     const happenings = new Happenings();
     for (let index = 0; index < 250; index++) happenings.log("before");

@@ -67,9 +67,14 @@ export function choicesOf<Value>(
   });
 }
 
+/** "<id...>" as people read it: "ID…". */
+export function wordsOf(argument: string): string {
+  return argument.replaceAll(/[<>]/g, "").replaceAll("id", "ID").replaceAll("...", "…");
+}
+
 function commandOf({ name, description, argument, flags = [], help }: Shape, columns?: number) {
   const command: Command = scriptCommand(`stillhouse`, columns, GROUP).description(description);
-  const words = argument === undefined ? "" : ` ${argument.replaceAll(/[<>]/g, "").toUpperCase()}`;
+  const words = argument === undefined ? "" : ` ${wordsOf(argument)}`;
   command.configureHelp({
     commandUsage: () => `npm run stillhouse -- ${name}${words} [flags]`,
   });
