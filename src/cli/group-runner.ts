@@ -72,10 +72,21 @@ export class GroupRunner {
     this.#unfinished.add(id);
     const outcome = await this.#followed(id, () => this.#counter.set(at, "running"));
     this.#unfinished.delete(id);
-    const { done, failed, total } = this.#counter.overview;
-    this.#options.progress.note(`${done + failed + 1} of ${total}: ${label} ${endWord(outcome)}`);
-    this.#counter.set(at, outcome.experiment.failure === undefined ? "done" : "failed");
+    this.#tell(at, label, outcome.experiment);
     return outcome;
+  }
+
+  #tell(at: number, label: string, { state, failure }: Experiment): void {
+    const { progress } = this.#options;
+    if (!isEnded(state) || state === State.STATE_CANCELLED) {
+      progress.note(`${label} was stopped`);
+      this.#counter.set(at, "waiting");
+      return;
+    }
+    const { done, failed, total } = this.#counter.overview;
+    const end = failure === undefined ? "is done" : `has failed: ${failure.message}`;
+    progress.note(`${done + failed + 1} of ${total}: ${label} ${end}`);
+    this.#counter.set(at, failure === undefined ? "done" : "failed");
   }
 
   /** @throws StillhouseError CANCELLED when stopped. */
@@ -124,15 +135,4 @@ async function outcomeOf(connection: Connection, id: string): Promise<Outcome> {
   const { experiment, artifactPath } = await connection.call((client) => client.get(id));
   if (experiment === undefined) throw new Error("an experiment that is found is there");
   return { experiment, artifactPath };
-}
-
-function endWord({ experiment }: Outcome): string {
-  switch (experiment.state) {
-    case State.STATE_SUCCEEDED:
-      return "is done";
-    case State.STATE_FAILED:
-      return `has failed: ${experiment.failure?.message}`;
-    default:
-      return "was stopped";
-  }
 }

@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
 import { FailureKind, fromFailure, StillhouseError, toFailure } from "../errors.js";
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
 import { type Inspected, inspectedSchema } from "../report/inspected.js";
+import { withArtifactFolder } from "./artifact-copy.js";
 import type { Connection } from "./connection.js";
 import type { Outcome } from "./group-runner.js";
 
@@ -25,11 +25,14 @@ const TOP = 5;
  */
 export async function inspectOutcomes(
   outcomes: readonly Outcome[],
+  connection: Pick<Connection, "client">,
   inspect: InspectArtifact,
 ): Promise<Map<string, Inspected | string>> {
   const contents = new Map<string, Inspected | string>();
-  for (const { experiment, artifactPath } of outcomes) {
-    if (artifactPath !== "") contents.set(experiment.id, await contentOf(artifactPath, inspect));
+  for (const outcome of outcomes) {
+    const { experiment, artifactPath } = outcome;
+    if (artifactPath === "") continue;
+    contents.set(experiment.id, await contentOf(outcome, connection, inspect));
   }
   return contents;
 }
@@ -78,10 +81,15 @@ function isNotFound(error: unknown): boolean {
   return error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_NOT_FOUND;
 }
 
-async function contentOf(path: string, inspect: InspectArtifact): Promise<Inspected | string> {
-  if (!existsSync(path)) return "It lies on the machine of the control plane: inspect it there.";
+async function contentOf(
+  outcome: Outcome,
+  connection: Pick<Connection, "client">,
+  inspect: InspectArtifact,
+): Promise<Inspected | string> {
   try {
-    return inspectedSchema.parse(await inspect(path, TOP));
+    return await withArtifactFolder(outcome, connection, async (folder) =>
+      inspectedSchema.parse(await inspect(folder, TOP)),
+    );
   } catch (thrown) {
     return `It could not be inspected: ${fromFailure(toFailure(thrown)).message}`;
   }

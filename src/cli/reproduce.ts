@@ -80,7 +80,7 @@ async function detailsOf(
     // Elsewhere another version may have computed.
     codeVersion: server === undefined ? codeVersion() : undefined,
     series: await seriesOfOutcomes(outcomes, connection),
-    inspected: await inspectOutcomes(outcomes, inspectArtifact),
+    inspected: await inspectOutcomes(outcomes, connection, inspectArtifact),
   };
 }
 

@@ -28,6 +28,8 @@ describe("sweep", () => {
     const { exitCode, stderr } = await run.ended;
     assert.equal(exitCode, 130, stderr);
     assert.match(stderr, /the same command goes on where it was/);
+    assert.match(stderr, /^--sl \S+ --steps \d was stopped$/m);
+    assert.doesNotMatch(stderr, /4 of 4/);
 
     const again = await sweep([...GRID, "--json"]);
     assert.equal(again.exitCode, 0, again.stderr);
