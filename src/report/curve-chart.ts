@@ -28,6 +28,7 @@ export function curveChart({ axis, curves, hasDots }: CurveChart): string {
     ariaLabel: `${axis} over outer steps`,
     height: 300,
     marginLeft: 56,
+    marginTop: 32,
     marginBottom: 40,
     x: { label: "outer step", labelAnchor: "center" },
     y: { label: axis, nice: true },

@@ -40,6 +40,8 @@ th { font-weight: 600; }
 tbody th { font-weight: 400; }
 th:first-child { text-align: left; }
 figure.chart { margin: 1rem 0; }
+figure.chart figure { margin: 0; }
+figure.chart figure > div { font-size: 0.8125rem; }
 details { margin: 0.25rem 0; }
 summary { cursor: pointer; color: var(--faint); font-size: 0.875rem; }
 pre {
