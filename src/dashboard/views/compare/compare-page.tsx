@@ -3,13 +3,18 @@ import { useLocation } from "preact-iso";
 import { type Comparison, comparisonOf } from "../../model/comparison.js";
 import { experimentView } from "../../model/experiment-view.js";
 import { formatGain, formatMeanStd, formatPercent } from "../../model/format.js";
+import { axesOf } from "../../model/sweep-matrix.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
-import { compareExperiments, getExperiment } from "../../server/api.js";
+import { compareExperiments, getExperiment, getSettings } from "../../server/api.js";
+import { Matrix } from "../sweeps/matrix.js";
 import { AccuracyFigure } from "./accuracy-figure.js";
 import { ComparedCurves } from "./compared-curves.js";
 import { ExportMenu } from "./export-menu.js";
+
+/** Fewer would leave most of a matrix empty. */
+const MATRIX_FROM = 4;
 
 /** Two to many experiments beside each other; the first is what the others are compared with. */
 export function ComparePage() {
@@ -22,13 +27,16 @@ export function ComparePage() {
       compareExperiments(ids, signal),
       Promise.all(ids.map((id) => getExperiment(id, signal).then(experimentView))),
     ]);
-    return comparisonOf(answer, new Map(views.map(({ id, title }) => [id, title])));
+    const titles = new Map(views.map(({ id, title }) => [id, title]));
+    return { comparison: comparisonOf(answer, titles), views };
   });
+  const { data: settings } = useResource("settings", getSettings);
+  const axes = useMemo(() => axesOf(data?.views ?? [], settings ?? []), [data, settings]);
   return (
     <div class="page">
       <div class="page-head">
         <h1>Compare</h1>
-        {data === undefined ? null : <ExportMenu comparison={data} />}
+        {data === undefined ? null : <ExportMenu comparison={data.comparison} />}
       </div>
       <Problem error={error} />
       {ids.length < 2 ? (
@@ -39,11 +47,17 @@ export function ComparePage() {
         <p class="muted">{error === undefined ? "Loading …" : ""}</p>
       ) : (
         <>
-          <ComparisonTable comparison={data} ids={ids} />
+          <ComparisonTable comparison={data.comparison} ids={ids} />
           <div class="chart-grid section">
-            <AccuracyFigure comparison={data} />
+            <AccuracyFigure comparison={data.comparison} />
           </div>
-          <ComparedCurves experiments={data.experiments} />
+          <ComparedCurves experiments={data.comparison.experiments} />
+          {axes.length < 2 || ids.length < MATRIX_FROM ? null : (
+            <section class="section" aria-labelledby="matrix-title">
+              <h2 id="matrix-title">Accuracy over two settings</h2>
+              <Matrix views={data.views} axes={axes} />
+            </section>
+          )}
         </>
       )}
     </div>

@@ -5,7 +5,10 @@ import { type ExperimentQuery, getExperiment, listExperiments } from "../../serv
 import { reconnections, type ServerError } from "../../server/http.js";
 import { token } from "../../server/session.js";
 
-const PAGE_SIZE = 100;
+/** More than a screen shows: with all results of each, a hundred would be a megabyte. */
+const PAGE_SIZE = 50;
+/** Of those that live, and of what is read on demand. */
+const LARGE_PAGE_SIZE = 200;
 /** The newest are looked at for experiments that have just come. */
 const NUM_NEWEST = 20;
 const POLL_MS = 2000;
@@ -39,7 +42,7 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
     setIsLoading(true);
     try {
       const page = await listExperiments(
-        { ...query, pageSize: PAGE_SIZE, pageToken: token },
+        { ...query, pageSize: token === "" ? PAGE_SIZE : LARGE_PAGE_SIZE, pageToken: token },
         signal,
       );
       if (current.current.key !== key) return;
@@ -97,7 +100,7 @@ async function changed(
           {
             ...filter,
             states: query.states?.length ? query.states : LIVE_STATES,
-            pageSize: PAGE_SIZE,
+            pageSize: LARGE_PAGE_SIZE,
           },
           signal,
         )

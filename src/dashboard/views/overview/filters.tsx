@@ -34,7 +34,10 @@ const STATES: readonly [value: string, label: string][] = [
   ["STATE_CANCELLED", "Cancelled"],
 ];
 
+/** Until the next key may be expected no more. */
 const WAIT_MS = 250;
+
+type TextFilter = "text" | "dataset" | "model" | "owner";
 
 export interface FiltersProps {
   readonly values: FilterValues;
@@ -52,9 +55,13 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
     return () => clearTimeout(timer);
   }, [typed]);
 
-  const set =
-    (name: keyof FilterValues) => (event: { readonly currentTarget: { value: string } }) =>
-      setTyped({ ...typed, [name]: event.currentTarget.value });
+  const type = (name: TextFilter) => (event: { readonly currentTarget: { value: string } }) =>
+    setTyped({ ...typed, [name]: event.currentTarget.value });
+  const choose = (change: Partial<FilterValues>) => {
+    const next = { ...typed, ...change };
+    setTyped(next);
+    onChange(next);
+  };
   const flags = settings.map(({ flag }) => flag).filter((flag) => flag !== "name");
   return (
     <search class="filters">
@@ -64,12 +71,15 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
           type="search"
           placeholder="such as first, or sl=none steps=3"
           value={typed.text}
-          onInput={set("text")}
+          onInput={type("text")}
         />
       </label>
       <label class="filter">
         <span>State</span>
-        <select value={typed.state} onChange={set("state")}>
+        <select
+          value={typed.state}
+          onChange={({ currentTarget }) => choose({ state: currentTarget.value })}
+        >
           {STATES.map(([value, label]) => (
             <option key={value} value={value}>
               {label}
@@ -79,19 +89,22 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
       </label>
       <label class="filter">
         <span>Data set</span>
-        <input type="text" placeholder="any" value={typed.dataset} onInput={set("dataset")} />
+        <input type="text" placeholder="any" value={typed.dataset} onInput={type("dataset")} />
       </label>
       <label class="filter">
         <span>Model</span>
-        <input type="text" placeholder="any" value={typed.model} onInput={set("model")} />
+        <input type="text" placeholder="any" value={typed.model} onInput={type("model")} />
       </label>
       <label class="filter">
         <span>Owner</span>
-        <input type="text" placeholder="any" value={typed.owner} onInput={set("owner")} />
+        <input type="text" placeholder="any" value={typed.owner} onInput={type("owner")} />
       </label>
       <label class="filter">
         <span>Group by</span>
-        <select value={typed.groupBy} onChange={set("groupBy")}>
+        <select
+          value={typed.groupBy}
+          onChange={({ currentTarget }) => choose({ groupBy: currentTarget.value })}
+        >
           <option value="">Nothing</option>
           <option value="sweep">Sweep</option>
           {flags.map((flag) => (
@@ -109,8 +122,7 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
             const flag = currentTarget.value;
             const { columns } = typed;
             const isShown = columns.includes(flag);
-            setTyped({
-              ...typed,
+            choose({
               columns: isShown ? columns.filter((each) => each !== flag) : [...columns, flag],
             });
             currentTarget.value = "";

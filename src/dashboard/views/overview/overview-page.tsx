@@ -22,7 +22,8 @@ import { NowStrip } from "./now-strip.js";
 const NO_SETTINGS: readonly SettingView[] = [];
 const NEWEST_FIRST: Sorting = { column: "created", isDescending: true };
 /** More rows than a screen shows are made on demand: the browser lays each of them out. */
-const ROWS_AT_FIRST = 100;
+const ROWS_AT_FIRST = 50;
+const MORE_ROWS = 200;
 
 /** All experiments: what runs, how well, and what each came to. */
 export function OverviewPage() {
@@ -90,7 +91,7 @@ export function OverviewPage() {
           list={list}
           numRows={rows.length}
           numShown={groups ? rows.length : Math.min(numRows, rows.length)}
-          onShowMore={() => setNumRows(numRows + 4 * ROWS_AT_FIRST)}
+          onShowMore={() => setNumRows(numRows + MORE_ROWS)}
         />
       </div>
       {chosen.size === 0 ? null : (

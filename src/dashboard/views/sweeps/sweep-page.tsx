@@ -1,14 +1,13 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso";
 import { type ExperimentView, experimentView, isLive } from "../../model/experiment-view.js";
-import { formatPercent } from "../../model/format.js";
-import { type Axis, axesOf, type MatrixCell, matrixOf } from "../../model/sweep-matrix.js";
+import { axesOf } from "../../model/sweep-matrix.js";
 import { countsText, sweepView } from "../../model/sweep-view.js";
-import { Empty, Problem } from "../../parts/notice.js";
+import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
-import { StateBadge } from "../../parts/state-badge.js";
 import { usePageTitle } from "../../parts/title.js";
 import { getSettings, getSweep, listExperiments } from "../../server/api.js";
+import { Matrix } from "./matrix.js";
 
 const PAGE_SIZE = 1000;
 /** A sweep has at most ten thousand. */
@@ -78,134 +77,4 @@ async function experimentsOf(sweepId: string, signal: AbortSignal): Promise<Expe
     if (pageToken === "") break;
   }
   return views;
-}
-
-interface MatrixProps {
-  readonly views: readonly ExperimentView[];
-  readonly axes: readonly Axis[];
-}
-
-function Matrix({ views, axes }: MatrixProps) {
-  const [rowFlag, setRowFlag] = useState("");
-  const [columnFlag, setColumnFlag] = useState("");
-  const row = axes.find(({ setting }) => setting.flag === rowFlag) ?? axes[0];
-  const column =
-    axes.find((axis) => axis.setting.flag === columnFlag && axis !== row) ??
-    axes.find((axis) => axis !== row);
-  const matrix = useMemo(() => row && matrixOf(views, row, column), [views, row, column]);
-  if (row === undefined || matrix === undefined) {
-    return <Empty>The experiments of this sweep do not differ in any setting.</Empty>;
-  }
-  return (
-    <>
-      <div class="filters">
-        <AxisChoice label="Rows" axes={axes} chosen={row} onChoose={setRowFlag} />
-        {column === undefined ? null : (
-          <AxisChoice
-            label="Columns"
-            axes={axes.filter((axis) => axis !== row)}
-            chosen={column}
-            onChoose={setColumnFlag}
-          />
-        )}
-      </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
-      <section class="scroll" tabIndex={0} aria-label="Accuracy by setting">
-        <table class="matrix">
-          <caption>
-            Mean test accuracy in %. The stronger the colour, the higher
-            {matrix.range === undefined
-              ? ""
-              : `: ${formatPercent(matrix.range[0])} to ${formatPercent(matrix.range[1])}`}
-            .
-          </caption>
-          <thead>
-            <tr>
-              <td class="corner">
-                {row.setting.flag}
-                {column === undefined ? "" : ` \\ ${column.setting.flag}`}
-              </td>
-              {matrix.columns.map((value) => (
-                <th key={value} scope="col">
-                  {value}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {matrix.rows.map((value, at) => (
-              <tr key={value}>
-                <th scope="row">{value}</th>
-                {(matrix.cells[at] ?? []).map((cell, place) => (
-                  <Cell key={matrix.columns[place]} cell={cell} range={matrix.range} />
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
-    </>
-  );
-}
-
-interface CellProps {
-  readonly cell: MatrixCell;
-  readonly range: readonly [number, number] | undefined;
-}
-
-function Cell({ cell: { views, accuracy }, range }: CellProps) {
-  const [first] = views;
-  if (first === undefined) return <td class="heat heat-empty">–</td>;
-  const share = shareOf(accuracy, range);
-  const address =
-    views.length === 1
-      ? `/experiments/${first.id}`
-      : `/compare?${views.map(({ id }) => `id=${encodeURIComponent(id)}`).join("&")}`;
-  return (
-    <td
-      class={share > 0.55 ? "heat heat-strong" : "heat"}
-      style={{ "--share": `${Math.round(share * 100)}%` }}
-    >
-      <a href={address}>
-        {accuracy === undefined ? <StateBadge state={first.state} /> : formatPercent(accuracy)}
-        <span class="cell-note">
-          {views.length > 1 ? `mean of ${views.length}` : spreadText(first)}
-        </span>
-      </a>
-    </td>
-  );
-}
-
-function spreadText({ accuracy }: ExperimentView): string {
-  const std = accuracy?.std;
-  return std === undefined || std === null ? "" : `± ${formatPercent(std)}`;
-}
-
-function shareOf(accuracy: number | undefined, range: readonly [number, number] | undefined) {
-  if (accuracy === undefined || range === undefined) return 0;
-  const [least, greatest] = range;
-  return greatest === least ? 0.5 : (accuracy - least) / (greatest - least);
-}
-
-interface AxisChoiceProps {
-  readonly label: string;
-  readonly axes: readonly Axis[];
-  readonly chosen: Axis;
-  readonly onChoose: (flag: string) => void;
-}
-
-function AxisChoice({ label, axes, chosen, onChoose }: AxisChoiceProps) {
-  return (
-    <label class="filter">
-      <span>{label}</span>
-      <select
-        value={chosen.setting.flag}
-        onChange={({ currentTarget }) => onChoose(currentTarget.value)}
-      >
-        {axes.map(({ setting }) => (
-          <option key={setting.flag}>{setting.flag}</option>
-        ))}
-      </select>
-    </label>
-  );
 }
