@@ -24,14 +24,14 @@ const QUEUE_LENGTHS = [100, 10_000];
 const MIB = 1024 * 1024;
 
 const SIZES = {
-  quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 200 },
+  quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 50 },
   full: {
     points: 10_000_000,
     tasks: 10_000,
     delays: 3_000,
     calls: 2_000,
     watchS: 60,
-    outerSteps: 3_000,
+    outerSteps: 500,
   },
 };
 

@@ -1,6 +1,6 @@
 import { parseExperimentArguments } from "../../../src/cli/experiment-arguments.js";
 import type { Event } from "../../../src/generated/stillhouse/v1/experiment.js";
-import { PYTHON, tinyDataAndModel, tinyFlags } from "../../fixtures/tiny.js";
+import { PYTHON, tinyDataAndModel } from "../../fixtures/tiny.js";
 import { MeasuredPlane } from "./measured-plane.js";
 
 export interface CpuShare {
@@ -9,12 +9,12 @@ export interface CpuShare {
   readonly trainingSeconds: number;
 }
 
-/** Distils with a real worker process and a tiny model, so with more messages a second than usual. */
+/** Distils with a real worker process, the model of the preset `cpu` and a small data set. */
 export async function measureCpuShare(outerSteps: number): Promise<CpuShare> {
   const plane = await MeasuredPlane.start({ python: PYTHON, numWorkers: 1 });
   try {
-    const { spec } = await plane.client.resolve(tinyDraft(outerSteps));
-    if (!spec) throw new Error("the draft of the tiny experiment was not resolved");
+    const { spec } = await plane.client.resolve(smallDraft(outerSteps));
+    if (!spec) throw new Error("the draft was not resolved");
     const { id } = await plane.client.create(spec, "");
     let begin: { timeMs: number; cpuS: number } | undefined;
     for await (const event of plane.client.watch(id, 0n)) {
@@ -23,7 +23,7 @@ export async function measureCpuShare(outerSteps: number): Promise<CpuShare> {
       }
       if (isTaskEnd(event)) break;
     }
-    if (!begin) throw new Error("the tiny experiment ended before it distilled");
+    if (!begin) throw new Error("the experiment ended before it distilled");
     const seconds = (performance.now() - begin.timeMs) / 1000;
     const cpuS = (await plane.usage()).cpuS - begin.cpuS;
     return { share: cpuS / seconds, trainingSeconds: seconds };
@@ -32,11 +32,14 @@ export async function measureCpuShare(outerSteps: number): Promise<CpuShare> {
   }
 }
 
-function tinyDraft(outerSteps: number) {
-  const flags = [...tinyFlags(tinyDataAndModel()), "--outer-steps", String(outerSteps)];
+function smallDraft(outerSteps: number) {
+  const { dataDir } = tinyDataAndModel();
+  const data = ["--dataset", "colours", "--data-dir", dataDir, "--preset", "cpu"];
+  const size = ["--outer-steps", String(outerSteps), "--validations", "1", "--inits", "1"];
+  const flags = [...data, ...size, "--baselines", "none", "--device", "cpu"];
   const surroundings = { userFolder: process.cwd(), dataDir: undefined, columns: 80 };
   const request = parseExperimentArguments(flags, surroundings);
-  if (request.kind !== "new") throw new Error("the flags of the tiny experiment ask for none");
+  if (request.kind !== "new") throw new Error("the flags of the experiment ask for none");
   return request.draft;
 }
 

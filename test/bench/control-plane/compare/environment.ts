@@ -8,13 +8,13 @@ import { PYTHON } from "../../../fixtures/tiny.js";
 
 const run = promisify(execFile);
 const PACKAGES = ["mlflow==3.17.2", "ray[default]==2.60.0"];
-const INSTALL_LIMIT_MS = 600_000;
+const INSTALL_LIMIT_MS = 1_800_000;
 
 /**
  * Python of an environment with the programs that are compared, made on first use in the cache
  * folder of the user.
  *
- * @throws the last line of pip where it cannot be made
+ * @throws what pip says where it cannot be made
  */
 export async function comparedPrograms(say: (text: string) => void): Promise<string> {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
@@ -29,10 +29,12 @@ export async function comparedPrograms(say: (text: string) => void): Promise<str
   const limit = { timeout: INSTALL_LIMIT_MS, maxBuffer: 64 * 1024 * 1024 };
   try {
     await run(PYTHON, ["-m", "venv", folder], limit);
-    await run(python, ["-m", "pip", "install", "--quiet", ...PACKAGES], limit);
+    await run(python, ["-m", "pip", "install", "--quiet", "--no-compile", ...PACKAGES], limit);
   } catch (error) {
-    const { stderr = "", message } = error as Error & { stderr?: string };
-    throw new Error(stderr.trim().split("\n").at(-1) || message);
+    const { stderr = "", message, killed } = error as Error & { stderr?: string; killed?: boolean };
+    if (killed) throw new Error(`pip took more than ${INSTALL_LIMIT_MS / 1000} s`);
+    const reason = stderr.split("\n").find((line) => line.startsWith("ERROR"));
+    throw new Error(reason ?? message);
   }
   writeFileSync(isWhole, "");
   return python;

@@ -25,30 +25,37 @@ def post(connection: http.client.HTTPConnection, path: str, body: object) -> dic
     return json.loads(answer or b"{}")
 
 
-def log(ends: float, counts: list[int], index: int) -> None:
-    """Log batches until the time is over."""
+def batch_from(first: int) -> list[dict]:
+    """The metrics of one call."""
+    now = int(time.time() * 1000)
+    return [
+        {"key": NAMES[n % 4], "value": 1 / (n + 1), "timestamp": now, "step": n // 4}
+        for n in range(first, first + BATCH)
+    ]
+
+
+def log(index: int) -> None:
+    """Log a batch to warm up, wait for the others, and log batches until the time is over."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
     run = post(connection, "runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
-    first = 0
+    post(connection, "runs/log-batch", {"run_id": run, "metrics": batch_from(0)})
+    ready.wait()
+    ends = time.monotonic() + SECONDS
     while time.monotonic() < ends:
-        now = int(time.time() * 1000)
-        metrics = [
-            {"key": NAMES[n % 4], "value": 1 / (n + 1), "timestamp": now, "step": n // 4}
-            for n in range(first, first + BATCH)
-        ]
-        post(connection, "runs/log-batch", {"run_id": run, "metrics": metrics})
-        first += BATCH
-        counts[index] = first
+        first = counts[index] + BATCH
+        post(connection, "runs/log-batch", {"run_id": run, "metrics": batch_from(first)})
+        counts[index] += BATCH
 
 
 counts = [0] * NUM_CLIENTS
-started = time.monotonic()
+ready = threading.Barrier(NUM_CLIENTS + 1)
 threads = [
-    threading.Thread(target=log, args=(started + SECONDS, counts, index), daemon=True)
-    for index in range(NUM_CLIENTS)
+    threading.Thread(target=log, args=(index,), daemon=True) for index in range(NUM_CLIENTS)
 ]
 for thread in threads:
     thread.start()
+ready.wait()
+started = time.monotonic()
 for thread in threads:
     thread.join()
 print(sum(counts) / (time.monotonic() - started))
