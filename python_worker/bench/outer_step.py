@@ -26,16 +26,15 @@ from stillhouse_worker.datasets import (
 )
 from stillhouse_worker.distillation.inner import InnerLoss
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
+from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.learners import (
     draw_head,
-    first_order_attention,
-    forward,
     learner_params,
     load_encoder,
 )
-from stillhouse_worker.learners.encoder import Encoder, Params
-from stillhouse_worker.learners.precision import Precision, autocast
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.precision import Precision
 from stillhouse_worker.model_catalog import locate_model
 from stillhouse_worker.seeding import generator
 
@@ -88,23 +87,18 @@ class Bench:
             ids, types, mask = (F.pad(tensor, (0, missing)) for tensor in (ids, types, mask))
         entry = self.encoder.embed(ids, types)
         sizes = self.encoder.config
-        attention = first_order_attention(entry.device)
-
-        def outer_loss(theta: Params) -> Tensor:
-            with autocast(entry.device, way.outer):
-                logits = forward(sizes, theta, entry, mask, attention=attention).logits
-            return F.cross_entropy(logits.float(), labels)
-
+        parts = 1 if way.method == "unrolled" else num_parts(entry.device)
+        losses = outer_losses(sizes, entry, mask, labels, way.outer, parts)
         theta = learner_params(self.encoder, self.head)
         problem = MetaProblem(
             lambda phi: materialise(self.synthetic, phi),
             InnerLoss(sizes, 1.0, "keys", way.inner),
-            outer_loss,
+            losses,
         )
         grads = METHODS[way.method](problem, self.phi, theta).grads
         if way.has_logging_pass:
             with torch.no_grad():
-                outer_loss(theta)
+                problem.outer_loss(theta)
         return grads
 
 

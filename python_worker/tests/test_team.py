@@ -31,7 +31,8 @@ def test_two_processes_distil_what_one_does(settings, tmp_path, reporter, outer)
     losses = [value for name, _, value in reporter.metrics if name == "outer_loss"]
     reporter.metrics.clear()
     both = distill(chosen._replace(num_devices=2), reporter, _folder(tmp_path / "both"))
-    assert [v for name, _, v in reporter.metrics if name == "outer_loss"] == pytest.approx(losses)
+    shared = [value for name, _, value in reporter.metrics if name == "outer_loss"]
+    assert shared == pytest.approx(losses, rel=1e-5)  # other sums, in fp32
     expected, data = load_artifact(alone.folder).data, load_artifact(both.folder).data
     for name, tensor in zip(data._fields, data, strict=True):
         torch.testing.assert_close(tensor, getattr(expected, name), rtol=1e-4, atol=1e-5)

@@ -5,7 +5,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
-import { defaultLambda, defaultMetaGradient, type KnownPreset, presetSpec } from "./presets.js";
+import { defaultLambda, type KnownPreset, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
@@ -41,7 +41,6 @@ export function resolveSpec(
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);
   fillInLambda(spec, draft);
-  fillInMetaGradient(spec, draft);
   spec.robustness = draft.robustness;
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
@@ -98,12 +97,6 @@ function fillInLambda(spec: ExperimentSpec, draft: ExperimentSpec): void {
   if (draft.distilled?.attentionLambda !== undefined) return;
   const lambda = defaultLambda(spec.distilled?.attentionReduction);
   writeField(spec, "distilled.attention_lambda", lambda);
-}
-
-function fillInMetaGradient(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  if (draft.outer?.metaGradient) return;
-  const method = defaultMetaGradient(spec.outer, spec.inner?.steps ?? 1);
-  writeField(spec, "outer.meta_gradient", method);
 }
 
 /** `--precision fp32` alone means fp32 everywhere. */

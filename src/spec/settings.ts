@@ -160,7 +160,6 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       { unrolled: "unrolled", stepwise: "stepwise", blockwise: "blockwise" },
       [
         "Algorithm of the meta-gradient: unrolled, stepwise or blockwise; one gradient, other costs",
-        "(default: stepwise for one inner step, else blockwise)",
       ],
     ),
     toggle("compile", "outer.compile", "Compile the blocks: slow to start; for blockwise alone"),
@@ -171,7 +170,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "MiB on the host of a GPU for such copies; what does not fit either is computed again",
     ]),
     number("activation-memory", "outer.activation_mib", COUNT_OR_NONE, [
-      "MiB for what blockwise keeps of an inner step's blocks; others are run again",
+      "MiB for what blockwise keeps of the last inner steps; the others are run again",
     ]),
     number("validations", "outer.validations", COUNT_OR_NONE, [
       "How many times the validation accuracy is measured on the way",

@@ -158,14 +158,6 @@ describe("outer steps", () => {
 });
 
 describe("values that depend on others", () => {
-  it("takes the meta-gradient that is the fastest for the inner steps, unless one is named", () => {
-    const method = (given: Given) => resolved(given).spec.outer?.metaGradient;
-    assert.equal(method({}), "stepwise");
-    assert.equal(method({ "inner.steps": 3 }), "blockwise");
-    assert.equal(method({ "outer.compile": true }), "blockwise");
-    assert.equal(method({ "inner.steps": 3, "outer.meta_gradient": "unrolled" }), "unrolled");
-  });
-
   it("λ defaults to 1 with the sum over keys, else to 100", () => {
     const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
     const elementwise = AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE;

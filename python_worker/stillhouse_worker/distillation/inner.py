@@ -67,9 +67,10 @@ class InnerLoss:
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:
     """theta - lr * grads, as new tensors; differentiable in all three."""
-    rate = torch.as_tensor(lr)
+    first = next(iter(theta.values()))
+    rate = torch.as_tensor(lr, dtype=first.dtype, device=first.device)
     return {
-        name: torch.addcmul(p, g, rate.to(p), value=-1)  # one pass over the memory
+        name: torch.addcmul(p, g, rate, value=-1)  # one pass over the memory
         for (name, p), g in zip(theta.items(), grads, strict=True)
     }
 

@@ -1,5 +1,7 @@
 """The outer loop: distilled data follows the meta-gradient by Adam."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -7,12 +9,13 @@ from torch import Tensor
 
 from ..datasets import Batch, TokenSplit, collate, epoch_batches
 from ..errors import StillhouseError
-from ..learners import Encoder, HeadInit, draw_head, first_order_attention, forward, learner_params
+from ..learners import Encoder, HeadInit, draw_head, learner_params
 from ..learners.encoder import Params
-from ..learners.precision import Precision, autocast
+from ..learners.precision import Precision
 from ..seeding import generator
 from .inner import InnerLoss
 from .meta_gradient import METHODS, MetaGradient, MetaProblem
+from .outer_loss import num_parts, outer_losses
 from .synthetic import Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
@@ -168,19 +171,18 @@ class OuterLoop:
         """The meta-gradient for one head; ``entry`` are the batch's embedded texts."""
         config = self.config
         head = head_of_step(config, self.encoder, self.synthetic.num_classes, self.step, init)
-        attention = first_order_attention(self.device)
-
-        def outer_loss(theta: Params) -> Tensor:
-            with autocast(self.device, config.precision):
-                logits = forward(
-                    self.encoder.config, theta, entry, batch.mask, attention=attention
-                ).logits
-            return torch.nn.functional.cross_entropy(logits.float(), batch.labels)
-
+        losses = outer_losses(
+            self.encoder.config,
+            entry,
+            batch.mask,
+            batch.labels,
+            config.precision,
+            num_parts(self.device),
+        )
         problem = MetaProblem(
             lambda phi: materialise(self.synthetic, phi),
             self.inner_loss,
-            lambda theta: self.scaler.scale(outer_loss(theta)),
+            [functools.partial(self._scaled, loss) for loss in losses],
             config.accumulate_loss,
             config.trajectory_bytes,
             0 if self.device.type == "cpu" else config.host_bytes,
@@ -190,6 +192,9 @@ class OuterLoop:
         )
         result = METHODS[config.method](problem, self.phi, learner_params(self.encoder, head))
         return result._replace(outer_loss=result.outer_loss / self.scaler.get_scale())
+
+    def _scaled(self, loss: Callable[[Params], Tensor], theta: Params) -> Tensor:
+        return self.scaler.scale(loss(theta))
 
     def _update(self) -> tuple[float, bool]:
         config = self.config

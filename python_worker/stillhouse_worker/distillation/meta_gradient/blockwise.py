@@ -1,8 +1,9 @@
 """Forward mode over reverse mode, block by block, with no graph at all.
 
-A step is swept twice. Forward: every block is run with its tangents along v. Backward: the
-cotangents come back through the blocks with theirs, which are the products. What a block's way back
-needs is kept as far as memory allows; of the others only what enters them, and they are run again.
+An inner step runs the blocks forward and back by hand. The values of the last steps stay where
+there is memory for them; those of the others are computed again when the walk back reaches them.
+Along v, every block is then taken forward and back once more, by its tangents alone; what comes
+back are the products.
 """
 
 import functools
@@ -15,10 +16,19 @@ from torch.utils._pytree import tree_leaves
 
 from ...learners.encoder import Params
 from ...learners.learner import block_params
-from ..inner import inner_gradient
+from ..inner import sgd
 from ..synthetic import DistilledData, Phi
-from .dual_block import Block, Parameters, Pushed, Saved, pull, push
-from .duals import Dual, Parameter
+from .block import (
+    Backward,
+    Block,
+    Cotangents,
+    Forward,
+    Trace,
+    kept_numel,
+    run_backward,
+    run_forward,
+)
+from .block_tangents import Parameter, Parameters, Pushed, Tangents, pull, push
 from .interface import MetaGradient, MetaProblem
 from .walk import Products, Wanted, walk
 
@@ -27,127 +37,223 @@ jvp = cast(Callable[..., tuple[Any, Any]], torch.func.jvp)
 vjp = cast(Callable[..., tuple[Any, Callable[..., Any]]], torch.func.vjp)
 
 
-class _Step(NamedTuple):
-    problem: MetaProblem
-    inputs: DistilledData
-    theta: Params
+def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
+    """Products by the tangents of each block; see `walk` and `MetaProblem`."""
+    return walk(problem, phi, theta, _Step, _num_kept)
 
-    def gradient(self) -> tuple[Tensor, list[Tensor]]:
-        return inner_gradient(self.problem.inner_loss, self.inputs, self.theta)
 
+def _num_kept(problem: MetaProblem, data: DistilledData, theta: Params) -> int:
+    """How many steps may keep the values of all their blocks."""
+    numel = _Step(problem, data, theta).kept_numel()
+    return problem.activation_bytes // (numel * data.x.element_size())
+
+
+class _HeadProducts(NamedTuple):
+    """What the head contributes.
+
+    Attributes:
+        tangent: M x rows x E, of the gradient in what the last block passes on.
+        labels: tangent of the gradient in the labels.
+        rise: tangent of the cross-entropy.
+    """
+
+    tangent: Tensor
+    labels: Tensor
+    rise: Tensor
+
+
+class _Step:
+    """The inner loss at one theta."""
+
+    def __init__(self, problem: MetaProblem, inputs: DistilledData, theta: Params) -> None:
+        self._problem, self._inputs, self._theta = problem, inputs, theta
+        self._data = inputs.map(Tensor.detach)
+        self._num_blocks = problem.inner_loss.config.num_layers
+        self._functions = _block_functions(problem.compiled)
+        # Of every block where `train` was to keep them, else empty.
+        self._forwards: list[Forward] = []
+        self._cotangents: list[Cotangents] = []
+
+    @torch.no_grad()
+    def train(self, lr: float, keep: bool) -> tuple[Tensor, Params]:
+        """See `InnerStep`; of what is kept `products` computes nothing again."""
+        hidden, forwards = self._data.x, []
+        for index in range(self._num_blocks):
+            forwards.append(self._forward(index, hidden))
+            hidden = forwards[-1].passed
+        shares = [each.divergence for each in forwards if each.divergence is not None]
+        cotangent: Tensor | None
+        loss, gradients, cotangent = self._head(hidden)
+        trained = sgd(_head_of(self._theta), gradients.values(), lr)
+        kept = list(forwards) if keep else []
+        for index in reversed(range(self._num_blocks)):
+            back = self._backward(index, forwards.pop().trace, cotangent, -lr)
+            trained |= {f"blocks.{index}.{name}": p for name, p in back.trained.items()}
+            cotangent = back.entered
+            if keep:
+                self._cotangents.insert(0, back.cotangents)
+        self._forwards = kept
+        return torch.stack([loss, *shares]).sum(), {name: trained[name] for name in self._theta}
+
+    @torch.no_grad()
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
-        data = self.inputs.map(Tensor.detach)
-        with torch.no_grad():
-            sweep = _Sweep(self.problem, data, self.theta, dict(zip(self.theta, v, strict=True)))
-            parts, slope = sweep.run(-lr if wanted.next_v else None)
-        learned = [part is not None and part.requires_grad for part in self.inputs[:3]]
-        return Products(
-            [
-                p
-                for p, is_learned in zip(parts, learned, strict=True)
-                if is_learned and p is not None
-            ],
-            slope if wanted.slope else None,
+        """See `InnerStep`."""
+        direction = dict(zip(self._theta, v, strict=True))
+        distance = -lr if wanted.next_v else None
+        hidden, tangent = self._data.x, None
+        entries: list[tuple[Tensor, Tensor | None]] = []
+        alive: dict[int, tuple[Trace, Tangents]] = {}
+        targets = []
+        for index in range(self._num_blocks):
+            entries.append((hidden, tangent))
+            forward, pushed = self._both_forward(index, hidden, tangent, direction)
+            hidden, tangent = forward.passed, pushed.passed
+            if pushed.target is not None:
+                targets.append(torch.unflatten(pushed.target, 0, (len(hidden), -1)))
+            run = (forward.trace, pushed.tangents)
+            if self._forwards or index >= self._num_blocks - self._num_alive(run):
+                alive[index] = run
+            del forward, pushed, run
+        cotangent = None if self._cotangents else self._head(hidden)[2]
+        tangent, labels, slope = self._head_products(hidden, tangent, direction, distance)
+        for index in reversed(range(self._num_blocks)):
+            if index not in alive:
+                forward, pushed = self._both_forward(index, *entries[index], direction)
+                alive[index] = (forward.trace, pushed.tangents)
+                del forward, pushed
+            trace, tangents = alive.pop(index)
+            if self._cotangents:
+                cotangents = self._cotangents.pop()
+            else:
+                back = self._backward(index, trace, cotangent, None)
+                cotangents, cotangent = back.cotangents, back.entered
+            tangent = self._functions.pull(
+                self._block(index),
+                self._parameters(index, direction),
+                trace,
+                cotangents,
+                tangents,
+                tangent,
+                distance,
+            )
+        attention = None
+        if self._data.attention is not None:
+            attention = torch.stack(targets, 1).view_as(self._data.attention)
+            slope = slope + attention.sum()
+        parts = zip(self._inputs[:3], (tangent, labels, attention), strict=True)
+        data = [p for part, p in parts if part is not None and part.requires_grad]
+        return Products(cast(list[Tensor], data), slope if wanted.slope else None)
+
+    def kept_numel(self) -> int:
+        """Elements of what `train` may keep."""
+        return sum(
+            kept_numel(
+                self._block(index),
+                block_params(self._theta, index),
+                self._data.x,
+                self._target(index),
+            )
+            for index in range(self._num_blocks)
         )
 
+    def _forward(self, index: int, hidden: Tensor) -> Forward:
+        if self._forwards:
+            return self._forwards[index]
+        return self._functions.run_forward(
+            self._block(index), block_params(self._theta, index), hidden, self._target(index)
+        )
 
-def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
-    """Products by `push` and `pull` of each block; see `walk` and `MetaProblem`."""
-    return walk(problem, phi, theta, _Step)
+    def _both_forward(
+        self, index: int, hidden: Tensor, tangent: Tensor | None, direction: Params
+    ) -> tuple[Forward, Pushed]:
+        forward = self._forward(index, hidden)
+        parameters = self._parameters(index, direction)
+        return forward, self._functions.push(
+            self._block(index), parameters, forward.trace, tangent, len(hidden)
+        )
 
-
-class _Sweep:
-    """Through the blocks and back, at one theta along one v."""
-
-    def __init__(self, problem: MetaProblem, data: DistilledData, theta: Params, v: Params) -> None:
-        self._problem, self._data, self._theta, self._v = problem, data, theta, v
-        self._push, self._pull = _block_functions(problem.compiled)
-        self._entries: list[Dual] = []
-        self._saved: dict[int, Saved] = {}
-
-    def run(self, distance: float | None) -> tuple[tuple[Tensor, Tensor, Tensor | None], Tensor]:
-        """Tangents of the gradients in x, labels and attention labels; of the loss. Moves v."""
-        num_blocks = self._problem.inner_loss.config.num_layers
-        hidden = self._data.x[None]  # it does not depend on theta
-        targets: list[Tensor] = []
-        for index in range(num_blocks):
-            self._entries.append(hidden)
-            pushed = self._run(index)
-            hidden = pushed.hidden
-            if pushed.target is not None:
-                targets.append(pushed.target)
-            if index >= num_blocks - self._num_kept(pushed.saved):
-                self._saved[index] = pushed.saved
-            del pushed
-        cotangent, labels, slope = self._head(hidden, distance)
-        for index in reversed(range(num_blocks)):
-            saved = self._saved.pop(index, None) or self._run(index).saved
-            params = self._params(index)
-            cotangent = self._pull(self._block(index), params, saved, cotangent, distance)
-        if not targets:
-            return (cotangent[1], labels, None), slope
-        attention = torch.stack(targets, 1)
-        return (cotangent[1], labels, attention), slope + attention.sum()
-
-    def _run(self, index: int) -> Pushed:
-        params, target = self._params(index), self._target(index)
-        return self._push(self._block(index), params, self._entries[index], target)
+    def _backward(
+        self, index: int, trace: Trace, cotangent: Tensor | None, distance: float | None
+    ) -> Backward:
+        # What enters the first block is no one's output.
+        return self._functions.run_backward(
+            self._block(index),
+            block_params(self._theta, index),
+            trace,
+            cotangent,
+            distance,
+            index > 0,
+        )
 
     def _block(self, index: int) -> Block:
         loss, target = self._problem.inner_loss, self._target(index)
         weight = 0.0 if target is None else loss.attention_weight(target)
-        is_last = index == loss.config.num_layers - 1
-        return Block(loss.config, loss.precision, is_last, weight)
+        return Block(loss.config, loss.precision, index == self._num_blocks - 1, weight)
 
     def _target(self, index: int) -> Tensor | None:
         return None if self._data.attention is None else self._data.attention[:, index]
 
-    def _params(self, index: int) -> Parameters:
-        values, tangents = (block_params(part, index) for part in (self._theta, self._v))
+    def _parameters(self, index: int, direction: Params) -> Parameters:
+        values, tangents = (block_params(part, index) for part in (self._theta, direction))
         return {name: Parameter(values[name], tangents[name]) for name in values}
 
-    def _num_kept(self, saved: Saved) -> int:
-        """How many blocks like this one may keep what they saved: the last, first to be freed."""
-        tensors = [t for t in tree_leaves(saved) if t is not None]
+    def _num_alive(self, run: tuple[Trace, Tangents]) -> int:
+        """How many blocks like this one may stay until the way back: the last, freed first."""
+        tensors = [t for t in tree_leaves(run) if t is not None]
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return self._problem.activation_bytes // size
 
-    def _head(self, hidden: Dual, distance: float | None) -> tuple[Dual, Tensor, Tensor]:
-        """What the head contributes; it moves v as `pull` does.
-
-        Returns:
-            the cotangent of what the last block passes on; the tangent of the gradient in the
-            labels; that of the cross-entropy.
-        """
-        head = self._problem.inner_loss.head
-        theta, v = (
-            {name: tensor for name, tensor in part.items() if name.startswith("head.")}
-            for part in (self._theta, self._v)
+    def _head(self, hidden: Tensor) -> tuple[Tensor, Params, Tensor]:
+        """The cross-entropy, and its gradients in the head's parameters and in ``hidden``."""
+        loss, pull_back = vjp(
+            lambda own, hidden: self._problem.inner_loss.head(own, hidden, self._data.labels),
+            _head_of(self._theta),
+            hidden,
         )
+        return loss, *pull_back(torch.ones_like(loss))
 
-        def gradients(params: Params, hidden: Tensor) -> tuple[Tensor, tuple[object, ...]]:
+    def _head_products(
+        self, hidden: Tensor, tangent: Tensor | None, direction: Params, distance: float | None
+    ) -> _HeadProducts:
+        """See there; moves the head's part of the direction as `pull` does."""
+        loss_of = self._problem.inner_loss.head
+        theta, v = _head_of(self._theta), _head_of(direction)
+
+        def gradients(params: Params, hidden: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
             own, rest = ({}, params) if distance is None else (params, {})
             loss, pull_back = vjp(
-                lambda own, hidden, labels: head({**rest, **own}, hidden, labels),
+                lambda own, hidden, labels: loss_of({**rest, **own}, hidden, labels),
                 own,
                 hidden,
                 self._data.labels,
             )
             return loss, pull_back(torch.ones_like(loss))
 
-        (_, primal), (rise, tangent) = jvp(gradients, (theta, hidden[0]), (v, hidden[1]))
-        for name, moved in tangent[0].items():
-            v[name].add_(moved, alpha=distance)
-        return torch.stack([primal[1], tangent[1]]), tangent[2], rise
+        _, (rise, (moved, along, labels)) = jvp(gradients, (theta, hidden), (v, tangent))
+        for name, gradient in moved.items():
+            v[name].add_(gradient, alpha=distance)
+        return _HeadProducts(along, labels, rise)
+
+
+def _head_of(params: Params) -> Params:
+    return {name: tensor for name, tensor in params.items() if name.startswith("head.")}
+
+
+class _BlockFunctions(NamedTuple):
+    run_forward: Callable[..., Forward]
+    run_backward: Callable[..., Backward]
+    push: Callable[..., Pushed]
+    pull: Callable[..., Tensor]
 
 
 @functools.cache
-def _block_functions(compiled: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """`push` and `pull`, as they are or compiled, once for all blocks of a shape.
+def _block_functions(compiled: bool) -> _BlockFunctions:
+    """As they are or compiled, once for all blocks of a shape.
 
     A graph that breaks is an error: what is compiled in pieces may drop a tangent without a word.
     """
+    functions = (run_forward, run_backward, push, pull)
     if not compiled:
-        return push, pull
+        return _BlockFunctions(*functions)
     compile_ = functools.partial(torch.compile, fullgraph=True, dynamic=False)
-    return compile_(push), compile_(pull)
+    return _BlockFunctions(*(compile_(function) for function in functions))

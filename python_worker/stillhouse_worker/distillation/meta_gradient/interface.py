@@ -1,9 +1,10 @@
 """What every meta-gradient method takes and returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from ...learners.encoder import EncoderConfig, Params
@@ -45,27 +46,32 @@ class MetaProblem(NamedTuple):
     Attributes:
         materialise: phi -> distilled data, differentiable.
         inner_loss: l.
-        outer_loss: L(theta) -> scalar on the real batch; once differentiable is enough.
+        outer_losses: theta -> scalar, whose sum is L on the real batch; once differentiable is
+            enough. One at a time is computed, so that more of them need less memory.
         accumulate_loss: sum the outer loss over all inner steps.
         trajectory_bytes: memory for copies of theta, one an inner step; where they need more, some
             are computed again. All gradients stay the same.
         host_bytes: memory of the host for those copies that ``trajectory_bytes`` has no room for; 0
             where the host's memory is the device's.
-        activation_bytes: memory for what the products of a step keep of its blocks; those of the
-            blocks that need more are computed again. All gradients stay the same.
+        activation_bytes: memory for the values of blocks, of the last inner steps until the walk
+            back, and then within one step; others are computed again. All gradients stay the same.
         compiled: let `torch.compile` have the functions of a block, where the method has such.
         phase: context in which the work of a phase is done, for timing.
     """
 
     materialise: Callable[[Phi], DistilledData]
     inner_loss: StagedLoss
-    outer_loss: Callable[[Params], Tensor]
+    outer_losses: Sequence[Callable[[Params], Tensor]]
     accumulate_loss: bool = False
     trajectory_bytes: int = 2**40
     host_bytes: int = 0
     activation_bytes: int = 2**40
     compiled: bool = False
     phase: Callable[[Phase], AbstractContextManager[None]] = lambda name: nullcontext()
+
+    def outer_loss(self, theta: Params) -> Tensor:
+        """L(theta), with one graph for all its parts."""
+        return torch.stack([loss(theta) for loss in self.outer_losses]).sum()
 
 
 class MetaGradient(NamedTuple):

@@ -1,50 +1,59 @@
 """One step's graph at a time, differentiated as a whole: reverse mode over reverse mode."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from ...learners.encoder import Params
-from ..inner import leaves
+from ..inner import inner_gradient, leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
 from .walk import Products, Wanted, add, learned_parts, walk
 
 
-class _Step(NamedTuple):
-    """grad_theta l at one theta, differentiable in the distilled data and in theta."""
+def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
+    """Differentiate <v, grad_theta l> of each step; see `walk` and `MetaProblem`."""
+    return walk(problem, phi, theta, _Step, lambda problem, data, theta: 1)
 
-    inputs: DistilledData
-    theta: Params
-    loss: Tensor
-    grads: tuple[Tensor, ...]
 
-    def gradient(self) -> tuple[Tensor, list[Tensor]]:
-        return self.loss.detach(), [grad.detach() for grad in self.grads]
+class _Step:
+    """The inner loss at one theta, differentiable in the distilled data and in theta."""
+
+    def __init__(self, problem: MetaProblem, inputs: DistilledData, theta: Params) -> None:
+        self._problem, self._inputs, self._theta = problem, inputs, leaves(theta)
+        self._grads: tuple[Tensor, ...] = ()
+
+    def train(self, lr: float, keep: bool) -> tuple[Tensor, Params]:
+        """See `InnerStep`; what is kept is the graph of the gradient."""
+        if not keep:
+            loss, grads = inner_gradient(self._problem.inner_loss, self._inputs, self._theta)
+            return loss, _step(self._theta, grads, lr)
+        loss = self._make_graph()
+        return loss.detach(), _step(self._theta, [grad.detach() for grad in self._grads], lr)
 
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
-        learned = learned_parts(self.inputs)
-        theta = list(self.theta.values()) if wanted.next_v else []
-        slope = _dot(v, self.grads) if wanted.slope else None
+        """See `InnerStep`."""
+        if not self._grads:
+            self._make_graph()
+        learned = learned_parts(self._inputs)
+        theta = list(self._theta.values()) if wanted.next_v else []
+        slope = _dot(v, self._grads) if wanted.slope else None
         products = torch.autograd.grad(
-            self.grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
+            self._grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
         )
         if wanted.next_v:
             add(v, products[len(learned) :], -lr)
         return Products(list(products[: len(learned)]), slope)
 
+    def _make_graph(self) -> Tensor:
+        loss = self._problem.inner_loss(self._inputs, self._theta)
+        theta = list(self._theta.values())
+        self._grads = torch.autograd.grad(loss, theta, create_graph=True)
+        return loss
 
-def _make_step(problem: MetaProblem, inputs: DistilledData, theta: Params) -> _Step:
-    theta = leaves(theta)
-    loss = problem.inner_loss(inputs, theta)
-    grads = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
-    return _Step(inputs, theta, loss, grads)
 
-
-def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
-    """Differentiate <v, grad_theta l> of each step; see `walk` and `MetaProblem`."""
-    return walk(problem, phi, theta, _make_step)
+@torch.no_grad()
+def _step(theta: Params, grads: list[Tensor], lr: float) -> Params:
+    return sgd(theta, grads, lr)
 
 
 def _dot(left: list[Tensor], right: tuple[Tensor, ...]) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...learners.encoder import Params
-from ..inner import inner_gradient, leaves, sgd
+from ..inner import leaves
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
 from .trajectory import Trajectory
@@ -53,57 +53,64 @@ class Products(NamedTuple):
 class InnerStep(Protocol):
     """The inner loss at one theta."""
 
-    def gradient(self) -> tuple[Tensor, list[Tensor]]:
-        """l and grad_theta l, without a graph."""
+    def train(self, lr: float, keep: bool) -> tuple[Tensor, Params]:
+        """l, and theta - lr grad_theta l as new tensors, without a graph.
+
+        With ``keep``, what was computed may stay for `products`, which then follows.
+        """
 
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
         """See `Products`; where wanted, v becomes v - lr D_v grad_theta l, in place.
 
-        Called once at most; the step's graph may be gone afterwards.
+        Called once at most; what was kept may be gone afterwards.
         """
 
 
 # (problem, data cut from phi, theta) -> the inner loss there. A part of the data is learned when it
 # requires a gradient.
 MakeStep = Callable[[MetaProblem, DistilledData, Params], InnerStep]
+# (problem, data, theta) -> how many steps at a time may keep what they computed.
+NumKept = Callable[[MetaProblem, DistilledData, Params], int]
 
 
-def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> MetaGradient:
+def walk(
+    problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep, num_kept: NumKept
+) -> MetaGradient:
     """Train forward, keeping what the way back needs, and walk back; see the module."""
     data = problem.materialise(phi)
     inputs = data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
-    lrs = data.lrs.detach()
+    lrs = inputs.lrs.tolist()
     trajectory = Trajectory(len(lrs), problem.trajectory_bytes, problem.host_bytes)
+    first_kept = len(lrs) - num_kept(
+        problem, inputs, theta
+    )  # the way back begins with the last steps
+    kept: dict[int, InnerStep] = {}
     inner_losses = []
     with problem.phase("inner"):
         for index, lr in enumerate(lrs):
             trajectory.put(index, theta)
-            if index < len(lrs) - 1:
-                loss, grads = inner_gradient(problem.inner_loss, inputs, theta)
-            else:  # the way back begins with this step, so its graph may stay
-                step = make_step(problem, inputs, theta)
-                loss, grads = step.gradient()
+            step = make_step(problem, inputs, theta)
+            loss, theta = step.train(lr, keep=index >= first_kept)
             inner_losses.append(loss)
-            theta = sgd(theta, grads, lr)
-            del grads
+            if index >= first_kept:
+                kept[index] = step
+            del step
 
     def retrain(start: Params, index: int) -> Params:
-        return sgd(start, inner_gradient(problem.inner_loss, inputs, start)[1], lrs[index])
+        return make_step(problem, inputs, start).train(lrs[index], keep=False)[1]
 
     outer_loss, v = outer_gradient(problem, theta)
     del theta
     cotangents = [torch.zeros_like(part) for part in learned_parts(inputs)]
-    lr_cotangent = torch.zeros_like(lrs)
-    for index in reversed(range(len(lrs))):
+    lr_cotangent = torch.zeros_like(inputs.lrs)
+    for index, lr in reversed(list(enumerate(lrs))):
         with problem.phase("walk"):
             start = trajectory.take(index, retrain)
-            if index < len(lrs) - 1:
-                step = make_step(problem, inputs, start)
+            step = kept.pop(index) if index in kept else make_step(problem, inputs, start)
             wanted = Wanted(next_v=index > 0, slope=data.lrs.requires_grad)
-            products = step.products(v, lrs[index].item(), wanted)
+            products = step.products(v, lr, wanted)
             del step
-            for total, product in zip(cotangents, products.data, strict=True):
-                total.sub_(lrs[index] * product)
+            add(cotangents, products.data, -lr)
             if products.slope is not None:
                 lr_cotangent[index] = -products.slope
         if index > 0 and problem.accumulate_loss:
@@ -116,11 +123,16 @@ def walk(problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep) -> 
 
 
 def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Tensor]]:
-    """L and grad_theta L."""
+    """L and grad_theta L; one part's graph at a time."""
     theta = leaves(theta)
+    losses = []
     with problem.phase("outer"):
-        loss = problem.outer_loss(theta)
-        return loss.detach(), list(torch.autograd.grad(loss, list(theta.values())))
+        for part in problem.outer_losses:
+            loss = part(theta)
+            loss.backward(inputs=list(theta.values()))  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in theta.values()]
+    return torch.stack(losses).sum(), grads
 
 
 def add(totals: Sequence[Tensor], terms: Sequence[Tensor], factor: float) -> None:
