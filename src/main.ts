@@ -93,6 +93,7 @@ function run(
         runReproduce(argv, {
           ...surroundings,
           openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+          openIdleHome: () => openIdle(surroundings),
           reportsFolder: join(surroundings.home, "reports"),
           inspectArtifact: (path, top) => python.ask("artifact", { path, top }),
           codeVersion: () => codeVersion(join(PROJECT, "python_worker")),
@@ -103,6 +104,7 @@ function run(
         runSweep(argv, {
           ...surroundings,
           openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+          openIdleHome: () => openIdle(surroundings),
           suggestSettings: (request) => python.ask("suggest", request),
         }),
       );

@@ -8,7 +8,13 @@ import { EventPresenter } from "./event-presenter.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
 import { ExperimentOutput } from "./experiment-output.js";
 import { aborted, type Interruption } from "./interruption.js";
-import { type OpenHome, type OpenIdleHome, openConnection, openToLook } from "./open-connection.js";
+import {
+  type OpenHome,
+  type OpenIdleHome,
+  openConnection,
+  openToLook,
+  requireServer,
+} from "./open-connection.js";
 import type { Terminal } from "./terminal.js";
 import { watchExperiment } from "./watch-experiment.js";
 
@@ -242,13 +248,4 @@ class ExperimentRun {
     const server = this.#request.server === undefined ? "" : ` ${this.#request.server.flags}`;
     return `npm run experiment -- --resume ${id}${server}`;
   }
-}
-
-/** What is left behind must be left to somebody. */
-function requireServer(connection: Connection): void {
-  if (!connection.isOwn) return;
-  throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
-    "--detach needs a control plane that goes on by itself; start one with npm run serve, or name one with --server HOST:PORT",
-  );
 }

@@ -10,6 +10,7 @@ const SHARED: readonly Control[] = [
   ["--config <file>", "Read settings from a YAML or JSON file"],
   ["--dry-run", "List the experiments, and stop"],
   ["--fresh", "Compute everything anew, also what is there"],
+  ["--detach", "Return at once with the ids, and leave them to the server"],
   ...SERVER_FLAGS,
   ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
 ];
@@ -27,7 +28,12 @@ export function addGroupControls(command: Command, group: string, own: readonly 
 
 /** @throws StillhouseError INVALID for a mistake in them. */
 export function groupFlagsOf(options: Options, surroundings: ServerSurroundings): GroupFlags {
+  const isDetached = options.detach === true;
+  if (isDetached && options.maxParallel !== undefined) {
+    throw invalid("", "--detach leaves all at once to the server; leave out --max-parallel");
+  }
   return {
+    isDetached,
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     server: serverOf(options, surroundings),

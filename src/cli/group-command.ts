@@ -1,10 +1,16 @@
 import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../errors.js";
 import type { Connection } from "./connection.js";
 import { ExperimentOutput } from "./experiment-output.js";
-import { resolveGroup, runGroup } from "./group-run.js";
+import { resolveGroup, runGroup, storeGroup } from "./group-run.js";
 import type { Member, Outcome } from "./group-runner.js";
 import { aborted, type Interruption } from "./interruption.js";
-import { type OpenHome, openConnection } from "./open-connection.js";
+import {
+  type OpenHome,
+  type OpenIdleHome,
+  openConnection,
+  openToLook,
+  requireServer,
+} from "./open-connection.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import type { NamedServer } from "./server-flags.js";
 import type { Terminal } from "./terminal.js";
@@ -14,6 +20,7 @@ export interface GroupSurroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
   readonly openHome: OpenHome;
+  readonly openIdleHome: OpenIdleHome;
   /** Folder that relative paths of the arguments start from. */
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
@@ -28,6 +35,8 @@ export interface GroupSurroundings {
 export interface GroupFlags {
   readonly isDryRun: boolean;
   readonly isFresh: boolean;
+  /** Whether they are only stored, and left to the control plane. */
+  readonly isDetached: boolean;
   readonly server: NamedServer | undefined;
   readonly maxParallel?: number | undefined;
   /** A dry run lists the tasks of the one member instead of the members. */
@@ -72,12 +81,14 @@ export interface Session {
  * @throws StillhouseError CANCELLED when interrupted; what the work throws.
  */
 export async function withSession<T>(
-  { server }: Pick<GroupFlags, "server">,
-  { openHome, interruption }: GroupSurroundings,
+  { server, isDetached }: Pick<GroupFlags, "server" | "isDetached">,
+  { openHome, openIdleHome, interruption }: GroupSurroundings,
   { progress }: ExperimentOutput,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const connection = await openConnection(server, openHome, [], (text) => progress.note(text));
+  const connection = isDetached
+    ? await openToLook(server, openIdleHome)
+    : await openConnection(server, openHome, [], (text) => progress.note(text));
   const { stop, kill } = interruption;
   const killed = aborted(kill).then(() => {
     connection.kill();
@@ -111,9 +122,14 @@ export function runMembers<T>(
 ): Promise<T | undefined> {
   return withSession(flags, surroundings, output, async (session) => {
     const options = { ...session, ...flags };
+    if (flags.isDetached && !flags.isDryRun) requireServer(session.connection);
     const resolutions = await session.untilStopped(resolveGroup(members, options));
     const [first] = resolutions;
     if (first !== undefined && !output.isJson) output.subject(first);
+    if (flags.isDetached && !flags.isDryRun) {
+      leave(members, await storeGroup(resolutions, options), flags, surroundings, output);
+      return undefined;
+    }
     if (!flags.isDryRun) {
       return conclude(await runGroup(members, resolutions, options), session);
     }
@@ -126,6 +142,24 @@ export function runMembers<T>(
     else surroundings.terminal.stdout.write(`${labels.join("\n")}\n`);
     return undefined;
   });
+}
+
+/** They go on without this process; the same command without --detach shows what became of them. */
+function leave(
+  members: readonly Member[],
+  ids: readonly string[],
+  { server }: GroupFlags,
+  { terminal }: GroupSurroundings,
+  output: ExperimentOutput,
+): void {
+  const stored = ids.map((id, at) => ({ label: members[at]?.label ?? "", experiment_id: id }));
+  if (output.isJson) output.document({ experiments: stored });
+  else {
+    const lines = stored.map(({ label, experiment_id }) => `${experiment_id}  ${label}\n`);
+    terminal.stdout.write(lines.join(""));
+  }
+  const flags = server === undefined ? "" : ` ${server.flags}`;
+  output.progress.note(`See them: npm run stillhouse -- ls${flags}`);
 }
 
 function interrupted(): StillhouseError {

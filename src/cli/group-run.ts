@@ -46,6 +46,20 @@ export async function runGroup(
   return outcomes;
 }
 
+/** Stores experiments, or finds them stored, and leaves them to the control plane. */
+export async function storeGroup(
+  resolutions: readonly ResolveExperimentResponse[],
+  options: GroupOptions,
+): Promise<string[]> {
+  const runner = new GroupRunner(resolutions.length, options);
+  const ids: string[] = [];
+  for (const resolution of resolutions) {
+    runner.throwIfStopped();
+    ids.push(await runner.store(resolution));
+  }
+  return ids;
+}
+
 /** @throws StillhouseError the failure of the first that has failed. */
 export function requireSuccess(outcomes: readonly Outcome[]): void {
   for (const { experiment } of outcomes) {

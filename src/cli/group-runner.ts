@@ -68,7 +68,7 @@ export class GroupRunner {
    */
   async run(at: number, label: string, resolution: ResolveExperimentResponse): Promise<Outcome> {
     this.throwIfStopped();
-    const id = await this.#start(resolution);
+    const id = await this.store(resolution);
     this.#unfinished.add(id);
     const outcome = await this.#followed(id, () => this.#counter.set(at, "running"));
     this.#unfinished.delete(id);
@@ -98,7 +98,8 @@ export class GroupRunner {
     );
   }
 
-  async #start({ spec, tasks }: ResolveExperimentResponse): Promise<string> {
+  /** Stores one, or finds it stored by an earlier run, and sees that it goes on. @returns its id */
+  async store({ spec, tasks }: ResolveExperimentResponse): Promise<string> {
     if (spec === undefined) throw new Error("a resolution has a spec");
     const { connection, isFinal } = this.#options;
     const reuseAfter = this.#reuseAfter;

@@ -1,3 +1,4 @@
+import { invalid } from "../spec/invalid.js";
 import { Connection, type HomeControlPlane } from "./connection.js";
 import type { NamedServer } from "./server-flags.js";
 
@@ -49,4 +50,13 @@ export async function openToLook(
 ): Promise<Connection> {
   if (server !== undefined) return Connection.toServer(server.endpoint);
   return Connection.toControlPlane(await openIdleHome());
+}
+
+/** @throws StillhouseError INVALID where nobody would go on with what is left behind. */
+export function requireServer(connection: Connection): void {
+  if (!connection.isOwn) return;
+  throw invalid(
+    "",
+    "--detach needs a control plane that goes on by itself; start one with npm run serve, or name one with --server HOST:PORT",
+  );
 }

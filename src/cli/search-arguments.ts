@@ -50,6 +50,9 @@ export function searchRequest(options: Options, surroundings: ArgumentSurroundin
     const axis = typeof raw === "string" && !isText ? searchAxis(setting, raw) : undefined;
     return axis === undefined ? [] : [axis];
   });
+  if (options.detach === true) {
+    throw invalid("", "--search chooses by what has ended, so it cannot be left with --detach");
+  }
   if (axes.length === 0) {
     throw invalid(
       "",

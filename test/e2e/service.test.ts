@@ -87,6 +87,14 @@ async function detached(...flags: string[]): Promise<string> {
   return JSON.parse(stdout).experiment_id;
 }
 
+async function detachedSweep(...flags: string[]): Promise<string[]> {
+  const args = [...FLAGS, ...flags, "--server", address, "--detach", "--json"];
+  const { exitCode, stdout, stderr } = await runCommand(args, join(folder, "unused"), "sweep");
+  assert.equal(exitCode, 0, stderr);
+  const { experiments } = JSON.parse(stdout) as { experiments: { experiment_id: string }[] };
+  return experiments.map((stored) => stored.experiment_id);
+}
+
 /** Waits until the distillation has come so far. */
 async function reached(id: string, step: number): Promise<void> {
   for await (const { kind } of client.watch(id, 0n)) {
@@ -193,7 +201,7 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
   it("drains at SIGTERM: what runs stops after a checkpoint and stays queued", async () => {
     const server = [...running].find(({ stdout }) => stdout.includes('"ready":true'));
     assert.ok(server);
-    const id = await detached("--outer-steps", "1000000");
+    const [id = "", other = ""] = await detachedSweep("--outer-steps", "1000000", "--seed", "1,2");
     await reached(id, 5);
     server.signal("SIGTERM");
     const { exitCode, stderr } = await server.ended;
@@ -203,5 +211,8 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
     const ofHome = await runCommand(["show", id, "--json"], home, "stillhouse");
     assert.equal(ofHome.exitCode, 0, ofHome.stderr);
     assert.equal(JSON.parse(ofHome.stdout).experiment.tasks[0].state, "STATE_QUEUED");
+    const left = await runCommand(["--resume", other, "--detach"], home);
+    assert.equal(left.exitCode, 2);
+    assert.match(left.stderr, /--detach needs a control plane that goes on by itself/);
   });
 });
