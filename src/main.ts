@@ -123,6 +123,7 @@ function run(
       return runRobustness(argv, {
         ...surroundings,
         openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+        openIdleHome: () => openIdle(surroundings),
         importArtifact: (folder) => importArtifact(surroundings.home, folder),
       });
     case "inspect":

@@ -117,6 +117,7 @@ export function parseRobustnessArguments(
     }),
     isDryRun: options.dryRun === true,
     listsTasks: true,
+    isDetached: false,
     isFresh: options.fresh === true,
     server: serverOf(options, surroundings),
   };

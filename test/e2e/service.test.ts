@@ -10,12 +10,14 @@ import { createInterruption } from "../../src/cli/interruption.js";
 import { runStillhouse } from "../../src/cli/stillhouse.js";
 import { terminalOf } from "../../src/cli/terminal.js";
 import { type Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
+import { descendants, type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
 import { freePort } from "../fixtures/free-port.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 
-const STEPS = 200;
+const STEPS = 400;
+/** Time in which the worker takes some steps without a server, and not all of them. */
+const ALONE_MS = 150;
 const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),
   "--baselines",
@@ -137,15 +139,19 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
     await reached(id, 20);
     server.signal("SIGKILL");
     await server.ended;
-    await sleep(300);
+    await sleep(ALONE_MS);
+    // It would come to its end before a server on a busy machine is back.
+    const paused = descendants(elsewhere.child.pid ?? 0);
+    for (const pid of paused) process.kill(pid, "SIGSTOP");
     server = await serve();
+    for (const pid of paused) process.kill(pid, "SIGCONT");
     await reached(id, 60);
     const { experiment } = await client.get(id);
     assert.equal(experiment?.tasks[0]?.attempt, 1, "the task went on where it was");
 
     server.signal("SIGKILL");
     await server.ended;
-    await sleep(300); // what is computed now is in the journal alone
+    await sleep(ALONE_MS); // what is computed now is in the journal alone
     elsewhere.signal("SIGTERM");
     assert.equal((await elsewhere.ended).exitCode, 0, elsewhere.stderr);
     const [task] = readdirSync(join(folder, "elsewhere", "tasks"));
