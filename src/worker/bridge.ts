@@ -68,7 +68,8 @@ export class PythonBridge {
    * Calls a function of the worker's inspection module; Python is started when it does not run.
    *
    * @returns what stands under "ok"
-   * @throws the failure that Python gives, or ENVIRONMENT when Python cannot be asked
+   * @throws the failure that Python gives, ENVIRONMENT when Python cannot be asked, or UNAVAILABLE
+   *   when the bridge is being stopped
    */
   ask(inspection: Inspection, request: object): Promise<unknown> {
     const answer = this.#last.then(() => this.#ask(inspection, JSON.stringify(request)));
@@ -89,7 +90,7 @@ export class PythonBridge {
   }
 
   async #ask(inspection: Inspection, request: string): Promise<unknown> {
-    if (this.#isStopped) throw unusable("it has been stopped", "");
+    if (this.#isStopped) throw stopping();
     clearTimeout(this.#idle);
     if (this.#python === undefined || this.#python.hasEnded) {
       this.#python = new RunningPython(this.#options);
@@ -97,6 +98,8 @@ export class PythonBridge {
     const python = this.#python;
     try {
       return okOf(await python.call(inspection, request));
+    } catch (error) {
+      throw this.#isStopped ? stopping() : error;
     } finally {
       this.#idle = setTimeout(() => python.stop(), this.#options.idleMs ?? IDLE_MS).unref();
     }
@@ -232,6 +235,13 @@ function kindOf(word: string): FailureKind {
   const name = `FAILURE_KIND_${word.toUpperCase()}`;
   return (
     Object.values(FailureKind).find((kind) => kind === name) ?? FailureKind.FAILURE_KIND_INTERNAL
+  );
+}
+
+function stopping(): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_UNAVAILABLE,
+    "Python is no longer asked, since the control plane is stopping",
   );
 }
 
