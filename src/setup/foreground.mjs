@@ -12,11 +12,13 @@ const EXIT_CODES = /** @type {Record<string, number>} */ ({
  *
  * @param {string} program
  * @param {string[]} args
- * @param {{ cwd: string, env?: NodeJS.ProcessEnv }} options
+ * @param {{ cwd: string, env?: NodeJS.ProcessEnv, outputFd?: number }} options `outputFd` takes what
+ *   it prints, in place of the terminal
  * @returns {Promise<number>} its exit code
  */
-export async function runForeground(program, args, { cwd, env }) {
-  const child = spawn(program, args, { cwd, env, stdio: "inherit" });
+export async function runForeground(program, args, { cwd, env, outputFd }) {
+  const output = outputFd ?? "inherit";
+  const child = spawn(program, args, { cwd, env, stdio: ["inherit", output, output] });
   const passOn = (/** @type {NodeJS.Signals} */ name) => child.kill(name);
   // Ctrl-C reaches the child by itself, as it reaches everything on this terminal.
   const ignore = () => {};

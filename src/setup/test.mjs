@@ -1,4 +1,14 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative, resolve, sep } from "node:path";
 
 import { SetupError } from "./failure.mjs";
@@ -21,30 +31,69 @@ export async function runTests(root, args) {
       2,
     );
   }
+  if (all) return testBoth(root);
   const exitCodes = [];
-  if (all || typescript.length > 0) {
-    exitCodes.push(await testTypeScript(root, all ? ["test"] : typescript, options));
-  }
-  if (all || python.length > 0) exitCodes.push(await testPython(root, python, options));
+  if (typescript.length > 0) exitCodes.push(await testTypeScript(root, typescript, options));
+  if (python.length > 0) exitCodes.push(await testPython(root, python, options));
   return exitCodes.find((code) => code !== 0) ?? 0;
 }
 
-/** @param {string} root @param {string[]} paths @param {string[]} options */
-function testTypeScript(root, paths, options) {
+/**
+ * Side by side, since neither keeps two cores busy. What Python's tests print is shown when those
+ * of TypeScript are done.
+ *
+ * @param {string} root
+ */
+async function testBoth(root) {
+  const folder = mkdtempSync(join(tmpdir(), "stillhouse-tests-"));
+  const log = join(folder, "python.log");
+  const outputFd = openSync(log, "w");
+  try {
+    // Several PyTorch processes with as many threads as cores would slow each other down.
+    const env = { ...process.env, OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? "1" };
+    const python = testPython(root, [], [], { env, outputFd });
+    const typescript = await testTypeScript(root, ["test"], [], { env });
+    const codes = [typescript, await python];
+    console.log(readFileSync(log, "utf8"));
+    return codes.find((code) => code !== 0) ?? 0;
+  } finally {
+    closeSync(outputFd);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @typedef {{ env?: NodeJS.ProcessEnv, outputFd?: number }} Surroundings
+ */
+
+/**
+ * @param {string} root @param {string[]} paths @param {string[]} options
+ * @param {Surroundings} [surroundings]
+ */
+function testTypeScript(root, paths, options, surroundings = {}) {
   const files = paths.flatMap((path) => testFiles(join(root, path)));
   if (files.length === 0) {
     throw new SetupError(`There is no test file (*.test.ts) in ${paths.join(", ")}`, 2);
   }
   const names = files.map((file) => relative(root, file));
   const fixed = ["--import", "tsx", "--test", "--test-reporter=spec"];
-  return runForeground(process.execPath, [...fixed, ...options, ...names], { cwd: root });
+  return runForeground(process.execPath, [...fixed, ...options, ...names], {
+    cwd: root,
+    ...surroundings,
+  });
 }
 
-/** @param {string} root @param {string[]} paths @param {string[]} options */
-function testPython(root, paths, options) {
+/**
+ * @param {string} root @param {string[]} paths @param {string[]} options
+ * @param {Surroundings} [surroundings]
+ */
+function testPython(root, paths, options, surroundings = {}) {
   const cwd = join(root, "python_worker");
   const names = paths.map((path) => relative("python_worker", path));
-  return runForeground(pythonPath(root), ["-m", "pytest", ...options, ...names], { cwd });
+  return runForeground(pythonPath(root), ["-m", "pytest", ...options, ...names], {
+    cwd,
+    ...surroundings,
+  });
 }
 
 /** Node 20 finds no TypeScript tests by itself. @param {string} path @returns {string[]} */
