@@ -87,6 +87,7 @@ describe("the preset", () => {
       "inner.learn_lr",
       "inner.precision",
       "outer.lr",
+      "outer.activation_mib",
       "outer.validations",
     ];
     for (const path of cut) {

@@ -92,7 +92,6 @@ describe("validateSpec", () => {
       ["compute.device", "auto", "compute.device"],
       ["model.init", Init.INIT_FIXED, "evaluation.inits"],
       ["outer.validations", 0, "outer.validations"],
-      ["outer.compile", true, "outer.compile"],
       ["dataset.source", "SOURCE_UNSPECIFIED", "dataset.source"],
       ["dataset.data_dir", "", "dataset.data_dir"],
       ["model.fingerprint", "", "model.fingerprint"],
@@ -105,6 +104,17 @@ describe("validateSpec", () => {
         path,
       );
     }
+  });
+
+  it("refuses to compile for a method that has no blocks", () => {
+    const { spec } = resolveSpec(emptySpec(), factsOf());
+    writeField(spec, "outer.compile", true);
+    assert.doesNotThrow(() => validateSpec(spec));
+    writeField(spec, "outer.meta_gradient", "stepwise");
+    assert.equal(
+      fieldAtFault(() => validateSpec(spec)),
+      "outer.compile",
+    );
   });
 
   it("says the flag, the field, what is allowed and the value", () => {

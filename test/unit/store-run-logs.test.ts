@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type Event, LogLevel, State, Task } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -46,6 +46,8 @@ describe("the log of an experiment", () => {
       [false, true],
     );
     const line = { level: LogLevel.LOG_LEVEL_INFO, message: "lost", time: TIME };
-    new RunLogs("/proc/no/such/folder").note(eventOf({ $case: "log", value: line }));
+    const file = join(root, "file");
+    writeFileSync(file, "");
+    new RunLogs(file).note(eventOf({ $case: "log", value: line }));
   });
 });
