@@ -76,7 +76,8 @@ function testTypeScript(root, paths, options, surroundings = {}) {
     throw new SetupError(`There is no test file (*.test.ts) in ${paths.join(", ")}`, 2);
   }
   const names = files.map((file) => relative(root, file));
-  const fixed = ["--import", "tsx", "--test", "--test-reporter=spec"];
+  // Most of them wait for processes most of the time.
+  const fixed = ["--import", "tsx", "--test", "--test-concurrency=2", "--test-reporter=spec"];
   return runForeground(process.execPath, [...fixed, ...options, ...names], {
     cwd: root,
     ...surroundings,
