@@ -72,8 +72,8 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     accumulateLoss: false,
     validations: VALIDATIONS,
     validationInits: VALIDATION_INITS,
-    // The fastest, and the one that needs least memory.
-    metaGradient: "blockwise",
+    // Depends on the precision, and so on the device; see `defaultMetaGradient`.
+    metaGradient: "",
     // Seven copies of BERT-base, twenty-five of a MiniLM.
     trajectoryMib: 2048,
     // Some ten times as much, as hosts of GPUs have it.
@@ -146,13 +146,15 @@ export type KnownPreset = Preset.PRESET_STUDY | Preset.PRESET_CPU;
 /**
  * The values of a preset on a device.
  *
- * @param device absent for the values that do not depend on one; precisions are then not set.
+ * @param device absent for the values that do not depend on one; precisions and the meta-gradient's
+ *   algorithm are then not set.
  */
 export function presetSpec(preset: KnownPreset, device?: Facts["device"]): ExperimentSpec {
   const values = structuredClone(preset === Preset.PRESET_STUDY ? STUDY : CPU);
   if (device === undefined) return values;
   filled(values.compute).precision = defaultPrecision(preset, device);
   filled(values.inner).precision = innerPrecision(preset, device);
+  filled(values.outer).metaGradient = defaultMetaGradient(values);
   return values;
 }
 
@@ -172,6 +174,15 @@ function innerPrecision(preset: KnownPreset, device: Facts["device"]): FloatType
 export function defaultLambda(reduction: AttentionReduction | undefined): number {
   const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
   return reduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
+}
+
+/**
+ * The algorithm that a run has unless a draft names one. At one inner step whose products are
+ * rounded, stepwise is a tenth faster (`npm run bench -- outer-step`).
+ */
+export function defaultMetaGradient({ inner, outer }: ExperimentSpec): string {
+  const isRounded = inner?.precision !== FloatType.FLOAT_TYPE_FP32;
+  return inner?.steps === 1 && isRounded && !outer?.compile ? "stepwise" : "blockwise";
 }
 
 function filled<T>(group: T | undefined): T {

@@ -5,7 +5,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
-import { defaultLambda, type KnownPreset, presetSpec } from "./presets.js";
+import { defaultLambda, defaultMetaGradient, type KnownPreset, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
@@ -41,6 +41,7 @@ export function resolveSpec(
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);
   fillInLambda(spec, draft);
+  fillInMetaGradient(spec, draft);
   spec.robustness = draft.robustness;
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
@@ -91,6 +92,11 @@ function refuseOther(group: "dataset" | "model", wanted: string | undefined, fou
   if (!wanted || wanted === found) return;
   const path = `${group}.fingerprint`;
   throw invalid(path, `${path} must be that of the ${group} found, ${found}, got ${wanted}`);
+}
+
+function fillInMetaGradient(spec: ExperimentSpec, draft: ExperimentSpec): void {
+  if (draft.outer?.metaGradient) return;
+  writeField(spec, "outer.meta_gradient", defaultMetaGradient(spec));
 }
 
 function fillInLambda(spec: ExperimentSpec, draft: ExperimentSpec): void {

@@ -160,6 +160,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       { unrolled: "unrolled", stepwise: "stepwise", blockwise: "blockwise" },
       [
         "Algorithm of the meta-gradient: unrolled, stepwise or blockwise; one gradient, other costs",
+        "(default: blockwise, but stepwise for one inner step with rounded products)",
       ],
     ),
     toggle("compile", "outer.compile", "Compile the blocks: slow to start; for blockwise alone"),

@@ -88,6 +88,7 @@ describe("the preset", () => {
       "inner.precision",
       "outer.lr",
       "outer.activation_mib",
+      "outer.meta_gradient",
       "outer.validations",
     ];
     for (const path of cut) {
@@ -159,6 +160,15 @@ describe("outer steps", () => {
 });
 
 describe("values that depend on others", () => {
+  it("takes the meta-gradient that is the fastest for the inner steps, unless one is named", () => {
+    const method = (given: Given) => resolved(given).spec.outer?.metaGradient;
+    assert.equal(method({}), "stepwise");
+    assert.equal(method({ "inner.precision": FloatType.FLOAT_TYPE_FP32 }), "blockwise");
+    assert.equal(method({ "inner.steps": 3 }), "blockwise");
+    assert.equal(method({ "outer.compile": true }), "blockwise");
+    assert.equal(method({ "outer.meta_gradient": "unrolled" }), "unrolled");
+  });
+
   it("λ defaults to 1 with the sum over keys, else to 100", () => {
     const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
     const elementwise = AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE;

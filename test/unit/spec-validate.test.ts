@@ -109,6 +109,7 @@ describe("validateSpec", () => {
   it("refuses to compile for a method that has no blocks", () => {
     const { spec } = resolveSpec(emptySpec(), factsOf());
     writeField(spec, "outer.compile", true);
+    writeField(spec, "outer.meta_gradient", "blockwise");
     assert.doesNotThrow(() => validateSpec(spec));
     writeField(spec, "outer.meta_gradient", "stepwise");
     assert.equal(
