@@ -203,7 +203,9 @@ def run_backward(
     back = _Back(params, block.precision, distance, {})
     passed = passed.flatten(0, 1)
     down = back.norm("norm", trace.norm, passed)
-    inner = back.linear("down", F.gelu(trace.up), down)
+    # Only a step of gradient descent needs the activation again.
+    activation = None if distance is None else F.gelu(trace.up)
+    inner = back.linear("down", activation, down)
     up = torch.ops.aten.gelu_backward(inner, trace.up)
     attended = back.linear("up", trace.attended, up) + down
     attention_out = back.norm("attention_norm", trace.attention_norm, attended)
@@ -249,8 +251,8 @@ class _Back(NamedTuple):
         rest = scaled - scaled.mean(-1, keepdim=True)
         return torch.addcmul(rest, normed.rows, along, value=-1).mul_(normed.scale)
 
-    def linear(self, name: str, x: Tensor, cotangent: Tensor) -> Tensor:
-        if self.distance is not None:
+    def linear(self, name: str, x: Tensor | None, cotangent: Tensor) -> Tensor:
+        if self.distance is not None and x is not None:
             weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
             moved = _moved(weight, bias, x, cotangent, self.distance, self.precision)
             self.trained[f"{name}.weight"], self.trained[f"{name}.bias"] = moved
@@ -367,7 +369,12 @@ def inputs_of(projected: tuple[Tensor, ...], hidden: Tensor, num_samples: int) -
     if len(projected) == 1:
         return [hidden]
     rows = len(projected[0]) // num_samples
-    return [torch.unflatten(hidden, 0, (num_samples, -1))[:, :rows].flatten(0, 1), hidden]
+    return [first_rows(hidden, num_samples, rows), hidden]
+
+
+def first_rows(x: Tensor, num_samples: int, rows: int) -> Tensor:
+    """M S x E -> M rows x E."""
+    return torch.unflatten(x, 0, (num_samples, -1))[:, :rows].flatten(0, 1)
 
 
 def sum_of(backs: list[Tensor], num_samples: int) -> Tensor:

@@ -18,6 +18,7 @@ from .block import (
     Normed,
     Trace,
     add_rows,
+    first_rows,
     inputs_of,
     join_parts,
     merge_heads,
@@ -118,7 +119,7 @@ def push(
     context = merge_heads(context, heads).flatten(0, 1)
     out = _linear(params, "attention_out", trace.context, context)
     if hidden is not None:
-        out += _first_rows(hidden, num_samples, rows)
+        out += first_rows(hidden, num_samples, rows)
     attention_norm = _normalise(trace.attention_norm, out)
     attended = _scale_shift(params, "attention_norm", trace.attention_norm, attention_norm)
     up = _linear(params, "up", trace.attended, attended)
@@ -307,20 +308,15 @@ def _project(
     scored, length, width = trace.query.shape[1], trace.key.shape[1], trace.hidden.shape[-1]
 
     def part(rows: int, span: slice) -> Tensor:
-        first = _first_rows(trace.hidden, num_samples, rows)
+        first = first_rows(trace.hidden, num_samples, rows)
         out = F.linear(first, weight.tangent[span], bias.tangent[span])
         if hidden is not None:
-            out.addmm_(_first_rows(hidden, num_samples, rows), weight.value[span].t())
+            out.addmm_(first_rows(hidden, num_samples, rows), weight.value[span].t())
         return torch.unflatten(out, 0, (num_samples, rows))
 
     if scored == length:  # one product for the three
         return list(part(length, slice(None)).chunk(3, -1))
     return [part(scored, slice(width)), *part(length, slice(width, None)).chunk(2, -1)]
-
-
-def _first_rows(x: Tensor, num_samples: int, rows: int) -> Tensor:
-    """M S x E -> M rows x E."""
-    return torch.unflatten(x, 0, (num_samples, -1))[:, :rows].flatten(0, 1)
 
 
 def _softmax_tangent(probabilities: Tensor, scores: Tensor) -> Tensor:
