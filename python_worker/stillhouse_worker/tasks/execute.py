@@ -1,5 +1,6 @@
 """Run one task, whatever its kind."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from .baselines import full_baseline, untrained_baseline
 from .distill import distill
 from .evaluate import evaluate, evaluate_varied
 from .event_files import with_event_files
-from .real_samples import herding_baseline, kcenter_baseline, random_baseline
+from .real_samples import coreset_baseline, random_baseline
 from .reporting import LearnerOutcome, Outcome, Reporter
 from .settings import Settings
 from .variation import Variation
@@ -16,8 +17,8 @@ _BASELINES: dict[str, Callable[[Settings, Sequence[int], Reporter, Path], Learne
     "full": full_baseline,
     "random": random_baseline,
     "untrained": untrained_baseline,
-    "herding": herding_baseline,
-    "kcenter": kcenter_baseline,
+    "herding": functools.partial(coreset_baseline, "herding"),
+    "kcenter": functools.partial(coreset_baseline, "kcenter"),
 }
 WORKS = ("distill", "evaluate", *_BASELINES)
 

@@ -36,21 +36,16 @@ def random_baseline(
     return _baseline(settings, bench, random_rows(settings, bench), init_seeds, reporter, work_dir)
 
 
-def herding_baseline(
-    settings: Settings, init_seeds: Sequence[int], reporter: Reporter, work_dir: Path
+def coreset_baseline(
+    kind: Coreset,
+    settings: Settings,
+    init_seeds: Sequence[int],
+    reporter: Reporter,
+    work_dir: Path,
 ) -> LearnerOutcome:
-    """Learners trained on the rows that herding chooses: all on the same ones."""
+    """Learners trained on the rows that a coreset method chooses: all on the same ones."""
     bench = _opened(settings, init_seeds, reporter)
-    rows_of = chosen_rows("herding", settings, bench, reporter, work_dir)
-    return _baseline(settings, bench, rows_of, init_seeds, reporter, work_dir)
-
-
-def kcenter_baseline(
-    settings: Settings, init_seeds: Sequence[int], reporter: Reporter, work_dir: Path
-) -> LearnerOutcome:
-    """Learners trained on the rows that the greedy k-centre chooses: all on the same ones."""
-    bench = _opened(settings, init_seeds, reporter)
-    rows_of = chosen_rows("kcenter", settings, bench, reporter, work_dir)
+    rows_of = chosen_rows(kind, settings, bench, reporter, work_dir)
     return _baseline(settings, bench, rows_of, init_seeds, reporter, work_dir)
 
 
