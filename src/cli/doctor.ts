@@ -1,5 +1,4 @@
 import { Option } from "commander";
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
 import { parseArguments, scriptCommand } from "./command-line.js";
 import {
   type Check,
@@ -9,7 +8,7 @@ import {
   checkPython,
 } from "./doctor-checks.js";
 import { wrapText } from "./format.js";
-import { failureDocument } from "./result-document.js";
+import { reportFailure } from "./report-failure.js";
 import { type Colors, colorsOf, type Terminal } from "./terminal.js";
 
 export interface DoctorSurroundings {
@@ -38,7 +37,7 @@ export async function runDoctor(
   argv: readonly string[],
   surroundings: DoctorSurroundings,
 ): Promise<number> {
-  const { stdout, stderr, hasColor, columns } = surroundings.terminal;
+  const { stdout, hasColor, columns } = surroundings.terminal;
   const isJson = argv.includes("--json");
   try {
     const parsed = parseArguments(doctorCommand(columns), argv);
@@ -55,10 +54,7 @@ export async function runDoctor(
     );
     return isWell ? 0 : 1;
   } catch (thrown) {
-    const error = fromFailure(toFailure(thrown));
-    stderr.write(`${colorsOf(hasColor.stderr).red("Error")} ${error.message}\n`);
-    if (isJson) stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
-    return SURFACES[error.kind].exitCode;
+    return reportFailure(thrown, surroundings.terminal, { isJson });
   }
 }
 

@@ -2,15 +2,14 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import Table from "cli-table3";
 import { Option } from "commander";
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
 import { type Inspected, inspectedSchema } from "../report/inspected.js";
 import { invalid } from "../spec/invalid.js";
 import { parseArguments, scriptCommand } from "./command-line.js";
 import { formatPercent, formatValue, wrapText } from "./format.js";
 import { npmCommand } from "./npm-command.js";
-import { failureDocument } from "./result-document.js";
+import { reportFailure } from "./report-failure.js";
 import { writeResultFile } from "./result-file.js";
-import { colorsOf, type Terminal } from "./terminal.js";
+import type { Terminal } from "./terminal.js";
 
 export interface InspectSurroundings {
   readonly terminal: Terminal;
@@ -50,7 +49,7 @@ export async function runInspect(
   argv: readonly string[],
   surroundings: InspectSurroundings,
 ): Promise<number> {
-  const { stdout, stderr, hasColor, columns } = surroundings.terminal;
+  const { stdout, columns } = surroundings.terminal;
   const isJson = argv.includes("--json");
   try {
     const parsed = parseArguments(inspectCommand(columns), argv);
@@ -69,10 +68,7 @@ export async function runInspect(
     if (isJson) stdout.write(`${JSON.stringify(inspected, null, 2)}\n`);
     return 0;
   } catch (thrown) {
-    const error = fromFailure(toFailure(thrown));
-    stderr.write(`${colorsOf(hasColor.stderr).red("Error")} ${error.message}\n`);
-    if (isJson) stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
-    return SURFACES[error.kind].exitCode;
+    return reportFailure(thrown, surroundings.terminal, { isJson });
   }
 }
 

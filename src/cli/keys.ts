@@ -1,11 +1,11 @@
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
+import { toFailure } from "../errors.js";
 import type { AuditLog } from "../security/audit-log.js";
 import { KEY_FILES, PARTIES } from "../security/keys/key-files.js";
 import { makeKeys } from "../security/keys/make-keys.js";
 import type { TokenFile } from "../security/token-file.js";
 import { type KeysRequest, parseKeysArguments } from "./keys-arguments.js";
-import { failureDocument } from "./result-document.js";
-import { colorsOf, type Terminal } from "./terminal.js";
+import { reportFailure } from "./report-failure.js";
+import type { Terminal } from "./terminal.js";
 
 export interface KeysSurroundings {
   readonly terminal: Terminal;
@@ -37,7 +37,7 @@ export async function runKeys(
   argv: readonly string[],
   surroundings: KeysSurroundings,
 ): Promise<number> {
-  const { stdout, stderr, hasColor, columns } = surroundings.terminal;
+  const { stdout, stderr, columns } = surroundings.terminal;
   const isJson = argv.includes("--json");
   try {
     const request = parseKeysArguments(argv, { ...surroundings, columns });
@@ -50,10 +50,7 @@ export async function runKeys(
     stdout.write(isJson ? `${JSON.stringify(document, null, 2)}\n` : text);
     return 0;
   } catch (thrown) {
-    const error = fromFailure(toFailure(thrown));
-    stderr.write(`${colorsOf(hasColor.stderr).red("Error")} ${error.message}\n`);
-    if (isJson) stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
-    return SURFACES[error.kind].exitCode;
+    return reportFailure(thrown, surroundings.terminal, { isJson });
   }
 }
 

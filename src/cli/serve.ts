@@ -1,8 +1,7 @@
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
 import { aborted, type Interruption } from "./interruption.js";
-import { failureDocument } from "./result-document.js";
+import { reportFailure } from "./report-failure.js";
 import { parseServeArguments, type ServeSettings } from "./serve-arguments.js";
-import { colorsOf, type Terminal } from "./terminal.js";
+import type { Terminal } from "./terminal.js";
 
 /** A control plane that answers. */
 export interface Server {
@@ -60,11 +59,7 @@ export async function runServe(
     await aborted(interruption.stop);
     return await ended(server, request.drainMs, interruption, note);
   } catch (thrown) {
-    const error = fromFailure(toFailure(thrown));
-    note(`${colorsOf(terminal.hasColor.stderr).red("Error")} ${error.message}`);
-    if (surroundings.showsTraces && error.traceback !== "") note(error.traceback);
-    if (isJson) terminal.stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
-    return SURFACES[error.kind].exitCode;
+    return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
   }
 }
 

@@ -1,9 +1,8 @@
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
 import { invalid } from "../spec/invalid.js";
 import { suggest } from "../spec/suggestion.js";
 import type { Interruption } from "./interruption.js";
 import { type OpenIdleHome, openToLook } from "./open-connection.js";
-import { failureDocument } from "./result-document.js";
+import { reportFailure } from "./report-failure.js";
 import { CHANGES, change, isChange } from "./stillhouse/change.js";
 import { type Parsed, parseCommand, type Shape, wordsOf } from "./stillhouse/command.js";
 import { EXPORT, exportExperiment } from "./stillhouse/export.js";
@@ -13,7 +12,7 @@ import type { Session } from "./stillhouse/session.js";
 import { SHOW, show } from "./stillhouse/show.js";
 import { WATCH, watch } from "./stillhouse/watch.js";
 import { WORKERS, workers } from "./stillhouse/workers.js";
-import { colorsOf, type Terminal } from "./terminal.js";
+import type { Terminal } from "./terminal.js";
 
 export interface StillhouseSurroundings {
   readonly terminal: Terminal;
@@ -59,13 +58,8 @@ export async function runStillhouse(
     }
     return await withSession(parsed, surroundings, note, (session) => run(name, session, parsed));
   } catch (thrown) {
-    const error = fromFailure(toFailure(thrown));
-    note(`${colorsOf(terminal.hasColor.stderr).red("Error")} ${error.message}`);
-    if (surroundings.showsTraces && error.traceback !== "") note(error.traceback);
-    if (argv.includes("--json")) {
-      terminal.stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
-    }
-    return SURFACES[error.kind].exitCode;
+    const isJson = argv.includes("--json");
+    return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
   }
 }
 

@@ -1,6 +1,6 @@
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
 import { aborted, type Interruption } from "./interruption.js";
-import { colorsOf, type Terminal } from "./terminal.js";
+import { reportFailure } from "./report-failure.js";
+import type { Terminal } from "./terminal.js";
 import { parseWorkerArguments, type WorkerSettings } from "./worker-arguments.js";
 
 /** A worker process that is kept alive. */
@@ -53,9 +53,7 @@ export async function runWorker(
     note(`Working for ${request.connect} on ${devices.join(", ")}`);
     return await ended(workers, interruption, note);
   } catch (thrown) {
-    const error = fromFailure(toFailure(thrown));
-    note(`${colorsOf(terminal.hasColor.stderr).red("Error")} ${error.message}`);
-    return SURFACES[error.kind].exitCode;
+    return reportFailure(thrown, terminal, { isJson: false });
   }
 }
 

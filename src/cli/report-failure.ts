@@ -1,0 +1,23 @@
+import { fromFailure, SURFACES, toFailure } from "../errors.js";
+import { failureDocument } from "./result-document.js";
+import { colorsOf, type Terminal } from "./terminal.js";
+
+export interface FailureView {
+  /** Whether stdout gets a JSON document. */
+  readonly isJson: boolean;
+  /** Whether a defect is shown with its place in the code. */
+  readonly showsTraces?: boolean;
+}
+
+/** Tells why a command failed; returns its exit code. */
+export function reportFailure(
+  thrown: unknown,
+  { stdout, stderr, hasColor }: Terminal,
+  { isJson, showsTraces = false }: FailureView,
+): number {
+  const error = fromFailure(toFailure(thrown));
+  stderr.write(`${colorsOf(hasColor.stderr).red("Error")} ${error.message}\n`);
+  if (showsTraces && error.traceback !== "") stderr.write(`${error.traceback}\n`);
+  if (isJson) stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
+  return SURFACES[error.kind].exitCode;
+}
