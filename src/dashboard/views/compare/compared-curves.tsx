@@ -1,11 +1,12 @@
 import { useMemo, useState } from "preact/hooks";
 import { drawCurves } from "../../charts/comparison-figures.js";
+import { linesOfCurve, tableOfLines } from "../../charts/curve-lines.js";
 import { exportFigure } from "../../charts/export-figure.js";
 import { PAPER_STYLE } from "../../charts/figure-style.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import type { ComparedView } from "../../model/comparison.js";
-import { type Curve, curvesOf, smoothed } from "../../model/curves.js";
-import { formatCount, formatPercent, formatValue } from "../../model/format.js";
+import { type Curve, curvesOf } from "../../model/curves.js";
+import { formatPercent, formatValue } from "../../model/format.js";
 import { Figure } from "../../parts/figure.js";
 import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
@@ -127,12 +128,7 @@ function linesOf(
   return curves.flatMap((curve, colour): Line[] => {
     if (curve === undefined) return [];
     const label = experiments[colour]?.label ?? "";
-    const { steps, values } = curve;
-    if (!isSmooth || steps.length < 50) return [{ label, steps, values, hasDots, colour }];
-    return [
-      { label, steps, values, colour, isFaint: true },
-      { label, steps, values: smoothed(values), colour },
-    ];
+    return linesOfCurve({ ...curve, label }, { isSmooth, hasDots, colour });
   });
 }
 
@@ -147,19 +143,5 @@ function scaled(lines: readonly Line[], isPercent: boolean): readonly Line[] {
 function twinOf(lines: readonly Line[], format: (value: number) => string) {
   const bold = lines.filter(({ isFaint }) => !isFaint);
   const all = [...new Set(bold.flatMap(({ steps }) => steps))].sort((a, b) => a - b);
-  const every = Math.ceil(all.length / MAX_TABLE_ROWS);
-  const steps = all.filter((_, at) => at % every === 0 || at === all.length - 1);
-  const byStep = bold.map(
-    ({ steps, values }) => new Map(steps.map((step, at) => [step, values[at]])),
-  );
-  return {
-    head: ["step", ...bold.map(({ label }) => label)],
-    rows: steps.map((step) => [
-      formatCount(step),
-      ...byStep.map((values) => {
-        const value = values.get(step);
-        return value === undefined || value === null ? "" : format(value);
-      }),
-    ]),
-  };
+  return tableOfLines(bold, all, MAX_TABLE_ROWS, format);
 }

@@ -1,11 +1,11 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { linesOfCurve, tableOfLines } from "../../charts/curve-lines.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import {
   CURVE_GROUPS,
   type Curve,
   type CurveGroup,
   curveLabel,
-  smoothed,
   stepsPerSecond,
 } from "../../model/curves.js";
 import { formatCount, formatPercent, formatValue } from "../../model/format.js";
@@ -229,17 +229,14 @@ function OtherCharts({ curves, isSmooth }: Pick<GroupChartProps, "curves" | "isS
   );
 }
 
-/** Each curve; where they are smoothed, pale below its mean. */
 function linesOf(curves: readonly Curve[], isSmooth: boolean, hasDots: boolean): Line[] {
-  return curves.flatMap((curve, colour): Line[] => {
-    const label = curveLabel(curve.name);
-    const { steps, values } = curve;
-    if (!isSmooth || steps.length < 50) return [{ label, steps, values, hasDots, colour }];
-    return [
-      { label, steps, values, colour, isFaint: true },
-      { label, steps, values: smoothed(values), colour },
-    ];
-  });
+  return labelled(curves).flatMap((curve, colour) =>
+    linesOfCurve(curve, { isSmooth, hasDots, colour }),
+  );
+}
+
+function labelled(curves: readonly Curve[]) {
+  return curves.map((curve) => ({ ...curve, label: curveLabel(curve.name) }));
 }
 
 function describe(
@@ -262,21 +259,5 @@ const greater = (a: number, b: number) => Math.max(a, b);
 
 function twinOf(curves: readonly Curve[], format: (value: number) => string): TableTwin {
   const longest = curves.reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
-  const every = Math.ceil(longest.steps.length / MAX_TABLE_ROWS);
-  const steps = longest.steps.filter(
-    (_, at) => at % every === 0 || at === longest.steps.length - 1,
-  );
-  const byStep = curves.map(
-    ({ steps, values }) => new Map(steps.map((step, at) => [step, values[at]])),
-  );
-  return {
-    head: ["step", ...curves.map(({ name }) => curveLabel(name))],
-    rows: steps.map((step) => [
-      formatCount(step),
-      ...byStep.map((values) => {
-        const value = values.get(step);
-        return value === undefined || value === null ? "" : format(value);
-      }),
-    ]),
-  };
+  return tableOfLines(labelled(curves), longest.steps, MAX_TABLE_ROWS, format);
 }

@@ -1,0 +1,49 @@
+import { smoothed } from "../model/curves.js";
+import { formatCount } from "../model/format.js";
+import type { TableTwin } from "../parts/figure.js";
+import type { Line } from "./line-chart.js";
+
+/** Points are thick enough for a mean from here on. */
+const MIN_SMOOTHED = 50;
+
+interface LineStyle {
+  readonly isSmooth: boolean;
+  readonly hasDots: boolean;
+  readonly colour: number;
+}
+
+/** A curve as a line; where it is smoothed, pale below its mean. */
+export function linesOfCurve(
+  { label, steps, values }: Pick<Line, "label" | "steps" | "values">,
+  { isSmooth, hasDots, colour }: LineStyle,
+): Line[] {
+  if (!isSmooth || steps.length < MIN_SMOOTHED) return [{ label, steps, values, hasDots, colour }];
+  return [
+    { label, steps, values, colour, isFaint: true },
+    { label, steps, values: smoothed(values), colour },
+  ];
+}
+
+/** The numbers of lines at some of the steps, at most about `maxRows`, the last one among them. */
+export function tableOfLines(
+  lines: readonly Pick<Line, "label" | "steps" | "values">[],
+  steps: readonly number[],
+  maxRows: number,
+  format: (value: number) => string,
+): TableTwin {
+  const every = Math.ceil(steps.length / maxRows);
+  const shown = steps.filter((_, at) => at % every === 0 || at === steps.length - 1);
+  const byStep = lines.map(
+    (line) => new Map(line.steps.map((step, at) => [step, line.values[at]])),
+  );
+  return {
+    head: ["step", ...lines.map(({ label }) => label)],
+    rows: shown.map((step) => [
+      formatCount(step),
+      ...byStep.map((values) => {
+        const value = values.get(step);
+        return value === undefined || value === null ? "" : format(value);
+      }),
+    ]),
+  };
+}
