@@ -3,22 +3,13 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { FailureKind } from "../../src/errors.js";
 import { initSeeds } from "../../src/experiment/init-seeds.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { failureOf, quickSpec, resolvedSpec } from "../fixtures/experiments.js";
+import { fails } from "../fixtures/fails.js";
 import { hasState, states, TestPlane } from "./test-plane.js";
-
-function fails(kind: FailureKind, message: RegExp, field = "") {
-  return (error: unknown) => {
-    assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, message);
-    assert.equal(error.field, field);
-    return true;
-  };
-}
 
 describe("an experiment", { timeout: 30_000 }, () => {
   it("goes through all its tasks in order, and its artifact lies in the home", async (test) => {

@@ -2,35 +2,18 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { FailureKind } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { failureOf, quickSpec } from "../fixtures/experiments.js";
+import { fails } from "../fixtures/fails.js";
 import { states, TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
 
-function fails(kind: FailureKind, message: RegExp, field = "") {
-  return (error: unknown) => {
-    assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, message);
-    assert.equal(error.field, field);
-    return true;
-  };
-}
-
-/** A spec without baselines. */
-function quickSpec(seed = 7, numInits = 3): ExperimentSpec {
-  return resolvedSpec((draft) => {
-    draft.seed = seed;
-    draft.evaluation = { ...draft.evaluation, inits: numInits } as typeof draft.evaluation;
-    draft.baseline = {
-      ...draft.baseline,
-      full: false,
-      random: false,
-      untrained: false,
-    } as typeof draft.baseline;
-  });
+function specOf(seed = 7, numInits = 3): ExperimentSpec {
+  const spec = quickSpec(seed);
+  spec.evaluation = { ...spec.evaluation, inits: numInits } as typeof spec.evaluation;
+  return spec;
 }
 
 async function finished(plane: TestPlane, worker: TestWorker, spec: ExperimentSpec, tasks = 2) {
@@ -44,7 +27,7 @@ describe("a retry", { timeout: 30_000 }, () => {
   it("queues what failed without its checkpoints, where a resume keeps them", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
-    const { id } = await plane.client.create(quickSpec(), "");
+    const { id } = await plane.client.create(specOf(), "");
     const fail = async () => {
       const assign = await worker.nextTask();
       writeFileSync(join(assign.workDir, `checkpoint-${assign.attempt}`), "x");
@@ -72,8 +55,8 @@ describe("a removal", { timeout: 30_000 }, () => {
   it("takes the artifact along, unless another experiment uses it", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
-    const first = await finished(plane, worker, quickSpec());
-    const second = await finished(plane, worker, quickSpec(7, 5), 1);
+    const first = await finished(plane, worker, specOf());
+    const second = await finished(plane, worker, specOf(7, 5), 1);
     const folder = join(plane.home, "artifacts", first);
     await plane.client.delete(first);
     assert.ok(existsSync(folder), "the second one was evaluated on it");
@@ -90,7 +73,7 @@ describe("a removal", { timeout: 30_000 }, () => {
   it("is refused while the experiment is unfinished, and removes checkpoints after a cancel", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
-    const { id } = await plane.client.create(quickSpec(), "request");
+    const { id } = await plane.client.create(specOf(), "request");
     const assign = await worker.nextTask();
     const points = [{ name: "loss", sequence: 1n, step: 3n, value: 0.5, time: new Date() }];
     await worker.reported(assign, { $case: "metrics", value: { points } });
@@ -103,7 +86,7 @@ describe("a removal", { timeout: 30_000 }, () => {
     assert.ok(existsSync(assign.workDir));
     await plane.client.delete(id);
     assert.equal(existsSync(assign.workDir), false);
-    const again = await plane.client.create(quickSpec(), "request");
+    const again = await plane.client.create(specOf(), "request");
     assert.notEqual(again.id, id);
   });
 });
@@ -111,8 +94,8 @@ describe("a removal", { timeout: 30_000 }, () => {
 it("experiments are compared by what they differ in", { timeout: 30_000 }, async (test) => {
   const plane = await TestPlane.start(test);
   const worker = await plane.worker();
-  const first = await finished(plane, worker, quickSpec());
-  const second = await finished(plane, worker, quickSpec(7, 5), 1);
+  const first = await finished(plane, worker, specOf());
+  const second = await finished(plane, worker, specOf(7, 5), 1);
   const { differences, experiments } = await plane.client.compare([first, second]);
   assert.deepEqual(differences, [{ field: "evaluation.inits", values: ["3", "5"] }]);
   assert.deepEqual(
@@ -131,8 +114,8 @@ it("experiments are compared by what they differ in", { timeout: 30_000 }, async
 it("owner and priority are kept, searched by, and checked", { timeout: 30_000 }, async (test) => {
   const { client } = await TestPlane.start(test);
   const placement = { owner: "ann", priority: -5 };
-  const { id } = await client.create(quickSpec(1), "", undefined, placement);
-  await client.create(quickSpec(2), "");
+  const { id } = await client.create(specOf(1), "", undefined, placement);
+  await client.create(specOf(2), "");
   const { experiments } = await client.list(0, "", { owner: "ann" });
   assert.deepEqual(
     experiments.map(({ id: found, owner, priority }) => ({ found, owner, priority })),
@@ -140,8 +123,8 @@ it("owner and priority are kept, searched by, and checked", { timeout: 30_000 },
   );
   const invalid = (message: RegExp, field: string) =>
     fails(FailureKind.FAILURE_KIND_INVALID, message, field);
-  const tooHigh = client.create(quickSpec(3), "", undefined, { priority: 101 });
+  const tooHigh = client.create(specOf(3), "", undefined, { priority: 101 });
   await assert.rejects(tooHigh, invalid(/from -100 to 100, got 101/, "priority"));
-  const lines = client.create(quickSpec(3), "", undefined, { owner: "a\nb" });
+  const lines = client.create(specOf(3), "", undefined, { owner: "a\nb" });
   await assert.rejects(lines, invalid(/one line/, "owner"));
 });

@@ -5,19 +5,11 @@ import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
-import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { failureOf, quickSpec } from "../fixtures/experiments.js";
 import { TestPlane } from "./test-plane.js";
 
 function specOf(seed: number, device = "cpu"): ExperimentSpec {
-  const spec = resolvedSpec((draft) => {
-    draft.seed = seed;
-    draft.baseline = {
-      ...draft.baseline,
-      full: false,
-      random: false,
-      untrained: false,
-    } as typeof draft.baseline;
-  });
+  const spec = quickSpec(seed);
   spec.compute = { ...spec.compute, device } as typeof spec.compute;
   return spec;
 }

@@ -1,31 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { FailureKind } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
-import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { resolvedSpec } from "../fixtures/experiments.js";
+import { quickSpec } from "../fixtures/experiments.js";
+import { fails } from "../fixtures/fails.js";
 import { TestPlane } from "./test-plane.js";
-
-function specOf(seed: number): ExperimentSpec {
-  return resolvedSpec((draft) => {
-    draft.seed = seed;
-    draft.baseline = {
-      ...draft.baseline,
-      full: false,
-      random: false,
-      untrained: false,
-    } as typeof draft.baseline;
-  });
-}
-
-function fails(kind: FailureKind, message: RegExp, field = "") {
-  return (error: unknown) => {
-    assert.ok(error instanceof StillhouseError, String(error));
-    assert.deepEqual([error.kind, error.field], [kind, field], error.message);
-    assert.match(error.message, message);
-    return true;
-  };
-}
 
 describe("a sweep", { timeout: 30_000 }, () => {
   it("is stored whole before any of it runs, in its order, once a request", async (test) => {
@@ -33,7 +12,7 @@ describe("a sweep", { timeout: 30_000 }, () => {
     const worker = await plane.worker();
     const request = {
       ...{ name: "seeds", owner: "ann", priority: 3, requestId: "request" },
-      specs: [5, 3, 4].map(specOf),
+      specs: [5, 3, 4].map(quickSpec),
     };
     const sweep = await plane.client.createSweep(request);
     const experiments = await Promise.all(sweep.experimentIds.map((id) => plane.experiment(id)));
@@ -55,15 +34,15 @@ describe("a sweep", { timeout: 30_000 }, () => {
     });
     const found = await plane.client.list(0, "", { sweepId: sweep.id });
     assert.equal(found.experiments.length, 3);
-    const other = plane.client.createSweep({ ...request, specs: [5, 3, 9].map(specOf) });
+    const other = plane.client.createSweep({ ...request, specs: [5, 3, 9].map(quickSpec) });
     await assert.rejects(other, fails(FailureKind.FAILURE_KIND_CONFLICT, /from other specs/));
   });
 
   it("of which one spec is wrong stores nothing", async (test) => {
     const { client } = await TestPlane.start(test);
-    const wrong = specOf(2);
+    const wrong = quickSpec(2);
     Object.assign(wrong.inner ?? {}, { lr: -1 });
-    const refused = client.createSweep({ specs: [specOf(1), wrong] });
+    const refused = client.createSweep({ specs: [quickSpec(1), wrong] });
     const message = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-1/, "inner.lr");
     await assert.rejects(refused, message);
     const empty = fails(FailureKind.FAILURE_KIND_INVALID, /1 to 10000 .* got 0/, "specs");
@@ -75,7 +54,7 @@ describe("a sweep", { timeout: 30_000 }, () => {
   it("is listed newest first, page by page, and outlives the control plane", async (test) => {
     const plane = await TestPlane.start(test);
     for (const name of ["a", "b", "c"]) {
-      await plane.client.createSweep({ name, specs: [specOf(1)] });
+      await plane.client.createSweep({ name, specs: [quickSpec(1)] });
     }
     const page = await plane.client.sweeps(2, "");
     const rest = await plane.client.sweeps(2, page.nextPageToken);

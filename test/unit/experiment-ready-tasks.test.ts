@@ -10,7 +10,14 @@ import {
   resumeExperiment,
   stopTask,
 } from "../../src/experiment/transitions.js";
-import { DISTILLED, LEARNERS, NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
+import {
+  DISTILLED,
+  LEARNERS,
+  NOW,
+  plannedRecord,
+  quickSpec,
+  resolvedSpec,
+} from "../fixtures/experiments.js";
 
 /** Experiments whose tasks are started and ended, and what is ready of them. */
 class Queue {
@@ -71,15 +78,7 @@ interface Placed {
 
 /** An experiment of its own seed, so that it shares no result with another one. */
 function experimentOf(id: string, { owner = "", priority = 0, device }: Placed = {}) {
-  const spec = resolvedSpec((draft) => {
-    draft.seed = Number.parseInt(id, 36) % 1_000_000;
-    draft.baseline = {
-      ...draft.baseline,
-      full: false,
-      random: false,
-      untrained: false,
-    } as typeof draft.baseline;
-  });
+  const spec = quickSpec(Number.parseInt(id, 36) % 1_000_000);
   if (device) spec.compute = { ...spec.compute, device } as typeof spec.compute;
   const record = plannedRecord(id, spec);
   return { ...record, experiment: { ...record.experiment, owner, priority } };
