@@ -40,7 +40,6 @@ MINILM = {
 BOUND = "bound"
 COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
 PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
-ACTIVATION_BYTES = 128 * 2**20  # as the preset cpu has it
 # Unrolled steps beyond this share of the free memory are predicted and not tried.
 USABLE_MEMORY = 0.7
 
@@ -53,6 +52,7 @@ class Case(NamedTuple):
     attention_labels: str
     precision: str
     trajectory_mib: int
+    activation_mib: int
 
 
 class Setting(NamedTuple):
@@ -73,8 +73,8 @@ def main() -> None:
         return
     methods = [*args.method, *(["blockwise" + COMPILED] if args.compile else [])]
     rows: list[dict[str, Any]] = []
-    memory = [args.trajectory_memory]
-    kinds = itertools.product(args.T, args.S, args.al, args.precision, memory)
+    memory = ([args.trajectory_memory], [args.activation_memory])
+    kinds = itertools.product(args.T, args.S, args.al, args.precision, *memory)
     cases = [Case(*values) for values in kinds]
     for number, case in enumerate(cases, 1):
         note(f"[{number}/{len(cases)}] {' '.join(f'{k}={v}' for k, v in case._asdict().items())}")
@@ -99,6 +99,12 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=2048,
         help="MiB for copies of theta, as in `experiment` (default: 2048)",
+    )
+    parser.add_argument(
+        "--activation-memory",
+        type=int,
+        default=176,
+        help="MiB for values of inner steps, as in the preset cpu (default: 176)",
     )
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="S 64, T 1, 3 and 10, al cls")
@@ -138,7 +144,7 @@ def _setting(case: Case) -> Setting:
             InnerLoss(sizes, 1.0, "keys", inner),
             parts,
             trajectory_bytes=case.trajectory_mib * 2**20,
-            activation_bytes=ACTIVATION_BYTES,
+            activation_bytes=case.activation_mib * 2**20,
         ),
         whole,
         phi,

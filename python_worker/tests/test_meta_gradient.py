@@ -156,7 +156,8 @@ def test_a_trajectory_that_does_not_fit_changes_no_bit(tiny_encoder: Encoder, me
 def test_what_is_computed_again_changes_no_bit(tiny_encoder: Encoder) -> None:
     case, phi, theta = problem(tiny_encoder, attention="all", num_steps=2, learn_lr="per_step")
     expected, num_runs, step_bytes = _counted(case, phi, theta)
-    for room in (1.5, 0.6, 0.0):  # for one step's values, for those of some blocks, for none
+    # All values of one step and a few of the other; few of both; none.
+    for room in (1.5, 0.6, 0.0):
         tight = case._replace(activation_bytes=int(room * step_bytes))
         grads, num_more, _ = _counted(tight, phi, theta)
         assert num_more > num_runs, room
@@ -198,10 +199,25 @@ def test_the_memory_of_a_step_is_known_before_it_is_made(
 ) -> None:
     case, phi, theta = problem(tiny_encoder, attention=attention)
     module = sys.modules[blockwise.__module__]
+    data = case.materialise(phi)
     _, _, step_bytes = _counted(case, phi, theta)
-    for share, kept in ((0.95, 0), (1.05, 1)):
+    for share, kept in ((0.95, "narrow"), (1.05, "all")):
         room = case._replace(activation_bytes=int(share * step_bytes))
-        assert module._num_kept(room, case.materialise(phi), theta) == kept
+        assert module._plan(room, data, theta, 1) == [kept]
+
+
+def test_the_last_steps_keep_most(tiny_encoder: Encoder) -> None:
+    case, phi, theta = problem(tiny_encoder, num_steps=4)
+    module = sys.modules[blockwise.__module__]
+    data = case.materialise(phi)
+    step = module._Step(case, data, theta)
+    narrow, everything = (step.kept_numel(keep) * 8 for keep in ("narrow", "all"))
+    for room, expected in (
+        (2 * narrow, ["nothing", "nothing", "narrow", "narrow"]),
+        (3 * narrow + everything, ["narrow", "narrow", "narrow", "all"]),
+        (4 * everything, ["all"] * 4),
+    ):
+        assert module._plan(case._replace(activation_bytes=room), data, theta, 4) == expected
 
 
 def _distance(grads: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> float:

@@ -31,7 +31,7 @@ def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(
 ) -> None:
     num_steps, max_copies = 10, on_device + on_host
     theta = {"weight": torch.zeros(4)}
-    trajectory = Trajectory(num_steps, on_device * 16, on_host * 16)
+    trajectory = Trajectory(num_steps, theta, on_device * 16, on_host * 16)
     for index in range(num_steps):
         trajectory.put(index, {"weight": theta["weight"] + index})
     retrained = []
@@ -48,6 +48,7 @@ def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(
     assert most <= max(max_copies, 6)  # 6: the least that ten steps need
     assert len(retrained) < num_steps
     assert len(set(retrained)) == len(retrained), "each is trained again once"
+    assert all(step < trajectory.whole_from for step in retrained)
 
 
 @pytest.mark.parametrize(("on_device", "on_host", "expected"), [(7, 3, 3), (9, 5, 1), (10, 5, 0)])
@@ -61,7 +62,8 @@ def test_the_earliest_go_to_the_host_as_far_as_the_device_has_no_room(
         return {name: tensor.clone() for name, tensor in theta.items()}
 
     monkeypatch.setattr(module, "_to_host", note)
-    trajectory = Trajectory(10, on_device * 16, on_host * 16)
+    theta = {"weight": torch.zeros(4)}
+    trajectory = Trajectory(10, theta, on_device * 16, on_host * 16)
     for index in range(10):
         trajectory.put(index, {"weight": torch.full((4,), float(index))})
     assert moved == list(range(expected))

@@ -30,8 +30,8 @@ export async function runBench(root, [name, ...args]) {
   if (!python.includes(name)) {
     throw new SetupError(`There is no benchmark "${name}". Benchmarks: ${list}`, 2);
   }
-  const file = join("bench", `${name.replaceAll("-", "_")}.py`);
-  return runForeground(pythonPath(root), [file, ...args], { cwd: join(root, "python_worker") });
+  const file = join(root, PYTHON_FOLDER, `${name.replaceAll("-", "_")}.py`);
+  return runForeground(pythonPath(root), [file, ...args], { cwd: userFolder() });
 }
 
 /**
@@ -43,6 +43,12 @@ export async function runBench(root, [name, ...args]) {
  */
 export function runTypeScript(root, file, args) {
   return runForeground(process.execPath, ["--import", "tsx", file, ...args], { cwd: root });
+}
+
+/** Where the user is: npm runs a script in the project's folder. */
+function userFolder() {
+  const { npm_lifecycle_event: script, INIT_CWD: folder } = process.env;
+  return script === "bench" && folder ? folder : process.cwd();
 }
 
 /** @param {string} folder @param {string} suffix @returns {string[]} */

@@ -130,8 +130,8 @@ const CPU: ExperimentSpec = {
     epochs: 0,
     steps: CPU_OUTER_STEPS,
     lr: CPU_LR,
-    // What computing the outer batch in halves saves: two steps of MiniLM at this S.
-    activationMib: 128,
+    // What computing the outer batch in quarters saves: three steps of MiniLM at this S.
+    activationMib: 176,
     validations: CPU_VALIDATIONS,
   },
   evaluation: {

@@ -1,14 +1,15 @@
 """Forward mode over reverse mode, block by block, with no graph at all.
 
-An inner step runs the blocks forward and back by hand. The values of the last steps stay where
-there is memory for them; those of the others are computed again when the walk back reaches them.
+An inner step runs the blocks forward and back by hand. Where there is memory for them its values
+stay, all of them or the few that save most; the others are computed again when the walk back
+reaches them.
 Along v, every block is then taken forward and back once more, by its tangents alone; what comes
 back are the products.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -23,14 +24,16 @@ from .block import (
     Block,
     Cotangents,
     Forward,
+    Narrow,
     Trace,
     kept_numel,
+    narrow_numel,
     run_backward,
     run_forward,
 )
 from .block_tangents import Parameter, Parameters, Pushed, Tangents, pull, push
 from .interface import MetaGradient, MetaProblem
-from .walk import Products, Wanted, walk
+from .walk import Keep, Products, Wanted, walk
 
 # Their stubs also cover the form with auxiliary output, which has three parts.
 jvp = cast(Callable[..., tuple[Any, Any]], torch.func.jvp)
@@ -39,13 +42,20 @@ vjp = cast(Callable[..., tuple[Any, Callable[..., Any]]], torch.func.vjp)
 
 def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
     """Products by the tangents of each block; see `walk` and `MetaProblem`."""
-    return walk(problem, phi, theta, _Step, _num_kept)
+    return walk(problem, phi, theta, _Step, _plan)
 
 
-def _num_kept(problem: MetaProblem, data: DistilledData, theta: Params) -> int:
-    """How many steps may keep the values of all their blocks."""
-    numel = _Step(problem, data, theta).kept_numel()
-    return problem.activation_bytes // (numel * data.x.element_size())
+def _plan(problem: MetaProblem, data: DistilledData, theta: Params, num_steps: int) -> list[Keep]:
+    """Room goes to the narrow values first, which save most for their size, then to the others."""
+    step = _Step(problem, data, theta)
+    room = problem.activation_bytes // data.x.element_size()
+    narrow, everything = step.kept_numel("narrow"), step.kept_numel("all")
+    num_narrow = min(room // narrow, num_steps)
+    num_all = min((room - num_narrow * narrow) // (everything - narrow), num_narrow)
+    keeps: list[Keep] = ["nothing"] * (num_steps - num_narrow)
+    keeps += ["narrow"] * (num_narrow - num_all)
+    keeps += ["all"] * num_all  # the way back begins with these
+    return keeps
 
 
 class _HeadProducts(NamedTuple):
@@ -73,11 +83,13 @@ class _Step:
         # Of every block where `train` was to keep them, else empty.
         self._forwards: list[Forward] = []
         self._cotangents: list[Cotangents] = []
+        self._narrow: list[Narrow] = []
 
     @torch.no_grad()
-    def train(self, lr: float, keep: bool) -> tuple[Tensor, Params]:
+    def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; of what is kept `products` computes nothing again."""
         hidden, forwards = self._data.x, []
+        narrow: list[Narrow] = []
         for index in range(self._num_blocks):
             forwards.append(self._forward(index, hidden))
             hidden = forwards[-1].passed
@@ -85,14 +97,17 @@ class _Step:
         cotangent: Tensor | None
         loss, gradients, cotangent = self._head(hidden)
         trained = sgd(_head_of(self._theta), gradients.values(), lr)
-        kept = list(forwards) if keep else []
+        kept = list(forwards) if keep == "all" else []
         for index in reversed(range(self._num_blocks)):
-            back = self._backward(index, forwards.pop().trace, cotangent, -lr)
+            trace = forwards.pop().trace
+            back = self._backward(index, trace, cotangent, -lr)
             trained |= {f"blocks.{index}.{name}": p for name, p in back.trained.items()}
             cotangent = back.entered
-            if keep:
+            if keep == "all":
                 self._cotangents.insert(0, back.cotangents)
-        self._forwards = kept
+            elif keep == "narrow":
+                narrow.insert(0, Narrow.of(trace, back.cotangents))
+        self._forwards, self._narrow = kept, narrow
         return torch.stack([loss, *shares]).sum(), {name: trained[name] for name in self._theta}
 
     @torch.no_grad()
@@ -114,7 +129,8 @@ class _Step:
             if self._forwards or index >= self._num_blocks - self._num_alive(run):
                 alive[index] = run
             del forward, pushed, run
-        cotangent = None if self._cotangents else self._head(hidden)[2]
+        is_known = bool(self._cotangents or self._narrow)
+        cotangent = None if is_known else self._head(hidden)[2]
         tangent, labels, slope = self._head_products(hidden, tangent, direction, distance)
         for index in reversed(range(self._num_blocks)):
             if index not in alive:
@@ -144,23 +160,26 @@ class _Step:
         data = [p for part, p in parts if part is not None and part.requires_grad]
         return Products(cast(list[Tensor], data), slope if wanted.slope else None)
 
-    def kept_numel(self) -> int:
+    def kept_numel(self, keep: Literal["narrow", "all"]) -> int:
         """Elements of what `train` may keep."""
-        return sum(
-            kept_numel(
-                self._block(index),
-                block_params(self._theta, index),
-                self._data.x,
-                self._target(index),
+        total = 0
+        for index in range(self._num_blocks):
+            block, x = self._block(index), self._data.x
+            params, target = block_params(self._theta, index), self._target(index)
+            total += (
+                narrow_numel(block, x) if keep == "narrow" else kept_numel(block, params, x, target)
             )
-            for index in range(self._num_blocks)
-        )
+        return total
 
     def _forward(self, index: int, hidden: Tensor) -> Forward:
         if self._forwards:
             return self._forwards[index]
         return self._functions.run_forward(
-            self._block(index), block_params(self._theta, index), hidden, self._target(index)
+            self._block(index),
+            block_params(self._theta, index),
+            hidden,
+            self._target(index),
+            self._narrow[index] if self._narrow else None,
         )
 
     def _both_forward(
@@ -175,6 +194,9 @@ class _Step:
     def _backward(
         self, index: int, trace: Trace, cotangent: Tensor | None, distance: float | None
     ) -> Backward:
+        narrow = self._narrow[index] if self._narrow else None
+        if narrow is not None:
+            cotangent = torch.unflatten(narrow.passed, 0, (len(self._data.x), -1))
         # What enters the first block is no one's output.
         return self._functions.run_backward(
             self._block(index),
@@ -182,7 +204,8 @@ class _Step:
             trace,
             cotangent,
             distance,
-            index > 0,
+            index > 0 and narrow is None,
+            narrow,
         )
 
     def _block(self, index: int) -> Block:

@@ -7,12 +7,19 @@ from ...learners.encoder import Params
 from ..inner import inner_gradient, leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
-from .walk import Products, Wanted, add, learned_parts, walk
+from .walk import Keep, Products, Wanted, add, learned_parts, walk
 
 
 def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
     """Differentiate <v, grad_theta l> of each step; see `walk` and `MetaProblem`."""
-    return walk(problem, phi, theta, _Step, lambda problem, data, theta: 1)
+    return walk(problem, phi, theta, _Step, _plan)
+
+
+def _plan(
+    _problem: MetaProblem, _data: DistilledData, _theta: Params, num_steps: int
+) -> list[Keep]:
+    keeps: list[Keep] = ["nothing"] * (num_steps - 1)
+    return [*keeps, "all"]
 
 
 class _Step:
@@ -22,9 +29,9 @@ class _Step:
         self._problem, self._inputs, self._theta = problem, inputs, leaves(theta)
         self._grads: tuple[Tensor, ...] = ()
 
-    def train(self, lr: float, keep: bool) -> tuple[Tensor, Params]:
+    def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; what is kept is the graph of the gradient."""
-        if not keep:
+        if keep == "nothing":
             loss, grads = inner_gradient(self._problem.inner_loss, self._inputs, self._theta)
             return loss, _step(self._theta, grads, lr)
         loss = self._make_graph()

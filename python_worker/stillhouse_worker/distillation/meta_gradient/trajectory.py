@@ -13,21 +13,32 @@ class Trajectory:
 
     All are kept where they fit, the earliest on the host where the device has no room for them.
     Else every k-th is kept, and those of one segment between two of them are trained again when the
-    walk back reaches it: ceil(T/k) + k - 1 copies at most, for one more inner pass. k is the
-    smallest that fits the budget, or where none does the one that needs least, about sqrt(T).
+    walk back reaches it, but for the last segment, which is kept as a whole: ceil(T/k) + k - 1
+    copies at most, for not quite one more inner pass. k is the smallest that fits the budget, or
+    where none does the one that needs least, about sqrt(T).
+
+    Attributes:
+        whole_from: the step from which on every copy is kept.
     """
 
-    def __init__(self, num_steps: int, max_bytes: int, host_bytes: int = 0) -> None:
+    def __init__(self, num_steps: int, theta: Params, max_bytes: int, host_bytes: int = 0) -> None:
         """For ``num_steps`` inner steps, T.
 
         Args:
             num_steps: T >= 1.
+            theta: of the size and on the device of all.
             max_bytes: of copies on the device that trains.
             host_bytes: of further copies in the host's memory; 0 where that is the device.
         """
-        self._num_steps, self._max_bytes, self._host_bytes = num_steps, max_bytes, host_bytes
-        self._spacing, self._num_on_host = 1, 0
-        self._device = torch.device("cpu")
+        self._device = next(iter(theta.values())).device
+        num_bytes = sum(p.numel() * p.element_size() for p in theta.values())
+        on_device, on_host = max_bytes // num_bytes, host_bytes // num_bytes
+        self._spacing = spacing(num_steps, on_device + on_host)
+        needed = num_copies(num_steps, self._spacing)
+        self._num_on_host = min(on_host, max(0, needed - on_device))
+        self.whole_from = 0
+        if self._spacing > 1:
+            self.whole_from = num_steps - 1 - (num_steps - 1) % self._spacing
         self._kept: dict[int, Params] = {}
 
     def __len__(self) -> int:
@@ -36,11 +47,9 @@ class Trajectory:
 
     def put(self, index: int, theta: Params) -> None:
         """Hand in theta at the start of step ``index``, in order from 0."""
-        if index == 0:
-            self._plan(theta)
-        if index % self._spacing == 0:
+        if index % self._spacing == 0 or index >= self.whole_from:
             # The walk back needs them last.
-            is_early = index // self._spacing < self._num_on_host
+            is_early = index < self._spacing * self._num_on_host
             self._kept[index] = _to_host(theta) if is_early else theta
 
     def take(self, index: int, retrain: Callable[[Params, int], Params]) -> Params:
@@ -59,14 +68,6 @@ class Trajectory:
             if step + 1 not in self._kept:
                 self._kept[step + 1] = retrain(self._kept[step], step)
         return self._kept.pop(index)
-
-    def _plan(self, theta: Params) -> None:
-        self._device = next(iter(theta.values())).device
-        num_bytes = sum(p.numel() * p.element_size() for p in theta.values())
-        on_device, on_host = self._max_bytes // num_bytes, self._host_bytes // num_bytes
-        self._spacing = spacing(self._num_steps, on_device + on_host)
-        needed = num_copies(self._num_steps, self._spacing)
-        self._num_on_host = min(on_host, max(0, needed - on_device))
 
 
 def spacing(num_steps: int, max_copies: int) -> int:

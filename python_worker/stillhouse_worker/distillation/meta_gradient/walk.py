@@ -13,7 +13,7 @@ derivatives commute. Only one step's graph lives at a time. The scheme is that o
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -49,14 +49,18 @@ class Products(NamedTuple):
     slope: Tensor | None
 
 
+# How much of what a step computes in training stays for its products; "narrow" is between.
+Keep = Literal["nothing", "narrow", "all"]
+
+
 @runtime_checkable
 class InnerStep(Protocol):
     """The inner loss at one theta."""
 
-    def train(self, lr: float, keep: bool) -> tuple[Tensor, Params]:
+    def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
         """l, and theta - lr grad_theta l as new tensors, without a graph.
 
-        With ``keep``, what was computed may stay for `products`, which then follows.
+        Unless ``keep`` is "nothing", `products` follows.
         """
 
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
@@ -69,35 +73,35 @@ class InnerStep(Protocol):
 # (problem, data cut from phi, theta) -> the inner loss there. A part of the data is learned when it
 # requires a gradient.
 MakeStep = Callable[[MetaProblem, DistilledData, Params], InnerStep]
-# (problem, data, theta) -> how many steps at a time may keep what they computed.
-NumKept = Callable[[MetaProblem, DistilledData, Params], int]
+# (problem, data, theta, n) -> what each of the last n steps keeps.
+Plan = Callable[[MetaProblem, DistilledData, Params, int], list[Keep]]
 
 
 def walk(
-    problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep, num_kept: NumKept
+    problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep, plan: Plan
 ) -> MetaGradient:
     """Train forward, keeping what the way back needs, and walk back; see the module."""
     data = problem.materialise(phi)
     inputs = data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
     lrs = inputs.lrs.tolist()
-    trajectory = Trajectory(len(lrs), problem.trajectory_bytes, problem.host_bytes)
-    first_kept = len(lrs) - num_kept(
-        problem, inputs, theta
-    )  # the way back begins with the last steps
+    trajectory = Trajectory(len(lrs), theta, problem.trajectory_bytes, problem.host_bytes)
+    # A step holds its theta; one whose theta is not kept keeps nothing either.
+    keeps: list[Keep] = ["nothing"] * trajectory.whole_from
+    keeps += plan(problem, inputs, theta, len(lrs) - trajectory.whole_from)
     kept: dict[int, InnerStep] = {}
     inner_losses = []
     with problem.phase("inner"):
-        for index, lr in enumerate(lrs):
+        for index, (lr, keep) in enumerate(zip(lrs, keeps, strict=True)):
             trajectory.put(index, theta)
             step = make_step(problem, inputs, theta)
-            loss, theta = step.train(lr, keep=index >= first_kept)
+            loss, theta = step.train(lr, keep)
             inner_losses.append(loss)
-            if index >= first_kept:
+            if keep != "nothing":
                 kept[index] = step
             del step
 
     def retrain(start: Params, index: int) -> Params:
-        return make_step(problem, inputs, start).train(lrs[index], keep=False)[1]
+        return make_step(problem, inputs, start).train(lrs[index], "nothing")[1]
 
     outer_loss, v = outer_gradient(problem, theta)
     del theta
