@@ -9,6 +9,7 @@ import { httpApp } from "./api/http/app.js";
 import { routes } from "./api/http/routes/routes.js";
 import { type HttpPort, HttpServer } from "./api/http/server.js";
 import { FailureKind, StillhouseError } from "./errors.js";
+import { DeviceMemory } from "./experiment/device-memory.js";
 import { Dispatcher } from "./experiment/dispatcher.js";
 import { EventFeed } from "./experiment/event-feed.js";
 import { Experiments } from "./experiment/experiments.js";
@@ -124,6 +125,7 @@ class RunningControlPlane implements ControlPlane {
   readonly #ledger: Ledger;
   readonly #leases: Leases;
   readonly #ready: ReadyTasks;
+  readonly #memory = new DeviceMemory();
   readonly #roster = new Roster(() => clock.monotonicMs());
   readonly #hub: WorkerHub;
   readonly #workers: Workers;
@@ -252,6 +254,7 @@ class RunningControlPlane implements ControlPlane {
       leases: this.#leases,
       roster: this.#roster,
       ready: this.#ready,
+      memory: this.#memory,
       intake: new ReportIntake(this.#ledger, metrics, artifacts, workFolders),
       pool: this.#workers,
       artifacts,
@@ -279,6 +282,7 @@ class RunningControlPlane implements ControlPlane {
       fleet: new Fleet({
         roster: this.#roster,
         leases: this.#leases,
+        memory: this.#memory,
         dispatcher: this.#dispatcher,
         clock,
       }),

@@ -20,7 +20,7 @@ from stillhouse.v1 import (
     worker_pb2,
 )
 
-from .device_load import DeviceLoad
+from .device_load import UNKNOWN, DeviceLoad
 from .distillation.outer import OuterConfig
 from .errors import StillhouseError
 from .tasks.reporting import DistillOutcome, InitOutcome, LearnerOutcome
@@ -301,12 +301,14 @@ def hello(
     *,
     lease: tuple[str, int] = ("", 0),
     acknowledged: int = 0,
+    load: DeviceLoad = UNKNOWN,
 ) -> bytes:
     """The first frame of a worker, and of each of its returns.
 
     Args:
         lease: task and attempt that it has in hand.
         acknowledged: number of the last report of it that was acknowledged.
+        load: of the device, for the memory that tasks find there.
     """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(
@@ -319,6 +321,8 @@ def hello(
             task_id=lease[0],
             attempt=lease[1],
             acknowledged=acknowledged,
+            memory_total_bytes=load.memory_total_bytes,
+            memory_used_bytes=load.memory_used_bytes,
         )
     ).SerializeToString()
 

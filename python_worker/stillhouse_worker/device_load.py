@@ -1,5 +1,6 @@
 """How full and how busy a device is, whoever uses it."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,13 @@ UNKNOWN = DeviceLoad(0, 0, 0.0)
 def load_meter(device: str) -> Callable[[], DeviceLoad]:
     """What tells the load of "cpu" or "cuda:N" whenever it is called. It never raises."""
     return _CudaMeter(torch.device(device)) if device.startswith("cuda") else _CpuMeter()
+
+
+def give_back_memory(device: str) -> None:
+    """Hand what PyTorch keeps for its next use to others on the device, between tasks."""
+    if device.startswith("cuda"):
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 class _CpuMeter:

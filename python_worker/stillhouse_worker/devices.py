@@ -25,6 +25,7 @@ class DeviceFacts(NamedTuple):
         bf16: whether it computes bfloat16 natively; emulated is slower than fp32, so it is False.
         num_available: devices that can share its work, itself among them: the CUDA devices from
             this one on; for the CPU, threads.
+        memory_bytes: of a CUDA device; 0 for the CPU, whose memory the host shares out.
     """
 
     device: str
@@ -32,6 +33,7 @@ class DeviceFacts(NamedTuple):
     cuda: bool
     bf16: bool
     num_available: int
+    memory_bytes: int
 
 
 def find_device(wanted: str | None) -> DeviceFacts:
@@ -47,7 +49,7 @@ def find_device(wanted: str | None) -> DeviceFacts:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     if wanted == "cpu":
-        return DeviceFacts("cpu", cpu_name(), False, cpu_computes_bf16(), num_cpu_threads())
+        return DeviceFacts("cpu", cpu_name(), False, cpu_computes_bf16(), num_cpu_threads(), 0)
     if kind != "cuda" or (":" in wanted and not (index.isascii() and index.isdigit())):
         raise _invalid(f"{_FIELD} must be cpu, cuda or cuda:N, got {wanted!r}")
     num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -69,7 +71,8 @@ def _cuda_facts(number: int) -> DeviceFacts:
     native_bf16 = torch.version.hip is not None or torch.cuda.get_device_capability(number)[0] >= 8
     name = torch.cuda.get_device_name(number)
     num_available = torch.cuda.device_count() - number
-    return DeviceFacts(f"cuda:{number}", name, True, native_bf16, num_available)
+    memory_bytes = torch.cuda.get_device_properties(number).total_memory
+    return DeviceFacts(f"cuda:{number}", name, True, native_bf16, num_available, memory_bytes)
 
 
 def cpu_computes_bf16() -> bool:

@@ -13,7 +13,7 @@ import zmq
 from . import convert, worker_log
 from .artifact_transfer import ArtifactTransfer
 from .credentials import Credentials, secure
-from .device_load import load_meter
+from .device_load import give_back_memory, load_meter
 from .journal import Journal, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
 from .tasks.execute import execute
@@ -247,9 +247,16 @@ class Worker:
 
     def _hello(self, lease: tuple[str, int], acknowledged: int) -> bytes:
         device, host = self._place.device, socket.gethostname()
-        facts = environment(device)
+        facts, load = environment(device), self._load()
         return convert.hello(
-            self._id, device, os.getpid(), host, facts, lease=lease, acknowledged=acknowledged
+            self._id,
+            device,
+            os.getpid(),
+            host,
+            facts,
+            lease=lease,
+            acknowledged=acknowledged,
+            load=load,
         )
 
     def _serve_leftover(self, socket_: Any, leftover: Any, now: float) -> None:
@@ -269,6 +276,7 @@ class Worker:
             task.outbox.close()
             self._place.leave(task.folder, task.has_succeeded and task.outbox.is_empty())
             self._task = None
+            give_back_memory(self._place.device)
 
     def _waited_enough(self, now: float) -> bool:
         """Whether an ending worker has given its last report its time."""

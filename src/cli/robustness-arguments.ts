@@ -33,7 +33,7 @@ const CONTROLS = "Run:";
 const WHAT = "What is tried:";
 
 /** The settings that do not come from the artifact. */
-const FLAGS = ["data-dir", "inits", "baselines", "device", "precision", "name"];
+const FLAGS = ["data-dir", "inits", "baselines", "device", "memory", "precision", "name"];
 
 const CHECKS: ReadonlyMap<string, RobustnessCheck> = new Map([
   ["labels", RobustnessCheck.ROBUSTNESS_CHECK_LABELS],

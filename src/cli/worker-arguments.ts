@@ -10,6 +10,8 @@ export interface WorkerSettings {
   readonly artifacts: string | undefined;
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
+  /** Worker processes a device; each has one task at a time. */
+  readonly numProcesses: number;
   /** Beginning of the names of its workers; absent: the name of the machine. */
   readonly name: string | undefined;
   /** Folder for checkpoints of tasks whose folder is not on this machine. */
@@ -40,10 +42,12 @@ const HOST_PORT = /^(\[[\da-f:]+\]|[^\s:/]+):([1-9]\d{0,4})$/i;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MAX_PORT = 65_535;
+const MAX_PROCESSES = 64;
 
 const HELP = `
-One process is started for each CUDA device, or one for the CPU. A worker that dies is started
-again; one whose control plane is away computes on and joins it again when it is back.
+One process is started for each CUDA device, or one for the CPU, unless --processes says more. A
+worker that dies is started again; one whose control plane is away computes on and joins it again
+when it is back.
 
 Examples:
   npm run worker -- --connect tcp://10.0.0.5:8422 --keys worker-keys
@@ -69,6 +73,7 @@ export function parseWorkerArguments(argv: readonly string[], places: WorkerPlac
     connect: connectOf(options),
     artifacts: artifactsOf(options),
     device: matching(options.device ?? "auto", "--device", DEVICE, "auto, cpu, cuda or cuda:N"),
+    numProcesses: processesOf(options),
     name:
       options.name === undefined
         ? undefined
@@ -94,6 +99,13 @@ function artifactsOf({ artifacts }: Options): string | undefined {
   throw invalid("", `--artifacts must be HOST:PORT, got ${JSON.stringify(artifacts)}`);
 }
 
+function processesOf({ processes = "1" }: Options): number {
+  const value = /^\d{1,2}$/.test(String(processes)) ? Number(processes) : 0;
+  if (value >= 1 && value <= MAX_PROCESSES) return value;
+  const allowed = `a whole number from 1 to ${MAX_PROCESSES}`;
+  throw invalid("", `--processes must be ${allowed}, got ${JSON.stringify(processes)}`);
+}
+
 function isHostPort(text: string): boolean {
   const port = HOST_PORT.exec(text)?.[2];
   return port !== undefined && Number(port) <= MAX_PORT;
@@ -111,6 +123,10 @@ function workerCommand(columns: number | undefined) {
   const flags: [string, string][] = [
     ["--connect <tcp://host:port>", "Where the control plane hears workers"],
     ["--device <which>", "auto, cpu, cuda or cuda:N (default: auto, all of CUDA or else the CPU)"],
+    [
+      "--processes <n>",
+      "Processes a device, for tasks side by side as its memory allows (default: 1)",
+    ],
     ["--artifacts <host:port>", "gRPC of the control plane (default: as it tells)"],
     ["--work-dir <folder>", "For checkpoints of this machine (default: worker in the home)"],
     ["--data-dir <folder>", "Local data sets (default: STILLHOUSE_DATA_DIR)"],

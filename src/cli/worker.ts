@@ -49,8 +49,9 @@ export async function runWorker(
       return 0;
     }
     const devices = request.device === "auto" ? await surroundings.devices() : [request.device];
-    const workers = devices.map((device) => surroundings.keepWorker(request, device, note));
-    note(`Working for ${request.connect} on ${devices.join(", ")}`);
+    const slots = devices.flatMap((device) => Array<string>(request.numProcesses).fill(device));
+    const workers = slots.map((device) => surroundings.keepWorker(request, device, note));
+    note(`Working for ${request.connect} on ${slots.join(", ")}`);
     return await ended(workers, interruption, note);
   } catch (thrown) {
     return reportFailure(thrown, terminal, { isJson: false });

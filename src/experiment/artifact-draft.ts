@@ -27,7 +27,11 @@ export async function draftOfArtifact(
     writeField(result, `${group}.fingerprint`, spec[group]?.fingerprint ?? "");
   }
   // What is there now decides, not what there was.
-  if (result.compute) result.compute.device = undefined;
+  result.compute = {
+    ...result.compute,
+    device: undefined,
+    memoryMib: undefined,
+  } as typeof result.compute;
   result.name = undefined;
   // As many learners as the baselines had, since there are as many rows as baselines and more.
   if (result.evaluation) result.evaluation.inits = result.evaluation.baselineInits;

@@ -1,45 +1,22 @@
 import { FailureKind, StillhouseError, toFailure } from "../errors.js";
-import { LogLevel, State, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { LogLevel, State } from "../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
-import { specForDevice } from "./device-kind.js";
-import type { Lease, Leases, Timings } from "./leases.js";
-import type { Ledger } from "./ledger.js";
+import { Assigner, type AssignerParts } from "./assigner.js";
+import type { Lease } from "./leases.js";
 import type { Observer } from "./observer.js";
-import type {
-  ArtifactStore,
-  Clock,
-  Ids,
-  Log,
-  WorkerExit,
-  WorkerListener,
-  WorkerPool,
-  WorkFolders,
-} from "./ports.js";
-import type { ReadyTask, ReadyTasks } from "./ready-tasks.js";
-import { type ExperimentRecord, findTask, mustStop } from "./record.js";
+import type { WorkerExit, WorkerListener } from "./ports.js";
+import { findTask, mustStop } from "./record.js";
 import type { ReportIntake } from "./report-intake.js";
-import type { Roster } from "./roster.js";
-import { failTask, leaseTask, loseTask, stopTask } from "./transitions.js";
+import { placeOf } from "./roster.js";
+import { Staffing, type StaffingParts } from "./staffing.js";
+import { loseTask, stopTask } from "./transitions.js";
 
 /** A worker on which so many tasks failed in a row is taken to be at fault. */
 const MAX_FAILED_TASKS = 5;
 
-export interface DispatcherParts {
-  readonly ledger: Ledger;
-  readonly leases: Leases;
-  readonly roster: Roster;
-  readonly ready: ReadyTasks;
+export interface DispatcherParts extends AssignerParts, StaffingParts {
   readonly intake: ReportIntake;
-  readonly pool: WorkerPool;
-  readonly artifacts: ArtifactStore;
-  readonly workFolders: WorkFolders;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly timings: Timings;
-  readonly log: Log;
   readonly observer: Pick<Observer, "leaseExpired">;
-  /** Most worker processes of this machine at a time. */
-  readonly numWorkers: number;
   /** Where workers hand in artifacts, on the host that they connected to. */
   readonly grpcPort: () => number;
   /** Called once, when the state can no longer be stored: nothing is dispatched from then on. */
@@ -49,14 +26,16 @@ export interface DispatcherParts {
 /** Brings ready tasks and workers together and watches over what runs. */
 export class Dispatcher implements WorkerListener {
   readonly #parts: DispatcherParts;
+  readonly #assigner: Assigner;
+  readonly #staffing: Staffing;
   #isDraining = false;
   #fault: StillhouseError | undefined;
   #idleWaiters: (() => void)[] = [];
-  /** No worker is launched before, on the monotonic clock. */
-  #launchAfterMs = 0;
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#assigner = new Assigner(parts);
+    this.#staffing = new Staffing(parts);
   }
 
   /** The reason why nothing is dispatched any more. */
@@ -68,11 +47,11 @@ export class Dispatcher implements WorkerListener {
   dispatch(): void {
     this.#guard(() => {
       this.#cancelUnwanted();
-      for (const workerId of this.#parts.roster.drained()) this.#dismiss(workerId);
+      for (const workerId of this.#parts.roster.drained()) this.#staffing.dismiss(workerId);
       if (this.#isDraining) return;
       for (const kind of this.#parts.ready.counts().keys()) {
-        this.#assign(kind);
-        this.#launch(kind);
+        this.#assigner.assign(kind);
+        this.#staffing.launch(kind);
       }
     });
   }
@@ -86,14 +65,14 @@ export class Dispatcher implements WorkerListener {
   /** Call at the interval of the timings: gives up what ran out of time. */
   tick(): void {
     this.#guard(() => {
-      const { leases, roster, timings, pool, observer } = this.#parts;
+      const { leases, roster, memory, observer } = this.#parts;
       for (const { lease, end, reason } of leases.expired()) {
         observer.leaseExpired(end);
         this.#giveUp(lease, reason);
       }
-      for (const workerId of roster.startingFor(timings.startUpMs)) pool.kill(workerId);
-      for (const workerId of roster.leavingFor(timings.stopGraceMs)) pool.kill(workerId);
-      for (const workerId of roster.idleFor(timings.leaseMs)) this.#remove(workerId);
+      this.#staffing.tick();
+      memory.keepOnly(roster.all().map(placeOf));
+      this.#assigner.tellOfTooLarge();
     });
     this.dispatch();
   }
@@ -128,9 +107,10 @@ export class Dispatcher implements WorkerListener {
   }
 
   ready(hello: Hello): void {
-    const { roster, pool, timings, grpcPort } = this.#parts;
+    const { roster, memory, pool, timings, grpcPort } = this.#parts;
     this.#guard(() => {
       const isNew = roster.ready(hello);
+      memory.reported(hello, hello, hello.taskId === "");
       const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
       const value = { heartbeatIntervalS, grpcPort: grpcPort() };
       pool.send(hello.workerId, { $case: "welcome", value });
@@ -141,9 +121,10 @@ export class Dispatcher implements WorkerListener {
 
   heartbeat(workerId: string, heartbeat: Heartbeat): void {
     const { taskId, attempt, progressCounter } = heartbeat;
-    const { roster, leases } = this.#parts;
+    const { roster, leases, memory } = this.#parts;
     if (!this.#isKnown(workerId)) return;
-    roster.heard(workerId, heartbeat);
+    const worker = roster.heard(workerId, heartbeat);
+    if (worker) memory.reported(placeOf(worker), heartbeat, taskId === "");
     leases.extend(workerId, taskId, attempt, progressCounter);
     if (taskId === "" && roster.settled(workerId)) this.dispatch();
   }
@@ -176,7 +157,7 @@ export class Dispatcher implements WorkerListener {
       this.#acknowledge(workerId, report, lease.lastReport, false);
       // It was not told to stop, so somebody is ending its process.
       const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
-      if (isLeaving) this.#remove(workerId);
+      if (isLeaving) this.#staffing.remove(workerId);
     });
     if (report.kind?.$case !== "progress") this.dispatch();
   }
@@ -198,45 +179,20 @@ export class Dispatcher implements WorkerListener {
       roster.remove(workerId);
       const lease = leases.ofWorker(workerId);
       if (lease) this.#lose(lease, exit.reason, exit.logTail);
-      if (failedToStart && !this.#isDraining) this.#startFailed(workerId, exit);
+      if (failedToStart && !this.#isDraining) this.#staffing.startFailed(workerId, exit);
     });
     this.dispatch();
   }
 
-  /** Gives tasks to the workers that have this kind of device, as long as there are both. */
-  #assign(kind: string): void {
-    const { roster, ready } = this.#parts;
-    for (;;) {
-      const workerId = roster.nextIdle(kind);
-      const task = workerId === undefined ? undefined : ready.next(kind);
-      if (workerId === undefined || task === undefined) return;
-      this.#lease(task, workerId);
-    }
-  }
-
-  #lease({ taskId, experimentId }: ReadyTask, workerId: string): void {
-    const { ledger, leases, roster, pool, artifacts, workFolders } = this.#parts;
-    const workDir = workFolders.prepare(taskId);
-    const record = ledger.update(experimentId, (before, now) =>
-      leaseTask(before, taskId, now, workerId),
-    );
-    const { attempt, work } = requiredTask(record, taskId);
-    leases.grant({ taskId, experimentId, attempt, workerId });
-    roster.busy(workerId);
-    const kind = work?.kind;
-    const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
-    const spec = specForDevice(record.experiment.spec, roster.find(workerId)?.device);
-    const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
-    pool.send(workerId, { $case: "assign", value });
-  }
-
   /** Brings together what a worker has in hand and what it should have. */
-  #reconcile({ workerId, taskId, attempt, acknowledged }: Hello, isNew: boolean): void {
+  #reconcile(hello: Hello, isNew: boolean): void {
     const { leases, roster, pool, log } = this.#parts;
+    const { workerId, taskId, attempt, acknowledged } = hello;
     const lease = leases.ofWorker(workerId);
     if (lease && lease.taskId === taskId && lease.attempt === attempt) {
       if (lease.adoption === "awaited") {
         leases.adopt(lease, acknowledged);
+        this.#assigner.keepRoom(hello, lease);
         log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
       }
       roster.busy(workerId);
@@ -259,28 +215,6 @@ export class Dispatcher implements WorkerListener {
     return false;
   }
 
-  /** Starts workers on this machine for what waits for this kind of device, as far as they may be. */
-  #launch(kind: string): void {
-    const { roster, pool, ids, ready, numWorkers, clock } = this.#parts;
-    if (clock.monotonicMs() < this.#launchAfterMs) return;
-    const device = ready.next(kind)?.device;
-    const numWanted = (ready.counts().get(kind) ?? 0) - roster.numStarting(kind);
-    if (device === undefined || numWanted <= 0 || numWorkers === 0) return;
-    const room = numWorkers - roster.numLocal();
-    for (let count = 0; count < Math.min(numWanted, room); count++) {
-      const workerId = ids.worker();
-      roster.launched(workerId, device);
-      pool.launch(workerId, device);
-    }
-    if (room <= 0) this.#makeRoom(kind);
-  }
-
-  /** An idle worker of another kind gives its place to one that is waited for. */
-  #makeRoom(kind: string): void {
-    const workerId = this.#parts.roster.nextIdleOfOtherKind(kind);
-    if (workerId !== undefined) this.#dismiss(workerId);
-  }
-
   #cancelUnwanted(): void {
     const { leases, ledger, pool, clock } = this.#parts;
     for (const lease of leases.all()) {
@@ -296,7 +230,7 @@ export class Dispatcher implements WorkerListener {
   #giveUp(lease: Lease, reason: string): void {
     this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
     this.#lose(lease, reason, "");
-    this.#remove(lease.workerId);
+    this.#staffing.remove(lease.workerId);
   }
 
   /** A worker on which task after task fails gets no more; one of this machine is started anew. */
@@ -308,19 +242,8 @@ export class Dispatcher implements WorkerListener {
     log.warn(
       `worker ${workerId} is set aside: ${MAX_FAILED_TASKS} tasks in a row failed on it, the last with: ${kind.value.message}`,
     );
-    if (roster.find(workerId)?.isLocal) this.#dismiss(workerId);
+    if (roster.find(workerId)?.isLocal) this.#staffing.dismiss(workerId);
     else roster.setAside(workerId);
-  }
-
-  /** It has no task; a process of this machine that does not go is ended after the stop grace. */
-  #dismiss(workerId: string): void {
-    this.#parts.pool.send(workerId, { $case: "shutdown", value: {} });
-    this.#parts.roster.leaving(workerId);
-  }
-
-  #remove(workerId: string): void {
-    this.#parts.roster.leaving(workerId);
-    this.#parts.pool.kill(workerId);
   }
 
   #lose(lease: Lease, reason: string, logTail: string): void {
@@ -340,37 +263,13 @@ export class Dispatcher implements WorkerListener {
     ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
   }
 
-  #release(lease: Lease): void {
-    this.#parts.leases.release(lease.taskId);
-    this.#parts.roster.idle(lease.workerId);
-    if (this.#parts.leases.all().length > 0) return;
+  #release({ taskId, workerId }: Lease): void {
+    const { leases, memory, roster } = this.#parts;
+    leases.release(taskId);
+    memory.release(taskId);
+    roster.free(workerId);
+    if (leases.all().length > 0) return;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
-  }
-
-  /** While others work, the next try waits; with none, what waits for a worker would for ever. */
-  #startFailed(workerId: string, exit: WorkerExit): void {
-    const { roster, timings, clock, log } = this.#parts;
-    log.warn(`worker ${workerId} could not be started: ${exit.reason}\n${exit.logTail}`);
-    if (roster.size() === 0) this.#failReady(exit);
-    else this.#launchAfterMs = clock.monotonicMs() + timings.startUpMs;
-  }
-
-  #failReady(exit: WorkerExit): void {
-    const lastLine = exit.logTail.trim().split("\n").at(-1) ?? "";
-    const detail = lastLine === "" ? exit.reason : `${exit.reason}: ${lastLine}`;
-    const error = new StillhouseError(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
-      `no worker could be started, ${detail}; run the command again: it sets the environment up`,
-      { traceback: exit.logTail },
-    );
-    const failure = toFailure(error);
-    for (const { taskId, experimentId } of this.#parts.ready.all()) {
-      // An earlier failure of this round may have ended the experiment of a later one.
-      if (mustStop(this.#parts.ledger.record(experimentId))) continue;
-      this.#parts.ledger.update(experimentId, (record, now) =>
-        failTask(record, taskId, failure, now),
-      );
-    }
   }
 
   #acknowledge(
@@ -402,15 +301,6 @@ export class Dispatcher implements WorkerListener {
       this.#parts.onFault(this.#fault);
     }
   }
-}
-
-function requiredTask(record: ExperimentRecord, taskId: string): Task {
-  const entry = findTask(record, taskId);
-  if (entry) return entry.task;
-  throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INTERNAL,
-    `task ${taskId} is ready, but its experiment does not have it`,
-  );
 }
 
 /** Whether a failure may be due to the worker, and not to what it was asked to do. */

@@ -6,14 +6,16 @@ import {
   Worker,
   WorkerState,
 } from "../generated/stillhouse/v1/service.js";
+import type { DeviceMemory } from "./device-memory.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { Leases } from "./leases.js";
 import type { Clock } from "./ports.js";
-import type { Roster, RosterEntry } from "./roster.js";
+import { placeOf, type Roster, type RosterEntry } from "./roster.js";
 
 export interface FleetParts {
   readonly roster: Roster;
   readonly leases: Leases;
+  readonly memory: DeviceMemory;
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
 }
@@ -49,7 +51,7 @@ export class Fleet {
   }
 
   #message(entry: RosterEntry): Worker {
-    const { leases, clock } = this.#parts;
+    const { leases, memory, clock } = this.#parts;
     const { workerId, hello, load } = entry;
     const lease = leases.ofWorker(workerId);
     const agoMs = clock.monotonicMs() - entry.heardAtMs;
@@ -62,6 +64,7 @@ export class Fleet {
       versions: hello?.versions ?? {},
       memoryTotalBytes: load?.memoryTotalBytes ?? 0n,
       memoryUsedBytes: load?.memoryUsedBytes ?? 0n,
+      memoryPromisedBytes: BigInt(memory.promisedBytes(placeOf(entry))),
       utilisation: load?.utilisation ?? 0,
       taskId: lease?.taskId ?? "",
       experimentId: lease?.experimentId ?? "",

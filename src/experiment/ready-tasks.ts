@@ -1,6 +1,7 @@
 import TinyQueue from "tinyqueue";
-import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import { deviceKind } from "./device-kind.js";
+import { type Room, UNBOUNDED } from "./device-memory.js";
 import {
   type ExperimentRecord,
   isDistill,
@@ -17,6 +18,8 @@ export interface ReadyTask {
   readonly experimentId: string;
   /** Device that its spec names. */
   readonly device: string;
+  /** What it is given of its device's memory. */
+  readonly memoryBytes: number;
 }
 
 interface Entry extends ReadyTask {
@@ -31,12 +34,28 @@ interface Entry extends ReadyTask {
    * attempt; it is none of these any more.
    */
   status: "running" | "ready" | "parked" | "held" | "gone";
+  /** Since when devices that could hold it are too full, on the monotonic clock. */
+  tooLargeSinceMs: number | undefined;
 }
 
-/** What is ready of one kind of device, priority and owner; what has another status is skipped. */
-type Lane = TinyQueue<Entry>;
+/**
+ * What is ready of one kind of device, priority, owner and about the same memory; what has another
+ * status is skipped.
+ */
+interface Lane {
+  readonly owner: string;
+  readonly queue: TinyQueue<Entry>;
+}
+
+/** By priority, then by owner and size. */
+type LanesOfKind = Map<number, Map<string, Lane>>;
 
 const MAX_BACK_OFF_MS = 60_000;
+/** For so long smaller tasks go before one that finds no room; then the room is kept for it. */
+const PATIENCE_MS = 60_000;
+/** Sizes of memory between one and its double that have a lane each. */
+const LANES_A_DOUBLING = 4;
+const MIB = 2 ** 20;
 
 /**
  * The tasks that a worker could start now, kept up with every change of an experiment, so that a
@@ -45,13 +64,14 @@ const MAX_BACK_OFF_MS = 60_000;
  * An evaluation waits for the distillation of its experiment. While a task runs, others with its
  * cache key wait for its result. A task whose attempt was lost waits for a while, longer each time.
  * Of the rest, a higher priority goes first; then the owner of whom the fewest tasks run, then the
- * one whose turn was longest ago; then what came first.
+ * one whose turn was longest ago; then what came first. What the device has no room for lets
+ * smaller tasks go before it, for a while.
  */
 export class ReadyTasks {
   readonly #monotonicMs: () => number;
   readonly #backOffMs: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #lanes = new Map<string, Map<number, Map<string, Lane>>>();
+  readonly #lanes = new Map<string, LanesOfKind>();
   readonly #numReady = new Map<string, number>();
   readonly #parked = new Map<string, Set<Entry>>();
   readonly #runningKeys = new Map<string, number>();
@@ -83,17 +103,25 @@ export class ReadyTasks {
     });
   }
 
-  /** The task that a worker with this kind of device should start; it stays until it runs. */
-  next(kind: string): ReadyTask | undefined {
-    this.#releaseHeld();
-    const lanes = this.#lanes.get(kind);
-    if (!lanes) return undefined;
-    for (const priority of [...lanes.keys()].sort((a, b) => b - a)) {
-      const found = this.#headOf(lanes.get(priority) ?? new Map());
-      if (found) return found;
-      lanes.delete(priority);
+  /**
+   * The task that a worker with this kind of device should start; it stays until it runs.
+   *
+   * @param room of the worker's device
+   */
+  next(kind: string, { freeBytes, capacityBytes }: Room = UNBOUNDED): ReadyTask | undefined {
+    const nowMs = this.#monotonicMs();
+    for (const entry of this.#heads(kind)) {
+      if (entry.memoryBytes <= freeBytes) return entry;
+      if (entry.memoryBytes > capacityBytes) continue;
+      entry.tooLargeSinceMs ??= nowMs;
+      if (nowMs - entry.tooLargeSinceMs >= PATIENCE_MS) return undefined;
     }
     return undefined;
+  }
+
+  /** The tasks that need more memory than any device of this kind has; of several alike the first. */
+  tooLarge(kind: string, mostBytes: number): ReadyTask[] {
+    return [...this.#heads(kind)].filter(({ memoryBytes }) => memoryBytes > mostBytes);
   }
 
   /** How many are ready for each kind of device. */
@@ -131,12 +159,14 @@ export class ReadyTasks {
       taskId: task.id,
       experimentId,
       device: spec?.compute?.device ?? "cpu",
+      memoryBytes: memoryBytesOf(record.experiment),
       cacheKey: task.cacheKey,
       owner,
       priority,
       numLost,
       place: [this.#places.get(experimentId) ?? 0, position],
       status: "gone",
+      tooLargeSinceMs: undefined,
     };
     this.#entries.set(task.id, entry);
     return entry;
@@ -153,9 +183,11 @@ export class ReadyTasks {
     entry.status = "ready";
     const kind = deviceKind(entry.device);
     this.#numReady.set(kind, (this.#numReady.get(kind) ?? 0) + 1);
-    const byPriority = made(this.#lanes, kind, () => new Map<number, Map<string, Lane>>());
-    const byOwner = made(byPriority, entry.priority, () => new Map<string, Lane>());
-    made(byOwner, entry.owner, () => new TinyQueue<Entry>([], byPlace)).push(entry);
+    const byPriority = made(this.#lanes, kind, (): LanesOfKind => new Map());
+    const lanes = made(byPriority, entry.priority, () => new Map<string, Lane>());
+    const { owner } = entry;
+    const key = JSON.stringify([owner, sizeOf(entry)]);
+    made(lanes, key, () => ({ owner, queue: new TinyQueue<Entry>([], byPlace) })).queue.push(entry);
   }
 
   #hold(entry: Entry): void {
@@ -210,21 +242,31 @@ export class ReadyTasks {
     return this.#runningKeys.get(cacheKey) ?? 0;
   }
 
-  /** The first of the owner whose turn it is. */
-  #headOf(lanes: Map<string, Lane>): Entry | undefined {
-    let chosen: Entry | undefined;
-    for (const [owner, lane] of lanes) {
-      const head = this.#firstOf(lane);
-      if (!head) lanes.delete(owner);
-      else if (!chosen || this.#turns.isBefore(owner, chosen.owner)) chosen = head;
+  /** The first of each lane, in the order in which they should start. */
+  *#heads(kind: string): Generator<Entry> {
+    this.#releaseHeld();
+    const byPriority: LanesOfKind = this.#lanes.get(kind) ?? new Map();
+    for (const priority of [...byPriority.keys()].sort((a, b) => b - a)) {
+      const heads = this.#headsOf(byPriority.get(priority) ?? new Map());
+      if (heads.length === 0) byPriority.delete(priority);
+      yield* heads.sort((a, b) => this.#turns.compare(a.owner, b.owner) || byPlace(a, b));
     }
-    return chosen;
   }
 
-  #firstOf(lane: Lane): Entry | undefined {
-    for (let head = lane.peek(); head; head = lane.peek()) {
+  #headsOf(lanes: Map<string, Lane>): Entry[] {
+    const heads: Entry[] = [];
+    for (const [key, lane] of lanes) {
+      const head = this.#firstOf(lane);
+      if (head) heads.push(head);
+      else lanes.delete(key);
+    }
+    return heads;
+  }
+
+  #firstOf({ queue }: Lane): Entry | undefined {
+    for (let head = queue.peek(); head; head = queue.peek()) {
       if (head.status === "ready" && !this.#runningKeys.has(head.cacheKey)) return head;
-      lane.pop();
+      queue.pop();
       if (head.status === "ready") this.#park(head);
     }
     return undefined;
@@ -237,12 +279,22 @@ export class ReadyTasks {
   }
 }
 
+/** What each task of an experiment is given of its device. */
+export function memoryBytesOf({ spec }: Experiment): number {
+  return (spec?.compute?.memoryMib ?? 0) * MIB;
+}
+
 function couldRun(record: ExperimentRecord, task: Task): boolean {
   if (task.state !== State.STATE_QUEUED || mustStop(record)) return false;
   if (!isEvaluate(task)) return true;
   return record.tasks
     .filter((entry) => isDistill(entry.task))
     .every((entry) => entry.task.state === State.STATE_SUCCEEDED);
+}
+
+/** The same for what needs about the same memory: few, however many tasks there are. */
+function sizeOf({ memoryBytes }: ReadyTask): number {
+  return memoryBytes === 0 ? 0 : Math.ceil(LANES_A_DOUBLING * Math.log2(memoryBytes));
 }
 
 function byPlace(a: Entry, b: Entry): number {

@@ -4,6 +4,13 @@ import { deviceKind } from "./device-kind.js";
 /** What a worker says of its device with each heartbeat. */
 export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
 
+/** A device of a host, which several workers may share. */
+export interface Place {
+  readonly host: string;
+  /** Such as "cpu" or "cuda:0". */
+  readonly device: string;
+}
+
 /** A worker that can be reached, or a process that has not said hello yet. */
 export interface RosterEntry {
   readonly workerId: string;
@@ -56,12 +63,14 @@ export class Roster {
     return true;
   }
 
-  heard(workerId: string, load: DeviceLoad): void {
+  /** @returns the worker, unless it is leaving */
+  heard(workerId: string, load: DeviceLoad): RosterEntry | undefined {
     const entry = this.#entries.get(workerId);
-    if (!entry || entry.state === "leaving") return;
+    if (!entry || entry.state === "leaving") return undefined;
     const { memoryTotalBytes, memoryUsedBytes, utilisation } = load;
     const kept = { memoryTotalBytes, memoryUsedBytes, utilisation };
     this.#set({ ...entry, load: kept, heardAtMs: this.#monotonicMs() });
+    return entry;
   }
 
   /** It gets no more tasks. */
@@ -102,7 +111,7 @@ export class Roster {
   }
 
   /** A worker that is on its way out does not become idle again. */
-  idle(workerId: string): void {
+  free(workerId: string): void {
     if (this.#entries.get(workerId)?.state === "busy") this.#move(workerId, "idle");
   }
 
@@ -123,14 +132,16 @@ export class Roster {
     return this.#entries.get(workerId)?.state === "starting";
   }
 
-  /** A worker with this kind of device that can have a task. */
-  nextIdle(kind: string): string | undefined {
-    return this.#idle((entry) => deviceKind(entry.device) === kind);
+  /** The workers with this kind of device that can have a task. */
+  idle(kind: string): RosterEntry[] {
+    return this.all().filter((entry) => isFree(entry) && deviceKind(entry.device) === kind);
   }
 
   /** A worker of this machine that has nothing to do and no device of this kind. */
   nextIdleOfOtherKind(kind: string): string | undefined {
-    return this.#idle((entry) => entry.isLocal && deviceKind(entry.device) !== kind);
+    const isIt = (entry: RosterEntry) =>
+      isFree(entry) && entry.isLocal && deviceKind(entry.device) !== kind;
+    return this.all().find(isIt)?.workerId;
   }
 
   numStarting(kind: string): number {
@@ -182,14 +193,6 @@ export class Roster {
     return this.#silent("leaving", durationMs);
   }
 
-  #idle(fits: (entry: RosterEntry) => boolean): string | undefined {
-    for (const entry of this.#entries.values()) {
-      const isFree = entry.state === "idle" && !entry.isDraining && !entry.isSetAside;
-      if (isFree && fits(entry)) return entry.workerId;
-    }
-    return undefined;
-  }
-
   #silent(state: RosterEntry["state"], durationMs: number): string[] {
     const sinceMs = this.#monotonicMs() - durationMs;
     return this.all()
@@ -209,6 +212,15 @@ export class Roster {
     const entry = this.#entries.get(workerId);
     if (entry) this.#set({ ...entry, state });
   }
+}
+
+function isFree({ state, isDraining, isSetAside }: RosterEntry): boolean {
+  return state === "idle" && !isDraining && !isSetAside;
+}
+
+/** The device of a worker; before it said hello that of a host without a name. */
+export function placeOf({ hello, device }: RosterEntry): Place {
+  return { host: hello?.host ?? "", device: hello?.device ?? device };
 }
 
 /** Two processes may use the same id one after the other. */

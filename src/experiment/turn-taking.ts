@@ -13,11 +13,12 @@ export class TurnTaking {
     this.#numRunning.set(owner, this.#runningOf(owner) - 1);
   }
 
-  /** Whether `owner` comes before `other`. */
-  isBefore(owner: string, other: string): boolean {
-    const difference = this.#runningOf(owner) - this.#runningOf(other);
-    if (difference !== 0) return difference < 0;
-    return (this.#lastTurn.get(owner) ?? 0) < (this.#lastTurn.get(other) ?? 0);
+  /** Less than 0 where `owner` comes before `other`. */
+  compare(owner: string, other: string): number {
+    return (
+      this.#runningOf(owner) - this.#runningOf(other) ||
+      (this.#lastTurn.get(owner) ?? 0) - (this.#lastTurn.get(other) ?? 0)
+    );
   }
 
   #runningOf(owner: string): number {

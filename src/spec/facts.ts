@@ -42,6 +42,8 @@ export const factsSchema = z.object({
     bf16: z.boolean(),
     /** Devices that can share its work, itself among them; for the CPU, threads. */
     num_available: count,
+    /** Bytes of its memory; 0 where it is not known. */
+    memory_bytes: count,
   }),
   notices: z.array(z.string()),
 });

@@ -5,6 +5,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
+import { defaultMemoryMib } from "./memory.js";
 import { defaultLambda, defaultMetaGradient, type KnownPreset, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
@@ -42,10 +43,13 @@ export function resolveSpec(
   fitToFacts(spec, draft, facts, notices);
   fillInLambda(spec, draft);
   fillInMetaGradient(spec, draft);
+  const memoryMib = defaultMemoryMib(spec, facts);
+  if (draft.compute?.memoryMib === undefined) writeField(spec, "compute.memory_mib", memoryMib);
   spec.robustness = draft.robustness;
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
   const reference = presetSpec(preset, facts.device);
+  writeField(reference, "compute.memory_mib", memoryMib);
   return { spec, description: describeSpec(spec, reference, facts, notices) };
 }
 

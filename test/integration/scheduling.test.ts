@@ -1,22 +1,32 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 import { failureOf, quickSpec } from "../fixtures/experiments.js";
 import { TestPlane } from "./test-plane.js";
 
-function specOf(seed: number, device = "cpu"): ExperimentSpec {
+function specOf(seed: number, device = "cpu", memoryMib = 0): ExperimentSpec {
   const spec = quickSpec(seed);
-  spec.compute = { ...spec.compute, device } as typeof spec.compute;
+  spec.compute = { ...spec.compute, device, memoryMib } as typeof spec.compute;
   return spec;
 }
 
-async function workerOf(plane: TestPlane, workerId: string, device: string, pid = 1) {
+const MIB = 2n ** 20n;
+/** A device of which a quarter is in use without any task. */
+const LOAD = { memoryTotalBytes: 8_000n * MIB, memoryUsedBytes: 2_000n * MIB };
+
+async function workerOf(
+  plane: TestPlane,
+  workerId: string,
+  device: string,
+  pid = 1,
+  load: Partial<Hello> = {},
+) {
   const worker = plane.rawWorker(workerId);
-  const value = Hello.fromPartial({ workerId, device, pid, host: "h" });
+  const value = Hello.fromPartial({ workerId, device, pid, host: "h", ...load });
   await worker.send({ $case: "hello", value });
   await worker.next("welcome");
   return worker;
@@ -54,6 +64,48 @@ describe("scheduling", { timeout: 30_000 }, () => {
     assert.equal(assign.experimentId, id);
     assert.equal(assign.spec?.compute?.device, "cuda:1");
     assert.equal((await plane.experiment(id)).spec?.compute?.device, "cuda:0");
+  });
+
+  it("puts tasks side by side on a device as its memory allows", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { client } = plane;
+    const one = await workerOf(plane, "one", "cuda:0", 1, LOAD);
+    const two = await workerOf(plane, "two", "cuda:0", 2, LOAD);
+    const { id: first } = await client.create(specOf(1, "cuda:0", 4_000), "");
+    const { id: second } = await client.create(specOf(2, "cuda:0", 4_000), "");
+    const { id: small } = await client.create(specOf(3, "cuda:0", 1_500), "");
+    const running = await one.nextTask();
+    assert.equal(running.experimentId, first);
+    assert.equal((await two.nextTask()).experimentId, small, "the second finds 2,000 MiB");
+    const [worker] = await client.workers();
+    assert.equal(worker?.memoryPromisedBytes, 5_500n * MIB);
+    // Another device has room for what waits.
+    const other = await workerOf(plane, "other", "cuda:1", 3, LOAD);
+    assert.equal((await other.nextTask()).experimentId, second);
+    // Its successor gets the room of a task that has ended.
+    const { id: fourth } = await client.create(specOf(4, "cuda:0", 4_400), "");
+    await one.reported(running, {
+      $case: "failure",
+      value: failureOf(FailureKind.FAILURE_KIND_DIVERGED),
+    });
+    assert.equal((await one.nextTask()).experimentId, fourth);
+  });
+
+  it("says of a task that no device of the workers could hold why it waits", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { id } = await plane.client.create(specOf(1, "cuda:0", 7_000), "");
+    const { id: other } = await plane.client.create(specOf(2, "cuda:0", 6_000), "");
+    const worker = await workerOf(plane, "one", "cuda:0", 1, LOAD);
+    assert.equal((await worker.nextTask()).experimentId, other);
+    const isLog = ({ kind }: Event) => kind?.$case === "log";
+    const { kind } = await plane.seen(id, isLog);
+    assert.match(
+      kind?.$case === "log" ? kind.value.message : "",
+      /waits for a device with 7,000 MiB of memory .* the largest cuda device .* has 6,000 MiB/,
+    );
+    const larger = { ...LOAD, memoryTotalBytes: 16_000n * MIB };
+    const enough = await workerOf(plane, "two", "cuda:0", 2, { ...larger, host: "large" });
+    assert.equal((await enough.nextTask()).experimentId, id);
   });
 
   it("sets a worker aside on which task after task fails, until it is started anew", async (test) => {

@@ -61,6 +61,7 @@ describe("the arguments of worker", () => {
     assert.ok(request.kind === "work");
     const { device, workFolder, dataFolder, artifacts, sharesFolders } = request;
     assert.deepEqual([device, workFolder], ["auto", "/home/of/stillhouse/worker"]);
+    assert.equal(request.numProcesses, 1);
     assert.deepEqual([dataFolder, artifacts, sharesFolders], ["/data", undefined, true]);
   });
 
@@ -71,6 +72,7 @@ describe("the arguments of worker", () => {
     [[...connect, "--device", "gpu"], /--device must be auto, cpu, cuda or cuda:N, got "gpu"/],
     [[...connect, "--artifacts", "x"], /--artifacts must be HOST:PORT, got "x"/],
     [[...connect, "--name", "a/b"], /--name must be at most 64 letters/],
+    [[...connect, "--processes", "0"], /--processes must be a whole number from 1 to 64, got "0"/],
   ] as const) {
     it(`are refused: ${argv.join(" ") || "none"}`, () => {
       refused(() => parseWorkerArguments([...argv], PLACES), message);

@@ -91,9 +91,9 @@ describe("the roster", () => {
     assert.equal(roster.ready(hello("w", 1)), true);
     roster.busy("w");
     assert.equal(roster.ready(hello("w", 1)), false);
-    assert.equal(roster.nextIdle("cpu"), undefined);
+    assert.equal(roster.idle("cpu")[0]?.workerId, undefined);
     assert.equal(roster.ready(hello("w", 2)), true);
-    assert.equal(roster.nextIdle("cpu"), "w");
+    assert.equal(roster.idle("cpu")[0]?.workerId, "w");
   });
 
   it("counts a local worker until its process has ended, and gives it nothing more", () => {
@@ -104,10 +104,10 @@ describe("the roster", () => {
     roster.ready(hello("remote", 2));
     roster.leaving("local");
     roster.leaving("remote");
-    assert.equal(roster.nextIdle("cpu"), undefined);
+    assert.equal(roster.idle("cpu")[0]?.workerId, undefined);
     assert.deepEqual([roster.numLocal(), roster.size()], [1, 1]);
-    roster.idle("local");
-    assert.equal(roster.nextIdle("cpu"), undefined);
+    roster.free("local");
+    assert.equal(roster.idle("cpu")[0]?.workerId, undefined);
     roster.remove("local");
     assert.equal(roster.size(), 0);
   });

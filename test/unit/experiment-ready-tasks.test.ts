@@ -74,12 +74,14 @@ interface Placed {
   readonly owner?: string;
   readonly priority?: number;
   readonly device?: string;
+  readonly memoryMib?: number;
 }
 
 /** An experiment of its own seed, so that it shares no result with another one. */
-function experimentOf(id: string, { owner = "", priority = 0, device }: Placed = {}) {
+function experimentOf(id: string, placed: Placed = {}) {
+  const { owner = "", priority = 0, device = "cpu", memoryMib = 0 } = placed;
   const spec = quickSpec(Number.parseInt(id, 36) % 1_000_000);
-  if (device) spec.compute = { ...spec.compute, device } as typeof spec.compute;
+  spec.compute = { ...spec.compute, device, memoryMib } as typeof spec.compute;
   const record = plannedRecord(id, spec);
   return { ...record, experiment: { ...record.experiment, owner, priority } };
 }
@@ -146,6 +148,69 @@ describe("the order of dispatch", () => {
     assert.deepEqual(Object.fromEntries(queue.ready.counts()), { cuda: 1, cpu: 0 });
     assert.deepEqual(queue.startAll("cuda"), ["a-distill"]);
     assert.equal(queue.ready.next("tpu"), undefined);
+  });
+});
+
+describe("memory in the order of dispatch", () => {
+  const room = (freeMib: number, capacityMib: number) => ({
+    freeBytes: freeMib * 2 ** 20,
+    capacityBytes: capacityMib * 2 ** 20,
+  });
+
+  it("lets smaller tasks go before one that finds no room, for a minute", () => {
+    const queue = new Queue(
+      experimentOf("big", { memoryMib: 9_000, priority: 5 }),
+      experimentOf("a", { memoryMib: 4_000 }),
+      experimentOf("b", { memoryMib: 500 }),
+    );
+    assert.equal(queue.ready.next("cpu", room(8_000, 10_000))?.taskId, "a-distill");
+    assert.equal(queue.ready.next("cpu", room(3_999, 10_000))?.taskId, "b-distill");
+    assert.equal(queue.ready.next("cpu", room(499, 10_000)), undefined);
+    assert.equal(queue.ready.next("cpu", room(9_000, 10_000))?.taskId, "big-distill");
+    queue.nowMs = 59_999;
+    assert.equal(queue.ready.next("cpu", room(8_000, 10_000))?.taskId, "a-distill");
+    queue.nowMs = 60_000;
+    assert.equal(queue.ready.next("cpu", room(8_000, 10_000)), undefined);
+    // A device that could never hold it does not wait for it.
+    assert.equal(queue.ready.next("cpu", room(8_000, 8_000))?.taskId, "a-distill");
+    queue.start("big-distill");
+    assert.equal(queue.ready.next("cpu", room(8_000, 10_000))?.taskId, "a-distill");
+  });
+
+  it("gives a device what it is told of, by the exact size within a lane", () => {
+    const queue = new Queue(
+      experimentOf("a", { memoryMib: 1_000 }),
+      experimentOf("b", { memoryMib: 1_001 }),
+      experimentOf("c"),
+    );
+    assert.equal(queue.ready.next("cpu", room(0, 10))?.taskId, "c-distill");
+    assert.equal(queue.ready.next("cpu", room(1_000, 10_000))?.taskId, "a-distill");
+    assert.deepEqual(
+      queue.ready.tooLarge("cpu", 999 * 2 ** 20).map(({ taskId }) => taskId),
+      ["a-distill"],
+    );
+    assert.deepEqual(queue.ready.tooLarge("cpu", 2_000 * 2 ** 20), []);
+    assert.deepEqual(queue.startAll(), ["a-distill", "b-distill", "c-distill"]);
+  });
+
+  it("costs a decision no more with 10,000 tasks of as many sizes than with 10", () => {
+    const secondsFor = (numTasks: number) => {
+      const queue = new Queue();
+      for (let at = 0; at < numTasks; at++) {
+        const memoryMib = 1_000 + Math.round((at * 63_000) / numTasks);
+        queue.set(experimentOf(`e${at}`, { memoryMib, owner: `o${at % 5}` }));
+      }
+      const full = room(999, 100_000);
+      queue.ready.next("cpu", full);
+      const startMs = performance.now();
+      for (let count = 0; count < 200; count++) queue.ready.next("cpu", full);
+      return (performance.now() - startMs) / 1_000;
+    };
+    secondsFor(10);
+    const few = secondsFor(200);
+    const many = secondsFor(10_000);
+    // Both have all 24 sizes of all 5 owners. A scan of the queue would take 50 times as long.
+    assert.ok(many < 10 * few + 0.02, `${many} s instead of ${few} s`);
   });
 });
 

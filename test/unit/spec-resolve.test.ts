@@ -11,6 +11,7 @@ import {
   Protocol,
   Source,
 } from "../../src/generated/stillhouse/v1/spec.js";
+import type { Facts } from "../../src/spec/facts.js";
 import { emptySpec, readField, writeField } from "../../src/spec/field-path.js";
 import { resolveSpec } from "../../src/spec/resolve.js";
 import { CUDA, factsOf } from "../fixtures/facts.js";
@@ -228,6 +229,22 @@ describe("values that depend on others", () => {
       () => resolved({ "compute.num_devices": 2 }, facts),
       refused("compute.num_devices", /at most 1, the CUDA devices from cuda:1 on, got 2/),
     );
+  });
+
+  it("memory is an estimate on CUDA, nothing on a CPU, and always what is asked for", () => {
+    const memoryMib = (draft: Given, device: Partial<Facts["device"]> = CUDA) =>
+      resolved(draft, factsOf({ device })).spec.compute?.memoryMib ?? -1;
+    assert.equal(memoryMib({}, {}), 0);
+    assert.equal(memoryMib({ "compute.memory_mib": 123 }), 123);
+    const study = memoryMib({});
+    // 48 texts of 512 tokens in fp16 through 6 layers of width 384 with 12 heads.
+    const batchMib = (48 * 512 * 6 * (17 * 384 + 2.5 * 12 * 512) * 2) / 2 ** 20;
+    assert.ok(study > batchMib + 600 && study < batchMib + 2_000, `${study} MiB`);
+    assert.ok(memoryMib({ "outer.batch_size": 96 }) > study);
+    assert.ok(memoryMib({ "inner.steps": 10, "outer.meta_gradient": "unrolled" }) > study);
+    assert.equal(memoryMib({}, { ...CUDA, memory_bytes: 4_000 * 2 ** 20 }), 3_600);
+    const { changedFields } = resolved({}, factsOf({ device: CUDA })).description;
+    assert.ok(!changedFields.includes("compute.memory_mib"));
   });
 
   it("the validation protocol needs a validation", () => {

@@ -55,7 +55,8 @@ function table(found: readonly Worker[], now: Date): string {
   return rows.toString();
 }
 
-function memoryText({ memoryUsedBytes, memoryTotalBytes }: Worker): string {
+function memoryText({ memoryUsedBytes, memoryTotalBytes, memoryPromisedBytes }: Worker): string {
   if (memoryTotalBytes === 0n) return "";
-  return `${formatBytes(memoryUsedBytes)} of ${formatBytes(memoryTotalBytes)}`;
+  const used = `${formatBytes(memoryUsedBytes)} of ${formatBytes(memoryTotalBytes)}`;
+  return memoryPromisedBytes === 0n ? used : `${used}, ${formatBytes(memoryPromisedBytes)} given`;
 }

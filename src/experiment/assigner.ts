@@ -1,0 +1,108 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+import { LogLevel, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { deviceKind, specForDevice } from "./device-kind.js";
+import type { DeviceMemory } from "./device-memory.js";
+import type { Lease, Leases } from "./leases.js";
+import type { Ledger } from "./ledger.js";
+import type { ArtifactStore, Clock, WorkerPool, WorkFolders } from "./ports.js";
+import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js";
+import { type ExperimentRecord, findTask } from "./record.js";
+import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
+import { leaseTask } from "./transitions.js";
+
+const MIB = 2 ** 20;
+
+export interface AssignerParts {
+  readonly ledger: Ledger;
+  readonly leases: Leases;
+  readonly roster: Roster;
+  readonly ready: ReadyTasks;
+  readonly memory: DeviceMemory;
+  readonly pool: WorkerPool;
+  readonly artifacts: ArtifactStore;
+  readonly workFolders: WorkFolders;
+  readonly clock: Clock;
+}
+
+/** Gives ready tasks to workers that have none and whose devices have room for them. */
+export class Assigner {
+  readonly #parts: AssignerParts;
+  readonly #toldOf = new WeakSet<ReadyTask>();
+
+  constructor(parts: AssignerParts) {
+    this.#parts = parts;
+  }
+
+  /** Goes through the workers that have this kind of device. */
+  assign(kind: string): void {
+    const { roster, ready, memory } = this.#parts;
+    for (const worker of roster.idle(kind)) {
+      if (ready.counts().get(kind) === 0) return;
+      const task = ready.next(kind, memory.room(placeOf(worker)));
+      if (task) this.#lease(task, worker);
+    }
+  }
+
+  /** The worker has this task in hand from before the control plane was started anew. */
+  keepRoom(place: Place, { taskId, experimentId }: Lease): void {
+    const { memory, ledger } = this.#parts;
+    memory.promise(place, taskId, memoryBytesOf(ledger.record(experimentId).experiment));
+  }
+
+  /** Says of tasks that no worker of now could hold why they wait; once of each. */
+  tellOfTooLarge(): void {
+    const { roster, ready, memory } = this.#parts;
+    for (const kind of ready.counts().keys()) {
+      const workers = roster
+        .all()
+        .filter(({ device, hello }) => hello && deviceKind(device) === kind);
+      if (workers.length === 0) continue;
+      const capacities = workers.map((worker) => memory.room(placeOf(worker)).capacityBytes);
+      const mostBytes = Math.max(...capacities);
+      for (const task of ready.tooLarge(kind, mostBytes)) this.#tell(task, kind, mostBytes);
+    }
+  }
+
+  #tell(ready: ReadyTask, kind: string, mostBytes: number): void {
+    if (this.#toldOf.has(ready)) return;
+    this.#toldOf.add(ready);
+    const { ledger, clock } = this.#parts;
+    const task = requiredTask(ledger.record(ready.experimentId), ready.taskId);
+    const message =
+      `It waits for a device with ${mib(ready.memoryBytes)} of memory (--memory); ` +
+      `the largest ${kind} device of the workers has ${mib(mostBytes)} for tasks.`;
+    const time = clock.now();
+    ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
+  }
+
+  #lease({ taskId, experimentId, memoryBytes }: ReadyTask, worker: RosterEntry): void {
+    const { ledger, leases, roster, memory, pool, artifacts, workFolders } = this.#parts;
+    const { workerId, device } = worker;
+    const workDir = workFolders.prepare(taskId);
+    const record = ledger.update(experimentId, (before, now) =>
+      leaseTask(before, taskId, now, workerId),
+    );
+    const { attempt, work } = requiredTask(record, taskId);
+    leases.grant({ taskId, experimentId, attempt, workerId });
+    memory.promise(placeOf(worker), taskId, memoryBytes);
+    roster.busy(workerId);
+    const kind = work?.kind;
+    const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
+    const spec = specForDevice(record.experiment.spec, device);
+    const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
+    pool.send(workerId, { $case: "assign", value });
+  }
+}
+
+function mib(bytes: number): string {
+  return `${Math.floor(bytes / MIB).toLocaleString("en")} MiB`;
+}
+
+function requiredTask(record: ExperimentRecord, taskId: string): Task {
+  const entry = findTask(record, taskId);
+  if (entry) return entry.task;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INTERNAL,
+    `task ${taskId} is ready, but its experiment does not have it`,
+  );
+}

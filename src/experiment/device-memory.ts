@@ -1,0 +1,99 @@
+import type { DeviceLoad, Place } from "./roster.js";
+
+/** What a device has for tasks, in bytes. */
+export interface Room {
+  /** For one more task now. */
+  readonly freeBytes: number;
+  /** For one task alone. */
+  readonly capacityBytes: number;
+}
+
+/** Of a device that does not tell, and of any device. */
+export const UNBOUNDED: Room = {
+  freeBytes: Number.POSITIVE_INFINITY,
+  capacityBytes: Number.POSITIVE_INFINITY,
+};
+
+interface Holding {
+  totalBytes: number;
+  usedBytes: number;
+  /** In use while it had no task: by other programs, and by workers that wait. */
+  idleBytes: number;
+  /** By task. */
+  readonly promised: Map<string, number>;
+}
+
+/**
+ * The memory of the workers' devices. A task counts with what it was promised from its start on,
+ * since it takes a while to fill it; what a device reports beyond that counts too.
+ */
+export class DeviceMemory {
+  readonly #holdings = new Map<string, Holding>();
+  readonly #holdingOfTask = new Map<string, Holding>();
+
+  /** @param isIdle whether the worker that tells has no task in hand */
+  reported(
+    place: Place,
+    load: Pick<DeviceLoad, "memoryTotalBytes" | "memoryUsedBytes">,
+    isIdle: boolean,
+  ): void {
+    const holding = this.#holdingOf(place);
+    holding.totalBytes = Number(load.memoryTotalBytes);
+    holding.usedBytes = Number(load.memoryUsedBytes);
+    if (isIdle && holding.promised.size === 0) holding.idleBytes = holding.usedBytes;
+  }
+
+  /** The task is given so much of the device until it is released. */
+  promise(place: Place, taskId: string, bytes: number): void {
+    this.release(taskId);
+    const holding = this.#holdingOf(place);
+    holding.promised.set(taskId, bytes);
+    this.#holdingOfTask.set(taskId, holding);
+  }
+
+  release(taskId: string): void {
+    this.#holdingOfTask.get(taskId)?.promised.delete(taskId);
+    this.#holdingOfTask.delete(taskId);
+  }
+
+  room(place: Place): Room {
+    const holding = this.#holdings.get(keyOf(place));
+    if (holding === undefined || holding.totalBytes === 0) return UNBOUNDED;
+    const { totalBytes, usedBytes, idleBytes } = holding;
+    return {
+      freeBytes: totalBytes - Math.max(usedBytes, idleBytes + sum(holding.promised.values())),
+      capacityBytes: totalBytes - idleBytes,
+    };
+  }
+
+  promisedBytes(place: Place): number {
+    return sum(this.#holdings.get(keyOf(place))?.promised.values() ?? []);
+  }
+
+  /** Forgets devices that have no worker any more. */
+  keepOnly(places: readonly Place[]): void {
+    const kept = new Set(places.map(keyOf));
+    for (const [key, { promised }] of this.#holdings) {
+      if (!kept.has(key) && promised.size === 0) this.#holdings.delete(key);
+    }
+  }
+
+  #holdingOf(place: Place): Holding {
+    const key = keyOf(place);
+    const known = this.#holdings.get(key);
+    if (known) return known;
+    const holding = { totalBytes: 0, usedBytes: 0, idleBytes: 0, promised: new Map() };
+    this.#holdings.set(key, holding);
+    return holding;
+  }
+}
+
+function keyOf({ host, device }: Place): string {
+  return JSON.stringify([host, device]);
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

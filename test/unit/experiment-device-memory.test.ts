@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { DeviceMemory, UNBOUNDED } from "../../src/experiment/device-memory.js";
+
+const GPU = { host: "h", device: "cuda:0" };
+
+function load(used: number, total = 100) {
+  return { memoryTotalBytes: BigInt(total), memoryUsedBytes: BigInt(used) };
+}
+
+describe("the memory of a device", () => {
+  it("is shared by all tasks on it, from their start on", () => {
+    const memory = new DeviceMemory();
+    memory.reported(GPU, load(10), true);
+    assert.deepEqual(memory.room(GPU), { freeBytes: 90, capacityBytes: 90 });
+    memory.promise(GPU, "a", 40);
+    memory.promise(GPU, "b", 30);
+    assert.equal(memory.promisedBytes(GPU), 70);
+    // What was in use before comes on top: the tasks have taken nothing yet.
+    assert.deepEqual(memory.room(GPU), { freeBytes: 20, capacityBytes: 90 });
+    memory.reported(GPU, load(60), false);
+    assert.equal(memory.room(GPU).freeBytes, 20);
+    memory.release("a");
+    memory.reported(GPU, load(40), false);
+    assert.equal(memory.room(GPU).freeBytes, 60);
+    assert.deepEqual(memory.room({ host: "other", device: "cuda:0" }), UNBOUNDED);
+  });
+
+  it("is less where a task or another program takes more than was promised", () => {
+    const memory = new DeviceMemory();
+    memory.reported(GPU, load(10), true);
+    memory.promise(GPU, "a", 20);
+    memory.reported(GPU, load(95), false);
+    assert.deepEqual(memory.room(GPU), { freeBytes: 5, capacityBytes: 90 });
+    memory.release("a");
+    memory.reported(GPU, load(70), true);
+    assert.deepEqual(memory.room(GPU), { freeBytes: 30, capacityBytes: 30 });
+  });
+
+  it("is not bounded where the device does not tell, and forgotten with its last worker", () => {
+    const memory = new DeviceMemory();
+    memory.reported(GPU, load(0, 0), true);
+    assert.deepEqual(memory.room(GPU), UNBOUNDED);
+    memory.reported(GPU, load(10), true);
+    memory.promise(GPU, "a", 20);
+    memory.keepOnly([]);
+    assert.equal(memory.room(GPU).freeBytes, 70);
+    memory.release("a");
+    memory.keepOnly([]);
+    assert.deepEqual(memory.room(GPU), UNBOUNDED);
+  });
+});
