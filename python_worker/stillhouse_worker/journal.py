@@ -9,9 +9,11 @@ import re
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 RESEND_AFTER_S = 2.0
 
@@ -35,45 +37,67 @@ class Journal:
     def __init__(self, folder: Path, attempt: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"journal-{attempt}"
-        self._file: BinaryIO = self.path.open("wb")
-        self._is_broken = False
+        self._file = self.path.open("w+b", buffering=0)
+        self._size = 0
+        self._read_up_to = 0
+        # The latest, which a full disk did not take.
+        self._missing: deque[Entry] = deque()
 
     def append(self, entry: Entry) -> None:
         """Add a report; a full disk shows at the next `sync`, since the report is not lost yet."""
-        try:
-            self._file.write(_record(entry))
-            self._file.flush()
-        except OSError:
-            self._is_broken = True
+        self._missing.append(entry)
+        with suppress(OSError):
+            self._write_missing()
 
-    def sync(self, unacknowledged: Iterable[Entry]) -> None:
+    def sync(self) -> None:
         """What was appended outlives a loss of power from here on.
-
-        Args:
-            unacknowledged: all that must be in the file, for one that could not be written whole.
 
         Raises:
             OSError: the disk is full or gone.
         """
-        if self._is_broken:
-            self._file.truncate(0)
-            self._file.seek(0)
-            for entry in unacknowledged:
-                self._file.write(_record(entry))
-            self._file.flush()
-            self._is_broken = False
+        self._write_missing()
         os.fsync(self._file.fileno())
+
+    def mark(self) -> None:
+        """`next_after` begins with what is appended from here on."""
+        self._read_up_to = self._size
+
+    def next_after(self, number: int) -> Entry:
+        """The report that follows the one of this number, which is the last that was read.
+
+        Raises:
+            OSError: it cannot be read any more.
+        """
+        while self._read_up_to < self._size:
+            entry = _entry_at(self._file, self._read_up_to)
+            if entry is None:
+                raise OSError(f"{self.path} was changed by another program")
+            self._read_up_to += _HEAD.size + len(entry.frame)
+            if entry.number > number:
+                return entry
+        return next(entry for entry in self._missing if entry.number > number)
 
     def all_acknowledged(self) -> None:
         """Nothing in the file is needed any more."""
-        if self._file.tell() > _ENOUGH_BYTES:
+        self._missing.clear()
+        if self._size > _ENOUGH_BYTES:
             self._file.truncate(0)
-            self._file.seek(0)
+            self._size = self._read_up_to = 0
 
     def remove(self) -> None:
         """The attempt is over and all of it was acknowledged."""
         self._file.close()
         self.path.unlink(missing_ok=True)
+
+    def _write_missing(self) -> None:
+        while self._missing:
+            record, written = _record(self._missing[0]), 0
+            # A part that was written before the disk was full is written over at the next try.
+            while written < len(record):
+                place = self._size + written
+                written += os.pwrite(self._file.fileno(), record[written:], place)
+            self._size += len(record)
+            self._missing.popleft()
 
 
 class Leftover:
@@ -82,27 +106,28 @@ class Leftover:
     def __init__(self, path: Path, task_id: str) -> None:
         self.path = path
         self.lease = (task_id, int(path.name.rpartition("-")[2]))
-        self._entries = deque(read_entries(path))
+        self._entries = read_entries(path)
+        self._next = next(self._entries, None)
         self._last_sent = float("-inf")
 
     def take(self, now: float) -> bytes | None:
         """The frame to send now, if it is time."""
-        if not self._entries or now - self._last_sent <= RESEND_AFTER_S:
+        if self._next is None or now - self._last_sent <= RESEND_AFTER_S:
             return None
         self._last_sent = now
-        return self._entries[0].frame
+        return self._next.frame
 
     def acknowledge(self, number: int) -> None:
         """The report with this number was taken in."""
-        if self._entries and self._entries[0].number == number:
-            self._entries.popleft()
+        if self._next is not None and self._next.number == number:
+            self._next = next(self._entries, None)
             self._last_sent = float("-inf")
 
     def is_done(self) -> bool:
         """Whether nothing is left; then the file goes."""
-        if not self._entries:
+        if self._next is None:
             self.path.unlink(missing_ok=True)
-        return not self._entries
+        return self._next is None
 
 
 def leftovers(folder: Path, task_id: str, attempt: int) -> list[Leftover]:
@@ -115,18 +140,23 @@ def leftovers(folder: Path, task_id: str, attempt: int) -> list[Leftover]:
     return sorted(found, key=lambda leftover: leftover.lease)
 
 
-def read_entries(path: Path) -> list[Entry]:
+def read_entries(path: Path) -> Iterator[Entry]:
     """The reports of a journal, up to the first that its process did not write whole."""
-    content, position, entries = path.read_bytes(), 0, []
-    while position + _HEAD.size <= len(content):
-        number, length, checksum = _HEAD.unpack_from(content, position)
-        start = position + _HEAD.size
-        frame = content[start : start + length]
-        if len(frame) < length or zlib.crc32(frame) != checksum:
-            break
-        entries.append(Entry(number, frame))
-        position = start + length
-    return entries
+    with path.open("rb", buffering=0) as file:
+        position = 0
+        while entry := _entry_at(file, position):
+            yield entry
+            position += _HEAD.size + len(entry.frame)
+
+
+def _entry_at(file: FileIO, position: int) -> Entry | None:
+    """The report that begins there, if it is whole."""
+    head = os.pread(file.fileno(), _HEAD.size, position)
+    if len(head) < _HEAD.size:
+        return None
+    number, length, checksum = _HEAD.unpack(head)
+    frame = os.pread(file.fileno(), length, position + _HEAD.size)
+    return Entry(number, frame) if zlib.crc32(frame) == checksum else None
 
 
 def _record(entry: Entry) -> bytes:

@@ -13,6 +13,8 @@ METRIC_INTERVAL_S = 0.5
 PROGRESS_INTERVAL_S = 0.25
 # A report of so many points takes some 300 KB.
 MAX_POINTS = 5_000
+# Reports beyond these, while nobody takes them, wait in the journal alone.
+MAX_HELD_BYTES = 8 << 20
 
 
 class Outbox:
@@ -22,7 +24,8 @@ class Outbox:
 
     Args:
         task_id, attempt: the lease.
-        journal: where reports are kept until they are acknowledged; None for memory alone.
+        journal: where reports are kept until they are acknowledged; in memory are only the oldest
+            of many. None for memory alone.
     """
 
     def __init__(self, task_id: str, attempt: int, journal: Journal | None = None) -> None:
@@ -34,7 +37,9 @@ class Outbox:
         self._lock = threading.Lock()
         self._unsent: deque[Entry] = deque()
         self._sent: deque[Entry] = deque()
-        self._number = 0
+        self._held_bytes = 0
+        # Of the last report, and of the last that is in memory.
+        self._number = self._last_held = 0
         self._points: list[tuple[str, int, float]] = []
         self._num_points = 0
         self._progress: bytes | None = None
@@ -72,7 +77,7 @@ class Outbox:
         with self._lock:
             self._flush_points()
             if self._journal is not None:
-                self._journal.sync([*self._sent, *self._unsent])
+                self._journal.sync()
 
     def stop_requested(self) -> bool:
         """Whether the task should write a checkpoint and stop."""
@@ -88,6 +93,7 @@ class Outbox:
         """Frames to send: the new ones, and again those that nobody acknowledged for a while."""
         with self._lock:
             self._flush_points()
+            self._refill()
             frames = []
             if self._sent and now - self._last_sent > RESEND_AFTER_S:
                 frames = [entry.frame for entry in self._sent]
@@ -109,6 +115,7 @@ class Outbox:
         """
         with self._lock:
             self._flush_points()
+            self._refill()
             if not self._sent and self._unsent:
                 self._sent.append(self._unsent.popleft())
             elif not self._sent or now - self._last_sent <= RESEND_AFTER_S:
@@ -128,14 +135,14 @@ class Outbox:
             self.acknowledged = max(self.acknowledged, number)
             for waiting in (self._sent, self._unsent):
                 while waiting and waiting[0].number <= number:
-                    waiting.popleft()
-            if self._journal is not None and not self._sent and not self._unsent:
+                    self._held_bytes -= len(waiting.popleft().frame)
+            if self._journal is not None and self._is_acknowledged():
                 self._journal.all_acknowledged()
 
     def is_empty(self) -> bool:
         """Whether everything that must arrive has been acknowledged."""
         with self._lock:
-            return not self._sent and not self._unsent and not self._points
+            return self._is_acknowledged() and not self._points
 
     def close(self) -> None:
         """The attempt is over; the journal stays where not all of it was acknowledged."""
@@ -154,9 +161,29 @@ class Outbox:
         self._number += 1
         frame = convert.report(self.task_id, self.attempt, self._number, **kind)
         entry = Entry(self._number, frame)
-        self._unsent.append(entry)
+        follows = self._last_held == self._number - 1
+        if follows and (self._journal is None or self._held_bytes < MAX_HELD_BYTES):
+            self._hold(entry)
+        elif follows and self._journal is not None:
+            self._journal.mark()
         if self._journal is not None:
             self._journal.append(entry)
+
+    def _hold(self, entry: Entry) -> None:
+        self._unsent.append(entry)
+        self._held_bytes += len(entry.frame)
+        self._last_held = entry.number
+
+    def _refill(self) -> None:
+        while (
+            self._journal is not None
+            and self._last_held < self._number
+            and self._held_bytes < MAX_HELD_BYTES
+        ):
+            self._hold(self._journal.next_after(self._last_held))
+
+    def _is_acknowledged(self) -> bool:
+        return not self._sent and not self._unsent and self._last_held == self._number
 
 
 class _Rate:

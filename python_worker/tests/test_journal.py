@@ -1,12 +1,16 @@
 """What a worker says is on disk until it is acknowledged, and found by whoever goes on."""
 
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from stillhouse.v1 import worker_pb2
 from stillhouse_worker.journal import RESEND_AFTER_S, Entry, Journal, leftovers, read_entries
-from stillhouse_worker.outbox import Outbox
+from stillhouse_worker.outbox import MAX_HELD_BYTES, Outbox
 
+REAL_PWRITE = os.pwrite
 ENTRIES = [Entry(1, b"one"), Entry(2, b""), Entry(3, b"three" * 100)]
 
 
@@ -18,14 +22,14 @@ def written(folder: Path, attempt: int, entries=ENTRIES) -> Path:
 
 
 def test_what_was_appended_is_read_without_being_closed(tmp_path) -> None:
-    assert read_entries(written(tmp_path, 1)) == ENTRIES
+    assert list(read_entries(written(tmp_path, 1))) == ENTRIES
 
 
 @pytest.mark.parametrize("cut", [1, 5, 490, 500])
 def test_a_record_that_was_cut_off_ends_the_journal(tmp_path, cut) -> None:
     path = written(tmp_path, 1)
     path.write_bytes(path.read_bytes()[:-cut])
-    assert read_entries(path) == ENTRIES[:2]
+    assert list(read_entries(path)) == ENTRIES[:2]
 
 
 def test_a_record_that_was_damaged_ends_the_journal(tmp_path) -> None:
@@ -33,7 +37,7 @@ def test_a_record_that_was_damaged_ends_the_journal(tmp_path) -> None:
     content = bytearray(path.read_bytes())
     content[16] ^= 1
     path.write_bytes(content)
-    assert read_entries(path) == []
+    assert list(read_entries(path)) == []
 
 
 def test_journals_of_earlier_attempts_are_handed_in_one_report_after_the_other(tmp_path) -> None:
@@ -68,15 +72,56 @@ def test_an_outbox_keeps_on_disk_what_is_not_acknowledged(tmp_path) -> None:
     assert not path.exists()
 
 
-def test_a_journal_that_could_not_be_written_is_written_whole_at_the_checkpoint(tmp_path) -> None:
+def fill_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Let so many bytes of each write through; none is a full disk."""
+
+    def pwrite(file: int, content: bytes, place: int) -> int:
+        if not content[:room]:
+            raise OSError(28, "No space left on device")
+        return REAL_PWRITE(file, content[:room], place)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+
+
+@pytest.mark.parametrize("room", [0, 3])
+def test_what_a_disk_takes_in_part_or_not_is_written_later(tmp_path, monkeypatch, room) -> None:
     journal = Journal(tmp_path, 1)
     outbox = Outbox("t", 1, journal)
-    real, journal._file = journal._file, _FullDisk()
-    outbox.log("info", "lost at first")
-    journal._file = real
-    outbox.log("info", "second")
+    outbox.log("info", "first")
+    with monkeypatch.context() as context:
+        fill_disk(context, room)
+        outbox.log("info", "second")
+        if room == 0:
+            with pytest.raises(OSError, match="No space"):
+                outbox.checkpoint()
+    outbox.log("info", "third")
     outbox.checkpoint()
-    assert [entry.number for entry in read_entries(journal.path)] == [1, 2]
+    assert [entry.number for entry in read_entries(journal.path)] == [1, 2, 3]
+
+
+def test_reports_that_nobody_takes_are_on_disk_and_not_in_memory(tmp_path, monkeypatch) -> None:
+    outbox = Outbox("t", 1, Journal(tmp_path, 1))
+    num_reports, text = 2_000, "x" * 50_000
+    tracemalloc.start()
+    for number in range(num_reports):
+        with monkeypatch.context() as context:
+            if number == num_reports - 1:
+                fill_disk(context, 0)
+            outbox.log("info", f"{number} {text}")
+    taken = []
+    while not outbox.is_empty():
+        frames = outbox.take(10.0 * len(taken))
+        assert sum(map(len, frames)) < MAX_HELD_BYTES + 100_000
+        found = [worker_pb2.WorkerMessage.FromString(frame).report for frame in frames]
+        taken += [(report.number, report.log.message.split()[0]) for report in found]
+        # Half of them, so that the others are sent again.
+        outbox.acknowledge(found[len(found) // 2].number)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * MAX_HELD_BYTES < num_reports * len(text)
+    assert sorted(set(taken)) == [(n + 1, str(n)) for n in range(num_reports)]
+    outbox.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_was_sent_over_a_lost_connection_is_sent_again_in_order() -> None:
@@ -104,8 +149,3 @@ def test_reports_of_a_former_attempt_go_one_at_a_time() -> None:
     assert outbox.take_oldest(RESEND_AFTER_S * 2) != [first]
     outbox.acknowledge(2)
     assert outbox.is_empty()
-
-
-class _FullDisk:
-    def write(self, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
