@@ -266,9 +266,15 @@ class RunningControlPlane implements ControlPlane {
       observer: this.#telemetry,
       numWorkers,
       grpcPort: () => this.#grpcPort,
+      storage: this.#store,
       onFault: (error) => {
         this.#server.isServing = false;
         this.#feed.end(error);
+      },
+      onRecovery: () => {
+        if (this.#stopped) return;
+        this.#feed.reopen();
+        this.#server.isServing = true;
       },
     });
   }

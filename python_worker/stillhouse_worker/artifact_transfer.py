@@ -98,6 +98,8 @@ class ArtifactTransfer:
         """Whether the same call may succeed later."""
         if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return True
+        if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return convert.is_retryable(error)  # its disk is full
         is_conflict = error.code() == grpc.StatusCode.FAILED_PRECONDITION
         return is_conflict and waited_s < _LONGEST_CONFLICT_S and not self._stop()
 

@@ -224,6 +224,12 @@ def _require_all(message: Any, path: str) -> None:
             _require_all(getattr(message, field.name), f"{name}.")
 
 
+def is_retryable(error: Any) -> bool:
+    """Whether the `Failure` in the trailing metadata of a failed call says so."""
+    metadata = dict(error.trailing_metadata() or ())
+    return failure_pb2.Failure.FromString(metadata.get("stillhouse-failure-bin", b"")).retryable
+
+
 def failure_of(error: BaseException) -> failure_pb2.Failure:
     """An exception as data: a person's mistake without a traceback, a defect with one."""
     if isinstance(error, StillhouseError):

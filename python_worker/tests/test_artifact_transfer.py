@@ -8,7 +8,7 @@ from concurrent import futures
 import grpc
 import pytest
 
-from stillhouse.v1 import experiment_pb2, service_pb2, service_pb2_grpc
+from stillhouse.v1 import experiment_pb2, failure_pb2, service_pb2, service_pb2_grpc
 from stillhouse_worker.artifact_transfer import ArtifactTransfer
 from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
 from stillhouse_worker.credentials import Credentials
@@ -65,6 +65,38 @@ def test_what_came_damaged_is_never_seen(tmp_path) -> None:
         transfer(port).download("a", tmp_path / "fetched")
     assert raised.value.retryable
     assert not (tmp_path / "fetched" / TENSORS_NAME).exists()
+    server.stop(None)
+
+
+def test_a_disk_of_the_control_plane_that_is_full_is_waited_for(tmp_path) -> None:
+    class Full(Store):
+        is_full = True
+
+        def UploadArtifact(self, requests, context):  # noqa: N802
+            if self.is_full:
+                self.is_full = False
+                failure = failure_pb2.Failure(retryable=True).SerializeToString()
+                context.set_trailing_metadata([("stillhouse-failure-bin", failure)])
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the disk is full")
+            return super().UploadArtifact(requests, context)
+
+    store = Full()
+    server, port = serve(store)
+    (tmp_path / "a.bin").write_bytes(b"content")
+    assert transfer(port).upload("t", 1, tmp_path).id == "a"
+    assert store.received == b"content"
+    server.stop(None)
+
+
+def test_an_artifact_that_is_too_large_is_not_offered_again(tmp_path) -> None:
+    class Small(Store):
+        def UploadArtifact(self, requests, context):  # noqa: N802
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too large")
+
+    server, port = serve(Small())
+    with pytest.raises(StillhouseError, match="too large") as raised:
+        transfer(port).upload("t", 1, tmp_path)
+    assert raised.value.kind == "exhausted"
     server.stop(None)
 
 

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError, toFailure } from "../errors.js";
+import { FailureKind, StillhouseError } from "../errors.js";
 import { LogLevel, State } from "../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
 import { Assigner, type AssignerParts } from "./assigner.js";
@@ -9,18 +9,17 @@ import { findTask, mustStop } from "./record.js";
 import type { ReportIntake } from "./report-intake.js";
 import { placeOf } from "./roster.js";
 import { Staffing, type StaffingParts } from "./staffing.js";
+import { StorageGuard, type StorageGuardParts } from "./storage-guard.js";
 import { loseTask, stopTask } from "./transitions.js";
 
 /** A worker on which so many tasks failed in a row is taken to be at fault. */
 const MAX_FAILED_TASKS = 5;
 
-export interface DispatcherParts extends AssignerParts, StaffingParts {
+export interface DispatcherParts extends AssignerParts, StaffingParts, StorageGuardParts {
   readonly intake: ReportIntake;
   readonly observer: Pick<Observer, "leaseExpired">;
   /** Where workers hand in artifacts, on the host that they connected to. */
   readonly grpcPort: () => number;
-  /** Called once, when the state can no longer be stored: nothing is dispatched from then on. */
-  readonly onFault: (error: StillhouseError) => void;
 }
 
 /** Brings ready tasks and workers together and watches over what runs. */
@@ -28,24 +27,25 @@ export class Dispatcher implements WorkerListener {
   readonly #parts: DispatcherParts;
   readonly #assigner: Assigner;
   readonly #staffing: Staffing;
+  readonly #guard: StorageGuard;
   #isDraining = false;
-  #fault: StillhouseError | undefined;
   #idleWaiters: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.#assigner = new Assigner(parts);
     this.#staffing = new Staffing(parts);
+    this.#guard = new StorageGuard({ ...parts, onFault: (error) => this.#failed(error) });
   }
 
-  /** The reason why nothing is dispatched any more. */
+  /** The reason why nothing is dispatched at present. */
   get fault(): StillhouseError | undefined {
-    return this.#fault;
+    return this.#guard.fault;
   }
 
   /** Call after every change: starts what can start and stops what must. */
   dispatch(): void {
-    this.#guard(() => {
+    this.#guard.run(() => {
       this.#cancelUnwanted();
       for (const workerId of this.#parts.roster.drained()) this.#staffing.dismiss(workerId);
       if (this.#isDraining) return;
@@ -64,7 +64,8 @@ export class Dispatcher implements WorkerListener {
 
   /** Call at the interval of the timings: gives up what ran out of time. */
   tick(): void {
-    this.#guard(() => {
+    this.#guard.tick();
+    this.#guard.run(() => {
       const { leases, roster, memory, observer } = this.#parts;
       for (const { lease, end, reason } of leases.expired()) {
         observer.leaseExpired(end);
@@ -92,14 +93,15 @@ export class Dispatcher implements WorkerListener {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.dispatch();
-    if (this.#fault || this.#parts.leases.all().length === 0) return;
+    if (this.fault || this.#parts.leases.all().length === 0) return;
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** The lease under which a worker may hand in an artifact; throws CONFLICT when it is none. */
   requireLease(taskId: string, attempt: number): Lease {
+    if (this.fault) throw this.fault;
     const lease = this.#parts.leases.current(taskId, attempt);
-    if (lease && !this.#fault) return lease;
+    if (lease) return lease;
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_CONFLICT,
       `attempt ${attempt} of task ${taskId || '""'} is not running; what it hands in is refused`,
@@ -108,7 +110,7 @@ export class Dispatcher implements WorkerListener {
 
   ready(hello: Hello): void {
     const { roster, memory, pool, timings, grpcPort } = this.#parts;
-    this.#guard(() => {
+    this.#guard.run(() => {
       const isNew = roster.ready(hello);
       memory.reported(hello, hello, hello.taskId === "");
       const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
@@ -135,7 +137,7 @@ export class Dispatcher implements WorkerListener {
    */
   report(workerId: string, report: TaskReport): void {
     const isKnown = this.#isKnown(workerId);
-    this.#guard(() => {
+    this.#guard.run(() => {
       const lease = this.#parts.leases.current(report.taskId, report.attempt);
       if (lease?.workerId !== workerId) {
         this.#parts.intake.takeLate(report);
@@ -163,7 +165,7 @@ export class Dispatcher implements WorkerListener {
   }
 
   gone(workerId: string, reason: string): void {
-    this.#guard(() => {
+    this.#guard.runOnce(() => {
       const lease = this.#parts.leases.ofWorker(workerId);
       if (lease) this.#giveUp(lease, reason);
       // Its process is given time to end by itself.
@@ -174,7 +176,7 @@ export class Dispatcher implements WorkerListener {
 
   exited(workerId: string, exit: WorkerExit): void {
     const { leases, roster } = this.#parts;
-    this.#guard(() => {
+    this.#guard.runOnce(() => {
       const failedToStart = roster.isStarting(workerId);
       roster.remove(workerId);
       const lease = leases.ofWorker(workerId);
@@ -249,13 +251,13 @@ export class Dispatcher implements WorkerListener {
   #lose(lease: Lease, reason: string, logTail: string): void {
     const { ledger } = this.#parts;
     const { taskId, experimentId } = lease;
-    this.#release(lease);
     // A task that was told to stop did not fail when its worker ended on the way.
     const record = ledger.update(experimentId, (before, now) =>
       this.#isDraining || lease.adoption === "awaited"
         ? stopTask(before, taskId, now)
         : loseTask(before, taskId, reason, logTail, now),
     );
+    this.#release(lease);
     const task = findTask(record, taskId)?.task;
     if (task?.state !== State.STATE_QUEUED || this.#isDraining) return;
     const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
@@ -268,7 +270,15 @@ export class Dispatcher implements WorkerListener {
     leases.release(taskId);
     memory.release(taskId);
     roster.free(workerId);
-    if (leases.all().length > 0) return;
+    if (leases.all().length === 0) this.#endDrain();
+  }
+
+  #failed(error: StillhouseError): void {
+    this.#endDrain();
+    this.#parts.onFault(error);
+  }
+
+  #endDrain(): void {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
@@ -283,23 +293,6 @@ export class Dispatcher implements WorkerListener {
       $case: "acknowledge",
       value: { taskId, attempt, number, fenced },
     });
-  }
-
-  /** What cannot be stored must not be acted on, so the first such error ends all dispatching. */
-  #guard(action: () => void): void {
-    if (this.#fault) return;
-    try {
-      action();
-    } catch (thrown) {
-      const failure = toFailure(thrown);
-      this.#fault =
-        thrown instanceof StillhouseError
-          ? thrown
-          : new StillhouseError(failure.kind, failure.message, { traceback: failure.traceback });
-      this.#parts.log.error(`nothing more is dispatched: ${failure.message}\n${failure.traceback}`);
-      for (const resolve of this.#idleWaiters.splice(0)) resolve();
-      this.#parts.onFault(this.#fault);
-    }
   }
 }
 

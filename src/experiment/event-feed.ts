@@ -40,12 +40,17 @@ export class EventFeed {
     for (const subscription of this.#of(event)) subscription.push(event);
   }
 
-  /** Every wait of now and later throws `error`. */
+  /** Every wait throws `error` from now on, until `reopen`. */
   end(error: Error): void {
     this.#end ??= error;
     for (const subscriptions of this.#subscriptions.values()) {
       for (const subscription of subscriptions) subscription.end(this.#end);
     }
+  }
+
+  /** Those that subscribe from now on are told again what happens. */
+  reopen(): void {
+    this.#end = undefined;
   }
 
   #of(event: Event): Iterable<Subscription> {

@@ -143,7 +143,7 @@ export class Ledger {
     this.#forgetProgress(after);
     this.#observer.changed(before, after);
     this.#feed.stored(stored);
-    for (const { task } of change.tasks) if (hasSharedResult(task)) this.#share(task.cacheKey);
+    for (const { task } of change.tasks) if (hasSharedResult(task)) this.share(task.cacheKey);
     return after;
   }
 
@@ -196,7 +196,7 @@ export class Ledger {
   }
 
   /** Gives the result of a cache key to all that wait for it. */
-  #share(cacheKey: string): void {
+  share(cacheKey: string): void {
     for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
       const entry = findTask(this.record(experimentId), taskId);
       if (entry) this.#reuseResult(entry.task);

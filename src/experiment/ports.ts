@@ -101,6 +101,12 @@ export interface ExperimentStore {
   lastSequence(experimentId: string): bigint;
 }
 
+/** What everything is stored in. */
+export interface StorageProbe {
+  /** Writes something and takes it back. Throws EXHAUSTED or ENVIRONMENT where that fails. */
+  assertWritable(): void;
+}
+
 export interface SweepStore {
   /** Stores a sweep with all its experiments, or nothing; the request id is remembered with it. */
   createSweep(sweep: Sweep, requestId: string, changes: readonly Change[]): Event[];

@@ -1,5 +1,10 @@
 import { FailureKind, StillhouseError, toFailure } from "../errors.js";
-import type { LogLine, Task, TaskResult } from "../generated/stillhouse/v1/experiment.js";
+import {
+  type LogLine,
+  State,
+  type Task,
+  type TaskResult,
+} from "../generated/stillhouse/v1/experiment.js";
 import type { TaskReport } from "../generated/stillhouse/v1/worker.js";
 import type { Lease } from "./leases.js";
 import type { Ledger } from "./ledger.js";
@@ -77,7 +82,13 @@ export class ReportIntake {
 
   #takeResult(lease: Lease, result: TaskResult): void {
     const { taskId, experimentId } = lease;
-    const fault = this.#faultOf(this.#task(lease), result);
+    const task = this.#task(lease);
+    if (task.state === State.STATE_SUCCEEDED) {
+      // It was stored, and the disk was full before all that waited for it had it.
+      this.#ledger.share(task.cacheKey);
+      return;
+    }
+    const fault = this.#faultOf(task, result);
     if (fault) {
       const failure = toFailure(new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, fault));
       this.#ledger.update(experimentId, (record, now) => failTask(record, taskId, failure, now));

@@ -64,6 +64,13 @@ export class SqliteExperimentStore implements ExperimentStore {
     });
   }
 
+  /** Writes the version of the tables once more. */
+  assertWritable(): void {
+    this.#file.transaction(() => {
+      this.#file.exec(`PRAGMA user_version = ${this.#file.pragma("user_version")}`);
+    });
+  }
+
   commit(change: Change): Event[] {
     return this.#file.transaction(() => {
       const { experiment } = change.record;

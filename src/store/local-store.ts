@@ -1,3 +1,5 @@
+import { rmSync, writeFileSync } from "node:fs";
+import type { StorageProbe } from "../experiment/ports.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
@@ -5,11 +7,15 @@ import { makeHome, pruneLogs } from "./home.js";
 import { SqliteMetricStore } from "./metric-store.js";
 import { RunLogs } from "./run-logs.js";
 import { openDatabase, openForMetrics } from "./schema.js";
+import { storageFailure } from "./storage-failure.js";
 import { SqliteSweepStore } from "./sweep-store.js";
 import { LocalWorkFolders } from "./work-folders.js";
 
+/** Room for some hundred changes, and for a batch of metric points. */
+const PROBE_BYTES = 4 << 20;
+
 /** Everything that lies in a home folder, opened. Only who holds the home's lock may open it. */
-export class LocalStore {
+export class LocalStore implements StorageProbe {
   readonly experiments: SqliteExperimentStore;
   readonly sweeps: SqliteSweepStore;
   readonly metrics: SqliteMetricStore;
@@ -19,6 +25,7 @@ export class LocalStore {
   /** Folder of the logs of workers. */
   readonly logs: string;
   readonly #files: readonly SqlFile[];
+  readonly #probe: string;
 
   private constructor(home: string) {
     const paths = makeHome(home);
@@ -32,6 +39,7 @@ export class LocalStore {
     this.workFolders = new LocalWorkFolders(paths.work);
     this.runLogs = new RunLogs(paths.runs);
     this.logs = paths.logs;
+    this.#probe = `${paths.database}-probe`;
     pruneLogs(paths);
   }
 
@@ -51,6 +59,18 @@ export class LocalStore {
     for (const id of artifactIds) this.artifacts.remove(id);
     for (const id of taskIds) this.workFolders.remove(id);
     this.experiments.forgetLeftovers();
+  }
+
+  /** Throws EXHAUSTED or ENVIRONMENT. */
+  assertWritable(): void {
+    try {
+      writeFileSync(this.#probe, Buffer.alloc(PROBE_BYTES), { flush: true });
+    } catch (error) {
+      throw storageFailure(error, this.#probe);
+    } finally {
+      rmSync(this.#probe, { force: true });
+    }
+    this.experiments.assertWritable();
   }
 
   close(): void {

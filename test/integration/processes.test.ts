@@ -41,8 +41,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
-async function until(isTrue: () => boolean, limitMs = 5_000): Promise<void> {
-  for (let waitedMs = 0; !isTrue(); waitedMs += 20) {
+async function until(isTrue: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
+  for (let waitedMs = 0; !(await isTrue()); waitedMs += 20) {
     assert.ok(waitedMs < limitMs, "it did not come about in time");
     await sleep(20);
   }
@@ -255,23 +255,50 @@ describe("a control plane", { timeout: 30_000 }, () => {
     second.lock.release();
   });
 
-  it("says on every call and every watch that its disk is full, and keeps the database sound", async (test) => {
+  it("says on every call and watch that its disk is full, and goes on when there is room", async (test) => {
     const home = temporaryFolder(test);
     const { child, address } = await planeProcess(test, home, workerCommand(test, 2), 400);
     const client = new StillhouseClient(address);
+    afterwards(test, () => client.close());
     const full = /disk is full or a quota is reached/;
-    let last = "";
+    const ids: string[] = [];
     const fill = async () => {
-      for (let seed = 0; seed < 2_000; seed++) last = (await client.create(quickSpec(seed), "")).id;
+      for (let seed = 0; seed < 2_000; seed++)
+        ids.push((await client.create(quickSpec(seed), "")).id);
     };
     await assert.rejects(fill, full);
-    const watched = async () => {
-      for await (const _ of client.watch(last, 0n)) {
-        // Until the failure comes.
+    const ended = async (id = "") => {
+      for await (const _ of client.watch(id, 0n)) {
+        // Until it ends, or the failure comes.
       }
     };
-    await assert.rejects(watched, full);
+    await assert.rejects(ended(ids.at(-1)), full);
     await assert.rejects(client.list(1, ""), full);
+
+    execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"]);
+    const isBack = () =>
+      client.list(1, "").then(
+        () => true,
+        () => false,
+      );
+    await until(isBack);
+    for (const id of ids) await ended(id);
+    const { experiments } = await client.list(1_000, "");
+    assert.deepEqual(new Set(experiments.map(({ id }) => id)), new Set(ids));
+    for (const { id, state, tasks } of experiments) {
+      assert.equal(state, State.STATE_SUCCEEDED, id);
+      assert.ok(tasks.every(({ attempt }) => attempt <= 2), id); // biome-ignore format: one line
+    }
+  });
+
+  it("keeps its database sound when it is killed with a full disk", async (test) => {
+    const home = temporaryFolder(test);
+    const { child, address } = await planeProcess(test, home, workerCommand(test, 2), 400);
+    const client = new StillhouseClient(address);
+    const fill = async () => {
+      for (let seed = 0; seed < 2_000; seed++) await client.create(quickSpec(seed), "");
+    };
+    await assert.rejects(fill);
     child.kill("SIGKILL");
     await once(child, "exit");
     client.close();
@@ -280,14 +307,14 @@ describe("a control plane", { timeout: 30_000 }, () => {
   });
 });
 
-/** @param maxBlocks how large files may become, in KiB; like a full disk beyond that */
+/** @param maxBlocks how large files may become at first, in KiB; like a full disk beyond that */
 async function planeProcess(
   test: TestContext,
   home: string,
   pythonPath: string,
   maxBlocks?: number,
 ): Promise<{ child: ChildProcess; address: string }> {
-  const limit = maxBlocks === undefined ? "" : `ulimit -f ${maxBlocks};`;
+  const limit = maxBlocks === undefined ? "" : `ulimit -S -f ${maxBlocks};`;
   const command = `${limit} exec "$0" --import tsx "$1" "$2" "$3"`;
   const args = ["-c", command, process.execPath, PLANE, home, pythonPath];
   const child = spawn("bash", args, { stdio: ["ignore", "pipe", "pipe"] });
