@@ -86,3 +86,25 @@ export function fromFailure(failure: Failure): StillhouseError {
     ...(failure.cause ? { cause: fromFailure(failure.cause) } : {}),
   });
 }
+
+/**
+ * Why nothing can be served there.
+ *
+ * @param what such as "gRPC"
+ * @param address HOST:PORT
+ */
+export function cannotListen(what: string, address: string, cause: Error): StillhouseError {
+  // gRPC has no code, and tells it in its message.
+  const isTaken = `${"code" in cause ? cause.code : ""} ${cause.message}`.includes("EADDRINUSE");
+  return isTaken
+    ? new StillhouseError(
+        FailureKind.FAILURE_KIND_CONFLICT,
+        `the port for ${what}, ${address}, is taken; choose another one (0 takes any)`,
+        { cause },
+      )
+    : new StillhouseError(
+        FailureKind.FAILURE_KIND_INVALID,
+        `${what} cannot be served at ${address}: ${cause.message}`,
+        { cause },
+      );
+}

@@ -1,5 +1,5 @@
 import { Context, Router } from "zeromq";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { cannotListen } from "../errors.js";
 import type { Log, WorkerListener } from "../experiment/ports.js";
 import { ControlMessage, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
 import { CurveGate, type CurveServer, ZAP_DOMAIN } from "./curve-gate.js";
@@ -67,7 +67,7 @@ export class WorkerHub {
     try {
       await this.#router.bind(`tcp://${name}:${port === 0 ? "*" : port}`);
     } catch (error) {
-      throw bindFailed(error as NodeJS.ErrnoException, `${name}:${port}`);
+      throw cannotListen("workers", `${name}:${port}`, error as Error);
     }
     const address = this.#router.lastEndpoint;
     if (address === null) throw new Error("ZeroMQ bound a socket but tells no address");
@@ -134,19 +134,6 @@ function curveOptions({ secretKey }: CurveServer) {
   // Without an answer of the gate nobody gets in.
   const gate = { zapDomain: ZAP_DOMAIN, zapEnforceDomain: true };
   return { curveServer: true, curveSecretKey: secretKey, ...gate };
-}
-
-function bindFailed({ code, message }: NodeJS.ErrnoException, address: string): StillhouseError {
-  if (code === "EADDRINUSE") {
-    return new StillhouseError(
-      FailureKind.FAILURE_KIND_CONFLICT,
-      `the port for workers, ${address}, is taken; choose another one (0 takes any)`,
-    );
-  }
-  return new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
-    `workers cannot be served at ${address}: ${message}`,
-  );
 }
 
 function faultOf(kind: WorkerMessage["kind"], workerId: string): string | undefined {

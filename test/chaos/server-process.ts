@@ -6,7 +6,7 @@ import { PYTHON } from "../fixtures/tiny.js";
 import type { Addresses } from "../integration/test-worker.js";
 import type { TcpProxy } from "./tcp-proxy.js";
 
-const PLANE = fileURLToPath(new URL("../bench/control-plane/plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
 
 /** Short, so that a pause outlives a lease within seconds; a machine under load just about keeps up. */
 export const TIMINGS: Partial<Timings> = {

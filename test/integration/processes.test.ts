@@ -14,7 +14,7 @@ import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { states, TestPlane, workerCommand } from "./test-plane.js";
 
-const PLANE = fileURLToPath(new URL("plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
 
 function quickSpec(seed = 7) {
   const spec = resolvedSpec();
@@ -315,10 +315,11 @@ async function planeProcess(
   maxBlocks?: number,
 ): Promise<{ child: ChildProcess; address: string }> {
   const limit = maxBlocks === undefined ? "" : `ulimit -S -f ${maxBlocks};`;
-  const command = `${limit} exec "$0" --import tsx "$1" "$2" "$3"`;
-  const args = ["-c", command, process.execPath, PLANE, home, pythonPath];
+  const command = `${limit} exec "$0" --import tsx "$1" "$2"`;
+  const options = JSON.stringify({ home, pythonPath, numWorkers: 1 });
+  const args = ["-c", command, process.execPath, PLANE, options];
   const child = spawn("bash", args, { stdio: ["ignore", "pipe", "pipe"] });
   afterwards(test, () => child.kill("SIGKILL"));
   const [line] = await once(child.stdout, "data");
-  return { child, address: String(line).trim() };
+  return { child, address: JSON.parse(line).grpc };
 }

@@ -14,7 +14,7 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { TestPlane } from "./test-plane.js";
 import { TestWorker } from "./test-worker.js";
 
-const PLANE = fileURLToPath(new URL("plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
 
 function quickSpec(): ExperimentSpec {
   const spec = resolvedSpec();
@@ -44,11 +44,11 @@ async function planeProcess(
   home: string,
   workerPort: number,
 ): Promise<{ child: ChildProcess; address: string }> {
-  const args = ["--import", "tsx", PLANE, home, "/no/such/python", String(workerPort)];
+  const args = ["--import", "tsx", PLANE, JSON.stringify({ home, workerPort })];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   afterwards(test, () => child.kill("SIGKILL"));
   const [line] = await once(child.stdout, "data");
-  return { child, address: String(line).trim() };
+  return { child, address: JSON.parse(line).grpc };
 }
 
 function numPoints(home: string, taskId: string): number | undefined {

@@ -5,7 +5,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { cannotListen } from "../../errors.js";
 import { bracketed } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 import { guard } from "./guard.js";
@@ -57,7 +57,7 @@ export class GrpcServer {
     try {
       return await bind(address, this.#credentials);
     } catch (error) {
-      throw bindFailed(error as Error, address);
+      throw cannotListen("gRPC", address, error as Error);
     }
   }
 
@@ -82,17 +82,4 @@ function credentialsOf(security: Security | undefined): ServerCredentials {
   const { authority, certificate, key } = keys.tls;
   const pair = { cert_chain: Buffer.from(certificate), private_key: Buffer.from(key) };
   return ServerCredentials.createSsl(Buffer.from(authority), [pair], requiresClientCertificate);
-}
-
-function bindFailed({ message }: Error, address: string): StillhouseError {
-  if (message.includes("EADDRINUSE")) {
-    return new StillhouseError(
-      FailureKind.FAILURE_KIND_CONFLICT,
-      `the port for gRPC, ${address}, is taken; choose another one (0 takes any)`,
-    );
-  }
-  return new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
-    `gRPC cannot be served at ${address}: ${message}`,
-  );
 }

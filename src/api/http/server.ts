@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { cannotListen } from "../../errors.js";
 import { bracketed, reachable } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 
@@ -30,14 +30,16 @@ export class HttpServer {
   /**
    * @param host address to listen on
    * @returns where this machine reaches it, http://HOST:PORT, or https://HOST:PORT
-   * @throws ENVIRONMENT when the port is taken or may not be used
+   * @throws CONFLICT when the port is taken, INVALID when it may not be used
    */
   async listen(host: string, { port, orAnyPort = false }: HttpPort): Promise<string> {
     try {
       await this.#bind(host, port);
     } catch (thrown) {
       const error = thrown as NodeJS.ErrnoException;
-      if (!orAnyPort || error.code !== "EADDRINUSE") throw cannotListen(host, port, error);
+      if (!orAnyPort || error.code !== "EADDRINUSE") {
+        throw cannotListen("HTTP", `${bracketed(host)}:${port}`, error);
+      }
       await this.#bind(host, 0);
     }
     const { port: bound } = this.#server.address() as AddressInfo;
@@ -76,13 +78,4 @@ function tlsOptions({ keys, requiresClientCertificate }: Security) {
     requestCert: requiresClientCertificate,
     rejectUnauthorized: requiresClientCertificate,
   };
-}
-
-function cannotListen(host: string, port: number, error: NodeJS.ErrnoException) {
-  const reason = error.code === "EADDRINUSE" ? "another program has it" : error.message;
-  return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
-    `HTTP cannot listen on ${host}:${port}: ${reason}; choose another port`,
-    { cause: error },
-  );
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../../src/api/client.js";
 import { type Addresses, TestWorker } from "../../integration/test-worker.js";
 
-const PLANE = fileURLToPath(new URL("plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../../fixtures/plane-process.ts", import.meta.url));
 /** As real workers do it under the default timings. */
 const HEARTBEAT_INTERVAL_MS = 2_000;
 /** Streams that share a connection. */
