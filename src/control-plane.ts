@@ -68,8 +68,8 @@ export interface ControlPlaneOptions {
   /** Who gets in. On any host but loopback keys and tokens are needed. */
   readonly security?: SecurityOptions;
   /**
-   * Experiments that go on when an earlier process left them unfinished; the others are cancelled,
-   * and can be resumed. When absent all go on.
+   * Experiments that go on when an earlier process left them unfinished; the others stay queued
+   * until they are resumed. When absent all go on.
    */
   readonly adopt?: readonly string[];
   readonly timings?: Partial<Timings>;
@@ -88,8 +88,8 @@ export interface ControlPlane {
   readonly clientKeys: string;
   /** Where HTTP answers and the dashboard is, such as http://HOST:PORT; empty for nowhere. */
   readonly httpAddress: string;
-  /** Experiments of an earlier process that were not adopted. */
-  readonly setAside: readonly string[];
+  /** Experiments of an earlier process that stay queued, since they were not adopted. */
+  readonly leftQueued: readonly string[];
   /**
    * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
    * are not done go on at the next start.
@@ -143,7 +143,7 @@ class RunningControlPlane implements ControlPlane {
   address = "";
   workerAddress = "";
   httpAddress = "";
-  setAside: readonly string[] = [];
+  leftQueued: readonly string[] = [];
 
   constructor(options: ControlPlaneOptions, store: LocalStore, security: Security) {
     const { pythonPath, env, log } = options;
@@ -193,7 +193,7 @@ class RunningControlPlane implements ControlPlane {
 
   async start(): Promise<void> {
     const { adopt, lock, http, host = LOOPBACK, grpcPort = 0, workerPort = 0 } = this.#options;
-    this.setAside = this.#ledger.load(
+    this.leftQueued = this.#ledger.load(
       (id) => adopt === undefined || adopt.includes(id),
       ({ workerId }) => workerId !== "" && !ids.isOfWorker(workerId),
     );

@@ -233,7 +233,7 @@ async function startedHome(options: ControlPlaneOptions): Promise<HomeControlPla
     address: controlPlane.address,
     keys: controlPlane.clientKeys,
     dashboard: controlPlane.httpAddress,
-    setAside: controlPlane.setAside,
+    leftQueued: controlPlane.leftQueued,
     stop: () => controlPlane.stop(),
     kill: () => controlPlane.kill(),
   };

@@ -13,8 +13,8 @@ export type HomeControlPlane =
       readonly keys?: string;
       /** Address of its page, http://HOST:PORT. */
       readonly dashboard: string;
-      /** Unfinished experiments of an ended process that were not adopted. */
-      readonly setAside: readonly string[];
+      /** Unfinished experiments of an ended process that stay queued, since they were not adopted. */
+      readonly leftQueued: readonly string[];
       /** Ends its workers after a checkpoint. */
       stop(): Promise<void>;
       /** Ends its workers at once. */
@@ -79,9 +79,9 @@ export class Connection {
     return connection;
   }
 
-  /** Experiments that were set aside when this process started the control plane. */
-  get setAside(): readonly string[] {
-    return this.#controlPlane?.kind === "started" ? this.#controlPlane.setAside : [];
+  /** Experiments of before that the control plane of this process leaves queued. */
+  get leftQueued(): readonly string[] {
+    return this.#controlPlane?.kind === "started" ? this.#controlPlane.leftQueued : [];
   }
 
   /** Whether this process takes the place of a control plane that ends. */

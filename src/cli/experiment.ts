@@ -66,6 +66,9 @@ export async function runExperiment(
   }
 }
 
+/** Of the experiments that stay queued, as many are named. */
+const MAX_NAMED = 3;
+
 /** Failures whose cause may be gone at the next try; after others the same try fails again. */
 const MAY_GO_ON: readonly FailureKind[] = [
   FailureKind.FAILURE_KIND_EXHAUSTED,
@@ -131,7 +134,7 @@ class ExperimentRun {
     connection: Connection,
     { draft, isDryRun, isFresh, isDetached }: Extract<Asked, { kind: "new" }>,
   ): Promise<void> {
-    this.#noteSetAside(connection);
+    this.#noteLeftQueued(connection);
     if (isDetached && !isDryRun) requireServer(connection);
     const resolution = await this.#orStopped(this.#resolve(connection, draft));
     this.#output.resolved(resolution);
@@ -143,12 +146,8 @@ class ExperimentRun {
     if (spec === undefined) throw new Error("a resolution has a spec");
     const requestId = randomUUID();
     const reuseAfter = isFresh ? new Date() : undefined;
-    const { id, state } = await connection.call((client) =>
-      client.create(spec, requestId, reuseAfter),
-    );
+    const { id } = await connection.call((client) => client.create(spec, requestId, reuseAfter));
     this.#output.progress.note(`Experiment ${id}`);
-    // Stored by a control plane that ended before it could say so, and then set aside.
-    if (state === State.STATE_CANCELLED) await connection.call((client) => client.resume(id));
     if (isDetached) this.#leave(id);
     else await this.#follow(connection, id, false);
   }
@@ -213,12 +212,16 @@ class ExperimentRun {
     throw this.#failed(experiment);
   }
 
-  #noteSetAside(connection: Connection): void {
-    for (const id of connection.setAside) {
-      this.#output.progress.note(
-        `Experiment ${id} was left unfinished earlier; go on with it: ${this.#resumeCommand(id)}`,
-      );
-    }
+  #noteLeftQueued({ leftQueued }: Connection): void {
+    const [first] = leftQueued;
+    if (first === undefined) return;
+    const ids = leftQueued.slice(0, MAX_NAMED).join(", ");
+    const which = leftQueued.length > MAX_NAMED ? `${ids}, …` : ids;
+    const what = leftQueued.length === 1 ? "experiment stays" : "experiments stay";
+    this.#output.progress.note(
+      `${leftQueued.length} unfinished ${what} queued (${which}); go on with one: ` +
+        `${this.#resumeCommand(first)}; with all: npm run serve`,
+    );
   }
 
   /** What is asked for before the experiment is stored can just be dropped. */

@@ -1,5 +1,5 @@
 import { FailureKind, StillhouseError } from "../errors.js";
-import { type Event, type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
+import { type Event, State } from "../generated/stillhouse/v1/experiment.js";
 import type { Connection } from "./connection.js";
 
 /** Whether nothing more happens to the experiment by itself. */
@@ -38,7 +38,7 @@ export async function* watchExperiment(options: WatchOptions): AsyncGenerator<Ev
     } catch (error) {
       if (!(await connection.recovered(error))) throw error;
       const isAdopted = connection.takesOver && !options.isStopping();
-      if (isAdopted) await resumeIfStopped(connection, experimentId);
+      if (isAdopted) await resumeIfQueued(connection, experimentId);
     }
   }
 }
@@ -65,14 +65,10 @@ function isBefore(time: Date | undefined, limit: Date | undefined): boolean {
   return time !== undefined && limit !== undefined && time < limit;
 }
 
-/** A process that started its own control plane meanwhile may have set the experiment aside. */
-async function resumeIfStopped(connection: Connection, experimentId: string): Promise<void> {
+/** A process that started its own control plane meanwhile may have left the experiment queued. */
+async function resumeIfQueued(connection: Connection, experimentId: string): Promise<void> {
   const { experiment } = await connection.call((client) => client.get(experimentId));
-  if (experiment !== undefined && isSetAside(experiment)) {
+  if (experiment?.state === State.STATE_QUEUED) {
     await connection.call((client) => client.resume(experimentId));
   }
-}
-
-function isSetAside(experiment: Experiment): boolean {
-  return experiment.state === State.STATE_CANCELLED;
 }

@@ -223,8 +223,9 @@ export class Experiments {
       prepare(record);
       ledger.update(experimentId, resumeExperiment);
       ledger.reuseResults(experimentId);
-      dispatcher.dispatch();
     }
+    ledger.release(experimentId);
+    dispatcher.dispatch();
     return this.get(experimentId).experiment;
   }
 
@@ -255,7 +256,11 @@ export class Experiments {
 
   #sameRequest(earlier: ExperimentRecord, spec: ExperimentSpec, requestId: string): Experiment {
     const { id, specHash: earlierHash } = earlier.experiment;
-    if (earlierHash === specHash(spec)) return this.get(id).experiment;
+    if (earlierHash === specHash(spec)) {
+      this.#parts.ledger.release(id);
+      this.#parts.dispatcher.dispatch();
+      return this.get(id).experiment;
+    }
     throw conflict(
       `request_id ${JSON.stringify(requestId)} made experiment ${id} from another spec; use a new one`,
     );

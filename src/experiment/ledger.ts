@@ -17,7 +17,7 @@ import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import { type ExperimentRecord, findTask, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
-import { cancelExperiment, requeueRunning, reuseResult } from "./transitions.js";
+import { requeueRunning, reuseResult } from "./transitions.js";
 
 const EVENTS_PER_READ = 1_000;
 
@@ -29,6 +29,8 @@ type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
  */
 export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
+  /** Those of them that nothing is done for before somebody asks for them. */
+  readonly #held = new Set<string>();
   readonly #progress = new Map<string, Progress>();
   readonly #store: ExperimentStore;
   readonly #artifacts: Pick<ArtifactStore, "exists">;
@@ -58,24 +60,31 @@ export class Ledger {
   /**
    * Takes up what an earlier process left: what ran is queued again, unless it still runs.
    *
-   * @param goesOn whether an experiment goes on; the others are cancelled
+   * @param goesOn whether an experiment goes on; the others stay queued until `release`
    * @param runsOn whether the worker of a running task may still be there
-   * @returns ids of those that were cancelled
+   * @returns ids of those that stay queued
    */
   load(goesOn: (experimentId: string) => boolean, runsOn: (task: Task) => boolean): string[] {
-    const setAside: string[] = [];
     for (const record of this.#store.unfinished()) {
       const { id } = record.experiment;
+      if (!goesOn(id)) this.#held.add(id);
       this.#remember(record);
       this.#observer.changed(undefined, record);
-      if (!goesOn(id) && !record.cancelRequested) {
-        this.update(id, cancelExperiment);
-        setAside.push(id);
-      }
-      this.update(id, (before, now) => requeueRunning(before, now, runsOn));
+      const mayRun = (task: Task) => goesOn(id) && runsOn(task);
+      this.update(id, (before, now) => requeueRunning(before, now, mayRun));
     }
-    for (const { experiment } of this.unfinished()) this.reuseResults(experiment.id);
-    return setAside;
+    for (const { experiment } of this.unfinished()) {
+      if (!this.#held.has(experiment.id)) this.reuseResults(experiment.id);
+    }
+    return [...this.#held];
+  }
+
+  /** Somebody asks for an experiment that stayed queued: it goes on. */
+  release(experimentId: string): void {
+    const record = this.#unfinished.get(experimentId);
+    if (!this.#held.delete(experimentId) || record === undefined) return;
+    this.#remember(record);
+    this.reuseResults(experimentId);
   }
 
   /** Stores a new experiment with queued tasks. */
@@ -252,8 +261,13 @@ export class Ledger {
 
   #remember(record: ExperimentRecord): void {
     const { id, state } = record.experiment;
-    if (isEnded(state)) this.#unfinished.delete(id);
-    else this.#unfinished.set(id, record);
+    if (isEnded(state)) {
+      this.#unfinished.delete(id);
+      this.#held.delete(id);
+    } else {
+      this.#unfinished.set(id, record);
+    }
+    if (this.#held.has(id)) return;
     this.#ready.update(record);
     this.#awaited.update(record);
   }

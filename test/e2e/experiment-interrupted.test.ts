@@ -79,7 +79,10 @@ describe("an interrupted experiment", () => {
     assert.ok(await allEnded(processes), "workers end with the process that started them");
     const other = await runCommand([...FLAGS, "--dry-run"], home);
     assert.equal(other.exitCode, 0);
-    assert.match(other.stderr, new RegExp(`${id} was left unfinished.*--resume ${id}`));
+    assert.match(
+      other.stderr,
+      new RegExp(`1 unfinished experiment stays queued .${id}.; .*--resume ${id}`),
+    );
     const resumed = await runCommand(["--resume", id, "--json"], home);
     assert.equal(distilledBytes(resumed), await uninterrupted);
   });

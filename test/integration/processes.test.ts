@@ -12,7 +12,7 @@ import { FailureKind } from "../../src/errors.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
-import { states, TestPlane, workerCommand } from "./test-plane.js";
+import { TestPlane, workerCommand } from "./test-plane.js";
 
 const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
 
@@ -184,23 +184,41 @@ describe("a control plane", { timeout: 30_000 }, () => {
     assert.deepEqual(workersOf(first.plane.workerAddress), []);
     assert.ok(Number(readFileSync(join(home, "work", `${id}-distill`, "step"), "utf8")) > 2);
     const second = await TestPlane.start(test, options);
-    assert.deepEqual(second.plane.setAside, []);
+    assert.deepEqual(second.plane.leftQueued, []);
     const experiment = await second.ended(id);
     assert.equal(experiment.state, State.STATE_SUCCEEDED);
     assert.equal(experiment.tasks[0]?.attempt, 2);
   });
 
-  it("cancels what it finds unfinished and was not asked to go on with", async (test) => {
+  it("leaves queued what it finds unfinished and was not asked to go on with", async (test) => {
     const home = temporaryFolder(test);
     const first = await TestPlane.start(test, { home });
     const wanted = await first.client.create(quickSpec(1), "");
     const other = await first.client.create(quickSpec(2), "");
+    const asked = await first.client.create(quickSpec(3), "request");
+    const dropped = await first.client.create(quickSpec(4), "");
     await first.stop();
     const second = await TestPlane.start(test, { home, adopt: [wanted.id] });
-    assert.deepEqual(second.plane.setAside, [other.id]);
-    assert.equal((await second.experiment(other.id)).state, State.STATE_CANCELLED);
-    assert.equal((await second.experiment(wanted.id)).state, State.STATE_QUEUED);
-    assert.equal(states(await second.client.resume(other.id)).distill, "queued");
+    assert.deepEqual(second.plane.leftQueued, [other.id, asked.id, dropped.id]);
+    const worker = await second.worker();
+    for (const id of [wanted.id, wanted.id]) {
+      assert.equal((await worker.finishNext()).experimentId, id);
+    }
+    assert.equal((await second.ended(wanted.id)).state, State.STATE_SUCCEEDED);
+    const { experiments } = await second.client.list(10, "");
+    const queued = experiments.filter(({ state }) => state === State.STATE_QUEUED);
+    assert.equal(queued.length, 3);
+    // They go on, or end, when somebody asks for it.
+    assert.equal((await second.client.cancel(dropped.id)).state, State.STATE_CANCELLED);
+    await second.client.resume(other.id);
+    assert.equal((await worker.finishNext()).experimentId, other.id);
+    await second.client.create(quickSpec(3), "request");
+    await worker.finishNext();
+    assert.equal((await worker.finishNext()).experimentId, asked.id);
+    await second.stop();
+    // And all of them where a control plane runs for itself.
+    const third = await TestPlane.start(test, { home });
+    assert.deepEqual(third.plane.leftQueued, []);
   });
 
   it("that is killed is taken over: workers end, events and results stay, the task goes on", async (test) => {

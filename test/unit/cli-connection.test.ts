@@ -97,7 +97,7 @@ function eventOf(sequence: number, second: number, state: State | string): { eve
 function started({ address }: FakeControlPlane): HomeControlPlane {
   const dashboard = "http://127.0.0.1:1";
   const stop = () => Promise.resolve();
-  return { kind: "started", address, dashboard, setAside: [], stop, kill: () => {} };
+  return { kind: "started", address, dashboard, leftQueued: [], stop, kill: () => {} };
 }
 
 async function logsOf(connection: Connection, skipsHistory = false): Promise<string[]> {
@@ -123,7 +123,7 @@ describe("a connection to the control plane of another process", () => {
       call.write(eventOf(4, 10, State.STATE_SUCCEEDED));
       call.end();
     });
-    second.state = State.STATE_CANCELLED; // set aside by a process that started meanwhile
+    second.state = State.STATE_QUEUED; // left so by a process that started meanwhile
     const adopted: string[][] = [];
     const connection = await Connection.toHome((ids) => {
       adopted.push([...ids]);
