@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { LeaseEnd } from "../experiment/observer.js";
-import type { ExperimentRecord } from "../experiment/record.js";
+import type { ExperimentRecord, TaskRecord } from "../experiment/record.js";
 import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import { TASK_KINDS, type TaskKind, taskKind } from "./task-kind.js";
 
@@ -61,7 +61,7 @@ export class TaskMetrics {
     });
     this.#retries = new Counter({
       name: "stillhouse_task_retries_total",
-      help: "Times that a task was given to a worker after its first time.",
+      help: "Times that a task was queued again after a lost worker or a failure that may pass.",
       labelNames: ["kind"],
       registers,
     });
@@ -102,7 +102,9 @@ export class TaskMetrics {
   changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
     after.tasks.forEach((entry, position) => {
       const earlier = before?.tasks[position];
-      if (entry !== earlier) this.#moved(earlier?.task, entry.task);
+      if (entry === earlier) return;
+      this.#moved(earlier?.task, entry.task);
+      if (earlier && isRetried(earlier, entry)) this.#retries.inc({ kind: taskKind(entry.task) });
     });
     if (wasDistilled(before, after)) this.#becameReady(after);
   }
@@ -119,7 +121,6 @@ export class TaskMetrics {
     }
     if (after.state === State.STATE_RUNNING) {
       if (seconds !== undefined) this.#wait.observe({ kind }, seconds);
-      if (after.attempt > 1) this.#retries.inc({ kind });
     }
     if (before && after.state === State.STATE_SUCCEEDED && after.reused) this.#reused.inc({ kind });
     // How long it has been running with an earlier process is not known.
@@ -151,6 +152,11 @@ export class TaskMetrics {
     if (task.state === State.STATE_QUEUED) this.#queued.inc({ kind }, change);
     if (task.state === State.STATE_RUNNING) this.#running.inc({ kind }, change);
   }
+}
+
+/** A person's resume queues it again too, and so does the end of a control plane. */
+function isRetried(before: TaskRecord, after: TaskRecord): boolean {
+  return after.task.state === State.STATE_QUEUED && after.numLost > before.numLost;
 }
 
 function wasDistilled(before: ExperimentRecord | undefined, after: ExperimentRecord): boolean {

@@ -7,6 +7,7 @@ import {
   completeTask,
   leaseTask,
   loseTask,
+  stopTask,
 } from "../../src/experiment/transitions.js";
 import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
@@ -61,7 +62,9 @@ describe("the measurements of tasks", () => {
     const lost = measured.step(leased, loseTask(leased, "ex1-distill", "silent", "", NOW));
     const interrupted = '{kind="distill",outcome="interrupted"}';
     assert.equal(await measured.value(`stillhouse_task_duration_seconds_sum${interrupted}`), 60);
-    const again = measured.step(lost, leaseTask(lost, "ex1-distill", NOW));
+    const stopped = stopTask(leaseTask(lost, "ex1-distill", NOW), "ex1-distill", NOW);
+    const again = measured.step(stopped, leaseTask(stopped, "ex1-distill", NOW));
+    // What a stop of the control plane or a person queues again is none.
     assert.equal(await measured.value('stillhouse_task_retries_total{kind="distill"}'), 1);
     assert.equal(await measured.value('stillhouse_lease_expiries_total{reason="silent"}'), 1);
     measured.nowMs = 100_000;
