@@ -80,9 +80,9 @@ export interface ControlPlaneOptions {
 }
 
 export interface ControlPlane {
-  /** Where gRPC answers, HOST:PORT. */
+  /** Where gRPC answers, HOST:PORT; on every address of this machine, by the one of loopback. */
   readonly address: string;
-  /** Where workers connect with ZeroMQ, tcp://HOST:PORT. */
+  /** Where workers connect with ZeroMQ, tcp://HOST:PORT, as `address`. */
   readonly workerAddress: string;
   /** Folder of keys for clients of this machine; they are good until the control plane stops. */
   readonly clientKeys: string;
@@ -198,12 +198,13 @@ class RunningControlPlane implements ControlPlane {
       ({ workerId }) => workerId !== "" && !ids.isOfWorker(workerId),
     );
     this.#dispatcher.awaitWorkers();
-    this.workerAddress = await this.#hub.bind(host, workerPort);
+    const bound = await this.#hub.bind(host, workerPort);
     this.#grpcPort = await this.#server.listen(host, grpcPort);
     const here = bracketed(reachable(host));
     this.address = `${here}:${this.#grpcPort}`;
-    const workerAddress = `tcp://${here}:${portOf(this.workerAddress)}`;
-    this.#workers.open(this.#dispatcher, { workerAddress, grpcAddress: this.address });
+    this.workerAddress = `tcp://${here}:${portOf(bound)}`;
+    const { workerAddress, address: grpcAddress } = this;
+    this.#workers.open(this.#dispatcher, { workerAddress, grpcAddress });
     if (this.#http && http) this.httpAddress = await this.#http.listen(host, http);
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
     this.#dispatcher.dispatch();

@@ -1,3 +1,4 @@
+import { addressesFor } from "../security/network.js";
 import { aborted, type Interruption } from "./interruption.js";
 import { reportFailure } from "./report-failure.js";
 import { parseServeArguments, type ServeSettings } from "./serve-arguments.js";
@@ -84,9 +85,10 @@ function readyDocument(server: Server, { home }: ServeSettings): object {
 
 function readyText(
   { address, workerAddress, httpAddress }: Server,
-  { home }: ServeSettings,
+  { home, host }: ServeSettings,
 ): string {
   const hasKeys = httpAddress.startsWith("https:");
+  const elsewhere = addressesFor(host);
   return [
     `Stillhouse serves ${home}`,
     `  gRPC     ${address}`,
@@ -94,6 +96,9 @@ function readyText(
     `  HTTP     ${httpAddress}`,
     `Run on it: npm run experiment -- --server ${address}${hasKeys ? " --ca FILE --token-file FILE" : ""} …`,
     `Work for it: npm run worker -- --connect ${workerAddress}${hasKeys ? " --keys FOLDER" : ""}`,
+    ...(elsewhere.length > 0
+      ? [`Other machines reach the same ports at ${elsewhere.join(", ")}`]
+      : []),
     "",
   ].join("\n");
 }

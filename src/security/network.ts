@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from "node:net";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
@@ -22,6 +23,22 @@ export function hostOf(address: string): string {
 export function reachable(host: string): string {
   if (host === "0.0.0.0" || host === "") return "127.0.0.1";
   return host === "::" ? "::1" : host;
+}
+
+/** Under which other machines reach a host that means all addresses of this one; of others none. */
+export function addressesFor(host: string): string[] {
+  if (reachable(host) === host) return [];
+  const isReached = ({ internal, family }: NetworkInterfaceInfo) =>
+    !internal && (family === "IPv4" || host === "::");
+  const found = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return found
+    .filter((entry) => isReached(entry) && !isLinkLocal(entry))
+    .map(({ address }) => address);
+}
+
+/** It needs the name of an interface beside it. */
+function isLinkLocal({ address }: NetworkInterfaceInfo): boolean {
+  return address.startsWith("fe80:");
 }
 
 /** A host as it stands before a port: "::1" → "[::1]". */

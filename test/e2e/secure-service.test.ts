@@ -64,6 +64,10 @@ test("a worker and a client with keys compute over the network, and leave no sec
   const options = [...EVERYWHERE, "--workers", "0", "--require-client-certificate", "--json"];
   const server = started(t, "serve", options, home);
   const ready = JSON.parse(await firstLine(server));
+  assert.deepEqual(
+    [ready.grpc, ready.workers, ready.http].map((address) => address.replace(/\d+$/, "")),
+    ["127.0.0.1:", "tcp://127.0.0.1:", "https://127.0.0.1:"],
+  );
   const port = (address: string) => address.slice(address.lastIndexOf(":") + 1);
   const worker = started(
     t,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { isIPv4 } from "node:net";
 import { describe, test } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { CallLimits } from "../../src/security/call-limits.js";
-import { hostOf, isLoopback } from "../../src/security/network.js";
+import { addressesFor, hostOf, isLoopback } from "../../src/security/network.js";
 
 const LIMITS = { callsPer10s: 3, refusalsPerMinute: 2, streams: 2 };
 
@@ -48,6 +49,16 @@ describe("addresses", () => {
     for (const host of ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.example.org", ""]) {
       assert.ok(!isLoopback(host), host);
     }
+  });
+
+  test("those of this machine are told where it serves at all of them", () => {
+    assert.deepEqual(addressesFor("127.0.0.1"), []);
+    assert.deepEqual(addressesFor("10.0.0.1"), []);
+    for (const address of addressesFor("0.0.0.0")) {
+      assert.ok(isIPv4(address) && !isLoopback(address), address);
+    }
+    const all = addressesFor("::");
+    assert.ok(addressesFor("0.0.0.0").every((address) => all.includes(address)));
   });
 
   test("a host is found in an address", () => {
