@@ -59,6 +59,8 @@ export interface ControlPlaneOptions {
   /** Most worker processes at a time; 0 leaves all work to workers that connect by themselves. */
   readonly numWorkers: number;
   readonly log: Log;
+  /** Most unfinished experiments of an owner; absent: any number. */
+  readonly maxUnfinished?: number;
   /** IP address to listen on; 127.0.0.1 where it is absent. */
   readonly host?: string;
   /** 0, the default, for any. */
@@ -168,6 +170,7 @@ class RunningControlPlane implements ControlPlane {
       clock,
       this.#ready,
       this.#telemetry,
+      options.maxUnfinished,
     );
     this.#hub = new WorkerHub(log, curveServerOf(security));
     const keys = security.session.worker;

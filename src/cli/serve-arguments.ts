@@ -17,6 +17,8 @@ export interface ServeSettings {
   readonly home: string;
   /** Most worker processes of this machine. */
   readonly numWorkers: number;
+  /** Most unfinished experiments of an owner. */
+  readonly maxUnfinished: number;
   /** Time in which running tasks come to a checkpoint when the server is told to end. */
   readonly drainMs: number;
   /** Folder of keys. */
@@ -43,6 +45,10 @@ const HTTP_PORT = 8420;
 const HOST = "127.0.0.1";
 const MAX_PORT = 65_535;
 const MAX_WORKERS = 64;
+/** Twice the largest sweep; a loop gone wild meets it before memory does. */
+const DEFAULT_MAX_UNFINISHED = 20_000;
+/** All of them are in memory. */
+const MOST_UNFINISHED = 99_999;
 const DEFAULT_DRAIN_S = 30;
 const MAX_DRAIN_S = 3_600;
 const GROUP = "Options:";
@@ -77,6 +83,12 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
     httpPort: wholeNumber(options.httpPort, "--http-port", HTTP_PORT, MAX_PORT),
     home: folder("home") ?? places.home,
     numWorkers: wholeNumber(options.workers, "--workers", 1, MAX_WORKERS),
+    maxUnfinished: wholeNumber(
+      options.maxUnfinished,
+      "--max-unfinished",
+      DEFAULT_MAX_UNFINISHED,
+      MOST_UNFINISHED,
+    ),
     drainMs:
       1_000 * wholeNumber(options.drainTimeout, "--drain-timeout", DEFAULT_DRAIN_S, MAX_DRAIN_S),
     keys: folder("keys"),
@@ -111,6 +123,10 @@ function serveCommand(columns: number | undefined) {
     ["--http-port <n>", `Port of the dashboard, 0 for any (default: ${HTTP_PORT})`],
     ["--home <folder>", "Folder of experiments (default: STILLHOUSE_HOME or .stillhouse)"],
     ["--workers <n>", "Worker processes of this machine at most, 0 for none (default: 1)"],
+    [
+      "--max-unfinished <n>",
+      `Unfinished experiments that an owner may have (default: ${DEFAULT_MAX_UNFINISHED})`,
+    ],
     ["--drain-timeout <s>", `Seconds to come to a checkpoint (default: ${DEFAULT_DRAIN_S})`],
     ["--keys <folder>", "Keys of the server (default: keys in the home; none on loopback)"],
     ["--require-client-certificate", "Let in only clients that have a certificate as well"],

@@ -220,6 +220,7 @@ export class Experiments {
       );
     }
     if (isEnded(state)) {
+      ledger.requireRoom(record.experiment.owner, 1);
       prepare(record);
       ledger.update(experimentId, resumeExperiment);
       ledger.reuseResults(experimentId);

@@ -12,6 +12,7 @@ import {
 import { AwaitedResults } from "./awaited-results.js";
 import type { EventFeed } from "./event-feed.js";
 import { type Observer, UNOBSERVED } from "./observer.js";
+import { OwnerQuota } from "./owner-quota.js";
 import { experimentIdOf } from "./plan.js";
 import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
 import type { ReadyTasks } from "./ready-tasks.js";
@@ -39,8 +40,12 @@ export class Ledger {
   readonly #observer: Observer;
   readonly #ready: Pick<ReadyTasks, "update">;
   readonly #awaited = new AwaitedResults();
+  readonly #quota: OwnerQuota;
 
-  /** @param ready is told of every change */
+  /**
+   * @param ready is told of every change
+   * @param maxUnfinished experiments that an owner may have
+   */
   constructor(
     store: ExperimentStore,
     artifacts: Pick<ArtifactStore, "exists">,
@@ -48,7 +53,9 @@ export class Ledger {
     clock: Clock,
     ready: Pick<ReadyTasks, "update">,
     observer: Observer = UNOBSERVED,
+    maxUnfinished = Number.POSITIVE_INFINITY,
   ) {
+    this.#quota = new OwnerQuota(maxUnfinished);
     this.#ready = ready;
     this.#store = store;
     this.#artifacts = artifacts;
@@ -87,7 +94,7 @@ export class Ledger {
     this.reuseResults(experimentId);
   }
 
-  /** Stores a new experiment with queued tasks. */
+  /** Stores a new experiment with queued tasks. Throws RATE_LIMITED as `requireRoom`. */
   add(record: ExperimentRecord, requestId: string): void {
     this.addAll([record], (changes) =>
       changes.flatMap((change) => this.#store.create(change, requestId)),
@@ -95,7 +102,7 @@ export class Ledger {
   }
 
   /**
-   * Adds new experiments with queued tasks.
+   * Adds new experiments of one owner with queued tasks. Throws RATE_LIMITED as `requireRoom`.
    *
    * @param store stores all of them, or nothing
    */
@@ -103,6 +110,7 @@ export class Ledger {
     records: readonly ExperimentRecord[],
     store: (changes: readonly Change[]) => readonly Event[],
   ): void {
+    this.requireRoom(records[0]?.experiment.owner ?? "", records.length);
     const stored = store(
       records.map((record) => ({
         record,
@@ -116,6 +124,11 @@ export class Ledger {
     }
     this.#feed.stored(stored);
     for (const { experiment } of records) this.reuseResults(experiment.id);
+  }
+
+  /** Throws RATE_LIMITED where an owner may not have so many more unfinished experiments. */
+  requireRoom(owner: string, numMore: number): void {
+    this.#quota.requireRoom(owner, numMore);
   }
 
   /** The unfinished experiments, oldest first. */
@@ -267,6 +280,7 @@ export class Ledger {
     } else {
       this.#unfinished.set(id, record);
     }
+    this.#quota.update(record);
     if (this.#held.has(id)) return;
     this.#ready.update(record);
     this.#awaited.update(record);

@@ -51,6 +51,34 @@ describe("a retry", { timeout: 30_000 }, () => {
   });
 });
 
+describe("an owner", { timeout: 30_000 }, () => {
+  it("may have so many unfinished experiments, and others theirs", async (test) => {
+    const plane = await TestPlane.start(test, { maxUnfinished: 2 });
+    const { client } = plane;
+    const create = (seed: number, owner: string) =>
+      client.create(specOf(seed), `${owner}${seed}`, undefined, { owner });
+    const first = await create(1, "ann");
+    await create(2, "ann");
+    const limited = fails(
+      FailureKind.FAILURE_KIND_RATE_LIMITED,
+      /"ann" has 2 unfinished experiments and asks for 1 more; 2 is the limit/,
+    );
+    await assert.rejects(create(3, "ann"), limited);
+    assert.equal((await create(1, "ann")).id, first.id, "the same request again is no more");
+    const specs = [specOf(4), specOf(5), specOf(6)];
+    const sweep = () => client.createSweep({ specs, owner: "bob" });
+    await assert.rejects(sweep, /"bob" has 0 unfinished experiments and asks for 3 more/);
+    await create(4, "bob");
+    await client.cancel(first.id);
+    await create(3, "ann");
+    await assert.rejects(client.resume(first.id), limited);
+    // Those of before count after a restart too.
+    await plane.stop();
+    const again = await TestPlane.start(test, { home: plane.home, maxUnfinished: 2 });
+    await assert.rejects(again.client.resume(first.id), limited);
+  });
+});
+
 describe("a removal", { timeout: 30_000 }, () => {
   it("takes the artifact along, unless another experiment uses it", async (test) => {
     const plane = await TestPlane.start(test);
