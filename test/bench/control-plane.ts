@@ -7,15 +7,17 @@ import { measureIntake } from "./control-plane/intake.js";
 import { measureLatency } from "./control-plane/latency.js";
 import { measureWatching } from "./control-plane/watching.js";
 
-const HELP = `Usage: npm run bench -- control-plane [--quick] [--compare] [--json]
+const HELP = `Usage: npm run bench -- control-plane [options]
 
 Measures a control plane in a process of its own, on loopback and on the disk of the temporary
 folder, with simulated workers that speak the worker protocol over ZeroMQ.
 
-  --quick    fewer points, tasks and calls: about three minutes
-  --compare  also metric intake by MLflow's tracking server and jobs by Ray, installed into an
-             environment of their own in the cache folder on first use
-  --json     the figures as JSON`;
+  --quick       fewer points, tasks and calls: about three minutes
+  --points <n>  metric points to take in (default: 10,000,000, with --quick a tenth of it)
+  --only <what> some of intake,dispatch,watch,calls,cpu, or "" for none (default: all)
+  --compare     also metric intake in turns with MLflow's tracking server, and jobs in turns with
+                Ray, installed into an environment of their own in the cache folder on first use
+  --json        the figures as JSON`;
 
 const NUM_WORKERS = 200;
 const NUM_WATCHERS = 100;
@@ -23,7 +25,16 @@ const NUM_STORED = 10_000;
 const QUEUE_LENGTHS = [100, 10_000];
 const MIB = 1024 * 1024;
 
-const SIZES = {
+interface Size {
+  readonly points: number;
+  readonly tasks: number;
+  readonly delays: number;
+  readonly calls: number;
+  readonly watchS: number;
+  readonly outerSteps: number;
+}
+
+const SIZES: Record<"quick" | "full", Size> = {
   quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 50 },
   full: {
     points: 10_000_000,
@@ -35,57 +46,96 @@ const SIZES = {
   },
 };
 
+const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = {
+  intake: async ({ points }) => {
+    say(`${points} metric points from ${NUM_WORKERS} workers`);
+    const intake = await measureIntake(NUM_WORKERS, points);
+    return {
+      metric_points_per_second: Math.round(intake.pointsPerSecond),
+      metric_points: intake.numPoints,
+      metric_memory_mib: {
+        after_a_tenth: Math.round(intake.earlyRssBytes / MIB),
+        most_afterwards: Math.round(intake.peakRssBytes / MIB),
+      },
+      call_p99_ms_meanwhile: rounded(intake.callP99Ms),
+    };
+  },
+  dispatch: async ({ tasks, delays }) => {
+    say(`tasks that take no time on ${NUM_WORKERS} workers`);
+    const perSecond = await measureThroughput(NUM_WORKERS, tasks);
+    const p50: Record<string, number> = {};
+    const p99: Record<string, number> = {};
+    for (const length of QUEUE_LENGTHS) {
+      say(`delay of dispatch while ${length} tasks wait`);
+      const delay = await measureDelay(NUM_WORKERS, length, delays);
+      p50[length] = rounded(delay.p50Ms);
+      p99[length] = rounded(delay.p99Ms);
+    }
+    return { dispatch_per_second: rounded(perSecond), dispatch_p50_ms: p50, dispatch_p99_ms: p99 };
+  },
+  watch: async ({ watchS }) => {
+    say(`delay of events at ${NUM_WATCHERS} watchers`);
+    const { p50Ms, p99Ms } = await measureWatching(NUM_WATCHERS, watchS);
+    return { watch_p50_ms: rounded(p50Ms), watch_p99_ms: rounded(p99Ms) };
+  },
+  calls: async ({ calls }) => {
+    say(`calls with ${NUM_STORED} stored experiments`);
+    const { list, get } = await measureLatency(NUM_STORED, calls);
+    return {
+      list_p50_ms: rounded(list.p50Ms),
+      list_p99_ms: rounded(list.p99Ms),
+      get_p50_ms: rounded(get.p50Ms),
+      get_p99_ms: rounded(get.p99Ms),
+    };
+  },
+  cpu: async ({ outerSteps }) => {
+    say("processor time while a real worker trains");
+    const { share, trainingSeconds } = await measureCpuShare(outerSteps);
+    return { cpu_share: rounded(share), training_seconds: rounded(trainingSeconds) };
+  },
+};
+
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    points: { type: "string" },
+    only: { type: "string", default: Object.keys(MEASUREMENTS).join() },
     compare: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
 if (options.help) console.log(HELP);
-else await run(options.quick ? SIZES.quick : SIZES.full);
+else await run();
 
-async function run(size: typeof SIZES.quick): Promise<void> {
-  say(`metric points from ${NUM_WORKERS} workers`);
-  const intake = await measureIntake(NUM_WORKERS, size.points);
-  say(`tasks that take no time on ${NUM_WORKERS} workers`);
-  const dispatchPerSecond = await measureThroughput(NUM_WORKERS, size.tasks);
-  const p50: Record<string, number> = {};
-  const p99: Record<string, number> = {};
-  for (const length of QUEUE_LENGTHS) {
-    say(`delay of dispatch while ${length} tasks wait`);
-    const delay = await measureDelay(NUM_WORKERS, length, size.delays);
-    p50[length] = rounded(delay.p50Ms);
-    p99[length] = rounded(delay.p99Ms);
-  }
-  say(`delay of events at ${NUM_WATCHERS} watchers`);
-  const watching = await measureWatching(NUM_WATCHERS, size.watchS);
-  say(`calls with ${NUM_STORED} stored experiments`);
-  const latency = await measureLatency(NUM_STORED, size.calls);
-  say("processor time while a real worker trains");
-  const cpu = await measureCpuShare(size.outerSteps);
-  const figures = {
-    metric_points_per_second: Math.round(intake.pointsPerSecond),
-    metric_points: intake.numPoints,
-    metric_memory_mib: {
-      after_a_tenth: Math.round(intake.earlyRssBytes / MIB),
-      most_afterwards: Math.round(intake.peakRssBytes / MIB),
-    },
-    call_p99_ms_meanwhile: rounded(intake.callP99Ms),
-    dispatch_per_second: rounded(dispatchPerSecond),
-    dispatch_p50_ms: p50,
-    dispatch_p99_ms: p99,
-    watch_p50_ms: rounded(watching.p50Ms),
-    watch_p99_ms: rounded(watching.p99Ms),
-    list_p99_ms: rounded(latency.listP99Ms),
-    get_p99_ms: rounded(latency.getP99Ms),
-    cpu_share: rounded(cpu.share),
-    training_seconds: rounded(cpu.trainingSeconds),
-    ...(options.compare ? { compare: await compare(say) } : {}),
-  };
+async function run(): Promise<void> {
+  const size = sizeOf();
+  const figures: Record<string, unknown> = {};
+  for (const name of wanted()) Object.assign(figures, await MEASUREMENTS[name]?.(size));
+  if (options.compare) figures.compare = await compare(say);
   if (options.json) console.log(JSON.stringify(figures, undefined, 2));
   else for (const [name, value] of Object.entries(figures)) show(name, value);
+}
+
+function sizeOf(): Size {
+  const size = options.quick ? SIZES.quick : SIZES.full;
+  if (options.points === undefined) return size;
+  if (!/^[1-9]\d{0,9}$/.test(options.points)) {
+    usage(`--points must be a whole number from 1 to 9999999999, got ${options.points}`);
+  }
+  return { ...size, points: Number(options.points) };
+}
+
+function wanted(): string[] {
+  const names = options.only.split(",").filter((name) => name !== "");
+  const unknown = names.find((name) => !(name in MEASUREMENTS));
+  if (unknown === undefined) return names;
+  return usage(`--only must be of ${Object.keys(MEASUREMENTS).join(",")}, got ${unknown}`);
+}
+
+function usage(message: string): never {
+  console.error(message);
+  process.exit(2);
 }
 
 function show(name: string, value: unknown): void {

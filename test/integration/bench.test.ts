@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { OwnJobs, OwnPoints } from "../bench/control-plane/compare/stillhouse.js";
 import { measureDelay } from "../bench/control-plane/dispatch.js";
 import { measureIntake } from "../bench/control-plane/intake.js";
 import { measureWatching } from "../bench/control-plane/watching.js";
@@ -10,6 +11,12 @@ it("the control plane is measured with workers that speak the protocol", {
 }, async () => {
   const intake = await measureIntake(4, 1_000);
   assert.ok(intake.numPoints >= 1_000 && intake.pointsPerSecond > 0 && intake.peakRssBytes > 0);
+  const points = await OwnPoints.start(2);
+  for (const batch of [10, 20]) assert.ok((await points.perSecond(batch, 0.1)) > 0);
+  await points.close();
+  const jobs = await OwnJobs.start(2);
+  assert.ok((await jobs.perSecond(3)) > 0);
+  await jobs.close();
   const delay = await measureDelay(4, 12, 12);
   assert.ok(delay.p50Ms > 0 && delay.p99Ms >= delay.p50Ms);
   const watching = await measureWatching(5, 1);

@@ -1,101 +1,100 @@
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { comparedPrograms } from "./compare/environment.js";
+import { MlflowServer } from "./compare/mlflow.js";
+import { RayJobs } from "./compare/ray.js";
+import { OwnJobs, OwnPoints } from "./compare/stillhouse.js";
+import { quantile, rounded } from "./figures.js";
 
-const run = promisify(execFile);
-const FOLDER = join(import.meta.dirname, "compare");
 /** As in the intake of Stillhouse, and the most that MLflow takes in one call. */
 const BATCHES = [125, 1_000];
 /** More than that, and calls to MLflow's server end by its own time limit. */
 const NUM_CLIENTS = 20;
-const INTAKE_SECONDS = 15;
-const NUM_JOBS = 20;
-const START_LIMIT_MS = 120_000;
-const RUN_LIMIT_MS = 300_000;
+const NUM_ROUNDS = 3;
+const INTAKE_SECONDS = 6;
+const NUM_JOBS = 10;
 
-/** Figures of another program, or why there are none. */
-export type Compared = Readonly<Record<string, number | string>>;
+/** Medians over the rounds, or why there are none. */
+export type Compared = Readonly<Record<string, Record<string, number> | string>>;
+
+/** One of two that are measured in turns: gives a figure a second. */
+interface Contender {
+  readonly name: string;
+  readonly measure: () => Promise<number>;
+}
 
 /**
- * What people use today, on this machine in this run: MLflow's tracking server (one process, SQLite)
- * takes in metric points, and Ray's job submission starts jobs.
+ * What people use today, on this machine in this run, in turns with Stillhouse: MLflow's tracking
+ * server (one process, SQLite) takes in metric points of as many clients in as large batches, and
+ * Ray's job submission runs jobs, each a process, where Stillhouse has workers that are there.
  */
 export async function compare(say: (text: string) => void): Promise<Compared> {
   let python: string;
   try {
     python = await comparedPrograms(say);
   } catch (error) {
-    return { not_installed: String(error instanceof Error ? error.message : error) };
+    return { not_installed: messageOf(error) };
   }
-  return { ...(await mlflow(python, say)), ...(await ray(python, say)) };
+  return { ...(await comparedPoints(python, say)), ...(await comparedJobs(python, say)) };
 }
 
-async function mlflow(python: string, say: (text: string) => void): Promise<Compared> {
-  const folder = mkdtempSync(join(tmpdir(), "stillhouse-mlflow-"));
-  const port = await freePort();
-  const store = ["--backend-store-uri", `sqlite:///${folder}/mlflow.db`];
-  const place = ["--host", "127.0.0.1", "--port", String(port), "--workers", "1"];
-  const args = ["-m", "mlflow", "server", ...store, "--artifacts-destination", folder, ...place];
-  const server = spawn(python, args, { stdio: "ignore", detached: true });
-  const ended = once(server, "exit");
+async function comparedPoints(python: string, say: (text: string) => void): Promise<Compared> {
+  const own = await OwnPoints.start(NUM_CLIENTS);
+  const mlflow = new MlflowServer(python);
   try {
-    await answers(`http://127.0.0.1:${port}/health`);
-    const figures: Record<string, number> = {};
+    await mlflow.start();
+    const figures: Record<string, Record<string, number>> = {};
     for (const batch of BATCHES) {
-      say(`MLflow's intake of metric points, ${batch} a call`);
-      const script = join(FOLDER, "mlflow-intake.py");
-      const sizes = [port, NUM_CLIENTS, batch, INTAKE_SECONDS].map(String);
-      const { stdout } = await run(python, [script, ...sizes], { timeout: RUN_LIMIT_MS });
-      figures[`mlflow_points_per_second_${batch}_a_call`] = Math.round(Number(stdout));
+      say(`metric points in turns with MLflow, ${batch} a call, ${NUM_CLIENTS} clients`);
+      figures[`points_per_second_${batch}_a_call`] = await inTurns(
+        { name: "stillhouse", measure: () => own.perSecond(batch, INTAKE_SECONDS) },
+        {
+          name: "mlflow",
+          measure: () => mlflow.pointsPerSecond(NUM_CLIENTS, batch, INTAKE_SECONDS),
+        },
+      );
     }
     return figures;
   } catch (error) {
-    return { mlflow_failed: lastLine(error) };
+    return { mlflow_failed: messageOf(error) };
   } finally {
-    if (server.pid !== undefined && server.exitCode === null) process.kill(-server.pid, "SIGKILL");
-    await ended;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    await Promise.all([own.close(), mlflow.close()]);
   }
 }
 
-async function ray(python: string, say: (text: string) => void): Promise<Compared> {
-  say("Ray's jobs");
+async function comparedJobs(python: string, say: (text: string) => void): Promise<Compared> {
+  say("jobs in turns with Ray");
+  const own = await OwnJobs.start(NUM_CLIENTS);
+  const ray = new RayJobs(python);
   try {
-    const env = { ...process.env, RAY_USAGE_STATS_ENABLED: "0" };
-    const args = [join(FOLDER, "ray-jobs.py"), String(NUM_JOBS)];
-    const { stdout } = await run(python, args, { timeout: RUN_LIMIT_MS, env });
-    return { ray_jobs_per_second: Number(Number(stdout.trim().split("\n").at(-1)).toPrecision(3)) };
+    await ray.start();
+    const figures = await inTurns(
+      { name: "stillhouse", measure: () => own.perSecond(NUM_JOBS) },
+      { name: "ray", measure: () => ray.perSecond(NUM_JOBS) },
+    );
+    return { jobs_per_second: figures };
   } catch (error) {
-    return { ray_failed: lastLine(error) };
+    return { ray_failed: messageOf(error) };
+  } finally {
+    await Promise.all([own.close(), ray.close()]);
   }
 }
 
-async function answers(url: string): Promise<void> {
-  const deadlineMs = performance.now() + START_LIMIT_MS;
-  while (performance.now() < deadlineMs) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok) return;
-    await sleep(200);
+/** First a turn of each to warm up; then the median of each, and of the ratio within a round. */
+async function inTurns(a: Contender, b: Contender): Promise<Record<string, number>> {
+  const rounds: [number, number][] = [];
+  for (let round = 0; round <= NUM_ROUNDS; round++) {
+    rounds.push([await a.measure(), await b.measure()]);
   }
-  throw new Error(`nothing answered at ${url} within ${START_LIMIT_MS / 1000} s`);
+  const counted = rounds.slice(1);
+  const median = (of: (round: [number, number]) => number) =>
+    rounded(quantile(counted.map(of), 0.5));
+  return {
+    [a.name]: median(([first]) => first),
+    [b.name]: median(([, second]) => second),
+    ratio: median(([first, second]) => first / second),
+  };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-function lastLine(error: unknown): string {
+function messageOf(error: unknown): string {
   const { stderr = "", message } = error as Error & { stderr?: string };
   return stderr.trim().split("\n").at(-1) || message;
 }

@@ -6,8 +6,11 @@ import { type BusyWorker, MeasuredPlane } from "./measured-plane.js";
 
 const NAMES = ["outer_loss", "outer_gradient_norm", "inner_lr", "step_seconds"];
 /** What a worker gathers in half a second of 250 points: 200 such workers make 50,000 a second. */
-const POINTS_A_REPORT = 125;
+export const POINTS_A_REPORT = 125;
 const SAMPLE_INTERVAL_MS = 250;
+
+/** Called before each report of so many points: whether it is to be sent. */
+type Goal = (numPoints: number) => boolean;
 
 export interface Intake {
   readonly numPoints: number;
@@ -36,12 +39,13 @@ export async function measureIntake(numWorkers: number, numPoints: number): Prom
   try {
     const workers = await plane.connectWorkers(numWorkers);
     await Promise.all(workers.map((worker) => worker.nextTask()));
-    const goal = { left: Math.ceil(numPoints / POINTS_A_REPORT) };
-    const numReports = goal.left;
+    const numReports = Math.ceil(numPoints / POINTS_A_REPORT);
+    let numSent = 0;
+    const goal = () => numSent++ < numReports;
     const samples: Sample[] = [];
-    const sampling = sample(plane, samples, () => 1 - goal.left / numReports);
+    const sampling = sample(plane, samples, () => numSent / numReports);
     const startMs = performance.now();
-    await Promise.all(workers.map((worker) => sendPoints(worker, goal)));
+    await Promise.all(workers.map((worker) => new PointSender(worker).send(POINTS_A_REPORT, goal)));
     const seconds = (performance.now() - startMs) / 1000;
     await sampling;
     const late = samples.filter(({ share }) => share >= 0.1);
@@ -75,20 +79,28 @@ async function sample(
   }
 }
 
-async function sendPoints(worker: BusyWorker, goal: { left: number }): Promise<void> {
-  for (let first = 1; goal.left > 0; first += POINTS_A_REPORT) {
-    goal.left--;
-    await worker.worker.report(worker.assign, {
-      $case: "metrics",
-      value: { points: pointsFrom(first) },
-    });
-    await worker.acknowledged();
+/** A worker whose points go on where the last ones ended. */
+export class PointSender {
+  readonly #worker: BusyWorker;
+  #next = 1;
+
+  constructor(worker: BusyWorker) {
+    this.#worker = worker;
+  }
+
+  async send(numPoints: number, goal: Goal): Promise<void> {
+    while (goal(numPoints)) {
+      const value = { points: pointsFrom(this.#next, numPoints) };
+      this.#next += numPoints;
+      await this.#worker.worker.report(this.#worker.assign, { $case: "metrics", value });
+      await this.#worker.acknowledged();
+    }
   }
 }
 
-function pointsFrom(first: number): MetricPoint[] {
+function pointsFrom(first: number, numPoints: number): MetricPoint[] {
   const time = new Date();
-  return Array.from({ length: POINTS_A_REPORT }, (_, index) => {
+  return Array.from({ length: numPoints }, (_, index) => {
     const step = Math.floor((first + index) / NAMES.length);
     const name = NAMES[(first + index) % NAMES.length] ?? "";
     return { sequence: BigInt(first + index), name, step: BigInt(step), value: 1 / step, time };

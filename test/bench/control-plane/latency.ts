@@ -5,9 +5,15 @@ import { MeasuredPlane } from "./measured-plane.js";
 const PAGE_SIZE = 100;
 const WARM_UP_CALLS = 20;
 
+/** Percentiles of the time of a call. */
+interface Percentiles {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
 export interface Latency {
-  readonly listP99Ms: number;
-  readonly getP99Ms: number;
+  readonly list: Percentiles;
+  readonly get: Percentiles;
 }
 
 /** Time of a call to a control plane that does nothing else, over pages and experiments at random. */
@@ -20,18 +26,18 @@ export async function measureLatency(numStored: number, numCalls: number): Promi
       token = (await client.list(PAGE_SIZE, token)).nextPageToken;
     };
     const get = () => client.get(finishedId(Math.floor(Math.random() * numStored)));
-    return { listP99Ms: await p99Of(list, numCalls), getP99Ms: await p99Of(get, numCalls) };
+    return { list: await timesOf(list, numCalls), get: await timesOf(get, numCalls) };
   } finally {
     await plane.close();
   }
 }
 
-async function p99Of(call: () => Promise<unknown>, numCalls: number): Promise<number> {
+async function timesOf(call: () => Promise<unknown>, numCalls: number): Promise<Percentiles> {
   const timesMs: number[] = [];
   for (let count = -WARM_UP_CALLS; count < numCalls; count++) {
     const startMs = performance.now();
     await call();
     if (count >= 0) timesMs.push(performance.now() - startMs);
   }
-  return quantile(timesMs, 0.99);
+  return { p50Ms: quantile(timesMs, 0.5), p99Ms: quantile(timesMs, 0.99) };
 }

@@ -1,4 +1,7 @@
-"""Jobs a second through Ray's job submission: NUM_JOBS. A job is a process that ends at once."""
+"""Jobs a second through Ray's job submission, for each number of jobs that is read from stdin.
+
+A job is a process that ends at once. Prints 0 when a first one has run.
+"""
 
 import sys
 import time
@@ -6,7 +9,6 @@ import time
 import ray
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-NUM_JOBS = int(sys.argv[1])
 ENDED = {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED}
 
 context = ray.init(include_dashboard=True, dashboard_host="127.0.0.1", log_to_driver=False)
@@ -23,6 +25,9 @@ def wait_for(jobs: list[str]) -> None:
 
 
 wait_for([client.submit_job(entrypoint="true")])
-started = time.monotonic()
-wait_for([client.submit_job(entrypoint="true") for _ in range(NUM_JOBS)])
-print(NUM_JOBS / (time.monotonic() - started))
+print(0, flush=True)
+for line in sys.stdin:
+    num_jobs = int(line)
+    started = time.monotonic()
+    wait_for([client.submit_job(entrypoint="true") for _ in range(num_jobs)])
+    print(num_jobs / (time.monotonic() - started), flush=True)
