@@ -32,6 +32,9 @@ const MOST_ACCURATE_FIRST: Ordering = {
   keyOf: ({ accuracy, number }) => [accuracy, number],
 };
 
+/** What is read of an experiment; the other columns are there to be searched. */
+export const EXPERIMENT_COLUMNS = "number, id, accuracy, cancel_requested, message";
+
 /** A page of experiments as SQL. */
 export interface PageStatement {
   readonly sql: string;
@@ -53,7 +56,7 @@ export function pageStatement(query: ExperimentQuery): PageStatement {
   ];
   const where = conditions.map(({ sql }) => sql).join(" AND ");
   return {
-    sql: `SELECT * FROM experiments ${where && `WHERE ${where}`} ORDER BY ${ordering.orderBy} LIMIT ?`,
+    sql: `SELECT ${EXPERIMENT_COLUMNS} FROM experiments ${where && `WHERE ${where}`} ORDER BY ${ordering.orderBy} LIMIT ?`,
     values: [...conditions.flatMap(({ values }) => values), query.pageSize + 1],
     tokenAfter: (row) => pageToken(list, ordering.keyOf(row)),
   };

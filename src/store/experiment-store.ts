@@ -16,7 +16,7 @@ import {
 } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
-import { pageStatement } from "./experiment-query.js";
+import { EXPERIMENT_COLUMNS, pageStatement } from "./experiment-query.js";
 
 interface ExperimentRow {
   number: number;
@@ -89,11 +89,14 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   find(experimentId: string): ExperimentRecord | undefined {
-    return this.#one("SELECT * FROM experiments WHERE id = ?", experimentId);
+    return this.#one(`SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE id = ?`, experimentId);
   }
 
   findByRequest(requestId: string): ExperimentRecord | undefined {
-    return this.#one("SELECT * FROM experiments WHERE request_id = ?", requestId);
+    return this.#one(
+      `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE request_id = ?`,
+      requestId,
+    );
   }
 
   list(query: ExperimentQuery): ExperimentPage {
@@ -110,7 +113,9 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   unfinished(): ExperimentRecord[] {
     return this.#records(
-      this.#file.all<ExperimentRow>("SELECT * FROM experiments WHERE is_ended = 0 ORDER BY number"),
+      this.#file.all<ExperimentRow>(
+        `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE is_ended = 0 ORDER BY number`,
+      ),
     );
   }
 

@@ -1,10 +1,11 @@
 import type { ExperimentRecord } from "../../../src/experiment/record.js";
 import { completeTask, leaseTask } from "../../../src/experiment/transitions.js";
+import { type Task, TaskResult } from "../../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../../src/generated/stillhouse/v1/spec.js";
 import { SqliteExperimentStore } from "../../../src/store/experiment-store.js";
 import { makeHome } from "../../../src/store/home.js";
 import { openDatabase } from "../../../src/store/schema.js";
-import { DISTILLED, LEARNERS, plannedRecord, resolvedSpec } from "../../fixtures/experiments.js";
+import { DISTILLED, plannedRecord, resolvedSpec } from "../../fixtures/experiments.js";
 
 /** An experiment of baselines alone: each of its tasks can start at once and hands in no artifact. */
 export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
@@ -23,10 +24,16 @@ export function storeQueued(home: string, count: number, numTasks: 1 | 3): void 
   storeAll(home, records);
 }
 
-/** Stores experiments that have succeeded, each with the five tasks of a usual one. */
+/** Stores experiments that have succeeded, each with tasks and learners as of the preset cpu. */
 export function storeFinished(home: string, count: number): void {
   const records = Array.from({ length: count }, (_, index) => {
-    const spec = resolvedSpec();
+    const spec = resolvedSpec((draft) => {
+      draft.evaluation = {
+        ...draft.evaluation,
+        inits: 20,
+        baselineInits: 5,
+      } as ExperimentSpec["evaluation"];
+    });
     spec.seed = index + 1;
     return finished(plannedRecord(finishedId(index), spec));
   });
@@ -37,10 +44,25 @@ export function finishedId(index: number): string {
   return `finished${index}`;
 }
 
+/** The learners that a task was asked for, on four classes, with all that is kept of them. */
+function learners({ work }: Task): TaskResult {
+  const initSeeds = work?.kind?.$case === "distill" ? [] : (work?.kind?.value.initSeeds ?? []);
+  const inits = initSeeds.map((initSeed, index) => ({
+    initSeed,
+    accuracy: 0.88 + index / 1_000,
+    loss: 0.4 + index / 1_000,
+    macroF1: 0.87 + index / 1_000,
+    confusion: Array.from({ length: 16 }, (_, cell) => 100 + 7 * cell + index),
+    trainTimeS: 1.5 + index / 100,
+  }));
+  const value = { inits, trainSamples: 4, gdSteps: 1 };
+  return TaskResult.fromPartial({ kind: { $case: "learners", value }, wallTimeS: 540 });
+}
+
 function finished(record: ExperimentRecord): ExperimentRecord {
   const now = new Date();
   return record.tasks.reduce((before, { task }) => {
-    const result = task.work?.kind?.$case === "distill" ? DISTILLED : LEARNERS;
+    const result = task.work?.kind?.$case === "distill" ? DISTILLED : learners(task);
     return completeTask(leaseTask(before, task.id, now), task.id, result, now);
   }, record);
 }
