@@ -38,18 +38,24 @@ export async function checkDocker(root) {
   }
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-docker-"));
   try {
-    const unproven = await makeImages(root, folder, modules);
-    await startServices(root, folder);
-    tell(unproven);
+    const stages = readDockerfile(join(root, dockerfile), modules);
+    const unproven = await makeImages(stages, root, folder, modules);
+    const services = await readServices(root);
+    await startServices(services, root, folder);
+    tell([unpinned(stages, services), ...unproven]);
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** @param {string} root @param {string} folder @param {string} modules */
-async function makeImages(root, folder, modules) {
-  const stages = readDockerfile(join(root, "docker", "Dockerfile"), modules);
+/**
+ * @param {import("./dockerfile.mjs").Stage[]} stages
+ * @param {string} root
+ * @param {string} folder
+ * @param {string} modules
+ */
+async function makeImages(stages, root, folder, modules) {
   /** @type {string[]} */
   const unproven = [];
   // The index of the machine, since a closed network does not reach PyTorch's own.
@@ -67,14 +73,22 @@ async function makeImages(root, folder, modules) {
 }
 
 /**
+ * Those of the compose file, by name.
+ *
+ * @param {string} root
+ */
+async function readServices(root) {
+  const { parse } = await import("yaml");
+  const text = readFileSync(join(root, "docker", "compose.yaml"), "utf8");
+  return parse(text, { merge: true }).services;
+}
+
+/**
+ * @param {Awaited<ReturnType<typeof readServices>>} services
  * @param {string} root
  * @param {string} folder where the stages lie
  */
-export async function startServices(root, folder) {
-  const { parse } = await import("yaml");
-  const { services } = parse(readFileSync(join(root, "docker", "compose.yaml"), "utf8"), {
-    merge: true,
-  });
+async function startServices(services, root, folder) {
   const volumes = Object.fromEntries(
     ["/data", "/keys", "/access", "/worker"].map((path) => {
       const place = join(folder, "volumes", path);
@@ -118,6 +132,22 @@ export async function startServices(root, folder) {
     hasNetwork: false,
   });
   if (exitCode !== 0) throw new SetupError(`the services did not come up, exit code ${exitCode}`);
+}
+
+/**
+ * Images of others that a registry may fill anew under the same tag.
+ *
+ * @param {import("./dockerfile.mjs").Stage[]} stages
+ * @param {Awaited<ReturnType<typeof readServices>>} services
+ */
+function unpinned(stages, services) {
+  const own = new Set(stages.map(({ name }) => name));
+  const ofServices = Object.values(services).filter(
+    ({ image }) => !image.startsWith("stillhouse/"),
+  );
+  const images = [...stages.map(({ from }) => from), ...ofServices.map(({ image }) => image)];
+  const tagged = new Set(images.filter((image) => !own.has(image) && !image.includes("@sha256:")));
+  return `what these tags name, digests being known to their registry alone: ${[...tagged].join(", ")}`;
 }
 
 /** @param {string[]} unproven */
