@@ -1,11 +1,11 @@
 /** Mean and spread of test learners, and what of them can be believed. */
 export interface Summary {
-  mean: number;
+  readonly mean: number;
   /** Population standard deviation; null where there is one value only. */
-  std: number | null;
-  n: number;
+  readonly std: number | null;
+  readonly n: number;
   /** 95 % bootstrap interval of the mean; null where there is one value only. */
-  interval95: readonly [low: number, high: number] | null;
+  readonly interval95: readonly [low: number, high: number] | null;
 }
 
 /** Enough that the ends of an interval move by less than a tenth of its width. */
@@ -16,11 +16,16 @@ export function summarise(values: readonly number[]): Summary {
   const mean = meanOf(values);
   const variance = meanOf(values.map((value) => (value - mean) ** 2));
   const isOne = values.length <= 1;
+  let interval: Summary["interval95"] | undefined;
   return {
     mean,
     std: isOne ? null : Math.sqrt(variance),
     n: values.length,
-    interval95: isOne ? null : bootstrapInterval(values),
+    // It takes a millisecond, and a list of many experiments shows none.
+    get interval95() {
+      interval ??= isOne ? null : bootstrapInterval(values);
+      return interval;
+    },
   };
 }
 
