@@ -127,7 +127,7 @@ function optionsOf(
         const colour = paletteColor(one.colour ?? at);
         return {
           label: one.label,
-          stroke: one.isFaint ? `${colour}55` : colour,
+          stroke: one.isFaint ? colour.replace(")", ", 0.33)") : colour,
           width: one.isFaint ? 1 : 1.75,
           spanGaps: true,
           points: { show: one.hasDots ?? one.steps.length < 3, size: 6, fill: colour },

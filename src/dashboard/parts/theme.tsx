@@ -44,9 +44,15 @@ export function ThemeSwitch() {
   );
 }
 
-/** The value of a custom property as it is now. */
+// A custom property by itself still holds both colours, that of the light page and of the dark.
+const probe = document.createElement("span");
+probe.hidden = true;
+document.body.append(probe);
+
+/** A colour of the style sheets as it is now, such as "rgb(154, 76, 23)". */
 export function themeColor(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }
 
 function stored(): Theme {
