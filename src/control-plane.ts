@@ -18,11 +18,14 @@ import { Inspections } from "./experiment/inspections.js";
 import { DEFAULT_TIMINGS, Leases, type Timings } from "./experiment/leases.js";
 import { Ledger } from "./experiment/ledger.js";
 import { Metrics } from "./experiment/metrics.js";
+import { allOf, type Observer } from "./experiment/observer.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/ports.js";
 import { ReadyTasks } from "./experiment/ready-tasks.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
 import { Sweeps } from "./experiment/sweeps.js";
+import { MlflowExport } from "./mlflow/mlflow-export.js";
+import type { TrackingAddress } from "./mlflow/tracking-address.js";
 import { bracketed, isLoopback, reachable } from "./security/network.js";
 import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
 import { homePaths } from "./store/home.js";
@@ -47,6 +50,8 @@ const INSPECTION_TIMEOUT_MS = 600_000;
 const LOOPBACK = "127.0.0.1";
 /** Time for answers that are on their way when the server stops. */
 const SERVER_GRACE_MS = 1_000;
+/** Time for the last that MLflow is to get. */
+const EXPORT_GRACE_MS = 5_000;
 
 export interface ControlPlaneOptions {
   readonly home: string;
@@ -77,6 +82,8 @@ export interface ControlPlaneOptions {
   readonly timings?: Partial<Timings>;
   /** Where HTTP answers, on the same host; absent: nowhere. */
   readonly http?: HttpPort;
+  /** Server that gets a copy of what experiments report; absent: none. */
+  readonly mlflow?: TrackingAddress | undefined;
   /** Shown with the measurements and the description of HTTP. */
   readonly version?: string;
 }
@@ -139,6 +146,8 @@ class RunningControlPlane implements ControlPlane {
   readonly #server: GrpcServer;
   readonly #http: HttpServer | undefined;
   readonly #telemetry: Telemetry;
+  readonly #mlflow: MlflowExport | undefined;
+  readonly #observer: Observer;
   #ticking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
   #grpcPort = 0;
@@ -162,6 +171,8 @@ class RunningControlPlane implements ControlPlane {
       monotonicMs: () => clock.monotonicMs(),
       workers: () => this.#served.fleet.list().workers,
     });
+    this.#mlflow = this.#makeMlflowExport();
+    this.#observer = allOf([this.#telemetry, ...(this.#mlflow ? [this.#mlflow] : [])]);
     const { experiments, artifacts } = store;
     this.#ledger = new Ledger(
       experiments,
@@ -169,7 +180,7 @@ class RunningControlPlane implements ControlPlane {
       this.#feed,
       clock,
       this.#ready,
-      this.#telemetry,
+      this.#observer,
       options.maxUnfinished,
     );
     this.#hub = new WorkerHub(log, curveServerOf(security));
@@ -245,6 +256,7 @@ class RunningControlPlane implements ControlPlane {
     clearInterval(this.#ticking);
     await Promise.all([this.#server.stop(SERVER_GRACE_MS), this.#http?.stop(SERVER_GRACE_MS)]);
     await this.#hub.close();
+    await this.#mlflow?.stop(Math.min(withinMs, EXPORT_GRACE_MS));
     this.#store.close();
     this.#security.session.remove();
     lock.release();
@@ -267,7 +279,7 @@ class RunningControlPlane implements ControlPlane {
       ids,
       timings: this.#timings,
       log,
-      observer: this.#telemetry,
+      observer: this.#observer,
       numWorkers,
       grpcPort: () => this.#grpcPort,
       storage: this.#store,
@@ -281,6 +293,13 @@ class RunningControlPlane implements ControlPlane {
         this.#server.isServing = true;
       },
     });
+  }
+
+  #makeMlflowExport(): MlflowExport | undefined {
+    const { mlflow, log } = this.#options;
+    if (mlflow === undefined) return undefined;
+    const { experiments, metrics } = this.#store;
+    return new MlflowExport(mlflow, { experiments, metrics, log });
   }
 
   #makeServed(): ServedParts {

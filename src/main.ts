@@ -21,6 +21,7 @@ import type { WorkerSettings } from "./cli/worker-arguments.js";
 import { type ControlPlaneOptions, openHome, startControlPlane } from "./control-plane.js";
 import { FailureKind, StillhouseError } from "./errors.js";
 import type { Log } from "./experiment/ports.js";
+import { type TrackingAddress, trackingAddress } from "./mlflow/tracking-address.js";
 import { AuditLog } from "./security/audit-log.js";
 import { TokenFile } from "./security/token-file.js";
 import { pythonPath } from "./setup/python-environment.mjs";
@@ -206,6 +207,7 @@ async function openControlPlane(
     log: logOf(logFile(home), showsTraces, note),
     adopt,
     http: HTTP,
+    mlflow: mlflowOf(process.env),
     version: projectVersion(),
   });
 }
@@ -260,6 +262,7 @@ async function startServer(
     env: process.env,
     log: logOf(logFile(home), showsTraces, note),
     http: { port: httpPort },
+    mlflow: mlflowOf(process.env),
     version: projectVersion(),
     security: keys === undefined ? certificates : { keys, ...certificates },
   });
@@ -279,6 +282,12 @@ function keepWorker(
   if (!sharesFolders) args.push("--no-shared-folders");
   const log = logOf(join(workFolder, "workers.log"), showsTraces, note);
   return new SupervisedWorker({ pythonPath, env: process.env, args, log });
+}
+
+/** The token has the name that MLflow's own clients know. */
+function mlflowOf(env: NodeJS.ProcessEnv): TrackingAddress | undefined {
+  const { STILLHOUSE_MLFLOW: address, MLFLOW_TRACKING_TOKEN: token } = env;
+  return address ? trackingAddress(address, token || undefined) : undefined;
 }
 
 function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<number> {

@@ -26,3 +26,21 @@ export const UNOBSERVED: Observer = {
   metrics: () => undefined,
   leaseExpired: () => undefined,
 };
+
+/** One that tells several, in this order. */
+export function allOf(observers: readonly Observer[]): Observer {
+  return {
+    changed: (before, after) => {
+      for (const observer of observers) observer.changed(before, after);
+    },
+    removed: (id) => {
+      for (const observer of observers) observer.removed(id);
+    },
+    metrics: (task, points) => {
+      for (const observer of observers) observer.metrics(task, points);
+    },
+    leaseExpired: (reason) => {
+      for (const observer of observers) observer.leaseExpired(reason);
+    },
+  };
+}

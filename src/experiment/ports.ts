@@ -125,6 +125,14 @@ export interface SeriesRange {
   readonly maxPoints: number;
 }
 
+/** A point as it was reported. */
+export interface StoredPoint {
+  readonly step: number;
+  /** May be NaN. */
+  readonly value: number;
+  readonly timeMs: number;
+}
+
 export interface MetricStore {
   /**
    * Points that are there already, by (task, attempt, sequence), are left as they are; of two of
@@ -133,6 +141,8 @@ export interface MetricStore {
   appendMetrics(taskId: string, attempt: number, points: readonly MetricPoint[]): void;
   /** In the order of the tasks, then by name. */
   summaries(taskIds: readonly string[]): MetricSummary[];
+  /** Points of one series from a step on, by step. */
+  points(taskId: string, name: string, firstStep: number, limit: number): StoredPoint[];
   /**
    * In the order of the tasks, then by name.
    *

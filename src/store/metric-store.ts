@@ -1,4 +1,4 @@
-import type { MetricStore, SeriesRange } from "../experiment/ports.js";
+import type { MetricStore, SeriesRange, StoredPoint } from "../experiment/ports.js";
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries, MetricSummary } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
@@ -65,6 +65,17 @@ export class SqliteMetricStore implements MetricStore {
     return METRIC_SERIES.of(this.#file, taskIds, []).map((row) =>
       new MetricSummaryRow(row).message(),
     );
+  }
+
+  points(taskId: string, name: string, firstStep: number, limit: number): StoredPoint[] {
+    return this.#file
+      .all<{ step: number; value: number | null; time_ms: number }>(
+        `SELECT step, value, time_ms FROM metric_points
+         WHERE series = (SELECT id FROM metric_series WHERE task_id = ? AND name = ?) AND step >= ?
+         ORDER BY step LIMIT ?`,
+        ...[taskId, name, firstStep, limit],
+      )
+      .map(({ step, value, time_ms }) => ({ step, value: value ?? Number.NaN, timeMs: time_ms }));
   }
 
   series(

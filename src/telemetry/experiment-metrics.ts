@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { ExperimentRecord } from "../experiment/record.js";
 import { isEnded } from "../experiment/states.js";
+import { type TaskKind, taskKind } from "../experiment/task-kind.js";
 import {
   type LearnerResult,
   type MetricPoint,
@@ -9,7 +10,6 @@ import {
 } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { ExperimentGauges, type Learners } from "./experiment-gauges.js";
-import { type TaskKind, taskKind } from "./task-kind.js";
 
 /** Series of an experiment that has ended stay this long: scrapes must see its last values. */
 const KEPT_MS = 3_600_000;

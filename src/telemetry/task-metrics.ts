@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { LeaseEnd } from "../experiment/observer.js";
 import type { ExperimentRecord, TaskRecord } from "../experiment/record.js";
+import { TASK_KINDS, type TaskKind, taskKind } from "../experiment/task-kind.js";
 import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
-import { TASK_KINDS, type TaskKind, taskKind } from "./task-kind.js";
 
 const SECONDS_OF_TASKS = [1, 3, 10, 30, 60, 180, 600, 1800, 3600, 7200, 21_600, 86_400];
 const SECONDS_OF_WAITS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 1800, 7200, 86_400];

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from "prom-client";
+import { taskKind } from "../experiment/task-kind.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
-import { taskKind } from "./task-kind.js";
 
 /** The metric that a worker reports once an outer step. */
 const ONCE_A_STEP = "outer_loss";

@@ -37,6 +37,7 @@ const TYPESCRIPT: Rules = {
     store: ["errors", "generated", "spec", "statistics", "experiment"],
     grafana: [],
     telemetry: ["errors", "generated", "experiment"],
+    mlflow: ["errors", "generated", "spec", "statistics", "experiment"],
     worker: ["errors", "generated", "spec", "experiment"],
     study: ["generated", "spec"],
     // Of generated code it takes types alone, which a test below sees to.
@@ -64,6 +65,7 @@ const TYPESCRIPT: Rules = {
       "store",
       "worker",
       "telemetry",
+      "mlflow",
       "open-home",
     ],
     main: EVERYTHING,

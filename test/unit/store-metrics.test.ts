@@ -49,6 +49,17 @@ function seriesOf(store: SqliteMetricStore, maxPoints: number, firstStep = 0, la
 }
 
 describe("a series of a metric", () => {
+  it("is read on from a step, so many points at a time, as they were reported", (test) => {
+    const store = storeOf(test);
+    const valueAt = (step: number) => (step === 20 ? Number.NaN : step / 4);
+    store.appendMetrics(TASK, 1, pointsOf([30, 10, 20, 40], valueAt));
+    assert.deepEqual(store.points(TASK, "loss", 11, 2), [
+      { step: 20, value: Number.NaN, timeMs: 0 },
+      { step: 30, value: 7.5, timeMs: 0 },
+    ]);
+    assert.deepEqual(store.points(TASK, "other", 0, 2), []);
+  });
+
   it("is given whole where it is short, by step, within the steps asked for", (test) => {
     const store = storeOf(test);
     store.appendMetrics(
