@@ -98,11 +98,41 @@ export function givenValues(spec: Spec, settings: readonly SettingView[]): Map<s
 
 /** The command that these values amount to. */
 export function commandLine(values: ReadonlyMap<string, string>): string {
-  const flags = [...values].flatMap(([flag, value]) => {
+  return ["npm run experiment --", ...flagsOf(values)].join(" ");
+}
+
+/** The settings that `npm run robustness` takes; all others are those of the artifact. */
+const OF_ROBUSTNESS = ["data-dir", "inits", "baselines", "device", "precision", "name"];
+
+/** The command that gives the same experiment again. */
+export function repeatingCommand(spec: Spec, settings: readonly SettingView[]): string {
+  const { robustness } = spec;
+  if (robustness === undefined) return commandLine(givenValues(spec, settings));
+  const { artifactId = "", checks = [], steps = [], transferTo = [] } = robustness;
+  const own = specRows(spec, settings).filter(
+    ({ setting, value }) => OF_ROBUSTNESS.includes(setting.flag) && value !== "",
+  );
+  const names = checks.map((check) => wordOf(check, "ROBUSTNESS_CHECK_"));
+  const values = new Map([
+    ["checks", names.join(",") || "none"],
+    ...(steps.length === 0 ? [] : [["steps", steps.join(",")] as const]),
+    ...own.map(({ setting, value }) => [setting.flag, value] as const),
+  ]);
+  const models = transferTo.map(({ name = "" }) => shellWord(name));
+  const transfers = models.length === 0 ? [] : ["--transfer-to", ...models];
+  return ["npm run robustness --", artifactId, ...flagsOf(values), ...transfers].join(" ");
+}
+
+/** "head-init" of ROBUSTNESS_CHECK_HEAD_INIT. */
+function wordOf(name: string, prefix: string): string {
+  return name.replace(prefix, "").toLowerCase().replaceAll("_", "-");
+}
+
+function flagsOf(values: ReadonlyMap<string, string>): string[] {
+  return [...values].flatMap(([flag, value]) => {
     if (value === "true") return [`--${flag}`];
     return value === "false" ? [`--no-${flag}`] : [`--${flag}`, shellWord(value)];
   });
-  return ["npm run experiment --", ...flags].join(" ");
 }
 
 function shellWord(text: string): string {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { settingsDocument } from "../../../src/api/http/settings-document.js";
+import { parseRobustnessArguments } from "../../../src/cli/robustness-arguments.js";
 import {
   defaultText,
   draftOf,
@@ -13,13 +14,19 @@ import { experimentView } from "../../../src/dashboard/model/experiment-view.js"
 import {
   commandLine,
   givenValues,
+  repeatingCommand,
   settingViews,
   specRows,
 } from "../../../src/dashboard/model/settings-view.js";
 import { axesOf, matrixOf } from "../../../src/dashboard/model/sweep-matrix.js";
 import { fromWire } from "../../../src/dashboard/server/wire.js";
 import { Experiment } from "../../../src/generated/stillhouse/v1/experiment.js";
-import { ExperimentSpec, Labels } from "../../../src/generated/stillhouse/v1/spec.js";
+import {
+  ExperimentSpec,
+  Labels,
+  RobustnessCheck,
+  RobustnessSpec,
+} from "../../../src/generated/stillhouse/v1/spec.js";
 import { validateDraft } from "../../../src/spec/validate.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 
@@ -60,6 +67,27 @@ describe("a spec beside its preset", () => {
     assert.match(command, / --baselines random,untrained /);
     assert.match(command, / --name 'it'\\''s mine'/);
     assert.doesNotMatch(command, /--epochs|--clip/);
+  });
+
+  test("of distilled data under other conditions the command names them", () => {
+    const robustness = RobustnessSpec.fromPartial({
+      artifactId: "12cbf1a8b8",
+      checks: [RobustnessCheck.ROBUSTNESS_CHECK_HEAD_INIT, RobustnessCheck.ROBUSTNESS_CHECK_STEPS],
+      steps: [2, 5],
+      transferTo: [{ name: "bert-base-uncased" }, { name: "/m/a b" }],
+    });
+    const spec = wireOf({ ...CHANGED, name: "mine", robustness });
+    const words = repeatingCommand(spec, SETTINGS).match(/'.*?'|\S+/g) ?? [];
+    assert.deepEqual(words.slice(0, 4), ["npm", "run", "robustness", "--"]);
+    const place = { userFolder: "/", dataDir: undefined, token: undefined, columns: undefined };
+    const given = words.slice(4).map((word) => word.replaceAll("'", ""));
+    const asked = parseRobustnessArguments(given, place);
+    assert.ok(asked.kind === "run");
+    assert.equal(asked.subject, "12cbf1a8b8");
+    const draft = asked.draftFor(asked.subject);
+    assert.deepEqual(draft.robustness, robustness);
+    assert.equal(draft.evaluation?.inits, 3);
+    assert.deepEqual([draft.baseline?.full, draft.baseline?.random], [false, true]);
   });
 
   test("the values of a spec, written into the form, give a draft with the same values", () => {

@@ -75,9 +75,11 @@ export function Actions({ view, feed }: ActionsProps) {
             />
           </>
         )}
-        <a class="button" href={`/new?from=${encodeURIComponent(view.id)}`}>
-          Clone with changes
-        </a>
+        {view.spec.robustness ? null : (
+          <a class="button" href={`/new?from=${encodeURIComponent(view.id)}`}>
+            Clone with changes
+          </a>
+        )}
         <ActionButton
           label="Delete"
           reason={isAllowed.administer.value ? (live ? "Cancel it first" : undefined) : NOT_ADMIN}

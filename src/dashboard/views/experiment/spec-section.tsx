@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { commandLine, givenValues, presetOf, specRows } from "../../model/settings-view.js";
+import { presetOf, repeatingCommand, specRows } from "../../model/settings-view.js";
 import { CopyButton } from "../../parts/copy-button.js";
 import { useResource } from "../../parts/resource.js";
 import { getSettings } from "../../server/api.js";
@@ -12,7 +12,7 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
   const { spec } = view;
   const rows = useMemo(() => (settings ? specRows(spec, settings) : []), [spec, settings]);
   const command = useMemo(
-    () => (settings ? commandLine(givenValues(spec, settings)) : ""),
+    () => (settings ? repeatingCommand(spec, settings) : ""),
     [spec, settings],
   );
   const changed = rows.filter(({ isChanged }) => isChanged);
