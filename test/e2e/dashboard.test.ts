@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { TokenFile } from "../../src/security/token-file.js";
 import { homePaths } from "../../src/store/home.js";
-import { launchChromium, seriousFaults, skippedWithoutChromium } from "../fixtures/chromium.js";
+import { seriousFaults, skippedWithoutChromium } from "../fixtures/chromium.js";
+import { DashboardPage } from "../fixtures/dashboard-page.js";
 import { ask } from "../fixtures/http-client.js";
-import { ServedPlane } from "../fixtures/served-plane.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
-
-const PATIENCE_MS = 60_000;
 
 /** Settings that are written into the form, by flag. */
 function formValues(changes: Record<string, string>): Map<string, string> {
@@ -36,33 +33,16 @@ async function fillIn(page: Page, values: ReadonlyMap<string, string>): Promise<
 }
 
 describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout: 300_000 }, () => {
-  const home = mkdtempSync(join(tmpdir(), "stillhouse-page-"));
-  const plane = new ServedPlane(home);
-  const complaints: string[] = [];
-  let browser: Browser;
+  let dashboard: DashboardPage;
   let page: Page;
   const ids: string[] = [];
 
   before(async () => {
-    [browser] = await Promise.all([launchChromium(), plane.start()]);
-    page = await browser.newPage({
-      baseURL: plane.address,
-      viewport: { width: 1280, height: 900 },
-    });
-    page.setDefaultTimeout(PATIENCE_MS);
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("request", (request) => {
-      const { origin, protocol } = new URL(request.url());
-      const isOwn = origin === plane.address || protocol === "blob:" || protocol === "data:";
-      if (!isOwn) complaints.push(`it asked ${request.url()}`);
-    });
+    dashboard = await DashboardPage.open();
+    page = dashboard.page;
   });
 
-  after(async () => {
-    await browser?.close();
-    await plane.kill();
-    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
-  });
+  after(() => dashboard?.close());
 
   async function start(values: ReadonlyMap<string, string>): Promise<string> {
     await fillIn(page, values);
@@ -74,7 +54,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
   }
 
   test("an experiment is started from the form, which knows what it may not be given", async () => {
-    await page.goto("/");
+    await dashboard.visit("/");
     await page.getByText("There is no experiment yet").waitFor();
     await page.getByRole("link", { name: "New experiment" }).click();
     await page.locator('[data-flag="dataset"]').waitFor();
@@ -113,7 +93,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
     const size = statSync(await download.path()).size;
     assert.equal(
       size,
-      statSync(join(home, "artifacts", ids[0] ?? "", "distilled.safetensors")).size,
+      statSync(join(dashboard.home, "artifacts", ids[0] ?? "", "distilled.safetensors")).size,
     );
   });
 
@@ -129,16 +109,16 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
     const changes = { name: "second", "outer-steps": "240", sl: "restricted" };
     await start(new Map(Object.entries(changes)));
     await page.getByRole("img", { name: /Loss\. before/ }).waitFor();
-    await plane.kill();
+    await dashboard.plane.kill();
     await page.getByText("The server does not answer").waitFor();
-    await plane.start();
+    await dashboard.plane.start();
     await page.getByText("The server does not answer").waitFor({ state: "detached" });
     await page.locator(".page-head .badge-succeeded").waitFor();
     await page.getByRole("img", { name: /Loss\. .*240 points to step 240/ }).waitFor();
   });
 
   test("the two are compared, and the comparison is exported", async () => {
-    await page.goto("/");
+    await dashboard.visit("/");
     for (const name of ["first", "second"]) {
       await page.getByRole("checkbox", { name: new RegExp(`Compare ${name} `) }).check();
     }
@@ -147,7 +127,9 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
     const row = page.getByLabel("Comparison").getByRole("row", { name: /second/ });
     assert.match((await row.textContent()) ?? "", /[+−]\d+\.\d.*3 shared inits/);
     for (const [button, name] of [
+      ["Markdown", "comparison.md"],
       ["LaTeX", "comparison.tex"],
+      ["CSV", "comparison.csv"],
       ["Accuracy as SVG", "accuracy.svg"],
       ["Accuracy as PNG", "accuracy.png"],
     ]) {
@@ -172,7 +154,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
     const found: string[] = [];
     for (const view of views) {
       await page.emulateMedia({ colorScheme: "light" });
-      await page.goto(view);
+      await dashboard.visit(view);
       await page.locator("h1").waitFor();
       await page.waitForLoadState("networkidle");
       for (const fault of await seriousFaults(page)) found.push(`${view} ${fault}`);
@@ -189,11 +171,11 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
   });
 
   test("who may only read is refused a cancel, and told why", async () => {
-    await page.goto(`/new?from=${ids[0]}`);
+    await dashboard.visit(`/new?from=${ids[0]}`);
     await page.getByText("With the settings of").waitFor();
     const id = await start(new Map(Object.entries({ name: "endless", "outer-steps": "100000" })));
     await page.locator(".page-head .badge-running").waitFor();
-    const token = new TokenFile(homePaths(home).tokens).add("reader", "read", new Date());
+    const token = new TokenFile(homePaths(dashboard.home).tokens).add("reader", "read", new Date());
     await page.reload();
     await page.getByRole("dialog", { name: "Sign in" }).waitFor();
     for (const text of ["shh_nobody", token]) {
@@ -206,12 +188,12 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
     await page.getByText("Your token may read only").first().waitFor();
     const headers = { authorization: `Bearer ${token}` };
     const path = `/api/v1/experiments/${id}:cancel`;
-    const refused = await ask(plane.address, "POST", path, { headers, body: {} });
+    const refused = await ask(dashboard.plane.address, "POST", path, { headers, body: {} });
     assert.equal(refused.status, 403);
     assert.ok(await page.locator(".page-head .badge-running").isVisible());
   });
 
   test("no script failed, and no other host was asked", () => {
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(dashboard.complaints, []);
   });
 });

@@ -4,12 +4,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { Preset } from "../../src/generated/stillhouse/v1/spec.js";
 import { dashboardFiles } from "../../src/grafana/dashboards.js";
-import { emptySpec, writeField } from "../../src/spec/field-path.js";
 import { missingProgram } from "../fixtures/debian-program.js";
 import { Prometheus } from "../fixtures/prometheus.js";
-import { PROJECT, PYTHON, tinyDataAndModel } from "../fixtures/tiny.js";
+import { PROJECT, PYTHON, tinyDraft } from "../fixtures/tiny.js";
 import { TestPlane } from "./test-plane.js";
 
 const skip = missingProgram("prometheus", "prometheus");
@@ -20,31 +18,8 @@ interface PanelJson {
   readonly targets?: readonly { readonly expr: string }[];
 }
 
-/** The draft of a run that takes seconds. */
-function tinyDraft() {
-  const { dataDir, model } = tinyDataAndModel();
-  const draft = emptySpec();
-  const values = {
-    preset: Preset.PRESET_CPU,
-    "dataset.name": "colours",
-    "dataset.data_dir": dataDir,
-    "dataset.max_length": 32,
-    "model.name": model,
-    "distilled.seq_len": 8,
-    "outer.steps": 10,
-    "outer.lr": 0.05,
-    "outer.batch_size": 16,
-    "outer.validations": 2,
-    "evaluation.inits": 2,
-    "baseline.full_batch_size": 16,
-    "baseline.full_lr": 0.001,
-    "baseline.random": false,
-    "baseline.untrained": false,
-    "compute.device": "cpu",
-  };
-  for (const [path, value] of Object.entries(values)) writeField(draft, path, value);
-  return draft;
-}
+/** A run that takes seconds. */
+const QUICK = { "outer-steps": 10, validations: 2, inits: 2, baselines: "full" };
 
 /** What stands for the choices that a person makes on a page of Grafana. */
 function asked(expression: string): string {
@@ -78,7 +53,7 @@ describe("Prometheus", { timeout: 60_000 }, () => {
     });
     const prometheus = await Prometheus.start(test, plane.plane.httpAddress);
     await prometheus.until('up{job="stillhouse"} == 1');
-    const { spec } = await plane.client.resolve(tinyDraft());
+    const { spec } = await plane.client.resolve(tinyDraft(QUICK));
     assert.ok(spec);
     const { id } = await plane.client.create(spec, "");
     const experiment = await plane.ended(id);

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { skippedWithoutChromium } from "../fixtures/chromium.js";
+import { DashboardPage } from "../fixtures/dashboard-page.js";
+import { tinyDataAndModel, tinyDraft } from "../fixtures/tiny.js";
+
+/** More than a worker makes while a person presses a button. */
+const MANY_STEPS = 100_000;
+const QUICK = { "outer-steps": 10, validations: 1, inits: 2, baselines: "none" };
+
+describe("what one does on the dashboard", {
+  skip: skippedWithoutChromium(),
+  timeout: 300_000,
+}, () => {
+  let dashboard: DashboardPage;
+  let page: Page;
+  const folder = mkdtempSync(join(tmpdir(), "stillhouse-data-"));
+
+  before(async () => {
+    dashboard = await DashboardPage.open();
+    page = dashboard.page;
+  });
+
+  after(async () => {
+    await dashboard?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const press = (name: string) => page.getByRole("button", { name, exact: true }).click();
+  const state = (name: string) => page.locator(`.page-head .badge-${name}`).waitFor();
+
+  /** The outer step that the page shows, once it is another one than before. */
+  async function stepShown(before = ""): Promise<number> {
+    const shown = page.getByText(/ [\d,]+ of 100,000/).first();
+    await shown.waitFor();
+    for (;;) {
+      const text = (await shown.textContent().catch(() => null)) ?? before;
+      if (text !== before) return Number(/ ([\d,]+) of/.exec(text)?.[1]?.replaceAll(",", ""));
+      await page.waitForTimeout(50);
+    }
+  }
+
+  test("cancels what runs, resumes it where it stopped, and retries it from the start", async () => {
+    const id = await dashboard.create(tinyDraft({ "outer-steps": MANY_STEPS, name: "long" }));
+    const stored = async () => (await dashboard.api("GET", `experiments/${id}`)).experiment;
+    await dashboard.visit(`/experiments/${id}`);
+    await state("running");
+    let reached = 0;
+    while (reached < 100) reached = await stepShown();
+    await press("Cancel");
+    await state("cancelled");
+    assert.equal((await stored()).state, "STATE_CANCELLED");
+
+    await press("Resume");
+    await state("running");
+    const resumedAt = await stepShown();
+    assert.ok(resumedAt >= reached, `it went on at ${resumedAt}, it had reached ${reached}`);
+    await page.getByText("attempt 2").waitFor();
+    await press("Cancel");
+    await state("cancelled");
+
+    await press("Retry");
+    await state("running");
+    const retriedAt = await stepShown();
+    assert.ok(retriedAt < reached, `it began anew at ${retriedAt}`);
+    await press("Cancel");
+    await state("cancelled");
+    assert.equal((await stored()).tasks[0].attempt, 3);
+  });
+
+  test("shows why an experiment failed, and retries it when that is mended", async () => {
+    const { dataDir } = tinyDataAndModel();
+    const [here, away] = ["here", "away"].map((name) => join(folder, name)) as [string, string];
+    cpSync(dataDir, here, { recursive: true });
+    const spec = await dashboard.resolved(
+      tinyDraft({ ...QUICK, "data-dir": here, name: "broken" }),
+    );
+    renameSync(here, away);
+    const { experiment } = await dashboard.api("POST", "experiments", { spec });
+    await dashboard.visit(`/experiments/${experiment.id}`);
+    await state("failed");
+    await page
+      .getByRole("alert")
+      .getByText(/is not a folder/)
+      .first()
+      .waitFor();
+    renameSync(away, here);
+    await press("Retry");
+    await state("succeeded");
+    assert.match((await page.locator(".key-value").first().textContent()) ?? "", /± \d+\.\d %/);
+  });
+
+  test("shows a sweep as a matrix whose cells lead to its experiments", async () => {
+    const specs = [];
+    for (const sl of ["none", "restricted"]) {
+      for (const steps of [1, 2])
+        specs.push(await dashboard.resolved(tinyDraft({ ...QUICK, sl, steps })));
+    }
+    const { sweep } = await dashboard.api("POST", "sweeps", { name: "labels by steps", specs });
+    await dashboard.visit("/sweeps");
+    await page.getByRole("link", { name: "labels by steps" }).click();
+    const matrix = page.getByRole("region", { name: "Accuracy by setting" });
+    await page.getByText("4 succeeded").waitFor();
+    assert.deepEqual(await matrix.getByRole("columnheader").allTextContents(), ["1", "2"]);
+    assert.deepEqual(await matrix.getByRole("rowheader").allTextContents(), ["none", "restricted"]);
+    const { experiments } = await dashboard.api("GET", `experiments?sweep_id=${sweep.id}`);
+    const shown = await matrix.getByRole("link").allTextContents();
+    const expected = experiments.toReversed().map(accuracyOf);
+    assert.deepEqual(
+      shown.map((text) => /^\d+\.\d/.exec(text)?.[0]),
+      expected,
+    );
+
+    await page.getByLabel("Rows").selectOption("steps");
+    assert.deepEqual(await matrix.getByRole("rowheader").allTextContents(), ["1", "2"]);
+    await matrix.getByRole("link").nth(1).click();
+    await page.getByRole("link", { name: "its sweep" }).waitFor();
+    assert.ok(page.url().endsWith(experiments.toReversed()[2].id), page.url());
+  });
+
+  test("sorts, groups and filters by a setting", async () => {
+    await dashboard.visit("/");
+    const rows = page.getByRole("region", { name: "Experiments" }).locator("tbody tr:not(.group)");
+    await rows.nth(5).waitFor();
+    await page.getByLabel("Column").selectOption("steps");
+    const column = page.getByRole("button", { name: "steps", exact: true });
+    const values = () => rows.locator("td:last-child").allTextContents();
+    await column.click();
+    const rising = await values();
+    assert.deepEqual(rising, rising.toSorted());
+    assert.ok(new Set(rising).size > 1);
+    await column.click();
+    assert.deepEqual(await values(), rising.toReversed());
+
+    await page.getByLabel("Group by").selectOption("sl");
+    const groups = page.locator("tr.group .group-button");
+    assert.deepEqual((await groups.allTextContents()).map((text) => text.slice(2)).toSorted(), [
+      "sl none",
+      "sl restricted",
+    ]);
+    await groups.filter({ hasText: "restricted" }).click();
+    const numOthers = await rows.count();
+    await page.getByLabel("Name, id or setting").fill("sl=restricted");
+    await groups.filter({ hasText: "sl none" }).waitFor({ state: "detached" });
+    await groups.filter({ hasText: "restricted" }).click();
+    assert.equal(await rows.count(), rising.length - numOthers);
+  });
+
+  test("drains a worker: it ends its task and leaves, another goes on", async () => {
+    const changes = { ...QUICK, "outer-steps": 1_500, name: "drained" };
+    const id = await dashboard.create(tinyDraft(changes));
+    await dashboard.visit("/workers");
+    const busy = page.getByRole("row").filter({ has: page.getByRole("link", { name: id }) });
+    await busy.waitFor();
+    const worker = (await busy.getByRole("rowheader").textContent()) ?? "";
+    await busy.getByRole("button", { name: "Drain" }).click();
+    await page.getByText("draining").waitFor();
+    await page.getByText("draining").waitFor({ state: "detached" });
+    await dashboard.visit(`/experiments/${id}`);
+    await state("succeeded");
+    const { experiment } = await dashboard.api("GET", `experiments/${id}`);
+    const [distilled, evaluated] = experiment.tasks.map(
+      (task: { worker_id: string }) => task.worker_id,
+    );
+    assert.ok(worker.startsWith(distilled), `${worker} is not ${distilled}`);
+    assert.notEqual(evaluated, distilled);
+  });
+
+  test("no script failed, and no other host was asked", () => {
+    assert.deepEqual(dashboard.complaints, []);
+  });
+});
+
+interface ExperimentJson {
+  readonly tasks: readonly {
+    readonly result?: { readonly learners?: { readonly inits: readonly { accuracy?: number }[] } };
+  }[];
+}
+
+/** Mean accuracy in per cent, as it is shown. */
+function accuracyOf({ tasks }: ExperimentJson): string {
+  const inits = tasks.flatMap(({ result }) => result?.learners?.inits ?? []);
+  const mean = inits.reduce((sum, { accuracy = 0 }) => sum + accuracy, 0) / inits.length;
+  return (100 * mean).toFixed(1);
+}
