@@ -164,7 +164,11 @@ class RunningControlPlane implements ControlPlane {
     this.#feed = new EventFeed((event) => store.runLogs.note(event));
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings };
     this.#leases = new Leases(this.#timings, () => clock.monotonicMs());
-    this.#ready = new ReadyTasks(() => clock.monotonicMs(), this.#timings.retryBackOffMs);
+    this.#ready = new ReadyTasks(
+      () => clock.monotonicMs(),
+      this.#timings.retryBackOffMs,
+      (sweepId) => store.sweeps.findSweep(sweepId)?.maxParallel ?? 0,
+    );
     this.#telemetry = new Telemetry({
       registry: new Registry(),
       version: options.version ?? "",
@@ -345,6 +349,7 @@ class RunningControlPlane implements ControlPlane {
     return new Sweeps({
       ledger: this.#ledger,
       dispatcher: this.#dispatcher,
+      ready: this.#ready,
       sweeps: this.#store.sweeps,
       assertOpen: () => this.#experiments.assertOpen(),
       clock,

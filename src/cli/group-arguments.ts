@@ -28,12 +28,8 @@ export function addGroupControls(command: Command, group: string, own: readonly 
 
 /** @throws StillhouseError INVALID for a mistake in them. */
 export function groupFlagsOf(options: Options, surroundings: ServerSurroundings): GroupFlags {
-  const isDetached = options.detach === true;
-  if (isDetached && options.maxParallel !== undefined) {
-    throw invalid("", "--detach leaves all at once to the server; leave out --max-parallel");
-  }
   return {
-    isDetached,
+    isDetached: options.detach === true,
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     server: serverOf(options, surroundings),

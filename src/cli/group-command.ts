@@ -1,7 +1,7 @@
 import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../errors.js";
 import type { Connection } from "./connection.js";
 import { ExperimentOutput } from "./experiment-output.js";
-import { resolveGroup, runGroup, storeGroup } from "./group-run.js";
+import { resolveGroup, runGroup, type StoredGroup, storeGroup } from "./group-run.js";
 import type { Member, Outcome } from "./group-runner.js";
 import { aborted, type Interruption } from "./interruption.js";
 import {
@@ -39,6 +39,8 @@ export interface GroupFlags {
   readonly isDetached: boolean;
   readonly server: NamedServer | undefined;
   readonly maxParallel?: number | undefined;
+  /** The members are stored as a sweep of this name; when absent each stands alone. */
+  readonly sweepName?: string | undefined;
   /** A dry run lists the tasks of the one member instead of the members. */
   readonly listsTasks?: boolean;
 }
@@ -147,19 +149,24 @@ export function runMembers<T>(
 /** They go on without this process; the same command without --detach shows what became of them. */
 function leave(
   members: readonly Member[],
-  ids: readonly string[],
+  { ids, sweepId }: StoredGroup,
   { server }: GroupFlags,
   { terminal }: GroupSurroundings,
   output: ExperimentOutput,
 ): void {
   const stored = ids.map((id, at) => ({ label: members[at]?.label ?? "", experiment_id: id }));
-  if (output.isJson) output.document({ experiments: stored });
-  else {
+  if (output.isJson) {
+    output.document({
+      ...(sweepId === undefined ? {} : { sweep_id: sweepId }),
+      experiments: stored,
+    });
+  } else {
     const lines = stored.map(({ label, experiment_id }) => `${experiment_id}  ${label}\n`);
     terminal.stdout.write(lines.join(""));
   }
+  const words = sweepId === undefined ? `watch ${ids[0]}` : `ls --sweep ${sweepId}`;
   const flags = server === undefined ? "" : ` ${server.flags}`;
-  output.progress.note(`See them: npm run stillhouse -- ls${flags}`);
+  output.progress.note(`See what becomes of it: npm run stillhouse -- ${words}${flags}`);
 }
 
 function interrupted(): StillhouseError {

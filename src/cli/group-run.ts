@@ -3,8 +3,13 @@ import { fromFailure } from "../errors.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import { GroupRunner, type GroupRunnerOptions, type Member, type Outcome } from "./group-runner.js";
 
+/** Each takes one of the calls that a connection has at a time. */
+const FOLLOWED_AT_ONCE = 100;
+
 export interface GroupOptions extends GroupRunnerOptions {
-  /** Experiments that are stored and not yet done, at most; all of them when absent. */
+  /** Stored as the sweep of this name; when absent each member stands alone. */
+  readonly sweepName?: string | undefined;
+  /** Experiments of the sweep that are begun and not yet done, at most; all of them when absent. */
   readonly maxParallel?: number | undefined;
 }
 
@@ -36,28 +41,50 @@ export async function runGroup(
   options: GroupOptions,
 ): Promise<Outcome[]> {
   const runner = new GroupRunner(members.length, options);
-  const limit = pLimit(options.maxParallel ?? Math.max(1, members.length));
+  const { ids } = await stored(runner, resolutions, options);
+  const limit = pLimit(FOLLOWED_AT_ONCE);
   const outcomes = await Promise.all(
-    resolutions.map((resolution, at) =>
-      limit(() => runner.run(at, members[at]?.label ?? "", resolution)),
-    ),
+    ids.map((id, at) => limit(() => runner.follow(at, members[at]?.label ?? "", id))),
   );
   runner.throwIfStopped();
   return outcomes;
 }
 
-/** Stores experiments, or finds them stored, and leaves them to the control plane. */
+/** Experiments as the control plane has them. */
+export interface StoredGroup {
+  /** In the order of the members. */
+  readonly ids: readonly string[];
+  /** Absent where each stands alone. */
+  readonly sweepId?: string;
+}
+
+/**
+ * Stores experiments, or finds them stored, and leaves them to the control plane.
+ *
+ * @throws StillhouseError CANCELLED when stopped.
+ */
 export async function storeGroup(
   resolutions: readonly ResolveExperimentResponse[],
   options: GroupOptions,
-): Promise<string[]> {
+): Promise<StoredGroup> {
   const runner = new GroupRunner(resolutions.length, options);
-  const ids: string[] = [];
-  for (const resolution of resolutions) {
-    runner.throwIfStopped();
-    ids.push(await runner.store(resolution));
+  const group = await stored(runner, resolutions, options);
+  runner.throwIfStopped();
+  return group;
+}
+
+async function stored(
+  runner: GroupRunner,
+  resolutions: readonly ResolveExperimentResponse[],
+  { sweepName, maxParallel = 0 }: GroupOptions,
+): Promise<StoredGroup> {
+  if (sweepName !== undefined) {
+    const { id, experimentIds } = await runner.storeSweep(sweepName, maxParallel, resolutions);
+    return { ids: experimentIds, sweepId: id };
   }
-  return ids;
+  const ids: string[] = [];
+  for (const resolution of resolutions) ids.push(await runner.store(resolution));
+  return { ids };
 }
 
 /** @throws StillhouseError the failure of the first that has failed. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { FailureKind, StillhouseError } from "../errors.js";
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type { Failure } from "../generated/stillhouse/v1/failure.js";
-import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
+import type { ResolveExperimentResponse, Sweep } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { specHash } from "../spec/hash.js";
 import type { Connection } from "./connection.js";
@@ -46,30 +46,70 @@ export class GroupRunner {
 
   /** @param total experiments that will be run. */
   constructor(total: number, options: GroupRunnerOptions) {
-    const { connection, progress, stop, isFresh } = options;
+    const { progress, stop, isFresh } = options;
     this.#options = options;
     this.#counter = new OverviewCounter(total, (overview) => progress.overview(overview));
     this.#reuseAfter = isFresh ? new Date() : undefined;
     aborted(stop).then(() => {
       progress.note("Stopping after a checkpoint; press Ctrl-C once more to end at once");
-      // The end of the watches tells what became of them.
-      for (const id of this.#unfinished) {
-        connection.call((client) => client.cancel(id)).catch(() => {});
-      }
+      for (const id of this.#unfinished) this.#cancel(id);
     });
   }
 
   /**
-   * Runs one to its end, or goes on with the one that an earlier run of the same group stored:
-   * it is stored under a request id that follows from its spec and from the code that computes it.
+   * Stores one, or finds the one that an earlier run of the same group stored, and sees that it
+   * goes on: its request id follows from its spec and from the code that computes it.
+   *
+   * @returns its id.
+   * @throws StillhouseError CANCELLED when stopped before.
+   */
+  async store(resolution: ResolveExperimentResponse): Promise<string> {
+    this.throwIfStopped();
+    const { connection } = this.#options;
+    const spec = specOf(resolution);
+    const reuseAfter = this.#reuseAfter;
+    const requestId = `group-${this.#hashOf([resolution])}`;
+    const { id } = await connection.call((client) => client.create(spec, requestId, reuseAfter));
+    this.#note([id]);
+    await this.#goOn(id);
+    return id;
+  }
+
+  /**
+   * As `store`, but all as one sweep, before any of them runs.
+   *
+   * @param maxParallel how many of them may be begun and not yet done; 0 for all.
+   * @returns the sweep; its experiments are in the order of the resolutions.
+   */
+  async storeSweep(
+    name: string,
+    maxParallel: number,
+    resolutions: readonly ResolveExperimentResponse[],
+  ): Promise<Sweep> {
+    this.throwIfStopped();
+    const { connection } = this.#options;
+    const specs = resolutions.map(specOf);
+    const request = { name, specs, maxParallel, reuseAfter: this.#reuseAfter };
+    const hash = this.#hashOf(resolutions);
+    for (let count = 1; ; count++) {
+      const requestId = `sweep-${hash}-${count}`;
+      const sweep = await connection.call((client) =>
+        client.createSweep({ ...request, requestId }),
+      );
+      // One of which experiments were removed is no more what is wanted.
+      if (sweep.experimentIds.length < specs.length) continue;
+      this.#note(sweep.experimentIds);
+      for (const id of sweep.experimentIds) await this.#goOn(id);
+      return sweep;
+    }
+  }
+
+  /**
+   * Waits for the end of one that is stored.
    *
    * @param at its place in the group.
-   * @throws StillhouseError CANCELLED when stopped before it began.
    */
-  async run(at: number, label: string, resolution: ResolveExperimentResponse): Promise<Outcome> {
-    this.throwIfStopped();
-    const id = await this.store(resolution);
-    this.#unfinished.add(id);
+  async follow(at: number, label: string, id: string): Promise<Outcome> {
     const outcome = await this.#followed(id, () => this.#counter.set(at, "running"));
     this.#unfinished.delete(id);
     this.#tell(at, label, outcome.experiment);
@@ -98,22 +138,39 @@ export class GroupRunner {
     );
   }
 
-  /** Stores one, or finds it stored by an earlier run, and sees that it goes on. @returns its id */
-  async store({ spec, tasks }: ResolveExperimentResponse): Promise<string> {
-    if (spec === undefined) throw new Error("a resolution has a spec");
-    const { connection, isFinal } = this.#options;
-    const reuseAfter = this.#reuseAfter;
-    const identity = [specHash(spec), ...tasks.map((task) => task.cacheKey), reuseAfter?.toJSON()];
-    const hash = createHash("sha256").update(JSON.stringify(identity));
-    const { id, state, failure } = await connection.call((client) =>
-      client.create(spec, `group-${hash.digest("hex")}`, reuseAfter),
-    );
-    connection.adopt(id);
+  /** From now on they are of this run: they go on when it takes over, and stop when it stops. */
+  #note(ids: readonly string[]): void {
+    const { connection, stop } = this.#options;
+    for (const id of ids) {
+      connection.adopt(id);
+      this.#unfinished.add(id);
+      if (stop.aborted) this.#cancel(id);
+    }
+  }
+
+  /** The end of the watches tells what became of it. */
+  #cancel(id: string): void {
+    this.#options.connection.call((client) => client.cancel(id)).catch(() => {});
+  }
+
+  async #goOn(id: string): Promise<void> {
+    const { connection, isFinal, stop } = this.#options;
+    if (stop.aborted) return;
+    const { state, failure } = (await outcomeOf(connection, id)).experiment;
     const isFinished = failure !== undefined && isFinal?.(failure);
     if (state === State.STATE_CANCELLED || (state === State.STATE_FAILED && !isFinished)) {
       await connection.call((client) => client.resume(id));
     }
-    return id;
+  }
+
+  /** Of what determines the results. */
+  #hashOf(resolutions: readonly ResolveExperimentResponse[]): string {
+    const identity = resolutions.map((resolution) => [
+      specHash(specOf(resolution)),
+      ...resolution.tasks.map((task) => task.cacheKey),
+    ]);
+    const text = JSON.stringify([identity, this.#reuseAfter?.toJSON()]);
+    return createHash("sha256").update(text).digest("hex");
   }
 
   async #followed(id: string, onRunning: () => void): Promise<Outcome> {
@@ -130,6 +187,11 @@ export class GroupRunner {
     }
     return outcomeOf(connection, id);
   }
+}
+
+function specOf({ spec }: ResolveExperimentResponse): ExperimentSpec {
+  if (spec === undefined) throw new Error("a resolution has a spec");
+  return spec;
 }
 
 async function outcomeOf(connection: Connection, id: string): Promise<Outcome> {

@@ -72,6 +72,7 @@ export function parseReproduceArguments(
     given,
     reportFolder: typeof options.report === "string" ? options.report : undefined,
     ...groupFlagsOf(options, surroundings),
+    sweepName: ["reproduce", ...words].join(" "),
   };
 }
 

@@ -115,7 +115,7 @@ async function runOne(
   member: Member,
   session: Session,
 ): Promise<Outcome> {
-  return runner.run(at, member.label, await resolved(member, session));
+  return runner.follow(at, member.label, await runner.store(await resolved(member, session)));
 }
 
 function resolved({ draft }: Member, { connection, untilStopped }: Session) {

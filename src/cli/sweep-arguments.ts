@@ -32,6 +32,8 @@ export type SweepRequest =
 
 /** More than this is a slip of the keyboard. */
 const MAX_CELLS = 10_000;
+/** Letters of the name of a sweep. */
+const MAX_NAME = 200;
 const CONTROLS = "Run:";
 /** Texts may have commas of their own, and a list of baselines is one value. */
 const NO_AXES = ["data-dir", "name", "baselines"];
@@ -78,7 +80,13 @@ export function parseSweepArguments(
     axes: axes.map(({ flag }) => flag),
     cells,
     ...groupFlagsOf(options, surroundings),
+    sweepName: nameOf(axes, cells),
   };
+}
+
+function nameOf(axes: readonly Axis[], cells: readonly Cell[]): string {
+  const text = axes.map(({ flag, values }) => `--${flag} ${values.join(",")}`).join(" ");
+  return (cells[0]?.draft.name || text).slice(0, MAX_NAME);
 }
 
 interface Axis {

@@ -87,6 +87,7 @@ function sweepDocument(
   outcomes: readonly Outcome[],
 ): object {
   return {
+    sweep_id: outcomes[0]?.experiment.sweepId ?? null,
     axes,
     experiments: cells.map(({ settings }, at) => {
       const { experiment, artifactPath } = outcomes[at] as Outcome;

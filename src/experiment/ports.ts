@@ -110,6 +110,8 @@ export interface StorageProbe {
 export interface SweepStore {
   /** Stores a sweep with all its experiments, or nothing; the request id is remembered with it. */
   createSweep(sweep: Sweep, requestId: string, changes: readonly Change[]): Event[];
+  /** Replaces what is stored of a sweep itself. */
+  updateSweep(sweep: Sweep): void;
   /** With the experiments as they are now. */
   findSweep(sweepId: string): Sweep | undefined;
   findSweepByRequest(requestId: string): Sweep | undefined;

@@ -10,6 +10,7 @@ import {
   type TaskRecord,
 } from "./record.js";
 import { isEnded } from "./states.js";
+import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
 
 /** A task that a worker could start. */
@@ -61,7 +62,8 @@ const MIB = 2 ** 20;
  * The tasks that a worker could start now, kept up with every change of an experiment, so that a
  * choice costs the same however many there are.
  *
- * An evaluation waits for the distillation of its experiment. While a task runs, others with its
+ * An evaluation waits for the distillation of its experiment, and an experiment for its turn in a
+ * sweep with a limit. While a task runs, others with its
  * cache key wait for its result. A task whose attempt was lost waits for a while, longer each time.
  * Of the rest, a higher priority goes first; then the owner of whom the fewest tasks run, then the
  * one whose turn was longest ago; then what came first. What the device has no room for lets
@@ -81,26 +83,40 @@ export class ReadyTasks {
   );
   readonly #places = new Map<string, number>();
   readonly #turns = new TurnTaking();
+  readonly #sweeps: SweepLimits;
   #numPlaces = 0;
 
-  /** @param backOffMs wait after the first lost attempt; it doubles with each further one */
-  constructor(monotonicMs: () => number, backOffMs: number) {
+  /**
+   * @param backOffMs wait after the first lost attempt; it doubles with each further one
+   * @param sweepLimit how many unfinished experiments of a sweep may run; 0 for all
+   */
+  constructor(
+    monotonicMs: () => number,
+    backOffMs: number,
+    sweepLimit: (sweepId: string) => number,
+  ) {
     this.#monotonicMs = monotonicMs;
     this.#backOffMs = backOffMs;
+    this.#sweeps = new SweepLimits(sweepLimit);
   }
 
   /** Call after every change of an experiment. */
   update(record: ExperimentRecord): void {
     const { id, state } = record.experiment;
+    const released = this.#sweeps.update(record);
     if (isEnded(state)) {
       for (const { task } of record.tasks) this.#forget(task.id);
       this.#places.delete(id);
-      return;
+    } else {
+      if (!this.#places.has(id)) this.#places.set(id, this.#numPlaces++);
+      this.#updateTasks(record);
     }
-    if (!this.#places.has(id)) this.#places.set(id, this.#numPlaces++);
-    record.tasks.forEach((entry, position) => {
-      this.#updateTask(record, entry, position);
-    });
+    for (const next of released) this.#updateTasks(next);
+  }
+
+  /** Call when the limit of a sweep has changed. */
+  sweepLimitChanged(sweepId: string): void {
+    for (const record of this.#sweeps.changed(sweepId)) this.#updateTasks(record);
   }
 
   /**
@@ -136,13 +152,19 @@ export class ReadyTasks {
     return [...this.#entries.values()].filter(({ status }) => status === "ready");
   }
 
+  #updateTasks(record: ExperimentRecord): void {
+    record.tasks.forEach((entry, position) => {
+      this.#updateTask(record, entry, position);
+    });
+  }
+
   #updateTask(record: ExperimentRecord, { task, numLost }: TaskRecord, position: number): void {
     const before = this.#entries.get(task.id);
     if (task.state === State.STATE_RUNNING) {
       if (before?.status === "running") return;
       this.#forget(task.id);
       this.#run(this.#entryOf(record, task, numLost, position));
-    } else if (couldRun(record, task)) {
+    } else if (couldRun(record, task) && this.#sweeps.mayRun(record)) {
       if (before && before.status !== "running") return;
       this.#forget(task.id);
       const entry = this.#entryOf(record, task, numLost, position);

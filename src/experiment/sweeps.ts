@@ -14,6 +14,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { Ledger } from "./ledger.js";
 import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
 import type { SweepStore } from "./ports.js";
+import type { ReadyTasks } from "./ready-tasks.js";
 import { checkName, checkPlacement, invalid, pageSizeOf } from "./request-checks.js";
 
 const MAX_SPECS = 10_000;
@@ -21,6 +22,7 @@ const MAX_SPECS = 10_000;
 export interface SweepsParts extends PlannerParts {
   readonly ledger: Ledger;
   readonly dispatcher: Dispatcher;
+  readonly ready: Pick<ReadyTasks, "sweepLimitChanged">;
   readonly sweeps: SweepStore;
   /** Throws where nothing is taken any more. */
   readonly assertOpen: () => void;
@@ -36,7 +38,8 @@ export class Sweeps {
 
   /**
    * Stores all experiments of a sweep at once, then queues them. The same request id again gives
-   * the sweep of the first call; with other specs it is a CONFLICT.
+   * the sweep of the first call, which goes on with the limit of this one; with other specs it is a
+   * CONFLICT.
    */
   create(request: CreateSweepRequest): CreateSweepResponse {
     const { assertOpen, sweeps, ledger, dispatcher } = this.#parts;
@@ -44,7 +47,7 @@ export class Sweeps {
     checkRequest(request);
     const { requestId } = request;
     const earlier = requestId === "" ? undefined : sweeps.findSweepByRequest(requestId);
-    if (earlier) return { sweep: this.#sameRequest(earlier, request) };
+    if (earlier) return this.#again(earlier, request);
     const sweep = this.#planned(request);
     const experiments = request.specs.map((spec) =>
       plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id }),
@@ -69,18 +72,31 @@ export class Sweeps {
     return this.#parts.sweeps.listSweeps(pageSizeOf(pageSize), pageToken);
   }
 
-  #planned({ name, owner }: CreateSweepRequest): Sweep {
+  #planned({ name, owner, maxParallel }: CreateSweepRequest): Sweep {
     const { ids, clock } = this.#parts;
-    return Sweep.fromPartial({ id: ids.experiment(), name, owner, createTime: clock.now() });
+    const createTime = clock.now();
+    return Sweep.fromPartial({ id: ids.experiment(), name, owner, maxParallel, createTime });
+  }
+
+  #again(earlier: Sweep, request: CreateSweepRequest): CreateSweepResponse {
+    this.#checkSame(earlier, request);
+    const { sweeps, ready, ledger, dispatcher } = this.#parts;
+    const { maxParallel } = request;
+    if (maxParallel !== earlier.maxParallel) {
+      sweeps.updateSweep({ ...earlier, maxParallel });
+      ready.sweepLimitChanged(earlier.id);
+    }
+    for (const id of earlier.experimentIds) ledger.release(id);
+    dispatcher.dispatch();
+    return this.get({ sweepId: earlier.id });
   }
 
   /** Those of its experiments that were removed since are not asked for. */
-  #sameRequest(earlier: Sweep, { requestId, specs }: CreateSweepRequest): Sweep {
+  #checkSame(earlier: Sweep, { requestId, specs }: CreateSweepRequest): void {
     const wanted = new Set(specs.map(specHash));
     const isWanted = (id: string) => wanted.has(this.#parts.ledger.record(id).experiment.specHash);
-    if (earlier.experimentIds.length <= specs.length && earlier.experimentIds.every(isWanted)) {
-      return earlier;
-    }
+    const { experimentIds } = earlier;
+    if (experimentIds.length <= specs.length && experimentIds.every(isWanted)) return;
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_CONFLICT,
       `request_id ${JSON.stringify(requestId)} made sweep ${earlier.id} from other specs; use a new one`,

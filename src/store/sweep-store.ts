@@ -34,6 +34,12 @@ export class SqliteSweepStore implements SweepStore {
     });
   }
 
+  updateSweep(sweep: Sweep): void {
+    const { experimentIds: _, counts: __, ...own } = sweep;
+    const message = Sweep.encode(Sweep.fromPartial(own)).finish();
+    this.#file.run("UPDATE sweeps SET message = ? WHERE id = ?", message, sweep.id);
+  }
+
   findSweep(sweepId: string): Sweep | undefined {
     return this.#one("SELECT number, message FROM sweeps WHERE id = ?", sweepId);
   }

@@ -93,8 +93,10 @@ async function detachedSweep(...flags: string[]): Promise<string[]> {
   const args = [...FLAGS, ...flags, "--server", address, "--detach", "--json"];
   const { exitCode, stdout, stderr } = await runCommand(args, join(folder, "unused"), "sweep");
   assert.equal(exitCode, 0, stderr);
-  const { experiments } = JSON.parse(stdout) as { experiments: { experiment_id: string }[] };
-  return experiments.map((stored) => stored.experiment_id);
+  const { experiments, sweep_id: sweepId } = JSON.parse(stdout);
+  const ids = experiments.map((stored: { experiment_id: string }) => stored.experiment_id);
+  assert.deepEqual((await client.sweep(sweepId)).experimentIds, ids);
+  return ids;
 }
 
 /** Waits until the distillation has come so far. */

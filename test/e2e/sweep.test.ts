@@ -33,7 +33,7 @@ describe("sweep", () => {
 
     const again = await sweep([...GRID, "--json"]);
     assert.equal(again.exitCode, 0, again.stderr);
-    const { axes, experiments } = JSON.parse(again.stdout);
+    const { axes, experiments, sweep_id: sweepId } = JSON.parse(again.stdout);
     assert.deepEqual(axes, ["sl", "steps"]);
     assert.deepEqual(
       experiments.map(({ settings }: { settings: object }) => Object.values(settings)),
@@ -45,6 +45,13 @@ describe("sweep", () => {
       ],
     );
     for (const { rows } of experiments) assert.equal(rows[0].accuracy.n, 3);
+    const listed = await runCommand(["ls", "--sweep", sweepId, "--json"], home, "stillhouse");
+    assert.deepEqual(
+      JSON.parse(listed.stdout).experiments.map(({ id }: { id: string }) => id),
+      experiments.map(({ experiment_id: id }: { experiment_id: string }) => id).reverse(),
+    );
+    const all = await runCommand(["ls", "--json"], home, "stillhouse");
+    assert.equal(JSON.parse(all.stdout).experiments.length, 4, "both runs are of one sweep");
     assert.match(again.stderr, /1 of 4: --sl none --steps 1 is done/);
     const numDistilled = again.stderr.match(/^Distillation: kept/gm)?.length ?? 0;
     assert.ok(numDistilled < 4, again.stderr);

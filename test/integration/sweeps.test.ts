@@ -38,6 +38,34 @@ describe("a sweep", { timeout: 30_000 }, () => {
     await assert.rejects(other, fails(FailureKind.FAILURE_KIND_CONFLICT, /from other specs/));
   });
 
+  it("with a limit has so many experiments begun, also after a restart, until it is changed", async (test) => {
+    const plane = await TestPlane.start(test);
+    const request = { requestId: "r", specs: [1, 2, 3].map(quickSpec), maxParallel: 1 };
+    const { id, maxParallel, experimentIds } = await plane.client.createSweep(request);
+    assert.equal(maxParallel, 1);
+    await plane.stop();
+
+    const again = await TestPlane.start(test, { home: plane.home });
+    const one = await again.worker("one");
+    const first = await one.finishNext();
+    const evaluation = await one.nextTask();
+    const two = await again.worker("two");
+    const { experiments } = await again.client.list(0, "", { sweepId: id });
+    const begun = experiments.filter(({ state }) => state !== State.STATE_QUEUED);
+    assert.deepEqual(
+      [first.experimentId, evaluation.experimentId, ...begun.map((experiment) => experiment.id)],
+      Array.from({ length: 3 }, () => experimentIds[0]),
+    );
+    const changed = await again.client.createSweep({ ...request, maxParallel: 0 });
+    assert.deepEqual([changed.id, changed.maxParallel], [id, 0]);
+    const three = await again.worker("three");
+    const others = [await two.nextTask(), await three.nextTask()];
+    assert.deepEqual(
+      others.map(({ experimentId }) => experimentId),
+      experimentIds.slice(1),
+    );
+  });
+
   it("of which one spec is wrong stores nothing", async (test) => {
     const { client } = await TestPlane.start(test);
     const wrong = quickSpec(2);

@@ -23,7 +23,13 @@ import {
 class Queue {
   readonly records = new Map<string, ExperimentRecord>();
   nowMs = 0;
-  readonly ready = new ReadyTasks(() => this.nowMs, 1_000);
+  /** Of every sweep. */
+  sweepLimit = 0;
+  readonly ready = new ReadyTasks(
+    () => this.nowMs,
+    1_000,
+    () => this.sweepLimit,
+  );
 
   constructor(...records: ExperimentRecord[]) {
     for (const record of records) this.set(record);
@@ -75,15 +81,16 @@ interface Placed {
   readonly priority?: number;
   readonly device?: string;
   readonly memoryMib?: number;
+  readonly sweepId?: string;
 }
 
 /** An experiment of its own seed, so that it shares no result with another one. */
 function experimentOf(id: string, placed: Placed = {}) {
-  const { owner = "", priority = 0, device = "cpu", memoryMib = 0 } = placed;
+  const { owner = "", priority = 0, device = "cpu", memoryMib = 0, sweepId = "" } = placed;
   const spec = quickSpec(Number.parseInt(id, 36) % 1_000_000);
   spec.compute = { ...spec.compute, device, memoryMib } as typeof spec.compute;
   const record = plannedRecord(id, spec);
-  return { ...record, experiment: { ...record.experiment, owner, priority } };
+  return { ...record, experiment: { ...record.experiment, owner, priority, sweepId } };
 }
 
 describe("the order of dispatch", () => {
@@ -230,6 +237,32 @@ describe("what is ready", () => {
     queue.change("ex1-full", (record) => cancelExperiment(record, NOW));
     queue.change("ex1-full", (record) => stopTask(record, "ex1-full", NOW));
     assert.deepEqual(queue.startAll(), ["ex2-full"]);
+  });
+
+  it("is of the first unfinished experiments of a sweep alone, as many as its limit says", () => {
+    const queue = new Queue();
+    queue.sweepLimit = 2;
+    for (const id of ["a", "b", "c", "d"]) queue.set(experimentOf(id, { sweepId: "s" }));
+    queue.set(experimentOf("e"));
+    assert.deepEqual(queue.startAll(), ["a-distill", "b-distill", "e-distill"]);
+    queue.succeed("a-distill");
+    assert.deepEqual(queue.startAll(), ["a-evaluate"], "it is not done before its evaluation is");
+    queue.succeed("a-evaluate");
+    assert.deepEqual(queue.startAll(), ["c-distill"]);
+    queue.change("d-distill", (record) => cancelExperiment(record, NOW));
+    queue.change("b-distill", (record) => cancelExperiment(record, NOW));
+    assert.deepEqual(queue.startAll(), [], "what is cancelled but runs still counts");
+    queue.change("b-distill", (record) => stopTask(record, "b-distill", NOW));
+    queue.change("d-distill", (record) => resumeExperiment(record, NOW));
+    queue.change("b-distill", (record) => resumeExperiment(record, NOW));
+    assert.deepEqual(queue.startAll(), ["d-distill"]);
+    queue.sweepLimit = 0;
+    queue.ready.sweepLimitChanged("s");
+    assert.deepEqual(queue.startAll(), ["b-distill"]);
+    queue.sweepLimit = 1;
+    queue.ready.sweepLimitChanged("s");
+    for (const id of ["c", "d", "b"]) queue.succeed(`${id}-distill`);
+    assert.deepEqual(queue.startAll(), ["c-evaluate"]);
   });
 
   it("is nothing of an experiment that is cancelled, and all of it again when it is resumed", () => {
