@@ -11,12 +11,8 @@ import {
   Protocol,
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
+import { writeDerived } from "./derived.js";
 import type { Facts } from "./facts.js";
-
-/** λ of the study, for the mean over every element. */
-const LAMBDA_ELEMENTWISE = 100;
-/** λ for the sum over keys: the loss is then S times as large, and 1 is what its authors use. */
-const LAMBDA_KEYS = 1;
 
 /** The study trains for 20 epochs. */
 const STUDY_EPOCHS = 20;
@@ -57,7 +53,6 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     xInit: XInit.X_INIT_NOISE,
     labels: Labels.LABELS_HARD,
     attentionLabels: AttentionLabels.ATTENTION_LABELS_NONE,
-    attentionLambda: LAMBDA_ELEMENTWISE,
     attentionReduction: AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE,
     artifactDtype: FloatType.FLOAT_TYPE_FP32,
   },
@@ -72,7 +67,6 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     accumulateLoss: false,
     validations: VALIDATIONS,
     validationInits: VALIDATION_INITS,
-    // Depends on the precision, and so on the device; see `defaultMetaGradient`.
     metaGradient: "",
     // Seven copies of BERT-base, twenty-five of a MiniLM.
     trajectoryMib: 2048,
@@ -117,7 +111,6 @@ const CPU: ExperimentSpec = {
     seqLen: CPU_SEQ_LEN,
     // The mean over every element weighs the attention of a query by 1/S, so that the study's λ
     // drowns the labels where S is short; a sum over keys weighs it alike at every S.
-    attentionLambda: LAMBDA_KEYS,
     attentionReduction: AttentionReduction.ATTENTION_REDUCTION_KEYS,
     // A start that saves steps: 86.1 % instead of 84.3 % on validation after 450 of them (AG News,
     // MiniLM, unrestricted + cls).
@@ -151,10 +144,11 @@ export type KnownPreset = Preset.PRESET_STUDY | Preset.PRESET_CPU;
  */
 export function presetSpec(preset: KnownPreset, device?: Facts["device"]): ExperimentSpec {
   const values = structuredClone(preset === Preset.PRESET_STUDY ? STUDY : CPU);
-  if (device === undefined) return values;
-  filled(values.compute).precision = defaultPrecision(preset, device);
-  filled(values.inner).precision = innerPrecision(preset, device);
-  filled(values.outer).metaGradient = defaultMetaGradient(values);
+  if (device !== undefined) {
+    filled(values.compute).precision = defaultPrecision(preset, device);
+    filled(values.inner).precision = innerPrecision(preset, device);
+  }
+  writeDerived(values, values);
   return values;
 }
 
@@ -168,21 +162,6 @@ function defaultPrecision(preset: KnownPreset, device: Facts["device"]): FloatTy
 function innerPrecision(preset: KnownPreset, device: Facts["device"]): FloatType {
   const fast = preset === Preset.PRESET_CPU && device.bf16;
   return fast ? FloatType.FLOAT_TYPE_BF16 : FloatType.FLOAT_TYPE_FP32;
-}
-
-/** The λ that a reduction of the attention loss has unless a draft gives one. */
-export function defaultLambda(reduction: AttentionReduction | undefined): number {
-  const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
-  return reduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
-}
-
-/**
- * The algorithm that a run has unless a draft names one. At one inner step whose products are
- * rounded, stepwise is a tenth faster (`npm run bench -- outer-step`).
- */
-export function defaultMetaGradient({ inner, outer }: ExperimentSpec): string {
-  const isRounded = inner?.precision !== FloatType.FLOAT_TYPE_FP32;
-  return inner?.steps === 1 && isRounded && !outer?.compile ? "stepwise" : "blockwise";
 }
 
 function filled<T>(group: T | undefined): T {

@@ -1,15 +1,16 @@
 import type { Description } from "../generated/stillhouse/v1/service.js";
 import { type ExperimentSpec, FloatType, Preset } from "../generated/stillhouse/v1/spec.js";
+import { derivedValues, writeDerived } from "./derived.js";
 import { describeSpec } from "./describe.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
-import { defaultLambda, defaultMetaGradient, type KnownPreset, presetSpec } from "./presets.js";
+import { type KnownPreset, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
-import { SETTINGS } from "./settings.js";
+import { SETTINGS, settingOf } from "./settings.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
 
 export interface ResolvedExperiment {
@@ -41,14 +42,14 @@ export function resolveSpec(
   fillInInnerPrecision(spec, draft);
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);
-  fillInLambda(spec, draft);
-  fillInMetaGradient(spec, draft);
+  fillInDerived(spec, draft);
   const memoryMib = defaultMemoryMib(spec, facts);
   if (draft.compute?.memoryMib === undefined) writeField(spec, "compute.memory_mib", memoryMib);
   spec.robustness = draft.robustness;
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
   const reference = presetSpec(preset, facts.device);
+  writeDerived(reference, spec);
   writeField(reference, "compute.memory_mib", memoryMib);
   return { spec, description: describeSpec(spec, reference, facts, notices) };
 }
@@ -98,15 +99,11 @@ function refuseOther(group: "dataset" | "model", wanted: string | undefined, fou
   throw invalid(path, `${path} must be that of the ${group} found, ${found}, got ${wanted}`);
 }
 
-function fillInMetaGradient(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  if (draft.outer?.metaGradient) return;
-  writeField(spec, "outer.meta_gradient", defaultMetaGradient(spec));
-}
-
-function fillInLambda(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  if (draft.distilled?.attentionLambda !== undefined) return;
-  const lambda = defaultLambda(spec.distilled?.attentionReduction);
-  writeField(spec, "distilled.attention_lambda", lambda);
+function fillInDerived(spec: ExperimentSpec, draft: ExperimentSpec): void {
+  for (const [path, value] of derivedValues(spec)) {
+    const given = givenValue(draft, settingOf(path), path) ?? "";
+    if (given === "") writeField(spec, path, value);
+  }
 }
 
 /** `--precision fp32` alone means fp32 everywhere. */

@@ -170,6 +170,21 @@ describe("values that depend on others", () => {
     assert.equal(method({ "outer.meta_gradient": "unrolled" }), "unrolled");
   });
 
+  it("what follows from others is no change of the preset", () => {
+    const given = {
+      "inner.steps": 3,
+      "distilled.attention_reduction": "ATTENTION_REDUCTION_ELEMENTWISE",
+    };
+    const changed = resolved({ preset: Preset.PRESET_CPU, ...given }).description.changedFields;
+    assert.deepEqual(changed, ["distilled.attention_reduction", "inner.steps"]);
+    const other = resolved({
+      preset: Preset.PRESET_CPU,
+      ...given,
+      "distilled.attention_lambda": 1,
+    });
+    assert.ok(other.description.changedFields.includes("distilled.attention_lambda"));
+  });
+
   it("λ defaults to 1 with the sum over keys, else to 100", () => {
     const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
     const elementwise = AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE;

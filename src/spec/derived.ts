@@ -1,0 +1,40 @@
+import {
+  AttentionReduction,
+  type ExperimentSpec,
+  FloatType,
+} from "../generated/stillhouse/v1/spec.js";
+import { type FieldValue, writeField } from "./field-path.js";
+
+/** λ of the study, for the mean over every element. */
+const LAMBDA_ELEMENTWISE = 100;
+/** λ for the sum over keys: the loss is then S times as large, and 1 is what its authors use. */
+const LAMBDA_KEYS = 1;
+
+/** Values by the path of their field that follow from the others, unless a draft gives them. */
+export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldValue> {
+  return new Map([
+    ["distilled.attention_lambda", lambdaOf(spec)],
+    ["outer.meta_gradient", metaGradientOf(spec)],
+  ] as [string, FieldValue][]);
+}
+
+/** Gives a spec the values that would follow from another one. */
+export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
+  for (const [path, value] of derivedValues(from)) writeField(spec, path, value);
+}
+
+function lambdaOf({ distilled }: ExperimentSpec): number {
+  const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
+  return distilled?.attentionReduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
+}
+
+/**
+ * Empty where the precision, and so the device, is not known. At one inner step whose products are
+ * rounded, stepwise is a tenth faster (`npm run bench -- outer-step`).
+ */
+function metaGradientOf({ inner, outer }: ExperimentSpec): string {
+  const precision = inner?.precision ?? FloatType.FLOAT_TYPE_UNSPECIFIED;
+  if (precision === FloatType.FLOAT_TYPE_UNSPECIFIED) return "";
+  const isRounded = precision !== FloatType.FLOAT_TYPE_FP32;
+  return inner?.steps === 1 && isRounded && !outer?.compile ? "stepwise" : "blockwise";
+}
