@@ -1,15 +1,29 @@
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
-import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { ExperimentSpec, Preset } from "../generated/stillhouse/v1/spec.js";
 import type { Curve } from "../report/curve-chart.js";
 import type { Spread } from "../report/distribution-chart.js";
 import type { Inspected } from "../report/inspected.js";
-import type { ReportedArtifact, ReportedTable, Reproduction } from "../report/reproduction-page.js";
+import type { ReportedArtifact, ReportedTable, Reproduction } from "../report/reproduction.js";
+import { VARIED_PATHS } from "../study/tables.js";
+import { formatDuration } from "./format.js";
 import type { Outcome } from "./group-runner.js";
-import { COLUMNS, cellsOf, LEGEND } from "./reproduce-output.js";
+import { BASELINE_PATHS } from "./reproduce-arguments.js";
+import { differencesOf, numbersOf } from "./reproduce-columns.js";
+import { failureLines, timeText } from "./reproduce-output.js";
 import { resultOf, shortLabel } from "./result.js";
-import type { ReproducedRow, ReproducedTable } from "./study-table.js";
+import { changesText, experimentCommand } from "./spec-command.js";
+import { computingS, type ReproducedRow, type ReproducedTable } from "./study-table.js";
 import { subjectOf } from "./subject.js";
+
+/** Settings that the tables themselves choose. */
+const OF_THE_TABLES = [...VARIED_PATHS, ...BASELINE_PATHS, "seed"];
+
+const LEGEND =
+  "Accuracy: mean ± population std over test learners. Gain: mean difference to the row of " +
+  "distilled data above over learners with the same seeds, with its 95 % bootstrap interval. Loss: " +
+  "cross-entropy on the test split, in nats. Train: time from the opened data to the trained " +
+  "learner. Study: AG News, DistilBERT, 100 learners.";
 
 /** What a page shows beside the results themselves. */
 export interface ReportDetails {
@@ -24,9 +38,10 @@ export interface ReportDetails {
 }
 
 /**
- * Everything that the page of a reproduction shows.
+ * Everything that the report of a reproduction shows.
  *
- * It holds no time, no path and no id, so that the same results give the same bytes.
+ * It holds no id and no path of the home, so that but for times the same results give the same
+ * bytes.
  */
 export function reportContent(
   tables: readonly ReproducedTable[],
@@ -34,11 +49,12 @@ export function reportContent(
   details: ReportDetails,
 ): Reproduction {
   const experiments = outcomes.map(({ experiment }) => experiment);
-  const byId = new Map(experiments.map((experiment) => [experiment.id, experiment]));
   return {
     subject: subjectOf(experiments[0]?.spec),
-    tables: tables.map((table) => tableContent(table, byId, details)),
+    settings: settingsText(experiments),
+    tables: tables.map((table) => tableContent(table, details)),
     legend: LEGEND,
+    time: `All of it took ${formatDuration(computingS(experiments))} of computing.`,
     distilled: experiments.flatMap((experiment) => artifactContent(experiment, details)),
     rerun: {
       command: details.command,
@@ -46,62 +62,73 @@ export function reportContent(
       environments: environmentsOf(experiments),
       experiments: experiments.map((experiment) => ({
         label: experimentLabel(experiment),
+        command: experimentCommand(specOf(experiment)),
         specHash: experiment.specHash,
         files: filesOf(experiment),
-        spec: experiment.spec === undefined ? {} : ExperimentSpec.toJSON(experiment.spec),
+        spec: ExperimentSpec.toJSON(specOf(experiment)),
       })),
     },
   };
 }
 
+/** The preset, and in what the run as a whole differs from it. */
+function settingsText(experiments: readonly Experiment[]): string {
+  const distilled = experiments.filter(isDistilled);
+  const specs = (distilled.length === 0 ? experiments : distilled).map(specOf);
+  const preset = specs[0]?.preset === Preset.PRESET_STUDY ? "study" : "cpu";
+  const changes = changesText(specs, OF_THE_TABLES);
+  return changes === ""
+    ? `Preset ${preset}, unchanged.`
+    : `Preset ${preset}, but with ${changes}; in brackets what the preset has.`;
+}
+
 function tableContent(
-  { title, rows }: ReproducedTable,
-  experiments: ReadonlyMap<string, Experiment>,
+  { title, rows, computingS }: ReproducedTable,
   { series }: ReportDetails,
 ): ReportedTable {
-  const curves = (name: string): Curve[] =>
-    rows.flatMap((row) =>
-      row.seeds.flatMap(({ seed, experimentId }) => {
-        const found = series.get(experimentId)?.find((candidate) => candidate.name === name);
-        return found === undefined
-          ? []
-          : [{ label: rowLabel(row, experiments), seed, points: pointsOf(found) }];
+  const curves = (wanted: string): Curve[] =>
+    rows.flatMap(({ name, measured }) =>
+      (measured?.seeds ?? []).flatMap(({ seed, experimentId }) => {
+        const found = series.get(experimentId)?.find((candidate) => candidate.name === wanted);
+        return found === undefined ? [] : [{ label: name, seed, points: pointsOf(found) }];
       }),
     );
   return {
     title,
-    numbers: { head: COLUMNS, rows: rows.map(cellsOf) },
-    spreads: rows.map((row) => spreadOf(row, experiments)),
+    numbers: numbersOf(rows, true),
+    failures: failureLines(rows),
+    differences: differencesOf(rows),
+    time: timeText(computingS),
+    spreads: rows.flatMap(spreadOf),
     validationAccuracy: curves("validation_accuracy"),
     outerLoss: curves("outer_loss"),
   };
 }
 
-function spreadOf(row: ReproducedRow, experiments: ReadonlyMap<string, Experiment>): Spread {
-  return {
-    label: rowLabel(row, experiments),
-    learners: row.seeds.flatMap((seed) => [...seed.row.learners.values()]),
-    mean: row.accuracy.mean,
-    interval95: row.accuracy.interval95,
-    study: row.figure,
-  };
+function spreadOf({ name, measured, figure }: ReproducedRow): Spread[] {
+  if (measured === undefined) return [];
+  const { seeds, accuracy } = measured;
+  const learners = seeds.flatMap((seed) => [...seed.row.learners.values()]);
+  const { mean, interval95 } = accuracy;
+  return [{ label: name, learners, mean, interval95, study: figure }];
 }
 
 function pointsOf({ steps, values }: MetricSeries): Curve["points"] {
   return steps.map((step, at) => ({ step: Number(step), value: values[at] ?? Number.NaN }));
 }
 
-/** What tells a row from the others of its table, in few words. */
-function rowLabel({ seeds }: ReproducedRow, experiments: ReadonlyMap<string, Experiment>): string {
-  const [first] = seeds;
-  if (first === undefined) throw new Error("a row has at least one seed");
-  if (first.row.id === "full") return first.row.label;
-  return shortLabel(experiments.get(first.experimentId)?.spec);
+function experimentLabel(experiment: Experiment): string {
+  const { spec } = experiment;
+  return `${isDistilled(experiment) ? shortLabel(spec) : "Full data"}, seed ${spec?.seed}`;
 }
 
-function experimentLabel({ spec, tasks }: Experiment): string {
-  const isDistilled = tasks.some((task) => task.work?.kind?.$case === "distill");
-  return `${isDistilled ? shortLabel(spec) : "Full data"}, seed ${spec?.seed}`;
+function isDistilled({ tasks }: Experiment): boolean {
+  return tasks.some((task) => task.work?.kind?.$case === "distill");
+}
+
+function specOf({ id, spec }: Experiment): ExperimentSpec {
+  if (spec === undefined) throw new Error(`experiment ${id} has no spec`);
+  return spec;
 }
 
 function artifactContent(experiment: Experiment, { inspected }: ReportDetails): ReportedArtifact[] {

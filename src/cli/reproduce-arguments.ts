@@ -8,19 +8,24 @@ import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
 
 /** What a person asks for. */
-export type ReproduceRequest =
-  | { readonly kind: "help"; readonly text: string }
-  | ({
-      readonly kind: "run";
-      /** Ids of the tables, in the study's order. */
-      readonly tables: readonly string[];
-      /** Distillation seeds. */
-      readonly seeds: readonly number[];
-      /** What all experiments share. */
-      readonly given: Assignments;
-      /** Folder of the report; absent: one in the home. */
-      readonly reportFolder: string | undefined;
-    } & GroupFlags);
+export interface ReproduceRun extends GroupFlags {
+  readonly kind: "run";
+  /** Ids of the tables, in the study's order. */
+  readonly tables: readonly string[];
+  /** Distillation seeds. */
+  readonly seeds: readonly number[];
+  /** What all experiments share. */
+  readonly given: Assignments;
+  /** Folder of the report; absent: one in the home. */
+  readonly reportFolder: string | undefined;
+}
+
+export type ReproduceRequest = { readonly kind: "help"; readonly text: string } | ReproduceRun;
+
+/** Whether a baseline runs, by its field; the tables have rows for the full data alone. */
+export const BASELINE_PATHS = ["full", "random", "herding", "kcenter", "untrained"].map(
+  (name) => `baseline.${name}`,
+);
 
 const CONTROLS = "Run:";
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
@@ -37,7 +42,7 @@ Examples:
   npm run reproduce -- summary --json > summary.json
 
 Stopped anywhere, the same command goes on where it was. What one table needs and another has
-computed is computed once. The full-data baseline runs unless --baselines says otherwise.
+computed is computed once. An experiment that fails costs its rows alone.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
 `;
 
@@ -60,9 +65,9 @@ export function parseReproduceArguments(
   const given = givenAssignments(options, surroundings);
   if (given.has("seed"))
     throw invalid("seed", "seed is what --seeds gives; leave it out of the file");
-  for (const path of VARIED_PATHS) {
+  for (const path of [...VARIED_PATHS, ...BASELINE_PATHS]) {
     if (given.has(path)) {
-      throw invalid(path, `${path} is what the tables vary; leave it out of the config file`);
+      throw invalid(path, `${path} is what the tables choose; leave it out of the config file`);
     }
   }
   return {
@@ -85,7 +90,7 @@ function reproduceCommand(columns: number | undefined) {
         "beside the study's figures.",
     )
     .addHelpText("after", HELP);
-  addSettings(command, [...VARIED_PATHS, "seed", "name"]);
+  addSettings(command, [...VARIED_PATHS, "baseline", "seed", "name"]);
   addGroupControls(command, CONTROLS, [
     ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
     ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],

@@ -1,19 +1,8 @@
 import Table from "cli-table3";
-import type { Summary } from "../statistics.js";
-import type { StudyFigure } from "../study/tables.js";
-import { formatCount, formatMeanStd, formatPercent } from "./format.js";
+import { formatDuration } from "./format.js";
+import { numbersOf } from "./reproduce-columns.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
-import type { ReproducedRow, ReproducedTable } from "./study-table.js";
-
-export const COLUMNS = [
-  "data",
-  "#train samples",
-  "#GD steps",
-  "accuracy (%)",
-  "n",
-  "gain",
-  "study (%)",
-];
+import type { Measured, ReproducedRow, ReproducedTable } from "./study-table.js";
 
 /** Paths of what was written. */
 export interface ReportFiles {
@@ -23,79 +12,83 @@ export interface ReportFiles {
   readonly page: string;
 }
 
-/** The tables as a person reads them. */
-export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {
-  const parts = tables.map(({ title, rows }) => {
-    const table = new Table({
-      head: COLUMNS.map((name) => name.replace(" ", "\n")),
-      colAligns: ["left", ...COLUMNS.slice(1).map(() => "right" as const)],
-      style: { head: [], border: [] },
-    });
-    for (const row of rows) table.push(cellsOf(row));
-    return `${title}\n${table.toString()}`;
-  });
-  return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${files.report}\nPage:   ${files.page}\n`;
-}
-
-export const LEGEND =
+const LEGEND =
   "accuracy: mean ± population std over test learners; gain: mean difference to the distilled row " +
   "above over learners with the same seeds, with its 95 % bootstrap interval; study: AG News, " +
   "DistilBERT, 100 learners.";
 
-/** The cells of a row, in the order of `COLUMNS`. */
-export function cellsOf(row: ReproducedRow): string[] {
-  const [first] = row.seeds;
-  if (first === undefined) throw new Error("a row has at least one seed");
-  const { label, trainSamples, gdSteps } = first.row;
-  return [
-    label,
-    formatCount(trainSamples),
-    formatCount(gdSteps),
-    formatMeanStd(row.accuracy.mean, row.accuracy.std) + betweenSeeds(row),
-    String(row.accuracy.n),
-    row.gain === null ? "" : gainText(row.gain),
-    figureText(row.figure),
-  ];
+/** The tables as a person reads them. */
+export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {
+  const parts = tables.map(({ title, rows, computingS }) => {
+    const numbers = numbersOf(rows, false);
+    const table = new Table({
+      head: numbers.head.map((name) => name.replace(" ", "\n")),
+      colAligns: ["left", ...numbers.head.slice(1).map(() => "right" as const)],
+      style: { head: [], border: [] },
+    });
+    table.push(...numbers.rows.map((row) => [...row]));
+    return [title, table.toString(), ...failureLines(rows), timeText(computingS)].join("\n");
+  });
+  return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${files.report}\nPage:   ${files.page}\n`;
 }
 
-function betweenSeeds({ stdBetweenSeeds, seeds }: ReproducedRow): string {
-  if (stdBetweenSeeds === null) return "";
-  return ` (± ${formatPercent(stdBetweenSeeds)} between ${seeds.length} seeds)`;
+/** A line for each seed that has failed. */
+export function failureLines(rows: readonly ReproducedRow[]): string[] {
+  return rows.flatMap(({ name, failed }) =>
+    failed.map(({ seed, reason }) => `${name}, seed ${seed} has failed: ${reason}`),
+  );
 }
 
-function gainText({ mean, interval95 }: Summary): string {
-  const sign = mean < 0 ? "" : "+";
-  if (interval95 === null) return `${sign}${formatPercent(mean)}`;
-  const [low, high] = interval95.map(formatPercent);
-  return `${sign}${formatPercent(mean)} [${low}, ${high}]`;
-}
-
-function figureText({ mean, std }: StudyFigure): string {
-  return std === null ? mean.toFixed(1) : `${mean.toFixed(1)} ± ${std.toFixed(1)}`;
+/** How long workers computed. */
+export function timeText(seconds: number): string {
+  return `Computing it took ${formatDuration(seconds)}.`;
 }
 
 /** The tables as one JSON document. */
 export function reproduceDocument(tables: readonly ReproducedTable[], files: ReportFiles): object {
   return {
-    tables: tables.map(({ id, title, rows }) => ({ id, title, rows: rows.map(document) })),
+    tables: tables.map(({ id, title, rows, computingS }) => ({
+      id,
+      title,
+      computing_s: computingS,
+      rows: rows.map(document),
+    })),
     ...files,
   };
 }
 
-function document({ seeds, accuracy, stdBetweenSeeds, gain, figure }: ReproducedRow): object {
-  const [first] = seeds;
-  if (first === undefined) throw new Error("a row has at least one seed");
+function document({ label, figure, measured, failed }: ReproducedRow): object {
   return {
-    ...rowDocument(first.row),
-    experiment_id: first.experimentId,
+    ...(measured === undefined ? { label } : measuredDocument(measured)),
+    failed: failed.map(({ seed, experimentId, reason }) => ({
+      seed,
+      experiment_id: experimentId,
+      reason,
+    })),
+    study: { mean: figure.mean / 100, std: figure.std === null ? null : figure.std / 100 },
+  };
+}
+
+function measuredDocument(measured: Measured): object {
+  const { seeds, accuracy, macroF1, loss, trainTimeS, stdBetweenSeeds, differences } = measured;
+  const gain = differences.at(-1)?.gain ?? null;
+  return {
+    ...rowDocument(seeds[0].row),
+    experiment_id: seeds[0].experimentId,
     accuracy: summaryDocument(accuracy),
+    macro_f1: macroF1,
+    loss,
+    train_time_s: trainTimeS,
     std_between_seeds: stdBetweenSeeds,
     gain: gain === null ? null : summaryDocument(gain),
+    differences: differences.map(({ to, gain }) => ({
+      to,
+      ...(gain === null ? { mean: null } : summaryDocument(gain)),
+    })),
     seeds: seeds.map(({ seed, experimentId, row }) => ({
       seed,
       experiment_id: experimentId,
       accuracy: summaryDocument(row.accuracy),
     })),
-    study: { mean: figure.mean / 100, std: figure.std === null ? null : figure.std / 100 },
   };
 }

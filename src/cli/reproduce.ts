@@ -1,21 +1,19 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
-import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import type { FieldValue } from "../spec/field-path.js";
-import { STUDY_TABLES, type StudyRow } from "../study/tables.js";
-import { draftOf } from "./experiment-arguments.js";
+import { reproductionMarkdown } from "../report/reproduction-text.js";
+import type { StudyRow } from "../study/tables.js";
+import type { ExperimentOutput } from "./experiment-output.js";
 import { type GroupSurroundings, guarded, runMembers, type Session } from "./group-command.js";
 import { requireSuccess } from "./group-run.js";
-import type { Member, Outcome } from "./group-runner.js";
+import type { Outcome } from "./group-runner.js";
 import { npmCommand } from "./npm-command.js";
-import { reportMarkdown } from "./report.js";
 import { type ReportDetails, reportContent } from "./report-content.js";
 import { type InspectArtifact, inspectOutcomes, seriesOfOutcomes } from "./report-details.js";
-import { parseReproduceArguments, type ReproduceRequest } from "./reproduce-arguments.js";
-import { reproduceDocument, reproduceText } from "./reproduce-output.js";
-import { distilledLabel } from "./result.js";
+import { parseReproduceArguments, type ReproduceRun } from "./reproduce-arguments.js";
+import { type Cell, cellsOf, keyOf } from "./reproduce-cells.js";
+import { type ReportFiles, reproduceDocument, reproduceText } from "./reproduce-output.js";
 import { writeResultFile } from "./result-file.js";
-import { reproducedTables } from "./study-table.js";
+import { type ReproducedTable, reproducedTables } from "./study-table.js";
 
 export interface ReproduceSurroundings extends GroupSurroundings {
   /** Where reports go unless a folder is named. */
@@ -25,56 +23,73 @@ export interface ReproduceSurroundings extends GroupSurroundings {
   readonly codeVersion: () => string;
 }
 
-type Asked = Extract<ReproduceRequest, { kind: "run" }>;
+/** Exit code. */
+const SOME_FAILED = 1;
 
 /**
  * The command `reproduce`: the tables of the study, as one group of experiments.
  *
  * @param argv what follows the command's name.
- * @returns the exit code.
+ * @returns the exit code; 1 when one of the experiments failed, though what is there is reported.
  */
 export function runReproduce(
   argv: readonly string[],
   surroundings: ReproduceSurroundings,
 ): Promise<number> {
   return guarded(argv, surroundings, async (output) => {
-    const { terminal, userFolder, dataDir, reportsFolder } = surroundings;
+    const { terminal, dataDir } = surroundings;
     const request = parseReproduceArguments(argv, { ...surroundings, columns: terminal.columns });
     if (request.kind === "help") {
       output.help(request.text);
       return undefined;
     }
     const cells = cellsOf(request, dataDir);
-    await runMembers(cells, request, surroundings, output, async (outcomes, session) => {
-      requireSuccess(outcomes);
-      const outcomesOf = (row: StudyRow) =>
-        cells.flatMap((cell, at) => (cell.key === keyOf(row) ? [outcomes[at] as Outcome] : []));
-      const tables = reproducedTables(request.tables, outcomesOf);
-      const name = request.reportFolder ?? join(reportsFolder, reportName(outcomes));
-      const folder = resolve(userFolder, name);
-      const files = { report: join(folder, "report.md"), page: join(folder, "report.html") };
-      writeResultFile(files.report, reportMarkdown(tables, outcomes, argv));
-      session.progress.note("Writing the report");
-      const details = await session.untilStopped(
-        detailsOf(outcomes, session, surroundings, request, argv),
-      );
-      // Drawing takes libraries that no other command needs.
-      const { reproductionPage } = await import("../report/reproduction-page.js");
-      writeResultFile(files.page, reproductionPage(reportContent(tables, outcomes, details)));
-      if (output.isJson) output.document(reproduceDocument(tables, files));
-      else terminal.stdout.write(reproduceText(tables, files));
-    });
-    return undefined;
+    const tables = await runMembers(
+      cells,
+      request,
+      surroundings,
+      output,
+      async (outcomes, session) => {
+        const tables = tablesOf(request, cells, outcomes);
+        if (!tables.some(isMeasured)) requireSuccess(outcomes);
+        const details = await session.untilStopped(
+          detailsOf(outcomes, session, surroundings, request, argv),
+        );
+        const files = filesOf(request, outcomes, surroundings);
+        await writeReport(tables, outcomes, details, files);
+        show(tables, files, output, surroundings);
+        return tables;
+      },
+    );
+    const failed = tables?.flatMap(({ rows }) => rows).flatMap((row) => row.failed) ?? [];
+    if (failed.length === 0) return undefined;
+    output.progress.note("Some experiments have failed; the same command tries them again");
+    return SOME_FAILED;
   });
+}
+
+function tablesOf(
+  { tables }: ReproduceRun,
+  cells: readonly Cell[],
+  outcomes: readonly Outcome[],
+): ReproducedTable[] {
+  const outcomesOf = (row: StudyRow) =>
+    cells.flatMap((cell, at) => (cell.key === keyOf(row) ? [outcomes[at] as Outcome] : []));
+  return reproducedTables(tables, outcomesOf);
+}
+
+function isMeasured({ rows }: ReproducedTable): boolean {
+  return rows.some(({ measured }) => measured !== undefined);
 }
 
 async function detailsOf(
   outcomes: readonly Outcome[],
-  { connection }: Session,
+  { connection, progress }: Session,
   { inspectArtifact, codeVersion }: ReproduceSurroundings,
-  { server }: Asked,
+  { server }: ReproduceRun,
   argv: readonly string[],
 ): Promise<ReportDetails> {
+  progress.note("Writing the report");
   return {
     command: npmCommand("reproduce", argv),
     // Elsewhere another version may have computed.
@@ -84,56 +99,37 @@ async function detailsOf(
   };
 }
 
-/** An experiment of the group, and which row of the tables it is. */
-interface Cell extends Member {
-  readonly key: string;
+async function writeReport(
+  tables: readonly ReproducedTable[],
+  outcomes: readonly Outcome[],
+  details: ReportDetails,
+  files: ReportFiles,
+): Promise<void> {
+  const content = reportContent(tables, outcomes, details);
+  writeResultFile(files.report, reproductionMarkdown(content));
+  // Drawing takes libraries that no other command needs.
+  const { reproductionPage } = await import("../report/reproduction-page.js");
+  writeResultFile(files.page, reproductionPage(content));
 }
 
-/** One experiment a distinct row and seed; tables share their rows. */
-function cellsOf({ tables, seeds, given }: Asked, dataDir: string | undefined): Cell[] {
-  const rows = new Map<string, StudyRow>();
-  for (const table of STUDY_TABLES.filter(({ id }) => tables.includes(id))) {
-    for (const row of table.rows) rows.set(keyOf(row), row);
-  }
-  return seeds.flatMap((seed) =>
-    [...rows].map(([key, row]): Cell => {
-      const settings = new Map<string, FieldValue>([
-        ...BASELINES,
-        ...(row.kind === "full" ? [["evaluation.inits", 0] as const] : row.settings),
-        ...given,
-        ...(row.kind === "full" ? FULL_ALONE : [["baseline.full", false] as const]),
-        ["seed", seed],
-      ]);
-      const draft = draftOf(settings, dataDir);
-      return { key, label: labelOf(row, draft, seed), draft };
-    }),
-  );
+function show(
+  tables: readonly ReproducedTable[],
+  files: ReportFiles,
+  output: ExperimentOutput,
+  { terminal }: ReproduceSurroundings,
+): void {
+  output.progress.close();
+  if (output.isJson) output.document(reproduceDocument(tables, files));
+  else terminal.stdout.write(reproduceText(tables, files));
 }
 
-/** The tables have no others; a flag may add them. */
-const BASELINES: readonly [string, FieldValue][] = [
-  ["baseline.random", false],
-  ["baseline.untrained", false],
-];
-
-/** Nothing is distilled for it, and no other baseline runs a second time. */
-const FULL_ALONE: readonly [string, FieldValue][] = [
-  ["evaluation.inits", 0],
-  ["baseline.full", true],
-  ["baseline.random", false],
-  ["baseline.herding", false],
-  ["baseline.kcenter", false],
-  ["baseline.untrained", false],
-];
-
-function keyOf(row: StudyRow): string {
-  return row.kind === "full" ? "full" : JSON.stringify([...row.settings]);
-}
-
-function labelOf(row: StudyRow, draft: ExperimentSpec, seed: number): string {
-  if (row.kind === "full") return `Full data, seed ${seed}`;
-  const steps = draft.inner?.steps ?? 1;
-  return `${distilledLabel(draft)}, ${steps} step${steps === 1 ? "" : "s"}, seed ${seed}`;
+function filesOf(
+  { reportFolder }: ReproduceRun,
+  outcomes: readonly Outcome[],
+  { userFolder, reportsFolder }: ReproduceSurroundings,
+): ReportFiles {
+  const folder = resolve(userFolder, reportFolder ?? join(reportsFolder, reportName(outcomes)));
+  return { report: join(folder, "report.md"), page: join(folder, "report.html") };
 }
 
 /** Data set, model, and a hash over what was computed: the same command writes the same report. */

@@ -1,7 +1,8 @@
+import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import { meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
-import { STUDY_TABLES, type StudyFigure, type StudyRow, type StudyTable } from "../study/tables.js";
+import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../study/tables.js";
 import type { Outcome } from "./group-runner.js";
-import { type Row, resultOf } from "./result.js";
+import { distilledLabel, type Row, resultOf, shortLabel } from "./result.js";
 
 /** One distillation of a row, or one training on full data. */
 export interface SeedRow {
@@ -10,26 +11,54 @@ export interface SeedRow {
   readonly row: Row;
 }
 
-/** A row of a study's table, as it was reproduced. */
-export interface ReproducedRow {
+/** Why there is no result of a seed. */
+export interface FailedSeed {
+  readonly seed: number;
+  readonly experimentId: string;
+  readonly reason: string;
+}
+
+/** How much better a row is than another one, over learners with the same seeds. */
+export interface Difference {
+  /** Name of the other row. */
+  readonly to: string;
+  /** Null where no two learners have the same seeds. */
+  readonly gain: Summary | null;
+}
+
+/** What came out for a row. */
+export interface Measured {
   /** One entry a distillation seed. */
-  readonly seeds: readonly SeedRow[];
-  /** Over all learners of all seeds. */
+  readonly seeds: readonly [SeedRow, ...SeedRow[]];
+  /** Over all learners of all seeds, as are the other means. */
   readonly accuracy: Summary;
+  readonly macroF1: number;
+  readonly loss: number;
+  /** From the opened data to the trained learner; null where it was not taken. */
+  readonly trainTimeS: number | null;
   /** Standard deviation of the means of the seeds; null with one seed. */
   readonly stdBetweenSeeds: number | null;
-  /**
-   * How much better than the row of distilled data above, over learners with the same seeds; null
-   * where there is none to compare with.
-   */
-  readonly gain: Summary | null;
+  /** To each row of distilled data above it, the nearest last. */
+  readonly differences: readonly Difference[];
+}
+
+/** A row of a study's table, as it was reproduced. */
+export interface ReproducedRow {
+  readonly label: string;
+  /** What tells it from the others of its table, in few words. */
+  readonly name: string;
   readonly figure: StudyFigure;
+  /** Absent where all seeds have failed. */
+  readonly measured: Measured | undefined;
+  readonly failed: readonly FailedSeed[];
 }
 
 export interface ReproducedTable {
   readonly id: string;
   readonly title: string;
   readonly rows: readonly ReproducedRow[];
+  /** Time in which workers computed its rows, also those that other tables have as well. */
+  readonly computingS: number;
 }
 
 /**
@@ -41,38 +70,86 @@ export function reproducedTables(
   ids: readonly string[],
   outcomesOf: (row: StudyRow) => readonly Outcome[],
 ): ReproducedTable[] {
-  return STUDY_TABLES.filter(({ id }) => ids.includes(id)).map((table) => ({
-    id: table.id,
-    title: table.title,
-    rows: rowsOf(table, outcomesOf),
-  }));
+  return STUDY_TABLES.filter(({ id }) => ids.includes(id)).map(({ id, title, rows }) => {
+    const experiments = rows.map((row) => outcomesOf(row).map(({ experiment }) => experiment));
+    return {
+      id,
+      title,
+      rows: rowsOf(rows, experiments),
+      computingS: computingS(experiments.flat()),
+    };
+  });
+}
+
+/** Time in which workers computed what these experiments show, each task once. */
+export function computingS(experiments: readonly Experiment[]): number {
+  const tasks = experiments.flatMap((experiment) => experiment.tasks);
+  const seconds = new Map(
+    tasks.map(({ id, cacheKey, result }) => [cacheKey || id, result?.wallTimeS ?? 0]),
+  );
+  return [...seconds.values()].reduce((sum, value) => sum + value, 0);
 }
 
 function rowsOf(
-  { rows }: StudyTable,
-  outcomesOf: (row: StudyRow) => readonly Outcome[],
+  studyRows: readonly StudyRow[],
+  experiments: readonly (readonly Experiment[])[],
 ): ReproducedRow[] {
   const result: ReproducedRow[] = [];
-  let above: ReadonlyMap<string, number> | undefined;
-  for (const studyRow of rows) {
-    const wanted = studyRow.kind === "full" ? "full" : "distilled";
-    const seeds = outcomesOf(studyRow).map(({ experiment }): SeedRow => {
-      const row = resultOf(experiment).rows.find(({ id }) => id === wanted);
-      if (row === undefined) throw new Error(`experiment ${experiment.id} has no row ${wanted}`);
-      return { seed: experiment.spec?.seed ?? 0, experimentId: experiment.id, row };
-    });
+  const above: { name: string; learners: ReadonlyMap<string, number> }[] = [];
+  studyRows.forEach(({ kind, figure }, at) => {
+    const found = experiments[at] ?? [];
+    const spec = found[0]?.spec;
+    const [label, name] =
+      kind === "full" ? ["Full data", "Full data"] : [distilledLabel(spec), shortLabel(spec)];
+    const seeds = found.flatMap((experiment) => seedRow(experiment, kind));
     const learners = learnersOf(seeds);
-    const means = seeds.map(({ row }) => row.accuracy.mean);
-    result.push({
-      seeds,
-      accuracy: summarise([...learners.values()]),
-      stdBetweenSeeds: means.length > 1 ? stdOf(means) : null,
-      gain: wanted === "distilled" && above ? pairedDifference(learners, above) : null,
-      figure: studyRow.figure,
-    });
-    if (wanted === "distilled") above = learners;
-  }
+    const differences =
+      kind === "full"
+        ? []
+        : above.map((other) => ({
+            to: other.name,
+            gain: pairedDifference(learners, other.learners),
+          }));
+    const measured = measuredOf(seeds, learners, differences);
+    result.push({ label, name, figure, measured, failed: found.flatMap(failedSeed) });
+    if (kind === "distilled" && measured) above.push({ name, learners });
+  });
   return result;
+}
+
+function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
+  const { id, spec, state } = experiment;
+  if (state !== State.STATE_SUCCEEDED) return [];
+  const row = resultOf(experiment).rows.find((candidate) => candidate.id === kind);
+  if (row === undefined) throw new Error(`experiment ${id} has no row ${kind}`);
+  return [{ seed: spec?.seed ?? 0, experimentId: id, row }];
+}
+
+function failedSeed({ id, spec, state, failure }: Experiment): FailedSeed[] {
+  if (state === State.STATE_SUCCEEDED) return [];
+  const reason = failure?.message ?? "it was cancelled";
+  return [{ seed: spec?.seed ?? 0, experimentId: id, reason }];
+}
+
+function measuredOf(
+  [first, ...others]: readonly SeedRow[],
+  learners: ReadonlyMap<string, number>,
+  differences: readonly Difference[],
+): Measured | undefined {
+  if (first === undefined) return undefined;
+  const seeds = [first, ...others] as const;
+  const rows = seeds.map(({ row }) => row);
+  const means = rows.map(({ accuracy }) => accuracy.mean);
+  const times = rows.flatMap(({ trainTimeS }) => trainTimeS ?? []);
+  return {
+    seeds: [...seeds],
+    accuracy: summarise([...learners.values()]),
+    macroF1: meanOf(rows.map(({ macroF1 }) => macroF1)),
+    loss: meanOf(rows.map(({ loss }) => loss)),
+    trainTimeS: times.length === 0 ? null : meanOf(times),
+    stdBetweenSeeds: means.length > 1 ? summarise(means).std : null,
+    differences,
+  };
 }
 
 /** Accuracy by distillation seed and init seed. */
@@ -82,9 +159,4 @@ function learnersOf(seeds: readonly SeedRow[]): Map<string, number> {
       [...row.learners].map(([init, accuracy]) => [`${seed}/${init}`, accuracy] as const),
     ),
   );
-}
-
-function stdOf(values: readonly number[]): number {
-  const mean = meanOf(values);
-  return Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2)));
 }

@@ -1,63 +1,24 @@
 import { type Curve, curveChart } from "./curve-chart.js";
 import { DistilledData } from "./distilled-data.js";
-import { distributionChart, type Spread } from "./distribution-chart.js";
+import { distributionChart } from "./distribution-chart.js";
 import { Figure } from "./figure.js";
-import type { Inspected } from "./inspected.js";
 import { type Numbers, NumberTable } from "./number-table.js";
 import { renderPage } from "./page.js";
-
-/** What a reproduction of the study's tables has found. */
-export interface Reproduction {
-  readonly subject: string;
-  readonly tables: readonly ReportedTable[];
-  /** What the columns of the tables mean. */
-  readonly legend: string;
-  /** Of every distillation, each once. */
-  readonly distilled: readonly ReportedArtifact[];
-  readonly rerun: Rerun;
-}
-
-export interface ReportedTable {
-  readonly title: string;
-  readonly numbers: Numbers;
-  readonly spreads: readonly Spread[];
-  readonly validationAccuracy: readonly Curve[];
-  readonly outerLoss: readonly Curve[];
-}
-
-export interface ReportedArtifact {
-  readonly label: string;
-  /** What it holds, or why that cannot be said. */
-  readonly content: Inspected | string;
-}
-
-/** What it takes to compute the same again. */
-export interface Rerun {
-  readonly command: string;
-  /** Hash over the worker's code and packages; undefined where another machine's computed. */
-  readonly codeVersion: string | undefined;
-  readonly environments: readonly Readonly<Record<string, string>>[];
-  readonly experiments: readonly {
-    readonly label: string;
-    readonly specHash: string;
-    /** SHA-256 by file of the distilled data. */
-    readonly files: ReadonlyMap<string, string>;
-    /** Resolved, as JSON. */
-    readonly spec: unknown;
-  }[];
-}
+import type { ReportedTable, Reproduction, Rerun } from "./reproduction.js";
 
 export function reproductionPage(reproduction: Reproduction): string {
-  const { subject, tables, legend, distilled, rerun } = reproduction;
+  const { subject, settings, tables, legend, time, distilled, rerun } = reproduction;
   return renderPage({
     title: "Reproduction of the 2022 study",
     subject,
     children: (
       <>
+        <p>{settings}</p>
         {tables.map((table) => (
           <TableSection key={table.title} table={table} />
         ))}
         <p>{legend}</p>
+        <p>{time}</p>
         {distilled.length > 0 && <h2>Distilled data</h2>}
         {distilled.map(({ label, content }) => (
           <section key={label}>
@@ -72,11 +33,26 @@ export function reproductionPage(reproduction: Reproduction): string {
 }
 
 function TableSection({ table }: { readonly table: ReportedTable }) {
-  const { title, numbers, spreads, validationAccuracy, outerLoss } = table;
+  const { title, numbers, failures, differences, time } = table;
+  const { spreads, validationAccuracy, outerLoss } = table;
   return (
     <section>
       <h2>{title}</h2>
       <NumberTable {...numbers} />
+      {failures.map((failure) => (
+        <p key={failure}>{failure}</p>
+      ))}
+      <p>{time}</p>
+      {differences !== undefined && (
+        <>
+          <h3>How much better each row is than those above it</h3>
+          <NumberTable {...differences} />
+          <p>
+            Mean difference in points over learners with the same seeds, with its 95 % bootstrap
+            interval.
+          </p>
+        </>
+      )}
       <Figure
         chart={distributionChart(spreads)}
         caption={
@@ -137,9 +113,10 @@ function RerunSection({ rerun }: { readonly rerun: Rerun }) {
         </dl>
       ))}
       <h3>What was computed</h3>
-      {experiments.map(({ label, specHash, files, spec }) => (
+      {experiments.map(({ label, command: own, specHash, files, spec }) => (
         <details key={specHash}>
           <summary>{label}</summary>
+          <pre>{own}</pre>
           <dl>
             <dt>resolved settings, SHA-256</dt>
             <dd>

@@ -1,6 +1,6 @@
 import type { Description } from "../generated/stillhouse/v1/service.js";
 import { type ExperimentSpec, FloatType, Preset } from "../generated/stillhouse/v1/spec.js";
-import { derivedValues, writeDerived } from "./derived.js";
+import { derivedValues } from "./derived.js";
 import { describeSpec } from "./describe.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
@@ -43,15 +43,13 @@ export function resolveSpec(
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);
   fillInDerived(spec, draft);
-  const memoryMib = defaultMemoryMib(spec, facts);
-  if (draft.compute?.memoryMib === undefined) writeField(spec, "compute.memory_mib", memoryMib);
+  if (draft.compute?.memoryMib === undefined) {
+    writeField(spec, "compute.memory_mib", defaultMemoryMib(spec, facts));
+  }
   spec.robustness = draft.robustness;
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
-  const reference = presetSpec(preset, facts.device);
-  writeDerived(reference, spec);
-  writeField(reference, "compute.memory_mib", memoryMib);
-  return { spec, description: describeSpec(spec, reference, facts, notices) };
+  return { spec, description: describeSpec(spec, facts, notices) };
 }
 
 function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {

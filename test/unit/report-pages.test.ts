@@ -4,7 +4,9 @@ import { parseHTML } from "linkedom";
 import { artifactPage } from "../../src/report/artifact-page.js";
 import { attentionMap } from "../../src/report/attention-map.js";
 import type { Inspected } from "../../src/report/inspected.js";
-import { type Reproduction, reproductionPage } from "../../src/report/reproduction-page.js";
+import type { Reproduction } from "../../src/report/reproduction.js";
+import { reproductionPage } from "../../src/report/reproduction-page.js";
+import { reproductionMarkdown } from "../../src/report/reproduction-text.js";
 
 const MARKUP = "<script>alert(1)</script>";
 
@@ -29,10 +31,17 @@ const INSPECTED: Inspected = {
 
 const REPRODUCTION: Reproduction = {
   subject: "Data set ag_news · model minilm",
+  settings: "Preset cpu, but with outer-steps 20 (1450).",
   tables: [
     {
       title: "Soft labels",
       numbers: { head: ["data", "accuracy (%)"], rows: [["Full data", "91.0"]] },
+      failures: ["SL restricted, seed 0 has failed: the loss is nan"],
+      differences: {
+        head: ["row, minus", "hard labels"],
+        rows: [["SL unrestricted", "+1.7 [0.9, 2.5]"]],
+      },
+      time: "Computing it took 12 min.",
       spreads: [
         {
           label: "Full data",
@@ -57,6 +66,7 @@ const REPRODUCTION: Reproduction = {
     },
   ],
   legend: "What the columns mean.",
+  time: "All of it took 13 min of computing.",
   distilled: [
     { label: "hard labels, seed 0", content: INSPECTED },
     { label: "hard labels, seed 1", content: "It could not be inspected: no model." },
@@ -68,6 +78,7 @@ const REPRODUCTION: Reproduction = {
     experiments: [
       {
         label: "hard labels, seed 0",
+        command: "npm run experiment -- --seed 0",
         specHash: "a".repeat(64),
         files: new Map([["distilled.safetensors", "b".repeat(64)]]),
         spec: { seed: 0 },
@@ -113,12 +124,21 @@ describe("the page of a reproduction", () => {
     ]);
   });
 
-  it("says how to run it again, and what could not be shown", () => {
-    const text = document.body.textContent ?? "";
-    for (const part of ["npm run reproduce -- soft-labels", "2.13.0", "no model"]) {
-      assert.ok(text.includes(part), part);
-    }
-    for (const digit of ["a", "b", "c"]) assert.ok(text.includes(digit.repeat(64)));
+  it("says what was compared, what it took, and how to run it again, as does the Markdown", () => {
+    const texts = [document.body.textContent ?? "", reproductionMarkdown(REPRODUCTION)];
+    const parts = [
+      "outer-steps 20 (1450)",
+      "+1.7 [0.9, 2.5]",
+      "seed 0 has failed: the loss is nan",
+      "Computing it took 12 min.",
+      "All of it took 13 min",
+      "npm run reproduce -- soft-labels",
+      "npm run experiment -- --seed 0",
+      "2.13.0",
+      ...["a", "b", "c"].map((digit) => digit.repeat(64)),
+    ];
+    for (const text of texts) for (const part of parts) assert.ok(text.includes(part), part);
+    assert.ok(texts[0]?.includes("no model"), "what could not be shown");
   });
 
   it("loads nothing and runs nothing", () => {

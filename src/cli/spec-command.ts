@@ -1,0 +1,61 @@
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { changedFields, IDENTIFYING_FIELDS, presetBeside } from "../spec/changed.js";
+import { readField } from "../spec/field-path.js";
+import { fieldText } from "../spec/field-text.js";
+import { fieldsOf, type Setting } from "../spec/setting.js";
+import { SETTINGS, settingOf } from "../spec/settings.js";
+import { givenValue } from "../spec/validate.js";
+import { writtenValue } from "../spec/values.js";
+import { npmCommand } from "./npm-command.js";
+
+/** The command that runs the experiment of a resolved spec again, whatever machine it is on. */
+export function experimentCommand(spec: ExperimentSpec): string {
+  const named = new Set([
+    ...IDENTIFYING_FIELDS,
+    "seed",
+    ...changedFields(spec, presetBeside(spec)),
+  ]);
+  const settings = SETTINGS.filter((setting) => fieldsOf(setting).some((path) => named.has(path)));
+  return npmCommand(
+    "experiment",
+    settings.flatMap((setting) => wordsOf(setting, spec)),
+  );
+}
+
+/**
+ * The settings in which all of some specs of one preset differ from it, such as
+ * "outer-steps 200 (1450), inits 3 (20)", the preset's values in brackets.
+ *
+ * @param except paths that are not looked at.
+ */
+export function changesText(specs: readonly ExperimentSpec[], except: readonly string[]): string {
+  const [first, ...others] = specs;
+  if (first === undefined) return "";
+  const preset = presetBeside(first);
+  const shared = changedFields(first, preset).filter(
+    (path) =>
+      !except.includes(path) &&
+      others.every((spec) => readField(spec, path) === readField(first, path)),
+  );
+  return shared.map((path) => changeText(path, first, preset)).join(", ");
+}
+
+function changeText(path: string, spec: ExperimentSpec, preset: ExperimentSpec): string {
+  const setting = settingOf(path);
+  const isKnown = givenValue(preset, setting, path) !== undefined;
+  const usual = isKnown ? ` (${fieldText(preset, path)})` : "";
+  return `${setting.flag} ${fieldText(spec, path)}${usual}`;
+}
+
+function wordsOf(setting: Setting, spec: ExperimentSpec): string[] {
+  const { flag } = setting;
+  if (setting.kind === "subset") {
+    const chosen = setting.members.filter(
+      (member) => readField(spec, `${setting.path}.${member}`) === true,
+    );
+    return [`--${flag}`, chosen.join(",") || "none"];
+  }
+  const value = readField(spec, setting.path);
+  if (setting.kind === "switch") return [value === true ? `--${flag}` : `--no-${flag}`];
+  return value === undefined || value === "" ? [] : [`--${flag}`, writtenValue(setting, value)];
+}

@@ -1,0 +1,63 @@
+import type { Numbers } from "./number-table.js";
+import type { ReportedTable, Reproduction, Rerun } from "./reproduction.js";
+
+/** The reproduction in Markdown: the tables, and what is needed to run it again. */
+export function reproductionMarkdown(reproduction: Reproduction): string {
+  const { subject, settings, tables, legend, time, rerun } = reproduction;
+  return [
+    "# Reproduction of the 2022 study",
+    `${subject}. ${settings}`,
+    ...tables.flatMap(tableParts),
+    legend,
+    time,
+    ...rerunParts(rerun),
+    "",
+  ].join("\n\n");
+}
+
+function tableParts({ title, numbers, failures, differences, time }: ReportedTable): string[] {
+  return [
+    `## ${title}`,
+    markdownTable(numbers),
+    ...failures,
+    time,
+    ...(differences === undefined
+      ? []
+      : [
+          "How much better each row is than those above it: mean difference in points over " +
+            "learners with the same seeds, with its 95 % bootstrap interval.",
+          markdownTable(differences),
+        ]),
+  ];
+}
+
+function rerunParts({ command, codeVersion, environments, experiments }: Rerun): string[] {
+  return [
+    "## To run it again",
+    `    ${command}`,
+    ...(codeVersion === undefined
+      ? []
+      : [`Code version (worker and packages): \`${codeVersion}\``]),
+    ...environments.map((environment) =>
+      Object.entries(environment)
+        .map(([name, value]) => `- ${name}: ${value}`)
+        .join("\n"),
+    ),
+    "What was computed, each with the hash of its resolved settings and what runs it by itself:",
+    ...experiments.map(({ label, command: own, specHash, files }) =>
+      [
+        `### ${label}\n`,
+        `    ${own}\n`,
+        `- resolved settings, SHA-256: \`${specHash}\``,
+        ...[...files].map(([name, sha256]) => `- ${name}, SHA-256: \`${sha256}\``),
+      ].join("\n"),
+    ),
+  ];
+}
+
+function markdownTable({ head, rows }: Numbers): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const rule = head.map((_, at) => (at === 0 ? "---" : "---:"));
+  return [line(head), line(rule), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,44 @@
+import { type ExperimentSpec, Preset } from "../generated/stillhouse/v1/spec.js";
+import { writeDerived } from "./derived.js";
+import type { Facts } from "./facts.js";
+import { readField, writeField } from "./field-path.js";
+import { defaultMemoryMib } from "./memory.js";
+import { presetSpec } from "./presets.js";
+import { fieldsOf } from "./setting.js";
+import { SETTINGS } from "./settings.js";
+
+/** Fields that say what an experiment is about, and where it runs. */
+export const IDENTIFYING_FIELDS = [
+  "name",
+  "preset",
+  "dataset.name",
+  "dataset.data_dir",
+  "model.name",
+  "compute.device",
+];
+
+/**
+ * What the preset of a resolved spec says, and what would follow from the settings of that spec.
+ *
+ * @param facts absent: what follows from the device alone is not set, and its memory is the spec's
+ */
+export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
+  const isStudy = spec.preset === Preset.PRESET_STUDY;
+  const preset = presetSpec(isStudy ? Preset.PRESET_STUDY : Preset.PRESET_CPU, facts?.device);
+  writeDerived(preset, spec);
+  const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
+  if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);
+  return preset;
+}
+
+/**
+ * Paths of the fields, but for the identifying ones, in which a spec differs from another one. Of
+ * epochs and steps only the one that was chosen counts: the other follows from it.
+ */
+export function changedFields(spec: ExperimentSpec, reference: ExperimentSpec): string[] {
+  const derived = spec.outer?.epochs ? "outer.steps" : "outer.epochs";
+  const ignored = new Set([...IDENTIFYING_FIELDS, derived]);
+  return SETTINGS.flatMap(fieldsOf).filter(
+    (path) => !ignored.has(path) && readField(spec, path) !== readField(reference, path),
+  );
+}

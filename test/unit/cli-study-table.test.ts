@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { cellsOf, keyOf } from "../../src/cli/reproduce-cells.js";
+import { differencesOf, numbersOf } from "../../src/cli/reproduce-columns.js";
+import { failureLines, reproduceDocument } from "../../src/cli/reproduce-output.js";
+import { reproducedTables } from "../../src/cli/study-table.js";
+import { Experiment } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { resolveSpec } from "../../src/spec/resolve.js";
+import { factsOf } from "../fixtures/facts.js";
+
+const TABLES = ["full-data", "soft-labels"];
+/** Of the rows in their order, by seed; a row that is left out has failed. */
+const ACCURACIES: Record<number, number[][]> = {
+  0: [[0.9], [0.5, 0.7], [0.6, 0.9], [0.8, 0.8]],
+  1: [[0.92], [0.5, 0.6], [], [0.7, 0.9]],
+};
+
+const cells = cellsOf({ tables: TABLES, seeds: [0, 1], given: new Map() }, undefined);
+const outcomes = cells.map(({ draft }, at) => {
+  const { spec } = resolveSpec(draft, factsOf());
+  const accuracies = ACCURACIES[spec.seed ?? 0]?.[at % 4] ?? [];
+  const inits = accuracies.map((accuracy, index) => ({
+    ...{ init_seed: index, accuracy, macro_f1: accuracy - 0.1, loss: 1 - accuracy },
+    train_time_s: 1 + (spec.seed ?? 0),
+  }));
+  const work =
+    at % 4 === 0 ? { baseline: { kind: "BASELINE_KIND_FULL" } } : { evaluate: { init_seeds: [0] } };
+  const result = { wall_time_s: 60, learners: { inits, train_samples: 4, gd_steps: 1 } };
+  const task = { id: `x${at}-t`, cache_key: `k${at}`, work, result };
+  const end =
+    inits.length > 0
+      ? { state: "STATE_SUCCEEDED", tasks: [task] }
+      : { state: "STATE_FAILED", failure: { message: "the loss is nan" } };
+  const experiment = Experiment.fromJSON({
+    ...{ id: `x${at}`, spec: ExperimentSpec.toJSON(spec) },
+    ...end,
+  });
+  return { experiment, artifactPath: "" };
+});
+const [full, soft] = reproducedTables(TABLES, (row) =>
+  outcomes.filter((_, at) => cells[at]?.key === keyOf(row)),
+);
+
+describe("a table of the study", () => {
+  it("has means over the learners of all seeds that did not fail", () => {
+    const numbers = numbersOf(soft?.rows ?? [], true).rows.map((cells) =>
+      [3, 4, 6, 7, 8].map((at) => cells[at]),
+    );
+    assert.deepEqual(numbers, [
+      ["91.0 ± 1.0 (± 1.0 between 2 seeds)", "2", "81.0", "0.09", "1.5 s"],
+      ["57.5 ± 8.3 (± 2.5 between 2 seeds)", "4", "47.5", "0.425", "1.5 s"],
+      ["75.0 ± 15.0", "2", "65.0", "0.25", "1 s"],
+      ["80.0 ± 7.1 (± 0.0 between 2 seeds)", "4", "70.0", "0.2", "1.5 s"],
+    ]);
+    assert.deepEqual(failureLines(soft?.rows ?? []), [
+      "SL restricted, seed 1 has failed: the loss is nan",
+    ]);
+  });
+
+  it("compares each row with all of distilled data above it, over learners with the same seeds", () => {
+    const differences = differencesOf(soft?.rows ?? []);
+    assert.deepEqual(differences?.head, ["row, minus", "hard labels", "SL restricted"]);
+    const [restricted, unrestricted] = differences?.rows ?? [];
+    assert.match(restricted?.join("|") ?? "", /^SL restricted\|\+15\.0 \[10\.0, 20\.0\]\|$/);
+    assert.match(
+      unrestricted?.join("|") ?? "",
+      /^SL unrestricted\|\+22\.5 \[.+\]\|\+5\.0 \[-10\.0, 20\.0\]$/,
+    );
+    assert.equal(differencesOf(full?.rows ?? []), undefined);
+  });
+
+  it("tells how long it took, each task once, and is a JSON document", () => {
+    assert.deepEqual([full?.computingS, soft?.computingS], [120, 420]);
+    const files = { report: "report.md", page: "report.html" };
+    const { tables } = reproduceDocument(
+      [soft].flatMap((table) => table ?? []),
+      files,
+    ) as {
+      tables: { computing_s: number; rows: Record<string, unknown>[] }[];
+    };
+    const [, hard, restricted] = tables[0]?.rows ?? [];
+    assert.equal(tables[0]?.computing_s, 420);
+    assert.deepEqual([hard?.macro_f1, hard?.gain, hard?.failed], [0.475, null, []]);
+    assert.deepEqual(restricted?.failed, [
+      { seed: 1, experiment_id: "x6", reason: "the loss is nan" },
+    ]);
+  });
+
+  it("names a row that has failed altogether, and still has the study's figure of it", () => {
+    const none = outcomes.map(({ experiment, ...rest }) => ({
+      ...rest,
+      experiment: { ...experiment, state: "STATE_CANCELLED" as never, tasks: [] },
+    }));
+    const [table] = reproducedTables(["full-data"], () => none.slice(0, 1));
+    const [row] = numbersOf(table?.rows ?? [], false).rows;
+    assert.deepEqual(row, ["Full data", "", "", "failed", "", "", "94.7"]);
+    assert.deepEqual(failureLines(table?.rows ?? []), [
+      "Full data, seed 0 has failed: it was cancelled",
+    ]);
+  });
+});
