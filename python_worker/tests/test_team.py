@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,36 @@ def test_a_helper_that_is_gone_fails_the_step_and_may_be_tried_again(tmp_path) -
         with pytest.raises(StillhouseError, match="shares the outer steps is gone") as caught:
             team.total([tensor])
     assert caught.value.retryable
+
+
+class _EndsOnArrival:
+    """A helper ends as it reads it."""
+
+    def __call__(self, team: Team, device: str) -> None: ...
+
+    def __reduce__(self):
+        return sys.exit, (7,)
+
+
+def test_a_helper_that_ends_before_it_joins_is_noticed_at_once(tmp_path) -> None:
+    started = time.monotonic()
+    with (
+        pytest.raises(StillhouseError, match=r"process 1 .* ended with exit code 7") as caught,
+        leading(3, "cpu", tmp_path, _EndsOnArrival()),
+    ):
+        pass
+    assert caught.value.retryable
+    assert time.monotonic() - started < 60
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_helper_that_never_joins_is_given_up(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("stillhouse_worker.tasks.team._JOIN_TIMEOUT_S", 0.0)
+    with (
+        pytest.raises(StillhouseError, match="was not ready after 0 s before it joined"),
+        leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)),
+    ):
+        pass
 
 
 def _take_part(times: int, team: Team, device: str) -> None:

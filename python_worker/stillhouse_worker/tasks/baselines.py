@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..learners import learner_params
+from ..learners.encoder import Params
 from .full_training import train_full
 from .heads import head_of_learner
-from .learner_series import Timed, measure_learners, tester, timed
+from .learner_series import Timed, measure_learners, tested_learners, tester
 from .opening import open_bench
 from .reporting import LearnerOutcome, Reporter
 from .settings import Settings
@@ -36,11 +37,9 @@ def untrained_baseline(
     """Learners before any training."""
     reporter.progress("loading", 0, len(init_seeds), {})
     bench = open_bench(settings, ("test",))
-    outcomes = measure_learners(
-        init_seeds,
-        timed(lambda seed: learner_params(bench.encoder, head_of_learner(settings, bench, seed))),
-        tester(bench, "test", settings.precision, reporter),
-        reporter,
-        work_dir,
-    )
+
+    def learner(seed: int) -> Params:
+        return learner_params(bench.encoder, head_of_learner(settings, bench, seed))
+
+    outcomes = tested_learners(init_seeds, learner, settings, bench, reporter, work_dir)
     return LearnerOutcome(outcomes, 0, 0)

@@ -10,7 +10,7 @@ from ..distillation.inner import InnerLoss
 from ..learners import learner_params
 from ..learners.encoder import Params
 from .heads import head_of_learner
-from .learner_series import measure_learners, tester, timed
+from .learner_series import tested_learners
 from .opening import Bench, SplitName, open_bench
 from .rate_search import SGD_LRS, choose_lr
 from .real_samples import chosen_rows, random_rows
@@ -38,15 +38,11 @@ def evaluate(
     """One learner an init seed, trained on the artifact at ``artifact_path``."""
     reporter.progress("loading", 0, len(init_seeds), {})
     bench, artifact = open_bench(settings, ("test",)), load_artifact(artifact_path)
-    outcomes = measure_learners(
-        init_seeds,
-        timed(
-            lambda seed: artifact.train(seed, device=settings.device, encoder=bench.encoder).params
-        ),
-        tester(bench, "test", settings.precision, reporter),
-        reporter,
-        work_dir,
-    )
+
+    def learner(seed: int) -> Params:
+        return artifact.train(seed, device=settings.device, encoder=bench.encoder).params
+
+    outcomes = tested_learners(init_seeds, learner, settings, bench, reporter, work_dir)
     return LearnerOutcome(outcomes, len(artifact.data.x), len(artifact.data.lrs))
 
 
@@ -67,12 +63,8 @@ def evaluate_varied(
     if variation.searches_lr:
         lrs = ADAM_LRS if variation.optimiser == "adam" else SGD_LRS
         lr = choose_lr(lrs, learners.train, init_seeds, settings, bench, reporter, work_dir)
-    outcomes = measure_learners(
-        init_seeds,
-        timed(lambda seed: learners.train(seed, lr)),
-        tester(bench, "test", settings.precision, reporter),
-        reporter,
-        work_dir,
+    outcomes = tested_learners(
+        init_seeds, lambda seed: learners.train(seed, lr), settings, bench, reporter, work_dir
     )
     data = artifact.data
     return LearnerOutcome(outcomes, len(data.x), variation.num_gd_steps(data), lr)

@@ -14,6 +14,7 @@ from ..learners.encoder import Params
 from ..tensorfile import write_bytes
 from .opening import Bench
 from .reporting import InitOutcome, Reporter, Stopped
+from .settings import Settings
 
 _DONE_NAME = "learners.json"
 
@@ -55,6 +56,19 @@ def measure_learners(
             write_bytes(path, json.dumps([o._asdict() for o in done.values()]).encode())
         _report(reporter, [done[s] for s in init_seeds if s in done], len(init_seeds))
     return [done[seed] for seed in init_seeds]
+
+
+def tested_learners(
+    init_seeds: Sequence[int],
+    learner: Callable[[int], Params],
+    settings: Settings,
+    bench: Bench,
+    reporter: Reporter,
+    work_dir: Path,
+) -> list[InitOutcome]:
+    """`measure_learners` on the test split of ``bench``, each learner timed."""
+    test = tester(bench, "test", settings.precision, reporter)
+    return measure_learners(init_seeds, timed(learner), test, reporter, work_dir)
 
 
 def timed(learner: Callable[[int], Params]) -> Callable[[int], Timed]:

@@ -17,7 +17,7 @@ from ..learners.encoder import Params
 from ..seeding import generator
 from ..tensorfile import write_bytes
 from .heads import head_of_learner
-from .learner_series import measure_learners, tester, timed
+from .learner_series import tested_learners
 from .opening import Bench, open_bench
 from .rate_search import SGD_LRS, choose_lr
 from .reporting import LearnerOutcome, Reporter, Stopped
@@ -99,12 +99,8 @@ def _baseline(
         return _train_on_rows(settings, bench, seed, rows_of(seed), lr)
 
     lr = choose_lr(SGD_LRS, learner, init_seeds, settings, bench, reporter, work_dir)
-    outcomes = measure_learners(
-        init_seeds,
-        timed(lambda seed: learner(seed, lr)),
-        tester(bench, "test", settings.precision, reporter),
-        reporter,
-        work_dir,
+    outcomes = tested_learners(
+        init_seeds, lambda seed: learner(seed, lr), settings, bench, reporter, work_dir
     )
     num_samples = len(rows_of(init_seeds[0]))
     return LearnerOutcome(outcomes, num_samples, settings.distilled.num_steps, lr)

@@ -1,0 +1,31 @@
+"""Requests of the artifact service."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stillhouse.v1 import experiment_pb2, service_pb2, service_pb2_grpc
+
+ArtifactStub = service_pb2_grpc.ArtifactServiceStub
+UPLOAD_CHUNK_BYTES = 1 << 20
+
+
+def upload_requests(task_id: str, attempt: int, files: Sequence[tuple[str, str, bytes]]) -> Any:
+    """Requests that hand in ``files`` of (name, sha256, content)."""
+    header = service_pb2.UploadHeader(
+        task_id=task_id,
+        attempt=attempt,
+        files=[
+            experiment_pb2.ArtifactFile(name=name, size=len(content), sha256=sha256)
+            for name, sha256, content in files
+        ],
+    )
+    yield service_pb2.UploadArtifactRequest(header=header)
+    for _, _, content in files:
+        for start in range(0, len(content), UPLOAD_CHUNK_BYTES):
+            chunk = content[start : start + UPLOAD_CHUNK_BYTES]
+            yield service_pb2.UploadArtifactRequest(chunk=chunk)
+
+
+def download_request(artifact_id: str, file_name: str) -> Any:
+    """Asks for a file of an artifact, from its first byte to its last."""
+    return service_pb2.DownloadArtifactRequest(artifact_id=artifact_id, file_name=file_name)

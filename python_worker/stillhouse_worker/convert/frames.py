@@ -1,0 +1,120 @@
+"""Frames between a worker and its control plane, and what stands in them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from stillhouse.v1 import experiment_pb2, worker_pb2
+
+from ..device_load import UNKNOWN, DeviceLoad
+
+
+def hello(
+    worker_id: str,
+    device: str,
+    pid: int,
+    host: str,
+    environment: Mapping[str, str],
+    *,
+    lease: tuple[str, int] = ("", 0),
+    acknowledged: int = 0,
+    load: DeviceLoad = UNKNOWN,
+) -> bytes:
+    """The first frame of a worker, and of each of its returns.
+
+    Args:
+        lease: task and attempt that it has in hand.
+        acknowledged: number of the last report of it that was acknowledged.
+        load: of the device, for the memory that tasks find there.
+    """
+    return worker_pb2.WorkerMessage(
+        hello=worker_pb2.Hello(
+            worker_id=worker_id,
+            device=device,
+            device_name=environment["device_name"],
+            pid=pid,
+            host=host,
+            versions=environment,
+            task_id=lease[0],
+            attempt=lease[1],
+            acknowledged=acknowledged,
+            memory_total_bytes=load.memory_total_bytes,
+            memory_used_bytes=load.memory_used_bytes,
+        )
+    ).SerializeToString()
+
+
+def goodbye() -> bytes:
+    """The last frame of a worker."""
+    return worker_pb2.WorkerMessage(goodbye=worker_pb2.Goodbye()).SerializeToString()
+
+
+def heartbeat(task_id: str, attempt: int, progress_counter: int, load: DeviceLoad) -> bytes:
+    """A sign of life, with how the device is doing."""
+    return worker_pb2.WorkerMessage(
+        heartbeat=worker_pb2.Heartbeat(
+            task_id=task_id,
+            attempt=attempt,
+            progress_counter=progress_counter,
+            **load._asdict(),
+        )
+    ).SerializeToString()
+
+
+def report(task_id: str, attempt: int, number: int, **kind: Any) -> bytes:
+    """A frame about a task; ``kind`` is one of TaskReport's."""
+    return worker_pb2.WorkerMessage(
+        report=worker_pb2.TaskReport(task_id=task_id, attempt=attempt, number=number, **kind)
+    ).SerializeToString()
+
+
+def stopped() -> worker_pb2.Stopped:
+    """It stopped after a checkpoint."""
+    return worker_pb2.Stopped(time=now())
+
+
+def progress(
+    stage: str, done: int, total: int, per_second: float, values: Mapping[str, float]
+) -> experiment_pb2.Progress:
+    """How far a task is; the time left follows from the rate."""
+    return experiment_pb2.Progress(
+        stage=stage,
+        done=done,
+        total=total,
+        per_second=per_second,
+        seconds_left=(total - done) / per_second if per_second else 0.0,
+        values=values,
+    )
+
+
+def metrics(points: Sequence[tuple[str, int, float]], first_sequence: int) -> Any:
+    """Metric points, numbered from ``first_sequence``."""
+    stamp = now()
+    return experiment_pb2.MetricPoints(
+        points=[
+            experiment_pb2.MetricPoint(
+                sequence=number, name=name, step=step, value=value, time=stamp
+            )
+            for number, (name, step, value) in enumerate(points, first_sequence)
+        ]
+    )
+
+
+def log_line(level: str, message: str) -> experiment_pb2.LogLine:
+    """A log line; ``level`` is debug, info, warning or error."""
+    value = experiment_pb2.LogLevel.Value(f"LOG_LEVEL_{level.upper()}")
+    return experiment_pb2.LogLine(level=value, message=message, time=now())
+
+
+def control_message(frame: bytes) -> worker_pb2.ControlMessage:
+    """What the control plane says."""
+    return worker_pb2.ControlMessage.FromString(frame)
+
+
+def now() -> Timestamp:
+    """The present time."""
+    stamp = Timestamp()
+    stamp.FromNanoseconds(time.time_ns())
+    return stamp

@@ -1,0 +1,205 @@
+"""A task as it was assigned, and the settings of its spec."""
+
+from typing import Any, NamedTuple
+
+from google.protobuf import json_format
+
+from stillhouse.v1 import experiment_pb2, spec_pb2, worker_pb2
+
+from ..distillation.outer import OuterConfig
+from ..errors import StillhouseError
+from ..tasks.settings import (
+    DataSettings,
+    DistilledSettings,
+    FullSettings,
+    ModelSettings,
+    Settings,
+)
+from ..tasks.variation import Variation
+
+
+class TaskRequest(NamedTuple):
+    """A task as it was assigned.
+
+    Attributes:
+        task_id, attempt: the lease; every report carries both.
+        work: "distill", "evaluate", or the name of a baseline.
+        init_seeds: of the test learners; empty for "distill".
+        work_dir: the task's own folder for checkpoints.
+        artifact_path: where the control plane has the artifact to evaluate; empty otherwise.
+        artifact_id: of that artifact.
+        variation: how its learners are trained otherwise than it says; None: as it says.
+    """
+
+    task_id: str
+    attempt: int
+    work: str
+    init_seeds: list[int]
+    settings: Settings
+    work_dir: str
+    artifact_path: str
+    artifact_id: str
+    variation: Variation | None
+
+
+def task_request(assign: worker_pb2.Assign) -> TaskRequest:
+    """The task of an assignment.
+
+    Raises:
+        StillhouseError: ``invalid`` when the spec is not resolved.
+    """
+    kind = assign.work.WhichOneof("kind")
+    if kind == "baseline":
+        work, init_seeds = (
+            _name(assign.work.baseline, "kind"),
+            assign.work.baseline.init_seeds,
+        )
+    else:
+        work, init_seeds = str(kind), assign.work.evaluate.init_seeds
+    return TaskRequest(
+        assign.task_id,
+        assign.attempt,
+        work,
+        list(init_seeds),
+        settings_of(assign.spec),
+        assign.work_dir,
+        assign.artifact_path,
+        assign.work.evaluate.artifact_id if kind == "evaluate" else "",
+        variation_of(assign.work.evaluate),
+    )
+
+
+def variation_of(work: experiment_pb2.EvaluateWork) -> Variation | None:
+    """How the learners of an evaluation are trained otherwise; None: as the artifact says."""
+    if not work.HasField("variation"):
+        return None
+    message, default = work.variation, Variation()
+    chosen = {field: _name(message, field) for field in ("optimiser", "head_init", "samples")}
+    given = {field: name for field, name in chosen.items() if name != "unspecified"}
+    return default._replace(
+        **given,
+        steps=message.steps,
+        batch_size=message.batch_size,
+        shuffled=message.shuffled,
+        without_attention_labels=message.without_attention_labels,
+        hard_labels=message.hard_labels,
+        searches_lr=message.searches_lr,
+        model=message.transfer_to.name,
+        model_fingerprint=message.transfer_to.fingerprint,
+    )
+
+
+def spec_from_json(text: str) -> spec_pb2.ExperimentSpec:
+    """A resolved spec in proto3 JSON; unknown fields are errors.
+
+    Raises:
+        StillhouseError: ``invalid``.
+    """
+    try:
+        return json_format.Parse(text, spec_pb2.ExperimentSpec())
+    except json_format.ParseError as error:
+        raise StillhouseError("invalid", f"the spec cannot be read: {error}") from error
+
+
+def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
+    """A resolved spec in the core's types.
+
+    Raises:
+        StillhouseError: ``invalid`` with the first field that has no value.
+    """
+    _require_all(spec, "")
+    data, model, distilled, inner = spec.dataset, spec.model, spec.distilled, spec.inner
+    outer, baseline = spec.outer, spec.baseline
+    return Settings(
+        data=DataSettings(
+            data.name,
+            _name(data, "source"),
+            data.data_dir,
+            data.fingerprint,
+            data.max_length,
+            data.validation_fraction,
+        ),
+        model=ModelSettings(
+            model.name,
+            _name(model, "source"),
+            model.fingerprint,
+            _name(model, "head_init"),
+            _name(model, "init") == "fixed",
+        ),
+        distilled=DistilledSettings(
+            per_class=distilled.per_class,
+            seq_len=distilled.seq_len,
+            x_init=_name(distilled, "x_init"),
+            labels=_name(distilled, "labels"),
+            attention_labels=_name(distilled, "attention_labels"),
+            attention_lambda=distilled.attention_lambda,
+            attention_reduction=_name(distilled, "attention_reduction"),
+            artifact_dtype=_name(distilled, "artifact_dtype"),
+            num_steps=inner.steps,
+            lr=inner.lr,
+            lr_decay=inner.lr_decay,
+            learn_lr=_name(inner, "learn_lr"),
+            inner_precision=_name(inner, "precision"),
+        ),
+        outer=OuterConfig(
+            num_steps=outer.steps,
+            lr=outer.lr,
+            batch_size=outer.batch_size,
+            clip=outer.clip,
+            warmup_fraction=outer.warmup_fraction,
+            accumulate_loss=outer.accumulate_loss,
+            method=outer.meta_gradient,
+            trajectory_bytes=outer.trajectory_mib * 2**20,
+            host_bytes=outer.host_trajectory_mib * 2**20,
+            activation_bytes=outer.activation_mib * 2**20,
+            compiled=outer.compile,
+            precision=_name(spec.compute, "precision"),
+            inits_per_step=outer.inits_per_step,
+            head_init=_name(model, "head_init"),
+            fixed_init=_name(model, "init") == "fixed",
+            seed=spec.seed,
+        ),
+        full=FullSettings(
+            baseline.full_epochs,
+            baseline.full_batch_size,
+            baseline.full_lr,
+            baseline.full_dropout,
+            outer.warmup_fraction,
+        ),
+        validations=outer.validations,
+        validation_inits=outer.validation_inits,
+        select=_name(spec.evaluation, "protocol") == "validation",
+        device=spec.compute.device,
+        num_devices=spec.compute.num_devices,
+        precision=_name(spec.compute, "precision"),
+        seed=spec.seed,
+        spec=json_format.MessageToDict(spec, preserving_proto_field_name=True),
+    )
+
+
+def _name(message: Any, field: str) -> Any:
+    """Value of an enum field as the core calls it: LABELS_HARD of ``labels`` is "hard"."""
+    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix).lower()
+
+
+# Fields that the plan alone reads, so that a spec of before they existed is as good.
+_MAY_BE_UNSET = ("robustness", "baseline.herding", "baseline.kcenter")
+
+
+def _require_all(message: Any, path: str) -> None:
+    for field in message.DESCRIPTOR.fields:
+        name = f"{path}{field.name}"
+        if name in _MAY_BE_UNSET:
+            continue
+        if field.enum_type is not None:
+            missing = getattr(message, field.name) == 0
+        else:
+            missing = not message.HasField(field.name)
+        if missing:
+            raise StillhouseError(
+                "invalid", f"{name} has no value: the spec is not resolved", field=name
+            )
+        if field.message_type is not None:
+            _require_all(getattr(message, field.name), f"{name}.")
