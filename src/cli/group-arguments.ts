@@ -6,11 +6,15 @@ import { SERVER_FLAGS, type ServerSurroundings, serverOf } from "./server-flags.
 
 type Control = readonly [flags: string, help: string];
 
-const SHARED: readonly Control[] = [
+/** Of commands whose members a config file may describe. */
+export const MEMBER_CONTROLS: readonly Control[] = [
   ["--config <file>", "Read settings from a YAML or JSON file"],
   ["--dry-run", "List the experiments, and stop"],
+];
+
+const SHARED: readonly Control[] = [
   ["--fresh", "Compute everything anew, also what is there"],
-  ["--detach", "Return at once with the ids, and leave them to the server"],
+  ["--detach", "Return at once with what is stored, and leave it to the server"],
   ...SERVER_FLAGS,
   ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
 ];

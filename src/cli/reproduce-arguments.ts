@@ -4,7 +4,7 @@ import { STUDY_TABLES, VARIED_PATHS } from "../study/tables.js";
 import { parseArguments, scriptCommand } from "./command-line.js";
 import { type ArgumentSurroundings, givenAssignments } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
-import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
+import { addGroupControls, groupFlagsOf, MEMBER_CONTROLS } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
 
 /** What a person asks for. */
@@ -92,6 +92,7 @@ function reproduceCommand(columns: number | undefined) {
     .addHelpText("after", HELP);
   addSettings(command, [...VARIED_PATHS, "baseline", "seed", "name"]);
   addGroupControls(command, CONTROLS, [
+    ...MEMBER_CONTROLS,
     ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
     ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],
     ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],

@@ -15,8 +15,8 @@ import {
   modelName,
 } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
+import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
-import { SERVER_FLAGS, serverOf } from "./server-flags.js";
 
 /** What a person asks for. */
 export type RobustnessRequest =
@@ -115,11 +115,8 @@ export function parseRobustnessArguments(
       ...draftOf(settings, surroundings.dataDir),
       robustness: RobustnessSpec.fromPartial({ ...wanted, artifactId }),
     }),
-    isDryRun: options.dryRun === true,
+    ...groupFlagsOf(options, surroundings),
     listsTasks: true,
-    isDetached: false,
-    isFresh: options.fresh === true,
-    server: serverOf(options, surroundings),
   };
 }
 
@@ -144,15 +141,7 @@ function robustnessCommand(columns: number | undefined) {
     ["--transfer-to <model...>", "Encoders of the same width to train as well"],
   ];
   for (const [flags, help] of what) command.addOption(new Option(flags, help).helpGroup(WHAT));
-  const controls: (readonly [string, string])[] = [
-    ["--dry-run", "Show the evaluations, and stop"],
-    ["--fresh", "Compute everything anew, also what is there"],
-    ...SERVER_FLAGS,
-    ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
-  ];
-  for (const [flags, help] of controls) {
-    command.addOption(new Option(flags, help).helpGroup(CONTROLS));
-  }
+  addGroupControls(command, CONTROLS, [["--dry-run", "Show the evaluations, and stop"]]);
   return command;
 }
 

@@ -7,7 +7,7 @@ import type { Assignments } from "../spec/values.js";
 import { attributeOf, type Options, parseArguments, scriptCommand } from "./command-line.js";
 import { type ArgumentSurroundings, draftOf, givenAssignments } from "./experiment-arguments.js";
 import { addSettings } from "./experiment-command.js";
-import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
+import { addGroupControls, groupFlagsOf, MEMBER_CONTROLS } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
 import { type SearchRequest, searchRequest } from "./search-arguments.js";
 import { choicesOf } from "./search-space.js";
@@ -139,6 +139,7 @@ function sweepCommand(columns: number | undefined) {
     .addHelpText("after", HELP);
   addSettings(command);
   addGroupControls(command, CONTROLS, [
+    ...MEMBER_CONTROLS,
     ["--search", "Search ranges and lists for the best validation accuracy"],
     ["--trials <n>", "With --search: how many settings are tried (default: 20)"],
     [

@@ -89,11 +89,17 @@ async function detached(...flags: string[]): Promise<string> {
   return JSON.parse(stdout).experiment_id;
 }
 
-async function detachedSweep(...flags: string[]): Promise<string[]> {
-  const args = [...FLAGS, ...flags, "--server", address, "--detach", "--json"];
-  const { exitCode, stdout, stderr } = await runCommand(args, join(folder, "unused"), "sweep");
+/** What a command of a group prints. */
+async function asked(script: string, ...args: string[]) {
+  const flags = [...args, "--server", address, "--json"];
+  const { exitCode, stdout, stderr } = await runCommand(flags, join(folder, "unused"), script);
   assert.equal(exitCode, 0, stderr);
-  const { experiments, sweep_id: sweepId } = JSON.parse(stdout);
+  return JSON.parse(stdout);
+}
+
+async function detachedSweep(...flags: string[]): Promise<string[]> {
+  const asking = asked("sweep", ...FLAGS, ...flags, "--detach");
+  const { experiments, sweep_id: sweepId } = await asking;
   const ids = experiments.map((stored: { experiment_id: string }) => stored.experiment_id);
   assert.deepEqual((await client.sweep(sweepId)).experimentIds, ids);
   return ids;
@@ -204,6 +210,31 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
     const missing = await stillhouse("show", prefix);
     assert.deepEqual([missing.exitCode, missing.stdout], [1, ""]);
     assert.match(missing.stderr, /no experiment has an id that begins with/);
+  });
+
+  it("is left with robustness and tables, and shows them to the same command", async () => {
+    const [subject] = (await client.list(1, "")).experiments;
+    const checks = ["--checks", "head-init", "--baselines", "none", "--inits", "1"];
+    const robustness = [subject?.id ?? "", ...checks];
+    const tables = [
+      "full-data",
+      ...FLAGS.filter((word) => !["--baselines", "none"].includes(word)),
+    ];
+    for (const [script, args] of Object.entries({ robustness, reproduce: tables })) {
+      const { experiments, sweep_id: sweepId } = await asked(script, ...args, "--detach");
+      assert.equal(experiments.length, 1);
+      const id = experiments[0].experiment_id;
+      const { sweepId: stored } = await ended(id);
+      assert.equal(stored, sweepId ?? "", "a sweep for tables alone");
+      const shown = await stillhouse("show", id);
+      assert.match(
+        shown.stdout,
+        script === "robustness" ? /head from N\(0, 0\.02\)/ : /│ Full data/,
+      );
+      const document = await asked(script, ...args);
+      if (script === "robustness") assert.equal(document.experiment_id, id);
+      else assert.equal(document.tables[0].rows[0].experiment_id, id);
+    }
   });
 
   it("drains at SIGTERM: what runs stops after a checkpoint and stays queued", async () => {

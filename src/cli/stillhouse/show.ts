@@ -3,6 +3,8 @@ import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import { distilledLabel, resultOf } from "../result.js";
 import { renderResult } from "../result-table.js";
+import { robustnessText } from "../robustness-output.js";
+import { robustnessResult } from "../robustness-result.js";
 import { subjectOf } from "../subject.js";
 import { taskName } from "../task-names.js";
 import type { Shape } from "./command.js";
@@ -25,7 +27,11 @@ export async function show(session: Session, prefix: string): Promise<number> {
   const { stdout, columns } = session.terminal;
   stdout.write(headText(experiment, new Date()));
   if (resultOf(experiment).rows.length > 0) {
-    stdout.write(`\n${renderResult(experiment, artifactPath, columns)}`);
+    const isRobustness = experiment.spec?.robustness !== undefined;
+    const text = isRobustness
+      ? robustnessText(experiment, robustnessResult(experiment))
+      : renderResult(experiment, artifactPath, columns);
+    stdout.write(`\n${text}`);
   }
   return 0;
 }
