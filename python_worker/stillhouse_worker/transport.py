@@ -16,6 +16,7 @@ from .credentials import Credentials, secure
 from .device_load import give_back_memory, load_meter
 from .journal import Journal, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
+from .stopwatch import Stopwatch
 from .tasks.execute import execute
 from .tasks.reporting import DistillOutcome, LearnerOutcome, Stopped, environment
 from .work_place import WorkPlace
@@ -51,6 +52,7 @@ class TaskThread:
         except OSError as error:  # no place to work in: the task fails with the reason
             journal, self._fault = None, error
         self.outbox = Outbox(*self.lease, journal)
+        self.stopwatch = Stopwatch(self.folder)
         self.has_succeeded = False
         self._transfer = ArtifactTransfer(grpc_address, credentials, self.outbox.stop.is_set)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
@@ -61,18 +63,19 @@ class TaskThread:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        started = time.monotonic()
         try:
-            result = self._execute(started)
+            result = self._execute()
         except Stopped:
+            self.stopwatch.save()
             self.outbox.add(stopped=convert.stopped())
         except BaseException as error:  # whatever it is, it becomes a report
+            self.stopwatch.save()
             self.outbox.add(failure=convert.failure_of(error))
         else:
             self.has_succeeded = True
             self.outbox.add(result=result)
 
-    def _execute(self, started: float) -> Any:
+    def _execute(self) -> Any:
         if self._fault is not None:
             raise self._fault
         request = convert.task_request(self._assign)
@@ -91,9 +94,9 @@ class TaskThread:
         )
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
-            return convert.learner_result(outcome, time.monotonic() - started, facts)
+            return convert.learner_result(outcome, self.stopwatch.seconds(), facts)
         artifact = self._upload(outcome)
-        return convert.distill_result(outcome, artifact, time.monotonic() - started, facts)
+        return convert.distill_result(outcome, artifact, self.stopwatch.seconds(), facts)
 
     def _upload(self, outcome: DistillOutcome) -> Any:
         return self._transfer.upload(*self.lease, outcome.folder)
@@ -244,6 +247,8 @@ class Worker:
             self._last_heartbeat = now
             counter = 0 if task is None else task.outbox.progress_counter
             self._send(socket_, convert.heartbeat(*lease, counter, self._load()))
+            if task is not None:
+                task.stopwatch.save()
 
     def _hello(self, lease: tuple[str, int], acknowledged: int) -> bytes:
         device, host = self._place.device, socket.gethostname()
