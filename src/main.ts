@@ -9,6 +9,7 @@ import { runExperiment } from "./cli/experiment.js";
 import { runInspect } from "./cli/inspect.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
 import { runKeys } from "./cli/keys.js";
+import type { OpenHome, OpenIdleHome } from "./cli/open-connection.js";
 import { runReproduce } from "./cli/reproduce.js";
 import { runRobustness } from "./cli/robustness.js";
 import { runServe, type Server } from "./cli/serve.js";
@@ -81,8 +82,7 @@ function run(
     case "experiment":
       return runExperiment(argv, {
         ...surroundings,
-        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
-        openIdleHome: () => openIdle(surroundings),
+        ...homeOf(surroundings),
       });
     case "stillhouse":
       return runStillhouse(argv, {
@@ -93,8 +93,7 @@ function run(
       return withPython(surroundings, (python) =>
         runReproduce(argv, {
           ...surroundings,
-          openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
-          openIdleHome: () => openIdle(surroundings),
+          ...homeOf(surroundings),
           reportsFolder: join(surroundings.home, "reports"),
           inspectArtifact: (path, top) => python.ask("artifact", { path, top }),
           codeVersion: () => codeVersion(join(PROJECT, "python_worker")),
@@ -104,8 +103,7 @@ function run(
       return withPython(surroundings, (python) =>
         runSweep(argv, {
           ...surroundings,
-          openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
-          openIdleHome: () => openIdle(surroundings),
+          ...homeOf(surroundings),
           suggestSettings: (request) => python.ask("suggest", request),
         }),
       );
@@ -123,18 +121,16 @@ function run(
     case "robustness":
       return runRobustness(argv, {
         ...surroundings,
-        openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
-        openIdleHome: () => openIdle(surroundings),
+        ...homeOf(surroundings),
         importArtifact: (folder) => importArtifact(surroundings.home, folder),
       });
     case "inspect":
-      return Promise.race([
-        runInspect(argv, {
-          ...surroundings,
-          inspectArtifact: (path, top) => inspectPython(surroundings, "artifact", { path, top }),
-        }),
-        aborted(surroundings.interruption.stop).then(() => INTERRUPTED),
-      ]);
+      return runInspect(argv, {
+        ...surroundings,
+        ...homeOf(surroundings),
+        importArtifact: (folder) => importArtifact(surroundings.home, folder),
+        inspectArtifact: (path, top) => inspectPython(surroundings, "artifact", { path, top }),
+      });
     case "doctor":
       return Promise.race([
         runDoctor(argv, {
@@ -153,6 +149,14 @@ function run(
     default:
       throw new Error(`no script of package.json runs ${JSON.stringify(command)}`);
   }
+}
+
+/** The ways to the control plane of the home. */
+function homeOf(surroundings: Surroundings): { openHome: OpenHome; openIdleHome: OpenIdleHome } {
+  return {
+    openHome: (adopt, note) => openControlPlane(surroundings, adopt, note),
+    openIdleHome: () => openIdle(surroundings),
+  };
 }
 
 function surroundingsOf(command: string): Surroundings {

@@ -1,42 +1,43 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import Table from "cli-table3";
 import { Option } from "commander";
+import { FailureKind, StillhouseError } from "../errors.js";
 import { type Inspected, inspectedSchema } from "../report/inspected.js";
+import type { Numbers } from "../report/number-table.js";
 import { invalid } from "../spec/invalid.js";
-import { parseArguments, scriptCommand } from "./command-line.js";
-import { formatPercent, formatValue, wrapText } from "./format.js";
+import { type Options, parseArguments, scriptCommand } from "./command-line.js";
+import type { ExperimentOutput } from "./experiment-output.js";
+import { formatMeanStd } from "./format.js";
+import { guarded } from "./group-command.js";
+import { renderInspected } from "./inspect-view.js";
+import { aborted } from "./interruption.js";
 import { npmCommand } from "./npm-command.js";
-import { reportFailure } from "./report-failure.js";
+import { openToLook } from "./open-connection.js";
+import { summaryDocument } from "./result-document.js";
 import { writeResultFile } from "./result-file.js";
-import type { Terminal } from "./terminal.js";
+import { measuredRobustness, type RobustnessSurroundings } from "./robustness.js";
+import { parseRobustnessArguments } from "./robustness-arguments.js";
+import { type Condition, robustnessResult } from "./robustness-result.js";
 
-export interface InspectSurroundings {
-  readonly terminal: Terminal;
-  /** Folder of experiments and artifacts. */
-  readonly home: string;
-  /** Folder that relative paths start from. */
-  readonly userFolder: string;
+export interface InspectSurroundings extends RobustnessSurroundings {
   /** The answer of `inspection.artifact`. */
   readonly inspectArtifact: (path: string, top: number) => Promise<unknown>;
 }
 
 const DEFAULT_TOP = 5;
 const MAX_TOP = 50;
-const DEFAULT_COLUMNS = 100;
-const PLAIN_STYLE = { head: [], border: [] };
 
 const HELP = `
-ARTIFACT is the folder of distilled data, or the id of the experiment that made it.
+ARTIFACT is the folder of distilled data, or the id of an experiment.
 
 Each distilled vector is compared with every token of the vocabulary, embedded at its position as it
-enters the first block. What reads well this way need not teach well: npm run robustness -- ARTIFACT
---checks decoding measures learners that are trained on the nearest tokens instead.
+enters the first block. What reads well this way need not teach well: --accuracy trains learners on
+the nearest tokens, and measures them beside those of the vectors.
 
 Examples:
   npm run inspect -- 12cbf1a8b8
   npm run inspect -- .stillhouse/artifacts/12cbf1a8b8 --json --top 10
-  npm run inspect -- 12cbf1a8b8 --html distilled.html
+  npm run inspect -- 12cbf1a8b8 --accuracy --inits 5 --html distilled.html
 `;
 
 /**
@@ -45,104 +46,116 @@ Examples:
  * @param argv what follows the command's name.
  * @returns the exit code.
  */
-export async function runInspect(
+export function runInspect(
   argv: readonly string[],
   surroundings: InspectSurroundings,
 ): Promise<number> {
-  const { stdout, columns } = surroundings.terminal;
-  const isJson = argv.includes("--json");
-  try {
-    const parsed = parseArguments(inspectCommand(columns), argv);
+  return guarded(argv, surroundings, async (output) => {
+    const { terminal, interruption, userFolder } = surroundings;
+    const parsed = parseArguments(inspectCommand(terminal.columns), argv);
     if (parsed.kind === "help") {
-      stdout.write(parsed.text);
-      return 0;
+      output.help(parsed.text);
+      return undefined;
     }
-    const path = artifactPath(parsed.words[0], surroundings);
-    const answer = await surroundings.inspectArtifact(path, topOf(parsed.options.top));
+    const { options } = parsed;
+    const [word] = parsed.words;
+    if (word === undefined) throw invalid("artifact", "which artifact? Give a folder or an id");
+    const top = topOf(options.top);
+    const learners = await measuredLearners(word, options, surroundings, output);
+    const path = await artifactPath(word, surroundings);
+    const stopped = aborted(interruption.stop).then(() => {
+      throw new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "interrupted");
+    });
+    const answer = await Promise.race([stopped, surroundings.inspectArtifact(path, top)]);
     const inspected = inspectedSchema.parse(answer);
-    const { html } = parsed.options;
+    const accuracies = learners && numbersOf(learners);
+    const { html } = options;
     if (typeof html === "string") {
-      await writePage(inspected, argv, resolve(surroundings.userFolder, html));
-      if (!isJson) stdout.write(`Page: ${resolve(surroundings.userFolder, html)}\n`);
-    } else if (!isJson) stdout.write(renderInspected(inspected, columns));
-    if (isJson) stdout.write(`${JSON.stringify(inspected, null, 2)}\n`);
-    return 0;
-  } catch (thrown) {
-    return reportFailure(thrown, surroundings.terminal, { isJson });
+      await writePage(inspected, accuracies, argv, resolve(userFolder, html));
+      if (!output.isJson) terminal.stdout.write(`Page: ${resolve(userFolder, html)}\n`);
+    } else if (!output.isJson) {
+      terminal.stdout.write(renderInspected(inspected, accuracies, terminal.columns));
+    }
+    if (output.isJson) output.document({ ...inspected, ...accuracyDocument(learners) });
+    return undefined;
+  });
+}
+
+/** Of the distilled vectors and of the text that is nearest to them, where that is asked for. */
+async function measuredLearners(
+  word: string,
+  { accuracy, inits }: Options,
+  surroundings: InspectSurroundings,
+  output: ExperimentOutput,
+): Promise<readonly Condition[] | undefined> {
+  if (accuracy !== true) {
+    if (inits !== undefined) throw invalid("", "--inits is for --accuracy; add it");
+    return undefined;
   }
+  const words = [word, "--checks", "decoding", "--baselines", "none"];
+  const request = parseRobustnessArguments(
+    inits === undefined ? words : [...words, "--inits", String(inits)],
+    { ...surroundings, columns: undefined },
+  );
+  if (request.kind === "help") throw new Error("it asks for no help");
+  const experiment = await measuredRobustness(request, surroundings, output);
+  return experiment && robustnessResult(experiment).conditions;
 }
 
-/** Distilled data as a person reads it. */
-export function renderInspected(inspected: Inspected, columns = DEFAULT_COLUMNS): string {
-  const { dataset, model, learning_rates: rates, class_names: names, samples } = inspected;
-  const steps = rates.map(formatValue).join(", ");
-  const parts = samples.map((sample, at) => {
-    const { class_name: name, positions, attention } = sample;
-    const tokens = positions.map(([nearest]) => nearest?.[0] ?? "").join(" ");
-    const cosines = positions.map(([nearest]) => nearest?.[1] ?? 0);
-    const mean = cosines.reduce((sum, value) => sum + value, 0) / cosines.length;
-    return [
-      `Sample ${at + 1}, ${name}`,
-      `  ${wrapText(tokens, columns, 2)}`,
-      `  mean cosine to the nearest token ${mean.toFixed(3)}`,
-      ...(attention === null ? [] : [renderAttention(attention)]),
-    ].join("\n");
-  });
-  return [
-    `Data set ${dataset} · model ${model} · learning rate ${steps}`,
-    renderLabels(names, samples),
-    ...parts,
-    "",
-  ].join("\n\n");
+function numbersOf(learners: readonly Condition[]): Numbers {
+  return {
+    head: ["learners trained on it", "accuracy (%)", "n"],
+    rows: learners.map(({ label, row }) =>
+      row === undefined
+        ? [label, "failed", ""]
+        : [label, formatMeanStd(row.accuracy.mean, row.accuracy.std), String(row.accuracy.n)],
+    ),
+  };
 }
 
-function renderLabels(names: readonly string[], samples: Inspected["samples"]): string {
-  const table = new Table({
-    head: ["labels of", ...names],
-    colAligns: ["left", ...names.map(() => "right" as const)],
-    style: PLAIN_STYLE,
-  });
-  samples.forEach(({ class_name: name, labels }, at) => {
-    table.push([`${at + 1} ${name}`, ...labels.map((label) => label.toFixed(3))]);
-  });
-  return table.toString();
-}
-
-/** For each layer and head, where the first token is to look, and with how much. */
-function renderAttention(attention: readonly (readonly (readonly number[])[])[]): string {
-  const heads = attention[0] ?? [];
-  const table = new Table({
-    head: ["layer", ...heads.map((_, head) => `head ${head + 1}`)],
-    style: PLAIN_STYLE,
-  });
-  attention.forEach((layer, at) => {
-    table.push([`${at + 1}`, ...layer.map(peakText)]);
-  });
-  return `  attention labels of the first token: position (share in %) of the largest\n${table}`;
-}
-
-function peakText(probabilities: readonly number[]): string {
-  const largest = Math.max(...probabilities);
-  return `${probabilities.indexOf(largest)} (${formatPercent(largest)})`;
+function accuracyDocument(learners: readonly Condition[] | undefined): object {
+  if (learners === undefined) return {};
+  return {
+    accuracy: learners.map(({ id, label, row }) => ({
+      id,
+      label,
+      ...(row === undefined ? { mean: null } : summaryDocument(row.accuracy)),
+    })),
+  };
 }
 
 async function writePage(
   inspected: Inspected,
+  accuracies: Numbers | undefined,
   argv: readonly string[],
   path: string,
 ): Promise<void> {
   // Drawing takes a library that the other ways to show it do without.
   const { artifactPage } = await import("../report/artifact-page.js");
-  writeResultFile(path, artifactPage(inspected, npmCommand("inspect", argv)));
+  writeResultFile(path, artifactPage(inspected, accuracies, npmCommand("inspect", argv)));
 }
 
-function artifactPath(
-  word: string | undefined,
-  { home, userFolder }: Pick<InspectSurroundings, "home" | "userFolder">,
-): string {
-  if (word === undefined) throw invalid("artifact", "which artifact? Give a folder or an id");
+/** A folder, an artifact of the home, or what an experiment has, be it from an earlier one. */
+async function artifactPath(
+  word: string,
+  { home, userFolder, openIdleHome }: InspectSurroundings,
+): Promise<string> {
+  const folder = resolve(userFolder, word);
+  const isId = /^[\w-]+$/.test(word);
+  if (!isId || existsSync(folder)) return folder;
   const ofHome = join(home, "artifacts", word);
-  return /^\w+$/.test(word) && existsSync(ofHome) ? ofHome : resolve(userFolder, word);
+  if (existsSync(ofHome)) return ofHome;
+  const connection = await openToLook(undefined, openIdleHome);
+  try {
+    const { artifactPath } = await connection.call((client) => client.get(word));
+    if (artifactPath !== "") return artifactPath;
+  } finally {
+    await connection.close();
+  }
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_NOT_FOUND,
+    `experiment ${word} has no distilled data`,
+  );
 }
 
 function topOf(raw: unknown): number {
@@ -154,13 +167,18 @@ function topOf(raw: unknown): number {
 
 function inspectCommand(columns: number | undefined) {
   const group = "Options:";
-  return scriptCommand("inspect", columns, group)
+  const command = scriptCommand("inspect", columns, group)
     .argument("[artifact]", "folder or id")
     .description("Shows what distilled data holds: nearest tokens, labels, attention, rates.")
-    .addOption(new Option("--top <n>", "Nearest tokens a position (default: 5)").helpGroup(group))
-    .addOption(
-      new Option("--html <file>", "Write a page with charts to this file").helpGroup(group),
-    )
-    .addOption(new Option("--json", "Print one JSON document on stdout").helpGroup(group))
     .addHelpText("after", HELP);
+  for (const [flags, help] of [
+    ["--top <n>", "Nearest tokens a position (default: 5)"],
+    ["--accuracy", "Also measure learners that are trained on it, and on the nearest tokens"],
+    ["--inits <n>", "With --accuracy: how many learners (default: as baselines of its experiment)"],
+    ["--html <file>", "Write a page with charts to this file"],
+    ["--json", "Print one JSON document on stdout"],
+  ] as const) {
+    command.addOption(new Option(flags, help).helpGroup(group));
+  }
+  return command;
 }

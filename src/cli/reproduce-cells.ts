@@ -4,7 +4,7 @@ import { STUDY_TABLES, type StudyRow } from "../study/tables.js";
 import { draftOf } from "./experiment-arguments.js";
 import type { Member } from "./group-runner.js";
 import { BASELINE_PATHS, type ReproduceRun } from "./reproduce-arguments.js";
-import { distilledLabel } from "./result.js";
+import { labelOf } from "./study-table.js";
 
 /** An experiment of the group, and which row of the tables it is. */
 export interface Cell extends Member {
@@ -30,7 +30,7 @@ export function cellsOf(
         ["seed", seed],
       ]);
       const draft = draftOf(settings, dataDir);
-      return { key, label: labelOf(row, draft, seed), draft };
+      return { key, label: memberLabel(row, draft, seed), draft };
     }),
   );
 }
@@ -48,8 +48,6 @@ export function keyOf(row: StudyRow): string {
   return row.kind === "full" ? "full" : JSON.stringify([...row.settings]);
 }
 
-function labelOf(row: StudyRow, draft: ExperimentSpec, seed: number): string {
-  if (row.kind === "full") return `Full data, seed ${seed}`;
-  const steps = draft.inner?.steps ?? 1;
-  return `${distilledLabel(draft)}, ${steps} step${steps === 1 ? "" : "s"}, seed ${seed}`;
+function memberLabel(row: StudyRow, draft: ExperimentSpec, seed: number): string {
+  return `${row.kind === "full" ? "Full data" : labelOf(draft)}, seed ${seed}`;
 }

@@ -59,7 +59,8 @@ export function reproduceDocument(tables: readonly ReproducedTable[], files: Rep
 
 function document({ label, figure, measured, failed }: ReproducedRow): object {
   return {
-    ...(measured === undefined ? { label } : measuredDocument(measured)),
+    ...(measured === undefined ? {} : measuredDocument(measured)),
+    label,
     failed: failed.map(({ seed, experimentId, reason }) => ({
       seed,
       experiment_id: experimentId,

@@ -19,15 +19,15 @@ import { addGroupControls, groupFlagsOf } from "./group-arguments.js";
 import type { GroupFlags } from "./group-command.js";
 
 /** What a person asks for. */
-export type RobustnessRequest =
-  | { readonly kind: "help"; readonly text: string }
-  | ({
-      readonly kind: "run";
-      /** Folder of an artifact, its id, or the id of an experiment. */
-      readonly subject: string;
-      /** The draft for the artifact of that id. */
-      readonly draftFor: (artifactId: string) => ExperimentSpec;
-    } & GroupFlags);
+export interface RobustnessRun extends GroupFlags {
+  readonly kind: "run";
+  /** Folder of an artifact, its id, or the id of an experiment. */
+  readonly subject: string;
+  /** The draft for the artifact of that id. */
+  readonly draftFor: (artifactId: string) => ExperimentSpec;
+}
+
+export type RobustnessRequest = { readonly kind: "help"; readonly text: string } | RobustnessRun;
 
 const CONTROLS = "Run:";
 const WHAT = "What is tried:";

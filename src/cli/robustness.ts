@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { State } from "../generated/stillhouse/v1/experiment.js";
+import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import { invalid } from "../spec/invalid.js";
+import type { ExperimentOutput } from "./experiment-output.js";
 import { type GroupSurroundings, guarded, runMembers } from "./group-command.js";
 import { requireSuccess } from "./group-run.js";
-import { parseRobustnessArguments } from "./robustness-arguments.js";
+import { parseRobustnessArguments, type RobustnessRun } from "./robustness-arguments.js";
 import { robustnessResult } from "./robustness-result.js";
 import type { NamedServer } from "./server-flags.js";
 
@@ -35,26 +36,41 @@ export function runRobustness(
       output.help(request.text);
       return undefined;
     }
-    const { subject, server } = request;
-    const artifactId = await artifactIdOf(subject, server, surroundings);
-    const members = [{ label: `robustness of ${artifactId}`, draft: request.draftFor(artifactId) }];
-    const outcomes = await runMembers(
-      members,
-      request,
-      surroundings,
-      output,
-      async (outcomes) => outcomes,
-    );
-    const experiment = outcomes?.[0]?.experiment;
-    if (outcomes === undefined || experiment === undefined) return undefined;
-    const result = robustnessResult(experiment);
-    // Without the plain evaluation there is nothing to compare with.
-    if (result.conditions[0]?.row === undefined) requireSuccess(outcomes);
+    const experiment = await measuredRobustness(request, surroundings, output);
+    if (experiment === undefined) return undefined;
     output.robustness(experiment);
     if (experiment.state === State.STATE_SUCCEEDED) return undefined;
     output.progress.note(`${experiment.failure?.message}; the same command tries again`);
     return SOME_FAILED;
   });
+}
+
+/**
+ * The experiment that measures what is asked for, at its end.
+ *
+ * @returns undefined where that is only listed, or left to a server.
+ * @throws StillhouseError where not even the plain evaluation came to a result.
+ */
+export async function measuredRobustness(
+  request: RobustnessRun,
+  surroundings: RobustnessSurroundings,
+  output: ExperimentOutput,
+): Promise<Experiment | undefined> {
+  const { subject, server } = request;
+  const artifactId = await artifactIdOf(subject, server, surroundings);
+  const members = [{ label: `robustness of ${artifactId}`, draft: request.draftFor(artifactId) }];
+  const outcomes = await runMembers(
+    members,
+    request,
+    surroundings,
+    output,
+    async (outcomes) => outcomes,
+  );
+  const experiment = outcomes?.[0]?.experiment;
+  if (outcomes === undefined || experiment === undefined) return undefined;
+  // Without the plain evaluation there is nothing to compare with.
+  if (robustnessResult(experiment).conditions[0]?.row === undefined) requireSuccess(outcomes);
+  return experiment;
 }
 
 /** A folder outside of the home is taken in; any other word is an id. */

@@ -1,4 +1,5 @@
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../study/tables.js";
 import type { Outcome } from "./group-runner.js";
@@ -99,22 +100,26 @@ function rowsOf(
   studyRows.forEach(({ kind, figure }, at) => {
     const found = experiments[at] ?? [];
     const spec = found[0]?.spec;
-    const [label, name] =
-      kind === "full" ? ["Full data", "Full data"] : [distilledLabel(spec), shortLabel(spec)];
+    const isFull = kind === "full";
+    const label = isFull ? "Full data" : labelOf(spec);
+    const name = isFull ? label : shortLabel(spec);
     const seeds = found.flatMap((experiment) => seedRow(experiment, kind));
     const learners = learnersOf(seeds);
-    const differences =
-      kind === "full"
-        ? []
-        : above.map((other) => ({
-            to: other.name,
-            gain: pairedDifference(learners, other.learners),
-          }));
+    const differences = (isFull ? [] : above).map((other) => ({
+      to: other.name,
+      gain: pairedDifference(learners, other.learners),
+    }));
     const measured = measuredOf(seeds, learners, differences);
     result.push({ label, name, figure, measured, failed: found.flatMap(failedSeed) });
-    if (kind === "distilled" && measured) above.push({ name, learners });
+    if (!isFull && measured) above.push({ name, learners });
   });
   return result;
+}
+
+/** Rows of one table may differ in their inner steps alone. */
+export function labelOf(spec: ExperimentSpec | undefined): string {
+  const steps = spec?.inner?.steps ?? 1;
+  return `${distilledLabel(spec)}${steps === 1 ? "" : `, ${steps} steps`}`;
 }
 
 function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {

@@ -1,13 +1,19 @@
 import { DistilledData } from "./distilled-data.js";
 import type { Inspected } from "./inspected.js";
+import { type Numbers, NumberTable } from "./number-table.js";
 import { renderPage } from "./page.js";
 
 /**
  * Distilled data as a page of its own.
  *
+ * @param accuracies of learners that are trained on it; absent where none were.
  * @param command what shows it again.
  */
-export function artifactPage(inspected: Inspected, command: string): string {
+export function artifactPage(
+  inspected: Inspected,
+  accuracies: Numbers | undefined,
+  command: string,
+): string {
   const { dataset, model } = inspected;
   return renderPage({
     title: "Distilled data",
@@ -19,6 +25,7 @@ export function artifactPage(inspected: Inspected, command: string): string {
           at its position as it enters the first block. What reads well this way need not teach
           well.
         </p>
+        {accuracies !== undefined && <NumberTable {...accuracies} />}
         <DistilledData inspected={inspected} />
         <p>
           To see it again: <code>{command}</code>

@@ -11,13 +11,15 @@ const FLAGS = [
   ...["--outer-steps", "12", "--validations", "1", "--baselines", "none", "--al", "cls", "--json"],
 ];
 const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+let id = "";
 after(() => rmSync(home, { recursive: true, force: true }));
 
 describe("inspect", () => {
   it("shows the tokens, labels, attention and rates of an artifact, by its id", async () => {
     const made = await runCommand(FLAGS, home);
     assert.equal(made.exitCode, 0, made.stderr);
-    const { experiment_id: id, artifact } = JSON.parse(made.stdout);
+    const { artifact } = JSON.parse(made.stdout);
+    id = JSON.parse(made.stdout).experiment_id;
     const shown = await runCommand([id], home, "inspect");
     assert.equal(shown.exitCode, 0, shown.stderr);
     assert.match(shown.stdout, /Data set colours · model .* · learning rate \d/);
@@ -43,10 +45,39 @@ describe("inspect", () => {
     assert.ok(html.includes(`npm run inspect -- ${id} --html`));
   });
 
+  it("measures learners that are trained on the nearest tokens, and finds a shared artifact", async () => {
+    const measured = await runCommand(
+      [id, "--accuracy", "--inits", "2", "--json"],
+      home,
+      "inspect",
+    );
+    assert.equal(measured.exitCode, 0, measured.stderr);
+    const { accuracy, samples } = JSON.parse(measured.stdout);
+    assert.equal(samples.length, 2);
+    assert.deepEqual(
+      accuracy.map((row: { id: string; n: number }) => [row.id, row.n]),
+      [
+        ["plain", 2],
+        ["decoded", 2],
+        ["decoded-hard-labels", 2],
+      ],
+    );
+    const again = await runCommand([id, "--accuracy", "--inits", "2"], home, "inspect");
+    assert.match(again.stdout, /as distilled +│ +\d+\.\d ± \d+\.\d │ 2 │/);
+
+    const shared = await runCommand([...FLAGS, "--inits", "1"], home);
+    const other = JSON.parse(shared.stdout).experiment_id;
+    assert.notEqual(other, id);
+    const shown = await runCommand([other], home, "inspect");
+    assert.match(shown.stdout, /attention labels of the first token/, shown.stderr);
+  });
+
   it("says that there is no such artifact, and what --top must be", async () => {
     const missing = await runCommand(["nothing-here"], home, "inspect");
     assert.equal(missing.exitCode, 1);
-    assert.match(missing.stderr, /no artifact at .*nothing-here/);
+    assert.match(missing.stderr, /there is no experiment "nothing-here"/);
+    const folder = await runCommand(["./nothing-here"], home, "inspect");
+    assert.match(folder.stderr, /no artifact at .*nothing-here/);
     const top = await runCommand(["x", "--top", "0"], home, "inspect");
     assert.equal(top.exitCode, 2);
     assert.match(top.stderr, /--top must be a whole number from 1 to 50, got 0/);

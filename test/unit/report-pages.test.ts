@@ -153,7 +153,14 @@ describe("the page of a reproduction", () => {
 });
 
 describe("the page of distilled data", () => {
-  const { document } = parseHTML(artifactPage(INSPECTED, "npm run inspect -- x --html page.html"));
+  const accuracies = { head: ["learners", "accuracy (%)"], rows: [["nearest tokens", "45.2"]] };
+  const command = "npm run inspect -- x --html page.html";
+  const { document } = parseHTML(artifactPage(INSPECTED, accuracies, command));
+
+  it("shows what learners make of it where that was measured", () => {
+    assert.ok(document.body.textContent?.includes("nearest tokens45.2"));
+    assert.doesNotMatch(artifactPage(INSPECTED, undefined, command), /45\.2/);
+  });
 
   it("shades each nearest token by its similarity", () => {
     const [oil, separator] = document.querySelectorAll(".tokens span");
