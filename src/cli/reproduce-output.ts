@@ -71,7 +71,7 @@ function document({ label, figure, measured, failed }: ReproducedRow): object {
 }
 
 function measuredDocument(measured: Measured): object {
-  const { seeds, accuracy, macroF1, loss, trainTimeS, stdBetweenSeeds, differences } = measured;
+  const { seeds, accuracy, macroF1, loss, confusion, differences } = measured;
   const gain = differences.at(-1)?.gain ?? null;
   return {
     ...rowDocument(seeds[0].row),
@@ -79,8 +79,9 @@ function measuredDocument(measured: Measured): object {
     accuracy: summaryDocument(accuracy),
     macro_f1: macroF1,
     loss,
-    train_time_s: trainTimeS,
-    std_between_seeds: stdBetweenSeeds,
+    confusion,
+    train_time_s: measured.trainTimeS,
+    std_between_seeds: measured.stdBetweenSeeds,
     gain: gain === null ? null : summaryDocument(gain),
     differences: differences.map(({ to, gain }) => ({
       to,

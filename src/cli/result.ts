@@ -164,8 +164,8 @@ export function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec |
   };
 }
 
-/** The sum of confusion matrices, each row after row. */
-function confusionOf(matrices: readonly (readonly number[])[]): number[][] | null {
+/** The sum of confusion matrices, each row after row; null where one is missing. */
+export function confusionOf(matrices: readonly (readonly number[])[]): number[][] | null {
   const size = Math.sqrt(matrices[0]?.length ?? 0);
   if (size === 0 || matrices.some((matrix) => matrix.length !== size ** 2)) return null;
   return Array.from({ length: size }, (_, truth) =>

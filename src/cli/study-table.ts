@@ -3,7 +3,7 @@ import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../study/tables.js";
 import type { Outcome } from "./group-runner.js";
-import { distilledLabel, type Row, resultOf, shortLabel } from "./result.js";
+import { confusionOf, distilledLabel, type Row, resultOf, shortLabel } from "./result.js";
 
 /** One distillation of a row, or one training on full data. */
 export interface SeedRow {
@@ -35,6 +35,8 @@ export interface Measured {
   readonly accuracy: Summary;
   readonly macroF1: number;
   readonly loss: number;
+  /** As in `Row`. */
+  readonly confusion: number[][] | null;
   /** From the opened data to the trained learner; null where it was not taken. */
   readonly trainTimeS: number | null;
   /** Standard deviation of the means of the seeds; null with one seed. */
@@ -151,6 +153,7 @@ function measuredOf(
     accuracy: summarise([...learners.values()]),
     macroF1: meanOf(rows.map(({ macroF1 }) => macroF1)),
     loss: meanOf(rows.map(({ loss }) => loss)),
+    confusion: confusionOf(rows.map(({ confusion }) => confusion?.flat() ?? [])),
     trainTimeS: times.length === 0 ? null : meanOf(times),
     stdBetweenSeeds: means.length > 1 ? summarise(means).std : null,
     differences,

@@ -23,6 +23,7 @@ const outcomes = cells.map(({ draft }, at) => {
   const inits = accuracies.map((accuracy, index) => ({
     ...{ init_seed: index, accuracy, macro_f1: accuracy - 0.1, loss: 1 - accuracy },
     train_time_s: 1 + (spec.seed ?? 0),
+    confusion: [1, 2, 3, 4],
   }));
   const work =
     at % 4 === 0 ? { baseline: { kind: "BASELINE_KIND_FULL" } } : { evaluate: { init_seeds: [0] } };
@@ -82,6 +83,14 @@ describe("a table of the study", () => {
     const [, hard, restricted] = tables[0]?.rows ?? [];
     assert.equal(tables[0]?.computing_s, 420);
     assert.deepEqual([hard?.macro_f1, hard?.gain, hard?.failed], [0.475, null, []]);
+    assert.deepEqual(
+      hard?.confusion,
+      [
+        [4, 8],
+        [12, 16],
+      ],
+      "of four learners",
+    );
     assert.deepEqual(restricted?.failed, [
       { seed: 1, experiment_id: "x6", reason: "the loss is nan" },
     ]);
