@@ -57,6 +57,25 @@ describe("sweep", () => {
     assert.ok(numDistilled < 4, again.stderr);
   });
 
+  it("of which an experiment was removed computes that one again, as another sweep", async () => {
+    const before = JSON.parse((await sweep([...GRID, "--json"])).stdout);
+    const removed = await runCommand(
+      ["rm", before.experiments[1].experiment_id],
+      home,
+      "stillhouse",
+    );
+    assert.equal(removed.exitCode, 0, removed.stderr);
+    const again = await sweep([...GRID, "--json"]);
+    assert.equal(again.exitCode, 0, again.stderr);
+    const { sweep_id: sweepId, experiments } = JSON.parse(again.stdout);
+    assert.notEqual(sweepId, before.sweep_id);
+    assert.deepEqual(
+      experiments.map(({ settings }: { settings: object }) => settings),
+      before.experiments.map(({ settings }: { settings: object }) => settings),
+    );
+    assert.equal(again.stderr.match(/^Distillation: kept/gm)?.length, 1, again.stderr);
+  });
+
   it("shows what failed beside what is done, and exits with 1", async () => {
     const { exitCode, stdout, stderr } = await sweep(["--lr", "0.05,1e30", "--max-parallel", "1"]);
     assert.equal(exitCode, 1, stderr);
