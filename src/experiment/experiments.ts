@@ -1,5 +1,5 @@
 import { FailureKind, StillhouseError } from "../errors.js";
-import { type Event, type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
+import { type Event, Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type {
   CompareExperimentsRequest,
   CompareExperimentsResponse,
@@ -24,7 +24,15 @@ import type { EventFeed } from "./event-feed.js";
 import type { Ledger } from "./ledger.js";
 import { planTasks } from "./plan.js";
 import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
-import type { ArtifactStore, ExperimentStore, Inspector, RunLog, WorkFolders } from "./ports.js";
+import type {
+  ArtifactStore,
+  EncodedPage,
+  ExperimentQuery,
+  ExperimentStore,
+  Inspector,
+  RunLog,
+  WorkFolders,
+} from "./ports.js";
 import { artifactOf, type ExperimentRecord, withTasks } from "./record.js";
 import { checkPlacement, given, invalid, pageSizeOf } from "./request-checks.js";
 import { isEnded } from "./states.js";
@@ -110,19 +118,27 @@ export class Experiments {
   }
 
   /** A page of the experiments that pass a filter. */
-  list({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ListExperimentsResponse {
+  list(request: ListExperimentsRequest): ListExperimentsResponse {
     this.assertOpen();
-    const isUnset = order === ExperimentOrder.EXPERIMENT_ORDER_UNSPECIFIED;
-    const { records, nextPageToken } = this.#parts.store.list({
-      filter: filter ?? ExperimentFilter.fromPartial({}),
-      order: isUnset ? ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST : order,
-      pageSize: pageSizeOf(pageSize),
-      pageToken,
-    });
+    const { records, nextPageToken } = this.#parts.store.list(queryOf(request));
     return {
       experiments: records.map((record) => this.#parts.ledger.experiment(record)),
       nextPageToken,
     };
+  }
+
+  /** As `list`, as bytes: what is stored is handed on without being read. */
+  listEncoded(request: ListExperimentsRequest): EncodedPage {
+    this.assertOpen();
+    const { store, ledger } = this.#parts;
+    const page = store.listEncoded(queryOf(request));
+    const experiments = page.experiments.map((stored) => {
+      // What runs has progress that is not stored.
+      const unfinished = ledger.findUnfinished(stored.id);
+      if (unfinished === undefined) return stored;
+      return { ...stored, bytes: Experiment.encode(unfinished).finish() };
+    });
+    return { ...page, experiments };
   }
 
   /** See `watchExperiment`. Throws UNAVAILABLE when the control plane stops. */
@@ -287,6 +303,16 @@ export class Experiments {
     const { refusal } = this;
     if (refusal) throw refusal;
   }
+}
+
+function queryOf({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ExperimentQuery {
+  const isUnset = order === ExperimentOrder.EXPERIMENT_ORDER_UNSPECIFIED;
+  return {
+    filter: filter ?? ExperimentFilter.fromPartial({}),
+    order: isUnset ? ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST : order,
+    pageSize: pageSizeOf(pageSize),
+    pageToken,
+  };
 }
 
 function pastOf(state: State): string {

@@ -136,6 +136,12 @@ export class Ledger {
     return [...this.#unfinished.values()];
   }
 
+  /** The experiment as clients see it, where it is unfinished. */
+  findUnfinished(experimentId: string): Experiment | undefined {
+    const record = this.#unfinished.get(experimentId);
+    return record && this.experiment(record);
+  }
+
   /** Throws NOT_FOUND when there is no such experiment. */
   record(experimentId: string): ExperimentRecord {
     const record = this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);

@@ -77,6 +77,12 @@ export interface ExperimentPage {
   readonly nextPageToken: string;
 }
 
+/** As `ExperimentPage`, each experiment with its tasks as the bytes of an `Experiment`. */
+export interface EncodedPage {
+  readonly experiments: readonly { readonly id: string; readonly bytes: Uint8Array }[];
+  readonly nextPageToken: string;
+}
+
 /** Durable once a call returns. Throws EXHAUSTED or ENVIRONMENT when it cannot be. */
 export interface ExperimentStore {
   /** Stores a new experiment; the request id, where not empty, is remembered with it. */
@@ -86,6 +92,8 @@ export interface ExperimentStore {
   findByRequest(requestId: string): ExperimentRecord | undefined;
   /** Throws INVALID for a page token that is not of this filter and order. */
   list(query: ExperimentQuery): ExperimentPage;
+  /** As `list`, without reading what is stored. */
+  listEncoded(query: ExperimentQuery): EncodedPage;
   /** Oldest first. */
   unfinished(): ExperimentRecord[];
   /** Removes an experiment with its events and metrics; its leftovers are remembered. */

@@ -1,5 +1,6 @@
 import type {
   Change,
+  EncodedPage,
   ExperimentPage,
   ExperimentQuery,
   ExperimentStore,
@@ -15,6 +16,7 @@ import {
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile } from "./database.js";
+import { experimentBytes } from "./experiment-bytes.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
 import { EXPERIMENT_COLUMNS, pageStatement } from "./experiment-query.js";
 
@@ -100,15 +102,27 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   list(query: ExperimentQuery): ExperimentPage {
+    const { rows, nextPageToken } = this.#page(query);
+    return { records: this.#records(rows), nextPageToken };
+  }
+
+  listEncoded(query: ExperimentQuery): EncodedPage {
+    const { rows, nextPageToken } = this.#page(query);
+    const tasks = this.#taskRows(rows);
+    const experiments = rows.map(({ id, message }) => {
+      const ofIt = (tasks.get(id) ?? []).map((row) => bytesOf(row.message));
+      return { id, bytes: experimentBytes(bytesOf(message), ofIt) };
+    });
+    return { experiments, nextPageToken };
+  }
+
+  #page(query: ExperimentQuery): { rows: ExperimentRow[]; nextPageToken: string } {
     const { sql, values, tokenAfter } = pageStatement(query);
-    const rows = this.#file.all<ExperimentRow>(sql, ...values);
-    const page = rows.slice(0, query.pageSize);
-    const last = page.at(-1);
-    const hasMore = rows.length > page.length && last !== undefined;
-    return {
-      records: this.#records(page),
-      nextPageToken: hasMore ? tokenAfter(last) : "",
-    };
+    const found = this.#file.all<ExperimentRow>(sql, ...values);
+    const rows = found.slice(0, query.pageSize);
+    const last = rows.at(-1);
+    const hasMore = found.length > rows.length && last !== undefined;
+    return { rows, nextPageToken: hasMore ? tokenAfter(last) : "" };
   }
 
   unfinished(): ExperimentRecord[] {
@@ -206,20 +220,27 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   #records(rows: readonly ExperimentRow[]): ExperimentRecord[] {
-    const tasks = new Map(rows.map(({ id }) => [id, [] as TaskRecord[]]));
-    const taskRows = this.#file.all<TaskRow & { experiment_id: string }>(
+    const tasks = this.#taskRows(rows);
+    return rows.map((row) => ({
+      experiment: Experiment.decode(bytesOf(row.message)),
+      tasks: (tasks.get(row.id) ?? []).map(({ num_lost, message }) => ({
+        numLost: num_lost,
+        task: Task.decode(bytesOf(message)),
+      })),
+      cancelRequested: row.cancel_requested !== 0,
+    }));
+  }
+
+  /** The tasks of experiments in their order, by the id of the experiment. */
+  #taskRows(rows: readonly ExperimentRow[]): Map<string, TaskRow[]> {
+    const tasks = new Map(rows.map(({ id }) => [id, [] as TaskRow[]]));
+    const found = this.#file.all<TaskRow & { experiment_id: string }>(
       `SELECT experiment_id, num_lost, message FROM tasks
        WHERE experiment_id IN (SELECT value FROM json_each(?)) ORDER BY experiment_id, position`,
       JSON.stringify([...tasks.keys()]),
     );
-    for (const { experiment_id, num_lost, message } of taskRows) {
-      tasks.get(experiment_id)?.push({ numLost: num_lost, task: Task.decode(bytesOf(message)) });
-    }
-    return rows.map((row) => ({
-      experiment: Experiment.decode(bytesOf(row.message)),
-      tasks: tasks.get(row.id) ?? [],
-      cancelRequested: row.cancel_requested !== 0,
-    }));
+    for (const row of found) tasks.get(row.experiment_id)?.push(row);
+    return tasks;
   }
 
   #isArtifactUsed(artifactId: string): boolean {

@@ -51,6 +51,26 @@ describe("a retry", { timeout: 30_000 }, () => {
   });
 });
 
+describe("a list", { timeout: 30_000 }, () => {
+  it("gives experiments as a get does, those that run with their progress", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const done = await finished(plane, worker, specOf(1));
+    const { id } = await plane.client.create(specOf(2), "");
+    const assign = await worker.nextTask();
+    const seen = plane.seen(id, ({ kind }) => kind?.$case === "progress");
+    const progress = { stage: "distilling", done: 3n, total: 9n, perSecond: 1, secondsLeft: 6 };
+    const value = { ...progress, values: { loss: 0.5 } };
+    const reporting = setInterval(() => worker.report(assign, { $case: "progress", value }), 20);
+    await seen;
+    clearInterval(reporting);
+    const { experiments, nextPageToken } = await plane.client.list(10, "");
+    assert.deepEqual(experiments, [await plane.experiment(id), await plane.experiment(done)]);
+    assert.equal(experiments[0]?.tasks[0]?.progress?.done, 3n);
+    assert.equal(nextPageToken, "");
+  });
+});
+
 describe("an owner", { timeout: 30_000 }, () => {
   it("may have so many unfinished experiments, and others theirs", async (test) => {
     const plane = await TestPlane.start(test, { maxUnfinished: 2 });

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import { listBytes } from "../../src/api/grpc/list-bytes.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
+import { type ExperimentRecord, withTasks } from "../../src/experiment/record.js";
 import { cancelExperiment, completeTask, leaseTask } from "../../src/experiment/transitions.js";
-import { State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
-import { ExperimentFilter, ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
+import { Experiment, State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import {
+  ExperimentFilter,
+  ExperimentOrder,
+  ListExperimentsResponse,
+} from "../../src/generated/stillhouse/v1/service.js";
 import { SqliteExperimentStore } from "../../src/store/experiment-store.js";
 import { openDatabase } from "../../src/store/schema.js";
 import { NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
@@ -84,6 +89,27 @@ describe("a list of experiments", () => {
     assert.deepEqual(pagesOf(store, 2, {}, OLDEST), [["a", "b"], ["c", "d"], ["e"]]);
     assert.deepEqual(pagesOf(store, 5), [["e", "d", "c", "b", "a"]]);
     assert.deepEqual(pagesOf(storeOf(test, []), 5), [[]]);
+  });
+
+  it("is given as bytes of the same experiments, with the same token", (test) => {
+    const store = storeOf(test, [{ id: "a" }, { id: "b", accuracy: 0.8 }, { id: "c" }]);
+    const filter = ExperimentFilter.fromPartial({});
+    const query = { filter, order: OLDEST, pageSize: 2, pageToken: "" };
+    const { records, nextPageToken } = store.list(query);
+    const encoded = store.listEncoded(query);
+    assert.deepEqual(
+      encoded.experiments.map(({ bytes }) => Experiment.decode(bytes)),
+      records.map(withTasks),
+    );
+    assert.deepEqual(
+      encoded.experiments.map(({ id }) => id),
+      ["a", "b"],
+    );
+    assert.equal(encoded.nextPageToken, nextPageToken);
+    const response = { experiments: records.map(withTasks), nextPageToken };
+    assert.deepEqual(ListExperimentsResponse.decode(listBytes(encoded)), response);
+    const rest = store.listEncoded({ ...query, pageToken: nextPageToken });
+    assert.equal(rest.nextPageToken, "");
   });
 
   it("orders by accuracy, equal ones newest first and those without one last", (test) => {

@@ -1,19 +1,33 @@
+import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Experiments } from "../../experiment/experiments.js";
-import type { Log } from "../../experiment/ports.js";
+import type { EncodedPage, Log } from "../../experiment/ports.js";
 import type { Event } from "../../generated/stillhouse/v1/experiment.js";
-import type {
-  ExperimentServiceServer,
-  WatchExperimentResponse,
+import {
+  type ExperimentServiceServer,
+  ExperimentServiceService,
+  type ListExperimentsRequest,
+  type WatchExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { serverStream, unary } from "./calls.js";
+import { listBytes } from "./list-bytes.js";
 
-/** ExperimentService of the protos over the domain. */
-export function experimentService(experiments: Experiments, log: Log): ExperimentServiceServer {
+/** ExperimentService of the protos, whose lists are sent as bytes that are encoded already. */
+export const EXPERIMENT_SERVICE = {
+  ...ExperimentServiceService,
+  listExperiments: { ...ExperimentServiceService.listExperiments, responseSerialize: listBytes },
+};
+
+type Methods = Omit<ExperimentServiceServer, "listExperiments"> & {
+  readonly listExperiments: handleUnaryCall<ListExperimentsRequest, EncodedPage>;
+} & UntypedServiceImplementation;
+
+/** `EXPERIMENT_SERVICE` over the domain. */
+export function experimentService(experiments: Experiments, log: Log): Methods {
   return {
     resolveExperiment: unary(log, (request) => experiments.resolve(request)),
     createExperiment: unary(log, (request) => ({ experiment: experiments.create(request) })),
     getExperiment: unary(log, ({ experimentId }) => experiments.get(experimentId)),
-    listExperiments: unary(log, (request) => experiments.list(request)),
+    listExperiments: unary(log, (request) => experiments.listEncoded(request)),
     watchExperiment: serverStream(log, (request, signal) =>
       responses(experiments.watch(request, signal)),
     ),

@@ -6,13 +6,12 @@ import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports
 import type { Sweeps } from "../../experiment/sweeps.js";
 import {
   ArtifactServiceService,
-  ExperimentServiceService,
   MetricServiceService,
   SweepServiceService,
   WorkerServiceService,
 } from "../../generated/stillhouse/v1/service.js";
 import { artifactService } from "./artifact-service.js";
-import { experimentService } from "./experiment-service.js";
+import { EXPERIMENT_SERVICE, experimentService } from "./experiment-service.js";
 import { metricService } from "./metric-service.js";
 import type { Service } from "./server.js";
 import { sweepService } from "./sweep-service.js";
@@ -34,7 +33,7 @@ export interface ServedParts {
 export function services(parts: ServedParts): Service[] {
   const { experiments, sweeps, metrics, fleet, dispatcher, store, artifacts, log } = parts;
   return [
-    { definition: ExperimentServiceService, methods: experimentService(experiments, log) },
+    { definition: EXPERIMENT_SERVICE, methods: experimentService(experiments, log) },
     { definition: SweepServiceService, methods: sweepService(sweeps, log) },
     { definition: MetricServiceService, methods: metricService(metrics, log) },
     { definition: WorkerServiceService, methods: workerService(fleet, log) },
