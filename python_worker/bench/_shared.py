@@ -2,10 +2,13 @@
 
 import ctypes
 import gc
+import itertools
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from torch.profiler import ProfilerActivity, profile
 
 Work = Callable[[], object]
 
@@ -32,6 +35,20 @@ def peak_bytes(work: Work) -> int:
     before = _entry("/proc/self/status", "VmRSS")
     work()
     return _entry("/proc/self/status", "VmHWM") - before
+
+
+def live_peak_bytes(work: Work) -> int:
+    """The most that the CPU tensors which ``work`` makes hold at a time.
+
+    Less than `peak_bytes` by what the heap loses between them, and what libraries take.
+    """
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        work()
+    results = profiler.profiler
+    assert results is not None
+    events = [e for e in results.kineto_results.events() if e.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    return max(itertools.accumulate(event.nbytes() for event in events))
 
 
 def free_bytes() -> int:

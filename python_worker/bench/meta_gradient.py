@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from _shared import Work, free_bytes, note, peak_bytes, take_turns
+from _shared import Work, free_bytes, live_peak_bytes, note, peak_bytes, take_turns
 from transformers import BertConfig, BertModel
 
 from stillhouse_worker.distillation.inner import InnerLoss, inner_gradient
@@ -38,6 +38,7 @@ MINILM = {
     "intermediate_size": 1536,
 }
 BOUND = "bound"
+PEAKS = ("peak_bytes", "live_peak_bytes", "first_order_peak_bytes")
 COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
 PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
 # Unrolled steps beyond this share of the free memory are predicted and not tried.
@@ -55,6 +56,13 @@ class Case(NamedTuple):
     activation_mib: int
 
 
+class Peaks(NamedTuple):
+    """Peak memory in bytes: what the process took, and what the tensors held."""
+
+    process: int
+    tensors: int
+
+
 class Setting(NamedTuple):
     """What a method is called with, and the outer loss in one part, as the bound computes it."""
 
@@ -69,7 +77,7 @@ def main() -> None:
     args = _arguments()
     if args.child:
         *case, name = json.loads(args.child)
-        print(_peak_here(Case(*case), name))
+        print(json.dumps(_peaks_here(Case(*case), name)))
         return
     methods = [*args.method, *(["blockwise" + COMPILED] if args.compile else [])]
     rows: list[dict[str, Any]] = []
@@ -171,7 +179,8 @@ def _work(setting: Setting, name: str) -> Work:
 
 
 def _rows(case: Case, methods: list[str], repetitions: int) -> Iterator[dict[str, Any]]:
-    peaks = {name: _fitting_peak(case, name) for name in [BOUND, *methods]}
+    peaks = {name: _fitting_peaks(case, name) for name in methods}
+    first_order = _measured_peaks(case, BOUND)
     fitting = [name for name in methods if peaks[name] is not None]
     setting = _setting(case)
     works = {name: _work(setting, name) for name in [BOUND, *fitting]}
@@ -183,15 +192,16 @@ def _rows(case: Case, methods: list[str], repetitions: int) -> Iterator[dict[str
             return None
         return statistics.median(a / b for a, b in zip(times[name], times[to], strict=True))
 
-    for name in methods:
+    for name, own in peaks.items():
         yield {
             "method": name.removesuffix(COMPILED),
             **case._asdict(),
             "compiled": name.endswith(COMPILED),
             "time_over_bound": ratio(name, BOUND),
             "time_over_unrolled": ratio(name, "unrolled"),
-            "peak_bytes": peaks[name],
-            "first_order_peak_bytes": peaks[BOUND],
+            "peak_bytes": own and own.process,
+            "live_peak_bytes": own and own.tensors,
+            "first_order_peak_bytes": first_order.process,
             "theta_bytes": sum(p.numel() * p.element_size() for p in setting.theta.values()),
             "compile_seconds": compile_seconds.get(name),
         }
@@ -203,33 +213,34 @@ def _seconds(work: Work) -> float:
     return time.perf_counter() - started
 
 
-def _fitting_peak(case: Case, name: str) -> int | None:
-    """Peak memory in a process of its own; None where it is predicted not to fit."""
+def _fitting_peaks(case: Case, name: str) -> Peaks | None:
+    """Peaks in a process of its own; None where the memory is predicted not to fit."""
     if name == "unrolled" and case.T > 3:  # its memory is a line in T
-        one, three = (_measured_peak(case._replace(T=steps), name) for steps in (1, 3))
+        one, three = (_measured_peaks(case._replace(T=steps), name).process for steps in (1, 3))
         predicted = one + (three - one) / 2 * (case.T - 1)
         if predicted > USABLE_MEMORY * free_bytes():
             return None
-    return _measured_peak(case, name)
+    return _measured_peaks(case, name)
 
 
-def _measured_peak(case: Case, name: str) -> int:
+def _measured_peaks(case: Case, name: str) -> Peaks:
     command = [sys.executable, __file__, "--child", json.dumps([*case, name])]
-    return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return Peaks(*json.loads(output))
 
 
-def _peak_here(case: Case, name: str) -> int:
+def _peaks_here(case: Case, name: str) -> Peaks:
     work = _work(_setting(case), name)
     if name.endswith(COMPILED):
         work()  # what the compiler itself takes does not count
-    return peak_bytes(work)
+    return Peaks(peak_bytes(work), live_peak_bytes(work))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "| method | T | S | attention labels | precision | time / B | time / unrolled "
-        "| peak MB | first-order peak MB |",
-        "| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: |",
+        "| peak MB | of that tensors | first-order peak MB |",
+        "| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         cells = [
@@ -239,7 +250,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
             row["attention_labels"],
             row["precision"],
             *(_cell(row[key], 1, 2) for key in ("time_over_bound", "time_over_unrolled")),
-            *(_cell(row[key], 1e6, 0) for key in ("peak_bytes", "first_order_peak_bytes")),
+            *(_cell(row[key], 1e6, 0) for key in PEAKS),
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
