@@ -1,6 +1,6 @@
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
-import { ExperimentSpec, Preset } from "../generated/stillhouse/v1/spec.js";
+import { ExperimentSpec, Init, Preset } from "../generated/stillhouse/v1/spec.js";
 import type { Curve } from "../report/curve-chart.js";
 import type { Spread } from "../report/distribution-chart.js";
 import type { Inspected } from "../report/inspected.js";
@@ -20,10 +20,10 @@ import { subjectOf } from "./subject.js";
 const OF_THE_TABLES = [...VARIED_PATHS, ...BASELINE_PATHS, "seed"];
 
 const LEGEND =
-  "Accuracy: mean ± population std over test learners. Gain: mean difference to the row of " +
-  "distilled data above over learners with the same seeds, with its 95 % bootstrap interval. Loss: " +
-  "cross-entropy on the test split, in nats. Train: time from the opened data to the trained " +
-  "learner. Study: AG News, DistilBERT, 100 learners.";
+  "Accuracy: mean ± population std over test learners, and that of the means of several seeds. " +
+  "Gain: mean difference to the row of distilled data above over learners with the same seeds, " +
+  "with its 95 % bootstrap interval. Loss: cross-entropy on the test split, in nats. Train: time " +
+  "from the opened data to the trained learner. Study: AG News, DistilBERT, 100 learners.";
 
 /** What a page shows beside the results themselves. */
 export interface ReportDetails {
@@ -71,12 +71,16 @@ export function reportContent(
   };
 }
 
-/** The preset, and in what the run as a whole differs from it. */
+/** The preset, and in what the run differs from it, told by a row that varies the least. */
 function settingsText(experiments: readonly Experiment[]): string {
   const distilled = experiments.filter(isDistilled);
-  const specs = (distilled.length === 0 ? experiments : distilled).map(specOf);
-  const preset = specs[0]?.preset === Preset.PRESET_STUDY ? "study" : "cpu";
-  const changes = changesText(specs, OF_THE_TABLES);
+  const isRandom = ({ spec }: Experiment) => spec?.model?.init === Init.INIT_RANDOM;
+  const told = distilled.find(isRandom) ?? distilled[0];
+  const [spec, others] = told
+    ? [specOf(told), []]
+    : [specOf(experiments[0] as Experiment), ["evaluation.inits"]];
+  const preset = spec.preset === Preset.PRESET_STUDY ? "study" : "cpu";
+  const changes = changesText(spec, [...OF_THE_TABLES, ...others]);
   return changes === ""
     ? `Preset ${preset}, unchanged.`
     : `Preset ${preset}, but with ${changes}; in brackets what the preset has.`;

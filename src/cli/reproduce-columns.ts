@@ -60,10 +60,10 @@ function measured(name: string, cell: (measured: Measured) => string): Column {
   return { name, cell: (row) => (row.measured === undefined ? "" : cell(row.measured)) };
 }
 
-function accuracyText({ accuracy, stdBetweenSeeds, seeds }: Measured): string {
+function accuracyText({ accuracy, stdBetweenSeeds }: Measured): string {
   const text = formatMeanStd(accuracy.mean, accuracy.std);
   if (stdBetweenSeeds === null) return text;
-  return `${text} (± ${formatPercent(stdBetweenSeeds)} between ${seeds.length} seeds)`;
+  return `${text} (seeds ± ${formatPercent(stdBetweenSeeds)})`;
 }
 
 function gainText(gain: Summary | null): string {

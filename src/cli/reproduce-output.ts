@@ -13,9 +13,9 @@ export interface ReportFiles {
 }
 
 const LEGEND =
-  "accuracy: mean ± population std over test learners; gain: mean difference to the distilled row " +
-  "above over learners with the same seeds, with its 95 % bootstrap interval; study: AG News, " +
-  "DistilBERT, 100 learners.";
+  "accuracy: mean ± population std over test learners, and that of the means of several seeds; " +
+  "gain: mean difference to the distilled row above over learners with the same seeds, with its " +
+  "95 % bootstrap interval; study: AG News, DistilBERT, 100 learners.";
 
 /** The tables as a person reads them. */
 export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {

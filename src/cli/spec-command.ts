@@ -23,21 +23,15 @@ export function experimentCommand(spec: ExperimentSpec): string {
 }
 
 /**
- * The settings in which all of some specs of one preset differ from it, such as
- * "outer-steps 200 (1450), inits 3 (20)", the preset's values in brackets.
+ * The settings in which a spec differs from its preset, such as "outer-steps 200 (1450), inits 3
+ * (20)", the preset's values in brackets; of what depends on the device without them.
  *
  * @param except paths that are not looked at.
  */
-export function changesText(specs: readonly ExperimentSpec[], except: readonly string[]): string {
-  const [first, ...others] = specs;
-  if (first === undefined) return "";
-  const preset = presetBeside(first);
-  const shared = changedFields(first, preset).filter(
-    (path) =>
-      !except.includes(path) &&
-      others.every((spec) => readField(spec, path) === readField(first, path)),
-  );
-  return shared.map((path) => changeText(path, first, preset)).join(", ");
+export function changesText(spec: ExperimentSpec, except: readonly string[]): string {
+  const preset = presetBeside(spec);
+  const paths = changedFields(spec, preset).filter((path) => !except.includes(path));
+  return paths.map((path) => changeText(path, spec, preset)).join(", ");
 }
 
 function changeText(path: string, spec: ExperimentSpec, preset: ExperimentSpec): string {

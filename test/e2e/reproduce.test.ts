@@ -7,10 +7,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RunningCommand, runCommand } from "../fixtures/command.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 
-/** Too few steps to learn it all, so that the rows differ. */
+/** Too few steps from noise on to learn it all, so that the rows differ. */
 const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),
   ...["--outer-steps", "12", "--validations", "1", "--lr", "0.01", "--inits", "4"],
+  ...["--x-init", "noise"],
 ];
 const TABLES = ["soft-labels", "init"];
 /** `KILLS=10 npm test -- test/e2e/reproduce.test.ts` is the long form. */
@@ -71,8 +72,13 @@ describe("reproduce", () => {
     assert.equal(soft.rows[1].experiment_id, init.rows[2].experiment_id, "a shared row");
     assert.equal(soft.rows[1].gain, null);
     assert.equal(soft.rows[2].gain.n, 4, "paired over the same heads");
+    assert.notEqual(soft.rows[2].gain.mean, 0, "the rows differ");
+    assert.equal(soft.rows[3].differences.length, 2);
     assert.equal(soft.rows[0].experiment_id, init.rows[0].experiment_id, "a shared baseline");
-    assert.match(readFileSync(report, "utf8"), /\| Full data \| 96 \| .* 94\.7 \|/);
+    const text = readFileSync(report, "utf8");
+    assert.match(text, /\| Full data \| 96 \| .* 94\.7 \|/);
+    assert.match(text, /Preset cpu, but with .*outer-steps 12 \(1450\).*inits 4 \(20\)/);
+    assert.match(text, /^ +npm run experiment -- --dataset colours .*--sl restricted /m);
     const html = readFileSync(page, "utf8");
     assert.equal(html.match(/aria-label="Accuracy of every test learner/g)?.length, 2);
     assert.equal(html.match(/aria-label="outer loss over outer steps/g)?.length, 2);

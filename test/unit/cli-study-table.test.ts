@@ -49,10 +49,10 @@ describe("a table of the study", () => {
       [3, 4, 6, 7, 8].map((at) => cells[at]),
     );
     assert.deepEqual(numbers, [
-      ["91.0 ± 1.0 (± 1.0 between 2 seeds)", "2", "81.0", "0.09", "1.5 s"],
-      ["57.5 ± 8.3 (± 2.5 between 2 seeds)", "4", "47.5", "0.425", "1.5 s"],
+      ["91.0 ± 1.0 (seeds ± 1.0)", "2", "81.0", "0.09", "1.5 s"],
+      ["57.5 ± 8.3 (seeds ± 2.5)", "4", "47.5", "0.425", "1.5 s"],
       ["75.0 ± 15.0", "2", "65.0", "0.25", "1 s"],
-      ["80.0 ± 7.1 (± 0.0 between 2 seeds)", "4", "70.0", "0.2", "1.5 s"],
+      ["80.0 ± 7.1 (seeds ± 0.0)", "4", "70.0", "0.2", "1.5 s"],
     ]);
     assert.deepEqual(failureLines(soft?.rows ?? []), [
       "SL restricted, seed 1 has failed: the loss is nan",
