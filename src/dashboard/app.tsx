@@ -109,7 +109,7 @@ function Header() {
         <ThemeSwitch />
         <UserMenu />
         <a class="button primary" href="/new">
-          New experiment
+          New<span class="from-tablet"> experiment</span>
         </a>
       </div>
     </header>

@@ -4,6 +4,8 @@ import type { Line } from "./line-chart.js";
 import type { Marks } from "./plot-figure.js";
 
 const ROW_HEIGHT = 44;
+/** Pixels. */
+const FONT_SIZE = 12;
 
 export function accuracyFigureHeight(experiments: readonly ComparedView[]): number {
   return experiments.length * ROW_HEIGHT + 46;
@@ -40,9 +42,16 @@ export function drawAccuracies(
       background: style.background,
       color: style.muted,
       fontFamily: style.fontFamily,
-      fontSize: "12px",
+      fontSize: `${FONT_SIZE}px`,
     },
-    x: { label: "test accuracy, %", labelArrow: "none", grid: true, nice: true, inset: 10 },
+    x: {
+      label: "test accuracy, %",
+      labelArrow: "none",
+      grid: true,
+      nice: true,
+      inset: 10,
+      domain: percentDomain(rows.flatMap(({ low, high }) => [low, high])),
+    },
     y: { axis: null, domain: rows.map(({ label }) => label), padding: 0.2, insetBottom: 8 },
     marks: [
       link(rows, {
@@ -61,6 +70,8 @@ export function drawAccuracies(
         text: "label",
         frameAnchor: "left",
         textAnchor: "start",
+        textOverflow: "ellipsis",
+        lineWidth: (width - 40) / FONT_SIZE,
         fill: style.ink,
         fontWeight: 500,
         dy: -8,
@@ -69,6 +80,12 @@ export function drawAccuracies(
     ],
     color: { type: "identity" },
   });
+}
+
+/** What an axis of percents shows: at least a point, also where all are the same. */
+export function percentDomain(values: readonly number[]): [number, number] {
+  const [least, greatest] = [Math.min(...values), Math.max(...values)];
+  return greatest - least >= 1 ? [least, greatest] : [Math.max(0, greatest - 1), greatest];
 }
 
 /** Curves over each other, for a paper. */
@@ -103,7 +120,7 @@ export function drawCurves(
       background: style.background,
       color: style.muted,
       fontFamily: style.fontFamily,
-      fontSize: "12px",
+      fontSize: `${FONT_SIZE}px`,
     },
     x: { label: "outer step", labelArrow: "none", grid: true },
     y: { label, labelArrow: "none", grid: true, nice: true },

@@ -24,6 +24,8 @@ export interface LineChartProps {
   readonly description: string;
   readonly xLabel?: string;
   readonly format?: (value: number) => string;
+  /** Shares from 0 to 1, which no axis exceeds. */
+  readonly isPercent?: boolean;
   /** Charts with the same name show the same step under the pointer. */
   readonly syncKey?: string;
   readonly isLog?: boolean;
@@ -92,6 +94,7 @@ function optionsOf(
     format = formatValue,
     syncKey,
     isLog = false,
+    isPercent = false,
     xLabel = "outer step",
   } = latest.current;
   const muted = themeColor("--muted");
@@ -105,8 +108,12 @@ function optionsOf(
   return {
     width: element.clientWidth || 400,
     height,
-    padding: [8, 8, 0, 0],
-    scales: { x: { time: false }, y: { distr: isLog ? 3 : 1 } },
+    // The last number of the axis ends beyond it.
+    padding: [8, 18, 0, 0],
+    scales: {
+      x: { time: false },
+      y: { distr: isLog ? 3 : 1, ...(isPercent ? { range: shareRange } : {}) },
+    },
     axes: [
       { ...axis, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en-US")) },
       {
@@ -150,6 +157,12 @@ function optionsOf(
       ],
     },
   };
+}
+
+/** With some room around the values, also where all are the same. */
+function shareRange(_: uPlot, least: number, greatest: number): uPlot.Range.MinMax {
+  const room = Math.max(0.02, (greatest - least) / 10);
+  return [Math.max(0, least - room), Math.min(1, greatest + room)];
 }
 
 /** The line that smooths another one stands for both in the legend. */

@@ -111,6 +111,8 @@ export function defaultText(setting: SettingView, preset: PresetName | undefined
     if (setting.flag === "epochs" && value === 0) return "";
     return value === undefined ? "" : writtenValue(setting, value);
   };
+  // It is chosen by the device where nobody chooses it.
+  if (setting.flag === "preset") return "";
   if (preset !== undefined) return of(preset);
   const [study, cpu] = [of("study"), of("cpu")];
   if (study === cpu) return study;

@@ -124,7 +124,7 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
     name,
     labels: labelKinds(spec),
     dataset: spec.dataset?.name ?? "",
-    model: spec.model?.name ?? "",
+    model: modelTitle(spec.model?.name ?? ""),
     seed: spec.seed ?? 0,
     state: stateName(experiment.state),
     owner: experiment.owner ?? "",
@@ -143,6 +143,11 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
     share: shareDone(tasks),
     running: tasks.find(({ state }) => state === "running"),
   };
+}
+
+/** The name of a model; of a folder on a disk its last part. */
+function modelTitle(name: string): string {
+  return /^(\/|[a-z]:)/i.test(name) ? (name.split(/[\\/]/).findLast(Boolean) ?? name) : name;
 }
 
 export function stateName(state: string | undefined): StateName {

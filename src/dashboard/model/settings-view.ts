@@ -60,7 +60,9 @@ export function specRows(spec: Spec, settings: readonly SettingView[]): SpecRow[
     const standard = textOf(setting, (path) => setting.default[preset][path]);
     const isDerived = isDerivedFrom(setting, spec);
     const isOwn = IDENTIFYING.has(setting.flag) || isDerived || standard === "";
-    return { setting, value, preset: standard, isChanged: !isOwn && value !== standard };
+    // A setting that came later than the experiment has no value in it.
+    const isChanged = !isOwn && value !== "" && value !== standard;
+    return { setting, value, preset: standard, isChanged };
   });
 }
 
@@ -98,7 +100,8 @@ export function givenValues(spec: Spec, settings: readonly SettingView[]): Map<s
 
 /** The command that these values amount to. */
 export function commandLine(values: ReadonlyMap<string, string>): string {
-  return ["npm run experiment --", ...flagsOf(values)].join(" ");
+  const flags = flagsOf(values);
+  return ["npm run experiment", ...(flags.length === 0 ? [] : ["--", ...flags])].join(" ");
 }
 
 /** The settings that `npm run robustness` takes; all others are those of the artifact. */

@@ -17,7 +17,7 @@ const SIGNS: Readonly<Record<string, string>> = {
 export function StateBadge({ state }: { readonly state: StateName | string }) {
   return (
     <span class={`badge badge-${state.replace(" ", "-")}`}>
-      <span aria-hidden="true">{SIGNS[state] ?? "·"}</span> {state}
+      <span aria-hidden="true">{SIGNS[state] ?? "·"}</span> <span class="badge-word">{state}</span>
     </span>
   );
 }

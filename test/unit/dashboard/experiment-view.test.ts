@@ -47,6 +47,17 @@ const SPEC = resolvedSpec((draft) => {
 });
 
 describe("an experiment as the page shows it", () => {
+  test("a model of the hub has its name, one in a folder that of the folder", () => {
+    const titles = ["minilm", "org/model", "/models/distilbert/", "C:\\models\\bert"].map(
+      (name) => {
+        const spec = resolvedSpec();
+        return viewOf({ spec: { ...spec, model: { ...spec.model, name } as typeof spec.model } })
+          .model;
+      },
+    );
+    assert.deepEqual(titles, ["minilm", "org/model", "distilbert", "bert"]);
+  });
+
   test("shards of the evaluation are one row, and the ratio is that of the means", () => {
     const tasks = [DISTILL, learners("e1", 0.8), learners("e2", 0.9, 0.94), FULL];
     const view = viewOf({ id: "x1", spec: SPEC, state: State.STATE_SUCCEEDED }, tasks);

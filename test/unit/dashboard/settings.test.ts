@@ -165,6 +165,7 @@ describe("the form", () => {
     assert.equal(text("baselines"), "full,random,untrained");
     assert.equal(text("x-init", "study"), "noise");
     assert.equal(text("epochs", "cpu"), "");
+    assert.equal(text("preset"), "");
   });
 
   test("finds the setting that the server names", () => {

@@ -46,7 +46,6 @@ function AttentionMap({ title, summary, attention, tokens }: AttentionMapProps) 
   const height = attention.length * (numHeads * ROW_HEIGHT + 10) + 50;
   return (
     <Figure
-      class="wide"
       title={title}
       summary={summary}
       table={() => ({

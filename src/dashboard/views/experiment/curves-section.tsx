@@ -154,6 +154,7 @@ function GroupChart({ group, curves, isSmooth, isLog, onZoom }: GroupChartProps)
             format={format}
             syncKey="outer-step"
             isLog={isLog && group.isPercent !== true}
+            isPercent={group.isPercent === true}
             onZoom={onZoom}
           />
         )}
@@ -218,6 +219,7 @@ function OtherCharts({ curves, isSmooth }: Pick<GroupChartProps, "curves" | "isS
                     lines={linesOf([curve], isSmooth && !isPercent, isPercent)}
                     description={describe(title, [curve], format)}
                     format={format}
+                    isPercent={isPercent}
                     xLabel="step"
                   />
                 )}

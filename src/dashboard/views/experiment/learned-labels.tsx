@@ -5,6 +5,8 @@ import { Figure } from "../../parts/figure.js";
 import { themeColor } from "../../parts/theme.js";
 
 const BAR_HEIGHT = 22;
+/** Above each sample, for its name. */
+const TITLE_HEIGHT = 44;
 const MAX_SAMPLES = 24;
 
 interface Bar {
@@ -32,7 +34,7 @@ export function LearnedLabels({
   );
   const numColumns = Math.min(samples.length, 4);
   const numRows = Math.ceil(Math.min(samples.length, MAX_SAMPLES) / numColumns);
-  const height = numRows * (classNames.length * BAR_HEIGHT + 44) + 20;
+  const height = numRows * (classNames.length * BAR_HEIGHT + TITLE_HEIGHT) + 20;
   return (
     <Figure
       title="Labels"
@@ -74,6 +76,7 @@ function drawLabels(
   const columns = width < 520 ? 1 : width < 800 ? Math.min(2, numColumns) : numColumns;
   const numRows = Math.ceil(names.length / columns);
   const numClasses = bars.length / Math.max(1, names.length);
+  const rowHeight = numClasses * BAR_HEIGHT + TITLE_HEIGHT;
   const place = (sample: string) => names.indexOf(sample);
   const facets = {
     fx: ({ sample }: Bar) => place(sample) % columns,
@@ -82,7 +85,7 @@ function drawLabels(
   const titles = bars.filter(({ isOwn }, at) => isOwn || at % numClasses === 0);
   return plot({
     width,
-    height: columns === numColumns ? height : numRows * (numClasses * BAR_HEIGHT + 44) + 20,
+    height: columns === numColumns ? height : numRows * rowHeight + 20,
     marginLeft: 74,
     marginTop: 26,
     marginRight: 40,
@@ -95,7 +98,7 @@ function drawLabels(
     x: { axis: null, nice: true },
     y: { label: null, domain: [...new Set(bars.map(({ of }) => of))], tickSize: 0, padding: 0.25 },
     fx: { axis: null, padding: 0.02 },
-    fy: { axis: null, padding: 0.02 },
+    fy: { axis: null, padding: TITLE_HEIGHT / 2 / rowHeight },
     marks: [
       barX(bars, {
         ...facets,

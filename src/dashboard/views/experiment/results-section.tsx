@@ -98,6 +98,10 @@ function intervalText(interval: readonly [number, number] | null): string {
 }
 
 const ROW_HEIGHT = 84;
+/** Of a dot with the gap to the next. */
+const DOT_HEIGHT = 8;
+/** Of learners that may be so near to each other that their dots lie above one another. */
+const NEAR = 0.005;
 
 /** Each learner a dot; below it the mean, one standard deviation and the interval of the mean. */
 function Distribution({ results }: { readonly results: readonly ResultView[] }) {
@@ -111,10 +115,13 @@ function Distribution({ results }: { readonly results: readonly ResultView[] }) 
       return `${label}: mean ${formatMeanStd(mean, std ?? undefined)} % over ${n} learners`;
     })
     .join("; ");
-  const draw = (marks: Marks, width: number) => drawDistribution(marks, width, shown, points);
-  const height = ROW_HEIGHT * shown.length + 50;
+  const draw = (marks: Marks, width: number) =>
+    drawDistribution(marks, width, height, shown, points);
+  const rowHeight = heightOfRow(shown);
+  const height = rowHeight * shown.length + 50;
   return (
     <Figure
+      class="wide"
       title="Accuracy of each learner, %"
       summary="A dot a learner. The bar is the 95 % interval of the mean, the line one standard deviation."
       table={() => ({
@@ -136,9 +143,21 @@ function Distribution({ results }: { readonly results: readonly ResultView[] }) 
   );
 }
 
+/** Room for the highest stack of dots, below it the mean, above it the label. */
+function heightOfRow(results: readonly ResultView[]): number {
+  const stacks = results.flatMap(({ learners }) =>
+    learners.map(
+      ({ accuracy }) =>
+        learners.filter((other) => Math.abs(other.accuracy - accuracy) < NEAR).length,
+    ),
+  );
+  return Math.max(ROW_HEIGHT, 44 + DOT_HEIGHT * Math.max(...stacks));
+}
+
 function drawDistribution(
   { plot, dot, dodgeY, ruleX, link, text }: Marks,
   width: number,
+  height: number,
   results: readonly ResultView[],
   points: readonly { readonly label: string; readonly accuracy: number }[],
 ): Element {
@@ -155,7 +174,7 @@ function drawDistribution(
   const below = 8;
   return plot({
     width,
-    height: ROW_HEIGHT * results.length + 50,
+    height,
     marginLeft: 12,
     marginRight: 12,
     marginBottom: 34,

@@ -33,7 +33,7 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
       </div>
       <p class="muted">
         Preset {preset}
-        {changed.length === 0 ? ", unchanged." : `, but ${changed.length} settings:`}
+        {changed.length === 0 ? ", unchanged." : `, with ${changed.length} settings of its own:`}
       </p>
       {shown.length === 0 ? null : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard

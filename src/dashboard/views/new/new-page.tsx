@@ -17,7 +17,7 @@ import { createExperiment, getExperiment, getSettings, resolveDraft } from "../.
 import type { ServerError } from "../../server/http.js";
 import { isAllowed } from "../../server/session.js";
 import { type Plan, PlanView } from "./plan-view.js";
-import { SettingGroup } from "./setting-group.js";
+import { SettingFields, SettingGroup } from "./setting-group.js";
 
 /** An experiment by hand: every setting with its default, and the command that it amounts to. */
 export function NewPage() {
@@ -65,6 +65,9 @@ interface FormProps {
   readonly initial: DraftValues;
 }
 
+/** What it is called, and what decides all that is left empty. */
+const isFirst = ({ flag }: SettingView) => flag === "name" || flag === "preset";
+
 type Busy = "check" | "start" | undefined;
 
 function Form({ settings, initial }: FormProps) {
@@ -96,6 +99,8 @@ function Form({ settings, initial }: FormProps) {
     setError(undefined);
     requestId.current = newRequestId();
   };
+
+  const fields = { values, problems, faulty, fault: error?.message, preset, onChange: set };
 
   useEffect(() => {
     if (faulty) form.current?.querySelector<HTMLElement>(`[data-flag="${faulty}"]`)?.focus();
@@ -135,18 +140,14 @@ function Form({ settings, initial }: FormProps) {
       }}
     >
       <div class="setting-groups">
+        <SettingFields {...fields} settings={settings.filter(isFirst)} />
         {groups.map((group, at) => (
           <SettingGroup
+            {...fields}
             key={group}
             name={group}
             isOpenAtFirst={at < 2}
-            settings={settings.filter((setting) => setting.group === group)}
-            values={values}
-            problems={problems}
-            faulty={faulty}
-            fault={error?.message}
-            preset={preset}
-            onChange={set}
+            settings={settings.filter((each) => each.group === group && !isFirst(each))}
           />
         ))}
       </div>

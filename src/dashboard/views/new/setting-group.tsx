@@ -2,9 +2,7 @@ import type { DraftValues } from "../../model/draft.js";
 import { defaultText } from "../../model/draft.js";
 import type { PresetName, SettingView } from "../../model/settings-view.js";
 
-export interface SettingGroupProps {
-  readonly name: string;
-  readonly isOpenAtFirst: boolean;
+export interface SettingFieldsProps {
   readonly settings: readonly SettingView[];
   readonly values: DraftValues;
   readonly problems: ReadonlyMap<string, string>;
@@ -15,32 +13,44 @@ export interface SettingGroupProps {
   readonly onChange: (flag: string, text: string) => void;
 }
 
+export interface SettingGroupProps extends SettingFieldsProps {
+  readonly name: string;
+  readonly isOpenAtFirst: boolean;
+}
+
 /** The settings under one heading of the help. */
-export function SettingGroup({ name, isOpenAtFirst, settings, ...rest }: SettingGroupProps) {
-  const numGiven = settings.filter(({ flag }) => rest.values.has(flag)).length;
-  const isFaulty = settings.some(({ flag }) => flag === rest.faulty || rest.problems.has(flag));
+export function SettingGroup({ name, isOpenAtFirst, ...fields }: SettingGroupProps) {
+  const { settings, values, problems, faulty } = fields;
+  const numGiven = settings.filter(({ flag }) => values.has(flag)).length;
+  const isFaulty = settings.some(({ flag }) => flag === faulty || problems.has(flag));
   return (
     <details class="setting-group" open={isOpenAtFirst || numGiven > 0 || isFaulty}>
       <summary>
         <h2>{name}</h2>
         {numGiven === 0 ? null : <span class="muted">{numGiven} given</span>}
       </summary>
-      <div class="setting-fields">
-        {settings.map((setting) => (
-          <SettingField
-            key={setting.flag}
-            setting={setting}
-            text={rest.values.get(setting.flag) ?? ""}
-            problem={
-              rest.problems.get(setting.flag) ??
-              (rest.faulty === setting.flag ? rest.fault : undefined)
-            }
-            preset={rest.preset}
-            onChange={(text) => rest.onChange(setting.flag, text)}
-          />
-        ))}
-      </div>
+      <SettingFields {...fields} />
     </details>
+  );
+}
+
+export function SettingFields({ settings, ...rest }: SettingFieldsProps) {
+  return (
+    <div class="setting-fields">
+      {settings.map((setting) => (
+        <SettingField
+          key={setting.flag}
+          setting={setting}
+          text={rest.values.get(setting.flag) ?? ""}
+          problem={
+            rest.problems.get(setting.flag) ??
+            (rest.faulty === setting.flag ? rest.fault : undefined)
+          }
+          preset={rest.preset}
+          onChange={(text) => rest.onChange(setting.flag, text)}
+        />
+      ))}
+    </div>
   );
 }
 

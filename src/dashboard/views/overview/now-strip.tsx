@@ -55,7 +55,7 @@ function WorkerLine({ workers }: { readonly workers: readonly WorkerView[] }) {
   const numBusy = workers.filter(({ state }) => state === "busy").length;
   const text =
     workers.length === 0
-      ? "No worker is connected: what is queued waits."
+      ? "No worker is connected"
       : `${numBusy} of ${workers.length} ${workers.length === 1 ? "worker" : "workers"} busy`;
   return (
     <p class="muted worker-line">
