@@ -93,7 +93,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     fullLr: 2e-5,
     fullDropout: 0.1,
   },
-  compute: { numDevices: 1, memoryMib: 0 },
+  compute: { numDevices: 1 },
   seed: SEED,
 });
 
