@@ -8,21 +8,34 @@ import json
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 PORT, NUM_CLIENTS, BATCH, SECONDS = (int(argument) for argument in sys.argv[1:5])
+ATTEMPTS = 7
 NAMES = ["outer_loss", "outer_gradient_norm", "inner_lr", "step_seconds"]
 
 
 def post(connection: http.client.HTTPConnection, path: str, body: object) -> dict:
-    """Call the REST API."""
+    """Call the REST API; as MLflow's own client, again where the server failed or hung up."""
     content = json.dumps(body)
     headers = {"Content-Type": "application/json"}
-    connection.request("POST", f"/api/2.0/mlflow/{path}", content, headers)
-    response = connection.getresponse()
-    answer = response.read()
-    if response.status != 200:
-        raise RuntimeError(f"{path}: {response.status} {answer[:300]!r}")
-    return json.loads(answer or b"{}")
+    problem = ""
+    for attempt in range(ATTEMPTS):
+        time.sleep(0.1 * attempt)
+        try:
+            connection.request("POST", f"/api/2.0/mlflow/{path}", content, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            problem = repr(error)
+            connection.close()
+            continue
+        if response.status == 200:
+            return json.loads(answer or b"{}")
+        problem = f"{response.status} {answer[:300]!r}"
+        if response.status < 500:
+            break
+    raise RuntimeError(f"{path}: {problem}")
 
 
 def batch_from(first: int) -> list[dict]:
@@ -37,8 +50,12 @@ def batch_from(first: int) -> list[dict]:
 def log(index: int) -> None:
     """Log a batch to warm up, wait for the others, and log batches until the time is over."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
-    run = post(connection, "runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
-    post(connection, "runs/log-batch", {"run_id": run, "metrics": batch_from(0)})
+    try:
+        run = post(connection, "runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+        post(connection, "runs/log-batch", {"run_id": run, "metrics": batch_from(0)})
+    except BaseException:
+        ready.abort()
+        raise
     ready.wait()
     ends = time.monotonic() + SECONDS
     while time.monotonic() < ends:
@@ -48,14 +65,13 @@ def log(index: int) -> None:
 
 
 counts = [0] * NUM_CLIENTS
-ready = threading.Barrier(NUM_CLIENTS + 1)
-threads = [
-    threading.Thread(target=log, args=(index,), daemon=True) for index in range(NUM_CLIENTS)
-]
-for thread in threads:
-    thread.start()
-ready.wait()
-started = time.monotonic()
-for thread in threads:
-    thread.join()
-print(sum(counts) / (time.monotonic() - started))
+begun: list[float] = []
+ready = threading.Barrier(NUM_CLIENTS, action=lambda: begun.append(time.monotonic()))
+with ThreadPoolExecutor(NUM_CLIENTS) as clients:
+    logging = [clients.submit(log, index) for index in range(NUM_CLIENTS)]
+failures = [failure for each in logging if (failure := each.exception()) is not None]
+# Where one failed before the others began, those only tell that they do not wait any longer.
+failures.sort(key=lambda failure: isinstance(failure, threading.BrokenBarrierError))
+if failures:
+    raise failures[0]
+print(sum(counts) / (time.monotonic() - begun[0]))
