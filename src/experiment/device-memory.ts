@@ -31,12 +31,17 @@ export class DeviceMemory {
   readonly #holdings = new Map<string, Holding>();
   readonly #holdingOfTask = new Map<string, Holding>();
 
-  /** @param isIdle whether the worker that tells has no task in hand */
+  /**
+   * What is not known changes nothing.
+   *
+   * @param isIdle whether the worker that tells has no task in hand
+   */
   reported(
     place: Place,
     load: Pick<DeviceLoad, "memoryTotalBytes" | "memoryUsedBytes">,
     isIdle: boolean,
   ): void {
+    if (load.memoryTotalBytes === 0n) return;
     const holding = this.#holdingOf(place);
     holding.totalBytes = Number(load.memoryTotalBytes);
     holding.usedBytes = Number(load.memoryUsedBytes);

@@ -43,6 +43,7 @@ describe("the memory of a device", () => {
     assert.deepEqual(memory.room(GPU), UNBOUNDED);
     memory.reported(GPU, load(10), true);
     memory.promise(GPU, "a", 20);
+    memory.reported(GPU, load(0, 0), false);
     memory.keepOnly([]);
     assert.equal(memory.room(GPU).freeBytes, 70);
     memory.release("a");
