@@ -2,46 +2,65 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { LocalStore } from "../../src/store/local-store.js";
 import { launchChromium } from "../fixtures/chromium.js";
 import { ServedPlane } from "../fixtures/served-plane.js";
-import { fillWithExperiments, LONG_RUN, writeLongRun } from "./dashboard/filled-home.js";
+import { compare } from "./dashboard/compare.js";
+import { fillWithExperiments, writeLongRun } from "./dashboard/filled-home.js";
+import { type Measured, unlessMissing } from "./dashboard/measured.js";
+import { axe, lighthouse } from "./dashboard/quality.js";
+import { firstView, longRun, table } from "./dashboard/timings.js";
 
-/** How fast the dashboard is with many experiments and a long run, in real Chromium. */
+/** How fast and how usable the dashboard is with many experiments and a long run, in real Chromium. */
 
 const { values } = parseArgs({
   options: {
     experiments: { type: "string", default: "10000" },
     points: { type: "string", default: "1000000" },
     repetitions: { type: "string", default: "5" },
+    compare: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
-
-interface Measured {
-  readonly what: string;
-  readonly value: number;
-  readonly unit: "ms" | "kB" | "frames/s";
-}
+const numExperiments = Number(values.experiments);
+const numPoints = Number(values.points);
+const repetitions = Number(values.repetitions);
 
 const home = mkdtempSync(join(tmpdir(), "stillhouse-bench-page-"));
 const plane = new ServedPlane(home);
 let browser: Browser | undefined;
 try {
   const store = LocalStore.open(home);
-  fillWithExperiments(store, Number(values.experiments));
-  writeLongRun(store, Number(values.points));
+  fillWithExperiments(store, numExperiments);
+  writeLongRun(store, numPoints);
   store.close();
   await plane.start();
   browser = await launchChromium();
-  const results = [
-    ...(await firstView(browser)),
-    ...(await longRun(browser)),
-    ...(await table(browser)),
+  const served = { browser, address: plane.address, numPoints, repetitions };
+  if (!values.json) {
+    console.log(
+      `${numExperiments} experiments, a run of ${numPoints} points; medians of ${repetitions}`,
+    );
+  }
+  const parts = [
+    () => firstView(served),
+    () => longRun(served),
+    () => table(served),
+    () => axe(served),
+    () => unlessMissing("Lighthouse", () => lighthouse(served)),
   ];
+  if (values.compare) {
+    const comparison = { ...served, numExperiments };
+    parts.push(() => unlessMissing("the comparison", () => compare(comparison)));
+  }
+  const results: Measured[] = [];
+  for (const measure of parts) {
+    const measured = await measure();
+    if (!values.json) print(measured);
+    results.push(...measured);
+  }
   if (values.json) console.log(JSON.stringify(results));
-  else print(results);
 } finally {
   await browser?.close();
   await plane.kill();
@@ -49,146 +68,7 @@ try {
 }
 
 function print(results: readonly Measured[]): void {
-  console.log(
-    `${values.experiments} experiments, a run of ${values.points} points; medians of ${values.repetitions}`,
-  );
   for (const { what, value, unit } of results) {
     console.log(`${what.padEnd(58)}${value.toFixed(unit === "kB" ? 1 : 0).padStart(8)} ${unit}`);
   }
-}
-
-/** A first visit: nothing is in the browser's cache. */
-async function firstView(browser: Browser): Promise<Measured[]> {
-  const visits = await repeated(async () => {
-    const page = await opened(browser);
-    await page.goto("/");
-    await page.locator("tbody tr").nth(40).waitFor();
-    const numbers = await page.evaluate(`(() => {
-      const paint = performance.getEntriesByName("first-contentful-paint")[0];
-      const scripts = performance.getEntriesByType("resource").filter(({ name }) => /\\.js$/.test(name));
-      return [paint.startTime, window.rowsAt, scripts.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0) / 1000];
-    })()`);
-    await page.context().close();
-    return numbers as [number, number, number];
-  });
-  const column = (at: number) => median(visits.map((visit) => visit[at] ?? Number.NaN));
-  return [
-    { what: "first contentful paint", value: column(0), unit: "ms" },
-    { what: "first meaningful paint: the rows of the table", value: column(1), unit: "ms" },
-    { what: "script for the first view, compressed", value: column(2), unit: "kB" },
-  ];
-}
-
-/** Opening a long run, choosing a part of it, and moving over its charts. */
-async function longRun(browser: Browser): Promise<Measured[]> {
-  const page = await opened(browser);
-  const chart = page.getByRole("img", { name: /^Loss\./ });
-  const openings = await repeated(async () => {
-    const start = performance.now();
-    await page.goto(`/experiments/${LONG_RUN}`);
-    await chart.locator("canvas").waitFor();
-    return performance.now() - start;
-  });
-  const numSteps = Math.floor(Number(values.points) / 2);
-  let part = 0;
-  const zooms = await repeated(async () => {
-    part += 1;
-    const first = Math.floor((numSteps * part) / 20);
-    await page.getByLabel("First step").fill(String(first));
-    await page.getByLabel("Last step").fill(String(first + 1000));
-    const start = performance.now();
-    await page.getByRole("button", { name: "Show", exact: true }).click();
-    await page
-      .getByRole("img", {
-        name: new RegExp(`^Loss\\..*to step ${(first + 1000).toLocaleString("en-US")},`),
-      })
-      .waitFor();
-    return performance.now() - start;
-  });
-  await page.getByRole("button", { name: "All steps" }).click();
-  const box = await chart.boundingBox();
-  if (box === null) throw new Error("the chart has no place on the page");
-  const frames = page.evaluate(`new Promise((resolve) => {
-    let count = 0;
-    const start = performance.now();
-    const next = (now) => {
-      count += 1;
-      if (now - start < 2000) requestAnimationFrame(next);
-      else resolve((count * 1000) / (now - start));
-    };
-    requestAnimationFrame(next);
-  })`);
-  for (let at = 0; at < 60; at++) await page.mouse.move(box.x + 60 + at * 5, box.y + 80);
-  const rate = Number(await frames);
-  await page.context().close();
-  return [
-    { what: "the long run: opened and drawn", value: median(openings), unit: "ms" },
-    { what: "a part of it chosen, asked for and drawn", value: median(zooms), unit: "ms" },
-    { what: "moving over its charts", value: rate, unit: "frames/s" },
-  ];
-}
-
-/** What one does with the table of experiments. */
-async function table(browser: Browser): Promise<Measured[]> {
-  const page = await opened(browser);
-  await page.goto("/");
-  await page.locator("tbody tr").nth(40).waitFor();
-  const header = page.getByRole("button", { name: "Accuracy %" });
-  const sorts = await repeated(() => changed(page, () => header.click()));
-  const groupBy = page.getByLabel("Group by");
-  let isGrouped = false;
-  const groupings = await repeated(() => {
-    isGrouped = !isGrouped;
-    return changed(page, () => groupBy.selectOption(isGrouped ? "sl" : "steps"));
-  });
-  await groupBy.selectOption("");
-  let number = 0;
-  const searches = await repeated(() => {
-    number += 1;
-    return changed(page, () => page.getByLabel("Name, id or setting").fill(`run ${number}7`));
-  });
-  await page.context().close();
-  return [
-    { what: "sorted by accuracy, by the server", value: median(sorts), unit: "ms" },
-    { what: "grouped by a setting", value: median(groupings), unit: "ms" },
-    {
-      what: "searched by name (250 ms of it waits for the next key)",
-      value: median(searches),
-      unit: "ms",
-    },
-  ];
-}
-
-async function opened(browser: Browser): Promise<Page> {
-  const context = await browser.newContext({
-    baseURL: plane.address,
-    viewport: { width: 1280, height: 900 },
-  });
-  const page = await context.newPage();
-  await page.addInitScript(`
-    new MutationObserver(() => {
-      window.changedAt = performance.now();
-      window.rowsAt ??= document.querySelector("tbody tr td") ? performance.now() : undefined;
-    }).observe(document, { childList: true, subtree: true, characterData: true });
-  `);
-  return page;
-}
-
-/** Milliseconds from an action to the last change of the page in the second after it. */
-async function changed(page: Page, act: () => Promise<unknown>): Promise<number> {
-  const start = Number(await page.evaluate("(window.changedAt = performance.now())"));
-  await act();
-  await page.waitForTimeout(1000);
-  return Number(await page.evaluate("window.changedAt")) - start;
-}
-
-async function repeated<T>(measure: () => Promise<T>): Promise<T[]> {
-  const all: T[] = [];
-  for (let turn = 0; turn < Number(values.repetitions); turn++) all.push(await measure());
-  return all;
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

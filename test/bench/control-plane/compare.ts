@@ -1,9 +1,10 @@
-import { comparedPrograms } from "./compare/environment.js";
-import { MlflowServer } from "./compare/mlflow.js";
+import { comparedPrograms, MLFLOW } from "../compared/environment.js";
+import { MlflowPoints } from "./compare/mlflow.js";
 import { RayJobs } from "./compare/ray.js";
 import { OwnJobs, OwnPoints } from "./compare/stillhouse.js";
 import { quantile, rounded } from "./figures.js";
 
+const PACKAGES = [MLFLOW, "ray[default]==2.60.0"];
 /** As in the intake of Stillhouse, and the most that MLflow takes in one call. */
 const BATCHES = [125, 1_000];
 /** MLflow's server has 15 connections to its database; calls that wait for one end by its limit. */
@@ -29,7 +30,7 @@ interface Contender {
 export async function compare(say: (text: string) => void): Promise<Compared> {
   let python: string;
   try {
-    python = await comparedPrograms(say);
+    python = await comparedPrograms(PACKAGES, say);
   } catch (error) {
     return { not_installed: messageOf(error) };
   }
@@ -38,7 +39,7 @@ export async function compare(say: (text: string) => void): Promise<Compared> {
 
 async function comparedPoints(python: string, say: (text: string) => void): Promise<Compared> {
   const own = await OwnPoints.start(NUM_CLIENTS);
-  const mlflow = new MlflowServer(python);
+  const mlflow = new MlflowPoints(python);
   try {
     await mlflow.start();
     const figures: Record<string, Record<string, number>> = {};
@@ -48,7 +49,7 @@ async function comparedPoints(python: string, say: (text: string) => void): Prom
         { name: "stillhouse", measure: () => own.perSecond(batch, INTAKE_SECONDS) },
         {
           name: "mlflow",
-          measure: () => mlflow.pointsPerSecond(NUM_CLIENTS, batch, INTAKE_SECONDS),
+          measure: () => mlflow.perSecond(NUM_CLIENTS, batch, INTAKE_SECONDS),
         },
       );
     }

@@ -37,7 +37,7 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
       </p>
       {shown.length === 0 ? null : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-        <section class="scroll" tabIndex={0} aria-label="Settings">
+        <section class="scroll" tabIndex={0} aria-label="Values of settings">
           <table class="table compact settings">
             <thead>
               <tr>
