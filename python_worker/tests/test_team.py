@@ -78,7 +78,7 @@ class _EndsOnArrival:
 def test_a_helper_that_ends_before_it_joins_is_noticed_at_once(tmp_path) -> None:
     started = time.monotonic()
     with (
-        pytest.raises(StillhouseError, match=r"process 1 .* ended with exit code 7") as caught,
+        pytest.raises(StillhouseError, match=r"process [12] .* ended with exit code 7") as caught,
         leading(3, "cpu", tmp_path, _EndsOnArrival()),
     ):
         pass

@@ -184,8 +184,8 @@ def _name(message: Any, field: str) -> Any:
     return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix).lower()
 
 
-# Fields that the plan alone reads, so that a spec of before they existed is as good.
-_MAY_BE_UNSET = ("robustness", "baseline.herding", "baseline.kcenter")
+# Fields that the control plane alone reads, so that a spec of before they existed is as good.
+_MAY_BE_UNSET = ("robustness", "baseline.herding", "baseline.kcenter", "compute.memory_mib")
 
 
 def _require_all(message: Any, path: str) -> None:
