@@ -31,8 +31,8 @@ describe("workers", { timeout: 30_000 }, () => {
     assert.deepEqual(rest, {
       ...{ id: "one", state: WorkerState.WORKER_STATE_BUSY, host: "h" },
       ...{ device: "cpu", deviceName: "", versions: {} },
-      ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, utilisation: 0.5 },
-      ...{ taskId, experimentId: id },
+      ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, memoryPromisedBytes: 0n },
+      ...{ utilisation: 0.5, taskId, experimentId: id },
     });
     const ids = (await plane.client.workers()).map((worker) => worker.id);
     assert.deepEqual(ids, ["one", "two"]);
