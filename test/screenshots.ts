@@ -25,7 +25,7 @@ interface Shot {
 }
 
 const SHOTS: readonly Shot[] = [
-  { name: "experiment", scheme: "light", from: ".page-head", to: ".section:nth-of-type(2)" },
+  { name: "experiment", scheme: "light", from: ".page-head", to: ".chart-grid > :nth-child(4)" },
   {
     name: "distilled-data",
     scheme: "dark",
