@@ -7,6 +7,7 @@ measured in a process of its own for each, above what it held before.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import statistics
@@ -223,6 +224,7 @@ def _fitting_peaks(case: Case, name: str) -> Peaks | None:
     return _measured_peaks(case, name)
 
 
+@functools.cache  # the prediction of each T asks for the same two
 def _measured_peaks(case: Case, name: str) -> Peaks:
     command = [sys.executable, __file__, "--child", json.dumps([*case, name])]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -83,13 +83,13 @@ class _Step:
         # Of every block where `train` was to keep them, else empty.
         self._forwards: list[Forward] = []
         self._cotangents: list[Cotangents] = []
-        self._narrow: list[Narrow] = []
+        self._narrow: dict[int, Narrow] = {}
 
     @torch.no_grad()
     def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; of what is kept `products` computes nothing again."""
         hidden, forwards = self._data.x, []
-        narrow: list[Narrow] = []
+        narrow: dict[int, Narrow] = {}
         for index in range(self._num_blocks):
             forwards.append(self._forward(index, hidden))
             hidden = forwards[-1].passed
@@ -106,7 +106,7 @@ class _Step:
             if keep == "all":
                 self._cotangents.insert(0, back.cotangents)
             elif keep == "narrow":
-                narrow.insert(0, Narrow.of(trace, back.cotangents))
+                narrow[index] = Narrow.of(trace, back.cotangents)
         self._forwards, self._narrow = kept, narrow
         return torch.stack([loss, *shares]).sum(), {name: trained[name] for name in self._theta}
 
@@ -179,7 +179,7 @@ class _Step:
             block_params(self._theta, index),
             hidden,
             self._target(index),
-            self._narrow[index] if self._narrow else None,
+            self._narrow.get(index),
         )
 
     def _both_forward(
@@ -194,7 +194,7 @@ class _Step:
     def _backward(
         self, index: int, trace: Trace, cotangent: Tensor | None, distance: float | None
     ) -> Backward:
-        narrow = self._narrow[index] if self._narrow else None
+        narrow = self._narrow.get(index)
         if narrow is not None:
             cotangent = torch.unflatten(narrow.passed, 0, (len(self._data.x), -1))
         # What enters the first block is no one's output.
