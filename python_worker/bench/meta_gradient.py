@@ -39,7 +39,6 @@ MINILM = {
     "intermediate_size": 1536,
 }
 BOUND = "bound"
-PEAKS = ("peak_bytes", "live_peak_bytes", "first_order_peak_bytes")
 COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
 PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
 # Unrolled steps beyond this share of the free memory are predicted and not tried.
@@ -58,10 +57,10 @@ class Case(NamedTuple):
 
 
 class Peaks(NamedTuple):
-    """Peak memory in bytes: what the process took, and what the tensors held."""
+    """Peak memory in bytes: what the process took, and, where asked for, what tensors held."""
 
     process: int
-    tensors: int
+    tensors: int | None
 
 
 class Setting(NamedTuple):
@@ -77,8 +76,8 @@ def main() -> None:
     """Parse, measure, print."""
     args = _arguments()
     if args.child:
-        *case, name = json.loads(args.child)
-        print(json.dumps(_peaks_here(Case(*case), name)))
+        *case, name, is_live = json.loads(args.child)
+        print(json.dumps(_peaks_here(Case(*case), name, is_live)))
         return
     methods = [*args.method, *(["blockwise" + COMPILED] if args.compile else [])]
     rows: list[dict[str, Any]] = []
@@ -87,7 +86,7 @@ def main() -> None:
     cases = [Case(*values) for values in kinds]
     for number, case in enumerate(cases, 1):
         note(f"[{number}/{len(cases)}] {' '.join(f'{k}={v}' for k, v in case._asdict().items())}")
-        rows += _rows(case, methods, args.repetitions)
+        rows += _rows(case, methods, args)
     print(json.dumps({"rows": rows}) if args.json else _table(rows))
     _plot(rows, args.plot)
     note(f"plot: {args.plot}")
@@ -115,7 +114,16 @@ def _arguments() -> argparse.Namespace:
         default=176,
         help="MiB for values of inner steps, as in the preset cpu (default: 176)",
     )
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=5, help="turns (default: 5)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=5,
+        help="of turns a case, after which no other starts (default: 5)",
+    )
+    parser.add_argument(
+        "--live-peaks", action="store_true", help="also what tensors hold, in one more run of each"
+    )
     parser.add_argument("--quick", action="store_true", help="S 64, T 1, 3 and 10, al cls")
     parser.add_argument(
         "--plot", type=Path, default=PLOT, help=f".svg, .png or .pdf (default: {PLOT})"
@@ -179,14 +187,14 @@ def _work(setting: Setting, name: str) -> Work:
     return plain_training
 
 
-def _rows(case: Case, methods: list[str], repetitions: int) -> Iterator[dict[str, Any]]:
-    peaks = {name: _fitting_peaks(case, name) for name in methods}
+def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    peaks = {name: _fitting_peaks(case, name, args.live_peaks) for name in methods}
     first_order = _measured_peaks(case, BOUND)
     fitting = [name for name in methods if peaks[name] is not None]
     setting = _setting(case)
     works = {name: _work(setting, name) for name in [BOUND, *fitting]}
     compile_seconds = {name: _seconds(works[name]) for name in fitting if name.endswith(COMPILED)}
-    times = take_turns(works, repetitions)
+    times = take_turns(works, args.repetitions, 60 * args.minutes)
 
     def ratio(name: str, to: str) -> float | None:
         if name not in times or to not in times:
@@ -205,6 +213,7 @@ def _rows(case: Case, methods: list[str], repetitions: int) -> Iterator[dict[str
             "first_order_peak_bytes": first_order.process,
             "theta_bytes": sum(p.numel() * p.element_size() for p in setting.theta.values()),
             "compile_seconds": compile_seconds.get(name),
+            "turns": len(times[BOUND]),
         }
 
 
@@ -214,35 +223,35 @@ def _seconds(work: Work) -> float:
     return time.perf_counter() - started
 
 
-def _fitting_peaks(case: Case, name: str) -> Peaks | None:
+def _fitting_peaks(case: Case, name: str, is_live: bool) -> Peaks | None:
     """Peaks in a process of its own; None where the memory is predicted not to fit."""
     if name == "unrolled" and case.T > 3:  # its memory is a line in T
         one, three = (_measured_peaks(case._replace(T=steps), name).process for steps in (1, 3))
         predicted = one + (three - one) / 2 * (case.T - 1)
         if predicted > USABLE_MEMORY * free_bytes():
             return None
-    return _measured_peaks(case, name)
+    return _measured_peaks(case, name, is_live)
 
 
 @functools.cache  # the prediction of each T asks for the same two
-def _measured_peaks(case: Case, name: str) -> Peaks:
-    command = [sys.executable, __file__, "--child", json.dumps([*case, name])]
+def _measured_peaks(case: Case, name: str, is_live: bool = False) -> Peaks:
+    command = [sys.executable, __file__, "--child", json.dumps([*case, name, is_live])]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return Peaks(*json.loads(output))
 
 
-def _peaks_here(case: Case, name: str) -> Peaks:
+def _peaks_here(case: Case, name: str, is_live: bool) -> Peaks:
     work = _work(_setting(case), name)
     if name.endswith(COMPILED):
         work()  # what the compiler itself takes does not count
-    return Peaks(peak_bytes(work), live_peak_bytes(work))
+    return Peaks(peak_bytes(work), live_peak_bytes(work) if is_live else None)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "| method | T | S | attention labels | precision | time / B | time / unrolled "
-        "| peak MB | of that tensors | first-order peak MB |",
-        "| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| peak MB | of that tensors | first-order peak MB | turns |",
+        "| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         cells = [
@@ -252,7 +261,10 @@ def _table(rows: list[dict[str, Any]]) -> str:
             row["attention_labels"],
             row["precision"],
             *(_cell(row[key], 1, 2) for key in ("time_over_bound", "time_over_unrolled")),
-            *(_cell(row[key], 1e6, 0) for key in PEAKS),
+            _cell(row["peak_bytes"], 1e6, 0, "does not fit"),
+            _cell(row["live_peak_bytes"], 1e6, 0),
+            _cell(row["first_order_peak_bytes"], 1e6, 0),
+            row["turns"],
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
@@ -264,8 +276,8 @@ def _name(row: dict[str, Any]) -> str:
     return f"{row['method']}, compiled in {row['compile_seconds']:.0f} s"
 
 
-def _cell(value: float | None, unit: float, digits: int) -> str:
-    return "does not fit" if value is None else f"{value / unit:,.{digits}f}"
+def _cell(value: float | None, unit: float, digits: int, missing: str = "") -> str:
+    return missing if value is None else f"{value / unit:,.{digits}f}"
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
