@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import itertools
-import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,26 +13,18 @@ from torch.profiler import ProfilerActivity, profile
 Work = Callable[[], object]
 
 
-def take_turns(
-    works: Mapping[str, Work], repetitions: int, seconds: float = math.inf
-) -> dict[str, list[float]]:
-    """Seconds of each work, ``repetitions`` times in turn, after one turn that warms up.
-
-    No turn starts that would probably end after ``seconds``. Where that leaves only the first turn,
-    it counts: a cold start is nothing beside work that long.
-    """
+def take_turns(works: Mapping[str, Work], repetitions: int) -> dict[str, list[float]]:
+    """Seconds of each work, ``repetitions`` times in turn, after one turn that warms up."""
     times: dict[str, list[float]] = {name: [] for name in works}
-    begun = time.perf_counter()
     for turn in range(repetitions + 1):
         for name, work in works.items():
             gc.collect()
             started = time.perf_counter()
             work()
-            times[name].append(time.perf_counter() - started)
+            if turn > 0:
+                times[name].append(time.perf_counter() - started)
         note(f"  turn {turn} of {repetitions}", end="\r")
-        if (time.perf_counter() - begun) * (turn + 2) / (turn + 1) > seconds:
-            break
-    return {name: own[1:] or own for name, own in times.items()}
+    return times
 
 
 def peak_bytes(work: Work) -> int:

@@ -3,7 +3,8 @@
 The bound B is what training alone costs: T plain forward and backward passes on the distilled
 batch and one on the outer batch, eager, with the kernels and the precision of the methods. Methods
 and bound take turns in one process, and each ratio is the median over the turns; peak memory is
-measured in a process of its own for each, above what it held before.
+measured in a process of its own for each, above what it held before. Where a case takes so long
+that there is no time for turns, it is timed in those processes, once.
 """
 
 import argparse
@@ -40,6 +41,10 @@ MINILM = {
 }
 BOUND = "bound"
 COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
+COLUMNS = (
+    *("method", "T", "S", "attention labels", "precision", "time / B", "time / unrolled"),
+    *("peak MB", "of that tensors", "first-order peak MB", "turns"),
+)
 PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
 # Unrolled steps beyond this share of the free memory are predicted and not tried.
 USABLE_MEMORY = 0.7
@@ -56,11 +61,12 @@ class Case(NamedTuple):
     activation_mib: int
 
 
-class Peaks(NamedTuple):
-    """Peak memory in bytes: what the process took, and, where asked for, what tensors held."""
+class Run(NamedTuple):
+    """One run in a process of its own: time in s, and peak memory in bytes."""
 
-    process: int
-    tensors: int | None
+    seconds: float
+    peak_bytes: int
+    live_peak_bytes: int | None  # of tensors, where it is asked for
 
 
 class Setting(NamedTuple):
@@ -77,7 +83,7 @@ def main() -> None:
     args = _arguments()
     if args.child:
         *case, name, is_live = json.loads(args.child)
-        print(json.dumps(_peaks_here(Case(*case), name, is_live)))
+        print(json.dumps(_run_here(Case(*case), name, is_live)))
         return
     methods = [*args.method, *(["blockwise" + COMPILED] if args.compile else [])]
     rows: list[dict[str, Any]] = []
@@ -86,7 +92,9 @@ def main() -> None:
     cases = [Case(*values) for values in kinds]
     for number, case in enumerate(cases, 1):
         note(f"[{number}/{len(cases)}] {' '.join(f'{k}={v}' for k, v in case._asdict().items())}")
-        rows += _rows(case, methods, args)
+        for row in _rows(case, methods, args):
+            note(f"  {_cells(row)}")
+            rows.append(row)
     print(json.dumps({"rows": rows}) if args.json else _table(rows))
     _plot(rows, args.plot)
     note(f"plot: {args.plot}")
@@ -119,7 +127,7 @@ def _arguments() -> argparse.Namespace:
         "--minutes",
         type=float,
         default=5,
-        help="of turns a case, after which no other starts (default: 5)",
+        help="for the turns of a case, which are fewer where they take longer (default: 5)",
     )
     parser.add_argument(
         "--live-peaks", action="store_true", help="also what tensors hold, in one more run of each"
@@ -188,32 +196,38 @@ def _work(setting: Setting, name: str) -> Work:
 
 
 def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    peaks = {name: _fitting_peaks(case, name, args.live_peaks) for name in methods}
-    first_order = _measured_peaks(case, BOUND)
-    fitting = [name for name in methods if peaks[name] is not None]
+    alone = {name: _fitting_run(case, name, args.live_peaks) for name in methods}
+    bound = _run(case, BOUND)
+    fitting = {BOUND: bound, **{name: run for name, run in alone.items() if run is not None}}
+    turn = sum(run.seconds for run in fitting.values())
+    turns = int(60 * args.minutes / turn) - 1  # one warms up
     setting = _setting(case)
-    works = {name: _work(setting, name) for name in [BOUND, *fitting]}
-    compile_seconds = {name: _seconds(works[name]) for name in fitting if name.endswith(COMPILED)}
-    times = take_turns(works, args.repetitions, 60 * args.minutes)
+    works = {name: _work(setting, name) for name in fitting}
+    compile_seconds = {name: _seconds(works[name]) for name in works if name.endswith(COMPILED)}
+    times = (
+        take_turns(works, min(turns, args.repetitions))
+        if turns > 0
+        else {name: [run.seconds] for name, run in fitting.items()}
+    )
 
     def ratio(name: str, to: str) -> float | None:
         if name not in times or to not in times:
             return None
         return statistics.median(a / b for a, b in zip(times[name], times[to], strict=True))
 
-    for name, own in peaks.items():
+    for name, run in alone.items():
         yield {
             "method": name.removesuffix(COMPILED),
             **case._asdict(),
             "compiled": name.endswith(COMPILED),
             "time_over_bound": ratio(name, BOUND),
             "time_over_unrolled": ratio(name, "unrolled"),
-            "peak_bytes": own and own.process,
-            "live_peak_bytes": own and own.tensors,
-            "first_order_peak_bytes": first_order.process,
+            "turns": len(times[BOUND]),
+            "peak_bytes": run and run.peak_bytes,
+            "live_peak_bytes": run and run.live_peak_bytes,
+            "first_order_peak_bytes": bound.peak_bytes,
             "theta_bytes": sum(p.numel() * p.element_size() for p in setting.theta.values()),
             "compile_seconds": compile_seconds.get(name),
-            "turns": len(times[BOUND]),
         }
 
 
@@ -223,51 +237,51 @@ def _seconds(work: Work) -> float:
     return time.perf_counter() - started
 
 
-def _fitting_peaks(case: Case, name: str, is_live: bool) -> Peaks | None:
-    """Peaks in a process of its own; None where the memory is predicted not to fit."""
+def _fitting_run(case: Case, name: str, is_live: bool) -> Run | None:
+    """None where the memory is predicted not to fit."""
     if name == "unrolled" and case.T > 3:  # its memory is a line in T
-        one, three = (_measured_peaks(case._replace(T=steps), name).process for steps in (1, 3))
+        one, three = (_run(case._replace(T=steps), name).peak_bytes for steps in (1, 3))
         predicted = one + (three - one) / 2 * (case.T - 1)
         if predicted > USABLE_MEMORY * free_bytes():
             return None
-    return _measured_peaks(case, name, is_live)
+    return _run(case, name, is_live)
 
 
 @functools.cache  # the prediction of each T asks for the same two
-def _measured_peaks(case: Case, name: str, is_live: bool = False) -> Peaks:
+def _run(case: Case, name: str, is_live: bool = False) -> Run:
     command = [sys.executable, __file__, "--child", json.dumps([*case, name, is_live])]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return Peaks(*json.loads(output))
+    return Run(*json.loads(output))
 
 
-def _peaks_here(case: Case, name: str, is_live: bool) -> Peaks:
+def _run_here(case: Case, name: str, is_live: bool) -> Run:
     work = _work(_setting(case), name)
     if name.endswith(COMPILED):
         work()  # what the compiler itself takes does not count
-    return Peaks(peak_bytes(work), live_peak_bytes(work) if is_live else None)
+    started = time.perf_counter()
+    peak = peak_bytes(work)
+    seconds = time.perf_counter() - started
+    return Run(seconds, peak, live_peak_bytes(work) if is_live else None)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    lines = [
-        "| method | T | S | attention labels | precision | time / B | time / unrolled "
-        "| peak MB | of that tensors | first-order peak MB | turns |",
-        "| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    lines = [" | ".join(COLUMNS), " | ".join(["---"] * 5 + ["---:"] * 6), *map(_cells, rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cells(row: dict[str, Any]) -> str:
+    cells = [
+        _name(row),
+        row["T"],
+        row["S"],
+        row["attention_labels"],
+        row["precision"],
+        *(_cell(row[key], 1, 2) for key in ("time_over_bound", "time_over_unrolled")),
+        _cell(row["peak_bytes"], 1e6, 0, "does not fit"),
+        *(_cell(row[key], 1e6, 0) for key in ("live_peak_bytes", "first_order_peak_bytes")),
+        row["turns"],
     ]
-    for row in rows:
-        cells = [
-            _name(row),
-            row["T"],
-            row["S"],
-            row["attention_labels"],
-            row["precision"],
-            *(_cell(row[key], 1, 2) for key in ("time_over_bound", "time_over_unrolled")),
-            _cell(row["peak_bytes"], 1e6, 0, "does not fit"),
-            _cell(row["live_peak_bytes"], 1e6, 0),
-            _cell(row["first_order_peak_bytes"], 1e6, 0),
-            row["turns"],
-        ]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+    return " | ".join(map(str, cells))
 
 
 def _name(row: dict[str, Any]) -> str:
