@@ -228,7 +228,7 @@ def _distance(grads: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) ->
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "unrolled"])
-@pytest.mark.parametrize("num_steps", [1, 3, 10])
+@pytest.mark.parametrize("num_steps", [1, 2, 3, 10])
 def test_in_float32_no_method_is_twice_as_far_from_float64_as_the_oracle(
     tiny_encoder: Encoder, method: str, num_steps: int
 ) -> None:

@@ -1,7 +1,7 @@
 """A transformer block by hand: the one of `learners.learner`, forward and back.
 
-What autograd would keep in a graph is kept in two plain tuples, since the derivatives along a
-direction (`block_tangents`) need each of these values once more.
+What autograd would keep in a graph is kept in two plain tuples (`block_values`), since the
+derivatives along a direction (`block_tangents`) need each of these values once more.
 """
 
 from typing import NamedTuple
@@ -10,164 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...learners.encoder import EncoderConfig, Params
+from ...learners.encoder import Params
 from ...learners.precision import Precision, low_dtype
-
-
-class Block(NamedTuple):
-    """What is the same for every run of a block.
-
-    Attributes:
-        config: sizes of the encoder.
-        precision: of the products with weights on the way back; see `low_backward_linear`.
-        is_last: only its first row is passed on.
-        attention_weight: what the divergence from its labels, summed over every element, counts.
-    """
-
-    config: EncoderConfig
-    precision: Precision
-    is_last: bool
-    attention_weight: float
-
-    @property
-    def query_scale(self) -> float:
-        """What queries are multiplied by."""
-        return (self.config.width // self.config.num_heads) ** -0.5
-
-
-class Normed(NamedTuple):
-    """Rows with mean 0 and variance 1, and what they were multiplied by for it."""
-
-    rows: Tensor
-    scale: Tensor
-
-
-class Trace(NamedTuple):
-    """The values of a forward run. Rows are those that a part of the block computes.
-
-    Attributes:
-        hidden: M S x E, what entered.
-        query, key, value: M Hd x rows x d; the query is scaled.
-        probabilities: M Hd x rows x S.
-        context: M rows x E, what the heads pass on.
-        attention_norm, norm: the two normalisations.
-        attended: M rows x E, what the feed-forward part starts from.
-        up: M rows x F, before the activation.
-        labels: weighted attention labels, M Hd x rows x S; None without.
-    """
-
-    hidden: Tensor
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    probabilities: Tensor
-    context: Tensor
-    attention_norm: Normed
-    attended: Tensor
-    up: Tensor
-    norm: Normed
-    labels: Tensor | None
-
-
-class Cotangents(NamedTuple):
-    """The values of a run back: the gradient of the loss in each value of the block.
-
-    Attributes:
-        passed: M rows x E, in what the block passed on.
-        down: M rows x E, in what entered the second normalisation.
-        inner: M rows x F, in the activation.
-        attended: M rows x E, in what the feed-forward part starts from.
-        attention_out: M rows x E, in what entered the first normalisation.
-        context: M Hd x rows x d.
-        weights: M Hd x rows x S, in the probabilities, less its mean under them.
-        scores: M Hd x rows x S.
-        projected: in query, key and value: all three, M S x 3E, or where there are fewer queries,
-            query, M rows x E, and the other two, M S x 2E.
-    """
-
-    passed: Tensor
-    down: Tensor
-    inner: Tensor
-    attended: Tensor
-    attention_out: Tensor
-    context: Tensor
-    weights: Tensor
-    scores: Tensor
-    projected: tuple[Tensor, ...]
-
-
-class Narrow(NamedTuple):
-    """The values as narrow as what a block passes on that cost a product with a weight each.
-
-    Who keeps these computes half of the others again; they take a fifth of the memory of all.
-
-    Attributes:
-        attention_norm, norm: of `Trace`.
-        passed, attended, context: of `Cotangents`.
-    """
-
-    attention_norm: Normed
-    norm: Normed
-    passed: Tensor
-    attended: Tensor
-    context: Tensor
-
-    @classmethod
-    def of(cls, trace: Trace, cotangents: Cotangents) -> "Narrow":
-        """Those among all values of a run forward and back."""
-        return cls(
-            trace.attention_norm,
-            trace.norm,
-            cotangents.passed,
-            cotangents.attended,
-            cotangents.context,
-        )
-
-
-class Forward(NamedTuple):
-    """What a forward run gives.
-
-    Attributes:
-        passed: M x rows x E, what the block passes on.
-        divergence: weighted, of its attention from the labels; a scalar, None without labels.
-        trace: see there.
-    """
-
-    passed: Tensor
-    divergence: Tensor | None
-    trace: Trace
-
-
-class Backward(NamedTuple):
-    """What a run back gives.
-
-    Attributes:
-        entered: M x S x E, gradient in what entered the block; None when not wanted.
-        cotangents: see there.
-        trained: the parameters after a step of gradient descent; empty when not wanted.
-    """
-
-    entered: Tensor | None
-    cotangents: Cotangents
-    trained: Params
-
-
-def narrow_numel(block: Block, hidden: Tensor) -> int:
-    """Elements of `Narrow`, but for the scales."""
-    num_samples, length, width = hidden.shape
-    return 5 * num_samples * (1 if block.is_last else length) * width
-
-
-def kept_numel(block: Block, params: Params, hidden: Tensor, target: Tensor | None) -> int:
-    """Elements of `Trace` and `Cotangents`, but for the scales; arguments of `run_forward`."""
-    num_samples, length, width = hidden.shape
-    rows = 1 if block.is_last else length
-    scored = length if target is not None and target.dim() == 4 else rows
-    expanded = 2 * rows * len(params["up.bias"])
-    others = (9 * rows + 2 * scored + 5 * length) * width
-    attention = block.config.num_heads * (rows + 2 * scored) * length
-    labels = 0 if target is None else target.numel()
-    return num_samples * (expanded + others + attention) + labels
+from .block_layout import (
+    add_rows,
+    inputs_of,
+    join_parts,
+    merge_heads,
+    split_heads,
+    sum_of,
+    weight_spans,
+)
+from .block_values import Backward, Block, Cotangents, Forward, Narrow, Normed, Trace
 
 
 def run_forward(
@@ -382,56 +236,3 @@ def rounded(tensor: Tensor, precision: Precision) -> Tensor:
 def rows_back(cotangent: Tensor, weight: Tensor, precision: Precision) -> Tensor:
     """The gradient in the rows that a weight, out x in, was applied to."""
     return (rounded(cotangent, precision) @ rounded(weight, precision)).to(cotangent)
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """M x rows x E -> M Hd x rows x d."""
-    split = x.reshape(*x.shape[:2], heads, x.shape[-1] // heads)
-    return split.transpose(1, 2).flatten(0, 1)
-
-
-def merge_heads(x: Tensor, heads: int) -> Tensor:
-    """M Hd x rows x d -> M x rows x E."""
-    return torch.unflatten(x, 0, (-1, heads)).transpose(1, 2).flatten(2)
-
-
-def add_rows(left: Tensor, right: Tensor) -> Tensor:
-    """The sum of two stacks of matrices of which one has only the first rows."""
-    few, many = (left, right) if left.shape[1] < right.shape[1] else (right, left)
-    many[:, : few.shape[1]] += few
-    return many
-
-
-def join_parts(parts: list[Tensor]) -> tuple[Tensor, ...]:
-    """Of query, key and value, M x rows x E, those that have equal rows side by side."""
-    query, *others = (part.flatten(0, 1) for part in parts)
-    if len(query) == len(others[0]):
-        return (torch.cat([query, *others], -1),)
-    return query, torch.cat(others, -1)
-
-
-def weight_spans(projected: tuple[Tensor, ...]) -> list[slice]:
-    """The rows of the weight that made each part of `join_parts`."""
-    first = projected[0].shape[-1]
-    return [slice(0, first), slice(first, None)][: len(projected)]
-
-
-def inputs_of(projected: tuple[Tensor, ...], hidden: Tensor, num_samples: int) -> list[Tensor]:
-    """The rows that each part of `join_parts` was made from, of M S x E."""
-    if len(projected) == 1:
-        return [hidden]
-    rows = len(projected[0]) // num_samples
-    return [first_rows(hidden, num_samples, rows), hidden]
-
-
-def first_rows(x: Tensor, num_samples: int, rows: int) -> Tensor:
-    """M S x E -> M rows x E."""
-    return torch.unflatten(x, 0, (num_samples, -1))[:, :rows].flatten(0, 1)
-
-
-def sum_of(backs: list[Tensor], num_samples: int) -> Tensor:
-    """M x S x E from what came back through each part of `join_parts`."""
-    *queries, total = (torch.unflatten(back, 0, (num_samples, -1)) for back in backs)
-    for query in queries:
-        total[:, : query.shape[1]] += query
-    return total

@@ -1,7 +1,7 @@
 """Derivatives of a block's values along a direction: forward mode over forward and reverse mode.
 
 `push` takes the tangent of what enters a block forward, `pull` the tangent of a cotangent back.
-Every value that they need is in `block.Trace` and `block.Cotangents`, so that what is computed here
+Every value that they need is in `Trace` and `Cotangents`, so that what is computed here
 are tangents alone: twice the products of a plain run, and none whose result is not wanted.
 """
 
@@ -12,21 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .block import (
-    Block,
-    Cotangents,
-    Normed,
-    Trace,
+from .block import rounded
+from .block_layout import (
     add_rows,
     first_rows,
     inputs_of,
     join_parts,
     merge_heads,
-    rounded,
     split_heads,
     sum_of,
     weight_spans,
 )
+from .block_values import Block, Cotangents, Normed, Trace
 
 
 class Parameter(NamedTuple):

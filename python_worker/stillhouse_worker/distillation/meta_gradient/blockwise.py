@@ -19,7 +19,9 @@ from ...learners.encoder import Params
 from ...learners.learner import block_params
 from ..inner import sgd
 from ..synthetic import DistilledData, Phi
-from .block import (
+from .block import run_backward, run_forward
+from .block_tangents import Parameter, Parameters, Pushed, Tangents, pull, push
+from .block_values import (
     Backward,
     Block,
     Cotangents,
@@ -28,10 +30,7 @@ from .block import (
     Trace,
     kept_numel,
     narrow_numel,
-    run_backward,
-    run_forward,
 )
-from .block_tangents import Parameter, Parameters, Pushed, Tangents, pull, push
 from .interface import MetaGradient, MetaProblem
 from .walk import Keep, Products, Wanted, walk
 
