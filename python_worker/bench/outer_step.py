@@ -9,6 +9,7 @@ that between the two meta-gradients of one step.
 import argparse
 import json
 import statistics
+import sys
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ from stillhouse_worker.distillation.inner import InnerLoss
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
+from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.learners import (
     draw_head,
     learner_params,
@@ -123,7 +125,10 @@ class Steps:
 def main() -> None:
     """Parse, measure, print."""
     args = _arguments()
-    bench = Bench(args)
+    try:
+        bench = Bench(args)
+    except StillhouseError as error:  # of the data set
+        sys.exit(f"error: {error.message}")
     lengths = bench.texts.offsets.diff()
     note(f"{len(lengths):,} texts of {lengths.float().mean():.0f} tokens")
     works = {name: _several(Steps(bench, way), args.steps) for name, way in WAYS.items()}
