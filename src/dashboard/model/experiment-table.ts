@@ -84,11 +84,11 @@ export function fits(view: ExperimentView, { conditions }: Search): boolean {
   return conditions.every(({ setting, value }) => settingText(view, setting) === value);
 }
 
-/** Seconds from its creation to its end. */
-export function durationS({ createdMs, endedMs }: ExperimentView): number | undefined {
-  return createdMs === undefined || endedMs === undefined
+/** Seconds from when its first task was begun to its end. */
+export function durationS({ startedMs, endedMs }: ExperimentView): number | undefined {
+  return startedMs === undefined || endedMs === undefined
     ? undefined
-    : (endedMs - createdMs) / 1000;
+    : (endedMs - startedMs) / 1000;
 }
 
 export interface ExperimentGroup {

@@ -2,7 +2,7 @@ import type { Experiment, InitResult, Task } from "../../generated/stillhouse/v1
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import { type Summary, summarise } from "../../statistics.js";
 import { millis, type Wire } from "../server/wire.js";
-import { labelKinds, type Spec } from "./spec-fields.js";
+import { type Spec, shortLabel } from "./spec-fields.js";
 
 export type StateName = "queued" | "running" | "succeeded" | "failed" | "cancelled";
 
@@ -73,10 +73,11 @@ export interface FileView {
 
 export interface ExperimentView {
   readonly id: string;
-  /** What a person called it, else what is distilled. */
+  /** What a person called it, else what is distilled or measured. */
   readonly title: string;
   readonly name: string;
-  readonly labels: string;
+  /** What is distilled, in short; of baselines alone, which. */
+  readonly subject: string;
   readonly dataset: string;
   readonly model: string;
   readonly seed: number;
@@ -85,6 +86,8 @@ export interface ExperimentView {
   readonly priority: number;
   readonly sweepId: string;
   readonly createdMs: number | undefined;
+  /** When its first task was begun. */
+  readonly startedMs: number | undefined;
   readonly endedMs: number | undefined;
   readonly failure: FailureView | undefined;
   readonly spec: Spec;
@@ -113,16 +116,17 @@ export interface DistilledView {
 export function experimentView(experiment: Wire<Experiment>): ExperimentView {
   const spec = experiment.spec ?? {};
   const wireTasks = experiment.tasks ?? [];
-  const tasks = wireTasks.map(taskView);
+  const tasks = taskViews(wireTasks);
   const results = resultsOf(wireTasks);
   const mean = (id: RowId) => results.find((result) => result.id === id)?.accuracy.mean;
   const [distilled, full] = [mean("distilled"), mean("full")];
   const name = spec.name ?? "";
+  const subject = subjectOf(wireTasks) ?? shortLabel(spec);
   return {
     id: experiment.id ?? "",
-    title: name || labelKinds(spec),
+    title: name || subject,
     name,
-    labels: labelKinds(spec),
+    subject,
     dataset: spec.dataset?.name ?? "",
     model: modelTitle(spec.model?.name ?? ""),
     seed: spec.seed ?? 0,
@@ -131,6 +135,7 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
     priority: experiment.priority ?? 0,
     sweepId: experiment.sweepId ?? "",
     createdMs: millis(experiment.createTime),
+    startedMs: earliest(tasks.map(({ startMs }) => startMs)),
     endedMs: millis(experiment.endTime),
     failure: failureView(experiment.failure),
     spec,
@@ -143,6 +148,17 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
     share: shareDone(tasks),
     running: tasks.find(({ state }) => state === "running"),
   };
+}
+
+/** Of an experiment that has only baselines, which these are. */
+function subjectOf(tasks: readonly Wire<Task>[]): string | undefined {
+  if (tasks.length === 0 || tasks.some(({ work }) => !work?.baseline)) return undefined;
+  return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** The name of a model; of a folder on a disk its last part. */
@@ -158,7 +174,17 @@ export function isLive({ state }: { readonly state: StateName }): boolean {
   return state === "queued" || state === "running";
 }
 
-export function taskView(task: Wire<Task>): TaskView {
+/** The tasks of one experiment; several of one name are numbered. */
+export function taskViews(wireTasks: readonly Wire<Task>[]): TaskView[] {
+  const tasks = wireTasks.map(taskView);
+  return tasks.map((task) => {
+    const same = tasks.filter(({ name }) => name === task.name);
+    if (same.length === 1) return task;
+    return { ...task, name: `${task.name}, ${same.indexOf(task) + 1} of ${same.length}` };
+  });
+}
+
+function taskView(task: Wire<Task>): TaskView {
   const { result } = task;
   return {
     id: task.id ?? "",

@@ -16,12 +16,16 @@ export function readField(spec: Spec, path: string): FieldValue | undefined {
   return typeof value === "object" || value === null ? undefined : (value as FieldValue);
 }
 
-/** Label kinds in the study's words: "hard labels", "SL restricted", "SL unrestricted + AL cls". */
-export function labelKinds(spec: Spec): string {
+/** What tells distilled data from other of the same study: "SL restricted + AL cls, 3 steps". */
+export function shortLabel(spec: Spec): string {
   const soft = SOFT[spec.distilled?.labels ?? ""];
   const attention = ATTENTION[spec.distilled?.attentionLabels ?? ""];
-  const fixed = spec.model?.init === "INIT_FIXED" ? ["fixed init"] : [];
-  return [soft ?? "hard labels", ...(attention ? [attention] : []), ...fixed].join(" + ");
+  const steps = spec.inner?.steps ?? 1;
+  return [
+    [soft, attention].filter(Boolean).join(" + ") || "hard labels",
+    ...(spec.model?.init === "INIT_FIXED" ? ["fixed init"] : []),
+    ...(steps === 1 ? [] : [`${steps} steps`]),
+  ].join(", ");
 }
 
 const SOFT: Readonly<Record<string, string>> = {

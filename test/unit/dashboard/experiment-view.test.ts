@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { meanConfusion } from "../../../src/dashboard/model/confusion.js";
-import { grouped, sorted } from "../../../src/dashboard/model/experiment-table.js";
+import { durationS, grouped, sorted } from "../../../src/dashboard/model/experiment-table.js";
 import {
   type ExperimentView,
   experimentView,
@@ -72,6 +72,31 @@ describe("an experiment as the page shows it", () => {
     assert.equal(view.ratioToFull?.toFixed(4), (0.88 / 0.95).toFixed(4));
     assert.equal(view.distilled?.keptStep, 1400);
     assert.equal(view.share, 1);
+  });
+
+  test("its title tells it from others of the same study", () => {
+    const three = resolvedSpec((draft) => {
+      draft.inner = { ...draft.inner, steps: 3 } as typeof draft.inner;
+    });
+    assert.equal(viewOf({ spec: SPEC }, [DISTILL]).title, "SL unrestricted + AL cls");
+    assert.equal(viewOf({ spec: three }, [DISTILL]).title, "hard labels, 3 steps");
+    assert.equal(viewOf({ spec: three }, [FULL]).title, "only full data");
+  });
+
+  test("tasks of one kind are numbered", () => {
+    const { tasks } = viewOf({ spec: SPEC }, [DISTILL, learners("e1", 0.8), learners("e2", 0.9)]);
+    assert.deepEqual(
+      tasks.map(({ name }) => name),
+      ["Distillation", "Evaluation, 1 of 2", "Evaluation, 2 of 2"],
+    );
+  });
+
+  test("the time that it waited does not count as its own", () => {
+    const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
+    const task = { ...DISTILL, startTime: at(30), endTime: at(40) };
+    const waited = { spec: SPEC, createTime: at(0), endTime: at(50) };
+    assert.equal(durationS(viewOf(waited, [task, { ...FULL, startTime: at(35) }])), 20);
+    assert.equal(durationS(viewOf(waited, [{ ...DISTILL, startTime: undefined }])), undefined);
   });
 
   test("learners that were trained otherwise are rows of their own", () => {

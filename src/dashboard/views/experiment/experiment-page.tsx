@@ -67,7 +67,7 @@ export function ExperimentPage() {
             {view.title} <StateBadge state={view.state} />
           </h1>
           <p class="muted">
-            {view.name === "" ? "" : `${view.labels} · `}
+            {view.name === "" ? "" : `${view.subject} · `}
             {view.dataset} · {view.model} · seed {view.seed}
           </p>
         </div>

@@ -33,7 +33,9 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
       </div>
       <p class="muted">
         Preset {preset}
-        {changed.length === 0 ? ", unchanged." : `, with ${changed.length} settings of its own:`}
+        {changed.length === 0
+          ? ", unchanged."
+          : `, with ${changed.length} ${changed.length === 1 ? "setting" : "settings"} of its own:`}
       </p>
       {shown.length === 0 ? null : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard

@@ -1,4 +1,4 @@
-import { taskView } from "../../model/experiment-view.js";
+import { taskViews } from "../../model/experiment-view.js";
 import { formatBytes, formatCount } from "../../model/format.js";
 import { type SettingView, specRows } from "../../model/settings-view.js";
 import type { resolveDraft } from "../../server/api.js";
@@ -26,7 +26,12 @@ export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
     ["Device", `${description.deviceName} (${spec.compute?.device})`],
     ["Steps", `${formatCount(spec.outer?.steps ?? 0)} outer, ${spec.inner?.steps} inner`],
     ["Artifact", formatBytes(Number(description.artifactBytes ?? 0))],
-    ["Tasks", tasks.map((task) => taskView(task).name).join(", ")],
+    [
+      "Tasks",
+      taskViews(tasks)
+        .map(({ name }) => name)
+        .join("; "),
+    ],
     [
       "Not the preset's",
       changed.map(({ setting, value }) => `${setting.flag} ${value}`).join(", ") || "nothing",

@@ -148,7 +148,7 @@ interface ExperimentRowProps extends Pick<ExperimentTableProps, "columns" | "cho
 }
 
 function ExperimentRow({ view, columns, chosen, onChoose }: ExperimentRowProps) {
-  const { id, title, labels, accuracy, ratioToFull, createdMs, owner } = view;
+  const { id, title, subject, accuracy, ratioToFull, createdMs, owner } = view;
   const live = isLive(view);
   return (
     <tr>
@@ -167,7 +167,7 @@ function ExperimentRow({ view, columns, chosen, onChoose }: ExperimentRowProps) 
         <span class="row-sub">
           {[
             id,
-            ...(title === labels ? [] : [labels]),
+            ...(title === subject ? [] : [subject]),
             `seed ${view.seed}`,
             ...(owner ? [owner] : []),
           ].join(" · ")}
