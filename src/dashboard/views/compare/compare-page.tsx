@@ -4,6 +4,7 @@ import { type Comparison, comparisonOf } from "../../model/comparison.js";
 import { experimentView } from "../../model/experiment-view.js";
 import { formatGain, formatMeanStd, formatPercent } from "../../model/format.js";
 import { axesOf } from "../../model/sweep-matrix.js";
+import { compareAddress } from "../../parts/addresses.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
@@ -71,8 +72,6 @@ interface ComparisonTableProps {
 
 function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
   const { differences, experiments } = comparison;
-  const address = (list: readonly string[]) =>
-    `/compare?${list.map((id) => `id=${encodeURIComponent(id)}`).join("&")}`;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
     <section class="scroll" tabIndex={0} aria-label="Comparison">
@@ -139,12 +138,12 @@ function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
               </td>
               <td class="end row-tools">
                 {at === 0 ? null : (
-                  <a href={address([one.id, ...ids.filter((id) => id !== one.id)])}>
+                  <a href={compareAddress([one.id, ...ids.filter((id) => id !== one.id)])}>
                     Make it the first
                   </a>
                 )}
                 {ids.length > 2 ? (
-                  <a href={address(ids.filter((id) => id !== one.id))}>Leave out</a>
+                  <a href={compareAddress(ids.filter((id) => id !== one.id))}>Leave out</a>
                 ) : null}
               </td>
             </tr>

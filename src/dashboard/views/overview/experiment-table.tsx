@@ -13,17 +13,17 @@ import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../m
 import type { SettingView } from "../../model/settings-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
 import { StateBadge } from "../../parts/state-badge.js";
+import type { Choice } from "./chosen-bar.js";
 
 export interface ExperimentTableProps {
   readonly rows: readonly ExperimentView[];
-  readonly groups: readonly ExperimentGroup[] | undefined;
-  readonly grouping: Grouping | undefined;
+  readonly groups?: readonly ExperimentGroup[] | undefined;
+  readonly grouping?: Grouping | undefined;
   /** Settings that are shown as columns of their own. */
   readonly columns: readonly SettingView[];
   readonly sorting: Sorting;
   readonly onSort: (sorting: Sorting) => void;
-  readonly chosen: ReadonlySet<string>;
-  readonly onChoose: (id: string, isChosen: boolean) => void;
+  readonly choice: Choice;
 }
 
 const COLUMNS: readonly { readonly id: Column; readonly label: string; readonly end?: boolean }[] =
@@ -110,7 +110,7 @@ function SortHeader({ id, label, end, sorting, onSort }: SortHeaderProps) {
   );
 }
 
-interface GroupBodyProps extends Pick<ExperimentTableProps, "columns" | "chosen" | "onChoose"> {
+interface GroupBodyProps extends Pick<ExperimentTableProps, "columns" | "choice"> {
   readonly group: ExperimentGroup;
   readonly grouping: Grouping;
 }
@@ -143,11 +143,11 @@ function GroupBody({ group, grouping, ...props }: GroupBodyProps) {
   );
 }
 
-interface ExperimentRowProps extends Pick<ExperimentTableProps, "columns" | "chosen" | "onChoose"> {
+interface ExperimentRowProps extends Pick<ExperimentTableProps, "columns" | "choice"> {
   readonly view: ExperimentView;
 }
 
-function ExperimentRow({ view, columns, chosen, onChoose }: ExperimentRowProps) {
+function ExperimentRow({ view, columns, choice }: ExperimentRowProps) {
   const { id, title, subject, accuracy, ratioToFull, createdMs, owner } = view;
   const live = isLive(view);
   return (
@@ -156,8 +156,8 @@ function ExperimentRow({ view, columns, chosen, onChoose }: ExperimentRowProps) 
         <input
           type="checkbox"
           aria-label={`Compare ${title} (${id})`}
-          checked={chosen.has(id)}
-          onChange={({ currentTarget }) => onChoose(id, currentTarget.checked)}
+          checked={choice.chosen.has(id)}
+          onChange={({ currentTarget }) => choice.choose(id, currentTarget.checked)}
         />
       </td>
       <th scope="row">

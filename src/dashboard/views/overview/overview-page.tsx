@@ -1,5 +1,4 @@
 import { useMemo, useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
 import {
   fits,
   type Grouping,
@@ -14,6 +13,7 @@ import { Empty, Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
 import { getSettings } from "../../server/api.js";
+import { ChosenBar, useChoice } from "./chosen-bar.js";
 import { type ExperimentList, useExperiments } from "./experiment-list.js";
 import { ExperimentTable } from "./experiment-table.js";
 import { Filters, type FilterValues, NO_FILTER, serverQuery } from "./filters.js";
@@ -31,7 +31,7 @@ export function OverviewPage() {
   const [filter, setFilter] = useState<FilterValues>(NO_FILTER);
   const [sorting, setSorting] = useState<Sorting>(NEWEST_FIRST);
   const [numRows, setNumRows] = useState(ROWS_AT_FIRST);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const choice = useChoice();
   const { data: settings = NO_SETTINGS } = useResource("settings", getSettings);
   const search = useMemo(() => parseSearch(filter.text, settings), [filter.text, settings]);
   const list = useExperiments(serverQuery({ ...filter, text: search.text }, sorting));
@@ -39,7 +39,6 @@ export function OverviewPage() {
     () => filter.columns.flatMap((flag) => settings.find((each) => each.flag === flag) ?? []),
     [filter.columns, settings],
   );
-  const { route } = useLocation();
 
   const grouping = useMemo((): Grouping | undefined => {
     if (filter.groupBy === "") return undefined;
@@ -52,16 +51,6 @@ export function OverviewPage() {
     return sorted(found, sorting, settings);
   }, [list.views, sorting, search, settings]);
   const groups = useMemo(() => grouping && grouped(rows, grouping), [rows, grouping]);
-
-  const choose = (id: string, isChosen: boolean) => {
-    const next = new Set(chosen);
-    if (isChosen) next.add(id);
-    else next.delete(id);
-    setChosen(next);
-  };
-  const compare = () => {
-    route(`/compare?${[...chosen].map((id) => `id=${encodeURIComponent(id)}`).join("&")}`);
-  };
 
   return (
     <div class="page">
@@ -82,8 +71,7 @@ export function OverviewPage() {
           columns={columns}
           sorting={sorting}
           onSort={setSorting}
-          chosen={chosen}
-          onChoose={choose}
+          choice={choice}
         />
       )}
       <div class="table-foot">
@@ -94,23 +82,7 @@ export function OverviewPage() {
           onShowMore={() => setNumRows(numRows + MORE_ROWS)}
         />
       </div>
-      {chosen.size === 0 ? null : (
-        <div class="choice-bar" role="status">
-          <span>{chosen.size} chosen</span>
-          <button
-            type="button"
-            class="button primary"
-            disabled={chosen.size < 2}
-            title={chosen.size < 2 ? "Choose at least two" : undefined}
-            onClick={compare}
-          >
-            Compare
-          </button>
-          <button type="button" class="link-button" onClick={() => setChosen(new Set())}>
-            Clear
-          </button>
-        </div>
-      )}
+      <ChosenBar choice={choice} />
     </div>
   );
 }

@@ -2,6 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { formatPercent } from "../../model/format.js";
 import { type Axis, type MatrixCell, matrixOf } from "../../model/sweep-matrix.js";
+import { compareAddress } from "../../parts/addresses.js";
 import { Empty } from "../../parts/notice.js";
 import { StateBadge } from "../../parts/state-badge.js";
 
@@ -35,16 +36,16 @@ export function Matrix({ views, axes }: MatrixProps) {
           />
         )}
       </div>
+      <p class="muted matrix-note">
+        Mean test accuracy in %. The stronger the colour, the higher
+        {matrix.range === undefined
+          ? ""
+          : `: ${formatPercent(matrix.range[0])} to ${formatPercent(matrix.range[1])}`}
+        .
+      </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
       <section class="scroll" tabIndex={0} aria-label="Accuracy by setting">
         <table class="matrix">
-          <caption>
-            Mean test accuracy in %. The stronger the colour, the higher
-            {matrix.range === undefined
-              ? ""
-              : `: ${formatPercent(matrix.range[0])} to ${formatPercent(matrix.range[1])}`}
-            .
-          </caption>
           <thead>
             <tr>
               <td class="corner">
@@ -84,9 +85,7 @@ function Cell({ cell: { views, accuracy }, range }: CellProps) {
   if (first === undefined) return <td class="heat heat-empty">–</td>;
   const share = shareOf(accuracy, range);
   const address =
-    views.length === 1
-      ? `/experiments/${first.id}`
-      : `/compare?${views.map(({ id }) => `id=${encodeURIComponent(id)}`).join("&")}`;
+    views.length === 1 ? `/experiments/${first.id}` : compareAddress(views.map(({ id }) => id));
   return (
     <td
       class={share > 0.55 ? "heat heat-strong" : "heat"}
@@ -94,12 +93,17 @@ function Cell({ cell: { views, accuracy }, range }: CellProps) {
     >
       <a href={address}>
         {accuracy === undefined ? <StateBadge state={first.state} /> : formatPercent(accuracy)}
-        <span class="cell-note">
-          {views.length > 1 ? `mean of ${views.length}` : spreadText(first)}
-        </span>
+        <span class="cell-note">{views.length > 1 ? countText(views) : spreadText(first)}</span>
       </a>
     </td>
   );
+}
+
+/** How many have a result, where not all of them do. */
+function countText(views: readonly ExperimentView[]): string {
+  const done = views.filter(({ accuracy }) => accuracy !== undefined).length;
+  if (done === 0) return `${views.length} experiments`;
+  return `mean of ${done === views.length ? done : `${done}, ${views.length - done} to come`}`;
 }
 
 function spreadText({ accuracy }: ExperimentView): string {

@@ -1,18 +1,23 @@
 import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso";
+import { type Sorting, sorted } from "../../model/experiment-table.js";
 import { type ExperimentView, experimentView, isLive } from "../../model/experiment-view.js";
-import { axesOf } from "../../model/sweep-matrix.js";
+import { type Axis, axesOf } from "../../model/sweep-matrix.js";
 import { countsText, sweepView } from "../../model/sweep-view.js";
+import { compareAddress } from "../../parts/addresses.js";
 import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
 import { getSettings, getSweep, listExperiments } from "../../server/api.js";
+import { ChosenBar, useChoice } from "../overview/chosen-bar.js";
+import { ExperimentTable } from "../overview/experiment-table.js";
 import { Matrix } from "./matrix.js";
 
 const PAGE_SIZE = 1000;
 /** A sweep has at most ten thousand. */
 const MAX_PAGES = 10;
 const POLL_MS = 3000;
+const ROWS_AT_FIRST = 100;
 
 /** A sweep as a matrix over two of its settings. */
 export function SweepPage() {
@@ -43,7 +48,7 @@ export function SweepPage() {
       </div>
     );
   }
-  const compare = data.views.map((view) => `id=${encodeURIComponent(view.id)}`).join("&");
+  const axes = settings && axesOf(data.views, settings);
   return (
     <div class="page">
       <div class="page-head">
@@ -55,15 +60,50 @@ export function SweepPage() {
           <p class="muted">{countsText(data.sweep)}</p>
         </div>
         {data.views.length > 1 && data.views.length <= 100 ? (
-          <a class="button" href={`/compare?${compare}`}>
+          <a class="button" href={compareAddress(data.views.map(({ id }) => id))}>
             Compare all
           </a>
         ) : null}
       </div>
-      {settings === undefined ? null : (
-        <Matrix views={data.views} axes={axesOf(data.views, settings)} />
+      {axes === undefined ? null : (
+        <>
+          <Matrix views={data.views} axes={axes} />
+          <Members views={data.views} axes={axes} />
+        </>
       )}
     </div>
+  );
+}
+
+interface MembersProps {
+  readonly views: readonly ExperimentView[];
+  readonly axes: readonly Axis[];
+}
+
+/** Its experiments one by one, with the settings in which they differ. */
+function Members({ views, axes }: MembersProps) {
+  const [sorting, setSorting] = useState<Sorting>({ column: "accuracy", isDescending: true });
+  const [isWhole, setIsWhole] = useState(false);
+  const choice = useChoice();
+  const columns = axes.map(({ setting }) => setting);
+  const rows = sorted(views, sorting, columns);
+  return (
+    <section class="section" aria-labelledby="members-title">
+      <h2 id="members-title">Experiments</h2>
+      <ExperimentTable
+        rows={isWhole ? rows : rows.slice(0, ROWS_AT_FIRST)}
+        columns={columns}
+        sorting={sorting}
+        onSort={setSorting}
+        choice={choice}
+      />
+      {isWhole || rows.length <= ROWS_AT_FIRST ? null : (
+        <button type="button" class="button" onClick={() => setIsWhole(true)}>
+          Show all {rows.length}
+        </button>
+      )}
+      <ChosenBar choice={choice} />
+    </section>
   );
 }
 
