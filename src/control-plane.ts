@@ -173,7 +173,7 @@ class RunningControlPlane implements ControlPlane {
       registry: new Registry(),
       version: options.version ?? "",
       monotonicMs: () => clock.monotonicMs(),
-      workers: () => this.#served.fleet.list().workers,
+      workers: () => this.#served.fleet.all(),
     });
     this.#mlflow = this.#makeMlflowExport();
     this.#observer = allOf([this.#telemetry, ...(this.#mlflow ? [this.#mlflow] : [])]);

@@ -15,6 +15,7 @@ import {
   GetMetricSeriesRequest,
   type ListExperimentsResponse,
   type ListSweepsResponse,
+  type ListWorkersResponse,
   type MetricSeries,
   MetricServiceClient,
   type MetricSummary,
@@ -202,11 +203,22 @@ export class StillhouseClient {
     return this.#call((answer) => this.#sweeps.listSweeps({ pageSize, pageToken }, answer));
   }
 
-  async workers(): Promise<Worker[]> {
-    const response = await this.#call<{ workers: Worker[] }>((answer) =>
-      this.#workers.listWorkers({}, answer),
-    );
-    return response.workers;
+  /**
+   * Every worker, by its id.
+   *
+   * @param pageSize how many are read at a time, 1 to 1000; 0 leaves it to the server
+   */
+  async workers(pageSize = 0): Promise<Worker[]> {
+    const workers: Worker[] = [];
+    let pageToken = "";
+    do {
+      const page = await this.#call<ListWorkersResponse>((answer) =>
+        this.#workers.listWorkers({ pageSize, pageToken }, answer),
+      );
+      workers.push(...page.workers);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    return workers;
   }
 
   /** The worker ends its task, gets no other, and leaves. */

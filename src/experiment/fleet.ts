@@ -2,6 +2,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import {
   type DrainWorkerRequest,
   type DrainWorkerResponse,
+  type ListWorkersRequest,
   type ListWorkersResponse,
   Worker,
   WorkerState,
@@ -9,8 +10,12 @@ import {
 import type { DeviceMemory } from "./device-memory.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { Leases } from "./leases.js";
+import { pageNameOf, pageToken } from "./page-token.js";
 import type { Clock } from "./ports.js";
+import { MAX_PAGE_SIZE, pageSizeOf } from "./request-checks.js";
 import { placeOf, type Roster, type RosterEntry } from "./roster.js";
+
+const LIST = "workers by their ids";
 
 export interface FleetParts {
   readonly roster: Roster;
@@ -28,11 +33,25 @@ export class Fleet {
     this.#parts = parts;
   }
 
-  /** In the order of their ids. */
-  list(): ListWorkersResponse {
+  /** A page of them in the order of their ids. Throws INVALID. */
+  list({ pageSize, pageToken: token }: ListWorkersRequest): ListWorkersResponse {
+    const size = pageSizeOf(pageSize, MAX_PAGE_SIZE);
+    const before = pageNameOf(LIST, token);
     const entries = this.#parts.roster.all();
     entries.sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
-    return { workers: entries.map((entry) => this.#message(entry)) };
+    const start = entries.findIndex(({ workerId }) => before === undefined || workerId > before);
+    const rest = start < 0 ? [] : entries.slice(start);
+    const page = rest.slice(0, size);
+    const last = page.at(-1);
+    return {
+      workers: page.map((entry) => this.#message(entry)),
+      nextPageToken: last && rest.length > size ? pageToken(LIST, [last.workerId]) : "",
+    };
+  }
+
+  /** Every worker, in no order. */
+  all(): Worker[] {
+    return this.#parts.roster.all().map((entry) => this.#message(entry));
   }
 
   /** Throws NOT_FOUND. A worker that is draining already goes on doing so. */

@@ -1,13 +1,13 @@
 import { FailureKind, StillhouseError } from "../errors.js";
 
-const MAX_PAGE_SIZE = 1000;
+export const MAX_PAGE_SIZE = 1000;
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PRIORITY = 100;
 const ONE_LINE = /^[^\p{Cc}]{0,200}$/u;
 
 /** The number of entries of a page; 0 stands for the default. Throws INVALID. */
-export function pageSizeOf(requested: number): number {
-  if (requested <= MAX_PAGE_SIZE) return requested || DEFAULT_PAGE_SIZE;
+export function pageSizeOf(requested: number, otherwise = DEFAULT_PAGE_SIZE): number {
+  if (requested <= MAX_PAGE_SIZE) return requested || otherwise;
   throw invalid("page_size", `page_size must be from 0 to ${MAX_PAGE_SIZE}, got ${requested}`);
 }
 

@@ -1,7 +1,7 @@
+import { type PageKey, pageKeyOf, pageToken } from "../experiment/page-token.js";
 import type { ExperimentQuery } from "../experiment/ports.js";
 import { ExperimentOrder } from "../generated/stillhouse/v1/service.js";
 import type { SqlValue } from "./database.js";
-import { type PageKey, pageKeyOf, pageToken } from "./page-token.js";
 
 /** Columns by which a list is ordered. */
 interface OrderedRow {

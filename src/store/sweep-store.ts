@@ -1,9 +1,9 @@
+import { pageKeyOf, pageToken } from "../experiment/page-token.js";
 import type { Change, ExperimentStore, SweepStore } from "../experiment/ports.js";
 import type { Event } from "../generated/stillhouse/v1/experiment.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
 import { bytesOf, type SqlFile } from "./database.js";
 import { stateOf } from "./experiment-columns.js";
-import { pageKeyOf, pageToken } from "./page-token.js";
 
 interface SweepRow {
   number: number;

@@ -163,15 +163,16 @@ describe("the HTTP interface", { timeout: 30_000 }, () => {
       assert.match(answer.error.message, message);
       assert.equal(answer.error.field, field, what);
     }
-    const queries: [query: string, field: string][] = [
-      ["page_size=many", "page_size"],
-      ["page_size=1001", "page_size"],
-      ["page_size=1&page_size=2", "page_size"],
-      ["pagesize=1", "pagesize"],
+    const queries: [address: string, field: string][] = [
+      [`${EXPERIMENTS}?page_size=many`, "page_size"],
+      [`${EXPERIMENTS}?page_size=1001`, "page_size"],
+      [`${EXPERIMENTS}?page_size=1&page_size=2`, "page_size"],
+      [`${EXPERIMENTS}?pagesize=1`, "pagesize"],
+      ["/api/v1/workers?page_token=of-another-list", "page_token"],
     ];
-    for (const [query, field] of queries) {
-      const answer = await ask(plane.httpAddress, "GET", `${EXPERIMENTS}?${query}`);
-      assert.equal(answer.status, 400, query);
+    for (const [address, field] of queries) {
+      const answer = await ask(plane.httpAddress, "GET", address);
+      assert.equal(answer.status, 400, address);
       assert.equal(answer.body.error.field, field);
     }
     const large = { draft: { name: "x".repeat(2_000_000) } };

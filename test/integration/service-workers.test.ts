@@ -34,8 +34,11 @@ describe("workers", { timeout: 30_000 }, () => {
       ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, memoryPromisedBytes: 0n },
       ...{ utilisation: 0.5, taskId, experimentId: id },
     });
-    const ids = (await plane.client.workers()).map((worker) => worker.id);
-    assert.deepEqual(ids, ["one", "two"]);
+    await plane.worker("three");
+    for (const pageSize of [0, 1, 2, 3]) {
+      const ids = (await plane.client.workers(pageSize)).map((worker) => worker.id);
+      assert.deepEqual(ids, ["one", "three", "two"]);
+    }
   });
 
   it("that are drained end their task, get no other, and are sent away", async (test) => {

@@ -6,7 +6,7 @@ import { unary } from "./calls.js";
 /** WorkerService of the protos over the domain. */
 export function workerService(fleet: Fleet, log: Log): WorkerServiceServer {
   return {
-    listWorkers: unary(log, () => fleet.list()),
+    listWorkers: unary(log, (request) => fleet.list(request)),
     drainWorker: unary(log, (request) => fleet.drain(request)),
   };
 }

@@ -1,4 +1,4 @@
-import type { ListWorkersResponse } from "../../generated/stillhouse/v1/service.js";
+import type { Worker } from "../../generated/stillhouse/v1/service.js";
 import { millis, type Wire } from "../server/wire.js";
 
 export interface WorkerView {
@@ -11,6 +11,8 @@ export interface WorkerView {
   readonly memoryShare: number | undefined;
   readonly memoryUsed: number;
   readonly memoryTotal: number;
+  /** Of the device: what the tasks of all its workers are given. */
+  readonly memoryPromised: number;
   /** 0 to 1. */
   readonly utilisation: number;
   readonly taskId: string;
@@ -19,7 +21,7 @@ export interface WorkerView {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-export function workerViews({ workers = [] }: Wire<ListWorkersResponse>): WorkerView[] {
+export function workerViews(workers: readonly Wire<Worker>[]): WorkerView[] {
   return workers.map((worker) => {
     const memoryUsed = Number(worker.memoryUsedBytes ?? 0);
     const memoryTotal = Number(worker.memoryTotalBytes ?? 0);
@@ -32,6 +34,7 @@ export function workerViews({ workers = [] }: Wire<ListWorkersResponse>): Worker
       memoryShare: memoryTotal === 0 ? undefined : memoryUsed / memoryTotal,
       memoryUsed,
       memoryTotal,
+      memoryPromised: Number(worker.memoryPromisedBytes ?? 0),
       utilisation: worker.utilisation ?? 0,
       taskId: worker.taskId ?? "",
       experimentId: worker.experimentId ?? "",

@@ -8,6 +8,7 @@ import type {
   ListWorkersResponse,
   ResolveExperimentResponse,
   Sweep,
+  Worker,
 } from "../../generated/stillhouse/v1/service.js";
 import { type Inspection, inspectionView } from "../model/inspection-view.js";
 import { type SettingView, settingViews } from "../model/settings-view.js";
@@ -142,8 +143,17 @@ export async function readFile(path: string): Promise<Blob> {
   return response.blob();
 }
 
-export async function listWorkers(signal?: AbortSignal): Promise<Wire<ListWorkersResponse>> {
-  return fromWire(await call("workers", { signal }));
+/** Every worker. */
+export async function listWorkers(signal?: AbortSignal): Promise<Wire<Worker>[]> {
+  const workers: Wire<Worker>[] = [];
+  let pageToken = "";
+  do {
+    const json = await call(withQuery("workers", { page_token: pageToken }), { signal });
+    const page = fromWire<ListWorkersResponse>(json);
+    workers.push(...(page.workers ?? []));
+    pageToken = page.nextPageToken ?? "";
+  } while (pageToken !== "");
+  return workers;
 }
 
 export async function drainWorker(id: string): Promise<void> {

@@ -1,8 +1,10 @@
+import { z } from "zod";
 import type { Fleet } from "../../../experiment/fleet.js";
 import {
   DrainWorkerResponse,
   ListWorkersResponse,
 } from "../../../generated/stillhouse/v1/service.js";
+import { count, text } from "../query.js";
 import { message, messageRoute, type Route } from "../route.js";
 
 const WORKERS = "/api/v1/workers";
@@ -14,9 +16,10 @@ export function workerRoutes(fleet: Fleet): Route[] {
       method: "get",
       path: WORKERS,
       rpc: "WorkerService/ListWorkers",
-      summary: "The workers that are there, their devices, and what they do.",
+      summary: "The workers that are there, their devices, and what they do; a page at a time.",
+      query: z.object({ page_size: count(0, 1000, 1000), page_token: text }),
       answer: message("ListWorkersResponse", ListWorkersResponse),
-      handle: () => fleet.list(),
+      handle: ({ query }) => fleet.list({ pageSize: query.page_size, pageToken: query.page_token }),
     }),
     messageRoute({
       method: "post",

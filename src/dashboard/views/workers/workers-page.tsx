@@ -103,6 +103,9 @@ function WorkerRow({ worker, onDrain }: WorkerRowProps) {
               {formatBytes(worker.memoryUsed)} of {formatBytes(worker.memoryTotal)}
             </span>
             <ProgressBar share={worker.memoryShare} label={`Memory of ${id}`} />
+            {worker.memoryPromised === 0 ? null : (
+              <span class="row-sub">{formatBytes(worker.memoryPromised)} given to tasks</span>
+            )}
           </>
         )}
       </td>

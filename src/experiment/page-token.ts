@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { invalid } from "./request-checks.js";
 
 /** Where a page ended: the values of its last entry by which the list is ordered. */
-export type PageKey = readonly number[];
+export type PageKey = readonly (number | string)[];
 
 const DIGEST_LENGTH = 12;
 
@@ -20,16 +20,34 @@ export function pageToken(list: unknown, key: PageKey): string {
  * @returns undefined for the empty token, which asks for the first page
  * @throws INVALID for a token that `pageToken` did not make of this list
  */
-export function pageKeyOf(list: unknown, token: string, keyLength: number): PageKey | undefined {
+export function pageKeyOf(
+  list: unknown,
+  token: string,
+  keyLength: number,
+): readonly number[] | undefined {
+  const isKey = (key: readonly unknown[]): key is number[] =>
+    key.length === keyLength && key.every(Number.isFinite);
+  return checkedKey(list, token, isKey);
+}
+
+/** As `pageKeyOf`, of a list whose entries have names by which it is ordered. */
+export function pageNameOf(list: unknown, token: string): string | undefined {
+  const isName = (key: readonly unknown[]): key is [string] =>
+    key.length === 1 && typeof key[0] === "string";
+  return checkedKey(list, token, isName)?.[0];
+}
+
+function checkedKey<Key extends PageKey>(
+  list: unknown,
+  token: string,
+  isKey: (key: readonly unknown[]) => key is Key & unknown[],
+): Key | undefined {
   if (token === "") return undefined;
   const [digest, ...key] = decoded(token);
-  if (digest === digestOf(list) && key.length === keyLength && key.every(Number.isFinite)) {
-    return key as number[];
-  }
-  throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
+  if (digest === digestOf(list) && isKey(key)) return key;
+  throw invalid(
+    "page_token",
     `page_token must be empty or the next_page_token of an earlier page with the same filter and order, got ${JSON.stringify(token.slice(0, 100))}`,
-    { field: "page_token" },
   );
 }
 
