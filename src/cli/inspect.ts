@@ -5,6 +5,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import { type Inspected, inspectedSchema } from "../report/inspected.js";
 import type { Numbers } from "../report/number-table.js";
 import { invalid } from "../spec/invalid.js";
+import { withArtifactFolder } from "./artifact-copy.js";
 import { type Options, parseArguments, scriptCommand } from "./command-line.js";
 import type { ExperimentOutput } from "./experiment-output.js";
 import { formatMeanStd } from "./format.js";
@@ -18,6 +19,7 @@ import { writeResultFile } from "./result-file.js";
 import { measuredRobustness, type RobustnessSurroundings } from "./robustness.js";
 import { parseRobustnessArguments } from "./robustness-arguments.js";
 import { type Condition, robustnessResult } from "./robustness-result.js";
+import { type NamedServer, SERVER_FLAGS, serverOf, serverWords } from "./server-flags.js";
 
 export interface InspectSurroundings extends RobustnessSurroundings {
   /** The answer of `inspection.artifact`. */
@@ -38,6 +40,7 @@ Examples:
   npm run inspect -- 12cbf1a8b8
   npm run inspect -- .stillhouse/artifacts/12cbf1a8b8 --json --top 10
   npm run inspect -- 12cbf1a8b8 --accuracy --inits 5 --html distilled.html
+  npm run inspect -- 12cbf1a8b8 --server plane.example.org:8421
 `;
 
 /**
@@ -61,13 +64,15 @@ export function runInspect(
     const [word] = parsed.words;
     if (word === undefined) throw invalid("artifact", "which artifact? Give a folder or an id");
     const top = topOf(options.top);
+    const server = serverOf(options, surroundings);
     const learners = await measuredLearners(word, options, surroundings, output);
-    const path = await artifactPath(word, surroundings);
     const stopped = aborted(interruption.stop).then(() => {
       throw new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "interrupted");
     });
-    const answer = await Promise.race([stopped, surroundings.inspectArtifact(path, top)]);
-    const inspected = inspectedSchema.parse(answer);
+    const answer = withArtifact(word, server, surroundings, (folder) =>
+      Promise.race([stopped, surroundings.inspectArtifact(folder, top)]),
+    );
+    const inspected = inspectedSchema.parse(await answer);
     const accuracies = learners && numbersOf(learners);
     const { html } = options;
     if (typeof html === "string") {
@@ -84,15 +89,16 @@ export function runInspect(
 /** Of the distilled vectors and of the text that is nearest to them, where that is asked for. */
 async function measuredLearners(
   word: string,
-  { accuracy, inits }: Options,
+  options: Options,
   surroundings: InspectSurroundings,
   output: ExperimentOutput,
 ): Promise<readonly Condition[] | undefined> {
+  const { accuracy, inits } = options;
   if (accuracy !== true) {
     if (inits !== undefined) throw invalid("", "--inits is for --accuracy; add it");
     return undefined;
   }
-  const words = [word, "--checks", "decoding", "--baselines", "none"];
+  const words = [word, "--checks", "decoding", "--baselines", "none", ...serverWords(options)];
   const request = parseRobustnessArguments(
     inits === undefined ? words : [...words, "--inits", String(inits)],
     { ...surroundings, columns: undefined },
@@ -136,19 +142,25 @@ async function writePage(
 }
 
 /** A folder, an artifact of the home, or what an experiment has, be it from an earlier one. */
-async function artifactPath(
+async function withArtifact<T>(
   word: string,
+  server: NamedServer | undefined,
   { home, userFolder, openIdleHome }: InspectSurroundings,
-): Promise<string> {
-  const folder = resolve(userFolder, word);
-  const isId = /^[\w-]+$/.test(word);
-  if (!isId || existsSync(folder)) return folder;
-  const ofHome = join(home, "artifacts", word);
-  if (existsSync(ofHome)) return ofHome;
-  const connection = await openToLook(undefined, openIdleHome);
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  if (server === undefined) {
+    const folder = resolve(userFolder, word);
+    const isId = /^[\w-]+$/.test(word);
+    if (!isId || existsSync(folder)) return work(folder);
+    const ofHome = join(home, "artifacts", word);
+    if (existsSync(ofHome)) return work(ofHome);
+  }
+  const connection = await openToLook(server, openIdleHome);
   try {
-    const { artifactPath } = await connection.call((client) => client.get(word));
-    if (artifactPath !== "") return artifactPath;
+    const { experiment, artifactPath } = await connection.call((client) => client.get(word));
+    if (experiment && artifactPath !== "") {
+      return await withArtifactFolder({ experiment, artifactPath }, connection, work);
+    }
   } finally {
     await connection.close();
   }
@@ -177,6 +189,7 @@ function inspectCommand(columns: number | undefined) {
     ["--inits <n>", "With --accuracy: how many learners (default: as baselines of its experiment)"],
     ["--html <file>", "Write a page with charts to this file"],
     ["--json", "Print one JSON document on stdout"],
+    ...SERVER_FLAGS,
   ] as const) {
     command.addOption(new Option(flags, help).helpGroup(group));
   }

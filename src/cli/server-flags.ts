@@ -68,6 +68,15 @@ export function serverOf(
   return { endpoint, flags: `--server ${address}${files.join("")}` };
 }
 
+/** The flags again, for another command that speaks to the same server. */
+export function serverWords(options: Options): string[] {
+  return ["server", ...Object.keys(FILES)].flatMap((name) => {
+    const value = options[name];
+    const flag = FILES[name as keyof typeof FILES] ?? name;
+    return typeof value === "string" ? [`--${flag}`, value] : [];
+  });
+}
+
 function present<Name extends string>(name: Name, text: string | undefined) {
   return text === undefined ? {} : ({ [name]: text } as { [key in Name]: string });
 }

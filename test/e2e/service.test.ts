@@ -9,7 +9,7 @@ import { StillhouseClient } from "../../src/api/client.js";
 import { createInterruption } from "../../src/cli/interruption.js";
 import { runStillhouse } from "../../src/cli/stillhouse.js";
 import { terminalOf } from "../../src/cli/terminal.js";
-import { type Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { type Experiment, State, type Task } from "../../src/generated/stillhouse/v1/experiment.js";
 import { descendants, type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
 import { freePort } from "../fixtures/free-port.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
@@ -95,6 +95,13 @@ async function asked(script: string, ...args: string[]) {
   const { exitCode, stdout, stderr } = await runCommand(flags, join(folder, "unused"), script);
   assert.equal(exitCode, 0, stderr);
   return JSON.parse(stdout);
+}
+
+/** Of the newest experiment that distilled. */
+async function distilledId(): Promise<string> {
+  const { experiments } = await client.list(10, "");
+  const isDistilled = ({ work }: Task) => work?.kind?.$case === "distill";
+  return experiments.find(({ tasks }) => tasks.some(isDistilled))?.id ?? "";
 }
 
 async function detachedSweep(...flags: string[]): Promise<string[]> {
@@ -212,10 +219,18 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
     assert.match(missing.stderr, /no experiment has an id that begins with/);
   });
 
+  it("is asked what the distilled data of an experiment holds", async () => {
+    const accuracy = ["--accuracy", "--inits", "1"];
+    const shown = await asked("inspect", await distilledId(), "--top", "1", ...accuracy);
+    assert.equal(shown.samples.length, 2, "classes");
+    const rows = shown.accuracy.map(({ id, n }: { id: string; n: number }) => [id, n]);
+    assert.deepEqual(rows[0], ["plain", 1]);
+    assert.ok(rows.length > 1, "of the nearest tokens too");
+  });
+
   it("is left with robustness and tables, and shows them to the same command", async () => {
-    const [subject] = (await client.list(1, "")).experiments;
     const checks = ["--checks", "head-init", "--baselines", "none", "--inits", "1"];
-    const robustness = [subject?.id ?? "", ...checks];
+    const robustness = [await distilledId(), ...checks];
     const tables = [
       "full-data",
       ...FLAGS.filter((word) => !["--baselines", "none"].includes(word)),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { serverOf } from "../../src/cli/server-flags.js";
+import { serverOf, serverWords } from "../../src/cli/server-flags.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { makeKeys } from "../../src/security/keys/make-keys.js";
 import { TokenFile } from "../../src/security/token-file.js";
@@ -55,6 +55,12 @@ test("the token of the environment is for a server that is named, and is never s
   const server = serverOf({ server: SERVER, ca: "ca/ca.crt" }, surroundings);
   assert.equal(server?.endpoint.token, "sth_env");
   assert.ok(!server?.flags.includes("sth_env"));
+});
+
+test("the flags can be handed on", () => {
+  const options = { server: SERVER, tokenFile: "token", json: true };
+  assert.deepEqual(serverWords(options), ["--server", SERVER, "--token-file", "token"]);
+  assert.deepEqual(serverWords({ json: true }), []);
 });
 
 test("a token does not travel in the open, but on this machine it may", () => {
