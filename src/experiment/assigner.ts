@@ -1,5 +1,6 @@
 import { FailureKind, StillhouseError } from "../errors.js";
 import { LogLevel, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { MIB } from "../spec/memory.js";
 import { deviceKind, specForDevice } from "./device-kind.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { Lease, Leases } from "./leases.js";
@@ -9,8 +10,6 @@ import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js
 import { type ExperimentRecord, findTask } from "./record.js";
 import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
 import { leaseTask } from "./transitions.js";
-
-const MIB = 2 ** 20;
 
 export interface AssignerParts {
   readonly ledger: Ledger;

@@ -1,5 +1,6 @@
 import TinyQueue from "tinyqueue";
 import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
+import { MIB } from "../spec/memory.js";
 import { deviceKind } from "./device-kind.js";
 import { type Room, UNBOUNDED } from "./device-memory.js";
 import {
@@ -56,7 +57,6 @@ const MAX_BACK_OFF_MS = 60_000;
 const PATIENCE_MS = 60_000;
 /** Sizes of memory between one and its double that have a lane each. */
 const LANES_A_DOUBLING = 4;
-const MIB = 2 ** 20;
 
 /**
  * The tasks that a worker could start now, kept up with every change of an experiment, so that a

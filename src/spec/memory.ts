@@ -1,7 +1,7 @@
 import { type ExperimentSpec, FloatType } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 
-const MIB = 2 ** 20;
+export const MIB = 2 ** 20;
 const FP32_BYTES = 4;
 /** What a process of PyTorch holds on a CUDA device before it computes. */
 const CONTEXT_BYTES = 600 * MIB;

@@ -7,6 +7,7 @@ import { type Line, LineChart } from "../../charts/line-chart.js";
 import type { ComparedView } from "../../model/comparison.js";
 import { type Curve, curvesOf } from "../../model/curves.js";
 import { formatPercent, formatValue } from "../../model/format.js";
+import { CheckBox } from "../../parts/check-box.js";
 import { Figure } from "../../parts/figure.js";
 import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
@@ -61,14 +62,7 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
       <div class="section-head">
         <h2 id="compared-curves">Curves</h2>
         <div class="section-tools">
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={isSmooth}
-              onChange={({ currentTarget }) => setIsSmooth(currentTarget.checked)}
-            />
-            Smooth
-          </label>
+          <CheckBox label="Smooth" checked={isSmooth} onChange={setIsSmooth} />
           <label class="check">
             Metric
             <select

@@ -9,6 +9,7 @@ import {
   stepsPerSecond,
 } from "../../model/curves.js";
 import { formatCount, formatPercent, formatValue } from "../../model/format.js";
+import { CheckBox } from "../../parts/check-box.js";
 import { Figure, type TableTwin } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Empty } from "../../parts/notice.js";
@@ -33,22 +34,8 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
       <div class="section-head">
         <h2 id="curves-title">Curves</h2>
         <div class="section-tools">
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={isSmooth}
-              onChange={({ currentTarget }) => setIsSmooth(currentTarget.checked)}
-            />
-            Smooth
-          </label>
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={isLog}
-              onChange={({ currentTarget }) => setIsLog(currentTarget.checked)}
-            />
-            Logarithmic
-          </label>
+          <CheckBox label="Smooth" checked={isSmooth} onChange={setIsSmooth} />
+          <CheckBox label="Logarithmic" checked={isLog} onChange={setIsLog} />
           <StepRange range={range} onChange={zoom} />
         </div>
       </div>

@@ -1,6 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { presetOf, repeatingCommand, specRows } from "../../model/settings-view.js";
+import { CheckBox } from "../../parts/check-box.js";
 import { CopyButton } from "../../parts/copy-button.js";
 import { useResource } from "../../parts/resource.js";
 import { getSettings } from "../../server/api.js";
@@ -22,14 +23,7 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
     <section aria-labelledby="settings-title" class="section">
       <div class="section-head">
         <h2 id="settings-title">Settings</h2>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={isAll}
-            onChange={({ currentTarget }) => setIsAll(currentTarget.checked)}
-          />
-          All {rows.length}
-        </label>
+        <CheckBox label={`All ${rows.length}`} checked={isAll} onChange={setIsAll} />
       </div>
       <p class="muted">
         Preset {preset}
