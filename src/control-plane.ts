@@ -268,7 +268,7 @@ class RunningControlPlane implements ControlPlane {
 
   #makeDispatcher(): Dispatcher {
     const { log, numWorkers } = this.#options;
-    const { metrics, artifacts, workFolders } = this.#store;
+    const { metrics, artifacts, workFolders, runLogs: runLog } = this.#store;
     return new Dispatcher({
       ledger: this.#ledger,
       leases: this.#leases,
@@ -279,6 +279,7 @@ class RunningControlPlane implements ControlPlane {
       pool: this.#workers,
       artifacts,
       workFolders,
+      runLog,
       clock,
       ids,
       timings: this.#timings,

@@ -111,6 +111,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from . import convert
+    from .tasks.event_files import with_event_files
     from .tasks.execute import WORKS, execute
     from .tasks.reporting import Stopped
 
@@ -123,7 +124,8 @@ def _run(arguments: argparse.Namespace) -> int:
     work_dir = arguments.work_dir / ("" if arguments.task == "distill" else arguments.task)
     seeds = list(range(1, arguments.inits + 1))
     try:
-        outcome = execute(arguments.task, settings, seeds, str(artifact), work_dir, _Console())
+        with with_event_files(_Console(), arguments.task, None) as reporter:
+            outcome = execute(arguments.task, settings, seeds, str(artifact), work_dir, reporter)
     except Stopped:
         return 130
     print(json.dumps(outcome._asdict(), indent=2, default=str))

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -17,6 +18,7 @@ from .device_load import give_back_memory, load_meter
 from .journal import Journal, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
 from .stopwatch import Stopwatch
+from .tasks.event_files import with_event_files
 from .tasks.execute import execute
 from .tasks.reporting import DistillOutcome, LearnerOutcome, Stopped, environment
 from .work_place import WorkPlace
@@ -83,20 +85,26 @@ class TaskThread:
         artifact_path = self._place.shared_artifact(request.artifact_path)
         if request.artifact_id and artifact_path is None:
             artifact_path = self._transfer.download(request.artifact_id, self.folder / "fetched")
-        outcome = execute(
-            request.work,
-            settings,
-            request.init_seeds,
-            str(artifact_path or ""),
-            self.folder,
-            self.outbox,
-            request.variation,
-        )
+        with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
+            outcome = execute(
+                request.work,
+                settings,
+                request.init_seeds,
+                str(artifact_path or ""),
+                self.folder,
+                reporter,
+                request.variation,
+            )
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
             return convert.learner_result(outcome, self.stopwatch.seconds(), facts)
         artifact = self._upload(outcome)
         return convert.distill_result(outcome, artifact, self.stopwatch.seconds(), facts)
+
+    def _event_folder(self) -> Path | None:
+        run = self._place.shared_run(self._assign.run_dir)
+        name = self._assign.task_id.removeprefix(f"{self._assign.experiment_id}-")
+        return run and run / name
 
     def _upload(self, outcome: DistillOutcome) -> Any:
         return self._transfer.upload(*self.lease, outcome.folder)

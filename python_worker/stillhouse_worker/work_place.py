@@ -58,6 +58,10 @@ class WorkPlace:
             return None
         return Path(path) if (Path(path) / MANIFEST_NAME).is_file() else None
 
+    def shared_run(self, path: str) -> Path | None:
+        """The control plane's folder of an experiment, if this machine sees it."""
+        return Path(path) if self._shares and path and Path(path).is_dir() else None
+
     def at_hand(self, settings: Settings) -> Settings:
         """``settings`` with this worker's own device of that kind, and its own folder of data."""
         if self.device.partition(":")[0] == settings.device.partition(":")[0]:

@@ -5,7 +5,7 @@ import { deviceKind, specForDevice } from "./device-kind.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
-import type { ArtifactStore, Clock, WorkerPool, WorkFolders } from "./ports.js";
+import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "./ports.js";
 import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js";
 import { type ExperimentRecord, findTask } from "./record.js";
 import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
@@ -20,6 +20,7 @@ export interface AssignerParts {
   readonly pool: WorkerPool;
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
+  readonly runLog: RunLog;
   readonly clock: Clock;
 }
 
@@ -75,7 +76,7 @@ export class Assigner {
   }
 
   #lease({ taskId, experimentId, memoryBytes }: ReadyTask, worker: RosterEntry): void {
-    const { ledger, leases, roster, memory, pool, artifacts, workFolders } = this.#parts;
+    const { ledger, leases, roster, memory, pool, artifacts, workFolders, runLog } = this.#parts;
     const { workerId, device } = worker;
     const workDir = workFolders.prepare(taskId);
     const record = ledger.update(experimentId, (before, now) =>
@@ -88,7 +89,8 @@ export class Assigner {
     const kind = work?.kind;
     const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
     const spec = specForDevice(record.experiment.spec, device);
-    const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath };
+    const runDir = runLog.folderOf(experimentId);
+    const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath, runDir };
     pool.send(workerId, { $case: "assign", value });
   }
 }

@@ -174,6 +174,8 @@ export interface WorkFolders {
 
 /** A readable copy of what happened to each experiment, beside the store. */
 export interface RunLog {
+  /** Folder of the experiment for such copies; empty where it cannot be made. */
+  folderOf(experimentId: string): string;
   /** A stored event. Throws nothing. */
   note(event: Event): void;
   remove(experimentId: string): void;

@@ -7,7 +7,8 @@ const NAME = "log.jsonl";
 
 /**
  * `HOME/runs/EXPERIMENT_ID/log.jsonl`: what the workers said of an experiment and how its tasks
- * went, one JSON object a line. A copy of the events for people and tools that read files.
+ * went, one JSON object a line. A copy of the events for people and tools that read files; workers
+ * of this machine write event files of TensorBoard beside it.
  */
 export class RunLogs implements RunLog {
   readonly #root: string;
@@ -16,14 +17,25 @@ export class RunLogs implements RunLog {
     this.#root = root;
   }
 
+  folderOf(experimentId: string): string {
+    const folder = join(this.#root, experimentId);
+    try {
+      mkdirSync(folder, { recursive: true });
+      return folder;
+    } catch {
+      return "";
+    }
+  }
+
   note(event: Event): void {
     const said = saidBy(event);
     if (said === undefined) return;
     const { experimentId: experiment, taskId: task, time } = event;
     const line = { time: time?.toISOString(), experiment, ...(task ? { task } : {}), ...said };
+    const folder = this.folderOf(experiment);
+    if (folder === "") return;
     try {
-      mkdirSync(join(this.#root, experiment), { recursive: true });
-      appendFileSync(join(this.#root, experiment, NAME), `${JSON.stringify(line)}\n`);
+      appendFileSync(join(folder, NAME), `${JSON.stringify(line)}\n`);
     } catch {
       // A full disk shows where it matters: at the results. The events have been stored.
     }

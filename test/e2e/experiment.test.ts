@@ -50,6 +50,10 @@ describe("an experiment", () => {
       "distilled.safetensors",
       "manifest.json",
     ]);
+    const run = join(home, "runs", document.experiment_id);
+    const tasks = ["distill", "evaluate", "full", "random", "untrained"];
+    assert.deepEqual(readdirSync(run).sort(), [...tasks, "log.jsonl"].sort());
+    assert.match(readdirSync(join(run, "distill")).join(), /^events\.out\.tfevents\./);
     assert.equal(stderr.match(/Dashboard http:\/\/127\.0\.0\.1:\d+/g)?.length, 1, stderr);
     assert.match(stderr, /Data set +colours: train 96, validation 16, test 24 rows, 2 classes/);
     assert.match(stderr, /Preset +cpu, but .*sl unrestricted, al cls/);

@@ -1,29 +1,32 @@
 """Metrics as event files of TensorBoard, beside what is stored."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .reporting import Reporter
 
-# Folder for them, with a folder a task in it; not set: none are written.
+# Folder for them, with a folder a task in it, instead of that of the run; empty: none are written.
 _VARIABLE = "STILLHOUSE_TENSORBOARD"
 
 
 @contextmanager
-def with_event_files(reporter: Reporter, task: str) -> Iterator[Reporter]:
-    """``reporter``, which also writes event files where a person wants them.
+def with_event_files(reporter: Reporter, task: str, beside: Path | None) -> Iterator[Reporter]:
+    """``reporter``, which also writes event files.
 
     Args:
-        task: name of the task; TensorBoard shows it as a run.
+        task: name of the task.
+        beside: folder for its event files where a person names no other; None for none.
     """
-    folder = os.environ.get(_VARIABLE)
-    if not folder:
+    named = os.environ.get(_VARIABLE)
+    folder = beside if named is None else Path(named) / task if named else None
+    if folder is None:
         yield reporter
         return
-    writer = _EventFiles(reporter, Path(folder) / task)
+    writer = _EventFiles(reporter, folder)
     try:
         yield writer
     finally:
@@ -31,11 +34,15 @@ def with_event_files(reporter: Reporter, task: str) -> Iterator[Reporter]:
 
 
 class _EventFiles:
-    """A reporter that passes everything on and writes the metrics."""
+    """A reporter that passes everything on and writes the metrics.
+
+    No task fails for want of these files: where they cannot be written it says so, and goes on.
+    """
 
     def __init__(self, reporter: Reporter, folder: Path) -> None:
         self._reporter, self._folder = reporter, folder
         self._writer: Any = None
+        self._is_broken = False
 
     def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
         """Pass it on."""
@@ -44,15 +51,16 @@ class _EventFiles:
     def metric(self, name: str, step: int, value: float) -> None:
         """Pass it on and write it."""
         self._reporter.metric(name, step, value)
-        if self._writer is None:
-            from tensorboardX.writer import SummaryWriter  # takes a second that few runs need
+        if self._is_broken:
+            return
+        from tensorboardX.summary import scalar
 
-            # An attempt that was interrupted may have come farther than its checkpoint. The suffix
-            # keeps apart the files of two attempts within a second.
-            self._writer = SummaryWriter(
-                str(self._folder), purge_step=step, filename_suffix=f".from-{step}"
-            )
-        self._writer.add_scalar(name, value, step)
+        try:
+            if self._writer is None:
+                self._writer = _open(self._folder, step)
+            self._writer.write_event(_event(step, summary=scalar(name, value)))
+        except OSError as error:
+            self._give_up(error)
 
     def log(self, level: str, message: str) -> None:
         """Pass it on."""
@@ -62,7 +70,10 @@ class _EventFiles:
         """Pass it on; what was written before is then on the disk as well."""
         self._reporter.checkpoint()
         if self._writer is not None:
-            self._writer.flush()
+            try:
+                self._writer.flush()
+            except OSError as error:
+                self._give_up(error)
 
     def stop_requested(self) -> bool:
         """As the one says that it passes on to."""
@@ -71,4 +82,29 @@ class _EventFiles:
     def close(self) -> None:
         """Write what waits."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):
+                self._writer.close()
+
+    def _give_up(self, error: OSError) -> None:
+        self._reporter.log("warning", f"no more event files for TensorBoard: {error}")
+        self.close()
+        self._writer, self._is_broken = None, True
+
+
+def _open(folder: Path, first_step: int) -> Any:
+    """The library's writer without its thread, which would hide that a disk is full."""
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # The suffix keeps apart the files of two attempts within a second.
+    writer = EventsWriter(str(folder / "events"), f".from-{first_step}")
+    # An attempt that was interrupted may have come farther than its checkpoint.
+    writer.write_event(_event(first_step, session_log=SessionLog(status=SessionLog.START)))
+    return writer
+
+
+def _event(step: int, **what: Any) -> Any:
+    from tensorboardX.proto.event_pb2 import Event
+
+    return Event(wall_time=time.time(), step=step, **what)

@@ -7,7 +7,6 @@ from pathlib import Path
 from .baselines import full_baseline, untrained_baseline
 from .distill import distill
 from .evaluate import evaluate, evaluate_varied
-from .event_files import with_event_files
 from .real_samples import coreset_baseline, random_baseline
 from .reporting import LearnerOutcome, Outcome, Reporter
 from .settings import Settings
@@ -48,12 +47,11 @@ def execute(
         StillhouseError: what a person can mend.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    with with_event_files(reporter, work_dir.name) as reporter:
-        if work == "distill":
-            return distill(settings, reporter, work_dir)
-        if work == "evaluate":
-            path = Path(artifact_path)
-            if variation is None:
-                return evaluate(settings, init_seeds, path, reporter, work_dir)
-            return evaluate_varied(variation, settings, init_seeds, path, reporter, work_dir)
-        return _BASELINES[work](settings, init_seeds, reporter, work_dir)
+    if work == "distill":
+        return distill(settings, reporter, work_dir)
+    if work == "evaluate":
+        path = Path(artifact_path)
+        if variation is None:
+            return evaluate(settings, init_seeds, path, reporter, work_dir)
+        return evaluate_varied(variation, settings, init_seeds, path, reporter, work_dir)
+    return _BASELINES[work](settings, init_seeds, reporter, work_dir)
