@@ -13,6 +13,7 @@ from stillhouse_worker.datasets import (
     collate,
     epoch_batches,
     length_sorted_batches,
+    select_rows,
     tokenise,
 )
 from stillhouse_worker.packaged_model import packaged_model_folder
@@ -44,6 +45,13 @@ def generator(seed: int) -> torch.Generator:
 
 def random_lengths(count: int) -> Tensor:
     return torch.randint(3, 200, (count,), generator=generator(1))
+
+
+def test_chosen_rows_are_those_rows_and_in_that_order() -> None:
+    chosen = select_rows(tokens_of(2, 1, 3, 2), torch.tensor([2, 0]))
+    assert chosen.input_ids.tolist() == [2001, 2002, 2003, 1, 2]
+    assert chosen.token_type_ids.tolist() == [1, 0, 1, 1, 0]
+    assert (chosen.offsets.tolist(), chosen.labels.tolist()) == ([0, 3, 5], [2, 0])
 
 
 def test_tokenise_keeps_rows_apart_and_adds_special_tokens(tokenizer: BertTokenizerFast) -> None:

@@ -1,6 +1,8 @@
 """Every kind of task on a tiny encoder and set, whole and interrupted."""
 
+import itertools
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.datasets import load_dataset
 from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.evaluation import measure
 from stillhouse_worker.tasks.checkpoint import CHECKPOINT_NAME
 from stillhouse_worker.tasks.distill import Distillation, distill
 from stillhouse_worker.tasks.execute import execute
@@ -137,6 +140,29 @@ def test_x_from_real_samples_starts_at_embedded_texts_of_each_class(
     expected = bench.encoder.embed(cls[None], torch.zeros_like(cls)[None])[0, 0]
     torch.testing.assert_close(x[0, 0], expected)
     torch.testing.assert_close(x[1, 0], expected)
+
+
+def test_learners_of_a_validation_read_its_rows_once_between_them(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    texts: list[list[int]] = []
+
+    def noted(encoder, theta, tokens, precision):
+        bounds = itertools.pairwise(tokens.offsets.tolist())
+        texts.append([hash(tuple(tokens.input_ids[a:b].tolist())) for a, b in bounds])
+        return measure(encoder, theta, tokens, precision)
+
+    monkeypatch.setattr(sys.modules[distill.__module__], "measure", noted)
+    for count, sizes in ((5, [3, 3, 2, 2, 2]), (100, [1] * 12)):
+        texts.clear()
+        own = settings._replace(validations=1, validation_inits=count)
+        outcome = run("distill", own, tmp_path / str(count), reporter)
+        assert [len(part) for part in texts] == sizes
+        assert outcome.validation_accuracy in [right / 12 for right in range(13)]
+    whole = sorted(itertools.chain(*texts))
+    texts.clear()
+    run("distill", settings._replace(validations=1), tmp_path / "one", reporter)
+    assert sorted(texts[0]) == whole
 
 
 def test_untrained_learners_are_near_chance(settings, tmp_path, reporter) -> None:

@@ -177,7 +177,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "How many times the validation accuracy is measured on the way",
     ]),
     number("validation-inits", "outer.validation_inits", COUNT, [
-      "Learners that each such measurement averages",
+      "Learners of each such measurement, each on a share of the validation rows",
     ]),
   ],
   "Evaluation and baselines": [

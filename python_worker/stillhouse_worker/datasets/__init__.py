@@ -6,6 +6,7 @@ from .batching import (
     collate,
     epoch_batches,
     length_sorted_batches,
+    select_rows,
     tokenise,
 )
 from .loading import load_dataset
@@ -20,5 +21,6 @@ __all__ = [
     "epoch_batches",
     "length_sorted_batches",
     "load_dataset",
+    "select_rows",
     "tokenise",
 ]

@@ -4,6 +4,7 @@ from array import array
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -80,6 +81,17 @@ def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
         token_type_ids=torch.tensor(token_type_ids, dtype=torch.int32),
         offsets=torch.tensor(lengths, dtype=torch.int64).cumsum(0),
         labels=torch.tensor(split.labels, dtype=torch.int64),
+    )
+
+
+def select_rows(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> TokenSplit:
+    """Some rows of a split, in the order of ``rows``, int64 [b]."""
+    lengths = tokens.lengths[rows]
+    offsets = F.pad(lengths.cumsum(0), (1, 0))
+    shift = (tokens.offsets[rows] - offsets[:-1]).repeat_interleave(lengths)
+    index = torch.arange(int(offsets[-1])) + shift
+    return TokenSplit(
+        tokens.input_ids[index], tokens.token_type_ids[index], offsets, tokens.labels[rows]
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..artifacts import write_artifact
-from ..datasets import collate
+from ..datasets import TokenSplit, collate, select_rows
 from ..datasets.sampling import draw_rows
 from ..devices import require_compiler
 from ..distillation.inner import InnerLoss, train_learner
@@ -66,6 +66,9 @@ class Distillation:
             self._initial_phi(),
             self.bench.device,
             team,
+        )
+        self._validation_shares = _shares(
+            self.bench.tokens["validation"], settings.validation_inits
         )
         self.kept = Kept({}, 0, None)
         self.seconds = 0.0
@@ -124,14 +127,14 @@ class Distillation:
     def _validate(self) -> None:
         """Measure the present distilled data; under selection keep it if it is the best so far."""
         data = materialise(self.synthetic, self.loop.phi)
-        tokens, encoder = self.bench.tokens["validation"], self.bench.encoder
-        accuracies = []
-        for index in range(self.settings.validation_inits):
+        encoder, num_right = self.bench.encoder, 0
+        for index, rows in enumerate(self._validation_shares):
             theta = train_learner(
                 self.inner_loss, data, learner_params(encoder, self._validation_head(index))
             )
-            accuracies.append(measure(encoder, theta, tokens, self.settings.precision).accuracy)
-        accuracy = sum(accuracies) / len(accuracies)
+            confusion = measure(encoder, theta, rows, self.settings.precision).confusion
+            num_right += sum(confusion[:: self.synthetic.num_classes + 1])
+        accuracy = num_right / len(self.bench.tokens["validation"].labels)
         self._values["validation_accuracy"] = accuracy
         self.reporter.metric("validation_accuracy", self.loop.step, accuracy)
         best = self.kept.validation_accuracy
@@ -267,6 +270,13 @@ def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Gen
         )
         sample[:length] = bench.encoder.embed(ids, types)[0].cpu()
     return x
+
+
+def _shares(tokens: TokenSplit, count: int) -> list[TokenSplit]:
+    """Every row in one of ``count`` parts; fewer where there are fewer rows."""
+    num_rows = len(tokens.labels)
+    count = min(count, num_rows)
+    return [select_rows(tokens, torch.arange(first, num_rows, count)) for first in range(count)]
 
 
 def _copy(phi: Phi) -> Phi:

@@ -77,7 +77,8 @@ class Settings(NamedTuple):
 
     Attributes:
         validations: how many times validation accuracy is measured while distilling.
-        validation_inits: learners that each measurement averages.
+        validation_inits: learners of each measurement, each on a share of the rows: heads differ
+            more than rows do.
         num_devices: processes that share an outer step, each on a device from ``device`` on.
         select: keep the step with the best validation accuracy, else the last.
         spec: the resolved spec as proto3 JSON with the proto's field names.
