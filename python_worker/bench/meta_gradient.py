@@ -300,6 +300,7 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     kinds = sorted({(r["S"], r["attention_labels"], r["precision"]) for r in rows})
     figure, axes = plt.subplots(len(kinds), 2, figsize=(10, 3.6 * len(kinds)), squeeze=False)
@@ -309,6 +310,10 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
             for r in rows
             if (r["S"], r["attention_labels"], r["precision"]) == (S, attention, precision)
         ]
+        title = f"S = {S}, attention labels {attention}, {precision}"
+        time_panel.set(title=title, xlabel="T", ylabel="time / B", xscale="log")
+        memory_panel.set(title=title, xlabel="T", ylabel="peak memory, MB", xscale="log")
+        memory_panel.set_yscale("log")
         for method, compiled in sorted({(r["method"], r["compiled"]) for r in chosen}):
             own = [r for r in chosen if (r["method"], r["compiled"]) == (method, compiled)]
             label = method + (COMPILED if compiled else "")
@@ -316,12 +321,11 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
             _line(memory_panel, own, "peak_bytes", 1e6, label)
         first = {r["T"]: r for r in chosen}
         _line(memory_panel, list(first.values()), "first_order_peak_bytes", 1e6, "first order")
-        time_panel.axhline(1, color="grey", linewidth=1)
-        title = f"S = {S}, attention labels {attention}, {precision}"
-        time_panel.set(title=title, xlabel="T", ylabel="time / B", xscale="log")
-        memory_panel.set(title=title, xlabel="T", ylabel="peak memory, MB", xscale="log")
-        memory_panel.set_yscale("log")
         memory_panel.legend()
+        for panel in (time_panel, memory_panel):
+            panel.set_xticks(list(first), map(str, first))
+            panel.xaxis.set_minor_locator(NullLocator())
+        time_panel.axhline(1, color="grey", linewidth=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()
     figure.savefig(path)
@@ -331,7 +335,6 @@ def _line(panel: Any, rows: list[dict[str, Any]], key: str, unit: float, label: 
     fitting = [row for row in rows if row[key] is not None]
     steps = [row["T"] for row in fitting]
     panel.plot(steps, [row[key] / unit for row in fitting], marker="o", label=label)
-    panel.set_xticks(steps, map(str, steps))
 
 
 if __name__ == "__main__":

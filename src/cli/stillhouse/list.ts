@@ -1,8 +1,9 @@
 import Table from "cli-table3";
-import { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import { Experiment, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
 import type { Options } from "../command-line.js";
-import { variantOf } from "../result.js";
+import { shortLabel } from "../result.js";
+import { taskName } from "../task-names.js";
 import { choicesOf, countOf, type Shape } from "./command.js";
 import { printJson, type Session } from "./session.js";
 import { ageText, STATES, standingText, stateWord } from "./state-words.js";
@@ -71,7 +72,7 @@ async function firstOf({ connection }: Session, options: Options, limit: number)
 
 function table(experiments: readonly Experiment[], now: Date): string {
   const rows = new Table({
-    head: ["id", "state", "data set", "model", "labels", "accuracy", "name", "owner", "made"],
+    head: ["id", "state", "data set", "model", "of what", "accuracy", "name", "owner", "made"],
     style: { head: [], border: [] },
   });
   for (const experiment of experiments) {
@@ -81,7 +82,7 @@ function table(experiments: readonly Experiment[], now: Date): string {
       stateWord(state),
       baseName(spec?.dataset?.name),
       baseName(spec?.model?.name),
-      variantOf(spec),
+      subjectText(experiment),
       standingText(experiment),
       spec?.name ?? "",
       owner,
@@ -89,6 +90,13 @@ function table(experiments: readonly Experiment[], now: Date): string {
     ]);
   }
   return rows.toString();
+}
+
+/** What is distilled; of an experiment that has only baselines, which. */
+function subjectText({ spec, tasks }: Experiment): string {
+  const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";
+  if (tasks.length === 0 || !tasks.every(isBaseline)) return shortLabel(spec);
+  return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;
 }
 
 /** A model may be a folder; its last part says enough. */

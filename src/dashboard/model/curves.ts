@@ -59,6 +59,12 @@ export const CURVE_GROUPS: readonly CurveGroup[] = [
     names: /^inner_lr_\d+$/,
   },
   {
+    id: "skips",
+    title: "Skipped updates",
+    summary: "How many so far were left out since fp16 overflowed.",
+    names: /^overflow_skips$/,
+  },
+  {
     id: "time",
     title: "Where the time goes",
     summary: "Seconds of an outer step by phase.",
@@ -72,6 +78,7 @@ const LABELS: Readonly<Record<string, string>> = {
   inner_loss: "before (distilled data)",
   validation_accuracy: "validation accuracy",
   grad_norm: "gradient norm",
+  overflow_skips: "skipped",
   seconds_data: "data",
   seconds_inner: "inner steps",
   seconds_outer: "outer batch",
