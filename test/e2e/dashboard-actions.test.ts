@@ -115,6 +115,15 @@ describe("what one does on the dashboard", {
       expected,
     );
 
+    const members = page.getByRole("region", { name: "Experiments", exact: true });
+    const rows = members.locator("tbody tr");
+    assert.equal(await rows.count(), 4);
+    const byAccuracy = await rows.locator("td.end:nth-of-type(4)").allTextContents();
+    assert.equal(Number.parseFloat(byAccuracy[0] ?? ""), Math.max(...expected.map(Number)));
+    await rows.nth(0).getByRole("checkbox").check();
+    await rows.nth(1).getByRole("checkbox").check();
+    await page.getByRole("button", { name: "Compare", exact: true }).waitFor();
+
     await page.getByLabel("Rows").selectOption("steps");
     assert.deepEqual(await matrix.getByRole("rowheader").allTextContents(), ["1", "2"]);
     await matrix.getByRole("link").nth(1).click();
