@@ -14,6 +14,7 @@ import {
   type GetExperimentResponse,
   GetMetricSeriesRequest,
   type ListExperimentsResponse,
+  type ListMetricsResponse,
   type ListSweepsResponse,
   type ListWorkersResponse,
   type MetricSeries,
@@ -163,12 +164,19 @@ export class StillhouseClient {
     return this.#call((answer) => this.#stub.compareExperiments({ experimentIds }, answer));
   }
 
-  /** The metrics of an experiment's tasks, without their points. */
-  async metrics(experimentId: string): Promise<MetricSummary[]> {
-    const response = await this.#call<{ metrics: MetricSummary[] }>((answer) =>
-      this.#metrics.listMetrics({ experimentId }, answer),
-    );
-    return response.metrics;
+  /**
+   * The metrics of an experiment's tasks, without their points.
+   *
+   * @param pageSize how many are read at a time, 1 to 1000; 0 leaves it to the server
+   */
+  metrics(experimentId: string, pageSize = 0): Promise<MetricSummary[]> {
+    return everyPage(async (pageToken) => {
+      const request = { experimentId, pageSize, pageToken };
+      const page = await this.#call<ListMetricsResponse>((answer) =>
+        this.#metrics.listMetrics(request, answer),
+      );
+      return { items: page.metrics, nextPageToken: page.nextPageToken };
+    });
   }
 
   /** @param wanted which series, and what of them; all that is absent means the default */
@@ -208,17 +216,13 @@ export class StillhouseClient {
    *
    * @param pageSize how many are read at a time, 1 to 1000; 0 leaves it to the server
    */
-  async workers(pageSize = 0): Promise<Worker[]> {
-    const workers: Worker[] = [];
-    let pageToken = "";
-    do {
+  workers(pageSize = 0): Promise<Worker[]> {
+    return everyPage(async (pageToken) => {
       const page = await this.#call<ListWorkersResponse>((answer) =>
         this.#workers.listWorkers({ pageSize, pageToken }, answer),
       );
-      workers.push(...page.workers);
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
-    return workers;
+      return { items: page.workers, nextPageToken: page.nextPageToken };
+    });
   }
 
   /** The worker ends its task, gets no other, and leaves. */
@@ -263,4 +267,17 @@ async function* eventsOf(call: ClientReadableStream<WatchExperimentResponse>) {
   for await (const response of call as AsyncIterable<WatchExperimentResponse>) {
     if (response.event) yield response.event;
   }
+}
+
+async function everyPage<Item>(
+  read: (pageToken: string) => Promise<{ items: readonly Item[]; nextPageToken: string }>,
+): Promise<Item[]> {
+  const items: Item[] = [];
+  let pageToken = "";
+  do {
+    const page = await read(pageToken);
+    items.push(...page.items);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return items;
 }

@@ -10,12 +10,9 @@ import {
 import type { DeviceMemory } from "./device-memory.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { Leases } from "./leases.js";
-import { pageNameOf, pageToken } from "./page-token.js";
+import { pageOf } from "./page-token.js";
 import type { Clock } from "./ports.js";
-import { MAX_PAGE_SIZE, pageSizeOf } from "./request-checks.js";
 import { placeOf, type Roster, type RosterEntry } from "./roster.js";
-
-const LIST = "workers by their ids";
 
 export interface FleetParts {
   readonly roster: Roster;
@@ -34,19 +31,11 @@ export class Fleet {
   }
 
   /** A page of them in the order of their ids. Throws INVALID. */
-  list({ pageSize, pageToken: token }: ListWorkersRequest): ListWorkersResponse {
-    const size = pageSizeOf(pageSize, MAX_PAGE_SIZE);
-    const before = pageNameOf(LIST, token);
+  list(request: ListWorkersRequest): ListWorkersResponse {
     const entries = this.#parts.roster.all();
     entries.sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
-    const start = entries.findIndex(({ workerId }) => before === undefined || workerId > before);
-    const rest = start < 0 ? [] : entries.slice(start);
-    const page = rest.slice(0, size);
-    const last = page.at(-1);
-    return {
-      workers: page.map((entry) => this.#message(entry)),
-      nextPageToken: last && rest.length > size ? pageToken(LIST, [last.workerId]) : "",
-    };
+    const { page, nextPageToken } = pageOf("workers", entries, request, ({ workerId }) => workerId);
+    return { workers: page.map((entry) => this.#message(entry)), nextPageToken };
   }
 
   /** Every worker, in no order. */

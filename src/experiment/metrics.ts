@@ -3,8 +3,10 @@ import type {
   GetMetricSeriesResponse,
   ListMetricsRequest,
   ListMetricsResponse,
+  MetricSummary,
 } from "../generated/stillhouse/v1/service.js";
 import type { Ledger } from "./ledger.js";
+import { pageOf } from "./page-token.js";
 import type { MetricStore } from "./ports.js";
 import { invalid } from "./request-checks.js";
 
@@ -25,9 +27,12 @@ export class Metrics {
     this.#store = store;
   }
 
-  /** In the order of the tasks, then by name. Throws NOT_FOUND. */
-  list({ experimentId }: ListMetricsRequest): ListMetricsResponse {
-    return { metrics: this.#store.summaries(this.#tasksOf(experimentId)) };
+  /** A page of them in the order of the tasks, then by name. Throws NOT_FOUND, and INVALID. */
+  list({ experimentId, ...request }: ListMetricsRequest): ListMetricsResponse {
+    const summaries = this.#store.summaries(this.#tasksOf(experimentId));
+    const nameOf = ({ taskId, name }: MetricSummary) => `${taskId} ${name}`;
+    const { page, nextPageToken } = pageOf(experimentId, summaries, request, nameOf);
+    return { metrics: [...page], nextPageToken };
   }
 
   /** Throws NOT_FOUND for an experiment that is not there, INVALID for a range that cannot be. */

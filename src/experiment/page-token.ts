@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { invalid } from "./request-checks.js";
+import { invalid, MAX_PAGE_SIZE, pageSizeOf } from "./request-checks.js";
 
 /** Where a page ended: the values of its last entry by which the list is ordered. */
 export type PageKey = readonly (number | string)[];
@@ -30,11 +30,46 @@ export function pageKeyOf(
   return checkedKey(list, token, isKey);
 }
 
-/** As `pageKeyOf`, of a list whose entries have names by which it is ordered. */
-export function pageNameOf(list: unknown, token: string): string | undefined {
+export interface PageRequest {
+  /** 0 to 1000; 0 means 1000. */
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+/**
+ * A page of a list that is in memory.
+ *
+ * @param list all that determines the list, as JSON
+ * @param nameOf tells entries apart; where the last entry of a page is no more, the next page starts
+ *   with the first one whose name is greater
+ * @throws INVALID for a size or a token that cannot be
+ */
+export function pageOf<Entry>(
+  list: unknown,
+  entries: readonly Entry[],
+  request: PageRequest,
+  nameOf: (entry: Entry) => string,
+): { readonly page: readonly Entry[]; readonly nextPageToken: string } {
+  const size = pageSizeOf(request.pageSize, MAX_PAGE_SIZE);
   const isName = (key: readonly unknown[]): key is [string] =>
     key.length === 1 && typeof key[0] === "string";
-  return checkedKey(list, token, isName)?.[0];
+  const before = checkedKey(list, request.pageToken, isName)?.[0];
+  const rest = before === undefined ? entries : entriesAfter(before, entries, nameOf);
+  const page = rest.slice(0, size);
+  const last = page.at(-1);
+  const nextPageToken = last && rest.length > size ? pageToken(list, [nameOf(last)]) : "";
+  return { page, nextPageToken };
+}
+
+function entriesAfter<Entry>(
+  name: string,
+  entries: readonly Entry[],
+  nameOf: (entry: Entry) => string,
+): readonly Entry[] {
+  const at = entries.findIndex((entry) => nameOf(entry) === name);
+  if (at >= 0) return entries.slice(at + 1);
+  const next = entries.findIndex((entry) => nameOf(entry) > name);
+  return next < 0 ? [] : entries.slice(next);
 }
 
 function checkedKey<Key extends PageKey>(

@@ -78,7 +78,19 @@ it("metrics are listed and read over the network", { timeout: 30_000 }, async (t
     time: new Date(),
   }));
   await worker.reported(assign, { $case: "metrics", value: { points } });
-  const [summary] = await plane.client.metrics(id);
+  const rates = [1n, 2n].map((t) => ({
+    name: `inner_lr_${t}`,
+    sequence: 500n + t,
+    step: 1n,
+    value: 0.5,
+    time: new Date(),
+  }));
+  await worker.reported(assign, { $case: "metrics", value: { points: rates } });
+  for (const pageSize of [0, 1, 2]) {
+    const names = (await plane.client.metrics(id, pageSize)).map(({ name }) => name);
+    assert.deepEqual(names, ["inner_lr_1", "inner_lr_2", "outer_loss"]);
+  }
+  const summary = (await plane.client.metrics(id)).at(-1);
   assert.equal(summary?.numPoints, 500n);
   assert.deepEqual(summary?.min, { step: 500n, value: 1 / 500 });
   const [series] = await plane.client.series(id, { names: ["outer_loss"], maxPoints: 50 });

@@ -3,7 +3,6 @@ import type {
   CompareExperimentsResponse,
   GetMetricSeriesResponse,
   ListExperimentsResponse,
-  ListMetricsResponse,
   ListSweepsResponse,
   ListWorkersResponse,
   ResolveExperimentResponse,
@@ -78,13 +77,6 @@ export async function act(id: string, action: ExperimentAction): Promise<Wire<Ex
 
 export async function deleteExperiment(id: string): Promise<void> {
   await call(`experiments/${encodeURIComponent(id)}`, { method: "DELETE" });
-}
-
-export async function listMetrics(
-  id: string,
-  signal?: AbortSignal,
-): Promise<Wire<ListMetricsResponse>> {
-  return fromWire(await call(`experiments/${encodeURIComponent(id)}/metrics`, { signal }));
 }
 
 export async function getSeries(

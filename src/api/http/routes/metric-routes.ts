@@ -4,7 +4,7 @@ import {
   GetMetricSeriesResponse,
   ListMetricsResponse,
 } from "../../../generated/stillhouse/v1/service.js";
-import { count, repeated, uint64 } from "../query.js";
+import { count, repeated, text, uint64 } from "../query.js";
 import { message, messageRoute, type Route } from "../route.js";
 
 const EXPERIMENT = "/api/v1/experiments/{id}";
@@ -16,9 +16,16 @@ export function metricRoutes(metrics: Metrics): Route[] {
       method: "get",
       path: `${EXPERIMENT}/metrics`,
       rpc: "MetricService/ListMetrics",
-      summary: "The metrics of an experiment's tasks, with their last, least and greatest value.",
+      summary:
+        "The metrics of an experiment's tasks, with their last, least and greatest value; a page at a time.",
+      query: z.object({ page_size: count(0, 1000, 1000), page_token: text }),
       answer: message("ListMetricsResponse", ListMetricsResponse),
-      handle: ({ path: { id = "" } }) => metrics.list({ experimentId: id }),
+      handle: ({ path: { id = "" }, query }) =>
+        metrics.list({
+          experimentId: id,
+          pageSize: query.page_size,
+          pageToken: query.page_token,
+        }),
     }),
     messageRoute({
       method: "get",
