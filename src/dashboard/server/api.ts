@@ -127,6 +127,15 @@ export function artifactFilePath(artifactId: string, name: string): string {
   return `artifacts/${encodeURIComponent(artifactId)}/files/${encodeURIComponent(name)}`;
 }
 
+/** Names of the classes in the order of their indices, as the manifest has them. */
+export async function classNamesOf(
+  artifactId: string,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const manifest = await call(artifactFilePath(artifactId, "manifest.json"), { signal });
+  return (manifest as { dataset: { class_names: readonly string[] } }).dataset.class_names;
+}
+
 /** A file as the browser would save it; a link could not carry the token. */
 export async function readFile(path: string): Promise<Blob> {
   const response = await send(path, {});

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { meanConfusion } from "../../model/confusion.js";
 import type { ResultView } from "../../model/experiment-view.js";
 import { formatCount, formatPercent } from "../../model/format.js";
-import { inspectArtifact } from "../../server/api.js";
+import { classNamesOf } from "../../server/api.js";
 
 export interface ConfusionMatrixProps {
   readonly result: ResultView;
@@ -59,16 +59,12 @@ export function ConfusionMatrix({ result, artifactId }: ConfusionMatrixProps) {
   );
 }
 
-/** The names come with what looks into the artifact, which takes the server some seconds. */
 function useClassNames(artifactId: string | undefined): readonly string[] {
   const [names, setNames] = useState<readonly string[]>([]);
   useEffect(() => {
     if (artifactId === undefined) return;
     const abort = new AbortController();
-    inspectArtifact(artifactId, abort.signal).then(
-      ({ classNames }) => setNames(classNames),
-      () => undefined,
-    );
+    classNamesOf(artifactId, abort.signal).then(setNames, () => undefined);
     return () => abort.abort();
   }, [artifactId]);
   return names;
