@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.datasets import load_dataset
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation import measure
-from stillhouse_worker.tasks.checkpoint import CHECKPOINT_NAME
+from stillhouse_worker.tasks.checkpoint import CHECKPOINT_NAME, CheckpointTimes
 from stillhouse_worker.tasks.distill import Distillation, distill
 from stillhouse_worker.tasks.execute import execute
 from stillhouse_worker.tasks.opening import open_bench
@@ -140,6 +141,23 @@ def test_x_from_real_samples_starts_at_embedded_texts_of_each_class(
     expected = bench.encoder.embed(cls[None], torch.zeros_like(cls)[None])[0, 0]
     torch.testing.assert_close(x[0, 0], expected)
     torch.testing.assert_close(x[1, 0], expected)
+
+
+def test_checkpoints_take_a_hundredth_of_a_run_at_most(monkeypatch) -> None:
+    now, saved = 0.0, []
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    checkpoints = CheckpointTimes()
+
+    def save() -> None:
+        nonlocal now
+        saved.append(now)
+        now += 0.5 if len(saved) < 3 else 0.1
+
+    while now < 200:
+        checkpoints.save_if_due(save)
+        now += 1
+    # 50 s after what took half a second; never sooner than after 20 s.
+    assert saved == pytest.approx([20, 70.5, 121, 141.1, 161.2, 181.3], abs=1.1)
 
 
 def test_learners_of_a_validation_read_its_rows_once_between_them(

@@ -22,15 +22,12 @@ from ..evaluation import measure
 from ..learners import draw_head, learner_params
 from ..seeding import generator
 from ..tensorfile import write_tensors
-from .checkpoint import CHECKPOINT_NAME, read_checkpoint
+from .checkpoint import CHECKPOINT_NAME, CheckpointTimes, read_checkpoint
 from .opening import Bench, open_bench
-from .reporting import DistillOutcome, Interval, Reporter, Silent, Stopped, environment
+from .reporting import DistillOutcome, Reporter, Silent, Stopped, environment
 from .settings import Settings
 from .team import leading
 
-# Writing a checkpoint takes about 10 ms at S = 64 (0.8 MB), some 100 ms with 300 MB of attention
-# labels: below 1 % of the run either way.
-CHECKPOINT_INTERVAL_S = 20.0
 ARTIFACT_FOLDER = "artifact"
 
 
@@ -83,7 +80,7 @@ class Distillation:
             StillhouseError: ``diverged``.
         """
         self._restore()
-        num_steps, checkpoint_time = self.settings.outer.num_steps, Interval(CHECKPOINT_INTERVAL_S)
+        num_steps, checkpoints = self.settings.outer.num_steps, CheckpointTimes()
         validation_steps = self._validation_steps()
         while self.loop.step < num_steps:
             if self.reporter.stop_requested():
@@ -94,8 +91,7 @@ class Distillation:
             if self.loop.step in validation_steps:
                 self._validate()
             self.seconds += time.monotonic() - started
-            if checkpoint_time.due():
-                self._save()
+            checkpoints.save_if_due(self._save)
         return self._finish()
 
     def follow(self) -> None:

@@ -19,15 +19,10 @@ from ..learners.encoder import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
 from ..tensorfile import write_tensors
-from .checkpoint import CHECKPOINT_NAME, read_checkpoint
+from .checkpoint import CHECKPOINT_NAME, CheckpointTimes, read_checkpoint
 from .opening import Bench
-from .reporting import Interval, Reporter, Stopped
+from .reporting import Reporter, Stopped
 from .settings import Settings
-
-# A checkpoint holds theta, the embeddings and Adam's two moments: some 270 MB and half a second
-# for MiniLM. The time between two grows with it so that the cost stays below 1 %.
-_SECONDS_PER_CHECKPOINT_SECOND = 100.0
-_SHORTEST_CHECKPOINT_INTERVAL_S = 20.0
 
 
 class Trained(NamedTuple):
@@ -82,7 +77,7 @@ class _FullTraining:
 
     def run(self) -> Trained:
         self._restore()
-        checkpoint_time = Interval(_SHORTEST_CHECKPOINT_INTERVAL_S)
+        checkpoints = CheckpointTimes()
         batches: list[Tensor] = []
         while self.step < self.num_steps:
             if self.reporter.stop_requested():
@@ -96,11 +91,7 @@ class _FullTraining:
             if self.step % self.per_epoch == 0:
                 self._validate()
             self.seconds += time.monotonic() - started
-            if checkpoint_time.due():
-                seconds = self._save()
-                checkpoint_time = Interval(
-                    max(_SHORTEST_CHECKPOINT_INTERVAL_S, seconds * _SECONDS_PER_CHECKPOINT_SECOND)
-                )
+            checkpoints.save_if_due(self._save)
         self._save()
         return self._finish()
 
@@ -166,9 +157,8 @@ class _FullTraining:
         params = {name: parameter.detach() for name, parameter in self.theta.items()}
         return Trained(self.bench.encoder, params, self.num_steps, self.seconds)
 
-    def _save(self) -> float:
-        """Write the checkpoint; returns the seconds that it took."""
-        started = time.monotonic()
+    def _save(self) -> None:
+        """Write theta, the embeddings and Adam's two moments: some 270 MB for MiniLM."""
         self.reporter.checkpoint()
         tensors = {f"now.{name}": p for name, p in self.tensors.items()}
         tensors |= {f"best.{name}": p for name, p in self.best.items()}
@@ -182,7 +172,6 @@ class _FullTraining:
             "scaler": self.scaler.state_dict(),
         }
         write_tensors(self.work_dir / CHECKPOINT_NAME, tensors, facts)
-        return time.monotonic() - started
 
     def _restore(self) -> None:
         checkpoint = read_checkpoint(self.work_dir, self.reporter)

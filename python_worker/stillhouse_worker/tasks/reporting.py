@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import platform
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -106,22 +105,6 @@ class DistillOutcome(NamedTuple):
 
 
 Outcome = LearnerOutcome | DistillOutcome
-
-
-class Interval:
-    """Says at most once in ``seconds`` that it is time."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last = time.monotonic()
-
-    def due(self) -> bool:
-        """Whether ``seconds`` have passed since this was last true, or since the start."""
-        now = time.monotonic()
-        if now - self._last < self._seconds:
-            return False
-        self._last = now
-        return True
 
 
 def environment(device: str) -> dict[str, str]:
