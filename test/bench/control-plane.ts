@@ -35,7 +35,7 @@ interface Size {
 }
 
 const SIZES: Record<"quick" | "full", Size> = {
-  quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 50 },
+  quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 300 },
   full: {
     points: 10_000_000,
     tasks: 10_000,
