@@ -16,6 +16,17 @@ export function taskName(task: Task): string {
   }
 }
 
+/** The names of the tasks of one experiment; several of one name are numbered. */
+export function taskNames(tasks: readonly Task[]): string[] {
+  const names = tasks.map(taskName);
+  return names.map((name, at) => {
+    const count = names.filter((other) => other === name).length;
+    if (count === 1) return name;
+    const number = names.slice(0, at + 1).filter((other) => other === name).length;
+    return `${name}, ${number} of ${count}`;
+  });
+}
+
 function baselineName(kind: BaselineKind): string {
   switch (kind) {
     case BaselineKind.BASELINE_KIND_FULL:

@@ -6,6 +6,7 @@ import { type GroupOverview, OverviewCounter, overviewText } from "../../src/cli
 import { LiveProgress } from "../../src/cli/live-progress.js";
 import { PlainProgress } from "../../src/cli/plain-progress.js";
 import { joinParts, progressParts, taskEndText } from "../../src/cli/progress-text.js";
+import { taskNames } from "../../src/cli/task-names.js";
 import {
   Event,
   LogLine,
@@ -116,6 +117,16 @@ describe("plain progress", () => {
 });
 
 /** What stands on a terminal after it was told this: only the sequences that the bars use. */
+it("numbers tasks of one experiment that have one name", () => {
+  const evaluation = Task.fromJSON({ id: "x-evaluate", work: { evaluate: {} } });
+  assert.deepEqual(taskNames([DISTILL, evaluation, FULL, evaluation]), [
+    "Distillation",
+    "Evaluation, 1 of 2",
+    "Full data",
+    "Evaluation, 2 of 2",
+  ]);
+});
+
 function screenAfter(text: string): string[] {
   const lines = [""];
   let row = 0;

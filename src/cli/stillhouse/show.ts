@@ -6,7 +6,7 @@ import { renderResult } from "../result-table.js";
 import { robustnessText } from "../robustness-output.js";
 import { robustnessResult } from "../robustness-result.js";
 import { subjectOf } from "../subject.js";
-import { taskName } from "../task-names.js";
+import { taskNames } from "../task-names.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, printJson, type Session } from "./session.js";
 import { ageText, durationText, stateWord, taskStanding } from "./state-words.js";
@@ -56,13 +56,14 @@ function headText(experiment: Experiment, now: Date): string {
 
 function taskTable({ tasks }: Experiment, now: Date): string {
   const table = new Table({
-    head: ["task", "state", "attempt", "worker", "time", ""],
+    head: ["task", "state", "attempt", "worker", "time", "standing"],
     style: { head: [], border: [] },
   });
-  for (const task of tasks) {
+  const names = taskNames(tasks);
+  for (const [at, task] of tasks.entries()) {
     const { state, attempt, workerId } = task;
     table.push([
-      taskName(task),
+      names[at],
       stateWord(state),
       attempt === 0 ? "" : attempt,
       workerId,
