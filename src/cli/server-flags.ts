@@ -64,15 +64,13 @@ export function serverOf(
   };
   // What cannot be used is told now, before anything is done.
   channelOf(endpoint);
-  const files = given.map(([name, flag]) => ` --${flag} ${String(options[name])}`);
-  return { endpoint, flags: `--server ${address}${files.join("")}` };
+  return { endpoint, flags: serverWords(options).join(" ") };
 }
 
 /** The flags again, for another command that speaks to the same server. */
 export function serverWords(options: Options): string[] {
-  return ["server", ...Object.keys(FILES)].flatMap((name) => {
+  return Object.entries({ server: "server", ...FILES }).flatMap(([name, flag]) => {
     const value = options[name];
-    const flag = FILES[name as keyof typeof FILES] ?? name;
     return typeof value === "string" ? [`--${flag}`, value] : [];
   });
 }

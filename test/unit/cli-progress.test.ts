@@ -116,7 +116,6 @@ describe("plain progress", () => {
   });
 });
 
-/** What stands on a terminal after it was told this: only the sequences that the bars use. */
 it("numbers tasks of one experiment that have one name", () => {
   const evaluation = Task.fromJSON({ id: "x-evaluate", work: { evaluate: {} } });
   assert.deepEqual(taskNames([DISTILL, evaluation, FULL, evaluation]), [
@@ -127,6 +126,7 @@ it("numbers tasks of one experiment that have one name", () => {
   ]);
 });
 
+/** What stands on a terminal after it was told this: only the sequences that the bars use. */
 function screenAfter(text: string): string[] {
   const lines = [""];
   let row = 0;

@@ -11,6 +11,7 @@ import type {
 } from "../../generated/stillhouse/v1/service.js";
 import { type Inspection, inspectionView } from "../model/inspection-view.js";
 import { type SettingView, settingViews } from "../model/settings-view.js";
+import { everyPage } from "./every-page.js";
 import { call, ServerError, send } from "./http.js";
 import type { Identity } from "./session.js";
 import { fromWire, type Wire } from "./wire.js";
@@ -145,16 +146,12 @@ export async function readFile(path: string): Promise<Blob> {
 }
 
 /** Every worker. */
-export async function listWorkers(signal?: AbortSignal): Promise<Wire<Worker>[]> {
-  const workers: Wire<Worker>[] = [];
-  let pageToken = "";
-  do {
+export function listWorkers(signal?: AbortSignal): Promise<Wire<Worker>[]> {
+  return everyPage(async (pageToken) => {
     const json = await call(withQuery("workers", { page_token: pageToken }), { signal });
-    const page = fromWire<ListWorkersResponse>(json);
-    workers.push(...(page.workers ?? []));
-    pageToken = page.nextPageToken ?? "";
-  } while (pageToken !== "");
-  return workers;
+    const { workers = [], nextPageToken = "" } = fromWire<ListWorkersResponse>(json);
+    return { items: workers, nextPageToken };
+  });
 }
 
 export async function drainWorker(id: string): Promise<void> {

@@ -9,13 +9,12 @@ import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
 import { getSettings, getSweep, listExperiments } from "../../server/api.js";
+import { everyPage } from "../../server/every-page.js";
 import { ChosenBar, useChoice } from "../overview/chosen-bar.js";
 import { ExperimentTable } from "../overview/experiment-table.js";
 import { Matrix } from "./matrix.js";
 
 const PAGE_SIZE = 1000;
-/** A sweep has at most ten thousand. */
-const MAX_PAGES = 10;
 const POLL_MS = 3000;
 const ROWS_AT_FIRST = 100;
 
@@ -107,14 +106,10 @@ function Members({ views, axes }: MembersProps) {
   );
 }
 
-async function experimentsOf(sweepId: string, signal: AbortSignal): Promise<ExperimentView[]> {
-  const views: ExperimentView[] = [];
-  let pageToken = "";
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const answer = await listExperiments({ sweepId, pageSize: PAGE_SIZE, pageToken }, signal);
-    views.push(...(answer.experiments ?? []).map(experimentView));
-    pageToken = answer.nextPageToken ?? "";
-    if (pageToken === "") break;
-  }
-  return views;
+function experimentsOf(sweepId: string, signal: AbortSignal): Promise<ExperimentView[]> {
+  return everyPage(async (pageToken) => {
+    const query = { sweepId, pageSize: PAGE_SIZE, pageToken };
+    const { experiments = [], nextPageToken = "" } = await listExperiments(query, signal);
+    return { items: experiments.map(experimentView), nextPageToken };
+  });
 }
