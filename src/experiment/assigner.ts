@@ -1,13 +1,19 @@
 import { FailureKind, StillhouseError } from "../errors.js";
 import { LogLevel, type Task } from "../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../spec/memory.js";
-import { deviceKind, specForDevice } from "./device-kind.js";
 import type { DeviceMemory } from "./device-memory.js";
+import {
+  type DeviceNeeds,
+  deviceKind,
+  deviceNeeds,
+  devicesFor,
+  specForWorker,
+} from "./device-needs.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "./ports.js";
 import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js";
-import { type ExperimentRecord, findTask } from "./record.js";
+import { type ExperimentRecord, findTask, isDistill } from "./record.js";
 import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
 import { leaseTask } from "./transitions.js";
 
@@ -38,7 +44,7 @@ export class Assigner {
     const { roster, ready, memory } = this.#parts;
     for (const worker of roster.idle(kind)) {
       if (ready.counts().get(kind) === 0) return;
-      const task = ready.next(kind, memory.room(placeOf(worker)));
+      const task = ready.next(kind, (needs) => memory.room(placesFor(needs, placeOf(worker))));
       if (task) this.#lease(task, worker);
     }
   }
@@ -46,7 +52,9 @@ export class Assigner {
   /** The worker has this task in hand from before the control plane was started anew. */
   keepRoom(place: Place, { taskId, experimentId }: Lease): void {
     const { memory, ledger } = this.#parts;
-    memory.promise(place, taskId, memoryBytesOf(ledger.record(experimentId).experiment));
+    const record = ledger.record(experimentId);
+    const needs = deviceNeeds(record.experiment.spec, isDistill(requiredTask(record, taskId)));
+    memory.promise(placesFor(needs, place), taskId, memoryBytesOf(record.experiment));
   }
 
   /** Says of tasks that no worker of now could hold why they wait; once of each. */
@@ -57,9 +65,13 @@ export class Assigner {
         .all()
         .filter(({ device, hello }) => hello && deviceKind(device) === kind);
       if (workers.length === 0) continue;
-      const capacities = workers.map((worker) => memory.room(placeOf(worker)).capacityBytes);
-      const mostBytes = Math.max(...capacities);
-      for (const task of ready.tooLarge(kind, mostBytes)) this.#tell(task, kind, mostBytes);
+      const mostBytesFor = (task: ReadyTask) =>
+        Math.max(
+          ...workers.map((worker) => memory.room(placesFor(task, placeOf(worker))).capacityBytes),
+        );
+      for (const task of ready.tooLarge(kind, mostBytesFor)) {
+        this.#tell(task, kind, mostBytesFor(task));
+      }
     }
   }
 
@@ -75,24 +87,31 @@ export class Assigner {
     ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
   }
 
-  #lease({ taskId, experimentId, memoryBytes }: ReadyTask, worker: RosterEntry): void {
+  #lease(ready: ReadyTask, worker: RosterEntry): void {
+    const { taskId, experimentId, memoryBytes } = ready;
     const { ledger, leases, roster, memory, pool, artifacts, workFolders, runLog } = this.#parts;
-    const { workerId, device } = worker;
+    const { workerId } = worker;
+    const place = placeOf(worker);
     const workDir = workFolders.prepare(taskId);
     const record = ledger.update(experimentId, (before, now) =>
       leaseTask(before, taskId, now, workerId),
     );
     const { attempt, work } = requiredTask(record, taskId);
     leases.grant({ taskId, experimentId, attempt, workerId });
-    memory.promise(placeOf(worker), taskId, memoryBytes);
+    memory.promise(placesFor(ready, place), taskId, memoryBytes);
     roster.busy(workerId);
     const kind = work?.kind;
     const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
-    const spec = specForDevice(record.experiment.spec, device);
+    const spec = specForWorker(record.experiment.spec, ready, place.device);
     const runDir = runLog.folderOf(experimentId);
     const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath, runDir };
     pool.send(workerId, { $case: "assign", value });
   }
+}
+
+/** Where a task computes when a worker of this place has it. */
+function placesFor(needs: DeviceNeeds, { host, device }: Place): Place[] {
+  return devicesFor(needs, device).map((used) => ({ host, device: used }));
 }
 
 function mib(bytes: number): string {

@@ -29,7 +29,7 @@ interface Holding {
  */
 export class DeviceMemory {
   readonly #holdings = new Map<string, Holding>();
-  readonly #holdingOfTask = new Map<string, Holding>();
+  readonly #holdingsOfTask = new Map<string, Holding[]>();
 
   /**
    * What is not known changes nothing.
@@ -48,20 +48,29 @@ export class DeviceMemory {
     if (isIdle && holding.promised.size === 0) holding.idleBytes = holding.usedBytes;
   }
 
-  /** The task is given so much of the device until it is released. */
-  promise(place: Place, taskId: string, bytes: number): void {
+  /** The task is given so much of each of these devices until it is released. */
+  promise(places: readonly Place[], taskId: string, bytes: number): void {
     this.release(taskId);
-    const holding = this.#holdingOf(place);
-    holding.promised.set(taskId, bytes);
-    this.#holdingOfTask.set(taskId, holding);
+    const holdings = places.map((place) => this.#holdingOf(place));
+    for (const { promised } of holdings) promised.set(taskId, bytes);
+    this.#holdingsOfTask.set(taskId, holdings);
   }
 
   release(taskId: string): void {
-    this.#holdingOfTask.get(taskId)?.promised.delete(taskId);
-    this.#holdingOfTask.delete(taskId);
+    for (const { promised } of this.#holdingsOfTask.get(taskId) ?? []) promised.delete(taskId);
+    this.#holdingsOfTask.delete(taskId);
   }
 
-  room(place: Place): Room {
+  /** What each of these devices has: that of the fullest, and of the smallest. */
+  room(places: readonly Place[]): Room {
+    const rooms = places.map((place) => this.#roomOf(place));
+    return {
+      freeBytes: Math.min(...rooms.map(({ freeBytes }) => freeBytes)),
+      capacityBytes: Math.min(...rooms.map(({ capacityBytes }) => capacityBytes)),
+    };
+  }
+
+  #roomOf(place: Place): Room {
     const holding = this.#holdings.get(keyOf(place));
     if (holding === undefined || holding.totalBytes === 0) return UNBOUNDED;
     const { totalBytes, usedBytes, idleBytes } = holding;

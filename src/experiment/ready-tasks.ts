@@ -1,8 +1,8 @@
 import TinyQueue from "tinyqueue";
 import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../spec/memory.js";
-import { deviceKind } from "./device-kind.js";
 import { type Room, UNBOUNDED } from "./device-memory.js";
+import { type DeviceNeeds, deviceKind, deviceNeeds } from "./device-needs.js";
 import {
   type ExperimentRecord,
   isDistill,
@@ -15,12 +15,10 @@ import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
 
 /** A task that a worker could start. */
-export interface ReadyTask {
+export interface ReadyTask extends DeviceNeeds {
   readonly taskId: string;
   readonly experimentId: string;
-  /** Device that its spec names. */
-  readonly device: string;
-  /** What it is given of its device's memory. */
+  /** What it is given of the memory of each of its devices. */
   readonly memoryBytes: number;
 }
 
@@ -122,11 +120,12 @@ export class ReadyTasks {
   /**
    * The task that a worker with this kind of device should start; it stays until it runs.
    *
-   * @param room of the worker's device
+   * @param roomFor what there is for a task where the worker would compute it
    */
-  next(kind: string, { freeBytes, capacityBytes }: Room = UNBOUNDED): ReadyTask | undefined {
+  next(kind: string, roomFor: (task: ReadyTask) => Room = () => UNBOUNDED): ReadyTask | undefined {
     const nowMs = this.#monotonicMs();
     for (const entry of this.#heads(kind)) {
+      const { freeBytes, capacityBytes } = roomFor(entry);
       if (entry.memoryBytes <= freeBytes) return entry;
       if (entry.memoryBytes > capacityBytes) continue;
       entry.tooLargeSinceMs ??= nowMs;
@@ -135,9 +134,14 @@ export class ReadyTasks {
     return undefined;
   }
 
-  /** The tasks that need more memory than any device of this kind has; of several alike the first. */
-  tooLarge(kind: string, mostBytes: number): ReadyTask[] {
-    return [...this.#heads(kind)].filter(({ memoryBytes }) => memoryBytes > mostBytes);
+  /**
+   * The tasks that need more memory than any worker with this kind of device has; of several alike
+   * the first.
+   *
+   * @param mostBytesFor what a worker has for a task at most
+   */
+  tooLarge(kind: string, mostBytesFor: (task: ReadyTask) => number): ReadyTask[] {
+    return [...this.#heads(kind)].filter((task) => task.memoryBytes > mostBytesFor(task));
   }
 
   /** How many are ready for each kind of device. */
@@ -180,7 +184,7 @@ export class ReadyTasks {
     const entry: Entry = {
       taskId: task.id,
       experimentId,
-      device: spec?.compute?.device ?? "cpu",
+      ...deviceNeeds(spec, isDistill(task)),
       memoryBytes: memoryBytesOf(record.experiment),
       cacheKey: task.cacheKey,
       owner,

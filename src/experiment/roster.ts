@@ -1,5 +1,5 @@
 import type { Heartbeat, Hello } from "../generated/stillhouse/v1/worker.js";
-import { deviceKind } from "./device-kind.js";
+import { deviceKind } from "./device-needs.js";
 
 /** What a worker says of its device with each heartbeat. */
 export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;

@@ -216,7 +216,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Processes that share each outer step: CUDA devices from --device on, or parts of the CPU",
     ]),
     number("memory", "compute.memory_mib", COUNT_OR_NONE, [
-      "MiB of its device that a task is given; a device gets no more tasks than it holds, 0 fits",
+      "MiB of each device it takes that a task is given; no device gets more than it holds, 0 fits",
       "anywhere (default: 0 on a CPU; on CUDA an estimate by the sizes of model and batches)",
     ]),
     choice(

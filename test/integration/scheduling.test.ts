@@ -91,6 +91,33 @@ describe("scheduling", { timeout: 30_000 }, () => {
     assert.equal((await one.nextTask()).experimentId, fourth);
   });
 
+  it("counts a distillation that shares its steps on all of its devices, and none other", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { client } = plane;
+    const second = await workerOf(plane, "second", "cuda:1", 1, LOAD);
+    const first = await workerOf(plane, "first", "cuda:0", 2, LOAD);
+    const beside = await workerOf(plane, "beside", "cuda:1", 3, LOAD);
+    const shared = specOf(1, "cuda:0", 4_000);
+    shared.compute = { ...shared.compute, numDevices: 2 } as typeof shared.compute;
+    const { id: both } = await client.create(shared, "");
+    const team = await second.nextTask();
+    assert.equal(team.experimentId, both);
+    assert.equal(team.spec?.compute?.device, "cuda:0", "it is led from the first of its devices");
+    // Each of the two has 2,000 MiB left.
+    await client.create(specOf(2, "cuda:0", 3_000), "");
+    const promised = (await client.workers()).map(({ memoryPromisedBytes: bytes }) => bytes / MIB);
+    assert.deepEqual(promised, [4_000n, 4_000n, 4_000n]);
+    const { id: small } = await client.create(specOf(3, "cuda:0", 1_500), "");
+    const { id: other } = await client.create(specOf(4, "cuda:0", 1_500), "");
+    assert.equal((await first.nextTask()).experimentId, small);
+    assert.equal((await beside.nextTask()).experimentId, other);
+    // What is measured of it needs one device.
+    await second.finish(team);
+    const evaluation = await second.nextTask();
+    assert.equal(evaluation.experimentId, both);
+    assert.equal(evaluation.spec?.compute?.device, "cuda:1");
+  });
+
   it("says of a task that no device of the workers could hold why it waits", async (test) => {
     const plane = await TestPlane.start(test);
     const { id } = await plane.client.create(specOf(1, "cuda:0", 7_000), "");

@@ -159,7 +159,7 @@ describe("the order of dispatch", () => {
 });
 
 describe("memory in the order of dispatch", () => {
-  const room = (freeMib: number, capacityMib: number) => ({
+  const room = (freeMib: number, capacityMib: number) => () => ({
     freeBytes: freeMib * 2 ** 20,
     capacityBytes: capacityMib * 2 ** 20,
   });
@@ -193,10 +193,13 @@ describe("memory in the order of dispatch", () => {
     assert.equal(queue.ready.next("cpu", room(0, 10))?.taskId, "c-distill");
     assert.equal(queue.ready.next("cpu", room(1_000, 10_000))?.taskId, "a-distill");
     assert.deepEqual(
-      queue.ready.tooLarge("cpu", 999 * 2 ** 20).map(({ taskId }) => taskId),
+      queue.ready.tooLarge("cpu", () => 999 * 2 ** 20).map(({ taskId }) => taskId),
       ["a-distill"],
     );
-    assert.deepEqual(queue.ready.tooLarge("cpu", 2_000 * 2 ** 20), []);
+    assert.deepEqual(
+      queue.ready.tooLarge("cpu", () => 2_000 * 2 ** 20),
+      [],
+    );
     assert.deepEqual(queue.startAll(), ["a-distill", "b-distill", "c-distill"]);
   });
 
