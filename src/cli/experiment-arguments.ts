@@ -9,6 +9,7 @@ import { SETTINGS } from "../spec/settings.js";
 import { type Assignments, parseValue } from "../spec/values.js";
 import { attributeOf, type Options, parseArguments } from "./command-line.js";
 import { experimentCommand } from "./experiment-command.js";
+import { priorityOf } from "./priority-flag.js";
 import { type NamedServer, serverOf } from "./server-flags.js";
 
 /** What a person asks for. */
@@ -23,6 +24,7 @@ export type ExperimentRequest =
       readonly isFresh: boolean;
       /** Whether it is only stored, and left to the control plane. */
       readonly isDetached: boolean;
+      readonly priority: number;
       readonly server: NamedServer | undefined;
     }
   | {
@@ -71,6 +73,7 @@ export function parseExperimentArguments(
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     isDetached: options.detach === true,
+    priority: priorityOf(options),
     server,
   };
 }
@@ -183,7 +186,9 @@ function absolutePath(path: string, folder: string): string {
 }
 
 function refuseBesideResume(options: Options, flags: Assignments): void {
-  const beside = ["config", "dryRun", "fresh"].find((name) => options[name] !== undefined);
+  const beside = ["config", "dryRun", "fresh", "priority"].find(
+    (name) => options[name] !== undefined,
+  );
   const [firstPath] = flags.keys();
   if (beside === undefined && firstPath === undefined) return;
   throw invalid(

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { SETTINGS_BY_GROUP } from "../spec/settings.js";
 import { scriptCommand } from "./command-line.js";
+import { PRIORITY_FLAG } from "./priority-flag.js";
 import { SERVER_FLAGS } from "./server-flags.js";
 import { flagUsage, settingHelp } from "./setting-help.js";
 
@@ -58,6 +59,7 @@ function addControls(command: Command): void {
     ["--resume <id>", "Go on with an experiment that was stopped or failed"],
     ["--fresh", "Compute everything anew, also what an earlier experiment has"],
     ["--detach", "Return at once with the id, and leave it to the server"],
+    PRIORITY_FLAG,
     ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];

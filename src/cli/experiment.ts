@@ -132,7 +132,7 @@ class ExperimentRun {
 
   async #runNew(
     connection: Connection,
-    { draft, isDryRun, isFresh, isDetached }: Extract<Asked, { kind: "new" }>,
+    { draft, isDryRun, isFresh, isDetached, priority }: Extract<Asked, { kind: "new" }>,
   ): Promise<void> {
     this.#noteLeftQueued(connection);
     if (isDetached && !isDryRun) requireServer(connection);
@@ -146,7 +146,9 @@ class ExperimentRun {
     if (spec === undefined) throw new Error("a resolution has a spec");
     const requestId = randomUUID();
     const reuseAfter = isFresh ? new Date() : undefined;
-    const { id } = await connection.call((client) => client.create(spec, requestId, reuseAfter));
+    const { id } = await connection.call((client) =>
+      client.create(spec, requestId, reuseAfter, { priority }),
+    );
     this.#output.progress.note(`Experiment ${id}`);
     if (isDetached) this.#leave(id);
     else await this.#follow(connection, id, false);

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { invalid } from "../spec/invalid.js";
 import type { Options } from "./command-line.js";
 import type { GroupFlags } from "./group-command.js";
+import { PRIORITY_FLAG, priorityOf } from "./priority-flag.js";
 import { SERVER_FLAGS, type ServerSurroundings, serverOf } from "./server-flags.js";
 
 type Control = readonly [flags: string, help: string];
@@ -15,6 +16,7 @@ export const MEMBER_CONTROLS: readonly Control[] = [
 const SHARED: readonly Control[] = [
   ["--fresh", "Compute everything anew, also what is there"],
   ["--detach", "Return at once with what is stored, and leave it to the server"],
+  PRIORITY_FLAG,
   ...SERVER_FLAGS,
   ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
 ];
@@ -37,6 +39,7 @@ export function groupFlagsOf(options: Options, surroundings: ServerSurroundings)
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     server: serverOf(options, surroundings),
+    priority: priorityOf(options),
     maxParallel: maxParallelOf(options.maxParallel),
   };
 }

@@ -38,6 +38,8 @@ export interface GroupFlags {
   /** Whether they are only stored, and left to the control plane. */
   readonly isDetached: boolean;
   readonly server: NamedServer | undefined;
+  /** Of each member, against all that the control plane has. */
+  readonly priority: number;
   readonly maxParallel?: number | undefined;
   /** The members are stored as a sweep of this name; when absent each stands alone. */
   readonly sweepName?: string | undefined;

@@ -33,6 +33,8 @@ export interface GroupRunnerOptions {
   readonly stop: AbortSignal;
   /** Take no result that ended before now. */
   readonly isFresh: boolean;
+  /** Of what is stored; what was stored before keeps its own. */
+  readonly priority: number;
   /** Failures of an earlier run that would only happen again; none when absent. */
   readonly isFinal?: (failure: Failure) => boolean;
 }
@@ -65,11 +67,13 @@ export class GroupRunner {
    */
   async store(resolution: ResolveExperimentResponse): Promise<string> {
     this.throwIfStopped();
-    const { connection } = this.#options;
+    const { connection, priority } = this.#options;
     const spec = specOf(resolution);
     const reuseAfter = this.#reuseAfter;
     const requestId = `group-${this.#hashOf([resolution])}`;
-    const { id } = await connection.call((client) => client.create(spec, requestId, reuseAfter));
+    const { id } = await connection.call((client) =>
+      client.create(spec, requestId, reuseAfter, { priority }),
+    );
     this.#note([id]);
     await this.#goOn(id);
     return id;
@@ -87,9 +91,9 @@ export class GroupRunner {
     resolutions: readonly ResolveExperimentResponse[],
   ): Promise<Sweep> {
     this.throwIfStopped();
-    const { connection } = this.#options;
+    const { connection, priority } = this.#options;
     const specs = resolutions.map(specOf);
-    const request = { name, specs, maxParallel, reuseAfter: this.#reuseAfter };
+    const request = { name, specs, maxParallel, priority, reuseAfter: this.#reuseAfter };
     const hash = this.#hashOf(resolutions);
     for (let count = 1; ; count++) {
       const requestId = `sweep-${hash}-${count}`;

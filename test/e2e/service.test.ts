@@ -236,11 +236,13 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
       ...FLAGS.filter((word) => !["--baselines", "none"].includes(word)),
     ];
     for (const [script, args] of Object.entries({ robustness, reproduce: tables })) {
-      const { experiments, sweep_id: sweepId } = await asked(script, ...args, "--detach");
+      const placed = [...args, "--priority", "3", "--detach"];
+      const { experiments, sweep_id: sweepId } = await asked(script, ...placed);
       assert.equal(experiments.length, 1);
       const id = experiments[0].experiment_id;
-      const { sweepId: stored } = await ended(id);
+      const { sweepId: stored, priority } = await ended(id);
       assert.equal(stored, sweepId ?? "", "a sweep for tables alone");
+      assert.equal(priority, 3);
       const shown = await stillhouse("show", id);
       assert.match(
         shown.stdout,

@@ -242,10 +242,30 @@ describe("the request", () => {
     });
   });
 
+  it("has the priority that is given, or none", () => {
+    for (const [argv, priority] of [
+      [[], 0],
+      [["--priority", "7"], 7],
+      [["--priority", "-100"], -100],
+    ] as const) {
+      const request = parse([...argv]);
+      assert.ok(request.kind === "new");
+      assert.equal(request.priority, priority);
+    }
+    for (const raw of ["high", "1.5", ""]) {
+      refused(
+        ["--priority", raw],
+        /--priority must be a whole number from -100 to 100/,
+        "priority",
+      );
+    }
+  });
+
   it("to resume takes no settings", () => {
     refused(["--resume", "x1", "--seed", "1"], /leave out all others/, "seed");
     refused(["--resume", "x1", "--config", "x.yaml"], /leave out all others/);
     refused(["--resume", "x1", "--dry-run"], /leave out all others/);
+    refused(["--resume", "x1", "--priority", "1"], /leave out all others/);
   });
 
   it("for a server names host and port", () => {
