@@ -32,9 +32,11 @@ export class ExperimentOutput {
     this.#terminal.stdout.write(text);
   }
 
-  resolved(resolution: ResolveExperimentResponse): void {
+  /** @param isAside whether stdout is for something else alone */
+  resolved(resolution: ResolveExperimentResponse, isAside: boolean): void {
     const { stdout, stderr, hasColor, columns } = this.#terminal;
-    const [out, isColored] = this.isJson ? [stderr, hasColor.stderr] : [stdout, hasColor.stdout];
+    const isOnStderr = this.isJson || isAside;
+    const [out, isColored] = isOnStderr ? [stderr, hasColor.stderr] : [stdout, hasColor.stdout];
     out.write(renderResolved(resolution, colorsOf(isColored), columns));
   }
 

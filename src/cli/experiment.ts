@@ -137,7 +137,7 @@ class ExperimentRun {
     this.#noteLeftQueued(connection);
     if (isDetached && !isDryRun) requireServer(connection);
     const resolution = await this.#orStopped(this.#resolve(connection, draft));
-    this.#output.resolved(resolution);
+    this.#output.resolved(resolution, isDetached && !isDryRun);
     if (isDryRun) {
       this.#output.plan(resolution);
       return;

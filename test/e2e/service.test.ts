@@ -83,10 +83,11 @@ async function stillhouse(...args: string[]): Promise<Ended> {
 }
 
 async function detached(...flags: string[]): Promise<string> {
-  const args = [...FLAGS, ...flags, "--server", address, "--detach", "--json"];
+  const args = [...FLAGS, ...flags, "--server", address, "--detach"];
   const { exitCode, stdout, stderr } = await runCommand(args, join(folder, "unused"));
   assert.equal(exitCode, 0, stderr);
-  return JSON.parse(stdout).experiment_id;
+  assert.match(stdout, /^\w+\n$/, "the id alone, for a script");
+  return stdout.trim();
 }
 
 /** What a command of a group prints. */
@@ -217,6 +218,10 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
     const missing = await stillhouse("show", prefix);
     assert.deepEqual([missing.exitCode, missing.stdout], [1, ""]);
     assert.match(missing.stderr, /no experiment has an id that begins with/);
+    const nobody = await stillhouse("workers", "drain", "nobody");
+    assert.deepEqual([nobody.exitCode, nobody.stdout], [1, ""]);
+    assert.match(nobody.stderr, /no worker has an id that begins with nobody/);
+    assert.equal((await stillhouse("workers", "drain", "")).exitCode, 2);
   });
 
   it("is asked what the distilled data of an experiment holds", async () => {
@@ -259,6 +264,9 @@ describe("a service with a worker that joined by itself", { timeout: 120_000 }, 
     assert.ok(server);
     const [id = "", other = ""] = await detachedSweep("--outer-steps", "1000000", "--seed", "1,2");
     await reached(id, 5);
+    const [worker] = await client.workers();
+    const drained = await stillhouse("workers", "drain", worker?.id.slice(0, -1) ?? "");
+    assert.equal(drained.stdout, `${worker?.id}  draining\n`);
     server.signal("SIGTERM");
     const { exitCode, stderr } = await server.ended;
     assert.equal(exitCode, 0, stderr);

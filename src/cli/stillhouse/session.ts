@@ -25,14 +25,12 @@ const IDS_PER_PAGE = 1_000;
 const SHOWN = 5;
 
 /**
- * The id that begins with these characters.
+ * The id of the experiment that begins with these characters.
  *
  * @throws StillhouseError NOT_FOUND where none does, INVALID where several do
  */
 export async function fullId({ connection }: Session, prefix: string): Promise<string> {
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) {
-    throw invalid("", `an id is of letters and digits, got ${JSON.stringify(prefix)}`);
-  }
+  requireId(prefix);
   if (prefix.length >= ID_LENGTH) return prefix;
   const matches: string[] = [];
   let pageToken = "";
@@ -43,17 +41,35 @@ export async function fullId({ connection }: Session, prefix: string): Promise<s
     for (const { id } of page.experiments) if (id.startsWith(prefix)) matches.push(id);
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
+  return onlyId(matches, prefix, "experiment", "ls");
+}
+
+/** The same of a worker. */
+export async function fullWorkerId({ connection }: Session, prefix: string): Promise<string> {
+  requireId(prefix);
+  const ids = (await connection.call((client) => client.workers())).map(({ id }) => id);
+  if (ids.includes(prefix)) return prefix;
+  const matches = ids.filter((id) => id.startsWith(prefix));
+  return onlyId(matches, prefix, "worker", "workers");
+}
+
+function requireId(prefix: string): void {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) return;
+  throw invalid("", `an id is of letters and digits, got ${JSON.stringify(prefix)}`);
+}
+
+function onlyId(matches: readonly string[], prefix: string, noun: string, list: string): string {
   const [only, ...others] = matches;
   if (only === undefined) {
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_NOT_FOUND,
-      `no experiment has an id that begins with ${prefix}; npm run stillhouse -- ls lists them`,
+      `no ${noun} has an id that begins with ${prefix}; npm run stillhouse -- ${list} lists them`,
     );
   }
   if (others.length > 0) {
     const shown = matches.slice(0, SHOWN).join(", ");
     const rest = matches.length > SHOWN ? ", …" : "";
-    throw invalid("", `${prefix} begins the ids of ${matches.length} experiments: ${shown}${rest}`);
+    throw invalid("", `${prefix} begins the ids of ${matches.length} ${noun}s: ${shown}${rest}`);
   }
   return only;
 }

@@ -3,7 +3,7 @@ import { Worker } from "../../generated/stillhouse/v1/service.js";
 import { invalid } from "../../spec/invalid.js";
 import { formatBytes, formatPercent } from "../format.js";
 import type { Shape } from "./command.js";
-import { printJson, type Session } from "./session.js";
+import { fullWorkerId, printJson, type Session } from "./session.js";
 import { ageText } from "./state-words.js";
 
 export const WORKERS: Shape = {
@@ -21,7 +21,8 @@ export async function workers(session: Session, words: readonly string[]): Promi
       throw invalid("", `workers takes drain ID…, got ${JSON.stringify(action)}`);
     }
     if (ids.length === 0) throw invalid("", "which worker? Give its id: workers drain ID");
-    for (const id of ids) {
+    for (const word of ids) {
+      const id = await fullWorkerId(session, word);
       await connection.call((client) => client.drainWorker(id));
       if (!session.isJson) session.terminal.stdout.write(`${id}  draining\n`);
     }
