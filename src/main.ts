@@ -295,12 +295,14 @@ function mlflowOf(env: NodeJS.ProcessEnv): TrackingAddress | undefined {
 }
 
 function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<number> {
-  const paths = makeHome(surroundings.home);
   const { stderr } = surroundings.terminal;
   return runKeys(argv, {
     ...surroundings,
-    tokens: new TokenFile(paths.tokens),
-    audit: new AuditLog(paths.audit, { error: (message) => stderr.write(`${message}\n`) }),
+    openHome: (home) => {
+      const paths = makeHome(home);
+      const log = { error: (message: string) => stderr.write(`${message}\n`) };
+      return { tokens: new TokenFile(paths.tokens), audit: new AuditLog(paths.audit, log) };
+    },
     account: accountName(),
   });
 }

@@ -4,22 +4,33 @@ import { join, resolve } from "node:path";
 import { Argument, type Command, Option } from "commander";
 import { ROLES, type Role } from "../security/role.js";
 import { invalid } from "../spec/invalid.js";
-import { parseArguments, scriptCommand } from "./command-line.js";
+import { type Options, parseArguments, scriptCommand } from "./command-line.js";
 
 /** What a person asks for. */
-export type KeysRequest =
-  | { readonly kind: "help"; readonly text: string }
-  | {
-      readonly kind: "make";
-      readonly folder: string;
-      readonly hosts: readonly string[];
-      readonly workers: readonly string[];
-    }
-  | { readonly kind: "add"; readonly name: string; readonly role: Role }
-  | { readonly kind: "list" }
-  | { readonly kind: "remove"; readonly name: string };
+export type KeysRequest = { readonly kind: "help"; readonly text: string } | KeysAction;
+
+export type KeysAction = OfHome &
+  (
+    | {
+        readonly kind: "make";
+        readonly folder: string;
+        readonly hosts: readonly string[];
+        readonly workers: readonly string[];
+      }
+    | { readonly kind: "add"; readonly name: string; readonly role: Role }
+    | { readonly kind: "list" }
+    | { readonly kind: "remove"; readonly name: string }
+  );
+
+interface OfHome {
+  /** Its tokens are meant, and its keys where no other folder is named. */
+  readonly home: string;
+  /** What a command that is run next needs to mean the same home: empty, or a space and a flag. */
+  readonly homeFlag: string;
+}
 
 export interface KeysPlaces {
+  /** Home where none is named. */
   readonly home: string;
   /** Folder that relative paths start from. */
   readonly userFolder: string;
@@ -43,15 +54,16 @@ export function parseKeysArguments(argv: readonly string[], places: KeysPlaces):
       return parseList(rest, places);
     case "rm":
       return parseRemove(rest, places);
+    case "--help":
+    case "-h":
+      return parseMake([second], places);
     default:
       throw invalid("", `token takes add, ls or rm, got ${JSON.stringify(second)}`);
   }
 }
 
-function parseMake(
-  argv: readonly string[],
-  { home, userFolder, columns }: KeysPlaces,
-): KeysRequest {
+function parseMake(argv: readonly string[], places: KeysPlaces): KeysRequest {
+  const { userFolder, columns } = places;
   const command = keysCommand("", columns)
     .description(
       "Makes the keys and certificates with which a control plane serves other machines: an " +
@@ -76,9 +88,11 @@ function parseMake(
   const parsed = parseArguments(command, argv);
   if (parsed.kind === "help") return parsed;
   const { out, hosts = "", workers = "" } = parsed.options as Record<string, string | undefined>;
+  const ofHome = homeOf(parsed.options, places);
   return {
     kind: "make",
-    folder: out === undefined ? join(home, "keys") : resolve(userFolder, out),
+    ...ofHome,
+    folder: out === undefined ? join(ofHome.home, "keys") : resolve(userFolder, out),
     hosts: listOf(hosts, "--hosts", "a DNS name or an IP address", isHost),
     workers: listOf(workers, "--workers", "a name of letters, digits, . _ -", (name) =>
       WORKER_NAME.test(name),
@@ -86,8 +100,8 @@ function parseMake(
   };
 }
 
-function parseAdd(argv: readonly string[], { columns }: KeysPlaces): KeysRequest {
-  const command = keysCommand("token add NAME ", columns)
+function parseAdd(argv: readonly string[], places: KeysPlaces): KeysRequest {
+  const command = keysCommand("token add NAME ", places.columns)
     .description("Makes a bearer token and prints it, once; only its hash is stored.")
     .addArgument(new Argument("<name>", "whose it is"))
     .addOption(
@@ -101,28 +115,39 @@ function parseAdd(argv: readonly string[], { columns }: KeysPlaces): KeysRequest
     );
   const parsed = parseArguments(command, argv);
   if (parsed.kind === "help") return parsed;
-  return { kind: "add", name: parsed.words[0] ?? "", role: parsed.options.role as Role };
+  const { words, options } = parsed;
+  const name = words[0] ?? "";
+  return { kind: "add", ...homeOf(options, places), name, role: options.role as Role };
 }
 
-function parseList(argv: readonly string[], { columns }: KeysPlaces): KeysRequest {
-  const command = keysCommand("token ls ", columns).description("Shows who has a token.");
+function parseList(argv: readonly string[], places: KeysPlaces): KeysRequest {
+  const command = keysCommand("token ls ", places.columns).description("Shows who has a token.");
   const parsed = parseArguments(command, argv);
-  return parsed.kind === "help" ? parsed : { kind: "list" };
+  return parsed.kind === "help" ? parsed : { kind: "list", ...homeOf(parsed.options, places) };
 }
 
-function parseRemove(argv: readonly string[], { columns }: KeysPlaces): KeysRequest {
-  const command = keysCommand("token rm NAME ", columns)
+function parseRemove(argv: readonly string[], places: KeysPlaces): KeysRequest {
+  const command = keysCommand("token rm NAME ", places.columns)
     .description("Removes a token; a running control plane refuses it at once.")
     .addArgument(new Argument("<name>", "whose it is"));
   const parsed = parseArguments(command, argv);
-  return parsed.kind === "help" ? parsed : { kind: "remove", name: parsed.words[0] ?? "" };
+  if (parsed.kind === "help") return parsed;
+  return { kind: "remove", ...homeOf(parsed.options, places), name: parsed.words[0] ?? "" };
 }
 
 /** @param words what follows the command's name in its usage */
 function keysCommand(words: string, columns: number | undefined): Command {
   return scriptCommand("keys", columns, GROUP)
     .configureHelp({ commandUsage: () => `npm run keys -- ${words}[flags]` })
+    .addOption(
+      grouped("--home <folder>", "Of which home (default: STILLHOUSE_HOME or .stillhouse)"),
+    )
     .addOption(grouped("--json", "Print one JSON document on stdout"));
+}
+
+function homeOf({ home: named }: Options, { home, userFolder }: KeysPlaces): OfHome {
+  if (typeof named !== "string") return { home, homeFlag: "" };
+  return { home: resolve(userFolder, named), homeFlag: ` --home ${named}` };
 }
 
 function grouped(flags: string, description: string): Option {

@@ -3,19 +3,25 @@ import type { AuditLog } from "../security/audit-log.js";
 import { KEY_FILES, PARTIES } from "../security/keys/key-files.js";
 import { makeKeys } from "../security/keys/make-keys.js";
 import type { TokenFile } from "../security/token-file.js";
-import { type KeysRequest, parseKeysArguments } from "./keys-arguments.js";
+import { type KeysAction, parseKeysArguments } from "./keys-arguments.js";
 import { reportFailure } from "./report-failure.js";
 import type { Terminal } from "./terminal.js";
 
 export interface KeysSurroundings {
   readonly terminal: Terminal;
+  /** Home where the arguments name none. */
   readonly home: string;
   /** Folder that relative paths start from. */
   readonly userFolder: string;
-  readonly tokens: TokenFile;
-  readonly audit: AuditLog;
+  /** Makes the home where it is not there. */
+  readonly openHome: (home: string) => KeysHome;
   /** Name of the person's account on this machine. */
   readonly account: string;
+}
+
+export interface KeysHome {
+  readonly tokens: TokenFile;
+  readonly audit: AuditLog;
 }
 
 /** What a command shows: to a person, and with `--json`. */
@@ -54,18 +60,19 @@ export async function runKeys(
   }
 }
 
-type Action = Exclude<KeysRequest, { kind: "help" }>;
-
 /** Does it and leaves a line in the audit log, also when it fails. */
-async function audited(request: Action, surroundings: KeysSurroundings): Promise<Shown> {
+async function audited(
+  request: KeysAction,
+  { account, openHome }: KeysSurroundings,
+): Promise<Shown> {
+  const { tokens, audit } = openHome(request.home);
   const target = "name" in request ? request.name : "folder" in request ? request.folder : "";
   const what = { make: "keys", add: "token add", remove: "token rm", list: "" }[request.kind];
   const write = (result: string) => {
-    const { account, audit } = surroundings;
     if (what !== "") audit.record({ who: account, role: "", what, target, from: "shell", result });
   };
   try {
-    const shown = await perform(request, surroundings);
+    const shown = await perform(request, tokens);
     write("ok");
     return shown;
   } catch (error) {
@@ -74,7 +81,7 @@ async function audited(request: Action, surroundings: KeysSurroundings): Promise
   }
 }
 
-async function perform(request: Action, { tokens }: KeysSurroundings): Promise<Shown> {
+async function perform(request: KeysAction, tokens: TokenFile): Promise<Shown> {
   switch (request.kind) {
     case "make": {
       const made = await makeKeys({ ...request, tokens, now: new Date() });
@@ -101,7 +108,7 @@ async function perform(request: Action, { tokens }: KeysSurroundings): Promise<S
 }
 
 function shownKeys(
-  { folder, workers }: Extract<Action, { kind: "make" }>,
+  { folder, workers, homeFlag }: Extract<KeysAction, { kind: "make" }>,
   hosts: readonly string[],
   expires: Date,
 ): Shown {
@@ -125,7 +132,7 @@ function shownKeys(
     ...aligned(rows).map((line) => `  ${line}`),
     `The server's certificate is for ${hosts.join(", ")}; all are valid until ${expires.toISOString().slice(0, 10)}.`,
     "A control plane that runs takes its new certificate at its next start.",
-    "Next: npm run keys -- token add NAME --role admin",
+    `Next: npm run keys -- token add NAME --role admin${homeFlag}`,
     "",
   ].join("\n");
   return { text, document: { folder, hosts, workers, expires: expires.toISOString() } };

@@ -64,7 +64,8 @@ export function openSecurity(
   const keys = folder === undefined ? undefined : readServerKeys(folder);
   if (keys) checkKeys(keys, log);
   // With tokens of workers alone nobody could ask for anything.
-  if (!isLocal && tokens.read().every(({ role }) => role === "worker")) throw missingTokens(host);
+  if (!isLocal && tokens.read().every(({ role }) => role === "worker"))
+    throw missingTokens(host, paths.home);
   const authenticator = new Authenticator(tokens, !isLocal);
   return {
     authenticator,
@@ -97,9 +98,9 @@ function missingKeys(host: string, folder: string, isLocal: boolean): Stillhouse
   );
 }
 
-function missingTokens(host: string): StillhouseError {
+function missingTokens(host: string, home: string): StillhouseError {
   return environment(
-    `${host} can be reached from other machines, and nobody has a token; make one with: npm run keys -- token add NAME --role admin`,
+    `${host} can be reached from other machines, and nobody has a token; make one with: npm run keys -- token add NAME --role admin --home ${home}`,
   );
 }
 

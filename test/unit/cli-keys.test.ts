@@ -19,8 +19,11 @@ function place(test: TestContext) {
       terminal: terminalOf(stdout, stderr, {}),
       home: paths.home,
       userFolder: paths.home,
-      tokens,
-      audit: new AuditLog(paths.audit, { error: assert.fail }),
+      openHome: (home) => {
+        const opened = makeHome(home);
+        const audit = new AuditLog(opened.audit, { error: assert.fail });
+        return { tokens: new TokenFile(opened.tokens), audit };
+      },
       account: "me",
     });
     return { exitCode, stdout: stdout.text, stderr: stderr.text };
@@ -62,6 +65,25 @@ test("the folder is in the home unless another is named, relative to where the u
   const { stdout: json } = await keys("--out", "other", "--json");
   assert.equal(JSON.parse(json).folder, join(paths.home, "other"));
   assert.ok(existsSync(join(paths.home, "other", "server", "tls.crt")));
+});
+
+test("the keys and tokens of another home are there, and in no other", async (t) => {
+  const { keys, paths, tokens } = place(t);
+  const other = makeHome(join(paths.home, "other"));
+  const { stdout } = await keys("--home", "other");
+  assert.match(stdout, /token add NAME --role admin --home other\n/);
+  assert.ok(existsSync(join(other.keys, "server", "tls.crt")));
+  await keys("token", "add", "anna", "--role", "read", "--home", "other");
+  assert.match((await keys("token", "ls", "--home", "other")).stdout, /anna +read/);
+  assert.match(readFileSync(other.audit, "utf8"), /"target":"anna"/);
+  assert.deepEqual([tokens.read(), existsSync(paths.keys)], [[], false]);
+  await keys("token", "rm", "anna", "--home", "other");
+  assert.ok(!(await keys("token", "ls", "--home", "other")).stdout.includes("anna"));
+});
+
+test("the help of token is that of keys", async (t) => {
+  const { keys } = place(t);
+  assert.equal((await keys("token", "--help")).stdout, (await keys("--help")).stdout);
 });
 
 test("mistakes are told in a sentence, with exit code 2 for wrong usage", async (t) => {
