@@ -43,7 +43,8 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
     for position in range(x.shape[1]):
         places = torch.full_like(vocabulary, position)
         embedded = encoder.embeddings(input_ids=vocabulary, position_ids=places)[:, 0]
-        cosines = F.normalize(x[:, position], dim=-1) @ F.normalize(embedded, dim=-1).t()
+        # The vocabulary is large: dividing by its norms afterwards takes no copy of it.
+        cosines = F.normalize(x[:, position], dim=-1) @ embedded.t() / embedded.norm(dim=-1)
         best = cosines.topk(min(count, num_tokens))
         ids.append(best.indices)
         similarities.append(best.values)

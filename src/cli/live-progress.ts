@@ -27,9 +27,15 @@ const PARTS = 10_000;
 /** Clears what is left of an older and longer line. */
 const CLEAR_REST = "\u001b[K";
 
+interface BarPayload {
+  readonly name: string;
+  readonly parts: readonly ProgressPart[];
+}
+
 /** Progress as a bar for a group and for each running task, with everything else above the bars. */
 export class LiveProgress implements ProgressDisplay {
   readonly #out: Writable;
+  /** By the id of a task, or the name of work. */
   readonly #bars = new Map<string, SingleBar>();
   #multiBar: MultiBar | undefined;
   /** That of a group of experiments. */
@@ -48,15 +54,14 @@ export class LiveProgress implements ProgressDisplay {
   }
 
   progress(task: Task, progress: Progress): void {
-    const value = Math.round((progressFraction(progress) ?? 0) * PARTS);
     const payload = { name: taskName(task), parts: progressParts(progress) };
-    const bar = this.#bars.get(task.id);
-    if (bar !== undefined) {
-      bar.update(value, payload);
-      return;
-    }
-    this.#multiBar ??= createMultiBar(this.#out);
-    this.#bars.set(task.id, this.#multiBar.create(PARTS, value, payload));
+    this.#show(task.id, progressFraction(progress) ?? 0, payload);
+  }
+
+  work(name: string, done: number, total: number): void {
+    const parts = [{ text: `${done} of ${total}`, importance: 1 }];
+    if (done === total) this.#remove(name);
+    else this.#show(name, done / total, { name, parts });
   }
 
   overview(overview: GroupOverview): void {
@@ -88,10 +93,21 @@ export class LiveProgress implements ProgressDisplay {
     this.#overview = undefined;
   }
 
-  #remove(taskId: string): void {
-    const bar = this.#bars.get(taskId);
+  #show(id: string, fraction: number, payload: BarPayload): void {
+    const value = Math.round(fraction * PARTS);
+    const bar = this.#bars.get(id);
+    if (bar !== undefined) {
+      bar.update(value, payload);
+      return;
+    }
+    this.#multiBar ??= createMultiBar(this.#out);
+    this.#bars.set(id, this.#multiBar.create(PARTS, value, payload));
+  }
+
+  #remove(id: string): void {
+    const bar = this.#bars.get(id);
     if (bar === undefined) return;
-    this.#bars.delete(taskId);
+    this.#bars.delete(id);
     bar.stop();
     this.#multiBar?.remove(bar);
     if (this.#bars.size === 0 && this.#overview === undefined) this.close();
@@ -124,7 +140,7 @@ function formatBar(
   { progress, maxWidth }: Params,
   payload: unknown,
 ): string {
-  const { name, parts } = payload as { name: string; parts: ProgressPart[] };
+  const { name, parts } = payload as BarPayload;
   const percent = `${Math.floor(progress * 100)} %`.padStart(5);
   const room = maxWidth - name.length - percent.length - SPACES;
   const text = joinParts(parts, room - MIN_BAR_COLUMNS);

@@ -39,11 +39,7 @@ export class PlainProgress implements ProgressDisplay {
   }
 
   progress(task: Task, progress: Progress): void {
-    const last = this.#shown.get(task.id);
-    const timeMs = this.#nowMs();
-    const isDue = last === undefined || timeMs - last.timeMs >= LINE_INTERVAL_MS;
-    if (!isDue && last.stage === progress.stage) return;
-    this.#shown.set(task.id, { stage: progress.stage, timeMs });
+    if (!this.#isDue(task.id, progress.stage)) return;
     const fraction = progressFraction(progress);
     const percent = fraction === undefined ? "" : ` ${formatPercent(fraction)} %,`;
     this.note(`${taskName(task)}:${percent} ${joinParts(progressParts(progress))}`);
@@ -58,6 +54,20 @@ export class PlainProgress implements ProgressDisplay {
     if (numEnded === this.#numEnded) return;
     this.#numEnded = numEnded;
     this.note(overviewText(overview));
+  }
+
+  work(name: string, done: number, total: number): void {
+    if (done === total) this.#shown.delete(name);
+    else if (this.#isDue(name, "")) this.note(`${name}: ${done} of ${total}`);
+  }
+
+  #isDue(id: string, stage: string): boolean {
+    const last = this.#shown.get(id);
+    const timeMs = this.#nowMs();
+    const isLate = last === undefined || timeMs - last.timeMs >= LINE_INTERVAL_MS;
+    if (!isLate && last.stage === stage) return false;
+    this.#shown.set(id, { stage, timeMs });
+    return true;
   }
 
   note(sentence: string): void {

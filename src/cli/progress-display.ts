@@ -11,6 +11,8 @@ export interface ProgressDisplay {
   log(line: LogLine): void;
   /** How many experiments of a group are done, run and wait. */
   overview(overview: GroupOverview): void;
+  /** How far work of the command itself is, from 0 to `total`, at which it is over. */
+  work(name: string, done: number, total: number): void;
   /** A sentence of the command itself. */
   note(sentence: string): void;
   /** Leaves the terminal as it was. More may be shown afterwards. */

@@ -21,19 +21,22 @@ const TOP = 5;
  *
  * One that cannot be read costs the report that part only.
  *
+ * @param onProgress is told how many are read.
  * @returns what it holds, or why that is not known, by the id of the experiment.
  */
 export async function inspectOutcomes(
   outcomes: readonly Outcome[],
   connection: Pick<Connection, "client">,
   inspect: InspectArtifact,
+  onProgress: (done: number, total: number) => void,
 ): Promise<Map<string, Inspected | string>> {
   const contents = new Map<string, Inspected | string>();
-  for (const outcome of outcomes) {
-    const { experiment, artifactPath } = outcome;
-    if (artifactPath === "") continue;
-    contents.set(experiment.id, await contentOf(outcome, connection, inspect));
+  const distilled = outcomes.filter(({ artifactPath }) => artifactPath !== "");
+  for (const outcome of distilled) {
+    onProgress(contents.size, distilled.length);
+    contents.set(outcome.experiment.id, await contentOf(outcome, connection, inspect));
   }
+  onProgress(distilled.length, distilled.length);
   return contents;
 }
 

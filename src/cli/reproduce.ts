@@ -95,7 +95,9 @@ async function detailsOf(
     // Elsewhere another version may have computed.
     codeVersion: server === undefined ? codeVersion() : undefined,
     series: await seriesOfOutcomes(outcomes, connection),
-    inspected: await inspectOutcomes(outcomes, connection, inspectArtifact),
+    inspected: await inspectOutcomes(outcomes, connection, inspectArtifact, (done, total) =>
+      progress.work("Reading the distilled data", done, total),
+    ),
   };
 }
 

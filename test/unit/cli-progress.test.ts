@@ -114,6 +114,17 @@ describe("plain progress", () => {
     ]);
     assert.ok(!out.text.includes("\u001b"));
   });
+
+  it("of the command's own work is a line in ten seconds, and none at its end", () => {
+    const out = new RecordedOutput();
+    let nowMs = 0;
+    const display = new PlainProgress(out, () => nowMs);
+    for (let done = 0; done <= 9; done++) {
+      display.work("Reading", done, 9);
+      nowMs += 4_000;
+    }
+    assert.deepEqual(out.lines, ["Reading: 0 of 9", "Reading: 3 of 9", "Reading: 6 of 9"]);
+  });
 });
 
 it("numbers tasks of one experiment that have one name", () => {
@@ -201,6 +212,17 @@ describe("live progress", () => {
     display.note("the last one");
     display.close();
     assert.deepEqual(screenAfter(out.text), ["a sentence", "the last one"]);
+  });
+
+  it("has a bar for the command's own work until that is over", async () => {
+    const out = new RecordedOutput(80);
+    const display = new LiveProgress(out);
+    display.work("Reading", 0, 4);
+    display.work("Reading", 1, 4);
+    await sleep(REDRAWN_MS);
+    assert.match(screenAfter(out.text)[0] ?? "", /^Reading .* 25 % +1 of 4$/);
+    display.work("Reading", 4, 4);
+    assert.deepEqual(screenAfter(out.text), []);
   });
 });
 

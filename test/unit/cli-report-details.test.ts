@@ -39,6 +39,7 @@ const CONNECTION = {
 describe("the distilled data of a report", () => {
   it("is downloaded for as long as it is read where it lies on another machine", async () => {
     let folder = "";
+    const told: number[][] = [];
     const contents = await inspectOutcomes(
       [{ experiment: EXPERIMENT, artifactPath: "/not/on/this/machine" }],
       CONNECTION,
@@ -47,7 +48,12 @@ describe("the distilled data of a report", () => {
         assert.equal(readFileSync(join(path, "manifest.json"), "utf8"), "a1/manifest.json");
         return HELD;
       },
+      (done, total) => told.push([done, total]),
     );
+    assert.deepEqual(told, [
+      [0, 1],
+      [1, 1],
+    ]);
     assert.deepEqual(contents.get("x1"), HELD);
     assert.equal(existsSync(folder), false);
   });
@@ -59,6 +65,7 @@ describe("the distilled data of a report", () => {
       [{ experiment: EXPERIMENT, artifactPath }],
       CONNECTION,
       () => Promise.reject(new Error("the model is not there")),
+      () => undefined,
     );
     assert.equal(contents.get("x1"), "It could not be inspected: the model is not there");
   });
