@@ -14,7 +14,7 @@ const QUICK = { "outer-steps": 10, validations: 1, inits: 2, baselines: "none" }
 
 describe("what one does on the dashboard", {
   skip: skippedWithoutChromium(),
-  timeout: 300_000,
+  timeout: 600_000,
 }, () => {
   let dashboard: DashboardPage;
   let page: Page;
@@ -160,7 +160,7 @@ describe("what one does on the dashboard", {
   });
 
   test("drains a worker: it ends its task and leaves, another goes on", async () => {
-    const changes = { ...QUICK, "outer-steps": 1_500, name: "drained" };
+    const changes = { ...QUICK, "outer-steps": 800, name: "drained" };
     const id = await dashboard.create(tinyDraft(changes));
     await dashboard.visit("/workers");
     const busy = page.getByRole("row").filter({ has: page.getByRole("link", { name: id }) });

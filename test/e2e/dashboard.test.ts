@@ -32,7 +32,7 @@ async function fillIn(page: Page, values: ReadonlyMap<string, string>): Promise<
   }
 }
 
-describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout: 300_000 }, () => {
+describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout: 600_000 }, () => {
   let dashboard: DashboardPage;
   let page: Page;
   const ids: string[] = [];
