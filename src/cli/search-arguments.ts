@@ -19,6 +19,8 @@ export interface SearchRequest extends GroupFlags {
   readonly seed: number;
   /** Trials that run at a time. */
   readonly maxParallel: number;
+  /** The experiment that was asked for, with what it has where nothing is searched. */
+  readonly unsearched: Member;
   /** A trial: distilled and validated, and nothing of the test split. */
   readonly trialOf: (settings: SearchSettings) => Member;
   /** The experiment that was asked for, with these settings. */
@@ -67,6 +69,8 @@ export function searchRequest(options: Options, surroundings: ArgumentSurroundin
     label: settingsText(settings),
     draft: draftOf(new Map([...given(settings), ...changes]), surroundings.dataDir),
   });
+  const others = Object.fromEntries(axes.map(({ flag }) => [attributeOf(flag), undefined]));
+  const unsearched = givenAssignments({ ...options, ...others }, surroundings);
   const flags = groupFlagsOf(options, surroundings);
   const seed = given(firstOf(axes)).get("seed");
   return {
@@ -76,6 +80,7 @@ export function searchRequest(options: Options, surroundings: ArgumentSurroundin
     seed: typeof seed === "number" ? seed : 0,
     ...flags,
     maxParallel: flags.maxParallel ?? 1,
+    unsearched: { label: "", draft: draftOf(unsearched, surroundings.dataDir) },
     trialOf: (settings) => member(settings, UNTESTED),
     experimentOf: (settings) => member(settings, []),
     commandOf: (settings) => npmCommand("experiment", repeated(options, settings)),

@@ -1,7 +1,9 @@
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { readField } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
 import type { NumberSetting, Setting } from "../spec/setting.js";
-import { SETTINGS_BY_GROUP } from "../spec/settings.js";
-import { parseValue } from "../spec/values.js";
+import { findSetting, SETTINGS_BY_GROUP } from "../spec/settings.js";
+import { parseValue, writtenValue } from "../spec/values.js";
 
 /** A setting that is searched, by its flag. */
 export type SearchAxis =
@@ -76,6 +78,20 @@ export function suggestedText(axis: SearchAxis, value: string | number): string 
   if (axis.kind === "choices" || axis.isInteger) return String(value);
   const rounded = Number(Number(value).toPrecision(DIGITS));
   return String(Math.min(axis.high, Math.max(axis.low, rounded)));
+}
+
+/**
+ * What a resolved spec has on the axis, as one would type it; undefined where that is not on it.
+ */
+export function textInSpec(axis: SearchAxis, spec: ExperimentSpec): string | undefined {
+  const setting = findSetting(axis.flag);
+  const value = setting && readField(spec, setting.path);
+  if (setting === undefined || value === undefined) return undefined;
+  if (axis.kind === "choices") {
+    return axis.values.find((text) => parseValue(setting, text, "").get(setting.path) === value);
+  }
+  const isOnIt = Number(value) >= axis.low && Number(value) <= axis.high;
+  return isOnIt ? writtenValue(setting, value) : undefined;
 }
 
 /** The inverse of `suggestedText`. */

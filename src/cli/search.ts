@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FailureKind } from "../errors.js";
+import { FailureKind, toFailure } from "../errors.js";
 import type { Failure } from "../generated/stillhouse/v1/failure.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import { Protocol } from "../generated/stillhouse/v1/spec.js";
@@ -10,7 +10,7 @@ import { GroupRunner, type Member, type Outcome } from "./group-runner.js";
 import { resultOf } from "./result.js";
 import type { SearchRequest } from "./search-arguments.js";
 import { searchDocument, searchPlanText, searchText } from "./search-output.js";
-import { axisDocument, suggestedText, suggestedValue } from "./search-space.js";
+import { axisDocument, suggestedText, suggestedValue, textInSpec } from "./search-space.js";
 import { bestOf, type SearchSettings, type Trial } from "./trial.js";
 
 /** Asks which settings to try next; see `inspection.suggest`. */
@@ -22,6 +22,7 @@ const NONE_SUCCEEDED = 1;
 /**
  * Searches for the settings with the best validation accuracy, and tests those.
  *
+ * The first trial has what the experiment would have without a search, where that is in the space.
  * Trial k is suggested from the results of all before it but the last `maxParallel` - 1, which may
  * still run: so the same command suggests the same trials again, and finds those stored that an
  * interrupted run has finished.
@@ -39,7 +40,8 @@ export function runSearch(
       session.untilStopped(suggested(request, trials, surroundings.suggestSettings));
     session.progress.note("Looking at the data set, the model and the device");
     // A mistake in what is tested at the end would else show only then.
-    const first = await resolved(request.experimentOf(await suggest([])), session);
+    const suggestion = await suggest([]);
+    const first = await resolved(request.experimentOf(suggestion), session);
     requireValidation(first);
     if (!output.isJson) output.subject(first);
     if (request.isDryRun) {
@@ -48,7 +50,8 @@ export function runSearch(
       return undefined;
     }
     const runner = new GroupRunner(request.numTrials + 1, { ...session, ...request, isFinal });
-    const trials = await runTrials(request, runner, session, suggest);
+    const start = await unsearched(request, suggestion, session);
+    const trials = await runTrials(request, runner, session, start, suggest);
     const best = bestOf(trials);
     const tested =
       best === undefined
@@ -70,10 +73,30 @@ interface AskedTrial {
   readonly ended: Trial | undefined;
 }
 
+/** What the experiment would have without a search; what is suggested where that is not possible. */
+async function unsearched(
+  { axes, unsearched: member }: SearchRequest,
+  suggestion: SearchSettings,
+  session: Session,
+): Promise<SearchSettings> {
+  // The flags that are not searched need not go with the defaults of those that are.
+  const { spec } = await resolved(member, session).catch((thrown: unknown) => {
+    if (toFailure(thrown).kind === FailureKind.FAILURE_KIND_INVALID) return { spec: undefined };
+    throw thrown;
+  });
+  return new Map(
+    axes.map((axis) => {
+      const own = spec && textInSpec(axis, spec);
+      return [axis.flag, own ?? suggestion.get(axis.flag) ?? ""];
+    }),
+  );
+}
+
 async function runTrials(
   request: SearchRequest,
   runner: GroupRunner,
   session: Session,
+  start: SearchSettings,
   suggest: (trials: readonly AskedTrial[]) => Promise<SearchSettings>,
 ): Promise<Trial[]> {
   const { numTrials, maxParallel, trialOf } = request;
@@ -85,7 +108,7 @@ async function runTrials(
       if (awaited !== undefined) ended.push(await awaited.trial);
       runner.throwIfStopped();
       const asked = begun.map(({ settings }, place) => ({ settings, ended: ended[place] }));
-      const settings = await suggest(asked);
+      const settings = at === 0 ? start : await suggest(asked);
       const trial = runTrial(runner, at, settings, trialOf(settings), session);
       trial.catch(() => undefined); // its failure is met where it is awaited
       begun.push({ settings, trial });

@@ -46,9 +46,9 @@ Examples:
   npm run sweep -- --lr 0.005,0.01,0.02 --seed 0,1,2 --outer-steps 300 --json
   npm run sweep -- --search --lr 0.005..0.05:log --lambda 1,10,100 --trials 20
 
-With --search, flags with a range or a list are searched instead: an optimiser (the TPE of Optuna)
-suggests one set of settings after the other by the validation accuracy of those before, and the
-best one alone is tested.
+With --search, flags with a range or a list are searched instead: first comes what they are without
+a search, then an optimiser (the TPE of Optuna) suggests one set of settings after the other by the
+validation accuracy of those before; the best one alone is tested.
 
 Stopped anywhere, the same command goes on where it was. An experiment that fails does not stop the
 others.

@@ -86,7 +86,8 @@ describe("sweep", () => {
   });
 
   it("searches by validation accuracy, goes on when killed, and tests the best alone", async () => {
-    const search = ["--search", "--lr", "0.0005..0.05:log", "--sl", "none,unrestricted"];
+    // FLAGS have another rate, but what is searched has the default without them.
+    const search = ["--search", "--lr", "0.0005..0.05:log", "--sl", "unrestricted,none"];
     const args = [...search, "--trials", "4", "--max-parallel", "2", "--inits", "2"];
     const run = new RunningCommand([...FLAGS, ...args], home, "sweep");
     const [lr, sl] = (await run.sees(/1 of 5: --sl (\S+ --lr \S+) is done/))
@@ -99,6 +100,7 @@ describe("sweep", () => {
     assert.equal(exitCode, 0, stderr);
     const { trials, best } = JSON.parse(stdout);
     assert.equal(trials.length, 4);
+    assert.deepEqual(trials[0].settings, { sl: "none", lr: "0.02" }, "the preset's own go first");
     assert.ok(
       trials.some(({ settings }: { settings: object }) => isDeepStrictEqual(settings, { sl, lr })),
       "the trial of the first run is one of the second's",

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { searchAxis, suggestedText } from "../../src/cli/search-space.js";
+import { searchAxis, suggestedText, textInSpec } from "../../src/cli/search-space.js";
 import { parseSweepArguments } from "../../src/cli/sweep-arguments.js";
 import { readField } from "../../src/spec/field-path.js";
 import { findSetting } from "../../src/spec/settings.js";
+import { resolvedSpec } from "../fixtures/experiments.js";
 
 const SURROUNDINGS = { userFolder: "/", dataDir: undefined, columns: undefined };
 
@@ -50,6 +51,30 @@ describe("the space of a search", () => {
     assert.ok(lr);
     assert.equal(suggestedText(lr, 0.0123456), "0.01235");
     assert.equal(suggestedText(lr, 0.0051234), "0.0051234");
+  });
+});
+
+describe("what an experiment has without a search", () => {
+  it("is taken where it is in the space, as one would type it", () => {
+    const spec = resolvedSpec();
+    const own = (flag: string, raw: string) => {
+      const found = axis(flag, raw);
+      assert.ok(found);
+      return textInSpec(found, spec);
+    };
+    const { lr } = spec.outer ?? {};
+    assert.equal(own("lr", `${Number(lr) / 2}..${Number(lr) * 2}:log`), String(lr));
+    assert.equal(own("lr", `${Number(lr) * 2}..${Number(lr) * 4}`), undefined);
+    assert.equal(own("lr", `${lr}0,${Number(lr) * 3}`), `${lr}0`);
+    assert.equal(own("sl", "none,restricted"), "none");
+    assert.equal(own("sl", "unrestricted,restricted"), undefined);
+  });
+
+  it("has no flag of the space", () => {
+    const { unsearched } = search("--lr 0.005..0.05:log --sl none,restricted --steps 2");
+    assert.equal(readField(unsearched.draft, "outer.lr"), undefined);
+    assert.equal(readField(unsearched.draft, "distilled.labels"), "LABELS_UNSPECIFIED");
+    assert.equal(readField(unsearched.draft, "inner.steps"), 2);
   });
 });
 
