@@ -2,7 +2,7 @@ import type { Numbers } from "../report/number-table.js";
 import type { Summary } from "../statistics.js";
 import type { StudyFigure } from "../study/tables.js";
 import { formatCount, formatMeanStd, formatPercent, formatSeconds, formatValue } from "./format.js";
-import type { Measured, ReproducedRow } from "./study-table.js";
+import type { FailedSeed, Measured, ReproducedRow } from "./study-table.js";
 
 interface Column {
   readonly name: string;
@@ -18,7 +18,8 @@ const COLUMNS: readonly Column[] = [
   measured("#GD steps", ({ seeds }) => formatCount(seeds[0].row.gdSteps)),
   {
     name: "accuracy (%)",
-    cell: ({ measured }) => (measured === undefined ? "failed" : accuracyText(measured)),
+    cell: ({ measured, failed }) =>
+      measured === undefined ? unmeasuredText(failed) : accuracyText(measured),
   },
   measured("n", ({ accuracy }) => String(accuracy.n)),
   measured("gain", ({ differences }) => gainText(differences.at(-1)?.gain ?? null)),
@@ -54,6 +55,10 @@ export function differencesOf(rows: readonly ReproducedRow[]): Numbers | undefin
       ...others.map((_, at) => gainText(measured?.differences[at]?.gain ?? null)),
     ]),
   };
+}
+
+function unmeasuredText(failed: readonly FailedSeed[]): string {
+  return failed.every(({ isStopped }) => isStopped) ? "stopped" : "failed";
 }
 
 function measured(name: string, cell: (measured: Measured) => string): Column {

@@ -32,10 +32,14 @@ export function reproduceText(tables: readonly ReproducedTable[], files: ReportF
   return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${files.report}\nPage:   ${files.page}\n`;
 }
 
-/** A line for each seed that has failed. */
+/** A line for each seed without a result. */
 export function failureLines(rows: readonly ReproducedRow[]): string[] {
   return rows.flatMap(({ name, failed }) =>
-    failed.map(({ seed, reason }) => `${name}, seed ${seed} has failed: ${reason}`),
+    failed.map(({ seed, reason, isStopped }) =>
+      isStopped
+        ? `${name}, seed ${seed} was stopped`
+        : `${name}, seed ${seed} has failed: ${reason}`,
+    ),
   );
 }
 

@@ -63,7 +63,11 @@ export function runReproduce(
     );
     const failed = tables?.flatMap(({ rows }) => rows).flatMap((row) => row.failed) ?? [];
     if (failed.length === 0) return undefined;
-    output.progress.note("Some experiments have failed; the same command tries them again");
+    output.progress.note(
+      failed.every(({ isStopped }) => isStopped)
+        ? "Some experiments were stopped; the same command goes on with them"
+        : "Some experiments have failed; the same command tries them again",
+    );
     return SOME_FAILED;
   });
 }

@@ -12,11 +12,12 @@ export interface SeedRow {
   readonly row: Row;
 }
 
-/** Why there is no result of a seed. */
+/** A seed without a result: it has failed, or was stopped by a person. */
 export interface FailedSeed {
   readonly seed: number;
   readonly experimentId: string;
   readonly reason: string;
+  readonly isStopped: boolean;
 }
 
 /** How much better a row is than another one, over learners with the same seeds. */
@@ -51,7 +52,7 @@ export interface ReproducedRow {
   /** What tells it from the others of its table, in few words. */
   readonly name: string;
   readonly figure: StudyFigure;
-  /** Absent where all seeds have failed. */
+  /** Absent where no seed has a result. */
   readonly measured: Measured | undefined;
   readonly failed: readonly FailedSeed[];
 }
@@ -134,8 +135,8 @@ function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
 
 function failedSeed({ id, spec, state, failure }: Experiment): FailedSeed[] {
   if (state === State.STATE_SUCCEEDED) return [];
-  const reason = failure?.message ?? "it was cancelled";
-  return [{ seed: spec?.seed ?? 0, experimentId: id, reason }];
+  const reason = failure?.message ?? "it was stopped";
+  return [{ seed: spec?.seed ?? 0, experimentId: id, reason, isStopped: failure === undefined }];
 }
 
 function measuredOf(

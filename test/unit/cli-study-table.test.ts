@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Outcome } from "../../src/cli/group-runner.js";
 import { cellsOf, keyOf } from "../../src/cli/reproduce-cells.js";
 import { differencesOf, numbersOf } from "../../src/cli/reproduce-columns.js";
 import { failureLines, reproduceDocument } from "../../src/cli/reproduce-output.js";
 import { reproducedTables } from "../../src/cli/study-table.js";
-import { Experiment } from "../../src/generated/stillhouse/v1/experiment.js";
+import { FailureKind } from "../../src/errors.js";
+import { Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { resolveSpec } from "../../src/spec/resolve.js";
+import { failureOf } from "../fixtures/experiments.js";
 import { factsOf } from "../fixtures/facts.js";
 
 const TABLES = ["full-data", "soft-labels"];
@@ -96,16 +99,22 @@ describe("a table of the study", () => {
     ]);
   });
 
-  it("names a row that has failed altogether, and still has the study's figure of it", () => {
-    const none = outcomes.map(({ experiment, ...rest }) => ({
-      ...rest,
-      experiment: { ...experiment, state: "STATE_CANCELLED" as never, tasks: [] },
-    }));
-    const [table] = reproducedTables(["full-data"], () => none.slice(0, 1));
-    const [row] = numbersOf(table?.rows ?? [], false).rows;
-    assert.deepEqual(row, ["Full data", "", "", "failed", "", "", "94.7"]);
-    assert.deepEqual(failureLines(table?.rows ?? []), [
-      "Full data, seed 0 has failed: it was cancelled",
+  it("names a row that was stopped or has failed altogether, and has the study's figure of it", () => {
+    const shownWith = (change: Partial<Experiment>) => {
+      const [{ experiment, ...rest }] = outcomes as [Outcome];
+      const none = { ...rest, experiment: { ...experiment, ...change, tasks: [] } };
+      const [table] = reproducedTables(["full-data"], () => [none]);
+      const rows = table?.rows ?? [];
+      return [...(numbersOf(rows, false).rows[0] ?? []), ...failureLines(rows)];
+    };
+    assert.deepEqual(shownWith({ state: State.STATE_CANCELLED }), [
+      ...["Full data", "", "", "stopped", "", "", "94.7"],
+      "Full data, seed 0 was stopped",
+    ]);
+    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    assert.deepEqual(shownWith({ state: State.STATE_FAILED, failure }), [
+      ...["Full data", "", "", "failed", "", "", "94.7"],
+      `Full data, seed 0 has failed: ${failure.message}`,
     ]);
   });
 });
