@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { TokenFile } from "../../src/security/token-file.js";
@@ -98,6 +98,20 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout:
       size,
       statSync(join(dashboard.home, "artifacts", ids[0] ?? "", "distilled.safetensors")).size,
     );
+  });
+
+  test("pictures are taken of it, as those of the README were", async () => {
+    const out = join(dashboard.home, "pictures");
+    const paths = await dashboard.takePictures(ids[0] ?? "", out);
+    assert.deepEqual(paths.map((path) => basename(path)).sort(), [
+      "distilled-data.webp",
+      "experiment.webp",
+    ]);
+    for (const path of paths) {
+      const bytes = readFileSync(path);
+      assert.equal(bytes.toString("latin1", 8, 12), "WEBP");
+      assert.ok(bytes.length > 20_000, `${path} has ${bytes.length} bytes`);
+    }
   });
 
   test("every chart has a table of the same numbers", async () => {
