@@ -79,6 +79,9 @@ describe("robustness", () => {
     const { artifact_id: other, ...second } = measured(taken.stdout);
     assert.notEqual(one, other);
     assert.deepEqual(second, first);
+
+    const listed = await runCommand(["ls"], home, "stillhouse");
+    assert.match(listed.stdout, new RegExp(`robustness of ${id}`));
   });
 
   it("says that there is no such artifact", async () => {

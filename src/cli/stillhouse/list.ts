@@ -92,8 +92,9 @@ function table(experiments: readonly Experiment[], now: Date): string {
   return rows.toString();
 }
 
-/** What is distilled; of an experiment that has only baselines, which. */
+/** What is distilled, or the distilled data that is tried; of only baselines, which. */
 function subjectText({ spec, tasks }: Experiment): string {
+  if (spec?.robustness !== undefined) return `robustness of ${spec.robustness.artifactId}`;
   const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";
   if (tasks.length === 0 || !tasks.every(isBaseline)) return shortLabel(spec);
   return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;

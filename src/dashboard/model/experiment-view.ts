@@ -121,7 +121,7 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
   const mean = (id: RowId) => results.find((result) => result.id === id)?.accuracy.mean;
   const [distilled, full] = [mean("distilled"), mean("full")];
   const name = spec.name ?? "";
-  const subject = subjectOf(wireTasks) ?? shortLabel(spec);
+  const subject = subjectOf(spec, wireTasks);
   return {
     id: experiment.id ?? "",
     title: name || subject,
@@ -150,9 +150,10 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
   };
 }
 
-/** Of an experiment that has only baselines, which these are. */
-function subjectOf(tasks: readonly Wire<Task>[]): string | undefined {
-  if (tasks.length === 0 || tasks.some(({ work }) => !work?.baseline)) return undefined;
+/** What is distilled, or the distilled data that is tried; of only baselines, which. */
+function subjectOf(spec: Spec, tasks: readonly Wire<Task>[]): string {
+  if (spec.robustness) return `robustness of ${spec.robustness.artifactId}`;
+  if (tasks.length === 0 || tasks.some(({ work }) => !work?.baseline)) return shortLabel(spec);
   return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;
 }
 

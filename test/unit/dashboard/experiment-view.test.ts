@@ -16,7 +16,11 @@ import {
   type Task,
   Variation,
 } from "../../../src/generated/stillhouse/v1/experiment.js";
-import { AttentionLabels, Labels } from "../../../src/generated/stillhouse/v1/spec.js";
+import {
+  AttentionLabels,
+  Labels,
+  RobustnessSpec,
+} from "../../../src/generated/stillhouse/v1/spec.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 import { DISTILL, FULL } from "../../fixtures/finished-experiment.js";
 
@@ -81,6 +85,11 @@ describe("an experiment as the page shows it", () => {
     assert.equal(viewOf({ spec: SPEC }, [DISTILL]).title, "SL unrestricted + AL cls");
     assert.equal(viewOf({ spec: three }, [DISTILL]).title, "hard labels, 3 steps");
     assert.equal(viewOf({ spec: three }, [FULL]).title, "only full data");
+    const tried = RobustnessSpec.create({ artifactId: "12cb" });
+    assert.equal(
+      viewOf({ spec: { ...SPEC, robustness: tried } }, [DISTILL]).title,
+      "robustness of 12cb",
+    );
   });
 
   test("tasks of one kind are numbered", () => {
