@@ -42,8 +42,9 @@ export function ageText(time: Date | undefined, now: Date): string {
   return days > 0 ? `${days} d ago` : `${formatDuration(seconds)} ago`;
 }
 
-/** How long a task took, or takes so far. */
-export function durationText({ startTime, endTime }: Task, now: Date): string {
+/** How long the attempts of a task took together; without a result, the time since its start. */
+export function durationText({ startTime, endTime, result, reused }: Task, now: Date): string {
+  if (result !== undefined) return reused ? "" : formatDuration(result.wallTimeS);
   if (startTime === undefined) return "";
   return formatDuration(((endTime ?? now).getTime() - startTime.getTime()) / 1_000);
 }

@@ -53,8 +53,6 @@ export interface TaskView {
   readonly progress: ProgressView | undefined;
   readonly failure: FailureView | undefined;
   readonly startMs: number | undefined;
-  readonly endMs: number | undefined;
-  readonly wallTimeS: number | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -196,8 +194,6 @@ function taskView(task: Wire<Task>): TaskView {
     progress: progressView(task.progress),
     failure: failureView(task.failure),
     startMs: millis(task.startTime),
-    endMs: millis(task.endTime),
-    wallTimeS: result?.wallTimeS,
     environment: (result?.environment ?? {}) as Readonly<Record<string, string>>,
   };
 }
