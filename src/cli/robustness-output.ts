@@ -41,8 +41,10 @@ function conditionTable(conditions: readonly Condition[]): string {
     style: PLAIN_STYLE,
   });
   for (const { label, row, difference, failure } of conditions) {
-    if (row === undefined) table.push([label, "", "", "failed", failure.slice(0, 40), "", ""]);
-    else table.push([label, ...cellsOf(row, difference === null ? "" : rangeText(difference))]);
+    if (row !== undefined)
+      table.push([label, ...cellsOf(row, difference === null ? "" : rangeText(difference))]);
+    else if (failure === null) table.push([label, "", "", "not yet", "", "", ""]);
+    else table.push([label, "", "", "failed", failure.slice(0, 40), "", ""]);
   }
   return table.toString();
 }

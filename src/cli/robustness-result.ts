@@ -18,8 +18,8 @@ export interface Condition {
   readonly row: Row | undefined;
   /** How much better than as distilled, over learners with the same seeds. */
   readonly difference: Summary | null;
-  /** Why there is no row; empty where there is one. */
-  readonly failure: string;
+  /** Why it failed; null where it did not. */
+  readonly failure: string | null;
 }
 
 export interface RobustnessResult {
@@ -74,7 +74,7 @@ function condition(
     label: variation === undefined ? "as distilled" : variationText(variation),
     row,
     difference: isCompared ? pairedDifference(row.learners, plain.learners) : null,
-    failure: row === undefined ? failureOf(tasks) : "",
+    failure: row === undefined ? failureOf(tasks) : null,
   };
 }
 
@@ -87,9 +87,9 @@ function rowOfShards(tasks: readonly Task[], { spec }: Experiment): Row | undefi
   return rowOf("distilled", results, spec);
 }
 
-function failureOf(tasks: readonly Task[]): string {
+function failureOf(tasks: readonly Task[]): string | null {
   const failed = tasks.find(({ state }) => state === State.STATE_FAILED);
-  return failed?.failure?.message ?? "not measured";
+  return failed?.failure?.message ?? null;
 }
 
 function variationOf(task: Task): Variation | undefined {

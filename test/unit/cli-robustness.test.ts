@@ -41,6 +41,7 @@ const EXPERIMENT = Experiment.fromJSON({
       work: evaluation({ name: "adam", optimiser: "OPTIMISER_ADAM" }),
       failure: { kind: "FAILURE_KIND_INTERNAL", message: "it broke" },
     },
+    { state: "STATE_QUEUED", work: evaluation({ name: "steps-2", steps: 2 }) },
     task(baseline("FULL"), [0.91]),
     task(baseline("RANDOM"), [0.3, 0.5]),
     task(baseline("HERDING"), [0.4, 0.4]),
@@ -58,9 +59,12 @@ describe("the robustness of distilled data", () => {
     assert.equal(hard?.difference?.n, 2);
   });
 
-  it("names what failed beside what was measured", () => {
-    const adam = conditions.find(({ id }) => id === "adam");
+  it("names what failed beside what was measured, and what is still to be measured", () => {
+    const [adam, twoSteps] = ["adam", "steps-2"].map((id) =>
+      conditions.find((condition) => condition.id === id),
+    );
     assert.deepEqual([adam?.row, adam?.failure], [undefined, "it broke"]);
+    assert.deepEqual([twoSteps?.row, twoSteps?.failure], [undefined, null]);
   });
 
   it("has the relative scores of DD-Ranking, by their formulas", () => {
@@ -89,6 +93,7 @@ describe("the robustness of distilled data", () => {
       /│ hard labels +│ +1 │ +0\.1 │ +75\.0 ± 5\.0 │ -14\.0 \[-18\.0, -10\.0\] │ 2 │/,
     );
     assert.match(text, /│ Adam +│ +│ +│ +failed │ +it broke │/);
+    assert.match(text, /│ 2 steps +│ +│ +│ +not yet │ +│ +│/);
     assert.match(text, /Hard-label recovery: 16\.0 points/);
     assert.ok(!text.includes("\u001b"));
     const document = JSON.parse(JSON.stringify(robustnessDocument(EXPERIMENT, result)));
