@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         "--no-shared-folders", action="store_true", help="use no folder of the control plane"
     )
     worker.add_argument("--keys", type=Path, help="folder of keys (default: none)")
+    worker.add_argument(
+        "--parent", type=int, help="process that it ends with (default: whose child it is)"
+    )
     worker.set_defaults(command=_worker)
 
     devices = commands.add_parser("devices", help="list the devices of this machine as JSON")
@@ -71,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    parent = os.getppid()  # before the imports, which take seconds in which it may go
+    # Before the imports, which take seconds in which it may go. It may have gone before that, so
+    # who must not be outlived names itself.
+    parent = arguments.parent or os.getppid()
     from .credentials import read_credentials
     from .devices import find_device
     from .identity import Identity

@@ -33,6 +33,7 @@ export class LocalLauncher implements WorkerLauncher {
     const args = ["-m", "stillhouse_worker", "worker"];
     args.push("--connect", workerAddress, "--grpc", grpcAddress);
     args.push("--id", workerId, "--device", device, "--keys", keys);
+    args.push("--parent", String(process.pid));
     log.debug(`worker ${workerId} is started for ${device}; it logs to ${logPath}`);
     return new LocalWorker(new ProcessGroup(pythonPath, args, env, logPath), logPath);
   }

@@ -5,7 +5,7 @@ import { type Environment, ProcessGroup } from "./process-group.js";
 export interface SupervisedWorkerOptions {
   readonly pythonPath: string;
   readonly env: Environment;
-  /** Of `python -m stillhouse_worker`. */
+  /** Of `python -m stillhouse_worker worker`; that it ends with this process is added. */
   readonly args: readonly string[];
   readonly log: Log;
   /** Pause before the first new start; each one that follows soon doubles it. */
@@ -48,7 +48,7 @@ export class SupervisedWorker {
     let pauseMs = firstPauseMs;
     while (!this.#stopping.signal.aborted) {
       const startMs = performance.now();
-      const all = ["-m", "stillhouse_worker", ...args];
+      const all = ["-m", "stillhouse_worker", ...args, "--parent", String(process.pid)];
       this.#process = new ProcessGroup(pythonPath, all, env, undefined);
       const reason = await this.#process.ended;
       const { exitCode, pid } = this.#process.child;

@@ -233,7 +233,7 @@ export class TestWorker {
   }
 }
 
-/** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … --device …`. */
+/** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … --parent …`. */
 async function serve(argv: string[]): Promise<void> {
   const option = (name: string) => argv[argv.indexOf(name) + 1] ?? "";
   const addresses = {
@@ -241,8 +241,7 @@ async function serve(argv: string[]): Promise<void> {
     grpc: option("--grpc"),
     keys: option("--keys"),
   };
-  // 1 when the control plane was killed before this line.
-  const parent = process.ppid === 1 ? 0 : process.ppid;
+  const parent = Number(option("--parent"));
   const ending = new AbortController();
   setInterval(() => process.ppid === parent || process.exit(3), 100).unref();
   const worker = await TestWorker.connected(addresses, option("--id"));
