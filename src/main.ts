@@ -278,14 +278,14 @@ function keepWorker(
   device: string,
   note: (sentence: string) => void,
 ): KeptWorker {
-  const args = ["worker", "--connect", connect, "--device", device, "--work-dir", workFolder];
-  if (name !== undefined) args.push("--name", name);
-  if (artifacts !== undefined) args.push("--grpc", artifacts);
-  if (dataFolder !== undefined) args.push("--data-dir", dataFolder);
-  if (keys !== undefined) args.push("--keys", keys);
-  if (!sharesFolders) args.push("--no-shared-folders");
+  const flags = ["--connect", connect, "--device", device, "--work-dir", workFolder];
+  if (name !== undefined) flags.push("--name", name);
+  if (artifacts !== undefined) flags.push("--grpc", artifacts);
+  if (dataFolder !== undefined) flags.push("--data-dir", dataFolder);
+  if (keys !== undefined) flags.push("--keys", keys);
+  if (!sharesFolders) flags.push("--no-shared-folders");
   const log = logOf(join(workFolder, "workers.log"), showsTraces, note);
-  return new SupervisedWorker({ pythonPath, env: process.env, args, log });
+  return new SupervisedWorker({ pythonPath, env: process.env, flags, log });
 }
 
 /** The token has the name that MLflow's own clients know. */

@@ -2,7 +2,7 @@ import type { Numbers } from "../report/number-table.js";
 import type { Summary } from "../statistics.js";
 import type { StudyFigure } from "../study/tables.js";
 import { formatCount, formatMeanStd, formatPercent, formatSeconds, formatValue } from "./format.js";
-import type { FailedSeed, Measured, ReproducedRow } from "./study-table.js";
+import { areStopped, type Measured, type ReproducedRow } from "./study-table.js";
 
 interface Column {
   readonly name: string;
@@ -19,7 +19,7 @@ const COLUMNS: readonly Column[] = [
   {
     name: "accuracy (%)",
     cell: ({ measured, failed }) =>
-      measured === undefined ? unmeasuredText(failed) : accuracyText(measured),
+      measured === undefined ? (areStopped(failed) ? "stopped" : "failed") : accuracyText(measured),
   },
   measured("n", ({ accuracy }) => String(accuracy.n)),
   measured("gain", ({ differences }) => gainText(differences.at(-1)?.gain ?? null)),
@@ -55,10 +55,6 @@ export function differencesOf(rows: readonly ReproducedRow[]): Numbers | undefin
       ...others.map((_, at) => gainText(measured?.differences[at]?.gain ?? null)),
     ]),
   };
-}
-
-function unmeasuredText(failed: readonly FailedSeed[]): string {
-  return failed.every(({ isStopped }) => isStopped) ? "stopped" : "failed";
 }
 
 function measured(name: string, cell: (measured: Measured) => string): Column {

@@ -13,7 +13,7 @@ import { parseReproduceArguments, type ReproduceRun } from "./reproduce-argument
 import { type Cell, cellsOf, keyOf } from "./reproduce-cells.js";
 import { type ReportFiles, reproduceDocument, reproduceText } from "./reproduce-output.js";
 import { writeResultFile } from "./result-file.js";
-import { type ReproducedTable, reproducedTables } from "./study-table.js";
+import { areStopped, type ReproducedTable, reproducedTables } from "./study-table.js";
 
 export interface ReproduceSurroundings extends GroupSurroundings {
   /** Where reports go unless a folder is named. */
@@ -64,7 +64,7 @@ export function runReproduce(
     const failed = tables?.flatMap(({ rows }) => rows).flatMap((row) => row.failed) ?? [];
     if (failed.length === 0) return undefined;
     output.progress.note(
-      failed.every(({ isStopped }) => isStopped)
+      areStopped(failed)
         ? "Some experiments were stopped; the same command goes on with them"
         : "Some experiments have failed; the same command tries them again",
     );

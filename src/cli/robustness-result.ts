@@ -74,7 +74,7 @@ function condition(
     label: variation === undefined ? "as distilled" : variationText(variation),
     row,
     difference: isCompared ? pairedDifference(row.learners, plain.learners) : null,
-    failure: row === undefined ? failureOf(tasks) : null,
+    failure: failureOf(tasks),
   };
 }
 

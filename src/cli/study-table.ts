@@ -133,6 +133,11 @@ function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
   return [{ seed: spec?.seed ?? 0, experimentId: id, row }];
 }
 
+/** Whether no one of them has failed by itself. */
+export function areStopped(seeds: readonly FailedSeed[]): boolean {
+  return seeds.every(({ isStopped }) => isStopped);
+}
+
 function failedSeed({ id, spec, state, failure }: Experiment): FailedSeed[] {
   if (state === State.STATE_SUCCEEDED) return [];
   const reason = failure?.message ?? "it was stopped";

@@ -8,6 +8,7 @@ import type {
 } from "../experiment/ports.js";
 import { logTail } from "./log-tail.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
+import { workerCommand } from "./worker-command.js";
 
 export interface LocalLauncherOptions {
   readonly pythonPath: string;
@@ -30,10 +31,10 @@ export class LocalLauncher implements WorkerLauncher {
   launch({ workerId, device, workerAddress, grpcAddress }: LaunchOrder): LaunchedWorker {
     const { pythonPath, env, logs, log, keys } = this.#options;
     const logPath = join(logs, `${workerId}.log`);
-    const args = ["-m", "stillhouse_worker", "worker"];
-    args.push("--connect", workerAddress, "--grpc", grpcAddress);
-    args.push("--id", workerId, "--device", device, "--keys", keys);
-    args.push("--parent", String(process.pid));
+    const args = workerCommand([
+      ...["--connect", workerAddress, "--grpc", grpcAddress],
+      ...["--id", workerId, "--device", device, "--keys", keys],
+    ]);
     log.debug(`worker ${workerId} is started for ${device}; it logs to ${logPath}`);
     return new LocalWorker(new ProcessGroup(pythonPath, args, env, logPath), logPath);
   }

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../experiment/ports.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
+import { workerCommand } from "./worker-command.js";
 
 export interface SupervisedWorkerOptions {
   readonly pythonPath: string;
   readonly env: Environment;
-  /** Of `python -m stillhouse_worker worker`; that it ends with this process is added. */
-  readonly args: readonly string[];
+  /** Of `python -m stillhouse_worker worker`. */
+  readonly flags: readonly string[];
   readonly log: Log;
   /** Pause before the first new start; each one that follows soon doubles it. */
   readonly firstPauseMs?: number;
@@ -44,12 +45,11 @@ export class SupervisedWorker {
   }
 
   async #run(): Promise<number> {
-    const { pythonPath, env, args, log, firstPauseMs = FIRST_PAUSE_MS } = this.#options;
+    const { pythonPath, env, flags, log, firstPauseMs = FIRST_PAUSE_MS } = this.#options;
     let pauseMs = firstPauseMs;
     while (!this.#stopping.signal.aborted) {
       const startMs = performance.now();
-      const all = ["-m", "stillhouse_worker", ...args, "--parent", String(process.pid)];
-      this.#process = new ProcessGroup(pythonPath, all, env, undefined);
+      this.#process = new ProcessGroup(pythonPath, workerCommand(flags), env, undefined);
       const reason = await this.#process.ended;
       const { exitCode, pid } = this.#process.child;
       if (exitCode === 0 || exitCode === USAGE || pid === undefined) {

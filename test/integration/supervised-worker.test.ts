@@ -16,7 +16,7 @@ function supervised(test: TestContext, script: string) {
   const warnings: string[] = [];
   const keep = (message: string) => warnings.push(message);
   const log = { debug: () => {}, info: () => {}, warn: keep, error: keep };
-  const options = { pythonPath, env: process.env, args: [], log, firstPauseMs: 10 };
+  const options = { pythonPath, env: process.env, flags: [], log, firstPauseMs: 10 };
   const worker = new SupervisedWorker(options);
   afterwards(test, () => worker.kill());
   const pids = () =>

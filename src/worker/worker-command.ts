@@ -1,0 +1,9 @@
+/**
+ * Arguments of Python for a worker that ends with this process, also where this one is gone before
+ * the worker can look whose child it is.
+ *
+ * @param flags of `python -m stillhouse_worker worker`.
+ */
+export function workerCommand(flags: readonly string[]): string[] {
+  return ["-m", "stillhouse_worker", "worker", ...flags, "--parent", String(process.pid)];
+}
