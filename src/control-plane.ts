@@ -24,6 +24,7 @@ import { ReadyTasks } from "./experiment/ready-tasks.js";
 import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
 import { Sweeps } from "./experiment/sweeps.js";
+import { TaskFaults } from "./experiment/task-faults.js";
 import { MlflowExport } from "./mlflow/mlflow-export.js";
 import type { TrackingAddress } from "./mlflow/tracking-address.js";
 import { bracketed, isLoopback, reachable } from "./security/network.js";
@@ -50,6 +51,8 @@ const INSPECTION_TIMEOUT_MS = 600_000;
 const LOOPBACK = "127.0.0.1";
 /** Time for answers that are on their way when the server stops. */
 const SERVER_GRACE_MS = 1_000;
+/** How often what could not be removed is tried again. */
+const TIDY_INTERVAL_MS = 60_000;
 /** Time for the last that MLflow is to get. */
 const EXPORT_GRACE_MS = 5_000;
 
@@ -99,6 +102,8 @@ export interface ControlPlane {
   readonly httpAddress: string;
   /** Experiments of an earlier process that stay queued, since they were not adopted. */
   readonly leftQueued: readonly string[];
+  /** Resolves when the home can no longer be written and waiting does not help: stop then. */
+  readonly broken: Promise<StillhouseError>;
   /**
    * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
    * are not done go on at the next start.
@@ -115,7 +120,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   let running: RunningControlPlane | undefined;
   try {
     const security = securityOf(options);
-    running = new RunningControlPlane(options, LocalStore.open(options.home), security);
+    running = new RunningControlPlane(
+      options,
+      LocalStore.open(options.home, options.log),
+      security,
+    );
     await running.start();
     return running;
   } catch (error) {
@@ -149,7 +158,12 @@ class RunningControlPlane implements ControlPlane {
   readonly #mlflow: MlflowExport | undefined;
   readonly #observer: Observer;
   #ticking: NodeJS.Timeout | undefined;
+  #tidying: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
+  #break: (fault: StillhouseError) => void = () => undefined;
+  readonly broken = new Promise<StillhouseError>((resolve) => {
+    this.#break = resolve;
+  });
   #grpcPort = 0;
   address = "";
   workerAddress = "";
@@ -225,6 +239,7 @@ class RunningControlPlane implements ControlPlane {
     this.#workers.open(this.#dispatcher, { workerAddress, grpcAddress });
     if (this.#http && http) this.httpAddress = await this.#http.listen(host, http);
     this.#ticking = setInterval(() => this.#dispatcher.tick(), this.#timings.tickMs);
+    this.#tidying = setInterval(() => this.#tidy(), TIDY_INTERVAL_MS);
     this.#dispatcher.dispatch();
     lock.announce(this.address, this.clientKeys);
     this.#server.isServing = true;
@@ -258,32 +273,47 @@ class RunningControlPlane implements ControlPlane {
     const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
     await this.#workers.stop(Math.min(leftMs, this.#timings.stopGraceMs));
     clearInterval(this.#ticking);
+    clearInterval(this.#tidying);
     await Promise.all([this.#server.stop(SERVER_GRACE_MS), this.#http?.stop(SERVER_GRACE_MS)]);
     await this.#hub.close();
     await this.#mlflow?.stop(Math.min(withinMs, EXPORT_GRACE_MS));
+    await this.#store.settled();
     this.#store.close();
     this.#security.session.remove();
     lock.release();
   }
 
+  #tidy(): void {
+    try {
+      this.#store.tidy();
+    } catch (error) {
+      this.#options.log.debug(`not all could be removed: ${(error as Error).message}`);
+    }
+  }
+
   #makeDispatcher(): Dispatcher {
     const { log, numWorkers } = this.#options;
     const { metrics, artifacts, workFolders, runLogs: runLog } = this.#store;
-    return new Dispatcher({
+    const shared = {
       ledger: this.#ledger,
       leases: this.#leases,
       roster: this.#roster,
       ready: this.#ready,
       memory: this.#memory,
-      intake: new ReportIntake(this.#ledger, metrics, artifacts, workFolders),
       pool: this.#workers,
+      log,
+    };
+    const faults = new TaskFaults(shared);
+    return new Dispatcher({
+      ...shared,
+      faults,
+      intake: new ReportIntake(this.#ledger, metrics, artifacts, workFolders, faults),
       artifacts,
       workFolders,
       runLog,
       clock,
       ids,
       timings: this.#timings,
-      log,
       observer: this.#observer,
       numWorkers,
       grpcPort: () => this.#grpcPort,
@@ -297,6 +327,7 @@ class RunningControlPlane implements ControlPlane {
         this.#feed.reopen();
         this.#server.isServing = true;
       },
+      onBroken: (fault) => this.#break(fault),
     });
   }
 
@@ -367,6 +398,7 @@ class RunningControlPlane implements ControlPlane {
       feed: this.#feed,
       artifacts: this.#store.artifacts,
       workFolders: this.#store.workFolders,
+      clearLeftovers: () => this.#store.clearLeftovers(),
       runLog: this.#store.runLogs,
       inspector,
       clock,

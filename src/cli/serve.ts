@@ -12,6 +12,8 @@ export interface Server {
   readonly workerAddress: string;
   /** Where HTTP answers and the dashboard is, http://HOST:PORT. */
   readonly httpAddress: string;
+  /** Resolves when the home can no longer be written and waiting does not help. */
+  readonly broken: Promise<Error>;
   /** Stops what runs after a checkpoint; what has not stopped by then is ended. */
   stop(withinMs: number): Promise<void>;
   /** Ends all processes that were started, at once. */
@@ -35,7 +37,7 @@ export interface ServeSurroundings {
 const INTERRUPTED = 130;
 
 /**
- * The command `serve`: a control plane until it is told to end.
+ * The command `serve`: a control plane until it is told to end, or its home breaks.
  *
  * @param argv what follows the command's name.
  * @returns the exit code.
@@ -57,8 +59,11 @@ export async function runServe(
     terminal.stdout.write(
       isJson ? `${JSON.stringify(readyDocument(server, request))}\n` : readyText(server, request),
     );
-    await aborted(interruption.stop);
-    return await ended(server, request.drainMs, interruption, note);
+    const fault = await Promise.race([aborted(interruption.stop), server.broken]);
+    const exitCode = await ended(server, request.drainMs, interruption, note);
+    if (fault === undefined) return exitCode;
+    // So that whoever watches over this process starts a new one.
+    throw fault;
   } catch (thrown) {
     return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
   }

@@ -15,6 +15,7 @@ import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "./po
 import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js";
 import { type ExperimentRecord, findTask, isDistill } from "./record.js";
 import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
+import type { TaskFaults } from "./task-faults.js";
 import { leaseTask } from "./transitions.js";
 
 export interface AssignerParts {
@@ -28,6 +29,7 @@ export interface AssignerParts {
   readonly workFolders: WorkFolders;
   readonly runLog: RunLog;
   readonly clock: Clock;
+  readonly faults: TaskFaults;
 }
 
 /** Gives ready tasks to workers that have none and whose devices have room for them. */
@@ -41,11 +43,21 @@ export class Assigner {
 
   /** Goes through the workers that have this kind of device. */
   assign(kind: string): void {
-    const { roster, ready, memory } = this.#parts;
+    const { roster, ready } = this.#parts;
     for (const worker of roster.idle(kind)) {
       if (ready.counts().get(kind) === 0) return;
-      const task = ready.next(kind, (needs) => memory.room(placesFor(needs, placeOf(worker))));
-      if (task) this.#lease(task, worker);
+      this.#giveOne(kind, worker);
+    }
+  }
+
+  /** A task that cannot be given away fails, and the next has its turn. */
+  #giveOne(kind: string, worker: RosterEntry): void {
+    const { ready, memory, faults } = this.#parts;
+    const roomFor = (needs: DeviceNeeds) => memory.room(placesFor(needs, placeOf(worker)));
+    for (;;) {
+      const task = ready.next(kind, roomFor);
+      if (task === undefined) return;
+      if (faults.attempt("giving it to a worker", task, () => this.#lease(task, worker))) return;
     }
   }
 
@@ -70,7 +82,8 @@ export class Assigner {
           ...workers.map((worker) => memory.room(placesFor(task, placeOf(worker))).capacityBytes),
         );
       for (const task of ready.tooLarge(kind, mostBytesFor)) {
-        this.#tell(task, kind, mostBytesFor(task));
+        const tell = () => this.#tell(task, kind, mostBytesFor(task));
+        this.#parts.faults.attempt("telling why it waits", task, tell);
       }
     }
   }

@@ -2,21 +2,23 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import { LogLevel, State } from "../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
 import { Assigner, type AssignerParts } from "./assigner.js";
+import { acknowledge, release } from "./attempt-end.js";
 import type { Lease } from "./leases.js";
 import type { Observer } from "./observer.js";
 import type { WorkerExit, WorkerListener } from "./ports.js";
 import { findTask, mustStop } from "./record.js";
-import type { ReportIntake } from "./report-intake.js";
+import { ReportDesk, type ReportDeskParts } from "./report-desk.js";
 import { placeOf } from "./roster.js";
 import { Staffing, type StaffingParts } from "./staffing.js";
+import type { StorageFault } from "./storage-fault.js";
 import { StorageGuard, type StorageGuardParts } from "./storage-guard.js";
 import { loseTask, stopTask } from "./transitions.js";
 
-/** A worker on which so many tasks failed in a row is taken to be at fault. */
-const MAX_FAILED_TASKS = 5;
-
-export interface DispatcherParts extends AssignerParts, StaffingParts, StorageGuardParts {
-  readonly intake: ReportIntake;
+export interface DispatcherParts
+  extends AssignerParts,
+    StaffingParts,
+    StorageGuardParts,
+    ReportDeskParts {
   readonly observer: Pick<Observer, "leaseExpired">;
   /** Where workers hand in artifacts, on the host that they connected to. */
   readonly grpcPort: () => number;
@@ -28,6 +30,7 @@ export class Dispatcher implements WorkerListener {
   readonly #assigner: Assigner;
   readonly #staffing: Staffing;
   readonly #guard: StorageGuard;
+  readonly #desk: ReportDesk;
   #isDraining = false;
   #idleWaiters: (() => void)[] = [];
 
@@ -35,11 +38,12 @@ export class Dispatcher implements WorkerListener {
     this.#parts = parts;
     this.#assigner = new Assigner(parts);
     this.#staffing = new Staffing(parts);
+    this.#desk = new ReportDesk(parts, this.#staffing);
     this.#guard = new StorageGuard({ ...parts, onFault: (error) => this.#failed(error) });
   }
 
   /** The reason why nothing is dispatched at present. */
-  get fault(): StillhouseError | undefined {
+  get fault(): StorageFault | undefined {
     return this.#guard.fault;
   }
 
@@ -47,6 +51,7 @@ export class Dispatcher implements WorkerListener {
   dispatch(): void {
     this.#guard.run(() => {
       this.#cancelUnwanted();
+      this.#endDrainIfIdle();
       for (const workerId of this.#parts.roster.drained()) this.#staffing.dismiss(workerId);
       if (this.#isDraining) return;
       for (const kind of this.#parts.ready.counts().keys()) {
@@ -131,36 +136,10 @@ export class Dispatcher implements WorkerListener {
     if (taskId === "" && roster.settled(workerId)) this.dispatch();
   }
 
-  /**
-   * Reports are taken in order and once: a repeat is only acknowledged again, and after a gap the
-   * worker sends again from the last acknowledged one.
-   */
+  /** See `ReportDesk.take`. */
   report(workerId: string, report: TaskReport): void {
     const isKnown = this.#isKnown(workerId);
-    this.#guard.run(() => {
-      const lease = this.#parts.leases.current(report.taskId, report.attempt);
-      if (lease?.workerId !== workerId) {
-        this.#parts.intake.takeLate(report);
-        this.#acknowledge(workerId, report, report.number, true);
-        return;
-      }
-      // Before its hello it is not known which of its reports were taken in.
-      if (!isKnown || report.kind === undefined) return;
-      if (report.kind.$case === "progress") {
-        this.#parts.intake.take(lease, report.kind);
-        return;
-      }
-      if (report.number === lease.lastReport + 1n) {
-        const outcome = this.#parts.intake.take(lease, report.kind);
-        lease.lastReport = report.number;
-        if (outcome === "ended") this.#release(lease);
-        this.#judge(lease, report.kind);
-      }
-      this.#acknowledge(workerId, report, lease.lastReport, false);
-      // It was not told to stop, so somebody is ending its process.
-      const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
-      if (isLeaving) this.#staffing.remove(workerId);
-    });
+    this.#guard.run(() => this.#desk.take(workerId, report, isKnown));
     if (report.kind?.$case !== "progress") this.dispatch();
   }
 
@@ -207,7 +186,7 @@ export class Dispatcher implements WorkerListener {
     if (lease && isNew) this.#lose(lease, "it started anew", "");
     if (taskId === "") return;
     roster.settling(workerId);
-    this.#acknowledge(workerId, { taskId, attempt }, acknowledged, true);
+    acknowledge(pool, workerId, hello, { number: acknowledged, fenced: true });
   }
 
   /** Whether it has said hello to this control plane; if not, it is asked to. */
@@ -218,14 +197,18 @@ export class Dispatcher implements WorkerListener {
   }
 
   #cancelUnwanted(): void {
-    const { leases, ledger, pool, clock } = this.#parts;
-    for (const lease of leases.all()) {
-      if (lease.cancelledAtMs !== undefined) continue;
-      if (!this.#isDraining && !mustStop(ledger.record(lease.experimentId))) continue;
-      lease.cancelledAtMs = clock.monotonicMs();
-      const { taskId, attempt } = lease;
-      pool.send(lease.workerId, { $case: "cancel", value: { taskId, attempt } });
+    for (const lease of this.#parts.leases.all()) {
+      this.#parts.faults.attempt("stopping the worker", lease, () => this.#cancelIfUnwanted(lease));
     }
+  }
+
+  #cancelIfUnwanted(lease: Lease): void {
+    const { ledger, pool, clock } = this.#parts;
+    if (lease.cancelledAtMs !== undefined) return;
+    if (!this.#isDraining && !mustStop(ledger.record(lease.experimentId))) return;
+    lease.cancelledAtMs = clock.monotonicMs();
+    const { taskId, attempt } = lease;
+    pool.send(lease.workerId, { $case: "cancel", value: { taskId, attempt } });
   }
 
   /** Takes a task from a worker that may still be there: its process is ended. */
@@ -235,20 +218,13 @@ export class Dispatcher implements WorkerListener {
     this.#staffing.remove(lease.workerId);
   }
 
-  /** A worker on which task after task fails gets no more; one of this machine is started anew. */
-  #judge({ workerId, taskId }: Lease, kind: NonNullable<TaskReport["kind"]>): void {
-    const { roster, log } = this.#parts;
-    if (kind.$case === "result") roster.succeeded(workerId);
-    if (kind.$case !== "failure" || !mayBeTheWorkers(kind.value.kind)) return;
-    if (roster.failed(workerId, taskId) < MAX_FAILED_TASKS) return;
-    log.warn(
-      `worker ${workerId} is set aside: ${MAX_FAILED_TASKS} tasks in a row failed on it, the last with: ${kind.value.message}`,
+  #lose(lease: Lease, reason: string, logTail: string): void {
+    this.#parts.faults.attempt("the loss of the worker", lease, () =>
+      this.#loseTask(lease, reason, logTail),
     );
-    if (roster.find(workerId)?.isLocal) this.#staffing.dismiss(workerId);
-    else roster.setAside(workerId);
   }
 
-  #lose(lease: Lease, reason: string, logTail: string): void {
+  #loseTask(lease: Lease, reason: string, logTail: string): void {
     const { ledger } = this.#parts;
     const { taskId, experimentId } = lease;
     // A task that was told to stop did not fail when its worker ended on the way.
@@ -257,7 +233,7 @@ export class Dispatcher implements WorkerListener {
         ? stopTask(before, taskId, now)
         : loseTask(before, taskId, reason, logTail, now),
     );
-    this.#release(lease);
+    release(this.#parts, lease);
     const task = findTask(record, taskId)?.task;
     if (task?.state !== State.STATE_QUEUED || this.#isDraining) return;
     const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
@@ -265,42 +241,16 @@ export class Dispatcher implements WorkerListener {
     ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
   }
 
-  #release({ taskId, workerId }: Lease): void {
-    const { leases, memory, roster } = this.#parts;
-    leases.release(taskId);
-    memory.release(taskId);
-    roster.free(workerId);
-    if (leases.all().length === 0) this.#endDrain();
+  #failed(fault: StorageFault): void {
+    this.#endDrain();
+    this.#parts.onFault(fault);
   }
 
-  #failed(error: StillhouseError): void {
-    this.#endDrain();
-    this.#parts.onFault(error);
+  #endDrainIfIdle(): void {
+    if (this.#parts.leases.all().length === 0) this.#endDrain();
   }
 
   #endDrain(): void {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
-
-  #acknowledge(
-    workerId: string,
-    report: Pick<TaskReport, "taskId" | "attempt">,
-    number: bigint,
-    fenced: boolean,
-  ): void {
-    const { taskId, attempt } = report;
-    this.#parts.pool.send(workerId, {
-      $case: "acknowledge",
-      value: { taskId, attempt, number, fenced },
-    });
-  }
-}
-
-/** Whether a failure may be due to the worker, and not to what it was asked to do. */
-function mayBeTheWorkers(kind: FailureKind): boolean {
-  return (
-    kind === FailureKind.FAILURE_KIND_EXHAUSTED ||
-    kind === FailureKind.FAILURE_KIND_ENVIRONMENT ||
-    kind === FailureKind.FAILURE_KIND_INTERNAL
-  );
 }

@@ -52,6 +52,8 @@ export interface ExperimentsParts extends PlannerParts {
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
   readonly runLog: RunLog;
+  /** Removes what experiments that are no more left in folders. */
+  readonly clearLeftovers: () => void;
   readonly inspector: Inspector;
 }
 
@@ -184,7 +186,8 @@ export class Experiments {
   retry(experimentId: string): Experiment {
     return this.#goOn(experimentId, ({ tasks }) => {
       for (const { task } of tasks) {
-        if (task.state !== State.STATE_SUCCEEDED) this.#parts.workFolders.remove(task.id);
+        if (task.state === State.STATE_SUCCEEDED) continue;
+        if (!this.#parts.workFolders.remove(task.id)) throw cannotBeginAnew(task.id);
       }
     });
   }
@@ -195,15 +198,12 @@ export class Experiments {
    */
   delete(experimentId: string): void {
     this.assertOpen();
-    const { ledger, store, artifacts, workFolders, runLog } = this.#parts;
+    const { ledger, clearLeftovers, runLog } = this.#parts;
     if (!isEnded(ledger.record(experimentId).experiment.state)) {
       throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
     }
     ledger.remove(experimentId);
-    const { artifactIds, taskIds } = store.leftovers();
-    for (const id of artifactIds) artifacts.remove(id);
-    for (const id of taskIds) workFolders.remove(id);
-    store.forgetLeftovers();
+    clearLeftovers();
     runLog.remove(experimentId);
   }
 
@@ -317,6 +317,14 @@ function queryOf({ pageSize, pageToken, filter, order }: ListExperimentsRequest)
 
 function pastOf(state: State): string {
   return state === State.STATE_SUCCEEDED ? "succeeded" : "failed";
+}
+
+function cannotBeginAnew(taskId: string): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    `the checkpoints of task ${taskId} cannot be removed at present; try again, or resume it`,
+    { retryable: true },
+  );
 }
 
 function conflict(message: string): StillhouseError {

@@ -113,6 +113,10 @@ export class Leases {
     return lease?.attempt === attempt ? lease : undefined;
   }
 
+  ofTask(taskId: string): Lease | undefined {
+    return this.#byTask.get(taskId);
+  }
+
   ofWorker(workerId: string): Lease | undefined {
     return this.all().find((lease) => lease.workerId === workerId);
   }

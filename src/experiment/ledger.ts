@@ -18,6 +18,7 @@ import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import { type ExperimentRecord, findTask, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
+import { alone } from "./storage-fault.js";
 import { requeueRunning, reuseResult } from "./transitions.js";
 
 const EVENTS_PER_READ = 1_000;
@@ -226,8 +227,12 @@ export class Ledger {
   /** Gives the result of a cache key to all that wait for it. */
   share(cacheKey: string): void {
     for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
-      const entry = findTask(this.record(experimentId), taskId);
-      if (entry) this.#reuseResult(entry.task);
+      const give = () => {
+        const entry = findTask(this.record(experimentId), taskId);
+        if (entry) this.#reuseResult(entry.task);
+      };
+      // One that it cannot be given to computes it by itself.
+      alone(give, () => undefined);
     }
   }
 

@@ -83,7 +83,7 @@ export interface EncodedPage {
   readonly nextPageToken: string;
 }
 
-/** Durable once a call returns. Throws EXHAUSTED or ENVIRONMENT when it cannot be. */
+/** Durable once a call returns. Throws StorageFault when it cannot be. */
 export interface ExperimentStore {
   /** Stores a new experiment; the request id, where not empty, is remembered with it. */
   create(change: Change, requestId: string): Event[];
@@ -111,7 +111,7 @@ export interface ExperimentStore {
 
 /** What everything is stored in. */
 export interface StorageProbe {
-  /** Writes something and takes it back. Throws EXHAUSTED or ENVIRONMENT where that fails. */
+  /** Writes something and takes it back. Throws where that fails. */
   assertWritable(): void;
 }
 
@@ -168,8 +168,10 @@ export interface MetricStore {
 
 /** The folder in which the attempts of a task keep their checkpoints. */
 export interface WorkFolders {
+  /** Throws StorageFault where nothing in the home can be written, else ENVIRONMENT or EXHAUSTED. */
   prepare(taskId: string): string;
-  remove(taskId: string): void;
+  /** Throws nothing. @returns whether nothing of it is there any more */
+  remove(taskId: string): boolean;
 }
 
 /** A readable copy of what happened to each experiment, beside the store. */
@@ -178,6 +180,7 @@ export interface RunLog {
   folderOf(experimentId: string): string;
   /** A stored event. Throws nothing. */
   note(event: Event): void;
+  /** Throws nothing. */
   remove(experimentId: string): void;
 }
 
@@ -199,7 +202,8 @@ export interface ArtifactStore {
    * @throws NOT_FOUND when there is no such file
    */
   read(artifactId: string, fileName: string, offset?: number, length?: number): Readable;
-  remove(artifactId: string): void;
+  /** Throws nothing. @returns whether nothing of it is there any more */
+  remove(artifactId: string): boolean;
 }
 
 /** What is asked of Python. */

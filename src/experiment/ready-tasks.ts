@@ -112,6 +112,11 @@ export class ReadyTasks {
     for (const next of released) this.#updateTasks(next);
   }
 
+  /** A task that cannot be started is not tried again before its experiment changes. */
+  putAside(taskId: string): void {
+    this.#forget(taskId);
+  }
+
   /** Call when the limit of a sweep has changed. */
   sweepLimitChanged(sweepId: string): void {
     for (const record of this.#sweeps.changed(sweepId)) this.#updateTasks(record);

@@ -5,15 +5,27 @@ import {
   type Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
+import type { Failure } from "../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../generated/stillhouse/v1/worker.js";
 import type { Lease } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import type { ArtifactStore, MetricStore, WorkFolders } from "./ports.js";
 import { findTask, isDistill } from "./record.js";
+import { alone } from "./storage-fault.js";
+import { refusedReport, type TaskFaults } from "./task-faults.js";
 import { completeTask, failTask, stopTask } from "./transitions.js";
 
-/** What a report leads to: the attempt goes on, or it has ended. */
-export type Outcome = "continues" | "ended";
+/** What a report leads to. */
+export type Outcome =
+  | { readonly kind: "continues" }
+  | { readonly kind: "succeeded" }
+  | { readonly kind: "stopped" }
+  /** As the worker says, or because its result is none. */
+  | { readonly kind: "failed"; readonly failure: Failure }
+  /** The report could not be taken in, so the attempt failed; its worker does not know it yet. */
+  | { readonly kind: "refused"; readonly failure: Failure };
+
+const CONTINUES: Outcome = { kind: "continues" };
 
 /** Takes in what workers report of their tasks. */
 export class ReportIntake {
@@ -21,44 +33,66 @@ export class ReportIntake {
   readonly #metrics: MetricStore;
   readonly #artifacts: ArtifactStore;
   readonly #workFolders: WorkFolders;
+  readonly #faults: Pick<TaskFaults, "fail">;
 
   constructor(
     ledger: Ledger,
     metrics: MetricStore,
     artifacts: ArtifactStore,
     workFolders: WorkFolders,
+    faults: Pick<TaskFaults, "fail">,
   ) {
+    this.#faults = faults;
     this.#ledger = ledger;
     this.#metrics = metrics;
     this.#artifacts = artifacts;
     this.#workFolders = workFolders;
   }
 
-  /** When this returns, what the report says is stored. */
+  /**
+   * When this returns, what the report says is stored; one that cannot be ends the attempt.
+   *
+   * @throws StorageFault: then nothing was taken in
+   */
   take(lease: Lease, kind: NonNullable<TaskReport["kind"]>): Outcome {
+    let outcome: Outcome = CONTINUES;
+    alone(
+      () => {
+        outcome = this.#take(lease, kind);
+      },
+      (thrown) => {
+        outcome = this.refuse(lease, refusedReport(thrown));
+      },
+    );
+    return outcome;
+  }
+
+  /** Ends an attempt over one of its reports. */
+  refuse(lease: Lease, failure: Failure): Outcome {
+    this.#faults.fail(lease, failure);
+    return { kind: "refused", failure };
+  }
+
+  #take(lease: Lease, kind: NonNullable<TaskReport["kind"]>): Outcome {
     const { taskId, attempt, experimentId } = lease;
     switch (kind.$case) {
       case "progress":
         this.#ledger.progress(this.#task(lease), kind.value);
-        return "continues";
+        return CONTINUES;
       case "metrics":
         this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
         this.#ledger.metrics(this.#task(lease), kind.value);
-        return "continues";
+        return CONTINUES;
       case "log":
         this.#takeLog(lease, kind.value);
-        return "continues";
+        return CONTINUES;
       case "result":
-        this.#takeResult(lease, kind.value);
-        return "ended";
+        return this.#takeResult(lease, kind.value);
       case "failure":
-        this.#ledger.update(experimentId, (record, now) =>
-          failTask(record, taskId, kind.value, now),
-        );
-        return "ended";
+        return this.#fail(lease, kind.value);
       case "stopped":
         this.#ledger.update(experimentId, (record, now) => stopTask(record, taskId, now));
-        return "ended";
+        return { kind: "stopped" };
     }
   }
 
@@ -80,22 +114,27 @@ export class ReportIntake {
     this.#ledger.log(task, line);
   }
 
-  #takeResult(lease: Lease, result: TaskResult): void {
+  #takeResult(lease: Lease, result: TaskResult): Outcome {
     const { taskId, experimentId } = lease;
     const task = this.#task(lease);
     if (task.state === State.STATE_SUCCEEDED) {
       // It was stored, and the disk was full before all that waited for it had it.
       this.#ledger.share(task.cacheKey);
-      return;
+      return { kind: "succeeded" };
     }
     const fault = this.#faultOf(task, result);
     if (fault) {
-      const failure = toFailure(new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, fault));
-      this.#ledger.update(experimentId, (record, now) => failTask(record, taskId, failure, now));
-      return;
+      const error = new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, fault);
+      return this.#fail(lease, toFailure(error));
     }
     this.#ledger.update(experimentId, (record, now) => completeTask(record, taskId, result, now));
     this.#workFolders.remove(taskId);
+    return { kind: "succeeded" };
+  }
+
+  #fail({ taskId, experimentId }: Lease, failure: Failure): Outcome {
+    this.#ledger.update(experimentId, (record, now) => failTask(record, taskId, failure, now));
+    return { kind: "failed", failure };
   }
 
   #faultOf(task: Task, result: TaskResult): string | undefined {

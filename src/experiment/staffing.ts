@@ -3,9 +3,9 @@ import type { Timings } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import type { Clock, Ids, Log, WorkerExit, WorkerPool } from "./ports.js";
 import type { ReadyTasks } from "./ready-tasks.js";
-import { mustStop } from "./record.js";
 import type { Roster } from "./roster.js";
-import { failTask } from "./transitions.js";
+import { alone } from "./storage-fault.js";
+import type { TaskFaults } from "./task-faults.js";
 
 export interface StaffingParts {
   readonly ledger: Ledger;
@@ -18,7 +18,11 @@ export interface StaffingParts {
   readonly log: Log;
   /** Most worker processes of this machine at a time. */
   readonly numWorkers: number;
+  readonly faults: TaskFaults;
 }
+
+/** Wait after a worker could not even be launched, as where too many files are open. */
+const LAUNCH_AGAIN_MS = 5_000;
 
 /** Starts and ends worker processes of this machine. */
 export class Staffing {
@@ -32,7 +36,7 @@ export class Staffing {
 
   /** Starts workers for what waits for this kind of device, as far as they may be. */
   launch(kind: string): void {
-    const { roster, pool, ids, ready, numWorkers, clock } = this.#parts;
+    const { roster, ids, ready, numWorkers, clock } = this.#parts;
     if (clock.monotonicMs() < this.#launchAfterMs) return;
     const device = ready.next(kind)?.device;
     // Where one of this machine is idle, its device has no room for what waits.
@@ -42,11 +46,22 @@ export class Staffing {
     if (device === undefined || numWanted <= 0 || numWorkers === 0) return;
     const room = numWorkers - roster.numLocal();
     for (let count = 0; count < Math.min(numWanted, room); count++) {
-      const workerId = ids.worker();
-      roster.launched(workerId, device);
-      pool.launch(workerId, device);
+      this.#launch(ids.worker(), device);
     }
     if (room <= 0) this.#makeRoom(kind);
+  }
+
+  #launch(workerId: string, device: string): void {
+    const { roster, pool, clock, log } = this.#parts;
+    roster.launched(workerId, device);
+    alone(
+      () => pool.launch(workerId, device),
+      (thrown) => {
+        roster.remove(workerId);
+        this.#launchAfterMs = clock.monotonicMs() + LAUNCH_AGAIN_MS;
+        log.warn(`no worker can be launched at present: ${toFailure(thrown).message}`);
+      },
+    );
   }
 
   /** It has no task; a process of this machine that does not go is ended after the stop grace. */
@@ -93,11 +108,7 @@ export class Staffing {
     );
     const failure = toFailure(error);
     for (const { taskId, experimentId } of this.#parts.ready.all()) {
-      // An earlier failure of this round may have ended the experiment of a later one.
-      if (mustStop(this.#parts.ledger.record(experimentId))) continue;
-      this.#parts.ledger.update(experimentId, (record, now) =>
-        failTask(record, taskId, failure, now),
-      );
+      this.#parts.faults.fail({ taskId, experimentId }, failure);
     }
   }
 }

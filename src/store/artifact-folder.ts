@@ -1,12 +1,5 @@
-import {
-  createReadStream,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-} from "node:fs";
-import { mkdtemp, open, rename, rm } from "node:fs/promises";
+import { createReadStream, existsSync, lstatSync, readdirSync, realpathSync } from "node:fs";
+import { mkdtemp, open, rename } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { FailureKind, StillhouseError } from "../errors.js";
@@ -14,6 +7,7 @@ import type { ArtifactStore, ArtifactUpload } from "../experiment/ports.js";
 import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { FolderUpload } from "./artifact-upload.js";
 import { storageFailure } from "./storage-failure.js";
+import type { Trash } from "./trash.js";
 
 /** Uploads lie beside the artifacts, so that a rename stays within the file system. */
 const UPLOAD_PREFIX = ".upload-";
@@ -27,16 +21,21 @@ const READ_CHUNK_BYTES = 256 * 1024;
 /** `HOME/artifacts/ARTIFACT_ID/`: what experiments hand in. A folder is there as a whole or not. */
 export class ArtifactFolder implements ArtifactStore {
   readonly #root: string;
+  readonly #trash: Trash;
 
-  constructor(root: string) {
+  constructor(root: string, trash: Trash) {
     this.#root = root;
+    this.#trash = trash;
   }
 
   async begin(files: readonly ArtifactFile[]): Promise<ArtifactUpload> {
     checkFiles(files);
     try {
       const folder = await mkdtemp(join(this.#root, UPLOAD_PREFIX));
-      return new FolderUpload(folder, files, (artifactId) => this.#publish(folder, artifactId));
+      return new FolderUpload(folder, files, {
+        publish: (artifactId) => this.#publish(folder, artifactId),
+        discard: () => this.#trash.discard(folder),
+      });
     } catch (error) {
       throw storageFailure(error, this.#root);
     }
@@ -73,26 +72,23 @@ export class ArtifactFolder implements ArtifactStore {
     return realpathSync(path) === join(realpathSync(this.#root), relative(this.#root, path));
   }
 
-  remove(artifactId: string): void {
-    rmSync(this.pathOf(artifactId), { recursive: true, force: true });
+  remove(artifactId: string): boolean {
+    return this.#trash.discard(this.pathOf(artifactId));
   }
 
   /** Removes what uploads left that were cut off. */
   sweep(): void {
     for (const name of readdirSync(this.#root)) {
-      if (!name.startsWith(UPLOAD_PREFIX)) continue;
-      rmSync(join(this.#root, name), { recursive: true, force: true });
+      if (name.startsWith(UPLOAD_PREFIX)) this.#trash.discard(join(this.#root, name));
     }
   }
 
   /** A folder cannot be renamed over one that is not empty, so an earlier one moves away first. */
   async #publish(folder: string, artifactId: string): Promise<void> {
     const target = this.pathOf(artifactId);
-    const earlier = await mkdtemp(join(this.#root, UPLOAD_PREFIX));
-    if (existsSync(target)) await rename(target, join(earlier, "replaced"));
+    this.#trash.discard(target);
     await rename(folder, target);
     await syncFolder(this.#root);
-    await rm(earlier, { recursive: true, force: true });
   }
 }
 

@@ -5,6 +5,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import { makeHome } from "./home.js";
+import { Trash } from "./trash.js";
 
 const FILES = ["distilled.safetensors", "manifest.json"];
 const ID_LENGTH = 10;
@@ -19,7 +20,8 @@ export async function importArtifact(home: string, folder: string): Promise<stri
   const contents = await Promise.all(FILES.map((name) => contentOf(folder, name)));
   const hashes = contents.map((bytes) => createHash("sha256").update(bytes).digest("hex"));
   const artifactId = (hashes.at(-1) as string).slice(0, ID_LENGTH);
-  const artifacts = new ArtifactFolder(makeHome(home).artifacts);
+  const paths = makeHome(home);
+  const artifacts = new ArtifactFolder(paths.artifacts, new Trash(paths.trash));
   if (artifacts.exists(artifactId)) return artifactId;
   const files = FILES.map((name, at) =>
     ArtifactFile.fromPartial({

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { ArtifactUpload } from "../experiment/ports.js";
@@ -13,22 +13,25 @@ interface OpenFile {
   size: bigint;
 }
 
+/** What becomes of the folder in the end. */
+export interface UploadEnds {
+  readonly publish: (artifactId: string) => Promise<void>;
+  /** Throws nothing. */
+  readonly discard: () => void;
+}
+
 /** Writes the files of an artifact, in the order announced, into a folder that nobody reads yet. */
 export class FolderUpload implements ArtifactUpload {
   readonly #folder: string;
   readonly #files: readonly ArtifactFile[];
-  readonly #publish: (artifactId: string) => Promise<void>;
+  readonly #ends: UploadEnds;
   #position = 0;
   #current: OpenFile | undefined;
 
-  constructor(
-    folder: string,
-    files: readonly ArtifactFile[],
-    publish: (artifactId: string) => Promise<void>,
-  ) {
+  constructor(folder: string, files: readonly ArtifactFile[], ends: UploadEnds) {
     this.#folder = folder;
     this.#files = files;
-    this.#publish = publish;
+    this.#ends = ends;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -50,7 +53,7 @@ export class FolderUpload implements ArtifactUpload {
         this.#current ??= await this.#openNext();
         await this.#closeCurrent();
       }
-      await this.#publish(artifactId);
+      await this.#ends.publish(artifactId);
       return { id: artifactId, experimentId: artifactId, files: [...this.#files] };
     });
   }
@@ -58,7 +61,7 @@ export class FolderUpload implements ArtifactUpload {
   async abort(): Promise<void> {
     await this.#current?.handle.close();
     this.#current = undefined;
-    await rm(this.#folder, { recursive: true, force: true });
+    this.#ends.discard();
   }
 
   /** The file that is not full; empty files on the way are made as well. */

@@ -62,7 +62,7 @@ export class SqlFile {
 
   /** SQLite has rolled back by itself after some errors, such as a full disk. */
   #rollback(): void {
-    if (this.#database.inTransaction) this.#database.exec("ROLLBACK");
+    if (this.#database.inTransaction) this.exec("ROLLBACK");
   }
 
   #prepared(sql: string) {

@@ -17,6 +17,8 @@ export interface HomePaths {
   readonly artifacts: string;
   /** Checkpoints, a folder a task. */
   readonly work: string;
+  /** What is being removed. */
+  readonly trash: string;
   readonly logs: string;
   /** Logs of experiments, a folder each. */
   readonly runs: string;
@@ -39,6 +41,7 @@ export function homePaths(folder: string): HomePaths {
     server: join(home, "server.json"),
     artifacts: join(home, "artifacts"),
     work: join(home, "work"),
+    trash: join(home, "trash"),
     logs: join(home, "logs"),
     runs: join(home, "runs"),
     tokens: join(home, "tokens.json"),

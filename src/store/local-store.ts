@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
-import type { StorageProbe } from "../experiment/ports.js";
+import type { Log, StorageProbe } from "../experiment/ports.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
@@ -9,6 +9,7 @@ import { RunLogs } from "./run-logs.js";
 import { openDatabase, openForMetrics } from "./schema.js";
 import { storageFailure } from "./storage-failure.js";
 import { SqliteSweepStore } from "./sweep-store.js";
+import { Trash } from "./trash.js";
 import { LocalWorkFolders } from "./work-folders.js";
 
 /** Room for some hundred changes, and for a batch of metric points. */
@@ -26,8 +27,9 @@ export class LocalStore implements StorageProbe {
   readonly logs: string;
   readonly #files: readonly SqlFile[];
   readonly #probe: string;
+  readonly #trash: Trash;
 
-  private constructor(home: string) {
+  private constructor(home: string, log: Pick<Log, "warn">) {
     const paths = makeHome(home);
     const database = openDatabase(paths.database);
     const metrics = openForMetrics(paths.database);
@@ -35,30 +37,44 @@ export class LocalStore implements StorageProbe {
     this.experiments = new SqliteExperimentStore(database);
     this.sweeps = new SqliteSweepStore(database, this.experiments);
     this.metrics = new SqliteMetricStore(metrics);
-    this.artifacts = new ArtifactFolder(paths.artifacts);
-    this.workFolders = new LocalWorkFolders(paths.work);
-    this.runLogs = new RunLogs(paths.runs);
+    this.#trash = new Trash(paths.trash, (sentence) => log.warn(sentence));
+    this.artifacts = new ArtifactFolder(paths.artifacts, this.#trash);
+    this.workFolders = new LocalWorkFolders(paths.work, this.#trash);
+    this.runLogs = new RunLogs(paths.runs, this.#trash);
     this.logs = paths.logs;
     this.#probe = `${paths.database}-probe`;
     pruneLogs(paths);
   }
 
-  /** Opens a home and clears away what a process left that was killed. */
-  static open(home: string): LocalStore {
-    const store = new LocalStore(home);
+  /**
+   * Opens a home and clears away what a process left that was killed.
+   *
+   * @param log is told what cannot be removed
+   */
+  static open(home: string, log: Pick<Log, "warn"> = console): LocalStore {
+    const store = new LocalStore(home, log);
     store.artifacts.sweep();
-    store.#clearLeftovers();
-    store.workFolders.sweep((taskId) => store.experiments.isTaskSucceeded(taskId));
     store.runLogs.sweep((id) => store.experiments.find(id) !== undefined);
+    store.tidy();
     return store;
   }
 
-  /** Ends removals that a process was killed in. */
-  #clearLeftovers(): void {
+  /** Removes what could not be removed when it was no longer wanted. Call now and then. */
+  tidy(): void {
+    this.clearLeftovers();
+    this.workFolders.sweep((taskId) => this.experiments.isTaskSucceeded(taskId));
+    this.#trash.empty();
+  }
+
+  /** Removes what experiments that are no more left in folders; what cannot be is kept in mind. */
+  clearLeftovers(): void {
     const { artifactIds, taskIds } = this.experiments.leftovers();
-    for (const id of artifactIds) this.artifacts.remove(id);
-    for (const id of taskIds) this.workFolders.remove(id);
-    this.experiments.forgetLeftovers();
+    if (artifactIds.length + taskIds.length === 0) return;
+    const areGone = [
+      ...artifactIds.map((id) => this.artifacts.remove(id)),
+      ...taskIds.map((id) => this.workFolders.remove(id)),
+    ];
+    if (!areGone.includes(false)) this.experiments.forgetLeftovers();
   }
 
   /** Throws EXHAUSTED or ENVIRONMENT. */
@@ -71,6 +87,11 @@ export class LocalStore implements StorageProbe {
       rmSync(this.#probe, { force: true });
     }
     this.experiments.assertWritable();
+  }
+
+  /** Waits for removals that are under way. */
+  settled(): Promise<void> {
+    return this.#trash.settled();
   }
 
   close(): void {

@@ -1,7 +1,8 @@
-import { appendFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunLog } from "../experiment/ports.js";
 import type { Event } from "../generated/stillhouse/v1/experiment.js";
+import type { Trash } from "./trash.js";
 
 const NAME = "log.jsonl";
 
@@ -12,9 +13,11 @@ const NAME = "log.jsonl";
  */
 export class RunLogs implements RunLog {
   readonly #root: string;
+  readonly #trash: Trash;
 
-  constructor(root: string) {
+  constructor(root: string, trash: Trash) {
     this.#root = root;
+    this.#trash = trash;
   }
 
   folderOf(experimentId: string): string {
@@ -42,7 +45,7 @@ export class RunLogs implements RunLog {
   }
 
   remove(experimentId: string): void {
-    rmSync(join(this.#root, experimentId), { recursive: true, force: true });
+    this.#trash.discard(join(this.#root, experimentId));
   }
 
   /** Removes what a killed control plane left of experiments that are no more. */

@@ -1,10 +1,13 @@
 import { FailureKind, StillhouseError } from "../errors.js";
+import { StorageFault } from "../experiment/storage-fault.js";
 
 interface Explanation {
-  readonly kind: FailureKind;
+  readonly kind: FailureKind.FAILURE_KIND_EXHAUSTED | FailureKind.FAILURE_KIND_ENVIRONMENT;
   /** Ends the sentence "PATH …". */
   readonly says: string;
   readonly retryable?: boolean;
+  /** Waiting does not mend it. */
+  readonly isLasting?: boolean;
 }
 
 const FULL: Explanation = {
@@ -23,18 +26,30 @@ const UNREADABLE: Explanation = {
 const BROKEN: Explanation = {
   kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
   says: "is damaged or no database; move it away to begin with an empty one",
+  isLasting: true,
 };
 const BUSY: Explanation = {
   kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
   says: "is locked by another program; close what has it open and run the command again",
   retryable: true,
 };
+const FAULTY: Explanation = {
+  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  says: "could not be read or written: look at the disk",
+  retryable: true,
+};
+const TOO_MANY_FILES: Explanation = {
+  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  says: "cannot be opened since too many files and connections are open; raise the limit (ulimit -n) or close some",
+  retryable: true,
+};
 
-/** Codes of SQLite (extended ones by their beginning) and of the file system. */
-const EXPLANATIONS: readonly (readonly [code: string, Explanation])[] = [
+/** What concerns all that lies in a home: codes of SQLite (their beginning) and of the file system. */
+const OF_THE_HOME: readonly (readonly [code: string, Explanation])[] = [
   ["SQLITE_FULL", FULL],
   // A file that may not grow is reported as a failed write, not as SQLITE_FULL.
   ["SQLITE_IOERR_WRITE", FULL],
+  ["SQLITE_IOERR", FAULTY],
   ["SQLITE_READONLY", READ_ONLY],
   ["SQLITE_CANTOPEN", UNREADABLE],
   ["SQLITE_PERM", UNREADABLE],
@@ -45,30 +60,40 @@ const EXPLANATIONS: readonly (readonly [code: string, Explanation])[] = [
   ["SQLITE_LOCKED", BUSY],
   ["ENOSPC", FULL],
   ["EDQUOT", FULL],
-  ["EFBIG", FULL],
   ["EROFS", READ_ONLY],
+  ["EIO", FAULTY],
+  ["EMFILE", TOO_MANY_FILES],
+  ["ENFILE", TOO_MANY_FILES],
+];
+
+/** What concerns the file or folder that it is said of, and no other. */
+const OF_ONE_PATH: readonly (readonly [code: string, Explanation])[] = [
+  ["EFBIG", FULL],
   ["EACCES", READ_ONLY],
   ["EPERM", READ_ONLY],
   ["ENOTDIR", UNREADABLE],
   ["EEXIST", UNREADABLE],
+  ["EBUSY", BUSY],
 ];
 
-/** An error of SQLite or of the file system as one sentence with the path and the remedy. */
+/**
+ * An error of SQLite or of the file system as one sentence with the path and the remedy: a
+ * StorageFault where nothing in the home can be written, another StillhouseError where it is of
+ * this path alone, and the error itself where it is no failure of storage.
+ */
 export function storageFailure(error: unknown, path: string): unknown {
   if (error instanceof StillhouseError || !(error instanceof Error)) return error;
   const code = "code" in error ? String(error.code) : "";
+  const isIt = ([prefix]: readonly [string, Explanation]) => code.startsWith(prefix);
   // libsql reports a file that it cannot open without a code.
-  const found = error.message.startsWith("ConnectionFailed")
-    ? UNREADABLE
-    : EXPLANATIONS.find(([prefix]) => code.startsWith(prefix))?.[1];
-  if (found) {
-    const { kind, says, retryable = false } = found;
-    return new StillhouseError(kind, `${path} ${says}`, { retryable, cause: error });
+  const cannotOpen = error.message.startsWith("ConnectionFailed") ? UNREADABLE : undefined;
+  const ofHome = cannotOpen ?? OF_THE_HOME.find(isIt)?.[1];
+  if (ofHome) {
+    const { kind, says, ...details } = ofHome;
+    return new StorageFault(kind, `${path} ${says}`, { ...details, cause: error });
   }
-  if (!code.startsWith("SQLITE_IOERR")) return error;
-  return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
-    `${path} could not be read or written (${code}): look at the disk`,
-    { cause: error },
-  );
+  const ofPath = OF_ONE_PATH.find(isIt)?.[1];
+  if (ofPath === undefined) return error;
+  const { kind, says, retryable = false } = ofPath;
+  return new StillhouseError(kind, `${path} ${says}`, { retryable, cause: error });
 }

@@ -1,14 +1,17 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { WorkFolders } from "../experiment/ports.js";
 import { storageFailure } from "./storage-failure.js";
+import type { Trash } from "./trash.js";
 
 /** `HOME/work/TASK_ID/`: the checkpoints of a task, until it is done. */
 export class LocalWorkFolders implements WorkFolders {
   readonly #root: string;
+  readonly #trash: Trash;
 
-  constructor(root: string) {
+  constructor(root: string, trash: Trash) {
     this.#root = root;
+    this.#trash = trash;
   }
 
   prepare(taskId: string): string {
@@ -21,11 +24,11 @@ export class LocalWorkFolders implements WorkFolders {
     return folder;
   }
 
-  remove(taskId: string): void {
-    rmSync(join(this.#root, taskId), { recursive: true, force: true });
+  remove(taskId: string): boolean {
+    return this.#trash.discard(join(this.#root, taskId));
   }
 
-  /** Removes what a killed control plane left of tasks that are done. */
+  /** Removes what is left of tasks that are done. */
   sweep(isDone: (taskId: string) => boolean): void {
     for (const taskId of readdirSync(this.#root).filter(isDone)) this.remove(taskId);
   }

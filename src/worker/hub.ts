@@ -101,11 +101,25 @@ export class WorkerHub {
     let turnBeganMs = performance.now();
     for await (const frames of this.#router) {
       const message = this.#decode(frames);
-      if (message) deliver(listener, message.workerId, message.kind);
+      if (message) this.#deliver(listener, message.workerId, message.kind);
       if (performance.now() - turnBeganMs < TURN_MS) continue;
       // Messages that are there already come without a pause, in which calls and timers would wait.
       await new Promise((resolve) => setImmediate(resolve));
       turnBeganMs = performance.now();
+    }
+  }
+
+  /** A message that makes us throw stops no other. */
+  #deliver(
+    listener: WorkerListener,
+    workerId: string,
+    kind: NonNullable<WorkerMessage["kind"]>,
+  ): void {
+    try {
+      deliver(listener, workerId, kind);
+    } catch (error) {
+      const { stack } = error as Error;
+      this.#log.error(`a ${kind.$case} of worker ${JSON.stringify(workerId)} was left: ${stack}`);
     }
   }
 

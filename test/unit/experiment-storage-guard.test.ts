@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { StorageGuard } from "../../src/experiment/storage-guard.js";
+import { FailureKind } from "../../src/errors.js";
+import { StorageFault } from "../../src/experiment/storage-fault.js";
+import { LONGEST_FAULT_MS, StorageGuard } from "../../src/experiment/storage-guard.js";
 
-const FULL = new StillhouseError(FailureKind.FAILURE_KIND_EXHAUSTED, "the disk is full");
+const FULL = new StorageFault(FailureKind.FAILURE_KIND_EXHAUSTED, "the disk is full");
+const FAULTY = new StorageFault(FailureKind.FAILURE_KIND_ENVIRONMENT, "the disk is faulty");
+const DAMAGED = new StorageFault(FailureKind.FAILURE_KIND_ENVIRONMENT, "damaged", {
+  isLasting: true,
+});
 
-/** A guard whose storage is full or not as a test says. */
+/** A guard whose storage has a fault or none, as a test says. */
 class Guarded {
   nowMs = 0;
-  isFull = false;
+  fault: StorageFault | undefined;
   readonly done: string[] = [];
   readonly guard = new StorageGuard({
     storage: { assertWritable: () => this.#write() },
@@ -16,10 +21,11 @@ class Guarded {
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     onFault: ({ message }) => this.done.push(message),
     onRecovery: () => this.done.push("recovered"),
+    onBroken: ({ message }) => this.done.push(`broken: ${message}`),
   });
 
   #write(): void {
-    if (this.isFull) throw FULL;
+    if (this.fault) throw this.fault;
   }
 
   action(name: string): () => void {
@@ -42,14 +48,14 @@ describe("a full disk", () => {
   it("holds all up until there is room; what is told once is done then, in its order", () => {
     const guarded = new Guarded();
     const { guard } = guarded;
-    guarded.isFull = true;
+    guarded.fault = FULL;
     guard.runOnce(guarded.action("one"));
     guard.run(guarded.action("comes again"));
     guard.runOnce(guarded.action("two"));
     assert.equal(guard.fault, FULL);
     assert.deepEqual(guarded.after(1_000), []);
-    guarded.isFull = false;
-    assert.deepEqual(guarded.after(999), [], "it is not tried all the time");
+    guarded.fault = undefined;
+    assert.deepEqual(guarded.after(1_999), [], "it is not tried all the time");
     assert.deepEqual(guarded.after(1), ["recovered", "one", "two"]);
     assert.equal(guard.fault, undefined);
     guard.run(guarded.action("three"));
@@ -72,11 +78,66 @@ describe("a full disk", () => {
   });
 });
 
-it("a defect holds all up for good", () => {
-  const guarded = new Guarded();
-  guarded.guard.run(() => {
-    throw new TypeError("x is not a function");
+describe("a fault of the storage", () => {
+  it("is tried again for as long as it lasts, the longest pause being a quarter of a minute", () => {
+    const guarded = new Guarded();
+    guarded.fault = FAULTY;
+    guarded.guard.run(guarded.action("one"));
+    for (const pauseMs of [1_000, 2_000, 4_000, 8_000, 15_000, 15_000]) {
+      assert.deepEqual(guarded.after(pauseMs), []);
+    }
+    guarded.fault = undefined;
+    assert.deepEqual(guarded.after(15_000), ["recovered"]);
   });
-  assert.deepEqual(guarded.after(1_000_000), []);
-  assert.equal(guarded.guard.fault?.kind, FailureKind.FAILURE_KIND_INTERNAL);
+
+  it("that lasts too long is told of once, and tried on", () => {
+    const guarded = new Guarded();
+    guarded.fault = FAULTY;
+    guarded.guard.run(guarded.action("one"));
+    assert.deepEqual(guarded.after(LONGEST_FAULT_MS), []);
+    assert.deepEqual(guarded.after(1), ["broken: the disk is faulty"]);
+    assert.deepEqual(guarded.after(LONGEST_FAULT_MS), []);
+    guarded.fault = undefined;
+    assert.deepEqual(guarded.after(15_000), ["recovered"]);
+  });
+
+  it("that comes back whenever it seems to be mended lasts as well", () => {
+    const guarded = new Guarded();
+    const fail = () => {
+      throw FAULTY;
+    };
+    let seen: string[] = [];
+    for (let ms = 0; ms <= LONGEST_FAULT_MS + 60_000; ms += 15_000) {
+      guarded.guard.run(fail);
+      seen = [...seen, ...guarded.after(15_000)];
+    }
+    assert.equal(seen.filter((what) => what.startsWith("broken")).length, 1);
+  });
+
+  it("is told of at once where the database is damaged", () => {
+    const guarded = new Guarded();
+    guarded.fault = DAMAGED;
+    guarded.guard.run(guarded.action("one"));
+    assert.deepEqual(guarded.after(1), ["broken: damaged"]);
+  });
+
+  it("is none where the disk is full, however long: a new process would find it as full", () => {
+    const guarded = new Guarded();
+    guarded.fault = FULL;
+    guarded.guard.run(guarded.action("one"));
+    assert.deepEqual(guarded.after(100 * LONGEST_FAULT_MS), []);
+  });
+});
+
+it("what is no fault of the storage is left, and nothing else with it", () => {
+  const guarded = new Guarded();
+  const fail = (error: Error) => () => {
+    throw error;
+  };
+  guarded.guard.run(fail(new TypeError("x is not a function")));
+  const busy = Object.assign(new Error("directory not empty"), { code: "ENOTEMPTY" });
+  guarded.guard.runOnce(fail(busy));
+  assert.equal(guarded.guard.fault, undefined);
+  guarded.guard.run(guarded.action("the next"));
+  assert.deepEqual(guarded.done, ["the next"]);
 });

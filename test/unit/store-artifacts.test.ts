@@ -10,13 +10,18 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import type { ArtifactFile } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ArtifactFolder } from "../../src/store/artifact-folder.js";
 import { makeHome, pruneLogs } from "../../src/store/home.js";
+import { Trash } from "../../src/store/trash.js";
 import { LocalWorkFolders } from "../../src/store/work-folders.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
+
+function trashOf(test: TestContext): Trash {
+  return new Trash(temporaryFolder(test));
+}
 
 function fileOf(name: string, content: Uint8Array): ArtifactFile {
   const sha256 = createHash("sha256").update(content).digest("hex");
@@ -48,7 +53,7 @@ function isInvalid(message: RegExp) {
 describe("the artifact folder", () => {
   it("holds what was handed in, empty files too, and nothing beside it", async (test) => {
     const root = temporaryFolder(test);
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     const contents = { "a.bin": "some bytes", "empty.txt": "", "manifest.json": "{}" };
     const artifact = await put(artifacts, "ex1", contents);
     assert.equal(artifact.id, "ex1");
@@ -59,7 +64,7 @@ describe("the artifact folder", () => {
   });
 
   it("shows nothing before the last hash is checked", async (test) => {
-    const artifacts = new ArtifactFolder(temporaryFolder(test));
+    const artifacts = new ArtifactFolder(temporaryFolder(test), trashOf(test));
     const upload = await artifacts.begin([fileOf("a", Buffer.from("abc"))]);
     await upload.write(Buffer.from("abd"));
     assert.equal(artifacts.exists("ex1"), false);
@@ -70,7 +75,7 @@ describe("the artifact folder", () => {
 
   it("refuses too few bytes, too many, and a chunk over the end of a file", async (test) => {
     const root = temporaryFolder(test);
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     const files = [fileOf("a", Buffer.from("abc")), fileOf("b", Buffer.from("de"))];
     const short = await artifacts.begin(files);
     await short.write(Buffer.from("ab"));
@@ -89,7 +94,7 @@ describe("the artifact folder", () => {
 
   it("takes plain file names only", async (test) => {
     const root = temporaryFolder(test);
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     const names = ["../x", "a/b", "", ".", "..", ".hidden", "a\\b", "a\0b", "x".repeat(200), "ä"];
     for (const name of names) {
       await assert.rejects(artifacts.begin([fileOf(name, Buffer.of(1))]), isInvalid(/plain name/));
@@ -104,7 +109,7 @@ describe("the artifact folder", () => {
 
   it("puts a later artifact wholly in the place of an earlier one", async (test) => {
     const root = temporaryFolder(test);
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     await put(artifacts, "ex1", { old: "old", both: "old" });
     await put(artifacts, "ex1", { new: "new", both: "new" });
     assert.deepEqual(readdirSync(join(root, "ex1")).sort(), ["both", "new"]);
@@ -113,7 +118,7 @@ describe("the artifact folder", () => {
   });
 
   it("reads a file back in chunks, and says which is not there", async (test) => {
-    const artifacts = new ArtifactFolder(temporaryFolder(test));
+    const artifacts = new ArtifactFolder(temporaryFolder(test), trashOf(test));
     const text = "0123456789".repeat(100_000);
     await put(artifacts, "ex1", { "big.txt": text.slice(0, 1_000) });
     const chunks: Buffer[] = [];
@@ -128,7 +133,7 @@ describe("the artifact folder", () => {
 
   it("forgets at start what an upload left that was cut off", async (test) => {
     const root = temporaryFolder(test);
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     await put(artifacts, "ex1", { a: "a" });
     const cut = await artifacts.begin([fileOf("a", Buffer.from("abc"))]);
     await cut.write(Buffer.from("a"));
@@ -160,7 +165,7 @@ describe("a path from outside", () => {
     const root = join(temporaryFolder(test), "artifacts");
     mkdirSync(root);
     writeFileSync(join(root, "..", "secret"), "secret");
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     await put(artifacts, "ex1", { a: "text" });
     for (const name of OUTSIDE) {
       assert.throws(() => artifacts.read("ex1", name), isInvalid(/file_name/), name);
@@ -178,7 +183,7 @@ describe("a path from outside", () => {
     mkdirSync(join(folder, "elsewhere"));
     mkdirSync(root);
     writeFileSync(join(folder, "elsewhere", "secret"), "secret");
-    const artifacts = new ArtifactFolder(root);
+    const artifacts = new ArtifactFolder(root, trashOf(test));
     await put(artifacts, "ex1", { a: "text" });
     symlinkSync(join(folder, "elsewhere", "secret"), join(root, "ex1", "link"));
     symlinkSync(join(folder, "elsewhere"), join(root, "ex2"));
@@ -188,12 +193,14 @@ describe("a path from outside", () => {
     assert.throws(() => artifacts.read("ex2", "secret"), isMissing);
     // A home that is itself behind a link is no way out.
     symlinkSync(root, join(folder, "linked"));
-    const chunks = await new ArtifactFolder(join(folder, "linked")).read("ex1", "a").toArray();
+    const chunks = await new ArtifactFolder(join(folder, "linked"), trashOf(test))
+      .read("ex1", "a")
+      .toArray();
     assert.equal(Buffer.concat(chunks).toString(), "text");
   });
 
   it("brings no more bytes than an artifact can have", async (test) => {
-    const artifacts = new ArtifactFolder(temporaryFolder(test));
+    const artifacts = new ArtifactFolder(temporaryFolder(test), trashOf(test));
     const file = { ...fileOf("a", Buffer.alloc(0)), size: 65n << 30n };
     await assert.rejects(artifacts.begin([file]), isInvalid(/at most 64 GiB/));
   });
@@ -202,7 +209,7 @@ describe("a path from outside", () => {
 describe("a home", () => {
   it("keeps checkpoints until their task is done", (test) => {
     const { work } = makeHome(join(temporaryFolder(test), "deep", "home"));
-    const folders = new LocalWorkFolders(work);
+    const folders = new LocalWorkFolders(work, trashOf(test));
     writeFileSync(join(folders.prepare("a"), "checkpoint"), "1");
     writeFileSync(join(folders.prepare("b"), "checkpoint"), "2");
     assert.equal(folders.prepare("a"), join(work, "a"));

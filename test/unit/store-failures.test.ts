@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { StorageFault } from "../../src/experiment/storage-fault.js";
 import { storageFailure } from "../../src/store/storage-failure.js";
 
 function failureOf(code: string): StillhouseError {
@@ -25,9 +26,26 @@ it("a full disk is EXHAUSTED, and everything else about a disk is the ENVIRONMEN
   }
 });
 
+it("what concerns one path is no fault of the whole home", () => {
+  for (const code of ["EACCES", "EPERM", "ENOTDIR", "EEXIST", "EFBIG", "EBUSY"]) {
+    assert.equal(failureOf(code) instanceof StorageFault, false, code);
+  }
+  const ofHome = ["SQLITE_FULL", "SQLITE_IOERR_READ", "SQLITE_BUSY", "SQLITE_LOCKED"];
+  for (const code of [...ofHome, "ENOSPC", "EDQUOT", "EROFS", "EIO", "EMFILE", "ENFILE"]) {
+    const failure = failureOf(code);
+    assert.ok(failure instanceof StorageFault && !failure.isLasting, code);
+  }
+  for (const code of ["SQLITE_CORRUPT", "SQLITE_NOTADB"]) {
+    const failure = failureOf(code);
+    assert.ok(failure instanceof StorageFault && failure.isLasting, code);
+  }
+});
+
 it("what is no failure of the disk passes through", () => {
   const defect = new TypeError("x is not a function");
   assert.equal(storageFailure(defect, "/home/x"), defect);
+  const notEmpty = Object.assign(new Error("rmdir"), { code: "ENOTEMPTY" });
+  assert.equal(storageFailure(notEmpty, "/home/x"), notEmpty);
   const constraint = Object.assign(new Error("UNIQUE"), { code: "SQLITE_CONSTRAINT_UNIQUE" });
   assert.equal(storageFailure(constraint, "/home/x"), constraint);
 });

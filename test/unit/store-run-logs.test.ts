@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type Event, LogLevel, State, Task } from "../../src/generated/stillhouse/v1/experiment.js";
 import { RunLogs } from "../../src/store/run-logs.js";
+import { Trash } from "../../src/store/trash.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const TIME = new Date("2026-11-24T12:00:00Z");
@@ -15,7 +16,7 @@ function eventOf(kind: NonNullable<Event["kind"]>): Event {
 describe("the log of an experiment", () => {
   it("has a JSON object a line, with the ids of what it speaks of, until it is removed", (test) => {
     const root = temporaryFolder(test);
-    const logs = new RunLogs(root);
+    const logs = new RunLogs(root, new Trash(temporaryFolder(test)));
     const running = Task.fromPartial({ state: State.STATE_RUNNING, attempt: 2, workerId: "w" });
     logs.note(eventOf({ $case: "task", value: running }));
     const line = { level: LogLevel.LOG_LEVEL_WARNING, message: "slow\ndisk", time: TIME };
@@ -39,7 +40,7 @@ describe("the log of an experiment", () => {
   it("of an experiment that is no more is swept away, and none that cannot be written stops anything", (test) => {
     const root = temporaryFolder(test);
     for (const id of ["gone", "there"]) mkdirSync(join(root, id));
-    const logs = new RunLogs(root);
+    const logs = new RunLogs(root, new Trash(temporaryFolder(test)));
     logs.sweep((id) => id === "there");
     assert.deepEqual(
       [existsSync(join(root, "gone")), existsSync(join(root, "there"))],
@@ -48,6 +49,8 @@ describe("the log of an experiment", () => {
     const line = { level: LogLevel.LOG_LEVEL_INFO, message: "lost", time: TIME };
     const file = join(root, "file");
     writeFileSync(file, "");
-    new RunLogs(file).note(eventOf({ $case: "log", value: line }));
+    new RunLogs(file, new Trash(temporaryFolder(test))).note(
+      eventOf({ $case: "log", value: line }),
+    );
   });
 });

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { openSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { FailureKind } from "../../src/errors.js";
+import { MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
+import type { Assign } from "../../src/generated/stillhouse/v1/worker.js";
+import { SqlFile } from "../../src/store/database.js";
+import { quickSpec } from "../fixtures/experiments.js";
+import { afterwards } from "../fixtures/temporary-folder.js";
+import { TestPlane } from "./test-plane.js";
+import type { TestWorker } from "./test-worker.js";
+
+const POISON = 666;
+
+function points(value: number) {
+  const point = MetricPoint.fromPartial({ sequence: 1n, step: 1n, name: "loss", value });
+  return { $case: "metrics" as const, value: { points: [point] } };
+}
+
+/** From now on the database refuses a change, and only that. */
+function refuse(test: TestContext, plane: TestPlane, change: string): SqlFile {
+  const file = new SqlFile(join(plane.home, "stillhouse.db"));
+  afterwards(test, () => file.close());
+  file.exec(`CREATE TRIGGER refusal BEFORE ${change} BEGIN SELECT RAISE(ABORT, 'no such'); END`);
+  return file;
+}
+
+const refusePoison = (test: TestContext, plane: TestPlane) =>
+  refuse(test, plane, `INSERT ON metric_points WHEN NEW.value = ${POISON}`);
+
+/** It has put down what it had in hand. */
+async function settle(worker: TestWorker): Promise<void> {
+  await worker.heartbeat({ taskId: "", attempt: 0 });
+}
+
+async function finishBoth(worker: TestWorker): Promise<Assign> {
+  await worker.finishNext();
+  return worker.finishNext();
+}
+
+describe("a report that cannot be stored", () => {
+  it("fails its attempt, is acknowledged, and is noticed by nobody else", async (test) => {
+    const plane = await TestPlane.start(test);
+    refusePoison(test, plane);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(1), "");
+    const other = await plane.client.create(quickSpec(2), "");
+    const poisoned = await worker.nextTask();
+    assert.equal(poisoned.experimentId, id);
+    assert.equal((await worker.reported(poisoned, points(1))).fenced, false);
+    const answer = await worker.reported(poisoned, points(POISON));
+    assert.deepEqual([answer.number, answer.fenced], [2n, true], "it does not come again");
+    await settle(worker);
+    assert.equal((await finishBoth(worker)).experimentId, other.id);
+    assert.equal((await plane.ended(other.id)).state, State.STATE_SUCCEEDED);
+    const { state, failure } = await plane.ended(id);
+    assert.equal(state, State.STATE_FAILED);
+    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_INTERNAL);
+    assert.match(failure?.message ?? "", /report of the worker could not be taken in: .*no such/);
+  });
+
+  it("is acknowledged as well where it comes late, or from one that never had the task", async (test) => {
+    const plane = await TestPlane.start(test);
+    refusePoison(test, plane);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(), "");
+    const assign = await worker.nextTask();
+    const stranger = await plane.worker("stranger");
+    await stranger.report(assign, points(POISON), 1n);
+    assert.deepEqual((await stranger.next("acknowledge")).fenced, true);
+    await worker.finish(assign);
+    await Promise.race([worker.finishNext(), stranger.finishNext()]);
+    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+  });
+
+  it("counts against its worker", async (test) => {
+    const plane = await TestPlane.start(test);
+    refusePoison(test, plane);
+    const worker = await plane.worker("broken");
+    for (let seed = 1; seed <= 6; seed++) await plane.client.create(quickSpec(seed), "");
+    for (let count = 0; count < 5; count++) {
+      await worker.reported(await worker.nextTask(), points(POISON));
+      await settle(worker);
+    }
+    assert.equal((await plane.client.workers())[0]?.state, WorkerState.WORKER_STATE_SET_ASIDE);
+  });
+});
+
+describe("an experiment whose step cannot be done", () => {
+  it("fails with the reason where its folder cannot be made, and the next has its turn", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { id, tasks } = await plane.client.create(quickSpec(1), "");
+    writeFileSync(
+      join(plane.home, "work", tasks[0]?.id ?? ""),
+      "a file where the folder should be",
+    );
+    const other = await plane.client.create(quickSpec(2), "");
+    const worker = await plane.worker();
+    assert.equal((await worker.nextTask()).experimentId, other.id);
+    const { state, failure } = await plane.ended(id);
+    assert.equal(state, State.STATE_FAILED);
+    assert.match(failure?.message ?? "", /work\/.* cannot be opened/);
+  });
+
+  it("is left where it cannot even fail, and goes on when it can", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { id } = await plane.client.create(quickSpec(1), "");
+    const file = refuse(test, plane, `UPDATE ON tasks WHEN NEW.experiment_id = '${id}'`);
+    const other = await plane.client.create(quickSpec(2), "");
+    const worker = await plane.worker();
+    assert.equal((await finishBoth(worker)).experimentId, other.id);
+    assert.equal((await plane.experiment(id)).state, State.STATE_QUEUED);
+    file.exec("DROP TRIGGER refusal");
+    await plane.client.cancel(id);
+    await plane.client.resume(id);
+    assert.equal((await finishBoth(worker)).experimentId, id);
+  });
+
+  it("does not keep the loss of its worker from being noticed by others", async (test) => {
+    const plane = await TestPlane.start(test, { timings: { leaseMs: 300 } });
+    const first = await plane.worker("first");
+    const { id } = await plane.client.create(quickSpec(1), "");
+    await first.nextTask();
+    const second = await plane.worker("second");
+    const other = await plane.client.create(quickSpec(2), "");
+    await second.nextTask();
+    refuse(test, plane, `UPDATE ON tasks WHEN NEW.experiment_id = '${id}'`);
+    first.close();
+    second.close();
+    const third = await plane.worker("third");
+    const heard = setInterval(() => void settle(third), 50);
+    afterwards(test, () => clearInterval(heard));
+    assert.equal((await third.nextTask()).experimentId, other.id);
+  });
+});
+
+it("a damaged database ends the service", async (test) => {
+  const plane = await TestPlane.start(test);
+  const worker = await plane.worker();
+  await plane.client.create(quickSpec(), "");
+  const assign = await worker.nextTask();
+  for (const name of ["stillhouse.db", "stillhouse.db-wal"]) {
+    const path = join(plane.home, name);
+    const file = openSync(path, "r+");
+    writeSync(file, Buffer.alloc(statSync(path).size, 0x5a));
+  }
+  await worker.report(assign, points(1));
+  const { kind, message } = await plane.plane.broken;
+  assert.equal(kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+  assert.match(message, /stillhouse.db is damaged or no database/);
+});

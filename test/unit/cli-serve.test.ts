@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { createInterruption } from "../../src/cli/interruption.js";
+import { runServe } from "../../src/cli/serve.js";
+import { terminalOf } from "../../src/cli/terminal.js";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { RecordedOutput } from "../fixtures/recorded-output.js";
+
+it("serve ends its workers and fails when its home is broken, so that it is started anew", async () => {
+  const stderr = new RecordedOutput();
+  const done: string[] = [];
+  const broken = new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, "the home is damaged");
+  const exitCode = await runServe([], {
+    terminal: terminalOf(new RecordedOutput(), stderr, {}),
+    interruption: createInterruption(),
+    home: "/home",
+    userFolder: "/",
+    showsTraces: false,
+    startServer: async () => ({
+      address: "127.0.0.1:1",
+      workerAddress: "tcp://127.0.0.1:2",
+      httpAddress: "http://127.0.0.1:3",
+      broken: Promise.resolve(broken),
+      stop: async () => {
+        done.push("stopped");
+      },
+      kill: () => done.push("killed"),
+    }),
+  });
+  assert.equal(exitCode, 1);
+  assert.deepEqual(done, ["stopped"]);
+  assert.match(stderr.text, /Error the home is damaged/);
+});
