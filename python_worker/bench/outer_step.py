@@ -18,6 +18,7 @@ from _shared import Work, note, take_turns
 from torch import Tensor
 
 from stillhouse_worker.datasets import (
+    Reading,
     TokenSplit,
     collate,
     epoch_batches,
@@ -172,7 +173,7 @@ def _texts(args: argparse.Namespace, encoder: Encoder) -> TokenSplit:
             source="local",
             data_dir=args.data_dir,
             splits=["train"],
-            validation_fraction=0.05,
+            reading=Reading(0.05),
         )
         return tokenise(dataset.splits["train"], encoder.tokenizer, args.max_length)
     draws = generator(0, "texts")

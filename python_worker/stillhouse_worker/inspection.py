@@ -12,8 +12,10 @@ from typing import Any
 
 from .artifacts import load_artifact
 from .datasets.catalog import DatasetLocation, find_dataset
+from .datasets.holdout import TEST_FRACTION
 from .datasets.hub import download, hub_entry
-from .datasets.loading import load_dataset
+from .datasets.loading import Reading, default_bad_rows, load_dataset
+from .datasets.rows import SPLIT_NAMES, Dataset
 from .decoding import inspected
 from .devices import find_device
 from .errors import StillhouseError
@@ -29,13 +31,23 @@ from .search import suggested
 from .system_checks import system_checks
 
 _DEFAULT_VALIDATION_FRACTION = 0.1
-_DESCRIBE_KEYS = ("dataset", "model", "data_dir", "device", "validation_fraction")
+_DATA_KEYS = (
+    "dataset",
+    "data_dir",
+    "source",
+    "text_columns",
+    "label_column",
+    "bad_rows",
+    "validation_fraction",
+    "test_fraction",
+)
+_DESCRIBE_KEYS = (*_DATA_KEYS, "model", "device")
 _SYSTEM_KEYS = ("data_dir", "home")
 _ARTIFACT_KEYS = ("path", "top")
 _SUGGEST_KEYS = ("space", "trials", "seed")
-_NUMBERS = ("validation_fraction", "top", "seed")
+_NUMBERS = ("validation_fraction", "test_fraction", "top", "seed")
 _OBJECTS = ("space",)
-_LISTS = ("trials",)
+_LISTS = ("trials", "text_columns")
 _DEFAULT_TOP = 5
 
 
@@ -43,8 +55,9 @@ def describe(request_json: str) -> str:
     """What an experiment would run on: data set, model and device, found and read.
 
     Args:
-        request_json: ``{"dataset", "model", "data_dir", "device", "validation_fraction"}``; a key
-            that is null or absent stands for the default.
+        request_json: ``{"dataset", "data_dir", "source", "text_columns", "label_column",
+            "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``; a key that is
+            null or absent stands for the default.
 
     Returns:
         ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when the hub has something that
@@ -156,19 +169,40 @@ def _type_of(key: str) -> tuple[type | UnionType, str]:
 
 def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
     device = find_device(request.get("device"))
-    dataset = find_dataset(request.get("dataset"), request.get("data_dir"))
+    dataset = find_dataset(request.get("dataset"), request.get("data_dir"), request.get("source"))
     model = locate_model(request.get("model"))
     if dataset.needs_download or model.needs_download:
         return _downloads(dataset, model)
-    fraction = request.get("validation_fraction")
+    reading = _reading(request)
+    loaded = load_dataset(
+        dataset.name,
+        source=dataset.source,
+        data_dir=dataset.data_dir,
+        splits=(),
+        reading=reading,
+    )
+    notices = (dataset.notice, *loaded.notices, model.notice)
     return {
-        "dataset": _dataset_facts(
-            dataset, _DEFAULT_VALIDATION_FRACTION if fraction is None else fraction
-        ),
+        "dataset": _dataset_facts(dataset, loaded, reading),
         "model": _model_facts(model),
         "device": device._asdict(),
-        "notices": [notice for notice in (dataset.notice, model.notice) if notice],
+        "notices": [notice for notice in notices if notice],
     }
+
+
+def _reading(request: Mapping[str, Any]) -> Reading:
+    def given(key: str, default: Any) -> Any:
+        value = request.get(key)
+        return default if value is None else value
+
+    return Reading(
+        given("validation_fraction", _DEFAULT_VALIDATION_FRACTION),
+        given("test_fraction", TEST_FRACTION),
+        tuple(given("text_columns", ())),
+        given("label_column", ""),
+        request.get("bad_rows"),
+        finds_overlap=True,
+    )
 
 
 def _artifact(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,14 +223,8 @@ def _suggest(request: Mapping[str, Any]) -> dict[str, Any]:
     return suggested(space, trials, int(request.get("seed") or 0))
 
 
-def _dataset_facts(location: DatasetLocation, validation_fraction: float) -> dict[str, Any]:
-    dataset = load_dataset(
-        location.name,
-        source=location.source,
-        data_dir=location.data_dir,
-        splits=(),
-        validation_fraction=validation_fraction,
-    )
+def _dataset_facts(location: DatasetLocation, dataset: Dataset, reading: Reading) -> dict[str, Any]:
+    files = dataset.layout.files
     return {
         "name": dataset.name,
         "source": dataset.source,
@@ -205,6 +233,12 @@ def _dataset_facts(location: DatasetLocation, validation_fraction: float) -> dic
         "substitute_for": location.substitute_for,
         "class_names": dataset.class_names,
         "text_columns": dataset.text_columns,
+        "label_column": dataset.layout.label_column,
+        "bad_rows": reading.bad_rows or default_bad_rows(dataset.source),
+        "files": [name for split_name in SPLIT_NAMES for name in files.get(split_name, ())],
+        "skipped": [skipped._asdict() for skipped in dataset.skipped],
+        "test_from": dataset.test_from,
+        "test_rows_in_train": dataset.test_rows_in_train,
         **{f"{split}_rows": count for split, count in dataset.num_rows.items()},
     }
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from .datasets.catalog import DEFAULT_DATASET
 from .datasets.hub import is_cached
-from .datasets.loading import load_dataset
+from .datasets.loading import Reading, load_dataset
 from .datasets.local import local_names
 from .datasets.packaged import BBC_PACKAGE, DEFAULT_PACKAGED
 from .errors import StillhouseError
@@ -141,7 +141,7 @@ def _packaged_model() -> Check:
 
 def _packaged_dataset() -> Check:
     dataset = load_dataset(
-        DEFAULT_PACKAGED, source="packaged", data_dir=None, splits=(), validation_fraction=0.1
+        DEFAULT_PACKAGED, source="packaged", data_dir=None, splits=(), reading=Reading(0.1)
     )
     return Check(
         "",

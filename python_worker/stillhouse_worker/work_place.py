@@ -67,7 +67,7 @@ class WorkPlace:
         if self.device.partition(":")[0] == settings.device.partition(":")[0]:
             settings = settings._replace(device=self.device)
         data = settings.data
-        is_elsewhere = data.source == "local" and not (Path(data.data_dir) / data.name).is_dir()
+        is_elsewhere = data.source == "local" and not (Path(data.data_dir) / data.name).exists()
         if is_elsewhere and self._data_dir is not None:
             settings = settings._replace(data=data._replace(data_dir=str(self._data_dir)))
         return settings

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from stillhouse_worker.datasets import load_dataset
+from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.distillation.outer import OuterConfig
 from stillhouse_worker.learners import Encoder, load_encoder
 from stillhouse_worker.model_catalog import model_fingerprint
@@ -126,10 +126,12 @@ def needs_program() -> Callable[[str], None]:
 def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
     """Twelve outer steps on the tiny set, in fp32."""
     dataset = load_dataset(
-        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), validation_fraction=0.2
+        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2)
     )
     return Settings(
-        data=DataSettings("topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, 0.2),
+        data=DataSettings(
+            "topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, Reading(0.2)
+        ),
         model=ModelSettings(
             str(tiny_model), "local", model_fingerprint(tiny_model), "default", False
         ),

@@ -13,8 +13,8 @@ import pytest
 
 from stillhouse_worker.datasets.hub import HubEntry, hub_entry, source_of_tables
 from stillhouse_worker.datasets.hub_cache import cached_folder
-from stillhouse_worker.datasets.loading import read_dataset
-from stillhouse_worker.datasets.rows import SPLIT_NAMES, Dataset
+from stillhouse_worker.datasets.loading import Reading, read_dataset
+from stillhouse_worker.datasets.rows import SPLIT_NAMES, BadRows, Dataset
 from stillhouse_worker.errors import StillhouseError
 
 NAMES = ["no", "yes"]
@@ -30,14 +30,16 @@ def table(labels: list[Any], names: list[str] | None = None, **columns: str) -> 
     return made.cast_column("label", datasets.ClassLabel(names=names)) if names else made
 
 
-def read(tables: dict[str, datasets.Dataset], name: str = "me/set") -> Dataset:
-    entry = hub_entry(name)
-    return read_dataset(name, "hub", source_of_tables(name, tables, entry), SPLIT_NAMES, 0.1)
+def read(
+    tables: dict[str, datasets.Dataset], name: str = "me/set", bad_rows: BadRows | None = None
+) -> Dataset:
+    source = source_of_tables(name, tables, hub_entry(name))
+    return read_dataset(name, "hub", source, SPLIT_NAMES, Reading(0.1, bad_rows=bad_rows))
 
 
 def failure(tables: dict[str, datasets.Dataset]) -> str:
     with pytest.raises(StillhouseError) as caught:
-        read(tables)
+        read(tables, bad_rows="refuse")
     assert caught.value.field == "dataset.name"
     return caught.value.message
 
@@ -97,10 +99,16 @@ def test_columns_that_cannot_be_recognised_are_listed() -> None:
 
 def test_wrong_rows_are_named() -> None:
     bad_label = {"train": table([0, 1, -1], NAMES, text="a")}
-    assert "'me/set' (train) row 3 has label -1, which is no class" in failure(bad_label)
+    assert "'me/set' (train) row 3: column 'label' holds -1, which is no class" in failure(
+        bad_label
+    )
     empty = datasets.Dataset.from_dict({"text": ["a", " "], "label": [0, 1]})
-    assert "row 2 must hold texts that are not empty, got ' '" in failure({"train": empty})
-    assert "two or more classes as integers" in failure({"train": table([1, 1], text="a")})
+    assert "row 2: column 'text' must hold a text that is not empty, got" in failure(
+        {"train": empty}
+    )
+    assert "column 'label' must hold two or more classes, got 1" in failure(
+        {"train": table([1, 1], text="a")}
+    )
     assert "has no split train, only test" in failure({"test": table([1], text="a")})
 
 
@@ -241,7 +249,7 @@ def test_what_was_fetched_needs_no_hub(offline: Answers) -> None:
     dataset, model = answer["dataset"], answer["model"]
     assert (dataset["source"], dataset["train_rows"], dataset["test_rows"]) == ("hub", 90, 20)
     assert (model["source"], model["width"], model["num_layers"]) == ("hub", 8, 1)
-    assert answer["notices"] == []
+    assert "its validation split is the test split" in answer["notices"][0]
 
 
 def test_what_was_not_fetched_is_not_found_offline(offline: Answers) -> None:

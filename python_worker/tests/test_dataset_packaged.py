@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from stillhouse_worker.datasets import Dataset, load_dataset
+from stillhouse_worker.datasets import Dataset, Reading, load_dataset
 from stillhouse_worker.datasets.packaged import _sentences, packaged_source
 from stillhouse_worker.errors import StillhouseError
 
@@ -16,7 +16,7 @@ def bbc_news() -> Dataset:
         source="packaged",
         data_dir=None,
         splits=["train", "validation", "test"],
-        validation_fraction=0.1,
+        reading=Reading(0.1),
     )
 
 

@@ -60,13 +60,20 @@ def test_describe_tells_sizes_names_and_fingerprints(data_dir: str) -> None:
         "substitute_for": "",
         "class_names": ["a", "b"],
         "text_columns": ["text"],
+        "label_column": "label",
+        "bad_rows": "refuse",
+        "files": ["train.jsonl", "test.jsonl"],
+        "skipped": [],
+        "test_from": "test",
+        "test_rows_in_train": 20,
         "train_rows": 16,
         "validation_rows": 4,
         "test_rows": 20,
     }
     assert answer["model"]["parameter_count"] == 22_565_376
     assert answer["device"]["device"] == "cpu"
-    assert answer["notices"] == []
+    (notice,) = answer["notices"]
+    assert notice.startswith("WARNING: 20 of 20 test rows are also in train")
 
 
 def test_an_unnamed_set_is_the_default_one_of_the_data_folder(data_dir: str) -> None:
@@ -94,7 +101,7 @@ def test_a_named_set_that_cannot_be_had_says_where_it_was_looked_for(data_dir: s
     assert "the hub cannot be reached (no route)" in message
     assert "did you mean ag_news?" in message
     photos = describe(dataset="photos", data_dir=data_dir)["failure"]["message"]
-    assert "the folder 'photos' has no dataset.json" in photos
+    assert "the folder 'photos' has no dataset.json and no train file" in photos
     nowhere = describe(dataset="sst2")["failure"]
     assert nowhere["message"].startswith("data set 'sst2' was not found: no data folder is given")
     assert (nowhere["kind"], nowhere["field"]) == ("not_found", "dataset.name")
@@ -118,7 +125,7 @@ def test_a_data_folder_that_is_none_is_named() -> None:
     [
         ("", "the request is not JSON"),
         ("[]", "must be a JSON object, got []"),
-        ('{"datasets": "x"}', "unknown key 'datasets'; allowed are dataset, model"),
+        ('{"datasets": "x"}', "unknown key 'datasets'; allowed are dataset, data_dir"),
         ('{"dataset": 5}', "dataset must be a text or null, got 5"),
         ('{"validation_fraction": "x"}', "validation_fraction must be a number or null, got 'x'"),
         (

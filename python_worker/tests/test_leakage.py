@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stillhouse_worker.artifacts import TENSORS_NAME
-from stillhouse_worker.datasets import load_dataset
+from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.tasks import distill as module
 from stillhouse_worker.tasks.distill import distill
 from stillhouse_worker.tasks.execute import execute
@@ -26,7 +26,7 @@ def other_test_rows(settings: Settings, tmp_path: Path) -> Settings:
     (folder / "test.jsonl").write_text("\n".join(swapped) + "\n")
     data_dir = str(folder.parent)
     dataset = load_dataset(
-        "topics", source="local", data_dir=data_dir, splits=(), validation_fraction=0.2
+        "topics", source="local", data_dir=data_dir, splits=(), reading=Reading(0.2)
     )
     assert dataset.fingerprint != settings.data.fingerprint
     data = settings.data._replace(data_dir=data_dir, fingerprint=dataset.fingerprint)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
-from stillhouse_worker.datasets import load_dataset
+from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation import measure
 from stillhouse_worker.tasks.checkpoint import CHECKPOINT_NAME, CheckpointTimes
@@ -247,6 +247,6 @@ def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_r
 
 def test_splits_of_the_tiny_set_are_what_the_tests_rely_on(tiny_data_dir) -> None:
     dataset = load_dataset(
-        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), validation_fraction=0.2
+        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2)
     )
     assert dataset.num_rows == {"train": 48, "validation": 12, "test": 30}

@@ -6,6 +6,8 @@ from google.protobuf import json_format
 
 from stillhouse.v1 import experiment_pb2, spec_pb2, worker_pb2
 
+from ..datasets import Reading
+from ..datasets.holdout import TEST_FRACTION
 from ..distillation.outer import OuterConfig
 from ..errors import StillhouseError
 from ..tasks.settings import (
@@ -117,7 +119,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             data.data_dir,
             data.fingerprint,
             data.max_length,
-            data.validation_fraction,
+            _reading(data),
         ),
         model=ModelSettings(
             model.name,
@@ -184,8 +186,30 @@ def _name(message: Any, field: str) -> Any:
     return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix).lower()
 
 
-# Fields that the control plane alone reads, so that a spec of before they existed is as good.
-_MAY_BE_UNSET = ("robustness", "baseline.herding", "baseline.kcenter", "compute.memory_mib")
+def _reading(data: spec_pb2.DatasetSpec) -> Reading:
+    bad_rows = _name(data, "bad_rows")
+    return Reading(
+        data.validation_fraction,
+        data.test_fraction if data.HasField("test_fraction") else TEST_FRACTION,
+        tuple(data.text_column.split(",")) if data.text_column else (),
+        data.label_column,
+        None if bad_rows == "unspecified" else bad_rows,
+    )
+
+
+# Fields that the control plane alone reads or that have a default, so that a spec of before they
+# existed is as good.
+_MAY_BE_UNSET = (
+    "robustness",
+    "baseline.herding",
+    "baseline.kcenter",
+    "compute.memory_mib",
+    "dataset.text_column",
+    "dataset.label_column",
+    "dataset.bad_rows",
+    "dataset.test_fraction",
+    "dataset.found",
+)
 
 
 def _require_all(message: Any, path: str) -> None:

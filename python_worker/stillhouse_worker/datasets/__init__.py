@@ -9,12 +9,13 @@ from .batching import (
     select_rows,
     tokenise,
 )
-from .loading import load_dataset
+from .loading import Reading, load_dataset
 from .rows import Dataset, Split
 
 __all__ = [
     "Batch",
     "Dataset",
+    "Reading",
     "Split",
     "TokenSplit",
     "collate",

@@ -1,13 +1,16 @@
 """Where a data set of a given name is, and what stands in for the default one without a hub."""
 
 import difflib
+import socket
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import StillhouseError
 from ..hub_access import hub_endpoint, hub_has, hub_is_reachable, hub_offline_reason
+from .faults import not_found
+from .files import SUFFIXES
 from .hub import KNOWN_HUB_SETS, hub_entry, is_cached
-from .local import has_local, local_names
+from .local import has_local, is_set_folder, local_names
 from .packaged import DEFAULT_PACKAGED, PACKAGED_NAMES
 
 DEFAULT_DATASET = "ag_news"
@@ -33,16 +36,21 @@ class DatasetLocation(NamedTuple):
     needs_download: bool = False
 
 
-def find_dataset(name: str | None, data_dir: str | None) -> DatasetLocation:
+def find_dataset(
+    name: str | None, data_dir: str | None, source: str | None = None
+) -> DatasetLocation:
     """Look for a set in the data folder, among the packaged ones, in the hub's cache, on the hub.
 
     Args:
         name: None for the default, which alone may be replaced by a packaged set.
         data_dir: folder of local sets, if there is one.
+        source: "local" where nothing but the data folder is to be looked at.
 
     Raises:
         StillhouseError: not_found, with where it was looked for and names that are near.
     """
+    if source == "local" and name is not None and data_dir is not None:
+        return _local(name, data_dir)
     if data_dir is not None and not Path(data_dir).is_dir():
         raise StillhouseError(
             "not_found",
@@ -56,6 +64,28 @@ def find_dataset(name: str | None, data_dir: str | None) -> DatasetLocation:
     if name is None and not hub_is_reachable():
         return _substitute()
     raise _not_found(wanted, data_dir)
+
+
+def _local(name: str, data_dir: str) -> DatasetLocation:
+    if has_local(name, data_dir):
+        return DatasetLocation(name, "local", str(Path(data_dir).resolve()))
+    path = Path(data_dir) / name
+    if not path.exists():
+        raise _missing(f"there is no file or folder {path} on {socket.gethostname()}", data_dir)
+    if path.is_dir():
+        raise _missing(
+            f"the folder {path} is no data set: it holds neither dataset.json nor a train file",
+            str(path),
+        )
+    raise _missing(
+        f"the file {path} is no data set: its name must end in {', '.join(SUFFIXES)}", data_dir
+    )
+
+
+def _missing(reason: str, data_dir: str) -> StillhouseError:
+    names = local_names(data_dir)
+    hint = f"; the folder {data_dir} holds {', '.join(names)}" if names else ""
+    return not_found(f"the data set was not found: {reason}{hint}")
 
 
 def _look_up(name: str, data_dir: str | None) -> DatasetLocation | None:
@@ -89,17 +119,20 @@ def _not_found(name: str, data_dir: str | None) -> StillhouseError:
     known = [*local_names(data_dir), *PACKAGED_NAMES, *KNOWN_HUB_SETS]
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
-    return StillhouseError(
-        "not_found",
+    return not_found(
         f"data set {name!r} was not found: {_folder_holds(name, data_dir)}, the packaged sets are "
-        f"{', '.join(PACKAGED_NAMES)}, the hub's cache does not have it and {hub}{hint}",
-        field="dataset.name",
+        f"{', '.join(PACKAGED_NAMES)}, the hub's cache does not have it and {hub}{hint}"
     )
 
 
 def _folder_holds(name: str, data_dir: str | None) -> str:
     if data_dir is None:
         return "no data folder is given"
+    if is_set_folder(Path(data_dir)):
+        return f"the data folder {data_dir} is a data set itself, which --dataset {data_dir} takes"
     if name and (Path(data_dir) / name).is_dir():
-        return f"in the data folder {data_dir} the folder {name!r} has no dataset.json"
+        return (
+            f"in the data folder {data_dir} the folder {name!r} has no dataset.json and no "
+            "train file"
+        )
     return f"the data folder {data_dir} holds {', '.join(local_names(data_dir)) or 'no sets'}"

@@ -40,14 +40,8 @@ def holdout_indices(labels: Sequence[int], fraction: float, purpose: str) -> lis
     return sorted(held_out)
 
 
-def split_off(split: Split, fraction: float, purpose: str) -> tuple[Split, Split]:
-    """Divide a split into (rest, held out); both keep the file's order."""
-    held_out = set(holdout_indices(split.labels, fraction, purpose))
-    rest = [row for row in range(len(split.labels)) if row not in held_out]
-    return _take(split, rest), _take(split, sorted(held_out))
-
-
-def _take(split: Split, rows: Sequence[int]) -> Split:
+def rows_at(split: Split, rows: Sequence[int]) -> Split:
+    """Some rows of a split, in the order of ``rows``."""
     second = split.second
     return Split(
         [split.first[row] for row in rows],

@@ -8,20 +8,24 @@ split is the test split, and validation is held out of train. The same holds for
 and validation only.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import FailureKind, StillhouseError
 from ..hub_access import hub_is_reachable, hub_offline_reason
+from .columns import recognised_columns
+from .faults import invalid
+from .files import Record
 from .hub_cache import cached_folder, open_tables
-from .rows import SPLIT_NAMES, Row, RowSource, SplitName
+from .rows import Layout, RowSource, SplitName
+from .split_files import SPLIT_BY_NAME
+from .tables import Classes, Table, rows_of_tables
 
 if TYPE_CHECKING:
     import datasets
 
 _READ_ROWS = 8192
-_HIDDEN_LABEL = -1
 
 
 class HubEntry(NamedTuple):
@@ -48,17 +52,6 @@ KNOWN_HUB_SETS: Mapping[str, HubEntry] = {
     "qnli": HubEntry(_GLUE, "qnli", ("question", "sentence"), "label"),
 }
 
-# Tried in this order when a set is not one of the known ones.
-_PAIRS = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("text1", "text2"),
-)
-_SINGLES = ("text", "sentence", "content", "review", "document", "headline")
-_LABELS = ("label", "labels", "class", "category", "target")
-
 
 def hub_entry(name: str) -> HubEntry:
     """The repository of a known name, or of "owner/name" or "owner/name:configuration"."""
@@ -73,8 +66,13 @@ def is_cached(name: str) -> bool:
     return _cached(hub_entry(name)) is not None
 
 
-def hub_source(name: str) -> RowSource:
+def hub_source(name: str, texts: tuple[str, ...] = (), label: str = "") -> RowSource:
     """Open a set of the hub, downloading it first when it is not cached.
+
+    Args:
+        name: see `hub_entry`.
+        texts: columns of texts; empty: the known ones, or as recognised.
+        label: column of labels; empty: the same.
 
     Raises:
         StillhouseError: not_found, environment when the hub cannot be reached, or invalid when
@@ -86,7 +84,10 @@ def hub_source(name: str) -> RowSource:
     folder = _cached(entry)
     if folder is None:
         raise _failure("environment", f"data set {name!r} was downloaded, but is not in the cache")
-    return source_of_tables(name, open_tables(folder), entry)
+    named = HubEntry(
+        entry.repo, entry.config, texts or entry.text_columns, label or entry.label_column
+    )
+    return source_of_tables(name, open_tables(folder), named)
 
 
 def download(name: str) -> None:
@@ -129,118 +130,46 @@ def source_of_tables(
         tables: for each split, a table.
         entry: says which columns to take, or leaves them to be recognised.
     """
-    if "train" not in tables:
-        raise _failure(
-            "invalid", f"data set {name!r} has no split train, only {', '.join(sorted(tables))}"
-        )
-    train = tables["train"]
-    texts = entry.text_columns or _recognised_texts(name, train)
-    label = entry.label_column or _recognised_label(name, train)
-    class_names, indices = _classes(name, train, label)
-    return RowSource(
-        place=f"data set {name!r} of the hub",
-        class_names=class_names,
-        text_columns=texts,
-        splits={
-            split_name: _reader(f"data set {name!r} ({split_name})", table, texts, label, indices)
-            for split_name, table in _labelled_splits(tables, label).items()
+    splits = _by_split(tables)
+    if "train" not in splits:
+        raise invalid(f"data set {name!r} has no split train, only {', '.join(sorted(tables))}")
+    train = splits["train"]
+    by_type = [column for column, feature in train.features.items() if hasattr(feature, "names")]
+    columns = recognised_columns(
+        f"data set {name!r}", train.column_names, entry.text_columns, entry.label_column, by_type
+    )
+    names = getattr(train.features[columns.label], "names", None)
+    return rows_of_tables(
+        f"data set {name!r} of the hub",
+        {
+            split_name: _table(f"data set {name!r} ({split_name})", table)
+            for split_name, table in splits.items()
         },
+        columns,
+        Classes(None if names is None else tuple(names), are_positions=names is not None),
+        Layout(is_recognised=not entry.text_columns or not entry.label_column),
     )
 
 
-def _labelled_splits(
-    tables: "Mapping[str, datasets.Dataset]", label: str
-) -> "dict[SplitName, datasets.Dataset]":
-    """Splits with labels; validation stands in for a test split that has none."""
-    labelled = {
-        split_name: tables[split_name]
-        for split_name in SPLIT_NAMES
-        if split_name in tables and tables[split_name].unique(label) != [_HIDDEN_LABEL]
-    }
-    if "test" not in labelled and "validation" in labelled:
-        labelled["test"] = labelled.pop("validation")
-    return labelled
+def _by_split(tables: "Mapping[str, datasets.Dataset]") -> "dict[SplitName, datasets.Dataset]":
+    splits: dict[SplitName, datasets.Dataset] = {}
+    for name, split_name in SPLIT_BY_NAME.items():
+        if name in tables:
+            splits.setdefault(split_name, tables[name])
+    return splits
 
 
-def _recognised_texts(name: str, table: "datasets.Dataset") -> tuple[str, ...]:
-    columns = set(table.column_names)
-    for candidate in (*_PAIRS, *((single,) for single in _SINGLES)):
-        if columns.issuperset(candidate):
-            return candidate
-    raise _unrecognised(name, "text", table)
+def _table(place: str, table: "datasets.Dataset") -> Table:
+    """Reads one split from its start at each call, a few thousand rows at a time."""
 
-
-def _recognised_label(name: str, table: "datasets.Dataset") -> str:
-    by_type = [column for column, feature in table.features.items() if hasattr(feature, "names")]
-    if len(by_type) == 1:
-        return by_type[0]
-    for candidate in _LABELS:
-        if candidate in table.column_names:
-            return candidate
-    raise _unrecognised(name, "label", table)
-
-
-def _unrecognised(name: str, what: str, table: "datasets.Dataset") -> StillhouseError:
-    known = (*map(" + ".join, _PAIRS), *_SINGLES) if what == "text" else _LABELS
-    return _failure(
-        "invalid",
-        f"data set {name!r} has no {what} column that can be recognised: it has "
-        f"{', '.join(table.column_names)}; recognised are {', '.join(known)}",
-    )
-
-
-def _classes(
-    name: str, train: "datasets.Dataset", label: str
-) -> tuple[tuple[str, ...], dict[Any, int]]:
-    """Class names, and the index of each value that the label column may hold."""
-    names = getattr(train.features[label], "names", None)
-    if names is not None:
-        return tuple(names), {index: index for index in range(len(names))}
-    values = train.unique(label)
-    if len(values) < 2 or {type(value) for value in values} not in ({int}, {str}):
-        raise _failure(
-            "invalid",
-            f"data set {name!r}: label column {label!r} must hold two or more classes as integers "
-            f"or as texts, got {', '.join(map(repr, values[:5]))}",
-        )
-    ordered = sorted(values)
-    return tuple(map(str, ordered)), {value: index for index, value in enumerate(ordered)}
-
-
-def _reader(
-    where: str,
-    table: "datasets.Dataset",
-    texts: tuple[str, ...],
-    label: str,
-    indices: Mapping[Any, int],
-) -> Callable[[], Iterator[Row]]:
-    """A function that reads one split from its start at each call, a few thousand rows a time."""
-
-    def read() -> Iterator[Row]:
+    def read(columns: Sequence[str]) -> Iterator[Record]:
         number = 0
-        for columns in table.select_columns([*texts, label]).iter(_READ_ROWS):
-            second = columns[texts[1]] if len(texts) == 2 else [None] * len(columns[label])
-            for row in zip(columns[texts[0]], second, columns[label], strict=True):
+        for chunk in table.select_columns(list(columns)).iter(_READ_ROWS):
+            for values in zip(*(chunk[column] for column in columns), strict=True):
                 number += 1
-                yield _checked(f"{where} row {number}", row, indices, len(texts))
+                yield Record(f"{place} row {number}", dict(zip(columns, values, strict=True)))
 
     return read
-
-
-def _checked(
-    where: str, row: tuple[Any, Any, Any], indices: Mapping[Any, int], num_texts: int
-) -> Row:
-    first, second, label = row
-    for text in (first, second)[:num_texts]:
-        if not isinstance(text, str) or not text.strip():
-            raise _failure("invalid", f"{where} must hold texts that are not empty, got {text!r}")
-    if label not in indices:
-        raise _failure(
-            "invalid",
-            f"{where} has label {label!r}, which is no class; allowed are "
-            f"{', '.join(map(repr, indices))}",
-        )
-    return first, second, indices[label]
 
 
 def _cached(entry: HubEntry) -> Path | None:

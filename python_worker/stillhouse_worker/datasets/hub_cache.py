@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StillhouseError
 from ..hub_access import datasets_cache
-from .rows import SPLIT_NAMES
+from .split_files import SPLIT_BY_NAME
 
 if TYPE_CHECKING:
     import datasets
@@ -57,7 +57,7 @@ def open_tables(folder: Path) -> "dict[str, datasets.Dataset]":
     import datasets
 
     tables: dict[str, datasets.Dataset] = {}
-    for split_name in SPLIT_NAMES:
+    for split_name in SPLIT_BY_NAME:
         # NAME-train.arrow, or NAME-train-00000-of-00002.arrow and so on.
         files = sorted(folder.glob(f"*-{split_name}.arrow"))
         files = files or sorted(folder.glob(f"*-{split_name}-*-of-*.arrow"))

@@ -1,16 +1,56 @@
 """Reading a data set once: rows kept for the splits asked for, the fingerprint taken of all."""
 
-import hashlib
-import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from ..errors import StillhouseError
-from .holdout import TEST_FRACTION, split_off
+from .faults import invalid
+from .fingerprint import Fingerprint
+from .holdout import TEST_FRACTION, holdout_indices, rows_at
 from .hub import hub_source
 from .local import local_source
+from .notices import notices_of
+from .overlap import TextHashes
 from .packaged import packaged_source
-from .rows import SPLIT_NAMES, Dataset, Row, RowSource, Split, SplitName
+from .rows import (
+    SPLIT_NAMES,
+    BadRow,
+    BadRows,
+    Dataset,
+    Row,
+    RowSource,
+    SkippedRows,
+    Split,
+    SplitName,
+)
+
+
+class Reading(NamedTuple):
+    """How a data set is read.
+
+    Attributes:
+        validation_fraction: share of train that is held out where the set has no validation split,
+            0 < fraction < 1.
+        test_fraction: the same of test, which is held out first.
+        texts: columns of texts; empty: as the set says, or as recognised.
+        label: column of labels; empty: the same.
+        bad_rows: what becomes of rows that cannot be used; None: they are skipped on the hub, where
+            nobody can edit them, and refused elsewhere.
+        finds_overlap: whether test rows that are also in train are counted.
+    """
+
+    validation_fraction: float
+    test_fraction: float = TEST_FRACTION
+    texts: tuple[str, ...] = ()
+    label: str = ""
+    bad_rows: BadRows | None = None
+    finds_overlap: bool = False
+
+
+def default_bad_rows(source: str) -> BadRows:
+    """What becomes of bad rows where nobody says so."""
+    return "skip" if source == "hub" else "refuse"
 
 
 def load_dataset(
@@ -19,7 +59,7 @@ def load_dataset(
     source: str,
     data_dir: str | None,
     splits: Sequence[SplitName],
-    validation_fraction: float,
+    reading: Reading,
 ) -> Dataset:
     """Load the named set from the source that ``find_dataset`` resolved it to.
 
@@ -27,32 +67,33 @@ def load_dataset(
     it has to be held out of one that is asked for.
 
     Args:
-        name: folder in ``data_dir``, name on the hub, or name of a packaged set.
+        name: folder or file in ``data_dir``, name on the hub, or name of a packaged set.
         source: "local", "hub" or "packaged".
         data_dir: folder of local sets; unused otherwise.
         splits: which of train, validation and test to keep.
-        validation_fraction: share of train to hold out where the set has no validation split,
-            0 < fraction < 1. A set without test gives 20 % of train as test first.
+        reading: how to read it.
 
     Raises:
         StillhouseError: invalid or not_found, with the file, the row and what is allowed.
     """
-    if not 0 < validation_fraction < 1:
-        raise StillhouseError(
-            "invalid",
-            f"dataset.validation_fraction must be > 0 and < 1, got {validation_fraction}",
-            field="dataset.validation_fraction",
-        )
-    return read_dataset(name, source, _open(name, source, data_dir), splits, validation_fraction)
+    for field in ("validation_fraction", "test_fraction"):
+        fraction = getattr(reading, field)
+        if not 0 < fraction < 1:
+            raise StillhouseError(
+                "invalid",
+                f"dataset.{field} must be > 0 and < 1, got {fraction}",
+                field=f"dataset.{field}",
+            )
+    return read_dataset(name, source, _open(name, source, data_dir, reading), splits, reading)
 
 
-def _open(name: str, source: str, data_dir: str | None) -> RowSource:
+def _open(name: str, source: str, data_dir: str | None, reading: Reading) -> RowSource:
     if source == "local":
-        return local_source(name, data_dir)
+        return local_source(name, data_dir, reading.texts, reading.label)
     if source == "packaged":
         return packaged_source(name)
     if source == "hub":
-        return hub_source(name)
+        return hub_source(name, reading.texts, reading.label)
     raise StillhouseError(
         "invalid",
         f"dataset.source must be local, hub or packaged, got {source!r}",
@@ -61,46 +102,135 @@ def _open(name: str, source: str, data_dir: str | None) -> RowSource:
 
 
 def read_dataset(
-    name: str,
-    source: str,
-    rows: RowSource,
-    splits: Sequence[SplitName],
-    validation_fraction: float,
+    name: str, source: str, rows: RowSource, splits: Sequence[SplitName], reading: Reading
 ) -> Dataset:
     """Read every row of ``rows`` once and keep those of the splits asked for."""
-    fingerprint = _Fingerprint(rows)
-    num_rows: dict[str, int] = {}
-    kept: dict[str, Split] = {}
-    for split_name in _needed_first(rows):
-        stream = fingerprint.over(split_name, rows.splits[split_name]())
-        if split_name in splits or (split_name == "train" and _must_hold_out(rows)):
-            kept[split_name] = _collect(stream, is_pair=len(rows.text_columns) == 2)
-            num_rows[split_name] = len(kept[split_name].labels)
-        else:
-            num_rows[split_name] = sum(1 for _ in stream)
-        _check_counts(rows, split_name, fingerprint.class_counts)
-    for missing, fraction in (("test", TEST_FRACTION), ("validation", validation_fraction)):
-        if missing not in rows.splits:
-            kept["train"], kept[missing] = split_off(kept["train"], fraction, missing)
-            num_rows["train"] = len(kept["train"].labels)
-            num_rows[missing] = len(kept[missing].labels)
-    return Dataset(
+    bad_rows = reading.bad_rows or default_bad_rows(source)
+    reader = _Reader(rows, bad_rows, reading.finds_overlap)
+    for split_name in (name for name in SPLIT_NAMES if name in rows.splits):
+        is_kept = split_name in splits or (split_name == "train" and _must_hold_out(rows))
+        reader.read(split_name, is_kept=is_kept)
+    if "test" not in rows.splits:
+        reader.hold_out("test", reading.test_fraction)
+    test_rows_in_train = reader.number_of_test_in_train() if reading.finds_overlap else None
+    if "validation" not in rows.splits:
+        reader.hold_out("validation", reading.validation_fraction)
+    reader.check_parts()
+    dataset = Dataset(
         name=name,
         source=source,
         class_names=rows.class_names,
         text_columns=rows.text_columns,
-        fingerprint=fingerprint.hexdigest(),
-        splits={split_name: kept[split_name] for split_name in SPLIT_NAMES if split_name in splits},
-        num_rows={split_name: num_rows[split_name] for split_name in SPLIT_NAMES},
+        fingerprint=reader.fingerprint.hexdigest(),
+        splits={name: reader.kept[name] for name in SPLIT_NAMES if name in splits},
+        num_rows={split_name: reader.num_rows[split_name] for split_name in SPLIT_NAMES},
+        layout=rows.layout,
+        skipped=reader.skipped(),
+        test_from=rows.test_from if "test" in rows.splits else "train",
+        test_rows_in_train=test_rows_in_train,
+        notices=rows.notices,
     )
-
-
-def _needed_first(rows: RowSource) -> list[SplitName]:
-    return [split_name for split_name in SPLIT_NAMES if split_name in rows.splits]
+    return dataset._replace(notices=notices_of(dataset, reading.test_fraction))
 
 
 def _must_hold_out(rows: RowSource) -> bool:
     return len(rows.splits) < len(SPLIT_NAMES)
+
+
+class _Reader:
+    """What is known of a set while its splits pass through."""
+
+    def __init__(self, rows: RowSource, bad_rows: BadRows, finds_overlap: bool) -> None:
+        self.fingerprint = Fingerprint(rows)
+        self.kept: dict[str, Split] = {}
+        self.num_rows: dict[str, int] = {}
+        self._rows, self._bad_rows, self._finds_overlap = rows, bad_rows, finds_overlap
+        self._skipped: dict[str, Counter[str]] = {}
+        self._hashes: dict[str, TextHashes] = {}
+
+    def read(self, split_name: SplitName, *, is_kept: bool) -> None:
+        """Read a split from its source."""
+        good = self._good(split_name, self._rows.splits[split_name]())
+        if self._finds_overlap:
+            good = self._hashed(split_name, good)
+        stream = self.fingerprint.over(split_name, good)
+        if is_kept:
+            self.kept[split_name] = _collect(stream, is_pair=len(self._rows.text_columns) == 2)
+            self.num_rows[split_name] = len(self.kept[split_name].labels)
+        else:
+            self.num_rows[split_name] = sum(1 for _ in stream)
+        skipped = self._skipped[split_name]
+        if skipped:
+            self.fingerprint.note("skipped", *(f"{skipped[why]} {why}" for why in sorted(skipped)))
+        self._check_counts(split_name, self.fingerprint.class_counts)
+
+    def hold_out(self, part: SplitName, fraction: float) -> None:
+        """Take a part out of train."""
+        train = self.kept["train"]
+        held_out = holdout_indices(train.labels, fraction, part)
+        rest = sorted(set(range(len(train.labels))).difference(held_out))
+        self.kept["train"], self.kept[part] = rows_at(train, rest), rows_at(train, held_out)
+        self.num_rows["train"], self.num_rows[part] = len(rest), len(held_out)
+        if part == "test" and self._finds_overlap:
+            of_train = self._hashes["train"]
+            self._hashes["train"], self._hashes["test"] = of_train[rest], of_train[held_out]
+        # Fingerprints of before there was a choice stay as they are.
+        if part == "test" and fraction != TEST_FRACTION:
+            self.fingerprint.note("test_fraction", repr(fraction))
+
+    def number_of_test_in_train(self) -> int:
+        """Test rows whose texts are also in train."""
+        return self._hashes["test"].number_also_in(self._hashes["train"])
+
+    def check_parts(self) -> None:
+        """Raise ``invalid`` where nothing could be held out."""
+        for split_name in SPLIT_NAMES:
+            if self.num_rows[split_name] == 0:
+                raise invalid(
+                    f"{self._rows.place} has too few rows in train to hold out any for "
+                    f"{split_name}: one per class, and the last one of a class is never held out; "
+                    f"add rows, or a {split_name} split"
+                )
+
+    def skipped(self) -> tuple[SkippedRows, ...]:
+        """What was left out, by split and reason."""
+        return tuple(
+            SkippedRows(split_name, reason, counts[reason])
+            for split_name, counts in self._skipped.items()
+            for reason in sorted(counts)
+        )
+
+    def _good(self, split_name: SplitName, rows: Iterator[Row | BadRow]) -> Iterator[Row]:
+        counts: Counter[str] = Counter()
+        self._skipped[split_name] = counts
+        for row in rows:
+            if not isinstance(row, BadRow):
+                yield row
+            elif self._bad_rows == "skip":
+                counts[row.reason] += 1
+            else:
+                raise invalid(f"{row.message} (--on-bad-rows skip leaves such rows out)")
+
+    def _hashed(self, split_name: SplitName, rows: Iterator[Row]) -> Iterator[Row]:
+        hashes = self._hashes[split_name] = TextHashes()
+        for row in rows:
+            hashes.add(row[0], row[1])
+            yield row
+
+    def _check_counts(self, split_name: SplitName, counts: Counter[int]) -> None:
+        place = self._rows.place
+        left_out = sum(self._skipped[split_name].values())
+        but = f" but for {left_out} bad ones" if left_out else ""
+        if not counts:
+            raise invalid(
+                f"{place} has no rows in its {split_name} split{but}; at least one is needed"
+            )
+        absent = [name for label, name in enumerate(self._rows.class_names) if not counts[label]]
+        if split_name == "train" and absent:
+            raise invalid(
+                f"{place} has no training rows of class {', '.join(map(repr, absent))}{but}; "
+                "each class needs at least one"
+            )
 
 
 def _collect(rows: Iterable[Row], *, is_pair: bool) -> Split:
@@ -112,54 +242,3 @@ def _collect(rows: Iterable[Row], *, is_pair: bool) -> Split:
             assert second is not None, "a source of pairs yields pairs"
             split.second.append(second)
     return split
-
-
-def _check_counts(rows: RowSource, split_name: SplitName, counts: Counter[int]) -> None:
-    if not counts:
-        raise StillhouseError(
-            "invalid",
-            f"{rows.place} has no rows in its {split_name} split; at least one is needed",
-            field="dataset.name",
-        )
-    absent = [name for label, name in enumerate(rows.class_names) if not counts[label]]
-    if split_name == "train" and absent:
-        raise StillhouseError(
-            "invalid",
-            f"{rows.place} has no training rows of class {', '.join(map(repr, absent))}; "
-            "each class needs at least one",
-            field="dataset.name",
-        )
-
-
-class _Fingerprint:
-    """SHA-256 over a set, fed row by row while the rows pass through."""
-
-    def __init__(self, rows: RowSource) -> None:
-        self._hash = hashlib.sha256()
-        self.class_counts: Counter[int] = Counter()
-        for names in (rows.class_names, rows.text_columns):
-            self._hash.update(struct.pack("<i", len(names)))
-            self._hash.update(b"".join(_framed(name) for name in names))
-
-    def over(self, split_name: str, rows: Iterator[Row]) -> Iterator[Row]:
-        """Pass the rows of a split through, counting its classes."""
-        counts: Counter[int] = Counter()
-        self.class_counts = counts
-        self._hash.update(_framed(split_name))
-        update = self._hash.update
-        for row in rows:
-            first, second, label = row
-            counts[label] += 1
-            # Lengths go before the texts, so that no two different sets give the same bytes.
-            update(struct.pack("<i", label) + _framed(first))
-            if second is not None:
-                update(_framed(second))
-            yield row
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
-def _framed(text: str) -> bytes:
-    encoded = text.encode("utf-8", "surrogatepass")
-    return struct.pack("<i", len(encoded)) + encoded

@@ -1,13 +1,29 @@
 """What a labelled text data set is, once read, and what a place to read one from must offer."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
+# What becomes of rows that cannot be used.
+BadRows = Literal["skip", "refuse"]
+
 # Text, second text of a pair or None, class index.
 Row = tuple[str, str | None, int]
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be used.
+
+    Attributes:
+        reason: why, in words that many rows may share.
+        message: the same of this row, with file, row, value and what is allowed.
+    """
+
+    reason: str
+    message: str
 
 
 class Split(NamedTuple):
@@ -24,6 +40,14 @@ class Split(NamedTuple):
     labels: list[int]
 
 
+class SkippedRows(NamedTuple):
+    """How many rows of a split were left out for one reason."""
+
+    split: str
+    reason: str
+    rows: int
+
+
 class Dataset(NamedTuple):
     """A labelled text data set.
 
@@ -36,6 +60,11 @@ class Dataset(NamedTuple):
             before anything is held out, so it does not depend on which splits were asked for.
         splits: only the splits that were asked for.
         num_rows: rows of train, validation and test, asked for or not.
+        layout: how the place that it was read from is laid out.
+        skipped: rows that were left out.
+        test_from: "test", or the split that the test rows were taken from.
+        test_rows_in_train: test rows whose texts train has too; None where that was not asked for.
+        notices: sentences that a person should read before using the set.
     """
 
     name: str
@@ -45,6 +74,25 @@ class Dataset(NamedTuple):
     fingerprint: str
     splits: dict[str, Split]
     num_rows: dict[str, int]
+    layout: "Layout"
+    skipped: tuple[SkippedRows, ...]
+    test_from: SplitName
+    test_rows_in_train: int | None
+    notices: tuple[str, ...]
+
+
+class Layout(NamedTuple):
+    """What was found at the place of a data set.
+
+    Attributes:
+        label_column: empty where rows have none, since each class is a folder.
+        files: names of the files of each split; empty where it is not made of files.
+        is_recognised: whether columns or classes were recognised by us and not named by a person.
+    """
+
+    label_column: str = ""
+    files: dict[SplitName, tuple[str, ...]] = {}  # noqa: RUF012  # never changed
+    is_recognised: bool = False
 
 
 class RowSource(NamedTuple):
@@ -55,10 +103,25 @@ class RowSource(NamedTuple):
         class_names: names in the order of the class indices.
         text_columns: one or two column names.
         splits: for each split that exists, a function that starts reading its rows. "train" is
-            always there. Reading raises StillhouseError at the first bad row.
+            always there. Reading gives a `BadRow` for each row that cannot be used, and raises
+            StillhouseError where the file itself is broken.
+        layout: how the place is laid out.
+        test_from: "validation" where that split stands in for a test split without labels.
+        notices: sentences about how the rows are read.
     """
 
     place: str
     class_names: tuple[str, ...]
     text_columns: tuple[str, ...]
-    splits: dict[SplitName, Callable[[], Iterator[Row]]]
+    splits: dict[SplitName, Callable[[], Iterator[Row | BadRow]]]
+    layout: Layout = Layout()
+    test_from: SplitName = "test"
+    notices: tuple[str, ...] = ()
+
+
+def shown(value: object) -> str:
+    """A value of a file as a message shows it: JSON, cut after 80 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text if len(text) <= 80 else f"{text[:77]}..."
+    # A lone surrogate could not be printed.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

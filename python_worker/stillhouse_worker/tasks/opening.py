@@ -43,7 +43,7 @@ def open_bench(settings: Settings, splits: Sequence[SplitName]) -> Bench:
         source=data.source,
         data_dir=data.data_dir or None,
         splits=splits,
-        validation_fraction=data.validation_fraction,
+        reading=data.reading,
     )
     if dataset.fingerprint != data.fingerprint:
         raise StillhouseError(

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal, NamedTuple
 
+from ..datasets import Reading
 from ..distillation.losses import AttentionReduction
 from ..distillation.outer import OuterConfig
 from ..distillation.synthetic import AttentionLabels, Labels, LearnLr, SyntheticConfig
@@ -17,7 +18,7 @@ class DataSettings(NamedTuple):
     data_dir: str
     fingerprint: str
     max_length: int
-    validation_fraction: float
+    reading: Reading
 
 
 class ModelSettings(NamedTuple):

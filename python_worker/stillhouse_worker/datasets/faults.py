@@ -1,0 +1,15 @@
+"""The failures of a data set that is not as it should be, or not there."""
+
+from ..errors import StillhouseError
+
+_FIELD = "dataset.name"
+
+
+def invalid(message: str) -> StillhouseError:
+    """The failure of a set that cannot be used as it is."""
+    return StillhouseError("invalid", message, field=_FIELD)
+
+
+def not_found(message: str) -> StillhouseError:
+    """The failure of a set that is not there."""
+    return StillhouseError("not_found", message, field=_FIELD)

@@ -1,0 +1,130 @@
+"""From tables of records to rows: which splits have labels, which class a label is, what is bad."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .files import Record
+from .labels import LabelRule, found_classes, is_missing, named_classes, positions, refuse_lists
+from .rows import BadRow, Layout, Row, RowSource, SplitName, shown
+
+# Reads a table from its start, and of each record at least the columns asked for.
+Table = Callable[[Sequence[str]], Iterator[Record]]
+
+
+class Columns(NamedTuple):
+    """Where texts and labels stand.
+
+    Attributes:
+        texts: one column, or two of pairs.
+        label: another one.
+    """
+
+    texts: tuple[str, ...]
+    label: str
+
+
+class Classes(NamedTuple):
+    """What is known of the classes beforehand.
+
+    Attributes:
+        names: None where the labels of train are the classes.
+        are_positions: whether labels are known to be positions among the names.
+    """
+
+    names: tuple[str, ...] | None = None
+    are_positions: bool = False
+
+
+def rows_of_tables(
+    place: str,
+    tables: Mapping[SplitName, Table],
+    columns: Columns,
+    classes: Classes,
+    layout: Layout,
+) -> RowSource:
+    """Rows of tables; validation stands in for a test split without labels.
+
+    Raises:
+        StillhouseError: invalid for labels that are no classes at all, such as lists.
+    """
+    rule = _rule(f"{place}: column {columns.label!r}", tables, columns, classes)
+    splits = {split_name: table for split_name, table in tables.items() if split_name == "train"
+              or split_name in rule.labelled}  # fmt: skip
+    test_from: SplitName = "test"
+    if "test" not in splits and "validation" in splits:
+        splits["test"], test_from = splits.pop("validation"), "validation"
+    return RowSource(
+        place=place,
+        class_names=rule.class_names,
+        text_columns=columns.texts,
+        splits={split_name: _reader(table, columns, rule) for split_name, table in splits.items()},
+        layout=layout._replace(label_column=columns.label),
+        test_from=test_from,
+        notices=(rule.notice,) if rule.notice else (),
+    )
+
+
+def _rule(
+    place: str, tables: Mapping[SplitName, Table], columns: Columns, classes: Classes
+) -> LabelRule:
+    labels = {split_name: _labels(table, columns.label) for split_name, table in tables.items()}
+    if classes.names is None:
+        return found_classes(labels, place)
+    if not classes.are_positions:
+        return named_classes(classes.names, labels, place)
+    labelled = frozenset(
+        split_name
+        for split_name, values in labels.items()
+        if any(not is_missing(value) for value in values())
+    )
+    return LabelRule(classes.names, False, positions(len(classes.names)), labelled)
+
+
+def _labels(table: Table, column: str) -> Callable[[], Iterator[Any]]:
+    return lambda: (record.values[column] for record in table([column]))
+
+
+def _reader(
+    table: Table, columns: Columns, rule: LabelRule
+) -> Callable[[], Iterator[Row | BadRow]]:
+    """A function that reads one split from its start at each call."""
+    wanted = (*columns.texts, columns.label)
+    return lambda: (_row(record, columns, rule) for record in table(wanted))
+
+
+def _row(record: Record, columns: Columns, rule: LabelRule) -> Row | BadRow:
+    texts = [record.values[column] for column in columns.texts]
+    for column, text in zip(columns.texts, texts, strict=True):
+        fault = _fault_of_text(text)
+        if fault is not None:
+            reason, needed = fault
+            where = f"{record.where}: column {column!r}"
+            return BadRow(reason, f"{where} must hold {needed}, got {shown(text)}")
+    label = record.values[columns.label]
+    index = rule.class_of(label)
+    if index is None:
+        where = f"{record.where}: column {columns.label!r}"
+        refuse_lists(label, where)
+        reason = "no label" if is_missing(label) else "a label that is no class"
+        return BadRow(
+            reason, f"{where} holds {shown(label)}, which is no class; allowed are {rule.allowed}"
+        )
+    return texts[0], texts[1] if len(texts) == 2 else None, index
+
+
+def _fault_of_text(text: Any) -> tuple[str, str] | None:
+    """Why a text cannot be used and what it should be; None where it can."""
+    if text is None or (isinstance(text, str) and not text.strip()):
+        return "an empty text", "a text that is not empty"
+    if not isinstance(text, str):
+        return "something else than a text", "a text that is not empty"
+    if text.isascii():
+        return None
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return (
+            "half of a surrogate pair",
+            "a text of whole characters, without half of a surrogate pair as a cut emoji leaves it",
+        )
+    return None
