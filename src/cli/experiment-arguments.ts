@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { basename, resolve } from "node:path";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { parseConfigFile } from "../spec/config-file.js";
+import { isDatasetPath } from "../spec/dataset-path.js";
 import { emptySpec, type FieldValue, writeField } from "../spec/field-path.js";
 import { invalid } from "../spec/invalid.js";
 import { SETTINGS } from "../spec/settings.js";
@@ -24,6 +25,8 @@ export type ExperimentRequest =
       readonly isFresh: boolean;
       /** Whether it is only stored, and left to the control plane. */
       readonly isDetached: boolean;
+      /** Whether what is recognised of a folder of rows is kept in its dataset.json. */
+      readonly writesDescription: boolean;
       readonly priority: number;
       readonly server: NamedServer | undefined;
     }
@@ -73,9 +76,16 @@ export function parseExperimentArguments(
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     isDetached: options.detach === true,
+    writesDescription: writesDescription(options, server),
     priority: priorityOf(options),
     server,
   };
+}
+
+function writesDescription(options: Options, server: NamedServer | undefined): boolean {
+  if (options.writeDatasetJson !== true) return false;
+  if (server === undefined) return true;
+  throw invalid("", "--write-dataset-json writes on this machine, and --server names another one");
 }
 
 /** What flags and config file say. */
@@ -164,9 +174,20 @@ function anchored(assignments: Assignments, folder: string): Assignments {
   const result = new Map(assignments);
   const dataDir = result.get("dataset.data_dir");
   if (typeof dataDir === "string") result.set("dataset.data_dir", absolutePath(dataDir, folder));
+  const dataset = result.get("dataset.name");
+  if (typeof dataset === "string") result.set("dataset.name", datasetName(dataset, folder));
   const model = result.get("model.name");
   if (typeof model === "string") result.set("model.name", modelName(model, folder));
   return result;
+}
+
+/** A data set as the control plane finds it: a name, or the absolute path of a folder or a file. */
+function datasetName(name: string, folder: string): string {
+  if (isDatasetPath(name)) return absolutePath(name, folder);
+  // Of what is there only a path can have a slash or the ending of a file; the hub has such too.
+  const found = statSync(resolve(folder, name), { throwIfNoEntry: false });
+  const isPath = (name.includes("/") && found !== undefined) || found?.isFile() === true;
+  return isPath ? absolutePath(name, folder) : name;
 }
 
 /** A model as the control plane finds it: a name, or the absolute path of a folder. */
@@ -186,7 +207,7 @@ function absolutePath(path: string, folder: string): string {
 }
 
 function refuseBesideResume(options: Options, flags: Assignments): void {
-  const beside = ["config", "dryRun", "fresh", "priority"].find(
+  const beside = ["config", "dryRun", "fresh", "priority", "writeDatasetJson"].find(
     (name) => options[name] !== undefined,
   );
   const [firstPath] = flags.keys();

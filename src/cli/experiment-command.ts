@@ -43,6 +43,7 @@ export function addSettings(command: Command, except: readonly string[] = []): v
     for (const setting of settings) {
       if (except.includes(setting.path)) continue;
       const option = new Option(flagUsage(setting), settingHelp(setting));
+      if (setting.kind === "text" && setting.repeats) option.argParser(joined);
       command.addOption(option.helpGroup(`${group}:`));
       if (setting.kind === "switch") {
         // A config file may switch it on; then there must be a flag that switches it off.
@@ -52,10 +53,18 @@ export function addSettings(command: Command, except: readonly string[] = []): v
   }
 }
 
+function joined(value: string, before: unknown): string {
+  return typeof before === "string" ? `${before},${value}` : value;
+}
+
 function addControls(command: Command): void {
   const controls: (readonly [string, string])[] = [
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
+    [
+      "--write-dataset-json",
+      "Keep what was recognised of a folder of one's own in its dataset.json",
+    ],
     ["--resume <id>", "Go on with an experiment that was stopped or failed"],
     ["--fresh", "Compute everything anew, also what an earlier experiment has"],
     ["--detach", "Return at once with the id, and leave it to the server"],

@@ -3,7 +3,9 @@ import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { isDatasetPath } from "../spec/dataset-path.js";
 import type { Connection } from "./connection.js";
+import { writeDatasetDescription } from "./dataset-description.js";
 import { EventPresenter } from "./event-presenter.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
 import { ExperimentOutput } from "./experiment-output.js";
@@ -130,20 +132,21 @@ class ExperimentRun {
     return openConnection(server, this.#surroundings.openHome, adopt, note);
   }
 
-  async #runNew(
-    connection: Connection,
-    { draft, isDryRun, isFresh, isDetached, priority }: Extract<Asked, { kind: "new" }>,
-  ): Promise<void> {
+  async #runNew(connection: Connection, request: Extract<Asked, { kind: "new" }>): Promise<void> {
+    const { draft, isDryRun, isFresh, isDetached, priority } = request;
     this.#noteLeftQueued(connection);
     if (isDetached && !isDryRun) requireServer(connection);
     const resolution = await this.#orStopped(this.#resolve(connection, draft));
     this.#output.resolved(resolution, isDetached && !isDryRun);
+    const { spec } = resolution;
+    if (spec === undefined) throw new Error("a resolution has a spec");
+    if (request.writesDescription) {
+      this.#output.progress.note(`Wrote ${writeDatasetDescription(spec)}`);
+    }
     if (isDryRun) {
       this.#output.plan(resolution);
       return;
     }
-    const { spec } = resolution;
-    if (spec === undefined) throw new Error("a resolution has a spec");
     const requestId = randomUUID();
     const reuseAfter = isFresh ? new Date() : undefined;
     const { id } = await connection.call((client) =>
@@ -164,7 +167,14 @@ class ExperimentRun {
   }
 
   #resolve(connection: Connection, draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
-    this.#output.progress.note("Looking at the data set, the model and the device");
+    const { progress } = this.#output;
+    progress.note("Looking at the data set, the model and the device");
+    const { server } = this.#request;
+    const { name = "", dataDir = "" } = draft.dataset ?? {};
+    const place = [name, dataDir].find(isDatasetPath);
+    if (server !== undefined && place !== undefined) {
+      progress.note(`${place} is looked for on the machine of ${server.endpoint.address}`);
+    }
     return connection.call((client) => client.resolve(draft));
   }
 

@@ -36,7 +36,7 @@ const MAX_CELLS = 10_000;
 const MAX_NAME = 200;
 const CONTROLS = "Run:";
 /** Texts may have commas of their own, and a list of baselines is one value. */
-const NO_AXES = ["data-dir", "name", "baselines"];
+const NO_AXES = ["data-dir", "text-column", "name", "baselines"];
 
 const HELP = `
 Every flag that has a list is an axis; all combinations of the axes are run.

@@ -13,6 +13,7 @@ import type {
 } from "../generated/stillhouse/v1/service.js";
 import { ExperimentFilter, ExperimentOrder } from "../generated/stillhouse/v1/service.js";
 import { type ExperimentSpec, ModelSpec } from "../generated/stillhouse/v1/spec.js";
+import { withDatasetPath } from "../spec/dataset-path.js";
 import type { Facts } from "../spec/facts.js";
 import { specHash } from "../spec/hash.js";
 import { resolveSpec } from "../spec/resolve.js";
@@ -78,7 +79,8 @@ export class Experiments {
   async resolve(request: ResolveExperimentRequest): Promise<ResolveExperimentResponse> {
     this.assertOpen();
     const draft = given(request.draft, "draft");
-    const own = draft.robustness === undefined ? draft : await this.#ofArtifact(draft);
+    const named = draft.robustness === undefined ? draft : await this.#ofArtifact(draft);
+    const own = withDatasetPath(named);
     validateDraft(own);
     const facts = await this.#parts.inspector.describe(own);
     const transfers = await this.#describeTransfers(own);

@@ -13,6 +13,8 @@ export const IDENTIFYING_FIELDS = [
   "preset",
   "dataset.name",
   "dataset.data_dir",
+  "dataset.text_column",
+  "dataset.label_column",
   "model.name",
   "compute.device",
 ];

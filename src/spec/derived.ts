@@ -1,7 +1,9 @@
 import {
   AttentionReduction,
+  BadRows,
   type ExperimentSpec,
   FloatType,
+  Source,
 } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, writeField } from "./field-path.js";
 
@@ -13,6 +15,7 @@ const LAMBDA_KEYS = 1;
 /** Values by the path of their field that follow from the others, unless a draft gives them. */
 export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldValue> {
   return new Map([
+    ["dataset.bad_rows", badRowsOf(spec)],
     ["distilled.attention_lambda", lambdaOf(spec)],
     ["outer.meta_gradient", metaGradientOf(spec)],
   ] as [string, FieldValue][]);
@@ -21,6 +24,13 @@ export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldVa
 /** Gives a spec the values that would follow from another one. */
 export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
   for (const [path, value] of derivedValues(from)) writeField(spec, path, value);
+}
+
+/** Python has the same rule for drafts, whose source it is to find. */
+function badRowsOf({ dataset }: ExperimentSpec): BadRows {
+  const source = dataset?.source ?? Source.SOURCE_UNSPECIFIED;
+  if (source === Source.SOURCE_UNSPECIFIED) return BadRows.BAD_ROWS_UNSPECIFIED;
+  return source === Source.SOURCE_HUB ? BadRows.BAD_ROWS_SKIP : BadRows.BAD_ROWS_REFUSE;
 }
 
 function lambdaOf({ distilled }: ExperimentSpec): number {

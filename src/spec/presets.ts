@@ -39,13 +39,21 @@ const CPU_BASELINE_INITS = 5;
 const VALIDATION_INITS = 8;
 /** The same in all presets, since the rows are counted before a preset is chosen. */
 export const VALIDATION_FRACTION = 0.05;
+/** As for validation; that of fingerprints from before it could be chosen. */
+export const TEST_FRACTION = 0.2;
 const SEED = 0;
 
 /** All values of a preset; what stands in no preset comes from the facts. */
 const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
   name: "",
   preset: Preset.PRESET_STUDY,
-  dataset: { maxLength: 512, validationFraction: VALIDATION_FRACTION },
+  dataset: {
+    maxLength: 512,
+    textColumn: "",
+    labelColumn: "",
+    validationFraction: VALIDATION_FRACTION,
+    testFraction: TEST_FRACTION,
+  },
   model: { headInit: HeadInit.HEAD_INIT_DEFAULT, init: Init.INIT_RANDOM },
   distilled: {
     perClass: 1,

@@ -1,5 +1,10 @@
 import type { Description } from "../generated/stillhouse/v1/service.js";
-import { type ExperimentSpec, FloatType, Preset } from "../generated/stillhouse/v1/spec.js";
+import {
+  type DatasetFound,
+  type ExperimentSpec,
+  FloatType,
+  Preset,
+} from "../generated/stillhouse/v1/spec.js";
 import { derivedValues } from "./derived.js";
 import { describeSpec } from "./describe.js";
 import { type Facts, SOURCES } from "./facts.js";
@@ -87,7 +92,20 @@ function fillInFacts(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts):
     writeField(spec, `${group}.substitute_for`, found.substitute_for);
   }
   writeField(spec, "dataset.data_dir", dataset.source === "local" ? dataset.data_dir : "");
+  if (spec.dataset) spec.dataset.found = foundOf(dataset);
   writeField(spec, "compute.device", device.device);
+}
+
+function foundOf(dataset: Facts["dataset"]): DatasetFound {
+  return {
+    files: dataset.files,
+    textColumns: dataset.text_columns,
+    labelColumn: dataset.label_column,
+    classNames: dataset.class_names,
+    skipped: dataset.skipped,
+    testFrom: dataset.test_from,
+    testRowsInTrain: dataset.test_rows_in_train,
+  };
 }
 
 /** A draft with a fingerprint wants exactly that data, or those weights. */

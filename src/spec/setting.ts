@@ -38,6 +38,8 @@ export interface TextSetting extends Described {
   /** What the pattern allows, as it ends the sentence "must be …". */
   readonly allowed: string;
   readonly placeholder: string;
+  /** Whether it may be given several times; its value is then all of them, with commas between. */
+  readonly repeats?: boolean;
 }
 
 /** Any of some names; each is a boolean field below the path. */

@@ -1,6 +1,7 @@
 import {
   AttentionLabels,
   AttentionReduction,
+  BadRows,
   FloatType,
   HeadInit,
   Init,
@@ -11,16 +12,8 @@ import {
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
 import type { Range } from "./range.js";
-import {
-  type ChoiceSetting,
-  fieldsOf,
-  type Group,
-  type NumberSetting,
-  type Setting,
-  type SubsetSetting,
-  type SwitchSetting,
-  type TextSetting,
-} from "./setting.js";
+import { fieldsOf, type Group, type Setting } from "./setting.js";
+import { choice, number, subset, text, toggle } from "./setting-rows.js";
 
 // Upper bounds of counts are far above any sensible use: they catch a slip of the keyboard before
 // it fills a disk or a queue.
@@ -41,18 +34,39 @@ const POSITIVE_SHARE: Range = { ...SHARE, aboveMin: true };
 
 const ONE_LINE = /^[^\p{Cc}]{0,200}$/u;
 const FILLED_LINE = /^(?=.*\S)[^\p{Cc}]*$/u;
+/** Names with at most one comma between them. */
+const COLUMNS = /^(?=.*\S)[^\p{Cc},]+(,[^\p{Cc},]+)?$/u;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
 /** Every setting of an experiment: the one place for its names, its range and what it does. */
 export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
   "Data and model": [
     text("dataset", "dataset.name", FILLED_LINE, "a name", "name", [
-      "A folder in --data-dir, else a name on the Hugging Face hub or of a packaged set",
-      "(default: ag_news; where it cannot be had, the packaged set)",
+      "A path of a folder or a file, or a name in --data-dir, on the Hugging Face hub or of a",
+      "packaged set (default: ag_news; where it cannot be had, the packaged set)",
     ]),
     text("data-dir", "dataset.data_dir", FILLED_LINE, "a folder", "folder", [
       "Folder that holds data set folders (default: STILLHOUSE_DATA_DIR, if set)",
     ]),
+    {
+      ...text("text-column", "dataset.text_column", COLUMNS, "a column or two", "column", [
+        "Column of the texts; twice, or with a comma, for pairs (default: as dataset.json says, or",
+        "as recognised)",
+      ]),
+      repeats: true,
+    },
+    text("label-column", "dataset.label_column", FILLED_LINE, "a column", "column", [
+      "Column of the labels (default: the same)",
+    ]),
+    choice(
+      "on-bad-rows",
+      "dataset.bad_rows",
+      { skip: BadRows.BAD_ROWS_SKIP, refuse: BadRows.BAD_ROWS_REFUSE },
+      [
+        "Rows without a label or a text: leave them out, or stop before the experiment begins",
+        "(default: skip on the hub, refuse elsewhere)",
+      ],
+    ),
     text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
       "A name on the hub, minilm (packaged), or a folder in the hub's format",
       "(default: distilbert-base-uncased; where it cannot be had, minilm)",
@@ -60,6 +74,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("max-length", "dataset.max_length", TEXT_TOKENS, "Tokens that a real text is cut to"),
     number("validation-fraction", "dataset.validation_fraction", POSITIVE_SHARE, [
       "Share of train that is held out as validation where the set has no validation split",
+    ]),
+    number("test-fraction", "dataset.test_fraction", POSITIVE_SHARE, [
+      "Share of train that is held out as test where the set has no test split, as a file has none",
     ]),
   ],
   "Distilled data": [
@@ -250,42 +267,4 @@ export function settingOf(path: string): Setting {
   const setting = SETTINGS.find((candidate) => fieldsOf(candidate).includes(path));
   if (setting === undefined) throw new Error(`no setting has the field ${path}`);
   return setting;
-}
-
-type Help = string | readonly string[];
-
-function joined(help: Help): string {
-  return typeof help === "string" ? help : help.join(" ");
-}
-
-function choice(
-  flag: string,
-  path: string,
-  choices: Record<string, string>,
-  help: Help,
-): ChoiceSetting {
-  return { kind: "choice", flag, path, choices, help: joined(help) };
-}
-
-function number(flag: string, path: string, range: Range, help: Help): NumberSetting {
-  return { kind: "number", flag, path, range, help: joined(help) };
-}
-
-function toggle(flag: string, path: string, help: Help): SwitchSetting {
-  return { kind: "switch", flag, path, help: joined(help) };
-}
-
-function text(
-  flag: string,
-  path: string,
-  pattern: RegExp,
-  allowed: string,
-  placeholder: string,
-  help: Help,
-): TextSetting {
-  return { kind: "text", flag, path, pattern, allowed, placeholder, help: joined(help) };
-}
-
-function subset(flag: string, path: string, members: readonly string[], help: Help): SubsetSetting {
-  return { kind: "subset", flag, path, members, help: joined(help) };
 }

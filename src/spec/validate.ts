@@ -13,7 +13,14 @@ const FOUND_TEXTS = [
   "model.fingerprint",
   "model.substitute_for",
 ];
-const MAY_BE_EMPTY = ["name", "dataset.data_dir", "dataset.substitute_for", "model.substitute_for"];
+const MAY_BE_EMPTY = [
+  "name",
+  "dataset.data_dir",
+  "dataset.text_column",
+  "dataset.label_column",
+  "dataset.substitute_for",
+  "model.substitute_for",
+];
 
 /**
  * Checks that a resolved spec has every field, and each in its range.

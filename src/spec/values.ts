@@ -8,6 +8,7 @@ import {
   type NumberSetting,
   type Setting,
   type SubsetSetting,
+  type TextSetting,
 } from "./setting.js";
 import { suggest } from "./suggestion.js";
 
@@ -37,7 +38,7 @@ export function parseValue(setting: Setting, raw: unknown, label: string): Assig
       if (raw === false || raw === "false") return new Map([[setting.path, false]]);
       throw mustBe(setting, label, allowedWords(setting), raw);
     case "text": {
-      const value = typeof raw === "number" ? String(raw) : raw;
+      const value = textOf(setting, raw);
       if (typeof value === "string" && setting.pattern.test(value)) {
         return new Map([[setting.path, value]]);
       }
@@ -78,6 +79,11 @@ export function writtenValue(setting: Setting, value: FieldValue): string {
   if (setting.kind !== "choice") return String(value);
   const word = Object.entries(setting.choices).find(([, inSpec]) => inSpec === value)?.[0];
   return word ?? String(value);
+}
+
+function textOf({ repeats }: TextSetting, raw: unknown): unknown {
+  if (repeats && Array.isArray(raw)) return raw.join(",");
+  return typeof raw === "number" ? String(raw) : raw;
 }
 
 function parseChoice(setting: ChoiceSetting, raw: unknown, label: string): string {

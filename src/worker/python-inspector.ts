@@ -3,9 +3,9 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { Inspector, Log } from "../experiment/ports.js";
-import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
 import { type Facts, factsSchema } from "../spec/facts.js";
-import { VALIDATION_FRACTION } from "../spec/presets.js";
+import { TEST_FRACTION, VALIDATION_FRACTION } from "../spec/presets.js";
 import type { PythonBridge } from "./bridge.js";
 import type { Environment } from "./process-group.js";
 
@@ -87,9 +87,27 @@ function requestOf(draft: ExperimentSpec) {
     model: draft.model?.name || null,
     data_dir: draft.dataset?.dataDir || null,
     device: deviceOf(draft),
-    validation_fraction: draft.dataset?.validationFraction ?? VALIDATION_FRACTION,
+    ...readingOf(draft.dataset),
   };
 }
+
+/** How the rows of a data set are to be read. */
+function readingOf(dataset: ExperimentSpec["dataset"]) {
+  return {
+    // One that is known to be on this machine is looked for nowhere else.
+    source: dataset?.source === Source.SOURCE_LOCAL ? "local" : null,
+    text_columns: dataset?.textColumn ? dataset.textColumn.split(",") : null,
+    label_column: dataset?.labelColumn || null,
+    bad_rows: BAD_ROWS[dataset?.badRows ?? BadRows.BAD_ROWS_UNSPECIFIED] ?? null,
+    validation_fraction: dataset?.validationFraction ?? VALIDATION_FRACTION,
+    test_fraction: dataset?.testFraction ?? TEST_FRACTION,
+  };
+}
+
+const BAD_ROWS: Partial<Record<BadRows, string>> = {
+  [BadRows.BAD_ROWS_SKIP]: "skip",
+  [BadRows.BAD_ROWS_REFUSE]: "refuse",
+};
 
 function deviceOf(draft: ExperimentSpec): string | null {
   const device = draft.compute?.device ?? "";
