@@ -15,6 +15,7 @@ import { EventFeed } from "./experiment/event-feed.js";
 import { Experiments } from "./experiment/experiments.js";
 import { Fleet } from "./experiment/fleet.js";
 import { Inspections } from "./experiment/inspections.js";
+import { LeaseClaims } from "./experiment/lease-claims.js";
 import { DEFAULT_TIMINGS, Leases, type Timings } from "./experiment/leases.js";
 import { Ledger } from "./experiment/ledger.js";
 import { Metrics } from "./experiment/metrics.js";
@@ -25,10 +26,12 @@ import { ReportIntake } from "./experiment/report-intake.js";
 import { Roster } from "./experiment/roster.js";
 import { Sweeps } from "./experiment/sweeps.js";
 import { TaskFaults } from "./experiment/task-faults.js";
+import { WorkerAdmission } from "./experiment/worker-admission.js";
 import { MlflowExport } from "./mlflow/mlflow-export.js";
 import type { TrackingAddress } from "./mlflow/tracking-address.js";
 import { bracketed, isLoopback, reachable } from "./security/network.js";
 import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
+import { TokensOfWorkers } from "./security/worker-keys.js";
 import { homePaths } from "./store/home.js";
 import type { HomeLock } from "./store/home-lock.js";
 import { LocalStore } from "./store/local-store.js";
@@ -293,8 +296,12 @@ class RunningControlPlane implements ControlPlane {
 
   #makeDispatcher(): Dispatcher {
     const { log, numWorkers } = this.#options;
-    const { metrics, artifacts, workFolders, runLogs: runLog } = this.#store;
+    const { metrics, artifacts, workFolders, runLogs: runLog, leases, workerIds } = this.#store;
+    const observer = this.#observer;
+    const keys = new TokensOfWorkers(this.#security.authenticator);
     const shared = {
+      claims: new LeaseClaims({ store: leases, observer, clock, log }),
+      admission: new WorkerAdmission({ keys, workerIds, ids, observer, clock, log }),
       ledger: this.#ledger,
       leases: this.#leases,
       roster: this.#roster,
@@ -314,7 +321,7 @@ class RunningControlPlane implements ControlPlane {
       clock,
       ids,
       timings: this.#timings,
-      observer: this.#observer,
+      observer,
       numWorkers,
       grpcPort: () => this.#grpcPort,
       storage: this.#store,

@@ -13,6 +13,7 @@ from . import convert
 from .artifacts import MANIFEST_NAME, TENSORS_NAME
 from .credentials import Credentials, call_metadata, open_channel
 from .errors import StillhouseError
+from .lease import Lease
 from .tasks.reporting import Stopped
 from .tensorfile import write_bytes
 
@@ -36,7 +37,7 @@ class ArtifactTransfer:
         self._address, self._credentials, self._stop = address, credentials, stop
         self._metadata = call_metadata(credentials)
 
-    def upload(self, task_id: str, attempt: int, folder: Path) -> Any:
+    def upload(self, lease: Lease, folder: Path) -> Any:
         """Hand in the files of ``folder`` for an attempt at a task; the artifact as it is stored.
 
         Raises:
@@ -49,12 +50,12 @@ class ArtifactTransfer:
             files.append((path.name, hashlib.sha256(content).hexdigest(), content))
 
         def hand_in(stub: Any) -> Any:
-            requests = convert.upload_requests(task_id, attempt, files)
+            requests = convert.upload_requests(lease, files)
             return stub.UploadArtifact(requests, metadata=self._metadata).artifact
 
         return self._patiently(hand_in)
 
-    def download(self, artifact_id: str, folder: Path) -> Path:
+    def download(self, lease: Lease, artifact_id: str, folder: Path) -> Path:
         """Fetch the artifact into ``folder``; what was cut off on its way is never seen there.
 
         Raises:
@@ -62,12 +63,13 @@ class ArtifactTransfer:
             StillhouseError: ``environment`` when what came is not what the control plane has.
         """
         for name in (TENSORS_NAME, MANIFEST_NAME):
-            write_bytes(folder / name, self._patiently(partial(self._fetch, artifact_id, name)))
+            fetch = partial(self._fetch, lease, artifact_id, name)
+            write_bytes(folder / name, self._patiently(fetch))
         return folder
 
-    def _fetch(self, artifact_id: str, name: str, stub: Any) -> bytes:
+    def _fetch(self, lease: Lease, artifact_id: str, name: str, stub: Any) -> bytes:
         content, expected = bytearray(), None
-        request = convert.download_request(artifact_id, name)
+        request = convert.download_request(lease, artifact_id, name)
         for response in stub.DownloadArtifact(request, metadata=self._metadata):
             if response.HasField("file"):
                 expected = response.file

@@ -1,7 +1,8 @@
 """Reports of an attempt on disk until they are acknowledged, beside the checkpoint they belong to.
 
 Whoever goes on from a checkpoint finds here what an attempt before said and nobody took in, so that
-the points of its steps are not lost with the process.
+the points of its steps are not lost with the process. With each report goes the secret of its
+attempt, so that whoever finds it may hand it in; for that reason others may not read the file.
 """
 
 import os
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 RESEND_AFTER_S = 2.0
 
+_OWNER_ONLY = 0o600
 _NAME = re.compile(r"journal-([1-9][0-9]*)")
 # Number of the report, length of its frame, CRC-32 of the frame.
 _HEAD = struct.Struct("<QII")
@@ -37,7 +39,8 @@ class Journal:
     def __init__(self, folder: Path, attempt: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"journal-{attempt}"
-        self._file = self.path.open("w+b", buffering=0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        self._file = os.fdopen(os.open(self.path, flags, _OWNER_ONLY), "w+b", buffering=0)
         self._size = 0
         self._read_up_to = 0
         # The latest, which a full disk did not take.
@@ -136,7 +139,8 @@ def leftovers(folder: Path, task_id: str, attempt: int) -> list[Leftover]:
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
         if match and int(match[1]) < attempt:
-            found.append(Leftover(path, task_id))
+            with suppress(PermissionError):  # that of another user, who alone may hand it in
+                found.append(Leftover(path, task_id))
     return sorted(found, key=lambda leftover: leftover.lease)
 
 

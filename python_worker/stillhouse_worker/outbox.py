@@ -8,6 +8,7 @@ from typing import Any
 
 from . import convert, worker_log
 from .journal import RESEND_AFTER_S, Entry, Journal
+from .lease import Lease
 
 METRIC_INTERVAL_S = 0.5
 PROGRESS_INTERVAL_S = 0.25
@@ -23,13 +24,13 @@ class Outbox:
     It is the `Reporter` of the task.
 
     Args:
-        task_id, attempt: the lease.
+        lease: what the reports are about; its secret goes with each.
         journal: where reports are kept until they are acknowledged; in memory are only the oldest
             of many. None for memory alone.
     """
 
-    def __init__(self, task_id: str, attempt: int, journal: Journal | None = None) -> None:
-        self.task_id, self.attempt = task_id, attempt
+    def __init__(self, lease: Lease, journal: Journal | None = None) -> None:
+        self._lease = lease
         self.stop = threading.Event()
         self.progress_counter = 0
         self.acknowledged = 0
@@ -50,7 +51,7 @@ class Outbox:
         """Keep the latest; older progress is of no use to anyone."""
         rate = self._rate.update(stage, done)
         message = convert.progress(stage, done, total, rate, values)
-        frame = convert.report(self.task_id, self.attempt, 0, progress=message)
+        frame = convert.report(self._lease, 0, progress=message)
         with self._lock:
             self.progress_counter += 1
             self._progress = frame
@@ -65,7 +66,7 @@ class Outbox:
 
     def log(self, level: str, message: str) -> None:
         """A line for a person."""
-        worker_log.write(level, message, task=self.task_id, attempt=self.attempt)
+        worker_log.write(level, message, task=self._lease.task_id, attempt=self._lease.attempt)
         self.add(log=convert.log_line(level, message))
 
     def checkpoint(self) -> None:
@@ -159,7 +160,7 @@ class Outbox:
 
     def _queue(self, **kind: Any) -> None:
         self._number += 1
-        frame = convert.report(self.task_id, self.attempt, self._number, **kind)
+        frame = convert.report(self._lease, self._number, **kind)
         entry = Entry(self._number, frame)
         follows = self._last_held == self._number - 1
         if follows and (self._journal is None or self._held_bytes < MAX_HELD_BYTES):

@@ -13,9 +13,12 @@ import zmq
 
 from . import convert, worker_log
 from .artifact_transfer import ArtifactTransfer
-from .credentials import Credentials, secure
+from .connection import connect
+from .credentials import Credentials
 from .device_load import give_back_memory, load_meter
+from .errors import StillhouseError
 from .journal import Journal, leftovers
+from .lease import NO_LEASE, Lease
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
 from .stopwatch import Stopwatch
 from .tasks.event_files import with_event_files
@@ -31,11 +34,6 @@ _HELLO_INTERVAL_S = 2.0
 _FAREWELL_S = 5.0
 # A control plane that is away hears it from the journal.
 _LONELY_FAREWELL_S = 1.0
-# Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
-_HIGH_WATER_MARK = 1000
-# A connection that was cut without a word is noticed after this long, and made anew.
-_PING_INTERVAL_MS, _PING_TIMEOUT_MS = 5_000, 20_000
-_LONGEST_RECONNECT_MS = 2_000
 
 
 class TaskThread:
@@ -45,7 +43,7 @@ class TaskThread:
         self, assign: Any, place: WorkPlace, grpc_address: str, credentials: Credentials
     ) -> None:
         self._assign, self._place = assign, place
-        self.lease = (assign.task_id, assign.attempt)
+        self.lease = Lease(assign.task_id, assign.attempt, assign.secret)
         self.folder = place.task_folder(assign.task_id, assign.work_dir)
         self.fenced = False
         self._fault: OSError | None = None
@@ -53,7 +51,7 @@ class TaskThread:
             journal = Journal(self.folder, assign.attempt)
         except OSError as error:  # no place to work in: the task fails with the reason
             journal, self._fault = None, error
-        self.outbox = Outbox(*self.lease, journal)
+        self.outbox = Outbox(self.lease, journal)
         self.stopwatch = Stopwatch(self.folder)
         self.has_succeeded = False
         self._transfer = ArtifactTransfer(grpc_address, credentials, self.outbox.stop.is_set)
@@ -84,7 +82,8 @@ class TaskThread:
         settings = self._place.at_hand(request.settings)
         artifact_path = self._place.shared_artifact(request.artifact_path)
         if request.artifact_id and artifact_path is None:
-            artifact_path = self._transfer.download(request.artifact_id, self.folder / "fetched")
+            fetched = self.folder / "fetched"
+            artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
             outcome = execute(
                 request.work,
@@ -107,7 +106,7 @@ class TaskThread:
         return run and run / name
 
     def _upload(self, outcome: DistillOutcome) -> Any:
-        return self._transfer.upload(*self.lease, outcome.folder)
+        return self._transfer.upload(self.lease, outcome.folder)
 
 
 class Worker:
@@ -142,30 +141,28 @@ class Worker:
         self._heartbeat_interval_s = 0.0
         self._joined = False
         self._ending = False
+        self._refusal = ""
         self._farewell_ends: float | None = None
         self._last_heartbeat = self._last_take = self._last_hello = float("-inf")
 
     def run(self) -> None:
-        """Serve until told to end, until SIGTERM, or until the parent process is gone."""
+        """Serve until told to end, until SIGTERM, or until the parent process is gone.
+
+        Raises:
+            StillhouseError: ``invalid`` when the control plane does not let this worker in.
+        """
         signal.signal(signal.SIGTERM, lambda *_: self._end())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the control plane's to handle
         worker_log.configure(self._id, lambda: None if self._task is None else self._task.outbox)
         context = zmq.Context()
-        with context.socket(zmq.DEALER) as socket_:
-            socket_.setsockopt(zmq.IDENTITY, self._id.encode())
-            socket_.setsockopt(zmq.LINGER, 1000)
-            socket_.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
-            # What is sent without a connection is refused at once: the outbox keeps it.
-            socket_.setsockopt(zmq.IMMEDIATE, 1)
-            socket_.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RECONNECT_MS)
-            socket_.setsockopt(zmq.HEARTBEAT_IVL, _PING_INTERVAL_MS)
-            socket_.setsockopt(zmq.HEARTBEAT_TIMEOUT, _PING_TIMEOUT_MS)
-            secure(socket_, self._credentials)
-            socket_.connect(self._connect)
+        with connect(context, self._connect, self._credentials) as socket_:
             while not (self._ending and self._task is None):
                 self._turn(socket_)
             self._send(socket_, convert.goodbye())
         context.term()
+        if self._refusal:
+            place = f"the control plane at {self._connect}"
+            raise StillhouseError("invalid", f"{place} refused this worker: {self._refusal}")
 
     def _turn(self, socket_: Any) -> None:
         if socket_.poll(_POLL_MS, zmq.POLLIN):
@@ -209,6 +206,7 @@ class Worker:
         elif kind == "acknowledge":
             self._acknowledge(message.acknowledge)
         elif kind == "shutdown":
+            self._refusal = message.shutdown.reason
             self._end()
 
     def _join(self, welcome: Any) -> None:
@@ -228,10 +226,10 @@ class Worker:
             self._task = TaskThread(assign, self._place, grpc_address, self._credentials)
             ids = {"experiment": assign.experiment_id, "task": assign.task_id}
             worker_log.write("info", "a task begins", **ids, attempt=assign.attempt)
-            self._leftovers.extend(leftovers(self._task.folder, *self._task.lease))
+            self._leftovers.extend(leftovers(self._task.folder, assign.task_id, assign.attempt))
 
-    def _is_current(self, lease: Any) -> bool:
-        return self._task is not None and self._task.lease == (lease.task_id, lease.attempt)
+    def _is_current(self, message: Any) -> bool:
+        return self._task is not None and self._task.lease.is_of(message)
 
     def _acknowledge(self, acknowledge: Any) -> None:
         if self._task is not None and self._is_current(acknowledge):
@@ -245,7 +243,7 @@ class Worker:
 
     def _send_signs_of_life(self, socket_: Any, now: float) -> None:
         task = self._task
-        lease: tuple[str, int] = ("", 0) if task is None else task.lease
+        lease = NO_LEASE if task is None else task.lease
         if not self._joined:
             if now - self._last_hello > _HELLO_INTERVAL_S and self._send(
                 socket_, self._hello(lease, 0 if task is None else task.outbox.acknowledged)
@@ -254,11 +252,11 @@ class Worker:
         elif now - self._last_heartbeat > self._heartbeat_interval_s:
             self._last_heartbeat = now
             counter = 0 if task is None else task.outbox.progress_counter
-            self._send(socket_, convert.heartbeat(*lease, counter, self._load()))
+            self._send(socket_, convert.heartbeat(lease, counter, self._load()))
             if task is not None:
                 task.stopwatch.save()
 
-    def _hello(self, lease: tuple[str, int], acknowledged: int) -> bytes:
+    def _hello(self, lease: Lease, acknowledged: int) -> bytes:
         device, host = self._place.device, socket.gethostname()
         facts, load = environment(device), self._load()
         return convert.hello(
@@ -270,6 +268,7 @@ class Worker:
             lease=lease,
             acknowledged=acknowledged,
             load=load,
+            token=self._credentials.token,
         )
 
     def _serve_leftover(self, socket_: Any, leftover: Any, now: float) -> None:

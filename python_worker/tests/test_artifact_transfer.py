@@ -13,8 +13,10 @@ from stillhouse_worker.artifact_transfer import ArtifactTransfer
 from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
 from stillhouse_worker.credentials import Credentials
 from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.lease import Lease
 from stillhouse_worker.tasks.reporting import Stopped
 
+LEASE = Lease("t", 1, b"secret")
 FILES = {TENSORS_NAME: b"tensors" * 1000, MANIFEST_NAME: b"{}"}
 
 
@@ -52,7 +54,7 @@ def transfer(port: int, stop=lambda: False) -> ArtifactTransfer:
 
 def test_an_artifact_is_fetched_whole(tmp_path) -> None:
     server, port = serve(Store())
-    folder = transfer(port).download("a", tmp_path / "fetched")
+    folder = transfer(port).download(LEASE, "a", tmp_path / "fetched")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
     server.stop(None)
 
@@ -62,7 +64,7 @@ def test_what_came_damaged_is_never_seen(tmp_path) -> None:
     store.files[TENSORS_NAME] = b"x" * 7000
     server, port = serve(store)
     with pytest.raises(StillhouseError, match="came damaged") as raised:
-        transfer(port).download("a", tmp_path / "fetched")
+        transfer(port).download(LEASE, "a", tmp_path / "fetched")
     assert raised.value.retryable
     assert not (tmp_path / "fetched" / TENSORS_NAME).exists()
     server.stop(None)
@@ -83,7 +85,7 @@ def test_a_disk_of_the_control_plane_that_is_full_is_waited_for(tmp_path) -> Non
     store = Full()
     server, port = serve(store)
     (tmp_path / "a.bin").write_bytes(b"content")
-    assert transfer(port).upload("t", 1, tmp_path).id == "a"
+    assert transfer(port).upload(LEASE, tmp_path).id == "a"
     assert store.received == b"content"
     server.stop(None)
 
@@ -95,7 +97,7 @@ def test_an_artifact_that_is_too_large_is_not_offered_again(tmp_path) -> None:
 
     server, port = serve(Small())
     with pytest.raises(StillhouseError, match="too large") as raised:
-        transfer(port).upload("t", 1, tmp_path)
+        transfer(port).upload(LEASE, tmp_path)
     assert raised.value.kind == "exhausted"
     server.stop(None)
 
@@ -112,7 +114,7 @@ def test_a_control_plane_that_is_away_is_waited_for(tmp_path) -> None:
         back.extend([store, serve(store, port)[0]])
 
     threading.Thread(target=come_back).start()
-    assert transfer(port).upload("t", 1, tmp_path).id == "a"
+    assert transfer(port).upload(LEASE, tmp_path).id == "a"
     assert back[0].received == b"content"
     back[1].stop(None)
 
@@ -122,4 +124,4 @@ def test_a_stop_ends_the_wait(tmp_path) -> None:
     server.stop(None).wait()
     (tmp_path / "a.bin").write_bytes(b"content")
     with pytest.raises(Stopped):
-        transfer(port, stop=lambda: True).upload("t", 1, tmp_path)
+        transfer(port, stop=lambda: True).upload(LEASE, tmp_path)

@@ -7,6 +7,7 @@ import pytest
 
 from stillhouse_worker import convert
 from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.lease import Lease
 from stillhouse_worker.outbox import RESEND_AFTER_S, Outbox
 from stillhouse_worker.tasks.variation import Variation
 
@@ -178,7 +179,7 @@ def reports(frames: list[bytes]) -> list:
 
 
 def test_outbox_numbers_reports_and_keeps_points_before_what_follows() -> None:
-    outbox = Outbox("t", 2)
+    outbox = Outbox(Lease("t", 2, b"secret"))
     outbox.metric("loss", 1, 0.5)
     outbox.metric("loss", 2, 0.25)
     outbox.log("info", "hello")
@@ -188,11 +189,13 @@ def test_outbox_numbers_reports_and_keeps_points_before_what_follows() -> None:
     assert [p.sequence for p in first.metrics.points] == [1, 2]
     assert [p.sequence for p in third.metrics.points] == [3]
     assert second.log.message == "hello"
-    assert (first.task_id, first.attempt) == ("t", 2)
+    assert {(r.task_id, r.attempt, r.secret) for r in (first, second, third)} == {
+        ("t", 2, b"secret")
+    }
 
 
 def test_outbox_sends_again_what_nobody_acknowledged() -> None:
-    outbox = Outbox("t", 1)
+    outbox = Outbox(Lease("t", 1, b"secret"))
     outbox.log("info", "one")
     outbox.log("info", "two")
     assert len(outbox.take(0.0)) == 2
@@ -207,7 +210,7 @@ def test_outbox_sends_again_what_nobody_acknowledged() -> None:
 
 
 def test_outbox_sends_only_the_latest_progress() -> None:
-    outbox = Outbox("t", 1)
+    outbox = Outbox(Lease("t", 1, b"secret"))
     for done in range(5):
         outbox.progress("distilling", done, 10, {"loss": 1.0})
     (only,) = reports(outbox.take(0.0))

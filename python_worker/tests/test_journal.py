@@ -8,6 +8,7 @@ import pytest
 
 from stillhouse.v1 import worker_pb2
 from stillhouse_worker.journal import RESEND_AFTER_S, Entry, Journal, leftovers, read_entries
+from stillhouse_worker.lease import Lease
 from stillhouse_worker.outbox import MAX_HELD_BYTES, Outbox
 
 REAL_PWRITE = os.pwrite
@@ -58,7 +59,7 @@ def test_journals_of_earlier_attempts_are_handed_in_one_report_after_the_other(t
 
 
 def test_an_outbox_keeps_on_disk_what_is_not_acknowledged(tmp_path) -> None:
-    outbox = Outbox("t", 3, Journal(tmp_path, 3))
+    outbox = Outbox(Lease("t", 3, b"secret"), Journal(tmp_path, 3))
     outbox.metric("loss", 1, 0.5)
     outbox.checkpoint()
     outbox.log("info", "hello")
@@ -86,7 +87,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
 @pytest.mark.parametrize("room", [0, 3])
 def test_what_a_disk_takes_in_part_or_not_is_written_later(tmp_path, monkeypatch, room) -> None:
     journal = Journal(tmp_path, 1)
-    outbox = Outbox("t", 1, journal)
+    outbox = Outbox(Lease("t", 1, b"secret"), journal)
     outbox.log("info", "first")
     with monkeypatch.context() as context:
         fill_disk(context, room)
@@ -100,7 +101,7 @@ def test_what_a_disk_takes_in_part_or_not_is_written_later(tmp_path, monkeypatch
 
 
 def test_reports_that_nobody_takes_are_on_disk_and_not_in_memory(tmp_path, monkeypatch) -> None:
-    outbox = Outbox("t", 1, Journal(tmp_path, 1))
+    outbox = Outbox(Lease("t", 1, b"secret"), Journal(tmp_path, 1))
     num_reports, text = 2_000, "x" * 50_000
     tracemalloc.start()
     for number in range(num_reports):
@@ -125,7 +126,7 @@ def test_reports_that_nobody_takes_are_on_disk_and_not_in_memory(tmp_path, monke
 
 
 def test_what_was_sent_over_a_lost_connection_is_sent_again_in_order() -> None:
-    outbox = Outbox("t", 1)
+    outbox = Outbox(Lease("t", 1, b"secret"))
     for text in ("one", "two"):
         outbox.log("info", text)
     sent = outbox.take(0.0)
@@ -139,7 +140,7 @@ def test_what_was_sent_over_a_lost_connection_is_sent_again_in_order() -> None:
 
 
 def test_reports_of_a_former_attempt_go_one_at_a_time() -> None:
-    outbox = Outbox("t", 1)
+    outbox = Outbox(Lease("t", 1, b"secret"))
     for text in ("one", "two"):
         outbox.log("info", text)
     (first,) = outbox.take_oldest(0.0)

@@ -5,11 +5,12 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { ArtifactStore, ArtifactUpload } from "./ports.js";
 
 /**
- * Takes in the artifact of a running task. The attempt must be the current one at both ends of the
+ * Takes in the artifact of a running task, from who has the secret of the attempt. It must be the current one at both ends of the
  * stream, so that a worker that was given up on the way cannot replace what its successor made.
  *
  * @param parts a header, then chunks
- * @throws INVALID for a stream or a file that is not as announced, CONFLICT for an old attempt
+ * @throws INVALID for a stream or a file that is not as announced, CONFLICT for an old attempt,
+ *   PERMISSION_DENIED without the secret
  */
 export async function receiveArtifact(
   dispatcher: Pick<Dispatcher, "requireLease">,
@@ -20,12 +21,12 @@ export async function receiveArtifact(
   const first = await iterator.next();
   const part = first.done ? undefined : first.value.part;
   if (part?.$case !== "header") throw invalid("an upload must begin with its header");
-  const { taskId, attempt, files } = part.value;
-  dispatcher.requireLease(taskId, attempt);
-  const upload = await artifacts.begin(files);
+  const header = part.value;
+  dispatcher.requireLease("upload", header);
+  const upload = await artifacts.begin(header.files);
   try {
     await writeChunks(upload, iterator);
-    const { experimentId } = dispatcher.requireLease(taskId, attempt);
+    const { experimentId } = dispatcher.requireLease("upload", header);
     return await upload.finish(experimentId);
   } catch (error) {
     await upload.abort();

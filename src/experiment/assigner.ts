@@ -9,6 +9,7 @@ import {
   devicesFor,
   specForWorker,
 } from "./device-needs.js";
+import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "./ports.js";
@@ -21,6 +22,7 @@ import { leaseTask } from "./transitions.js";
 export interface AssignerParts {
   readonly ledger: Ledger;
   readonly leases: Leases;
+  readonly claims: LeaseClaims;
   readonly roster: Roster;
   readonly ready: ReadyTasks;
   readonly memory: DeviceMemory;
@@ -102,10 +104,14 @@ export class Assigner {
 
   #lease(ready: ReadyTask, worker: RosterEntry): void {
     const { taskId, experimentId, memoryBytes } = ready;
-    const { ledger, leases, roster, memory, pool, artifacts, workFolders, runLog } = this.#parts;
+    const { ledger, leases, claims, roster, memory, pool } = this.#parts;
+    const { artifacts, workFolders, runLog } = this.#parts;
     const { workerId } = worker;
     const place = placeOf(worker);
     const workDir = workFolders.prepare(taskId);
+    const before = requiredTask(ledger.record(experimentId), taskId);
+    // Before the attempt is stored: one that was stored has a secret, whenever this process dies.
+    const secret = claims.issue(taskId, before.attempt + 1);
     const record = ledger.update(experimentId, (before, now) =>
       leaseTask(before, taskId, now, workerId),
     );
@@ -117,7 +123,8 @@ export class Assigner {
     const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
     const spec = specForWorker(record.experiment.spec, ready, place.device);
     const runDir = runLog.folderOf(experimentId);
-    const value = { taskId, attempt, experimentId, spec, work, workDir, artifactPath, runDir };
+    const lease = { taskId, attempt, experimentId, secret };
+    const value = { ...lease, spec, work, workDir, artifactPath, runDir };
     pool.send(workerId, { $case: "assign", value });
   }
 }

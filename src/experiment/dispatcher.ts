@@ -3,9 +3,11 @@ import { LogLevel, State } from "../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../generated/stillhouse/v1/worker.js";
 import { Assigner, type AssignerParts } from "./assigner.js";
 import { acknowledge, release } from "./attempt-end.js";
+import type { LeaseClaim } from "./lease-claims.js";
 import type { Lease } from "./leases.js";
 import type { Observer } from "./observer.js";
-import type { WorkerExit, WorkerListener } from "./ports.js";
+import type { Admission, WorkerExit, WorkerListener } from "./ports.js";
+import { Reception, type ReceptionParts } from "./reception.js";
 import { findTask, mustStop } from "./record.js";
 import { ReportDesk, type ReportDeskParts } from "./report-desk.js";
 import { placeOf } from "./roster.js";
@@ -16,18 +18,18 @@ import { loseTask, stopTask } from "./transitions.js";
 
 export interface DispatcherParts
   extends AssignerParts,
+    ReceptionParts,
     StaffingParts,
     StorageGuardParts,
     ReportDeskParts {
   readonly observer: Pick<Observer, "leaseExpired">;
-  /** Where workers hand in artifacts, on the host that they connected to. */
-  readonly grpcPort: () => number;
 }
 
 /** Brings ready tasks and workers together and watches over what runs. */
 export class Dispatcher implements WorkerListener {
   readonly #parts: DispatcherParts;
   readonly #assigner: Assigner;
+  readonly #reception: Reception;
   readonly #staffing: Staffing;
   readonly #guard: StorageGuard;
   readonly #desk: ReportDesk;
@@ -37,6 +39,10 @@ export class Dispatcher implements WorkerListener {
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
     this.#assigner = new Assigner(parts);
+    this.#reception = new Reception(parts, {
+      keepRoom: (place, lease) => this.#assigner.keepRoom(place, lease),
+      lose: (lease, reason) => this.#lose(lease, reason, ""),
+    });
     this.#staffing = new Staffing(parts);
     this.#desk = new ReportDesk(parts, this.#staffing);
     this.#guard = new StorageGuard({ ...parts, onFault: (error) => this.#failed(error) });
@@ -102,43 +108,65 @@ export class Dispatcher implements WorkerListener {
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** The lease under which a worker may hand in an artifact; throws CONFLICT when it is none. */
-  requireLease(taskId: string, attempt: number): Lease {
+  /**
+   * The lease under which a worker hands in an artifact or fetches one.
+   *
+   * @throws PERMISSION_DENIED without the secret of the attempt, CONFLICT when it does not run
+   */
+  requireLease(message: "upload" | "download", claim: LeaseClaim): Lease {
     if (this.fault) throw this.fault;
-    const lease = this.#parts.leases.current(taskId, attempt);
+    const { leases, claims } = this.#parts;
+    const attempt = `attempt ${claim.attempt} of task ${claim.taskId || '""'}`;
+    if (!claims.isProven(message, claim, "a worker")) {
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+        `${attempt} was asked for without its secret; the ${message} is refused`,
+      );
+    }
+    const lease = leases.current(claim.taskId, claim.attempt);
     if (lease) return lease;
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_CONFLICT,
-      `attempt ${attempt} of task ${taskId || '""'} is not running; what it hands in is refused`,
+      `${attempt} is not running; the ${message} is refused`,
     );
   }
 
-  ready(hello: Hello): void {
-    const { roster, memory, pool, timings, grpcPort } = this.#parts;
+  /** Id of the artifact that a task measures; undefined where it measures none. */
+  artifactFor({ experimentId, taskId }: Lease): string | undefined {
+    const kind = findTask(this.#parts.ledger.record(experimentId), taskId)?.task.work?.kind;
+    return kind?.$case === "evaluate" ? kind.value.artifactId : undefined;
+  }
+
+  admit(hello: Hello): Admission {
+    let admission: Admission = { kind: "later" };
     this.#guard.run(() => {
-      const isNew = roster.ready(hello);
-      memory.reported(hello, hello, hello.taskId === "");
-      const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
-      const value = { heartbeatIntervalS, grpcPort: grpcPort() };
-      pool.send(hello.workerId, { $case: "welcome", value });
-      this.#reconcile(hello, isNew);
+      admission = this.#reception.admit(hello);
     });
+    return admission;
+  }
+
+  ready(hello: Hello): void {
+    this.#guard.run(() => this.#reception.welcome(hello));
     this.dispatch();
   }
 
   heartbeat(workerId: string, heartbeat: Heartbeat): void {
     const { taskId, attempt, progressCounter } = heartbeat;
-    const { roster, leases, memory } = this.#parts;
-    if (!this.#isKnown(workerId)) return;
+    const { roster, leases, memory, claims } = this.#parts;
+    if (!this.#reception.isKnown(workerId)) return;
     const worker = roster.heard(workerId, heartbeat);
     if (worker) memory.reported(placeOf(worker), heartbeat, taskId === "");
+    if (taskId !== "" && !claims.isProven("heartbeat", heartbeat, workerId)) {
+      acknowledge(this.#parts.pool, workerId, heartbeat, { number: 0n, fenced: true });
+      return;
+    }
     leases.extend(workerId, taskId, attempt, progressCounter);
     if (taskId === "" && roster.settled(workerId)) this.dispatch();
   }
 
   /** See `ReportDesk.take`. */
   report(workerId: string, report: TaskReport): void {
-    const isKnown = this.#isKnown(workerId);
+    const isKnown = this.#reception.isKnown(workerId);
     this.#guard.run(() => this.#desk.take(workerId, report, isKnown));
     if (report.kind?.$case !== "progress") this.dispatch();
   }
@@ -163,37 +191,6 @@ export class Dispatcher implements WorkerListener {
       if (failedToStart && !this.#isDraining) this.#staffing.startFailed(workerId, exit);
     });
     this.dispatch();
-  }
-
-  /** Brings together what a worker has in hand and what it should have. */
-  #reconcile(hello: Hello, isNew: boolean): void {
-    const { leases, roster, pool, log } = this.#parts;
-    const { workerId, taskId, attempt, acknowledged } = hello;
-    const lease = leases.ofWorker(workerId);
-    if (lease && lease.taskId === taskId && lease.attempt === attempt) {
-      if (lease.adoption === "awaited") {
-        leases.adopt(lease, acknowledged);
-        this.#assigner.keepRoom(hello, lease);
-        log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
-      }
-      roster.busy(workerId);
-      // The order to stop may have been lost with the connection.
-      if (lease.cancelledAtMs !== undefined) {
-        pool.send(workerId, { $case: "cancel", value: { taskId, attempt } });
-      }
-      return;
-    }
-    if (lease && isNew) this.#lose(lease, "it started anew", "");
-    if (taskId === "") return;
-    roster.settling(workerId);
-    acknowledge(pool, workerId, hello, { number: acknowledged, fenced: true });
-  }
-
-  /** Whether it has said hello to this control plane; if not, it is asked to. */
-  #isKnown(workerId: string): boolean {
-    if (this.#parts.roster.has(workerId)) return true;
-    this.#parts.pool.send(workerId, { $case: "introduce", value: {} });
-    return false;
   }
 
   #cancelUnwanted(): void {

@@ -4,6 +4,9 @@ import type { ExperimentRecord } from "./record.js";
 /** Why a task was taken from its worker. */
 export type LeaseEnd = "silent" | "stalled" | "did_not_stop";
 
+/** What speaks of a lease, and must prove that it is the sender's. */
+export type ClaimingMessage = "hello" | "heartbeat" | "report" | "upload" | "download";
+
 /** Is told what happens, for measurements. Each call is cheap, throws nothing and changes nothing. */
 export interface Observer {
   /**
@@ -17,6 +20,10 @@ export interface Observer {
   /** Points that a task reported. */
   metrics(task: Task, points: readonly MetricPoint[]): void;
   leaseExpired(reason: LeaseEnd): void;
+  /** A message spoke of an attempt without its secret, and changed nothing. */
+  claimRefused(message: ClaimingMessage): void;
+  /** A worker was not let in: by its key, its id or its version. */
+  workerRefused(): void;
 }
 
 /** For when nobody measures. */
@@ -25,6 +32,8 @@ export const UNOBSERVED: Observer = {
   removed: () => undefined,
   metrics: () => undefined,
   leaseExpired: () => undefined,
+  claimRefused: () => undefined,
+  workerRefused: () => undefined,
 };
 
 /** One that tells several, in this order. */
@@ -41,6 +50,12 @@ export function allOf(observers: readonly Observer[]): Observer {
     },
     leaseExpired: (reason) => {
       for (const observer of observers) observer.leaseExpired(reason);
+    },
+    claimRefused: (message) => {
+      for (const observer of observers) observer.claimRefused(message);
+    },
+    workerRefused: () => {
+      for (const observer of observers) observer.workerRefused();
     },
   };
 }

@@ -253,8 +253,45 @@ export interface WorkerLauncher {
   launch(order: LaunchOrder): LaunchedWorker;
 }
 
+/** Secrets of leases, as SHA-256; kept until the task is removed. */
+export interface LeaseStore {
+  /** Durable at the latest when the next change of an experiment is. */
+  keepSecret(taskId: string, attempt: number, sha256: Uint8Array): void;
+  findSecret(taskId: string, attempt: number): Uint8Array | undefined;
+}
+
+/** Which key first used the id of a worker. */
+export interface WorkerIdStore {
+  ownerOf(workerId: string): string | undefined;
+  /** From now on the id belongs to the key; of very many ids of a key the oldest become free. */
+  claim(workerId: string, owner: string, now: Date): void;
+}
+
+/** The keys that workers have. */
+export interface WorkerKeys {
+  /** Name of the key of the workers that this control plane starts itself. */
+  readonly ownWorkers: string;
+  /**
+   * Name of the key that a bearer token stands for; undefined where none is asked for.
+   *
+   * @param token empty for none
+   * @throws UNAUTHENTICATED or PERMISSION_DENIED for a token that lets no worker in
+   */
+  ownerOf(token: string): string | undefined;
+  /** Whether a key of that name is still accepted. */
+  isKnown(owner: string): boolean;
+}
+
+/** Whether a worker may join: yes, no with the reason, or that it is to ask again. */
+export type Admission =
+  | { readonly kind: "admitted" }
+  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "later" };
+
 /** What the workers say; each call returns at once. */
 export interface WorkerListener {
+  /** Comes before all else that a worker says; `ready` follows if it is admitted. */
+  admit(hello: Hello): Admission;
   ready(hello: Hello): void;
   heartbeat(workerId: string, heartbeat: Heartbeat): void;
   report(workerId: string, report: TaskReport): void;

@@ -2,6 +2,7 @@ import { FailureKind } from "../errors.js";
 import type { Failure } from "../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../generated/stillhouse/v1/worker.js";
 import { type AttemptParts, acknowledge, release, takeBack } from "./attempt-end.js";
+import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease } from "./leases.js";
 import type { Log } from "./ports.js";
 import type { Outcome, ReportIntake } from "./report-intake.js";
@@ -13,6 +14,7 @@ import { refusedReport } from "./task-faults.js";
 const MAX_FAILED_TASKS = 5;
 
 export interface ReportDeskParts extends AttemptParts {
+  readonly claims: LeaseClaims;
   readonly intake: ReportIntake;
   readonly log: Log;
 }
@@ -28,14 +30,18 @@ export class ReportDesk {
   }
 
   /**
-   * Reports are taken in order and once: a repeat is only acknowledged again, and after a gap the
+   * Only who has the secret of an attempt is heard. Reports are taken in order and once: a repeat is only acknowledged again, and after a gap the
    * worker sends again from the last acknowledged one.
    *
    * @param isKnown whether the worker has said hello
    * @throws StorageFault: then nothing was taken in, and the report comes again
    */
   take(workerId: string, report: TaskReport, isKnown: boolean): void {
-    const { leases, intake, pool } = this.#parts;
+    const { leases, claims, intake, pool } = this.#parts;
+    if (!claims.isProven("report", report, workerId)) {
+      acknowledge(pool, workerId, report, { number: report.number, fenced: true });
+      return;
+    }
     const lease = leases.current(report.taskId, report.attempt);
     if (lease?.workerId !== workerId) {
       this.#takeLate(workerId, report);

@@ -66,7 +66,7 @@ export class Staffing {
 
   /** It has no task; a process of this machine that does not go is ended after the stop grace. */
   dismiss(workerId: string): void {
-    this.#parts.pool.send(workerId, { $case: "shutdown", value: {} });
+    this.#parts.pool.send(workerId, { $case: "shutdown", value: { reason: "" } });
     this.#parts.roster.leaving(workerId);
   }
 

@@ -35,6 +35,8 @@ export class MlflowExport implements Observer {
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   readonly leaseExpired = UNOBSERVED.leaseExpired;
+  readonly claimRefused = UNOBSERVED.claimRefused;
+  readonly workerRefused = UNOBSERVED.workerRefused;
   #experiment: string | undefined;
   #trouble = "";
   #waitMs = PASS_MS;

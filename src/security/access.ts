@@ -74,6 +74,16 @@ export function requireAccess(identity: Identity, method: string): void {
   );
 }
 
+/**
+ * HTTP has nothing for workers: an artifact that one needs it fetches by gRPC, with its lease.
+ *
+ * @throws PERMISSION_DENIED
+ */
+export function refuseWorkers({ name, role }: Identity): void {
+  if (role !== "worker") return;
+  throw denied(`HTTP is not for workers, and ${JSON.stringify(name)} has the role worker`);
+}
+
 function denied(message: string): StillhouseError {
   return new StillhouseError(FailureKind.FAILURE_KIND_PERMISSION_DENIED, message);
 }

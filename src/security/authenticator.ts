@@ -35,6 +35,11 @@ export class Authenticator {
     return !this.#isRequired && this.#current().length === 0;
   }
 
+  /** Whether there is a token of that name. */
+  knows(name: string): boolean {
+    return [...this.#current(), ...this.#session].some((known) => known.name === name);
+  }
+
   /**
    * Who calls. The file is read again when it has changed, so that a removed token is refused at once.
    *

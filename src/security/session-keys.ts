@@ -7,6 +7,9 @@ import type { ServerKeys } from "./keys/read-keys.js";
 import { writeSecret } from "./keys/secret-file.js";
 import { subjectNames } from "./keys/subject-names.js";
 
+/** Name of the token of workers that the control plane starts itself; nobody else's has it. */
+export const OWN_WORKERS = "local-worker";
+
 /**
  * Folders of keys for what belongs to this control plane: the workers that it starts, and commands
  * on the same home. They are good until it ends, and whoever can read them can read the home.
@@ -30,7 +33,7 @@ export class SessionKeys {
     rmSync(folder, { recursive: true, force: true });
     const curve = makeCurveKeys();
     this.#workerKey = curve.publicKey;
-    this.#write(this.worker, authenticator.issue("local-worker", "worker"), keys);
+    this.#write(this.worker, authenticator.issue(OWN_WORKERS, "worker"), keys);
     this.#write(this.client, authenticator.issue("local", "admin"), keys);
     if (!keys) return;
     const { publicKey } = keys.curve;

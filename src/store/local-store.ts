@@ -4,6 +4,7 @@ import { ArtifactFolder } from "./artifact-folder.js";
 import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
+import { SqliteLeaseStore } from "./lease-store.js";
 import { SqliteMetricStore } from "./metric-store.js";
 import { RunLogs } from "./run-logs.js";
 import { openDatabase, openForMetrics } from "./schema.js";
@@ -11,6 +12,7 @@ import { storageFailure } from "./storage-failure.js";
 import { SqliteSweepStore } from "./sweep-store.js";
 import { Trash } from "./trash.js";
 import { LocalWorkFolders } from "./work-folders.js";
+import { SqliteWorkerIdStore } from "./worker-id-store.js";
 
 /** Room for some hundred changes, and for a batch of metric points. */
 const PROBE_BYTES = 4 << 20;
@@ -20,6 +22,8 @@ export class LocalStore implements StorageProbe {
   readonly experiments: SqliteExperimentStore;
   readonly sweeps: SqliteSweepStore;
   readonly metrics: SqliteMetricStore;
+  readonly leases: SqliteLeaseStore;
+  readonly workerIds: SqliteWorkerIdStore;
   readonly artifacts: ArtifactFolder;
   readonly workFolders: LocalWorkFolders;
   readonly runLogs: RunLogs;
@@ -41,6 +45,8 @@ export class LocalStore implements StorageProbe {
     this.artifacts = new ArtifactFolder(paths.artifacts, this.#trash);
     this.workFolders = new LocalWorkFolders(paths.work, this.#trash);
     this.runLogs = new RunLogs(paths.runs, this.#trash);
+    this.leases = new SqliteLeaseStore(metrics);
+    this.workerIds = new SqliteWorkerIdStore(database);
     this.logs = paths.logs;
     this.#probe = `${paths.database}-probe`;
     pruneLogs(paths);

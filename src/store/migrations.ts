@@ -72,6 +72,24 @@ CREATE TABLE metric_blocks (
 ) STRICT, WITHOUT ROWID;
 `;
 
+export const ADDED_IN_VERSION_5 = `
+-- Of every attempt, since reports of earlier ones may come late. SHA-256 of random bits.
+CREATE TABLE lease_secrets (
+  task_id TEXT NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+  attempt INTEGER NOT NULL,
+  sha256 BLOB NOT NULL,
+  PRIMARY KEY (task_id, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- By the key that first used the id.
+CREATE TABLE worker_ids (
+  worker_id TEXT PRIMARY KEY,
+  owner TEXT NOT NULL,
+  used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX worker_ids_owner ON worker_ids (owner, used_ms);
+`;
+
 const BLOCKS_OF_VERSION_3 = `
 INSERT INTO metric_blocks (series, block, num_points, min_step, min_value, max_step, max_value)
 SELECT series, block, num_points, least.step, least.value, greatest.step, greatest.value
@@ -118,7 +136,12 @@ ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
 `;
 
 /** What leads from each version to the next. */
-const STEPS: readonly ((file: SqlFile) => void)[] = [fromVersion1, fromVersion2, fromVersion3];
+const STEPS: readonly ((file: SqlFile) => void)[] = [
+  fromVersion1,
+  fromVersion2,
+  fromVersion3,
+  fromVersion4,
+];
 
 /** Brings tables of an earlier version up to the present one; call it within a transaction. */
 export function migrate(file: SqlFile, version: number): void {
@@ -156,6 +179,11 @@ function fromVersion2(file: SqlFile): void {
 function fromVersion3(file: SqlFile): void {
   file.exec(ADDED_IN_VERSION_4);
   file.exec(BLOCKS_OF_VERSION_3);
+}
+
+/** Attempts that were under way have no secret; their workers are of that version too. */
+function fromVersion4(file: SqlFile): void {
+  file.exec(ADDED_IN_VERSION_5);
 }
 
 function rowsOf(file: SqlFile, sql: string): { id: string; message: Uint8Array }[] {

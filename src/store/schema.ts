@@ -5,11 +5,12 @@ import {
   ADDED_IN_VERSION_2,
   ADDED_IN_VERSION_3,
   ADDED_IN_VERSION_4,
+  ADDED_IN_VERSION_5,
   migrate,
 } from "./migrations.js";
 
 /** Rises with every change of the tables; kept in the file as SQLite's user_version. */
-const SCHEMA_VERSION = 4;
+const SCHEMA_VERSION = 5;
 
 /**
  * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.
@@ -57,7 +58,7 @@ CREATE TABLE events (
   message BLOB NOT NULL,
   PRIMARY KEY (experiment_id, sequence)
 ) STRICT, WITHOUT ROWID;
-${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}`;
+${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSION_5}`;
 
 /**
  * Opens the database of a home, makes its tables where there are none and brings those of an

@@ -1,9 +1,10 @@
 import { collectDefaultMetrics, Gauge, type Registry } from "prom-client";
-import type { LeaseEnd, Observer } from "../experiment/observer.js";
+import type { ClaimingMessage, LeaseEnd, Observer } from "../experiment/observer.js";
 import type { ExperimentRecord } from "../experiment/record.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
 import type { Worker } from "../generated/stillhouse/v1/service.js";
 import { ExperimentMetrics } from "./experiment-metrics.js";
+import { RefusalMetrics } from "./refusal-metrics.js";
 import { RequestMetrics } from "./request-metrics.js";
 import { TaskMetrics } from "./task-metrics.js";
 import { TrainingMetrics } from "./training-metrics.js";
@@ -24,6 +25,7 @@ export class Telemetry implements Observer {
   readonly #tasks: TaskMetrics;
   readonly #training: TrainingMetrics;
   readonly #experiments: ExperimentMetrics;
+  readonly #refusals: RefusalMetrics;
   readonly requests: RequestMetrics;
 
   constructor({ registry, version, monotonicMs, workers }: TelemetryOptions) {
@@ -31,6 +33,7 @@ export class Telemetry implements Observer {
     this.#tasks = new TaskMetrics(registry, monotonicMs);
     this.#training = new TrainingMetrics(registry);
     this.#experiments = new ExperimentMetrics(registry, monotonicMs);
+    this.#refusals = new RefusalMetrics(registry);
     this.requests = new RequestMetrics(registry);
     new WorkerMetrics(registry, monotonicMs, workers);
     collectDefaultMetrics({ register: registry });
@@ -69,5 +72,13 @@ export class Telemetry implements Observer {
 
   leaseExpired(reason: LeaseEnd): void {
     this.#tasks.leaseExpired(reason);
+  }
+
+  claimRefused(message: ClaimingMessage): void {
+    this.#refusals.claimRefused(message);
+  }
+
+  workerRefused(): void {
+    this.#refusals.workerRefused();
   }
 }

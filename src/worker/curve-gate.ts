@@ -1,5 +1,6 @@
 import { type Context, Reply } from "zeromq";
 import type { Log } from "../experiment/ports.js";
+import { ThrottledLog } from "../experiment/throttled-log.js";
 import { encodeZ85 } from "./z85.js";
 
 /** What the control plane's end of CURVE needs. Keys in Z85. */
@@ -15,8 +16,6 @@ const ZAP_ENDPOINT = "inproc://zeromq.zap.01";
 export const ZAP_DOMAIN = "stillhouse";
 const VERSION = "1.0";
 const CURVE_KEY_BYTES = 32;
-/** One line for the refusals of this long, so that nobody fills a log. */
-const LOG_INTERVAL_MS = 10_000;
 
 /**
  * Decides which CURVE keys may connect. CURVE alone proves only that a client has some key; without
@@ -26,14 +25,15 @@ export class CurveGate {
   readonly #socket: Reply;
   readonly #server: CurveServer;
   readonly #log: Log;
+  readonly #refusals: ThrottledLog;
   #answering: Promise<void> = Promise.resolve();
-  #loggedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param context of the sockets that it guards */
   constructor(context: Context, server: CurveServer, log: Log) {
     this.#socket = new Reply({ context, linger: 0 });
     this.#server = server;
     this.#log = log;
+    this.#refusals = new ThrottledLog(log, () => performance.now());
   }
 
   /** Call before a guarded socket is bound. */
@@ -62,7 +62,11 @@ export class CurveGate {
     if (key?.length !== CURVE_KEY_BYTES) return false;
     const publicKey = encodeZ85(key);
     const isAllowed = this.#isAllowed(publicKey);
-    if (!isAllowed) this.#refused(address?.toString() ?? "", publicKey);
+    if (!isAllowed) {
+      this.#refusals.warn(
+        `a worker at ${address} was refused: its CURVE key ${publicKey} is not allowed`,
+      );
+    }
     return isAllowed;
   }
 
@@ -74,12 +78,5 @@ export class CurveGate {
       this.#log.error(`no worker can join: ${(error as Error).message}`);
       return false;
     }
-  }
-
-  #refused(address: string, publicKey: string): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#loggedAtMs < LOG_INTERVAL_MS) return;
-    this.#loggedAtMs = nowMs;
-    this.#log.warn(`a worker at ${address} was refused: its CURVE key ${publicKey} is not allowed`);
   }
 }

@@ -1,7 +1,8 @@
 import { Context, Router } from "zeromq";
 import { cannotListen } from "../errors.js";
 import type { Log, WorkerListener } from "../experiment/ports.js";
-import { ControlMessage, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
+import { ControlMessage, type Hello, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
+import { Connections } from "./connections.js";
 import { CurveGate, type CurveServer, ZAP_DOMAIN } from "./curve-gate.js";
 import { SendQueue } from "./send-queue.js";
 
@@ -11,14 +12,13 @@ const HIGH_WATER_MARK = 1_000;
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 /** A worker whose queue stays full for so long does not read any more. */
 const SEND_TIMEOUT_MS = 1_000;
-const MAX_WORKER_ID_BYTES = 128;
 /** Messages are taken in for so long before others have their turn. */
 const TURN_MS = 10;
 
 const SOCKET_OPTIONS = {
   // A send to a worker that is gone fails at once instead of being dropped in silence.
   mandatory: true,
-  // A worker that connects anew takes its identity over from its lost connection.
+  // A worker that connects anew takes its routing id over from its lost connection.
   handover: true,
   sendHighWaterMark: HIGH_WATER_MARK,
   receiveHighWaterMark: HIGH_WATER_MARK,
@@ -27,15 +27,19 @@ const SOCKET_OPTIONS = {
   linger: 0,
 };
 
+type Kind = NonNullable<WorkerMessage["kind"]>;
+
 /**
- * The control plane's end of ZeroMQ: a ROUTER that workers connect to with a DEALER whose identity
- * is their worker id. One protobuf message a frame.
+ * The control plane's end of ZeroMQ: a ROUTER that workers connect to with a DEALER. One protobuf
+ * message a frame. A DEALER's routing id is random and known to its process alone; which worker
+ * that is, its hello tells, and whether it may be that one, `admit` of the listener.
  */
 export class WorkerHub {
   readonly #router: Router;
   readonly #gate: CurveGate | undefined;
   readonly #queue: SendQueue;
   readonly #log: Log;
+  readonly #connections = new Connections();
   #receiving: Promise<void> = Promise.resolve();
 
   /** @param curve absent: workers need no keys */
@@ -84,10 +88,10 @@ export class WorkerHub {
     kind: NonNullable<ControlMessage["kind"]>,
     onUnreachable: (reason: string) => void,
   ): void {
-    const frame = Buffer.from(ControlMessage.encode({ kind }).finish());
-    this.#queue.push([Buffer.from(workerId), frame], (error) =>
-      onUnreachable(`a message to it could not be delivered (${error.message})`),
-    );
+    const routingId = this.#connections.of(workerId);
+    if (routingId !== undefined) this.#sendTo(routingId, kind, onUnreachable);
+    // Later, as with a connection that is gone: the caller is in the middle of something.
+    else queueMicrotask(() => onUnreachable("it has no connection"));
   }
 
   async close(): Promise<void> {
@@ -97,11 +101,22 @@ export class WorkerHub {
     await this.#gate?.close();
   }
 
+  #sendTo(
+    routingId: Buffer,
+    kind: NonNullable<ControlMessage["kind"]>,
+    onUnreachable: (reason: string) => void = () => undefined,
+  ): void {
+    const frame = Buffer.from(ControlMessage.encode({ kind }).finish());
+    this.#queue.push([routingId, frame], (error) =>
+      onUnreachable(`a message to it could not be delivered (${error.message})`),
+    );
+  }
+
   async #receive(listener: WorkerListener): Promise<void> {
     let turnBeganMs = performance.now();
     for await (const frames of this.#router) {
       const message = this.#decode(frames);
-      if (message) this.#deliver(listener, message.workerId, message.kind);
+      if (message) this.#takeAlone(listener, message.routingId, message.kind);
       if (performance.now() - turnBeganMs < TURN_MS) continue;
       // Messages that are there already come without a pause, in which calls and timers would wait.
       await new Promise((resolve) => setImmediate(resolve));
@@ -110,35 +125,58 @@ export class WorkerHub {
   }
 
   /** A message that makes us throw stops no other. */
-  #deliver(
-    listener: WorkerListener,
-    workerId: string,
-    kind: NonNullable<WorkerMessage["kind"]>,
-  ): void {
+  #takeAlone(listener: WorkerListener, routingId: Buffer, kind: Kind): void {
     try {
-      deliver(listener, workerId, kind);
+      this.#take(listener, routingId, kind);
     } catch (error) {
       const { stack } = error as Error;
-      this.#log.error(`a ${kind.$case} of worker ${JSON.stringify(workerId)} was left: ${stack}`);
+      const sender = this.#connections.workerAt(routingId) ?? "nobody known";
+      this.#log.error(`a ${kind.$case} of worker ${JSON.stringify(sender)} was left: ${stack}`);
+    }
+  }
+
+  #take(listener: WorkerListener, routingId: Buffer, kind: Kind): void {
+    if (kind.$case === "hello") {
+      this.#takeHello(listener, routingId, kind.value);
+      return;
+    }
+    const workerId = this.#connections.workerAt(routingId);
+    if (workerId !== undefined) {
+      deliver(listener, workerId, kind);
+      if (kind.$case === "goodbye") this.#connections.unbind(workerId);
+    } else if (kind.$case !== "goodbye") {
+      // Nobody knows who that is. It sends what it has to say again once it has told.
+      this.#sendTo(routingId, { $case: "introduce", value: {} });
+    }
+  }
+
+  #takeHello(listener: WorkerListener, routingId: Buffer, hello: Hello): void {
+    const admission = listener.admit(hello);
+    if (admission.kind === "refused") {
+      this.#sendTo(routingId, { $case: "shutdown", value: { reason: admission.reason } });
+    } else if (admission.kind === "admitted") {
+      this.#connections.bind(hello.workerId, routingId);
+      // The token has done its work; further in it could only end in a log.
+      listener.ready({ ...hello, token: "" });
     }
   }
 
   /** What is no message of ours is logged and dropped: no peer can stop the others. */
-  #decode(frames: Buffer[]) {
-    const [identity, frame] = frames;
-    if (!identity || !frame || frames.length !== 2 || identity.length > MAX_WORKER_ID_BYTES) {
+  #decode(frames: Buffer[]): { routingId: Buffer; kind: Kind } | undefined {
+    const [routingId, frame] = frames;
+    if (!routingId || !frame || frames.length !== 2) {
       this.#log.warn(`a message of ${frames.length} frames from a worker was dropped, expected 2`);
       return undefined;
     }
-    const workerId = identity.toString();
+    const sender = this.#connections.workerAt(routingId) ?? "nobody known";
     try {
       const { kind } = WorkerMessage.decode(frame);
-      const fault = faultOf(kind, workerId);
-      if (kind && fault === undefined) return { workerId, kind };
-      this.#log.warn(`a message from ${JSON.stringify(workerId)} was dropped: ${fault}`);
+      const fault = faultOf(kind);
+      if (kind && fault === undefined) return { routingId, kind };
+      this.#log.warn(`a message from ${JSON.stringify(sender)} was dropped: ${fault}`);
     } catch (error) {
       const { message } = error as Error;
-      this.#log.warn(`a frame from ${JSON.stringify(workerId)} was dropped: ${message}`);
+      this.#log.warn(`a frame from ${JSON.stringify(sender)} was dropped: ${message}`);
     }
     return undefined;
   }
@@ -150,11 +188,8 @@ function curveOptions({ secretKey }: CurveServer) {
   return { curveServer: true, curveSecretKey: secretKey, ...gate };
 }
 
-function faultOf(kind: WorkerMessage["kind"], workerId: string): string | undefined {
+function faultOf(kind: WorkerMessage["kind"]): string | undefined {
   if (kind === undefined) return "it has no kind";
-  if (kind.$case === "hello" && kind.value.workerId !== workerId) {
-    return `its worker id is ${JSON.stringify(kind.value.workerId)}`;
-  }
   if (kind.$case !== "report") return undefined;
   const { kind: report } = kind.value;
   if (report === undefined) return "its report is empty";
@@ -169,12 +204,9 @@ function faultOf(kind: WorkerMessage["kind"], workerId: string): string | undefi
 function deliver(
   listener: WorkerListener,
   workerId: string,
-  kind: NonNullable<WorkerMessage["kind"]>,
+  kind: Exclude<Kind, { $case: "hello" }>,
 ): void {
   switch (kind.$case) {
-    case "hello":
-      listener.ready(kind.value);
-      break;
     case "heartbeat":
       listener.heartbeat(workerId, kind.value);
       break;

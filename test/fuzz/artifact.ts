@@ -16,7 +16,12 @@ import { PYTHON } from "../fixtures/tiny.js";
 import { CASE_LIMIT_MS, type Extent, parametersOf, type Target, withPlane } from "./target.js";
 
 const READ = join(import.meta.dirname, "read-artifacts.py");
-const RIGHT = new Set([status.OK, status.INVALID_ARGUMENT, status.FAILED_PRECONDITION]);
+const RIGHT = new Set([
+  status.OK,
+  status.INVALID_ARGUMENT,
+  status.FAILED_PRECONDITION,
+  status.PERMISSION_DENIED,
+]);
 const MAX_UINT64 = 2n ** 64n - 1n;
 
 const name = fc.oneof(
@@ -65,7 +70,8 @@ function fuzzUploads(extent: Extent): Promise<void> {
     const [worker] = await plane.connectWorkers(1);
     await plane.client.create(resolvedSpec(), "fuzz");
     await worker?.nextTask();
-    const { taskId, attempt, experimentId } = worker?.assign ?? assert.fail("there is no task");
+    const { taskId, attempt, secret, experimentId } =
+      worker?.assign ?? assert.fail("there is no task");
     const client = new ArtifactServiceClient(plane.grpcAddress, credentials.createInsecure());
     const property = fc.asyncProperty(upload, async (drawn) => {
       const files = drawn.files.map(({ name, content, size, sha256 }) => ({
@@ -73,7 +79,8 @@ function fuzzUploads(extent: Extent): Promise<void> {
         size: size ?? BigInt(content.length),
         sha256: sha256 ?? createHash("sha256").update(content).digest("hex"),
       }));
-      const header = { taskId, attempt: drawn.isCurrent ? attempt : attempt + 1, files };
+      const ofAttempt = drawn.isCurrent ? attempt : attempt + 1;
+      const header = { taskId, attempt: ofAttempt, files, secret };
       const chunks = [...drawn.files.map(({ content }) => content), drawn.surplus];
       const parts: NonNullable<UploadArtifactRequest["part"]>[] = [
         ...(drawn.hasHeader ? [{ $case: "header" as const, value: header }] : []),

@@ -54,7 +54,12 @@ function examples(): Uint8Array[] {
     service.UploadArtifactRequest.encode({
       part: {
         $case: "header",
-        value: { taskId: "t", attempt: 1, files: [{ name: "../a", size: 1n, sha256: "0" }] },
+        value: {
+          taskId: "t",
+          attempt: 1,
+          files: [{ name: "../a", size: 1n, sha256: "0" }],
+          secret: Buffer.alloc(32),
+        },
       },
     }).finish(),
   ];

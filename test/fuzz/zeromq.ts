@@ -14,8 +14,9 @@ function examples(): Uint8Array[] {
     pid: 1,
     host: "h",
     versions: {},
+    protocol: 2,
   };
-  const lease = { taskId: "x-distill", attempt: 1 };
+  const lease = { taskId: "x-distill", attempt: 1, secret: "c2VjcmV0" };
   const point = { sequence: 1n, name: "loss", step: 1n, value: 0.5, time: new Date(0) };
   const report = (kind: object) => ({ report: { ...lease, number: 1n, ...kind } });
   const messages = [

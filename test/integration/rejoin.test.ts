@@ -12,7 +12,7 @@ import { resolvedSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { TestPlane } from "./test-plane.js";
-import { TestWorker } from "./test-worker.js";
+import { claimOf, TestWorker } from "./test-worker.js";
 
 const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
 
@@ -83,8 +83,8 @@ describe("a worker of elsewhere", { timeout: 30_000 }, () => {
     afterwards(test, () => again.close());
     await worker.heartbeat(assign);
     await worker.next("introduce");
-    const { taskId, attempt } = assign;
-    await worker.hello(process.pid, { taskId, attempt, acknowledged: 1n });
+    const { taskId } = assign;
+    await worker.hello(process.pid, { ...claimOf(assign), acknowledged: 1n });
     assert.ok((await worker.next("welcome")).grpcPort > 0);
     worker.move({ zmq, grpc: second.address });
     await worker.report(assign, logOf("stored, but it is not known here", 2), 2n);
@@ -153,13 +153,12 @@ describe("a worker of elsewhere", { timeout: 30_000 }, () => {
     );
     await worker.heartbeat(old);
     await worker.next("introduce");
-    const { taskId, attempt } = old;
-    await worker.hello(process.pid, { taskId, attempt, acknowledged: 0n });
+    await worker.hello(process.pid, { ...claimOf(old), acknowledged: 0n });
     assert.equal((await worker.next("acknowledge")).fenced, true);
     await worker.heartbeat(old);
-    await worker.heartbeat({ taskId: "", attempt: 0 });
+    await worker.heartbeat({});
     const assign = await worker.nextTask();
-    assert.deepEqual([assign.taskId, assign.attempt], [taskId, 2]);
+    assert.deepEqual([assign.taskId, assign.attempt], [old.taskId, 2]);
   });
 });
 

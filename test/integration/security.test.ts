@@ -39,7 +39,7 @@ const isDenied = withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED);
 const isUnavailable = (message: RegExp) => withKind(FailureKind.FAILURE_KIND_UNAVAILABLE, message);
 
 function helloOf(workerId: string): Uint8Array {
-  const value = Hello.fromPartial({ workerId, device: "cpu", host: "h", pid: 1 });
+  const value = Hello.fromPartial({ workerId, device: "cpu", host: "h", pid: 1, protocol: 2 });
   return WorkerMessage.encode({ kind: { $case: "hello", value } }).finish();
 }
 

@@ -19,9 +19,9 @@ describe("workers", { timeout: 30_000 }, () => {
     const plane = await TestPlane.start(test);
     const [one] = [await plane.worker("one"), await plane.worker("two")];
     const { id } = await plane.client.create(resolvedSpec(), "");
-    const { taskId, attempt } = await one.nextTask();
+    const { taskId, attempt, secret } = await one.nextTask();
     const value = Heartbeat.fromPartial({
-      ...{ taskId, attempt, progressCounter: 1n },
+      ...{ taskId, attempt, secret, progressCounter: 1n },
       ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, utilisation: 0.5 },
     });
     await one.send({ $case: "heartbeat", value });

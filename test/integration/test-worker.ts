@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +12,7 @@ import {
 } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   ArtifactServiceClient,
+  DownloadArtifactRequest,
   type DownloadArtifactResponse,
 } from "../../src/generated/stillhouse/v1/service.js";
 import {
@@ -29,6 +30,9 @@ import { readPartyKeys } from "../../src/security/keys/read-keys.js";
 type Control = NonNullable<ControlMessage["kind"]>;
 type ReportKind = NonNullable<TaskReport["kind"]>;
 type Value<Kind extends Control["$case"]> = Extract<Control, { $case: Kind }>["value"];
+
+/** What of an assignment proves that it is this worker's. */
+type LeaseClaim = Pick<Assign, "taskId" | "attempt" | "secret">;
 
 export interface Addresses {
   readonly zmq: string;
@@ -48,6 +52,11 @@ function curveOptions(keys: string | undefined) {
   };
 }
 
+/** Nobody else knows it, as is that of a real worker. */
+function randomRoutingId(): string {
+  return randomBytes(17).toString("hex");
+}
+
 /** A worker that computes nothing but speaks worker.proto; a test says what it does. */
 export class TestWorker {
   readonly id: string;
@@ -62,7 +71,11 @@ export class TestWorker {
   constructor(addresses: Addresses, id: string) {
     this.id = id;
     this.#addresses = addresses;
-    this.#dealer = new Dealer({ routingId: id, linger: 0, ...curveOptions(addresses.keys) });
+    this.#dealer = new Dealer({
+      routingId: randomRoutingId(),
+      linger: 0,
+      ...curveOptions(addresses.keys),
+    });
     this.#dealer.connect(addresses.zmq);
     void this.#receive();
   }
@@ -87,6 +100,8 @@ export class TestWorker {
       device: "cpu",
       pid,
       host: "h",
+      protocol: 2,
+      token: this.#token,
       ...inHand,
     });
     await this.send({ $case: "hello", value });
@@ -117,12 +132,10 @@ export class TestWorker {
     await this.#sending;
   }
 
-  async heartbeat(assign: Pick<Assign, "taskId" | "attempt">, advances = true): Promise<void> {
+  async heartbeat(assign: Partial<LeaseClaim>, advances = true): Promise<void> {
     if (advances) this.#progressCounter++;
-    const { taskId, attempt } = assign;
     const value = Heartbeat.fromPartial({
-      taskId,
-      attempt,
+      ...claimOf(assign),
       progressCounter: this.#progressCounter,
     });
     await this.send({ $case: "heartbeat", value });
@@ -131,9 +144,8 @@ export class TestWorker {
   /** Sends a report under its number, the next one where none is given. */
   async report(assign: Assign, kind: ReportKind, number?: bigint): Promise<void> {
     if (number === undefined && kind.$case !== "progress") this.#number++;
-    const { taskId, attempt } = assign;
     const used = kind.$case === "progress" ? 0n : (number ?? this.#number);
-    await this.send({ $case: "report", value: { taskId, attempt, number: used, kind } });
+    await this.send({ $case: "report", value: { ...claimOf(assign), number: used, kind } });
   }
 
   /** Reports and waits until that is stored. */
@@ -149,7 +161,6 @@ export class TestWorker {
       size: BigInt(bytes.length),
       sha256: createHash("sha256").update(bytes).digest("hex"),
     }));
-    const { taskId, attempt } = assign;
     const client = this.#artifactClient();
     return new Promise<Artifact>((resolve, reject) => {
       const call = client.uploadArtifact((error, response) => {
@@ -157,7 +168,7 @@ export class TestWorker {
         if (error) reject(error);
         else if (response.artifact) resolve(response.artifact);
       });
-      call.write({ part: { $case: "header", value: { taskId, attempt, files } } });
+      call.write({ part: { $case: "header", value: { ...claimOf(assign), files } } });
       for (const [, bytes] of entries) call.write({ part: { $case: "chunk", value: bytes } });
       if (cutOff) call.cancel();
       else call.end();
@@ -168,13 +179,15 @@ export class TestWorker {
   download(
     artifactId: string,
     fileName: string,
-    { offset = 0n, length = 0n }: { offset?: bigint; length?: bigint } = {},
+    part: { offset?: bigint; length?: bigint } & Partial<LeaseClaim> = {},
   ): Promise<{ text: string; file: ArtifactFile | undefined }> {
     const client = this.#artifactClient();
     const chunks: Buffer[] = [];
     let file: ArtifactFile | undefined;
     return new Promise<{ text: string; file: ArtifactFile | undefined }>((resolve, reject) => {
-      const call = client.downloadArtifact({ artifactId, fileName, offset, length });
+      const call = client.downloadArtifact(
+        DownloadArtifactRequest.fromPartial({ artifactId, fileName, ...part }),
+      );
       call.on("data", (response: DownloadArtifactResponse) => {
         chunks.push(response.chunk);
         file ??= response.file;
@@ -210,6 +223,11 @@ export class TestWorker {
     return assign;
   }
 
+  get #token(): string {
+    const { keys } = this.#addresses;
+    return keys === undefined || keys === "" ? "" : (readPartyKeys(keys).token ?? "");
+  }
+
   close(): void {
     this.#dealer.close();
   }
@@ -231,6 +249,12 @@ export class TestWorker {
       else this.#received.push(kind);
     }
   }
+}
+
+/** Of an assignment what messages about it begin with. */
+export function claimOf(assign: Partial<LeaseClaim>): LeaseClaim {
+  const { taskId = "", attempt = 0, secret = Buffer.alloc(0) } = assign;
+  return { taskId, attempt, secret };
 }
 
 /** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … --parent …`. */

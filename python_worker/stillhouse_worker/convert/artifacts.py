@@ -5,15 +5,16 @@ from typing import Any
 
 from stillhouse.v1 import experiment_pb2, service_pb2, service_pb2_grpc
 
+from ..lease import Lease
+
 ArtifactStub = service_pb2_grpc.ArtifactServiceStub
 UPLOAD_CHUNK_BYTES = 1 << 20
 
 
-def upload_requests(task_id: str, attempt: int, files: Sequence[tuple[str, str, bytes]]) -> Any:
+def upload_requests(lease: Lease, files: Sequence[tuple[str, str, bytes]]) -> Any:
     """Requests that hand in ``files`` of (name, sha256, content)."""
     header = service_pb2.UploadHeader(
-        task_id=task_id,
-        attempt=attempt,
+        **lease._asdict(),
         files=[
             experiment_pb2.ArtifactFile(name=name, size=len(content), sha256=sha256)
             for name, sha256, content in files
@@ -26,6 +27,8 @@ def upload_requests(task_id: str, attempt: int, files: Sequence[tuple[str, str, 
             yield service_pb2.UploadArtifactRequest(chunk=chunk)
 
 
-def download_request(artifact_id: str, file_name: str) -> Any:
-    """Asks for a file of an artifact, from its first byte to its last."""
-    return service_pb2.DownloadArtifactRequest(artifact_id=artifact_id, file_name=file_name)
+def download_request(lease: Lease, artifact_id: str, file_name: str) -> Any:
+    """Asks for a file of the artifact of a task, from its first byte to its last."""
+    return service_pb2.DownloadArtifactRequest(
+        **lease._asdict(), artifact_id=artifact_id, file_name=file_name
+    )

@@ -9,6 +9,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stillhouse.v1 import experiment_pb2, worker_pb2
 
 from ..device_load import UNKNOWN, DeviceLoad
+from ..lease import NO_LEASE, Lease
+
+# Of worker.proto; a control plane turns away who speaks an earlier one.
+PROTOCOL = 2
 
 
 def hello(
@@ -18,16 +22,18 @@ def hello(
     host: str,
     environment: Mapping[str, str],
     *,
-    lease: tuple[str, int] = ("", 0),
+    lease: Lease = NO_LEASE,
     acknowledged: int = 0,
     load: DeviceLoad = UNKNOWN,
+    token: str | None = None,
 ) -> bytes:
     """The first frame of a worker, and of each of its returns.
 
     Args:
-        lease: task and attempt that it has in hand.
+        lease: of the task that it has in hand.
         acknowledged: number of the last report of it that was acknowledged.
         load: of the device, for the memory that tasks find there.
+        token: bearer token that says whose worker it is, where one is asked for.
     """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(
@@ -37,11 +43,12 @@ def hello(
             pid=pid,
             host=host,
             versions=environment,
-            task_id=lease[0],
-            attempt=lease[1],
+            **lease._asdict(),
             acknowledged=acknowledged,
             memory_total_bytes=load.memory_total_bytes,
             memory_used_bytes=load.memory_used_bytes,
+            protocol=PROTOCOL,
+            token=token or "",
         )
     ).SerializeToString()
 
@@ -51,22 +58,21 @@ def goodbye() -> bytes:
     return worker_pb2.WorkerMessage(goodbye=worker_pb2.Goodbye()).SerializeToString()
 
 
-def heartbeat(task_id: str, attempt: int, progress_counter: int, load: DeviceLoad) -> bytes:
+def heartbeat(lease: Lease, progress_counter: int, load: DeviceLoad) -> bytes:
     """A sign of life, with how the device is doing."""
     return worker_pb2.WorkerMessage(
         heartbeat=worker_pb2.Heartbeat(
-            task_id=task_id,
-            attempt=attempt,
+            **lease._asdict(),
             progress_counter=progress_counter,
             **load._asdict(),
         )
     ).SerializeToString()
 
 
-def report(task_id: str, attempt: int, number: int, **kind: Any) -> bytes:
+def report(lease: Lease, number: int, **kind: Any) -> bytes:
     """A frame about a task; ``kind`` is one of TaskReport's."""
     return worker_pb2.WorkerMessage(
-        report=worker_pb2.TaskReport(task_id=task_id, attempt=attempt, number=number, **kind)
+        report=worker_pb2.TaskReport(**lease._asdict(), number=number, **kind)
     ).SerializeToString()
 
 

@@ -1,6 +1,7 @@
 import { FailureKind, StillhouseError } from "../../errors.js";
 import { type OpenedFile, openArtifactFile } from "../../experiment/artifact-download.js";
 import { receiveArtifact } from "../../experiment/artifact-intake.js";
+import { requireReader } from "../../experiment/artifact-reader.js";
 import type { Dispatcher } from "../../experiment/dispatcher.js";
 import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports.js";
 import type {
@@ -8,6 +9,7 @@ import type {
   DownloadArtifactResponse,
   UploadArtifactRequest,
 } from "../../generated/stillhouse/v1/service.js";
+import { isOfWorker } from "./caller.js";
 import { failedCall, serverStream } from "./calls.js";
 
 /** ArtifactService of the protos over the domain and the artifact folder. */
@@ -24,9 +26,10 @@ export function artifactService(
         (error) => callback(failedCall(log, error)),
       );
     },
-    downloadArtifact: serverStream(log, (request) =>
-      chunks(openArtifactFile({ store, artifacts }, request)),
-    ),
+    downloadArtifact: serverStream(log, (request, _, metadata) => {
+      if (isOfWorker(metadata)) requireReader(dispatcher, request);
+      return chunks(openArtifactFile({ store, artifacts }, request));
+    }),
   };
 }
 

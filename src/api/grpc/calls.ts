@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type {
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   ServerErrorResponse,
   ServerWritableStream,
 } from "@grpc/grpc-js";
@@ -28,17 +29,18 @@ export function unary<Request, Response>(
  * A generator of messages as a handler of gRPC. The next message is asked for only when the client
  * has taken the ones before, so that a slow client costs no memory.
  *
- * @param handle gets a signal that aborts when the client is gone
+ * @param handle gets a signal that aborts when the client is gone, and the metadata of the call
  */
 export function serverStream<Request, Response>(
   log: Log,
-  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  handle: (request: Request, signal: AbortSignal, metadata: Metadata) => AsyncIterable<Response>,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
     const gone = new AbortController();
     call.on("cancelled", () => gone.abort());
     call.on("close", () => gone.abort());
-    pump(call, handle, gone.signal).then(
+    const messages = () => handle(call.request, gone.signal, call.metadata);
+    pump(call, messages, gone.signal).then(
       () => call.end(),
       (error) => {
         if (!gone.signal.aborted) call.emit("error", failedCall(log, error));
@@ -58,10 +60,10 @@ export function failedCall(log: Log, error: unknown): ServerErrorResponse {
 
 async function pump<Request, Response>(
   call: ServerWritableStream<Request, Response>,
-  handle: (request: Request, signal: AbortSignal) => AsyncIterable<Response>,
+  messages: () => AsyncIterable<Response>,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const message of handle(call.request, signal)) {
+  for await (const message of messages()) {
     if (signal.aborted) return;
     if (!call.write(message)) await drained(call, signal);
   }

@@ -3,6 +3,7 @@ import { GuardedCall } from "../../security/guarded-call.js";
 import { type Identity, UNNAMED } from "../../security/identity.js";
 import { hostOf } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
+import { setCaller } from "./caller.js";
 import { kindOf, statusOf } from "./failure-metadata.js";
 
 /**
@@ -29,6 +30,7 @@ export function guard(
             guarded.admit(authorization, isStream).then(
               (admitted) => {
                 identity = admitted;
+                setCaller(metadata, identity);
                 pass(metadata);
               },
               (error) => {

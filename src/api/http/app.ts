@@ -2,6 +2,7 @@ import compression from "compression";
 import express, { type Express } from "express";
 import { z } from "zod";
 import type { Log } from "../../experiment/ports.js";
+import { refuseWorkers } from "../../security/access.js";
 import { GuardedCall } from "../../security/guarded-call.js";
 import type { Security } from "../../security/security.js";
 import { failureHandler, noSuchRoute } from "./failures.js";
@@ -82,6 +83,7 @@ function handlerOf(
     response.once("close", () => call.endWith("CANCELLED"));
     try {
       const identity = await call.admit(request.get("Authorization"), isStream(route));
+      refuseWorkers(identity);
       const body: unknown = request.body;
       if (route.body !== undefined) checks.check(route.body, body);
       const asked = { path, query: checkQuery(query, request.query), body, identity };

@@ -1,0 +1,41 @@
+"""A worker's end of ZeroMQ."""
+
+import secrets
+from typing import Any
+
+import zmq
+
+from .credentials import Credentials, secure
+
+# Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
+_HIGH_WATER_MARK = 1000
+# A connection that was cut without a word is noticed after this long, and made anew.
+_PING_INTERVAL_MS, _PING_TIMEOUT_MS = 5_000, 20_000
+_LONGEST_RECONNECT_MS = 2_000
+_ROUTING_ID_BYTES = 16
+
+
+def connect(context: Any, address: str, credentials: Credentials) -> Any:
+    """A socket that is about to be connected, and stays so, whatever comes and goes between.
+
+    Its routing id is the same after each reconnect and known to nobody else: who has another one's
+    routing id takes over its connection.
+
+    Args:
+        context: of ZeroMQ.
+        address: of the control plane, tcp://HOST:PORT.
+        credentials: what lets it in where the control plane wants keys.
+    """
+    socket = context.socket(zmq.DEALER)
+    # Those that begin with a zero byte are ZeroMQ's own.
+    socket.setsockopt(zmq.IDENTITY, b"w" + secrets.token_bytes(_ROUTING_ID_BYTES))
+    socket.setsockopt(zmq.LINGER, 1000)
+    socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
+    # What is sent without a connection is refused at once: the outbox keeps it.
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RECONNECT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, _PING_INTERVAL_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _PING_TIMEOUT_MS)
+    secure(socket, credentials)
+    socket.connect(address)
+    return socket

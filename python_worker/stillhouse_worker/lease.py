@@ -1,0 +1,22 @@
+"""What a worker has of an attempt at a task: the right to speak of it."""
+
+from typing import Any, NamedTuple
+
+
+class Lease(NamedTuple):
+    """An attempt at a task, and the secret that proves that it is this worker's."""
+
+    task_id: str = ""
+    attempt: int = 0
+    secret: bytes = b""
+
+    def is_of(self, message: Any) -> bool:
+        """Whether a message of the control plane speaks of this attempt."""
+        return (self.task_id, self.attempt) == (message.task_id, message.attempt)
+
+    def __repr__(self) -> str:
+        """The secret is never printed."""
+        return f"Lease({self.task_id!r}, {self.attempt})"
+
+
+NO_LEASE = Lease()

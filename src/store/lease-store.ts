@@ -1,0 +1,33 @@
+import type { LeaseStore } from "../experiment/ports.js";
+import { bytesOf, type SqlFile } from "./database.js";
+
+/** Hashes of the secrets of leases in SQLite. */
+export class SqliteLeaseStore implements LeaseStore {
+  readonly #file: SqlFile;
+
+  /**
+   * @param file a connection that does not wait for the disk: the change of the experiment, which
+   *   follows, is on the disk only with all that stands before it in the log
+   */
+  constructor(file: SqlFile) {
+    this.#file = file;
+  }
+
+  keepSecret(taskId: string, attempt: number, sha256: Uint8Array): void {
+    this.#file.run(
+      "INSERT OR REPLACE INTO lease_secrets (task_id, attempt, sha256) VALUES (?, ?, ?)",
+      taskId,
+      attempt,
+      sha256,
+    );
+  }
+
+  findSecret(taskId: string, attempt: number): Uint8Array | undefined {
+    const row = this.#file.get<{ sha256: Uint8Array }>(
+      "SELECT sha256 FROM lease_secrets WHERE task_id = ? AND attempt = ?",
+      taskId,
+      attempt,
+    );
+    return row && bytesOf(row.sha256);
+  }
+}

@@ -1,0 +1,42 @@
+import type { WorkerIdStore } from "../experiment/ports.js";
+import type { SqlFile } from "./database.js";
+
+/** As many as a folder of workers has names; whoever uses a new name at each start keeps these. */
+const MAX_IDS_PER_KEY = 1_000;
+/** A day; more often it is not worth a write that an id is in use. */
+const USE_RESOLUTION_MS = 86_400_000;
+
+/** Which key has which ids of workers, in SQLite. */
+export class SqliteWorkerIdStore implements WorkerIdStore {
+  readonly #file: SqlFile;
+
+  constructor(file: SqlFile) {
+    this.#file = file;
+  }
+
+  ownerOf(workerId: string): string | undefined {
+    return this.#row(workerId)?.owner;
+  }
+
+  claim(workerId: string, owner: string, now: Date): void {
+    const nowMs = now.getTime();
+    const row = this.#row(workerId);
+    if (row?.owner === owner && Math.abs(nowMs - row.used_ms) < USE_RESOLUTION_MS) return;
+    this.#file.transaction(() => {
+      this.#file.run(
+        "INSERT OR REPLACE INTO worker_ids (worker_id, owner, used_ms) VALUES (?, ?, ?)",
+        ...[workerId, owner, nowMs],
+      );
+      this.#file.run(
+        `DELETE FROM worker_ids WHERE worker_id IN (
+           SELECT worker_id FROM worker_ids WHERE owner = ?
+           ORDER BY used_ms DESC, worker_id LIMIT -1 OFFSET ?)`,
+        ...[owner, MAX_IDS_PER_KEY],
+      );
+    });
+  }
+
+  #row(workerId: string): { owner: string; used_ms: number } | undefined {
+    return this.#file.get("SELECT owner, used_ms FROM worker_ids WHERE worker_id = ?", workerId);
+  }
+}
