@@ -38,7 +38,6 @@ import { LocalStore } from "./store/local-store.js";
 import { Telemetry } from "./telemetry/telemetry.js";
 import { PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
-import type { CurveServer } from "./worker/curve-gate.js";
 import { WorkerHub } from "./worker/hub.js";
 import { LocalLauncher } from "./worker/local-launcher.js";
 import type { Environment } from "./worker/process-group.js";
@@ -204,7 +203,7 @@ class RunningControlPlane implements ControlPlane {
       this.#observer,
       options.maxUnfinished,
     );
-    this.#hub = new WorkerHub(log, curveServerOf(security));
+    this.#hub = new WorkerHub(log, security.workerGate);
     const keys = security.session.worker;
     const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log, keys });
     this.#workers = new Workers({ hub: this.#hub, launcher, log });
@@ -417,16 +416,6 @@ class RunningControlPlane implements ControlPlane {
 
 function securityOf({ host = LOOPBACK, home, security = {}, log }: ControlPlaneOptions): Security {
   return openSecurity(host, security, homePaths(home), log);
-}
-
-/** Workers that have keys, and those that this control plane starts itself. */
-function curveServerOf({ keys, session }: Security): CurveServer | undefined {
-  return (
-    keys && {
-      secretKey: keys.curve.secretKey,
-      isAllowed: (publicKey) => session.isWorker(publicKey) || keys.isWorker(publicKey),
-    }
-  );
 }
 
 const clock: Clock = {

@@ -5,6 +5,7 @@ import type { Log } from "../experiment/ports.js";
 import { AuditLog } from "./audit-log.js";
 import { Authenticator } from "./authenticator.js";
 import { CallLimits, DEFAULT_LIMITS, type LimitValues } from "./call-limits.js";
+import { makeCurveKeys } from "./keys/curve-certificate.js";
 import { readServerKeys, type ServerKeys } from "./keys/read-keys.js";
 import { isLoopback } from "./network.js";
 import { SessionKeys } from "./session-keys.js";
@@ -28,6 +29,12 @@ interface SecurityPaths {
   readonly session: string;
 }
 
+/** Which CURVE keys workers may join with. Keys in Z85. */
+export interface WorkerGate {
+  readonly secretKey: string;
+  isAllowed(publicKey: string): boolean;
+}
+
 /** Everything that decides who gets in. */
 export interface Security {
   readonly authenticator: Authenticator;
@@ -35,8 +42,10 @@ export interface Security {
   readonly audit: AuditLog;
   /** For what this control plane starts itself. */
   readonly session: SessionKeys;
-  /** Absent on loopback, unless keys were given: TLS and CURVE are off. */
+  /** Absent on loopback, unless keys were given: TLS is off. */
   readonly keys: ServerKeys | undefined;
+  /** Absent where everyone may do everything: workers then need no keys. */
+  readonly workerGate: WorkerGate | undefined;
   readonly requiresClientCertificate: boolean;
 }
 
@@ -67,12 +76,19 @@ export function openSecurity(
   if (!isLocal && tokens.read().every(({ role }) => role === "worker"))
     throw missingTokens(host, paths.home);
   const authenticator = new Authenticator(tokens, !isLocal);
+  // Where callers need tokens, workers need keys: without any they are those of the session alone.
+  const curve = keys?.curve ?? (authenticator.isOpen ? undefined : makeCurveKeys());
+  const session = new SessionKeys(paths.session, authenticator, keys, curve);
   return {
     authenticator,
     limits: new CallLimits({ ...DEFAULT_LIMITS, ...limits }),
     audit: new AuditLog(paths.audit, log),
-    session: new SessionKeys(paths.session, authenticator, keys),
+    session,
     keys,
+    workerGate: curve && {
+      secretKey: curve.secretKey,
+      isAllowed: (key) => session.isWorker(key) || (keys?.isWorker(key) ?? false),
+    },
     requiresClientCertificate,
   };
 }

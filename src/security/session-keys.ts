@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Authenticator } from "./authenticator.js";
-import { curveCertificate, makeCurveKeys } from "./keys/curve-certificate.js";
+import { type CurveKeys, curveCertificate, makeCurveKeys } from "./keys/curve-certificate.js";
 import { KEY_FILES } from "./keys/key-files.js";
 import type { ServerKeys } from "./keys/read-keys.js";
 import { writeSecret } from "./keys/secret-file.js";
@@ -24,20 +24,26 @@ export class SessionKeys {
 
   /**
    * @param folder `HOME/session`
-   * @param keys of the control plane; undefined where it has neither TLS nor CURVE
+   * @param keys of the control plane; undefined where it has no TLS
+   * @param curve public key of the control plane; undefined where ZeroMQ asks for none
    */
-  constructor(folder: string, authenticator: Authenticator, keys: ServerKeys | undefined) {
+  constructor(
+    folder: string,
+    authenticator: Authenticator,
+    keys: ServerKeys | undefined,
+    curve: Pick<CurveKeys, "publicKey"> | undefined,
+  ) {
     this.#folder = folder;
     this.worker = join(folder, "worker");
     this.client = join(folder, "client");
     rmSync(folder, { recursive: true, force: true });
-    const curve = makeCurveKeys();
-    this.#workerKey = curve.publicKey;
+    const own = makeCurveKeys();
+    this.#workerKey = own.publicKey;
     this.#write(this.worker, authenticator.issue(OWN_WORKERS, "worker"), keys);
     this.#write(this.client, authenticator.issue("local", "admin"), keys);
-    if (!keys) return;
-    const { publicKey } = keys.curve;
-    writeSecret(join(this.worker, KEY_FILES.curve), curveCertificate(curve));
+    if (!curve) return;
+    const { publicKey } = curve;
+    writeSecret(join(this.worker, KEY_FILES.curve), curveCertificate(own));
     writeSecret(join(this.worker, KEY_FILES.controlPlane), curveCertificate({ publicKey }));
   }
 

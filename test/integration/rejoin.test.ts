@@ -61,7 +61,7 @@ function numPoints(home: string, taskId: string): number | undefined {
   }
 }
 
-describe("a worker of elsewhere", { timeout: 30_000 }, () => {
+describe("a worker of elsewhere", () => {
   it("goes on with its task when the control plane was killed; no report is lost or doubled", async (test) => {
     const home = temporaryFolder(test);
     const port = await freePort();

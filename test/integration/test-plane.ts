@@ -87,7 +87,8 @@ export class TestPlane {
   }
 
   get #addresses() {
-    return { zmq: this.plane.workerAddress, grpc: this.plane.address };
+    const keys = join(this.home, "session", "worker");
+    return { zmq: this.plane.workerAddress, grpc: this.plane.address, keys };
   }
 
   async experiment(id: string): Promise<Experiment> {
