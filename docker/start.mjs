@@ -4,4 +4,5 @@ import { fileURLToPath } from "node:url";
 
 import { runApplication } from "../src/setup/application.mjs";
 
-await runApplication(dirname(dirname(fileURLToPath(import.meta.url))), process.argv.slice(2));
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+await runApplication(root, process.argv.slice(2), process.ppid);

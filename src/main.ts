@@ -25,6 +25,7 @@ import type { Log } from "./experiment/ports.js";
 import { type TrackingAddress, trackingAddress } from "./mlflow/tracking-address.js";
 import { AuditLog } from "./security/audit-log.js";
 import { TokenFile } from "./security/token-file.js";
+import { isOfNpm, listenForEnd, type Start } from "./setup/ending.mjs";
 import { pythonPath } from "./setup/python-environment.mjs";
 import { importArtifact } from "./store/artifact-import.js";
 import { makeHome } from "./store/home.js";
@@ -64,10 +65,11 @@ interface Surroundings {
  * Runs a command and ends the process with its exit code.
  *
  * @param argv name of the command and its arguments.
+ * @param parent the process that started this one, as it was at the start.
  */
-export async function main(argv: readonly string[]): Promise<void> {
+export async function main(argv: readonly string[], parent: number): Promise<void> {
   const [command = "", ...rest] = argv;
-  const exitCode = await run(command, rest, surroundingsOf(command));
+  const exitCode = await run(command, rest, surroundingsOf(command, parent));
   // What is written to a pipe may still wait; the exit would drop it.
   await new Promise((done) => process.stdout.write("", done));
   process.exit(exitCode);
@@ -159,16 +161,14 @@ function homeOf(surroundings: Surroundings): { openHome: OpenHome; openIdleHome:
   };
 }
 
-function surroundingsOf(command: string): Surroundings {
+function surroundingsOf(command: string, parent: number): Surroundings {
   const { env } = process;
-  // npm runs scripts in the project's folder and says in INIT_CWD where the user is. Other
-  // processes of npm that are around this one say so too, but for a script of theirs.
-  const isOfNpm = env.npm_lifecycle_event === command && env.INIT_CWD;
-  const userFolder = isOfNpm ? (env.INIT_CWD ?? "") : process.cwd();
+  // npm runs scripts in the project's folder and says in INIT_CWD where the user is.
+  const userFolder = isOfNpm(env, command) ? (env.INIT_CWD ?? "") : process.cwd();
   const folder = (path: string | undefined) => (path ? resolve(userFolder, path) : undefined);
   return {
     terminal: terminalOf(tolerant(process.stdout), tolerant(process.stderr), env),
-    interruption: interruptionOfProcess(),
+    interruption: interruptionOfProcess({ env, script: command, parent }),
     pythonPath: pythonPath(PROJECT),
     home: folder(env.STILLHOUSE_HOME) ?? join(PROJECT, ".stillhouse"),
     userFolder,
@@ -183,11 +183,9 @@ function tolerant(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   return stream.on("error", () => undefined);
 }
 
-function interruptionOfProcess(): Interruption {
+function interruptionOfProcess(start: Start): Interruption {
   const interruption = createInterruption();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => interruption.press());
-  }
+  listenForEnd(start, () => interruption.press());
   return interruption;
 }
 

@@ -9,9 +9,10 @@ import { SetupError } from "./failure.mjs";
  *
  * @param {string} root
  * @param {string[]} argv
+ * @param {number} parent the process that started this one
  * @returns {Promise<undefined>} the program sets the exit code
  */
-export async function runApplication(root, argv) {
+export async function runApplication(root, argv, parent) {
   const path = join(root, "src", "main.ts");
   if (!existsSync(path)) {
     throw new SetupError(`${path} is missing. Bring it back with: git checkout -- src/main.ts`);
@@ -20,5 +21,5 @@ export async function runApplication(root, argv) {
   // Of the project, wherever the command is run.
   register({ tsconfig: join(root, "tsconfig.json") });
   const { main } = await import(pathToFileURL(path).href);
-  await main(argv);
+  await main(argv, parent);
 }

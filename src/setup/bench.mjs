@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { isOfNpm } from "./ending.mjs";
 import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
 import { pythonPath } from "./python-environment.mjs";
@@ -47,8 +48,8 @@ export function runTypeScript(root, file, args) {
 
 /** Where the user is: npm runs a script in the project's folder. */
 function userFolder() {
-  const { npm_lifecycle_event: script, INIT_CWD: folder } = process.env;
-  return script === "bench" && folder ? folder : process.cwd();
+  const { env } = process;
+  return isOfNpm(env, "bench") ? (env.INIT_CWD ?? "") : process.cwd();
 }
 
 /** @param {string} folder @param {string} suffix @returns {string[]} */

@@ -22,8 +22,8 @@ import { runTests } from "./test.mjs";
  * @property {boolean} [ownHelp] whether `--help` is passed on
  * @property {boolean} [bare] takes no arguments
  * @property {import("./steps.mjs").Step} [force] a part of the set-up to make anew
- * @property {(root: string, args: string[]) => Promise<number | undefined>} run
- *   returns the exit code, or undefined when the program that ran has set it
+ * @property {(root: string, args: string[], parent: number) => Promise<number | undefined>} run
+ *   gets the process that started this one; returns the exit code, or undefined when the program that ran has set it
  */
 
 /** @type {Record<string, Command>} */
@@ -32,61 +32,61 @@ const COMMANDS = {
     summary: "distil a data set and measure what one gradient step on it gives",
     usage: "npm run experiment -- [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["experiment", ...args]),
+    run: (root, args, parent) => runApplication(root, ["experiment", ...args], parent),
   },
   reproduce: {
     summary: "regenerate the tables of the 2022 study, beside its figures",
     usage: "npm run reproduce -- [TABLES] [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["reproduce", ...args]),
+    run: (root, args, parent) => runApplication(root, ["reproduce", ...args], parent),
   },
   sweep: {
     summary: "run an experiment for every combination of the values that flags list",
     usage: "npm run sweep -- [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["sweep", ...args]),
+    run: (root, args, parent) => runApplication(root, ["sweep", ...args], parent),
   },
   stillhouse: {
     summary: "list, watch, change and export experiments; list and drain workers",
     usage: "npm run stillhouse -- COMMAND [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["stillhouse", ...args]),
+    run: (root, args, parent) => runApplication(root, ["stillhouse", ...args], parent),
   },
   serve: {
     summary: "run the control plane as a service for clients and workers",
     usage: "npm run serve -- [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["serve", ...args]),
+    run: (root, args, parent) => runApplication(root, ["serve", ...args], parent),
   },
   worker: {
     summary: "compute for a control plane of this or another machine",
     usage: "npm run worker -- --connect tcp://HOST:PORT [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["worker", ...args]),
+    run: (root, args, parent) => runApplication(root, ["worker", ...args], parent),
   },
   robustness: {
     summary: "measure distilled data under conditions that it was not distilled for",
     usage: "npm run robustness -- ARTIFACT [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["robustness", ...args]),
+    run: (root, args, parent) => runApplication(root, ["robustness", ...args], parent),
   },
   inspect: {
     summary: "show what distilled data holds: nearest tokens, labels, attention, rates",
     usage: "npm run inspect -- ARTIFACT [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["inspect", ...args]),
+    run: (root, args, parent) => runApplication(root, ["inspect", ...args], parent),
   },
   doctor: {
     summary: "show versions, devices, what is cached and what can be reached",
     usage: "npm run doctor -- [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["doctor", ...args]),
+    run: (root, args, parent) => runApplication(root, ["doctor", ...args], parent),
   },
   keys: {
     summary: "make keys and certificates for a server on the network, and bearer tokens",
     usage: "npm run keys -- [token add|ls|rm NAME] [--help] [FLAGS]",
     ownHelp: true,
-    run: (root, args) => runApplication(root, ["keys", ...args]),
+    run: (root, args, parent) => runApplication(root, ["keys", ...args], parent),
   },
   setup: {
     summary: "only the set-up that every command starts with",
@@ -197,8 +197,9 @@ const COMMANDS = {
  * Runs one npm script: the set-up, then what the script is for. Sets the exit code.
  *
  * @param {string[]} argv the script's name and its arguments
+ * @param {number} parent the process that started this one
  */
-export async function runCommand([name = "", ...args]) {
+export async function runCommand([name = "", ...args], parent) {
   const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
   try {
     const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -210,8 +211,8 @@ export async function runCommand([name = "", ...args]) {
     if (command.bare && args.length > 0) {
       throw new SetupError(`npm run ${name} takes no arguments, got: ${args.join(" ")}`, 2);
     }
-    await setUp(root, process.env, { force: command.force });
-    process.exitCode = (await command.run(root, args)) ?? process.exitCode;
+    await setUp(root, { env: process.env, script: name, parent }, { force: command.force });
+    process.exitCode = (await command.run(root, args, parent)) ?? process.exitCode;
   } catch (error) {
     console.error(describe(error));
     process.exitCode = error instanceof SetupError ? error.exitCode : 1;

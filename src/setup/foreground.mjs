@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
+import { isatty } from "node:tty";
 
-const PASSED_ON = /** @type {const} */ (["SIGTERM", "SIGHUP"]);
+const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 const EXIT_CODES = /** @type {Record<string, number>} */ ({
   SIGINT: 130,
   SIGTERM: 143,
@@ -19,18 +20,21 @@ const EXIT_CODES = /** @type {Record<string, number>} */ ({
 export async function runForeground(program, args, { cwd, env, outputFd }) {
   const output = outputFd ?? "inherit";
   const child = spawn(program, args, { cwd, env, stdio: ["inherit", output, output] });
-  const passOn = (/** @type {NodeJS.Signals} */ name) => child.kill(name);
-  // Ctrl-C reaches the child by itself, as it reaches everything on this terminal.
-  const ignore = () => {};
-  process.on("SIGINT", ignore);
-  for (const name of PASSED_ON) process.on(name, passOn);
+  const passOn = (/** @type {NodeJS.Signals} */ name) => {
+    // Ctrl-C reaches the child by itself, as it reaches everything on this terminal.
+    if (name !== "SIGINT" || !hasTerminal()) child.kill(name);
+  };
+  for (const name of SIGNALS) process.on(name, passOn);
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", reject);
       child.once("exit", (code, signal) => resolve(code ?? EXIT_CODES[signal ?? ""] ?? 1));
     });
   } finally {
-    process.off("SIGINT", ignore);
-    for (const name of PASSED_ON) process.off(name, passOn);
+    for (const name of SIGNALS) process.off(name, passOn);
   }
+}
+
+function hasTerminal() {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { runChild } from "./child.mjs";
+import { listenForEnd } from "./ending.mjs";
 import { explainSystemError, Interrupted } from "./failure.mjs";
 import { findPython } from "./find-python.mjs";
 import { withLock } from "./lock.mjs";
@@ -9,30 +10,27 @@ import { createProgress } from "./progress.mjs";
 import { pythonEnvironment, pythonPath } from "./python-environment.mjs";
 import { discard, isCurrent, STEPS } from "./steps.mjs";
 
-const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
-
 /**
  * Makes everything that the project needs and that is missing or out of date. Silent, without a
  * child process and within milliseconds when there is nothing to do.
  *
  * @param {string} root the project folder, absolute
- * @param {NodeJS.ProcessEnv} env
+ * @param {import("./ending.mjs").Start} start
  * @param {{ force?: import("./steps.mjs").Step }} [options] a step to build whatever its state
  * @throws {import("./failure.mjs").SetupError} in one sentence that says what to do
  */
-export async function setUp(root, env, { force } = {}) {
+export async function setUp(root, start, { force } = {}) {
   const isStale = (/** @type {import("./steps.mjs").Step} */ step) =>
     step === force || !isCurrent(step, root);
   if (!STEPS.some(isStale)) return;
   const interruption = new AbortController();
-  const interrupt = () => interruption.abort();
-  for (const name of SIGNALS) process.on(name, interrupt);
+  const stopListening = listenForEnd(start, () => interruption.abort());
   try {
-    await buildStale(root, toolEnv(env), interruption.signal, isStale);
+    await buildStale(root, toolEnv(start.env), interruption.signal, isStale);
   } catch (error) {
     throw explainSystemError(error, root) ?? error;
   } finally {
-    for (const name of SIGNALS) process.off(name, interrupt);
+    stopListening();
   }
 }
 

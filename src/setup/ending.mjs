@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** How often the process that started this one is looked for. */
+const LOOK_MS = 500;
+const WRITE_ONLY = 1;
+const ACCESS_MODES = 3;
+
+/**
+ * @typedef {object} Start
+ * @property {NodeJS.ProcessEnv} env
+ * @property {string} script the script of package.json that this process may be
+ * @property {number} parent the process that started this one, as it was at the start
+ */
+
+/**
+ * Calls `end` at each sign that this process should end: SIGINT, SIGTERM, SIGHUP, and the end of
+ * the npm that runs it, which does not pass every signal on and none when it is killed.
+ *
+ * What nohup started goes on when its terminal is closed. Node forgets at its start that SIGHUP is
+ * to be ignored, npm's as well as this one, so npm ends with the terminal.
+ *
+ * @param {Start} start
+ * @param {() => void} end may be called several times for one wish
+ * @returns {() => void} stops listening
+ */
+export function listenForEnd({ env, script, parent }, end) {
+  let hasLostTerminal = false;
+  const hangUp = () => {
+    if (isOfNohup(env)) hasLostTerminal = true;
+    else end();
+  };
+  const signals = /** @type {const} */ ([
+    ["SIGINT", end],
+    ["SIGTERM", end],
+    ["SIGHUP", hangUp],
+  ]);
+  for (const [signal, listener] of signals) process.on(signal, listener);
+  const looking = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(looking);
+    if (!hasLostTerminal) end();
+  }, LOOK_MS).unref();
+  // Whoever else started this process may go: a shell in the background, one that says `disown`.
+  if (!isOfOwnNpm(env, script)) clearInterval(looking);
+  return () => {
+    clearInterval(looking);
+    for (const [signal, listener] of signals) process.off(signal, listener);
+  };
+}
+
+/**
+ * Whether npm runs this script. Other processes of npm that are around this one say so too, but for
+ * a script of theirs.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} script
+ */
+export function isOfNpm(env, script) {
+  return env.npm_lifecycle_event === script && Boolean(env.INIT_CWD);
+}
+
+/** @param {NodeJS.ProcessEnv} env @param {string} script */
+function isOfOwnNpm(env, script) {
+  return isOfNpm(env, script) && env.npm_package_json === join(ROOT, "package.json");
+}
+
+/** Shells say in `_` what they started; GNU nohup takes a terminal away by a stdin that cannot be read. */
+function isOfNohup(/** @type {NodeJS.ProcessEnv} */ env) {
+  return basename(env._ ?? "") === "nohup" || isUnreadableStdin();
+}
+
+function isUnreadableStdin() {
+  try {
+    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync("/proc/self/fdinfo/0", "utf8"))?.[1];
+    return (Number.parseInt(flags ?? "0", 8) & ACCESS_MODES) === WRITE_ONLY;
+  } catch {
+    return false; // no Linux, or no stdin
+  }
+}
