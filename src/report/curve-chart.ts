@@ -1,4 +1,5 @@
 import { dot, gridY, line } from "@observablehq/plot";
+import { needsDots, stepDomain, stepText, stepTicks } from "../step-axis.js";
 import { drawChart, seriesColor } from "./chart.js";
 
 /** A metric of one distillation over its outer steps. */
@@ -23,6 +24,12 @@ export function curveChart({ axis, curves, hasDots }: CurveChart): string {
   const points = curves.flatMap(({ label, seed, points }) =>
     points.map(({ step, value }) => ({ label, curve: `${label}/${seed}`, step, value })),
   );
+  const dots = curves.flatMap(({ label, points }) =>
+    hasDots || needsDots(points.map(({ value }) => value))
+      ? points.map(({ step, value }) => ({ label, step, value }))
+      : [],
+  );
+  const domain = stepDomain(points.map(({ step }) => step));
   const channels = { x: "step", y: "value", z: "curve", stroke: "label" };
   return drawChart({
     ariaLabel: `${axis} over outer steps`,
@@ -30,13 +37,19 @@ export function curveChart({ axis, curves, hasDots }: CurveChart): string {
     marginLeft: 56,
     marginTop: 32,
     marginBottom: 40,
-    x: { label: "outer step", labelAnchor: "center" },
+    x: {
+      label: "outer step",
+      labelAnchor: "center",
+      domain,
+      ticks: stepTicks(...domain),
+      tickFormat: stepText,
+    },
     y: { label: axis, nice: true },
     color: { legend: true, domain: labels, range: labels.map((_, at) => seriesColor(at)) },
     marks: [
       gridY({ stroke: "var(--line)", strokeOpacity: 1 }),
       line(points, { ...channels, strokeWidth: hasDots ? 2 : 1.25 }),
-      ...(hasDots ? [dot(points, { ...channels, r: 3, fill: "label" })] : []),
+      dot(dots, { x: "step", y: "value", stroke: "label", r: 3, fill: "label" }),
     ],
   });
 }

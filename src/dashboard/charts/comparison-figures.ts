@@ -1,3 +1,4 @@
+import { needsDots, stepDomain, stepText, stepTicks } from "../../step-axis.js";
 import type { ComparedView } from "../model/comparison.js";
 import type { FigureStyle } from "./figure-style.js";
 import type { Line } from "./line-chart.js";
@@ -90,7 +91,7 @@ export function percentDomain(values: readonly number[]): [number, number] {
 
 /** Curves over each other, for a paper. */
 export function drawCurves(
-  { plot, line, text }: Marks,
+  { plot, dot, line, text }: Marks,
   width: number,
   lines: readonly Line[],
   label: string,
@@ -103,8 +104,10 @@ export function drawCurves(
       step,
       value: values[index] ?? Number.NaN,
       colour: style.series(colour ?? at),
+      isDot: needsDots(values),
     })),
   );
+  const domain = stepDomain(points.map(({ step }) => step));
   const names = bold.map(({ label, colour }, at) => ({
     label,
     colour: style.series(colour ?? at),
@@ -122,11 +125,22 @@ export function drawCurves(
       fontFamily: style.fontFamily,
       fontSize: `${FONT_SIZE}px`,
     },
-    x: { label: "outer step", labelArrow: "none", grid: true },
+    x: {
+      label: "outer step",
+      labelArrow: "none",
+      grid: true,
+      domain,
+      ticks: stepTicks(...domain),
+      tickFormat: stepText,
+    },
     y: { label, labelArrow: "none", grid: true, nice: true },
     color: { type: "identity" },
     marks: [
       line(points, { x: "step", y: "value", z: "label", stroke: "colour", strokeWidth: 1.5 }),
+      dot(
+        points.filter(({ isDot }) => isDot),
+        { x: "step", y: "value", r: 3, fill: "colour" },
+      ),
       ...names.map(({ label, colour, place }) =>
         text([label], {
           frameAnchor: "top-left",

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { needsDots, STEP_INCREMENTS, stepDomain, stepText } from "../../step-axis.js";
 import { formatValue } from "../model/format.js";
 import { themeChanges, themeColor } from "../parts/theme.js";
 
@@ -12,7 +13,7 @@ export interface Line {
   readonly values: readonly (number | null)[];
   /** Thin and pale: what another line smooths. */
   readonly isFaint?: boolean;
-  /** A dot at each point: for the few that are far from each other. */
+  /** A dot at each point: for the few that are far from each other. One or two have them anyhow. */
   readonly hasDots?: boolean;
   /** Its colour, by place in the palette; default: its place among the lines. */
   readonly colour?: number;
@@ -111,11 +112,15 @@ function optionsOf(
     // The last number of the axis ends beyond it.
     padding: [8, 18, 0, 0],
     scales: {
-      x: { time: false },
+      x: { time: false, range: (_, first, last) => stepDomain([first, last]) },
       y: { distr: isLog ? 3 : 1, ...(isPercent ? { range: shareRange } : {}) },
     },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en-US")) },
+      {
+        ...axis,
+        incrs: [...STEP_INCREMENTS],
+        values: (_, ticks) => ticks.map(stepText),
+      },
       {
         ...axis,
         size: 56,
@@ -129,7 +134,7 @@ function optionsOf(
     },
     legend: { markers: { width: 8 } },
     series: [
-      { label: xLabel, value: (_, step) => (step === null ? "" : step.toLocaleString("en-US")) },
+      { label: xLabel, value: (_, step) => (step === null ? "" : stepText(step)) },
       ...lines.map((one, at): uPlot.Series => {
         const colour = paletteColor(one.colour ?? at);
         return {
@@ -137,7 +142,8 @@ function optionsOf(
           stroke: one.isFaint ? colour.replace(")", ", 0.33)") : colour,
           width: one.isFaint ? 1 : 1.75,
           spanGaps: true,
-          points: { show: one.hasDots ?? one.steps.length < 3, size: 6, fill: colour },
+          // Asked at each drawing: points that come make no new chart.
+          points: { show: () => hasDots(latest.current.lines[at]), size: 6, fill: colour },
           value: (_, value) => (value === null || value === undefined ? "–" : format(value)),
         };
       }),
@@ -157,6 +163,10 @@ function optionsOf(
       ],
     },
   };
+}
+
+function hasDots(line: Line | undefined): boolean {
+  return line !== undefined && (line.hasDots === true || needsDots(line.values));
 }
 
 /** With some room around the values, also where all are the same. */

@@ -188,7 +188,7 @@ function OtherCharts({ curves, isSmooth }: Pick<GroupChartProps, "curves" | "isS
   return (
     <>
       {curves
-        .filter(({ name, steps }) => name !== "accuracy" && steps.length > 1)
+        .filter(({ name }) => name !== "accuracy")
         .map((curve) => {
           const isPercent = curve.name.includes("accuracy");
           const format = isPercent ? (value: number) => formatPercent(value) : formatValue;
