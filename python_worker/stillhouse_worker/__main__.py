@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .errors import StillhouseError
+from .printable import printable
 
 # How long a thread of PyTorch stays awake while it waits for the others, in rounds. With GNU's
 # 300,000 a step is up to ten times slower where another process has one of the cores; with these
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.command(arguments))
     except StillhouseError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(printable(f"error: {error.message}"), file=sys.stderr)
         return 2 if error.kind == "invalid" else 1
 
 
@@ -156,13 +157,13 @@ class _Console:
         if key != self._shown:
             self._shown = key
             shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            print(f"{stage} {done}/{total} {shown}".rstrip(), file=sys.stderr)
+            print(printable(f"{stage} {done}/{total} {shown}".rstrip()), file=sys.stderr)
 
     def metric(self, name: str, step: int, value: float) -> None:
         pass  # a debugger's user looks at the values themselves
 
     def log(self, level: str, message: str) -> None:
-        print(f"{level}: {message}", file=sys.stderr)
+        print(printable(f"{level}: {message}"), file=sys.stderr)
 
     def checkpoint(self) -> None:
         pass  # what was printed is printed

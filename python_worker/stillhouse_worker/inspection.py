@@ -27,6 +27,7 @@ from .model_catalog import (
     model_fingerprint,
 )
 from .model_files import read_model_facts
+from .printable import printable
 from .search import suggested
 from .system_checks import system_checks
 
@@ -118,7 +119,7 @@ def fetch(dataset: str | None, model: str | None) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
     sys.stderr.flush()
 
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .printable import printable
+
 _OWN = "stillhouse_worker"
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -56,7 +58,8 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # JSON escapes some of them; a terminal that shows the line obeys more.
+        return printable(json.dumps(line, ensure_ascii=False))
 
 
 class _ToTask(logging.Handler):

@@ -1,6 +1,7 @@
 import { FailureKind, type StillhouseError } from "../errors.js";
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../generated/stillhouse/v1/service.js";
+import { printable } from "../printable.js";
 import { LiveProgress } from "./live-progress.js";
 import { PlainProgress } from "./plain-progress.js";
 import type { ProgressDisplay } from "./progress-display.js";
@@ -24,7 +25,7 @@ export class ExperimentOutput {
     this.isJson = isJson;
     this.progress =
       terminal.isLive && !isJson
-        ? new LiveProgress(terminal.stderr)
+        ? new LiveProgress(terminal.live)
         : new PlainProgress(terminal.stderr);
   }
 
@@ -78,7 +79,7 @@ export class ExperimentOutput {
     const { stderr, hasColor } = this.#terminal;
     const colors = colorsOf(hasColor.stderr);
     const isWanted = error.kind === FailureKind.FAILURE_KIND_CANCELLED;
-    stderr.write(`${isWanted ? "" : `${colors.red("Error")} `}${error.message}\n`);
+    stderr.write(`${isWanted ? "" : `${colors.red("Error")} `}${printable(error.message)}\n`);
     if (showsTrace && error.traceback !== "") stderr.write(`${error.traceback}\n`);
     if (this.isJson) this.document(failureDocument(error, experimentId));
   }

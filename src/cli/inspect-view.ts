@@ -1,7 +1,8 @@
-import Table from "cli-table3";
+import { printable } from "../printable.js";
 import type { Inspected } from "../report/inspected.js";
 import type { Numbers } from "../report/number-table.js";
 import { formatPercent, formatValue, wrapText } from "./format.js";
+import { Table } from "./table.js";
 
 const DEFAULT_COLUMNS = 100;
 const PLAIN_STYLE = { head: [], border: [] };
@@ -24,14 +25,14 @@ export function renderInspected(
     const cosines = positions.map(([nearest]) => nearest?.[1] ?? 0);
     const mean = cosines.reduce((sum, value) => sum + value, 0) / cosines.length;
     return [
-      `Sample ${at + 1}, ${name}`,
-      `  ${wrapText(tokens, columns, 2)}`,
+      `Sample ${at + 1}, ${printable(name)}`,
+      `  ${wrapText(printable(tokens), columns, 2)}`,
       `  mean cosine to the nearest token ${mean.toFixed(3)}`,
       ...(attention === null ? [] : [renderAttention(attention)]),
     ].join("\n");
   });
   return [
-    `Data set ${dataset} · model ${model} · learning rate ${steps}`,
+    `Data set ${printable(dataset)} · model ${printable(model)} · learning rate ${steps}`,
     renderLabels(names, samples),
     ...parts,
     ...(accuracies === undefined ? [] : [renderNumbers(accuracies)]),

@@ -6,6 +6,7 @@ import {
   type Progress,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
+import { printable } from "../printable.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import {
@@ -81,8 +82,9 @@ export class LiveProgress implements ProgressDisplay {
   }
 
   note(sentence: string): void {
-    if (this.#multiBar === undefined) this.#out.write(`${sentence}\n`);
-    else this.#multiBar.log(`${sentence}${CLEAR_REST}\n`);
+    const line = printable(sentence);
+    if (this.#multiBar === undefined) this.#out.write(`${line}\n`);
+    else this.#multiBar.log(`${line}${CLEAR_REST}\n`);
   }
 
   close(): void {
@@ -141,11 +143,12 @@ function formatBar(
   payload: unknown,
 ): string {
   const { name, parts } = payload as BarPayload;
+  const title = printable(name);
   const percent = `${Math.floor(progress * 100)} %`.padStart(5);
-  const room = maxWidth - name.length - percent.length - SPACES;
-  const text = joinParts(parts, room - MIN_BAR_COLUMNS);
+  const room = maxWidth - title.length - percent.length - SPACES;
+  const text = printable(joinParts(parts, room - MIN_BAR_COLUMNS));
   const columns = Math.max(MIN_BAR_COLUMNS, Math.min(MAX_BAR_COLUMNS, room - text.length));
   const done = Math.round(progress * columns);
   const bar = barCompleteString.slice(0, done) + barIncompleteString.slice(0, columns - done);
-  return `${name} ${bar} ${percent}  ${text}`;
+  return `${title} ${bar} ${percent}  ${text}`;
 }

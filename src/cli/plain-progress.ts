@@ -5,6 +5,7 @@ import {
   type Progress,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
+import { printable } from "../printable.js";
 import { formatPercent } from "./format.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
@@ -71,7 +72,7 @@ export class PlainProgress implements ProgressDisplay {
   }
 
   note(sentence: string): void {
-    this.#out.write(`${sentence}\n`);
+    this.#out.write(`${printable(sentence)}\n`);
   }
 
   close(): void {

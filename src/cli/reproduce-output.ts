@@ -1,8 +1,8 @@
-import Table from "cli-table3";
 import { formatDuration } from "./format.js";
 import { numbersOf } from "./reproduce-columns.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
 import type { Measured, ReproducedRow, ReproducedTable } from "./study-table.js";
+import { Table } from "./table.js";
 
 /** Paths of what was written. */
 export interface ReportFiles {

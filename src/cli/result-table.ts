@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import type { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
 import {
   formatCount,
@@ -10,6 +9,7 @@ import {
 } from "./format.js";
 import { type ExperimentResult, type Row, resultOf } from "./result.js";
 import { subjectOf } from "./subject.js";
+import { Table } from "./table.js";
 import { taskName } from "./task-names.js";
 
 /** The table on one line a row is this wide; a narrower terminal gets its labels on two lines. */

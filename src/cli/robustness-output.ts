@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
 import type { Summary } from "../statistics.js";
 import { formatCount, formatMeanStd, formatPercent, formatSeconds, formatValue } from "./format.js";
@@ -7,6 +6,7 @@ import { distilledLabel, type Row } from "./result.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
 import type { Condition, RobustnessResult } from "./robustness-result.js";
 import { subjectOf } from "./subject.js";
+import { Table } from "./table.js";
 
 const PLAIN_STYLE = { head: [], border: [] };
 

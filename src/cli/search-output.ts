@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import { fromFailure } from "../errors.js";
 import { formatPercent } from "./format.js";
 import type { Outcome } from "./group-runner.js";
@@ -6,6 +5,7 @@ import { failureDocument, resultDocument } from "./result-document.js";
 import { renderResult } from "./result-table.js";
 import type { SearchRequest } from "./search-arguments.js";
 import type { SearchAxis } from "./search-space.js";
+import { Table } from "./table.js";
 import { bestOf, settingsText, type Trial } from "./trial.js";
 
 /** What a search will do. */

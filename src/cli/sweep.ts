@@ -1,4 +1,3 @@
-import Table from "cli-table3";
 import { fromFailure } from "../errors.js";
 import { State } from "../generated/stillhouse/v1/experiment.js";
 import { formatMeanStd, formatPercent } from "./format.js";
@@ -8,6 +7,7 @@ import { resultOf } from "./result.js";
 import { failureDocument, resultDocument } from "./result-document.js";
 import { runSearch, type SuggestSettings } from "./search.js";
 import { type Cell, parseSweepArguments } from "./sweep-arguments.js";
+import { Table } from "./table.js";
 
 /** Exit code. */
 const SOME_FAILED = 1;

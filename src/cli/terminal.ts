@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import pc from "picocolors";
+import { PrintingOutput } from "./printing-output.js";
 
 /** Where a command writes, and what that place can show. */
 export interface Terminal {
@@ -7,6 +8,8 @@ export interface Terminal {
   readonly stdout: Writable;
   /** Progress, notices and errors. */
   readonly stderr: Writable;
+  /** The same place for what moves the cursor; whoever writes here makes text of others printable. */
+  readonly live: Writable;
   /** Width of the results in columns; undefined where stdout is no terminal. */
   readonly columns: number | undefined;
   /** Progress may move the cursor: stderr is a terminal that a person watches. */
@@ -29,8 +32,9 @@ export function terminalOf(
 ): Terminal {
   const wantsColor = !env.NO_COLOR;
   return {
-    stdout,
-    stderr,
+    stdout: new PrintingOutput(stdout),
+    stderr: new PrintingOutput(stderr),
+    live: stderr,
     columns: stdout.isTTY ? stdout.columns : undefined,
     isLive: Boolean(stderr.isTTY) && !env.CI,
     hasColor: {

@@ -1,3 +1,4 @@
+import { markdownCell } from "../table-text.js";
 import type { Numbers } from "./number-table.js";
 import type { ReportedTable, Reproduction, Rerun } from "./reproduction.js";
 
@@ -57,7 +58,7 @@ function rerunParts({ command, codeVersion, environments, experiments }: Rerun):
 
 function markdownTable({ head, rows }: Numbers): string {
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    `| ${cells.map((cell) => markdownCell(cell)).join(" | ")} |`;
   const rule = head.map((_, at) => (at === 0 ? "---" : "---:"));
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }

@@ -30,6 +30,8 @@ const TYPESCRIPT: Rules = {
     errors: ["generated"],
     statistics: [],
     "step-axis": [],
+    printable: [],
+    "table-text": [],
     spec: ["errors", "generated"],
     experiment: ["errors", "generated", "spec", "statistics"],
     security: ["errors", "experiment/ports"],
@@ -42,9 +44,9 @@ const TYPESCRIPT: Rules = {
     worker: ["errors", "generated", "spec", "experiment"],
     study: ["generated", "spec"],
     // Of generated code it takes types alone, which a test below sees to.
-    dashboard: ["generated", "statistics", "step-axis", "spec/range"],
+    dashboard: ["generated", "statistics", "step-axis", "table-text", "spec/range"],
     // Pages are made of plain values.
-    report: ["step-axis"],
+    report: ["step-axis", "table-text"],
     cli: [
       "errors",
       "generated",
@@ -52,6 +54,8 @@ const TYPESCRIPT: Rules = {
       "study",
       "statistics",
       "report",
+      "printable",
+      "table-text",
       "security",
       "api/client",
       "api/endpoint",
@@ -87,7 +91,7 @@ const TYPESCRIPT: Rules = {
     "node:child_process": ["worker"],
     commander: ["cli"],
     "cli-progress": ["cli"],
-    "cli-table3": ["cli"],
+    "cli-table3": ["cli/table"],
     picocolors: ["cli"],
     "p-limit": ["cli"],
     preact: ["dashboard", "report"],

@@ -1,8 +1,8 @@
-import Table from "cli-table3";
 import { Experiment, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
 import type { Options } from "../command-line.js";
 import { shortLabel } from "../result.js";
+import { Table } from "../table.js";
 import { taskName } from "../task-names.js";
 import { choicesOf, countOf, type Shape } from "./command.js";
 import { printJson, type Session } from "./session.js";

@@ -1,4 +1,5 @@
 import type { Event, LogLevel, LogLine } from "../../generated/stillhouse/v1/experiment.js";
+import { printable } from "../../printable.js";
 import { isEnded } from "../watch-experiment.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, type Session } from "./session.js";
@@ -45,7 +46,7 @@ export function lineJson({ experimentId, taskId, time }: Event, line: LogLine): 
 function lineText({ taskId, time }: Event, { level, message, time: said }: LogLine): string {
   const when = (said ?? time)?.toISOString() ?? "";
   const name = taskId.slice(taskId.indexOf("-") + 1);
-  return `${when}  ${levelWord(level).padEnd(7)}  ${name.padEnd(9)}  ${message}`;
+  return `${when}  ${levelWord(level).padEnd(7)}  ${name.padEnd(9)}  ${printable(message)}`;
 }
 
 function levelWord(level: LogLevel): string {

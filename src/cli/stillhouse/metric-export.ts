@@ -1,4 +1,5 @@
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
+import { toCsv } from "../../table-text.js";
 import type { Session } from "./session.js";
 
 /** All points of a metric of a task. */
@@ -20,12 +21,12 @@ export async function allPoints(session: Session, id: string): Promise<FullSerie
   return full;
 }
 
-/** One line a point. Names hold neither commas nor quotes. */
+/** One line per point. */
 export function metricsCsv(series: readonly FullSeries[]): string {
-  const lines = series.flatMap(({ task, name, steps, values }) =>
-    steps.map((step, at) => `${task},${name},${step},${values[at]}\n`),
+  const rows = series.flatMap(({ task, name, steps, values }) =>
+    steps.map((step, at) => [task, name, String(step), String(values[at])]),
   );
-  return `task,name,step,value\n${lines.join("")}`;
+  return toCsv({ head: ["task", "name", "step", "value"], rows });
 }
 
 /** A series that was thinned out, by halves of its steps until none is. */

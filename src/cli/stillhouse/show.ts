@@ -1,11 +1,12 @@
-import Table from "cli-table3";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
+import { printable } from "../../printable.js";
 import { distilledLabel, resultOf } from "../result.js";
 import { renderResult } from "../result-table.js";
 import { robustnessText } from "../robustness-output.js";
 import { robustnessResult } from "../robustness-result.js";
 import { subjectOf } from "../subject.js";
+import { Table } from "../table.js";
 import { taskNames } from "../task-names.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, printJson, type Session } from "./session.js";
@@ -50,7 +51,7 @@ function headText(experiment: Experiment, now: Date): string {
   ];
   const lines = facts
     .filter(([, text]) => text !== "")
-    .map(([name, text]) => `${name.padEnd(12)}${text}\n`);
+    .map(([name, text]) => `${name.padEnd(12)}${printable(text)}\n`);
   return `${lines.join("")}${taskTable(experiment, now)}\n`;
 }
 

@@ -1,7 +1,7 @@
-import Table from "cli-table3";
 import { Worker } from "../../generated/stillhouse/v1/service.js";
 import { invalid } from "../../spec/invalid.js";
 import { formatBytes, formatPercent } from "../format.js";
+import { Table } from "../table.js";
 import type { Shape } from "./command.js";
 import { fullWorkerId, printJson, type Session } from "./session.js";
 import { ageText } from "./state-words.js";

@@ -2,6 +2,7 @@ import type {
   CompareExperimentsResponse,
   Interval,
 } from "../../generated/stillhouse/v1/service.js";
+import type { TextTable } from "../../table-text.js";
 import type { Wire } from "../server/wire.js";
 import { formatGain, formatMeanStd, formatPercent } from "./format.js";
 
@@ -58,11 +59,6 @@ function intervalOf(interval: Wire<Interval> | undefined): readonly [number, num
   return interval === undefined ? undefined : [interval.low ?? 0, interval.high ?? 0];
 }
 
-export interface TextTable {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
-
 /** The comparison as one table: the settings that differ, accuracy, and the gain over the first. */
 export function comparisonTable({ differences, experiments }: Comparison): TextTable {
   return {
@@ -91,50 +87,6 @@ function rangeText(interval: readonly [number, number] | undefined): string {
   return interval === undefined
     ? ""
     : `${formatPercent(interval[0])} to ${formatPercent(interval[1])}`;
-}
-
-export function toMarkdown({ head, rows }: TextTable): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("");
-}
-
-/** RFC 4180, with a first line of names. */
-export function toCsv({ head, rows }: TextTable): string {
-  const cell = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  return [head, ...rows].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
-}
-
-const LATEX: Readonly<Record<string, string>> = {
-  "\\": "\\textbackslash{}",
-  "{": "\\{",
-  "}": "\\}",
-  $: "\\$",
-  "&": "\\&",
-  "#": "\\#",
-  "%": "\\%",
-  _: "\\_",
-  "^": "\\textasciicircum{}",
-  "~": "\\textasciitilde{}",
-  "±": "$\\pm$",
-  "−": "$-$",
-  "–": "--",
-};
-
-/** A tabular for the package booktabs. */
-export function toLatex({ head, rows }: TextTable): string {
-  const cell = (text: string) => text.replace(/[\\{}$&#%_^~±−–]/g, (sign) => LATEX[sign] ?? sign);
-  const line = (cells: readonly string[]) => `  ${cells.map(cell).join(" & ")} \\\\\n`;
-  return [
-    "% needs \\usepackage{booktabs}\n",
-    `\\begin{tabular}{${head.map(() => "l").join("")}}\n`,
-    "  \\toprule\n",
-    line(head),
-    "  \\midrule\n",
-    ...rows.map(line),
-    "  \\bottomrule\n",
-    "\\end{tabular}\n",
-  ].join("");
 }
 
 /** The numbers themselves, unrounded, for programs that read them. */

@@ -5,12 +5,10 @@ import {
   comparisonOf,
   comparisonTable,
   numberTable,
-  toCsv,
-  toLatex,
-  toMarkdown,
 } from "../../../src/dashboard/model/comparison.js";
 import { fromWire } from "../../../src/dashboard/server/wire.js";
 import { CompareExperimentsResponse } from "../../../src/generated/stillhouse/v1/service.js";
+import { toCsv, toLatex } from "../../../src/table-text.js";
 
 const ANSWER = fromWire<CompareExperimentsResponse>(
   CompareExperimentsResponse.toJSON(
@@ -76,17 +74,11 @@ describe("a comparison", () => {
     assert.match(latex, /distilled\.labels/);
   });
 
-  test("as Markdown is a table", () => {
-    const lines = toMarkdown({ head: ["a", "b"], rows: [["x|y", "1"]] }).split("\n");
-    assert.deepEqual(lines, ["| a | b |", "| --- | --- |", "| x\\|y | 1 |", ""]);
-  });
-
   test("as CSV has the numbers themselves, quoted where it must", () => {
     const csv = toCsv(numberTable(comparison));
     const [head, first, second] = csv.split("\r\n");
     assert.equal(head?.split(",")[3], "accuracy_mean");
     assert.equal(first, "a,first,none,0.7,0.02,0.69,0.71,,,,0");
     assert.equal(second, "b,50 % off_shore,restricted,0.75,0.01,,,0.05,-0.01,0.08,20");
-    assert.equal(toCsv({ head: ['a"b', "c,d"], rows: [] }), '"a""b","c,d"\r\n');
   });
 });

@@ -1,11 +1,5 @@
-import {
-  type Comparison,
-  comparisonTable,
-  numberTable,
-  toCsv,
-  toLatex,
-  toMarkdown,
-} from "../../model/comparison.js";
+import { toCsv, toLatex, toMarkdown } from "../../../table-text.js";
+import { type Comparison, comparisonTable, numberTable } from "../../model/comparison.js";
 import { saveText } from "../../parts/save.js";
 
 const FORMATS = [
