@@ -1,4 +1,4 @@
-import { fromFailure, SURFACES, toFailure } from "../errors.js";
+import { FailureKind, fromFailure, SURFACES, toFailure } from "../errors.js";
 import { printable } from "../printable.js";
 import { failureDocument } from "./result-document.js";
 import { colorsOf, type Terminal } from "./terminal.js";
@@ -17,7 +17,10 @@ export function reportFailure(
   { isJson, showsTraces = false }: FailureView,
 ): number {
   const error = fromFailure(toFailure(thrown));
-  stderr.write(`${colorsOf(hasColor.stderr).red("Error")} ${printable(error.message)}\n`);
+  // What a person ended is no error.
+  const isWanted = error.kind === FailureKind.FAILURE_KIND_CANCELLED;
+  const mark = isWanted ? "" : `${colorsOf(hasColor.stderr).red("Error")} `;
+  stderr.write(`${mark}${printable(error.message)}\n`);
   if (showsTraces && error.traceback !== "") stderr.write(`${error.traceback}\n`);
   if (isJson) stdout.write(`${JSON.stringify(failureDocument(error), null, 2)}\n`);
   return SURFACES[error.kind].exitCode;

@@ -1,6 +1,6 @@
 import { invalid } from "../spec/invalid.js";
 import { suggest } from "../spec/suggestion.js";
-import type { Interruption } from "./interruption.js";
+import { aborted, type Interruption } from "./interruption.js";
 import { type OpenIdleHome, openToLook } from "./open-connection.js";
 import { reportFailure } from "./report-failure.js";
 import { CHANGES, change, isChange } from "./stillhouse/change.js";
@@ -22,6 +22,9 @@ export interface StillhouseSurroundings {
   readonly token: string | undefined;
   readonly showsTraces: boolean;
 }
+
+/** Exit code of what was ended by Ctrl-C. */
+const INTERRUPTED = 130;
 
 type Run = Extract<Parsed, { kind: "run" }>;
 
@@ -89,10 +92,16 @@ async function withSession(
   action: (session: Session) => Promise<number>,
 ): Promise<number> {
   const connection = await openToLook(server, openIdleHome);
+  const last: (() => void)[] = [];
+  const atEnd = (step: () => void) => last.push(step);
+  const parts = { connection, terminal, interruption, isJson, server, userFolder, note, atEnd };
   try {
-    const parts = { connection, terminal, interruption, isJson, server, userFolder, note };
-    return await action({ ...parts, isIdle: connection.isOwn });
+    const running = action({ ...parts, isIdle: connection.isOwn });
+    running.catch(() => undefined); // nobody hears of it after Ctrl-C
+    // All of them only look or ask: what they asked for is done, or goes on, without them.
+    return await Promise.race([running, aborted(interruption.stop).then(() => INTERRUPTED)]);
   } finally {
+    for (const step of last) step();
     await connection.close();
   }
 }
@@ -117,7 +126,7 @@ function overview(name: string, { stdout }: Terminal): number {
       "",
       ...lines,
       "",
-      "COMMAND --help says more. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no server.",
+      "COMMAND --help says more. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no server, 130 Ctrl-C.",
       "",
     ].join("\n"),
   );

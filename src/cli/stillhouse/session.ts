@@ -16,6 +16,8 @@ export interface Session {
   readonly isIdle: boolean;
   readonly server: NamedServer | undefined;
   readonly userFolder: string;
+  /** Has something done at the end, also where Ctrl-C brings it. */
+  readonly atEnd: (action: () => void) => void;
   /** A sentence for the person, on stderr. */
   readonly note: (sentence: string) => void;
 }

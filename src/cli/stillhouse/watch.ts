@@ -2,7 +2,6 @@ import { FailureKind, fromFailure, StillhouseError } from "../../errors.js";
 import { Event, State } from "../../generated/stillhouse/v1/experiment.js";
 import { EventPresenter } from "../event-presenter.js";
 import { ExperimentOutput } from "../experiment-output.js";
-import { aborted } from "../interruption.js";
 import { isEnded, watchExperiment } from "../watch-experiment.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, nextCommand, type Session } from "./session.js";
@@ -20,16 +19,9 @@ export async function watch(session: Session, prefix: string): Promise<number> {
   const { experiment } = await foundExperiment(session, prefix);
   if (session.isIdle && !isEnded(experiment.state)) throw nothingRuns(experiment.id);
   const output = new ExperimentOutput(session.terminal, session.isJson);
+  session.atEnd(() => output.progress.close());
   output.resumed(experiment);
-  const left = aborted(session.interruption.stop).then(() => {
-    output.progress.close();
-    throw new StillhouseError(
-      FailureKind.FAILURE_KIND_CANCELLED,
-      `experiment ${experiment.id} goes on; watch it again: ${nextCommand(session, `watch ${experiment.id}`)}`,
-    );
-  });
-  left.catch(() => undefined);
-  await Promise.race([left, followed(session, experiment.id, output)]);
+  await followed(session, experiment.id, output);
   return concluded(session, experiment.id, output);
 }
 

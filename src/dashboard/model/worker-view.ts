@@ -21,6 +21,15 @@ export interface WorkerView {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** What starts a worker of this control plane, where it listens as `serve` does by itself. */
+export function workerCommand({
+  protocol,
+  hostname,
+}: Pick<Location, "protocol" | "hostname">): string {
+  const keys = protocol === "https:" ? " --keys FOLDER" : "";
+  return `npm run worker -- --connect tcp://${hostname}:8422${keys}`;
+}
+
 export function workerViews(workers: readonly Wire<Worker>[]): WorkerView[] {
   return workers.map((worker) => {
     const memoryUsed = Number(worker.memoryUsedBytes ?? 0);

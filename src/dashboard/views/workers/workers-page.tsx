@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { experimentView } from "../../model/experiment-view.js";
 import { formatAgo, formatBytes, formatPercent } from "../../model/format.js";
-import { type WorkerView, workerViews } from "../../model/worker-view.js";
+import { type WorkerView, workerCommand, workerViews } from "../../model/worker-view.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
@@ -35,7 +35,8 @@ export function WorkersPage() {
       {data?.length === 0 ? (
         <Empty>
           No worker is connected: what is queued waits. A control plane that runs for one command
-          starts its own; for others: <code>npm run worker -- --connect HOST:PORT</code>
+          starts its own; others join by <code>{workerCommand(location)}</code>, at the address that{" "}
+          <code>npm run serve</code> prints.
         </Empty>
       ) : null}
       {data === undefined || data.length === 0 ? null : (

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createInterruption } from "../../src/cli/interruption.js";
+import { runStillhouse } from "../../src/cli/stillhouse.js";
+import { terminalOf } from "../../src/cli/terminal.js";
+import { quickSpec } from "../fixtures/experiments.js";
+import { RecordedOutput } from "../fixtures/recorded-output.js";
+import { eventually } from "../fixtures/setup-copy.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
+import { TestPlane } from "./test-plane.js";
+
+describe("Ctrl-C in a command that only looks", () => {
+  for (const [words, isFollowing] of [
+    [["watch"], (stderr: string) => stderr.includes("Experiment ")],
+    [["watch", "--json"], () => true],
+    [["logs", "--follow"], () => true],
+  ] as const) {
+    it(`ends ${words.join(" ")} quietly, and what is looked at goes on`, async (test) => {
+      const { plane, client } = await TestPlane.start(test);
+      const { id } = await client.create(quickSpec(7), "");
+      const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
+      const interruption = createInterruption();
+      const { address, clientKeys: keys } = plane;
+      const exitCode = runStillhouse([...words, id], {
+        terminal: terminalOf(stdout, stderr, {}),
+        interruption,
+        openIdleHome: async () => ({ kind: "joined", address, keys }),
+        userFolder: temporaryFolder(test),
+        token: undefined,
+        showsTraces: false,
+      });
+      await eventually(() => isFollowing(stderr.text));
+      interruption.press();
+      assert.equal(await exitCode, 130);
+      assert.doesNotMatch(stderr.text, /error|goes on|cancel/i);
+      assert.doesNotMatch(stdout.text, /"error"/);
+    });
+  }
+});
