@@ -6,7 +6,12 @@ import { type Inspected, inspectedSchema } from "../report/inspected.js";
 import type { Numbers } from "../report/number-table.js";
 import { invalid } from "../spec/invalid.js";
 import { withArtifactFolder } from "./artifact-copy.js";
-import { type Options, parseArguments, scriptCommand } from "./command-line.js";
+import {
+  type Options,
+  type ParsedArguments,
+  parseArguments,
+  scriptCommand,
+} from "./command-line.js";
 import type { ExperimentOutput } from "./experiment-output.js";
 import { formatMeanStd } from "./format.js";
 import { guarded } from "./group-command.js";
@@ -20,6 +25,7 @@ import { measuredRobustness, type RobustnessSurroundings } from "./robustness.js
 import { parseRobustnessArguments } from "./robustness-arguments.js";
 import { type Condition, robustnessResult } from "./robustness-result.js";
 import { type NamedServer, SERVER_FLAGS, serverOf, serverWords } from "./server-flags.js";
+import type { Terminal } from "./terminal.js";
 
 export interface InspectSurroundings extends RobustnessSurroundings {
   /** The answer of `inspection.artifact`. */
@@ -55,7 +61,7 @@ export function runInspect(
 ): Promise<number> {
   return guarded(argv, surroundings, async (output) => {
     const { terminal, interruption, userFolder } = surroundings;
-    const parsed = parseArguments(inspectCommand(terminal.columns), argv);
+    const parsed = parseInspectArguments(argv, terminal);
     if (parsed.kind === "help") {
       output.help(parsed.text);
       return undefined;
@@ -175,6 +181,14 @@ function topOf(raw: unknown): number {
   const top = typeof raw === "string" && /^\d{1,3}$/.test(raw) ? Number(raw) : 0;
   if (top >= 1 && top <= MAX_TOP) return top;
   throw invalid("top", `--top must be a whole number from 1 to ${MAX_TOP}, got ${raw}`);
+}
+
+/** @throws StillhouseError INVALID for every mistake in the arguments */
+export function parseInspectArguments(
+  argv: readonly string[],
+  { columns }: Pick<Terminal, "columns">,
+): ParsedArguments {
+  return parseArguments(inspectCommand(columns), argv);
 }
 
 function inspectCommand(columns: number | undefined) {

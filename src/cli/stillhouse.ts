@@ -4,7 +4,13 @@ import { aborted, type Interruption } from "./interruption.js";
 import { type OpenIdleHome, openToLook } from "./open-connection.js";
 import { reportFailure } from "./report-failure.js";
 import { CHANGES, change, isChange } from "./stillhouse/change.js";
-import { type Parsed, parseCommand, type Shape, wordsOf } from "./stillhouse/command.js";
+import {
+  type CommandPlaces,
+  type Parsed,
+  parseCommand,
+  type Shape,
+  wordsOf,
+} from "./stillhouse/command.js";
 import { EXPORT, exportExperiment } from "./stillhouse/export.js";
 import { LIST, list } from "./stillhouse/list.js";
 import { LOGS, logs } from "./stillhouse/logs.js";
@@ -51,10 +57,9 @@ export async function runStillhouse(
   const { terminal } = surroundings;
   const note = (sentence: string) => terminal.stderr.write(`${sentence}\n`);
   try {
-    const [name = "", ...rest] = argv;
-    const shape = Object.hasOwn(SHAPES, name) ? SHAPES[name] : undefined;
-    if (shape === undefined) return overview(name, terminal);
-    const parsed = parseCommand(shape, rest, { ...surroundings, columns: terminal.columns });
+    const [name = ""] = argv;
+    const parsed = parseStillhouseArguments(argv, { ...surroundings, columns: terminal.columns });
+    if (parsed === undefined) return overview(name, terminal);
     if (parsed.kind === "help") {
       terminal.stdout.write(parsed.text);
       return 0;
@@ -64,6 +69,19 @@ export async function runStillhouse(
     const isJson = argv.includes("--json");
     return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
   }
+}
+
+/**
+ * @returns undefined where the first word is no subcommand
+ * @throws StillhouseError INVALID for every mistake in the arguments
+ */
+export function parseStillhouseArguments(
+  argv: readonly string[],
+  places: CommandPlaces,
+): Parsed | undefined {
+  const [name = "", ...rest] = argv;
+  const shape = Object.hasOwn(SHAPES, name) ? SHAPES[name] : undefined;
+  return shape && parseCommand(shape, rest, places);
 }
 
 function run(name: string, session: Session, { words, options }: Run): Promise<number> {
