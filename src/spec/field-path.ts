@@ -40,6 +40,11 @@ export function writeField(spec: ExperimentSpec, path: string, value: FieldValue
   group[last] = value;
 }
 
+/** Path of a field of a request: those of a spec have the names that the spec gives them. */
+export function withoutSpec(path: string): string {
+  return path.replace(/^(draft|spec)\./, "");
+}
+
 function keysOf(path: string): string[] {
   return path
     .split(".")

@@ -1,16 +1,13 @@
-import { readFileSync } from "node:fs";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { Server } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { protoPath as healthProto } from "grpc-health-check";
-
-/** A FileDescriptorSet of our protos and of what they import. */
-const DESCRIPTORS = new URL("../../generated/descriptors.binpb", import.meta.url);
+import { descriptorBytes } from "../../messages/descriptors.js";
 
 /** Server reflection, so that clients without our protos find what there is to call. */
 export function addReflection(server: Server): void {
-  const definitions = { ...loadSync(healthProto), ...definitionOf(readFileSync(DESCRIPTORS)) };
+  const definitions = { ...loadSync(healthProto), ...definitionOf(descriptorBytes()) };
   new ReflectionService(definitions).addToServer(server);
 }
 

@@ -8,6 +8,7 @@ import {
 import { cannotListen } from "../../errors.js";
 import { bracketed } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
+import { boundedMessages } from "./bounded-messages.js";
 import { guard } from "./guard.js";
 import { Health } from "./health.js";
 import { SERVER_OPTIONS } from "./limits.js";
@@ -31,7 +32,7 @@ export class GrpcServer {
   constructor(services: readonly Service[], security?: Security) {
     this.#server = new Server({
       ...SERVER_OPTIONS,
-      interceptors: security ? [guard(security)] : [],
+      interceptors: [...(security ? [guard(security)] : []), boundedMessages()],
     });
     this.#credentials = credentialsOf(security);
     for (const { definition, methods } of services) this.#server.addService(definition, methods);

@@ -1,19 +1,10 @@
-import { readFileSync } from "node:fs";
-import {
-  createFileRegistry,
-  type DescEnum,
-  type DescField,
-  type DescMessage,
-  fromBinary,
-  ScalarType,
-} from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { PACKAGE, protoRegistry } from "../../messages/descriptors.js";
+import { countLimit, MAX_KEY_CHARACTERS, textLimit } from "../../messages/limits.js";
 
 /** A JSON Schema of 2020-12, as OpenAPI 3.1 has them. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-const PACKAGE = "stillhouse.v1";
-const DESCRIPTORS = new URL("../../generated/descriptors.binpb", import.meta.url);
 const UINT32_MAX = 2 ** 32 - 1;
 
 const NUMBER: JsonSchema = { type: "number" };
@@ -28,11 +19,11 @@ const UINT64: JsonSchema = { type: "string", pattern: "^[0-9]{1,20}$" };
  * code writes them: the protos' field names, enums as names, 64-bit integers as text, times in ISO
  * 8601. A field with its default value may be left out; one that is not known is refused.
  *
- * @param requests messages that clients send: in them, and in what they hold, numbers are finite
+ * @param requests messages that clients send: in them, and in what they hold, numbers are finite, and
+ *   texts, lists and maps are as long as the table of limits allows
  */
 export function messageSchemas(requests: readonly string[]): Readonly<Record<string, JsonSchema>> {
-  const set = fromBinary(FileDescriptorSetSchema, readFileSync(DESCRIPTORS));
-  const own = [...createFileRegistry(set)].filter(({ typeName }) => typeName.startsWith(PACKAGE));
+  const own = [...protoRegistry()].filter(({ typeName }) => typeName.startsWith(PACKAGE));
   const messages = own.filter((type) => type.kind === "message");
   const sent = new Set<string>();
   for (const message of messages) if (requests.includes(message.name)) collect(message, sent);
@@ -76,13 +67,17 @@ function messageSchema({ fields, oneofs }: DescMessage, isSent: boolean): JsonSc
 }
 
 function fieldSchema(field: DescField, isSent: boolean): JsonSchema {
+  const value = valueSchema(field, isSent);
+  const most = countLimit(field.parent.name, field.name);
   switch (field.fieldKind) {
     case "list":
-      return { type: "array", items: valueSchema(field, isSent) };
-    case "map":
-      return { type: "object", additionalProperties: valueSchema(field, isSent) };
+      return { type: "array", items: value, ...(isSent ? { maxItems: most } : {}) };
+    case "map": {
+      const bounds = { maxProperties: most, propertyNames: { maxLength: MAX_KEY_CHARACTERS } };
+      return { type: "object", additionalProperties: value, ...(isSent ? bounds : {}) };
+    }
     default:
-      return valueSchema(field, isSent);
+      return value;
   }
 }
 
@@ -93,13 +88,13 @@ function valueSchema(field: DescField, isSent: boolean): JsonSchema {
   }
   if (field.enum) return reference(field.enum.name);
   if (field.scalar === undefined) throw new Error(`${field} has a type of no kind`);
-  return scalarSchema(field.scalar, isSent);
+  if (field.scalar !== ScalarType.STRING) return scalarSchema(field.scalar, isSent);
+  const { max } = textLimit(field.parent.name, field.name);
+  return { type: "string", ...(isSent ? { maxLength: max } : {}) };
 }
 
 function scalarSchema(scalar: ScalarType, isSent: boolean): JsonSchema {
   switch (scalar) {
-    case ScalarType.STRING:
-      return { type: "string" };
     case ScalarType.BOOL:
       return { type: "boolean" };
     case ScalarType.BYTES:

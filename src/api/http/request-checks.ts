@@ -2,6 +2,7 @@ import { Ajv2020, type DefinedError } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import type { z } from "zod";
 import type { StillhouseError } from "../../errors.js";
+import { withoutSpec } from "../../spec/field-path.js";
 import { invalid, shown } from "../../spec/invalid.js";
 import { suggest } from "../../spec/suggestion.js";
 import type { JsonSchema } from "./proto-schema.js";
@@ -56,21 +57,27 @@ function bodyError(error: DefinedError): StillhouseError {
     const known = Object.keys((error.parentSchema?.properties ?? {}) as object);
     return unknownName("field", error.params.additionalProperty, pathOf(error.instancePath), known);
   }
-  const allowed =
-    error.keyword === "enum"
-      ? `be one of ${error.params.allowedValues.join(", ")}`
-      : (error.message ?? "be valid").replace(/^must /, "");
+  const allowed = allowedBy(error) ?? (error.message ?? "be valid").replace(/^must /, "");
   return invalid(path, `${path || "the body"} must ${allowed}, got ${brief(error.data)}`);
+}
+
+function allowedBy(error: DefinedError): string | undefined {
+  switch (error.keyword) {
+    case "enum":
+      return `be one of ${error.params.allowedValues.join(", ")}`;
+    case "maxLength":
+      return `have at most ${error.params.limit} characters`;
+    case "maxItems":
+    case "maxProperties":
+      return `have at most ${error.params.limit} entries`;
+    default:
+      return undefined;
+  }
 }
 
 /** "/draft/inner/lr" → "draft.inner.lr". */
 function pathOf(pointer: string): string {
   return pointer.slice(1).replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
-}
-
-/** The fields of a spec have the names that the spec gives them. */
-function withoutSpec(path: string): string {
-  return path.replace(/^(draft|spec)\./, "");
 }
 
 function unknownName(what: string, name: string, path: string, known: readonly string[]) {
