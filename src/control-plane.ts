@@ -71,6 +71,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   /** Most unfinished experiments of an owner; absent: any number. */
   readonly maxUnfinished?: number;
+  /** Most tasks of all unfinished experiments of an owner; absent: any number. */
+  readonly maxUnfinishedTasks?: number;
   /** IP address to listen on; 127.0.0.1 where it is absent. */
   readonly host?: string;
   /** 0, the default, for any. */
@@ -201,7 +203,7 @@ class RunningControlPlane implements ControlPlane {
       clock,
       this.#ready,
       this.#observer,
-      options.maxUnfinished,
+      mostUnfinished(options),
     );
     this.#hub = new WorkerHub(log, security.workerGate);
     const keys = security.session.worker;
@@ -227,7 +229,7 @@ class RunningControlPlane implements ControlPlane {
 
   async start(): Promise<void> {
     const { adopt, lock, http, host = LOOPBACK, grpcPort = 0, workerPort = 0 } = this.#options;
-    this.leftQueued = this.#ledger.load(
+    this.leftQueued = await this.#ledger.load(
       (id) => adopt === undefined || adopt.includes(id),
       ({ workerId }) => workerId !== "" && !ids.isOfWorker(workerId),
     );
@@ -412,6 +414,13 @@ class RunningControlPlane implements ControlPlane {
       codeVersion: codeVersion(PYTHON_WORKER),
     });
   }
+}
+
+function mostUnfinished({ maxUnfinished, maxUnfinishedTasks }: ControlPlaneOptions) {
+  return {
+    experiments: maxUnfinished ?? Number.POSITIVE_INFINITY,
+    tasks: maxUnfinishedTasks ?? Number.POSITIVE_INFINITY,
+  };
 }
 
 function securityOf({ host = LOOPBACK, home, security = {}, log }: ControlPlaneOptions): Security {

@@ -19,6 +19,8 @@ export interface ServeSettings {
   readonly numWorkers: number;
   /** Most unfinished experiments of an owner. */
   readonly maxUnfinished: number;
+  /** Most tasks of all unfinished experiments of an owner. */
+  readonly maxUnfinishedTasks: number;
   /** Time in which running tasks come to a checkpoint when the server is told to end. */
   readonly drainMs: number;
   /** Folder of keys. */
@@ -49,6 +51,9 @@ const MAX_WORKERS = 64;
 const DEFAULT_MAX_UNFINISHED = 20_000;
 /** All of them are in memory. */
 const MOST_UNFINISHED = 99_999;
+/** Twice the largest sweep; they take about 600 MB of memory. */
+const DEFAULT_MAX_UNFINISHED_TASKS = 100_000;
+const MOST_UNFINISHED_TASKS = 999_999;
 const DEFAULT_DRAIN_S = 30;
 const MAX_DRAIN_S = 3_600;
 const GROUP = "Options:";
@@ -89,6 +94,12 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
       DEFAULT_MAX_UNFINISHED,
       MOST_UNFINISHED,
     ),
+    maxUnfinishedTasks: wholeNumber(
+      options.maxUnfinishedTasks,
+      "--max-unfinished-tasks",
+      DEFAULT_MAX_UNFINISHED_TASKS,
+      MOST_UNFINISHED_TASKS,
+    ),
     drainMs:
       1_000 * wholeNumber(options.drainTimeout, "--drain-timeout", DEFAULT_DRAIN_S, MAX_DRAIN_S),
     keys: folder("keys"),
@@ -105,7 +116,7 @@ function hostOf({ host }: Options): string {
 
 function wholeNumber(raw: unknown, flag: string, otherwise: number, max: number): number {
   if (raw === undefined) return otherwise;
-  const value = typeof raw === "string" && /^\d{1,5}$/.test(raw) ? Number(raw) : Number.NaN;
+  const value = typeof raw === "string" && /^\d{1,6}$/.test(raw) ? Number(raw) : Number.NaN;
   if (value <= max) return value;
   throw invalid("", `${flag} must be a whole number from 0 to ${max}, got ${JSON.stringify(raw)}`);
 }
@@ -126,6 +137,10 @@ function serveCommand(columns: number | undefined) {
     [
       "--max-unfinished <n>",
       `Unfinished experiments that an owner may have (default: ${DEFAULT_MAX_UNFINISHED})`,
+    ],
+    [
+      "--max-unfinished-tasks <n>",
+      `Tasks that these may have in all (default: ${DEFAULT_MAX_UNFINISHED_TASKS})`,
     ],
     ["--drain-timeout <s>", `Seconds to come to a checkpoint (default: ${DEFAULT_DRAIN_S})`],
     ["--keys <folder>", "Keys of the server (default: keys in the home; none on loopback)"],

@@ -20,21 +20,37 @@ export function cacheKey(
   work: NonNullable<Work["kind"]>,
   codeVersion: string,
 ): string {
-  const parts = [["code_version", codeVersion], ...subjectParts(spec), ...workParts(spec, work)];
-  // Pairs in a fixed order; JSON keeps every digit of a double.
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  return cacheKeysOf(spec, codeVersion)(work);
+}
+
+/** As `cacheKey`, for many tasks of one spec: what they have in common is put together once. */
+export function cacheKeysOf(
+  spec: ExperimentSpec,
+  codeVersion: string,
+): (work: NonNullable<Work["kind"]>) => string {
+  const shared: Part[] = [["code_version", codeVersion], ...subjectParts(spec)];
+  const distilled = distillParts(spec);
+  return (work) => {
+    const parts = [...shared, ...workParts(spec, work, distilled)];
+    // Pairs in a fixed order; JSON keeps every digit of a double.
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  };
 }
 
 type Part = readonly [name: string, value: unknown];
 
-function workParts(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): Part[] {
+function workParts(
+  spec: ExperimentSpec,
+  work: NonNullable<Work["kind"]>,
+  distilled: readonly Part[],
+): Part[] {
   switch (work.$case) {
     case "distill":
-      return [["kind", "distill"], ...distillParts(spec)];
+      return [["kind", "distill"], ...distilled];
     case "evaluate":
       return [
         ["kind", "evaluate"],
-        ...(spec.robustness ? artifactParts(spec.robustness) : distillParts(spec)),
+        ...(spec.robustness ? artifactParts(spec.robustness) : distilled),
         ...variationParts(work.value.variation),
         ["init_seeds", work.value.initSeeds],
       ];

@@ -37,6 +37,7 @@ import type {
 import { artifactOf, type ExperimentRecord, withTasks } from "./record.js";
 import { checkPlacement, given, invalid, pageSizeOf } from "./request-checks.js";
 import { isEnded } from "./states.js";
+import { requireFewTasks } from "./task-limits.js";
 import { cancelExperiment, resumeExperiment } from "./transitions.js";
 import { watchExperiment } from "./watch.js";
 
@@ -85,6 +86,7 @@ export class Experiments {
     const facts = await this.#parts.inspector.describe(own);
     const transfers = await this.#describeTransfers(own);
     const { spec, description } = resolveSpec(own, facts, transfers);
+    requireFewTasks(spec);
     // A plan of something that is not stored has no id; tasks are shown without one.
     const tasks = planTasks(spec, "", this.#parts.codeVersion).map((task) => ({ ...task, id: "" }));
     return { spec, tasks, description };
@@ -99,6 +101,7 @@ export class Experiments {
     const { requestId } = request;
     const spec = given(request.spec, "spec");
     validateSpec(spec);
+    requireFewTasks(spec);
     checkPlacement(request);
     const earlier = requestId === "" ? undefined : this.#parts.store.findByRequest(requestId);
     if (earlier) return this.#sameRequest(earlier, spec, requestId);
@@ -238,7 +241,7 @@ export class Experiments {
       );
     }
     if (isEnded(state)) {
-      ledger.requireRoom(record.experiment.owner, 1);
+      ledger.requireRoom(record.experiment.owner, 1, record.tasks.length);
       prepare(record);
       ledger.update(experimentId, resumeExperiment);
       ledger.reuseResults(experimentId);

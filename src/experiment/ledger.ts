@@ -12,14 +12,15 @@ import {
 import { AwaitedResults } from "./awaited-results.js";
 import type { EventFeed } from "./event-feed.js";
 import { type Observer, UNOBSERVED } from "./observer.js";
-import { OwnerQuota } from "./owner-quota.js";
+import { OwnerQuota, UNLIMITED, type Unfinished } from "./owner-quota.js";
 import { experimentIdOf } from "./plan.js";
 import type { ArtifactStore, Change, Clock, ExperimentStore } from "./ports.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import { type ExperimentRecord, findTask, withTasks } from "./record.js";
 import { isEnded } from "./states.js";
 import { alone } from "./storage-fault.js";
-import { requeueRunning, reuseResult } from "./transitions.js";
+import { requeueRunning, reuseResults } from "./transitions.js";
+import { Turns } from "./turns.js";
 
 const EVENTS_PER_READ = 1_000;
 
@@ -33,6 +34,8 @@ export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
   /** Those of them that nothing is done for before somebody asks for them. */
   readonly #held = new Set<string>();
+  /** Stored, of a sweep that is not stored whole yet. */
+  readonly #arriving = new Set<string>();
   readonly #progress = new Map<string, Progress>();
   readonly #store: ExperimentStore;
   readonly #artifacts: Pick<ArtifactStore, "exists">;
@@ -45,7 +48,7 @@ export class Ledger {
 
   /**
    * @param ready is told of every change
-   * @param maxUnfinished experiments that an owner may have
+   * @param most what an owner may have that is unfinished
    */
   constructor(
     store: ExperimentStore,
@@ -54,9 +57,9 @@ export class Ledger {
     clock: Clock,
     ready: Pick<ReadyTasks, "update">,
     observer: Observer = UNOBSERVED,
-    maxUnfinished = Number.POSITIVE_INFINITY,
+    most: Unfinished = UNLIMITED,
   ) {
-    this.#quota = new OwnerQuota(maxUnfinished);
+    this.#quota = new OwnerQuota(most);
     this.#ready = ready;
     this.#store = store;
     this.#artifacts = artifacts;
@@ -66,13 +69,18 @@ export class Ledger {
   }
 
   /**
-   * Takes up what an earlier process left: what ran is queued again, unless it still runs.
+   * Takes up what an earlier process left: what ran is queued again, unless it still runs. Lets
+   * others have their turn in between, so that a long queue is no long block.
    *
    * @param goesOn whether an experiment goes on; the others stay queued until `release`
    * @param runsOn whether the worker of a running task may still be there
    * @returns ids of those that stay queued
    */
-  load(goesOn: (experimentId: string) => boolean, runsOn: (task: Task) => boolean): string[] {
+  async load(
+    goesOn: (experimentId: string) => boolean,
+    runsOn: (task: Task) => boolean,
+  ): Promise<string[]> {
+    const turns = this.#turns();
     for (const record of this.#store.unfinished()) {
       const { id } = record.experiment;
       if (!goesOn(id)) this.#held.add(id);
@@ -80,9 +88,11 @@ export class Ledger {
       this.#observer.changed(undefined, record);
       const mayRun = (task: Task) => goesOn(id) && runsOn(task);
       this.update(id, (before, now) => requeueRunning(before, now, mayRun));
+      await turns.next();
     }
     for (const { experiment } of this.unfinished()) {
       if (!this.#held.has(experiment.id)) this.reuseResults(experiment.id);
+      await turns.next();
     }
     return [...this.#held];
   }
@@ -97,39 +107,89 @@ export class Ledger {
 
   /** Stores a new experiment with queued tasks. Throws RATE_LIMITED as `requireRoom`. */
   add(record: ExperimentRecord, requestId: string): void {
-    this.addAll([record], (changes) =>
-      changes.flatMap((change) => this.#store.create(change, requestId)),
-    );
+    this.requireRoom(record.experiment.owner, 1, record.tasks.length);
+    this.#added(record, this.#store.create(this.#creation(record), requestId));
+    this.reuseResults(record.experiment.id);
   }
 
   /**
-   * Adds new experiments of one owner with queued tasks. Throws RATE_LIMITED as `requireRoom`.
+   * Adds new experiments of one owner with queued tasks: all of them, or none. Others have their
+   * turn in between, and find none of them before the last one is stored.
    *
-   * @param store stores all of them, or nothing
+   * @param records made one by one, as they are needed
+   * @param more how many they are, with how many tasks
+   * @param complete stores the sweep that they are of
+   * @throws RATE_LIMITED as `requireRoom`, and what ends the iteration
    */
-  addAll(
-    records: readonly ExperimentRecord[],
-    store: (changes: readonly Change[]) => readonly Event[],
-  ): void {
-    this.requireRoom(records[0]?.experiment.owner ?? "", records.length);
-    const stored = store(
-      records.map((record) => ({
-        record,
-        tasks: record.tasks,
-        events: [this.#experimentEvent(record)],
-      })),
-    );
-    for (const record of records) {
-      this.#remember(record);
-      this.#observer.changed(undefined, record);
+  async addSweep(
+    owner: string,
+    more: Unfinished,
+    records: Iterable<ExperimentRecord>,
+    complete: () => void,
+  ): Promise<void> {
+    const giveBack = this.#quota.reserve(owner, more);
+    try {
+      const stored = await this.#storeInPieces(records, complete);
+      const turns = this.#turns();
+      for (const { record, events } of stored) {
+        const { id } = record.experiment;
+        this.#arriving.delete(id);
+        this.#added(record, events);
+        this.reuseResults(id);
+        await turns.next();
+      }
+    } finally {
+      giveBack();
     }
-    this.#feed.stored(stored);
-    for (const { experiment } of records) this.reuseResults(experiment.id);
   }
 
-  /** Throws RATE_LIMITED where an owner may not have so many more unfinished experiments. */
-  requireRoom(owner: string, numMore: number): void {
-    this.#quota.requireRoom(owner, numMore);
+  async #storeInPieces(records: Iterable<ExperimentRecord>, complete: () => void) {
+    const turns = this.#turns();
+    const stored: { record: ExperimentRecord; events: readonly Event[] }[] = [];
+    try {
+      for (const record of records) {
+        this.#arriving.add(record.experiment.id);
+        const events = this.#store.createForSweep([this.#creation(record)]);
+        stored.push({ record, events });
+        await turns.next();
+      }
+      complete();
+      return stored;
+    } catch (error) {
+      this.#removeArrived(stored.map(({ record }) => record.experiment.id));
+      throw error;
+    }
+  }
+
+  /** What cannot be removed at present stays out of sight until the next start removes it. */
+  #removeArrived(ids: readonly string[]): void {
+    try {
+      for (const id of ids) {
+        this.#store.remove(id);
+        this.#arriving.delete(id);
+      }
+    } catch {
+      // The reason why they could not all be stored is what the caller is told.
+    }
+  }
+
+  #creation(record: ExperimentRecord): Change {
+    return { record, tasks: record.tasks, events: [this.#experimentEvent(record)] };
+  }
+
+  #added(record: ExperimentRecord, stored: readonly Event[]): void {
+    this.#remember(record);
+    this.#observer.changed(undefined, record);
+    this.#feed.stored(stored);
+  }
+
+  #turns(): Turns {
+    return new Turns(() => this.#clock.monotonicMs());
+  }
+
+  /** Throws RATE_LIMITED where an owner may not have so much more that is unfinished. */
+  requireRoom(owner: string, experiments: number, tasks: number): void {
+    this.#quota.requireRoom(owner, { experiments, tasks });
   }
 
   /** The unfinished experiments, oldest first. */
@@ -145,8 +205,9 @@ export class Ledger {
 
   /** Throws NOT_FOUND when there is no such experiment. */
   record(experimentId: string): ExperimentRecord {
+    const isArriving = this.#arriving.has(experimentId);
     const record = this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
-    if (record) return record;
+    if (record && !isArriving) return record;
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_NOT_FOUND,
       `there is no experiment ${JSON.stringify(experimentId)}`,
@@ -221,26 +282,36 @@ export class Ledger {
 
   /** Gives the queued tasks of an experiment the results that others with their cache keys have. */
   reuseResults(experimentId: string): void {
-    for (const { task } of this.record(experimentId).tasks) this.#reuseResult(task);
+    const record = this.record(experimentId);
+    const waiting = record.tasks.filter(({ task }) => isAwaitingResult(task));
+    const known = this.#store.keysWithResults(waiting.map(({ task }) => task.cacheKey));
+    this.#giveResults(
+      record,
+      waiting.map(({ task }) => task).filter(({ cacheKey }) => known.has(cacheKey)),
+    );
   }
 
   /** Gives the result of a cache key to all that wait for it. */
   share(cacheKey: string): void {
     for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
       const give = () => {
-        const entry = findTask(this.record(experimentId), taskId);
-        if (entry) this.#reuseResult(entry.task);
+        const record = this.record(experimentId);
+        const task = findTask(record, taskId)?.task;
+        if (task && isAwaitingResult(task)) this.#giveResults(record, [task]);
       };
       // One that it cannot be given to computes it by itself.
       alone(give, () => undefined);
     }
   }
 
-  #reuseResult({ id, experimentId, state, cacheKey }: Task): void {
-    if (state !== State.STATE_QUEUED || cacheKey === "") return;
-    const result = this.#resultFor(this.record(experimentId).experiment, cacheKey);
-    if (result === undefined) return;
-    this.update(experimentId, (record, now) => reuseResult(record, id, result, now));
+  #giveResults({ experiment }: ExperimentRecord, tasks: readonly Task[]): void {
+    const results = new Map<string, TaskResult>();
+    for (const { id, cacheKey } of tasks) {
+      const result = this.#resultFor(experiment, cacheKey);
+      if (result !== undefined) results.set(id, result);
+    }
+    if (results.size === 0) return;
+    this.update(experiment.id, (record, now) => reuseResults(record, results, now));
   }
 
   #resultFor({ reuseAfter }: Experiment, cacheKey: string): TaskResult | undefined {
@@ -311,6 +382,10 @@ export class Ledger {
 
 function isSameLine(a: LogLine, b: LogLine): boolean {
   return a.message === b.message && a.level === b.level && a.time?.getTime() === b.time?.getTime();
+}
+
+function isAwaitingResult({ state, cacheKey }: Task): boolean {
+  return state === State.STATE_QUEUED && cacheKey !== "";
 }
 
 function hasSharedResult(task: Task): boolean {

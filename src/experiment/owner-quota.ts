@@ -2,41 +2,79 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import type { ExperimentRecord } from "./record.js";
 import { isEnded } from "./states.js";
 
-/** How many unfinished experiments each owner has, and may have. */
-export class OwnerQuota {
-  readonly #maxUnfinished: number;
-  readonly #ownerOf = new Map<string, string>();
-  readonly #numUnfinished = new Map<string, number>();
+/** What an owner has that is unfinished, or may have. */
+export interface Unfinished {
+  readonly experiments: number;
+  /** Of these experiments, done or not: all of them are in memory. */
+  readonly tasks: number;
+}
 
-  constructor(maxUnfinished: number) {
-    this.#maxUnfinished = maxUnfinished;
+const NONE: Unfinished = { experiments: 0, tasks: 0 };
+export const UNLIMITED: Unfinished = {
+  experiments: Number.POSITIVE_INFINITY,
+  tasks: Number.POSITIVE_INFINITY,
+};
+
+/** How much each owner has that is unfinished, and may have. */
+export class OwnerQuota {
+  readonly #most: Unfinished;
+  readonly #ownerOf = new Map<string, string>();
+  readonly #unfinished = new Map<string, Unfinished>();
+
+  constructor(most: Unfinished) {
+    this.#most = most;
   }
 
   /** Call after every change of an experiment. */
-  update({ experiment }: ExperimentRecord): void {
+  update({ experiment, tasks }: ExperimentRecord): void {
     const { id, owner, state } = experiment;
     if (isEnded(state) === !this.#ownerOf.has(id)) return;
     if (isEnded(state)) this.#ownerOf.delete(id);
     else this.#ownerOf.set(id, owner);
-    const count = this.#countOf(owner) + (isEnded(state) ? -1 : 1);
-    if (count > 0) this.#numUnfinished.set(owner, count);
-    else this.#numUnfinished.delete(owner);
+    const sign = isEnded(state) ? -1 : 1;
+    this.#add(owner, { experiments: sign, tasks: sign * tasks.length });
+  }
+
+  /**
+   * Takes room for what is about to be added.
+   *
+   * @returns gives it back; call it once the experiments are counted themselves
+   * @throws RATE_LIMITED as `requireRoom`
+   */
+  reserve(owner: string, more: Unfinished): () => void {
+    this.requireRoom(owner, more);
+    this.#add(owner, more);
+    return () => this.#add(owner, { experiments: -more.experiments, tasks: -more.tasks });
   }
 
   /** Throws RATE_LIMITED where an owner has no room for so many more. */
-  requireRoom(owner: string, numMore: number): void {
-    const count = this.#countOf(owner);
-    if (count + numMore <= this.#maxUnfinished) return;
+  requireRoom(owner: string, more: Unfinished): void {
+    const has = this.#of(owner);
     const who = owner === "" ? "whoever names no owner" : JSON.stringify(owner);
-    throw new StillhouseError(
-      FailureKind.FAILURE_KIND_RATE_LIMITED,
-      `${who} has ${count} unfinished experiments and asks for ${numMore} more; ` +
-        `${this.#maxUnfinished} is the limit (serve --max-unfinished): wait for some to end, or cancel them`,
-      { retryable: true },
-    );
+    for (const [what, flag] of LIMITED) {
+      if (has[what] + more[what] <= this.#most[what]) continue;
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_RATE_LIMITED,
+        `${who} has ${has[what]} unfinished ${what} and asks for ${more[what]} more; ` +
+          `${this.#most[what]} is the limit (serve ${flag}): wait for some to end, or cancel them`,
+        { retryable: true },
+      );
+    }
   }
 
-  #countOf(owner: string): number {
-    return this.#numUnfinished.get(owner) ?? 0;
+  #add(owner: string, more: Unfinished): void {
+    const { experiments, tasks } = this.#of(owner);
+    const sum = { experiments: experiments + more.experiments, tasks: tasks + more.tasks };
+    if (sum.experiments > 0) this.#unfinished.set(owner, sum);
+    else this.#unfinished.delete(owner);
+  }
+
+  #of(owner: string): Unfinished {
+    return this.#unfinished.get(owner) ?? NONE;
   }
 }
+
+const LIMITED = [
+  ["experiments", "--max-unfinished"],
+  ["tasks", "--max-unfinished-tasks"],
+] as const;

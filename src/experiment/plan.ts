@@ -8,9 +8,9 @@ import {
   type Work,
 } from "../generated/stillhouse/v1/experiment.js";
 import { type ExperimentSpec, Init } from "../generated/stillhouse/v1/spec.js";
-import { cacheKey } from "./cache-key.js";
+import { cacheKeysOf } from "./cache-key.js";
 import { initSeeds } from "./init-seeds.js";
-import { shardsOf } from "./shards.js";
+import { numShards, shardsOf } from "./shards.js";
 import { variationsOf } from "./variations.js";
 
 /**
@@ -28,16 +28,17 @@ import { variationsOf } from "./variations.js";
  * @param codeVersion see `cacheKey`
  */
 export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersion: string): Task[] {
+  const keyOf = cacheKeysOf(spec, codeVersion);
   const plan = (name: string, kind: NonNullable<Work["kind"]>) =>
     Task.fromPartial({
       id: `${experimentId}-${name}`,
       experimentId,
       work: { kind },
       state: State.STATE_QUEUED,
-      cacheKey: cacheKey(spec, kind, codeVersion),
+      cacheKey: keyOf(kind),
     });
   const count = required(spec.evaluation?.inits, "evaluation.inits");
-  const shards = count > 0 ? shardsOf(learnerSeeds(spec, count)) : [];
+  const shards = shardsOf(count > 0 ? learnerSeeds(spec, count) : []);
   const artifactId = spec.robustness?.artifactId ?? "";
   const evaluation = (variation?: Variation) =>
     shards.map((initSeeds, at) => {
@@ -48,13 +49,29 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
       });
     });
   const baselines = plannedBaselines(spec);
-  const distils = spec.robustness === undefined && (count > 0 || baselines.length === 0);
   return [
-    ...(distils ? [plan("distill", { $case: "distill", value: {} })] : []),
+    ...(distils(spec, count, baselines.length)
+      ? [plan("distill", { $case: "distill", value: {} })]
+      : []),
     ...evaluation(),
     ...variationsOf(spec).flatMap(evaluation),
     ...baselines.map(({ name, work }) => plan(name, { $case: "baseline", value: work })),
   ];
+}
+
+/** How many tasks `planTasks` makes, without making them. @param spec resolved */
+export function countTasks(spec: ExperimentSpec): number {
+  const count = required(spec.evaluation?.inits, "evaluation.inits");
+  const isFixed = spec.model?.init === Init.INIT_FIXED;
+  const shards = numShards(isFixed ? Math.min(count, 1) : count);
+  const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
+  const baselines = [full, random, herding, kcenter, untrained].filter(Boolean).length;
+  const evaluations = shards * (1 + variationsOf(spec).length);
+  return Number(distils(spec, count, baselines)) + evaluations + baselines;
+}
+
+function distils({ robustness }: ExperimentSpec, numLearners: number, numBaselines: number) {
+  return robustness === undefined && (numLearners > 0 || numBaselines === 0);
 }
 
 /** Id of the experiment that a task of this id is of. */

@@ -87,6 +87,11 @@ export interface EncodedPage {
 export interface ExperimentStore {
   /** Stores a new experiment; the request id, where not empty, is remembered with it. */
   create(change: Change, requestId: string): Event[];
+  /**
+   * Stores new experiments of a sweep that is still to be stored, all or none. Until it is, they are
+   * removed when the store is opened again.
+   */
+  createForSweep(changes: readonly Change[]): Event[];
   commit(change: Change): Event[];
   find(experimentId: string): ExperimentRecord | undefined;
   findByRequest(requestId: string): ExperimentRecord | undefined;
@@ -94,8 +99,8 @@ export interface ExperimentStore {
   list(query: ExperimentQuery): ExperimentPage;
   /** As `list`, without reading what is stored. */
   listEncoded(query: ExperimentQuery): EncodedPage;
-  /** Oldest first. */
-  unfinished(): ExperimentRecord[];
+  /** Oldest first, read a few at a time. */
+  unfinished(): Iterable<ExperimentRecord>;
   /** Removes an experiment with its events and metrics; its leftovers are remembered. */
   remove(experimentId: string): void;
   /** What removed experiments left in folders, until `forgetLeftovers`. */
@@ -105,6 +110,8 @@ export interface ExperimentStore {
   findArtifact(artifactId: string): Artifact | undefined;
   /** Results of tasks that succeeded under this cache key, newest first, with when they ended. */
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
+  /** Those of these cache keys that have results. */
+  keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string>;
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
   lastSequence(experimentId: string): bigint;
 }
@@ -116,8 +123,8 @@ export interface StorageProbe {
 }
 
 export interface SweepStore {
-  /** Stores a sweep with all its experiments, or nothing; the request id is remembered with it. */
-  createSweep(sweep: Sweep, requestId: string, changes: readonly Change[]): Event[];
+  /** Stores a sweep whose experiments are stored; the request id is remembered with it. */
+  createSweep(sweep: Sweep, requestId: string): void;
   /** Replaces what is stored of a sweep itself. */
   updateSweep(sweep: Sweep): void;
   /** With the experiments as they are now. */

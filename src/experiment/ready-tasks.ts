@@ -162,18 +162,24 @@ export class ReadyTasks {
   }
 
   #updateTasks(record: ExperimentRecord): void {
+    const mayStart = this.#sweeps.mayRun(record) ? startable(record) : () => false;
     record.tasks.forEach((entry, position) => {
-      this.#updateTask(record, entry, position);
+      this.#updateTask(record, entry, position, mayStart(entry.task));
     });
   }
 
-  #updateTask(record: ExperimentRecord, { task, numLost }: TaskRecord, position: number): void {
+  #updateTask(
+    record: ExperimentRecord,
+    { task, numLost }: TaskRecord,
+    position: number,
+    mayStart: boolean,
+  ): void {
     const before = this.#entries.get(task.id);
     if (task.state === State.STATE_RUNNING) {
       if (before?.status === "running") return;
       this.#forget(task.id);
       this.#run(this.#entryOf(record, task, numLost, position));
-    } else if (couldRun(record, task) && this.#sweeps.mayRun(record)) {
+    } else if (mayStart) {
       if (before && before.status !== "running") return;
       this.#forget(task.id);
       const entry = this.#entryOf(record, task, numLost, position);
@@ -315,12 +321,13 @@ export function memoryBytesOf({ spec }: Experiment): number {
   return (spec?.compute?.memoryMib ?? 0) * MIB;
 }
 
-function couldRun(record: ExperimentRecord, task: Task): boolean {
-  if (task.state !== State.STATE_QUEUED || mustStop(record)) return false;
-  if (!isEvaluate(task)) return true;
-  return record.tasks
-    .filter((entry) => isDistill(entry.task))
-    .every((entry) => entry.task.state === State.STATE_SUCCEEDED);
+/** Which tasks of an experiment could start; what they have in common is looked at once. */
+function startable(record: ExperimentRecord): (task: Task) => boolean {
+  if (mustStop(record)) return () => false;
+  const isDistilled = record.tasks.every(
+    ({ task }) => !isDistill(task) || task.state === State.STATE_SUCCEEDED,
+  );
+  return (task) => task.state === State.STATE_QUEUED && (isDistilled || !isEvaluate(task));
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

@@ -1,6 +1,11 @@
 /** Enough learners that opening the data set and the encoder is a small part of a shard. */
 const SHARD_SIZE = 10;
 
+/** How many parts an evaluation of so many learners has; none for none. */
+export function numShards(numLearners: number): number {
+  return numLearners === 0 ? 0 : Math.max(1, Math.floor(numLearners / SHARD_SIZE));
+}
+
 /**
  * Parts of an evaluation that different workers can run.
  *
@@ -10,7 +15,7 @@ const SHARD_SIZE = 10;
  * @param initSeeds seeds of the test learners
  */
 export function shardsOf(initSeeds: readonly number[]): number[][] {
-  const count = Math.max(1, Math.floor(initSeeds.length / SHARD_SIZE));
+  const count = numShards(initSeeds.length);
   return Array.from({ length: count }, (_, at) =>
     initSeeds.slice(at * SHARD_SIZE, at === count - 1 ? undefined : (at + 1) * SHARD_SIZE),
   );

@@ -15,7 +15,10 @@ import type { Ledger } from "./ledger.js";
 import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
 import type { SweepStore } from "./ports.js";
 import type { ReadyTasks } from "./ready-tasks.js";
+import type { ExperimentRecord } from "./record.js";
 import { checkName, checkPlacement, invalid, pageSizeOf } from "./request-checks.js";
+import { requireFewTasksInAll } from "./task-limits.js";
+import { Turns } from "./turns.js";
 
 const MAX_SPECS = 10_000;
 
@@ -31,6 +34,7 @@ export interface SweepsParts extends PlannerParts {
 /** What clients can do with groups of experiments. */
 export class Sweeps {
   readonly #parts: SweepsParts;
+  #creating: Promise<void> = Promise.resolve();
 
   constructor(parts: SweepsParts) {
     this.#parts = parts;
@@ -41,20 +45,38 @@ export class Sweeps {
    * the sweep of the first call, which goes on with the limit of this one; with other specs it is a
    * CONFLICT.
    */
-  create(request: CreateSweepRequest): CreateSweepResponse {
-    const { assertOpen, sweeps, ledger, dispatcher } = this.#parts;
+  create(request: CreateSweepRequest): Promise<CreateSweepResponse> {
+    // A repeat that comes while the first call is still at it has to find what that one makes.
+    const created = this.#creating.then(() => this.#create(request));
+    this.#creating = created.then(
+      () => undefined,
+      () => undefined,
+    );
+    return created;
+  }
+
+  async #create(request: CreateSweepRequest): Promise<CreateSweepResponse> {
+    const { assertOpen, sweeps, ledger, dispatcher, clock } = this.#parts;
     assertOpen();
-    checkRequest(request);
-    const { requestId } = request;
+    const numTasks = await checkRequest(request, new Turns(() => clock.monotonicMs()));
+    const { requestId, specs, owner } = request;
     const earlier = requestId === "" ? undefined : sweeps.findSweepByRequest(requestId);
     if (earlier) return this.#again(earlier, request);
     const sweep = this.#planned(request);
-    const experiments = request.specs.map((spec) =>
-      plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id }),
+    const more = { experiments: specs.length, tasks: numTasks };
+    await ledger.addSweep(owner, more, this.#experimentsOf(sweep, request), () =>
+      sweeps.createSweep(sweep, requestId),
     );
-    ledger.addAll(experiments, (changes) => sweeps.createSweep(sweep, requestId, changes));
     dispatcher.dispatch();
     return this.get({ sweepId: sweep.id });
+  }
+
+  /** One by one; ends with an error where nothing is taken any more. */
+  *#experimentsOf(sweep: Sweep, request: CreateSweepRequest): Generator<ExperimentRecord, void> {
+    for (const spec of request.specs) {
+      this.#parts.assertOpen();
+      yield plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id });
+    }
   }
 
   /** Throws NOT_FOUND. */
@@ -104,12 +126,17 @@ export class Sweeps {
   }
 }
 
-function checkRequest(request: CreateSweepRequest): void {
+/** @returns how many tasks it makes */
+async function checkRequest(request: CreateSweepRequest, turns: Turns): Promise<number> {
   const { specs } = request;
   if (specs.length < 1 || specs.length > MAX_SPECS) {
     throw invalid("specs", `specs must be 1 to ${MAX_SPECS} resolved specs, got ${specs.length}`);
   }
   checkName(request.name);
   checkPlacement(request);
-  for (const spec of specs) validateSpec(spec);
+  for (const spec of specs) {
+    validateSpec(spec);
+    await turns.next();
+  }
+  return requireFewTasksInAll(specs);
 }

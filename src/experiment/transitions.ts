@@ -40,24 +40,23 @@ export function completeTask(
   }));
 }
 
-/** Gives a queued task the result of another one with the same cache key. */
-export function reuseResult(
+/**
+ * Gives queued tasks the results of others with the same cache keys.
+ *
+ * @param results by the ids of the tasks that get them
+ */
+export function reuseResults(
   record: ExperimentRecord,
-  taskId: string,
-  result: TaskResult,
+  results: ReadonlyMap<string, TaskResult>,
   now: Date,
 ): ExperimentRecord {
-  return moveTask(record, taskId, now, ({ task }) => ({
-    numLost: 0,
-    task: {
-      ...task,
-      state: State.STATE_SUCCEEDED,
-      result,
-      reused: true,
-      startTime: task.startTime ?? now,
-      endTime: now,
-    },
-  }));
+  return moveTasks(record, now, ({ task }) => {
+    const result = results.get(task.id);
+    if (result === undefined) return undefined;
+    const startTime = task.startTime ?? now;
+    const state = State.STATE_SUCCEEDED;
+    return { numLost: 0, task: { ...task, state, result, reused: true, startTime, endTime: now } };
+  });
 }
 
 /** Ends a task, or queues it again when its failure says that another attempt may succeed. */
@@ -164,10 +163,19 @@ function moveTask(
   now: Date,
   change: (entry: TaskRecord) => TaskRecord,
 ): ExperimentRecord {
+  return moveTasks(record, now, (entry) => (entry.task.id === taskId ? change(entry) : undefined));
+}
+
+/** @param change what becomes of a task; undefined where nothing does */
+function moveTasks(
+  record: ExperimentRecord,
+  now: Date,
+  change: (entry: TaskRecord) => TaskRecord | undefined,
+): ExperimentRecord {
   const tasks = record.tasks.map((entry) => {
-    if (entry.task.id !== taskId) return entry;
     const next = change(entry);
-    assertMayMove(taskId, entry.task.state, next.task.state);
+    if (next === undefined) return entry;
+    assertMayMove(entry.task.id, entry.task.state, next.task.state);
     return next;
   });
   return settle({ ...record, tasks }, now);

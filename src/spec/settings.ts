@@ -19,6 +19,8 @@ import { choice, number, subset, text, toggle } from "./setting-rows.js";
 // it fills a disk or a queue.
 const COUNT: Range = { integer: true, min: 1, max: 1_000_000 };
 const COUNT_OR_NONE: Range = { ...COUNT, min: 0 };
+/** A result holds each learner, and an evaluation is cut into shards of ten of them. */
+const LEARNERS: Range = { integer: true, min: 1, max: 10_000 };
 const INNER_STEPS: Range = { integer: true, min: 1, max: 10_000 };
 const OUTER_STEPS: Range = { integer: true, min: 1, max: 1_000_000_000 };
 /** The shortest pair of texts: a first token, two separators and a token of each text. */
@@ -204,7 +206,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       { validation: Protocol.PROTOCOL_VALIDATION, paper: Protocol.PROTOCOL_PAPER },
       "Keep the step with the best validation accuracy, or the last one as the study does",
     ),
-    number("inits", "evaluation.inits", COUNT_OR_NONE, [
+    number("inits", "evaluation.inits", { ...LEARNERS, min: 0 }, [
       "Test learners of the distilled data; with 0 the baselines run alone, or, with",
       "--baselines none, the distillation",
     ]),
@@ -214,7 +216,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       ["full", "random", "herding", "kcenter", "untrained"],
       ["Which baselines run: all, none, or some of full,random,herding,kcenter,untrained"],
     ),
-    number("baseline-inits", "evaluation.baseline_inits", COUNT, [
+    number("baseline-inits", "evaluation.baseline_inits", LEARNERS, [
       "Test learners of all baselines but full",
     ]),
     number("full-epochs", "baseline.full_epochs", COUNT, "Full data: passes over train"),

@@ -38,6 +38,9 @@ interface EventRow {
   message: Uint8Array;
 }
 
+/** A few, so that a start reads many in pieces. */
+const EXPERIMENTS_PER_READ = 8;
+
 /** Experiments, tasks and their events in SQLite. A call that returns has been written to the disk. */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
@@ -64,6 +67,18 @@ export class SqliteExperimentStore implements ExperimentStore {
       });
       return this.#appendEvents(experiment.id, change.events);
     });
+  }
+
+  createForSweep(changes: readonly Change[]): Event[] {
+    return this.#file.transaction(() => changes.flatMap((change) => this.create(change, "")));
+  }
+
+  /** Removes the experiments of sweeps that a process was killed in storing. */
+  removeIncomplete(): void {
+    const rows = this.#file.all<{ id: string }>(
+      "SELECT id FROM experiments WHERE sweep_id <> '' AND sweep_id NOT IN (SELECT id FROM sweeps)",
+    );
+    for (const { id } of rows) this.remove(id);
   }
 
   /** Writes the version of the tables once more. */
@@ -125,12 +140,18 @@ export class SqliteExperimentStore implements ExperimentStore {
     return { rows, nextPageToken: hasMore ? tokenAfter(last) : "" };
   }
 
-  unfinished(): ExperimentRecord[] {
-    return this.#records(
-      this.#file.all<ExperimentRow>(
-        `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE is_ended = 0 ORDER BY number`,
-      ),
-    );
+  *unfinished(): Generator<ExperimentRecord, void> {
+    for (let after = 0; ; ) {
+      const rows = this.#file.all<ExperimentRow>(
+        `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE is_ended = 0 AND number > ?
+         ORDER BY number LIMIT ${EXPERIMENTS_PER_READ}`,
+        after,
+      );
+      yield* this.#records(rows);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      after = last.number;
+    }
   }
 
   remove(experimentId: string): void {
@@ -183,6 +204,16 @@ export class SqliteExperimentStore implements ExperimentStore {
       .map((row) => Task.decode(bytesOf(row.message)))
       .flatMap(({ result, endTime }) => (result === undefined ? [] : [{ result, endTime }]))
       .sort((a, b) => (b.endTime?.getTime() ?? 0) - (a.endTime?.getTime() ?? 0));
+  }
+
+  keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string> {
+    const rows = this.#file.all<{ cache_key: string }>(
+      `SELECT DISTINCT cache_key FROM tasks
+       WHERE cache_key IN (SELECT value FROM json_each(?))
+         AND cache_key <> '' AND state = 'STATE_SUCCEEDED'`,
+      JSON.stringify(cacheKeys),
+    );
+    return new Set(rows.map((row) => row.cache_key));
   }
 
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[] {

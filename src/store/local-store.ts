@@ -39,7 +39,7 @@ export class LocalStore implements StorageProbe {
     const metrics = openForMetrics(paths.database);
     this.#files = [metrics, database];
     this.experiments = new SqliteExperimentStore(database);
-    this.sweeps = new SqliteSweepStore(database, this.experiments);
+    this.sweeps = new SqliteSweepStore(database);
     this.metrics = new SqliteMetricStore(metrics);
     this.#trash = new Trash(paths.trash, (sentence) => log.warn(sentence));
     this.artifacts = new ArtifactFolder(paths.artifacts, this.#trash);
@@ -60,6 +60,7 @@ export class LocalStore implements StorageProbe {
   static open(home: string, log: Pick<Log, "warn"> = console): LocalStore {
     const store = new LocalStore(home, log);
     store.artifacts.sweep();
+    store.experiments.removeIncomplete();
     store.runLogs.sweep((id) => store.experiments.find(id) !== undefined);
     store.tidy();
     return store;

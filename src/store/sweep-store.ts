@@ -1,6 +1,5 @@
 import { pageKeyOf, pageToken } from "../experiment/page-token.js";
-import type { Change, ExperimentStore, SweepStore } from "../experiment/ports.js";
-import type { Event } from "../generated/stillhouse/v1/experiment.js";
+import type { SweepStore } from "../experiment/ports.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
 import { bytesOf, type SqlFile } from "./database.js";
 import { stateOf } from "./experiment-columns.js";
@@ -15,23 +14,18 @@ const LIST = "sweeps, newest first";
 /** Sweeps in SQLite, in the same file as their experiments. */
 export class SqliteSweepStore implements SweepStore {
   readonly #file: SqlFile;
-  readonly #experiments: Pick<ExperimentStore, "create">;
 
-  constructor(file: SqlFile, experiments: Pick<ExperimentStore, "create">) {
+  constructor(file: SqlFile) {
     this.#file = file;
-    this.#experiments = experiments;
   }
 
-  createSweep(sweep: Sweep, requestId: string, changes: readonly Change[]): Event[] {
-    return this.#file.transaction(() => {
-      this.#file.run(
-        "INSERT INTO sweeps (id, request_id, message) VALUES (?, ?, ?)",
-        sweep.id,
-        requestId === "" ? null : requestId,
-        Sweep.encode(sweep).finish(),
-      );
-      return changes.flatMap((change) => this.#experiments.create(change, ""));
-    });
+  createSweep(sweep: Sweep, requestId: string): void {
+    this.#file.run(
+      "INSERT INTO sweeps (id, request_id, message) VALUES (?, ?, ?)",
+      sweep.id,
+      requestId === "" ? null : requestId,
+      Sweep.encode(sweep).finish(),
+    );
   }
 
   updateSweep(sweep: Sweep): void {

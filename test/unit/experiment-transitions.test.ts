@@ -10,7 +10,7 @@ import {
   loseTask,
   requeueRunning,
   resumeExperiment,
-  reuseResult,
+  reuseResults,
   stopTask,
 } from "../../src/experiment/transitions.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -161,7 +161,7 @@ describe("a task", () => {
   });
 
   it("that reuses a result says so", () => {
-    const record = reuseResult(plannedRecord(), "ex1-full", LEARNERS, NOW);
+    const record = reuseResults(plannedRecord(), new Map([["ex1-full", LEARNERS]]), NOW);
     const task = record.tasks[2]?.task;
     assert.equal(task?.reused, true);
     assert.equal(task?.attempt, 0);

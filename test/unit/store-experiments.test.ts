@@ -78,7 +78,7 @@ describe("the store of experiments", () => {
     const ended = cancelExperiment(plannedRecord("b"), NOW);
     store.commit({ record: ended, tasks: ended.tasks, events: [] });
     assert.deepEqual(
-      store.unfinished().map(({ experiment }) => experiment.id),
+      [...store.unfinished()].map(({ experiment }) => experiment.id),
       ["a", "c"],
     );
   });

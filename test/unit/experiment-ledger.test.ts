@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { describe, type TestContext, test } from "node:test";
+import { FailureKind } from "../../src/errors.js";
+import { EventFeed } from "../../src/experiment/event-feed.js";
+import { Ledger } from "../../src/experiment/ledger.js";
+import { ReadyTasks } from "../../src/experiment/ready-tasks.js";
+import type { ExperimentRecord } from "../../src/experiment/record.js";
+import { completeTask, leaseTask } from "../../src/experiment/transitions.js";
+import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { Sweep } from "../../src/generated/stillhouse/v1/service.js";
+import { LocalStore } from "../../src/store/local-store.js";
+import { LEARNERS, NOW, plannedRecord, quickSpec } from "../fixtures/experiments.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
+
+const SWEEP = "sweep1";
+const SIZE = { experiments: 3, tasks: 6 };
+
+/** A clock on which every piece of work takes longer than a turn. */
+function slowClock() {
+  let nowMs = 0;
+  return { now: () => NOW, monotonicMs: () => (nowMs += 1_000) };
+}
+
+function opened(test: TestContext, home: string) {
+  const store = LocalStore.open(home);
+  test.after(() => store.close());
+  const clock = slowClock();
+  const ready = new ReadyTasks(clock.monotonicMs, 1, () => 0);
+  const ledger = new Ledger(store.experiments, store.artifacts, new EventFeed(), clock, ready);
+  return { store, ready, ledger };
+}
+
+function ofSweep(id: string): ExperimentRecord {
+  const record = plannedRecord(id, quickSpec());
+  return { ...record, experiment: { ...record.experiment, sweepId: SWEEP } };
+}
+
+/** Counts how often others have their turn until `promise` is settled. */
+async function turnsUntil(promise: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isSettled = false;
+  const settled = () => {
+    isSettled = true;
+  };
+  promise.then(settled, settled);
+  while (!isSettled) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns++;
+  }
+  return turns;
+}
+
+describe("a sweep that is stored in pieces", () => {
+  test("lets others have their turn, and none of it is found before it is whole", async (test) => {
+    const { store, ready, ledger } = opened(test, temporaryFolder(test));
+    const seen: string[] = [];
+    const records = (function* () {
+      for (const id of ["ex1", "ex2", "ex3"]) {
+        if (id === "ex3") {
+          const notFound = { kind: FailureKind.FAILURE_KIND_NOT_FOUND };
+          assert.throws(() => ledger.record("ex1"), notFound);
+          assert.equal(ready.next("cpu"), undefined);
+          seen.push(id);
+        }
+        yield ofSweep(id);
+      }
+    })();
+    const added = ledger.addSweep("", SIZE, records, () =>
+      store.sweeps.createSweep(Sweep.fromPartial({ id: SWEEP }), ""),
+    );
+    assert.ok((await turnsUntil(added)) >= 6, "it kept others waiting");
+    await added;
+    assert.deepEqual(seen, ["ex3"]);
+    assert.equal(ledger.record("ex1").experiment.state, State.STATE_QUEUED);
+    assert.equal(ready.all().length, 3);
+  });
+
+  test("is gone where it was not stored whole: at once, or after a kill at the next start", async (test) => {
+    const home = temporaryFolder(test);
+    const { store, ledger } = opened(test, home);
+    const stopped = (function* () {
+      yield ofSweep("ex1");
+      throw new Error("the control plane is stopping");
+    })();
+    await assert.rejects(
+      ledger.addSweep("", SIZE, stopped, () => undefined),
+      /is stopping/,
+    );
+    assert.equal(store.experiments.find("ex1"), undefined);
+
+    store.experiments.createForSweep([{ record: ofSweep("ex2"), tasks: [], events: [] }]);
+    store.close();
+    const again = opened(test, home);
+    assert.equal(again.store.experiments.find("ex2"), undefined);
+  });
+});
+
+describe("a start", () => {
+  test("takes up a long queue in turns, and shares results in one change an experiment", async (test) => {
+    const home = temporaryFolder(test);
+    const before = opened(test, home);
+    const spec = quickSpec();
+    spec.evaluation = { ...spec.evaluation, inits: 60 } as typeof spec.evaluation;
+    spec.robustness = undefined;
+    before.ledger.add(plannedRecord("ex1", spec), "");
+    before.ledger.add(plannedRecord("ex2", spec), "");
+    const { tasks } = before.ledger.record("ex1");
+    const shards = tasks.slice(1).map(({ task }) => task);
+    // Of ex1 everything but the distillation is done; ex2 was stored as by a process that then ended.
+    before.store.experiments.commit({
+      record: before.ledger.record("ex1"),
+      tasks: shards.map((task) => ({
+        numLost: 0,
+        task: { ...task, state: State.STATE_SUCCEEDED, result: LEARNERS, endTime: NOW },
+      })),
+      events: [],
+    });
+    before.store.close();
+
+    const { store, ledger } = opened(test, home);
+    const numEvents = store.experiments.lastSequence("ex2");
+    const loaded = ledger.load(
+      () => true,
+      () => false,
+    );
+    assert.ok((await turnsUntil(loaded)) >= 2, "it kept others waiting");
+    const states = ledger.record("ex2").tasks.map(({ task }) => task.state);
+    assert.deepEqual(states.slice(1), Array(6).fill(State.STATE_SUCCEEDED));
+    // One for each task and one for the experiment, whose state changed once.
+    assert.equal(store.experiments.lastSequence("ex2") - numEvents, 7n);
+  });
+});
+
+describe("what could start", () => {
+  test("is worked out in one look at an experiment, however many tasks it has", () => {
+    const ready = new ReadyTasks(
+      () => 0,
+      1,
+      () => 0,
+    );
+    const spec = quickSpec();
+    spec.evaluation = { ...spec.evaluation, inits: 3_000 } as typeof spec.evaluation;
+    const planned = plannedRecord("ex1", spec);
+    let numReads = 0;
+    const counted = (record: ExperimentRecord): ExperimentRecord => ({
+      ...record,
+      tasks: new Proxy(record.tasks as ExperimentRecord["tasks"] & object, {
+        get: (tasks, key, self) => {
+          if (typeof key === "string" && /^\d+$/.test(key)) numReads++;
+          return Reflect.get(tasks, key, self);
+        },
+      }),
+    });
+    ready.update(counted(planned));
+    const distil = planned.tasks[0]?.task.id ?? "";
+    const running = leaseTask(planned, distil, NOW);
+    ready.update(counted(completeTask(running, distil, LEARNERS, NOW)));
+    assert.equal(ready.all().length, 300);
+    assert.ok(numReads < 20 * planned.tasks.length, `it looked at a task ${numReads} times`);
+  });
+});
