@@ -22,6 +22,7 @@ import { draftOfArtifact } from "./artifact-draft.js";
 import { compareExperiments } from "./comparison.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { EventFeed } from "./event-feed.js";
+import { fittedBytes, fittedExperiment } from "./fitted-experiment.js";
 import type { Ledger } from "./ledger.js";
 import { planTasks } from "./plan.js";
 import { type PlannerParts, plannedExperiment } from "./planned-experiment.js";
@@ -129,7 +130,7 @@ export class Experiments {
     this.assertOpen();
     const { records, nextPageToken } = this.#parts.store.list(queryOf(request));
     return {
-      experiments: records.map((record) => this.#parts.ledger.experiment(record)),
+      experiments: records.map((record) => fittedExperiment(this.#parts.ledger.experiment(record))),
       nextPageToken,
     };
   }
@@ -143,7 +144,7 @@ export class Experiments {
       // What runs has progress that is not stored.
       const unfinished = ledger.findUnfinished(stored.id);
       if (unfinished === undefined) return stored;
-      return { ...stored, bytes: Experiment.encode(unfinished).finish() };
+      return { ...stored, bytes: fittedBytes(Experiment.encode(unfinished).finish()) };
     });
     return { ...page, experiments };
   }

@@ -34,7 +34,9 @@ export class Fleet {
   list(request: ListWorkersRequest): ListWorkersResponse {
     const entries = this.#parts.roster.all();
     entries.sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
-    const { page, nextPageToken } = pageOf("workers", entries, request, ({ workerId }) => workerId);
+    const bytesOf = (entry: RosterEntry) => Worker.encode(this.#message(entry)).finish().length;
+    const nameOf = ({ workerId }: RosterEntry) => workerId;
+    const { page, nextPageToken } = pageOf("workers", entries, request, nameOf, bytesOf);
     return { workers: page.map((entry) => this.#message(entry)), nextPageToken };
   }
 

@@ -9,8 +9,11 @@ import {
   type Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
+import { Arrivals } from "./arrivals.js";
 import { AwaitedResults } from "./awaited-results.js";
+import { changeOf, creationOf, isLogged, taskEvent } from "./changes.js";
 import type { EventFeed } from "./event-feed.js";
+import { KnownResults } from "./known-results.js";
 import { type Observer, UNOBSERVED } from "./observer.js";
 import { OwnerQuota, UNLIMITED, type Unfinished } from "./owner-quota.js";
 import { experimentIdOf } from "./plan.js";
@@ -22,8 +25,6 @@ import { alone } from "./storage-fault.js";
 import { requeueRunning, reuseResults } from "./transitions.js";
 import { Turns } from "./turns.js";
 
-const EVENTS_PER_READ = 1_000;
-
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
 /**
@@ -34,11 +35,10 @@ export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
   /** Those of them that nothing is done for before somebody asks for them. */
   readonly #held = new Set<string>();
-  /** Stored, of a sweep that is not stored whole yet. */
-  readonly #arriving = new Set<string>();
   readonly #progress = new Map<string, Progress>();
   readonly #store: ExperimentStore;
-  readonly #artifacts: Pick<ArtifactStore, "exists">;
+  readonly #arrivals: Arrivals;
+  readonly #results: KnownResults;
   readonly #feed: EventFeed;
   readonly #clock: Clock;
   readonly #observer: Observer;
@@ -62,7 +62,8 @@ export class Ledger {
     this.#quota = new OwnerQuota(most);
     this.#ready = ready;
     this.#store = store;
-    this.#artifacts = artifacts;
+    this.#arrivals = new Arrivals(store);
+    this.#results = new KnownResults(store, artifacts);
     this.#feed = feed;
     this.#clock = clock;
     this.#observer = observer;
@@ -108,7 +109,7 @@ export class Ledger {
   /** Stores a new experiment with queued tasks. Throws RATE_LIMITED as `requireRoom`. */
   add(record: ExperimentRecord, requestId: string): void {
     this.requireRoom(record.experiment.owner, 1, record.tasks.length);
-    this.#added(record, this.#store.create(this.#creation(record), requestId));
+    this.#added(record, this.#store.create(creationOf(record, this.#clock.now()), requestId));
     this.reuseResults(record.experiment.id);
   }
 
@@ -129,11 +130,11 @@ export class Ledger {
   ): Promise<void> {
     const giveBack = this.#quota.reserve(owner, more);
     try {
-      const stored = await this.#storeInPieces(records, complete);
+      const arrived = await this.#arrivals.store(this.#creations(records), complete, this.#turns());
       const turns = this.#turns();
-      for (const { record, events } of stored) {
+      for (const { record, events } of arrived) {
         const { id } = record.experiment;
-        this.#arriving.delete(id);
+        this.#arrivals.admit(id);
         this.#added(record, events);
         this.reuseResults(id);
         await turns.next();
@@ -143,38 +144,8 @@ export class Ledger {
     }
   }
 
-  async #storeInPieces(records: Iterable<ExperimentRecord>, complete: () => void) {
-    const turns = this.#turns();
-    const stored: { record: ExperimentRecord; events: readonly Event[] }[] = [];
-    try {
-      for (const record of records) {
-        this.#arriving.add(record.experiment.id);
-        const events = this.#store.createForSweep([this.#creation(record)]);
-        stored.push({ record, events });
-        await turns.next();
-      }
-      complete();
-      return stored;
-    } catch (error) {
-      this.#removeArrived(stored.map(({ record }) => record.experiment.id));
-      throw error;
-    }
-  }
-
-  /** What cannot be removed at present stays out of sight until the next start removes it. */
-  #removeArrived(ids: readonly string[]): void {
-    try {
-      for (const id of ids) {
-        this.#store.remove(id);
-        this.#arriving.delete(id);
-      }
-    } catch {
-      // The reason why they could not all be stored is what the caller is told.
-    }
-  }
-
-  #creation(record: ExperimentRecord): Change {
-    return { record, tasks: record.tasks, events: [this.#experimentEvent(record)] };
+  *#creations(records: Iterable<ExperimentRecord>): Generator<Change, void> {
+    for (const record of records) yield creationOf(record, this.#clock.now());
   }
 
   #added(record: ExperimentRecord, stored: readonly Event[]): void {
@@ -205,9 +176,8 @@ export class Ledger {
 
   /** Throws NOT_FOUND when there is no such experiment. */
   record(experimentId: string): ExperimentRecord {
-    const isArriving = this.#arriving.has(experimentId);
     const record = this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
-    if (record && !isArriving) return record;
+    if (record && !this.#arrivals.has(experimentId)) return record;
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_NOT_FOUND,
       `there is no experiment ${JSON.stringify(experimentId)}`,
@@ -226,7 +196,7 @@ export class Ledger {
   update(experimentId: string, transition: Transition): ExperimentRecord {
     const before = this.record(experimentId);
     const after = transition(before, this.#clock.now());
-    const change = this.#change(before, after);
+    const change = changeOf(before, after, this.#clock.now());
     if (change === undefined) return before;
     const stored = this.#store.commit(change);
     this.#remember(after);
@@ -244,23 +214,14 @@ export class Ledger {
   }
 
   log(task: Task, line: LogLine): void {
-    const event = this.#event(task, { $case: "log", value: line });
+    const event = taskEvent(task, this.#clock.now(), { $case: "log", value: line });
     const record = this.record(task.experimentId);
     this.#feed.stored(this.#store.commit({ record, tasks: [], events: [event] }));
   }
 
   /** Whether a line of a task is stored already; its worker may not know that. */
-  hasLog({ id, experimentId }: Task, line: LogLine): boolean {
-    let after = 0n;
-    for (;;) {
-      const events = this.#store.eventsAfter(experimentId, after, EVENTS_PER_READ);
-      const isIt = ({ taskId, kind }: Event) =>
-        taskId === id && kind?.$case === "log" && isSameLine(kind.value, line);
-      if (events.some(isIt)) return true;
-      const last = events.at(-1);
-      if (last === undefined) return false;
-      after = last.sequence;
-    }
+  hasLog(task: Task, line: LogLine): boolean {
+    return isLogged(this.#store, task, line);
   }
 
   /** The task of that id, if there is one. */
@@ -272,23 +233,18 @@ export class Ledger {
 
   progress(task: Task, progress: Progress): void {
     this.#progress.set(task.id, progress);
-    this.#feed.live(this.#event(task, { $case: "progress", value: progress }));
+    this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "progress", value: progress }));
   }
 
   metrics(task: Task, points: MetricPoints): void {
     this.#observer.metrics(task, points.points);
-    this.#feed.live(this.#event(task, { $case: "metrics", value: points }));
+    this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "metrics", value: points }));
   }
 
   /** Gives the queued tasks of an experiment the results that others with their cache keys have. */
   reuseResults(experimentId: string): void {
     const record = this.record(experimentId);
-    const waiting = record.tasks.filter(({ task }) => isAwaitingResult(task));
-    const known = this.#store.keysWithResults(waiting.map(({ task }) => task.cacheKey));
-    this.#giveResults(
-      record,
-      waiting.map(({ task }) => task).filter(({ cacheKey }) => known.has(cacheKey)),
-    );
+    this.#give(record, this.#results.of(record));
   }
 
   /** Gives the result of a cache key to all that wait for it. */
@@ -297,61 +253,16 @@ export class Ledger {
       const give = () => {
         const record = this.record(experimentId);
         const task = findTask(record, taskId)?.task;
-        if (task && isAwaitingResult(task)) this.#giveResults(record, [task]);
+        if (task) this.#give(record, this.#results.ofTasks(record.experiment, [task]));
       };
       // One that it cannot be given to computes it by itself.
       alone(give, () => undefined);
     }
   }
 
-  #giveResults({ experiment }: ExperimentRecord, tasks: readonly Task[]): void {
-    const results = new Map<string, TaskResult>();
-    for (const { id, cacheKey } of tasks) {
-      const result = this.#resultFor(experiment, cacheKey);
-      if (result !== undefined) results.set(id, result);
-    }
+  #give({ experiment }: ExperimentRecord, results: ReadonlyMap<string, TaskResult>): void {
     if (results.size === 0) return;
     this.update(experiment.id, (record, now) => reuseResults(record, results, now));
-  }
-
-  #resultFor({ reuseAfter }: Experiment, cacheKey: string): TaskResult | undefined {
-    const isNew = (endTime: Date | undefined) =>
-      reuseAfter === undefined || (endTime !== undefined && endTime > reuseAfter);
-    return this.#store
-      .findResults(cacheKey)
-      .find(({ result, endTime }) => isNew(endTime) && this.#isThere(result))?.result;
-  }
-
-  /** What was distilled is of use as long as it is there. */
-  #isThere({ kind }: TaskResult): boolean {
-    if (kind?.$case !== "distill") return true;
-    return this.#artifacts.exists(kind.value.artifact?.id ?? "");
-  }
-
-  #change(before: ExperimentRecord, after: ExperimentRecord): Change | undefined {
-    const tasks = after.tasks.filter((entry, position) => entry !== before.tasks[position]);
-    const stateChanged = after.experiment.state !== before.experiment.state;
-    if (tasks.length === 0 && !stateChanged && after.cancelRequested === before.cancelRequested) {
-      return undefined;
-    }
-    const events = tasks.map(({ task }) => this.#event(task, { $case: "task", value: task }));
-    if (stateChanged) events.push(this.#experimentEvent(after));
-    return { record: after, tasks, events };
-  }
-
-  #event(task: Task, kind: NonNullable<Event["kind"]>): Event {
-    const { id: taskId, experimentId } = task;
-    return { sequence: 0n, experimentId, taskId, time: this.#clock.now(), kind };
-  }
-
-  #experimentEvent(record: ExperimentRecord): Event {
-    return {
-      sequence: 0n,
-      experimentId: record.experiment.id,
-      taskId: "",
-      time: this.#clock.now(),
-      kind: { $case: "experiment", value: withTasks(record) },
-    };
   }
 
   #remember(record: ExperimentRecord): void {
@@ -378,14 +289,6 @@ export class Ledger {
     const progress = this.#progress.get(task.id);
     return progress === undefined ? task : { ...task, progress };
   }
-}
-
-function isSameLine(a: LogLine, b: LogLine): boolean {
-  return a.message === b.message && a.level === b.level && a.time?.getTime() === b.time?.getTime();
-}
-
-function isAwaitingResult({ state, cacheKey }: Task): boolean {
-  return state === State.STATE_QUEUED && cacheKey !== "";
 }
 
 function hasSharedResult(task: Task): boolean {

@@ -1,8 +1,8 @@
-import type {
-  GetMetricSeriesRequest,
-  GetMetricSeriesResponse,
-  ListMetricsRequest,
-  ListMetricsResponse,
+import {
+  type GetMetricSeriesRequest,
+  type GetMetricSeriesResponse,
+  type ListMetricsRequest,
+  type ListMetricsResponse,
   MetricSummary,
 } from "../generated/stillhouse/v1/service.js";
 import type { Ledger } from "./ledger.js";
@@ -15,6 +15,8 @@ const MIN_MAX_POINTS = 2;
 const MAX_MAX_POINTS = 10_000;
 /** Points of one answer, so that it fits a message however many series there are. */
 const MAX_POINTS_IN_ALL = 200_000;
+/** With their names and tasks they fit a message, too. */
+const MAX_SERIES = 5_000;
 const NO_END = Number.MAX_SAFE_INTEGER;
 
 /** What clients can read of the metrics that tasks have reported. */
@@ -31,7 +33,8 @@ export class Metrics {
   list({ experimentId, ...request }: ListMetricsRequest): ListMetricsResponse {
     const summaries = this.#store.summaries(this.#tasksOf(experimentId));
     const nameOf = ({ taskId, name }: MetricSummary) => `${taskId} ${name}`;
-    const { page, nextPageToken } = pageOf(experimentId, summaries, request, nameOf);
+    const bytesOf = (summary: MetricSummary) => MetricSummary.encode(summary).finish().length;
+    const { page, nextPageToken } = pageOf(experimentId, summaries, request, nameOf, bytesOf);
     return { metrics: [...page], nextPageToken };
   }
 
@@ -63,6 +66,10 @@ export class Metrics {
 }
 
 function pointsOfEach(maxPoints: number, numSeries: number): number {
+  if (numSeries > MAX_SERIES) {
+    const allowed = `names must pick at most ${MAX_SERIES} series`;
+    throw invalid("names", `${allowed}, got ${numSeries}; name some of the metrics`);
+  }
   const share = Math.floor(MAX_POINTS_IN_ALL / Math.max(1, numSeries));
   return Math.max(MIN_MAX_POINTS, Math.min(maxPoints, share));
 }

@@ -7,6 +7,33 @@ export type PageKey = readonly (number | string)[];
 const DIGEST_LENGTH = 12;
 
 /**
+ * Bytes of a page, whatever number of entries was asked for. Clients of gRPC take messages of
+ * 4 MiB unless they are told otherwise, and what runs has progress that is not counted.
+ */
+export const PAGE_BYTES = 3 * 1024 * 1024;
+
+/**
+ * The first entries that a page has room for: at least one, so that the next page is another one.
+ *
+ * @param bytesOf size of an entry in the answer
+ */
+export function fitting<Entry>(
+  entries: Iterable<Entry>,
+  maxCount: number,
+  bytesOf: (entry: Entry) => number,
+): Entry[] {
+  const page: Entry[] = [];
+  let left = PAGE_BYTES;
+  for (const entry of entries) {
+    if (page.length >= maxCount) break;
+    left -= bytesOf(entry);
+    if (left < 0 && page.length > 0) break;
+    page.push(entry);
+  }
+  return page;
+}
+
+/**
  * A page token that holds for one list only.
  *
  * @param list all that determines the list, as JSON
@@ -42,6 +69,7 @@ export interface PageRequest {
  * @param list all that determines the list, as JSON
  * @param nameOf tells entries apart; where the last entry of a page is no more, the next page starts
  *   with the first one whose name is greater
+ * @param bytesOf size of an entry in the answer
  * @throws INVALID for a size or a token that cannot be
  */
 export function pageOf<Entry>(
@@ -49,15 +77,16 @@ export function pageOf<Entry>(
   entries: readonly Entry[],
   request: PageRequest,
   nameOf: (entry: Entry) => string,
+  bytesOf: (entry: Entry) => number,
 ): { readonly page: readonly Entry[]; readonly nextPageToken: string } {
   const size = pageSizeOf(request.pageSize, MAX_PAGE_SIZE);
   const isName = (key: readonly unknown[]): key is [string] =>
     key.length === 1 && typeof key[0] === "string";
   const before = checkedKey(list, request.pageToken, isName)?.[0];
   const rest = before === undefined ? entries : entriesAfter(before, entries, nameOf);
-  const page = rest.slice(0, size);
+  const page = fitting(rest, size, bytesOf);
   const last = page.at(-1);
-  const nextPageToken = last && rest.length > size ? pageToken(list, [nameOf(last)]) : "";
+  const nextPageToken = last && rest.length > page.length ? pageToken(list, [nameOf(last)]) : "";
   return { page, nextPageToken };
 }
 

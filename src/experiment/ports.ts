@@ -85,13 +85,11 @@ export interface EncodedPage {
 
 /** Durable once a call returns. Throws StorageFault when it cannot be. */
 export interface ExperimentStore {
-  /** Stores a new experiment; the request id, where not empty, is remembered with it. */
-  create(change: Change, requestId: string): Event[];
   /**
-   * Stores new experiments of a sweep that is still to be stored, all or none. Until it is, they are
-   * removed when the store is opened again.
+   * Stores a new experiment; the request id, where not empty, is remembered with it. One of a sweep
+   * that is not stored yet is removed when the store is opened before it is.
    */
-  createForSweep(changes: readonly Change[]): Event[];
+  create(change: Change, requestId: string): Event[];
   commit(change: Change): Event[];
   find(experimentId: string): ExperimentRecord | undefined;
   findByRequest(requestId: string): ExperimentRecord | undefined;
@@ -112,6 +110,7 @@ export interface ExperimentStore {
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
   /** Those of these cache keys that have results. */
   keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string>;
+  /** The first events after a sequence number: at least one if there is any, few where they are large. */
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
   lastSequence(experimentId: string): bigint;
 }

@@ -33,7 +33,12 @@ const MOST_ACCURATE_FIRST: Ordering = {
 };
 
 /** What is read of an experiment; the other columns are there to be searched. */
-export const EXPERIMENT_COLUMNS = "number, id, accuracy, cancel_requested, message";
+export const EXPERIMENT_COLUMNS = "number, id, cancel_requested, message";
+
+/** What a page is made of, with the size that an experiment and its tasks have in it. */
+const PAGE_COLUMNS = `number, id, accuracy, length(message) + (
+    SELECT coalesce(sum(length(tasks.message)), 0) FROM tasks WHERE experiment_id = experiments.id
+  ) AS bytes`;
 
 /** A page of experiments as SQL. */
 export interface PageStatement {
@@ -56,7 +61,7 @@ export function pageStatement(query: ExperimentQuery): PageStatement {
   ];
   const where = conditions.map(({ sql }) => sql).join(" AND ");
   return {
-    sql: `SELECT ${EXPERIMENT_COLUMNS} FROM experiments ${where && `WHERE ${where}`} ORDER BY ${ordering.orderBy} LIMIT ?`,
+    sql: `SELECT ${PAGE_COLUMNS} FROM experiments ${where && `WHERE ${where}`} ORDER BY ${ordering.orderBy} LIMIT ?`,
     values: [...conditions.flatMap(({ values }) => values), query.pageSize + 1],
     tokenAfter: (row) => pageToken(list, ordering.keyOf(row)),
   };

@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from "../experiment/page-token.js";
 import type {
   Change,
   EncodedPage,
@@ -10,26 +11,15 @@ import { artifactOf, type ExperimentRecord, type TaskRecord } from "../experimen
 import {
   type Artifact,
   Event,
-  Experiment,
   State,
   Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile } from "./database.js";
-import { experimentBytes } from "./experiment-bytes.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
-import { EXPERIMENT_COLUMNS, pageStatement } from "./experiment-query.js";
+import { ExperimentRows } from "./experiment-rows.js";
 
-interface ExperimentRow {
-  number: number;
-  id: string;
-  accuracy: number;
-  cancel_requested: number;
-  message: Uint8Array;
-}
-
-interface TaskRow {
-  num_lost: number;
+interface TaskMessage {
   message: Uint8Array;
 }
 
@@ -38,15 +28,14 @@ interface EventRow {
   message: Uint8Array;
 }
 
-/** A few, so that a start reads many in pieces. */
-const EXPERIMENTS_PER_READ = 8;
-
 /** Experiments, tasks and their events in SQLite. A call that returns has been written to the disk. */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
+  readonly #rows: ExperimentRows;
 
   constructor(file: SqlFile) {
     this.#file = file;
+    this.#rows = new ExperimentRows(file);
   }
 
   create(change: Change, requestId: string): Event[] {
@@ -67,10 +56,6 @@ export class SqliteExperimentStore implements ExperimentStore {
       });
       return this.#appendEvents(experiment.id, change.events);
     });
-  }
-
-  createForSweep(changes: readonly Change[]): Event[] {
-    return this.#file.transaction(() => changes.flatMap((change) => this.create(change, "")));
   }
 
   /** Removes the experiments of sweeps that a process was killed in storing. */
@@ -106,52 +91,23 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   find(experimentId: string): ExperimentRecord | undefined {
-    return this.#one(`SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE id = ?`, experimentId);
+    return this.#rows.find(experimentId);
   }
 
   findByRequest(requestId: string): ExperimentRecord | undefined {
-    return this.#one(
-      `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE request_id = ?`,
-      requestId,
-    );
+    return this.#rows.findByRequest(requestId);
   }
 
   list(query: ExperimentQuery): ExperimentPage {
-    const { rows, nextPageToken } = this.#page(query);
-    return { records: this.#records(rows), nextPageToken };
+    return this.#rows.list(query);
   }
 
   listEncoded(query: ExperimentQuery): EncodedPage {
-    const { rows, nextPageToken } = this.#page(query);
-    const tasks = this.#taskRows(rows);
-    const experiments = rows.map(({ id, message }) => {
-      const ofIt = (tasks.get(id) ?? []).map((row) => bytesOf(row.message));
-      return { id, bytes: experimentBytes(bytesOf(message), ofIt) };
-    });
-    return { experiments, nextPageToken };
+    return this.#rows.listEncoded(query);
   }
 
-  #page(query: ExperimentQuery): { rows: ExperimentRow[]; nextPageToken: string } {
-    const { sql, values, tokenAfter } = pageStatement(query);
-    const found = this.#file.all<ExperimentRow>(sql, ...values);
-    const rows = found.slice(0, query.pageSize);
-    const last = rows.at(-1);
-    const hasMore = found.length > rows.length && last !== undefined;
-    return { rows, nextPageToken: hasMore ? tokenAfter(last) : "" };
-  }
-
-  *unfinished(): Generator<ExperimentRecord, void> {
-    for (let after = 0; ; ) {
-      const rows = this.#file.all<ExperimentRow>(
-        `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE is_ended = 0 AND number > ?
-         ORDER BY number LIMIT ${EXPERIMENTS_PER_READ}`,
-        after,
-      );
-      yield* this.#records(rows);
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      after = last.number;
-    }
+  unfinished(): Iterable<ExperimentRecord> {
+    return this.#rows.unfinished();
   }
 
   remove(experimentId: string): void {
@@ -186,8 +142,8 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   findArtifact(artifactId: string): Artifact | undefined {
-    const row = this.#file.get<TaskRow>(
-      "SELECT num_lost, message FROM tasks WHERE artifact_id = ? LIMIT 1",
+    const row = this.#file.get<TaskMessage>(
+      "SELECT message FROM tasks WHERE artifact_id = ? LIMIT 1",
       artifactId,
     );
     const kind = row && Task.decode(bytesOf(row.message)).result?.kind;
@@ -196,8 +152,8 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   findResults(cacheKey: string): { result: TaskResult; endTime: Date | undefined }[] {
     return this.#file
-      .all<TaskRow>(
-        `SELECT num_lost, message FROM tasks
+      .all<TaskMessage>(
+        `SELECT message FROM tasks
          WHERE cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED'`,
         cacheKey,
       )
@@ -219,11 +175,18 @@ export class SqliteExperimentStore implements ExperimentStore {
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[] {
     return this.#file
       .all<EventRow>(
-        `SELECT sequence, message FROM events WHERE experiment_id = ? AND sequence > ?
-         ORDER BY sequence LIMIT ?`,
+        `SELECT sequence, message FROM (
+           SELECT sequence, message, sum(length(message)) OVER (ORDER BY sequence)
+             - length(message) AS bytes_before
+           FROM (
+             SELECT sequence, message FROM events WHERE experiment_id = ? AND sequence > ?
+             ORDER BY sequence LIMIT ?
+           )
+         ) WHERE bytes_before < ? ORDER BY sequence`,
         experimentId,
         sequence,
         limit,
+        PAGE_BYTES,
       )
       .map((row) => ({
         ...Event.decode(bytesOf(row.message)),
@@ -243,35 +206,6 @@ export class SqliteExperimentStore implements ExperimentStore {
   isTaskSucceeded(taskId: string): boolean {
     const row = this.#file.get<{ state: string }>("SELECT state FROM tasks WHERE id = ?", taskId);
     return row?.state === State.STATE_SUCCEEDED;
-  }
-
-  #one(sql: string, value: string): ExperimentRecord | undefined {
-    const row = this.#file.get<ExperimentRow>(sql, value);
-    return row && this.#records([row])[0];
-  }
-
-  #records(rows: readonly ExperimentRow[]): ExperimentRecord[] {
-    const tasks = this.#taskRows(rows);
-    return rows.map((row) => ({
-      experiment: Experiment.decode(bytesOf(row.message)),
-      tasks: (tasks.get(row.id) ?? []).map(({ num_lost, message }) => ({
-        numLost: num_lost,
-        task: Task.decode(bytesOf(message)),
-      })),
-      cancelRequested: row.cancel_requested !== 0,
-    }));
-  }
-
-  /** The tasks of experiments in their order, by the id of the experiment. */
-  #taskRows(rows: readonly ExperimentRow[]): Map<string, TaskRow[]> {
-    const tasks = new Map(rows.map(({ id }) => [id, [] as TaskRow[]]));
-    const found = this.#file.all<TaskRow & { experiment_id: string }>(
-      `SELECT experiment_id, num_lost, message FROM tasks
-       WHERE experiment_id IN (SELECT value FROM json_each(?)) ORDER BY experiment_id, position`,
-      JSON.stringify([...tasks.keys()]),
-    );
-    for (const row of found) tasks.get(row.experiment_id)?.push(row);
-    return tasks;
   }
 
   #isArtifactUsed(artifactId: string): boolean {

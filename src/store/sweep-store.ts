@@ -1,4 +1,4 @@
-import { pageKeyOf, pageToken } from "../experiment/page-token.js";
+import { fitting, pageKeyOf, pageToken } from "../experiment/page-token.js";
 import type { SweepStore } from "../experiment/ports.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
 import { bytesOf, type SqlFile } from "./database.js";
@@ -49,12 +49,21 @@ export class SqliteSweepStore implements SweepStore {
       before,
       pageSize + 1,
     );
-    const page = rows.slice(0, pageSize);
+    const page = fitting(
+      this.#sweeps(rows),
+      pageSize,
+      ({ sweep }) => Sweep.encode(sweep).finish().length,
+    );
     const last = page.at(-1);
     return {
-      sweeps: page.map((row) => this.#sweep(row)),
+      sweeps: page.map(({ sweep }) => sweep),
       nextPageToken: last && rows.length > page.length ? pageToken(LIST, [last.number]) : "",
     };
+  }
+
+  /** Read one by one, as far as the page goes. */
+  *#sweeps(rows: readonly SweepRow[]): Generator<{ number: number; sweep: Sweep }, void> {
+    for (const row of rows) yield { number: row.number, sweep: this.#sweep(row) };
   }
 
   #one(sql: string, value: string): Sweep | undefined {

@@ -88,7 +88,7 @@ describe("a sweep that is stored in pieces", () => {
     );
     assert.equal(store.experiments.find("ex1"), undefined);
 
-    store.experiments.createForSweep([{ record: ofSweep("ex2"), tasks: [], events: [] }]);
+    store.experiments.create({ record: ofSweep("ex2"), tasks: [], events: [] }, "");
     store.close();
     const again = opened(test, home);
     assert.equal(again.store.experiments.find("ex2"), undefined);
