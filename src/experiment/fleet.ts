@@ -61,13 +61,16 @@ export class Fleet {
   }
 
   #message(entry: RosterEntry): Worker {
-    const { leases, memory, clock } = this.#parts;
+    const { leases, memory, clock, roster } = this.#parts;
     const { workerId, hello, load } = entry;
     const lease = leases.ofWorker(workerId);
     const agoMs = clock.monotonicMs() - entry.heardAtMs;
+    const asideForMs = roster.asideForMs(entry);
+    const nowMs = clock.now().getTime();
     return Worker.fromPartial({
       id: workerId,
-      state: stateOf(entry),
+      state: stateOf(entry, asideForMs > 0),
+      setAsideUntil: asideForMs > 0 ? new Date(nowMs + asideForMs) : undefined,
       host: hello?.host ?? "",
       device: hello?.device ?? entry.device,
       deviceName: hello?.deviceName ?? "",
@@ -78,12 +81,12 @@ export class Fleet {
       utilisation: load?.utilisation ?? 0,
       taskId: lease?.taskId ?? "",
       experimentId: lease?.experimentId ?? "",
-      lastHeardTime: new Date(clock.now().getTime() - agoMs),
+      lastHeardTime: new Date(nowMs - agoMs),
     });
   }
 }
 
-function stateOf({ state, isDraining, isSetAside }: RosterEntry): WorkerState {
+function stateOf({ state, isDraining }: RosterEntry, isSetAside: boolean): WorkerState {
   if (isDraining || state === "leaving") return WorkerState.WORKER_STATE_DRAINING;
   if (isSetAside) return WorkerState.WORKER_STATE_SET_ASIDE;
   switch (state) {

@@ -174,10 +174,21 @@ export class Ledger {
     return record && this.experiment(record);
   }
 
+  /** Owners who have anything unfinished. */
+  ownersOfUnfinished(): string[] {
+    return this.#quota.owners();
+  }
+
+  /** The experiment, if there is one. */
+  find(experimentId: string): ExperimentRecord | undefined {
+    if (this.#arrivals.has(experimentId)) return undefined;
+    return this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
+  }
+
   /** Throws NOT_FOUND when there is no such experiment. */
   record(experimentId: string): ExperimentRecord {
-    const record = this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
-    if (record && !this.#arrivals.has(experimentId)) return record;
+    const record = this.find(experimentId);
+    if (record) return record;
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_NOT_FOUND,
       `there is no experiment ${JSON.stringify(experimentId)}`,
@@ -226,8 +237,7 @@ export class Ledger {
 
   /** The task of that id, if there is one. */
   findTask(taskId: string): Task | undefined {
-    const id = experimentIdOf(taskId);
-    const record = this.#unfinished.get(id) ?? this.#store.find(id);
+    const record = this.find(experimentIdOf(taskId));
     return record && findTask(record, taskId)?.task;
   }
 

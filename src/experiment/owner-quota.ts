@@ -25,6 +25,11 @@ export class OwnerQuota {
     this.#most = most;
   }
 
+  /** Those who have anything unfinished. */
+  owners(): string[] {
+    return [...this.#unfinished.keys()];
+  }
+
   /** Call after every change of an experiment. */
   update({ experiment, tasks }: ExperimentRecord): void {
     const { id, owner, state } = experiment;

@@ -1,5 +1,3 @@
-import { FailureKind } from "../errors.js";
-import type { Failure } from "../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../generated/stillhouse/v1/worker.js";
 import { type AttemptParts, acknowledge, release, takeBack } from "./attempt-end.js";
 import type { LeaseClaims } from "./lease-claims.js";
@@ -9,11 +7,9 @@ import type { Outcome, ReportIntake } from "./report-intake.js";
 import type { Staffing } from "./staffing.js";
 import { alone } from "./storage-fault.js";
 import { refusedReport } from "./task-faults.js";
+import { WorkerTrust, type WorkerTrustParts } from "./worker-trust.js";
 
-/** A worker on which so many tasks failed in a row is taken to be at fault. */
-const MAX_FAILED_TASKS = 5;
-
-export interface ReportDeskParts extends AttemptParts {
+export interface ReportDeskParts extends AttemptParts, WorkerTrustParts {
   readonly claims: LeaseClaims;
   readonly intake: ReportIntake;
   readonly log: Log;
@@ -23,10 +19,12 @@ export interface ReportDeskParts extends AttemptParts {
 export class ReportDesk {
   readonly #parts: ReportDeskParts;
   readonly #staffing: Staffing;
+  readonly #trust: WorkerTrust;
 
   constructor(parts: ReportDeskParts, staffing: Staffing) {
     this.#parts = parts;
     this.#staffing = staffing;
+    this.#trust = new WorkerTrust(parts, staffing);
   }
 
   /**
@@ -73,7 +71,7 @@ export class ReportDesk {
       (thrown) => {
         const failure = refusedReport(thrown);
         log.warn(`worker ${workerId}, late for task ${report.taskId}: ${failure.message}`);
-        this.#judge(workerId, report.taskId, failure);
+        this.#trust.failed(workerId, report.taskId, failure);
       },
     );
     acknowledge(pool, workerId, report, { number: report.number, fenced: true });
@@ -86,40 +84,19 @@ export class ReportDesk {
         return;
       case "succeeded":
         release(this.#parts, lease);
-        this.#parts.roster.succeeded(workerId);
+        this.#trust.succeeded(workerId);
         return;
       case "stopped":
         release(this.#parts, lease);
         return;
       case "failed":
         release(this.#parts, lease);
-        this.#judge(workerId, taskId, outcome.failure);
+        this.#trust.failed(workerId, taskId, outcome.failure);
         return;
       case "refused":
         this.#parts.log.warn(`worker ${workerId}, task ${taskId}: ${outcome.failure.message}`);
         takeBack(this.#parts, lease);
-        this.#judge(workerId, taskId, outcome.failure);
+        this.#trust.failed(workerId, taskId, outcome.failure);
     }
   }
-
-  /** A worker on which task after task fails gets no more; one of this machine is started anew. */
-  #judge(workerId: string, taskId: string, failure: Failure): void {
-    const { roster, log } = this.#parts;
-    if (!mayBeTheWorkers(failure.kind)) return;
-    if (roster.failed(workerId, taskId) < MAX_FAILED_TASKS) return;
-    log.warn(
-      `worker ${workerId} is set aside: ${MAX_FAILED_TASKS} tasks in a row failed on it, the last with: ${failure.message}`,
-    );
-    if (roster.find(workerId)?.isLocal) this.#staffing.dismiss(workerId);
-    else roster.setAside(workerId);
-  }
-}
-
-/** Whether a failure may be due to the worker, and not to what it was asked to do. */
-function mayBeTheWorkers(kind: FailureKind): boolean {
-  return (
-    kind === FailureKind.FAILURE_KIND_EXHAUSTED ||
-    kind === FailureKind.FAILURE_KIND_ENVIRONMENT ||
-    kind === FailureKind.FAILURE_KIND_INTERNAL
-  );
 }

@@ -24,15 +24,26 @@ export interface RosterEntry {
   readonly state: "starting" | "idle" | "busy" | "leaving" | "settling";
   /** It gets no more tasks, and leaves when it has none. */
   readonly isDraining: boolean;
-  /** It failed task after task, and gets no more. */
-  readonly isSetAside: boolean;
-  /** Tasks that failed on it since the last one that did not. */
-  readonly failedTasks: readonly string[];
+  /** Until then it gets no tasks, on the monotonic clock; absent: it was not put aside. */
+  readonly setAsideUntilMs?: number;
+  /** How often it was put aside since its last success. */
+  readonly timesSetAside: number;
+  /** What failed on it since its last success, each once. */
+  readonly failedWork: readonly FailedWork[];
   /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
   readonly heardAtMs: number;
 }
 
-const NEW = { isDraining: false, isSetAside: false, failedTasks: [] } as const;
+/** Work that a worker was at, apart from which task of it. */
+export interface FailedWork {
+  readonly owner: string;
+  /** Hash of the spec. */
+  readonly spec: string;
+}
+
+const NEW = { isDraining: false, timesSetAside: 0, failedWork: [] } as const;
+/** Of a worker on which everything fails only so much is kept. */
+const MAX_FAILED_WORK = 100;
 
 /** The workers and what they are doing. */
 export class Roster {
@@ -134,13 +145,13 @@ export class Roster {
 
   /** The workers with this kind of device that can have a task. */
   idle(kind: string): RosterEntry[] {
-    return this.all().filter((entry) => isFree(entry) && deviceKind(entry.device) === kind);
+    return this.all().filter((entry) => this.#isFree(entry) && deviceKind(entry.device) === kind);
   }
 
   /** A worker of this machine that has nothing to do and no device of this kind. */
   nextIdleOfOtherKind(kind: string): string | undefined {
     const isIt = (entry: RosterEntry) =>
-      isFree(entry) && entry.isLocal && deviceKind(entry.device) !== kind;
+      this.#isFree(entry) && entry.isLocal && deviceKind(entry.device) !== kind;
     return this.all().find(isIt)?.workerId;
   }
 
@@ -154,24 +165,45 @@ export class Roster {
     return this.all().filter((entry) => entry.isLocal).length;
   }
 
-  /** @returns how many tasks in a row have now failed on it */
-  failed(workerId: string, taskId: string): number {
+  /** @returns all that failed on it since its last success */
+  failed(workerId: string, work: FailedWork): readonly FailedWork[] {
     const entry = this.#entries.get(workerId);
-    if (!entry) return 0;
-    const failedTasks = [...new Set([...entry.failedTasks, taskId])];
-    this.#set({ ...entry, failedTasks });
-    return failedTasks.length;
+    if (!entry) return [];
+    const { failedWork } = entry;
+    const isKnown = failedWork.some(
+      ({ owner, spec }) => owner === work.owner && spec === work.spec,
+    );
+    if (isKnown) return failedWork;
+    const kept = [...failedWork.slice(-MAX_FAILED_WORK), work];
+    this.#set({ ...entry, failedWork: kept });
+    return kept;
   }
 
   succeeded(workerId: string): void {
     const entry = this.#entries.get(workerId);
-    if (entry && entry.failedTasks.length > 0) this.#set({ ...entry, failedTasks: [] });
+    if (entry && entry.failedWork.length > 0)
+      this.#set({ ...entry, timesSetAside: 0, failedWork: [] });
   }
 
-  /** It gets no more tasks until it is started anew. */
-  setAside(workerId: string): void {
+  timesSetAside(workerId: string): number {
+    return this.#entries.get(workerId)?.timesSetAside ?? 0;
+  }
+
+  /** It gets no tasks for so long, or until it is started anew. */
+  setAside(workerId: string, forMs: number): void {
     const entry = this.#entries.get(workerId);
-    if (entry) this.#set({ ...entry, isSetAside: true });
+    if (!entry) return;
+    const timesSetAside = entry.timesSetAside + 1;
+    this.#set({ ...entry, timesSetAside, setAsideUntilMs: this.#monotonicMs() + forMs });
+  }
+
+  /** For how long it still gets no tasks; 0 where it may have some. */
+  asideForMs({ setAsideUntilMs = 0 }: RosterEntry): number {
+    return Math.max(0, setAsideUntilMs - this.#monotonicMs());
+  }
+
+  #isFree(entry: RosterEntry): boolean {
+    return entry.state === "idle" && !entry.isDraining && this.asideForMs(entry) === 0;
   }
 
   size(): number {
@@ -212,10 +244,6 @@ export class Roster {
     const entry = this.#entries.get(workerId);
     if (entry) this.#set({ ...entry, state });
   }
-}
-
-function isFree({ state, isDraining, isSetAside }: RosterEntry): boolean {
-  return state === "idle" && !isDraining && !isSetAside;
 }
 
 /** The device of a worker; before it said hello that of a host without a name. */

@@ -135,7 +135,7 @@ describe("scheduling", { timeout: 30_000 }, () => {
     assert.equal((await enough.nextTask()).experimentId, id);
   });
 
-  it("sets a worker aside on which task after task fails, until it is started anew", async (test) => {
+  it("sets a worker aside on which spec after spec fails, for a time or until it is started anew", async (test) => {
     const plane = await TestPlane.start(test);
     const broken = await workerOf(plane, "broken", "cpu");
     const sweep = await plane.client.createSweep({
@@ -150,7 +150,11 @@ describe("scheduling", { timeout: 30_000 }, () => {
     for (let count = 0; count < 5; count++) await fail(FailureKind.FAILURE_KIND_ENVIRONMENT);
     const [worker] = await plane.client.workers();
     assert.equal(worker?.state, WorkerState.WORKER_STATE_SET_ASIDE);
-    assert.match(plane.warnings.join("\n"), /worker broken is set aside: 5 tasks in a row/);
+    assert.ok(worker.setAsideUntil, "it is not told until when");
+    assert.match(
+      plane.warnings.join("\n"),
+      /worker broken is set aside for 1 min: 5 different specs/,
+    );
     const last = sweep.experimentIds.at(-1) ?? "";
     assert.equal((await plane.experiment(last)).state, State.STATE_QUEUED);
     const anew = await workerOf(plane, "broken", "cpu", 2);

@@ -1,6 +1,6 @@
 import { Worker } from "../../generated/stillhouse/v1/service.js";
 import { invalid } from "../../spec/invalid.js";
-import { formatBytes, formatPercent } from "../format.js";
+import { formatBytes, formatDuration, formatPercent } from "../format.js";
 import { Table } from "../table.js";
 import type { Shape } from "./command.js";
 import { fullWorkerId, printJson, type Session } from "./session.js";
@@ -41,10 +41,10 @@ function table(found: readonly Worker[], now: Date): string {
     style: { head: [], border: [] },
   });
   for (const worker of found) {
-    const { id, state, host, device, deviceName, taskId, lastHeardTime } = worker;
+    const { id, host, device, deviceName, taskId, lastHeardTime } = worker;
     rows.push([
       id,
-      state.replace("WORKER_STATE_", "").toLowerCase().replaceAll("_", " "),
+      stateText(worker, now),
       host,
       deviceName === "" || deviceName === device ? device : `${device}, ${deviceName}`,
       memoryText(worker),
@@ -54,6 +54,13 @@ function table(found: readonly Worker[], now: Date): string {
     ]);
   }
   return rows.toString();
+}
+
+function stateText({ state, setAsideUntil }: Worker, now: Date): string {
+  const word = state.replace("WORKER_STATE_", "").toLowerCase().replaceAll("_", " ");
+  if (setAsideUntil === undefined) return word;
+  const seconds = Math.max(0, (setAsideUntil.getTime() - now.getTime()) / 1000);
+  return `${word} for ${formatDuration(seconds)}`;
 }
 
 function memoryText({ memoryUsedBytes, memoryTotalBytes, memoryPromisedBytes }: Worker): string {

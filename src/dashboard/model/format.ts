@@ -62,3 +62,8 @@ export function formatAgo(ms: number, nowMs: number): string {
 function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
   return rest === 0 ? `${amount} ${unit}` : `${amount} ${unit} ${rest} ${restUnit}`;
 }
+
+/** Hours and minutes of a moment, on the clock of who looks at the page. */
+export function formatClock(ms: number): string {
+  return new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}

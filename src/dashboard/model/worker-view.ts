@@ -4,6 +4,8 @@ import { millis, type Wire } from "../server/wire.js";
 export interface WorkerView {
   readonly id: string;
   readonly state: string;
+  /** When it may get tasks again that it gets none of now. */
+  readonly setAsideUntilMs: number | undefined;
   readonly host: string;
   readonly device: string;
   readonly deviceName: string;
@@ -37,6 +39,7 @@ export function workerViews(workers: readonly Wire<Worker>[]): WorkerView[] {
     return {
       id: worker.id ?? "",
       state: (worker.state ?? "").replace("WORKER_STATE_", "").toLowerCase().replace("_", " "),
+      setAsideUntilMs: millis(worker.setAsideUntil),
       host: worker.host ?? "",
       device: worker.device ?? "",
       deviceName: worker.deviceName ?? "",

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { experimentView } from "../../model/experiment-view.js";
-import { formatAgo, formatBytes, formatPercent } from "../../model/format.js";
+import { formatAgo, formatBytes, formatClock, formatPercent } from "../../model/format.js";
 import { type WorkerView, workerCommand, workerViews } from "../../model/worker-view.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Empty, Problem } from "../../parts/notice.js";
@@ -84,6 +84,9 @@ function WorkerRow({ worker, onDrain }: WorkerRowProps) {
       </th>
       <td>
         <StateBadge state={state} />
+        {worker.setAsideUntilMs !== undefined && (
+          <span class="row-sub">until {formatClock(worker.setAsideUntilMs)}</span>
+        )}
       </td>
       <td>
         {device}
