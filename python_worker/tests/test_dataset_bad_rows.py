@@ -114,7 +114,7 @@ def test_a_part_of_train_is_the_test_split_of_a_set_that_has_no_other(tmp_path: 
     (make_set(tmp_path) / "test.jsonl").unlink()
     dataset = load(tmp_path)
     assert dataset.num_rows["test"] == 4
-    assert "0.2 of each class of train are held out as test" in dataset.notices[0]
+    assert "20 % of each class of train are held out as test" in dataset.notices[0]
     half = load(tmp_path, test_fraction=0.5)
     assert half.num_rows["test"] == 10
     assert half.fingerprint != dataset.fingerprint

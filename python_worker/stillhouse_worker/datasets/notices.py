@@ -43,8 +43,8 @@ def _test_part(dataset: Dataset, test_fraction: float) -> str:
     # What comes with a package is divided by us, as its documentation says.
     if dataset.test_from == "train" and dataset.source != "packaged":
         return (
-            f"{dataset.name} has no test rows: {test_fraction:.4g} of each class of train are held "
-            "out as test (--test-fraction), the same rows each time."
+            f"{dataset.name} has no test rows: {100 * test_fraction:.4g} % of each class of train "
+            "are held out as test (--test-fraction), the same rows each time."
         )
     return ""
 
