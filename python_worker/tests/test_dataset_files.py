@@ -151,5 +151,6 @@ def test_a_data_folder_that_is_a_set_says_how_to_take_it(
     monkeypatch.setattr(catalog, "hub_is_reachable", lambda: False)
     monkeypatch.setattr(catalog, "is_cached", lambda _name: False)
     folder = make_set(tmp_path, description=DESCRIPTION)
-    with pytest.raises(StillhouseError, match=f"which --dataset {folder} takes"):
-        find_dataset("mine", str(folder))
+    for name in ("mine", None):
+        with pytest.raises(StillhouseError, match=f"which --dataset {folder} takes"):
+            find_dataset(name, str(folder))

@@ -100,7 +100,9 @@ def test_classes_without_names_are_found_in_order(tmp_path: Path) -> None:
         ([True, False, True, False], ("False", "True")),
     ):
         WRITERS[".jsonl"](tmp_path / "one.jsonl", rows(labels * 4))
-        assert load(tmp_path, "one.jsonl", bad_rows="skip").class_names == names
+        dataset = load(tmp_path, "one.jsonl", bad_rows="skip")
+        assert dataset.class_names == names
+        assert not any("not as positions" in notice for notice in dataset.notices)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ def find_dataset(
             field="dataset.data_dir",
         )
     wanted = DEFAULT_DATASET if name is None else name
+    is_set = data_dir is not None and is_set_folder(Path(data_dir))
+    if name is None and data_dir is not None and is_set and not has_local(wanted, data_dir):
+        # Whoever names a set as the folder of sets does not mean the default one.
+        raise _missing(f"none is named, and {_is_set_itself(data_dir)}", data_dir)
     found = _look_up(wanted, data_dir)
     if found is not None:
         return found
@@ -125,11 +129,15 @@ def _not_found(name: str, data_dir: str | None) -> StillhouseError:
     )
 
 
+def _is_set_itself(data_dir: str) -> str:
+    return f"the data folder {data_dir} is a data set itself, which --dataset {data_dir} takes"
+
+
 def _folder_holds(name: str, data_dir: str | None) -> str:
     if data_dir is None:
         return "no data folder is given"
     if is_set_folder(Path(data_dir)):
-        return f"the data folder {data_dir} is a data set itself, which --dataset {data_dir} takes"
+        return _is_set_itself(data_dir)
     if name and (Path(data_dir) / name).is_dir():
         return (
             f"in the data folder {data_dir} the folder {name!r} has no dataset.json and no "

@@ -60,7 +60,8 @@ def rows_of_tables(
         splits={split_name: _reader(table, columns, rule) for split_name, table in splits.items()},
         layout=layout._replace(label_column=columns.label),
         test_from=test_from,
-        notices=(rule.notice,) if rule.notice else (),
+        # Classes that were made of the labels cannot be mistaken for positions.
+        notices=(rule.notice,) if rule.notice and classes.names is not None else (),
     )
 
 
