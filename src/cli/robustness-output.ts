@@ -1,7 +1,7 @@
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
+import type { Comparison, RelativeScores } from "../relative-scores.js";
 import type { Summary } from "../statistics.js";
 import { formatCount, formatMeanStd, formatPercent, formatSeconds, formatValue } from "./format.js";
-import type { Comparison, RelativeScores } from "./relative-scores.js";
 import { distilledLabel, type Row } from "./result.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
 import type { Condition, RobustnessResult } from "./robustness-result.js";

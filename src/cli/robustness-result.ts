@@ -4,8 +4,8 @@ import {
   type Task,
   type Variation,
 } from "../generated/stillhouse/v1/experiment.js";
+import { type RelativeScores, relativeScores } from "../relative-scores.js";
 import { pairedDifference, type Summary } from "../statistics.js";
-import { type RelativeScores, relativeScores } from "./relative-scores.js";
 import { type Row, resultOf, rowOf } from "./result.js";
 import { variationText } from "./variation-text.js";
 

@@ -23,6 +23,7 @@ export function leaseTask(
       workerId,
       work: workToRun(record, task),
       startTime: task.startTime ?? now,
+      attemptStartTime: now,
       failure: undefined,
     },
   }));
@@ -36,7 +37,7 @@ export function completeTask(
 ): ExperimentRecord {
   return moveTask(record, taskId, now, ({ task }) => ({
     numLost: 0,
-    task: { ...task, state: State.STATE_SUCCEEDED, result, endTime: now },
+    task: { ...attemptEnded(task, now), state: State.STATE_SUCCEEDED, result, endTime: now },
   }));
 }
 
@@ -68,7 +69,8 @@ export function failTask(
 ): ExperimentRecord {
   return moveTask(record, taskId, now, ({ task, numLost }) => {
     if (!failure.retryable || numLost + 1 >= MAX_LOST_ATTEMPTS) {
-      return { numLost, task: { ...task, state: State.STATE_FAILED, failure, endTime: now } };
+      const ended = attemptEnded(task, now);
+      return { numLost, task: { ...ended, state: State.STATE_FAILED, failure, endTime: now } };
     }
     return { numLost: numLost + 1, task: stopped(record, task, now) };
   });
@@ -140,13 +142,32 @@ export function requeueRunning(
 ): ExperimentRecord {
   return record.tasks
     .filter(({ task }) => task.state === State.STATE_RUNNING && !runsOn(task))
-    .reduce((result, { task }) => stopTask(result, task.id, now), record);
+    .reduce((result, { task }) => stopTask(forgetAttempt(result, task.id), task.id, now), record);
+}
+
+/** When an attempt ended that nobody watched is not known; the time until now was none of its. */
+function forgetAttempt(record: ExperimentRecord, taskId: string): ExperimentRecord {
+  const tasks = record.tasks.map((entry) =>
+    entry.task.id === taskId
+      ? { ...entry, task: { ...entry.task, attemptStartTime: undefined } }
+      : entry,
+  );
+  return { ...record, tasks };
 }
 
 function stopped(record: ExperimentRecord, task: Task, now: Date): Task {
+  const ended = attemptEnded(task, now);
   return mustStop(record)
-    ? { ...task, state: State.STATE_CANCELLED, endTime: now }
-    : { ...task, state: State.STATE_QUEUED };
+    ? { ...ended, state: State.STATE_CANCELLED, endTime: now }
+    : { ...ended, state: State.STATE_QUEUED };
+}
+
+/** The task without a running attempt, whose time is added to that of those before. */
+function attemptEnded(task: Task, now: Date): Task {
+  const { attemptStartTime, ranS } = task;
+  if (attemptStartTime === undefined) return task;
+  const seconds = Math.max(0, now.getTime() - attemptStartTime.getTime()) / 1_000;
+  return { ...task, attemptStartTime: undefined, ranS: ranS + seconds };
 }
 
 /** An evaluation is of what was distilled, here or earlier, or of the artifact that it was planned for. */

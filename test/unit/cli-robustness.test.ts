@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { labelRobust } from "../../src/cli/relative-scores.js";
 import { parseRobustnessArguments } from "../../src/cli/robustness-arguments.js";
 import { robustnessDocument, robustnessText } from "../../src/cli/robustness-output.js";
 import { robustnessResult } from "../../src/cli/robustness-result.js";
@@ -8,6 +7,7 @@ import { variationText } from "../../src/cli/variation-text.js";
 import { StillhouseError } from "../../src/errors.js";
 import { Experiment, Variation } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec, RobustnessCheck } from "../../src/generated/stillhouse/v1/spec.js";
+import { labelRobust } from "../../src/relative-scores.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 function task(work: object, accuracies: readonly number[], more: object = {}): object {

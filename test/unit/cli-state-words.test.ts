@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { durationText } from "../../src/cli/stillhouse/state-words.js";
-import { Task, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import { durationText, tookText } from "../../src/cli/stillhouse/state-words.js";
+import { Experiment, Task, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 
 const START = new Date("2026-01-01T10:00:00Z");
 const LATER = new Date("2026-01-01T12:00:00Z");
@@ -14,8 +14,13 @@ describe("how long a task took", () => {
     assert.equal(durationText({ ...task, reused: true }, LATER), "");
   });
 
-  test("is the time since its start while there is no result", () => {
+  test("is that of its attempts while there is no result", () => {
     assert.equal(durationText(Task.create(), LATER), "");
-    assert.equal(durationText(Task.create({ startTime: START }), LATER), "2 h");
+    const task = Task.create({ startTime: START, ranS: 60 });
+    assert.equal(durationText(task, LATER), "1 min");
+    const attemptStartTime = new Date(LATER.getTime() - 30_000);
+    assert.equal(durationText({ ...task, attemptStartTime }, LATER), "1 min 30 s");
+    const waits = Task.create({ startTime: START });
+    assert.equal(tookText(Experiment.create({ tasks: [task, task, waits] }), LATER), "2 min");
   });
 });

@@ -35,6 +35,31 @@ function running(record: ExperimentRecord, name: string): ExperimentRecord {
   return leaseTask(record, `${record.experiment.id}-${name}`, NOW);
 }
 
+describe("the time of attempts", () => {
+  const at = (second: number) => new Date(NOW.getTime() + second * 1_000);
+  const distilling = (record: ExperimentRecord) => record.tasks[0]?.task;
+
+  it("adds up over attempts, without the time in which the task waited between them", () => {
+    let record = leaseTask(plannedRecord(), "ex1-distill", at(0));
+    assert.deepEqual(distilling(record)?.attemptStartTime, at(0));
+    record = stopTask(record, "ex1-distill", at(10));
+    assert.equal(distilling(record)?.ranS, 10);
+    record = leaseTask(record, "ex1-distill", at(100));
+    record = loseTask(record, "ex1-distill", "gone", "", at(105));
+    assert.equal(distilling(record)?.ranS, 15);
+    record = leaseTask(record, "ex1-distill", at(200));
+    record = completeTask(record, "ex1-distill", DISTILLED, at(201));
+    assert.equal(distilling(record)?.ranS, 16);
+    assert.equal(distilling(record)?.attemptStartTime, undefined);
+  });
+
+  it("leaves out an attempt whose end nobody saw", () => {
+    const record = requeueRunning(leaseTask(plannedRecord(), "ex1-distill", at(0)), at(9_999));
+    assert.equal(distilling(record)?.ranS, 0);
+    assert.equal(distilling(record)?.state, State.STATE_QUEUED);
+  });
+});
+
 describe("an experiment", () => {
   it("runs when its first task does and succeeds with its last", () => {
     let record = plannedRecord();

@@ -31,6 +31,9 @@ const TYPESCRIPT: Rules = {
     statistics: [],
     "step-axis": [],
     printable: [],
+    "work-progress": [],
+    "robustness-subject": [],
+    "relative-scores": ["statistics"],
     "table-text": [],
     spec: ["errors", "generated"],
     messages: ["generated"],
@@ -45,7 +48,16 @@ const TYPESCRIPT: Rules = {
     worker: ["errors", "generated", "messages", "spec", "experiment"],
     study: ["generated", "spec"],
     // Of generated code it takes types alone, which a test below sees to.
-    dashboard: ["generated", "statistics", "step-axis", "table-text", "spec/range"],
+    dashboard: [
+      "generated",
+      "statistics",
+      "step-axis",
+      "table-text",
+      "work-progress",
+      "robustness-subject",
+      "relative-scores",
+      "spec/range",
+    ],
     // Pages are made of plain values.
     report: ["step-axis", "table-text"],
     cli: [
@@ -57,6 +69,9 @@ const TYPESCRIPT: Rules = {
       "report",
       "printable",
       "table-text",
+      "work-progress",
+      "robustness-subject",
+      "relative-scores",
       "security",
       "api/client",
       "api/endpoint",

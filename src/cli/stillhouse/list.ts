@@ -1,12 +1,13 @@
 import { Experiment, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
+import { robustnessSubject } from "../../robustness-subject.js";
 import type { Options } from "../command-line.js";
 import { shortLabel } from "../result.js";
 import { Table } from "../table.js";
 import { taskName } from "../task-names.js";
 import { choicesOf, countOf, type Shape } from "./command.js";
 import { printJson, type Session } from "./session.js";
-import { ageText, STATES, standingText, stateWord } from "./state-words.js";
+import { ageText, STATES, standingText, stateWord, tookText } from "./state-words.js";
 
 export const LIST: Shape = {
   name: "ls",
@@ -72,7 +73,18 @@ async function firstOf({ connection }: Session, options: Options, limit: number)
 
 function table(experiments: readonly Experiment[], now: Date): string {
   const rows = new Table({
-    head: ["id", "state", "data set", "model", "of what", "accuracy", "name", "owner", "made"],
+    head: [
+      "id",
+      "state",
+      "data set",
+      "model",
+      "of what",
+      "accuracy",
+      "took",
+      "name",
+      "owner",
+      "made",
+    ],
     style: { head: [], border: [] },
   });
   for (const experiment of experiments) {
@@ -84,6 +96,7 @@ function table(experiments: readonly Experiment[], now: Date): string {
       baseName(spec?.model?.name),
       subjectText(experiment),
       standingText(experiment),
+      tookText(experiment, now),
       spec?.name ?? "",
       owner,
       ageText(createTime, now),
@@ -94,7 +107,7 @@ function table(experiments: readonly Experiment[], now: Date): string {
 
 /** What is distilled, or the distilled data that is tried; of only baselines, which. */
 function subjectText({ spec, tasks }: Experiment): string {
-  if (spec?.robustness !== undefined) return `robustness of ${spec.robustness.artifactId}`;
+  if (spec?.robustness !== undefined) return robustnessSubject(shortLabel(spec), spec.robustness);
   const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";
   if (tasks.length === 0 || !tasks.every(isBaseline)) return shortLabel(spec);
   return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;

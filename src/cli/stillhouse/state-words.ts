@@ -2,7 +2,7 @@ import { type Experiment, State, type Task } from "../../generated/stillhouse/v1
 import { formatDuration, formatMeanStd, formatPercent } from "../format.js";
 import { joinParts, progressFraction, progressParts } from "../progress-text.js";
 import { resultOf } from "../result.js";
-import { taskName } from "../task-names.js";
+import { progressOf, ranSecondsOf } from "../task-work.js";
 
 /** States by the words that people use for them. */
 export const STATES = {
@@ -22,7 +22,10 @@ export function standingText(experiment: Experiment): string {
   const accuracy = resultOf(experiment).rows.find(({ id }) => id === "distilled")?.accuracy;
   if (accuracy !== undefined) return `${formatMeanStd(accuracy.mean, accuracy.std)} %`;
   const running = experiment.tasks.find(({ state }) => state === State.STATE_RUNNING);
-  return running === undefined ? "" : `${taskName(running)} ${percentText(running)}`.trim();
+  if (running === undefined) return "";
+  const { share, secondsLeft } = progressOf(experiment);
+  const left = secondsLeft === undefined ? "" : `, ${formatDuration(secondsLeft)} left`;
+  return `${formatPercent(share)} % done${left}`;
 }
 
 /** What a running task does, in full. */
@@ -42,11 +45,16 @@ export function ageText(time: Date | undefined, now: Date): string {
   return days > 0 ? `${days} d ago` : `${formatDuration(seconds)} ago`;
 }
 
-/** How long the attempts of a task took together; without a result, the time since its start. */
-export function durationText({ startTime, endTime, result, reused }: Task, now: Date): string {
-  if (result !== undefined) return reused ? "" : formatDuration(result.wallTimeS);
-  if (startTime === undefined) return "";
-  return formatDuration(((endTime ?? now).getTime() - startTime.getTime()) / 1_000);
+/** How long the attempts of a task took together, without the time in which it waited. */
+export function durationText(task: Task, now: Date): string {
+  if (task.reused || task.startTime === undefined) return "";
+  return formatDuration(ranSecondsOf(task, now));
+}
+
+/** The same of all tasks of an experiment. */
+export function tookText({ tasks }: Experiment, now: Date): string {
+  if (tasks.every(({ reused, startTime }) => reused || startTime === undefined)) return "";
+  return formatDuration(tasks.reduce((sum, task) => sum + ranSecondsOf(task, now), 0));
 }
 
 function percentText({ progress }: Task): string {

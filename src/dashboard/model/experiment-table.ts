@@ -1,7 +1,8 @@
-import { type ExperimentView, isLive } from "./experiment-view.js";
+import type { ExperimentView } from "./experiment-view.js";
 import type { SettingView } from "./settings-view.js";
 import { writtenValue } from "./settings-view.js";
 import { readField } from "./spec-fields.js";
+import { isLive } from "./task-view.js";
 
 export type Column = "title" | "data" | "state" | "accuracy" | "ratio" | "time" | "created";
 
@@ -30,7 +31,7 @@ const KEYS: Readonly<Record<Column, (view: ExperimentView) => string | number | 
   state: ({ state }) => STATE_ORDER.indexOf(state),
   accuracy: ({ accuracy }) => accuracy?.mean,
   ratio: ({ ratioToFull }) => ratioToFull,
-  time: (view) => (isLive(view) ? view.running?.progress?.secondsLeft : durationS(view)),
+  time: (view) => (isLive(view) ? view.secondsLeft : view.tookS),
   created: ({ createdMs }) => createdMs,
 };
 
@@ -82,13 +83,6 @@ export function parseSearch(typed: string, settings: readonly SettingView[]): Se
 
 export function fits(view: ExperimentView, { conditions }: Search): boolean {
   return conditions.every(({ setting, value }) => settingText(view, setting) === value);
-}
-
-/** Seconds from when its first task was begun to its end. */
-export function durationS({ startedMs, endedMs }: ExperimentView): number | undefined {
-  return startedMs === undefined || endedMs === undefined
-    ? undefined
-    : (endedMs - startedMs) / 1000;
 }
 
 export interface ExperimentGroup {

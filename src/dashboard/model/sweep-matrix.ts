@@ -79,3 +79,18 @@ function cellOf(views: readonly ExperimentView[]): MatrixCell {
   const sum = means.reduce((total, mean) => total + mean, 0);
   return { views, accuracy: means.length === 0 ? undefined : sum / means.length };
 }
+
+/** What of a cell has no accuracy: how many are to come, and how many will not. */
+export function unfinishedText(
+  views: readonly Pick<ExperimentView, "accuracy" | "state">[],
+): string[] {
+  const without = views.filter(({ accuracy }) => accuracy === undefined);
+  const count = (states: readonly string[]) =>
+    without.filter(({ state }) => states.includes(state)).length;
+  const counts = [
+    [count(["queued", "running"]), "to come"],
+    [count(["failed"]), "failed"],
+    [count(["cancelled"]), "cancelled"],
+  ] as const;
+  return counts.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
+}

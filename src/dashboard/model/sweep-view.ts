@@ -1,6 +1,6 @@
 import type { Sweep } from "../../generated/stillhouse/v1/service.js";
 import { millis, type Wire } from "../server/wire.js";
-import { type StateName, stateName } from "./experiment-view.js";
+import { type StateName, stateName } from "./task-view.js";
 
 export interface SweepView {
   readonly id: string;

@@ -1,4 +1,4 @@
-import type { StateName } from "../model/experiment-view.js";
+import type { StateName } from "../model/task-view.js";
 
 const SIGNS: Readonly<Record<string, string>> = {
   queued: "◷",

@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { meanConfusion } from "../../../src/dashboard/model/confusion.js";
-import { durationS, grouped, sorted } from "../../../src/dashboard/model/experiment-table.js";
+import { grouped, sorted } from "../../../src/dashboard/model/experiment-table.js";
 import {
   type ExperimentView,
   experimentView,
-  progressView,
+  ratioNote,
   withProgress,
 } from "../../../src/dashboard/model/experiment-view.js";
+import { progressView } from "../../../src/dashboard/model/task-view.js";
 import { fromWire } from "../../../src/dashboard/server/wire.js";
 import {
   Experiment,
@@ -19,7 +20,9 @@ import {
 import {
   AttentionLabels,
   Labels,
+  RobustnessCheck,
   RobustnessSpec,
+  TransferModel,
 } from "../../../src/generated/stillhouse/v1/spec.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 import { DISTILL, FULL } from "../../fixtures/finished-experiment.js";
@@ -88,7 +91,7 @@ describe("an experiment as the page shows it", () => {
     const tried = RobustnessSpec.create({ artifactId: "12cb" });
     assert.equal(
       viewOf({ spec: { ...SPEC, robustness: tried } }, [DISTILL]).title,
-      "robustness of 12cb",
+      "robustness of 12cb (SL unrestricted + AL cls)",
     );
   });
 
@@ -102,10 +105,14 @@ describe("an experiment as the page shows it", () => {
 
   test("the time that it waited does not count as its own", () => {
     const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
-    const task = { ...DISTILL, startTime: at(30), endTime: at(40) };
-    const waited = { spec: SPEC, createTime: at(0), endTime: at(50) };
-    assert.equal(durationS(viewOf(waited, [task, { ...FULL, startTime: at(35) }])), 20);
-    assert.equal(durationS(viewOf(waited, [{ ...DISTILL, startTime: undefined }])), undefined);
+    const waited = { spec: SPEC, createTime: at(0), endTime: at(500) };
+    const ran = { ...structuredClone(DISTILL), startTime: at(30), endTime: at(400) };
+    const failed = { ...ran, state: State.STATE_FAILED, result: undefined, ranS: 7 };
+    const own = ran.result?.wallTimeS ?? 0;
+    assert.ok(own > 0 && FULL.reused, "what was taken from an earlier experiment took no time");
+    const view = viewOf({ ...waited, state: State.STATE_FAILED }, [ran, failed, FULL]);
+    assert.equal(view.tookS, own + 7);
+    assert.equal(viewOf({ ...waited, state: State.STATE_RUNNING }, [ran]).tookS, undefined);
   });
 
   test("learners that were trained otherwise are rows of their own", () => {
@@ -131,18 +138,45 @@ describe("an experiment as the page shows it", () => {
     assert.equal(viewOf({ spec: { ...SPEC, name: "first" } }).title, "first");
   });
 
-  test("without a full-data baseline there is no ratio", () => {
-    assert.equal(viewOf({ spec: SPEC }, [learners("e1", 0.8)]).ratioToFull, undefined);
+  test("without a full-data baseline there is no ratio, and it says why", () => {
+    const tested = viewOf({ spec: SPEC }, [learners("e1", 0.8)]);
+    assert.equal(tested.ratioToFull, undefined);
+    assert.equal(ratioNote(tested), "no full-data baseline here");
+    const noteOf = (state: State) => {
+      const full = { ...FULL, state, result: undefined };
+      return ratioNote(viewOf({ spec: SPEC }, [learners("e1", 0.8), full]));
+    };
+    assert.match(noteOf(State.STATE_RUNNING), /is being computed/);
+    assert.match(noteOf(State.STATE_QUEUED), /to come/);
+    assert.match(noteOf(State.STATE_FAILED), /failed/);
+    assert.match(noteOf(State.STATE_CANCELLED), /cancelled/);
+    assert.match(ratioNote(viewOf({ spec: SPEC }, [FULL])), /when the distilled data is tested/);
+  });
+
+  test("two experiments on the robustness of the same data have titles of their own", () => {
+    const titleOf = (tried: Partial<RobustnessSpec>) => {
+      const robustness = RobustnessSpec.create({ artifactId: "12cb", ...tried });
+      return viewOf({ spec: { ...SPEC, robustness } }).title;
+    };
+    const labels = [RobustnessCheck.ROBUSTNESS_CHECK_LABELS];
+    const head = "robustness of 12cb (SL unrestricted + AL cls)";
+    assert.equal(titleOf({ checks: labels }), `${head}: labels`);
+    assert.equal(titleOf({ steps: [1, 5] }), `${head}: 1, 5 steps`);
+    const transferTo = [TransferModel.create({ name: "/models/other" })];
+    assert.equal(titleOf({ checks: labels, transferTo }), `${head}: labels, transfer to other`);
   });
 
   test("progress counts for its task alone", () => {
     const running = { ...structuredClone(DISTILL), state: State.STATE_RUNNING, result: undefined };
-    const view = viewOf({ spec: SPEC }, [running, { ...FULL, state: State.STATE_QUEUED }]);
+    const view = viewOf({ spec: SPEC }, [
+      running,
+      { ...FULL, reused: false, state: State.STATE_QUEUED },
+    ]);
     assert.equal(view.share, 0);
     const progress = progressView({ stage: "distilling", done: "30", total: "60" });
     assert.ok(progress);
     const later = withProgress(view, running.id, progress);
-    assert.equal(later.share, 0.25);
+    assert.ok(later.share > 0 && later.share < 0.5);
     assert.equal(later.running?.progress?.done, 30);
     assert.equal(later.tasks[1]?.progress, undefined);
   });

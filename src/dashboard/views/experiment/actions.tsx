@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
-import { type ExperimentView, isLive } from "../../model/experiment-view.js";
+import type { ExperimentView } from "../../model/experiment-view.js";
+import { isLive } from "../../model/task-view.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Problem } from "../../parts/notice.js";
 import { asServerError } from "../../parts/resource.js";

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { meanConfusion } from "../../model/confusion.js";
-import type { ResultView } from "../../model/experiment-view.js";
 import { formatCount, formatPercent } from "../../model/format.js";
+import type { ResultView } from "../../model/result-view.js";
 import { classNamesOf } from "../../server/api.js";
 
 export interface ConfusionMatrixProps {

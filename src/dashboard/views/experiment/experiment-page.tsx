@@ -1,7 +1,6 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { useRoute } from "preact-iso";
-import { durationS } from "../../model/experiment-table.js";
-import { type ExperimentView, isLive, type TaskView } from "../../model/experiment-view.js";
+import { type ExperimentView, ratioNote } from "../../model/experiment-view.js";
 import {
   formatCount,
   formatDuration,
@@ -9,6 +8,7 @@ import {
   formatPercent,
   formatValue,
 } from "../../model/format.js";
+import { isLive, type TaskView } from "../../model/task-view.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Problem } from "../../parts/notice.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
@@ -127,8 +127,7 @@ function SectionLinks({ hasArtifact }: { readonly hasArtifact: boolean }) {
 
 function KeyFigures({ view }: { readonly view: ExperimentView }) {
   const { accuracy, ratioToFull, distilled, running } = view;
-  const seconds = durationS(view);
-  const left = running?.progress?.secondsLeft;
+  const { tookS, secondsLeft } = view;
   const interval = accuracy?.interval95;
   const figures: [name: string, value: string, note: string][] = [
     [
@@ -141,7 +140,7 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
     [
       "Of full data",
       ratioToFull === undefined ? "–" : `${formatPercent(ratioToFull)} %`,
-      ratioToFull === undefined ? "no full-data baseline here" : "ratio of mean accuracies",
+      ratioNote(view),
     ],
     [
       "Validation",
@@ -155,12 +154,10 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
     isLive(view)
       ? [
           "Time left",
-          left ? formatDuration(left) : "–",
-          running
-            ? `of ${running.name.toLowerCase()}, ${formatValue(running.progress?.perSecond)} a second`
-            : "waits for a worker",
+          secondsLeft ? formatDuration(secondsLeft) : "–",
+          running ? `of all tasks, ${formatPercent(view.share, 0)} % done` : "waits for a worker",
         ]
-      : ["Took", seconds === undefined ? "–" : formatDuration(seconds), tookNote(view)],
+      : ["Took", tookS === undefined ? "–" : formatDuration(tookS), tookNote(view)],
   ];
   return (
     <dl class="key-figures">
@@ -185,7 +182,7 @@ function tookNote({ tasks, distilled }: ExperimentView): string {
   const numReused = tasks.filter(({ reused }) => reused).length;
   if (numReused > 0) return `${numReused} of ${tasks.length} tasks taken from earlier runs`;
   const rate = distilled?.stepsPerSecond;
-  return rate ? `${formatValue(rate)} outer steps a second` : "";
+  return rate ? `of computing, ${formatValue(rate)} outer steps per second` : "of computing";
 }
 
 function Tasks({ tasks }: { readonly tasks: readonly TaskView[] }) {

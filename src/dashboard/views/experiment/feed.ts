@@ -1,12 +1,8 @@
 import { signal } from "@preact/signals";
 import type { Event } from "../../../generated/stillhouse/v1/experiment.js";
 import { type Curve, curvesOf, type NewPoint, withPoints } from "../../model/curves.js";
-import {
-  type ExperimentView,
-  experimentView,
-  progressView,
-  withProgress,
-} from "../../model/experiment-view.js";
+import { type ExperimentView, experimentView, withProgress } from "../../model/experiment-view.js";
+import { progressView } from "../../model/task-view.js";
 import { asServerError } from "../../parts/resource.js";
 import { getExperiment, getSeries } from "../../server/api.js";
 import { follow } from "../../server/event-stream.js";

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { TaskView } from "../../model/experiment-view.js";
+import type { TaskView } from "../../model/task-view.js";
 import { Empty } from "../../parts/notice.js";
 import type { LogEntry } from "./feed.js";
 

@@ -1,7 +1,8 @@
 import type { Marks } from "../../charts/plot-figure.js";
 import { PlotFigure } from "../../charts/plot-figure.js";
-import type { ExperimentView, ResultView } from "../../model/experiment-view.js";
+import type { ExperimentView } from "../../model/experiment-view.js";
 import { formatCount, formatMeanStd, formatPercent, formatValue } from "../../model/format.js";
+import type { ResultView } from "../../model/result-view.js";
 import { Figure } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Empty } from "../../parts/notice.js";
@@ -28,7 +29,7 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
                 <ConfusionMatrix
                   key={result.id}
                   result={result}
-                  artifactId={view.distilled?.artifactId}
+                  artifactId={view.artifactId || undefined}
                 />
               ))}
           </div>

@@ -1,6 +1,6 @@
-import { taskViews } from "../../model/experiment-view.js";
 import { formatBytes, formatCount } from "../../model/format.js";
 import { type SettingView, specRows } from "../../model/settings-view.js";
+import { taskViews } from "../../model/task-view.js";
 import type { resolveDraft } from "../../server/api.js";
 
 export type Plan = Awaited<ReturnType<typeof resolveDraft>>;

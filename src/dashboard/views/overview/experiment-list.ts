@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type ExperimentView, experimentView, isLive } from "../../model/experiment-view.js";
+import { type ExperimentView, experimentView } from "../../model/experiment-view.js";
+import { isLive } from "../../model/task-view.js";
 import { asServerError } from "../../parts/resource.js";
 import { type ExperimentQuery, getExperiment, listExperiments } from "../../server/api.js";
 import { reconnections, type ServerError } from "../../server/http.js";

@@ -1,16 +1,16 @@
 import { useState } from "preact/hooks";
 import {
   type Column,
-  durationS,
   type ExperimentGroup,
   FIRST_DESCENDING,
   type Grouping,
   type Sorting,
   settingText,
 } from "../../model/experiment-table.js";
-import { type ExperimentView, isLive } from "../../model/experiment-view.js";
+import type { ExperimentView } from "../../model/experiment-view.js";
 import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../model/format.js";
 import type { SettingView } from "../../model/settings-view.js";
+import { isLive } from "../../model/task-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
 import { StateBadge } from "../../parts/state-badge.js";
 import type { Choice } from "./chosen-bar.js";
@@ -198,12 +198,10 @@ function ExperimentRow({ view, columns, choice }: ExperimentRowProps) {
   );
 }
 
-function timeLeft({ running }: ExperimentView): string {
-  const seconds = running?.progress?.secondsLeft;
-  return seconds ? `${formatDuration(seconds)} left` : "–";
+function timeLeft({ secondsLeft }: ExperimentView): string {
+  return secondsLeft ? `${formatDuration(secondsLeft)} left` : "–";
 }
 
-function duration(view: ExperimentView): string {
-  const seconds = durationS(view);
-  return seconds === undefined ? "–" : formatDuration(seconds);
+function duration({ tookS }: ExperimentView): string {
+  return tookS === undefined ? "–" : formatDuration(tookS);
 }

@@ -31,9 +31,8 @@ export function NowStrip({ running }: { readonly running: readonly ExperimentVie
 
 function RunningCard({ view }: { readonly view: ExperimentView }) {
   const { running } = view;
-  const progress = running?.progress;
   const step = view.tasks.findIndex(({ id }) => id === running?.id) + 1;
-  const left = progress?.secondsLeft ? `${formatDuration(progress.secondsLeft)} left` : "";
+  const left = view.secondsLeft ? `${formatDuration(view.secondsLeft)} left` : "";
   return (
     <a class="card" href={`/experiments/${view.id}`}>
       <span class="card-title">{view.title}</span>

@@ -7,8 +7,8 @@ import {
   type Sorting,
   sorted,
 } from "../../model/experiment-table.js";
-import { isLive } from "../../model/experiment-view.js";
 import type { SettingView } from "../../model/settings-view.js";
+import { isLive } from "../../model/task-view.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";

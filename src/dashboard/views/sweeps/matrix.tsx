@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { formatPercent } from "../../model/format.js";
-import { type Axis, type MatrixCell, matrixOf } from "../../model/sweep-matrix.js";
+import { type Axis, type MatrixCell, matrixOf, unfinishedText } from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty } from "../../parts/notice.js";
 import { StateBadge } from "../../parts/state-badge.js";
@@ -103,7 +103,7 @@ function Cell({ cell: { views, accuracy }, range }: CellProps) {
 function countText(views: readonly ExperimentView[]): string {
   const done = views.filter(({ accuracy }) => accuracy !== undefined).length;
   if (done === 0) return `${views.length} experiments`;
-  return `mean of ${done === views.length ? done : `${done}, ${views.length - done} to come`}`;
+  return [`mean of ${done}`, ...unfinishedText(views)].join(", ");
 }
 
 function spreadText({ accuracy }: ExperimentView): string {

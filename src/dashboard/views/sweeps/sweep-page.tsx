@@ -1,9 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso";
 import { type Sorting, sorted } from "../../model/experiment-table.js";
-import { type ExperimentView, experimentView, isLive } from "../../model/experiment-view.js";
+import { type ExperimentView, experimentView } from "../../model/experiment-view.js";
 import { type Axis, axesOf } from "../../model/sweep-matrix.js";
 import { countsText, sweepView } from "../../model/sweep-view.js";
+import { isLive } from "../../model/task-view.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";

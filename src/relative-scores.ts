@@ -1,8 +1,13 @@
-import { pairedDifference, type Summary } from "../statistics.js";
-import type { Row } from "./result.js";
+import { pairedDifference, type Summary } from "./statistics.js";
 
 /** Weight of the improvement over random beside the hard-label recovery. */
 const WEIGHT = 0.5;
+
+/** Accuracy of learners, and that of each by its init seed; fractions. */
+export interface ScoredRow {
+  readonly accuracy: { readonly mean: number };
+  readonly learners: ReadonlyMap<string, number>;
+}
 
 /** Distilled data beside as many real samples, chosen in one way. */
 export interface Comparison {
@@ -25,13 +30,13 @@ export interface RelativeScores {
 
 /** What the scores are made of; absent where it was not measured. */
 export interface ScoreRows {
-  readonly full: Row | undefined;
+  readonly full: ScoredRow | undefined;
   /** The distilled data as it is. */
-  readonly own: Row | undefined;
+  readonly own: ScoredRow | undefined;
   /** With one-hot labels. */
-  readonly hard: Row | undefined;
+  readonly hard: ScoredRow | undefined;
   /** Real samples by the name of their baseline: with one-hot labels, and with those of the data. */
-  readonly real: ReadonlyMap<string, { hard: Row | undefined; own: Row | undefined }>;
+  readonly real: ReadonlyMap<string, { hard: ScoredRow | undefined; own: ScoredRow | undefined }>;
 }
 
 export function relativeScores({ full, own, hard, real }: ScoreRows): RelativeScores {
@@ -53,6 +58,6 @@ export function labelRobust(improvementOverRandom: number, hardLabelRecovery: nu
   return (Math.exp(alpha) - Math.exp(-1)) / (Math.E - Math.exp(-1));
 }
 
-function improvement(row: Row | undefined, reference: Row | undefined): Summary | null {
+function improvement(row: ScoredRow | undefined, reference: ScoredRow | undefined): Summary | null {
   return row && reference ? pairedDifference(row.learners, reference.learners) : null;
 }

@@ -1,0 +1,187 @@
+/** What a task computes; baselines by their names. */
+export type WorkKind =
+  | "distill"
+  | "evaluate"
+  | "full"
+  | "random"
+  | "herding"
+  | "kcenter"
+  | "untrained";
+
+/** A task by what it says of its work, from whichever form of the message. */
+export interface TaskWork {
+  readonly kind: WorkKind;
+  readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+  /** Learners that it tests. */
+  readonly numLearners: number;
+  /** Whether a rate is chosen before the learners are tested. */
+  readonly searchesLr: boolean;
+  readonly isReused: boolean;
+  /** See `ranSeconds`. */
+  readonly ranS: number;
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+  /** Of the present stage; 0 where it is not known. */
+  readonly secondsLeft: number;
+}
+
+/** The settings that the cost of a task follows from; an absent one counts as 0 or as usual. */
+export interface CostSettings {
+  readonly dataset?: { readonly validationFraction?: number | undefined } | undefined;
+  readonly distilled?: { readonly perClass?: number | undefined } | undefined;
+  readonly inner?: { readonly steps?: number | undefined } | undefined;
+  readonly outer?:
+    | {
+        readonly epochs?: number | undefined;
+        readonly steps?: number | undefined;
+        readonly batchSize?: number | undefined;
+        readonly initsPerStep?: number | undefined;
+        readonly validations?: number | undefined;
+      }
+    | undefined;
+  readonly baseline?: { readonly fullEpochs?: number | undefined } | undefined;
+}
+
+export interface WorkProgress {
+  /** 0 to 1, of the work that is to be done and was not taken from earlier experiments. */
+  readonly share: number;
+  /** Until the last task ends, on as many workers as now; undefined where nothing tells it. */
+  readonly secondsLeft: number | undefined;
+}
+
+/** Rows of a test split and of train where a spec does not tell them. */
+const TEST_TEXTS = 7_600;
+const TRAIN_TEXTS = 20_000;
+const NUM_CLASSES = 4;
+/** Costs of a text in readings of one, as measured on two CPU cores with a MiniLM. */
+const GRADIENT = 3;
+const META_GRADIENT = 48;
+const TRAINING = 6;
+/** Learners and rates that are tried on validation, in readings of a test split. */
+const RATE_SEARCH = 2;
+
+/** How far an experiment is as a whole, by what its tasks cost and by how long they took so far. */
+export function workProgress(spec: CostSettings, tasks: readonly TaskWork[]): WorkProgress {
+  const own = tasks.filter(({ state, isReused }) => {
+    return !isReused && state !== "failed" && state !== "cancelled";
+  });
+  const parts = own.map((task) => ({ task, cost: costOf(spec, task), done: doneShare(task) }));
+  const total = sumOf(parts.map(({ cost }) => cost));
+  const done = sumOf(parts.map(({ cost, done }) => cost * done));
+  if (total === 0) return { share: tasks.length > 0 ? 1 : 0, secondsLeft: undefined };
+  return { share: done / total, secondsLeft: secondsLeft(parts) };
+}
+
+/** Seconds in which a task ran, without those in which it waited; see `ran_s` of the protos. */
+export function ranSeconds(task: RunTimes, nowMs: number): number {
+  const { wallTimeS, ranS, attemptStartMs, startMs, endMs } = task;
+  if (task.isReused) return 0;
+  if (wallTimeS !== undefined) return wallTimeS;
+  if (attemptStartMs !== undefined) return ranS + Math.max(0, nowMs - attemptStartMs) / 1_000;
+  if (ranS > 0 || startMs === undefined || endMs === undefined) return ranS;
+  return (endMs - startMs) / 1_000; // stored before attempts were timed
+}
+
+export interface RunTimes {
+  readonly isReused: boolean;
+  /** Of its result. */
+  readonly wallTimeS: number | undefined;
+  /** Of attempts that have ended. */
+  readonly ranS: number;
+  readonly attemptStartMs: number | undefined;
+  readonly startMs: number | undefined;
+  readonly endMs: number | undefined;
+}
+
+interface Part {
+  readonly task: TaskWork;
+  readonly cost: number;
+  readonly done: number;
+}
+
+/** In readings of a text. */
+function costOf(spec: CostSettings, { kind, numLearners, searchesLr }: TaskWork): number {
+  const {
+    epochs = 0,
+    steps = 0,
+    batchSize = 0,
+    initsPerStep = 1,
+    validations = 0,
+  } = spec.outer ?? {};
+  const trainTexts = epochs > 0 ? (steps * batchSize) / epochs : TRAIN_TEXTS;
+  const samples = (spec.distilled?.perClass ?? 1) * NUM_CLASSES * (spec.inner?.steps ?? 1);
+  const testing = numLearners * (TEST_TEXTS + samples * GRADIENT);
+  switch (kind) {
+    case "distill": {
+      const validating = validations * trainTexts * (spec.dataset?.validationFraction ?? 0);
+      return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
+    }
+    case "full":
+      return trainTexts * (spec.baseline?.fullEpochs ?? 1) * TRAINING + testing;
+    case "herding":
+    case "kcenter":
+      return trainTexts + RATE_SEARCH * TEST_TEXTS + testing;
+    case "random":
+      return RATE_SEARCH * TEST_TEXTS + testing;
+    default:
+      return testing + (searchesLr ? RATE_SEARCH * TEST_TEXTS : 0);
+  }
+}
+
+/** Which part of a task each of its stages is; the last one ends it. */
+const STAGES: Partial<Record<WorkKind, Readonly<Record<string, readonly [number, number]>>>> = {
+  full: { training: [0, 0.95], evaluating: [0.95, 1] },
+  random: { "choosing the learning rate": [0, 0.3], evaluating: [0.3, 1] },
+};
+const CHOOSING = {
+  "choosing samples": [0, 0.2],
+  "choosing the learning rate": [0.2, 0.4],
+  evaluating: [0.4, 1],
+} as const;
+
+function stageOf({ kind, stage, searchesLr }: TaskWork): readonly [from: number, to: number] {
+  if (stage === "loading") return [0, 0];
+  const isChoosing = kind === "herding" || kind === "kcenter" || searchesLr;
+  const stages = isChoosing ? CHOOSING : STAGES[kind];
+  return (stages as Readonly<Record<string, readonly [number, number]>>)?.[stage] ?? [0, 1];
+}
+
+function doneShare(task: TaskWork): number {
+  if (task.state === "succeeded") return 1;
+  if (task.state !== "running" || task.total === 0) return 0;
+  const [from, to] = stageOf(task);
+  return from + (to - from) * Math.min(1, task.done / task.total);
+}
+
+/** Of the stage that runs as the worker says; of what follows by the pace of what ran so far. */
+function secondsLeft(parts: readonly Part[]): number | undefined {
+  const overall = pace(parts);
+  const rests = parts.map((part) => {
+    if (part.done === 1) return 0;
+    const alike = pace(parts.filter(({ task }) => task.kind === part.task.kind)) ?? overall;
+    return alike === undefined ? undefined : alike * part.cost * (1 - part.done);
+  });
+  if (rests.some((rest) => rest === undefined)) return undefined;
+  const numRunning = parts.filter(({ task }) => task.state === "running").length;
+  const known = rests.map((rest) => rest ?? 0);
+  return Math.max(...known, sumOf(known) / Math.max(1, numRunning));
+}
+
+/** Seconds per unit of cost; undefined where nothing ran long enough to tell. */
+function pace(parts: readonly Part[]): number | undefined {
+  const measured = parts.flatMap((part) => {
+    const { task, cost, done } = part;
+    if (task.state === "succeeded") return [{ seconds: task.ranS, cost }];
+    const [, to] = stageOf(task);
+    const ahead = to - done;
+    if (task.state !== "running" || task.secondsLeft <= 0 || ahead <= 0) return [];
+    return [{ seconds: task.secondsLeft, cost: cost * ahead }];
+  });
+  const cost = sumOf(measured.map((each) => each.cost));
+  return cost === 0 ? undefined : sumOf(measured.map(({ seconds }) => seconds)) / cost;
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
