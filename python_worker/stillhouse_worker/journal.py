@@ -1,4 +1,4 @@
-"""Reports of an attempt on disk until they are acknowledged, beside the checkpoint they belong to.
+"""Reports of an attempt on disk until they are acknowledged, in the attempt's own folder.
 
 Whoever goes on from a checkpoint finds here what an attempt before said and nobody took in, so that
 the points of its steps are not lost with the process. With each report goes the secret of its
@@ -16,10 +16,12 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
+from .attempt_folder import JOURNAL_PREFIX, earlier_folders
+
 RESEND_AFTER_S = 2.0
 
 _OWNER_ONLY = 0o600
-_NAME = re.compile(r"journal-([1-9][0-9]*)")
+_NAME = re.compile(rf"{JOURNAL_PREFIX}([1-9][0-9]*)")
 # Number of the report, length of its frame, CRC-32 of the frame.
 _HEAD = struct.Struct("<QII")
 # A file that is smaller is not worth a change when all of it has been acknowledged.
@@ -38,7 +40,7 @@ class Journal:
 
     def __init__(self, folder: Path, attempt: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"journal-{attempt}"
+        self.path = folder / f"{JOURNAL_PREFIX}{attempt}"
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
         self._file = os.fdopen(os.open(self.path, flags, _OWNER_ONLY), "w+b", buffering=0)
         self._size = 0
@@ -133,12 +135,14 @@ class Leftover:
         return self._next is None
 
 
-def leftovers(folder: Path, task_id: str, attempt: int) -> list[Leftover]:
-    """Journals in the folder of a task, of attempts before ``attempt``, in their order."""
+def leftovers(task_folder: Path, task_id: str, attempt: int) -> list[Leftover]:
+    """Journals that attempts before ``attempt`` left of a task, in their order."""
     found = []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        match = _NAME.fullmatch(path.name)
-        if match and int(match[1]) < attempt:
+    for folder in earlier_folders(task_folder, attempt):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            match = _NAME.fullmatch(path.name)
+            if not match or int(match[1]) >= attempt:
+                continue
             with suppress(PermissionError):  # that of another user, who alone may hand it in
                 found.append(Leftover(path, task_id))
     return sorted(found, key=lambda leftover: leftover.lease)

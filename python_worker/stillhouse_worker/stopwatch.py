@@ -1,35 +1,42 @@
 """How long the attempts at a task have computed."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
-_NAME = "seconds"
+from .attempt_folder import SECONDS_NAME, attempt_folder, earlier_folders
 
 
 class Stopwatch:
-    """Runs from its making on; attempts in the same folder add up.
+    """Runs from its making on; the attempts at a task add up.
 
     Args:
-        folder: the task's own.
+        task_folder: the task's own.
+        attempt: number of the attempt that it measures.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
-        self._earlier = _read(self._path)
+    def __init__(self, task_folder: Path, attempt: int) -> None:
+        self._path = attempt_folder(task_folder, attempt) / SECONDS_NAME
+        folders = earlier_folders(task_folder, attempt)
+        self._earlier = sum(_read(folder / SECONDS_NAME) for folder in folders)
         self._started = time.monotonic()
 
     def seconds(self) -> float:
         """Of all attempts, up to now."""
-        return self._earlier + time.monotonic() - self._started
+        return self._earlier + self._own()
 
     def save(self) -> None:
         """Keep it for the next attempt; where the disk is full, what was kept last counts."""
         draft = self._path.with_suffix(".draft")
         try:
-            draft.write_text(str(self.seconds()))
+            draft.write_text(str(self._own()))
             draft.replace(self._path)
         except OSError:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def _own(self) -> float:
+        return time.monotonic() - self._started
 
 
 def _read(path: Path) -> float:

@@ -15,8 +15,13 @@ _FACTS = "stillhouse"
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write ``tensors`` and JSON ``facts`` to ``path``; a crash leaves the old file or the new."""
+    write_bytes(path, tensor_bytes(tensors, facts))
+
+
+def tensor_bytes(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bytes:
+    """What `read_tensors` reads, as the content of a file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(plain, {_FACTS: json.dumps(facts, sort_keys=True)}))
+    return save(plain, {_FACTS: json.dumps(facts, sort_keys=True)})
 
 
 def write_bytes(path: Path, content: bytes) -> None:

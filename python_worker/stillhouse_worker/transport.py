@@ -13,6 +13,7 @@ import zmq
 
 from . import convert, worker_log
 from .artifact_transfer import ArtifactTransfer
+from .attempt_folder import attempt_folder, tidy
 from .connection import connect
 from .credentials import Credentials
 from .device_load import give_back_memory, load_meter
@@ -23,7 +24,7 @@ from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
 from .stopwatch import Stopwatch
 from .tasks.event_files import with_event_files
 from .tasks.execute import execute
-from .tasks.reporting import DistillOutcome, LearnerOutcome, Stopped, environment
+from .tasks.reporting import LearnerOutcome, Stopped, environment
 from .work_place import WorkPlace
 
 _POLL_MS = 50
@@ -45,14 +46,15 @@ class TaskThread:
         self._assign, self._place = assign, place
         self.lease = Lease(assign.task_id, assign.attempt, assign.secret)
         self.folder = place.task_folder(assign.task_id, assign.work_dir)
+        self.scratch = attempt_folder(self.folder, assign.attempt)
         self.fenced = False
         self._fault: OSError | None = None
         try:
-            journal = Journal(self.folder, assign.attempt)
+            journal = Journal(self.scratch, assign.attempt)
         except OSError as error:  # no place to work in: the task fails with the reason
             journal, self._fault = None, error
         self.outbox = Outbox(self.lease, journal)
-        self.stopwatch = Stopwatch(self.folder)
+        self.stopwatch = Stopwatch(self.folder, assign.attempt)
         self.has_succeeded = False
         self._transfer = ArtifactTransfer(grpc_address, credentials, self.outbox.stop.is_set)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
@@ -82,7 +84,7 @@ class TaskThread:
         settings = self._place.at_hand(request.settings)
         artifact_path = self._place.shared_artifact(request.artifact_path)
         if request.artifact_id and artifact_path is None:
-            fetched = self.folder / "fetched"
+            fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
             outcome = execute(
@@ -93,20 +95,18 @@ class TaskThread:
                 self.folder,
                 reporter,
                 request.variation,
+                self.scratch,
             )
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
             return convert.learner_result(outcome, self.stopwatch.seconds(), facts)
-        artifact = self._upload(outcome)
+        artifact = self._transfer.upload(self.lease, outcome.folder)
         return convert.distill_result(outcome, artifact, self.stopwatch.seconds(), facts)
 
     def _event_folder(self) -> Path | None:
         run = self._place.shared_run(self._assign.run_dir)
         name = self._assign.task_id.removeprefix(f"{self._assign.experiment_id}-")
         return run and run / name
-
-    def _upload(self, outcome: DistillOutcome) -> Any:
-        return self._transfer.upload(self.lease, outcome.folder)
 
 
 class Worker:
@@ -286,6 +286,7 @@ class Worker:
                 task.outbox.send_again()
         if ended and (task.outbox.is_empty() or self._waited_enough(now)):
             task.outbox.close()
+            tidy(task.scratch)
             self._place.leave(task.folder, task.has_succeeded and task.outbox.is_empty())
             self._task = None
             give_back_memory(self._place.device)

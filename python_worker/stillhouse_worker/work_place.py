@@ -87,4 +87,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _changed(folder: Path) -> float:
-    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    """When something in it was changed last; for ever later where it is being removed right now."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except FileNotFoundError:
+        return float("inf")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stillhouse.v1 import worker_pb2
+from stillhouse_worker.attempt_folder import attempt_folder
 from stillhouse_worker.journal import RESEND_AFTER_S, Entry, Journal, leftovers, read_entries
 from stillhouse_worker.lease import Lease
 from stillhouse_worker.outbox import MAX_HELD_BYTES, Outbox
@@ -56,6 +57,15 @@ def test_journals_of_earlier_attempts_are_handed_in_one_report_after_the_other(t
         first.acknowledge(number)
     assert first.is_done()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["journal-10", "journal-11"]
+
+
+def test_journals_lie_in_the_folders_of_their_attempts(tmp_path) -> None:
+    written(tmp_path, 1)  # of an earlier version
+    for attempt in (2, 3, 4):
+        written(attempt_folder(tmp_path, attempt), attempt)
+    found = leftovers(tmp_path, "t", 4)
+    assert [leftover.lease for leftover in found] == [("t", 1), ("t", 2), ("t", 3)]
+    assert [leftover.take(0.0) for leftover in found] == [b"one"] * 3
 
 
 def test_an_outbox_keeps_on_disk_what_is_not_acknowledged(tmp_path) -> None:

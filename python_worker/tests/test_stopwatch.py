@@ -1,27 +1,50 @@
-"""How long the attempts at a task have computed."""
+"""The time of all attempts at a task."""
 
 import time
 
+from stillhouse_worker.attempt_folder import attempt_folder
 from stillhouse_worker.stopwatch import Stopwatch
 
 
+def started(task_folder, attempt: int) -> Stopwatch:
+    attempt_folder(task_folder, attempt).mkdir(parents=True, exist_ok=True)
+    return Stopwatch(task_folder, attempt)
+
+
+def kept(task_folder, attempt: int, seconds: float) -> None:
+    folder = attempt_folder(task_folder, attempt)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "seconds").write_text(str(seconds))
+
+
 def test_attempts_add_up(tmp_path) -> None:
-    first = Stopwatch(tmp_path)
-    time.sleep(0.05)
-    kept = first.seconds()
-    first.save()
-    second = Stopwatch(tmp_path)
-    assert second.seconds() >= 0.05
+    first = started(tmp_path, 1)
     time.sleep(0.02)
-    assert second.seconds() >= 0.07
-    second.save()
-    assert Stopwatch(tmp_path).seconds() >= kept + 0.02
+    first.save()
+    assert started(tmp_path, 2).seconds() >= 0.02
+    kept(tmp_path, 1, 100.0)
+    kept(tmp_path, 2, 20.0)
+    assert 120.0 <= started(tmp_path, 3).seconds() < 121.0
+
+
+def test_one_that_goes_on_after_it_was_given_up_changes_nothing_of_its_successors(tmp_path) -> None:
+    stale, successor = started(tmp_path, 1), started(tmp_path, 2)
+    successor.save()
+    kept_by_successor = (attempt_folder(tmp_path, 2) / "seconds").read_text()
+    time.sleep(0.02)
+    stale.save()
+    assert (attempt_folder(tmp_path, 2) / "seconds").read_text() == kept_by_successor
+
+
+def test_what_earlier_versions_kept_for_all_attempts_counts(tmp_path) -> None:
+    (tmp_path / "seconds").write_text("50")
+    kept(tmp_path, 4, 7.0)
+    assert 57.0 <= started(tmp_path, 5).seconds() < 58.0
 
 
 def test_what_cannot_be_read_or_written_counts_for_nothing(tmp_path) -> None:
     (tmp_path / "seconds").write_text("half a li")
-    watch = Stopwatch(tmp_path)
-    assert watch.seconds() < 1
-    gone = Stopwatch(tmp_path / "not there")
+    assert started(tmp_path, 1).seconds() < 1
+    gone = Stopwatch(tmp_path / "not there", 1)
     gone.save()
-    assert gone.seconds() < 1
+    assert not (tmp_path / "not there").exists()

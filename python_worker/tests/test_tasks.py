@@ -13,7 +13,7 @@ from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation import measure
-from stillhouse_worker.tasks.checkpoint import CHECKPOINT_NAME, CheckpointTimes
+from stillhouse_worker.tasks.checkpoint import CheckpointTimes
 from stillhouse_worker.tasks.distill import Distillation, distill
 from stillhouse_worker.tasks.execute import execute
 from stillhouse_worker.tasks.opening import open_bench
@@ -104,10 +104,62 @@ def test_a_damaged_checkpoint_is_named_and_the_run_starts_again(
     straight = distill(settings, reporter, tmp_path / "straight")
     folder = tmp_path / "damaged"
     folder.mkdir()
-    (folder / CHECKPOINT_NAME).write_bytes(b"not a checkpoint")
+    (folder / "checkpoint.safetensors").write_bytes(b"not a checkpoint")  # of an earlier version
     again = distill(settings, reporter, folder)
     assert bytes_of(straight.folder) == bytes_of(again.folder)
     assert any("checkpoint" in line for level, line in reporter.lines if level == "warning")
+
+
+def checkpoints_of(folder: Path, kind: str) -> list[Path]:
+    return sorted((folder / "checkpoints").glob(f"{kind}-*"))
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_one_that_is_damaged(
+    settings, tmp_path, reporter, make_reporter
+) -> None:
+    straight = distill(settings, reporter, tmp_path / "straight")
+    folder = tmp_path / "broken"
+    for polls in (2, 3):
+        with pytest.raises(Stopped):
+            distill(settings, make_reporter(polls), folder)
+    earlier, newest = checkpoints_of(folder, "training")
+    newest.write_bytes(newest.read_bytes()[:-1])
+    again = distill(settings, reporter, folder)
+    assert bytes_of(straight.folder) == bytes_of(again.folder)
+    step = int(earlier.name.split("-")[1])
+    assert ("info", f"resumed at outer step {step}") in reporter.lines
+
+
+def test_an_attempt_that_was_given_up_cannot_disturb_its_successor(
+    settings, tmp_path, reporter
+) -> None:
+    straight = distill(settings, reporter, tmp_path / "straight")
+    folder = tmp_path / "task"
+    stale = Distillation(settings, reporter, folder)
+    stale._outer_step()
+    stale._save()
+    outcome = distill(settings, reporter, folder, folder / "attempts" / "2")
+    # It writes on while its successor has handed in, and what it writes is behind.
+    stale._outer_step()
+    stale._save()
+    assert bytes_of(outcome.folder) == bytes_of(straight.folder)
+    again = distill(settings, reporter, folder, folder / "attempts" / "3")
+    assert bytes_of(again.folder) == bytes_of(straight.folder)
+    assert ("info", f"resumed at outer step {settings.outer.num_steps}") in reporter.lines
+
+
+def test_a_run_of_an_earlier_version_is_resumed(
+    settings, tmp_path, reporter, make_reporter
+) -> None:
+    straight = distill(settings, reporter, tmp_path / "straight")
+    folder = tmp_path / "old"
+    with pytest.raises(Stopped):
+        distill(settings, make_reporter(2), folder)
+    (path,) = checkpoints_of(folder, "training")
+    path.rename(folder / "checkpoint.safetensors")
+    again = distill(settings, reporter, folder)
+    assert bytes_of(straight.folder) == bytes_of(again.folder)
+    assert any("resumed at outer step" in line for _, line in reporter.lines)
 
 
 def test_distillation_learns_the_two_topics(settings, tmp_path, reporter) -> None:
@@ -242,7 +294,8 @@ def test_a_data_set_that_changed_since_it_was_resolved_is_refused(settings) -> N
 def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_reporter) -> None:
     with pytest.raises(Stopped):
         run("untrained", settings, tmp_path, make_reporter(1))
-    assert 1 <= len(json.loads((tmp_path / "learners.json").read_text())) < 3
+    path = checkpoints_of(tmp_path, "learners")[-1]
+    assert 1 <= len(json.loads(path.read_text())) < 3
 
 
 def test_splits_of_the_tiny_set_are_what_the_tests_rely_on(tiny_data_dir) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..tensorfile import read_tensors
+from ..checkpoints import CheckpointStore
+from ..tensorfile import read_tensors, tensor_bytes
 from .reporting import Reporter
 
-CHECKPOINT_NAME = "checkpoint.safetensors"
 # Seconds between two checkpoints.
 SHORTEST_INTERVAL_S = 20.0
 # Share of a run that writing may take. A checkpoint may be large: with attention labels of all
@@ -34,15 +34,37 @@ class CheckpointTimes:
         self._interval = max(SHORTEST_INTERVAL_S, (self._last - started) / MOST_OF_RUN)
 
 
-def read_checkpoint(
-    work_dir: Path, reporter: Reporter
-) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and facts of the checkpoint; None when there is none, or none that can be read."""
-    path = work_dir / CHECKPOINT_NAME
-    if not path.exists():
-        return None
-    try:
-        return read_tensors(path)
-    except ValueError as error:
-        reporter.log("warning", f"the checkpoint is damaged, starting again: {error}")
-        return None
+class TrainingCheckpoints:
+    """Of what a distillation or a full training has come to: tensors, and facts as JSON.
+
+    Args:
+        work_dir: the task's own folder.
+        reporter: told of checkpoints that are damaged.
+    """
+
+    def __init__(self, work_dir: Path, reporter: Reporter) -> None:
+        self._store = CheckpointStore(work_dir, "training", "checkpoint.safetensors")
+        self._reporter = reporter
+
+    def newest(self) -> Path | None:
+        """The file to go on from."""
+        return self._store.newest(lambda sentence: self._reporter.log("warning", sentence))
+
+    def read(self, path: Path | None) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What a file of `newest` holds; None when there is none, or it cannot be read."""
+        if path is None:
+            return None
+        try:
+            return read_tensors(path)
+        except ValueError as error:
+            self._reporter.log("warning", f"the checkpoint is damaged, starting again: {error}")
+            return None
+
+    def write(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Keep what a step has come to.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        self._reporter.checkpoint()
+        self._store.put(step, tensor_bytes(tensors, facts))

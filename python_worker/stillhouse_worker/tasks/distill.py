@@ -21,8 +21,7 @@ from ..distillation.team import ALONE, Team
 from ..evaluation import measure
 from ..learners import draw_head, learner_params
 from ..seeding import generator
-from ..tensorfile import write_tensors
-from .checkpoint import CHECKPOINT_NAME, CheckpointTimes, read_checkpoint
+from .checkpoint import CheckpointTimes, TrainingCheckpoints
 from .opening import Bench, open_bench
 from .reporting import DistillOutcome, Reporter, Silent, Stopped, environment
 from .settings import Settings
@@ -45,7 +44,8 @@ class Distillation:
     def __init__(
         self, settings: Settings, reporter: Reporter, work_dir: Path, team: Team = ALONE
     ) -> None:
-        self.settings, self.reporter, self.work_dir = settings, reporter, work_dir
+        self.settings, self.reporter = settings, reporter
+        self.checkpoints = TrainingCheckpoints(work_dir, reporter)
         reporter.progress("loading", 0, settings.outer.num_steps, {})
         self.bench = open_bench(settings, ("train", "validation"))
         distilled = settings.distilled
@@ -72,15 +72,19 @@ class Distillation:
         self._values: dict[str, float] = {}
         self._phase_seconds: Counter[str] = Counter()  # of this process
 
-    def run(self) -> DistillOutcome:
-        """Go on from the checkpoint if there is one, to the end.
+    def run(self, checkpoint: Path | None, scratch: Path) -> DistillOutcome:
+        """Go on from ``checkpoint`` if there is one, to the end.
+
+        Args:
+            checkpoint: of `TrainingCheckpoints.newest`.
+            scratch: where the artifact is written.
 
         Raises:
             Stopped: a stop was requested; the checkpoint is written.
             StillhouseError: ``diverged``.
         """
-        self._restore()
-        num_steps, checkpoints = self.settings.outer.num_steps, CheckpointTimes()
+        self._restore(checkpoint)
+        num_steps, times = self.settings.outer.num_steps, CheckpointTimes()
         validation_steps = self._validation_steps()
         while self.loop.step < num_steps:
             if self.reporter.stop_requested():
@@ -91,12 +95,12 @@ class Distillation:
             if self.loop.step in validation_steps:
                 self._validate()
             self.seconds += time.monotonic() - started
-            checkpoints.save_if_due(self._save)
-        return self._finish()
+            times.save_if_due(self._save)
+        return self._finish(scratch / ARTIFACT_FOLDER)
 
-    def follow(self) -> None:
+    def follow(self, checkpoint: Path | None) -> None:
         """Take part in the outer steps that another process leads, from its checkpoint on."""
-        self._restore()
+        self._restore(checkpoint)
         while self.loop.step < self.settings.outer.num_steps:
             self.loop.advance()
 
@@ -164,7 +168,6 @@ class Distillation:
         )
 
     def _save(self) -> None:
-        self.reporter.checkpoint()
         tensors = self.loop.state() | {f"kept.{n}": p for n, p in self.kept.phi.items()}
         facts = {
             "step": self.loop.step,
@@ -173,10 +176,10 @@ class Distillation:
             "values": self._values,
             "seconds": self.seconds,
         }
-        write_tensors(self.work_dir / CHECKPOINT_NAME, tensors, facts)
+        self.checkpoints.write(self.loop.step, tensors, facts)
 
-    def _restore(self) -> None:
-        saved = read_checkpoint(self.work_dir, self.reporter)
+    def _restore(self, checkpoint: Path | None) -> None:
+        saved = self.checkpoints.read(checkpoint)
         if saved is None:
             return
         tensors, facts = saved
@@ -186,7 +189,7 @@ class Distillation:
         self._values, self.seconds = facts["values"], facts["seconds"]
         self.reporter.log("info", f"resumed at outer step {facts['step']}")
 
-    def _finish(self) -> DistillOutcome:
+    def _finish(self, folder: Path) -> DistillOutcome:
         if not self.settings.select:
             self.kept = Kept(_copy(self.loop.phi), self.loop.step, None)
         if self.loop.num_skipped:
@@ -198,7 +201,6 @@ class Distillation:
             self.reporter.log("info", f"time of the outer steps: {', '.join(shares)}")
         phi = {name: tensor.to(self.bench.device) for name, tensor in self.kept.phi.items()}
         data = materialise(self.synthetic, phi)
-        folder = self.work_dir / ARTIFACT_FOLDER
         write_artifact(folder, data, self._manifest(), self.settings.distilled.artifact_dtype)
         self._save()  # a repeat after this point has nothing left to compute
         return DistillOutcome(
@@ -234,17 +236,32 @@ class Distillation:
         }
 
 
-def distill(settings: Settings, reporter: Reporter, work_dir: Path) -> DistillOutcome:
-    """Run a distillation, or what is left of it; see `Distillation.run`."""
+def distill(
+    settings: Settings, reporter: Reporter, work_dir: Path, scratch: Path | None = None
+) -> DistillOutcome:
+    """Run a distillation, or what is left of it; see `Distillation.run`.
+
+    Args:
+        settings: of the experiment.
+        reporter: told how far it is.
+        work_dir: the task's own folder, for checkpoints.
+        scratch: the attempt's own folder; None for ``work_dir``.
+    """
     if settings.outer.compiled:
         require_compiler()
-    follow = functools.partial(_follow, settings, work_dir)
-    with leading(settings.num_devices, settings.device, work_dir, follow) as team:
-        return Distillation(settings, reporter, work_dir, team).run()
+    scratch = scratch or work_dir
+    # All processes of a team go on from the same one, also where an earlier attempt writes another.
+    checkpoint = TrainingCheckpoints(work_dir, reporter).newest()
+    follow = functools.partial(_follow, settings, work_dir, checkpoint)
+    with leading(settings.num_devices, settings.device, scratch, follow) as team:
+        return Distillation(settings, reporter, work_dir, team).run(checkpoint, scratch)
 
 
-def _follow(settings: Settings, work_dir: Path, team: Team, device: str) -> None:
-    Distillation(settings._replace(device=device), Silent(), work_dir, team).follow()
+def _follow(
+    settings: Settings, work_dir: Path, checkpoint: Path | None, team: Team, device: str
+) -> None:
+    own = settings._replace(device=device)
+    Distillation(own, Silent(), work_dir, team).follow(checkpoint)
 
 
 def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Generator) -> Tensor:

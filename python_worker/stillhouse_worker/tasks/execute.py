@@ -30,6 +30,7 @@ def execute(
     work_dir: Path,
     reporter: Reporter,
     variation: Variation | None = None,
+    scratch: Path | None = None,
 ) -> Outcome:
     """Run ``work``, one of `WORKS`, or what is left of it in ``work_dir``.
 
@@ -38,17 +39,19 @@ def execute(
         settings: of the experiment.
         init_seeds: of the test learners.
         artifact_path: for "evaluate".
-        work_dir: the task's own folder.
+        work_dir: the task's own folder, which all its attempts share.
         reporter: told how far it is.
         variation: for "evaluate", how learners are trained otherwise than the artifact says.
+        scratch: the attempt's own folder; None for ``work_dir``.
 
     Raises:
         Stopped: a stop was requested and the checkpoint is written.
         StillhouseError: what a person can mend.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (work_dir, scratch or work_dir):
+        folder.mkdir(parents=True, exist_ok=True)
     if work == "distill":
-        return distill(settings, reporter, work_dir)
+        return distill(settings, reporter, work_dir, scratch)
     if work == "evaluate":
         path = Path(artifact_path)
         if variation is None:

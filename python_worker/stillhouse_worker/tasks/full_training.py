@@ -18,8 +18,7 @@ from ..learners import Encoder, first_order_attention, forward
 from ..learners.encoder import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
-from ..tensorfile import write_tensors
-from .checkpoint import CHECKPOINT_NAME, CheckpointTimes, read_checkpoint
+from .checkpoint import CheckpointTimes, TrainingCheckpoints
 from .opening import Bench
 from .reporting import Reporter, Stopped
 from .settings import Settings
@@ -41,7 +40,7 @@ class Trained(NamedTuple):
 def train_full(
     settings: Settings, bench: Bench, theta: Params, reporter: Reporter, work_dir: Path
 ) -> Trained:
-    """Train from ``theta``, or go on from the checkpoint in ``work_dir``.
+    """Train from ``theta``, or go on from the newest checkpoint in ``work_dir``.
 
     Validation accuracy is measured after each epoch; under selection the best epoch is kept.
 
@@ -57,7 +56,7 @@ class _FullTraining:
         self, settings: Settings, bench: Bench, theta: Params, reporter: Reporter, work_dir: Path
     ) -> None:
         self.settings, self.bench, self.reporter = settings, bench, reporter
-        self.work_dir = work_dir
+        self.checkpoints = TrainingCheckpoints(work_dir, reporter)
         self.theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
         embeddings = bench.encoder.embeddings.requires_grad_(True).train()
         _set_dropout(embeddings, settings.full.dropout)
@@ -77,7 +76,7 @@ class _FullTraining:
 
     def run(self) -> Trained:
         self._restore()
-        checkpoints = CheckpointTimes()
+        times = CheckpointTimes()
         batches: list[Tensor] = []
         while self.step < self.num_steps:
             if self.reporter.stop_requested():
@@ -91,7 +90,7 @@ class _FullTraining:
             if self.step % self.per_epoch == 0:
                 self._validate()
             self.seconds += time.monotonic() - started
-            checkpoints.save_if_due(self._save)
+            times.save_if_due(self._save)
         self._save()
         return self._finish()
 
@@ -159,7 +158,6 @@ class _FullTraining:
 
     def _save(self) -> None:
         """Write theta, the embeddings and Adam's two moments: some 270 MB for MiniLM."""
-        self.reporter.checkpoint()
         tensors = {f"now.{name}": p for name, p in self.tensors.items()}
         tensors |= {f"best.{name}": p for name, p in self.best.items()}
         for name, parameter in self.tensors.items():
@@ -171,10 +169,10 @@ class _FullTraining:
             "values": self.values,
             "scaler": self.scaler.state_dict(),
         }
-        write_tensors(self.work_dir / CHECKPOINT_NAME, tensors, facts)
+        self.checkpoints.write(self.step, tensors, facts)
 
     def _restore(self) -> None:
-        checkpoint = read_checkpoint(self.work_dir, self.reporter)
+        checkpoint = self.checkpoints.read(self.checkpoints.newest())
         if checkpoint is None:
             return
         saved, facts = checkpoint

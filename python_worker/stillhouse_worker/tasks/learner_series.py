@@ -1,22 +1,19 @@
 """Test learners one after the other; those that are done survive an interruption."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from ..evaluation import Measures, measure
 from ..learners.encoder import Params
-from ..tensorfile import write_bytes
+from .notes import Notes
 from .opening import Bench
 from .reporting import InitOutcome, Reporter, Stopped
 from .settings import Settings
-
-_DONE_NAME = "learners.json"
 
 
 class Timed(NamedTuple):
@@ -40,20 +37,20 @@ def measure_learners(
         learner: init seed -> theta, timed.
         test: theta -> measures on the test split.
         reporter: told of each learner.
-        work_dir: where finished learners are noted.
+        work_dir: the task's own folder, where finished learners are noted.
 
     Raises:
         Stopped: a stop was requested; finished learners are noted.
     """
-    path = work_dir / _DONE_NAME
-    done = {o.init_seed: o for o in _read(path)}
+    notes = Notes(work_dir, "learners", "learners.json", reporter)
+    done = {outcome.init_seed: outcome for outcome in _outcomes(notes.read() or [])}
     for seed in init_seeds:
         if seed not in done:
             if reporter.stop_requested():
                 raise Stopped
             trained = learner(seed)
             done[seed] = InitOutcome(seed, *test(trained.params), trained.seconds)
-            write_bytes(path, json.dumps([o._asdict() for o in done.values()]).encode())
+            notes.write(len(done), [o._asdict() for o in done.values()])
         _report(reporter, [done[s] for s in init_seeds if s in done], len(init_seeds))
     return [done[seed] for seed in init_seeds]
 
@@ -113,8 +110,5 @@ def _report(reporter: Reporter, outcomes: list[InitOutcome], total: int) -> None
     reporter.progress("evaluating", len(outcomes), total, values)
 
 
-def _read(path: Path) -> list[InitOutcome]:
-    if not path.exists():
-        return []
-    entries = json.loads(path.read_bytes())
+def _outcomes(entries: list[dict[str, Any]]) -> list[InitOutcome]:
     return [InitOutcome(**{**e, "confusion": tuple(e["confusion"])}) for e in entries]

@@ -1,13 +1,12 @@
 """Choose a learning rate on validation; what was tried survives an interruption."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..evaluation import measure
 from ..learners.encoder import Params
-from ..tensorfile import write_bytes
 from .learner_series import mean_and_std
+from .notes import Notes
 from .opening import Bench
 from .reporting import Reporter, Stopped
 from .settings import Settings
@@ -15,7 +14,6 @@ from .settings import Settings
 # Rates of SGD that are tried on validation, since a baseline with an untuned rate flatters the
 # distilled data.
 SGD_LRS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
-_RATE_NAME = "chosen_lr.json"
 _STAGE = "choosing the learning rate"
 
 
@@ -37,13 +35,14 @@ def choose_lr(
         settings: the precision to measure in.
         bench: with the validation split.
         reporter: told of each rate.
-        work_dir: where finished rates are noted.
+        work_dir: the task's own folder, where finished rates are noted.
 
     Raises:
         Stopped: a stop was requested; finished rates are noted.
     """
-    path, tried, total = work_dir / _RATE_NAME, 0, len(lrs) * len(init_seeds)
-    means: dict[str, float] = json.loads(path.read_bytes()) if path.exists() else {}
+    notes, tried = Notes(work_dir, "rates", "chosen_lr.json", reporter), 0
+    total = len(lrs) * len(init_seeds)
+    means: dict[str, float] = notes.read() or {}
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
             accuracies = []
@@ -57,7 +56,7 @@ def choose_lr(
                 )
                 reporter.progress(_STAGE, tried + len(accuracies), total, {})
             means[str(lr)] = mean_and_std(accuracies)[0]
-            write_bytes(path, json.dumps(means).encode())
+            notes.write(len(means), means)
         reporter.metric("validation_accuracy", index, means[str(lr)])
         tried += len(init_seeds)
         reporter.progress(_STAGE, tried, total, {})

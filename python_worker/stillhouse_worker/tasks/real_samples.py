@@ -1,6 +1,5 @@
 """BASELINE: learners trained on a few real samples, at random or from a coreset."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from ..evaluation import Coreset, coreset_rows, features_of
 from ..learners import forward, learner_params
 from ..learners.encoder import Params
 from ..seeding import generator
-from ..tensorfile import write_bytes
 from .heads import head_of_learner
 from .learner_series import tested_learners
+from .notes import Notes
 from .opening import Bench, open_bench
 from .rate_search import SGD_LRS, choose_lr
 from .reporting import LearnerOutcome, Reporter, Stopped
@@ -25,7 +24,6 @@ from .settings import Settings
 
 # Init seed -> rows of train, per_class of each class in turn.
 RowsOf = Callable[[int], Tensor]
-_ROWS_NAME = "rows.json"
 
 
 def random_baseline(
@@ -64,8 +62,9 @@ def chosen_rows(
     kind: Coreset, settings: Settings, bench: Bench, reporter: Reporter, work_dir: Path
 ) -> RowsOf:
     """The rows of a coreset, the same for all learners; noted in ``work_dir``."""
-    path = work_dir / _ROWS_NAME
-    if not path.exists():
+    notes = Notes(work_dir, "rows", "rows.json", reporter)
+    rows: list[int] | None = notes.read()
+    if rows is None:
 
         def on_batch(done: int, total: int) -> None:
             if reporter.stop_requested():
@@ -74,9 +73,9 @@ def chosen_rows(
 
         train = bench.tokens["train"]
         vectors = features_of(bench.encoder, train, settings.precision, on_batch)
-        rows = coreset_rows(kind, vectors, train.labels, settings.distilled.per_class)
-        write_bytes(path, json.dumps(rows.tolist()).encode())
-    chosen = torch.tensor(json.loads(path.read_bytes()))
+        rows = coreset_rows(kind, vectors, train.labels, settings.distilled.per_class).tolist()
+        notes.write(0, rows)
+    chosen = torch.tensor(rows)
     return lambda _: chosen
 
 

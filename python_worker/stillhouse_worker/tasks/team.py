@@ -31,13 +31,13 @@ _LONGEST_WAIT = timedelta(minutes=30)
 
 
 @contextmanager
-def leading(size: int, device: str, work_dir: Path, follow: Follow) -> Iterator[Team]:
+def leading(size: int, device: str, scratch: Path, follow: Follow) -> Iterator[Team]:
     """Lead a team: this process is the first, and ``size`` - 1 helpers of this host join it.
 
     Args:
         size: processes, >= 1; one alone starts nothing.
         device: "cpu", which all share, or "cuda:N", of which the helpers take the next ones.
-        work_dir: where the processes find each other.
+        scratch: where the processes find each other.
         follow: what a helper runs; it and what it holds can be pickled.
 
     Raises:
@@ -47,7 +47,7 @@ def leading(size: int, device: str, work_dir: Path, follow: Follow) -> Iterator[
         yield ALONE
         return
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory(prefix="team-", dir=work_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix="team-", dir=scratch) as folder:
         store_path = str(Path(folder).resolve() / "store")
         helpers = [
             context.Process(

@@ -1,0 +1,90 @@
+"""The checkpoints of one task: whichever attempt wrote them, the next one finds the newest."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from .tensorfile import write_bytes
+
+_FOLDER = "checkpoints"
+_NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<step>[0-9]{12})-(?P<sha256>[0-9a-f]{64})")
+# The one before the newest is of use where the newest turns out to be damaged.
+_NUM_KEPT = 2
+
+
+class _Entry(NamedTuple):
+    """Sorted as the newest last; of two with the same step the one that was written later."""
+
+    step: int
+    changed: float
+    path: Path
+    sha256: str
+
+
+class CheckpointStore:
+    """Checkpoints of one kind and one task, each under its step and the hash of its content.
+
+    Attempts that overlap do not disturb each other: none overwrites what another wrote, and what is
+    taken up is whole, since its hash says so.
+
+    Args:
+        task_folder: the task's own.
+        kind: lower-case letters, such as "training".
+        former_name: file in the task's folder where earlier versions had the only checkpoint.
+    """
+
+    def __init__(self, task_folder: Path, kind: str, former_name: str) -> None:
+        self._folder, self._kind = task_folder / _FOLDER, kind
+        self._former = task_folder / former_name
+
+    def put(self, step: int, content: bytes) -> None:
+        """Keep ``content``; of all that is there the last two stay.
+
+        Args:
+            step: how far the task is, 0 <= step < 10^12.
+
+        Raises:
+            OSError: the disk is full or gone.
+        """
+        sha256 = hashlib.sha256(content).hexdigest()
+        write_bytes(self._folder / f"{self._kind}-{step:012d}-{sha256}", content)
+        for entry in self._entries()[:-_NUM_KEPT]:
+            with suppress(OSError):
+                entry.path.unlink(missing_ok=True)
+
+    def newest(self, tell: Callable[[str], None]) -> Path | None:
+        """The file of the greatest step whose content is what was put.
+
+        Args:
+            tell: is given a sentence about each that is damaged.
+
+        Returns:
+            None where there is none.
+        """
+        for entry in reversed(self._entries()):
+            if _is_whole(entry):
+                return entry.path
+            tell(f"the checkpoint of step {entry.step} is damaged and is skipped: {entry.path}")
+        return self._former if self._former.is_file() else None
+
+    def _entries(self) -> list[_Entry]:
+        found = []
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            match = _NAME.fullmatch(path.name)
+            # Another attempt may remove it in this moment.
+            with suppress(FileNotFoundError):
+                if match and match["kind"] == self._kind:
+                    changed = path.stat().st_mtime
+                    found.append(_Entry(int(match["step"]), changed, path, match["sha256"]))
+        return sorted(found)
+
+
+def _is_whole(entry: _Entry) -> bool:
+    try:
+        with entry.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+    except OSError:
+        return False

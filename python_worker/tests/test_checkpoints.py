@@ -1,0 +1,68 @@
+"""Attempts that overlap share their checkpoints, and none takes up what is not whole."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stillhouse_worker.checkpoints import CheckpointStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    return CheckpointStore(tmp_path, "training", "checkpoint.safetensors")
+
+
+def never(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+def content_of(path: Path | None) -> bytes | None:
+    return None if path is None else path.read_bytes()
+
+
+def test_the_newest_step_counts_whichever_attempt_wrote_it(store, tmp_path) -> None:
+    assert store.newest(never) is None
+    successor = CheckpointStore(tmp_path, "training", "checkpoint.safetensors")
+    store.put(9, b"nine")
+    successor.put(10, b"ten")
+    store.put(4, b"four, from one that was given up")
+    assert content_of(successor.newest(never)) == b"ten"
+    assert content_of(store.newest(never)) == b"ten"
+
+
+def test_the_last_two_are_kept(store, tmp_path) -> None:
+    for step in (1, 2, 10, 100):
+        store.put(step, f"{step}".encode())
+    CheckpointStore(tmp_path, "rates", "chosen_lr.json").put(1, b"of another kind")
+    files = sorted((tmp_path / "checkpoints").iterdir())
+    assert [path.read_bytes() for path in files] == [b"of another kind", b"10", b"100"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"other"])
+def test_one_that_is_damaged_is_told_of_and_the_one_before_counts(store, damage) -> None:
+    store.put(1, b"first")
+    store.put(2, b"second")
+    newest = store.newest(never)
+    assert newest is not None
+    newest.write_bytes(damage)
+    told: list[str] = []
+    assert content_of(store.newest(told.append)) == b"first"
+    assert [("step 2 is damaged" in sentence) for sentence in told] == [True]
+
+
+def test_of_the_same_step_the_later_counts(store, tmp_path) -> None:
+    store.put(3, b"earlier")
+    for path in (tmp_path / "checkpoints").iterdir():
+        os.utime(path, (1, 1))
+    store.put(3, b"later")
+    assert content_of(store.newest(never)) == b"later"
+
+
+def test_what_an_earlier_version_left_is_taken_up_until_there_is_a_newer_one(
+    store, tmp_path
+) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"of old")
+    assert content_of(store.newest(never)) == b"of old"
+    store.put(1, b"new")
+    assert content_of(store.newest(never)) == b"new"
