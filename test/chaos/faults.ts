@@ -3,7 +3,7 @@ import fc from "fast-check";
 /** What is done to a part of a running system, and what a fault that ends by itself lasts. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** Which of the workers, counted around. */
+  /** Which of the workers or experiments, counted around. */
   readonly target: number;
   /** Since the fault before began. */
   readonly afterMs: number;
@@ -12,20 +12,32 @@ export interface Fault {
 
 export type FaultKind =
   | "kill worker"
+  | "kill own worker"
   | "kill server"
   | "pause worker"
   | "pause server"
   | "cut off"
-  | "hold back";
+  | "hold back"
+  | "full disk"
+  | "withdraw key"
+  | "cancel and resume"
+  | "cancel and retry"
+  | "delete";
 
 /** A worker that is killed needs seconds to start, in which nothing else can happen to it. */
 const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
   ["kill worker", 2],
+  ["kill own worker", 1],
   ["kill server", 2],
   ["pause worker", 3],
   ["pause server", 1],
   ["cut off", 3],
   ["hold back", 3],
+  ["full disk", 2],
+  ["withdraw key", 2],
+  ["cancel and resume", 2],
+  ["cancel and retry", 2],
+  ["delete", 1],
 ];
 
 /**

@@ -1,6 +1,8 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { ControlPlaneOptions } from "../../src/control-plane.js";
 import type { Timings } from "../../src/experiment/leases.js";
 import { PYTHON } from "../fixtures/tiny.js";
 import type { Addresses } from "../integration/test-worker.js";
@@ -16,25 +18,32 @@ export const TIMINGS: Partial<Timings> = {
   tickMs: 100,
 };
 
+/** Files of the control plane may not grow beyond this while its disk is taken for full. */
+const FULL_DISK_BYTES = 4_096;
+
+export type ServerOptions = Pick<ControlPlaneOptions, "home" | "numWorkers" | "security">;
+
 /** The control plane of a home, in a process that may be killed; behind the proxies when it is back. */
 export class ServerProcess {
-  readonly #home: string;
+  readonly #options: ServerOptions;
   readonly #workers: TcpProxy;
   readonly #calls: TcpProxy;
   #child: ChildProcess | undefined;
 
   /** @param workers proxy for ZeroMQ @param calls proxy for gRPC */
-  constructor(home: string, workers: TcpProxy, calls: TcpProxy) {
-    this.#home = home;
+  constructor(options: ServerOptions, workers: TcpProxy, calls: TcpProxy) {
+    this.#options = options;
     this.#workers = workers;
     this.#calls = calls;
   }
 
   async start(): Promise<void> {
-    const options = { home: this.#home, pythonPath: PYTHON, timings: TIMINGS };
+    const options = { ...this.#options, pythonPath: PYTHON, timings: TIMINGS };
     const child = fork(PLANE, [JSON.stringify(options)], {
       execArgv: ["--import", "tsx"],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
+      // A sum depends on the number of threads, and all workers must come to the same bytes.
+      env: { ...process.env, OMP_NUM_THREADS: "1" },
     });
     let errors = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -55,6 +64,32 @@ export class ServerProcess {
     this.#child?.kill(name);
   }
 
+  /** From now on what it writes fails as on a full disk, or no longer. */
+  fillDisk(isFull: boolean): void {
+    const { pid, exitCode, signalCode } = this.#child ?? {};
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    const limit = isFull ? `${FULL_DISK_BYTES}:unlimited` : "unlimited";
+    execFileSync("prlimit", ["--pid", String(pid), `--fsize=${limit}`], { stdio: "ignore" });
+  }
+
+  /** Ends one of the workers that it has started by itself. @returns whether there was one */
+  killOwnWorker(): boolean {
+    const worker = this.#ownWorkers()[0];
+    if (worker === undefined) return false;
+    try {
+      process.kill(worker, "SIGKILL");
+    } catch {
+      return false; // It has ended in this moment.
+    }
+    return true;
+  }
+
+  #ownWorkers(): number[] {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return [];
+    return childrenOf(pid).filter((child) => commandOf(child).includes("stillhouse_worker worker"));
+  }
+
   /** Resolves when it has ended. */
   async kill(): Promise<void> {
     const child = this.#child;
@@ -62,6 +97,23 @@ export class ServerProcess {
     const ended = once(child, "exit");
     child.kill("SIGKILL");
     await ended;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  return textOf(`/proc/${pid}/task/${pid}/children`).split(" ").filter(Boolean).map(Number);
+}
+
+function commandOf(pid: number): string {
+  return textOf(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+}
+
+/** Empty where the process has ended. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
   }
 }
 

@@ -40,6 +40,11 @@ export class TcpProxy {
     this.#destroyAll();
   }
 
+  /** Ends all connections once; they may be made anew at once. */
+  drop(): void {
+    this.#destroyAll();
+  }
+
   /** Lets connections stand, but no byte through, until `mend`. */
   hold(): void {
     this.#isHeld = true;

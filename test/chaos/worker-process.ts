@@ -18,6 +18,8 @@ sys.exit(main(sys.argv[1:]))
 export interface WorkerPlace {
   readonly zmq: string;
   readonly grpc: string;
+  /** Folder of its keys; absent: it needs none. */
+  readonly keys?: string;
   /** File to which all processes of this name log. */
   readonly logPath: string;
 }
@@ -49,8 +51,20 @@ export class WorkerProcess {
   }
 
   #start(): void {
-    const { zmq, grpc, logPath } = this.#place;
-    const args = ["-c", START, "worker", "--connect", zmq, "--grpc", grpc, "--id", this.#id];
+    const { zmq, grpc, keys, logPath } = this.#place;
+    const own = keys === undefined ? [] : ["--keys", keys];
+    const args = [
+      "-c",
+      START,
+      "worker",
+      "--connect",
+      zmq,
+      "--grpc",
+      grpc,
+      "--id",
+      this.#id,
+      ...own,
+    ];
     const log = openSync(logPath, "a");
     const env = { ...process.env, OMP_NUM_THREADS: "1", PYTHONUNBUFFERED: "1" };
     this.#child = spawn(PYTHON, args, { stdio: ["ignore", log, log], env });

@@ -8,6 +8,7 @@ const SHORT = { faults: 3, seed: 4, numWorkers: 1, outerSteps: 30 };
 it("experiments amid faults end as their calm twins do", { timeout: 120_000 }, async (test) => {
   const say = (text: string) => test.diagnostic(text);
   const result = await runChaos({ ...SHORT, say });
+  assert.equal(result.error, undefined);
   assert.equal(result.faults, SHORT.faults);
   assert.ok(result.experiments > 0);
   assert.equal(result.equal_to_calm, result.experiments);
