@@ -4,6 +4,8 @@ import fc from "fast-check";
 import * as service from "../../src/generated/stillhouse/v1/service.js";
 import type { MeasuredPlane } from "../bench/control-plane/measured-plane.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
+import { DutifulWorker } from "./dutiful-worker.js";
+import { extremeBytes, type Recipe, recipes } from "./extremes.js";
 import { CASE_LIMIT_MS, parametersOf, type Target, withPlane } from "./target.js";
 import { malformed } from "./wire.js";
 
@@ -29,50 +31,106 @@ const RIGHT = new Set([
   status.FAILED_PRECONDITION,
   status.OUT_OF_RANGE,
   status.RESOURCE_EXHAUSTED,
+  status.PERMISSION_DENIED,
   status.UNIMPLEMENTED,
 ]);
 /** What gRPC itself says of bytes that are no message. */
 const UNREADABLE = /deserializ|illegal|out of range|wire type|premature|invalid/i;
 const asIs = (bytes: Buffer) => bytes;
 
-function examples(): Uint8Array[] {
+/** A valid request. */
+interface Example {
+  readonly method: Method;
+  /** The request with extremes by the recipe. */
+  bytes(recipe: Pick<Recipe, "changes">): Buffer;
+}
+
+function example<Request extends object>(
+  method: Method,
+  codec: { encode(message: Request): { finish(): Uint8Array } },
+  request: Request,
+): Example {
+  return { method, bytes: (recipe) => extremeBytes(recipe, request, codec.encode) };
+}
+
+function examples(): Example[] {
   const spec = resolvedSpec();
+  const { ExperimentServiceService: experiments, SweepServiceService: sweeps } = service;
+  const { ArtifactServiceService: artifacts, MetricServiceService: metrics } = service;
+  const { WorkerServiceService: workers } = service;
+  const ids = { experimentId: "x" };
+  const reuseAfter = new Date(0);
+  const [file, secret] = [{ name: "../a", size: 1n, sha256: "0" }, Buffer.alloc(32)];
   return [
-    service.CreateExperimentRequest.encode(
-      service.CreateExperimentRequest.fromPartial({ spec, requestId: "r" }),
-    ).finish(),
-    service.ResolveExperimentRequest.encode({ draft: spec }).finish(),
-    service.ListExperimentsRequest.encode(
-      service.ListExperimentsRequest.fromPartial({ pageSize: 5, pageToken: "7" }),
-    ).finish(),
-    service.WatchExperimentRequest.encode(
-      service.WatchExperimentRequest.fromPartial({ experimentId: "x", afterSequence: 3n }),
-    ).finish(),
-    service.DownloadArtifactRequest.encode(
+    example(
+      experiments.createExperiment,
+      service.CreateExperimentRequest,
+      service.CreateExperimentRequest.fromPartial({ spec, requestId: "r", reuseAfter }),
+    ),
+    example(
+      sweeps.createSweep,
+      service.CreateSweepRequest,
+      service.CreateSweepRequest.fromPartial({ name: "s", specs: [spec], maxParallel: 1 }),
+    ),
+    example(experiments.resolveExperiment, service.ResolveExperimentRequest, { draft: spec }),
+    example(
+      experiments.listExperiments,
+      service.ListExperimentsRequest,
+      service.ListExperimentsRequest.fromPartial({ pageSize: 5, filter: { text: "a" } }),
+    ),
+    example(
+      experiments.watchExperiment,
+      service.WatchExperimentRequest,
+      service.WatchExperimentRequest.fromPartial({ ...ids, afterSequence: 3n }),
+    ),
+    example(experiments.compareExperiments, service.CompareExperimentsRequest, {
+      experimentIds: ["x", "y"],
+    }),
+    example(
+      metrics.getMetricSeries,
+      service.GetMetricSeriesRequest,
+      service.GetMetricSeriesRequest.fromPartial({ ...ids, names: ["loss"], lastStep: 9n }),
+    ),
+    example(workers.listWorkers, service.ListWorkersRequest, { pageSize: 5, pageToken: "" }),
+    example(
+      artifacts.downloadArtifact,
+      service.DownloadArtifactRequest,
       service.DownloadArtifactRequest.fromPartial({ artifactId: "../..", fileName: "/etc/passwd" }),
-    ).finish(),
-    service.UploadArtifactRequest.encode({
+    ),
+    example(artifacts.uploadArtifact, service.UploadArtifactRequest, {
       part: {
         $case: "header",
-        value: {
-          taskId: "t",
-          attempt: 1,
-          files: [{ name: "../a", size: 1n, sha256: "0" }],
-          secret: Buffer.alloc(32),
-        },
+        value: { taskId: "t", attempt: 1, files: [file], secret },
       },
-    }).finish(),
+    }),
   ];
 }
 
-/** Every call is answered: with what was asked for, or with an error that is the caller's. */
+/** Bytes of any kind to any method, or a valid request with values at their edges to its own. */
+type Case =
+  | { readonly path: string; readonly messages: readonly Buffer[] }
+  | { readonly valid: Recipe };
+
+function cases(known: readonly Example[]): fc.Arbitrary<Case> {
+  const bytes = known.map((each) => each.bytes({ changes: [] }));
+  const messages = fc.array(malformed(bytes), { minLength: 1, maxLength: 3 });
+  const path = fc.constantFrom(...METHODS.map((method) => method.path));
+  return fc.oneof(fc.record({ path, messages }), fc.record({ valid: recipes() }));
+}
+
+/**
+ * Every call is answered, with what was asked for or with an error that is the caller's, and the
+ * tasks of others are dispatched and done.
+ */
 export const fuzzGrpc: Target = (extent) =>
   withPlane(extent, async (plane, fed) => {
     const client = new Client(plane.grpcAddress, credentials.createInsecure());
-    const messages = fc.array(malformed(examples()), { minLength: 1, maxLength: 3 });
-    const request = fc.tuple(fc.constantFrom(...METHODS), messages);
-    const property = fc.asyncProperty(request, async ([method, sent]) => {
-      const { code, details } = await call(client, method, sent);
+    const dutiful = await DutifulWorker.start(plane);
+    const known = examples();
+    const property = fc.asyncProperty(cases(known), async (sent) => {
+      const { method, messages } = requestOf(sent, known);
+      const { code, details } = await call(client, method, messages);
+      await dutiful.showsThatTasksAreDone();
       await fed();
       const isUnreadable = code === status.INTERNAL && UNREADABLE.test(details);
       assert.ok(
@@ -87,6 +145,18 @@ export const fuzzGrpc: Target = (extent) =>
       client.close();
     }
   });
+
+function requestOf(
+  sent: Case,
+  known: readonly Example[],
+): { method: Method; messages: readonly Buffer[] } {
+  if ("valid" in sent) {
+    const chosen = known[sent.valid.example % known.length] as Example;
+    return { method: chosen.method, messages: [chosen.bytes(sent.valid)] };
+  }
+  const method = METHODS.find(({ path }) => path === sent.path) as Method;
+  return { method, messages: sent.messages };
+}
 
 /** A stream is left at its first answer. */
 function call(

@@ -1,58 +1,119 @@
-import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
+import type { LeaseClaim } from "../../src/experiment/lease-claims.js";
+import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
+import { Failure } from "../../src/generated/stillhouse/v1/failure.js";
 import { WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
-import { CASE_LIMIT_MS, parametersOf, type Target, withPlane } from "./target.js";
+import type { MeasuredPlane } from "../bench/control-plane/measured-plane.js";
+import { quickSpec } from "../fixtures/experiments.js";
+import { claimOf, type TestWorker } from "../integration/test-worker.js";
+import { DutifulWorker } from "./dutiful-worker.js";
+import { extremeBytes, type Recipe, recipes } from "./extremes.js";
+import { parametersOf, type Target, withPlane } from "./target.js";
 import { malformed } from "./wire.js";
 
-function examples(): Uint8Array[] {
-  const hello = {
-    workerId: "vandal",
-    device: "cpu",
-    deviceName: "",
-    pid: 1,
-    host: "h",
-    versions: {},
-    protocol: 2,
-  };
-  const lease = { taskId: "x-distill", attempt: 1, secret: "c2VjcmV0" };
-  const point = { sequence: 1n, name: "loss", step: 1n, value: 0.5, time: new Date(0) };
-  const report = (kind: object) => ({ report: { ...lease, number: 1n, ...kind } });
+const ID = "vandal";
+/** Other than the dutiful worker's, so that each gets its own tasks. */
+const DEVICE = "cuda:0";
+const NO_CLAIM: LeaseClaim = claimOf({ taskId: "x-distill", attempt: 1 });
+
+/** What a worker with this lease may say, each message as it should be. */
+function examples(claim: LeaseClaim): WorkerMessage[] {
+  const at = new Date(0);
+  const point = MetricPoint.fromPartial({ sequence: 1n, name: "loss", step: 1n, time: at });
+  const cause = Failure.fromPartial({ message: "why" });
+  const report = (kind: object) => ({ report: { ...claim, number: 1n, ...kind } });
   const messages = [
-    { hello },
-    { heartbeat: { ...lease, progressCounter: 5n } },
+    { hello: { workerId: ID, device: DEVICE, pid: 1, host: "h", protocol: 2, ...claim } },
+    { heartbeat: { ...claim, progressCounter: 5n, memoryTotalBytes: 9n, utilisation: 0.5 } },
     report({ metrics: { points: [point, { ...point, sequence: 2n }] } }),
-    report({ log: { level: 2, message: "text" } }),
-    report({ result: TaskResult.toJSON(TaskResult.fromPartial({ wallTimeS: 1 })) }),
+    report({ log: { level: 2, message: "text", time: at } }),
+    report({ progress: { stage: "s", done: 1n, total: 2n, perSecond: 1, values: { loss: 1 } } }),
+    report({ result: { wallTimeS: 1, learners: { inits: [{ initSeed: 1, accuracy: 0.5 }] } } }),
+    report({ failure: { kind: "FAILURE_KIND_INTERNAL", message: "m", cause } }),
+    report({ stopped: { time: at } }),
     { goodbye: {} },
   ];
-  return messages.map((message) =>
-    WorkerMessage.encode(WorkerMessage.fromJSON(jsonOf(message))).finish(),
-  );
+  return messages.map((message) => WorkerMessage.fromJSON(jsonOf(message)));
 }
 
 function jsonOf(message: object): unknown {
   return JSON.parse(
-    JSON.stringify(message, (_, value) => (typeof value === "bigint" ? String(value) : value)),
+    JSON.stringify(message, (_, value) => {
+      if (typeof value === "bigint") return String(value);
+      return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
+    }),
   );
 }
 
-/** Whatever a peer sends, it is dropped or counts as what it is, and others are served at once. */
+/** Frames of any kind, or messages of the worker's own lease with values at their edges. */
+type Case = { readonly frames: readonly Buffer[] } | { readonly said: readonly Recipe[] };
+
+function cases(): fc.Arbitrary<Case> {
+  const bytes = examples(NO_CLAIM).map((message) => WorkerMessage.encode(message).finish());
+  const frames = fc.array(malformed(bytes), { minLength: 1, maxLength: 3 });
+  const said = fc.array(recipes(), { minLength: 1, maxLength: 4 });
+  return fc.oneof(fc.record({ frames }), { weight: 2, arbitrary: fc.record({ said }) });
+}
+
+/**
+ * Whatever a peer sends, also the one that holds a task, it is dropped or counts as what it is, and
+ * the tasks of others are dispatched and done.
+ */
 export const fuzzZeroMq: Target = (extent) =>
   withPlane(extent, async (plane, fed) => {
-    const vandal = plane.rawWorker("vandal");
-    const honest = plane.rawWorker("honest");
-    await honest.hello();
-    await honest.next("welcome");
-    const frames = fc.array(malformed(examples()), { minLength: 1, maxLength: 3 });
-    const property = fc.asyncProperty(frames, async (message) => {
-      await vandal.sendRaw(...message);
-      await honest.hello();
-      const limit = sleep(CASE_LIMIT_MS, undefined, { ref: false });
-      const served = await Promise.race([honest.next("welcome"), limit]);
-      assert.ok(served, "another worker was not served any more");
+    const dutiful = await DutifulWorker.start(plane);
+    let numHeld = 0;
+    const property = fc.asyncProperty(cases(), async (sent) => {
+      const held = await HeldTask.take(plane, numHeld++);
+      if ("frames" in sent) await held.worker.sendRaw(...sent.frames);
+      else for (const recipe of sent.said) await held.worker.sendRaw(held.said(recipe));
+      await dutiful.showsThatTasksAreDone();
+      await held.release();
       await fed();
     });
     await fc.assert(property, parametersOf(extent));
   });
+
+/** A task in the hands of a worker of its own. */
+class HeldTask {
+  readonly worker: TestWorker;
+  readonly #plane: MeasuredPlane;
+  readonly #experimentId: string;
+  readonly #claim: LeaseClaim;
+
+  private constructor(
+    plane: MeasuredPlane,
+    worker: TestWorker,
+    experimentId: string,
+    claim: LeaseClaim,
+  ) {
+    this.#plane = plane;
+    this.worker = worker;
+    this.#experimentId = experimentId;
+    this.#claim = claim;
+  }
+
+  static async take(plane: MeasuredPlane, number: number): Promise<HeldTask> {
+    const worker = plane.rawWorker(ID);
+    await worker.hello(process.pid, { device: DEVICE });
+    await worker.next("welcome");
+    const spec = quickSpec(number);
+    spec.compute = { ...spec.compute, device: "cuda" } as typeof spec.compute;
+    const { id } = await plane.client.create(spec, `held ${number}`);
+    return new HeldTask(plane, worker, id, claimOf(await worker.nextTask()));
+  }
+
+  said({ example, changes }: Recipe): Buffer {
+    const messages = examples(this.#claim);
+    const message = messages[example % messages.length] as WorkerMessage;
+    return extremeBytes({ changes }, message, WorkerMessage.encode);
+  }
+
+  /** The worker leaves, and nothing of the task stays. */
+  async release(): Promise<void> {
+    await this.worker.send({ $case: "goodbye", value: {} });
+    this.worker.close();
+    await this.#plane.client.cancel(this.#experimentId);
+    await this.#plane.client.delete(this.#experimentId);
+  }
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MeasuredPlane } from "../bench/control-plane/measured-plane.js";
+import { quickSpec } from "../fixtures/experiments.js";
+import type { TestWorker } from "../integration/test-worker.js";
+import { CASE_LIMIT_MS } from "./target.js";
+
+/** A worker that does whatever task it is given, and so shows that tasks are still dispatched. */
+export class DutifulWorker {
+  readonly #plane: MeasuredPlane;
+  readonly #worker: TestWorker;
+  #numAsked = 0;
+
+  private constructor(plane: MeasuredPlane, worker: TestWorker) {
+    this.#plane = plane;
+    this.#worker = worker;
+  }
+
+  static async start(plane: MeasuredPlane): Promise<DutifulWorker> {
+    const worker = plane.rawWorker("dutiful");
+    await worker.hello();
+    await worker.next("welcome");
+    const dutiful = new DutifulWorker(plane, worker);
+    void dutiful.#work();
+    return dutiful;
+  }
+
+  /** Fails unless a new experiment is taken, dispatched and done in time. */
+  async showsThatTasksAreDone(): Promise<void> {
+    const { client } = this.#plane;
+    const seed = this.#numAsked++;
+    const { id } = await client.create(quickSpec(seed), `dutiful ${seed}`);
+    const limit = sleep(CASE_LIMIT_MS, false, { ref: false });
+    const isDone = await Promise.race([this.#ended(id).then(() => true), limit]);
+    assert.ok(isDone, "a task of another was not done any more");
+    await client.delete(id);
+  }
+
+  async #ended(id: string): Promise<void> {
+    for await (const _ of this.#plane.client.watch(id, 0n)) {
+      // The watch ends with the experiment.
+    }
+  }
+
+  async #work(): Promise<void> {
+    for (;;) await this.#worker.finish(await this.#worker.nextTask());
+  }
+}
