@@ -120,3 +120,19 @@ def test_labels_that_are_no_classes_are_refused_in_a_sentence(
     with pytest.raises(StillhouseError) as caught:
         load(tmp_path, "one.parquet")
     assert said in caught.value.message
+
+
+def test_no_more_classes_and_no_longer_names_than_can_be_stored(tmp_path: Path) -> None:
+    WRITERS[".jsonl"](tmp_path / "many.jsonl", rows([f"c{at}" for at in range(1001)] * 3))
+    with pytest.raises(StillhouseError, match=r"more than 1,000 different values"):
+        load(tmp_path, "many.jsonl")
+    names = ["a", "b" * 201]
+    made = rows(names * 4)
+    make_set(tmp_path, ".jsonl", {**DESCRIPTION, "labels": names}, train=made, test=made)
+    with pytest.raises(StillhouseError, match=r"a name of 201 characters; at most are 200"):
+        load(tmp_path)
+    many = [f"c{at}" for at in range(1001)]
+    made = rows(many * 2)
+    make_set(tmp_path, ".jsonl", {**DESCRIPTION, "labels": many}, train=made, test=made)
+    with pytest.raises(StillhouseError, match=r"has 1,001 classes; at most are 1,000"):
+        load(tmp_path)

@@ -17,6 +17,9 @@ const TEXTS: Readonly<Record<string, TextLimit>> = {
   "DatasetSpec.name": PATH,
   "DatasetSpec.data_dir": PATH,
   "DatasetSpec.substitute_for": PATH,
+  // Two columns with a comma between them.
+  "DatasetSpec.text_column": { max: 401 },
+  "DatasetFound.files": PATH,
   "ModelSpec.name": PATH,
   "ModelSpec.substitute_for": PATH,
   "TransferModel.name": PATH,
@@ -47,6 +50,8 @@ const COUNTS: Readonly<Record<string, number>> = {
   "LearnerResult.inits": 10_000,
   // Of a thousand classes.
   "InitResult.confusion": 1_000_000,
+  // The parts of the largest sets of the hub.
+  "DatasetFound.files": 10_000,
   "UploadHeader.files": 100,
   "Artifact.files": 100,
   "Hello.versions": 100,

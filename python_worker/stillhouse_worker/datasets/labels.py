@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .faults import invalid
@@ -14,8 +14,9 @@ _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0+)?")
 _TRUTH = ("true", "false")
 # How sets write that the label of a row is kept secret or is not known.
 _NO_LABEL = "-1"
-# A column with more different values than this holds no classes but something else.
-_MOST_CLASSES = 10_000
+# A control plane takes confusions of as many classes, and names of as many characters.
+_MOST_CLASSES = 1_000
+_LONGEST_NAME = 200
 
 LabelValues = Callable[[], Iterable[Any]]
 
@@ -112,7 +113,10 @@ def found_classes(splits: Mapping[SplitName, LabelValues], place: str) -> LabelR
             raise invalid(f"{place} holds the fraction {shown(value)}, which is no class")
         found.add(ways_to_write(value)[-1])
         if len(found) > _MOST_CLASSES:
-            raise invalid(f"{place} holds more than {_MOST_CLASSES:,} different values: no classes")
+            raise invalid(
+                f"{place} holds more than {_MOST_CLASSES:,} different values; a set has at most as "
+                "many classes, so is it the column of the labels?"
+            )
     if len(found) < 2:
         raise invalid(
             f"{place} must hold two or more classes, got {', '.join(sorted(found)) or 'none'}"
@@ -139,6 +143,18 @@ def ways_to_write(value: Any) -> tuple[str, ...]:
     if text.lower() in _TRUTH:
         return text, *ways_to_write(text.lower() == "true")
     return (text,)
+
+
+def check_names(place: str, classes: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise ``invalid`` where there are more classes, or longer names, than can be stored."""
+    if len(classes) > _MOST_CLASSES:
+        raise invalid(f"{place} has {len(classes):,} classes; at most are {_MOST_CLASSES:,}")
+    for name in (*classes, *columns):
+        if len(name) > _LONGEST_NAME:
+            raise invalid(
+                f"{place} has a name of {len(name)} characters; at most are {_LONGEST_NAME}, got "
+                f"{shown(name)}"
+            )
 
 
 def positions(num_classes: int) -> dict[str, int]:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .files import Record
-from .labels import LabelRule, found_classes, is_missing, named_classes, positions, refuse_lists
+from .labels import (
+    LabelRule,
+    check_names,
+    found_classes,
+    is_missing,
+    named_classes,
+    positions,
+    refuse_lists,
+)
 from .rows import BadRow, Layout, Row, RowSource, SplitName, shown
 
 # Reads a table from its start, and of each record at least the columns asked for.
@@ -48,6 +56,7 @@ def rows_of_tables(
         StillhouseError: invalid for labels that are no classes at all, such as lists.
     """
     rule = _rule(f"{place}: column {columns.label!r}", tables, columns, classes)
+    check_names(place, rule.class_names, (*columns.texts, columns.label))
     splits = {split_name: table for split_name, table in tables.items() if split_name == "train"
               or split_name in rule.labelled}  # fmt: skip
     test_from: SplitName = "test"
