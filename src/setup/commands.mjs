@@ -107,9 +107,20 @@ const COMMANDS = {
     usage: "npm test -- [PATH…] [OPTIONS OF THE RUNNER]",
     details: [
       "PATH is a file or folder under test/ (TypeScript) or python_worker/tests (Python; `::name`",
-      "picks one test). With paths of one language, options go to its runner.",
+      "picks one test). With paths of one language, options go to its runner. A folder's tests that",
+      "take minutes (*.long.test.ts, @pytest.mark.long) are left to npm run test:long; one that is",
+      "named runs.",
     ],
-    run: runTests,
+    run: (root, args) => runTests(root, args, "quick"),
+  },
+  "test:long": {
+    summary: "run the tests of both languages that take minutes",
+    usage: "npm run test:long -- [PATH…] [OPTIONS OF THE RUNNER]",
+    details: [
+      "Runs the files *.long.test.ts and the tests marked @pytest.mark.long, which npm test leaves",
+      "out. Each of them has a short twin there. PATH and options as for npm test.",
+    ],
+    run: (root, args) => runTests(root, args, "long"),
   },
   check: {
     summary: "format, lint, types and import rules of both languages",

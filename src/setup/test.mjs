@@ -16,13 +16,24 @@ import { runForeground } from "./foreground.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
 /**
+ * Which tests of a folder run: the quick ones, or those that take minutes (files `*.long.test.ts`,
+ * tests of Python marked `long`).
+ *
+ * @typedef {"quick" | "long"} Length
+ */
+
+/** What pytest ends with where no test was chosen: a file need not have one of either length. */
+const PYTEST_FOUND_NONE = 5;
+
+/**
  * Runs the tests of both languages, or those that the paths name.
  *
  * @param {string} root
  * @param {string[]} args
+ * @param {Length} length
  * @returns {Promise<number>} 0 when all that ran passed
  */
-export async function runTests(root, args) {
+export async function runTests(root, args, length) {
   const { typescript, python, options } = sortArguments(root, args);
   const all = typescript.length + python.length === 0;
   if (options.length > 0 && (all || (typescript.length > 0 && python.length > 0))) {
@@ -31,10 +42,11 @@ export async function runTests(root, args) {
       2,
     );
   }
-  if (all) return testBoth(root);
+  if (all) return testBoth(root, length);
   const exitCodes = [];
-  if (typescript.length > 0) exitCodes.push(await testTypeScript(root, typescript, options));
-  if (python.length > 0) exitCodes.push(await testPython(root, python, options));
+  const chosen = { length, options };
+  if (typescript.length > 0) exitCodes.push(await testTypeScript(root, typescript, chosen));
+  if (python.length > 0) exitCodes.push(await testPython(root, python, chosen));
   return exitCodes.find((code) => code !== 0) ?? 0;
 }
 
@@ -43,16 +55,17 @@ export async function runTests(root, args) {
  * of TypeScript are done.
  *
  * @param {string} root
+ * @param {Length} length
  */
-async function testBoth(root) {
+async function testBoth(root, length) {
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-tests-"));
   const log = join(folder, "python.log");
   const outputFd = openSync(log, "w");
   try {
     // Several PyTorch processes with as many threads as cores would slow each other down.
     const env = { ...process.env, OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? "1" };
-    const python = testPython(root, [], [], { env, outputFd });
-    const typescript = await testTypeScript(root, ["test"], [], { env });
+    const python = testPython(root, [], { length, env, outputFd });
+    const typescript = await testTypeScript(root, ["test"], { length, env });
     const codes = [typescript, await python];
     console.log(readFileSync(log, "utf8"));
     return codes.find((code) => code !== 0) ?? 0;
@@ -63,17 +76,18 @@ async function testBoth(root) {
 }
 
 /**
- * @typedef {{ env?: NodeJS.ProcessEnv, outputFd?: number }} Surroundings
+ * @typedef {{ length: Length, options?: string[], env?: NodeJS.ProcessEnv, outputFd?: number }} Run
+ *   `options` are those of the runner
  */
 
-/**
- * @param {string} root @param {string[]} paths @param {string[]} options
- * @param {Surroundings} [surroundings]
- */
-function testTypeScript(root, paths, options, surroundings = {}) {
-  const files = paths.flatMap((path) => testFiles(join(root, path)));
+/** @param {string} root @param {string[]} paths @param {Run} run */
+function testTypeScript(root, paths, { length, options = [], ...surroundings }) {
+  const files = paths.flatMap((path) => testFiles(join(root, path), length));
   if (files.length === 0) {
-    throw new SetupError(`There is no test file (*.test.ts) in ${paths.join(", ")}`, 2);
+    throw new SetupError(
+      `There is no ${length} test file (${NAMES[length]}) in ${paths.join(", ")}`,
+      2,
+    );
   }
   const names = files.map((file) => relative(root, file));
   // Most of them wait for processes most of the time.
@@ -84,25 +98,40 @@ function testTypeScript(root, paths, options, surroundings = {}) {
   });
 }
 
-/**
- * @param {string} root @param {string[]} paths @param {string[]} options
- * @param {Surroundings} [surroundings]
- */
-function testPython(root, paths, options, surroundings = {}) {
+/** @param {string} root @param {string[]} paths @param {Run} run */
+async function testPython(root, paths, { length, options = [], ...surroundings }) {
   const cwd = join(root, "python_worker");
   const names = paths.map((path) => relative("python_worker", path));
-  return runForeground(pythonPath(root), ["-m", "pytest", ...options, ...names], {
-    cwd,
-    ...surroundings,
-  });
+  const args = ["-m", "pytest", ...marked(paths, length), ...options, ...names];
+  const code = await runForeground(pythonPath(root), args, { cwd, ...surroundings });
+  return code === PYTEST_FOUND_NONE && length === "long" ? 0 : code;
 }
 
-/** Node 20 finds no TypeScript tests by itself. @param {string} path @returns {string[]} */
-function testFiles(path) {
+/**
+ * Quick tests are what pyproject.toml chooses. A test that is named runs, however long it takes.
+ *
+ * @param {string[]} paths @param {Length} length
+ */
+function marked(paths, length) {
+  if (paths.length > 0 && paths.every((path) => path.includes("::"))) return ["-m", ""];
+  return length === "long" ? ["-m", "long"] : [];
+}
+
+const NAMES = { quick: "*.test.ts", long: "*.long.test.ts" };
+
+/**
+ * Node 20 finds no TypeScript tests by itself.
+ *
+ * @param {string} path a file that is named runs, however long it takes
+ * @param {Length} length
+ * @returns {string[]}
+ */
+export function testFiles(path, length) {
   if (!statSync(path).isDirectory()) return [path];
   const names = readdirSync(path, { recursive: true, encoding: "utf8" });
   return names
     .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) => name.endsWith(".long.test.ts") === (length === "long"))
     .sort()
     .map((name) => join(path, name));
 }
