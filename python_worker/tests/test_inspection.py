@@ -114,10 +114,11 @@ def test_a_packaged_set_may_be_named_and_a_folder_of_that_name_comes_first(data_
     assert find_dataset("bbc_news", data_dir).source == "local"
 
 
-def test_a_data_folder_that_is_none_is_named() -> None:
-    failure = describe(data_dir="/nowhere/data")["failure"]
+def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "data")
+    failure = describe(data_dir=missing)["failure"]
     assert (failure["kind"], failure["field"]) == ("not_found", "dataset.data_dir")
-    assert "'/nowhere/data'" in failure["message"]
+    assert f"'{missing}'" in failure["message"]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,13 @@ def test_a_data_folder_that_is_none_is_named() -> None:
         ('{"device": "gpu"}', "compute.device must be cpu, cuda or cuda:N, got 'gpu'"),
         ('{"device": "cuda:x"}', "compute.device must be cpu, cuda or cuda:N, got 'cuda:x'"),
         ('{"device": "cuda:99"}', "compute.device 'cuda:99' is not on this machine; it has cpu"),
-        ('{"dataset": "bbc_news", "model": "/nowhere"}', "model folder '/nowhere' does not exist"),
+        ('{"dataset": "bbc_news", "model": "./none"}', "model folder 'none' does not exist"),
     ],
 )
-def test_a_bad_request_is_a_failure_and_no_exception(request_json: str, said: str) -> None:
+def test_a_bad_request_is_a_failure_and_no_exception(
+    request_json: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert said in json.loads(inspection.describe(request_json))["failure"]["message"]
 
 
@@ -184,7 +188,7 @@ def test_what_is_not_well_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(system_checks, "hub_offline_reason", lambda: "no route")
     monkeypatch.setattr(system_checks, "model_is_cached", lambda _name: False)
     monkeypatch.setattr(system_checks, "packaged_model_folder", _broken_package)
-    checks = system(data_dir="/nowhere/data")
+    checks = system(data_dir=str(tmp_path / "none"))
     assert checks["Libraries"]["status"] == "warning"
     assert "torch 2." in checks["Libraries"]["detail"]
     assert "no-such-package missing (locked 1.0)" in checks["Libraries"]["detail"]

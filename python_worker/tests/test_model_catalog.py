@@ -101,9 +101,10 @@ def test_the_fingerprint_changes_with_one_weight(bert: Path) -> None:
     assert model_fingerprint(bert) != before
 
 
-def test_a_folder_that_is_not_there_is_not_found() -> None:
-    error = failure("/nowhere/model")
-    assert error.message == "model folder '/nowhere/model' does not exist"
+def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    missing = tmp_path / "model"
+    error = failure(missing)
+    assert error.message == f"model folder '{missing}' does not exist"
     assert error.kind == "not_found"
 
 

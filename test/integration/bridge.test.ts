@@ -151,8 +151,9 @@ def system(request): return json.dumps({"ok": os.getpid()})
   });
 
   it("says so when there is no Python, without a crash", async (test) => {
-    const logPath = join(temporaryFolder(test), "log");
-    const pythonPath = "/no/such/.venv/bin/python";
+    const folder = temporaryFolder(test);
+    const logPath = join(folder, "log");
+    const pythonPath = join(folder, ".venv", "bin", "python");
     const bridge = new PythonBridge({ pythonPath, env: {}, logPath, timeoutMs: 5_000 });
     const none = /\.venv\/bin\/python is not there; run the command again/;
     await assert.rejects(

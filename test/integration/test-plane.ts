@@ -56,7 +56,7 @@ export class TestPlane {
     const plane = await startControlPlane({
       home,
       lock: opened.lock,
-      pythonPath: "/no/such/python",
+      pythonPath: join(home, "no-python"),
       env: process.env,
       numWorkers: 0,
       log: logTo(warnings),

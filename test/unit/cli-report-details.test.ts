@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import type { StillhouseClient } from "../../src/api/client.js";
 import { inspectOutcomes } from "../../src/cli/report-details.js";
 import { Experiment } from "../../src/generated/stillhouse/v1/experiment.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const HELD = {
   model: "minilm",
@@ -37,11 +38,11 @@ const CONNECTION = {
 };
 
 describe("the distilled data of a report", () => {
-  it("is downloaded for as long as it is read where it lies on another machine", async () => {
+  it("is downloaded for as long as it is read where it lies on another machine", async (test) => {
     let folder = "";
     const told: number[][] = [];
     const contents = await inspectOutcomes(
-      [{ experiment: EXPERIMENT, artifactPath: "/not/on/this/machine" }],
+      [{ experiment: EXPERIMENT, artifactPath: join(temporaryFolder(test), "none") }],
       CONNECTION,
       async (path) => {
         folder = path;

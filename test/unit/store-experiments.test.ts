@@ -214,12 +214,10 @@ describe("a database that cannot be used", () => {
     assert.ok(store.find("before"));
   });
 
-  it("in a folder that is not there is refused by its path", () => {
-    const missing = fails(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
-      /\/no\/such\/x\.db cannot be opened/,
-    );
-    assert.throws(() => openDatabase("/no/such/x.db"), missing);
+  it("in a folder that is not there is refused by its path", (test) => {
+    const path = join(temporaryFolder(test), "none", "x.db");
+    const missing = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /\/none\/x\.db cannot be opened/);
+    assert.throws(() => openDatabase(path), missing);
   });
 
   it("that another program holds is refused as such, after a while", (test) => {
