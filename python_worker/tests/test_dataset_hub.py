@@ -160,7 +160,7 @@ class Hub(NamedTuple):
             environment["HF_HUB_OFFLINE"] = "1"
         command = [sys.executable, "-c", ASK, json.dumps(questions)]
         result = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, capture_output=True, text=True, check=False
         )
         assert result.returncode == 0, result.stderr
         answers = [json.loads(line) for line in result.stdout.splitlines()]

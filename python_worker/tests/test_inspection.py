@@ -46,11 +46,11 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_describe_tells_sizes_names_and_fingerprints(data_dir: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     answer = describe(
         dataset="ag_news", model="minilm", data_dir=data_dir, device="cpu", validation_fraction=0.2
     )["ok"]
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5, "it reads what it tells, not the weights"
     fingerprint = answer["dataset"].pop("fingerprint")
     assert len(fingerprint) == 64
     assert answer["dataset"] == {

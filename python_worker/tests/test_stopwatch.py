@@ -44,7 +44,7 @@ def test_what_earlier_versions_kept_for_all_attempts_counts(tmp_path) -> None:
 
 def test_what_cannot_be_read_or_written_counts_for_nothing(tmp_path) -> None:
     (tmp_path / "seconds").write_text("half a li")
-    assert started(tmp_path, 1).seconds() < 1
+    assert started(tmp_path, 1).seconds() < 60
     gone = Stopwatch(tmp_path / "not there", 1)
     gone.save()
     assert not (tmp_path / "not there").exists()

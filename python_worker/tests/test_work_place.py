@@ -40,7 +40,9 @@ def test_an_artifact_is_shared_when_its_manifest_is_seen(tmp_path) -> None:
 
 def test_settings_take_the_device_and_the_data_of_this_machine(settings, tmp_path) -> None:
     place = WorkPlace("cuda:3", None, tmp_path / "here")
-    there = settings._replace(data=settings.data._replace(data_dir=str(tmp_path / "none"), source="local"))
+    there = settings._replace(
+        data=settings.data._replace(data_dir=str(tmp_path / "none"), source="local")
+    )
     cuda = place.at_hand(there._replace(device="cuda:0"))
     assert (cuda.device, cuda.data.data_dir) == ("cuda:3", str(tmp_path / "here"))
     assert place.at_hand(there).device == "cpu", "another kind of device stays as it was asked for"

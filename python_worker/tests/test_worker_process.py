@@ -9,4 +9,4 @@ def test_a_worker_ends_with_a_parent_that_was_gone_before_it_looked():
     gone.wait()
     flags = ["--connect", "tcp://127.0.0.1:9", "--id", "orphan", "--parent", str(gone.pid)]
     worker = [sys.executable, "-m", "stillhouse_worker", "worker", *flags]
-    assert subprocess.run(worker, timeout=120, check=False).returncode == 0
+    assert subprocess.run(worker, check=False).returncode == 0

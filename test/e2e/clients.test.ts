@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -10,6 +10,7 @@ import { runClients } from "../../src/setup/clients.mjs";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PYTHON } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "../integration/test-plane.js";
 
 const run = promisify(execFile);
@@ -37,7 +38,7 @@ async function planeWithExperiment(test: TestContext) {
   return { plane, id, finish };
 }
 
-describe("the packages for clients", { timeout: 120_000 }, async () => {
+describe("the packages for clients", async () => {
   let made: Promise<number> | undefined;
   const build = async () => {
     made ??= runClients(ROOT);

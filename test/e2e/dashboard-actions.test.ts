@@ -2,20 +2,18 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import type { Page } from "playwright-core";
 import { skippedWithoutChromium } from "../fixtures/chromium.js";
 import { DashboardPage } from "../fixtures/dashboard-page.js";
 import { tinyDataAndModel, tinyDraft } from "../fixtures/tiny.js";
+import { it as test } from "../fixtures/waiting.js";
 
 /** More than a worker makes while a person presses a button. */
 const MANY_STEPS = 100_000;
 const QUICK = { "outer-steps": 10, validations: 1, inits: 2, baselines: "none" };
 
-describe("what one does on the dashboard", {
-  skip: skippedWithoutChromium(),
-  timeout: 600_000,
-}, () => {
+describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, () => {
   let dashboard: DashboardPage;
   let page: Page;
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-data-"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import type { Page } from "playwright-core";
 import { TokenFile } from "../../src/security/token-file.js";
 import { homePaths } from "../../src/store/home.js";
@@ -9,6 +9,7 @@ import { seriousFaults, skippedWithoutChromium } from "../fixtures/chromium.js";
 import { DashboardPage } from "../fixtures/dashboard-page.js";
 import { ask } from "../fixtures/http-client.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it as test } from "../fixtures/waiting.js";
 
 /** Settings that are written into the form, by flag. */
 function formValues(changes: Record<string, string>): Map<string, string> {
@@ -32,7 +33,7 @@ async function fillIn(page: Page, values: ReadonlyMap<string, string>): Promise<
   }
 }
 
-describe("the dashboard in Chromium", { skip: skippedWithoutChromium(), timeout: 600_000 }, () => {
+describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => {
   let dashboard: DashboardPage;
   let page: Page;
   const ids: string[] = [];

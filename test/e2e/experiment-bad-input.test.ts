@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
 import { runExperiment } from "../../src/cli/experiment.js";
 import { createInterruption } from "../../src/cli/interruption.js";
@@ -10,6 +10,7 @@ import { terminalOf } from "../../src/cli/terminal.js";
 import { type ControlPlane, openHome, startControlPlane } from "../../src/control-plane.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 import { PYTHON, tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 
 const tiny = tinyDataAndModel();
 const FLAGS = tinyFlags(tiny);

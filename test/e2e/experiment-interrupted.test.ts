@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   descendants,
@@ -13,6 +13,7 @@ import {
   runCommand,
 } from "../fixtures/command.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it, until } from "../fixtures/waiting.js";
 
 const FLAGS = [...tinyFlags(tinyDataAndModel()), "--baselines", "none", "--json"];
 /** Long enough to be interrupted, short enough to wait for. */
@@ -35,12 +36,8 @@ function distilledBytes({ exitCode, stdout, stderr }: Ended): string {
 }
 
 /** A worker that was left alone first waits a while for an answer to its last report. */
-async function allEnded(pids: readonly number[]): Promise<boolean> {
-  for (let turn = 0; turn < 400; turn++) {
-    if (!pids.some(isAlive)) return true;
-    await sleep(50);
-  }
-  return false;
+async function allEnded(pids: readonly number[]): Promise<void> {
+  await until(() => !pids.some(isAlive));
 }
 
 describe("an interrupted experiment", () => {
@@ -60,7 +57,7 @@ describe("an interrupted experiment", () => {
     assert.equal(document.error.kind, "cancelled");
     assert.equal(document.experiment_id, id);
     assert.match(stderr, new RegExp(`npm run experiment -- --resume ${id}`));
-    assert.ok(await allEnded(processes));
+    await allEnded(processes);
     const resumed = await runCommand(["--resume", id, "--json"], home);
     assert.equal(distilledBytes(resumed), await uninterrupted);
     assert.match(resumed.stderr, /Distillation: kept outer step/);
@@ -76,7 +73,7 @@ describe("an interrupted experiment", () => {
     const processes = descendants(run.child.pid ?? 0);
     run.signal("SIGKILL");
     await run.ended;
-    assert.ok(await allEnded(processes), "workers end with the process that started them");
+    await allEnded(processes); // workers end with the process that started them
     const other = await runCommand([...FLAGS, "--dry-run"], home);
     assert.equal(other.exitCode, 0);
     assert.match(
@@ -97,7 +94,7 @@ describe("an interrupted experiment", () => {
     await sleep(600);
     run.signal("SIGTERM");
     assert.equal((await run.ended).exitCode, 130);
-    assert.ok(await allEnded(processes));
+    await allEnded(processes);
     const resumed = new RunningCommand(["--resume", id, "--json"], home);
     await resumed.sees(DISTILLING);
     resumed.signal("SIGTERM");

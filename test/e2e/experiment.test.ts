@@ -3,9 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { runCommand } from "../fixtures/command.js";
 import { PYTHON, tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 
 const tiny = tinyDataAndModel();
 const FLAGS = tinyFlags(tiny);

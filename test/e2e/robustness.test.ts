@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { RunningCommand, runCommand } from "../fixtures/command.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 
 const tiny = tinyDataAndModel();
 const DISTIL = [

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeKeys } from "../../src/security/keys/make-keys.js";
 import { TokenFile } from "../../src/security/token-file.js";
-import { RunningCommand } from "../fixtures/command.js";
+import { commandLines, RunningCommand } from "../fixtures/command.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it as test } from "../fixtures/waiting.js";
 
 const EVERYWHERE = "--host 0.0.0.0 --grpc-port 0 --worker-port 0 --http-port 0".split(" ");
 
@@ -29,19 +30,6 @@ async function firstLine(command: RunningCommand): Promise<string> {
   return command.stdout.split("\n")[0] ?? "";
 }
 
-/** Command lines of all processes. */
-function commandLines(): string {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const lines = pids.map((pid) => {
-    try {
-      return readFileSync(join("/proc", pid, "cmdline"), "utf8");
-    } catch {
-      return ""; // it has ended
-    }
-  });
-  return lines.join("\n");
-}
-
 /** All that is in the files of a folder, as far as they are not keys themselves. */
 function leftBehind(folder: string): string {
   const files = readdirSync(folder, { withFileTypes: true, recursive: true });
@@ -53,9 +41,7 @@ function leftBehind(folder: string): string {
     .join("\n");
 }
 
-test("a worker and a client with keys compute over the network, and leave no secret behind", {
-  timeout: 180_000,
-}, async (t) => {
+test("a worker and a client with keys compute over the network, and leave no secret behind", async (t) => {
   const home = temporaryFolder(t);
   const keys = join(home, "keys");
   const tokens = new TokenFile(join(home, "tokens.json"));
@@ -96,9 +82,8 @@ test("a worker and a client with keys compute over the network, and leave no sec
   const [, workerSecret = ""] = /secret-key = "(.*)"/.exec(curve) ?? [];
   const secrets = [token, workerToken, workerSecret];
   while (run.child.exitCode === null) {
-    const lines = commandLines();
-    for (const secret of secrets)
-      assert.ok(!lines.includes(secret), "a secret is in a command line");
+    for (const { line } of commandLines())
+      for (const secret of secrets) assert.ok(!line.includes(secret), `a secret in ${line}`);
     await sleep(100);
   }
   const { exitCode, stdout, stderr } = await run.ended;

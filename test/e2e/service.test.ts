@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "../../src/api/client.js";
 import { createInterruption } from "../../src/cli/interruption.js";
@@ -14,6 +14,7 @@ import { descendants, type Ended, RunningCommand, runCommand } from "../fixtures
 import { freePort } from "../fixtures/free-port.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 
 const STEPS = 400;
 /** Time in which the worker takes some steps without a server, and not all of them. */
@@ -147,7 +148,7 @@ async function assertWhole(id: string, numAttempts: number): Promise<void> {
   for (const { name, steps } of series) assert.deepEqual(steps, all, name);
 }
 
-describe("a service with a worker that joined by itself", { timeout: 120_000 }, () => {
+describe("a service with a worker that joined by itself", () => {
   it("loses nothing when it is killed, and when the worker is ended besides", async () => {
     let server = await serve();
     let elsewhere = worker();

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, describe, test } from "node:test";
-
-import { type Ended, eventually, isAlive, SetupCopy } from "../fixtures/setup-copy.js";
+import { after, afterEach, before, describe } from "node:test";
+import { isAlive } from "../fixtures/command.js";
+import { type Ended, SetupCopy } from "../fixtures/setup-copy.js";
+import { it as test, until } from "../fixtures/waiting.js";
 
 const MAIN = "export async function main(argv: string[]) { console.log(JSON.stringify(argv)); }\n";
 const STAMPS = [
@@ -119,7 +120,7 @@ describe("an interrupted set-up", () => {
       assert.equal(exitCode, 130);
       assert.equal(stdout, "");
       assert.match(stderr, /Interrupted/);
-      await eventually(() => !pids.some(isAlive));
+      await until(() => !pids.some(isAlive));
       const place = { npm: "node_modules", pip: ".venv", protoc: ".setup/generated" }[work];
       assert.ok(!copy.has(place));
       copy.behave({});
@@ -138,7 +139,7 @@ describe("an interrupted set-up", () => {
     assert.ok(copy.has(".venv") && !copy.has(".venv/stillhouse-stamp.json"));
     copy.behave({});
     const next = copy.start(["setup"]);
-    await eventually(() => WAITING.test(next.stderr()));
+    await until(() => WAITING.test(next.stderr()));
     assert.ok(isAlive(pip));
     for (const pid of [pip, child]) process.kill(pid, "SIGKILL");
     assert.equal((await next.ended).exitCode, 0);
@@ -157,7 +158,7 @@ describe("two commands right after a clone", () => {
     const first = copy.start(["experiment", "1"]);
     await copy.hanging();
     const second = copy.start(["experiment", "2"]);
-    await eventually(() => WAITING.test(second.stderr()));
+    await until(() => WAITING.test(second.stderr()));
     copy.release();
     const [one, two] = await Promise.all([first.ended, second.ended]);
     assert.deepEqual([one.stdout, two.stdout], ['["experiment","1"]\n', '["experiment","2"]\n']);

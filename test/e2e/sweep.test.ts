@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { after, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { RunningCommand, runCommand } from "../fixtures/command.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 
 const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),

@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
-import { it } from "node:test";
 import { OwnJobs, OwnPoints } from "../bench/control-plane/compare/stillhouse.js";
 import { measureDelay } from "../bench/control-plane/dispatch.js";
 import { measureIntake } from "../bench/control-plane/intake.js";
 import { measureWatching } from "../bench/control-plane/watching.js";
+import { it } from "../fixtures/waiting.js";
 
 /** How fast it is says `npm run bench -- control-plane`; here it only has to measure something. */
-it("the control plane is measured with workers that speak the protocol", {
-  timeout: 60_000,
-}, async () => {
+it("the control plane is measured with workers that speak the protocol", async () => {
   const intake = await measureIntake(4, 1_000);
   assert.ok(intake.numPoints >= 1_000 && intake.pointsPerSecond > 0 && intake.peakRssBytes > 0);
   const points = await OwnPoints.start(2);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { it } from "node:test";
 import { runChaos } from "../chaos/chaos.js";
+import { it } from "../fixtures/waiting.js";
 
 /** `npm run chaos` has the long form. */
 const SHORT = { faults: 3, seed: 4, numWorkers: 1, outerSteps: 30 };
 
-it("experiments amid faults end as their calm twins do", { timeout: 120_000 }, async (test) => {
+it("experiments amid faults end as their calm twins do", async (test) => {
   const say = (text: string) => test.diagnostic(text);
   const result = await runChaos({ ...SHORT, say });
   assert.equal(result.error, undefined);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
 import { FailureKind } from "../../src/errors.js";
 import { initSeeds } from "../../src/experiment/init-seeds.js";
@@ -9,9 +9,10 @@ import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/e
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { failureOf, quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
+import { it } from "../fixtures/waiting.js";
 import { hasState, states, TestPlane } from "./test-plane.js";
 
-describe("an experiment", { timeout: 30_000 }, () => {
+describe("an experiment", () => {
   it("goes through all its tasks in order, and its artifact lies in the home", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
@@ -194,7 +195,7 @@ describe("an experiment", { timeout: 30_000 }, () => {
   });
 });
 
-describe("clients", { timeout: 30_000 }, () => {
+describe("clients", () => {
   it("of a second process see the same experiments, page by page", async (test) => {
     const plane = await TestPlane.start(test);
     for (let seed = 1; seed <= 3; seed++) await plane.client.create(quickSpec(seed), "");

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { SqlFile } from "../../src/store/database.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -51,7 +52,7 @@ function storedSequences(file: SqlFile): number[] {
     .map(({ sequence }) => sequence);
 }
 
-describe("a control plane", { timeout: 30_000 }, () => {
+describe("a control plane", () => {
   it("waits for a program that writes to its database, and then stores what came", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();

@@ -1,4 +1,5 @@
-import { describe, it } from "node:test";
+import { describe } from "node:test";
+import { it } from "../fixtures/waiting.js";
 import { TARGETS } from "../fuzz/targets.js";
 
 /** `npm run fuzz` has the long form. */
@@ -7,7 +8,7 @@ const SHORT = { cases: 150, seed: 7 };
 const WITH_TASKS = { ...SHORT, cases: 40 };
 const EXTENTS: Readonly<Record<string, typeof SHORT>> = { grpc: WITH_TASKS, zeromq: WITH_TASKS };
 
-describe("malformed input", { timeout: 60_000 }, () => {
+describe("malformed input", () => {
   for (const [name, target] of Object.entries(TARGETS)) {
     it(`is borne by what takes ${name}`, () => target(EXTENTS[name] ?? SHORT));
   }

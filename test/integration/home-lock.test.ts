@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { openHome } from "../../src/control-plane.js";
 import { homePaths, makeHome } from "../../src/store/home.js";
 import { HomeLock, readServerRecord } from "../../src/store/home-lock.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 
 const HOLDER = `
   import { makeHome } from "./src/store/home.js";

@@ -2,19 +2,20 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Agent, get } from "node:https";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { makeKeys } from "../../src/security/keys/make-keys.js";
 import { TokenFile } from "../../src/security/token-file.js";
 import { homePaths } from "../../src/store/home.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { ask } from "../fixtures/http-client.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const HTTP = { http: { port: 0 } };
 const EXPERIMENTS = "/api/v1/experiments";
 
-describe("the HTTP interface with tokens", { timeout: 30_000 }, () => {
+describe("the HTTP interface with tokens", () => {
   it("lets each role do what it may over gRPC, and notes changes with who made them", async (test) => {
     const home = temporaryFolder(test);
     const plane = await TestPlane.start(test, { ...HTTP, home });

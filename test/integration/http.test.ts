@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { MetricPoint, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { ask, type SentEvent, sentEvents } from "../fixtures/http-client.js";
 import { OpenApiChecker } from "../fixtures/openapi-checker.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const HTTP = { http: { port: 0 } };
@@ -17,7 +18,7 @@ async function collected(events: AsyncGenerator<SentEvent, void>): Promise<SentE
   return all;
 }
 
-describe("the HTTP interface", { timeout: 30_000 }, () => {
+describe("the HTTP interface", () => {
   it("has a description that is valid OpenAPI, and answers as it says", async (test) => {
     const plane = await TestPlane.start(test, HTTP);
     const { httpAddress } = plane.plane;

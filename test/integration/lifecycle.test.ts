@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { failureOf, quickSpec } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
+import { it } from "../fixtures/waiting.js";
 import { states, TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
 
@@ -23,7 +24,7 @@ async function finished(plane: TestPlane, worker: TestWorker, spec: ExperimentSp
   return id;
 }
 
-describe("a retry", { timeout: 30_000 }, () => {
+describe("a retry", () => {
   it("queues what failed without its checkpoints, where a resume keeps them", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
@@ -51,7 +52,7 @@ describe("a retry", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a list", { timeout: 30_000 }, () => {
+describe("a list", () => {
   it("gives experiments as a get does, those that run with their progress", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
@@ -71,7 +72,7 @@ describe("a list", { timeout: 30_000 }, () => {
   });
 });
 
-describe("an owner", { timeout: 30_000 }, () => {
+describe("an owner", () => {
   it("may have so many unfinished experiments, and others theirs", async (test) => {
     const plane = await TestPlane.start(test, { maxUnfinished: 2 });
     const { client } = plane;
@@ -99,7 +100,7 @@ describe("an owner", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a removal", { timeout: 30_000 }, () => {
+describe("a removal", () => {
   it("takes the artifact along, unless another experiment uses it", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
@@ -139,7 +140,7 @@ describe("a removal", { timeout: 30_000 }, () => {
   });
 });
 
-it("experiments are compared by what they differ in", { timeout: 30_000 }, async (test) => {
+it("experiments are compared by what they differ in", async (test) => {
   const plane = await TestPlane.start(test);
   const worker = await plane.worker();
   const first = await finished(plane, worker, specOf());
@@ -159,7 +160,7 @@ it("experiments are compared by what they differ in", { timeout: 30_000 }, async
   await assert.rejects(plane.client.compare([first, first]), wrong(/each experiment once/));
 });
 
-it("owner and priority are kept, searched by, and checked", { timeout: 30_000 }, async (test) => {
+it("owner and priority are kept, searched by, and checked", async (test) => {
   const { client } = await TestPlane.start(test);
   const placement = { owner: "ann", priority: -5 };
   const { id } = await client.create(specOf(1), "", undefined, placement);

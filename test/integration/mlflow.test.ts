@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ControlPlaneOptions } from "../../src/control-plane.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -11,6 +11,7 @@ import { freePort } from "../fixtures/free-port.js";
 import { MlflowServer } from "../fixtures/mlflow-server.js";
 import { MlflowReader, MlflowStandIn } from "../fixtures/mlflow-stand-in.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it, until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
 
@@ -53,19 +54,11 @@ async function runWith(plane: TestPlane, worker: TestWorker, seed = 7): Promise<
   return id;
 }
 
-async function until<T>(read: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const value = await read();
-    if (value !== undefined) return value;
-    await sleep(200);
-  }
-}
-
 async function hasPoints(reader: MlflowReader, count: number): Promise<void> {
   await until(async () => {
     const [run] = await reader.runs();
     const told = run && (await reader.points(run.id, "distill/outer_loss"));
-    return told?.length === count ? true : undefined;
+    return told?.length === count;
   });
 }
 
@@ -84,7 +77,7 @@ const SERVERS = [
 ] as const;
 
 for (const [name, skip, start] of SERVERS) {
-  describe(`the export to ${name}`, { skip, timeout: 180_000 }, () => {
+  describe(`the export to ${name}`, { skip }, () => {
     it("makes a run of an experiment: settings, every point, results and how it ended", async (test) => {
       const port = await freePort();
       await start(test, port);
@@ -188,7 +181,7 @@ for (const [name, skip, start] of SERVERS) {
   });
 }
 
-describe("an MLflow server that is of no use", { timeout: 60_000 }, () => {
+describe("an MLflow server that is of no use", () => {
   it("that never answers harms no run, and keeps nobody from stopping", async (test) => {
     const deaf = createServer(() => undefined).listen(0, "127.0.0.1");
     test.after(() => deaf.close());

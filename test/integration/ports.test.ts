@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { it } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 it("a port that is taken is refused alike by all three servers", async (test) => {

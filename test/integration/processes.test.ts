@@ -3,15 +3,17 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../src/api/client.js";
 import { openHome } from "../../src/control-plane.js";
 import { FailureKind } from "../../src/errors.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { commandLines, isAlive } from "../fixtures/command.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it, until } from "../fixtures/waiting.js";
 import { TestPlane, workerCommand } from "./test-plane.js";
 
 const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
@@ -25,27 +27,9 @@ function quickSpec(seed = 7) {
 
 /** Processes of test workers whose arguments name something, such as a worker's id. */
 function workersOf(text: string): number[] {
-  const listed = execFileSync("ps", ["-eo", "pid,args"], { encoding: "utf8" });
-  return listed
-    .split("\n")
-    .filter((line) => line.includes("test-worker.ts") && line.includes(text))
-    .map((line) => Number.parseInt(line, 10));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function until(isTrue: () => boolean | Promise<boolean>, limitMs = 5_000): Promise<void> {
-  for (let waitedMs = 0; !(await isTrue()); waitedMs += 20) {
-    assert.ok(waitedMs < limitMs, "it did not come about in time");
-    await sleep(20);
-  }
+  return commandLines()
+    .filter(({ line }) => line.includes("test-worker.ts") && line.includes(text))
+    .map(({ pid }) => pid);
 }
 
 function progressed({ kind }: Event): boolean {
@@ -60,7 +44,7 @@ function script(test: TestContext, text: string): string {
   return path;
 }
 
-describe("a worker process", { timeout: 30_000 }, () => {
+describe("a worker process", () => {
   it("is started for the first task, does all of them and ends with the plane", async (test) => {
     const options = { numWorkers: 1, pythonPath: workerCommand(test, 2) };
     const plane = await TestPlane.start(test, options);
@@ -149,9 +133,9 @@ describe("a worker process", { timeout: 30_000 }, () => {
     await plane.client.create(quickSpec(), "");
     await until(() => existsSync(pidFile) && readFileSync(pidFile, "utf8") !== "");
     const child = Number(readFileSync(pidFile, "utf8"));
-    assert.ok(isRunning(child));
+    assert.ok(isAlive(child));
     await plane.stop();
-    await until(() => !isRunning(child));
+    await until(() => !isAlive(child));
   });
 
   it("is cancelled after a checkpoint, and a resume goes on from it", async (test) => {
@@ -169,7 +153,7 @@ describe("a worker process", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a control plane", { timeout: 30_000 }, () => {
+describe("a control plane", () => {
   it("that stops leaves its experiments to the next one, which goes on from the checkpoint", async (test) => {
     const home = temporaryFolder(test);
     const options = { home, numWorkers: 1, pythonPath: workerCommand(test, 40) };
@@ -247,7 +231,7 @@ describe("a control plane", { timeout: 30_000 }, () => {
     const experiment = await plane.experiment(id);
     assert.equal(experiment.state, State.STATE_SUCCEEDED);
     assert.equal(experiment.tasks[0]?.attempt, 2);
-    await until(() => !isRunning(worker));
+    await until(() => !isAlive(worker));
   });
 
   it("is joined by a second process on the same home", async (test) => {

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { dashboardFiles } from "../../src/grafana/dashboards.js";
 import { missingProgram } from "../fixtures/debian-program.js";
 import { Prometheus } from "../fixtures/prometheus.js";
 import { PROJECT, PYTHON, tinyDraft } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const skip = missingProgram("prometheus", "prometheus");
@@ -31,7 +32,7 @@ function promtool(...args: string[]): void {
   assert.equal(status, 0, `promtool ${args.join(" ")}\n${stdout}${stderr}`);
 }
 
-describe("Prometheus", { timeout: 60_000 }, () => {
+describe("Prometheus", () => {
   it("finds nothing wrong with configuration and rules, whose alerts come when they should", {
     skip,
   }, () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../src/api/client.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -11,6 +11,7 @@ import { LocalStore } from "../../src/store/local-store.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 import { claimOf, TestWorker } from "./test-worker.js";
 

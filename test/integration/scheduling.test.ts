@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 import { failureOf, quickSpec } from "../fixtures/experiments.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 function specOf(seed: number, device = "cpu", memoryMib = 0): ExperimentSpec {
@@ -32,7 +33,7 @@ async function workerOf(
   return worker;
 }
 
-describe("scheduling", { timeout: 30_000 }, () => {
+describe("scheduling", () => {
   it("gives what is urgent to the next worker, and owners take turns", async (test) => {
     const plane = await TestPlane.start(test);
     const { client } = plane;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, status } from "@grpc/grpc-js";
 import { curveKeyPair, Dealer } from "zeromq";
@@ -18,6 +18,7 @@ import type { SecurityOptions } from "../../src/security/security.js";
 import { TokenFile } from "../../src/security/token-file.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it as test } from "../fixtures/waiting.js";
 import { TestPlane, workerCommand } from "./test-plane.js";
 import { TestWorker } from "./test-worker.js";
 
@@ -96,7 +97,7 @@ class ProtectedHome {
   }
 }
 
-describe("a control plane that other machines can reach", { timeout: 30_000 }, () => {
+describe("a control plane that other machines can reach", () => {
   test("does not start without keys, nor without tokens, and says what makes them", async (t) => {
     const there = new ProtectedHome(t);
     const start = () => TestPlane.start(t, { home: there.home, host: "0.0.0.0" });
@@ -125,7 +126,7 @@ describe("a control plane that other machines can reach", { timeout: 30_000 }, (
   });
 });
 
-describe("gRPC with keys", { timeout: 30_000 }, () => {
+describe("gRPC with keys", () => {
   test("refuses who speaks no TLS, and who trusts another authority", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
@@ -255,7 +256,7 @@ describe("gRPC with keys", { timeout: 30_000 }, () => {
   });
 });
 
-describe("workers with keys", { timeout: 30_000 }, () => {
+describe("workers with keys", () => {
   test("join with a key that is allowed, and compute and hand in over TLS and CURVE", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start({ requiresClientCertificate: true });
@@ -312,7 +313,7 @@ describe("workers with keys", { timeout: 30_000 }, () => {
   });
 });
 
-describe("secrets", { timeout: 30_000 }, () => {
+describe("secrets", () => {
   test("are in no log and in no answer", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { type Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { Heartbeat } from "../../src/generated/stillhouse/v1/worker.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
+import { it } from "../fixtures/waiting.js";
 import { hasState, TestPlane } from "./test-plane.js";
 
 async function workerOf(plane: TestPlane, isIt: (worker: Worker) => boolean): Promise<Worker> {
@@ -14,7 +15,7 @@ async function workerOf(plane: TestPlane, isIt: (worker: Worker) => boolean): Pr
   }
 }
 
-describe("workers", { timeout: 30_000 }, () => {
+describe("workers", () => {
   it("are listed with their device, what they do and how loaded it is", async (test) => {
     const plane = await TestPlane.start(test);
     const [one] = [await plane.worker("one"), await plane.worker("two")];
@@ -65,7 +66,7 @@ describe("workers", { timeout: 30_000 }, () => {
   });
 });
 
-it("metrics are listed and read over the network", { timeout: 30_000 }, async (test) => {
+it("metrics are listed and read over the network", async (test) => {
   const plane = await TestPlane.start(test);
   const worker = await plane.worker();
   const { id } = await plane.client.create(resolvedSpec(), "");

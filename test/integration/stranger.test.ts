@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { credentials, loadPackageDefinition } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -11,6 +11,7 @@ import { Status } from "../../src/generated/google/rpc/status.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const PYTHON = fileURLToPath(new URL("../../.venv/bin/python", import.meta.url));
@@ -27,7 +28,7 @@ function runStranger(address: string, spec: ExperimentSpec): Promise<unknown> {
   });
 }
 
-describe("a stranger", { timeout: 60_000 }, () => {
+describe("a stranger", () => {
   it("with Python's gRPC alone finds by reflection what there is, and drives it", async (test) => {
     const plane = await TestPlane.start(test);
     const seen = (await runStranger(plane.plane.address, resolvedSpec())) as Record<
@@ -63,7 +64,7 @@ describe("a stranger", { timeout: 60_000 }, () => {
   });
 });
 
-describe("the health service", { timeout: 30_000 }, () => {
+describe("the health service", () => {
   it("says SERVING once calls are taken, and NOT_SERVING while the plane drains", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();

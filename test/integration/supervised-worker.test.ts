@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { describe, type TestContext } from "node:test";
 import { SupervisedWorker } from "../../src/worker/supervised-worker.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { it, until } from "../fixtures/waiting.js";
 
 /** A worker whose process is a script; its starts are lines of a file. */
 function supervised(test: TestContext, script: string) {
@@ -24,14 +24,7 @@ function supervised(test: TestContext, script: string) {
   return { worker, pids, warnings };
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  for (let turn = 0; !holds(); turn++) {
-    assert.ok(turn < 500, "it did not come about in time");
-    await sleep(10);
-  }
-}
-
-describe("a worker that is kept alive", { timeout: 20_000 }, () => {
+describe("a worker that is kept alive", () => {
   it("is started again when it was killed, and told to end with the command", async (test) => {
     const { worker, pids, warnings } = supervised(
       test,

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
-describe("a sweep", { timeout: 30_000 }, () => {
+describe("a sweep", () => {
   it("is stored whole before any of it runs, in its order, once a request", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();

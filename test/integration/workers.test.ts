@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceError } from "@grpc/grpc-js";
 import { errorOf } from "../../src/api/grpc/failure-metadata.js";
@@ -9,6 +9,7 @@ import { FailureKind } from "../../src/errors.js";
 import { LogLevel, State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { type Assign, Hello, WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
 import { failureOf, resolvedSpec } from "../fixtures/experiments.js";
+import { it, until } from "../fixtures/waiting.js";
 import { hasState, states, TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
 
@@ -39,7 +40,7 @@ async function finishRest(plane: TestPlane, worker: TestWorker, assign: Assign) 
   return plane.ended(assign.experimentId);
 }
 
-describe("reports of a worker", { timeout: 30_000 }, () => {
+describe("reports of a worker", () => {
   it("count once and in order: a repeat is acknowledged again, a gap is sent again", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
@@ -137,7 +138,7 @@ describe("reports of a worker", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a lost worker's task", { timeout: 30_000 }, () => {
+describe("a lost worker's task", () => {
   it("goes to another worker, three times at most", async (test) => {
     const plane = await TestPlane.start(test);
     const { id } = await plane.client.create(quickSpec(), "");
@@ -194,7 +195,7 @@ describe("a lost worker's task", { timeout: 30_000 }, () => {
   });
 });
 
-describe("an artifact", { timeout: 30_000 }, () => {
+describe("an artifact", () => {
   it("of an upload that is cut off never shows", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
@@ -202,8 +203,7 @@ describe("an artifact", { timeout: 30_000 }, () => {
     const assign = await worker.nextTask();
     await assert.rejects(worker.upload(assign, { a: "half" }, true));
     const artifacts = join(plane.home, "artifacts");
-    for (let wait = 0; wait < 100 && readdirSync(artifacts).length > 0; wait++) await sleep(20);
-    assert.deepEqual(readdirSync(artifacts), []);
+    await until(() => readdirSync(artifacts).length === 0);
     assert.deepEqual(plane.warnings, [], "a sender that goes away is no defect");
     await finishRest(plane, worker, assign);
     assert.ok(existsSync(join(artifacts, id, "m.json")));
@@ -248,7 +248,7 @@ describe("an artifact", { timeout: 30_000 }, () => {
   });
 });
 
-describe("a cancel", { timeout: 30_000 }, () => {
+describe("a cancel", () => {
   it("returns when the task has stopped after its checkpoint; a resume goes on", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();

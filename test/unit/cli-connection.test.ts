@@ -25,6 +25,14 @@ class FakeControlPlane {
   readonly asked: string[] = [];
   state = State.STATE_RUNNING;
   address = "";
+  end: () => void = () => undefined;
+  /** Resolves when it answers no more. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.end = () => {
+      this.#server.forceShutdown();
+      resolve();
+    };
+  });
 
   /** @param watch sends the events of a watch. */
   static async start(watch: (call: WatchCall) => void, port = 0): Promise<FakeControlPlane> {
@@ -67,10 +75,6 @@ class FakeControlPlane {
 
   experiment(): Experiment {
     return Experiment.fromPartial({ id: "x1", state: this.state });
-  }
-
-  end(): void {
-    this.#server.forceShutdown();
   }
 }
 
@@ -173,7 +177,7 @@ describe("a connection to a named server", () => {
     const connection = Connection.toServer(first.address);
     await connection.call((client) => client.get("x1"));
     const logs = logsOf(connection);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await first.ended;
     const port = Number(first.address.split(":")[1]);
     const second = await FakeControlPlane.start((call) => {
       call.write(eventOf(2, 4, "two"));
