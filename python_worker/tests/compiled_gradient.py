@@ -3,15 +3,19 @@
 A program of its own, since what checks types at run time in the tests cannot be compiled.
 """
 
+import functools
 import json
 import sys
 
+import torch
 from test_meta_gradient import problem
 
 from stillhouse_worker.distillation.meta_gradient import blockwise, unrolled
 from stillhouse_worker.learners import load_encoder
 
-case, phi, theta = problem(load_encoder(sys.argv[1]), num_steps=2, learn_lr="shared")
+_, model, backend = sys.argv
+torch.compile = functools.partial(torch.compile, backend=backend)
+case, phi, theta = problem(load_encoder(model), num_steps=2, learn_lr="shared")
 exact = unrolled(case, phi, theta).grads
 grads = blockwise(case._replace(compiled=True), phi, theta).grads
 gaps = {name: ((grads[name] - exact[name]).norm() / exact[name].norm()).item() for name in exact}
