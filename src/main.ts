@@ -46,7 +46,7 @@ const INTERRUPTED = 130;
 const INSPECTION_TIMEOUT_MS = 600_000;
 
 /** The composition root: everything that comes from outside the program enters here. */
-interface Surroundings {
+export interface Surroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
   readonly pythonPath: string;
@@ -75,7 +75,8 @@ export async function main(argv: readonly string[], parent: number): Promise<voi
   process.exit(exitCode);
 }
 
-function run(
+/** @returns the exit code */
+export function run(
   command: string,
   argv: readonly string[],
   surroundings: Surroundings,

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, describe } from "node:test";
+import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { RunningCommand, runCommand } from "../fixtures/command.js";
+import { RunningCommand } from "../fixtures/command.js";
+import { KeptHome } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -12,20 +10,21 @@ const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),
   ...["--outer-steps", "12", "--validations", "1", "--baselines", "none"],
 ];
-const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
-after(() => rmSync(home, { recursive: true, force: true }));
+const home = new KeptHome();
+before(() => home.open());
+after(() => home.remove());
 
 function sweep(args: readonly string[]) {
-  return runCommand([...FLAGS, ...args], home, "sweep");
+  return home.run([...FLAGS, ...args], "sweep");
 }
 
 describe("sweep", () => {
   const GRID = ["--sl", "none,unrestricted", "--steps", "1,2"];
 
   it("runs every combination, and when stopped goes on with what is missing", async () => {
-    const run = new RunningCommand([...FLAGS, ...GRID], home, "sweep");
+    const run = home.start([...FLAGS, ...GRID], "sweep");
     await run.sees(/1 of 4: --sl none --steps 1 is done/);
-    run.signal("SIGINT");
+    run.interruption.press();
     const { exitCode, stderr } = await run.ended;
     assert.equal(exitCode, 130, stderr);
     assert.match(stderr, /the same command goes on where it was/);
@@ -46,12 +45,12 @@ describe("sweep", () => {
       ],
     );
     for (const { rows } of experiments) assert.equal(rows[0].accuracy.n, 3);
-    const listed = await runCommand(["ls", "--sweep", sweepId, "--json"], home, "stillhouse");
+    const listed = await home.run(["ls", "--sweep", sweepId, "--json"], "stillhouse");
     assert.deepEqual(
       JSON.parse(listed.stdout).experiments.map(({ id }: { id: string }) => id),
       experiments.map(({ experiment_id: id }: { experiment_id: string }) => id).reverse(),
     );
-    const all = await runCommand(["ls", "--json"], home, "stillhouse");
+    const all = await home.run(["ls", "--json"], "stillhouse");
     assert.equal(JSON.parse(all.stdout).experiments.length, 4, "both runs are of one sweep");
     assert.match(again.stderr, /1 of 4: --sl none --steps 1 is done/);
     const numDistilled = again.stderr.match(/^Distillation: kept/gm)?.length ?? 0;
@@ -59,20 +58,16 @@ describe("sweep", () => {
   });
 
   it("of which an experiment was removed computes that one again, as another sweep", async () => {
-    const before = JSON.parse((await sweep([...GRID, "--json"])).stdout);
-    const removed = await runCommand(
-      ["rm", before.experiments[1].experiment_id],
-      home,
-      "stillhouse",
-    );
+    const first = JSON.parse((await sweep([...GRID, "--json"])).stdout);
+    const removed = await home.run(["rm", first.experiments[1].experiment_id], "stillhouse");
     assert.equal(removed.exitCode, 0, removed.stderr);
     const again = await sweep([...GRID, "--json"]);
     assert.equal(again.exitCode, 0, again.stderr);
     const { sweep_id: sweepId, experiments } = JSON.parse(again.stdout);
-    assert.notEqual(sweepId, before.sweep_id);
+    assert.notEqual(sweepId, first.sweep_id);
     assert.deepEqual(
       experiments.map(({ settings }: { settings: object }) => settings),
-      before.experiments.map(({ settings }: { settings: object }) => settings),
+      first.experiments.map(({ settings }: { settings: object }) => settings),
     );
     assert.equal(again.stderr.match(/^Distillation: kept/gm)?.length, 1, again.stderr);
   });
@@ -90,7 +85,7 @@ describe("sweep", () => {
     // FLAGS have another rate, but what is searched has the default without them.
     const search = ["--search", "--lr", "0.0005..0.05:log", "--sl", "unrestricted,none"];
     const args = [...search, "--trials", "4", "--max-parallel", "2", "--inits", "2"];
-    const run = new RunningCommand([...FLAGS, ...args], home, "sweep");
+    const run = new RunningCommand([...FLAGS, ...args], home.path, "sweep");
     const [lr, sl] = (await run.sees(/1 of 5: --sl (\S+ --lr \S+) is done/))
       .split(" --lr ")
       .reverse();
