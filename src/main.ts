@@ -50,6 +50,8 @@ export interface Surroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
   readonly pythonPath: string;
+  /** Python that runs already; default: one for each command that asks it something. */
+  readonly python?: PythonBridge;
   /** Folder of experiments and artifacts. */
   readonly home: string;
   /** Folder that relative paths start from. */
@@ -365,9 +367,10 @@ function inspectPython(
 
 /** Python starts at the first question and ends with the work. */
 async function withPython<T>(
-  { pythonPath }: Surroundings,
+  { pythonPath, python }: Surroundings,
   work: (python: PythonBridge) => Promise<T>,
 ): Promise<T> {
+  if (python) return work(python);
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-inspection-"));
   const logPath = join(folder, "python.log");
   const timeoutMs = INSPECTION_TIMEOUT_MS;

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe } from "node:test";
 import { runCommand } from "../fixtures/command.js";
+import { KeptHome } from "../fixtures/kept-home.js";
 import { PYTHON, tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
 const tiny = tinyDataAndModel();
 const FLAGS = tinyFlags(tiny);
-const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
-after(() => rmSync(home, { recursive: true, force: true }));
+const home = new KeptHome();
+after(() => home.remove());
 
 interface Row {
   id: string;
@@ -25,7 +25,7 @@ interface Row {
 describe("an experiment", () => {
   it("prints one JSON document, with the results of real processes", async () => {
     const flags = [...FLAGS, "--sl", "unrestricted", "--al", "cls", "--name", "first", "--json"];
-    const { exitCode, stdout, stderr } = await runCommand(flags, home);
+    const { exitCode, stdout, stderr } = await runCommand(flags, home.path);
     assert.equal(exitCode, 0, stderr);
     const document = JSON.parse(stdout);
     const rows = new Map<string, Row>(document.rows.map((row: Row) => [row.id, row]));
@@ -51,7 +51,7 @@ describe("an experiment", () => {
       "distilled.safetensors",
       "manifest.json",
     ]);
-    const run = join(home, "runs", document.experiment_id);
+    const run = join(home.path, "runs", document.experiment_id);
     const tasks = ["distill", "evaluate", "full", "random", "untrained"];
     assert.deepEqual(readdirSync(run).sort(), [...tasks, "log.jsonl"].sort());
     assert.match(readdirSync(join(run, "distill")).join(), /^events\.out\.tfevents\./);
@@ -62,7 +62,8 @@ describe("an experiment", () => {
   });
 
   it("takes the baselines of an earlier one, and prints a table with how to use the result", async () => {
-    const { exitCode, stdout, stderr } = await runCommand(FLAGS, home);
+    await home.open();
+    const { exitCode, stdout, stderr } = await home.run(FLAGS);
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /Full data: accuracy [\d.]+ %, reused from an earlier experiment/);
     assert.match(stdout, /^Data set colours · model /m);
@@ -86,11 +87,11 @@ describe("an experiment", () => {
   });
 
   it("in a dry run shows the resolved spec and the tasks, and stores nothing", async () => {
-    const artifacts = readdirSync(join(home, "artifacts"));
+    const artifacts = readdirSync(join(home.path, "artifacts"));
     const dryRun = [...FLAGS, "--dry-run"];
     const [plain, json] = await Promise.all([
-      runCommand([...dryRun, "--baselines", "full"], home),
-      runCommand([...dryRun, "--json"], home),
+      home.run([...dryRun, "--baselines", "full"]),
+      home.run([...dryRun, "--json"]),
     ]);
     assert.equal(plain.exitCode, 0, plain.stderr);
     assert.equal(json.exitCode, 0, json.stderr);
@@ -99,7 +100,7 @@ describe("an experiment", () => {
       plain.stdout,
       /1\. Distillation\n +2\. Evaluation \(3 inits\)\n +3\. Full data \(1 init\)\n$/,
     );
-    assert.deepEqual(readdirSync(join(home, "artifacts")), artifacts);
+    assert.deepEqual(readdirSync(join(home.path, "artifacts")), artifacts);
     const document = JSON.parse(json.stdout);
     assert.equal(document.spec.outer.steps, 60);
     assert.equal(document.tasks.length, 5);
@@ -107,15 +108,15 @@ describe("an experiment", () => {
   });
 
   it("that names a server which is not there ends with exit code 3", async () => {
-    const { exitCode, stdout } = await runCommand(["--server", "127.0.0.1:1", "--json"], home);
+    const { exitCode, stdout } = await home.run(["--server", "127.0.0.1:1", "--json"]);
     assert.equal(exitCode, 3);
     assert.equal(JSON.parse(stdout).error.kind, "unavailable");
   });
 
   it("with wrong usage ends with exit code 2, one sentence, and a document with --json", async () => {
     const [plain, json] = await Promise.all([
-      runCommand(["--iner-lr", "1"], home),
-      runCommand(["--inner-lr", "0", "--json"], home),
+      runCommand(["--iner-lr", "1"], home.path),
+      home.run(["--inner-lr", "0", "--json"]),
     ]);
     assert.equal(plain.exitCode, 2);
     assert.equal(plain.stdout, "");
@@ -133,7 +134,7 @@ describe("an experiment", () => {
 
 describe("doctor", () => {
   it("asks the real Python, and finds nothing that keeps an experiment from running", async () => {
-    const { exitCode, stdout, stderr } = await runCommand(["--json"], home, "doctor");
+    const { exitCode, stdout, stderr } = await home.run(["--json"], "doctor");
     assert.equal(exitCode, 0, stderr);
     const { ok, checks } = JSON.parse(stdout);
     assert.equal(ok, true);

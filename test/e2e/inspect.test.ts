@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe } from "node:test";
-import { runCommand } from "../fixtures/command.js";
+import { after, before, describe } from "node:test";
+import { KeptHome } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -11,22 +10,23 @@ const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),
   ...["--outer-steps", "12", "--validations", "1", "--baselines", "none", "--al", "cls", "--json"],
 ];
-const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+const home = new KeptHome();
 let id = "";
-after(() => rmSync(home, { recursive: true, force: true }));
+before(() => home.open());
+after(() => home.remove());
 
 describe("inspect", () => {
   it("shows the tokens, labels, attention and rates of an artifact, by its id", async () => {
-    const made = await runCommand(FLAGS, home);
+    const made = await home.run(FLAGS);
     assert.equal(made.exitCode, 0, made.stderr);
     const { artifact } = JSON.parse(made.stdout);
     id = JSON.parse(made.stdout).experiment_id;
-    const shown = await runCommand([id], home, "inspect");
+    const shown = await home.run([id], "inspect");
     assert.equal(shown.exitCode, 0, shown.stderr);
     assert.match(shown.stdout, /Data set colours · model .* · learning rate \d/);
     assert.match(shown.stdout, /attention labels of the first token/);
 
-    const json = await runCommand([artifact, "--json", "--top", "2"], home, "inspect");
+    const json = await home.run([artifact, "--json", "--top", "2"], "inspect");
     const { samples, learning_rates: rates } = JSON.parse(json.stdout);
     assert.equal(rates.length, 1);
     assert.equal(samples.length, 2);
@@ -38,8 +38,8 @@ describe("inspect", () => {
       assert.ok(Math.abs(sum - 1) < 0.01, "attention labels are shares");
     }
 
-    const page = join(home, "pages", "distilled.html");
-    const written = await runCommand([id, "--html", page], home, "inspect");
+    const page = join(home.path, "pages", "distilled.html");
+    const written = await home.run([id, "--html", page], "inspect");
     assert.equal(written.stdout, `Page: ${page}\n`, written.stderr);
     const html = readFileSync(page, "utf8");
     assert.equal(html.match(/aria-label="Attention labels by layer/g)?.length, 2);
@@ -47,11 +47,7 @@ describe("inspect", () => {
   });
 
   it("measures learners that are trained on the nearest tokens, and finds a shared artifact", async () => {
-    const measured = await runCommand(
-      [id, "--accuracy", "--inits", "2", "--json"],
-      home,
-      "inspect",
-    );
+    const measured = await home.run([id, "--accuracy", "--inits", "2", "--json"], "inspect");
     assert.equal(measured.exitCode, 0, measured.stderr);
     const { accuracy, samples } = JSON.parse(measured.stdout);
     assert.equal(samples.length, 2);
@@ -63,26 +59,26 @@ describe("inspect", () => {
         ["decoded-hard-labels", 2],
       ],
     );
-    const again = await runCommand([id, "--accuracy", "--inits", "2"], home, "inspect");
+    const again = await home.run([id, "--accuracy", "--inits", "2"], "inspect");
     assert.match(again.stdout, /as distilled +│ +\d+\.\d ± \d+\.\d │ 2 │/);
 
-    const shared = await runCommand([...FLAGS, "--inits", "1"], home);
+    const shared = await home.run([...FLAGS, "--inits", "1"]);
     const other = JSON.parse(shared.stdout).experiment_id;
     assert.notEqual(other, id);
-    const shown = await runCommand([other], home, "inspect");
+    const shown = await home.run([other], "inspect");
     assert.match(shown.stdout, /attention labels of the first token/, shown.stderr);
   });
 
   it("says that there is no such artifact, and what --top must be", async () => {
-    const missing = await runCommand(["nothing-here"], home, "inspect");
+    const missing = await home.run(["nothing-here"], "inspect");
     assert.equal(missing.exitCode, 1);
     assert.match(missing.stderr, /there is no experiment "nothing-here"/);
-    const folder = await runCommand(["./nothing-here"], home, "inspect");
+    const folder = await home.run(["./nothing-here"], "inspect");
     assert.match(folder.stderr, /no artifact at .*nothing-here/);
-    const top = await runCommand(["x", "--top", "0"], home, "inspect");
+    const top = await home.run(["x", "--top", "0"], "inspect");
     assert.equal(top.exitCode, 2);
     assert.match(top.stderr, /--top must be a whole number from 1 to 50, got 0/);
-    const none = await runCommand([], home, "inspect");
+    const none = await home.run([], "inspect");
     assert.equal(none.exitCode, 2);
   });
 });

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe } from "node:test";
-import { RunningCommand, runCommand } from "../fixtures/command.js";
+import { after, before, describe } from "node:test";
+import { RunningCommand } from "../fixtures/command.js";
+import { KeptHome } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -13,10 +14,12 @@ const DISTIL = [
   ...["--outer-steps", "20", "--validations", "1", "--inits", "1", "--baselines", "none"],
   ...["--sl", "unrestricted", "--al", "cls", "--json"],
 ];
-const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+const home = new KeptHome();
 const elsewhere = mkdtempSync(join(tmpdir(), "stillhouse-artifact-"));
-after(() => {
-  for (const folder of [home, elsewhere]) rmSync(folder, { recursive: true, force: true });
+before(() => home.open());
+after(async () => {
+  await home.remove();
+  rmSync(elsewhere, { recursive: true, force: true });
 });
 
 /** What was measured, without the times that it took. */
@@ -29,7 +32,7 @@ function measured(stdout: string): Record<string, unknown> {
 
 describe("robustness", () => {
   it("measures what is there, is killed, and goes on to the same figures", async () => {
-    const made = await runCommand(DISTIL, home);
+    const made = await home.run(DISTIL);
     assert.equal(made.exitCode, 0, made.stderr);
     const { experiment_id: id, artifact } = JSON.parse(made.stdout);
     cpSync(artifact, elsewhere, { recursive: true });
@@ -38,11 +41,13 @@ describe("robustness", () => {
       ...["--transfer-to", tiny.model, "--json"],
     ];
 
-    const killed = new RunningCommand([id, ...flags], home, "robustness");
+    await home.close(); // so that the command has a control plane of its own to be killed with
+    const killed = new RunningCommand([id, ...flags], home.path, "robustness");
     await killed.sees(/Evaluation, random-own-labels: accuracy/);
     killed.signal("SIGKILL");
     await killed.ended;
-    const again = await runCommand([id, ...flags], home, "robustness");
+    await home.open();
+    const again = await home.run([id, ...flags], "robustness");
     assert.equal(again.exitCode, 0, again.stderr);
     assert.doesNotMatch(again.stderr, /Evaluation, hard-labels/, "it is done already");
 
@@ -71,22 +76,22 @@ describe("robustness", () => {
     assert.equal(scores.hard_label_recovery, null, "there is no full-data baseline");
     assert.equal(scores.against[0].ior_own_labels.n, 2);
 
-    const taken = await runCommand([elsewhere, ...flags], home, "robustness");
+    const taken = await home.run([elsewhere, ...flags], "robustness");
     assert.equal(taken.exitCode, 0, taken.stderr);
     assert.doesNotMatch(taken.stderr, /accuracy/, "of the same bytes nothing is computed anew");
-    const artifactIds = readdirSync(join(home, "artifacts"));
+    const artifactIds = readdirSync(join(home.path, "artifacts"));
     assert.equal(artifactIds.length, 2, "the one from elsewhere is in the home as well");
     const { artifact_id: one, ...first } = measured(again.stdout);
     const { artifact_id: other, ...second } = measured(taken.stdout);
     assert.notEqual(one, other);
     assert.deepEqual(second, first);
 
-    const listed = await runCommand(["ls"], home, "stillhouse");
+    const listed = await home.run(["ls"], "stillhouse");
     assert.match(listed.stdout, new RegExp(`robustness of ${id}`));
   });
 
   it("says that there is no such artifact", async () => {
-    const missing = await runCommand(["nothing-here"], home, "robustness");
+    const missing = await home.run(["nothing-here"], "robustness");
     assert.equal(missing.exitCode, 1);
     assert.match(missing.stderr, /there is no experiment "nothing-here"/);
   });
