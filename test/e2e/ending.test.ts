@@ -4,9 +4,9 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { isAlive } from "../fixtures/command.js";
-import { eventually } from "../fixtures/setup-copy.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT } from "../fixtures/tiny.js";
+import { until } from "../fixtures/waiting.js";
 
 /** With which the program ends when it ends in order. */
 const IN_ORDER = 7;
@@ -53,7 +53,7 @@ async function chain(test: TestContext, command = ["npm", "run", "serve"]): Prom
   const exitCode = new Promise<number | null>((resolve) => npm.once("exit", resolve));
   const notes = () => readFileSync(join(folder, "notes"), "utf8").split("\n").filter(Boolean);
   afterwards(test, () => npm.pid && end(-npm.pid, "SIGKILL"));
-  await eventually(() => notes().length > 0);
+  await until(() => notes().length > 0);
   return { npm, program: Number(notes()[0]), exitCode, notes };
 }
 
@@ -80,7 +80,7 @@ describe("a program that npm runs", () => {
       const { npm, exitCode, notes, program } = await chain(test);
       npm.kill(signal);
       await exitCode;
-      await eventually(() => !isAlive(program));
+      await until(() => !isAlive(program));
       assert.equal(notes().at(-1), "ended");
     });
   }
@@ -95,10 +95,10 @@ describe("a program that npm runs", () => {
     const { npm, program, exitCode, notes } = await chain(test, ["nohup", "npm", "run", "serve"]);
     process.kill(-(npm.pid ?? 0), "SIGHUP");
     await exitCode;
-    await eventually(() => notes().includes("npm is gone"));
+    await until(() => notes().includes("npm is gone"));
     assert.deepEqual(notes().slice(1), ["hung up", "npm is gone"]);
     process.kill(program, "SIGTERM");
-    await eventually(() => notes().includes("ended"));
+    await until(() => notes().includes("ended"));
   });
 });
 

@@ -5,8 +5,8 @@ import { runStillhouse } from "../../src/cli/stillhouse.js";
 import { terminalOf } from "../../src/cli/terminal.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
-import { eventually } from "../fixtures/setup-copy.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
+import { until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 describe("Ctrl-C in a command that only looks", () => {
@@ -29,7 +29,7 @@ describe("Ctrl-C in a command that only looks", () => {
         token: undefined,
         showsTraces: false,
       });
-      await eventually(() => isFollowing(stderr.text));
+      await until(() => isFollowing(stderr.text));
       interruption.press();
       assert.equal(await exitCode, 130);
       assert.doesNotMatch(stderr.text, /error|goes on|cancel/i);
