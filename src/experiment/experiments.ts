@@ -128,6 +128,7 @@ export class Experiments {
   /** A page of the experiments that pass a filter. */
   list(request: ListExperimentsRequest): ListExperimentsResponse {
     this.assertOpen();
+    if (isQueue(request)) return { experiments: this.#queue(request), nextPageToken: "" };
     const { records, nextPageToken } = this.#parts.store.list(queryOf(request));
     return {
       experiments: records.map((record) => fittedExperiment(this.#parts.ledger.experiment(record))),
@@ -139,6 +140,12 @@ export class Experiments {
   listEncoded(request: ListExperimentsRequest): EncodedPage {
     this.assertOpen();
     const { store, ledger } = this.#parts;
+    if (isQueue(request)) {
+      const queue = this.#queue(request).map((experiment) => {
+        return { id: experiment.id, bytes: Experiment.encode(experiment).finish() };
+      });
+      return { experiments: queue, nextPageToken: "" };
+    }
     const page = store.listEncoded(queryOf(request));
     const experiments = page.experiments.map((stored) => {
       // What runs has progress that is not stored.
@@ -147,6 +154,16 @@ export class Experiments {
       return { ...stored, bytes: fittedBytes(Experiment.encode(unfinished).finish()) };
     });
     return { ...page, experiments };
+  }
+
+  #queue({ filter, pageSize }: ListExperimentsRequest): Experiment[] {
+    const { ledger } = this.#parts;
+    const owner = filter?.owner ?? "";
+    return ledger
+      .waiting()
+      .filter(({ experiment }) => owner === "" || experiment.owner === owner)
+      .slice(0, pageSizeOf(pageSize))
+      .map((record) => ledger.experiment(record));
   }
 
   /** See `watchExperiment`. Throws UNAVAILABLE when the control plane stops. */
@@ -309,6 +326,24 @@ export class Experiments {
     const { refusal } = this;
     if (refusal) throw refusal;
   }
+}
+
+/**
+ * Whether the first that will start are asked for. What changes with every start has no pages.
+ *
+ * @throws StillhouseError INVALID with a page token or another filter than an owner
+ */
+function isQueue({ order, pageToken, filter }: ListExperimentsRequest): boolean {
+  if (order !== ExperimentOrder.EXPERIMENT_ORDER_NEXT_FIRST) return false;
+  const { states, owner: _, ...others } = filter ?? ExperimentFilter.fromPartial({});
+  const isOther = states.some((state) => state !== State.STATE_QUEUED);
+  if (!isOther && pageToken === "" && Object.values(others).every((value) => value === "")) {
+    return true;
+  }
+  throw invalid(
+    "order",
+    "EXPERIMENT_ORDER_NEXT_FIRST lists what waits, on one page: with it, filter by owner alone",
+  );
 }
 
 function queryOf({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ExperimentQuery {

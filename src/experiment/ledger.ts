@@ -42,7 +42,7 @@ export class Ledger {
   readonly #feed: EventFeed;
   readonly #clock: Clock;
   readonly #observer: Observer;
-  readonly #ready: Pick<ReadyTasks, "update">;
+  readonly #ready: Pick<ReadyTasks, "update" | "startOrder">;
   readonly #awaited = new AwaitedResults();
   readonly #quota: OwnerQuota;
 
@@ -55,7 +55,7 @@ export class Ledger {
     artifacts: Pick<ArtifactStore, "exists">,
     feed: EventFeed,
     clock: Clock,
-    ready: Pick<ReadyTasks, "update">,
+    ready: Pick<ReadyTasks, "update" | "startOrder">,
     observer: Observer = UNOBSERVED,
     most: Unfinished = UNLIMITED,
   ) {
@@ -166,6 +166,13 @@ export class Ledger {
   /** The unfinished experiments, oldest first. */
   unfinished(): ExperimentRecord[] {
     return [...this.#unfinished.values()];
+  }
+
+  /** Those of which nothing has begun, in the order in which they start; the last ones wait for others. */
+  waiting(): ExperimentRecord[] {
+    const isQueued = (record: ExperimentRecord) => record.experiment.state === State.STATE_QUEUED;
+    const inOrder = this.#ready.startOrder().flatMap((id) => this.#unfinished.get(id) ?? []);
+    return [...new Set([...inOrder, ...this.unfinished()])].filter(isQueued);
   }
 
   /** The experiment as clients see it, where it is unfinished. */

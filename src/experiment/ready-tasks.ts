@@ -10,6 +10,7 @@ import {
   mustStop,
   type TaskRecord,
 } from "./record.js";
+import { startOrder } from "./start-order.js";
 import { isEnded } from "./states.js";
 import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
@@ -159,6 +160,13 @@ export class ReadyTasks {
   all(): ReadyTask[] {
     this.#releaseHeld();
     return [...this.#entries.values()].filter(({ status }) => status === "ready");
+  }
+
+  /** Experiments with a ready task, in the order in which the first of each would start. */
+  startOrder(): string[] {
+    this.#releaseHeld();
+    const ready = [...this.#entries.values()].filter(({ status }) => status === "ready");
+    return startOrder(ready, this.#turns.copy());
   }
 
   #updateTasks(record: ExperimentRecord): void {

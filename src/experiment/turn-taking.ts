@@ -4,6 +4,15 @@ export class TurnTaking {
   readonly #lastTurn = new Map<string, number>();
   #numTurns = 0;
 
+  /** To look ahead with. */
+  copy(): TurnTaking {
+    const copy = new TurnTaking();
+    for (const [owner, count] of this.#numRunning) copy.#numRunning.set(owner, count);
+    for (const [owner, turn] of this.#lastTurn) copy.#lastTurn.set(owner, turn);
+    copy.#numTurns = this.#numTurns;
+    return copy;
+  }
+
   started(owner: string): void {
     this.#numRunning.set(owner, this.#runningOf(owner) + 1);
     this.#lastTurn.set(owner, ++this.#numTurns);

@@ -120,6 +120,21 @@ describe("the order of dispatch", () => {
     assert.deepEqual(queue.startAll(), ["c-distill", "d-distill", "a-distill", "b-distill"]);
   });
 
+  it("is told beforehand as it then is, by priority, turns and age", () => {
+    const queue = new Queue(
+      ...["a1", "a2", "a3"].map((id) => experimentOf(id, { owner: "ann" })),
+      ...["b1", "b2"].map((id) => experimentOf(id, { owner: "bob" })),
+      experimentOf("c1", { owner: "cem", priority: -1 }),
+      experimentOf("d1", { owner: "ann", priority: 2 }),
+    );
+    queue.startNext();
+    const told = queue.ready.startOrder();
+    const started = queue.startAll().map((id) => id.slice(0, id.indexOf("-")));
+    assert.deepEqual(told, started);
+    assert.equal(told[0], "b1", "ann's first one runs");
+    assert.equal(told.at(-1), "c1");
+  });
+
   it("is fair between owners: who has least running, then whose turn was longest ago", () => {
     const ids = ["a1", "a2", "a3", "a4"];
     const queue = new Queue(

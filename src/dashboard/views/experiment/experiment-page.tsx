@@ -23,6 +23,7 @@ import { ExperimentFeed } from "./feed.js";
 import { FilesSection } from "./files-section.js";
 import { LogSection } from "./log-section.js";
 import { ResultsSection } from "./results-section.js";
+import { SourceLink } from "./source-link.js";
 import { SpecSection } from "./spec-section.js";
 
 /** One experiment: what it comes to, how it gets there, and all that belongs to it. */
@@ -69,6 +70,12 @@ export function ExperimentPage() {
           <p class="muted">
             {view.name === "" ? "" : `${view.subject} · `}
             {view.dataset} · {view.model} · seed {view.seed}
+            {view.spec.robustness ? (
+              <>
+                {" · of artifact "}
+                <SourceLink artifactId={view.artifactId} />
+              </>
+            ) : null}
           </p>
         </div>
         <Actions view={view} feed={feed} />
@@ -135,7 +142,9 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
       accuracy ? `${formatMeanStd(accuracy.mean, accuracy.std ?? undefined)} %` : "–",
       interval
         ? `95 % interval ${formatPercent(interval[0], 2)} to ${formatPercent(interval[1], 2)}, ${accuracy.n} learners`
-        : "of learners trained on the distilled data",
+        : accuracy
+          ? `${accuracy.n} ${accuracy.n === 1 ? "learner" : "learners"}, too few for an interval`
+          : "of learners trained on the distilled data",
     ],
     [
       "Of full data",

@@ -8,6 +8,7 @@ import { NearViewport } from "../../parts/near-viewport.js";
 import { Empty } from "../../parts/notice.js";
 import { themeColor } from "../../parts/theme.js";
 import { ConfusionMatrix } from "./confusion-matrix.js";
+import { RelativeScores } from "./relative-scores.js";
 
 /** What the distilled data reaches, beside its baselines, learner by learner. */
 export function ResultsSection({ view }: { readonly view: ExperimentView }) {
@@ -20,6 +21,7 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
       ) : (
         <>
           <ResultTable results={results} />
+          {view.spec.robustness ? <RelativeScores results={results} /> : null}
           <div class="chart-grid">
             <Distribution results={results} />
             {results

@@ -143,20 +143,17 @@ function WorkerRow({ worker, onDrain }: WorkerRowProps) {
   );
 }
 
-/** Experiments that wait, in the order in which they came. */
+/** Experiments that wait, in the order in which they start. */
 function Queue() {
   const { data } = useResource(
     "queue",
     async (signal) => {
-      const { experiments = [], nextPageToken = "" } = await listExperiments(
-        {
-          states: ["STATE_QUEUED"],
-          order: "EXPERIMENT_ORDER_OLDEST_FIRST",
-          pageSize: QUEUE_SIZE,
-        },
-        signal,
-      );
-      return { views: experiments.map(experimentView), hasMore: nextPageToken !== "" };
+      const query = { order: "EXPERIMENT_ORDER_NEXT_FIRST", pageSize: QUEUE_SIZE + 1 };
+      const { experiments = [] } = await listExperiments(query, signal);
+      return {
+        views: experiments.slice(0, QUEUE_SIZE).map(experimentView),
+        hasMore: experiments.length > QUEUE_SIZE,
+      };
     },
     { pollMs: POLL_MS },
   );

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { FailureKind } from "../../src/errors.js";
+import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
+import { quickSpec } from "../fixtures/experiments.js";
+import { fails } from "../fixtures/fails.js";
+import { TestPlane } from "./test-plane.js";
+
+const NEXT = ExperimentOrder.EXPERIMENT_ORDER_NEXT_FIRST;
+
+describe("the queue", () => {
+  it("is listed with what starts next first, not with the oldest", async (test) => {
+    const { client } = await TestPlane.start(test);
+    const made = [];
+    for (const priority of [0, -1, 5]) {
+      made.push((await client.create(quickSpec(10 + priority), "", undefined, { priority })).id);
+    }
+    const [first, last, urgent] = made;
+    const { experiments } = await client.list(10, "", {}, NEXT);
+    assert.deepEqual(
+      experiments.map(({ id }) => id),
+      [urgent, first, last],
+    );
+    assert.equal(
+      (await client.list(2, "", { states: [State.STATE_QUEUED] }, NEXT)).experiments.length,
+      2,
+    );
+    await assert.rejects(
+      client.list(10, "", { text: "x" }, NEXT),
+      fails(FailureKind.FAILURE_KIND_INVALID, /NEXT_FIRST/, "order"),
+    );
+  });
+});
