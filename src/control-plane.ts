@@ -192,6 +192,7 @@ class RunningControlPlane implements ControlPlane {
       version: options.version ?? "",
       monotonicMs: () => clock.monotonicMs(),
       workers: () => this.#served.fleet.all(),
+      hasStorageFault: () => this.#dispatcher.fault !== undefined,
     });
     this.#mlflow = this.#makeMlflowExport();
     this.#observer = allOf([this.#telemetry, ...(this.#mlflow ? [this.#mlflow] : [])]);

@@ -22,7 +22,7 @@ export interface DispatcherParts
     StaffingParts,
     StorageGuardParts,
     ReportDeskParts {
-  readonly observer: Pick<Observer, "leaseExpired">;
+  readonly observer: Pick<Observer, "leaseExpired" | "reportRefused">;
 }
 
 /** Brings ready tasks and workers together and watches over what runs. */
@@ -165,9 +165,9 @@ export class Dispatcher implements WorkerListener {
   }
 
   /** See `ReportDesk.take`. */
-  report(workerId: string, report: TaskReport): void {
+  report(workerId: string, report: TaskReport, fault?: string): void {
     const isKnown = this.#reception.isKnown(workerId);
-    this.#guard.run(() => this.#desk.take(workerId, report, isKnown));
+    this.#guard.run(() => this.#desk.take(workerId, report, isKnown, fault));
     if (report.kind?.$case !== "progress") this.dispatch();
   }
 

@@ -4,6 +4,9 @@ import type { ExperimentRecord } from "./record.js";
 /** Why a task was taken from its worker. */
 export type LeaseEnd = "silent" | "stalled" | "did_not_stop";
 
+/** Why a report was not taken in: it has impossible values, or it could not be stored. */
+export type ReportRefusal = "invalid" | "not_stored";
+
 /** What speaks of a lease, and must prove that it is the sender's. */
 export type ClaimingMessage = "hello" | "heartbeat" | "report" | "upload" | "download";
 
@@ -20,6 +23,8 @@ export interface Observer {
   /** Points that a task reported. */
   metrics(task: Task, points: readonly MetricPoint[]): void;
   leaseExpired(reason: LeaseEnd): void;
+  /** A report could not be taken in; where its attempt was the current one, that ended by it. */
+  reportRefused(reason: ReportRefusal): void;
   /** A message spoke of an attempt without its secret, and changed nothing. */
   claimRefused(message: ClaimingMessage): void;
   /** A worker was not let in: by its key, its id or its version. */
@@ -32,6 +37,7 @@ export const UNOBSERVED: Observer = {
   removed: () => undefined,
   metrics: () => undefined,
   leaseExpired: () => undefined,
+  reportRefused: () => undefined,
   claimRefused: () => undefined,
   workerRefused: () => undefined,
 };
@@ -50,6 +56,9 @@ export function allOf(observers: readonly Observer[]): Observer {
     },
     leaseExpired: (reason) => {
       for (const observer of observers) observer.leaseExpired(reason);
+    },
+    reportRefused: (reason) => {
+      for (const observer of observers) observer.reportRefused(reason);
     },
     claimRefused: (message) => {
       for (const observer of observers) observer.claimRefused(message);

@@ -300,7 +300,8 @@ export interface WorkerListener {
   admit(hello: Hello): Admission;
   ready(hello: Hello): void;
   heartbeat(workerId: string, heartbeat: Heartbeat): void;
-  report(workerId: string, report: TaskReport): void;
+  /** @param fault why nothing of it can be taken in, as a clause */
+  report(workerId: string, report: TaskReport, fault?: string): void;
   /** It said goodbye, or a message to it could not be delivered. */
   gone(workerId: string, reason: string): void;
   /** The process of a worker that was launched here has ended. */

@@ -2,6 +2,7 @@ import type { TaskReport } from "../generated/stillhouse/v1/worker.js";
 import { type AttemptParts, acknowledge, release, takeBack } from "./attempt-end.js";
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease } from "./leases.js";
+import type { Observer, ReportRefusal } from "./observer.js";
 import type { Log } from "./ports.js";
 import type { Outcome, ReportIntake } from "./report-intake.js";
 import type { Staffing } from "./staffing.js";
@@ -12,6 +13,7 @@ import { WorkerTrust, type WorkerTrustParts } from "./worker-trust.js";
 export interface ReportDeskParts extends AttemptParts, WorkerTrustParts {
   readonly claims: LeaseClaims;
   readonly intake: ReportIntake;
+  readonly observer: Pick<Observer, "reportRefused">;
   readonly log: Log;
 }
 
@@ -32,17 +34,18 @@ export class ReportDesk {
    * worker sends again from the last acknowledged one.
    *
    * @param isKnown whether the worker has said hello
+   * @param fault why nothing of the report can be taken in
    * @throws StorageFault: then nothing was taken in, and the report comes again
    */
-  take(workerId: string, report: TaskReport, isKnown: boolean): void {
-    const { leases, claims, intake, pool } = this.#parts;
+  take(workerId: string, report: TaskReport, isKnown: boolean, fault?: string): void {
+    const { leases, claims, intake, pool, observer } = this.#parts;
     if (!claims.isProven("report", report, workerId)) {
       acknowledge(pool, workerId, report, { number: report.number, fenced: true });
       return;
     }
     const lease = leases.current(report.taskId, report.attempt);
     if (lease?.workerId !== workerId) {
-      this.#takeLate(workerId, report);
+      this.#takeLate(workerId, report, fault);
       return;
     }
     // Before its hello it is not known which of its reports were taken in.
@@ -52,10 +55,16 @@ export class ReportDesk {
       return;
     }
     if (report.number === lease.lastReport + 1n) {
-      const outcome = intake.take(lease, report.kind);
+      const outcome =
+        fault === undefined
+          ? intake.take(lease, report.kind)
+          : intake.refuse(lease, refusedReport(new Error(fault)));
       lease.lastReport = report.number;
       this.#conclude(lease, outcome);
-      if (outcome.kind === "refused") return;
+      if (outcome.kind === "refused") {
+        observer.reportRefused(refusalOf(fault));
+        return;
+      }
     }
     acknowledge(pool, workerId, report, { number: lease.lastReport, fenced: false });
     // It was not told to stop, so somebody is ending its process.
@@ -64,11 +73,15 @@ export class ReportDesk {
   }
 
   /** What is wrong with the report of an earlier attempt is told of, and does not come again. */
-  #takeLate(workerId: string, report: TaskReport): void {
-    const { intake, pool, log } = this.#parts;
+  #takeLate(workerId: string, report: TaskReport, fault: string | undefined): void {
+    const { intake, pool, log, observer } = this.#parts;
     alone(
-      () => intake.takeLate(report),
+      () => {
+        if (fault !== undefined) throw new Error(fault);
+        intake.takeLate(report);
+      },
       (thrown) => {
+        observer.reportRefused(refusalOf(fault));
         const failure = refusedReport(thrown);
         log.warn(`worker ${workerId}, late for task ${report.taskId}: ${failure.message}`);
         this.#trust.failed(workerId, report.taskId, failure);
@@ -99,4 +112,8 @@ export class ReportDesk {
         this.#trust.failed(workerId, taskId, outcome.failure);
     }
   }
+}
+
+function refusalOf(fault: string | undefined): ReportRefusal {
+  return fault === undefined ? "not_stored" : "invalid";
 }

@@ -93,6 +93,19 @@ export const controlPlane = dashboard({
         ],
       }),
       curves({
+        title: "What is refused",
+        description:
+          "Whether nothing can be stored (1), and reports of workers that were not taken in.",
+        unit: "short",
+        queries: [
+          { expr: "max(stillhouse_storage_fault)", legend: "nothing can be stored" },
+          {
+            expr: "sum by (reason) (increase(stillhouse_report_refusals_total[1h]))",
+            legend: "{{reason}}",
+          },
+        ],
+      }),
+      curves({
         title: "Metric points taken in",
         description: "Points a second that workers reported and that are stored.",
         unit: "ops",

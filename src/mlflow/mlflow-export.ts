@@ -35,6 +35,7 @@ export class MlflowExport implements Observer {
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
   readonly leaseExpired = UNOBSERVED.leaseExpired;
+  readonly reportRefused = UNOBSERVED.reportRefused;
   readonly claimRefused = UNOBSERVED.claimRefused;
   readonly workerRefused = UNOBSERVED.workerRefused;
   #experiment: string | undefined;

@@ -1,5 +1,5 @@
 import { Counter, type Registry } from "prom-client";
-import type { ClaimingMessage } from "../experiment/observer.js";
+import type { ClaimingMessage, ReportRefusal } from "../experiment/observer.js";
 
 const MESSAGES = [
   "hello",
@@ -9,10 +9,13 @@ const MESSAGES = [
   "download",
 ] as const satisfies ClaimingMessage[];
 
+const REPORT_REFUSALS = ["invalid", "not_stored"] as const satisfies ReportRefusal[];
+
 /** What workers were refused. */
 export class RefusalMetrics {
   readonly #claims: Counter<"message">;
   readonly #workers: Counter;
+  readonly #reports: Counter<"reason">;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -27,12 +30,23 @@ export class RefusalMetrics {
       help: "Workers that were not let in, by their key, their id or their version.",
       registers,
     });
+    this.#reports = new Counter({
+      name: "stillhouse_report_refusals_total",
+      help: "Reports of workers that were not taken in, for impossible values or since they could not be stored.",
+      labelNames: ["reason"],
+      registers,
+    });
     // A series that first shows with its first value has no rate for it.
     for (const message of MESSAGES) this.#claims.inc({ message }, 0);
+    for (const reason of REPORT_REFUSALS) this.#reports.inc({ reason }, 0);
   }
 
   claimRefused(message: ClaimingMessage): void {
     this.#claims.inc({ message });
+  }
+
+  reportRefused(reason: ReportRefusal): void {
+    this.#reports.inc({ reason });
   }
 
   workerRefused(): void {

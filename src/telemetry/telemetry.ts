@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, type Registry } from "prom-client";
-import type { ClaimingMessage, LeaseEnd, Observer } from "../experiment/observer.js";
+import type { ClaimingMessage, LeaseEnd, Observer, ReportRefusal } from "../experiment/observer.js";
 import type { ExperimentRecord } from "../experiment/record.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
 import type { Worker } from "../generated/stillhouse/v1/service.js";
@@ -17,6 +17,8 @@ export interface TelemetryOptions {
   readonly monotonicMs: () => number;
   /** The workers that are there. */
   readonly workers: () => readonly Worker[];
+  /** Whether calls are refused since nothing can be stored. */
+  readonly hasStorageFault: () => boolean;
 }
 
 /** Every measurement of a control plane, on a registry of its own. */
@@ -28,7 +30,7 @@ export class Telemetry implements Observer {
   readonly #refusals: RefusalMetrics;
   readonly requests: RequestMetrics;
 
-  constructor({ registry, version, monotonicMs, workers }: TelemetryOptions) {
+  constructor({ registry, version, monotonicMs, workers, hasStorageFault }: TelemetryOptions) {
     this.#registry = registry;
     this.#tasks = new TaskMetrics(registry, monotonicMs);
     this.#training = new TrainingMetrics(registry);
@@ -36,6 +38,14 @@ export class Telemetry implements Observer {
     this.#refusals = new RefusalMetrics(registry);
     this.requests = new RequestMetrics(registry);
     new WorkerMetrics(registry, monotonicMs, workers);
+    new Gauge({
+      name: "stillhouse_storage_fault",
+      help: "Whether calls are refused and nothing is dispatched since nothing can be stored.",
+      registers: [registry],
+      collect() {
+        this.set(hasStorageFault() ? 1 : 0);
+      },
+    });
     collectDefaultMetrics({ register: registry });
     const build = new Gauge({
       name: "stillhouse_build_info",
@@ -72,6 +82,10 @@ export class Telemetry implements Observer {
 
   leaseExpired(reason: LeaseEnd): void {
     this.#tasks.leaseExpired(reason);
+  }
+
+  reportRefused(reason: ReportRefusal): void {
+    this.#refusals.reportRefused(reason);
   }
 
   claimRefused(message: ClaimingMessage): void {

@@ -2,8 +2,10 @@ import { Context, Router } from "zeromq";
 import { cannotListen } from "../errors.js";
 import type { Log, WorkerListener } from "../experiment/ports.js";
 import { ControlMessage, type Hello, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
+import { boundMessage } from "../messages/bound-message.js";
 import { Connections } from "./connections.js";
 import { CurveGate, type CurveServer, ZAP_DOMAIN } from "./curve-gate.js";
+import { valueFault } from "./message-values.js";
 import { SendQueue } from "./send-queue.js";
 
 /** Frames that wait for one worker, or of one worker for us, before the sender is held up. */
@@ -28,6 +30,13 @@ const SOCKET_OPTIONS = {
 };
 
 type Kind = NonNullable<WorkerMessage["kind"]>;
+
+interface Received {
+  readonly routingId: Buffer;
+  readonly kind: Kind;
+  /** Why it cannot be taken in. */
+  readonly fault?: string | undefined;
+}
 
 /**
  * The control plane's end of ZeroMQ: a ROUTER that workers connect to with a DEALER. One protobuf
@@ -116,7 +125,7 @@ export class WorkerHub {
     let turnBeganMs = performance.now();
     for await (const frames of this.#router) {
       const message = this.#decode(frames);
-      if (message) this.#takeAlone(listener, message.routingId, message.kind);
+      if (message) this.#takeAlone(listener, message);
       if (performance.now() - turnBeganMs < TURN_MS) continue;
       // Messages that are there already come without a pause, in which calls and timers would wait.
       await new Promise((resolve) => setImmediate(resolve));
@@ -125,9 +134,10 @@ export class WorkerHub {
   }
 
   /** A message that makes us throw stops no other. */
-  #takeAlone(listener: WorkerListener, routingId: Buffer, kind: Kind): void {
+  #takeAlone(listener: WorkerListener, message: Received): void {
+    const { routingId, kind } = message;
     try {
-      this.#take(listener, routingId, kind);
+      this.#take(listener, message);
     } catch (error) {
       const { stack } = error as Error;
       const sender = this.#connections.workerAt(routingId) ?? "nobody known";
@@ -135,14 +145,14 @@ export class WorkerHub {
     }
   }
 
-  #take(listener: WorkerListener, routingId: Buffer, kind: Kind): void {
+  #take(listener: WorkerListener, { routingId, kind, fault }: Received): void {
     if (kind.$case === "hello") {
       this.#takeHello(listener, routingId, kind.value);
       return;
     }
     const workerId = this.#connections.workerAt(routingId);
     if (workerId !== undefined) {
-      deliver(listener, workerId, kind);
+      deliver(listener, workerId, kind, fault);
       if (kind.$case === "goodbye") this.#connections.unbind(workerId);
     } else if (kind.$case !== "goodbye") {
       // Nobody knows who that is. It sends what it has to say again once it has told.
@@ -162,7 +172,7 @@ export class WorkerHub {
   }
 
   /** What is no message of ours is logged and dropped: no peer can stop the others. */
-  #decode(frames: Buffer[]): { routingId: Buffer; kind: Kind } | undefined {
+  #decode(frames: Buffer[]): Received | undefined {
     const [routingId, frame] = frames;
     if (!routingId || !frame || frames.length !== 2) {
       this.#log.warn(`a message of ${frames.length} frames from a worker was dropped, expected 2`);
@@ -173,6 +183,8 @@ export class WorkerHub {
       const { kind } = WorkerMessage.decode(frame);
       const fault = faultOf(kind);
       if (kind && fault === undefined) return { routingId, kind };
+      // It would come again for ever, so its attempt ends by it.
+      if (kind && mustBeAnswered(kind)) return { routingId, kind, fault };
       this.#log.warn(`a message from ${JSON.stringify(sender)} was dropped: ${fault}`);
     } catch (error) {
       const { message } = error as Error;
@@ -190,28 +202,29 @@ function curveOptions({ secretKey }: CurveServer) {
 
 function faultOf(kind: WorkerMessage["kind"]): string | undefined {
   if (kind === undefined) return "it has no kind";
-  if (kind.$case !== "report") return undefined;
-  const { kind: report } = kind.value;
-  if (report === undefined) return "its report is empty";
-  // SQLite holds 63 bits; no true counter comes near.
-  const isTooLarge = (count: bigint) => count > BigInt(Number.MAX_SAFE_INTEGER);
-  const points = report.$case === "metrics" ? report.value.points : [];
-  return points.some(({ sequence, step }) => isTooLarge(sequence) || isTooLarge(step))
-    ? "a metric has a step beyond 2^53"
-    : undefined;
+  if (kind.$case === "report" && kind.value.kind === undefined) return "its report is empty";
+  // Texts that people only read are cut here.
+  return valueFault(kind.value) ?? boundMessage("WorkerMessage", { kind })?.sentence;
+}
+
+/** A worker sends its numbered reports until they are acknowledged. */
+function mustBeAnswered(kind: Kind): boolean {
+  const report = kind.$case === "report" ? kind.value.kind : undefined;
+  return report !== undefined && report.$case !== "progress";
 }
 
 function deliver(
   listener: WorkerListener,
   workerId: string,
   kind: Exclude<Kind, { $case: "hello" }>,
+  fault: string | undefined,
 ): void {
   switch (kind.$case) {
     case "heartbeat":
       listener.heartbeat(workerId, kind.value);
       break;
     case "report":
-      listener.report(workerId, kind.value);
+      listener.report(workerId, kind.value, fault);
       break;
     case "goodbye":
       listener.gone(workerId, "it said goodbye");

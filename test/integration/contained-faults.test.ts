@@ -3,7 +3,7 @@ import { openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import { MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { LogLevel, MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import type { Assign } from "../../src/generated/stillhouse/v1/worker.js";
 import { SqlFile } from "../../src/store/database.js";
@@ -73,6 +73,38 @@ describe("a report that cannot be stored", () => {
     await worker.finish(assign);
     await Promise.race([worker.finishNext(), stranger.finishNext()]);
     assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+  });
+
+  it("does the same where it holds a time that there is not, now or late", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(1), "");
+    const other = await plane.client.create(quickSpec(2), "");
+    const assign = await worker.nextTask();
+    const time = { getTime: () => 2 ** 60 * 1_000 } as Date;
+    const log = {
+      $case: "log" as const,
+      value: { level: LogLevel.LOG_LEVEL_INFO, message: "", time },
+    };
+    const answer = await worker.reported(assign, log);
+    assert.deepEqual([answer.number, answer.fenced], [1n, true]);
+    assert.equal((await worker.reported(assign, log)).fenced, true, "and it does not come again");
+    await settle(worker);
+    assert.equal((await finishBoth(worker)).experimentId, other.id);
+    const { failure } = await plane.ended(id);
+    assert.match(failure?.message ?? "", /could not be taken in: log.time is no time between/);
+  });
+
+  it("does the same where it holds a text beyond the limits", async (test) => {
+    const plane = await TestPlane.start(test);
+    const worker = await plane.worker();
+    const { id } = await plane.client.create(quickSpec(1), "");
+    const assign = await worker.nextTask();
+    const point = MetricPoint.fromPartial({ sequence: 1n, step: 1n, name: "x".repeat(300) });
+    const answer = await worker.reported(assign, { $case: "metrics", value: { points: [point] } });
+    assert.deepEqual([answer.number, answer.fenced], [1n, true]);
+    const { failure } = await plane.ended(id);
+    assert.match(failure?.message ?? "", /name must have at most 200 characters, got 300/);
   });
 
   it("counts against its worker", async (test) => {

@@ -20,11 +20,13 @@ const HOUR_MS = 3_600_000;
 class Measured {
   nowMs = 0;
   workers: Worker[] = [];
+  hasStorageFault = false;
   readonly telemetry = new Telemetry({
     registry: new Registry(),
     version: "1.2.3",
     monotonicMs: () => this.nowMs,
     workers: () => this.workers,
+    hasStorageFault: () => this.hasStorageFault,
   });
 
   /** Tells it of a change and gives what came of it. */
@@ -170,4 +172,15 @@ describe("the measurements of workers", () => {
     measured.workers = [];
     assert.deepEqual(await measured.lines("stillhouse_worker_up"), []);
   });
+});
+
+it("shows whether anything can be stored, and which reports were refused", async () => {
+  const measured = new Measured();
+  assert.equal(await measured.value("stillhouse_storage_fault"), 0);
+  assert.equal(await measured.value('stillhouse_report_refusals_total{reason="invalid"}'), 0);
+  measured.hasStorageFault = true;
+  measured.telemetry.reportRefused("invalid");
+  assert.equal(await measured.value("stillhouse_storage_fault"), 1);
+  assert.equal(await measured.value('stillhouse_report_refusals_total{reason="invalid"}'), 1);
+  assert.equal(await measured.value('stillhouse_report_refusals_total{reason="not_stored"}'), 0);
 });

@@ -1,0 +1,7 @@
+import { it } from "node:test";
+import { runManyTasks, TASKS_PER_EXPERIMENT } from "./many-tasks.js";
+
+const NUM_TASKS = 2_000;
+
+it("two thousand tiny tasks are done without one refused call", (test) =>
+  runManyTasks(test, NUM_TASKS / TASKS_PER_EXPERIMENT));
