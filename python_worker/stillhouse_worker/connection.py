@@ -5,6 +5,7 @@ from typing import Any
 
 import zmq
 
+from . import worker_log
 from .credentials import Credentials, secure
 
 # Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
@@ -13,6 +14,8 @@ _HIGH_WATER_MARK = 1000
 _PING_INTERVAL_MS, _PING_TIMEOUT_MS = 5_000, 20_000
 _LONGEST_RECONNECT_MS = 2_000
 _ROUTING_ID_BYTES = 16
+# A control plane that refuses a key says nothing at all, so its worker cannot know why.
+_FIRST_WORD_S, _FURTHER_WORD_S = 15.0, 300.0
 
 
 def connect(context: Any, address: str, credentials: Credentials) -> Any:
@@ -39,3 +42,31 @@ def connect(context: Any, address: str, credentials: Credentials) -> Any:
     secure(socket, credentials)
     socket.connect(address)
     return socket
+
+
+class Silence:
+    """Tells a person now and then that nothing is heard of the control plane.
+
+    Args:
+        address: of the control plane.
+        has_keys: whether the worker shows a key of CURVE.
+    """
+
+    def __init__(self, address: str, *, has_keys: bool) -> None:
+        wants = (
+            "does it know the keys of this worker" if has_keys else "does it ask for keys (--keys)"
+        )
+        self._sentence = (
+            f"nothing is heard of a control plane at {address}: is it there, and {wants}?"
+        )
+        self._next: float | None = None
+
+    def look(self, joined: bool, now: float) -> None:
+        """Call often; ``now`` in seconds that only ever rise."""
+        if joined:
+            self._next = None
+        elif self._next is None:
+            self._next = now + _FIRST_WORD_S
+        elif now >= self._next:
+            self._next = now + _FURTHER_WORD_S
+            worker_log.write("warning", self._sentence)

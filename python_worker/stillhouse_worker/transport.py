@@ -14,7 +14,7 @@ import zmq
 from . import convert, worker_log
 from .artifact_transfer import ArtifactTransfer
 from .attempt_folder import attempt_folder, tidy
-from .connection import connect
+from .connection import Silence, connect
 from .credentials import Credentials
 from .device_load import give_back_memory, load_meter
 from .errors import StillhouseError
@@ -135,6 +135,7 @@ class Worker:
         self._connect, self._grpc_address = connect, grpc_address
         self._id, self._place = worker_id, place
         self._parent, self._credentials = parent, credentials
+        self._silence = Silence(connect, has_keys=credentials.curve_secret is not None)
         self._load = load_meter(place.device)
         self._task: TaskThread | None = None
         self._leftovers: deque[Any] = deque()
@@ -170,6 +171,7 @@ class Worker:
         if os.getppid() != self._parent:
             self._end()
         now = time.monotonic()
+        self._silence.look(self._joined, now)
         self._send_signs_of_life(socket_, now)
         if self._leftovers and self._joined:
             self._serve_leftover(socket_, self._leftovers[0], now)

@@ -83,6 +83,16 @@ def test_an_outbox_keeps_on_disk_what_is_not_acknowledged(tmp_path) -> None:
     assert not path.exists()
 
 
+def test_others_cannot_read_a_journal_since_the_secret_of_its_attempt_is_in_it(tmp_path) -> None:
+    outbox = Outbox(Lease("t", 3, b"secret"), Journal(tmp_path, 3))
+    outbox.log("info", "hello")
+    path = tmp_path / "journal-3"
+    assert path.stat().st_mode & 0o777 == 0o600
+    (found,) = leftovers(tmp_path, "t", 4)
+    frame = worker_pb2.WorkerMessage.FromString(found.take(0.0))
+    assert frame.report.secret == b"secret", "whoever goes on with the task may hand it in"
+
+
 def fill_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     """Let so many bytes of each write through; none is a full disk."""
 

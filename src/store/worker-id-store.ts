@@ -9,9 +9,11 @@ const USE_RESOLUTION_MS = 86_400_000;
 /** Which key has which ids of workers, in SQLite. */
 export class SqliteWorkerIdStore implements WorkerIdStore {
   readonly #file: SqlFile;
+  readonly #maxIdsPerKey: number;
 
-  constructor(file: SqlFile) {
+  constructor(file: SqlFile, maxIdsPerKey = MAX_IDS_PER_KEY) {
     this.#file = file;
+    this.#maxIdsPerKey = maxIdsPerKey;
   }
 
   ownerOf(workerId: string): string | undefined {
@@ -31,7 +33,7 @@ export class SqliteWorkerIdStore implements WorkerIdStore {
         `DELETE FROM worker_ids WHERE worker_id IN (
            SELECT worker_id FROM worker_ids WHERE owner = ?
            ORDER BY used_ms DESC, worker_id LIMIT -1 OFFSET ?)`,
-        ...[owner, MAX_IDS_PER_KEY],
+        ...[owner, this.#maxIdsPerKey],
       );
     });
   }

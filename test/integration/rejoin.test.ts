@@ -84,7 +84,14 @@ describe("a worker of elsewhere", () => {
     afterwards(test, () => again.close());
     await worker.heartbeat(assign);
     await worker.next("introduce");
-    const { taskId } = assign;
+    const { taskId, attempt } = assign;
+    // Who knows the name of the worker and of its task, but not the secret, does not get it.
+    const impostor = new TestWorker({ zmq, grpc: "" }, "elsewhere");
+    afterwards(test, () => impostor.close());
+    await impostor.hello(1, { taskId, attempt });
+    assert.equal((await impostor.next("acknowledge")).fenced, true);
+    await worker.heartbeat(assign);
+    await worker.next("introduce");
     await worker.hello(process.pid, { ...claimOf(assign), acknowledged: 1n });
     assert.ok((await worker.next("welcome")).grpcPort > 0);
     worker.move({ zmq, grpc: second.address });

@@ -4,7 +4,7 @@ import { FailureKind } from "../../src/errors.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
+import type { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 import { failureOf, quickSpec } from "../fixtures/experiments.js";
 import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
@@ -27,8 +27,7 @@ async function workerOf(
   load: Partial<Hello> = {},
 ) {
   const worker = plane.rawWorker(workerId);
-  const value = Hello.fromPartial({ workerId, device, pid, host: "h", ...load });
-  await worker.send({ $case: "hello", value });
+  await worker.hello(pid, { device, ...load });
   await worker.next("welcome");
   return worker;
 }

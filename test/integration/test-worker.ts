@@ -52,11 +52,6 @@ function curveOptions(keys: string | undefined) {
   };
 }
 
-/** Nobody else knows it, as is that of a real worker. */
-function randomRoutingId(): string {
-  return randomBytes(17).toString("hex");
-}
-
 /** A worker that computes nothing but speaks worker.proto; a test says what it does. */
 export class TestWorker {
   readonly id: string;
@@ -68,11 +63,12 @@ export class TestWorker {
   #progressCounter = 0n;
   #number = 0n;
 
-  constructor(addresses: Addresses, id: string) {
+  /** @param routingId of its socket; nobody else knows it, as that of a real worker */
+  constructor(addresses: Addresses, id: string, routingId = randomBytes(17).toString("hex")) {
     this.id = id;
     this.#addresses = addresses;
     this.#dealer = new Dealer({
-      routingId: randomRoutingId(),
+      routingId,
       linger: 0,
       ...curveOptions(addresses.keys),
     });

@@ -1,0 +1,68 @@
+"""What a worker process shows of itself when it joins, against a ROUTER that says what a test wants."""
+
+import subprocess
+import sys
+
+import pytest
+import zmq
+
+from stillhouse.v1 import worker_pb2
+from stillhouse_worker import worker_log
+from stillhouse_worker.connection import Silence
+
+TOKEN = "sth_" + "x" * 43
+# A net for a machine that does other things besides: importing PyTorch alone takes its time.
+NET_S = 240
+
+
+@pytest.fixture
+def router():
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        socket.linger = 0
+        socket.rcvtimeo = NET_S * 1000
+        socket.bind("tcp://127.0.0.1:*")
+        yield socket
+
+
+@pytest.fixture
+def worker(router, tmp_path):
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "token").write_text(f"{TOKEN}\n")
+    flags = ["--connect", router.last_endpoint.decode(), "--id", "known-name"]
+    command = [sys.executable, "-m", "stillhouse_worker", "worker", *flags]
+    process = subprocess.Popen(
+        [*command, "--keys", str(tmp_path / "keys")], stderr=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_worker_that_is_refused_ends_with_the_reason(router, worker) -> None:
+    routing_id, frame = router.recv_multipart()
+    hello = worker_pb2.WorkerMessage.FromString(frame).hello
+    assert hello.worker_id == "known-name"
+    assert len(routing_id) >= 16
+    assert b"known-name" not in routing_id, "nobody who knows the name can take its connection"
+    assert (hello.protocol, hello.token) == (2, TOKEN)
+    reason = "the worker id belongs to another key; start it with --id"
+    refusal = worker_pb2.ControlMessage(shutdown=worker_pb2.Shutdown(reason=reason))
+    router.send_multipart([routing_id, refusal.SerializeToString()])
+    _, errors = worker.communicate(timeout=NET_S)
+    assert worker.returncode == 2, "no new start can mend it"
+    assert f"refused this worker: {reason}" in errors
+
+
+def test_a_worker_that_is_heard_by_nobody_says_so_now_and_then(monkeypatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(worker_log, "write", lambda level, message: said.append(message))
+    silence = Silence("tcp://there:1", has_keys=False)
+    for now in range(14):
+        silence.look(joined=False, now=float(now))
+    silence.look(joined=True, now=14.0)
+    assert said == [], "it joined soon"
+    for now in range(20, 20 + 60):
+        silence.look(joined=False, now=float(now))
+    (sentence,) = said
+    assert "tcp://there:1" in sentence
+    assert "--keys" in sentence

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { UNOBSERVED } from "../../src/experiment/observer.js";
+import { WorkerAdmission } from "../../src/experiment/worker-admission.js";
+import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
+import { openDatabase } from "../../src/store/schema.js";
+import { SqliteWorkerIdStore } from "../../src/store/worker-id-store.js";
+import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+
+const DAY_MS = 86_400_000;
+const MAX_IDS = 5;
+
+/** Keys of which the tokens are the names. */
+class NamedKeys {
+  readonly ownWorkers = "own";
+  readonly known = new Set(["a", "b", "own"]);
+  isOpen = false;
+
+  ownerOf(token: string): string | undefined {
+    if (this.isOpen) return undefined;
+    if (this.known.has(token)) return token;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_UNAUTHENTICATED, `no key ${token}`);
+  }
+
+  isKnown(owner: string): boolean {
+    return this.known.has(owner);
+  }
+}
+
+class Door {
+  readonly keys = new NamedKeys();
+  readonly warnings: string[] = [];
+  numRefused = 0;
+  nowMs = 0;
+  readonly #admission: WorkerAdmission;
+
+  constructor(t: TestContext) {
+    const file = openDatabase(join(temporaryFolder(t), "stillhouse.db"));
+    afterwards(t, () => file.close());
+    const quiet = () => undefined;
+    this.#admission = new WorkerAdmission({
+      keys: this.keys,
+      workerIds: new SqliteWorkerIdStore(file, MAX_IDS),
+      ids: { isOfWorker: (id) => id.startsWith("worker-") },
+      observer: { ...UNOBSERVED, workerRefused: () => this.numRefused++ },
+      clock: { now: () => new Date(this.nowMs), monotonicMs: () => this.nowMs },
+      log: { debug: quiet, info: quiet, warn: (line) => this.warnings.push(line), error: quiet },
+    });
+  }
+
+  ask(token: string, workerId: string, rest: Partial<Hello> = {}): string | undefined {
+    const hello = Hello.fromPartial({ token, workerId, host: "h", protocol: 2, ...rest });
+    return this.#admission.refusal(hello);
+  }
+}
+
+describe("who may work under which id", () => {
+  test("an id is the first key's, and a key may have several", (t) => {
+    const door = new Door(t);
+    assert.deepEqual(
+      [door.ask("a", "x"), door.ask("a", "y"), door.ask("a", "x")],
+      [undefined, undefined, undefined],
+    );
+    assert.match(door.ask("b", "x") ?? "", /"x" belongs to another key.*--id NAME/);
+    assert.equal(door.ask("b", "z"), undefined);
+    door.keys.known.delete("a");
+    assert.equal(door.ask("b", "x"), undefined, "a key that was removed frees its ids");
+    assert.match(door.ask("a", "y") ?? "", /no key a/);
+  });
+
+  test("ids of workers that are started here are for their key alone, and others for anyone", (t) => {
+    const door = new Door(t);
+    assert.match(door.ask("a", "worker-1") ?? "", /another key/);
+    assert.equal(door.ask("own", "worker-1"), undefined);
+  });
+
+  test("nothing of this is asked where there are no keys, but the version is", (t) => {
+    const door = new Door(t);
+    assert.equal(door.ask("a", "x"), undefined);
+    door.keys.isOpen = true;
+    assert.equal(door.ask("", "x"), undefined);
+    assert.match(door.ask("", "x", { protocol: 1 }) ?? "", /too old.*update it/);
+  });
+
+  test("an id has its limits, and a key so many ids: the oldest are freed, nobody else's", (t) => {
+    const door = new Door(t);
+    for (const id of ["", "é".repeat(65)]) assert.match(door.ask("a", id) ?? "", /1 to 128 bytes/);
+    assert.equal(door.ask("b", "other"), undefined);
+    for (let number = 0; number <= MAX_IDS; number++) {
+      door.nowMs = number;
+      assert.equal(door.ask("a", `id-${number}`), undefined);
+    }
+    assert.equal(door.ask("b", "id-0"), undefined);
+    assert.match(door.ask("b", "id-1") ?? "", /another key/);
+    assert.match(door.ask("a", "other") ?? "", /another key/);
+  });
+
+  test("an id that is in use stays, however many come after it", (t) => {
+    const door = new Door(t);
+    door.ask("a", "in-use");
+    for (let number = 0; number < 2 * MAX_IDS; number++) {
+      door.nowMs = number * DAY_MS;
+      if (number % 3 === 0) door.ask("a", "in-use");
+      door.ask("a", `id-${number}`);
+    }
+    assert.match(door.ask("b", "in-use") ?? "", /another key/);
+  });
+
+  test("many refusals are all counted, and few are told", (t) => {
+    const door = new Door(t);
+    for (let number = 0; number < 100; number++) door.ask("nobody", "x");
+    assert.deepEqual([door.numRefused, door.warnings.length], [100, 1]);
+    door.nowMs += 60_000;
+    door.ask("nobody", "x");
+    assert.match(door.warnings[1] ?? "", /99 such lines were held back/);
+  });
+});
