@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { pino } from "pino";
 import type { HomeControlPlane } from "./cli/connection.js";
 import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
@@ -21,8 +20,8 @@ import { type KeptWorker, runWorker } from "./cli/worker.js";
 import type { WorkerSettings } from "./cli/worker-arguments.js";
 import { type ControlPlaneOptions, openHome, startControlPlane } from "./control-plane.js";
 import { FailureKind, StillhouseError } from "./errors.js";
-import type { Log } from "./experiment/ports.js";
 import { type TrackingAddress, trackingAddress } from "./mlflow/tracking-address.js";
+import { processLog } from "./process-log.js";
 import { AuditLog } from "./security/audit-log.js";
 import { TokenFile } from "./security/token-file.js";
 import { isOfNpm, listenForEnd, type Start } from "./setup/ending.mjs";
@@ -209,7 +208,7 @@ async function openControlPlane(
     // A token for other servers is no business of the workers.
     env: { ...process.env, STILLHOUSE_TOKEN: undefined },
     numWorkers: NUM_WORKERS,
-    log: logOf(logFile(home), showsTraces, note),
+    log: processLog(logFile(home), showsTraces, note),
     adopt,
     http: HTTP,
     mlflow: mlflowOf(process.env),
@@ -228,7 +227,7 @@ async function openIdle({
     const { address, keys } = opened;
     return { kind: "joined", address, keys };
   }
-  const log = logOf(logFile(home), showsTraces, () => undefined);
+  const log = processLog(logFile(home), showsTraces, () => undefined);
   const env = process.env;
   return startedHome({ home, lock: opened.lock, pythonPath, env, numWorkers: 0, log });
 }
@@ -265,7 +264,7 @@ async function startServer(
     lock: opened.lock,
     pythonPath,
     env: process.env,
-    log: logOf(logFile(home), showsTraces, note),
+    log: processLog(logFile(home), showsTraces, note),
     http: { port: httpPort },
     mlflow: mlflowOf(process.env),
     version: projectVersion(),
@@ -285,7 +284,7 @@ function keepWorker(
   if (dataFolder !== undefined) flags.push("--data-dir", dataFolder);
   if (keys !== undefined) flags.push("--keys", keys);
   if (!sharesFolders) flags.push("--no-shared-folders");
-  const log = logOf(join(workFolder, "workers.log"), showsTraces, note);
+  const log = processLog(join(workFolder, "workers.log"), showsTraces, note);
   return new SupervisedWorker({ pythonPath, env: process.env, flags, log });
 }
 
@@ -324,29 +323,6 @@ function projectVersion(): string {
 
 function logFile(home: string): string {
   return join(home, "logs", "control-plane.log");
-}
-
-/** Everything goes to a file; what a person should know is noted besides, without its stack. */
-function logOf(dest: string, showsTraces: boolean, note: (sentence: string) => void): Log {
-  const destination = pino.destination({ dest, mkdir: true, sync: true });
-  destination.on("error", () => undefined); // a full disk shows where it matters: at the results
-  const file = pino({ level: "debug" }, destination);
-  const tell = (message: string) => note(showsTraces ? message : (message.split("\n")[0] ?? ""));
-  return {
-    debug: (message) => file.debug(message),
-    info: (message) => {
-      file.info(message);
-      tell(message);
-    },
-    warn: (message) => {
-      file.warn(message);
-      tell(message);
-    },
-    error: (message) => {
-      file.error(message);
-      tell(message);
-    },
-  };
 }
 
 async function runningAt(home: string): Promise<string | undefined> {

@@ -1,5 +1,10 @@
-import { appendFileSync } from "node:fs";
 import type { Log } from "../experiment/ports.js";
+import { LineRate } from "../line-rate.js";
+import { RotatedFile } from "../rotated-file.js";
+
+/** Lines within ten seconds of callers who are nobody; the others of that time are counted. */
+const MAX_STRANGERS = 20;
+const WINDOW_MS = 10_000;
 
 /** One change, or an attempt at one. */
 export interface AuditEntry {
@@ -16,20 +21,30 @@ export interface AuditEntry {
   readonly result: string;
 }
 
-/** `HOME/logs/audit.log`: a JSON line for each change. */
+/** `HOME/logs/audit.log`: a JSON line for each change. Strangers cannot fill it, see `LineRate`. */
 export class AuditLog {
-  readonly #path: string;
+  readonly #file: RotatedFile;
   readonly #log: Pick<Log, "error">;
+  readonly #strangers: LineRate;
 
-  constructor(path: string, log: Pick<Log, "error">) {
-    this.#path = path;
+  constructor(path: string, log: Pick<Log, "error">, windowMs = WINDOW_MS) {
+    this.#file = new RotatedFile(path);
     this.#log = log;
+    this.#strangers = new LineRate(MAX_STRANGERS, windowMs, (count, windowS) => {
+      const result = `… and ${count} more attempts without a valid token in ${windowS} s`;
+      this.#write({ who: "", role: "", what: "", target: "", from: "", result }, new Date());
+    });
   }
 
   record(entry: AuditEntry, time = new Date()): void {
+    const isStranger = entry.who === "" && entry.role === "";
+    if (!isStranger || this.#strangers.passes()) this.#write(entry, time);
+  }
+
+  #write(entry: AuditEntry, time: Date): void {
     const line = `${JSON.stringify({ time: time.toISOString(), ...entry })}\n`;
     try {
-      appendFileSync(this.#path, line, { mode: 0o600 });
+      this.#file.append(line);
     } catch (error) {
       // The change has happened; not to tell its caller so would be wrong.
       this.#log.error(`the audit line ${line.trim()} was not stored: ${(error as Error).message}`);

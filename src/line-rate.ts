@@ -1,0 +1,32 @@
+/**
+ * Lets so many lines pass within a while, and then counts: whoever can make a log grow fills it no
+ * faster than that.
+ */
+export class LineRate {
+  readonly #max: number;
+  readonly #windowMs: number;
+  readonly #onMore: (count: number, windowS: number) => void;
+  #count = 0;
+  #window: NodeJS.Timeout | undefined;
+
+  /** @param onMore told at the end of a window how many lines did not pass */
+  constructor(max: number, windowMs: number, onMore: (count: number, windowS: number) => void) {
+    this.#max = max;
+    this.#windowMs = windowMs;
+    this.#onMore = onMore;
+  }
+
+  /** Counts a line. @returns whether it passes */
+  passes(): boolean {
+    this.#window ??= setTimeout(() => this.#end(), this.#windowMs).unref();
+    this.#count++;
+    return this.#count <= this.#max;
+  }
+
+  #end(): void {
+    const more = this.#count - this.#max;
+    this.#window = undefined;
+    this.#count = 0;
+    if (more > 0) this.#onMore(more, this.#windowMs / 1000);
+  }
+}
