@@ -29,6 +29,11 @@ import { TaskFaults } from "./experiment/task-faults.js";
 import { WorkerAdmission } from "./experiment/worker-admission.js";
 import { MlflowExport } from "./mlflow/mlflow-export.js";
 import type { TrackingAddress } from "./mlflow/tracking-address.js";
+import {
+  ConnectionLimits,
+  connectionsWithin,
+  openFileLimit,
+} from "./security/connection-limits.js";
 import { bracketed, isLoopback, reachable } from "./security/network.js";
 import { openSecurity, type Security, type SecurityOptions } from "./security/security.js";
 import { TokensOfWorkers } from "./security/worker-keys.js";
@@ -71,6 +76,8 @@ export interface ControlPlaneOptions {
   readonly log: Log;
   /** Most unfinished experiments of an owner; absent: any number. */
   readonly maxUnfinished?: number;
+  /** Files that the process may have open; absent: what the system says. */
+  readonly maxOpenFiles?: number;
   /** Most tasks of all unfinished experiments of an owner; absent: any number. */
   readonly maxUnfinishedTasks?: number;
   /** IP address to listen on; 127.0.0.1 where it is absent. */
@@ -220,8 +227,11 @@ class RunningControlPlane implements ControlPlane {
     this.#dispatcher = this.#makeDispatcher();
     this.#experiments = this.#makeExperiments(this.#inspector);
     this.#served = this.#makeServed();
-    this.#server = new GrpcServer(services(this.#served), security);
-    this.#http = options.http && new HttpServer(this.#makeHttpApp(), security);
+    this.#server = new GrpcServer(services(this.#served), security, {
+      connections: connectionLimits(options),
+    });
+    this.#http =
+      options.http && new HttpServer(this.#makeHttpApp(), security, connectionLimits(options));
   }
 
   get clientKeys(): string {
@@ -415,6 +425,15 @@ class RunningControlPlane implements ControlPlane {
       codeVersion: codeVersion(PYTHON_WORKER),
     });
   }
+}
+
+/** Half of the places for one address, but on loopback, where all clients have the same one. */
+function connectionLimits({
+  host = LOOPBACK,
+  maxOpenFiles = openFileLimit(),
+}: ControlPlaneOptions) {
+  const most = connectionsWithin(maxOpenFiles);
+  return new ConnectionLimits(most, isLoopback(host) ? most : Math.ceil(most / 2));
 }
 
 function mostUnfinished({ maxUnfinished, maxUnfinishedTasks }: ControlPlaneOptions) {

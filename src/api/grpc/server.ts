@@ -1,4 +1,3 @@
-import { promisify } from "node:util";
 import {
   Server,
   ServerCredentials,
@@ -6,9 +5,11 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { cannotListen } from "../../errors.js";
+import { ConnectionLimits } from "../../security/connection-limits.js";
 import { bracketed } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 import { boundedMessages } from "./bounded-messages.js";
+import { FrontDoor } from "./front-door.js";
 import { guard } from "./guard.js";
 import { Health } from "./health.js";
 import { SERVER_OPTIONS } from "./limits.js";
@@ -20,19 +21,32 @@ export interface Service {
   readonly methods: UntypedServiceImplementation;
 }
 
+export interface GrpcLimits {
+  readonly connections: ConnectionLimits;
+  /** A connection that has made no call by then is closed. */
+  readonly firstCallMs?: number;
+}
+
 /** The gRPC server of a control plane. */
 export class GrpcServer {
   readonly #server: Server;
+  readonly #door: FrontDoor;
   readonly #credentials: ServerCredentials;
   readonly #health: Health;
 
   /**
    * @param security absent: whoever connects may do everything
+   * @param limits of connections
    */
-  constructor(services: readonly Service[], security?: Security) {
+  constructor(services: readonly Service[], security?: Security, limits = UNLIMITED) {
+    this.#door = new FrontDoor(limits.connections, limits.firstCallMs);
     this.#server = new Server({
       ...SERVER_OPTIONS,
-      interceptors: [...(security ? [guard(security)] : []), boundedMessages()],
+      interceptors: [
+        this.#door.interceptor(),
+        ...(security ? [guard(security)] : []),
+        boundedMessages(),
+      ],
     });
     this.#credentials = credentialsOf(security);
     for (const { definition, methods } of services) this.#server.addService(definition, methods);
@@ -53,23 +67,25 @@ export class GrpcServer {
    * @throws CONFLICT when the port is taken, INVALID when the address is not of this machine
    */
   async listen(host: string, port: number): Promise<number> {
-    const bind = promisify(this.#server.bindAsync.bind(this.#server));
-    const address = `${bracketed(host)}:${port}`;
+    const injector = this.#server.createConnectionInjector(this.#credentials);
     try {
-      return await bind(address, this.#credentials);
+      return await this.#door.listen(host, port, injector);
     } catch (error) {
-      throw cannotListen("gRPC", address, error as Error);
+      throw cannotListen("gRPC", `${bracketed(host)}:${port}`, error as Error);
     }
   }
 
   /** Takes no new calls, lets running ones end for a while, then cuts them off. */
   async stop(graceMs: number): Promise<void> {
+    this.#door.close();
     const ended = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
     const cutOff = setTimeout(() => this.#server.forceShutdown(), graceMs);
     await ended;
     clearTimeout(cutOff);
   }
 }
+
+const UNLIMITED: GrpcLimits = { connections: new ConnectionLimits(Infinity, Infinity) };
 
 /** Such as "stillhouse.v1.ExperimentService". */
 function nameOf({ definition }: Service): string {

@@ -1,12 +1,23 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer, Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { cannotListen } from "../../errors.js";
+import type { ConnectionLimits } from "../../security/connection-limits.js";
 import { bracketed, reachable } from "../../security/network.js";
 import type { Security } from "../../security/security.js";
 
-/** Pages hold a stream of events each. */
-const MAX_CONNECTIONS = 2_000;
+/** A request whose head or whole has not come by then is given up. */
+const HEAD_TIMEOUT_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const CHECK_INTERVAL_MS = 5_000;
+
+const TIMEOUTS = {
+  headersTimeout: HEAD_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  // Of TLS.
+  handshakeTimeout: HEAD_TIMEOUT_MS,
+};
 
 export interface HttpPort {
   /** 0 for any that is free. */
@@ -19,12 +30,15 @@ export interface HttpPort {
 export class HttpServer {
   readonly #server: Server | TlsServer;
 
-  /** @param security with keys it speaks TLS alone */
-  constructor(listener: RequestListener, security?: Security) {
+  /**
+   * @param security with keys it speaks TLS alone
+   * @param connections absent: any number
+   */
+  constructor(listener: RequestListener, security?: Security, connections?: ConnectionLimits) {
     this.#server = security?.keys
-      ? createTlsServer(tlsOptions(security), listener)
-      : createServer(listener);
-    this.#server.maxConnections = MAX_CONNECTIONS;
+      ? createTlsServer({ ...TIMEOUTS, ...tlsOptions(security) }, listener)
+      : createServer(TIMEOUTS, listener);
+    this.#server.prependListener("connection", (socket: Socket) => connections?.admit(socket));
   }
 
   /**

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { describe, it, type TestContext } from "node:test";
+import { StillhouseClient } from "../../src/api/client.js";
+import { unary } from "../../src/api/grpc/calls.js";
+import { GrpcServer } from "../../src/api/grpc/server.js";
+import { WorkerServiceService } from "../../src/generated/stillhouse/v1/service.js";
+import {
+  ConnectionLimits,
+  connectionsWithin,
+  openFileLimit,
+} from "../../src/security/connection-limits.js";
+import { TestPlane } from "./test-plane.js";
+
+const LOOPBACK = "127.0.0.1";
+
+function idle(test: TestContext, port: number): Socket {
+  // The end of a connection shows only to who reads it.
+  const socket = connect(port, LOOPBACK)
+    .on("error", () => undefined)
+    .resume();
+  test.after(() => socket.destroy());
+  return socket;
+}
+
+async function serverWith(test: TestContext, connections: ConnectionLimits, firstCallMs: number) {
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const none = unary(log, () => ({ workers: [], nextPageToken: "" }));
+  const methods = { listWorkers: none, drainWorker: none };
+  const service = { definition: WorkerServiceService, methods };
+  const server = new GrpcServer([service], undefined, { connections, firstCallMs });
+  test.after(() => server.stop(0));
+  return server.listen(LOOPBACK, 0);
+}
+
+describe("connections of a gRPC server", () => {
+  it("are limited, and a place is free again when one closes", async (test) => {
+    const port = await serverWith(test, new ConnectionLimits(4, 4), 60_000);
+    const sockets = [1, 2, 3, 4].map(() => idle(test, port));
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    await once(idle(test, port), "close");
+    sockets[0]?.destroy();
+    const client = new StillhouseClient({ address: `${LOOPBACK}:${port}` });
+    test.after(() => client.close());
+    // The server may not have seen yet that one has gone.
+    for (;;) {
+      const answer = await client.workers().catch(() => undefined);
+      if (answer !== undefined) break;
+    }
+  });
+
+  it("are limited for each address", () => {
+    const limits = new ConnectionLimits(10, 2);
+    const from = (remoteAddress: string) =>
+      limits.admit({ remoteAddress, destroy() {}, once() {} } as unknown as Socket);
+    assert.deepEqual(["a", "a", "a", "b"].map(from), [true, true, false, true]);
+  });
+
+  it("are closed that make no call in time, and stay when they have", async (test) => {
+    const port = await serverWith(test, new ConnectionLimits(10, 10), 300);
+    const client = new StillhouseClient({ address: `${LOOPBACK}:${port}` });
+    test.after(() => client.close());
+    await client.workers();
+    await once(idle(test, port), "close");
+    await client.workers();
+  });
+});
+
+describe("a process with few open files", () => {
+  it("keeps some for itself, whatever number of connections come", () => {
+    assert.equal(connectionsWithin(1_024), 256);
+    assert.equal(connectionsWithin(100), 16);
+    assert.equal(connectionsWithin(Number.POSITIVE_INFINITY), 2_000);
+    assert.ok(openFileLimit() > 0);
+    assert.ok(openFileLimit("/proc/no-such-file") > 0);
+  });
+
+  it("serves its clients while idle connections are at both doors", async (test) => {
+    const plane = await TestPlane.start(test, { http: { port: 0 }, maxOpenFiles: 300 });
+    await plane.client.workers();
+    for (const address of [plane.plane.address, new URL(plane.plane.httpAddress).host]) {
+      const port = Number(address.split(":").at(-1));
+      const sockets = Array.from({ length: 40 }, () => idle(test, port));
+      const numClosed = { value: 0 };
+      const enough = new Promise<void>((resolve) => {
+        for (const socket of sockets) {
+          socket.once("close", () => {
+            numClosed.value++;
+            if (numClosed.value >= 40 - 16) resolve();
+          });
+        }
+      });
+      await enough;
+    }
+    assert.deepEqual(await plane.client.workers(), []);
+  });
+});
