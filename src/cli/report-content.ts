@@ -5,6 +5,7 @@ import type { Curve } from "../report/curve-chart.js";
 import type { Spread } from "../report/distribution-chart.js";
 import type { Inspected } from "../report/inspected.js";
 import type { ReportedArtifact, ReportedTable, Reproduction } from "../report/reproduction.js";
+import { INTERVAL_RULE } from "../statistics.js";
 import { VARIED_PATHS } from "../study/tables.js";
 import { formatDuration } from "./format.js";
 import type { Outcome } from "./group-runner.js";
@@ -22,7 +23,8 @@ const OF_THE_TABLES = [...VARIED_PATHS, ...BASELINE_PATHS, "seed"];
 const LEGEND =
   "Accuracy: mean ± population std over test learners, and that of the means of several seeds. " +
   "Gain: mean difference to the row of distilled data above over learners with the same seeds, " +
-  "with its 95 % bootstrap interval. Loss: cross-entropy on the test split, in nats. Train: time " +
+  `with its 95 % interval (${INTERVAL_RULE}). ` +
+  "Loss: cross-entropy on the test split, in nats. Train: time " +
   "from the opened data to the trained learner. Study: AG News, DistilBERT, 100 learners.";
 
 /** What a page shows beside the results themselves. */

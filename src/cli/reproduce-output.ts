@@ -1,3 +1,4 @@
+import { INTERVAL_RULE } from "../statistics.js";
 import { formatDuration } from "./format.js";
 import { numbersOf } from "./reproduce-columns.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
@@ -15,7 +16,7 @@ export interface ReportFiles {
 const LEGEND =
   "accuracy: mean ± population std over test learners, and that of the means of several seeds; " +
   "gain: mean difference to the distilled row above over learners with the same seeds, with its " +
-  "95 % bootstrap interval; study: AG News, DistilBERT, 100 learners.";
+  `95 % interval (${INTERVAL_RULE}); study: AG News, DistilBERT, 100 learners.`;
 
 /** The tables as a person reads them. */
 export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {

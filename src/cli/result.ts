@@ -11,7 +11,7 @@ import {
   Init,
   Labels,
 } from "../generated/stillhouse/v1/spec.js";
-import { meanOf, type Summary, summarise } from "../statistics.js";
+import { FRACTIONS, meanOf, type Summary, summarise } from "../statistics.js";
 
 export type RowId = "full" | "random" | "herding" | "kcenter" | "untrained" | "distilled";
 
@@ -154,7 +154,10 @@ export function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec |
     label: baseline?.label ?? distilledLabel(spec),
     trainSamples: first?.trainSamples ?? 0,
     gdSteps: first?.gdSteps ?? 0,
-    accuracy: summarise(inits.map((init) => init.accuracy)),
+    accuracy: summarise(
+      inits.map((init) => init.accuracy),
+      FRACTIONS,
+    ),
     learners: new Map(inits.map((init) => [String(init.initSeed), init.accuracy])),
     macroF1: meanOf(inits.map((init) => init.macroF1)),
     loss: meanOf(inits.map((init) => init.loss)),

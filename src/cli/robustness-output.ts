@@ -1,6 +1,6 @@
 import type { Experiment } from "../generated/stillhouse/v1/experiment.js";
 import type { Comparison, RelativeScores } from "../relative-scores.js";
-import type { Summary } from "../statistics.js";
+import { INTERVAL_RULE, type Summary } from "../statistics.js";
 import { formatCount, formatMeanStd, formatPercent, formatSeconds, formatValue } from "./format.js";
 import { distilledLabel, type Row } from "./result.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
@@ -11,8 +11,9 @@ import { Table } from "./table.js";
 const PLAIN_STYLE = { head: [], border: [] };
 
 const LEGEND = `difference: mean to "as distilled" over learners with the same seeds, with its 95 %
-bootstrap interval; rate: chosen on validation; IOR: improvement over the real samples, with one-hot
-labels and with the labels of the distilled data for both; score: label-robust, 0 to 1.`;
+interval (${INTERVAL_RULE});
+rate: chosen on validation; IOR: improvement over the real samples, with one-hot labels and with the
+labels of the distilled data for both; score: label-robust, 0 to 1.`;
 
 /** The conditions, the real samples and the relative scores as a person reads them. */
 export function robustnessText(experiment: Experiment, result: RobustnessResult): string {

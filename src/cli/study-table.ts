@@ -1,6 +1,6 @@
 import { type Experiment, State } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import { meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
+import { FRACTIONS, meanOf, pairedDifference, type Summary, summarise } from "../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../study/tables.js";
 import type { Outcome } from "./group-runner.js";
 import { confusionOf, distilledLabel, type Row, resultOf, shortLabel } from "./result.js";
@@ -156,7 +156,7 @@ function measuredOf(
   const times = rows.flatMap(({ trainTimeS }) => trainTimeS ?? []);
   return {
     seeds: [...seeds],
-    accuracy: summarise([...learners.values()]),
+    accuracy: summarise([...learners.values()], FRACTIONS),
     macroF1: meanOf(rows.map(({ macroF1 }) => macroF1)),
     loss: meanOf(rows.map(({ loss }) => loss)),
     confusion: confusionOf(rows.map(({ confusion }) => confusion?.flat() ?? [])),

@@ -10,7 +10,7 @@ import { readField } from "../spec/field-path.js";
 import { fieldText } from "../spec/field-text.js";
 import { fieldsOf } from "../spec/setting.js";
 import { SETTINGS } from "../spec/settings.js";
-import { pairedDifference, type Summary, summarise } from "../statistics.js";
+import { FRACTIONS, pairedDifference, type Summary, summarise } from "../statistics.js";
 import { accuracies } from "./record.js";
 
 /** Data and weights may differ where their names do not. */
@@ -50,7 +50,7 @@ function comparedExperiment(
   reference: ReadonlyMap<string, number> | undefined,
 ): ComparedExperiment {
   const own = accuracies(tasks);
-  const accuracy = own.size === 0 ? undefined : summarise([...own.values()]);
+  const accuracy = own.size === 0 ? undefined : summarise([...own.values()], FRACTIONS);
   const gain = reference && pairedDifference(own, reference);
   return {
     experimentId: id,

@@ -48,16 +48,15 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
           <h3>How much better each row is than those above it</h3>
           <NumberTable {...differences} />
           <p>
-            Mean difference in points over learners with the same seeds, with its 95 % bootstrap
-            interval.
+            Mean difference in points over learners with the same seeds, with its 95 % interval.
           </p>
         </>
       )}
       <Figure
         chart={distributionChart(spreads)}
         caption={
-          "Every test learner as a dot, their mean as a line across with its 95 % bootstrap " +
-          "interval; below them the study's mean ± std as a diamond."
+          "Every test learner as a dot, their mean as a line across with its 95 % interval; " +
+          "below them the study's mean ± std as a diamond."
         }
         numbers={{
           head: ["row", "mean (%)", "95 % interval", "learners"],

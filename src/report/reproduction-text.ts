@@ -26,7 +26,7 @@ function tableParts({ title, numbers, failures, differences, time }: ReportedTab
       ? []
       : [
           "How much better each row is than those above it: mean difference in points over " +
-            "learners with the same seeds, with its 95 % bootstrap interval.",
+            "learners with the same seeds, with its 95 % interval.",
           markdownTable(differences),
         ]),
   ];

@@ -66,11 +66,8 @@ describe("a table of the study", () => {
     const differences = differencesOf(soft?.rows ?? []);
     assert.deepEqual(differences?.head, ["row, minus", "hard labels", "SL restricted"]);
     const [restricted, unrestricted] = differences?.rows ?? [];
-    assert.match(restricted?.join("|") ?? "", /^SL restricted\|\+15\.0 \[10\.0, 20\.0\]\|$/);
-    assert.match(
-      unrestricted?.join("|") ?? "",
-      /^SL unrestricted\|\+22\.5 \[.+\]\|\+5\.0 \[-10\.0, 20\.0\]$/,
-    );
+    assert.match(restricted?.join("|") ?? "", /^SL restricted\|\+15\.0\|$/);
+    assert.match(unrestricted?.join("|") ?? "", /^SL unrestricted\|\+22\.5 \[\S+, \S+\]\|\+5\.0$/);
     assert.equal(differencesOf(full?.rows ?? []), undefined);
   });
 

@@ -31,7 +31,7 @@ it("a comparison names the settings that differ and the gain on the same init se
       spec.baseline = { ...spec.baseline, full: false } as typeof spec.baseline;
       spec.model = { ...spec.model, fingerprint: "f00d" } as typeof spec.model;
     },
-    { 1: 0.625, 2: 1, 9: 0 },
+    { 1: 0.625, 2: 1, 3: 0.4375, 9: 0 },
   );
   const unfinished = experimentOf("c", () => {}, {});
   const { differences, experiments } = compareExperiments([reference, changed, unfinished]);
@@ -48,8 +48,10 @@ it("a comparison names the settings that differ and the gain on the same init se
   assert.equal(first?.gain, undefined);
   assert.equal(first?.sharedInits, 0);
   assert.equal(second?.gain, 0.1875);
-  assert.equal(second?.sharedInits, 2);
-  assert.deepEqual(second?.gainInterval, { low: 0.125, high: 0.25 });
+  assert.equal(second?.sharedInits, 3);
+  const half = (4.302653 * 0.0625) / Math.sqrt(3);
+  assert.equal(second?.gainInterval?.low.toFixed(5), (0.1875 - half).toFixed(5));
+  assert.equal(second?.gainInterval?.high.toFixed(5), (0.1875 + half).toFixed(5));
   assert.deepEqual(third, {
     experimentId: "c",
     accuracyMean: undefined,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pairedDifference, summarise } from "../../src/statistics.js";
+import { FRACTIONS, pairedDifference, studentQuantile, summarise } from "../../src/statistics.js";
 
 describe("a summary of learners", () => {
   it("has the population standard deviation, and no spread of one", () => {
@@ -18,6 +18,58 @@ describe("a summary of learners", () => {
     assert.ok(Math.abs(high - (mean + half)) < half / 5, `${high} is not near ${mean + half}`);
     assert.deepEqual(summarise(values).interval95, interval95);
   });
+
+  it("has no interval of two, whose least and greatest would pass for one", () => {
+    assert.equal(summarise([0.8, 0.9]).interval95, null);
+  });
+
+  it("has the interval of Student's t of few: mean ± t · s / √n", () => {
+    const [low, high] = summarise([1, 2, 3, 4, 5]).interval95 ?? [];
+    assert.equal(low?.toFixed(4), (3 - 2.776445 * Math.sqrt(2.5 / 5)).toFixed(4));
+    assert.equal(high?.toFixed(4), (3 + 2.776445 * Math.sqrt(2.5 / 5)).toFixed(4));
+  });
+
+  it("leaves no range that its values cannot leave", () => {
+    const [low, high] = summarise([0.99, 0.7, 0.99], FRACTIONS).interval95 ?? [];
+    assert.ok((low ?? 0) > 0, `${low}`);
+    assert.equal(high, 1);
+  });
+
+  for (const [count, rounds] of [
+    [3, 4000],
+    [5, 4000],
+    [10, 4000],
+    [29, 4000],
+    [30, 500],
+  ] as const) {
+    it(`holds the mean that ${count} learners were drawn from in 95 % of cases`, () => {
+      const draw = normals(count);
+      let held = 0;
+      for (let round = 0; round < rounds; round++) {
+        const [low, high] = summarise(Array.from({ length: count }, draw)).interval95 ?? [1, -1];
+        if (low <= 0 && 0 <= high) held += 1;
+      }
+      assert.ok(held / rounds >= 0.93, `${held / rounds}`);
+      assert.ok(held / rounds <= 0.97, `${held / rounds}`);
+    });
+  }
+});
+
+describe("the quantile of Student's t", () => {
+  it("is that of the printed tables", () => {
+    const printed: [freedom: number, quantile: string][] = [
+      [1, "12.7062047"],
+      [2, "4.3026527"],
+      [3, "3.1824463"],
+      [4, "2.7764451"],
+      [9, "2.2621572"],
+      [28, "2.0484071"],
+      [120, "1.9799304"],
+    ];
+    const own = printed.map(([freedom]) => [freedom, studentQuantile(0.95, freedom).toFixed(7)]);
+    assert.deepEqual(own, printed);
+    assert.equal(studentQuantile(0.99, 10).toFixed(6), "3.169273");
+  });
 });
 
 describe("a paired difference", () => {
@@ -31,7 +83,22 @@ describe("a paired difference", () => {
     assert.equal(pairedDifference(learners(0.5, 0.7), learners(0.4))?.n, 1);
   });
 
+  it("has no interval where two learners have a partner, however many have none", () => {
+    const gain = pairedDifference(learners(0.5, 0.7, 0.9, 0.9), learners(0.4, 0.3));
+    assert.deepEqual([gain?.n, gain?.interval95], [2, null]);
+  });
+
   it("is nothing where no learner has a partner", () => {
     assert.equal(pairedDifference(learners(0.5), new Map([["x", 0.4]])), null);
   });
 });
+
+/** Numbers of the standard normal law by Box and Muller, from a linear congruence. */
+function normals(seed: number): () => number {
+  let state = seed;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 0.5) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+}

@@ -1,5 +1,5 @@
 import type { InitResult, Task } from "../../generated/stillhouse/v1/experiment.js";
-import { type Summary, summarise } from "../../statistics.js";
+import { FRACTIONS, type Summary, summarise } from "../../statistics.js";
 import type { Wire } from "../server/wire.js";
 import { BASELINES, variationName } from "./task-view.js";
 
@@ -59,7 +59,10 @@ export function resultsOf(tasks: readonly Wire<Task>[]): ResultView[] {
         id,
         label,
         learners,
-        accuracy: summarise(learners.map(({ accuracy }) => accuracy)),
+        accuracy: summarise(
+          learners.map(({ accuracy }) => accuracy),
+          FRACTIONS,
+        ),
         macroF1: learners.reduce((sum, { macroF1 }) => sum + macroF1, 0) / learners.length,
         trainSamples: first.trainSamples ?? 0,
         gdSteps: first.gdSteps ?? 0,

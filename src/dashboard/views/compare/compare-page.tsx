@@ -1,5 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { useLocation } from "preact-iso";
+import { INTERVAL_RULE } from "../../../statistics.js";
 import { type Comparison, comparisonOf } from "../../model/comparison.js";
 import { experimentView } from "../../model/experiment-view.js";
 import { formatGain, formatMeanStd, formatPercent } from "../../model/format.js";
@@ -150,6 +151,7 @@ function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
           ))}
         </tbody>
       </table>
+      <p class="muted">95 % interval: {INTERVAL_RULE}.</p>
       {differences.length === 0 ? <p class="muted">They differ in no setting.</p> : null}
     </section>
   );

@@ -143,7 +143,7 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
       interval
         ? `95 % interval ${formatPercent(interval[0], 2)} to ${formatPercent(interval[1], 2)}, ${accuracy.n} learners`
         : accuracy
-          ? `${accuracy.n} ${accuracy.n === 1 ? "learner" : "learners"}, too few for an interval`
+          ? `${accuracy.n} ${accuracy.n === 1 ? "learner" : "learners"}, too few for a 95 % interval`
           : "of learners trained on the distilled data",
     ],
     [

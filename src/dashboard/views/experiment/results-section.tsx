@@ -1,3 +1,4 @@
+import { INTERVAL_RULE } from "../../../statistics.js";
 import type { Marks } from "../../charts/plot-figure.js";
 import { PlotFigure } from "../../charts/plot-figure.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
@@ -126,7 +127,7 @@ function Distribution({ results }: { readonly results: readonly ResultView[] }) 
     <Figure
       class="wide"
       title="Accuracy of each learner, %"
-      summary="A dot a learner. The bar is the 95 % interval of the mean, the line one standard deviation."
+      summary={`One dot per learner. The bar is the 95 % interval of the mean (${INTERVAL_RULE}), the line one standard deviation.`}
       table={() => ({
         head: ["init seed", "trained on", "accuracy %"],
         rows: points.map(({ initSeed, label, accuracy }) => [initSeed, label, accuracy.toFixed(2)]),
