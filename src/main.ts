@@ -1,14 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { HomeControlPlane } from "./cli/connection.js";
 import { runDoctor } from "./cli/doctor.js";
 import { runExperiment } from "./cli/experiment.js";
 import { runInspect } from "./cli/inspect.js";
 import { aborted, createInterruption, type Interruption } from "./cli/interruption.js";
+import { keptByNpm } from "./cli/kept-by-npm.js";
 import { runKeys } from "./cli/keys.js";
 import type { OpenHome, OpenIdleHome } from "./cli/open-connection.js";
+import { reportFailure } from "./cli/report-failure.js";
 import { runReproduce } from "./cli/reproduce.js";
 import { runRobustness } from "./cli/robustness.js";
 import { runServe, type Server } from "./cli/serve.js";
@@ -70,10 +73,40 @@ export interface Surroundings {
  */
 export async function main(argv: readonly string[], parent: number): Promise<void> {
   const [command = "", ...rest] = argv;
-  const exitCode = await run(command, rest, surroundingsOf(command, parent));
+  const surroundings = surroundingsOf(command, parent);
+  const exitCode =
+    (await refuseKeptFlags(command, rest, surroundings)) ??
+    (await run(command, rest, surroundings));
   // What is written to a pipe may still wait; the exit would drop it.
   await new Promise((done) => process.stdout.write("", done));
   process.exit(exitCode);
+}
+
+/** @returns an exit code where npm kept the flags that were meant for the command */
+async function refuseKeptFlags(
+  command: string,
+  argv: readonly string[],
+  surroundings: Surroundings,
+): Promise<number | undefined> {
+  if (process.env.npm_lifecycle_event !== command) return undefined;
+  const help = await helpOf(command, argv, surroundings);
+  const kept = keptByNpm(command, argv, process.env, help);
+  if (kept === undefined) return undefined;
+  const error = new StillhouseError(FailureKind.FAILURE_KIND_INVALID, kept);
+  return reportFailure(error, surroundings.terminal, { isJson: false });
+}
+
+async function helpOf(
+  command: string,
+  argv: readonly string[],
+  surroundings: Surroundings,
+): Promise<string> {
+  const firstFlag = argv.findIndex((word) => word.startsWith("-"));
+  const words = firstFlag === -1 ? argv : argv.slice(0, firstFlag);
+  const stdout = new PassThrough().setEncoding("utf8");
+  const terminal = { ...surroundings.terminal, stdout, stderr: stdout, columns: undefined };
+  await run(command, [...words, "--help"], { ...surroundings, terminal });
+  return String(stdout.read() ?? "");
 }
 
 /** @returns the exit code */

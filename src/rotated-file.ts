@@ -1,5 +1,6 @@
-import { appendFileSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "./make-folder.js";
 
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_FILES = 5;
@@ -30,7 +31,7 @@ export class RotatedFile {
 
   /** Throws what the file system throws. */
   append(text: string): void {
-    mkdirSync(dirname(this.#path), { recursive: true });
+    makeFolder(dirname(this.#path));
     // Another process, such as npm run keys, may write to it as well.
     const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
     if (size > 0 && size + Buffer.byteLength(text) > this.#maxBytes) this.#rotate();

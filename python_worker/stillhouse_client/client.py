@@ -34,6 +34,7 @@ class StillhouseClient:
             ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
             ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.enable_http_proxy", 0),  # a proxy leads to the web
         ]
         if authority is None:
             if token is not None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .artifacts import Artifact, TrainedLearner, load_artifact
 
+__version__ = "0.1.0"
+
 __all__ = ["Artifact", "TrainedLearner", "load_artifact"]
 
 

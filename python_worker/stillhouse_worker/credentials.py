@@ -71,7 +71,11 @@ def secure(socket: Any, credentials: Credentials) -> None:
 def open_channel(
     address: str, credentials: Credentials, options: list[tuple[str, Any]]
 ) -> grpc.Channel:
-    """A gRPC channel, over TLS where the authority of the server is known."""
+    """A gRPC channel, over TLS where the authority of the server is known.
+
+    A proxy that http_proxy names leads to the web, and a control plane is none of the web's.
+    """
+    options = [*options, ("grpc.enable_http_proxy", 0)]
     if credentials.authority is None:
         return grpc.insecure_channel(address, options=options)
     tls = grpc.ssl_channel_credentials(

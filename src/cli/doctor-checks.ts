@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { access, mkdir, statfs } from "node:fs/promises";
+import { access, statfs } from "node:fs/promises";
 import { z } from "zod";
 import { toFailure } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 
 export const checksSchema = z.object({
   checks: z.array(
@@ -36,7 +37,7 @@ export function checkNode(version: string): Check {
 export async function checkHome(home: string): Promise<Check> {
   const remedy = "set STILLHOUSE_HOME to a folder that can be written";
   try {
-    await mkdir(home, { recursive: true });
+    makeFolder(home);
     await access(home, constants.W_OK | constants.X_OK);
     const { bavail, bsize } = await statfs(home);
     const detail = `${home}, ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB free`;

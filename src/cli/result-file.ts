@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { FailureKind, StillhouseError } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 
 /**
  * Writes a result where a person wants it; its folder is made where it is not there.
@@ -9,7 +10,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
  */
 export function writeResultFile(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     writeFileSync(path, text);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

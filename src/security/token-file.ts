@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { FailureKind, StillhouseError } from "../errors.js";
+import { makeFolder } from "../make-folder.js";
 import { ROLES, type Role } from "./role.js";
 import { makeToken, tokenHash } from "./token.js";
 
@@ -89,7 +90,7 @@ export class TokenFile {
   /** The new file is written beside the old one, exclusively, so that no change is lost. */
   #change(action: (tokens: TokenRecord[]) => TokenRecord[]): void {
     const draft = `${this.path}.new`;
-    mkdirSync(dirname(this.path), { recursive: true });
+    makeFolder(dirname(this.path));
     reserve(draft);
     try {
       const tokens = action(this.read());

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isOfNpm } from "./ending.mjs";
 import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
+import { pythonEnv } from "./python-env.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
 /** Where benchmarks lie; a folder or a name with an underscore in front is part of one. */
@@ -32,7 +33,10 @@ export async function runBench(root, [name, ...args]) {
     throw new SetupError(`There is no benchmark "${name}". Benchmarks: ${list}`, 2);
   }
   const file = join(root, PYTHON_FOLDER, `${name.replaceAll("-", "_")}.py`);
-  return runForeground(pythonPath(root), [file, ...args], { cwd: userFolder() });
+  return runForeground(pythonPath(root), [file, ...args], {
+    cwd: userFolder(),
+    env: pythonEnv(process.env),
+  });
 }
 
 /**

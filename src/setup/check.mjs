@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 
 import { runForeground } from "./foreground.mjs";
+import { pythonEnv } from "./python-env.mjs";
 
 /**
  * @typedef {{ name: string, program: string, args: string[], cwd?: string, fix?: string }} Tool
@@ -107,7 +108,12 @@ export async function runChecks(root) {
 export async function runFormat(root) {
   const exitCodes = [];
   for (const { program, args, cwd = "." } of FORMATTERS) {
-    exitCodes.push(await runForeground(join(root, program), args, { cwd: join(root, cwd) }));
+    exitCodes.push(
+      await runForeground(join(root, program), args, {
+        cwd: join(root, cwd),
+        env: pythonEnv(process.env),
+      }),
+    );
   }
   return exitCodes.find((code) => code !== 0) ?? 0;
 }
@@ -124,7 +130,7 @@ function capture(root, { program, args, cwd = "." }) {
     const child = spawn(path, args, {
       cwd: join(root, cwd),
       stdio: ["ignore", "pipe", "pipe"],
-      env: process.stdout.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env,
+      env: { ...pythonEnv(process.env), ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) },
     });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {

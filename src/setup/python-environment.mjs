@@ -1,4 +1,12 @@
-import { accessSync, constants, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { explain } from "./failure.mjs";
@@ -8,9 +16,17 @@ import { fingerprint, readStamp, removeStamp, writeStamp } from "./stamp.mjs";
 const FOLDER = ".venv";
 const LOCKS = ["requirements.lock", "packaged.lock"];
 
+// Our own code is found where it lies, by a line of a file that Python reads at its start. Relative
+// to that file the line is ASCII wherever the project is: Python reads it in the encoding of the
+// locale, and under LC_ALL=C, as cron has it, no other letter is one. pip's editable install writes
+// the whole path.
+const SOURCES = { name: "stillhouse.pth", line: "../../../../python_worker\n" };
+const EDITABLE = "stillhouse-worker";
+
 // pip would compile all of torch and transformers, twice the time of the whole install. Importing
 // what the worker imports compiles that part alone, and shows that it works on this machine.
 const FIRST_IMPORT = `
+import stillhouse_worker
 import datasets, grpc, jaxtyping, pyarrow.csv, pyarrow.parquet, safetensors.torch
 import torch, torch._dynamo, torch.func, zmq
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertModel, DistilBertModel
@@ -65,13 +81,20 @@ async function makeEnvironment(context) {
 async function installPackages(context, before) {
   const now = pinned(context.root);
   const dropped = Object.keys(before).filter((name) => !(name in now));
+  if (installedVersions(context.root).has(EDITABLE)) dropped.push(EDITABLE);
   if (dropped.length > 0) await pip(context, ["uninstall", "--yes", ...dropped]);
   const lock = (/** @type {string} */ name) => ["--requirement", join("python_worker", name)];
   const report = ["--no-compile", "--progress-bar", "raw"];
   await pip(context, ["install", ...report, ...lock("requirements.lock")]);
   await pip(context, ["install", ...report, "--no-deps", ...lock("packaged.lock")]);
-  const editable = ["--no-build-isolation", "--no-deps", "--editable", "python_worker"];
-  await pip(context, ["install", ...editable]);
+  linkSources(context.root);
+}
+
+/** @param {string} root */
+function linkSources(root) {
+  const path = join(sitePackages(root), SOURCES.name);
+  rmSync(path, { force: true });
+  writeFileSync(path, SOURCES.line);
 }
 
 /** @param {import("./steps.mjs").Context} context */
@@ -126,7 +149,7 @@ function wanted(root) {
     /^\[(build-system|project|tool\.setuptools)\b/.test(table),
   );
   // The root, since an environment does not survive being moved.
-  return fingerprint([...LOCKS.map(read), ...installed, root]);
+  return fingerprint([...LOCKS.map(read), ...installed, SOURCES.line, root]);
 }
 
 /**
@@ -150,15 +173,20 @@ function isIntact(root, stamp, packages) {
 
 /** @param {string} root @returns {Map<string, string>} normalised name to version */
 function installedVersions(root) {
-  const lib = join(root, FOLDER, "lib");
-  const [pythonFolder = ""] = readdirSync(lib);
   const installed = new Map();
-  for (const entry of readdirSync(join(lib, pythonFolder, "site-packages"))) {
+  for (const entry of readdirSync(sitePackages(root))) {
     const match = entry.match(/^(.+)-([^-]+)\.dist-info$/);
     // A local build of a version (2.13.0+cpu) is that version.
     if (match?.[1] && match[2]) installed.set(normalise(match[1]), match[2].replace(/\+.*/, ""));
   }
   return installed;
+}
+
+/** @param {string} root */
+function sitePackages(root) {
+  const lib = join(root, FOLDER, "lib");
+  const [pythonFolder = ""] = readdirSync(lib);
+  return join(lib, pythonFolder, "site-packages");
 }
 
 /** Normalised name to version, of all lock files. @param {string} root */

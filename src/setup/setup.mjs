@@ -7,6 +7,7 @@ import { explainSystemError, Interrupted } from "./failure.mjs";
 import { findPython } from "./find-python.mjs";
 import { withLock } from "./lock.mjs";
 import { createProgress } from "./progress.mjs";
+import { pythonEnv } from "./python-env.mjs";
 import { pythonEnvironment, pythonPath } from "./python-environment.mjs";
 import { discard, isCurrent, STEPS } from "./steps.mjs";
 
@@ -26,7 +27,7 @@ export async function setUp(root, start, { force } = {}) {
   const interruption = new AbortController();
   const stopListening = listenForEnd(start, () => interruption.abort());
   try {
-    await buildStale(root, toolEnv(start.env), interruption.signal, isStale);
+    await buildStale(root, pythonEnv(start.env), interruption.signal, isStale);
   } catch (error) {
     throw explainSystemError(error, root) ?? error;
   } finally {
@@ -83,16 +84,6 @@ async function buildStep(step, context, signal) {
     discard(step, context.root);
     throw error;
   }
-}
-
-/**
- * What npm, pip and protoc get: a person's settings, but not those that would make another Python
- * look for its own modules elsewhere.
- *
- * @param {NodeJS.ProcessEnv} env
- */
-function toolEnv({ PYTHONHOME, PYTHONPATH, PYTHONSTARTUP, ...env }) {
-  return env;
 }
 
 /** @param {NodeJS.ProcessEnv} env */

@@ -13,6 +13,7 @@ import { join, relative, resolve, sep } from "node:path";
 
 import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
+import { pythonEnv } from "./python-env.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
 /**
@@ -103,7 +104,8 @@ async function testPython(root, paths, { length, options = [], ...surroundings }
   const cwd = join(root, "python_worker");
   const names = paths.map((path) => relative("python_worker", path));
   const args = ["-m", "pytest", ...marked(paths, length), ...options, ...names];
-  const code = await runForeground(pythonPath(root), args, { cwd, ...surroundings });
+  const env = pythonEnv(surroundings.env ?? process.env);
+  const code = await runForeground(pythonPath(root), args, { cwd, ...surroundings, env });
   return code === PYTEST_FOUND_NONE && length === "long" ? 0 : code;
 }
 

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { makeFolder } from "../make-folder.js";
 import { storageFailure } from "./storage-failure.js";
 
 /** Logs of workers that are kept; older ones are removed at start. */
@@ -56,7 +57,7 @@ export function makeHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {
     for (const folder of [paths.home, paths.artifacts, paths.work, paths.logs, paths.runs]) {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     }
   } catch (error) {
     throw storageFailure(error, home);

@@ -1,7 +1,8 @@
-import { appendFileSync, mkdirSync, readdirSync } from "node:fs";
+import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RunLog } from "../experiment/ports.js";
 import type { Event } from "../generated/stillhouse/v1/experiment.js";
+import { makeFolder } from "../make-folder.js";
 import type { Trash } from "./trash.js";
 
 const NAME = "log.jsonl";
@@ -23,7 +24,7 @@ export class RunLogs implements RunLog {
   folderOf(experimentId: string): string {
     const folder = join(this.#root, experimentId);
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       return folder;
     } catch {
       return "";

@@ -23,6 +23,10 @@ const UNREADABLE: Explanation = {
   kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
   says: "cannot be opened; look at its permissions or choose another home folder with STILLHOUSE_HOME",
 };
+const IMPOSSIBLE: Explanation = {
+  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  says: "is not there and cannot be made; choose another home folder with STILLHOUSE_HOME",
+};
 const BROKEN: Explanation = {
   kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
   says: "is damaged or no database; move it away to begin with an empty one",
@@ -71,6 +75,9 @@ const OF_ONE_PATH: readonly (readonly [code: string, Explanation])[] = [
   ["EFBIG", FULL],
   ["EACCES", READ_ONLY],
   ["EPERM", READ_ONLY],
+  ["ENOENT", IMPOSSIBLE],
+  ["ENAMETOOLONG", IMPOSSIBLE],
+  ["ELOOP", IMPOSSIBLE],
   ["ENOTDIR", UNREADABLE],
   ["EEXIST", UNREADABLE],
   ["EBUSY", BUSY],

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { WorkFolders } from "../experiment/ports.js";
+import { makeFolder } from "../make-folder.js";
 import { storageFailure } from "./storage-failure.js";
 import type { Trash } from "./trash.js";
 
@@ -17,7 +18,7 @@ export class LocalWorkFolders implements WorkFolders {
   prepare(taskId: string): string {
     const folder = join(this.#root, taskId);
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     } catch (error) {
       throw storageFailure(error, folder);
     }

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { FailureKind, StillhouseError } from "../errors.js";
+import { pythonEnv, pythonModule } from "../setup/python-env.mjs";
 import type { Environment } from "./process-group.js";
 
 const devicesSchema = z.array(z.object({ device: z.string(), cuda: z.boolean() }));
@@ -12,9 +13,9 @@ const devicesSchema = z.array(z.object({ device: z.string(), cuda: z.boolean() }
  * @throws ENVIRONMENT when Python cannot be asked
  */
 export async function devicesForWorkers(pythonPath: string, env: Environment): Promise<string[]> {
-  const args = ["-m", "stillhouse_worker", "devices"];
+  const args = [...pythonModule("stillhouse_worker"), "devices"];
   try {
-    const { stdout } = await promisify(execFile)(pythonPath, args, { env });
+    const { stdout } = await promisify(execFile)(pythonPath, args, { env: pythonEnv(env) });
     const devices = devicesSchema.parse(JSON.parse(stdout));
     const cuda = devices.filter((device) => device.cuda);
     return (cuda.length > 0 ? cuda : devices).map(({ device }) => device);

@@ -1,5 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { pythonEnv } from "../setup/python-env.mjs";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,7 +31,7 @@ export class ProcessGroup {
     const stdio: SpawnOptions["stdio"] = ["ignore", log, log, ...(ipc ? (["ipc"] as const) : [])];
     try {
       // Python would keep what it prints until its end, and lose it when it is killed.
-      const unbuffered = { ...env, PYTHONUNBUFFERED: "1" };
+      const unbuffered = { ...pythonEnv(env), PYTHONUNBUFFERED: "1" };
       this.child = spawn(command, args, { detached: true, env: unbuffered, stdio });
     } finally {
       if (log !== STDERR) closeSync(log);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { Inspector, Log } from "../experiment/ports.js";
 import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
+import { pythonEnv, pythonModule } from "../setup/python-env.mjs";
 import { type Facts, factsSchema } from "../spec/facts.js";
 import { TEST_FRACTION, VALIDATION_FRACTION } from "../spec/presets.js";
 import type { PythonBridge } from "./bridge.js";
@@ -54,11 +55,11 @@ export class PythonInspector implements Inspector {
   /** In a process of its own, since a download may take long and the bridge takes one call. */
   async #fetch({ dataset, model }: Downloads): Promise<void> {
     const { pythonPath, env, log } = this.#options;
-    const args = ["-m", "stillhouse_worker", "fetch"];
+    const args = [...pythonModule("stillhouse_worker"), "fetch"];
     if (dataset !== null) args.push("--dataset", dataset);
     if (model !== null) args.push("--model", model);
     const child = spawn(pythonPath, args, {
-      env: { ...env },
+      env: pythonEnv(env),
       // Ctrl-C in the terminal reaches this process only, which then ends the download.
       detached: true,
       stdio: ["ignore", "ignore", "pipe"],

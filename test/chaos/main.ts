@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { keptByNpm } from "../../src/cli/kept-by-npm.js";
 import { isWhole, runChaos } from "./chaos.js";
 
 const HELP = `Usage: npm run chaos -- [--faults N] [--seed S] [--workers N] [--json]
@@ -16,6 +17,12 @@ different. The counts are printed in every end; Ctrl-C ends the faults early, a 
 
 /** A second or two of work. */
 const OUTER_STEPS = 50;
+
+const kept = keptByNpm("chaos", process.argv.slice(2), process.env, HELP);
+if (kept !== undefined) {
+  console.error(kept);
+  process.exit(2);
+}
 
 const { values } = parseArgs({
   options: {

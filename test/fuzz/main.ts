@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { keptByNpm } from "../../src/cli/kept-by-npm.js";
 import { explained, type Target } from "./target.js";
 import { TARGETS } from "./targets.js";
 
@@ -11,6 +12,12 @@ that is not the sender's. A case that fails is made small and printed with its s
   --cases N  for each target (default: 10000)
   --seed S   (default: at random; it is printed)
   --json     {seed, cases, failed: [TARGET…]}`;
+
+const kept = keptByNpm("fuzz", process.argv.slice(2), process.env, HELP);
+if (kept !== undefined) {
+  console.error(kept);
+  process.exit(2);
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

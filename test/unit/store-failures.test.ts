@@ -18,7 +18,15 @@ it("a full disk is EXHAUSTED, and everything else about a disk is the ENVIRONMEN
     assert.equal(failure.retryable, true);
   }
   const others = ["SQLITE_READONLY_DBMOVED", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB"];
-  for (const code of [...others, "SQLITE_BUSY", "SQLITE_IOERR_READ", "EROFS", "EACCES", "EPERM"]) {
+  for (const code of [
+    ...others,
+    "SQLITE_BUSY",
+    "SQLITE_IOERR_READ",
+    "EROFS",
+    "EACCES",
+    "EPERM",
+    "ENOENT",
+  ]) {
     const failure = failureOf(code);
     assert.equal(failure.kind, FailureKind.FAILURE_KIND_ENVIRONMENT, code);
     assert.match(failure.message, /^\/home\/x /, code);

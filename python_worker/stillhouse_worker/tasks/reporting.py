@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
+from .. import __version__
+
 
 class Stopped(Exception):
     """The task was asked to stop and has written its checkpoint."""
@@ -118,7 +120,7 @@ def environment(device: str) -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": importlib.metadata.version("transformers"),
-        "stillhouse_worker": importlib.metadata.version("stillhouse-worker"),
+        "stillhouse_worker": __version__,
         "device": device,
         "device_name": name,
         "threads": str(torch.get_num_threads()),

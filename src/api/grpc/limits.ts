@@ -26,6 +26,8 @@ export const SERVER_OPTIONS: ChannelOptions = {
 /** Of clients. */
 export const CHANNEL_OPTIONS: ChannelOptions = {
   ...BOTH_ENDS,
+  // A proxy that http_proxy names leads to the web, and a control plane is none of the web's.
+  "grpc.enable_http_proxy": 0,
   // A client of its own connects anew at once; a shared connection that failed would first wait.
   "grpc.use_local_subchannel_pool": 1,
 };

@@ -13,6 +13,7 @@ import {
 } from "../../generated/stillhouse/v1/experiment.js";
 import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { makeFolder } from "../../make-folder.js";
 import { invalid } from "../../spec/invalid.js";
 import type { Options } from "../command-line.js";
 import { resultDocument } from "../result-document.js";
@@ -65,7 +66,7 @@ export async function exportExperiment(
 
 function emptyFolder(folder: string): string {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     if (readdirSync(folder).length === 0) return folder;
   } catch (error) {
     throw invalid("", `--out: ${folder} cannot be made (${(error as NodeJS.ErrnoException).code})`);

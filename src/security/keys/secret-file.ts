@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { FailureKind, StillhouseError } from "../../errors.js";
+import { makeFolder } from "../../make-folder.js";
 
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
@@ -9,7 +10,7 @@ const OWNER_ONLY_FOLDER = 0o700;
 export function writeSecret(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: OWNER_ONLY_FOLDER });
+    makeFolder(dirname(path), OWNER_ONLY_FOLDER);
     writeFileSync(temporary, text, { mode: OWNER_ONLY_FILE });
     // A file that was there already keeps its own mode.
     chmodSync(temporary, OWNER_ONLY_FILE);
