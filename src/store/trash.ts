@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../make-folder.js";
 
 /** Somebody may still write into what is removed. */
 const REMOVAL = { recursive: true, force: true, maxRetries: 3, retryDelay: 100 } as const;
@@ -30,7 +31,7 @@ export class Trash {
   discard(path: string): boolean {
     const name = randomBytes(8).toString("hex");
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolder(this.#folder);
       renameSync(path, join(this.#folder, name));
     } catch {
       return this.#removedInPlace(path);
