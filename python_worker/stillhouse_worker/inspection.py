@@ -27,6 +27,7 @@ from .model_catalog import (
     model_fingerprint,
 )
 from .model_files import read_model_facts
+from .model_soundness import check_model
 from .printable import printable
 from .search import suggested
 from .system_checks import system_checks
@@ -185,7 +186,7 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
     notices = (dataset.notice, *loaded.notices, model.notice)
     return {
         "dataset": _dataset_facts(dataset, loaded, reading),
-        "model": _model_facts(model),
+        "model": _model_facts(model, has_pairs=len(loaded.text_columns) > 1),
         "device": device._asdict(),
         "notices": [notice for notice in notices if notice],
     }
@@ -244,9 +245,10 @@ def _dataset_facts(location: DatasetLocation, dataset: Dataset, reading: Reading
     }
 
 
-def _model_facts(location: ModelLocation) -> dict[str, Any]:
+def _model_facts(location: ModelLocation, *, has_pairs: bool) -> dict[str, Any]:
     folder = Path(location.path_or_id)
     facts = read_model_facts(folder)
+    check_model(folder, facts, has_pairs=has_pairs)
     return {
         "name": location.name,
         "source": location.source,

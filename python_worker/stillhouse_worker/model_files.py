@@ -71,7 +71,7 @@ def check_model_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise _failure("not_found", f"model folder {str(folder)!r} does not exist")
-    _read_config(folder)
+    read_config(folder)
     if find_weights(folder) is None:
         raise _failure(
             "invalid", f"model folder {folder} has no weights: {' or '.join(WEIGHT_FILES)}"
@@ -88,18 +88,23 @@ def read_model_facts(folder: Path) -> ModelFacts:
     Raises:
         StillhouseError: invalid when the config is not that of the weights.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     architecture = str(config["model_type"])
     facts = {
         fact: _positive(folder, config, key, default)
         for fact, (key, default) in _FACT_KEYS[architecture].items()
     }
-    shapes = _encoder_shapes(folder)
+    shapes = encoder_shapes(folder)
     _check_shapes(folder, shapes, facts)
     return ModelFacts(architecture, sum(map(prod, shapes.values())), **facts)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """What config.json says.
+
+    Raises:
+        StillhouseError: ``invalid`` when it is not that of a supported architecture.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise _failure("invalid", f"model folder {folder} has no config.json, so it is not a model")
@@ -126,19 +131,26 @@ def _positive(folder: Path, config: Mapping[str, Any], key: str, default: int) -
     return value
 
 
-def _encoder_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of the encoder's own tensors, by their names without the model's prefix."""
+def encoder_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the encoder's own tensors by `own_name`, from the header of a checked folder."""
     weights = find_weights(folder)
     assert weights is not None, "a checked folder has weights"
     shapes = (
         _safetensors_shapes(weights) if weights.suffix == ".safetensors" else _bin_shapes(weights)
     )
-    own = {name.removeprefix("distilbert.").removeprefix("bert."): shapes[name] for name in shapes}
-    return {
-        name: shape
-        for name, shape in own.items()
-        if name.split(".")[0] in _ENCODER_PARTS and not name.endswith(".position_ids")
-    }
+    own = ((own_name(name), shape) for name, shape in shapes.items())
+    return {name: shape for name, shape in own if name is not None}
+
+
+def own_name(name: str) -> str | None:
+    """Name of an encoder's tensor without the model's prefix; None for a tensor of other parts."""
+    own = name.removeprefix("distilbert.").removeprefix("bert.")
+    if own.split(".")[0] not in _ENCODER_PARTS or own.endswith(".position_ids"):
+        return None
+    # Weights of the first years call the numbers of a norm so.
+    return own.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
 
 
 def _safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -158,10 +170,13 @@ def _bin_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         tensors = torch.load(path, map_location="meta", weights_only=True)
         return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    except Exception as error:  # zip, pickle and type errors share no base class
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # those of the archive, of objects and of types share no base class
+        # What the libraries say of it fills a screen, with escape sequences for a terminal.
         raise _failure(
-            "invalid", f"{path} does not hold tensors and nothing else: {reason}"
+            "invalid",
+            f"{path} does not hold tensors and nothing else ({type(error).__name__}); other "
+            "objects are never loaded, since that would run code; load the model where you trust it and "
+            "save it anew with model.save_pretrained(folder), which writes model.safetensors",
         ) from None
 
 

@@ -25,7 +25,7 @@ BERT_BLOCK = {
     "down": ("output.dense",),
     "norm": ("output.LayerNorm",),
 }
-_DISTILBERT_BLOCK = {
+DISTILBERT_BLOCK = {
     "qkv": ("attention.q_lin", "attention.k_lin", "attention.v_lin"),
     "attention_out": ("attention.out_lin",),
     "attention_norm": ("sa_layer_norm",),
@@ -33,6 +33,10 @@ _DISTILBERT_BLOCK = {
     "down": ("ffn.lin2",),
     "norm": ("output_layer_norm",),
 }
+
+
+# Two names of the exact GELU, which the blocks compute and differentiate by hand.
+ACTIVATIONS = ("gelu", "gelu_python")
 
 
 class EncoderConfig(NamedTuple):
@@ -104,12 +108,14 @@ def encoder_of(model: Any, tokenizer: Any) -> Encoder:
         layers, names = model.encoder.layer, BERT_BLOCK
         activation, eps = hf_config.hidden_act, hf_config.layer_norm_eps
     elif hf_config.model_type == "distilbert":
-        layers, names = model.transformer.layer, _DISTILBERT_BLOCK
+        layers, names = model.transformer.layer, DISTILBERT_BLOCK
         activation, eps = hf_config.activation, 1e-12
     else:
         raise _not_a_model(hf_config.name_or_path, f"it is a {hf_config.model_type} model")
-    if activation != "gelu":
+    if activation not in ACTIVATIONS:
         raise _not_a_model(hf_config.name_or_path, f"its activation is {activation}, not gelu")
+    if getattr(hf_config, "is_decoder", False) or getattr(hf_config, "add_cross_attention", False):
+        raise _not_a_model(hf_config.name_or_path, "it is a decoder or has cross attention")
     config = EncoderConfig(
         num_layers=len(layers),
         num_heads=hf_config.num_attention_heads,

@@ -1,0 +1,209 @@
+"""Whether a model folder is one that the learner computes with, down to every weight.
+
+What is accepted here runs: what a task would stumble over later, or compute wrongly without a word,
+is refused with a sentence before anything is stored. ``transformers``, which takes seconds to
+import, is not needed for that.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from .errors import StillhouseError
+from .learners.encoder import ACTIVATIONS, BERT_BLOCK, DISTILBERT_BLOCK
+from .model_files import ModelFacts, encoder_shapes, find_weights, own_name, read_config
+
+_ACTIVATION_KEYS = {"bert": "hidden_act", "distilbert": "activation"}
+_FEED_FORWARD_KEYS = {"bert": ("intermediate_size", 3072), "distilbert": ("hidden_dim", 3072)}
+
+# Switches of config.json that change what an encoder computes, and what is said of each.
+_UNSUPPORTED = {
+    "is_decoder": "it is a decoder, whose tokens see only those before them",
+    "add_cross_attention": "it has cross attention",
+    "pruned_heads": "some of its attention heads are cut away",
+    "quantization_config": "its weights are quantised",
+}
+
+# Rows and columns of the linear layers of a block by our names, in widths (w) of the encoder and of
+# its feed-forward part (f); a norm has one number per column.
+_LINEAR = {"qkv": "ww", "attention_out": "ww", "up": "fw", "down": "wf"}
+_BLOCKS = {"bert": BERT_BLOCK, "distilbert": DISTILBERT_BLOCK}
+_LAYERS = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
+_TYPES = "embeddings.token_type_embeddings.weight"
+
+
+def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> None:
+    """Check that an encoder is computed as its makers meant it, and that its numbers are numbers.
+
+    Args:
+        folder: of a model whose facts have been read.
+        facts: those.
+        has_pairs: whether its texts will be pairs.
+
+    Raises:
+        StillhouseError: ``invalid``, field ``model.name``.
+    """
+    config = read_config(folder)
+    _check_switches(folder, config, facts)
+    shapes = encoder_shapes(folder)
+    _check_shapes(folder, shapes, _wanted_shapes(config, facts))
+    _check_token_types(folder, shapes, facts, has_pairs)
+    _check_vocabulary(folder, shapes["embeddings.word_embeddings.weight"][0])
+    _check_finite(folder)
+
+
+def _check_switches(folder: Path, config: Mapping[str, Any], facts: ModelFacts) -> None:
+    for key, said in _UNSUPPORTED.items():
+        if config.get(key):
+            _refuse(folder, f"{said} ({key} in config.json)")
+    key = _ACTIVATION_KEYS[facts.architecture]
+    activation = config.get(key, "gelu")
+    if activation not in ACTIVATIONS:
+        _refuse(folder, f"its activation is {activation!r} ({key} in config.json), not gelu")
+    positions = config.get("position_embedding_type", "absolute")
+    if positions != "absolute":
+        _refuse(folder, f"its position_embedding_type is {positions!r}, not absolute")
+    if facts.width % facts.num_heads != 0:
+        _refuse(folder, f"its width {facts.width} is no multiple of its {facts.num_heads} heads")
+
+
+def _wanted_shapes(config: Mapping[str, Any], facts: ModelFacts) -> dict[str, tuple[int, ...]]:
+    """Every tensor that must be there, 0 standing for any number of rows."""
+    key, default = _FEED_FORWARD_KEYS[facts.architecture]
+    sizes = {"w": facts.width, "f": config.get(key, default)}
+    wanted: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (0, facts.width),
+        "embeddings.position_embeddings.weight": (facts.max_positions, facts.width),
+        **_norm("embeddings.LayerNorm", facts.width),
+    }
+    if facts.architecture == "bert":
+        wanted[_TYPES] = (0, facts.width)
+    for index in range(facts.num_layers):
+        prefix = f"{_LAYERS[facts.architecture]}.{index}"
+        for ours, names in _BLOCKS[facts.architecture].items():
+            for name in names:
+                wanted |= (
+                    _linear(f"{prefix}.{name}", *(sizes[size] for size in _LINEAR[ours]))
+                    if ours in _LINEAR
+                    else _norm(f"{prefix}.{name}", facts.width)
+                )
+    return wanted
+
+
+def _linear(name: str, rows: int, columns: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (rows, columns), f"{name}.bias": (rows,)}
+
+
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def _check_shapes(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
+) -> None:
+    for name, sizes in wanted.items():
+        found = shapes.get(name)
+        if found is None:
+            _refuse(folder, f"its weights lack {name}")
+        fits = len(found) == len(sizes) and all(
+            size in (0, there) for size, there in zip(sizes, found, strict=True)
+        )
+        if not fits:
+            meant = " x ".join(str(size or "any") for size in sizes)
+            _refuse(folder, f"{name} must be {meant} by config.json, got {_product(found)}")
+
+
+def _product(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single number"
+
+
+def _check_token_types(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], facts: ModelFacts, has_pairs: bool
+) -> None:
+    if has_pairs and facts.architecture == "bert" and shapes[_TYPES][0] < 2:
+        _refuse(
+            folder,
+            "the data set has pairs of texts, and it has one token type alone (type_vocab_size in "
+            "config.json), so it cannot tell the second text from the first",
+        )
+
+
+def _check_vocabulary(folder: Path, num_rows: int) -> None:
+    """Every token of the tokenizer needs a row of the embedding."""
+    token, number = max(_tokens(folder), key=lambda pair: pair[1], default=("", -1))
+    if number >= num_rows:
+        _refuse(
+            folder,
+            f"its tokenizer has the token {token!r} as number {number}, but the embedding has "
+            f"{num_rows} rows; call model.resize_token_embeddings(len(tokenizer)) and save it again",
+        )
+
+
+def _tokens(folder: Path) -> Iterator[tuple[str, int]]:
+    """Tokens and their numbers, of every file that a tokenizer may be made of."""
+    whole = _json_of(folder / "tokenizer.json")
+    if whole:
+        yield from _dict(_dict(whole.get("model")).get("vocab")).items()
+        for added in whole.get("added_tokens") or []:
+            yield str(added["content"]), int(added["id"])
+    elif (folder / "vocab.txt").is_file():
+        lines = (folder / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
+        yield from ((token, number) for number, token in enumerate(lines))
+    yield from _json_of(folder / "added_tokens.json").items()
+    settings = _json_of(folder / "tokenizer_config.json")
+    for number, added in _dict(settings.get("added_tokens_decoder")).items():
+        yield str(_dict(added).get("content", "")), int(number)
+
+
+def _json_of(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return _dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, OSError) as error:
+        raise StillhouseError(
+            "invalid", f"{path} is not JSON: {error}", field="model.name"
+        ) from None
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _check_finite(folder: Path) -> None:
+    for name, tensor in _tensors(folder):
+        if not tensor.is_floating_point():
+            _refuse(folder, f"{name} holds {tensor.dtype}, not floating-point numbers")
+        num_bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+        if num_bad:
+            _refuse(
+                folder,
+                f"{num_bad} of the {tensor.numel()} numbers in {name} are NaN or infinite, so "
+                "nothing could be computed with it",
+            )
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """The encoder's own tensors, of safetensors one at a time."""
+    path = find_weights(folder)
+    assert path is not None, "a checked folder has weights"
+    if path.suffix != ".safetensors":
+        for name, tensor in torch.load(path, map_location="cpu", weights_only=True).items():
+            if (own := own_name(name)) is not None:
+                yield own, tensor
+        return
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  # a file is no mapping
+            if (own := own_name(name)) is not None:
+                yield own, file.get_tensor(name)
+
+
+def _refuse(folder: Path, why: str) -> NoReturn:
+    raise StillhouseError(
+        "invalid", f"the model {folder} cannot be used: {why}", field="model.name"
+    )
