@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import torch
 from jaxtyping import Float
@@ -107,17 +107,46 @@ class TrainedLearner(NamedTuple):
     encoder: Encoder
     params: Params
 
-    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
-        """Class names of ``texts``; ``pairs`` holds the second sentences of a pair task."""
+    @overload
+    def predict(self, texts: str, pairs: str | None = None) -> str: ...
+
+    @overload
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]: ...
+
+    def predict(
+        self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+    ) -> str | list[str]:
+        """The class name of a text, or those of several.
+
+        Args:
+            texts: one text or a list of them.
+            pairs: the second texts where the data set has pairs; one, or as many as ``texts``.
+
+        Raises:
+            TypeError: for what is no text.
+            ValueError: where there are not as many pairs as texts.
+        """
         names = self.artifact.manifest["dataset"]["class_names"]
-        return [names[index] for index in self.logits(texts, pairs).argmax(-1).tolist()]
+        found = [names[index] for index in self.logits(texts, pairs).argmax(-1).tolist()]
+        return found[0] if isinstance(texts, str) else found
 
     def logits(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+        self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
     ) -> Float[Tensor, "n c"]:
-        """Logits of ``texts``, one row a text."""
+        """Logits of one or several texts, one row per text; arguments as of `predict`."""
+        texts = [texts] if isinstance(texts, str) else texts
+        if len(texts) == 0:
+            return torch.empty(0, len(self.artifact.manifest["dataset"]["class_names"]))
         tokens = self._tokens(texts, pairs, [0] * len(texts))
         return logits_of(self.encoder, self.params, tokens)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write a folder for ``pipeline("text-classification", model=folder)``.
+
+        It has weights, config with class names, and the tokenizer, which cuts texts where the
+        learner was trained to; the same as ``to_transformers().save_pretrained(folder)``.
+        """
+        self.to_transformers().save_pretrained(folder)
 
     def evaluate(
         self,
@@ -131,16 +160,38 @@ class TrainedLearner(NamedTuple):
         return measure(self.encoder, self.params, tokens, precision)
 
     def to_transformers(self) -> Any:
-        """The same classifier as transformers' ``BertForSequenceClassification``."""
-        names = self.artifact.manifest["dataset"]["class_names"]
-        return to_transformers(self.encoder, self.params, names)
+        """The same classifier as transformers' ``BertForSequenceClassification``.
+
+        What its ``save_pretrained`` writes has the tokenizer too.
+        """
+        dataset = self.artifact.manifest["dataset"]
+        return to_transformers(
+            self.encoder, self.params, dataset["class_names"], dataset["max_length"]
+        )
 
     def _tokens(
-        self, texts: Sequence[str], pairs: Sequence[str] | None, labels: Sequence[int]
+        self,
+        texts: Sequence[str],
+        pairs: str | Sequence[str] | None,
+        labels: Sequence[int],
     ) -> TokenSplit:
+        pairs = [pairs] if isinstance(pairs, str) else pairs
+        _check_texts(texts, "texts", len(labels))
+        if pairs is not None:
+            _check_texts(pairs, "pairs", len(labels))
         split = Split(list(texts), None if pairs is None else list(pairs), list(labels))
         max_length = self.artifact.manifest["dataset"]["max_length"]
         return tokenise(split, self.encoder.tokenizer, max_length)
+
+
+def _check_texts(texts: Sequence[str], name: str, count: int) -> None:
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise TypeError(f"{name} must be text or a list of texts, got {type(wrong).__name__} in it")
+    if len(texts) != count:
+        raise ValueError(
+            f"{name} must be as many as there are labels or texts, {count}, got {len(texts)}"
+        )
 
 
 def write_artifact(

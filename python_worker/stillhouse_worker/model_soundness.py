@@ -139,8 +139,8 @@ def _check_vocabulary(folder: Path, num_rows: int) -> None:
     if number >= num_rows:
         _refuse(
             folder,
-            f"its tokenizer has the token {token!r} as number {number}, but the embedding has "
-            f"{num_rows} rows; call model.resize_token_embeddings(len(tokenizer)) and save it again",
+            f"its tokenizer has the token {token!r} as number {number}, but the embedding "
+            f"has {num_rows} rows; call model.resize_token_embeddings(len(tokenizer)) and save it",
         )
 
 
@@ -166,9 +166,8 @@ def _json_of(path: Path) -> dict[str, Any]:
     try:
         return _dict(json.loads(path.read_text("utf-8")))
     except (ValueError, OSError) as error:
-        raise StillhouseError(
-            "invalid", f"{path} is not JSON: {error}", field="model.name"
-        ) from None
+        said = f"{path} is not JSON: {error}"
+        raise StillhouseError("invalid", said, field="model.name") from None
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -46,6 +46,48 @@ def test_trained_learner_becomes_a_transformers_classifier(artifact_folder: Path
     )
 
 
+@pytest.mark.parametrize("way", ["learner", "transformers"])
+def test_a_saved_learner_answers_in_a_pipeline_as_the_learner_does(
+    artifact_folder: Path, tmp_path: Path, way: str
+) -> None:
+    from transformers import AutoModelForSequenceClassification, pipeline
+
+    learner = load_artifact(artifact_folder).train(init_seed=1)
+    folder = tmp_path / "saved"
+    (learner if way == "learner" else learner.to_transformers()).save_pretrained(folder)
+    classify = pipeline("text-classification", model=str(folder))
+    # Longer than the model has positions, so that an uncut text would end in an IndexError.
+    texts = ["goal match team", "bank shares profit " * 20]
+    answers = classify(texts, truncation=True)
+    assert [answer["label"] for answer in answers] == learner.predict(texts)
+    scores = learner.logits(texts).softmax(-1).max(-1).values
+    torch.testing.assert_close(
+        torch.tensor([answer["score"] for answer in answers]), scores, rtol=1e-4, atol=1e-5
+    )
+    assert classify.tokenizer.model_max_length == 16
+    assert len(classify.tokenizer) == len(learner.encoder.tokenizer)
+    saved = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert saved.config.id2label == {0: "sport", 1: "money"}
+    assert saved.config.architectures == ["BertForSequenceClassification"]
+
+
+def test_one_text_has_one_label_and_no_text_has_none(artifact_folder: Path) -> None:
+    learner = load_artifact(artifact_folder).train(init_seed=1)
+    assert learner.predict("goal match team") == learner.predict(["goal match team"])[0]
+    assert learner.predict("goal", "bank") == learner.predict(["goal"], ["bank"])[0]
+    assert learner.predict([]) == []
+    assert learner.logits([]).shape == (0, 2)
+    assert learner.predict(("goal", "bank")) == learner.predict(["goal", "bank"])
+
+
+def test_what_is_no_text_is_named(artifact_folder: Path) -> None:
+    learner = load_artifact(artifact_folder).train(init_seed=1)
+    with pytest.raises(TypeError, match="texts must be text or a list of texts, got int in it"):
+        learner.predict([1])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="pairs must be as many as .*, 2, got 1"):
+        learner.predict(["goal", "bank"], ["match"])
+
+
 def test_an_init_seed_gives_the_same_learner_and_another_a_different_one(
     artifact_folder: Path,
 ) -> None:

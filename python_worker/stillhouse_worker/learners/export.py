@@ -1,6 +1,8 @@
 """A learner as a transformers model, so that other tools can use and save it."""
 
+import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,13 +11,21 @@ from torch import Tensor
 from .encoder import BERT_BLOCK, Encoder, Params
 
 
-def to_transformers(encoder: Encoder, params: Params, class_names: Sequence[str]) -> Any:
-    """A ``BertForSequenceClassification`` with the same logits.
+def to_transformers(
+    encoder: Encoder, params: Params, class_names: Sequence[str], max_length: int
+) -> Any:
+    """A ``BertForSequenceClassification`` with the same logits, whose folder has a tokenizer.
 
     Its pooler and classifier are exactly the head. A DistilBERT learner becomes a BERT with zero
     token type embeddings, since DistilBERT's own classifier has a ReLU where the head has a Tanh.
+
+    Args:
+        encoder: with the tokenizer.
+        params: theta.
+        class_names: in the order of the logits; ``id2label`` in the config.
+        max_length: tokens that a text is cut to; ``model_max_length`` of the tokenizer.
     """
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertConfig
 
     state = _state(encoder, params)
     word, position = (state[f"bert.embeddings.{n}_embeddings.weight"] for n in ("word", "position"))
@@ -31,9 +41,37 @@ def to_transformers(encoder: Encoder, params: Params, class_names: Sequence[str]
         id2label=dict(enumerate(class_names)),
         label2id={name: index for index, name in enumerate(class_names)},
     )
-    model: Any = BertForSequenceClassification(config)
+    model = _classifier_class()(config)
     model.load_state_dict(state)
+    model.tokenizer_of_learner = _tokenizer(encoder, max_length)
     return model.eval()
+
+
+def _classifier_class() -> Any:
+    """transformers' class, which takes seconds to import, with a tokenizer in what it saves.
+
+    A folder with weights alone is no error to ``pipeline``: it makes up a vocabulary of five tokens
+    and answers.
+    """
+    from transformers import BertForSequenceClassification
+
+    class LearnerForSequenceClassification(BertForSequenceClassification):
+        tokenizer_of_learner: Any
+
+        def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
+            super().save_pretrained(save_directory, **kwargs)
+            self.tokenizer_of_learner.save_pretrained(save_directory)
+
+    # The name that config.json gets, under which others know it.
+    LearnerForSequenceClassification.__name__ = BertForSequenceClassification.__name__
+    return LearnerForSequenceClassification
+
+
+def _tokenizer(encoder: Encoder, max_length: int) -> Any:
+    """A copy that cuts texts where the learner does."""
+    tokenizer = copy.deepcopy(encoder.tokenizer)
+    tokenizer.model_max_length = max_length
+    return tokenizer
 
 
 def _state(encoder: Encoder, params: Params) -> dict[str, Tensor]:
