@@ -189,9 +189,7 @@ def _check_texts(texts: Sequence[str], name: str, count: int) -> None:
     if wrong is not None:
         raise TypeError(f"{name} must be text or a list of texts, got {type(wrong).__name__} in it")
     if len(texts) != count:
-        raise ValueError(
-            f"{name} must be as many as there are labels or texts, {count}, got {len(texts)}"
-        )
+        raise ValueError(f"there must be {count} {name}, one for each, got {len(texts)}")
 
 
 def write_artifact(

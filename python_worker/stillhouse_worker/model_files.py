@@ -175,8 +175,8 @@ def _bin_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise _failure(
             "invalid",
             f"{path} does not hold tensors and nothing else ({type(error).__name__}); other "
-            "objects are never loaded, since that would run code; load the model where you trust "
-            "it and save it anew with model.save_pretrained(folder), which writes model.safetensors",
+            "objects are never loaded, since that would run code; where you trust it, load "
+            "the model and save it anew with model.save_pretrained(folder)",
         ) from None
 
 

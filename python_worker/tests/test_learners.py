@@ -135,7 +135,7 @@ def test_exported_transformers_model_has_the_same_logits(
 
     encoder, params = case(request.getfixturevalue(kind))
     ids, types, mask = batch()
-    to_transformers(encoder, params, ["a", "b", "c"]).save_pretrained(tmp_path)
+    to_transformers(encoder, params, ["a", "b", "c"], 16).save_pretrained(tmp_path)
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     actual = model(input_ids=ids, token_type_ids=types, attention_mask=mask.long()).logits
     torch.testing.assert_close(

@@ -53,6 +53,21 @@ def test_elementwise_reduction_averages_over_keys_too() -> None:
     )
 
 
+@pytest.mark.parametrize("rows", ["first", "all"])
+def test_a_shorter_sample_has_the_weight_of_a_row_of_the_distilled_ones(rows: str) -> None:
+    scores, target = _attention_case()
+    target = target[:, :, 0] if rows == "first" else target
+    keys = attention_divergence(scores, target, "keys").item()
+    short = attention_divergence(scores, target, "elementwise", num_keys=512)
+    assert short.item() == pytest.approx(keys / 512)
+    own = attention_divergence(scores, target, "elementwise", num_keys=2)
+    assert torch.equal(own, attention_divergence(scores, target, "elementwise"))
+    assert torch.equal(
+        attention_divergence(scores, target, "keys", num_keys=512),
+        attention_divergence(scores, target, "keys"),
+    )
+
+
 def test_inner_loss_adds_lambda_times_the_divergence(tiny_encoder: Encoder) -> None:
     draws = torch.Generator().manual_seed(0)
     head = draw_head(tiny_encoder.config.width, 2, "default", draws)

@@ -1,8 +1,11 @@
 """The outer loop: its schedule, its randomness, and what happens when numbers explode."""
 
+import math
+
 import pytest
 import torch
 
+from stillhouse_worker.distillation.divergence import MAX_SKIPS
 from stillhouse_worker.distillation.outer import rate_at
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import Distillation
@@ -111,6 +114,57 @@ def test_a_loss_that_explodes_names_the_step_and_the_quantity(settings, tmp_path
     with pytest.raises(StillhouseError, match=r"outer loss is (nan|inf) at outer step 1") as caught:
         _loop(wild, tmp_path, reporter).advance()
     assert caught.value.kind == "diverged"
+
+
+def test_fp16_that_always_overflows_fails_after_so_many_steps_in_a_row(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    fp16 = settings.outer._replace(precision="fp16", num_steps=100)
+    loop = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(math.inf))
+    for _ in range(MAX_SKIPS - 1):
+        assert loop.advance().skipped
+    state = loop.state()
+    resumed = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
+    resumed.restore(state, loop.step)
+    for each in (loop, resumed):
+        with pytest.raises(StillhouseError, match="fp16 overflowed in 25 steps") as caught:
+            each.advance()
+        assert (caught.value.kind, caught.value.field) == ("diverged", "compute.precision")
+
+
+def test_overflows_between_good_steps_do_not_add_up(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    fp16 = settings.outer._replace(precision="fp16", num_steps=100)
+    loop = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
+    clip = torch.nn.utils.clip_grad_norm_
+    for _ in range(3):
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(math.inf))
+        loop.advance()
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+        loop.advance()
+    assert (loop.num_skipped, loop.skips_in_a_row) == (3, 0)
+
+
+def test_an_attention_loss_that_explodes_is_told_from_a_rate_that_does(
+    settings, tmp_path, reporter
+) -> None:
+    def failure(**changes: object) -> StillhouseError:
+        distilled = settings.distilled._replace(**changes)
+        with pytest.raises(StillhouseError) as caught:
+            _loop(settings._replace(distilled=distilled), tmp_path, reporter).advance()
+        return caught.value
+
+    attention = {"attention_labels": "cls", "attention_reduction": "keys"}
+    heavy = failure(attention_lambda=1e30, **attention)
+    assert "would be finite without the attention loss, whose weight is 1e+30" in heavy.message
+    assert "--lambda" in heavy.message
+    assert "--lr" not in heavy.message
+    assert heavy.field == "distilled.attention_lambda"
+    fast = failure(attention_lambda=1.0, lr=1e30, **attention)
+    assert "a smaller --lr or --inner-lr may help" in fast.message
+    assert fast.field == "outer.lr"
 
 
 def test_fixed_init_starts_every_step_from_one_head(settings, tmp_path, reporter) -> None:

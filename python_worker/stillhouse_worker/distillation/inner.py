@@ -27,6 +27,8 @@ class InnerLoss:
         attention_lambda: weight of the attention loss, >= 0.
         attention_reduction: how the divergence is reduced.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
+        num_keys: S of the distilled data where samples may be shorter, as real texts are, so that a
+            query's row weighs the same in each; None where all have S.
         mask: M x S, True where a sample has a vector; None where all have S. For training learners:
             no meta-gradient knows it.
     """
@@ -36,6 +38,7 @@ class InnerLoss:
     attention_reduction: AttentionReduction
     precision: Precision = "fp32"
     mask: Tensor | None = None
+    num_keys: int | None = None
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor:
         """The whole loss, a scalar."""
@@ -49,7 +52,9 @@ class InnerLoss:
         if data.attention is None:
             return loss
         shares = [
-            attention_divergence(scores, data.attention[:, index], self.attention_reduction)
+            attention_divergence(
+                scores, data.attention[:, index], self.attention_reduction, self.num_keys
+            )
             for index, scores in enumerate(output.scores)
         ]
         # The mean over blocks is the mean over all their elements.
@@ -57,7 +62,7 @@ class InnerLoss:
 
     def attention_weight(self, target: Tensor) -> float:
         """What the divergence from a block's labels, summed over every element, counts."""
-        weight = divergence_weight(target, self.attention_reduction)
+        weight = divergence_weight(target, self.attention_reduction, self.num_keys)
         return self.attention_lambda / self.config.num_layers * weight
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:

@@ -17,7 +17,10 @@ def soft_cross_entropy(
 
 
 def attention_divergence(
-    scores: Float[Tensor, "m h q s"], target: Tensor, reduction: AttentionReduction
+    scores: Float[Tensor, "m h q s"],
+    target: Tensor,
+    reduction: AttentionReduction,
+    num_keys: int | None = None,
 ) -> Float[Tensor, ""]:
     """KL(A~ || A) between the attention labels of a block and a learner's attention.
 
@@ -27,13 +30,18 @@ def attention_divergence(
             M x Hd x S x S for all.
         reduction: ``elementwise`` averages A~ (log A~ - log A) over every element; ``keys`` sums
             over keys and averages the rest.
+        num_keys: what ``elementwise`` divides the sum over keys by; None for S.
     """
     if target.dim() == 3:
         scores = scores[:, :, 0]
     pointwise = target.exp() * (target - scores.to(target).log_softmax(-1))
-    return pointwise.sum() * divergence_weight(target, reduction)
+    return pointwise.sum() * divergence_weight(target, reduction, num_keys)
 
 
-def divergence_weight(target: Tensor, reduction: AttentionReduction) -> float:
+def divergence_weight(
+    target: Tensor, reduction: AttentionReduction, num_keys: int | None = None
+) -> float:
     """What the divergence, summed over every element, is multiplied by."""
-    return (1 if reduction == "elementwise" else target.shape[-1]) / target.numel()
+    length = target.shape[-1]
+    keys = (num_keys or length) if reduction == "elementwise" else 1
+    return length / (target.numel() * keys)

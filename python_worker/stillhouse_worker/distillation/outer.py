@@ -1,6 +1,7 @@
 """The outer loop: distilled data follows the meta-gradient by Adam."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ..datasets import Batch, TokenSplit, collate, epoch_batches
-from ..errors import StillhouseError
 from ..learners import Encoder, HeadInit, draw_head, learner_params
 from ..learners.encoder import Params
 from ..learners.precision import Precision
 from ..seeding import generator
+from .divergence import MAX_SKIPS, Attempt, always_overflows, diverged
 from .inner import InnerLoss
 from .meta_gradient import METHODS, MetaGradient, MetaProblem
 from .outer_loss import num_parts, outer_losses
@@ -122,6 +123,7 @@ class OuterLoop:
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
         self.num_skipped = 0
+        self.skips_in_a_row = 0
         self.clock = PhaseClock(device)
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
 
@@ -170,15 +172,7 @@ class OuterLoop:
     def _meta_gradient(self, batch: Batch, entry: Tensor, init: int) -> MetaGradient:
         """The meta-gradient for one head; ``entry`` are the batch's embedded texts."""
         config = self.config
-        head = head_of_step(config, self.encoder, self.synthetic.num_classes, self.step, init)
-        losses = outer_losses(
-            self.encoder.config,
-            entry,
-            batch.mask,
-            batch.labels,
-            config.precision,
-            num_parts(self.device),
-        )
+        losses = self._losses(batch, entry)
         problem = MetaProblem(
             lambda phi: materialise(self.synthetic, phi),
             self.inner_loss,
@@ -190,8 +184,24 @@ class OuterLoop:
             config.compiled,
             self.clock.phase,
         )
-        result = METHODS[config.method](problem, self.phi, learner_params(self.encoder, head))
+        result = METHODS[config.method](problem, self.phi, self._theta(init))
         return result._replace(outer_loss=result.outer_loss / self.scaler.get_scale())
+
+    def _theta(self, init: int) -> Params:
+        """The learner before the inner steps of this outer step, for one head."""
+        num_classes = self.synthetic.num_classes
+        head = head_of_step(self.config, self.encoder, num_classes, self.step, init)
+        return learner_params(self.encoder, head)
+
+    def _losses(self, batch: Batch, entry: Tensor) -> list[Callable[[Params], Tensor]]:
+        return outer_losses(
+            self.encoder.config,
+            entry,
+            batch.mask,
+            batch.labels,
+            self.config.precision,
+            num_parts(self.device),
+        )
 
     def _scaled(self, loss: Callable[[Params], Tensor], theta: Params) -> Tensor:
         return self.scaler.scale(loss(theta))
@@ -209,6 +219,9 @@ class OuterLoop:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.num_skipped += overflowed
+        self.skips_in_a_row = self.skips_in_a_row + 1 if overflowed else 0
+        if self.skips_in_a_row == MAX_SKIPS:
+            raise always_overflows(self.step + 1)
         return norm, overflowed
 
     def _rows(self) -> Tensor:
@@ -227,13 +240,19 @@ class OuterLoop:
         return Batch(*(tensor.to(self.device) for tensor in batch))
 
     def _check_finite(self, quantity: str, value: float) -> None:
-        if not torch.isfinite(torch.tensor(value)):
-            raise StillhouseError(
-                "diverged",
-                f"{quantity} is {value} at outer step {self.step + 1}; a smaller --lr or "
-                "--inner-lr may help",
-                field="outer.lr",
-            )
+        if math.isfinite(value):
+            return
+        batch = self._batch(self._rows())
+        entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
+        theta = self._theta(0)
+        attempt = Attempt(
+            self.step + 1,
+            materialise(self.synthetic, self.phi),
+            theta,
+            self.inner_loss,
+            self._losses(batch, entry),
+        )
+        raise diverged(quantity, value, attempt)
 
     def state(self) -> dict[str, Tensor]:
         """Tensors that, with ``step``, determine everything that follows."""
@@ -243,7 +262,12 @@ class OuterLoop:
                 tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
         scaler = self.scaler.state_dict()
         tensors["scaler"] = torch.tensor(
-            [scaler.get("scale", 1.0), scaler.get("_growth_tracker", 0), self.num_skipped],
+            [
+                scaler.get("scale", 1.0),
+                scaler.get("_growth_tracker", 0),
+                self.num_skipped,
+                self.skips_in_a_row,
+            ],
             dtype=torch.float64,
         )
         return tensors
@@ -258,8 +282,9 @@ class OuterLoop:
                     key: state[f"adam.{key}.{name}"].clone().to(_adam_device(key, self.device))
                     for key in ("step", "exp_avg", "exp_avg_sq")
                 }
-        scale, growth, skipped = state["scaler"].tolist()
+        scale, growth, skipped, *in_a_row = state["scaler"].tolist()
         self.num_skipped = int(skipped)
+        self.skips_in_a_row = int(sum(in_a_row))  # not in checkpoints of before it was counted
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(
                 {**self.scaler.state_dict(), "scale": scale, "_growth_tracker": int(growth)}

@@ -91,7 +91,12 @@ class _Learners:
     ) -> None:
         self.variation, self.settings, self.bench = variation, settings, bench
         inner, config = artifact.manifest["inner_loss"], bench.encoder.config
-        self.loss = InnerLoss(config, inner["attention_lambda"], inner["attention_reduction"])
+        self.loss = InnerLoss(
+            config,
+            inner["attention_lambda"],
+            inner["attention_reduction"],
+            num_keys=artifact.data.x.shape[1],
+        )
         data = labelled(variation, artifact.data, config).map(lambda t: t.to(bench.device))
         if variation.samples == "decoded":
             data = data._replace(x=decoded(bench.encoder, data.x))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..datasets import Batch, collate, epoch_batches
+from ..distillation.divergence import MAX_SKIPS, always_overflows
 from ..distillation.outer import rate_at
 from ..errors import StillhouseError
 from ..evaluation import measure
@@ -70,6 +71,7 @@ class _FullTraining:
         self.per_epoch = math.ceil(len(bench.tokens["train"].labels) / settings.full.batch_size)
         self.num_steps = self.per_epoch * settings.full.epochs
         self.step = 0
+        self.skips_in_a_row = 0
         self.seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.values: dict[str, float] = {}
@@ -120,9 +122,14 @@ class _FullTraining:
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
+        # The scale falls at an overflow alone.
+        self.skips_in_a_row = self.skips_in_a_row + 1 if self.scaler.get_scale() < scale else 0
+        if self.skips_in_a_row == MAX_SKIPS:
+            raise always_overflows(self.step)
         self.values["loss"] = loss.item()
         self.reporter.metric("train_loss", self.step, loss.item())
         self.reporter.progress("training", self.step, self.num_steps, self.values)
@@ -167,6 +174,7 @@ class _FullTraining:
             "step": self.step,
             "seconds": self.seconds,
             "values": self.values,
+            "skips_in_a_row": self.skips_in_a_row,
             "scaler": self.scaler.state_dict(),
         }
         self.checkpoints.write(self.step, tensors, facts)
@@ -178,6 +186,7 @@ class _FullTraining:
         saved, facts = checkpoint
         self.step, self.values = facts["step"], facts["values"]
         self.seconds = facts.get("seconds", 0.0)  # not in checkpoints of before it was counted
+        self.skips_in_a_row = facts.get("skips_in_a_row", 0)
         self.scaler.load_state_dict(facts["scaler"])
         for name, parameter in self.tensors.items():
             parameter.data.copy_(saved[f"now.{name}"])

@@ -1,0 +1,69 @@
+"""What is said of an outer step that ended in no number, and what would help."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ..errors import StillhouseError
+from ..learners.encoder import Params
+from .inner import InnerLoss, train_learner
+from .synthetic import DistilledData
+
+# A scale that starts at 2^16 is halved at each overflow: after this many it is 2^-9, and what still
+# overflows would do so for ever.
+MAX_SKIPS = 25
+
+
+class Attempt(NamedTuple):
+    """What an outer step was made of, for one of its learners.
+
+    Attributes:
+        step: its number, from 1.
+        data: the distilled data before it.
+        theta: the learner before its inner steps.
+        inner_loss: what it was trained with.
+        outer_losses: parts of the loss on real texts, functions of theta.
+    """
+
+    step: int
+    data: DistilledData
+    theta: Params
+    inner_loss: InnerLoss
+    outer_losses: Sequence[Callable[[Params], Tensor]]
+
+
+def diverged(quantity: str, value: float, attempt: Attempt) -> StillhouseError:
+    """The failure of a step whose ``quantity`` is ``value``, with advice by the term at fault."""
+    said = f"{quantity} is {value} at outer step {attempt.step}"
+    if attempt.data.attention is not None and _is_finite_without_attention(attempt):
+        weight = attempt.inner_loss.attention_lambda
+        return StillhouseError(
+            "diverged",
+            f"{said}, and would be finite without the attention loss, whose weight is {weight:g}; "
+            "a smaller --lambda helps, or --al-reduction keys with a --lambda near 1",
+            field="distilled.attention_lambda",
+        )
+    return StillhouseError(
+        "diverged", f"{said}; a smaller --lr or --inner-lr may help", field="outer.lr"
+    )
+
+
+def always_overflows(step: int) -> StillhouseError:
+    """The failure of fp16 that no scale of the loss helps."""
+    return StillhouseError(
+        "diverged",
+        f"fp16 overflowed in {MAX_SKIPS} steps one after the other, up to step {step}, so nothing "
+        "is learned; --precision fp32 or bf16 has the range",
+        field="compute.precision",
+    )
+
+
+def _is_finite_without_attention(attempt: Attempt) -> bool:
+    """Whether the learner that is trained by the labels alone has a loss on the real texts."""
+    data = attempt.data.map(Tensor.detach)._replace(attention=None)
+    loss = dataclasses.replace(attempt.inner_loss, attention_lambda=0.0)
+    theta = train_learner(loss, data, attempt.theta)
+    return math.isfinite(sum(part(theta).item() for part in attempt.outer_losses))
