@@ -258,6 +258,25 @@ def test_full_baseline_learns_the_set(settings, tmp_path, reporter) -> None:
     assert (outcome.train_samples, outcome.gd_steps) == (48, 36)
 
 
+def test_a_full_baseline_whose_every_step_overflows_in_fp16_fails(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    # What is not finite after unscaling is what a scaler finds when a step overflows.
+    def overflow(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
+        scaler.unscale_(optimizer)
+        state = scaler._per_optimizer_states[id(optimizer)]
+        state["found_inf_per_device"] = {
+            device: torch.ones_like(found)
+            for device, found in state["found_inf_per_device"].items()
+        }
+
+    monkeypatch.setattr(torch.amp.GradScaler, "step", overflow)
+    fp16 = settings._replace(precision="fp16", full=settings.full._replace(epochs=20))
+    with pytest.raises(StillhouseError, match="fp16 overflowed in 25 steps") as caught:
+        run("full", fp16, tmp_path, reporter)
+    assert caught.value.kind == "diverged"
+
+
 def test_every_learner_has_its_confusion_matrix_and_the_time_of_its_training(
     settings, tmp_path, reporter
 ) -> None:

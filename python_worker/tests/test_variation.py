@@ -170,6 +170,22 @@ def test_real_samples_stand_in_the_place_of_distilled_ones(distilled_settings, a
         with_real_samples(data, bench, rows[:1])
 
 
+def test_attention_labels_weigh_a_row_of_a_short_text_as_one_of_the_distilled_data(
+    distilled_settings, artifact, reporter, tmp_path
+) -> None:
+    loaded = load_artifact(artifact)
+    bench = open_bench(distilled_settings, ("train",))
+    variation = Variation(samples="random")
+    loss = module._Learners(variation, distilled_settings, bench, loaded, reporter, tmp_path).loss
+    block = loaded.data.attention[:, 0]
+    short = block[:, :, :3, :3] if block.dim() == 4 else block[:, :, :3]
+    # A block's labels have one row per query: all elements but for the keys.
+    per_row, per_short_row = (
+        loss.attention_weight(labels) * labels[..., 0].numel() for labels in (block, short)
+    )
+    assert per_short_row == pytest.approx(per_row)
+
+
 def test_decoding_real_texts_gives_them_back(tiny_encoder) -> None:
     ids = torch.tensor([[2, 7, 9, 3], [2, 11, 5, 3]])
     x = tiny_encoder.embed(ids, torch.zeros_like(ids))
