@@ -108,7 +108,9 @@ class TrainedLearner(NamedTuple):
     params: Params
 
     @overload
-    def predict(self, texts: str, pairs: str | None = None) -> str: ...
+    def predict(  # type: ignore[overload-overlap]  # a text is a sequence of texts to Python
+        self, texts: str, pairs: str | None = None
+    ) -> str: ...
 
     @overload
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]: ...

@@ -53,18 +53,14 @@ def _classifier_class() -> Any:
     A folder with weights alone is no error to ``pipeline``: it makes up a vocabulary of five tokens
     and answers.
     """
-    from transformers import BertForSequenceClassification
+    from transformers import BertForSequenceClassification as Parent
 
-    class LearnerForSequenceClassification(BertForSequenceClassification):
-        tokenizer_of_learner: Any
+    def save_pretrained(self: Any, save_directory: str | Path, **kwargs: Any) -> None:
+        Parent.save_pretrained(self, save_directory, **kwargs)
+        self.tokenizer_of_learner.save_pretrained(save_directory)
 
-        def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> None:
-            super().save_pretrained(save_directory, **kwargs)
-            self.tokenizer_of_learner.save_pretrained(save_directory)
-
-    # The name that config.json gets, under which others know it.
-    LearnerForSequenceClassification.__name__ = BertForSequenceClassification.__name__
-    return LearnerForSequenceClassification
+    # Under the parent's name, which config.json gets and by which others know it.
+    return type(Parent.__name__, (Parent,), {"save_pretrained": save_pretrained})
 
 
 def _tokenizer(encoder: Encoder, max_length: int) -> Any:
