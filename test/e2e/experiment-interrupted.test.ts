@@ -17,7 +17,7 @@ import { it, until } from "../fixtures/waiting.js";
 
 const FLAGS = [...tinyFlags(tinyDataAndModel()), "--baselines", "none", "--json"];
 /** Long enough to be interrupted, short enough to wait for. */
-const INTERRUPTIBLE = [...FLAGS, "--outer-steps", "250", "--seed", "5"];
+const INTERRUPTIBLE = [...FLAGS, "--outer-steps", "120", "--seed", "5"];
 const ENDLESS = [...FLAGS, "--outer-steps", "1000000"];
 const DISTILLING = /Distillation: .*outer step/;
 const EXPERIMENT = /^Experiment ([0-9a-f]+)$/m;

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe } from "node:test";
+import { after, before, describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RunningCommand, runCommand } from "../fixtures/command.js";
+import { type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
+import { KeptHome } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -30,8 +31,12 @@ function newHome(): string {
   return home;
 }
 
-function reproduce(home: string, args: readonly string[]) {
-  return runCommand([...args, ...FLAGS], home, "reproduce");
+const home = new KeptHome();
+before(() => home.open());
+after(() => home.remove());
+
+function reproduce(args: readonly string[]) {
+  return home.run([...args, ...FLAGS], "reproduce");
 }
 
 /** What a run has measured, to the last digit, but for times. */
@@ -48,11 +53,11 @@ function reportOf(stdout: string, file: "report" | "page"): string {
 }
 
 describe("reproduce", () => {
-  const home = newHome();
-  const first = reproduce(home, [...TABLES, "--json"]);
+  let first: Ended;
 
   it("prints each table with the study's figures, its rows from one experiment each", async () => {
-    const { exitCode, stdout, stderr } = await first;
+    first = await reproduce([...TABLES, "--json"]);
+    const { exitCode, stdout, stderr } = first;
     assert.equal(exitCode, 0, stderr);
     const { tables, report, page } = JSON.parse(stdout);
     assert.deepEqual(
@@ -88,19 +93,19 @@ describe("reproduce", () => {
   });
 
   it("again computes nothing, and of another table only what is missing", async () => {
-    const { stdout: document } = await first;
-    const again = await reproduce(home, [...TABLES, "--json"]);
+    const { stdout: document } = first;
+    const again = await reproduce([...TABLES, "--json"]);
     assert.equal(again.exitCode, 0, again.stderr);
     assert.deepEqual(JSON.parse(again.stdout), JSON.parse(document));
     assert.doesNotMatch(again.stderr, /outer step/);
-    const more = await reproduce(home, ["summary"]);
+    const more = await reproduce(["summary"]);
     assert.equal(more.exitCode, 0, more.stderr);
     assert.equal(more.stderr.match(/^Distillation: kept/gm)?.length, 1, more.stderr);
     assert.match(more.stdout, /SL unrestricted \+ AL cls .* 90\.7 ± 0\.2/);
   });
 
   it(`killed at ${NUM_KILLS} moments, its report is the uninterrupted one byte by byte`, async () => {
-    const { stdout } = await first;
+    const { stdout } = first;
     const killedHome = newHome();
     for (let count = 0; count < NUM_KILLS; count++) {
       const run = new RunningCommand([...TABLES, "--json", ...FLAGS], killedHome, "reproduce");
@@ -108,7 +113,7 @@ describe("reproduce", () => {
       run.signal("SIGKILL");
       await run.ended;
     }
-    const last = await reproduce(killedHome, [...TABLES, "--json"]);
+    const last = await runCommand([...TABLES, "--json", ...FLAGS], killedHome, "reproduce");
     assert.equal(last.exitCode, 0, last.stderr);
     for (const file of ["report", "page"] as const) {
       const report = reportOf(last.stdout, file);
@@ -119,13 +124,13 @@ describe("reproduce", () => {
   });
 
   it("says what a table must be, and that the tables vary a setting themselves", async () => {
-    const wrong = await reproduce(newHome(), ["softlabels"]);
+    const wrong = await reproduce(["softlabels"]);
     assert.equal(wrong.exitCode, 2);
     assert.match(wrong.stderr, /must be one of summary, full-data, .*got "softlabels"/);
-    const varied = await reproduce(newHome(), ["--sl", "none"]);
+    const varied = await reproduce(["--sl", "none"]);
     assert.equal(varied.exitCode, 2);
     assert.match(varied.stderr, /--sl/);
-    const seeds = await reproduce(newHome(), ["--seeds", "1,1"]);
+    const seeds = await reproduce(["--seeds", "1,1"]);
     assert.equal(seeds.exitCode, 2);
     assert.match(seeds.stderr, /--seeds must be distinct whole numbers .*"1,1"/);
   });
