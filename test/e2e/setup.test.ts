@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe } from "node:test";
 import { isAlive } from "../fixtures/command.js";
 import { type Ended, SetupCopy } from "../fixtures/setup-copy.js";
+import { PYTHON } from "../fixtures/tiny.js";
 import { it as test, until } from "../fixtures/waiting.js";
 
 const MAIN = "export async function main(argv: string[]) { console.log(JSON.stringify(argv)); }\n";
@@ -47,6 +49,17 @@ describe("a folder that was set up", () => {
       stderr: "",
     });
     assert.deepEqual(copy.calls(), []);
+  });
+
+  test("lets Python find the worker under a path with ü in the locale of cron", () => {
+    const folder = join(copy.root, ".venv", "lib", "python3.11", "site-packages");
+    const program = "import site, sys; site.addsitedir(sys.argv[1]); print(ascii(sys.path[-1]))";
+    const found = execFileSync(PYTHON, ["-I", "-c", program, folder], {
+      env: { LC_ALL: "C" },
+      encoding: "utf8",
+    });
+    assert.match(folder, /ü/);
+    assert.equal(found.trim(), `'${join(copy.root, "python_worker").replaceAll("ü", "\\xfc")}'`);
   });
 
   test("generates anew when a proto changes, and installs nothing", async () => {
