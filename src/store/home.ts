@@ -56,7 +56,9 @@ export function homePaths(folder: string): HomePaths {
 export function makeHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {
-    for (const folder of [paths.home, paths.artifacts, paths.work, paths.logs, paths.runs]) {
+    // Results, logs and keys are nobody else's business.
+    makeFolder(paths.home, 0o700);
+    for (const folder of [paths.artifacts, paths.work, paths.logs, paths.runs]) {
       makeFolder(folder);
     }
   } catch (error) {

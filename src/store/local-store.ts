@@ -101,7 +101,15 @@ export class LocalStore implements StorageProbe {
     return this.#trash.settled();
   }
 
+  /** After it the database is one file, which alone holds everything that was stored. */
   close(): void {
-    for (const file of this.#files) file.close();
+    const [database, ...others] = [...this.#files].reverse();
+    for (const file of others) file.close();
+    try {
+      database?.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // With a full disk it stays in the log beside the database, from which the next start reads it.
+    }
+    database?.close();
   }
 }
