@@ -30,7 +30,7 @@ import { TokenFile } from "./security/token-file.js";
 import { isOfNpm, listenForEnd, type Start } from "./setup/ending.mjs";
 import { pythonPath } from "./setup/python-environment.mjs";
 import { importArtifact } from "./store/artifact-import.js";
-import { makeHome } from "./store/home.js";
+import { keepPrivate, makeHome } from "./store/home.js";
 import { type Inspection, PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
 import { devicesForWorkers } from "./worker/device-list.js";
@@ -173,7 +173,7 @@ export function run(
         runDoctor(argv, {
           ...surroundings,
           nodeVersion: process.versions.node,
-          runningAt: () => runningAt(surroundings.home),
+          runningAt: () => runningAt(surroundings),
           inspectPython: () => {
             const { dataDir, home } = surroundings;
             return inspectPython(surroundings, "system", { data_dir: dataDir ?? null, home });
@@ -229,7 +229,7 @@ async function openControlPlane(
   adopt: readonly string[],
   note: (sentence: string) => void,
 ): Promise<HomeControlPlane> {
-  const opened = await openHome(home);
+  const opened = await openHome(home, note);
   if (opened.kind === "running") {
     const { address, keys } = opened;
     return { kind: "joined", address, keys };
@@ -254,8 +254,9 @@ async function openIdle({
   home,
   pythonPath,
   showsTraces,
+  terminal,
 }: Surroundings): Promise<HomeControlPlane> {
-  const opened = await openHome(home);
+  const opened = await openHome(home, noteOn(terminal));
   if (opened.kind === "running") {
     const { address, keys } = opened;
     return { kind: "joined", address, keys };
@@ -283,7 +284,7 @@ async function startServer(
   { home, keys, requiresClientCertificate, httpPort, ...settings }: ServeSettings,
   note: (sentence: string) => void,
 ): Promise<Server> {
-  const opened = await openHome(home);
+  const opened = await openHome(home, note);
   if (opened.kind === "running") {
     throw new StillhouseError(
       FailureKind.FAILURE_KIND_CONFLICT,
@@ -328,16 +329,21 @@ function mlflowOf(env: NodeJS.ProcessEnv): TrackingAddress | undefined {
 }
 
 function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<number> {
-  const { stderr } = surroundings.terminal;
+  const note = noteOn(surroundings.terminal);
   return runKeys(argv, {
     ...surroundings,
     openHome: (home) => {
       const paths = makeHome(home);
-      const log = { error: (message: string) => stderr.write(`${message}\n`) };
+      keepPrivate(paths, note);
+      const log = { error: note };
       return { tokens: new TokenFile(paths.tokens), audit: new AuditLog(paths.audit, log) };
     },
     account: accountName(),
   });
+}
+
+function noteOn({ stderr }: Terminal): (sentence: string) => void {
+  return (sentence) => stderr.write(`${sentence}\n`);
 }
 
 /** Of the person at the terminal. A container may run as a user that has no name. */
@@ -358,8 +364,8 @@ function logFile(home: string): string {
   return join(home, "logs", "control-plane.log");
 }
 
-async function runningAt(home: string): Promise<string | undefined> {
-  const opened = await openHome(home);
+async function runningAt({ home, terminal }: Surroundings): Promise<string | undefined> {
+  const opened = await openHome(home, noteOn(terminal));
   if (opened.kind === "running") return opened.address;
   opened.lock.release();
   return undefined;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "./api/client.js";
 import { FailureKind, StillhouseError } from "./errors.js";
 import { readPartyKeys } from "./security/keys/read-keys.js";
-import { type HomePaths, makeHome } from "./store/home.js";
+import { type HomePaths, keepPrivate, makeHome } from "./store/home.js";
 import { HomeLock, readServerRecord, type ServerRecord } from "./store/home-lock.js";
 
 /** A control plane that starts or ends holds the home without answering; its workers still write. */
@@ -24,11 +24,16 @@ export type OpenedHome =
 /**
  * Opens the home folder of the project's data, and makes it where it is not there.
  *
+ * @param note is told where others had access to it
  * @throws ENVIRONMENT when the folder cannot be used, UNAVAILABLE when another process holds it
  *   but does not answer
  */
-export async function openHome(home: string): Promise<OpenedHome> {
+export async function openHome(
+  home: string,
+  note: (sentence: string) => void,
+): Promise<OpenedHome> {
   const paths = makeHome(home);
+  keepPrivate(paths, note);
   const deadlineMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const lock = HomeLock.take(paths);

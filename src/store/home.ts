@@ -1,5 +1,5 @@
-import { readdirSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { chmodSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { makeFolder } from "../make-folder.js";
 import { storageFailure } from "./storage-failure.js";
 
@@ -7,6 +7,13 @@ import { storageFailure } from "./storage-failure.js";
 const MAX_LOGS = 50;
 /** It is no worker's, and is kept. */
 const AUDIT_LOG = "audit.log";
+
+/** Modes of folders. */
+const ALL_RIGHTS = 0o7777;
+const RIGHTS_OF_OTHERS = 0o077;
+const OWNER_ONLY = 0o700;
+/** Everybody puts things there, and removes only their own. */
+const STICKY = 0o1000;
 
 /** Where things lie in the home folder of the project's data. */
 export interface HomePaths {
@@ -56,8 +63,8 @@ export function homePaths(folder: string): HomePaths {
 export function makeHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {
-    // Results, logs and keys are nobody else's business.
-    makeFolder(paths.home, 0o700);
+    makeFolder(dirname(paths.home));
+    makeFolder(paths.home, OWNER_ONLY);
     for (const folder of [paths.artifacts, paths.work, paths.logs, paths.runs]) {
       makeFolder(folder);
     }
@@ -65,6 +72,24 @@ export function makeHome(home: string): HomePaths {
     throw storageFailure(error, home);
   }
   return paths;
+}
+
+/**
+ * Takes the rights of others from the folder of a home: results, logs and keys are nobody else's
+ * business. Another account's folder, and one that is everybody's such as /tmp, is let be.
+ *
+ * @param note is told in a sentence what others can do, or could
+ */
+export function keepPrivate({ home }: HomePaths, note: (sentence: string) => void): void {
+  const { mode, uid } = statSync(home);
+  if ((mode & RIGHTS_OF_OTHERS) === 0) return;
+  const others = `other accounts of this machine (mode ${(mode & ALL_RIGHTS).toString(8)})`;
+  if (uid !== process.getuid?.() || (mode & STICKY) !== 0) {
+    note(`the home folder ${home} is open to ${others}; its owner can close it with chmod 700`);
+    return;
+  }
+  chmodSync(home, mode & ALL_RIGHTS & ~RIGHTS_OF_OTHERS);
+  note(`the home folder ${home} was open to ${others}; it is for its owner alone now`);
 }
 
 /** Removes the oldest logs, so that a home that is used for months does not fill up with them. */

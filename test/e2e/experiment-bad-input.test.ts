@@ -19,7 +19,7 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 async function controlPlaneWith(pythonPath: string, name: string): Promise<ControlPlane> {
   const home = join(folder, name);
-  const opened = await openHome(home);
+  const opened = await openHome(home, console.error);
   assert.equal(opened.kind, "owner");
   return startControlPlane({
     home,

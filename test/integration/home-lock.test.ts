@@ -64,7 +64,7 @@ describe("the lock of a home", () => {
   it("is waited for while its holder does not answer, and then taken", async (test) => {
     const home = temporaryFolder(test);
     const child = await holder(test, home);
-    const opening = openHome(home);
+    const opening = openHome(home, console.error);
     setTimeout(() => child.kill("SIGKILL"), 500);
     const opened = await opening;
     assert.ok(opened.kind === "owner");

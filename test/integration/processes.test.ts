@@ -237,17 +237,17 @@ describe("a control plane", () => {
   it("is joined by a second process on the same home", async (test) => {
     const home = temporaryFolder(test);
     const { address } = await planeProcess(test, home, join(home, "no-python"));
-    const opened = await openHome(home);
+    const opened = await openHome(home, console.error);
     assert.ok(opened.kind === "running");
     assert.equal(opened.address, address);
   });
 
   it("keeps its address to itself until the home is free, then the next one owns it", async (test) => {
     const first = await TestPlane.start(test);
-    const opening = openHome(first.home);
+    const opening = openHome(first.home, console.error);
     assert.equal((await opening).kind, "running");
     const stopping = first.stop();
-    const second = await openHome(first.home);
+    const second = await openHome(first.home, console.error);
     await stopping;
     assert.ok(second.kind === "owner");
     second.lock.release();

@@ -243,7 +243,7 @@ describe("gRPC with keys", () => {
   test("lets a command on the same home in, and nobody by a file of another mode", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
-    const opened = await openHome(there.home);
+    const opened = await openHome(there.home, console.error);
     if (opened.kind !== "running") throw new Error("nothing runs on the home");
     assert.equal(opened.address, plane.plane.address);
     const files = readdirSync(opened.keys, { withFileTypes: true });

@@ -50,7 +50,7 @@ export class TestPlane {
     options: Partial<ControlPlaneOptions> = {},
   ): Promise<TestPlane> {
     const home = options.home ?? temporaryFolder(test);
-    const opened = await openHome(home);
+    const opened = await openHome(home, console.error);
     if (opened.kind !== "owner") throw new Error("the home of a test has another owner");
     const warnings: string[] = [];
     const plane = await startControlPlane({

@@ -1,15 +1,62 @@
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { it } from "node:test";
-import { homePaths, makeHome } from "../../src/store/home.js";
+import { describe, it } from "node:test";
+import { openHome } from "../../src/open-home.js";
+import { homePaths, keepPrivate, makeHome } from "../../src/store/home.js";
 import { LocalStore } from "../../src/store/local-store.js";
 import { plannedRecord } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
-it("a home is made for its owner alone", (test) => {
-  const { home } = makeHome(join(temporaryFolder(test), "new", "home"));
+it("a home is made for its owner alone, and folders above it as any", (test) => {
+  const above = join(temporaryFolder(test), "new");
+  const { home } = makeHome(join(above, "home"));
   assert.equal(statSync(home).mode & 0o777, 0o700);
+  assert.notEqual(statSync(above).mode & 0o777, 0o700);
+});
+
+describe("an existing home that others can read", () => {
+  it("is closed to them, and says so once", (test) => {
+    const paths = homePaths(temporaryFolder(test));
+    chmodSync(paths.home, 0o755);
+    const notes: string[] = [];
+    keepPrivate(paths, (note) => notes.push(note));
+    keepPrivate(paths, (note) => notes.push(note));
+    assert.equal(statSync(paths.home).mode & 0o777, 0o700);
+    assert.equal(notes.length, 1);
+    assert.match(notes[0] ?? "", /was open to other accounts .* \(mode 755\); it is for its owner/);
+  });
+
+  it("is let be where it is everybody's, with a warning", (test) => {
+    const paths = homePaths(temporaryFolder(test));
+    chmodSync(paths.home, 0o1777);
+    const notes: string[] = [];
+    keepPrivate(paths, (note) => notes.push(note));
+    assert.equal(statSync(paths.home).mode & 0o7777, 0o1777);
+    assert.match(notes[0] ?? "", /is open to other accounts .* \(mode 1777\); .* chmod 700/);
+  });
+
+  const skip = process.getuid?.() === 0 ? false : "only root can give a folder away";
+  it("is let be where it is another account's, with a warning", { skip }, (test) => {
+    const paths = homePaths(temporaryFolder(test));
+    chmodSync(paths.home, 0o750);
+    chownSync(paths.home, 4_711, 4_711);
+    const notes: string[] = [];
+    keepPrivate(paths, (note) => notes.push(note));
+    assert.equal(statSync(paths.home).mode & 0o777, 0o750);
+    assert.match(notes[0] ?? "", /is open to other accounts .* its owner can close it/);
+  });
+});
+
+it("every command on a home closes it to others", async (test) => {
+  const home = temporaryFolder(test);
+  chmodSync(home, 0o755);
+  const notes: string[] = [];
+  const opened = await openHome(home, (note) => notes.push(note));
+  assert.ok(opened.kind === "owner");
+  opened.lock.release();
+  assert.equal(statSync(home).mode & 0o777, 0o700);
+  assert.equal(notes.length, 1);
 });
 
 it("after a clean stop the database alone is a whole home", (test) => {
