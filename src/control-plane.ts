@@ -373,6 +373,7 @@ class RunningControlPlane implements ControlPlane {
       dispatcher: this.#dispatcher,
       store: store.experiments,
       artifacts: store.artifacts,
+      folders: this.#security.folders,
       log: this.#options.log,
     };
   }

@@ -281,7 +281,7 @@ async function startedHome(options: ControlPlaneOptions): Promise<HomeControlPla
 
 async function startServer(
   { pythonPath, showsTraces }: Surroundings,
-  { home, keys, requiresClientCertificate, httpPort, ...settings }: ServeSettings,
+  { home, keys, requiresClientCertificate, folders, httpPort, ...settings }: ServeSettings,
   note: (sentence: string) => void,
 ): Promise<Server> {
   const opened = await openHome(home, note);
@@ -291,7 +291,6 @@ async function startServer(
       `a control plane runs on ${home} already, at ${opened.address}; end it or choose another --home`,
     );
   }
-  const certificates = requiresClientCertificate ? { requiresClientCertificate } : {};
   return startControlPlane({
     ...settings,
     home,
@@ -302,7 +301,7 @@ async function startServer(
     http: { port: httpPort },
     mlflow: mlflowOf(process.env),
     version: projectVersion(),
-    security: keys === undefined ? certificates : { keys, ...certificates },
+    security: { folders, requiresClientCertificate, ...(keys === undefined ? {} : { keys }) },
   });
 }
 

@@ -26,6 +26,8 @@ export interface ServeSettings {
   /** Folder of keys. */
   readonly keys: string | undefined;
   readonly requiresClientCertificate: boolean;
+  /** Folders below which callers with a token may name data sets and models. */
+  readonly folders: { readonly data: readonly string[]; readonly models: readonly string[] };
 }
 
 /** What a person asks for. */
@@ -37,6 +39,8 @@ export interface ServePlaces {
   readonly home: string;
   /** Folder that relative paths start from. */
   readonly userFolder: string;
+  /** Folder of data sets that the environment names. */
+  readonly dataDir: string | undefined;
   /** Width of the help. */
   readonly columns: number | undefined;
 }
@@ -57,6 +61,14 @@ const MOST_UNFINISHED_TASKS = 999_999;
 const DEFAULT_DRAIN_S = 30;
 const MAX_DRAIN_S = 3_600;
 const GROUP = "Options:";
+
+const REPEATABLE: readonly [string, string][] = [
+  [
+    "--data-dir <folder>",
+    "Callers with a token may name data sets below it; may be given again (default: STILLHOUSE_DATA_DIR)",
+  ],
+  ["--model-dir <folder>", "Callers with a token may name models below it; may be given again"],
+];
 
 const HELP = `
 Examples:
@@ -80,6 +92,8 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
   const { options } = parsed;
   const folder = (name: string) =>
     typeof options[name] === "string" ? resolve(places.userFolder, options[name]) : undefined;
+  const folders = (name: string) =>
+    (options[name] as string[] | undefined)?.map((path) => resolve(places.userFolder, path));
   return {
     kind: "serve",
     host: hostOf(options),
@@ -104,6 +118,10 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
       1_000 * wholeNumber(options.drainTimeout, "--drain-timeout", DEFAULT_DRAIN_S, MAX_DRAIN_S),
     keys: folder("keys"),
     requiresClientCertificate: options.requireClientCertificate === true,
+    folders: {
+      data: folders("dataDir") ?? (places.dataDir === undefined ? [] : [places.dataDir]),
+      models: folders("modelDir") ?? [],
+    },
   };
 }
 
@@ -148,5 +166,12 @@ function serveCommand(columns: number | undefined) {
     ["--json", "Print the addresses as one line of JSON when it is ready"],
   ];
   for (const [flag, help] of flags) command.addOption(new Option(flag, help).helpGroup(GROUP));
+  for (const [flag, help] of REPEATABLE) {
+    command.addOption(
+      new Option(flag, help)
+        .helpGroup(GROUP)
+        .argParser((path: string, before: string[] = []) => [...before, path]),
+    );
+  }
   return command;
 }

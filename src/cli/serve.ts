@@ -25,6 +25,7 @@ export interface ServeSurroundings {
   readonly interruption: Interruption;
   readonly home: string;
   readonly userFolder: string;
+  readonly dataDir: string | undefined;
   readonly showsTraces: boolean;
   /** Resolves when it answers. */
   readonly startServer: (

@@ -45,6 +45,29 @@ export async function draftOfArtifact(
   return result;
 }
 
+/**
+ * The model that opening distilled data loads: a name, or a folder.
+ *
+ * @throws INVALID for a manifest that names none, NOT_FOUND when there is no manifest
+ */
+export async function modelOfArtifact(
+  artifacts: Pick<ArtifactStore, "read">,
+  artifactId: string,
+): Promise<string> {
+  const bytes = await read(artifacts, artifactId);
+  try {
+    const { name } = JSON.parse(bytes.toString("utf8")).model;
+    if (typeof name === "string") return name;
+  } catch {
+    // What is no manifest names no model.
+  }
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    `the ${MANIFEST} of artifact ${artifactId} names no model`,
+    { field: "artifact_id" },
+  );
+}
+
 async function read(artifacts: Pick<ArtifactStore, "read">, artifactId: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of artifacts.read(artifactId, MANIFEST)) chunks.push(chunk as Buffer);

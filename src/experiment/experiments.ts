@@ -77,13 +77,22 @@ export class Experiments {
     this.#refusal = error;
   }
 
-  /** Fills in a draft from its preset and from what Python finds. Stores nothing. */
-  async resolve(request: ResolveExperimentRequest): Promise<ResolveExperimentResponse> {
+  /**
+   * Fills in a draft from its preset and from what Python finds. Stores nothing.
+   *
+   * @param mayName throws where the caller may not name a folder of a draft, which an artifact's
+   *   manifest may name as well
+   */
+  async resolve(
+    request: ResolveExperimentRequest,
+    mayName?: (spec: ExperimentSpec) => void,
+  ): Promise<ResolveExperimentResponse> {
     this.assertOpen();
     const draft = given(request.draft, "draft");
     const named = draft.robustness === undefined ? draft : await this.#ofArtifact(draft);
     const own = withDatasetPath(named);
     validateDraft(own);
+    mayName?.(own);
     const facts = await this.#parts.inspector.describe(own);
     const transfers = await this.#describeTransfers(own);
     const { spec, description } = resolveSpec(own, facts, transfers);
@@ -99,12 +108,13 @@ export class Experiments {
    */
   create(request: CreateExperimentRequest): Experiment {
     this.assertOpen();
-    const { requestId } = request;
+    const { requestId, owner } = request;
     const spec = given(request.spec, "spec");
     validateSpec(spec);
     requireFewTasks(spec);
     checkPlacement(request);
-    const earlier = requestId === "" ? undefined : this.#parts.store.findByRequest(requestId);
+    const { store } = this.#parts;
+    const earlier = requestId === "" ? undefined : store.findByRequest(requestId, owner);
     if (earlier) return this.#sameRequest(earlier, spec, requestId);
     const record = plannedExperiment(this.#parts, spec, request);
     this.#parts.ledger.add(record, requestId);

@@ -1,4 +1,7 @@
 import { FailureKind, StillhouseError } from "../errors.js";
+import { type ExperimentSpec, ModelSpec } from "../generated/stillhouse/v1/spec.js";
+import { emptySpec } from "../spec/field-path.js";
+import { modelOfArtifact } from "./artifact-draft.js";
 import type { ArtifactStore, ExperimentStore, Inspector } from "./ports.js";
 
 /** Answers that are kept; one takes some 100 KB, and seconds to make. */
@@ -7,14 +10,14 @@ const MAX_KEPT = 32;
 /** What distilled data holds, asked of Python once. */
 export class Inspections {
   readonly #store: Pick<ExperimentStore, "findArtifact">;
-  readonly #artifacts: Pick<ArtifactStore, "exists" | "pathOf">;
+  readonly #artifacts: Pick<ArtifactStore, "exists" | "pathOf" | "read">;
   readonly #inspector: Pick<Inspector, "inspect">;
   /** By what the files hold and the number of tokens; the latest last. */
   readonly #answers = new Map<string, Promise<unknown>>();
 
   constructor(
     store: Pick<ExperimentStore, "findArtifact">,
-    artifacts: Pick<ArtifactStore, "exists" | "pathOf">,
+    artifacts: Pick<ArtifactStore, "exists" | "pathOf" | "read">,
     inspector: Pick<Inspector, "inspect">,
   ) {
     this.#store = store;
@@ -26,11 +29,20 @@ export class Inspections {
    * The nearest tokens, labels, attention and rates of distilled data.
    *
    * @param top nearest tokens a position
+   * @param mayName throws where the caller may not name the folder of the artifact's model
    * @throws NOT_FOUND when there is no such artifact
    */
-  inspect(artifactId: string, top: number): Promise<unknown> {
+  async inspect(
+    artifactId: string,
+    top: number,
+    mayName?: (spec: ExperimentSpec) => void,
+  ): Promise<unknown> {
     const artifact = this.#store.findArtifact(artifactId);
     if (!artifact || !this.#artifacts.exists(artifactId)) throw missing(artifactId);
+    if (mayName) {
+      const name = await modelOfArtifact(this.#artifacts, artifactId);
+      mayName({ ...emptySpec(), model: ModelSpec.fromPartial({ name }) });
+    }
     const key = [top, ...artifact.files.map(({ sha256 }) => sha256)].join(" ");
     const known = this.#answers.get(key);
     const answer = known ?? this.#inspector.inspect(this.#artifacts.pathOf(artifactId), top);

@@ -86,13 +86,13 @@ export interface EncodedPage {
 /** Durable once a call returns. Throws StorageFault when it cannot be. */
 export interface ExperimentStore {
   /**
-   * Stores a new experiment; the request id, where not empty, is remembered with it. One of a sweep
+   * Stores a new experiment; the request id, where not empty, is remembered for its owner. One of a sweep
    * that is not stored yet is removed when the store is opened before it is.
    */
   create(change: Change, requestId: string): Event[];
   commit(change: Change): Event[];
   find(experimentId: string): ExperimentRecord | undefined;
-  findByRequest(requestId: string): ExperimentRecord | undefined;
+  findByRequest(requestId: string, owner: string): ExperimentRecord | undefined;
   /** Throws INVALID for a page token that is not of this filter and order. */
   list(query: ExperimentQuery): ExperimentPage;
   /** As `list`, without reading what is stored. */
@@ -122,13 +122,13 @@ export interface StorageProbe {
 }
 
 export interface SweepStore {
-  /** Stores a sweep whose experiments are stored; the request id is remembered with it. */
+  /** Stores a sweep whose experiments are stored; the request id is remembered for its owner. */
   createSweep(sweep: Sweep, requestId: string): void;
   /** Replaces what is stored of a sweep itself. */
   updateSweep(sweep: Sweep): void;
   /** With the experiments as they are now. */
   findSweep(sweepId: string): Sweep | undefined;
-  findSweepByRequest(requestId: string): Sweep | undefined;
+  findSweepByRequest(requestId: string, owner: string): Sweep | undefined;
   /** Newest first. Throws INVALID for a page token of its own invention. */
   listSweeps(pageSize: number, pageToken: string): ListSweepsResponse;
 }

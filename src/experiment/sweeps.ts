@@ -60,7 +60,7 @@ export class Sweeps {
     assertOpen();
     const numTasks = await checkRequest(request, new Turns(() => clock.monotonicMs()));
     const { requestId, specs, owner } = request;
-    const earlier = requestId === "" ? undefined : sweeps.findSweepByRequest(requestId);
+    const earlier = requestId === "" ? undefined : sweeps.findSweepByRequest(requestId, owner);
     if (earlier) return this.#again(earlier, request);
     const sweep = this.#planned(request);
     const more = { experiments: specs.length, tasks: numTasks };

@@ -58,11 +58,12 @@ export class Authenticator {
     if (!isToken(token)) throw unauthenticated("that is no bearer token of Stillhouse");
     const sha256 = tokenHash(token);
     // All are compared, whichever fits, so that the time tells nothing.
-    const known = [...this.#current(), ...this.#session].filter((candidate) =>
-      isSameHash(candidate.sha256, sha256),
-    )[0];
+    const [ofSession] = this.#session.filter((known) => isSameHash(known.sha256, sha256));
+    const [stored] = this.#current().filter((known) => isSameHash(known.sha256, sha256));
+    const known = ofSession ?? stored;
     if (!known) throw unauthenticated("this bearer token is not known, or was removed");
-    return { name: known.name, role: known.role, authentication: "token" };
+    const { name, role } = known;
+    return { name, role, authentication: ofSession ? "session" : "token" };
   }
 
   #current(): readonly Known[] {

@@ -49,7 +49,7 @@ export class GuardedCall {
       this.#identity = await this.#identify(authorization);
       requireAccess(this.#identity, method);
       const { authentication, name } = this.#identity;
-      if (isStream && authentication === "token") this.#openStream(name);
+      if (isStream && authentication !== "none") this.#openStream(name);
     }
     return this.#identity;
   }
@@ -97,7 +97,7 @@ export class GuardedCall {
       if (isUnauthenticated(error)) await limits.countRefusal(this.#origin.from);
       throw error;
     }
-    if (identity.authentication === "token") await limits.countCall(identity.name);
+    if (identity.authentication !== "none") await limits.countCall(identity.name);
     return identity;
   }
 }

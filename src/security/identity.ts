@@ -5,7 +5,8 @@ export interface Identity {
   /** Name of the token; empty where none was needed. */
   readonly name: string;
   readonly role: Role;
-  readonly authentication: "none" | "token";
+  /** "session": by a token of this process, which only this machine's own user can read. */
+  readonly authentication: "none" | "session" | "token";
 }
 
 /** Whoever calls where there are no tokens: the machine is theirs. */

@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { FailureKind, StillhouseError } from "../errors.js";
 import type { Log } from "../experiment/ports.js";
+import { type AllowedFolders, NO_FOLDERS } from "./allowed-folders.js";
 import { AuditLog } from "./audit-log.js";
 import { Authenticator } from "./authenticator.js";
 import { CallLimits, DEFAULT_LIMITS, type LimitValues } from "./call-limits.js";
@@ -18,6 +19,8 @@ export interface SecurityOptions {
   /** Whether gRPC and HTTP ask clients for a certificate of the authority besides a token. */
   readonly requiresClientCertificate?: boolean;
   readonly limits?: Partial<LimitValues>;
+  /** Folders below which callers with a token may name data sets and models; none where absent. */
+  readonly folders?: AllowedFolders;
 }
 
 /** Paths in the home, see `HomePaths`. */
@@ -47,6 +50,7 @@ export interface Security {
   /** Absent where everyone may do everything: workers then need no keys. */
   readonly workerGate: WorkerGate | undefined;
   readonly requiresClientCertificate: boolean;
+  readonly folders: AllowedFolders;
 }
 
 const DAY_MS = 86_400_000;
@@ -61,7 +65,7 @@ const WARN_BEFORE_DAYS = 30;
  */
 export function openSecurity(
   host: string,
-  { keys: given, requiresClientCertificate = false, limits }: SecurityOptions,
+  { keys: given, requiresClientCertificate = false, limits, folders = NO_FOLDERS }: SecurityOptions,
   paths: SecurityPaths,
   log: Log,
 ): Security {
@@ -90,6 +94,7 @@ export function openSecurity(
       isAllowed: (key) => session.isWorker(key) || (keys?.isWorker(key) ?? false),
     },
     requiresClientCertificate,
+    folders,
   };
 }
 

@@ -3,9 +3,10 @@ import { fitting, PAGE_BYTES } from "../experiment/page-token.js";
 import type { EncodedPage, ExperimentPage, ExperimentQuery } from "../experiment/ports.js";
 import type { ExperimentRecord } from "../experiment/record.js";
 import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
-import { bytesOf, type SqlFile } from "./database.js";
+import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
 import { experimentBytes } from "./experiment-bytes.js";
 import { EXPERIMENT_COLUMNS, pageStatement } from "./experiment-query.js";
+import { requestKey } from "./request-key.js";
 
 interface ExperimentRow {
   number: number;
@@ -41,10 +42,13 @@ export class ExperimentRows {
     return this.#one(`SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE id = ?`, experimentId);
   }
 
-  findByRequest(requestId: string): ExperimentRecord | undefined {
+  findByRequest(requestId: string, owner: string): ExperimentRecord | undefined {
+    // An id alone is how it was remembered before it was its owner's.
     return this.#one(
-      `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE request_id = ?`,
+      `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE request_id IN (?, ?) AND owner = ?`,
+      requestKey(owner, requestId),
       requestId,
+      owner,
     );
   }
 
@@ -97,8 +101,8 @@ export class ExperimentRows {
     }
   }
 
-  #one(sql: string, value: string): ExperimentRecord | undefined {
-    const row = this.#file.get<ExperimentRow>(sql, value);
+  #one(sql: string, ...values: SqlValue[]): ExperimentRecord | undefined {
+    const row = this.#file.get<ExperimentRow>(sql, ...values);
     return row && this.#records([row])[0];
   }
 

@@ -18,6 +18,7 @@ import {
 import { bytesOf, type SqlFile } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
 import { ExperimentRows } from "./experiment-rows.js";
+import { requestKey } from "./request-key.js";
 
 interface TaskMessage {
   message: Uint8Array;
@@ -43,7 +44,7 @@ export class SqliteExperimentStore implements ExperimentStore {
       const { experiment } = change.record;
       const columns = {
         id: experiment.id,
-        request_id: requestId === "" ? null : requestId,
+        request_id: requestKey(experiment.owner, requestId),
         ...experimentColumns(change.record),
       };
       const names = Object.keys(columns);
@@ -94,8 +95,8 @@ export class SqliteExperimentStore implements ExperimentStore {
     return this.#rows.find(experimentId);
   }
 
-  findByRequest(requestId: string): ExperimentRecord | undefined {
-    return this.#rows.findByRequest(requestId);
+  findByRequest(requestId: string, owner: string): ExperimentRecord | undefined {
+    return this.#rows.findByRequest(requestId, owner);
   }
 
   list(query: ExperimentQuery): ExperimentPage {

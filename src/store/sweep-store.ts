@@ -3,6 +3,7 @@ import type { SweepStore } from "../experiment/ports.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
 import { bytesOf, type SqlFile } from "./database.js";
 import { stateOf } from "./experiment-columns.js";
+import { requestKey } from "./request-key.js";
 
 interface SweepRow {
   number: number;
@@ -23,7 +24,7 @@ export class SqliteSweepStore implements SweepStore {
     this.#file.run(
       "INSERT INTO sweeps (id, request_id, message) VALUES (?, ?, ?)",
       sweep.id,
-      requestId === "" ? null : requestId,
+      requestKey(sweep.owner, requestId),
       Sweep.encode(sweep).finish(),
     );
   }
@@ -38,8 +39,14 @@ export class SqliteSweepStore implements SweepStore {
     return this.#one("SELECT number, message FROM sweeps WHERE id = ?", sweepId);
   }
 
-  findSweepByRequest(requestId: string): Sweep | undefined {
-    return this.#one("SELECT number, message FROM sweeps WHERE request_id = ?", requestId);
+  findSweepByRequest(requestId: string, owner: string): Sweep | undefined {
+    // An id alone is how it was remembered before it was its owner's.
+    const rows = this.#file.all<SweepRow>(
+      "SELECT number, message FROM sweeps WHERE request_id IN (?, ?)",
+      requestKey(owner, requestId),
+      requestId,
+    );
+    return rows.map((row) => this.#sweep(row)).find((sweep) => sweep.owner === owner);
   }
 
   listSweeps(pageSize: number, token: string): ListSweepsResponse {

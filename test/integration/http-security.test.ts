@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Agent, get } from "node:https";
 import { join } from "node:path";
 import { describe } from "node:test";
+import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { makeKeys } from "../../src/security/keys/make-keys.js";
 import { TokenFile } from "../../src/security/token-file.js";
 import { homePaths } from "../../src/store/home.js";
@@ -58,6 +59,27 @@ describe("the HTTP interface with tokens", () => {
         ["submit", id, "ok"],
       ],
     );
+  });
+
+  it("lets nobody make something for another, or name a folder that is not allowed", async (test) => {
+    const home = temporaryFolder(test);
+    const plane = await TestPlane.start(test, { ...HTTP, home });
+    const tokens = new TokenFile(homePaths(home).tokens);
+    const token = tokens.add("anna", "submit", new Date());
+    const post = async (path: string, body: object) => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await ask(plane.plane.httpAddress, "POST", path, { headers, body });
+      return [answer.status, answer.body?.error?.field];
+    };
+    const spec = ExperimentSpec.toJSON(quickSpec()) as { dataset: object };
+    const free = { ...spec, dataset: { ...spec.dataset, source: "SOURCE_HUB", data_dir: "" } };
+    assert.deepEqual(await post(EXPERIMENTS, { spec: free, owner: "bob" }), [403, "owner"]);
+    assert.deepEqual(await post("/api/v1/sweeps", { specs: [free], owner: "bob" }), [403, "owner"]);
+    assert.deepEqual(await post(EXPERIMENTS, { spec }), [403, "dataset.data_dir"]);
+    const draft = { model: { name: home } };
+    assert.deepEqual(await post(`${EXPERIMENTS}:resolve`, { draft }), [403, "model.name"]);
+    const made = await post(EXPERIMENTS, { spec: free, owner: "anna" });
+    assert.deepEqual(made, [200, undefined]);
   });
 
   it("speaks TLS where there are keys", async (test) => {

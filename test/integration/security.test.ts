@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +18,12 @@ import { channelOf, type Endpoint } from "../../src/api/endpoint.js";
 import { openHome } from "../../src/control-plane.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import {
+  type DatasetSpec,
+  ExperimentSpec,
+  ModelSpec,
+  Source,
+} from "../../src/generated/stillhouse/v1/spec.js";
 import { Hello, WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";
 import { makeKeys } from "../../src/security/keys/make-keys.js";
 import { readPartyKeys, readServerKeys } from "../../src/security/keys/read-keys.js";
@@ -25,8 +39,10 @@ import { TestWorker } from "./test-worker.js";
 /** How long somebody who must not get in is given to get in. */
 const PATIENCE_MS = 400;
 
+/** It names no folder of the server. */
 function quickSpec() {
   const spec = resolvedSpec();
+  spec.dataset = { ...spec.dataset, source: Source.SOURCE_HUB, dataDir: "" } as DatasetSpec;
   spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
   return spec;
 }
@@ -253,6 +269,67 @@ describe("gRPC with keys", () => {
     }
     await plane.stop();
     assert.ok(!readdirSync(there.home).includes("session"));
+  });
+});
+
+describe("what a caller names", () => {
+  test("is its own: another owner is refused, and what another asked for is not found", async (t) => {
+    const there = new ProtectedHome(t);
+    const plane = await there.start();
+    const as = (name: string, role: Role = "submit") =>
+      there.client(plane, { token: there.tokens.add(name, role, new Date()) });
+    const [anna, bob, root] = [as("anna"), as("bob"), as("root", "admin")];
+    const spec = quickSpec();
+    await assert.rejects(bob.create(spec, "", undefined, { owner: "anna" }), isDenied);
+    await assert.rejects(bob.createSweep({ specs: [spec], owner: "anna" }), isDenied);
+    const { owner } = await root.create(spec, "", undefined, { owner: "anna" });
+    assert.equal(owner, "anna");
+    // Ids of groups follow from their specs, so that two people send the same.
+    const ofAnna = await anna.create(spec, "group-1");
+    const ofBob = await bob.create(spec, "group-1");
+    assert.notEqual(ofAnna.id, ofBob.id);
+    assert.deepEqual([ofAnna.owner, ofBob.owner], ["anna", "bob"]);
+    assert.equal((await anna.create(spec, "group-1")).id, ofAnna.id);
+    const sweep = await anna.createSweep({ specs: [spec], requestId: "sweep-1" });
+    const other = await bob.createSweep({ specs: [spec], requestId: "sweep-1" });
+    assert.notEqual(sweep.id, other.id);
+    assert.equal((await anna.createSweep({ specs: [spec], requestId: "sweep-1" })).id, sweep.id);
+    const audited = there.audit().filter(({ result }) => result === "PERMISSION_DENIED");
+    assert.deepEqual(
+      audited.map(({ who, what }) => [who, what]),
+      [
+        ["bob", "CreateExperiment"],
+        ["bob", "CreateSweep"],
+      ],
+    );
+  });
+
+  test("may be folders of the server where those are allowed, and no others", async (t) => {
+    const there = new ProtectedHome(t);
+    const models = temporaryFolder(t);
+    const plane = await there.start({ folders: { data: [], models: [models] } });
+    const client = there.client(plane, { token: there.token("submit") });
+    const withModel = (name: string) => {
+      const spec = quickSpec();
+      spec.model = ModelSpec.fromPartial({ ...spec.model, name });
+      return spec;
+    };
+    const outside = withModel(join(there.home, "logs"));
+    const isRefused = withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED, /serve --model-dir/);
+    await assert.rejects(client.resolve(outside), isRefused);
+    await assert.rejects(client.create(outside, ""), isRefused);
+    await assert.rejects(client.createSweep({ specs: [outside] }), isRefused);
+    await client.create(withModel(join(models, "tiny")), "");
+    // The settings that an artifact was made with may name folders too.
+    const artifact = join(there.home, "artifacts", "a1");
+    mkdirSync(artifact);
+    const manifest = { dataset: { class_names: ["a", "b"] }, spec: ExperimentSpec.toJSON(outside) };
+    writeFileSync(join(artifact, "manifest.json"), JSON.stringify(manifest));
+    const draft = ExperimentSpec.fromPartial({ robustness: { artifactId: "a1" } });
+    await assert.rejects(client.resolve(draft), isRefused);
+    // Python, which there is none of here, is asked for who may read the folder anyway.
+    const isEnvironment = withKind(FailureKind.FAILURE_KIND_ENVIRONMENT);
+    await assert.rejects(plane.client.resolve(outside), isEnvironment);
   });
 });
 

@@ -9,6 +9,7 @@ import {
   ExperimentServiceClient,
   ExperimentServiceService,
 } from "../../src/generated/stillhouse/v1/service.js";
+import { NO_FOLDERS } from "../../src/security/allowed-folders.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -25,7 +26,7 @@ it("a client that does not read holds the server up and costs it no memory", asy
   }
   const experiments: Pick<Experiments, "watch"> = { watch };
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: assert.fail };
-  const methods = experimentService(experiments as Experiments, log);
+  const methods = experimentService(experiments as Experiments, NO_FOLDERS, log);
   const server = new GrpcServer([{ definition: ExperimentServiceService, methods }]);
   const port = await server.listen("127.0.0.1", 0);
   const client = new ExperimentServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());

@@ -15,6 +15,7 @@ it("serve ends its workers and fails when its home is broken, so that it is star
     interruption: createInterruption(),
     home: "/home",
     userFolder: "/",
+    dataDir: undefined,
     showsTraces: false,
     startServer: async () => ({
       address: "127.0.0.1:1",

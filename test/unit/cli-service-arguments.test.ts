@@ -40,6 +40,17 @@ describe("the arguments of serve", () => {
     assert.deepEqual([request.grpcPort, request.numWorkers], [0, 0]);
   });
 
+  it("allow callers with a token no folder but those that are named, each by a flag", () => {
+    const foldersOf = (argv: string[], dataDir?: string) => {
+      const request = parseServeArguments(argv, { ...PLACES, dataDir });
+      return request.kind === "serve" ? request.folders : undefined;
+    };
+    assert.deepEqual(foldersOf([]), { data: [], models: [] });
+    assert.deepEqual(foldersOf([], "/sets"), { data: ["/sets"], models: [] });
+    const named = ["--data-dir", "a", "--data-dir", "/b", "--model-dir", "../m"];
+    assert.deepEqual(foldersOf(named, "/sets"), { data: ["/user/a", "/b"], models: ["/m"] });
+  });
+
   for (const [argv, message] of [
     [["--host", "example.org"], /--host must be an IP address of this machine, got "example.org"/],
     [["--grpc-port", "65536"], /--grpc-port must be a whole number from 0 to 65535, got "65536"/],

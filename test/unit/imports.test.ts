@@ -42,7 +42,7 @@ const TYPESCRIPT: Rules = {
     "line-rate": [],
     "rotated-file": ["make-folder"],
     "process-log": ["experiment/ports", "line-rate", "rotated-file"],
-    security: ["errors", "experiment/ports", "line-rate", "make-folder", "rotated-file"],
+    security: ["errors", "generated", "experiment/ports", "line-rate", "make-folder", "rotated-file"],
     client: ["errors", "generated", "api/client", "api/endpoint"],
     api: ["errors", "generated", "messages", "spec", "experiment", "security"],
     store: ["errors", "generated", "spec", "statistics", "experiment", "make-folder"],

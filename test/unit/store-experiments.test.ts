@@ -66,10 +66,26 @@ describe("the store of experiments", () => {
     created(store, plannedRecord("ex1"), "request 1");
     created(store, plannedRecord("ex2"));
     created(store, plannedRecord("ex3"));
-    assert.equal(store.findByRequest("request 1")?.experiment.id, "ex1");
-    assert.equal(store.findByRequest(""), undefined);
+    assert.equal(store.findByRequest("request 1", "")?.experiment.id, "ex1");
+    assert.equal(store.findByRequest("", ""), undefined);
     assert.throws(() => created(store, plannedRecord("ex4"), "request 1"));
     assert.equal(store.find("ex4"), undefined, "nothing of a failed transaction stays");
+  });
+
+  it("knows a request by its owner, also one of before they were kept apart", (test) => {
+    const { store, file } = opened(test);
+    const ofOwner = (id: string, owner: string) => {
+      const record = plannedRecord(id);
+      return { ...record, experiment: { ...record.experiment, owner } };
+    };
+    created(store, ofOwner("ex1", "anna"), "request 1");
+    created(store, ofOwner("ex2", "bob"), "request 1");
+    created(store, ofOwner("ex3", ""), "request 1");
+    const requestOf = (owner: string) => store.findByRequest("request 1", owner)?.experiment.id;
+    assert.deepEqual(["anna", "bob", "", "eve"].map(requestOf), ["ex1", "ex2", "ex3", undefined]);
+    file.run("UPDATE experiments SET request_id = 'request 2' WHERE id = 'ex1'");
+    assert.equal(store.findByRequest("request 2", "anna")?.experiment.id, "ex1");
+    assert.equal(store.findByRequest("request 2", "bob"), undefined);
   });
 
   it("knows what is unfinished, oldest first", (test) => {

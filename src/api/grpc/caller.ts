@@ -1,15 +1,20 @@
 import type { Metadata } from "@grpc/grpc-js";
-import type { Identity } from "../../security/identity.js";
+import { type Identity, UNNAMED } from "../../security/identity.js";
 
-/** Written by the guard alone, over whatever a caller puts there. */
-const ROLE = "stillhouse-caller-role";
+/** By the metadata of the call, which reaches its handler; what a caller writes there is no matter. */
+const callers = new WeakMap<Metadata, Identity>();
 
-/** Tells handlers who calls. */
-export function setCaller(metadata: Metadata, { role }: Identity): void {
-  metadata.set(ROLE, role);
+/** Tells handlers who calls; for the guard alone. */
+export function setCaller(metadata: Metadata, identity: Identity): void {
+  callers.set(metadata, identity);
+}
+
+/** Who makes a call that the guard has let in; whoever, where there is no guard. */
+export function callerOf(metadata: Metadata): Identity {
+  return callers.get(metadata) ?? UNNAMED;
 }
 
 /** Whether the call is a worker's, which may do only what its lease is for. */
 export function isOfWorker(metadata: Metadata): boolean {
-  return metadata.get(ROLE)[0] === "worker";
+  return callerOf(metadata).role === "worker";
 }

@@ -8,16 +8,18 @@ import type {
 } from "@grpc/grpc-js";
 import { FailureKind, toFailure } from "../../errors.js";
 import type { Log } from "../../experiment/ports.js";
+import type { Identity } from "../../security/identity.js";
+import { callerOf } from "./caller.js";
 import { statusOf } from "./failure-metadata.js";
 
 /** A handler that returns or throws, as a handler of gRPC. */
 export function unary<Request, Response>(
   log: Log,
-  handle: (request: Request) => Response | Promise<Response>,
+  handle: (request: Request, caller: Identity) => Response | Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     Promise.resolve()
-      .then(() => handle(call.request))
+      .then(() => handle(call.request, callerOf(call.metadata)))
       .then(
         (response) => callback(null, response),
         (error) => callback(failedCall(log, error)),

@@ -8,6 +8,8 @@ import {
   type ListExperimentsRequest,
   type WatchExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
+import type { AllowedFolders } from "../../security/allowed-folders.js";
+import { placesCheck } from "../../security/own-request.js";
 import { serverStream, unary } from "./calls.js";
 import { listBytes } from "./list-bytes.js";
 
@@ -22,9 +24,15 @@ type Methods = Omit<ExperimentServiceServer, "listExperiments"> & {
 } & UntypedServiceImplementation;
 
 /** `EXPERIMENT_SERVICE` over the domain. */
-export function experimentService(experiments: Experiments, log: Log): Methods {
+export function experimentService(
+  experiments: Experiments,
+  folders: AllowedFolders,
+  log: Log,
+): Methods {
   return {
-    resolveExperiment: unary(log, (request) => experiments.resolve(request)),
+    resolveExperiment: unary(log, (request, caller) =>
+      experiments.resolve(request, placesCheck(caller, folders)),
+    ),
     createExperiment: unary(log, (request) => ({ experiment: experiments.create(request) })),
     getExperiment: unary(log, ({ experimentId }) => experiments.get(experimentId)),
     listExperiments: unary(log, (request) => experiments.listEncoded(request)),

@@ -2,16 +2,17 @@ import { ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/gr
 import { GuardedCall } from "../../security/guarded-call.js";
 import { type Identity, UNNAMED } from "../../security/identity.js";
 import { hostOf } from "../../security/network.js";
+import { ownRequest } from "../../security/own-request.js";
 import type { Security } from "../../security/security.js";
 import { setCaller } from "./caller.js";
 import { kindOf, statusOf } from "./failure-metadata.js";
 
 /**
  * Lets in only calls that may be made, and leaves a line in the audit log for each change. What is
- * made without an owner belongs to the caller.
+ * made belongs to the caller, see `ownRequest`.
  */
 export function guard(
-  security: Pick<Security, "authenticator" | "limits" | "audit">,
+  security: Pick<Security, "authenticator" | "limits" | "audit" | "folders">,
 ): ServerInterceptor {
   return (method, call) => {
     const guarded = new GuardedCall(security, {
@@ -41,7 +42,12 @@ export function guard(
           },
           onReceiveMessage: (message, pass) => {
             guarded.about(message);
-            pass(withOwner(message, identity));
+            try {
+              pass(ownRequest(message, identity, security.folders));
+            } catch (error) {
+              guarded.end(error);
+              call.sendStatus(statusOf(error));
+            }
           },
           onCancel: () => guarded.endWith("CANCELLED"),
         }),
@@ -55,10 +61,4 @@ export function guard(
       },
     });
   };
-}
-
-/** A request to make something, with the caller as its owner where it names none. */
-export function withOwner<Request>(request: Request, identity: Identity): Request {
-  const isFree = typeof request === "object" && request !== null && "owner" in request;
-  return isFree && request.owner === "" ? { ...request, owner: identity.name } : request;
 }

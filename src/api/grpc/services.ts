@@ -10,6 +10,7 @@ import {
   SweepServiceService,
   WorkerServiceService,
 } from "../../generated/stillhouse/v1/service.js";
+import type { AllowedFolders } from "../../security/allowed-folders.js";
 import { artifactService } from "./artifact-service.js";
 import { EXPERIMENT_SERVICE, experimentService } from "./experiment-service.js";
 import { metricService } from "./metric-service.js";
@@ -26,14 +27,16 @@ export interface ServedParts {
   readonly dispatcher: Dispatcher;
   readonly store: ExperimentStore;
   readonly artifacts: ArtifactStore;
+  /** Below which callers with a token may name data sets and models. */
+  readonly folders: AllowedFolders;
   readonly log: Log;
 }
 
 /** Every service of the protos. */
 export function services(parts: ServedParts): Service[] {
-  const { experiments, sweeps, metrics, fleet, dispatcher, store, artifacts, log } = parts;
+  const { experiments, sweeps, metrics, fleet, dispatcher, store, artifacts, folders, log } = parts;
   return [
-    { definition: EXPERIMENT_SERVICE, methods: experimentService(experiments, log) },
+    { definition: EXPERIMENT_SERVICE, methods: experimentService(experiments, folders, log) },
     { definition: SweepServiceService, methods: sweepService(sweeps, log) },
     { definition: MetricServiceService, methods: metricService(metrics, log) },
     { definition: WorkerServiceService, methods: workerService(fleet, log) },

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Log } from "../../experiment/ports.js";
 import { refuseWorkers } from "../../security/access.js";
 import { GuardedCall } from "../../security/guarded-call.js";
+import { ownRequest, placesCheck } from "../../security/own-request.js";
 import type { Security } from "../../security/security.js";
 import { failureHandler, noSuchRoute } from "./failures.js";
 import { describeRoutes } from "./openapi.js";
@@ -22,7 +23,7 @@ export interface HttpAppOptions {
   readonly dashboard: string;
   readonly version: string;
   readonly log: Log;
-  readonly security: Pick<Security, "authenticator" | "limits" | "audit">;
+  readonly security: Pick<Security, "authenticator" | "limits" | "audit" | "folders">;
   /** Is told of each answer that is no stream. */
   readonly onAnswer: (method: string, route: string, status: number, seconds: number) => void;
   /** Whether the server listens on a loopback address only. */
@@ -86,7 +87,14 @@ function handlerOf(
       refuseWorkers(identity);
       const body: unknown = request.body;
       if (route.body !== undefined) checks.check(route.body, body);
-      const asked = { path, query: checkQuery(query, request.query), body, identity };
+      const asked = {
+        path,
+        query: checkQuery(query, request.query),
+        body,
+        identity,
+        owned: <Message>(message: Message) => ownRequest(message, identity, security.folders),
+        mayName: placesCheck(identity, security.folders),
+      };
       call.about(await route.handle(asked, response, request));
       call.end();
     } catch (error) {

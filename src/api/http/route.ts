@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 import type { z } from "zod";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import type { Identity } from "../../security/identity.js";
-import { withOwner } from "../grpc/guard.js";
 import type { JsonSchema } from "./proto-schema.js";
 
 /** The generated code of a message, with its name in the protos. */
@@ -18,6 +18,10 @@ export interface Asked<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly identity: Identity;
+  /** A message as this caller may send it, see `ownRequest`. */
+  readonly owned: <Message>(message: Message) => Message;
+  /** Checks the folders that a spec names for this caller; absent: it may name any. */
+  readonly mayName: ((spec: ExperimentSpec) => void) | undefined;
 }
 
 /** An answer that is no JSON. */
@@ -77,8 +81,8 @@ export function messageRoute<Answer, Query extends z.ZodObject, Body>(route: {
     ...(body ? { body: body.name } : {}),
     answer: { $ref: `#/components/schemas/${answer.name}` },
     handle: async (asked, response) => {
-      const message = withOwner(body?.fromJSON(asked.body) as Body, asked.identity);
-      const given = { ...asked, query: asked.query as z.infer<Query>, body: message };
+      const message = body?.fromJSON(asked.body) as Body;
+      const given = { ...asked, query: asked.query as z.infer<Query>, body: asked.owned(message) };
       const answered = await handle(given);
       response.json(answer.toJSON(answered));
       return answered;

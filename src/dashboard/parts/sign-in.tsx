@@ -9,7 +9,7 @@ export function UserMenu() {
   useEffect(() => {
     identity.value = data;
   }, [data]);
-  if (data?.authentication !== "token") return null;
+  if (data === undefined || data.authentication === "none") return null;
   return (
     <span class="user">
       <span class="muted">

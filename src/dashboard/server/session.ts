@@ -5,7 +5,7 @@ export type Role = "read" | "submit" | "admin";
 export interface Identity {
   readonly name: string;
   readonly role: Role;
-  readonly authentication: "none" | "token";
+  readonly authentication: "none" | "session" | "token";
 }
 
 const KEY = "stillhouse.token";

@@ -87,8 +87,8 @@ export function artifactRoutes({ store, artifacts, inspections }: ArtifactParts)
         top: count(1, MAX_TOP, DEFAULT_TOP).describe("Nearest tokens a position."),
       }),
       answer: INSPECTION,
-      handle: async ({ path: { id = "" }, query }, response) => {
-        response.json(await inspections.inspect(id, Number(query.top)));
+      handle: async ({ path: { id = "" }, query, mayName }, response) => {
+        response.json(await inspections.inspect(id, Number(query.top), mayName));
       },
     },
   ];

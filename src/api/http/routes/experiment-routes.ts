@@ -87,7 +87,7 @@ function collectionRoutes(experiments: Experiments): Route[] {
       summary: "Fills in a draft from its preset and from what is found; stores nothing.",
       body: message("ResolveExperimentRequest", ResolveExperimentRequest),
       answer: message("ResolveExperimentResponse", ResolveExperimentResponse),
-      handle: ({ body }) => experiments.resolve(body),
+      handle: ({ body, mayName }) => experiments.resolve(body, mayName),
     }),
     messageRoute({
       method: "get",

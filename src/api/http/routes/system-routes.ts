@@ -46,7 +46,7 @@ export function systemRoutes(
         properties: {
           name: { type: "string" },
           role: { enum: ["read", "submit", "admin", "worker"] },
-          authentication: { enum: ["none", "token"] },
+          authentication: { enum: ["none", "session", "token"] },
         },
         required: ["name", "role", "authentication"],
         additionalProperties: false,

@@ -1,0 +1,122 @@
+import { lstatSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { FailureKind, StillhouseError } from "../errors.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+
+/** Folders of this machine below which callers may name data sets and models. */
+export interface AllowedFolders {
+  readonly data: readonly string[];
+  readonly models: readonly string[];
+}
+
+export const NO_FOLDERS: AllowedFolders = { data: [], models: [] };
+
+/** What of a spec, or of a draft, can name a folder. */
+export type PlacesOfSpec = Pick<Partial<ExperimentSpec>, "dataset" | "model" | "robustness">;
+
+/**
+ * Checks that every folder that a spec names lies below one that is allowed, wherever links and ".."
+ * lead. Names of the hub and of packages are no folders. Whether a folder outside exists makes no
+ * difference to the answer.
+ *
+ * @throws PERMISSION_DENIED with the field at fault
+ */
+export function checkPlaces(spec: PlacesOfSpec, allowed: AllowedFolders): void {
+  for (const { field, path, kind } of [...placesOfData(spec), ...placesOfModels(spec)]) {
+    if (!isAllowed(path, allowed[kind])) throw refused(field, path, kind, allowed[kind]);
+  }
+}
+
+interface Place {
+  readonly field: string;
+  readonly path: string;
+  readonly kind: keyof AllowedFolders;
+}
+
+function placesOfData({ dataset }: PlacesOfSpec): Place[] {
+  const { name = "", dataDir = "" } = dataset ?? {};
+  const place = (field: string, path: string): Place => ({ field, path, kind: "data" });
+  const inside = join(dataDir, name);
+  const isInside = dataDir !== "" && !saysFolder(name);
+  const isFolder = saysFolder(name) || (isThere(resolve(name)) && !(isInside && isThere(inside)));
+  return [
+    ...(dataDir === "" ? [] : [place("dataset.data_dir", dataDir)]),
+    ...(isInside ? [place("dataset.name", inside)] : []),
+    ...(isFolder && name !== "" ? [place("dataset.name", name)] : []),
+  ];
+}
+
+function placesOfModels({ model, robustness }: PlacesOfSpec): Place[] {
+  const named = [
+    { field: "model.name", path: model?.name ?? "" },
+    ...(robustness?.transferTo ?? []).map(({ name }) => ({
+      field: "robustness.transfer_to",
+      path: name,
+    })),
+  ];
+  // Python takes a name for a folder where there is one of that name.
+  return named
+    .filter(({ path }) => path !== "" && (saysFolder(path) || isThere(resolve(path))))
+    .map((place): Place => ({ ...place, kind: "models" }));
+}
+
+/** Whether a name says of itself that it is a path. */
+function saysFolder(name: string): boolean {
+  const parts = name.split(/[\\/]/);
+  return isAbsolute(name) || name.startsWith("~") || parts[0] === "." || parts.includes("..");
+}
+
+function isAllowed(path: string, folders: readonly string[]): boolean {
+  // What "~" is, only a shell of this machine may say.
+  if (path.startsWith("~")) return false;
+  const target = realPath(resolve(path));
+  return target !== undefined && folders.some((folder) => isWithin(target, realPath(folder)));
+}
+
+function isWithin(target: string, folder: string | undefined): boolean {
+  if (folder === undefined) return false;
+  const way = relative(folder, target);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+/** Where a path leads, of which the end need not be there; undefined for a link that leads nowhere. */
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    if (isThere(path) || dirname(path) === path) return undefined;
+    const parent = realPath(dirname(path));
+    return parent === undefined ? undefined : join(parent, basename(path));
+  }
+}
+
+/** A link counts, wherever it leads. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // Such as a file in the place of a folder, or a folder that may not be read.
+    return false;
+  }
+}
+
+function refused(
+  field: string,
+  path: string,
+  kind: keyof AllowedFolders,
+  folders: readonly string[],
+): StillhouseError {
+  const [flag, names] =
+    kind === "data"
+      ? ["--data-dir", "a data set of the hub or a package"]
+      : ["--model-dir", "a model of the hub or a package"];
+  const where =
+    folders.length === 0
+      ? `this server allows none (serve ${flag} FOLDER does)`
+      : `this server allows those below ${folders.join(", ")} (serve ${flag})`;
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+    `${field} names the folder ${JSON.stringify(path)}, and with a token ${where}; name one of those, or ${names}`,
+    { field },
+  );
+}

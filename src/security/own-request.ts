@@ -1,0 +1,54 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+import { type AllowedFolders, checkPlaces, type PlacesOfSpec } from "./allowed-folders.js";
+import type { Identity } from "./identity.js";
+
+/** What requests name that not every caller may name. */
+interface Claims {
+  readonly owner?: string;
+  readonly draft?: PlacesOfSpec | undefined;
+  readonly spec?: PlacesOfSpec | undefined;
+  readonly specs?: readonly PlacesOfSpec[];
+}
+
+/** @throws PERMISSION_DENIED */
+type PlacesCheck = (spec: PlacesOfSpec) => void;
+
+/**
+ * A request as its caller may make it: what it makes belongs to the caller, and it names folders of
+ * this machine only where they are allowed. An admin may name another owner; who needs no token, or
+ * is this machine's own user, may name anything.
+ *
+ * @throws PERMISSION_DENIED with a sentence that says what may be named
+ */
+export function ownRequest<Request>(
+  request: Request,
+  identity: Identity,
+  folders: AllowedFolders,
+): Request {
+  if (typeof request !== "object" || request === null) return request;
+  const { draft, spec, specs = [] } = request as Claims;
+  const check = placesCheck(identity, folders);
+  for (const named of [draft, spec, ...specs]) if (named !== undefined) check?.(named);
+  return "owner" in request ? { ...request, owner: ownerOf(request as Claims, identity) } : request;
+}
+
+/** What checks the folders that a spec names for this caller; undefined where it may name any. */
+export function placesCheck(
+  { authentication }: Identity,
+  folders: AllowedFolders,
+): PlacesCheck | undefined {
+  // Who reads the session's token can read the folders by themselves.
+  if (authentication !== "token") return undefined;
+  return (spec) => checkPlaces(spec, folders);
+}
+
+function ownerOf({ owner = "" }: Claims, { name, role, authentication }: Identity): string {
+  if (owner === "") return name;
+  if (authentication === "none" || role === "admin" || owner === name) return owner;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+    `what ${JSON.stringify(name)} makes belongs to ${JSON.stringify(name)}; ` +
+      `only a token of the role admin may name another owner, and the request names ${JSON.stringify(owner)}`,
+    { field: "owner" },
+  );
+}
