@@ -33,6 +33,8 @@ def connect(context: Any, address: str, credentials: Credentials) -> Any:
     # Those that begin with a zero byte are ZeroMQ's own.
     socket.setsockopt(zmq.IDENTITY, b"w" + secrets.token_bytes(_ROUTING_ID_BYTES))
     socket.setsockopt(zmq.LINGER, 1000)
+    # Without it ZeroMQ resolves no IPv6 address; with it, those of IPv4 as well.
+    socket.setsockopt(zmq.IPV6, 1)
     socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
     # What is sent without a connection is refused at once: the outbox keeps it.
     socket.setsockopt(zmq.IMMEDIATE, 1)

@@ -1,7 +1,11 @@
 """The process of a worker as a whole."""
 
+import socket
 import subprocess
 import sys
+
+import pytest
+import zmq
 
 
 def test_a_worker_ends_with_a_parent_that_was_gone_before_it_looked():
@@ -10,3 +14,27 @@ def test_a_worker_ends_with_a_parent_that_was_gone_before_it_looked():
     flags = ["--connect", "tcp://127.0.0.1:9", "--id", "orphan", "--parent", str(gone.pid)]
     worker = [sys.executable, "-m", "stillhouse_worker", "worker", *flags]
     assert subprocess.run(worker, check=False).returncode == 0
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as trial:
+            trial.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_worker_reaches_a_control_plane_at_an_address_of_ipv6():
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.setsockopt(zmq.IPV6, 1)
+        port = router.bind_to_random_port("tcp://[::1]")
+        flags = ["--connect", f"tcp://[::1]:{port}", "--id", "six"]
+        worker = subprocess.Popen([sys.executable, "-m", "stillhouse_worker", "worker", *flags])
+        try:
+            assert router.poll(120_000), "no hello came"
+            assert b"six" in router.recv_multipart()[-1]
+        finally:
+            worker.kill()
+            worker.wait()

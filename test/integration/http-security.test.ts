@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Agent, get } from "node:https";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
@@ -15,6 +16,46 @@ import { TestPlane } from "./test-plane.js";
 
 const HTTP = { http: { port: 0 } };
 const EXPERIMENTS = "/api/v1/experiments";
+
+const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1"),
+);
+
+describe("a control plane of this machine alone", () => {
+  for (const host of ["127.0.0.5", "::1"]) {
+    it(`answers clients, browsers and workers at its own address, ${host}`, {
+      skip: host === "::1" && !HAS_IPV6 && "this machine has no IPv6",
+    }, async (test) => {
+      const plane = await TestPlane.start(test, { ...HTTP, host });
+      const { address, workerAddress, httpAddress } = plane.plane;
+      const named = host.includes(":") ? `[${host}]` : host;
+      for (const reached of [address, workerAddress, httpAddress]) {
+        assert.ok(reached.replace(/^\w+:\/\//, "").startsWith(`${named}:`), reached);
+      }
+      await plane.client.list(1, "");
+      await plane.worker();
+      assert.equal((await ask(httpAddress, "GET", "/readyz")).status, 200);
+      assert.equal((await ask(httpAddress, "GET", EXPERIMENTS)).status, 200);
+    });
+  }
+
+  it("answers under no name that was bent to its address", async (test) => {
+    const { httpAddress } = (await TestPlane.start(test, HTTP)).plane;
+    const statusAs = async (host: string) =>
+      (await ask(httpAddress, "GET", EXPERIMENTS, { headers: { host } })).status;
+    for (const host of ["localhost:1", "LOCALHOST", "127.0.0.1", "127.8.9.1:80", "[::1]:80"]) {
+      assert.equal(await statusAs(host), 200, host);
+    }
+    for (const host of [
+      "example.org",
+      "127.0.0.1.example.org",
+      "localhost.example.org:80",
+      "10.0.0.1",
+    ]) {
+      assert.equal(await statusAs(host), 403, host);
+    }
+  });
+});
 
 describe("the HTTP interface with tokens", () => {
   it("lets each role do what it may over gRPC, and notes changes with who made them", async (test) => {

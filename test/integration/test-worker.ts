@@ -70,6 +70,7 @@ export class TestWorker {
     this.#dealer = new Dealer({
       routingId,
       linger: 0,
+      ipv6: true,
       ...curveOptions(addresses.keys),
     });
     this.#dealer.connect(addresses.zmq);

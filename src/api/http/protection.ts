@@ -2,13 +2,12 @@ import type { RequestHandler } from "express";
 import helmet from "helmet";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { FailureKind, StillhouseError } from "../../errors.js";
+import { isLoopback } from "../../security/network.js";
 import { sendFailure } from "./failures.js";
 
 const RATE_WINDOW_S = 10;
 /** A page asks for a few things a second, a script for a few hundred. */
 const MAX_REQUESTS_PER_WINDOW = 20_000;
-
-const LOOPBACK_HOSTS = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** Headers that keep a page of ours from asking other hosts, and other pages from framing it. */
 export function securityHeaders(): RequestHandler {
@@ -57,13 +56,13 @@ export function boundedRate(): RequestHandler {
  * Refuses what a page of another site makes a browser send: a change with the Origin of another
  * host, and, while only this machine may connect, any name that was bent to its address.
  *
- * @param isLoopback whether the server listens on a loopback address only
+ * @param isLocal whether the server listens on a loopback address only
  */
-export function sameSiteOnly(isLoopback: boolean): RequestHandler {
+export function sameSiteOnly(isLocal: boolean): RequestHandler {
   return (request, response, next) => {
     const { host = "", origin } = request.headers;
     const message =
-      isLoopback && !isLoopbackHost(host)
+      isLocal && !isLoopbackHost(host)
         ? `this server is reached as localhost only, not as ${JSON.stringify(host)}`
         : isChange(request.method) && origin !== undefined && !isSameHost(origin, host)
           ? `a page of ${JSON.stringify(origin)} may change nothing here`
@@ -77,8 +76,9 @@ export function sameSiteOnly(isLoopback: boolean): RequestHandler {
   };
 }
 
+/** An address is what it says; only a name can be bent to another one. */
 function isLoopbackHost(host: string): boolean {
-  return LOOPBACK_HOSTS.has(host.replace(/:\d+$/, "").toLowerCase());
+  return isLoopback(host.replace(/:\d+$/, "").toLowerCase());
 }
 
 function isChange(method: string): boolean {
