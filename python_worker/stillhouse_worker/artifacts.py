@@ -73,11 +73,11 @@ class Artifact(NamedTuple):
         """The pretrained encoder that the data was distilled for."""
         name, fingerprint = (self.manifest["model"][key] for key in ("name", "fingerprint"))
         folder = Path(locate_model(name).path_or_id)
-        if fingerprint and folder.is_dir() and model_fingerprint(folder) != fingerprint:
+        if fingerprint and folder.is_dir() and not model_fingerprint(folder).is_of(fingerprint):
             raise StillhouseError(
                 "conflict",
-                f"the weights of {name} are not the one that the data was distilled for: their "
-                f"fingerprint is not {fingerprint[:12]}",
+                f"the model {name} is not the one that the data was distilled for: the fingerprint "
+                f"of its weights, config and tokenizer is not {fingerprint[:12]}",
                 field="model.fingerprint",
             )
         return load_encoder(str(folder) if folder.is_dir() else name)

@@ -249,10 +249,12 @@ def _model_facts(location: ModelLocation, *, has_pairs: bool) -> dict[str, Any]:
     folder = Path(location.path_or_id)
     facts = read_model_facts(folder)
     check_model(folder, facts, has_pairs=has_pairs)
+    fingerprint = model_fingerprint(folder)
     return {
         "name": location.name,
         "source": location.source,
-        "fingerprint": model_fingerprint(folder),
+        "fingerprint": fingerprint.whole,
+        "weights_fingerprint": fingerprint.weights,
         "substitute_for": location.substitute_for,
         "parameter_count": facts.parameter_count,
         "num_layers": facts.num_layers,

@@ -133,7 +133,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             "topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, Reading(0.2)
         ),
         model=ModelSettings(
-            str(tiny_model), "local", model_fingerprint(tiny_model), "default", False
+            str(tiny_model), "local", model_fingerprint(tiny_model).whole, "default", False
         ),
         distilled=DistilledSettings(
             per_class=1,

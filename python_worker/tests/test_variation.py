@@ -195,7 +195,7 @@ def test_decoding_real_texts_gives_them_back(tiny_encoder) -> None:
 def test_the_distilled_data_trains_another_encoder(
     distilled_settings, artifact, tiny_distilbert, tmp_path, reporter
 ) -> None:
-    fingerprint = model_fingerprint(tiny_distilbert)
+    fingerprint = model_fingerprint(tiny_distilbert).whole
     variation = Variation(model=str(tiny_distilbert), model_fingerprint=fingerprint)
     outcome = run(variation, distilled_settings, artifact, tmp_path / "e", reporter)
     assert len(outcome.inits) == len(SEEDS)

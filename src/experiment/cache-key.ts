@@ -99,7 +99,7 @@ function artifactParts({ artifactSha256 }: RobustnessSpec): Part[] {
   return [["artifact", artifactSha256]];
 }
 
-/** Everything but names: an encoder is its weights. */
+/** Everything but names: an encoder is what its fingerprint says. */
 function variationParts(variation: Variation | undefined): Part[] {
   if (variation === undefined) return [];
   const { name: _, transferTo, ...settings } = variation;

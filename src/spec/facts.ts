@@ -32,6 +32,8 @@ export const factsSchema = z.object({
     name: z.string().min(1),
     source,
     fingerprint: z.string().min(1),
+    /** Of the weights alone, which is how models were told apart before. */
+    weights_fingerprint: optionalText,
     substitute_for: optionalText,
     parameter_count: count,
     num_layers: count,

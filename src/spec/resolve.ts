@@ -84,7 +84,9 @@ export function overlay(spec: ExperimentSpec, draft: ExperimentSpec): void {
 function fillInFacts(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts): void {
   const { dataset, model, device } = facts;
   refuseOther("dataset", draft.dataset?.fingerprint, dataset.fingerprint);
-  refuseOther("model", draft.model?.fingerprint, model.fingerprint);
+  if (draft.model?.fingerprint !== model.weights_fingerprint) {
+    refuseOther("model", draft.model?.fingerprint, model.fingerprint);
+  }
   for (const [group, found] of [["dataset", dataset] as const, ["model", model] as const]) {
     writeField(spec, `${group}.name`, found.name);
     writeField(spec, `${group}.source`, SOURCES[found.source]);
@@ -108,7 +110,7 @@ function foundOf(dataset: Facts["dataset"]): DatasetFound {
   };
 }
 
-/** A draft with a fingerprint wants exactly that data, or those weights. */
+/** A draft with a fingerprint wants exactly that data, or that model. */
 function refuseOther(group: "dataset" | "model", wanted: string | undefined, found: string): void {
   if (!wanted || wanted === found) return;
   const path = `${group}.fingerprint`;

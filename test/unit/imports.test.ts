@@ -165,9 +165,11 @@ const PYTHON: Rules = {
       exceptIn: ["datasets", "tasks", "transport", "hub_access", "__main__"],
     },
     {
-      code: /(?<![.\w])(eval|exec)\s*\(|\ballow_pickle\b|\btrust_remote_code\b/,
+      code: /(?<![.\w])(eval|exec)\s*\(|\ballow_pickle\b|\btrust_remote_code\s*=\s*(?!False\b)/,
       exceptIn: [],
     },
+    // What a config may ask for is pinned there.
+    { code: /\bfrom_pretrained\b/, exceptIn: ["learners/pretrained"] },
     // With weights_only, torch reads tensors and runs nothing.
     {
       code: /\bpickle\b|\btorch\s*\.\s*load\((?![^)]*weights_only\s*=\s*True)/,
@@ -324,6 +326,7 @@ describe("the reader of imports catches a planted violation", () => {
     ["nothing is unpickled", "tasks/x", "import pickle"],
     ["nothing is evaluated", "tasks/x", "value = eval(text)"],
     ["no model brings code along", "learners/x", "open(path, trust_remote_code=True)"],
+    ["nor opens one unpinned", "tasks/x", "AutoModel.from_pretrained(path)"],
     ["nor by torch", "tasks/x", "torch.load(path, map_location='cpu')"],
   ];
   for (const [rule, path, text] of plantedPython) {

@@ -303,6 +303,20 @@ describe("what was found", () => {
     );
   });
 
+  it("may be of a model whose weights alone counted when the fingerprint was taken", () => {
+    const { model } = factsOf();
+    for (const wanted of [model.fingerprint, model.weights_fingerprint]) {
+      assert.equal(
+        resolved({ "model.fingerprint": wanted }).spec.model?.fingerprint,
+        model.fingerprint,
+      );
+    }
+    assert.throws(
+      () => resolved({ "model.fingerprint": "other" }),
+      refused("model.fingerprint", /got other/),
+    );
+  });
+
   it("is described, with its notices first", () => {
     const { description } = resolved({}, factsOf({ notices: ["No hub."] }));
     assert.deepEqual(

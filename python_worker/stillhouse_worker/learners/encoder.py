@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..errors import StillhouseError
+from .pretrained import open_pretrained
 
 Params = dict[str, Tensor]
 
@@ -89,16 +90,11 @@ def load_encoder(path_or_id: str) -> Encoder:
     Raises:
         StillhouseError: ``invalid`` when it is no encoder of a supported kind.
     """
-    from transformers import AutoModel, AutoTokenizer, logging  # takes seconds: not at import
-
-    # Its bar would tear the lines of a log and a bar of ours.
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = AutoModel.from_pretrained(path_or_id, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(path_or_id, use_fast=True)
+        model, tokenizer = open_pretrained(path_or_id)
     except (OSError, ValueError) as error:
         raise _not_a_model(path_or_id, str(error).splitlines()[0]) from error
-    return encoder_of(model.eval(), tokenizer)
+    return encoder_of(model, tokenizer)
 
 
 def encoder_of(model: Any, tokenizer: Any) -> Encoder:

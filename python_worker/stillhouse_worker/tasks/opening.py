@@ -62,13 +62,14 @@ def open_bench(settings: Settings, splits: Sequence[SplitName]) -> Bench:
 
 def _load_encoder(settings: Settings) -> Encoder:
     name, fingerprint = settings.model.name, settings.model.fingerprint
-    place = locate_model(name).path_or_id
-    found = model_fingerprint(Path(place)) if Path(place).is_dir() else fingerprint
-    if found != fingerprint:
+    place = Path(locate_model(name).path_or_id)
+    found = model_fingerprint(place) if place.is_dir() else None
+    if found is not None and not found.is_of(fingerprint):
         raise StillhouseError(
             "conflict",
-            f"the model {name} has changed since the experiment was made: its fingerprint is "
-            f"{found[:12]}, not {fingerprint[:12]}; make a new experiment",
+            f"the model {name} has changed since the experiment was made: the fingerprint of its "
+            f"weights, config and tokenizer is {found.whole[:12]}, not {fingerprint[:12]}; make a "
+            "new experiment",
             field="model.fingerprint",
         )
-    return load_encoder(place)
+    return load_encoder(str(place))
