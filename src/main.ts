@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { HomeControlPlane } from "./cli/connection.js";
@@ -338,11 +339,23 @@ function openKeys(argv: readonly string[], surroundings: Surroundings): Promise<
       return { tokens: new TokenFile(paths.tokens), audit: new AuditLog(paths.audit, log) };
     },
     account: accountName(),
+    ask: askedAtTerminal,
   });
 }
 
 function noteOn({ stderr }: Terminal): (sentence: string) => void {
   return (sentence) => stderr.write(`${sentence}\n`);
+}
+
+async function askedAtTerminal(question: string): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return undefined;
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = new Promise<undefined>((resolve) => lines.once("close", () => resolve(undefined)));
+  try {
+    return await Promise.race([lines.question(question), closed]);
+  } finally {
+    lines.close();
+  }
 }
 
 /** Of the person at the terminal. A container may run as a user that has no name. */

@@ -20,6 +20,8 @@ export type KeysAction = OfHome &
     | { readonly kind: "add"; readonly name: string; readonly role: Role }
     | { readonly kind: "list" }
     | { readonly kind: "remove"; readonly name: string }
+    /** @param isConfirmed nobody is asked */
+    | { readonly kind: "open"; readonly isConfirmed: boolean }
   );
 
 interface OfHome {
@@ -54,11 +56,13 @@ export function parseKeysArguments(argv: readonly string[], places: KeysPlaces):
       return parseList(rest, places);
     case "rm":
       return parseRemove(rest, places);
+    case "open":
+      return parseOpen(rest, places);
     case "--help":
     case "-h":
       return parseMake([second], places);
     default:
-      throw invalid("", `token takes add, ls or rm, got ${JSON.stringify(second)}`);
+      throw invalid("", `token takes add, ls, rm or open, got ${JSON.stringify(second)}`);
   }
 }
 
@@ -83,7 +87,8 @@ function parseMake(argv: readonly string[], places: KeysPlaces): KeysRequest {
       "\nTokens of people and programs:\n" +
         "  npm run keys -- token add NAME --role read|submit|admin   shown once, stored as a hash\n" +
         "  npm run keys -- token ls\n" +
-        "  npm run keys -- token rm NAME                             refused from then on",
+        "  npm run keys -- token rm NAME                             refused from then on\n" +
+        "  npm run keys -- token open                                with none left: everyone is let in again",
     );
   const parsed = parseArguments(command, argv);
   if (parsed.kind === "help") return parsed;
@@ -133,6 +138,19 @@ function parseRemove(argv: readonly string[], places: KeysPlaces): KeysRequest {
   const parsed = parseArguments(command, argv);
   if (parsed.kind === "help") return parsed;
   return { kind: "remove", ...homeOf(parsed.options, places), name: parsed.words[0] ?? "" };
+}
+
+function parseOpen(argv: readonly string[], places: KeysPlaces): KeysRequest {
+  const command = keysCommand("token open ", places.columns)
+    .description(
+      "Lets everyone on this machine in again, without a token. A home that has had tokens stays " +
+        "closed until then, also when the last one is removed or tokens.json is deleted.",
+    )
+    .addOption(grouped("--yes", "Ask nothing, for scripts"));
+  const parsed = parseArguments(command, argv);
+  if (parsed.kind === "help") return parsed;
+  const { options } = parsed;
+  return { kind: "open", ...homeOf(options, places), isConfirmed: options.yes === true };
 }
 
 /** @param words what follows the command's name in its usage */

@@ -3,6 +3,7 @@ import type { AuditLog } from "../security/audit-log.js";
 import { KEY_FILES, PARTIES } from "../security/keys/key-files.js";
 import { makeKeys } from "../security/keys/make-keys.js";
 import type { TokenFile } from "../security/token-file.js";
+import { invalid } from "../spec/invalid.js";
 import { type KeysAction, parseKeysArguments } from "./keys-arguments.js";
 import { reportFailure } from "./report-failure.js";
 import type { Terminal } from "./terminal.js";
@@ -17,6 +18,8 @@ export interface KeysSurroundings {
   readonly openHome: (home: string) => KeysHome;
   /** Name of the person's account on this machine. */
   readonly account: string;
+  /** Shows a question and gives the line that is typed; undefined where nobody can be asked. */
+  readonly ask: (question: string) => Promise<string | undefined>;
 }
 
 export interface KeysHome {
@@ -63,16 +66,18 @@ export async function runKeys(
 /** Does it and leaves a line in the audit log, also when it fails. */
 async function audited(
   request: KeysAction,
-  { account, openHome }: KeysSurroundings,
+  { account, openHome, ask }: KeysSurroundings,
 ): Promise<Shown> {
   const { tokens, audit } = openHome(request.home);
   const target = "name" in request ? request.name : "folder" in request ? request.folder : "";
-  const what = { make: "keys", add: "token add", remove: "token rm", list: "" }[request.kind];
+  const what = { make: "keys", add: "token add", remove: "token rm", open: "token open", list: "" }[
+    request.kind
+  ];
   const write = (result: string) => {
     if (what !== "") audit.record({ who: account, role: "", what, target, from: "shell", result });
   };
   try {
-    const shown = await perform(request, tokens);
+    const shown = await perform(request, tokens, ask);
     write("ok");
     return shown;
   } catch (error) {
@@ -81,7 +86,11 @@ async function audited(
   }
 }
 
-async function perform(request: KeysAction, tokens: TokenFile): Promise<Shown> {
+async function perform(
+  request: KeysAction,
+  tokens: TokenFile,
+  ask: KeysSurroundings["ask"],
+): Promise<Shown> {
   switch (request.kind) {
     case "make": {
       const made = await makeKeys({ ...request, tokens, now: new Date() });
@@ -102,9 +111,39 @@ async function perform(request: KeysAction, tokens: TokenFile): Promise<Shown> {
       tokens.remove(request.name);
       return {
         text: `The token of ${request.name} is removed.\n`,
+        ...(tokens.read().length === 0 ? { note: LAST_ONE } : {}),
         document: { removed: request.name },
       };
+    case "open": {
+      if (!tokens.isClosed) {
+        const text = "It is open: it has had no tokens since it was made, or opened.\n";
+        return { text, document: { open: true } };
+      }
+      if (!request.isConfirmed) await confirm(request.home, ask);
+      tokens.open();
+      const text = `${request.home} is open: everyone on this machine may do everything.\n`;
+      return { text, document: { open: true } };
+    }
   }
+}
+
+const LAST_ONE =
+  "It was the last one. The home stays closed to all but commands on it; token add makes another " +
+  "one, and token open lets everyone on this machine in.\n";
+
+/** @throws INVALID where it is not typed */
+async function confirm(home: string, ask: KeysSurroundings["ask"]): Promise<void> {
+  const question =
+    `Everyone who has an account on this machine, and every program on it, will be able to do ` +
+    `everything with ${home}. Type "open" to go on: `;
+  const typed = await ask(question);
+  if (typed?.trim() === "open") return;
+  throw invalid(
+    "",
+    typed === undefined
+      ? "token open asks for a confirmation, and there is no terminal; give --yes in a script"
+      : 'nothing was changed, since "open" was not typed',
+  );
 }
 
 function shownKeys(

@@ -30,9 +30,9 @@ export class Authenticator {
     return token;
   }
 
-  /** Whether everyone who can connect may do everything. */
+  /** Whether everyone who can connect may do everything: no token is needed, and none ever was. */
   get isOpen(): boolean {
-    return !this.#isRequired && this.#current().length === 0;
+    return !this.#isRequired && this.#current().length === 0 && !this.#file.isClosed;
   }
 
   /** Whether there is a token of that name. */
@@ -49,11 +49,7 @@ export class Authenticator {
    */
   identify(authorization: string | undefined): Identity {
     if (this.isOpen) return UNNAMED;
-    if (!authorization) {
-      throw unauthenticated(
-        "a bearer token is needed; give --token-file FILE or STILLHOUSE_TOKEN, and a worker --keys FOLDER",
-      );
-    }
+    if (!authorization) throw unauthenticated(this.#current().length > 0 ? NEEDED : NONE_LEFT);
     const token = SCHEME.exec(authorization)?.[1] ?? "";
     if (!isToken(token)) throw unauthenticated("that is no bearer token of Stillhouse");
     const sha256 = tokenHash(token);
@@ -66,15 +62,35 @@ export class Authenticator {
     return { name, role, authentication: ofSession ? "session" : "token" };
   }
 
+  /** A file of tokens may come from an earlier version, or by a copy, without that mark. */
+  #keepClosed(): void {
+    if (this.#stored.length === 0) return;
+    try {
+      this.#file.close();
+    } catch {
+      // While there are tokens it is closed anyway; a full disk is no reason to let nobody in.
+    }
+  }
+
   #current(): readonly Known[] {
     const version = this.#file.version();
     if (version !== this.#version) {
       this.#stored = this.#file.read();
       this.#version = version;
+      this.#keepClosed();
     }
     return this.#stored;
   }
 }
+
+const NEEDED =
+  "a bearer token is needed; give --token-file FILE or STILLHOUSE_TOKEN, and a worker --keys FOLDER";
+
+/** What a home tells that has had tokens and has none: its owner, who cannot know why it is shut. */
+export const NONE_LEFT =
+  "a bearer token is needed, and there is none any more; whoever runs this home makes one with " +
+  "npm run keys -- token add NAME --role ROLE, or opens it to everyone on its machine with " +
+  "npm run keys -- token open";
 
 function unauthenticated(message: string): StillhouseError {
   return new StillhouseError(FailureKind.FAILURE_KIND_UNAUTHENTICATED, message);

@@ -4,7 +4,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import type { Log } from "../experiment/ports.js";
 import { type AllowedFolders, NO_FOLDERS } from "./allowed-folders.js";
 import { AuditLog } from "./audit-log.js";
-import { Authenticator } from "./authenticator.js";
+import { Authenticator, NONE_LEFT } from "./authenticator.js";
 import { CallLimits, DEFAULT_LIMITS, type LimitValues } from "./call-limits.js";
 import { makeCurveKeys } from "./keys/curve-certificate.js";
 import { readServerKeys, type ServerKeys } from "./keys/read-keys.js";
@@ -80,6 +80,7 @@ export function openSecurity(
   if (!isLocal && tokens.read().every(({ role }) => role === "worker"))
     throw missingTokens(host, paths.home);
   const authenticator = new Authenticator(tokens, !isLocal);
+  if (!authenticator.isOpen && tokens.read().length === 0) log.warn(`${paths.home}: ${NONE_LEFT}`);
   // Where callers need tokens, workers need keys: without any they are those of the session alone.
   const curve = keys?.curve ?? (authenticator.isOpen ? undefined : makeCurveKeys());
   const session = new SessionKeys(paths.session, authenticator, keys, curve);

@@ -1,5 +1,5 @@
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { FailureKind, StillhouseError } from "../errors.js";
 import { makeFolder } from "../make-folder.js";
@@ -24,12 +24,53 @@ const fileSchema = z.object({
 /** A token without the token: who has it, and what is needed to know it again. */
 export type TokenRecord = z.infer<typeof fileSchema>["tokens"][number];
 
-/** `HOME/tokens.json`: the tokens that are accepted, by their hashes. */
+/** Beside the tokens, and named unlike them, so that removing them leaves it. */
+const CLOSED = "closed";
+const CLOSED_TEXT =
+  "This home has had bearer tokens, so it lets nobody in without one, also when all are gone.\n" +
+  "npm run keys -- token open ends that.\n";
+
+/**
+ * `HOME/tokens.json`: the tokens that are accepted, by their hashes; and `HOME/closed`, which says
+ * that a home has had some, so that losing the last one opens nothing.
+ */
 export class TokenFile {
   readonly path: string;
+  readonly #closed: string;
 
   constructor(path: string) {
     this.path = path;
+    this.#closed = join(dirname(path), CLOSED);
+  }
+
+  /** Whether nobody is let in without a token, be there tokens or not. */
+  get isClosed(): boolean {
+    return existsSync(this.#closed);
+  }
+
+  /** From now on nobody is let in without a token. @throws ENVIRONMENT when that cannot be kept */
+  close(): void {
+    if (this.isClosed) return;
+    try {
+      makeFolder(dirname(this.path));
+      writeFileSync(this.#closed, CLOSED_TEXT, { mode: 0o600, flush: true });
+    } catch (error) {
+      throw unusable(this.#closed, (error as Error).message);
+    }
+  }
+
+  /** From now on everyone on this machine is let in. @throws CONFLICT while there are tokens */
+  open(): void {
+    const names = this.read().map(({ name }) => name);
+    if (names.length > 0) {
+      const rest = names.length > 5 ? ` and ${names.length - 5} more` : "";
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_CONFLICT,
+        `there are tokens still, of ${names.slice(0, 5).join(", ")}${rest}; ` +
+          "remove each first with: npm run keys -- token rm NAME",
+      );
+    }
+    rmSync(this.#closed, { force: true });
   }
 
   /** Differs after every change; empty where there is no file. */
@@ -62,6 +103,7 @@ export class TokenFile {
   add(name: string, role: Role, now: Date): string {
     checkName(name);
     const token = makeToken();
+    this.close();
     const record = { name, role, sha256: tokenHash(token), created: now.toISOString() };
     this.#change((tokens) => {
       if (tokens.some((other) => other.name === name)) {

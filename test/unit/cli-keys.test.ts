@@ -25,11 +25,13 @@ function place(test: TestContext) {
         return { tokens: new TokenFile(opened.tokens), audit };
       },
       account: "me",
+      ask: async () => answers.shift(),
     });
     return { exitCode, stdout: stdout.text, stderr: stderr.text };
   };
+  const answers: string[] = [];
   const audit = () => readFileSync(paths.audit, "utf8");
-  return { keys, paths, tokens, audit };
+  return { answers, keys, paths, tokens, audit };
 }
 
 test("a token is the only thing on stdout, so that it can go into a file", async (t) => {
@@ -89,7 +91,7 @@ test("the help of token is that of keys", async (t) => {
 test("mistakes are told in a sentence, with exit code 2 for wrong usage", async (t) => {
   const { keys } = place(t);
   const mistakes: [argv: string[], exitCode: number, message: RegExp][] = [
-    [["token"], 2, /token takes add, ls or rm/],
+    [["token"], 2, /token takes add, ls, rm or open/],
     [["token", "add", "anna"], 2, /--role/],
     [["token", "add", "--role", "read"], 2, /name/],
     [["token", "add", "anna", "--role", "king"], 2, /read, submit, admin, worker/],
@@ -105,4 +107,43 @@ test("mistakes are told in a sentence, with exit code 2 for wrong usage", async 
     assert.match(ended.stderr, message);
     assert.doesNotMatch(ended.stderr, /\n\s+at /);
   }
+});
+
+test("a home without its last token opens when somebody types so, and that is on record", async (t) => {
+  const { keys, audit, answers, tokens } = place(t);
+  assert.match((await keys("token", "open")).stdout, /^It is open/);
+  await keys("token", "add", "anna", "--role", "admin");
+  answers.push("open");
+  const early = await keys("token", "open");
+  assert.equal(early.exitCode, 1);
+  assert.match(early.stderr, /there are tokens still, of anna; .*token rm/);
+  assert.match((await keys("token", "rm", "anna")).stderr, /was the last one.*token open/s);
+  const nobody = await keys("token", "open");
+  assert.equal(nobody.exitCode, 2);
+  assert.match(nobody.stderr, /no terminal; give --yes/);
+  answers.push("yes");
+  assert.match((await keys("token", "open")).stderr, /"open" was not typed/);
+  assert.ok(tokens.isClosed);
+  answers.push("open");
+  assert.match((await keys("token", "open")).stdout, /is open: everyone on this machine/);
+  assert.ok(!tokens.isClosed);
+  await keys("token", "add", "bob", "--role", "read");
+  await keys("token", "rm", "bob");
+  assert.equal((await keys("token", "open", "--yes")).exitCode, 0);
+  const opened = audit()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line))
+    .filter(({ what }) => what === "token open");
+  assert.deepEqual(
+    opened.map(({ who, result }) => [who, result]),
+    [
+      ["me", "ok"],
+      ["me", "CONFLICT"],
+      ["me", "INVALID"],
+      ["me", "INVALID"],
+      ["me", "ok"],
+      ["me", "ok"],
+    ],
+  );
 });

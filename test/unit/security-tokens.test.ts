@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { Authenticator } from "../../src/security/authenticator.js";
@@ -109,6 +109,40 @@ describe("the authenticator", () => {
     assert.throws(() => new Authenticator(file, true).identify(undefined), isRefused);
     file.add("anna", "read", NOW);
     assert.throws(() => loopback.identify(undefined), isRefused);
+  });
+
+  test("stays closed without its last token, after a restart, and without its file", (t) => {
+    const file = tokenFile(t);
+    const running = new Authenticator(file, false);
+    const token = file.add("anna", "admin", NOW);
+    running.identify(`Bearer ${token}`);
+    file.remove("anna");
+    const restarted = () => new Authenticator(new TokenFile(file.path), false);
+    const isClosed = (error: unknown) =>
+      isRefused(error) && /there is none any more.*token add.*token open/.test(String(error));
+    for (const each of [running, restarted()]) {
+      assert.throws(() => each.identify(undefined), isClosed);
+      assert.throws(() => each.identify(`Bearer ${token}`), isRefused);
+    }
+    rmSync(file.path);
+    for (const each of [running, restarted()]) {
+      assert.throws(() => each.identify(undefined), isClosed);
+      // Commands on the same home go on.
+      assert.equal(each.identify(`Bearer ${each.issue("local", "admin")}`).name, "local");
+    }
+    file.open();
+    for (const each of [running, restarted()]) {
+      assert.equal(each.identify(undefined).authentication, "none");
+    }
+  });
+
+  test("closes a home whose tokens were made by an earlier version, too", (t) => {
+    const file = tokenFile(t);
+    file.add("anna", "admin", NOW);
+    rmSync(join(dirname(file.path), "closed"));
+    assert.ok(!new Authenticator(file, false).isOpen);
+    file.remove("anna");
+    assert.ok(!new Authenticator(file, false).isOpen);
   });
 
   test("refuses a token from the moment of its removal", (t) => {

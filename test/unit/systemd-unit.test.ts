@@ -15,7 +15,7 @@ function field(name: string): string {
 
 describe("the unit of systemd", () => {
   it("signals the control plane alone and gives it longer than it waits for checkpoints", () => {
-    const places = { home: "/home", userFolder: "/", columns: 80 };
+    const places = { home: "/home", userFolder: "/", dataDir: undefined, columns: 80 };
     const serve = parseServeArguments(
       field("ExecStart").split(" serve")[1]?.split(" ").filter(Boolean) ?? [],
       places,
