@@ -1,9 +1,11 @@
 // Makes the keys and tokens that the containers of compose.yaml know each other by. What is there
 // already is kept.
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
 
 const KEYS = "/keys";
+/** All that the containers of workers see. */
+const WORKER_KEYS = "/worker-keys";
 /** Read by Prometheus, which is another user. */
 const ACCESS = "/access";
 const TOKEN = `${ACCESS}/token`;
@@ -15,6 +17,7 @@ function keys(...args) {
 }
 
 console.log(keys("--out", KEYS, "--hosts", "control-plane", "--workers", "worker"));
+cpSync(`${KEYS}/workers/worker`, WORKER_KEYS, { recursive: true });
 if (!existsSync(TOKEN)) {
   writeFileSync(TOKEN, keys("token", "add", "prometheus", "--role", "read").trim());
 }

@@ -90,7 +90,7 @@ async function readServices(root) {
  */
 async function startServices(services, root, folder) {
   const volumes = Object.fromEntries(
-    ["/data", "/keys", "/access", "/worker"].map((path) => {
+    ["/data", "/keys", "/worker-keys", "/access", "/worker"].map((path) => {
       const place = join(folder, "volumes", path);
       mkdirSync(place, { recursive: true });
       return [path, place];
@@ -99,7 +99,9 @@ async function startServices(services, root, folder) {
   const hosts = join(folder, "hosts");
   writeFileSync(hosts, "127.0.0.1 localhost control-plane\n");
   const words = (/** @type {string[]} */ list) => list.map((word) => `'${word}'`).join(" ");
-  const worker = words(services.worker.command).replaceAll("/data", "/worker");
+  const worker = words(services.worker.command)
+    .replaceAll("/data", "/worker")
+    .replaceAll("=/keys", "=/worker-keys");
   const script = `
     # Twice, as at a second start.
     ${words(services.keys.entrypoint)} > /dev/null
