@@ -1,6 +1,6 @@
 import { ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
 import { GuardedCall } from "../../security/guarded-call.js";
-import { type Identity, UNNAMED } from "../../security/identity.js";
+import { UNNAMED } from "../../security/identity.js";
 import { hostOf } from "../../security/network.js";
 import { ownRequest } from "../../security/own-request.js";
 import type { Security } from "../../security/security.js";
