@@ -1,10 +1,10 @@
-import type { ExperimentRecord } from "../experiment/record.js";
-import { TASK_KINDS, taskKind } from "../experiment/task-kind.js";
+import type { ExperimentRecord } from "../experiment/domain/record.js";
+import { TASK_KINDS, taskKind } from "../experiment/domain/task-kind.js";
 import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import { fieldText } from "../spec/field-text.js";
-import { fieldsOf } from "../spec/setting.js";
-import { SETTINGS } from "../spec/settings.js";
+import { fieldText } from "../settings/field-text.js";
+import { fieldsOf } from "../settings/setting.js";
+import { SETTINGS } from "../settings/settings.js";
 import { summarise } from "../statistics.js";
 import type { Metric, Pair, RunStatus } from "./tracking-server.js";
 

@@ -1,4 +1,4 @@
-import { invalid } from "../spec/invalid.js";
+import { invalid } from "../settings/invalid.js";
 
 /** Where an MLflow tracking server answers. */
 export interface TrackingAddress {

@@ -1,5 +1,5 @@
 import { dot, gridY, line } from "@observablehq/plot";
-import { needsDots, stepDomain, stepText, stepTicks } from "../step-axis.js";
+import { needsDots, stepDomain, stepText, stepTicks } from "../text/step-axis.js";
 import { drawChart, seriesColor } from "./chart.js";
 
 /** A metric of one distillation over its outer steps. */

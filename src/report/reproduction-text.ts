@@ -1,4 +1,4 @@
-import { markdownCell } from "../table-text.js";
+import { markdownCell } from "../text/table-text.js";
 import type { Numbers } from "./number-table.js";
 import type { ReportedTable, Reproduction, Rerun } from "./reproduction.js";
 

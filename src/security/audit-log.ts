@@ -1,6 +1,6 @@
-import type { Log } from "../experiment/ports.js";
-import { LineRate } from "../line-rate.js";
-import { RotatedFile } from "../rotated-file.js";
+import type { Log } from "../experiment/domain/ports.js";
+import { LineRate } from "../logging/line-rate.js";
+import { RotatedFile } from "../logging/rotated-file.js";
 
 /** Lines within ten seconds of callers who are nobody; the others of that time are counted. */
 const MAX_STRANGERS = 20;

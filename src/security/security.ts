@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { FailureKind, StillhouseError } from "../errors.js";
-import type { Log } from "../experiment/ports.js";
+import type { Log } from "../experiment/domain/ports.js";
 import { type AllowedFolders, NO_FOLDERS } from "./allowed-folders.js";
 import { AuditLog } from "./audit-log.js";
 import { Authenticator, NONE_LEFT } from "./authenticator.js";

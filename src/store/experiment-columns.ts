@@ -1,5 +1,5 @@
-import { accuracies, type ExperimentRecord } from "../experiment/record.js";
-import { isEnded } from "../experiment/states.js";
+import { accuracies, type ExperimentRecord } from "../experiment/domain/record.js";
+import { isEnded } from "../experiment/domain/states.js";
 import {
   Experiment,
   type State,

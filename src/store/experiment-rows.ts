@@ -1,7 +1,7 @@
-import { fittedBytes } from "../experiment/fitted-experiment.js";
-import { fitting, PAGE_BYTES } from "../experiment/page-token.js";
-import type { EncodedPage, ExperimentPage, ExperimentQuery } from "../experiment/ports.js";
-import type { ExperimentRecord } from "../experiment/record.js";
+import { fittedBytes } from "../experiment/domain/fitted-experiment.js";
+import { fitting, PAGE_BYTES } from "../experiment/domain/page-token.js";
+import type { EncodedPage, ExperimentPage, ExperimentQuery } from "../experiment/domain/ports.js";
+import type { ExperimentRecord } from "../experiment/domain/record.js";
 import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
 import { experimentBytes } from "./experiment-bytes.js";

@@ -1,4 +1,4 @@
-import { PAGE_BYTES } from "../experiment/page-token.js";
+import { PAGE_BYTES } from "../experiment/domain/page-token.js";
 import type {
   Change,
   EncodedPage,
@@ -6,8 +6,8 @@ import type {
   ExperimentQuery,
   ExperimentStore,
   Leftovers,
-} from "../experiment/ports.js";
-import { artifactOf, type ExperimentRecord, type TaskRecord } from "../experiment/record.js";
+} from "../experiment/domain/ports.js";
+import { artifactOf, type ExperimentRecord, type TaskRecord } from "../experiment/domain/record.js";
 import {
   type Artifact,
   Event,

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
-import type { Log, StorageProbe } from "../experiment/ports.js";
+import type { Log, StorageProbe } from "../experiment/domain/ports.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";

@@ -1,6 +1,6 @@
 import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { RunLog } from "../experiment/ports.js";
+import type { RunLog } from "../experiment/domain/ports.js";
 import type { Event } from "../generated/stillhouse/v1/experiment.js";
 import { makeFolder } from "../make-folder.js";
 import type { Trash } from "./trash.js";

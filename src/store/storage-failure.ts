@@ -1,5 +1,5 @@
 import { FailureKind, StillhouseError } from "../errors.js";
-import { StorageFault } from "../experiment/storage-fault.js";
+import { StorageFault } from "../experiment/domain/storage-fault.js";
 
 interface Explanation {
   readonly kind: FailureKind.FAILURE_KIND_EXHAUSTED | FailureKind.FAILURE_KIND_ENVIRONMENT;

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { WorkFolders } from "../experiment/ports.js";
+import type { WorkFolders } from "../experiment/domain/ports.js";
 import { makeFolder } from "../make-folder.js";
 import { storageFailure } from "./storage-failure.js";
 import type { Trash } from "./trash.js";

@@ -1,5 +1,5 @@
 import { AttentionLabels, Init, Labels } from "../generated/stillhouse/v1/spec.js";
-import type { FieldValue } from "../spec/field-path.js";
+import type { FieldValue } from "../settings/field-path.js";
 
 /** Accuracy in percent, as the study gives it. */
 export interface StudyFigure {

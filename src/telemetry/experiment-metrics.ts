@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { ExperimentRecord } from "../experiment/record.js";
-import { isEnded } from "../experiment/states.js";
-import { type TaskKind, taskKind } from "../experiment/task-kind.js";
+import type { ExperimentRecord } from "../experiment/domain/record.js";
+import { isEnded } from "../experiment/domain/states.js";
+import { type TaskKind, taskKind } from "../experiment/domain/task-kind.js";
 import {
   type LearnerResult,
   type MetricPoint,

@@ -1,5 +1,5 @@
 import { Counter, type Registry } from "prom-client";
-import type { ClaimingMessage, ReportRefusal } from "../experiment/observer.js";
+import type { ClaimingMessage, ReportRefusal } from "../experiment/domain/observer.js";
 
 const MESSAGES = [
   "hello",

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { LeaseEnd } from "../experiment/observer.js";
-import type { ExperimentRecord, TaskRecord } from "../experiment/record.js";
-import { TASK_KINDS, type TaskKind, taskKind } from "../experiment/task-kind.js";
+import type { LeaseEnd } from "../experiment/domain/observer.js";
+import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
+import { TASK_KINDS, type TaskKind, taskKind } from "../experiment/domain/task-kind.js";
 import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
 
 const SECONDS_OF_TASKS = [1, 3, 10, 30, 60, 180, 600, 1800, 3600, 7200, 21_600, 86_400];

@@ -1,6 +1,11 @@
 import { collectDefaultMetrics, Gauge, type Registry } from "prom-client";
-import type { ClaimingMessage, LeaseEnd, Observer, ReportRefusal } from "../experiment/observer.js";
-import type { ExperimentRecord } from "../experiment/record.js";
+import type {
+  ClaimingMessage,
+  LeaseEnd,
+  Observer,
+  ReportRefusal,
+} from "../experiment/domain/observer.js";
+import type { ExperimentRecord } from "../experiment/domain/record.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
 import type { Worker } from "../generated/stillhouse/v1/service.js";
 import { ExperimentMetrics } from "./experiment-metrics.js";

@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from "prom-client";
-import { taskKind } from "../experiment/task-kind.js";
+import { taskKind } from "../experiment/domain/task-kind.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
 
 /** The metric that a worker reports once an outer step. */

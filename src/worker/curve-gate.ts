@@ -1,6 +1,6 @@
 import { type Context, Reply } from "zeromq";
-import type { Log } from "../experiment/ports.js";
-import { ThrottledLog } from "../experiment/throttled-log.js";
+import type { Log } from "../experiment/domain/ports.js";
+import { ThrottledLog } from "../experiment/domain/throttled-log.js";
 import { encodeZ85 } from "./z85.js";
 
 /** What the control plane's end of CURVE needs. Keys in Z85. */

@@ -1,6 +1,6 @@
 import { Context, Router } from "zeromq";
 import { cannotListen } from "../errors.js";
-import type { Log, WorkerListener } from "../experiment/ports.js";
+import type { Log, WorkerListener } from "../experiment/domain/ports.js";
 import { ControlMessage, type Hello, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
 import { boundMessage } from "../messages/bound-message.js";
 import { Connections } from "./connections.js";

@@ -5,7 +5,7 @@ import type {
   Log,
   WorkerExit,
   WorkerLauncher,
-} from "../experiment/ports.js";
+} from "../experiment/domain/ports.js";
 import { logTail } from "./log-tail.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
 import { workerCommand } from "./worker-command.js";

@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { FailureKind, StillhouseError } from "../errors.js";
-import type { Inspector, Log } from "../experiment/ports.js";
+import type { Inspector, Log } from "../experiment/domain/ports.js";
 import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
+import { type Facts, factsSchema } from "../settings/facts.js";
+import { TEST_FRACTION, VALIDATION_FRACTION } from "../settings/presets.js";
 import { pythonEnv, pythonModule } from "../setup/python-env.mjs";
-import { type Facts, factsSchema } from "../spec/facts.js";
-import { TEST_FRACTION, VALIDATION_FRACTION } from "../spec/presets.js";
 import type { PythonBridge } from "./bridge.js";
 import type { Environment } from "./process-group.js";
 

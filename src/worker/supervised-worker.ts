@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Log } from "../experiment/ports.js";
+import type { Log } from "../experiment/domain/ports.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
 import { workerCommand } from "./worker-command.js";
 

@@ -4,7 +4,7 @@ import type {
   WorkerLauncher,
   WorkerListener,
   WorkerPool,
-} from "../experiment/ports.js";
+} from "../experiment/domain/ports.js";
 import type { ControlMessage } from "../generated/stillhouse/v1/worker.js";
 import type { WorkerHub } from "./hub.js";
 

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { keptByNpm } from "../../src/cli/kept-by-npm.js";
+import { keptByNpm } from "../../src/cli/terminal/kept-by-npm.js";
 import { isWhole, runChaos } from "./chaos.js";
 
 const HELP = `Usage: npm run chaos -- [--faults N] [--seed S] [--workers N] [--json]

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ControlPlaneOptions } from "../../src/control-plane.js";
-import type { Timings } from "../../src/experiment/leases.js";
+import type { Timings } from "../../src/experiment/scheduling/leases.js";
 import { PYTHON } from "../fixtures/tiny.js";
 import type { Addresses } from "../integration/test-worker.js";
 import type { TcpProxy } from "./tcp-proxy.js";

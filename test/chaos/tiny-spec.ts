@@ -1,5 +1,5 @@
 import type { StillhouseClient } from "../../src/api/client.js";
-import { parseExperimentArguments } from "../../src/cli/experiment-arguments.js";
+import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 

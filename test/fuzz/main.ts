@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { keptByNpm } from "../../src/cli/kept-by-npm.js";
+import { keptByNpm } from "../../src/cli/terminal/kept-by-npm.js";
 import { explained, type Target } from "./target.js";
 import { TARGETS } from "./targets.js";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { draftOf } from "../../src/cli/experiment-arguments.js";
+import { draftOf } from "../../src/cli/experiment/experiment-arguments.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { parseConfigFile } from "../../src/spec/config-file.js";
-import { SETTINGS } from "../../src/spec/settings.js";
-import { validateDraft } from "../../src/spec/validate.js";
+import { parseConfigFile } from "../../src/settings/config-file.js";
+import { SETTINGS } from "../../src/settings/settings.js";
+import { validateDraft } from "../../src/settings/validate.js";
 import { parametersOf, type Target } from "./target.js";
 
 const FLAGS = SETTINGS.map(({ flag }) => flag);

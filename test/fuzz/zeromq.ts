@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { LeaseClaim } from "../../src/experiment/lease-claims.js";
+import type { LeaseClaim } from "../../src/experiment/scheduling/lease-claims.js";
 import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Failure } from "../../src/generated/stillhouse/v1/failure.js";
 import { WorkerMessage } from "../../src/generated/stillhouse/v1/worker.js";

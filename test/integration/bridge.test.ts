@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { emptySpec } from "../../src/spec/field-path.js";
+import { emptySpec } from "../../src/settings/field-path.js";
 import { PythonBridge } from "../../src/worker/bridge.js";
 import { PythonInspector } from "../../src/worker/python-inspector.js";
 import { isAlive } from "../fixtures/command.js";

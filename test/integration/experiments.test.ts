@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
 import { FailureKind } from "../../src/errors.js";
-import { initSeeds } from "../../src/experiment/init-seeds.js";
+import { initSeeds } from "../../src/experiment/domain/init-seeds.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { failureOf, quickSpec, resolvedSpec } from "../fixtures/experiments.js";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createInterruption } from "../../src/cli/interruption.js";
-import { runStillhouse } from "../../src/cli/stillhouse.js";
-import { terminalOf } from "../../src/cli/terminal.js";
+import { runStillhouse } from "../../src/cli/stillhouse/stillhouse.js";
+import { createInterruption } from "../../src/cli/terminal/interruption.js";
+import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { credentials } from "@grpc/grpc-js";
 import { experimentService } from "../../src/api/grpc/experiment-service.js";
 import { GrpcServer } from "../../src/api/grpc/server.js";
-import type { Experiments } from "../../src/experiment/experiments.js";
+import type { Experiments } from "../../src/experiment/services/experiments.js";
 import { Event } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   ExperimentServiceClient,

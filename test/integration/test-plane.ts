@@ -9,8 +9,8 @@ import {
   openHome,
   startControlPlane,
 } from "../../src/control-plane.js";
-import type { Timings } from "../../src/experiment/leases.js";
-import type { Log } from "../../src/experiment/ports.js";
+import type { Log } from "../../src/experiment/domain/ports.js";
+import type { Timings } from "../../src/experiment/scheduling/leases.js";
 import type { Event, Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { readPartyKeys } from "../../src/security/keys/read-keys.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";

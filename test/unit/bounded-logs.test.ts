@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { processLog } from "../../src/process-log.js";
-import { RotatedFile } from "../../src/rotated-file.js";
+import { processLog } from "../../src/logging/process-log.js";
+import { RotatedFile } from "../../src/logging/rotated-file.js";
 import { AuditLog } from "../../src/security/audit-log.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { parseExperimentArguments } from "../../src/cli/experiment-arguments.js";
+import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { type FieldValue, readField } from "../../src/spec/field-path.js";
-import { fieldsOf, type Setting } from "../../src/spec/setting.js";
-import { SETTINGS } from "../../src/spec/settings.js";
+import { type FieldValue, readField } from "../../src/settings/field-path.js";
+import { fieldsOf, type Setting } from "../../src/settings/setting.js";
+import { SETTINGS } from "../../src/settings/settings.js";
 
 const folder = mkdtempSync(join(tmpdir(), "stillhouse-arguments-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { Server, ServerCredentials, type ServerWritableStream } from "@grpc/grpc-js";
-import { Connection, type HomeControlPlane } from "../../src/cli/connection.js";
-import { watchExperiment } from "../../src/cli/watch-experiment.js";
+import { Connection, type HomeControlPlane } from "../../src/cli/connect/connection.js";
+import { watchExperiment } from "../../src/cli/connect/watch-experiment.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { Event, Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import {

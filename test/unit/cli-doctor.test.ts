@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { runDoctor } from "../../src/cli/doctor.js";
-import { terminalOf } from "../../src/cli/terminal.js";
+import { runDoctor } from "../../src/cli/service/doctor.js";
+import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { aborted, createInterruption } from "../../src/cli/interruption.js";
+import { aborted, createInterruption } from "../../src/cli/terminal/interruption.js";
 
 describe("an interruption", () => {
   it("stops at the first signal and kills at a later one", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { keptByNpm } from "../../src/cli/kept-by-npm.js";
+import { keptByNpm } from "../../src/cli/terminal/kept-by-npm.js";
 
 const HELP = `Usage: npm run experiment -- [flags]
 

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EventPresenter } from "../../src/cli/event-presenter.js";
-import { type GroupOverview, OverviewCounter, overviewText } from "../../src/cli/group-overview.js";
-import { LiveProgress } from "../../src/cli/live-progress.js";
-import { PlainProgress } from "../../src/cli/plain-progress.js";
-import { joinParts, progressParts, taskEndText } from "../../src/cli/progress-text.js";
-import { taskNames } from "../../src/cli/task-names.js";
+import { EventPresenter } from "../../src/cli/progress/event-presenter.js";
+import {
+  type GroupOverview,
+  OverviewCounter,
+  overviewText,
+} from "../../src/cli/progress/group-overview.js";
+import { LiveProgress } from "../../src/cli/progress/live-progress.js";
+import { PlainProgress } from "../../src/cli/progress/plain-progress.js";
+import { joinParts, progressParts, taskEndText } from "../../src/cli/progress/progress-text.js";
+import { taskNames } from "../../src/cli/results/task-names.js";
 import {
   Event,
   LogLine,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { StillhouseClient } from "../../src/api/client.js";
-import { inspectOutcomes } from "../../src/cli/report-details.js";
+import { inspectOutcomes } from "../../src/cli/reproduce/report-details.js";
 import { Experiment } from "../../src/generated/stillhouse/v1/experiment.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 

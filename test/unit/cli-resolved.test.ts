@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatBytes, formatDuration, formatValue, wrapText } from "../../src/cli/format.js";
-import { renderResolved } from "../../src/cli/resolved-view.js";
-import { colorsOf, terminalOf } from "../../src/cli/terminal.js";
+import { renderResolved } from "../../src/cli/experiment/resolved-view.js";
+import {
+  formatBytes,
+  formatDuration,
+  formatValue,
+  wrapText,
+} from "../../src/cli/terminal/format.js";
+import { colorsOf, terminalOf } from "../../src/cli/terminal/terminal.js";
 import { Labels } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec, type FieldValue, writeField } from "../../src/spec/field-path.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import { emptySpec, type FieldValue, writeField } from "../../src/settings/field-path.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { distilledLabel, resultOf, variantOf } from "../../src/cli/result.js";
-import { failureDocument, resultDocument } from "../../src/cli/result-document.js";
-import { renderResult } from "../../src/cli/result-table.js";
+import { distilledLabel, resultOf, variantOf } from "../../src/cli/results/result.js";
+import { failureDocument, resultDocument } from "../../src/cli/results/result-document.js";
+import { renderResult } from "../../src/cli/results/result-table.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import {
   AttentionLabels,
@@ -10,8 +10,8 @@ import {
   Init,
   Labels,
 } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec } from "../../src/spec/field-path.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import { emptySpec } from "../../src/settings/field-path.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
 import { finishedExperiment } from "../fixtures/finished-experiment.js";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseRobustnessArguments } from "../../src/cli/robustness-arguments.js";
-import { robustnessDocument, robustnessText } from "../../src/cli/robustness-output.js";
-import { robustnessResult } from "../../src/cli/robustness-result.js";
-import { variationText } from "../../src/cli/variation-text.js";
+import { robustnessDocument, robustnessText } from "../../src/cli/results/robustness-output.js";
+import { robustnessResult } from "../../src/cli/results/robustness-result.js";
+import { variationText } from "../../src/cli/results/variation-text.js";
+import { parseRobustnessArguments } from "../../src/cli/robustness/robustness-arguments.js";
 import { StillhouseError } from "../../src/errors.js";
 import { Experiment, Variation } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec, RobustnessCheck } from "../../src/generated/stillhouse/v1/spec.js";
-import { labelRobust } from "../../src/relative-scores.js";
+import { labelRobust } from "../../src/results/relative-scores.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 function task(work: object, accuracies: readonly number[], more: object = {}): object {

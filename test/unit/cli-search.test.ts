@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { searchAxis, suggestedText, textInSpec } from "../../src/cli/search-space.js";
-import { parseSweepArguments } from "../../src/cli/sweep-arguments.js";
-import { readField } from "../../src/spec/field-path.js";
-import { findSetting } from "../../src/spec/settings.js";
+import { searchAxis, suggestedText, textInSpec } from "../../src/cli/sweep/search-space.js";
+import { parseSweepArguments } from "../../src/cli/sweep/sweep-arguments.js";
+import { readField } from "../../src/settings/field-path.js";
+import { findSetting } from "../../src/settings/settings.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 const SURROUNDINGS = { userFolder: "/", dataDir: undefined, columns: undefined };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { createInterruption } from "../../src/cli/interruption.js";
-import { runServe } from "../../src/cli/serve.js";
-import { terminalOf } from "../../src/cli/terminal.js";
+import { runServe } from "../../src/cli/service/serve.js";
+import { createInterruption } from "../../src/cli/terminal/interruption.js";
+import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 

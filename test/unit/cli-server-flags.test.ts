@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { serverOf, serverWords } from "../../src/cli/server-flags.js";
+import { serverOf, serverWords } from "../../src/cli/connect/server-flags.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { makeKeys } from "../../src/security/keys/make-keys.js";
 import { TokenFile } from "../../src/security/token-file.js";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseServeArguments } from "../../src/cli/serve-arguments.js";
+import { parseServeArguments } from "../../src/cli/service/serve-arguments.js";
+import { parseWorkerArguments } from "../../src/cli/service/worker-arguments.js";
 import { choicesOf, countOf, parseCommand } from "../../src/cli/stillhouse/command.js";
 import { LIST } from "../../src/cli/stillhouse/list.js";
 import { STATES } from "../../src/cli/stillhouse/state-words.js";
-import { parseWorkerArguments } from "../../src/cli/worker-arguments.js";
 import { StillhouseError } from "../../src/errors.js";
 
 const PLACES = {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseExperimentArguments } from "../../src/cli/experiment-arguments.js";
-import { changesText, experimentCommand } from "../../src/cli/spec-command.js";
+import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
+import { changesText, experimentCommand } from "../../src/cli/experiment/spec-command.js";
 import { AttentionLabels, Preset } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec, type FieldValue, writeField } from "../../src/spec/field-path.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import { emptySpec, type FieldValue, writeField } from "../../src/settings/field-path.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { CUDA, factsOf } from "../fixtures/facts.js";
 
 function resolved(given: Record<string, FieldValue>, facts = factsOf()) {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Outcome } from "../../src/cli/group-runner.js";
-import { cellsOf, keyOf } from "../../src/cli/reproduce-cells.js";
-import { differencesOf, numbersOf } from "../../src/cli/reproduce-columns.js";
-import { failureLines, reproduceDocument } from "../../src/cli/reproduce-output.js";
-import { reproducedTables } from "../../src/cli/study-table.js";
+import type { Outcome } from "../../src/cli/group/group-runner.js";
+import { cellsOf, keyOf } from "../../src/cli/reproduce/reproduce-cells.js";
+import { differencesOf, numbersOf } from "../../src/cli/reproduce/reproduce-columns.js";
+import { failureLines, reproduceDocument } from "../../src/cli/reproduce/reproduce-output.js";
+import { reproducedTables } from "../../src/cli/reproduce/study-table.js";
 import { FailureKind } from "../../src/errors.js";
 import { Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { failureOf } from "../fixtures/experiments.js";
 import { factsOf } from "../fixtures/facts.js";
 

@@ -3,15 +3,15 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parseExperimentArguments } from "../../src/cli/experiment-arguments.js";
-import { parseInspectArguments } from "../../src/cli/inspect.js";
-import { parseKeysArguments } from "../../src/cli/keys-arguments.js";
-import { parseReproduceArguments } from "../../src/cli/reproduce-arguments.js";
-import { parseRobustnessArguments } from "../../src/cli/robustness-arguments.js";
-import { parseServeArguments } from "../../src/cli/serve-arguments.js";
-import { parseStillhouseArguments } from "../../src/cli/stillhouse.js";
-import { parseSweepArguments } from "../../src/cli/sweep-arguments.js";
-import { parseWorkerArguments } from "../../src/cli/worker-arguments.js";
+import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
+import { parseReproduceArguments } from "../../src/cli/reproduce/reproduce-arguments.js";
+import { parseInspectArguments } from "../../src/cli/robustness/inspect.js";
+import { parseRobustnessArguments } from "../../src/cli/robustness/robustness-arguments.js";
+import { parseKeysArguments } from "../../src/cli/service/keys-arguments.js";
+import { parseServeArguments } from "../../src/cli/service/serve-arguments.js";
+import { parseWorkerArguments } from "../../src/cli/service/worker-arguments.js";
+import { parseStillhouseArguments } from "../../src/cli/stillhouse/stillhouse.js";
+import { parseSweepArguments } from "../../src/cli/sweep/sweep-arguments.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { compareExperiments } from "../../src/experiment/comparison.js";
+import { compareExperiments } from "../../src/experiment/domain/comparison.js";
 import { Experiment } from "../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { resolvedSpec } from "../fixtures/experiments.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { DeviceMemory, UNBOUNDED } from "../../src/experiment/device-memory.js";
+import { DeviceMemory, UNBOUNDED } from "../../src/experiment/scheduling/device-memory.js";
 
 const GPU = { host: "h", device: "cuda:0" };
 

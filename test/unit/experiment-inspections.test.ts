@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { Inspections } from "../../src/experiment/inspections.js";
+import { Inspections } from "../../src/experiment/services/inspections.js";
 import { Artifact } from "../../src/generated/stillhouse/v1/experiment.js";
 
 function inspectionsOf(manifest: string) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { DEFAULT_TIMINGS, Leases } from "../../src/experiment/leases.js";
-import { Roster } from "../../src/experiment/roster.js";
+import { DEFAULT_TIMINGS, Leases } from "../../src/experiment/scheduling/leases.js";
+import { Roster } from "../../src/experiment/scheduling/roster.js";
 import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 
 const { leaseMs, hungAfterMs, stopGraceMs, tickMs } = DEFAULT_TIMINGS;

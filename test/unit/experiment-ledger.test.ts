@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import { EventFeed } from "../../src/experiment/event-feed.js";
-import { Ledger } from "../../src/experiment/ledger.js";
-import { ReadyTasks } from "../../src/experiment/ready-tasks.js";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
-import { completeTask, leaseTask } from "../../src/experiment/transitions.js";
+import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
+import { EventFeed } from "../../src/experiment/scheduling/event-feed.js";
+import { Ledger } from "../../src/experiment/scheduling/ledger.js";
+import { ReadyTasks } from "../../src/experiment/scheduling/ready-tasks.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Sweep } from "../../src/generated/stillhouse/v1/service.js";
 import { LocalStore } from "../../src/store/local-store.js";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StillhouseError } from "../../src/errors.js";
-import { initSeeds } from "../../src/experiment/init-seeds.js";
-import { planTasks } from "../../src/experiment/plan.js";
+import { initSeeds } from "../../src/experiment/domain/init-seeds.js";
+import { planTasks } from "../../src/experiment/domain/plan.js";
 import type { Task } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   type ExperimentSpec,

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ReadyTasks } from "../../src/experiment/ready-tasks.js";
-import { type ExperimentRecord, findTask } from "../../src/experiment/record.js";
+import { type ExperimentRecord, findTask } from "../../src/experiment/domain/record.js";
 import {
   cancelExperiment,
   completeTask,
@@ -9,7 +8,8 @@ import {
   loseTask,
   resumeExperiment,
   stopTask,
-} from "../../src/experiment/transitions.js";
+} from "../../src/experiment/domain/transitions.js";
+import { ReadyTasks } from "../../src/experiment/scheduling/ready-tasks.js";
 import {
   DISTILLED,
   LEARNERS,

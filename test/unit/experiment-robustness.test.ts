@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { StillhouseError } from "../../src/errors.js";
-import { draftOfArtifact } from "../../src/experiment/artifact-draft.js";
-import { initSeeds } from "../../src/experiment/init-seeds.js";
-import { planTasks } from "../../src/experiment/plan.js";
-import { mustStop } from "../../src/experiment/record.js";
-import { failTask, leaseTask } from "../../src/experiment/transitions.js";
+import { draftOfArtifact } from "../../src/experiment/domain/artifact-draft.js";
+import { initSeeds } from "../../src/experiment/domain/init-seeds.js";
+import { planTasks } from "../../src/experiment/domain/plan.js";
+import { mustStop } from "../../src/experiment/domain/record.js";
+import { failTask, leaseTask } from "../../src/experiment/domain/transitions.js";
 import type { Task, Variation } from "../../src/generated/stillhouse/v1/experiment.js";
 import { FailureKind } from "../../src/generated/stillhouse/v1/failure.js";
 import {
@@ -17,8 +17,8 @@ import {
   RobustnessCheck,
   RobustnessSpec,
 } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec } from "../../src/spec/field-path.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import { emptySpec } from "../../src/settings/field-path.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import {
   CODE_VERSION,
   failureOf,

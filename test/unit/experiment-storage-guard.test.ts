@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import { StorageFault } from "../../src/experiment/storage-fault.js";
-import { LONGEST_FAULT_MS, StorageGuard } from "../../src/experiment/storage-guard.js";
+import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
+import { LONGEST_FAULT_MS, StorageGuard } from "../../src/experiment/scheduling/storage-guard.js";
 
 const FULL = new StorageFault(FailureKind.FAILURE_KIND_EXHAUSTED, "the disk is full");
 const FAULTY = new StorageFault(FailureKind.FAILURE_KIND_ENVIRONMENT, "the disk is faulty");

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import { OwnerQuota } from "../../src/experiment/owner-quota.js";
-import { countTasks, planTasks } from "../../src/experiment/plan.js";
+import { countTasks, planTasks } from "../../src/experiment/domain/plan.js";
 import {
   MAX_TASKS_PER_EXPERIMENT,
   MAX_TASKS_PER_SWEEP,
   requireFewTasks,
   requireFewTasksInAll,
-} from "../../src/experiment/task-limits.js";
+} from "../../src/experiment/domain/task-limits.js";
+import { OwnerQuota } from "../../src/experiment/scheduling/owner-quota.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Init, RobustnessCheck, RobustnessSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { validateDraft } from "../../src/spec/validate.js";
+import { validateDraft } from "../../src/settings/validate.js";
 import { CODE_VERSION, plannedRecord, quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 
 function specWith(inits: number, numTransfers = 0) {

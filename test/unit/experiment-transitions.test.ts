@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
+import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
 import {
   cancelExperiment,
   completeTask,
@@ -12,7 +12,7 @@ import {
   resumeExperiment,
   reuseResults,
   stopTask,
-} from "../../src/experiment/transitions.js";
+} from "../../src/experiment/domain/transitions.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   DISTILLED,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { EventFeed } from "../../src/experiment/event-feed.js";
-import { watchExperiment } from "../../src/experiment/watch.js";
+import { EventFeed } from "../../src/experiment/scheduling/event-feed.js";
+import { watchExperiment } from "../../src/experiment/services/watch.js";
 import { Event, Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { NOW } from "../fixtures/experiments.js";
 

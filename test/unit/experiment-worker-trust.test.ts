@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import { Roster } from "../../src/experiment/roster.js";
-import { WorkerTrust } from "../../src/experiment/worker-trust.js";
+import { Roster } from "../../src/experiment/scheduling/roster.js";
+import { WorkerTrust } from "../../src/experiment/scheduling/worker-trust.js";
 import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 import { failureOf, plannedRecord } from "../fixtures/experiments.js";
 

@@ -30,60 +30,35 @@ const TYPESCRIPT: Rules = {
     errors: ["generated"],
     statistics: [],
     "make-folder": [],
-    "step-axis": [],
-    printable: [],
-    "work-progress": [],
-    "robustness-subject": [],
-    "relative-scores": ["statistics"],
-    "table-text": [],
-    spec: ["errors", "generated"],
+    text: [],
+    results: ["statistics"],
+    settings: ["errors", "generated"],
     messages: ["generated"],
-    experiment: ["errors", "generated", "spec", "statistics"],
-    "line-rate": [],
-    "rotated-file": ["make-folder"],
-    "process-log": ["experiment/ports", "line-rate", "rotated-file"],
-    security: [
-      "errors",
-      "generated",
-      "experiment/ports",
-      "line-rate",
-      "make-folder",
-      "rotated-file",
-    ],
+    experiment: ["errors", "generated", "settings", "statistics"],
+    logging: ["experiment/domain/ports", "make-folder"],
+    security: ["errors", "generated", "experiment/domain/ports", "logging", "make-folder"],
     client: ["errors", "generated", "api/client", "api/endpoint"],
-    api: ["errors", "generated", "messages", "spec", "experiment", "security"],
-    store: ["errors", "generated", "spec", "statistics", "experiment", "make-folder"],
+    api: ["errors", "generated", "messages", "settings", "experiment", "security"],
+    store: ["errors", "generated", "settings", "statistics", "experiment", "make-folder"],
     grafana: [],
     telemetry: ["errors", "generated", "experiment"],
-    mlflow: ["errors", "generated", "spec", "statistics", "experiment"],
-    worker: ["errors", "generated", "messages", "spec", "experiment", "setup/python-env"],
-    study: ["generated", "spec"],
+    mlflow: ["errors", "generated", "settings", "statistics", "experiment"],
+    worker: ["errors", "generated", "messages", "settings", "experiment", "setup/python-env"],
+    study: ["generated", "settings"],
     // Of generated code it takes types alone, which a test below sees to.
-    dashboard: [
-      "generated",
-      "statistics",
-      "step-axis",
-      "table-text",
-      "work-progress",
-      "robustness-subject",
-      "relative-scores",
-      "spec/range",
-    ],
+    dashboard: ["generated", "statistics", "text", "results", "settings/range"],
     // Pages are made of plain values.
-    report: ["step-axis", "table-text"],
+    report: ["text"],
     cli: [
       "errors",
       "make-folder",
       "generated",
-      "spec",
+      "settings",
       "study",
       "statistics",
       "report",
-      "printable",
-      "table-text",
-      "work-progress",
-      "robustness-subject",
-      "relative-scores",
+      "text",
+      "results",
       "security",
       "api/client",
       "api/endpoint",
@@ -119,7 +94,7 @@ const TYPESCRIPT: Rules = {
     "node:child_process": ["worker"],
     commander: ["cli"],
     "cli-progress": ["cli"],
-    "cli-table3": ["cli/table"],
+    "cli-table3": ["cli/terminal/table"],
     picocolors: ["cli"],
     "p-limit": ["cli"],
     preact: ["dashboard", "report"],
@@ -140,6 +115,24 @@ const TYPESCRIPT: Rules = {
     // Nothing that comes from outside is run.
     { code: /(?<![.\w$])eval\s*\(|\bnew Function\b|["']node:vm["']/, exceptIn: [] },
   ],
+};
+
+/** The rooms of the two largest parts, and which others of the same part each may import. */
+const ROOMS: Readonly<Record<Area, readonly Area[]>> = {
+  "experiment/domain": [],
+  "experiment/scheduling": ["domain"],
+  "experiment/services": ["domain", "scheduling"],
+  "cli/terminal": [],
+  "cli/connect": ["terminal"],
+  "cli/results": ["terminal"],
+  "cli/progress": ["results", "terminal"],
+  "cli/experiment": ["connect", "progress", "results", "terminal"],
+  "cli/group": ["experiment", "connect", "progress", "terminal"],
+  "cli/robustness": ["group", "experiment", "connect", "results", "terminal"],
+  "cli/reproduce": ["robustness", "group", "experiment", "connect", "results", "terminal"],
+  "cli/sweep": ["group", "experiment", "results", "terminal"],
+  "cli/service": ["results", "terminal"],
+  "cli/stillhouse": ["experiment", "connect", "progress", "results", "terminal"],
 };
 
 const CORE_GROUND = ["errors", "seeding", "tensorfile"];
@@ -233,6 +226,27 @@ function wrongArrow(path: string, target: string, { mayImport }: Rules): string[
     : [`${path} imports ${target}; it may import ${allowed.join(", ") || "nothing"}`];
 }
 
+function roomOf(path: string): Area {
+  return path.split("/").slice(0, 2).join("/");
+}
+
+/** Sentences on files outside every room, and on arrows between rooms that no row allows. */
+function wrongRooms(files: readonly SourceFile[]): string[] {
+  const halls = new Set(Object.keys(ROOMS).map(areaOf));
+  return files
+    .filter(({ path }) => halls.has(areaOf(path)))
+    .flatMap(({ path, imports }) => {
+      const allowed = ROOMS[roomOf(path)];
+      if (allowed === undefined) return [`${path} is in no room of the table`];
+      const rooms = [roomOf(path), ...allowed.map((room) => `${areaOf(path)}/${room}`)];
+      return imports
+        .filter((target) => areaOf(target) === areaOf(path) && !rooms.includes(roomOf(target)))
+        .map(
+          (target) => `${path} imports ${target}; of its part it may import ${rooms.join(", ")}`,
+        );
+    });
+}
+
 function wrongPackage(path: string, target: string, rules: Rules): string[] {
   const name = Object.keys(rules.packageOnlyIn).find(
     (known) => target === known || target.startsWith(`${known}.`),
@@ -278,6 +292,10 @@ describe("imports", () => {
     assert.deepEqual(missing, []);
   });
 
+  test("the arrows between the rooms of a part point one way", () => {
+    assert.deepEqual(wrongRooms(readTypeScript()), []);
+  });
+
   test("the dashboard takes nothing but types from generated code", () => {
     const value = /\bimport\s+(?!type\b)[^;]*?\bfrom\s*"[^"]*generated/;
     const files = readTypeScript().filter(({ path }) => path.startsWith("dashboard/"));
@@ -306,7 +324,7 @@ describe("the reader of imports catches a planted violation", () => {
     ["express is fenced", "api/grpc/x", 'import express from "express";'],
     ["the domain measures through a port", "experiment/x", 'import "prom-client";'],
     ["zeromq is fenced", "api/x", 'import {\n  Router,\n} from "zeromq";'],
-    ["an import for its effect counts", "spec/x", 'import "libsql";'],
+    ["an import for its effect counts", "settings/x", 'import "libsql";'],
     ["only main reads the environment", "cli/x", "const home = process.env.HOME;"],
     ["only main exits", "store/x", "process.exit(1);"],
     ["no folder is made in Node's own way", "store/x", "mkdirSync(a, { recursive: true });"],
@@ -317,6 +335,17 @@ describe("the reader of imports catches a planted violation", () => {
       const files = [...readTypeScript(), parseTypeScript(path, text)];
       const found = violations(files, TYPESCRIPT).filter((text) => text.startsWith(`${path} `));
       assert.notEqual(found.length, 0);
+    });
+  }
+
+  const plantedRooms: [rule: string, path: string, text: string][] = [
+    ["the domain knows no scheduling", "experiment/domain/x", 'import "../scheduling/leases.js";'],
+    ["results know no command", "cli/results/x", 'import "../experiment/experiment.js";'],
+    ["no file lies in the hall", "cli/x", ""],
+  ];
+  for (const [rule, path, text] of plantedRooms) {
+    test(`rooms: ${rule}`, () => {
+      assert.equal(wrongRooms([parseTypeScript(path, text)]).length, 1);
     });
   }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { fittedExperiment } from "../../src/experiment/fitted-experiment.js";
-import { PAGE_BYTES, pageOf } from "../../src/experiment/page-token.js";
-import type { ExperimentQuery } from "../../src/experiment/ports.js";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
+import { fittedExperiment } from "../../src/experiment/domain/fitted-experiment.js";
+import { PAGE_BYTES, pageOf } from "../../src/experiment/domain/page-token.js";
+import type { ExperimentQuery } from "../../src/experiment/domain/ports.js";
+import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
 import {
   Event,
   Experiment,

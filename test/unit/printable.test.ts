@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { LiveProgress } from "../../src/cli/live-progress.js";
-import { PlainProgress } from "../../src/cli/plain-progress.js";
-import { Table } from "../../src/cli/table.js";
-import { colorsOf, terminalOf } from "../../src/cli/terminal.js";
+import { LiveProgress } from "../../src/cli/progress/live-progress.js";
+import { PlainProgress } from "../../src/cli/progress/plain-progress.js";
+import { Table } from "../../src/cli/terminal/table.js";
+import { colorsOf, terminalOf } from "../../src/cli/terminal/terminal.js";
 import { LogLevel, LogLine } from "../../src/generated/stillhouse/v1/experiment.js";
-import { printable, printableLines } from "../../src/printable.js";
+import { printable, printableLines } from "../../src/text/printable.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 
 /** Clears the screen, sets the title, goes back over the line, and turns the order around. */

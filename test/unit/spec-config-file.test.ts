@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { parseConfigFile } from "../../src/spec/config-file.js";
+import { parseConfigFile } from "../../src/settings/config-file.js";
 
 function read(content: string) {
   return Object.fromEntries(parseConfigFile(content, "run.yaml"));

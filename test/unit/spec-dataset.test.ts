@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { writeDatasetDescription } from "../../src/cli/dataset-description.js";
-import { parseExperimentArguments } from "../../src/cli/experiment-arguments.js";
+import { writeDatasetDescription } from "../../src/cli/experiment/dataset-description.js";
+import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
 import { StillhouseError } from "../../src/errors.js";
 import { BadRows, Source } from "../../src/generated/stillhouse/v1/spec.js";
-import { withDatasetPath } from "../../src/spec/dataset-path.js";
-import { emptySpec, readField, writeField } from "../../src/spec/field-path.js";
-import { specHash } from "../../src/spec/hash.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import { withDatasetPath } from "../../src/settings/dataset-path.js";
+import { emptySpec, readField, writeField } from "../../src/settings/field-path.js";
+import { specHash } from "../../src/settings/hash.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
 
 let folder = "";

@@ -3,9 +3,14 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec, type FieldValue, readField, writeField } from "../../src/spec/field-path.js";
-import { specHash } from "../../src/spec/hash.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import {
+  emptySpec,
+  type FieldValue,
+  readField,
+  writeField,
+} from "../../src/settings/field-path.js";
+import { specHash } from "../../src/settings/hash.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
 
 const ROOT = join(import.meta.dirname, "..", "..");

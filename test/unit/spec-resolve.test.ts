@@ -11,9 +11,9 @@ import {
   Protocol,
   Source,
 } from "../../src/generated/stillhouse/v1/spec.js";
-import type { Facts } from "../../src/spec/facts.js";
-import { emptySpec, readField, writeField } from "../../src/spec/field-path.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
+import type { Facts } from "../../src/settings/facts.js";
+import { emptySpec, readField, writeField } from "../../src/settings/field-path.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
 import { CUDA, factsOf } from "../fixtures/facts.js";
 
 type Given = Record<string, string | number | boolean>;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StillhouseError } from "../../src/errors.js";
 import { ExperimentSpec, Init, Labels } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec, type FieldValue, writeField } from "../../src/spec/field-path.js";
-import { resolveSpec } from "../../src/spec/resolve.js";
-import { fieldsOf, type Setting } from "../../src/spec/setting.js";
-import { SETTINGS } from "../../src/spec/settings.js";
-import { validateDraft, validateSpec } from "../../src/spec/validate.js";
+import { emptySpec, type FieldValue, writeField } from "../../src/settings/field-path.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
+import { fieldsOf, type Setting } from "../../src/settings/setting.js";
+import { SETTINGS } from "../../src/settings/settings.js";
+import { validateDraft, validateSpec } from "../../src/settings/validate.js";
 import { factsOf } from "../fixtures/facts.js";
 
 /** A value beyond each kind of setting, and beyond each end of a range. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { curveChart } from "../../src/report/curve-chart.js";
-import { needsDots, stepDomain, stepTicks } from "../../src/step-axis.js";
+import { needsDots, stepDomain, stepTicks } from "../../src/text/step-axis.js";
 
 describe("an axis of steps", () => {
   it("has whole steps alone, however few there are", () => {

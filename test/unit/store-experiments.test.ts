@@ -4,8 +4,12 @@ import { copyFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
-import { cancelExperiment, completeTask, leaseTask } from "../../src/experiment/transitions.js";
+import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import {
+  cancelExperiment,
+  completeTask,
+  leaseTask,
+} from "../../src/experiment/domain/transitions.js";
 import { Event, MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
 import type { SqlFile } from "../../src/store/database.js";
 import { SqliteExperimentStore } from "../../src/store/experiment-store.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { StorageFault } from "../../src/experiment/storage-fault.js";
+import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
 import { storageFailure } from "../../src/store/storage-failure.js";
 
 function failureOf(code: string): StillhouseError {

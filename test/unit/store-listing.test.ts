@@ -3,8 +3,12 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { listBytes } from "../../src/api/grpc/list-bytes.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { type ExperimentRecord, withTasks } from "../../src/experiment/record.js";
-import { cancelExperiment, completeTask, leaseTask } from "../../src/experiment/transitions.js";
+import { type ExperimentRecord, withTasks } from "../../src/experiment/domain/record.js";
+import {
+  cancelExperiment,
+  completeTask,
+  leaseTask,
+} from "../../src/experiment/domain/transitions.js";
 import { Experiment, State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   ExperimentFilter,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { it } from "node:test";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
-import { completeTask, leaseTask } from "../../src/experiment/transitions.js";
+import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
 import { Experiment, Task, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentFilter, ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
 import { SqlFile } from "../../src/store/database.js";

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { parseServeArguments } from "../../src/cli/serve-arguments.js";
+import { parseServeArguments } from "../../src/cli/service/serve-arguments.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT } from "../fixtures/tiny.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { toCsv, toLatex, toMarkdown } from "../../src/table-text.js";
+import { toCsv, toLatex, toMarkdown } from "../../src/text/table-text.js";
 
 function table(...cells: string[]) {
   return { head: cells.map(() => "h"), rows: [cells] };

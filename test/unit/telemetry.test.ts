@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Registry } from "prom-client";
-import type { ExperimentRecord } from "../../src/experiment/record.js";
+import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
 import {
   cancelExperiment,
   completeTask,
   leaseTask,
   loseTask,
   stopTask,
-} from "../../src/experiment/transitions.js";
+} from "../../src/experiment/domain/transitions.js";
 import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { Telemetry } from "../../src/telemetry/telemetry.js";

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type RunTimes, ranSeconds, type TaskWork, workProgress } from "../../src/work-progress.js";
+import {
+  type RunTimes,
+  ranSeconds,
+  type TaskWork,
+  workProgress,
+} from "../../src/results/work-progress.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 const SPEC = resolvedSpec();

@@ -1,9 +1,9 @@
 import { FailureKind, StillhouseError } from "../../errors.js";
-import { type OpenedFile, openArtifactFile } from "../../experiment/artifact-download.js";
-import { receiveArtifact } from "../../experiment/artifact-intake.js";
-import { requireReader } from "../../experiment/artifact-reader.js";
-import type { Dispatcher } from "../../experiment/dispatcher.js";
-import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports.js";
+import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/domain/ports.js";
+import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
+import { type OpenedFile, openArtifactFile } from "../../experiment/services/artifact-download.js";
+import { receiveArtifact } from "../../experiment/services/artifact-intake.js";
+import { requireReader } from "../../experiment/services/artifact-reader.js";
 import type {
   ArtifactServiceServer,
   DownloadArtifactResponse,

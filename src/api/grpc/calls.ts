@@ -7,7 +7,7 @@ import type {
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import { FailureKind, toFailure } from "../../errors.js";
-import type { Log } from "../../experiment/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
 import type { Identity } from "../../security/identity.js";
 import { callerOf } from "./caller.js";
 import { statusOf } from "./failure-metadata.js";

@@ -1,6 +1,6 @@
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
-import type { Experiments } from "../../experiment/experiments.js";
-import type { EncodedPage, Log } from "../../experiment/ports.js";
+import type { EncodedPage, Log } from "../../experiment/domain/ports.js";
+import type { Experiments } from "../../experiment/services/experiments.js";
 import type { Event } from "../../generated/stillhouse/v1/experiment.js";
 import {
   type ExperimentServiceServer,

@@ -1,5 +1,5 @@
-import type { Metrics } from "../../experiment/metrics.js";
-import type { Log } from "../../experiment/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
+import type { Metrics } from "../../experiment/services/metrics.js";
 import type { MetricServiceServer } from "../../generated/stillhouse/v1/service.js";
 import { unary } from "./calls.js";
 

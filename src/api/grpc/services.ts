@@ -1,9 +1,9 @@
-import type { Dispatcher } from "../../experiment/dispatcher.js";
-import type { Experiments } from "../../experiment/experiments.js";
-import type { Fleet } from "../../experiment/fleet.js";
-import type { Metrics } from "../../experiment/metrics.js";
-import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/ports.js";
-import type { Sweeps } from "../../experiment/sweeps.js";
+import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/domain/ports.js";
+import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
+import type { Experiments } from "../../experiment/services/experiments.js";
+import type { Fleet } from "../../experiment/services/fleet.js";
+import type { Metrics } from "../../experiment/services/metrics.js";
+import type { Sweeps } from "../../experiment/services/sweeps.js";
 import {
   ArtifactServiceService,
   MetricServiceService,

@@ -1,5 +1,5 @@
-import type { Log } from "../../experiment/ports.js";
-import type { Sweeps } from "../../experiment/sweeps.js";
+import type { Log } from "../../experiment/domain/ports.js";
+import type { Sweeps } from "../../experiment/services/sweeps.js";
 import type { SweepServiceServer } from "../../generated/stillhouse/v1/service.js";
 import { unary } from "./calls.js";
 

@@ -1,5 +1,5 @@
-import type { Fleet } from "../../experiment/fleet.js";
-import type { Log } from "../../experiment/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
+import type { Fleet } from "../../experiment/services/fleet.js";
 import type { WorkerServiceServer } from "../../generated/stillhouse/v1/service.js";
 import { unary } from "./calls.js";
 

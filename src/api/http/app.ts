@@ -1,7 +1,7 @@
 import compression from "compression";
 import express, { type Express } from "express";
 import { z } from "zod";
-import type { Log } from "../../experiment/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
 import { refuseWorkers } from "../../security/access.js";
 import { GuardedCall } from "../../security/guarded-call.js";
 import { ownRequest, placesCheck } from "../../security/own-request.js";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Response } from "express";
 import { StillhouseError, toFailure } from "../../errors.js";
-import type { Log } from "../../experiment/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
 import { Event } from "../../generated/stillhouse/v1/experiment.js";
 import { logDefect } from "./failures.js";
 

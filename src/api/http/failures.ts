@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from "express";
 import { FailureKind, StillhouseError, SURFACES, toFailure } from "../../errors.js";
-import type { Log } from "../../experiment/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
 import type { JsonSchema } from "./proto-schema.js";
 import { reference } from "./proto-schema.js";
 

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { Preset } from "../../generated/stillhouse/v1/spec.js";
-import { presetSpec } from "../../spec/presets.js";
-import { describeRange } from "../../spec/range.js";
-import { allowedWords, fieldsOf, type Setting } from "../../spec/setting.js";
-import { SETTINGS_BY_GROUP } from "../../spec/settings.js";
-import { givenValue } from "../../spec/validate.js";
+import { presetSpec } from "../../settings/presets.js";
+import { describeRange } from "../../settings/range.js";
+import { allowedWords, fieldsOf, type Setting } from "../../settings/setting.js";
+import { SETTINGS_BY_GROUP } from "../../settings/settings.js";
+import { givenValue } from "../../settings/validate.js";
 
 const value = z.union([z.string(), z.number(), z.boolean()]);
 

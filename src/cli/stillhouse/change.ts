@@ -1,6 +1,6 @@
 import { fromFailure, SURFACES, toFailure } from "../../errors.js";
 import { Experiment } from "../../generated/stillhouse/v1/experiment.js";
-import { failureDocument } from "../result-document.js";
+import { failureDocument } from "../results/result-document.js";
 import type { Shape } from "./command.js";
 import { fullId, nextCommand, printJson, type Session } from "./session.js";
 import { stateWord } from "./state-words.js";

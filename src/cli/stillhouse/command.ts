@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
-import { invalid } from "../../spec/invalid.js";
-import { type Options, parseArguments, scriptCommand } from "../command-line.js";
-import { type NamedServer, SERVER_FLAGS, serverOf } from "../server-flags.js";
+import { invalid } from "../../settings/invalid.js";
+import { type NamedServer, SERVER_FLAGS, serverOf } from "../connect/server-flags.js";
+import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
 /** The words and flags of a subcommand. */
 export type Parsed =

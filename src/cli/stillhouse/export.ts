@@ -14,9 +14,9 @@ import {
 import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { makeFolder } from "../../make-folder.js";
-import { invalid } from "../../spec/invalid.js";
-import type { Options } from "../command-line.js";
-import { resultDocument } from "../result-document.js";
+import { invalid } from "../../settings/invalid.js";
+import { resultDocument } from "../results/result-document.js";
+import type { Options } from "../terminal/command-line.js";
 import type { Shape } from "./command.js";
 import { allPoints, metricsCsv } from "./metric-export.js";
 import { foundExperiment, printJson, type Session } from "./session.js";

@@ -1,10 +1,10 @@
 import { Experiment, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
-import { robustnessSubject } from "../../robustness-subject.js";
-import type { Options } from "../command-line.js";
-import { shortLabel } from "../result.js";
-import { Table } from "../table.js";
-import { taskName } from "../task-names.js";
+import { robustnessSubject } from "../../results/robustness-subject.js";
+import { shortLabel } from "../results/result.js";
+import { taskName } from "../results/task-names.js";
+import type { Options } from "../terminal/command-line.js";
+import { Table } from "../terminal/table.js";
 import { choicesOf, countOf, type Shape } from "./command.js";
 import { printJson, type Session } from "./session.js";
 import { ageText, STATES, standingText, stateWord, tookText } from "./state-words.js";

@@ -1,6 +1,6 @@
 import type { Event, LogLevel, LogLine } from "../../generated/stillhouse/v1/experiment.js";
-import { printable } from "../../printable.js";
-import { isEnded } from "../watch-experiment.js";
+import { printable } from "../../text/printable.js";
+import { isEnded } from "../connect/watch-experiment.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, type Session } from "./session.js";
 

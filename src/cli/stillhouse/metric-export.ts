@@ -1,5 +1,5 @@
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
-import { toCsv } from "../../table-text.js";
+import { toCsv } from "../../text/table-text.js";
 import type { Session } from "./session.js";
 
 /** All points of a metric of a task. */

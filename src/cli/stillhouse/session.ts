@@ -1,10 +1,10 @@
 import { FailureKind, StillhouseError } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
-import { invalid } from "../../spec/invalid.js";
-import type { Connection } from "../connection.js";
-import type { Interruption } from "../interruption.js";
-import type { NamedServer } from "../server-flags.js";
-import type { Terminal } from "../terminal.js";
+import { invalid } from "../../settings/invalid.js";
+import type { Connection } from "../connect/connection.js";
+import type { NamedServer } from "../connect/server-flags.js";
+import type { Interruption } from "../terminal/interruption.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** What a subcommand works with. */
 export interface Session {

@@ -1,8 +1,8 @@
 import { FailureKind, fromFailure, StillhouseError } from "../../errors.js";
 import { Event, State } from "../../generated/stillhouse/v1/experiment.js";
-import { EventPresenter } from "../event-presenter.js";
-import { ExperimentOutput } from "../experiment-output.js";
-import { isEnded, watchExperiment } from "../watch-experiment.js";
+import { isEnded, watchExperiment } from "../connect/watch-experiment.js";
+import { ExperimentOutput } from "../experiment/experiment-output.js";
+import { EventPresenter } from "../progress/event-presenter.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, nextCommand, type Session } from "./session.js";
 

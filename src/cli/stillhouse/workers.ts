@@ -1,7 +1,7 @@
 import { Worker } from "../../generated/stillhouse/v1/service.js";
-import { invalid } from "../../spec/invalid.js";
-import { formatBytes, formatDuration, formatPercent } from "../format.js";
-import { Table } from "../table.js";
+import { invalid } from "../../settings/invalid.js";
+import { formatBytes, formatDuration, formatPercent } from "../terminal/format.js";
+import { Table } from "../terminal/table.js";
 import type { Shape } from "./command.js";
 import { fullWorkerId, printJson, type Session } from "./session.js";
 import { ageText } from "./state-words.js";

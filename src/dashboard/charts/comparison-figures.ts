@@ -1,4 +1,4 @@
-import { needsDots, stepDomain, stepText, stepTicks } from "../../step-axis.js";
+import { needsDots, stepDomain, stepText, stepTicks } from "../../text/step-axis.js";
 import type { ComparedView } from "../model/comparison.js";
 import type { FigureStyle } from "./figure-style.js";
 import type { Line } from "./line-chart.js";

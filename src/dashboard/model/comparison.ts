@@ -2,7 +2,7 @@ import type {
   CompareExperimentsResponse,
   Interval,
 } from "../../generated/stillhouse/v1/service.js";
-import type { TextTable } from "../../table-text.js";
+import type { TextTable } from "../../text/table-text.js";
 import type { Wire } from "../server/wire.js";
 import { formatGain, formatMeanStd, formatPercent } from "./format.js";
 

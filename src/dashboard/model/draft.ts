@@ -1,4 +1,4 @@
-import { describeRange, inRange } from "../../spec/range.js";
+import { describeRange, inRange } from "../../settings/range.js";
 import type { PresetName, SettingView } from "./settings-view.js";
 import { writtenValue } from "./settings-view.js";
 

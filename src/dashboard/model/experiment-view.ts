@@ -1,7 +1,7 @@
 import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
-import { robustnessSubject } from "../../robustness-subject.js";
+import { robustnessSubject } from "../../results/robustness-subject.js";
+import { ranSeconds, workProgress } from "../../results/work-progress.js";
 import type { Summary } from "../../statistics.js";
-import { ranSeconds, workProgress } from "../../work-progress.js";
 import { millis, type Wire } from "../server/wire.js";
 import { type ResultView, type RowId, resultsOf } from "./result-view.js";
 import { type Spec, shortLabel } from "./spec-fields.js";

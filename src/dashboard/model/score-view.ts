@@ -1,4 +1,8 @@
-import { type RelativeScores, relativeScores, type ScoredRow } from "../../relative-scores.js";
+import {
+  type RelativeScores,
+  relativeScores,
+  type ScoredRow,
+} from "../../results/relative-scores.js";
 import type { Summary } from "../../statistics.js";
 import { formatGain, formatPercent } from "./format.js";
 import type { ResultView, RowId } from "./result-view.js";

@@ -1,4 +1,4 @@
-import type { Range } from "../../spec/range.js";
+import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
 export type PresetName = "study" | "cpu";

@@ -1,6 +1,6 @@
 import type { Task } from "../../generated/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
-import type { RunTimes, TaskWork, WorkKind } from "../../work-progress.js";
+import type { RunTimes, TaskWork, WorkKind } from "../../results/work-progress.js";
 import { millis, type Wire } from "../server/wire.js";
 
 export type StateName = "queued" | "running" | "succeeded" | "failed" | "cancelled";

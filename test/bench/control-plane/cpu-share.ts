@@ -1,4 +1,4 @@
-import { parseExperimentArguments } from "../../../src/cli/experiment-arguments.js";
+import { parseExperimentArguments } from "../../../src/cli/experiment/experiment-arguments.js";
 import type { Event } from "../../../src/generated/stillhouse/v1/experiment.js";
 import { PYTHON, tinyDataAndModel } from "../../fixtures/tiny.js";
 import { MeasuredPlane } from "./measured-plane.js";

@@ -1,5 +1,5 @@
-import type { ExperimentRecord } from "../../../src/experiment/record.js";
-import { completeTask, leaseTask } from "../../../src/experiment/transitions.js";
+import type { ExperimentRecord } from "../../../src/experiment/domain/record.js";
+import { completeTask, leaseTask } from "../../../src/experiment/domain/transitions.js";
 import { type Task, TaskResult } from "../../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../../src/generated/stillhouse/v1/spec.js";
 import { SqliteExperimentStore } from "../../../src/store/experiment-store.js";

@@ -1,5 +1,5 @@
-import { planTasks } from "../../../src/experiment/plan.js";
-import type { ExperimentRecord } from "../../../src/experiment/record.js";
+import { planTasks } from "../../../src/experiment/domain/plan.js";
+import type { ExperimentRecord } from "../../../src/experiment/domain/record.js";
 import {
   Experiment,
   MetricPoint,

@@ -8,7 +8,7 @@ import {
 } from "../../../src/dashboard/model/comparison.js";
 import { fromWire } from "../../../src/dashboard/server/wire.js";
 import { CompareExperimentsResponse } from "../../../src/generated/stillhouse/v1/service.js";
-import { toCsv, toLatex } from "../../../src/table-text.js";
+import { toCsv, toLatex } from "../../../src/text/table-text.js";
 
 const ANSWER = fromWire<CompareExperimentsResponse>(
   CompareExperimentsResponse.toJSON(

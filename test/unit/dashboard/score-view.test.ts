@@ -6,7 +6,7 @@ import {
   recoveryText,
   scoresOf,
 } from "../../../src/dashboard/model/score-view.js";
-import { labelRobust } from "../../../src/relative-scores.js";
+import { labelRobust } from "../../../src/results/relative-scores.js";
 import { summarise } from "../../../src/statistics.js";
 
 function row(id: RowId, ...accuracies: number[]): ResultView {

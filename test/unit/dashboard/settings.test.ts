@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { settingsDocument } from "../../../src/api/http/settings-document.js";
-import { parseRobustnessArguments } from "../../../src/cli/robustness-arguments.js";
+import { parseRobustnessArguments } from "../../../src/cli/robustness/robustness-arguments.js";
 import {
   defaultText,
   draftOf,
@@ -27,7 +27,7 @@ import {
   RobustnessCheck,
   RobustnessSpec,
 } from "../../../src/generated/stillhouse/v1/spec.js";
-import { validateDraft } from "../../../src/spec/validate.js";
+import { validateDraft } from "../../../src/settings/validate.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 
 const SETTINGS = settingViews(JSON.parse(JSON.stringify(settingsDocument())));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseWorkerArguments } from "../../../src/cli/worker-arguments.js";
+import { parseWorkerArguments } from "../../../src/cli/service/worker-arguments.js";
 import { workerCommand } from "../../../src/dashboard/model/worker-view.js";
 
 const PLACES = { home: "/home", dataDir: undefined, userFolder: "/", columns: 80 };

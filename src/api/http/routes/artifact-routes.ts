@@ -1,9 +1,9 @@
 import { extname } from "node:path";
 import type { Response } from "express";
 import { z } from "zod";
-import { artifactFile } from "../../../experiment/artifact-download.js";
-import type { Inspections } from "../../../experiment/inspections.js";
-import type { ArtifactStore, ExperimentStore } from "../../../experiment/ports.js";
+import type { ArtifactStore, ExperimentStore } from "../../../experiment/domain/ports.js";
+import { artifactFile } from "../../../experiment/services/artifact-download.js";
+import type { Inspections } from "../../../experiment/services/inspections.js";
 import type { ArtifactFile } from "../../../generated/stillhouse/v1/experiment.js";
 import type { JsonSchema } from "../proto-schema.js";
 import { count } from "../query.js";

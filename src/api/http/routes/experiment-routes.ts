@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Experiments } from "../../../experiment/experiments.js";
-import type { Log } from "../../../experiment/ports.js";
+import type { Log } from "../../../experiment/domain/ports.js";
+import type { Experiments } from "../../../experiment/services/experiments.js";
 import { State } from "../../../generated/stillhouse/v1/experiment.js";
 import {
   CancelExperimentResponse,
@@ -17,7 +17,7 @@ import {
   ResumeExperimentResponse,
   RetryExperimentResponse,
 } from "../../../generated/stillhouse/v1/service.js";
-import { invalid } from "../../../spec/invalid.js";
+import { invalid } from "../../../settings/invalid.js";
 import { sendEvents } from "../event-stream.js";
 import { count, named, repeated, text, uint64 } from "../query.js";
 import { message, messageRoute, type Route } from "../route.js";

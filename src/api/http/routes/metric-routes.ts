@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Metrics } from "../../../experiment/metrics.js";
+import type { Metrics } from "../../../experiment/services/metrics.js";
 import {
   GetMetricSeriesResponse,
   ListMetricsResponse,

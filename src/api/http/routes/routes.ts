@@ -1,4 +1,4 @@
-import type { Inspections } from "../../../experiment/inspections.js";
+import type { Inspections } from "../../../experiment/services/inspections.js";
 import type { ServedParts } from "../../grpc/services.js";
 import type { Route } from "../route.js";
 import { artifactRoutes } from "./artifact-routes.js";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Sweeps } from "../../../experiment/sweeps.js";
+import type { Sweeps } from "../../../experiment/services/sweeps.js";
 import {
   CreateSweepRequest,
   CreateSweepResponse,

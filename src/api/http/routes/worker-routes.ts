@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Fleet } from "../../../experiment/fleet.js";
+import type { Fleet } from "../../../experiment/services/fleet.js";
 import {
   DrainWorkerResponse,
   ListWorkersResponse,

@@ -1,4 +1,4 @@
-import { toCsv, toLatex, toMarkdown } from "../../../table-text.js";
+import { toCsv, toLatex, toMarkdown } from "../../../text/table-text.js";
 import { type Comparison, comparisonTable, numberTable } from "../../model/comparison.js";
 import { saveText } from "../../parts/save.js";
 

@@ -1,0 +1,62 @@
+import { invalid } from "../../settings/invalid.js";
+import { Connection, type HomeControlPlane } from "./connection.js";
+import type { NamedServer } from "./server-flags.js";
+
+/**
+ * Starts the control plane of the home, or joins the one that runs.
+ *
+ * @param adopt experiments that go on if an ended process left them unfinished.
+ * @param note shows a sentence of the control plane.
+ */
+export type OpenHome = (
+  adopt: readonly string[],
+  note: (sentence: string) => void,
+) => Promise<HomeControlPlane>;
+
+/**
+ * The way to the control plane that a command uses: the server that it names, or that of the home.
+ *
+ * @param adopt see `OpenHome`.
+ * @param note shows a sentence to the person who waits.
+ */
+export function openConnection(
+  server: NamedServer | undefined,
+  openHome: OpenHome,
+  adopt: readonly string[],
+  note: (sentence: string) => void,
+): Promise<Connection> {
+  if (server !== undefined) return Promise.resolve(Connection.toServer(server.endpoint));
+  let hasJoined = false;
+  return Connection.toHome(async (ids) => {
+    const controlPlane = await openHome(ids, note);
+    if (controlPlane.kind === "started") note(`Dashboard ${controlPlane.dashboard}`);
+    if (controlPlane.kind === "joined" && !hasJoined) {
+      hasJoined = true;
+      note("Another command runs on this home; this one shares its worker and may have to wait");
+    } else if (controlPlane.kind === "started" && hasJoined) {
+      note("The other command has ended; this one goes on by itself");
+    }
+    return controlPlane;
+  }, adopt);
+}
+
+/** Joins the control plane of the home, or opens the home where none runs, and runs nothing. */
+export type OpenIdleHome = () => Promise<HomeControlPlane>;
+
+/** The way to what there is, for a command that runs nothing itself. */
+export async function openToLook(
+  server: NamedServer | undefined,
+  openIdleHome: OpenIdleHome,
+): Promise<Connection> {
+  if (server !== undefined) return Connection.toServer(server.endpoint);
+  return Connection.toControlPlane(await openIdleHome());
+}
+
+/** @throws StillhouseError INVALID where nobody would go on with what is left behind. */
+export function requireServer(connection: Connection): void {
+  if (!connection.isOwn) return;
+  throw invalid(
+    "",
+    "--detach needs a control plane that goes on by itself; start one with npm run serve, or name one with --server HOST:PORT",
+  );
+}

@@ -1,0 +1,42 @@
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ExperimentSpec, Source } from "../../generated/stillhouse/v1/spec.js";
+import { invalid } from "../../settings/invalid.js";
+
+const FILE = "dataset.json";
+
+/**
+ * Keeps what was recognised of a folder of rows beside them, where it can be read and corrected.
+ *
+ * @param spec resolved
+ * @returns the path of the file
+ * @throws StillhouseError INVALID where the data set is no folder, or has such a file
+ */
+export function writeDatasetDescription({ dataset }: ExperimentSpec): string {
+  const { name = "", dataDir = "", source, found } = dataset ?? {};
+  const folder = join(dataDir, name);
+  if (source !== Source.SOURCE_LOCAL || found === undefined || !isFolder(folder)) {
+    throw refused(`describes a folder of one's own, and ${name} is none`);
+  }
+  const description = {
+    labels: found.classNames,
+    text_columns: found.textColumns,
+    label_column: found.labelColumn,
+  };
+  const path = join(folder, FILE);
+  try {
+    writeFileSync(path, `${JSON.stringify(description, null, 2)}\n`, { flag: "wx" });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw refused(code === "EEXIST" ? `found ${path}; leave the flag out` : `failed: ${message}`);
+  }
+  return path;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function refused(reason: string) {
+  return invalid("dataset.name", `--write-dataset-json ${reason}`);
+}

@@ -1,0 +1,78 @@
+import { type Command, Option } from "commander";
+import { SETTINGS_BY_GROUP } from "../../settings/settings.js";
+import { SERVER_FLAGS } from "../connect/server-flags.js";
+import { scriptCommand } from "../terminal/command-line.js";
+import { flagUsage, settingHelp } from "../terminal/setting-help.js";
+import { PRIORITY_FLAG } from "./priority-flag.js";
+
+const CONTROLS = "Run:";
+
+const EXAMPLES = `
+Examples:
+  npm run experiment -- --sl unrestricted --al cls
+  npm run experiment -- --dataset sst2 --data-dir data --model minilm
+  npm run experiment -- --config run.yaml --seed 7 --json > result.json
+  npm run experiment -- --sl restricted --dry-run
+  npm run experiment -- --resume ID
+
+A config file is YAML or JSON with the flags as keys ("inner-lr: 0.1").
+A flag counts before the file, and the file before the preset.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
+`;
+
+/**
+ * The flags of `experiment`, all as texts; the settings come from the table of settings.
+ *
+ * @param columns width of the help; undefined where stdout is no terminal.
+ */
+export function experimentCommand(columns: number | undefined): Command {
+  const command = scriptCommand("experiment", columns, CONTROLS)
+    .description(
+      "Distils a text classification data set into a few synthetic samples, and measures how " +
+        "well a learner does that is trained on nothing else.",
+    )
+    .addHelpText("after", EXAMPLES);
+  addSettings(command);
+  addControls(command);
+  return command;
+}
+
+/** The flags of all settings but those of these paths. */
+export function addSettings(command: Command, except: readonly string[] = []): void {
+  for (const [group, settings] of Object.entries(SETTINGS_BY_GROUP)) {
+    for (const setting of settings) {
+      if (except.includes(setting.path)) continue;
+      const option = new Option(flagUsage(setting), settingHelp(setting));
+      if (setting.kind === "text" && setting.repeats) option.argParser(joined);
+      command.addOption(option.helpGroup(`${group}:`));
+      if (setting.kind === "switch") {
+        // A config file may switch it on; then there must be a flag that switches it off.
+        command.addOption(new Option(`--no-${setting.flag}`).hideHelp());
+      }
+    }
+  }
+}
+
+function joined(value: string, before: unknown): string {
+  return typeof before === "string" ? `${before},${value}` : value;
+}
+
+function addControls(command: Command): void {
+  const controls: (readonly [string, string])[] = [
+    ["--config <file>", "Read settings from a YAML or JSON file"],
+    ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
+    [
+      "--write-dataset-json",
+      "Keep what was recognised of a folder of one's own in its dataset.json",
+    ],
+    ["--resume <id>", "Go on with an experiment that was stopped or failed"],
+    ["--fresh", "Compute everything anew, also what an earlier experiment has"],
+    ["--detach", "Return at once with the id, and leave it to the server"],
+    PRIORITY_FLAG,
+    ...SERVER_FLAGS,
+    ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
+  ];
+  for (const [flags, help] of controls) {
+    command.addOption(new Option(flags, help).helpGroup(CONTROLS));
+  }
+}

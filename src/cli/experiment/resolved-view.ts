@@ -1,0 +1,108 @@
+import type { Task } from "../../generated/stillhouse/v1/experiment.js";
+import type {
+  Description,
+  ResolveExperimentResponse,
+} from "../../generated/stillhouse/v1/service.js";
+import { type ExperimentSpec, Preset } from "../../generated/stillhouse/v1/spec.js";
+import { fieldText } from "../../settings/field-text.js";
+import { settingOf } from "../../settings/settings.js";
+import { distilledLabel } from "../results/result.js";
+import { taskName } from "../results/task-names.js";
+import { formatBytes, formatCount, wrapText } from "../terminal/format.js";
+import type { Colors } from "../terminal/terminal.js";
+
+/** Width of the names at the start of the lines. */
+const NAME_COLUMNS = 12;
+
+/**
+ * The resolved experiment in a few lines: what is distilled, on what, and what is not the preset's.
+ *
+ * @param columns width of a line; undefined where lines may be long.
+ */
+export function renderResolved(
+  { spec, description }: ResolveExperimentResponse,
+  colors: Colors,
+  columns: number | undefined,
+): string {
+  if (spec === undefined || description === undefined) return "";
+  const lines: [string, string][] = [
+    ["Experiment", experimentText(spec)],
+    ["Data set", datasetText(spec, description)],
+    ["Model", modelText(spec, description)],
+    [
+      "Device",
+      `${description.deviceName} (${fieldText(spec, "compute.device")}), ${fieldText(spec, "compute.precision")}`,
+    ],
+    ["Preset", presetText(spec, description)],
+    ["Steps", stepsText(spec)],
+    ["Artifact", formatBytes(description.artifactBytes)],
+  ];
+  const line = (name: string, text: string) =>
+    `${name.padEnd(NAME_COLUMNS)}${wrapText(text, columns ?? Number.POSITIVE_INFINITY, NAME_COLUMNS)}\n`;
+  return [
+    ...lines.map(([name, text]) => line(name, text).replace(name, colors.bold(name))),
+    ...description.notices.map((notice) =>
+      line("Note", notice).replace("Note", colors.yellow("Note")),
+    ),
+  ].join("");
+}
+
+/** The tasks of a dry run, in their order. */
+export function renderPlan(tasks: readonly Task[]): string {
+  const lines = tasks.map((task, index) => {
+    const inits = numInits(task);
+    const count = inits === 0 ? "" : ` (${inits} ${inits === 1 ? "init" : "inits"})`;
+    return `  ${index + 1}. ${taskName(task)}${count}\n`;
+  });
+  return `Tasks\n${lines.join("")}`;
+}
+
+function experimentText(spec: ExperimentSpec): string {
+  const name = spec.name ? `${spec.name}: ` : "";
+  return `${name}${distilledLabel(spec)}, seed ${spec.seed}`;
+}
+
+function datasetText({ dataset }: ExperimentSpec, description: Description): string {
+  const { trainRows, validationRows, testRows, classNames } = description;
+  const substitute = dataset?.substituteFor ? ` instead of ${dataset.substituteFor}` : "";
+  return (
+    `${dataset?.name}${substitute}: train ${formatCount(trainRows)}, ` +
+    `validation ${formatCount(validationRows)}, test ${formatCount(testRows)} rows, ` +
+    `${classNames.length} classes`
+  );
+}
+
+function modelText({ model }: ExperimentSpec, description: Description): string {
+  const { parameterCount, numLayers, numHeads, width } = description;
+  const substitute = model?.substituteFor ? ` instead of ${model.substituteFor}` : "";
+  return (
+    `${model?.name}${substitute}: ${formatCount(parameterCount)} parameters, ` +
+    `${numLayers} layers, ${numHeads} heads, width ${width}`
+  );
+}
+
+function presetText(spec: ExperimentSpec, { changedFields }: Description): string {
+  const preset = spec.preset === Preset.PRESET_STUDY ? "study" : "cpu";
+  if (changedFields.length === 0) return `${preset}, unchanged`;
+  return `${preset}, but ${changedFields.map((path) => changeText(spec, path)).join(", ")}`;
+}
+
+/** `inner-lr 0.1`; a baseline that was switched on or off goes by its own name. */
+function changeText(spec: ExperimentSpec, path: string): string {
+  const setting = settingOf(path);
+  const name = setting.kind === "subset" ? `baseline ${path.split(".").pop()}` : setting.flag;
+  return `${name} ${fieldText(spec, path)}`;
+}
+
+function stepsText({ outer, inner, distilled }: ExperimentSpec): string {
+  const batch = formatCount(outer?.batchSize ?? 0);
+  return (
+    `${formatCount(outer?.steps ?? 0)} outer steps of ${batch} texts, ` +
+    `${inner?.steps} inner, ${distilled?.perClass} distilled a class × ${distilled?.seqLen} vectors`
+  );
+}
+
+function numInits(task: Task): number {
+  const kind = task.work?.kind;
+  return kind?.$case === "evaluate" || kind?.$case === "baseline" ? kind.value.initSeeds.length : 0;
+}

@@ -1,0 +1,179 @@
+import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../../errors.js";
+import type { Connection } from "../connect/connection.js";
+import {
+  type OpenHome,
+  type OpenIdleHome,
+  openConnection,
+  openToLook,
+  requireServer,
+} from "../connect/open-connection.js";
+import type { NamedServer } from "../connect/server-flags.js";
+import { ExperimentOutput } from "../experiment/experiment-output.js";
+import type { ProgressDisplay } from "../progress/progress-display.js";
+import { aborted, type Interruption } from "../terminal/interruption.js";
+import type { Terminal } from "../terminal/terminal.js";
+import { resolveGroup, runGroup, type StoredGroup, storeGroup } from "./group-run.js";
+import type { Member, Outcome } from "./group-runner.js";
+
+/** What a command that runs a group of experiments needs of the world. */
+export interface GroupSurroundings {
+  readonly terminal: Terminal;
+  readonly interruption: Interruption;
+  readonly openHome: OpenHome;
+  readonly openIdleHome: OpenIdleHome;
+  /** Folder that relative paths of the arguments start from. */
+  readonly userFolder: string;
+  /** Data folder where the arguments name none. */
+  readonly dataDir: string | undefined;
+  /** Bearer token for a server where the arguments name none. */
+  readonly token: string | undefined;
+  /** Whether a defect is shown with its place in the code. */
+  readonly showsTraces: boolean;
+}
+
+/** The flags that all such commands have. */
+export interface GroupFlags {
+  readonly isDryRun: boolean;
+  readonly isFresh: boolean;
+  /** Whether they are only stored, and left to the control plane. */
+  readonly isDetached: boolean;
+  readonly server: NamedServer | undefined;
+  /** Of each member, against all that the control plane has. */
+  readonly priority: number;
+  readonly maxParallel?: number | undefined;
+  /** The members are stored as a sweep of this name; when absent each stands alone. */
+  readonly sweepName?: string | undefined;
+  /** A dry run lists the tasks of the one member instead of the members. */
+  readonly listsTasks?: boolean;
+}
+
+/**
+ * Runs a command and shows its failure, if there is one.
+ *
+ * @param command returns the exit code, 0 when it returns nothing.
+ * @returns the exit code.
+ */
+export async function guarded(
+  argv: readonly string[],
+  { terminal, showsTraces }: GroupSurroundings,
+  command: (output: ExperimentOutput) => Promise<number | undefined>,
+): Promise<number> {
+  const output = new ExperimentOutput(terminal, argv.includes("--json"));
+  try {
+    return (await command(output)) ?? 0;
+  } catch (thrown) {
+    const error = fromFailure(toFailure(thrown));
+    output.progress.close();
+    output.failure(error, undefined, showsTraces);
+    return SURFACES[error.kind].exitCode;
+  }
+}
+
+/** What a command does its work with, while it has a control plane. */
+export interface Session {
+  readonly connection: Connection;
+  readonly progress: ProgressDisplay;
+  /** When it aborts, what runs is stopped after a checkpoint. */
+  readonly stop: AbortSignal;
+  /** For what can just be dropped: fails at the first interruption. */
+  untilStopped<T>(work: Promise<T>): Promise<T>;
+}
+
+/**
+ * Opens the control plane for some work, which a second interruption ends at once.
+ *
+ * @throws StillhouseError CANCELLED when interrupted; what the work throws.
+ */
+export async function withSession<T>(
+  { server, isDetached }: Pick<GroupFlags, "server" | "isDetached">,
+  { openHome, openIdleHome, interruption }: GroupSurroundings,
+  { progress }: ExperimentOutput,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const connection = isDetached
+    ? await openToLook(server, openIdleHome)
+    : await openConnection(server, openHome, [], (text) => progress.note(text));
+  const { stop, kill } = interruption;
+  const killed = aborted(kill).then(() => {
+    connection.kill();
+    throw interrupted();
+  });
+  const stopped = aborted(stop).then(() => {
+    throw interrupted();
+  });
+  for (const promise of [killed, stopped]) promise.catch(() => undefined);
+  try {
+    const untilStopped = <R>(promise: Promise<R>) => Promise.race([stopped, promise]);
+    return await Promise.race([killed, work({ connection, progress, stop, untilStopped })]);
+  } finally {
+    progress.close();
+    await connection.close();
+  }
+}
+
+/**
+ * Runs the members, or lists them where that is all that is asked for.
+ *
+ * @param conclude makes something of the outcomes while the control plane is there.
+ * @returns undefined after a list.
+ */
+export function runMembers<T>(
+  members: readonly Member[],
+  flags: GroupFlags,
+  surroundings: GroupSurroundings,
+  output: ExperimentOutput,
+  conclude: (outcomes: Outcome[], session: Session) => Promise<T>,
+): Promise<T | undefined> {
+  return withSession(flags, surroundings, output, async (session) => {
+    const options = { ...session, ...flags };
+    if (flags.isDetached && !flags.isDryRun) requireServer(session.connection);
+    const resolutions = await session.untilStopped(resolveGroup(members, options));
+    const [first] = resolutions;
+    if (first !== undefined && !output.isJson) output.subject(first);
+    if (flags.isDetached && !flags.isDryRun) {
+      leave(members, await storeGroup(resolutions, options), flags, surroundings, output);
+      return undefined;
+    }
+    if (!flags.isDryRun) {
+      return conclude(await runGroup(members, resolutions, options), session);
+    }
+    if (flags.listsTasks && first !== undefined) {
+      output.plan(first);
+      return undefined;
+    }
+    const labels = members.map(({ label }) => label);
+    if (output.isJson) output.document({ experiments: labels });
+    else surroundings.terminal.stdout.write(`${labels.join("\n")}\n`);
+    return undefined;
+  });
+}
+
+/** They go on without this process; the same command without --detach shows what became of them. */
+function leave(
+  members: readonly Member[],
+  { ids, sweepId }: StoredGroup,
+  { server }: GroupFlags,
+  { terminal }: GroupSurroundings,
+  output: ExperimentOutput,
+): void {
+  const stored = ids.map((id, at) => ({ label: members[at]?.label ?? "", experiment_id: id }));
+  if (output.isJson) {
+    output.document({
+      ...(sweepId === undefined ? {} : { sweep_id: sweepId }),
+      experiments: stored,
+    });
+  } else {
+    const lines = stored.map(({ label, experiment_id }) => `${experiment_id}  ${label}\n`);
+    terminal.stdout.write(lines.join(""));
+  }
+  const words = sweepId === undefined ? `watch ${ids[0]}` : `ls --sweep ${sweepId}`;
+  const flags = server === undefined ? "" : ` ${server.flags}`;
+  output.progress.note(`See what becomes of it: npm run stillhouse -- ${words}${flags}`);
+}
+
+function interrupted(): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_CANCELLED,
+    "interrupted; the same command goes on where it was",
+  );
+}

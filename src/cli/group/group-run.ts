@@ -1,0 +1,95 @@
+import pLimit from "p-limit";
+import { fromFailure } from "../../errors.js";
+import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
+import { GroupRunner, type GroupRunnerOptions, type Member, type Outcome } from "./group-runner.js";
+
+/** Each takes one of the calls that a connection has at a time. */
+const FOLLOWED_AT_ONCE = 100;
+
+export interface GroupOptions extends GroupRunnerOptions {
+  /** Stored as the sweep of this name; when absent each member stands alone. */
+  readonly sweepName?: string | undefined;
+  /** Experiments of the sweep that are begun and not yet done, at most; all of them when absent. */
+  readonly maxParallel?: number | undefined;
+}
+
+/** Resolves all members before any of them is stored, so that a mistake in one starts none. */
+export async function resolveGroup(
+  members: readonly Member[],
+  { connection, progress }: Pick<GroupOptions, "connection" | "progress">,
+): Promise<ResolveExperimentResponse[]> {
+  progress.note("Looking at the data set, the model and the device");
+  const resolutions = [];
+  for (const { draft } of members) {
+    resolutions.push(await connection.call((client) => client.resolve(draft)));
+  }
+  return resolutions;
+}
+
+/**
+ * Runs experiments side by side, as many at a time as there are workers.
+ *
+ * The same group again goes on with the experiments of the first time: what is done is only read,
+ * what was stopped or has failed is resumed. One that fails does not stop the others.
+ *
+ * @returns one outcome a member, in their order.
+ * @throws StillhouseError CANCELLED when stopped.
+ */
+export async function runGroup(
+  members: readonly Member[],
+  resolutions: readonly ResolveExperimentResponse[],
+  options: GroupOptions,
+): Promise<Outcome[]> {
+  const runner = new GroupRunner(members.length, options);
+  const { ids } = await stored(runner, resolutions, options);
+  const limit = pLimit(FOLLOWED_AT_ONCE);
+  const outcomes = await Promise.all(
+    ids.map((id, at) => limit(() => runner.follow(at, members[at]?.label ?? "", id))),
+  );
+  runner.throwIfStopped();
+  return outcomes;
+}
+
+/** Experiments as the control plane has them. */
+export interface StoredGroup {
+  /** In the order of the members. */
+  readonly ids: readonly string[];
+  /** Absent where each stands alone. */
+  readonly sweepId?: string;
+}
+
+/**
+ * Stores experiments, or finds them stored, and leaves them to the control plane.
+ *
+ * @throws StillhouseError CANCELLED when stopped.
+ */
+export async function storeGroup(
+  resolutions: readonly ResolveExperimentResponse[],
+  options: GroupOptions,
+): Promise<StoredGroup> {
+  const runner = new GroupRunner(resolutions.length, options);
+  const group = await stored(runner, resolutions, options);
+  runner.throwIfStopped();
+  return group;
+}
+
+async function stored(
+  runner: GroupRunner,
+  resolutions: readonly ResolveExperimentResponse[],
+  { sweepName, maxParallel = 0 }: GroupOptions,
+): Promise<StoredGroup> {
+  if (sweepName !== undefined) {
+    const { id, experimentIds } = await runner.storeSweep(sweepName, maxParallel, resolutions);
+    return { ids: experimentIds, sweepId: id };
+  }
+  const ids: string[] = [];
+  for (const resolution of resolutions) ids.push(await runner.store(resolution));
+  return { ids };
+}
+
+/** @throws StillhouseError the failure of the first that has failed. */
+export function requireSuccess(outcomes: readonly Outcome[]): void {
+  for (const { experiment } of outcomes) {
+    if (experiment.failure !== undefined) throw fromFailure(experiment.failure);
+  }
+}

@@ -1,0 +1,205 @@
+import { createHash } from "node:crypto";
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
+import type { Failure } from "../../generated/stillhouse/v1/failure.js";
+import type { ResolveExperimentResponse, Sweep } from "../../generated/stillhouse/v1/service.js";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { specHash } from "../../settings/hash.js";
+import type { Connection } from "../connect/connection.js";
+import { isEnded, watchExperiment } from "../connect/watch-experiment.js";
+import { EventPresenter } from "../progress/event-presenter.js";
+import { OverviewCounter } from "../progress/group-overview.js";
+import type { ProgressDisplay } from "../progress/progress-display.js";
+import { aborted } from "../terminal/interruption.js";
+
+/** An experiment that is wanted. */
+export interface Member {
+  /** How it is called while it runs. */
+  readonly label: string;
+  readonly draft: ExperimentSpec;
+}
+
+/** One that has ended, in whatever way. */
+export interface Outcome {
+  readonly experiment: Experiment;
+  /** Empty where nothing was distilled. */
+  readonly artifactPath: string;
+}
+
+export interface GroupRunnerOptions {
+  readonly connection: Connection;
+  readonly progress: ProgressDisplay;
+  /** When it aborts, what runs is stopped after a checkpoint. */
+  readonly stop: AbortSignal;
+  /** Take no result that ended before now. */
+  readonly isFresh: boolean;
+  /** Of what is stored; what was stored before keeps its own. */
+  readonly priority: number;
+  /** Failures of an earlier run that would only happen again; none when absent. */
+  readonly isFinal?: (failure: Failure) => boolean;
+}
+
+/** Runs the experiments of a group, each by its place, and keeps the overview of them. */
+export class GroupRunner {
+  readonly #options: GroupRunnerOptions;
+  readonly #counter: OverviewCounter;
+  readonly #reuseAfter: Date | undefined;
+  readonly #unfinished = new Set<string>();
+
+  /** @param total experiments that will be run. */
+  constructor(total: number, options: GroupRunnerOptions) {
+    const { progress, stop, isFresh } = options;
+    this.#options = options;
+    this.#counter = new OverviewCounter(total, (overview) => progress.overview(overview));
+    this.#reuseAfter = isFresh ? new Date() : undefined;
+    aborted(stop).then(() => {
+      progress.note("Stopping after a checkpoint; press Ctrl-C once more to end at once");
+      for (const id of this.#unfinished) this.#cancel(id);
+    });
+  }
+
+  /**
+   * Stores one, or finds the one that an earlier run of the same group stored, and sees that it
+   * goes on: its request id follows from its spec and from the code that computes it.
+   *
+   * @returns its id.
+   * @throws StillhouseError CANCELLED when stopped before.
+   */
+  async store(resolution: ResolveExperimentResponse): Promise<string> {
+    this.throwIfStopped();
+    const { connection, priority } = this.#options;
+    const spec = specOf(resolution);
+    const reuseAfter = this.#reuseAfter;
+    const requestId = `group-${this.#hashOf([resolution])}`;
+    const { id } = await connection.call((client) =>
+      client.create(spec, requestId, reuseAfter, { priority }),
+    );
+    this.#note([id]);
+    await this.#goOn(id);
+    return id;
+  }
+
+  /**
+   * As `store`, but all as one sweep, before any of them runs.
+   *
+   * @param maxParallel how many of them may be begun and not yet done; 0 for all.
+   * @returns the sweep; its experiments are in the order of the resolutions.
+   */
+  async storeSweep(
+    name: string,
+    maxParallel: number,
+    resolutions: readonly ResolveExperimentResponse[],
+  ): Promise<Sweep> {
+    this.throwIfStopped();
+    const { connection, priority } = this.#options;
+    const specs = resolutions.map(specOf);
+    const request = { name, specs, maxParallel, priority, reuseAfter: this.#reuseAfter };
+    const hash = this.#hashOf(resolutions);
+    for (let count = 1; ; count++) {
+      const requestId = `sweep-${hash}-${count}`;
+      const sweep = await connection.call((client) =>
+        client.createSweep({ ...request, requestId }),
+      );
+      // One of which experiments were removed is no more what is wanted.
+      if (sweep.experimentIds.length < specs.length) continue;
+      this.#note(sweep.experimentIds);
+      for (const id of sweep.experimentIds) await this.#goOn(id);
+      return sweep;
+    }
+  }
+
+  /**
+   * Waits for the end of one that is stored.
+   *
+   * @param at its place in the group.
+   */
+  async follow(at: number, label: string, id: string): Promise<Outcome> {
+    const outcome = await this.#followed(id, () => this.#counter.set(at, "running"));
+    this.#unfinished.delete(id);
+    this.#tell(at, label, outcome.experiment);
+    return outcome;
+  }
+
+  #tell(at: number, label: string, { state, failure }: Experiment): void {
+    const { progress } = this.#options;
+    if (!isEnded(state) || state === State.STATE_CANCELLED) {
+      progress.note(`${label} was stopped`);
+      this.#counter.set(at, "waiting");
+      return;
+    }
+    const { done, failed, total } = this.#counter.overview;
+    const end = failure === undefined ? "is done" : `has failed: ${failure.message}`;
+    progress.note(`${done + failed + 1} of ${total}: ${label} ${end}`);
+    this.#counter.set(at, failure === undefined ? "done" : "failed");
+  }
+
+  /** @throws StillhouseError CANCELLED when stopped. */
+  throwIfStopped(): void {
+    if (!this.#options.stop.aborted) return;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_CANCELLED,
+      "stopped; the same command goes on where it was",
+    );
+  }
+
+  /** From now on they are of this run: they go on when it takes over, and stop when it stops. */
+  #note(ids: readonly string[]): void {
+    const { connection, stop } = this.#options;
+    for (const id of ids) {
+      connection.adopt(id);
+      this.#unfinished.add(id);
+      if (stop.aborted) this.#cancel(id);
+    }
+  }
+
+  /** The end of the watches tells what became of it. */
+  #cancel(id: string): void {
+    this.#options.connection.call((client) => client.cancel(id)).catch(() => {});
+  }
+
+  async #goOn(id: string): Promise<void> {
+    const { connection, isFinal, stop } = this.#options;
+    if (stop.aborted) return;
+    const { state, failure } = (await outcomeOf(connection, id)).experiment;
+    const isFinished = failure !== undefined && isFinal?.(failure);
+    if (state === State.STATE_CANCELLED || (state === State.STATE_FAILED && !isFinished)) {
+      await connection.call((client) => client.resume(id));
+    }
+  }
+
+  /** Of what determines the results. */
+  #hashOf(resolutions: readonly ResolveExperimentResponse[]): string {
+    const identity = resolutions.map((resolution) => [
+      specHash(specOf(resolution)),
+      ...resolution.tasks.map((task) => task.cacheKey),
+    ]);
+    const text = JSON.stringify([identity, this.#reuseAfter?.toJSON()]);
+    return createHash("sha256").update(text).digest("hex");
+  }
+
+  async #followed(id: string, onRunning: () => void): Promise<Outcome> {
+    const { connection, progress, stop } = this.#options;
+    const before = await outcomeOf(connection, id);
+    if (isEnded(before.experiment.state)) return before;
+    const presenter = new EventPresenter(progress);
+    const isStopping = () => stop.aborted;
+    const watched = { connection, experimentId: id, skipsHistory: true, isStopping };
+    for await (const event of watchExperiment(watched)) {
+      const { kind } = event;
+      if (kind?.$case === "experiment" && kind.value.state === State.STATE_RUNNING) onRunning();
+      presenter.show(event);
+    }
+    return outcomeOf(connection, id);
+  }
+}
+
+function specOf({ spec }: ResolveExperimentResponse): ExperimentSpec {
+  if (spec === undefined) throw new Error("a resolution has a spec");
+  return spec;
+}
+
+async function outcomeOf(connection: Connection, id: string): Promise<Outcome> {
+  const { experiment, artifactPath } = await connection.call((client) => client.get(id));
+  if (experiment === undefined) throw new Error("an experiment that is found is there");
+  return { experiment, artifactPath };
+}

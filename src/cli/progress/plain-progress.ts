@@ -1,0 +1,81 @@
+import type { Writable } from "node:stream";
+import {
+  LogLevel,
+  type LogLine,
+  type Progress,
+  type Task,
+} from "../../generated/stillhouse/v1/experiment.js";
+import { printable } from "../../text/printable.js";
+import { taskName } from "../results/task-names.js";
+import { formatPercent } from "../terminal/format.js";
+import { type GroupOverview, overviewText } from "./group-overview.js";
+import type { ProgressDisplay } from "./progress-display.js";
+import { joinParts, progressFraction, progressParts, taskEndText } from "./progress-text.js";
+
+/** Rare enough that the log of a run of hours stays readable. */
+const LINE_INTERVAL_MS = 10_000;
+
+/**
+ * Progress as lines, for files, pipes and logs: one when a stage begins, then one in ten seconds,
+ * and an overview of a group whenever one of it has ended.
+ *
+ * @param nowMs a clock that never goes back.
+ */
+export class PlainProgress implements ProgressDisplay {
+  readonly #out: Writable;
+  readonly #nowMs: () => number;
+  #numEnded = 0;
+  readonly #shown = new Map<string, { stage: string; timeMs: number }>();
+
+  constructor(out: Writable, nowMs: () => number = () => performance.now()) {
+    this.#out = out;
+    this.#nowMs = nowMs;
+  }
+
+  task(task: Task): void {
+    const sentence = taskEndText(task);
+    if (sentence === undefined) return;
+    this.#shown.delete(task.id);
+    this.note(sentence);
+  }
+
+  progress(task: Task, progress: Progress): void {
+    if (!this.#isDue(task.id, progress.stage)) return;
+    const fraction = progressFraction(progress);
+    const percent = fraction === undefined ? "" : ` ${formatPercent(fraction)} %,`;
+    this.note(`${taskName(task)}:${percent} ${joinParts(progressParts(progress))}`);
+  }
+
+  log(line: LogLine): void {
+    if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
+  }
+
+  overview(overview: GroupOverview): void {
+    const numEnded = overview.done + overview.failed;
+    if (numEnded === this.#numEnded) return;
+    this.#numEnded = numEnded;
+    this.note(overviewText(overview));
+  }
+
+  work(name: string, done: number, total: number): void {
+    if (done === total) this.#shown.delete(name);
+    else if (this.#isDue(name, "")) this.note(`${name}: ${done} of ${total}`);
+  }
+
+  #isDue(id: string, stage: string): boolean {
+    const last = this.#shown.get(id);
+    const timeMs = this.#nowMs();
+    const isLate = last === undefined || timeMs - last.timeMs >= LINE_INTERVAL_MS;
+    if (!isLate && last.stage === stage) return false;
+    this.#shown.set(id, { stage, timeMs });
+    return true;
+  }
+
+  note(sentence: string): void {
+    this.#out.write(`${printable(sentence)}\n`);
+  }
+
+  close(): void {
+    this.#shown.clear();
+  }
+}

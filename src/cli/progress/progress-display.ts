@@ -1,0 +1,20 @@
+import type { LogLine, Progress, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { GroupOverview } from "./group-overview.js";
+
+/** Shows what an experiment does while it runs. */
+export interface ProgressDisplay {
+  /** A task has changed its state. */
+  task(task: Task): void;
+  /** How far a running task is. */
+  progress(task: Task, progress: Progress): void;
+  /** What a worker says. */
+  log(line: LogLine): void;
+  /** How many experiments of a group are done, run and wait. */
+  overview(overview: GroupOverview): void;
+  /** How far work of the command itself is, from 0 to `total`, at which it is over. */
+  work(name: string, done: number, total: number): void;
+  /** A sentence of the command itself. */
+  note(sentence: string): void;
+  /** Leaves the terminal as it was. More may be shown afterwards. */
+  close(): void;
+}

@@ -1,0 +1,127 @@
+import { type Progress, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { taskName } from "../results/task-names.js";
+import {
+  formatCount,
+  formatDuration,
+  formatMeanStd,
+  formatPercent,
+  formatValue,
+} from "../terminal/format.js";
+
+/** What is counted in each stage; other stages count nothing that a person wants to see. */
+const UNITS: Readonly<Record<string, string>> = {
+  distilling: "outer step",
+  training: "step",
+  evaluating: "init",
+  validating: "init",
+  "choosing samples": "text",
+  "choosing the learning rate": "learner",
+};
+
+/** Values that come first, in this order, and how they are called. */
+const VALUE_NAMES: Readonly<Record<string, string>> = {
+  loss: "loss",
+  validation_accuracy: "validation",
+};
+
+/** One thing that is said about progress; where room is short, the least important go first. */
+export interface ProgressPart {
+  readonly text: string;
+  readonly importance: number;
+}
+
+/** What there is to say about a task's progress, in the order in which it is shown. */
+export function progressParts(progress: Progress): ProgressPart[] {
+  const { perSecond, secondsLeft } = progress;
+  return [
+    { text: countText(progress), importance: 5 },
+    ...valueParts(progress.values),
+    { text: perSecond > 0 ? `${formatValue(perSecond)}/s` : "", importance: 1 },
+    { text: secondsLeft >= 1 ? `${formatDuration(secondsLeft)} left` : "", importance: 4 },
+  ].filter((part) => part.text !== "");
+}
+
+/**
+ * "outer step 510/1,500 · loss 0.412 · validation 91.2 % · 3.2/s · 5 min left".
+ *
+ * @param columns that may be taken; what does not fit is left out, the least important first.
+ */
+export function joinParts(
+  parts: readonly ProgressPart[],
+  columns: number = Number.POSITIVE_INFINITY,
+): string {
+  const text = parts.map((part) => part.text).join(" · ");
+  if (text.length <= columns || parts.length < 2) return text;
+  const least = parts.reduce((a, b) => (b.importance < a.importance ? b : a));
+  return joinParts(
+    parts.filter((part) => part !== least),
+    columns,
+  );
+}
+
+/** How much is done, 0 to 1; undefined in a stage that is not counted. */
+export function progressFraction({ stage, done, total }: Progress): number | undefined {
+  if (UNITS[stage] === undefined || total === 0n) return undefined;
+  return Math.min(1, Number(done) / Number(total));
+}
+
+/** The sentence about a task that has ended, or goes back to the queue; undefined for others. */
+export function taskEndText(task: Task): string | undefined {
+  const name = taskName(task);
+  switch (task.state) {
+    case State.STATE_SUCCEEDED:
+      return `${name}: ${[resultText(task), timeText(task)].filter(Boolean).join(", ")}`;
+    case State.STATE_FAILED:
+      return `${name}: failed`;
+    case State.STATE_CANCELLED:
+      return task.attempt > 0 ? `${name}: stopped` : undefined;
+    case State.STATE_QUEUED:
+      return task.failure && `${name}: ${task.failure.message}; it is tried again`;
+    default:
+      return undefined;
+  }
+}
+
+function countText(progress: Progress): string {
+  const { stage, done, total } = progress;
+  if (progressFraction(progress) === undefined) return stage;
+  return `${UNITS[stage]} ${formatCount(done)}/${formatCount(total)}`;
+}
+
+function valueParts(values: Readonly<Record<string, number>>): ProgressPart[] {
+  const { accuracy_mean: mean, accuracy_std: std, ...others } = values;
+  const names = new Set([...Object.keys(VALUE_NAMES), ...Object.keys(others).sort()]);
+  const shown = [...names].flatMap((name) => {
+    const value = others[name];
+    const importance = name.endsWith("accuracy") ? 3 : 2;
+    return value === undefined ? [] : [{ text: valueText(name, value), importance }];
+  });
+  if (mean === undefined) return shown;
+  return [...shown, { text: `accuracy ${formatMeanStd(mean, std ?? null)} %`, importance: 3 }];
+}
+
+function valueText(name: string, value: number): string {
+  const shownName = VALUE_NAMES[name] ?? name.replaceAll("_", " ");
+  return name.endsWith("accuracy")
+    ? `${shownName} ${formatPercent(value)} %`
+    : `${shownName} ${formatValue(value)}`;
+}
+
+function resultText(task: Task): string {
+  const kind = task.result?.kind;
+  if (kind?.$case === "distill") {
+    const { keptStep, validationAccuracy } = kind.value;
+    const kept = `kept outer step ${formatCount(keptStep)}`;
+    if (validationAccuracy === undefined) return kept;
+    return `${kept}, validation ${formatPercent(validationAccuracy)} %`;
+  }
+  if (kind?.$case !== "learners") return "";
+  const accuracies = kind.value.inits.map((init) => init.accuracy);
+  const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
+  return `accuracy ${formatPercent(mean)} %`;
+}
+
+function timeText(task: Task): string {
+  if (task.reused) return "reused from an earlier experiment";
+  return task.result === undefined ? "" : formatDuration(task.result.wallTimeS);
+}

@@ -1,0 +1,158 @@
+import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
+import { ExperimentSpec, Init, Preset } from "../../generated/stillhouse/v1/spec.js";
+import type { Curve } from "../../report/curve-chart.js";
+import type { Spread } from "../../report/distribution-chart.js";
+import type { Inspected } from "../../report/inspected.js";
+import type { ReportedArtifact, ReportedTable, Reproduction } from "../../report/reproduction.js";
+import { INTERVAL_RULE } from "../../statistics.js";
+import { VARIED_PATHS } from "../../study/tables.js";
+import { changesText, experimentCommand } from "../experiment/spec-command.js";
+import type { Outcome } from "../group/group-runner.js";
+import { resultOf, shortLabel } from "../results/result.js";
+import { subjectOf } from "../results/subject.js";
+import { formatDuration } from "../terminal/format.js";
+import { BASELINE_PATHS } from "./reproduce-arguments.js";
+import { differencesOf, numbersOf } from "./reproduce-columns.js";
+import { failureLines, timeText } from "./reproduce-output.js";
+import { computingS, type ReproducedRow, type ReproducedTable } from "./study-table.js";
+
+/** Settings that the tables themselves choose. */
+const OF_THE_TABLES = [...VARIED_PATHS, ...BASELINE_PATHS, "seed"];
+
+const LEGEND =
+  "Accuracy: mean ± population std over test learners, and that of the means of several seeds. " +
+  "Gain: mean difference to the row of distilled data above over learners with the same seeds, " +
+  `with its 95 % interval (${INTERVAL_RULE}). ` +
+  "Loss: cross-entropy on the test split, in nats. Train: time " +
+  "from the opened data to the trained learner. Study: AG News, DistilBERT, 100 learners.";
+
+/** What a page shows beside the results themselves. */
+export interface ReportDetails {
+  /** How it was asked for. */
+  readonly command: string;
+  /** See `Rerun.codeVersion`. */
+  readonly codeVersion: string | undefined;
+  /** Metrics of the distillation, by the id of the experiment. */
+  readonly series: ReadonlyMap<string, readonly MetricSeries[]>;
+  /** What the distilled data holds, or why that is not known, by the id of the experiment. */
+  readonly inspected: ReadonlyMap<string, Inspected | string>;
+}
+
+/**
+ * Everything that the report of a reproduction shows.
+ *
+ * It holds no id and no path of the home, so that but for times the same results give the same
+ * bytes.
+ */
+export function reportContent(
+  tables: readonly ReproducedTable[],
+  outcomes: readonly Outcome[],
+  details: ReportDetails,
+): Reproduction {
+  const experiments = outcomes.map(({ experiment }) => experiment);
+  return {
+    subject: subjectOf(experiments[0]?.spec),
+    settings: settingsText(experiments),
+    tables: tables.map((table) => tableContent(table, details)),
+    legend: LEGEND,
+    time: `All of it took ${formatDuration(computingS(experiments))} of computing.`,
+    distilled: experiments.flatMap((experiment) => artifactContent(experiment, details)),
+    rerun: {
+      command: details.command,
+      codeVersion: details.codeVersion,
+      environments: environmentsOf(experiments),
+      experiments: experiments.map((experiment) => ({
+        label: experimentLabel(experiment),
+        command: experimentCommand(specOf(experiment)),
+        specHash: experiment.specHash,
+        files: filesOf(experiment),
+        spec: ExperimentSpec.toJSON(specOf(experiment)),
+      })),
+    },
+  };
+}
+
+/** The preset, and in what the run differs from it, told by a row that varies the least. */
+function settingsText(experiments: readonly Experiment[]): string {
+  const distilled = experiments.filter(isDistilled);
+  const isRandom = ({ spec }: Experiment) => spec?.model?.init === Init.INIT_RANDOM;
+  const told = distilled.find(isRandom) ?? distilled[0];
+  const [spec, others] = told
+    ? [specOf(told), []]
+    : [specOf(experiments[0] as Experiment), ["evaluation.inits"]];
+  const preset = spec.preset === Preset.PRESET_STUDY ? "study" : "cpu";
+  const changes = changesText(spec, [...OF_THE_TABLES, ...others]);
+  return changes === ""
+    ? `Preset ${preset}, unchanged.`
+    : `Preset ${preset}, but with ${changes}; in brackets what the preset has.`;
+}
+
+function tableContent(
+  { title, rows, computingS }: ReproducedTable,
+  { series }: ReportDetails,
+): ReportedTable {
+  const curves = (wanted: string): Curve[] =>
+    rows.flatMap(({ name, measured }) =>
+      (measured?.seeds ?? []).flatMap(({ seed, experimentId }) => {
+        const found = series.get(experimentId)?.find((candidate) => candidate.name === wanted);
+        return found === undefined ? [] : [{ label: name, seed, points: pointsOf(found) }];
+      }),
+    );
+  return {
+    title,
+    numbers: numbersOf(rows, true),
+    failures: failureLines(rows),
+    differences: differencesOf(rows),
+    time: timeText(computingS),
+    spreads: rows.flatMap(spreadOf),
+    validationAccuracy: curves("validation_accuracy"),
+    outerLoss: curves("outer_loss"),
+  };
+}
+
+function spreadOf({ name, measured, figure }: ReproducedRow): Spread[] {
+  if (measured === undefined) return [];
+  const { seeds, accuracy } = measured;
+  const learners = seeds.flatMap((seed) => [...seed.row.learners.values()]);
+  const { mean, interval95 } = accuracy;
+  return [{ label: name, learners, mean, interval95, study: figure }];
+}
+
+function pointsOf({ steps, values }: MetricSeries): Curve["points"] {
+  return steps.map((step, at) => ({ step: Number(step), value: values[at] ?? Number.NaN }));
+}
+
+function experimentLabel(experiment: Experiment): string {
+  const { spec } = experiment;
+  return `${isDistilled(experiment) ? shortLabel(spec) : "Full data"}, seed ${spec?.seed}`;
+}
+
+function isDistilled({ tasks }: Experiment): boolean {
+  return tasks.some((task) => task.work?.kind?.$case === "distill");
+}
+
+function specOf({ id, spec }: Experiment): ExperimentSpec {
+  if (spec === undefined) throw new Error(`experiment ${id} has no spec`);
+  return spec;
+}
+
+function artifactContent(experiment: Experiment, { inspected }: ReportDetails): ReportedArtifact[] {
+  const content = inspected.get(experiment.id);
+  return content === undefined ? [] : [{ label: experimentLabel(experiment), content }];
+}
+
+function filesOf(experiment: Experiment): Map<string, string> {
+  const files = resultOf(experiment).distillation?.artifact?.files ?? [];
+  return new Map(files.map(({ name, sha256 }) => [name, sha256]));
+}
+
+/** Each once: where it was computed, and with what. */
+function environmentsOf(experiments: readonly Experiment[]): Record<string, string>[] {
+  const found = new Map<string, Record<string, string>>();
+  for (const { result } of experiments.flatMap(({ tasks }) => tasks)) {
+    const entries = Object.entries(result?.environment ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (entries.length > 0) found.set(JSON.stringify(entries), Object.fromEntries(entries));
+  }
+  return [...found.values()];
+}

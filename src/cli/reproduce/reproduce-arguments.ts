@@ -1,0 +1,112 @@
+import { invalid } from "../../settings/invalid.js";
+import type { Assignments } from "../../settings/values.js";
+import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
+import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";
+import { addSettings } from "../experiment/experiment-command.js";
+import { addGroupControls, groupFlagsOf, MEMBER_CONTROLS } from "../group/group-arguments.js";
+import type { GroupFlags } from "../group/group-command.js";
+import { parseArguments, scriptCommand } from "../terminal/command-line.js";
+
+/** What a person asks for. */
+export interface ReproduceRun extends GroupFlags {
+  readonly kind: "run";
+  /** Ids of the tables, in the study's order. */
+  readonly tables: readonly string[];
+  /** Distillation seeds. */
+  readonly seeds: readonly number[];
+  /** What all experiments share. */
+  readonly given: Assignments;
+  /** Folder of the report; absent: one in the home. */
+  readonly reportFolder: string | undefined;
+}
+
+export type ReproduceRequest = { readonly kind: "help"; readonly text: string } | ReproduceRun;
+
+/** Whether a baseline runs, by its field; the tables have rows for the full data alone. */
+export const BASELINE_PATHS = ["full", "random", "herding", "kcenter", "untrained"].map(
+  (name) => `baseline.${name}`,
+);
+
+const CONTROLS = "Run:";
+const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
+const MAX_SEED = 2 ** 32 - 1;
+const IDS = STUDY_TABLES.map(({ id }) => id);
+
+const HELP = `
+Tables: ${IDS.join(", ")}; all of them when none is named.
+
+Examples:
+  npm run reproduce
+  npm run reproduce -- soft-labels attention-labels --seeds 0,1,2
+  npm run reproduce -- --dataset ag_news --model minilm --preset cpu --data-dir data
+  npm run reproduce -- summary --json > summary.json
+
+Stopped anywhere, the same command goes on where it was. What one table needs and another has
+computed is computed once. An experiment that fails costs its rows alone.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
+`;
+
+/**
+ * Reads the arguments of `reproduce`.
+ *
+ * @throws StillhouseError INVALID for every mistake in them.
+ */
+export function parseReproduceArguments(
+  argv: readonly string[],
+  surroundings: ArgumentSurroundings,
+): ReproduceRequest {
+  const parsed = parseArguments(reproduceCommand(surroundings.columns), argv);
+  if (parsed.kind === "help") return parsed;
+  const { options, words } = parsed;
+  const unknown = words.find((word) => !IDS.includes(word));
+  if (unknown !== undefined) {
+    throw invalid("", `a table must be one of ${IDS.join(", ")}, got ${JSON.stringify(unknown)}`);
+  }
+  const given = givenAssignments(options, surroundings);
+  if (given.has("seed"))
+    throw invalid("seed", "seed is what --seeds gives; leave it out of the file");
+  for (const path of [...VARIED_PATHS, ...BASELINE_PATHS]) {
+    if (given.has(path)) {
+      throw invalid(path, `${path} is what the tables choose; leave it out of the config file`);
+    }
+  }
+  return {
+    kind: "run",
+    tables: words.length === 0 ? IDS : IDS.filter((id) => words.includes(id)),
+    seeds: seedsOf(options.seeds),
+    given,
+    reportFolder: typeof options.report === "string" ? options.report : undefined,
+    ...groupFlagsOf(options, surroundings),
+    sweepName: ["reproduce", ...words].join(" "),
+  };
+}
+
+function reproduceCommand(columns: number | undefined) {
+  const command = scriptCommand("reproduce", columns, CONTROLS)
+    .usage("[tables] [flags]")
+    .argument("[tables...]", "which tables")
+    .description(
+      "Regenerates the tables of the 2022 study, on any data set and model, and prints each " +
+        "beside the study's figures.",
+    )
+    .addHelpText("after", HELP);
+  addSettings(command, [...VARIED_PATHS, "baseline", "seed", "name"]);
+  addGroupControls(command, CONTROLS, [
+    ...MEMBER_CONTROLS,
+    ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
+    ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],
+    ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],
+  ]);
+  return command;
+}
+
+function seedsOf(raw: unknown): number[] {
+  if (raw === undefined) return [0];
+  const seeds = typeof raw === "string" && SEED_LIST.test(raw) ? raw.split(",").map(Number) : [];
+  const isAllowed = seeds.length > 0 && seeds.every((seed) => seed <= MAX_SEED);
+  if (isAllowed && new Set(seeds).size === seeds.length) return seeds;
+  throw invalid(
+    "seed",
+    `--seeds must be distinct whole numbers from 0 to ${MAX_SEED}, such as 0,1,2, got ${JSON.stringify(raw)}`,
+  );
+}

@@ -1,0 +1,101 @@
+import { INTERVAL_RULE } from "../../statistics.js";
+import { rowDocument, summaryDocument } from "../results/result-document.js";
+import { formatDuration } from "../terminal/format.js";
+import { Table } from "../terminal/table.js";
+import { numbersOf } from "./reproduce-columns.js";
+import type { Measured, ReproducedRow, ReproducedTable } from "./study-table.js";
+
+/** Paths of what was written. */
+export interface ReportFiles {
+  /** Markdown. */
+  readonly report: string;
+  /** HTML. */
+  readonly page: string;
+}
+
+const LEGEND =
+  "accuracy: mean ± population std over test learners, and that of the means of several seeds; " +
+  "gain: mean difference to the distilled row above over learners with the same seeds, with its " +
+  `95 % interval (${INTERVAL_RULE}); study: AG News, DistilBERT, 100 learners.`;
+
+/** The tables as a person reads them. */
+export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {
+  const parts = tables.map(({ title, rows, computingS }) => {
+    const numbers = numbersOf(rows, false);
+    const table = new Table({
+      head: numbers.head.map((name) => name.replace(" ", "\n")),
+      colAligns: ["left", ...numbers.head.slice(1).map(() => "right" as const)],
+      style: { head: [], border: [] },
+    });
+    table.push(...numbers.rows.map((row) => [...row]));
+    return [title, table.toString(), ...failureLines(rows), timeText(computingS)].join("\n");
+  });
+  return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${files.report}\nPage:   ${files.page}\n`;
+}
+
+/** A line for each seed without a result. */
+export function failureLines(rows: readonly ReproducedRow[]): string[] {
+  return rows.flatMap(({ name, failed }) =>
+    failed.map(({ seed, reason, isStopped }) =>
+      isStopped
+        ? `${name}, seed ${seed} was stopped`
+        : `${name}, seed ${seed} has failed: ${reason}`,
+    ),
+  );
+}
+
+/** How long workers computed. */
+export function timeText(seconds: number): string {
+  return `Computing it took ${formatDuration(seconds)}.`;
+}
+
+/** The tables as one JSON document. */
+export function reproduceDocument(tables: readonly ReproducedTable[], files: ReportFiles): object {
+  return {
+    tables: tables.map(({ id, title, rows, computingS }) => ({
+      id,
+      title,
+      computing_s: computingS,
+      rows: rows.map(document),
+    })),
+    ...files,
+  };
+}
+
+function document({ label, figure, measured, failed }: ReproducedRow): object {
+  return {
+    ...(measured === undefined ? {} : measuredDocument(measured)),
+    label,
+    failed: failed.map(({ seed, experimentId, reason }) => ({
+      seed,
+      experiment_id: experimentId,
+      reason,
+    })),
+    study: { mean: figure.mean / 100, std: figure.std === null ? null : figure.std / 100 },
+  };
+}
+
+function measuredDocument(measured: Measured): object {
+  const { seeds, accuracy, macroF1, loss, confusion, differences } = measured;
+  const gain = differences.at(-1)?.gain ?? null;
+  return {
+    ...rowDocument(seeds[0].row),
+    experiment_id: seeds[0].experimentId,
+    accuracy: summaryDocument(accuracy),
+    macro_f1: macroF1,
+    loss,
+    confusion,
+    train_time_s: measured.trainTimeS,
+    std_between_seeds: measured.stdBetweenSeeds,
+    gain: gain === null ? null : summaryDocument(gain),
+    differences: differences.map(({ to, gain }) => ({
+      to,
+      ...(gain === null ? { mean: null } : summaryDocument(gain)),
+    })),
+    seeds: seeds.map(({ seed, experimentId, row }) => ({
+      seed,
+      experiment_id: experimentId,
+      accuracy: summaryDocument(row.accuracy),
+    })),
+  };
+}

@@ -1,0 +1,74 @@
+import type { StillhouseError } from "../../errors.js";
+import { type Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import {
+  Description,
+  type ResolveExperimentResponse,
+} from "../../generated/stillhouse/v1/service.js";
+import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import type { Summary } from "../../statistics.js";
+import { type Row, resultOf } from "./result.js";
+import { taskName } from "./task-names.js";
+
+/** The result as one JSON document, for `--json`. Messages are in proto3 JSON, with proto names. */
+export function resultDocument(experiment: Experiment, artifactPath: string): object {
+  const { rows, ratioToFull, distillation } = resultOf(experiment);
+  return {
+    experiment_id: experiment.id,
+    spec: specJson(experiment.spec),
+    rows: rows.map(rowDocument),
+    ratio_to_full: ratioToFull,
+    artifact: artifactPath === "" ? null : artifactPath,
+    kept_step: distillation?.keptStep ?? null,
+    validation_accuracy: distillation?.validationAccuracy ?? null,
+    spec_hash: experiment.specHash,
+    tasks: experiment.tasks.map((task) => ({
+      id: task.id,
+      name: taskName(task),
+      wall_time_s: task.result?.wallTimeS ?? null,
+      reused: task.reused,
+    })),
+  };
+}
+
+/** One row of a table of results. */
+export function rowDocument(row: Row): object {
+  return {
+    id: row.id,
+    variant: row.variant,
+    label: row.label,
+    train_samples: row.trainSamples,
+    gd_steps: row.gdSteps,
+    accuracy: summaryDocument(row.accuracy),
+    macro_f1: row.macroF1,
+    loss: row.loss,
+    chosen_lr: row.chosenLr,
+    train_time_s: row.trainTimeS,
+    confusion: row.confusion,
+  };
+}
+
+export function summaryDocument({ mean, std, n, interval95 }: Summary): object {
+  return { mean, std, n, interval_95: interval95 };
+}
+
+/** What a dry run shows: the resolved spec and its tasks. */
+export function planDocument({ spec, tasks, description }: ResolveExperimentResponse): object {
+  return {
+    spec: specJson(spec),
+    tasks: tasks.map((task) => Task.toJSON(task)),
+    description: description === undefined ? null : Description.toJSON(description),
+  };
+}
+
+/** A failure as one JSON document; the experiment's id is there to resume it. */
+export function failureDocument(error: StillhouseError, experimentId?: string): object {
+  const { kind, message, field } = error;
+  return {
+    error: { kind: kind.replace(/^FAILURE_KIND_/, "").toLowerCase(), message, field },
+    ...(experimentId === undefined ? {} : { experiment_id: experimentId }),
+  };
+}
+
+function specJson(spec: ExperimentSpec | undefined): unknown {
+  return spec === undefined ? null : ExperimentSpec.toJSON(spec);
+}

@@ -1,0 +1,115 @@
+import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import {
+  formatCount,
+  formatDuration,
+  formatMeanStd,
+  formatPercent,
+  formatSeconds,
+  wrapText,
+} from "../terminal/format.js";
+import { Table } from "../terminal/table.js";
+import { type ExperimentResult, type Row, resultOf } from "./result.js";
+import { subjectOf } from "./subject.js";
+import { taskName } from "./task-names.js";
+
+/** The table on one line a row is this wide; a narrower terminal gets its labels on two lines. */
+const WIDE_COLUMNS = 100;
+const NARROW_LABEL_WIDTH = 30;
+
+/** Colours of cli-table3 are off: the text is the same in a terminal and in a file. */
+const PLAIN_STYLE = { head: [], border: [] };
+
+/**
+ * The result as a person reads it: the table as in the study, what was kept, and how to use it.
+ *
+ * @param artifactPath folder of the distilled data; empty where there is none.
+ * @param columns width of the terminal; undefined where it does not matter.
+ */
+export function renderResult(
+  experiment: Experiment,
+  artifactPath: string,
+  columns: number | undefined,
+): string {
+  const result = resultOf(experiment);
+  return [
+    subjectOf(experiment.spec),
+    ...(result.rows.length === 0 ? [] : [renderTable(result.rows, columns)]),
+    ...summaryLines(experiment, result).map((line) =>
+      wrapText(line, columns ?? Number.POSITIVE_INFINITY, 2),
+    ),
+    ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath)]),
+    "",
+  ].join("\n");
+}
+
+function renderTable(rows: readonly Row[], columns: number | undefined): string {
+  const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
+  const table = new Table({
+    head: ["data", "#train\nsamples", "#GD\nsteps", "accuracy (%)", "n", "train"],
+    colAligns: ["left", "right", "right", "right", "right", "right"],
+    style: PLAIN_STYLE,
+    wordWrap: isNarrow,
+    ...(isNarrow ? { colWidths: [NARROW_LABEL_WIDTH, null, null, null, null, null] } : {}),
+  });
+  for (const { label, trainSamples, gdSteps, accuracy, trainTimeS } of rows) {
+    table.push([
+      label,
+      formatCount(trainSamples),
+      formatCount(gdSteps),
+      formatMeanStd(accuracy.mean, accuracy.std),
+      accuracy.n,
+      trainTimeS === null ? "" : formatSeconds(trainTimeS),
+    ]);
+  }
+  return table.toString();
+}
+
+function summaryLines(experiment: Experiment, result: ExperimentResult): string[] {
+  const { ratioToFull, distillation } = result;
+  const kept = distillation && keptStepText(distillation);
+  return [
+    "train: time from the opened data to the trained learner",
+    ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
+    ...(kept === undefined ? [] : [kept]),
+    timesText(experiment.tasks),
+  ];
+}
+
+function keptStepText({
+  keptStep,
+  outerSteps,
+  validationAccuracy,
+}: {
+  keptStep: number;
+  outerSteps: number;
+  validationAccuracy?: number | undefined;
+}): string {
+  const step = `Kept outer step ${formatCount(keptStep)} of ${formatCount(outerSteps)}`;
+  if (validationAccuracy === undefined) return step;
+  return `${step}, validation accuracy ${formatPercent(validationAccuracy)} %`;
+}
+
+/** "Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s (full data reused)". */
+function timesText(tasks: readonly Task[]): string {
+  const seconds = new Map<string, number>();
+  for (const task of tasks) {
+    const isBaseline = task.work?.kind?.$case === "baseline";
+    const name = isBaseline ? "baselines" : taskName(task).toLowerCase();
+    const own = task.reused ? 0 : (task.result?.wallTimeS ?? 0);
+    seconds.set(name, (seconds.get(name) ?? 0) + own);
+  }
+  const reused = tasks.filter((task) => task.reused).map((task) => taskName(task).toLowerCase());
+  const times = [...seconds].map(([name, total]) => `${name} ${formatDuration(total)}`);
+  const note = reused.length === 0 ? "" : ` (${reused.join(", ")} reused)`;
+  return `Time: ${times.join(", ")}${note}`;
+}
+
+function usageLines(artifactPath: string): string[] {
+  return [
+    `Distilled data: ${artifactPath}`,
+    "Use it in Python:",
+    "  from stillhouse_worker import load_artifact",
+    `  learner = load_artifact(${JSON.stringify(artifactPath)}).train(init_seed=1)`,
+    '  learner.predict(["some text"])',
+  ];
+}

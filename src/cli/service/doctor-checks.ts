@@ -1,0 +1,81 @@
+import { constants } from "node:fs";
+import { access, statfs } from "node:fs/promises";
+import { z } from "zod";
+import { toFailure } from "../../errors.js";
+import { makeFolder } from "../../make-folder.js";
+
+export const checksSchema = z.object({
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      status: z.enum(["ok", "warning", "error"]),
+      detail: z.string(),
+      remedy: z.string(),
+    }),
+  ),
+});
+
+/** One line of the report. */
+export type Check = z.infer<typeof checksSchema>["checks"][number];
+
+const OLDEST_NODE = 20;
+/** Less than this is soon full of checkpoints and artifacts. */
+const ENOUGH_DISK_BYTES = 1024 ** 3;
+
+/** @param version such as "20.11.0". */
+export function checkNode(version: string): Check {
+  const isNewEnough = Number.parseInt(version, 10) >= OLDEST_NODE;
+  return {
+    name: "Node",
+    status: isNewEnough ? "ok" : "error",
+    detail: version,
+    remedy: isNewEnough ? "" : `install Node ${OLDEST_NODE} or newer from https://nodejs.org`,
+  };
+}
+
+/** Whether experiments can be stored: the folder can be made and written, and its disk has room. */
+export async function checkHome(home: string): Promise<Check> {
+  const remedy = "set STILLHOUSE_HOME to a folder that can be written";
+  try {
+    makeFolder(home);
+    await access(home, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = await statfs(home);
+    const detail = `${home}, ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB free`;
+    if (bavail * bsize >= ENOUGH_DISK_BYTES) {
+      return { name: "Home", status: "ok", detail, remedy: "" };
+    }
+    return { name: "Home", status: "warning", detail, remedy: "free some space" };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? toFailure(error).message;
+    const detail = `${home} cannot be written (${code})`;
+    return { name: "Home", status: "error", detail, remedy };
+  }
+}
+
+/** @param runningAt asks for the address of the control plane that has the home, if one has. */
+export async function checkControlPlane(
+  runningAt: () => Promise<string | undefined>,
+): Promise<Check> {
+  try {
+    const address = await runningAt();
+    const detail = address === undefined ? "none is running" : `running at ${address}`;
+    return { name: "Control plane", status: "ok", detail, remedy: "" };
+  } catch (error) {
+    return {
+      name: "Control plane",
+      status: "error",
+      detail: toFailure(error).message,
+      remedy: "see what holds the home, or set STILLHOUSE_HOME to another folder",
+    };
+  }
+}
+
+/** @param inspect asks Python for its own checks. */
+export async function checkPython(inspect: () => Promise<unknown>): Promise<Check[]> {
+  try {
+    return checksSchema.parse(await inspect()).checks;
+  } catch (error) {
+    const detail = toFailure(error).message;
+    return [{ name: "Python environment", status: "error", detail, remedy: "npm run setup" }];
+  }
+}

@@ -1,0 +1,110 @@
+import { addressesFor } from "../../security/network.js";
+import { reportFailure } from "../results/report-failure.js";
+import { aborted, type Interruption } from "../terminal/interruption.js";
+import type { Terminal } from "../terminal/terminal.js";
+import { parseServeArguments, type ServeSettings } from "./serve-arguments.js";
+
+/** A control plane that answers. */
+export interface Server {
+  /** Where gRPC answers, HOST:PORT. */
+  readonly address: string;
+  /** Where workers connect, tcp://HOST:PORT. */
+  readonly workerAddress: string;
+  /** Where HTTP answers and the dashboard is, http://HOST:PORT. */
+  readonly httpAddress: string;
+  /** Resolves when the home can no longer be written and waiting does not help. */
+  readonly broken: Promise<Error>;
+  /** Stops what runs after a checkpoint; what has not stopped by then is ended. */
+  stop(withinMs: number): Promise<void>;
+  /** Ends all processes that were started, at once. */
+  kill(): void;
+}
+
+export interface ServeSurroundings {
+  readonly terminal: Terminal;
+  readonly interruption: Interruption;
+  readonly home: string;
+  readonly userFolder: string;
+  readonly dataDir: string | undefined;
+  readonly showsTraces: boolean;
+  /** Resolves when it answers. */
+  readonly startServer: (
+    settings: ServeSettings,
+    note: (sentence: string) => void,
+  ) => Promise<Server>;
+}
+
+/** Exit code of what was ended at once. */
+const INTERRUPTED = 130;
+
+/**
+ * The command `serve`: a control plane until it is told to end, or its home breaks.
+ *
+ * @param argv what follows the command's name.
+ * @returns the exit code.
+ */
+export async function runServe(
+  argv: readonly string[],
+  surroundings: ServeSurroundings,
+): Promise<number> {
+  const { terminal, interruption } = surroundings;
+  const isJson = argv.includes("--json");
+  const note = (sentence: string) => terminal.stderr.write(`${sentence}\n`);
+  try {
+    const request = parseServeArguments(argv, { ...surroundings, columns: terminal.columns });
+    if (request.kind === "help") {
+      terminal.stdout.write(request.text);
+      return 0;
+    }
+    const server = await surroundings.startServer(request, note);
+    terminal.stdout.write(
+      isJson ? `${JSON.stringify(readyDocument(server, request))}\n` : readyText(server, request),
+    );
+    const fault = await Promise.race([aborted(interruption.stop), server.broken]);
+    const exitCode = await ended(server, request.drainMs, interruption, note);
+    if (fault === undefined) return exitCode;
+    // So that whoever watches over this process starts a new one.
+    throw fault;
+  } catch (thrown) {
+    return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
+  }
+}
+
+async function ended(
+  server: Server,
+  drainMs: number,
+  { kill }: Interruption,
+  note: (sentence: string) => void,
+): Promise<number> {
+  note("Stopping after a checkpoint; what is unfinished goes on at the next start");
+  const killed = aborted(kill).then(() => {
+    server.kill();
+    return INTERRUPTED;
+  });
+  return Promise.race([killed, server.stop(drainMs).then(() => 0)]);
+}
+
+function readyDocument(server: Server, { home }: ServeSettings): object {
+  const { address: grpc, workerAddress: workers, httpAddress: http } = server;
+  return { ready: true, grpc, workers, http, home, pid: process.pid };
+}
+
+function readyText(
+  { address, workerAddress, httpAddress }: Server,
+  { home, host }: ServeSettings,
+): string {
+  const hasKeys = httpAddress.startsWith("https:");
+  const elsewhere = addressesFor(host);
+  return [
+    `Stillhouse serves ${home}`,
+    `  gRPC     ${address}`,
+    `  workers  ${workerAddress}`,
+    `  HTTP     ${httpAddress}`,
+    `Run on it: npm run experiment -- --server ${address}${hasKeys ? " --ca FILE --token-file FILE" : ""} …`,
+    `Work for it: npm run worker -- --connect ${workerAddress}${hasKeys ? " --keys FOLDER" : ""}`,
+    ...(elsewhere.length > 0
+      ? [`Other machines reach the same ports at ${elsewhere.join(", ")}`]
+      : []),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,22 @@
+import { writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { makeFolder } from "../../make-folder.js";
+
+/**
+ * Writes a result where a person wants it; its folder is made where it is not there.
+ *
+ * @throws StillhouseError ENVIRONMENT when that cannot be written.
+ */
+export function writeResultFile(path: string, text: string): void {
+  try {
+    makeFolder(dirname(path));
+    writeFileSync(path, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      `${path} cannot be written (${code}); name another place`,
+    );
+  }
+}

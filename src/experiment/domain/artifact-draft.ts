@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
+import { emptySpec, writeField } from "../../settings/field-path.js";
+import { overlay } from "../../settings/resolve.js";
+import type { ArtifactStore } from "./ports.js";
+
+const MANIFEST = "manifest.json";
+
+/**
+ * The draft of an experiment that evaluates distilled data which is there: the settings of the
+ * artifact's manifest, but for what the draft itself gives.
+ *
+ * @param artifactId id of an artifact that exists
+ * @throws INVALID for a manifest that has no settings, NOT_FOUND when it has no manifest
+ */
+export async function draftOfArtifact(
+  artifacts: Pick<ArtifactStore, "read">,
+  artifactId: string,
+  draft: ExperimentSpec,
+): Promise<ExperimentSpec> {
+  const bytes = await read(artifacts, artifactId);
+  const { spec, numClasses } = parsed(bytes, artifactId);
+  const result = emptySpec();
+  overlay(result, spec);
+  for (const group of ["dataset", "model"] as const) {
+    writeField(result, `${group}.fingerprint`, spec[group]?.fingerprint ?? "");
+  }
+  // What is there now decides, not what there was.
+  result.compute = {
+    ...result.compute,
+    device: undefined,
+    memoryMib: undefined,
+  } as typeof result.compute;
+  result.name = undefined;
+  // As many learners as the baselines had, since there are as many rows as baselines and more.
+  if (result.evaluation) result.evaluation.inits = result.evaluation.baselineInits;
+  overlay(result, draft);
+  result.robustness = RobustnessSpec.fromPartial({
+    ...draft.robustness,
+    artifactId,
+    artifactSha256: createHash("sha256").update(bytes).digest("hex"),
+    numSamples: numClasses * (spec.distilled?.perClass ?? 0),
+  });
+  return result;
+}
+
+/**
+ * The model that opening distilled data loads: a name, or a folder.
+ *
+ * @throws INVALID for a manifest that names none, NOT_FOUND when there is no manifest
+ */
+export async function modelOfArtifact(
+  artifacts: Pick<ArtifactStore, "read">,
+  artifactId: string,
+): Promise<string> {
+  const bytes = await read(artifacts, artifactId);
+  try {
+    const { name } = JSON.parse(bytes.toString("utf8")).model;
+    if (typeof name === "string") return name;
+  } catch {
+    // What is no manifest names no model.
+  }
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    `the ${MANIFEST} of artifact ${artifactId} names no model`,
+    { field: "artifact_id" },
+  );
+}
+
+async function read(artifacts: Pick<ArtifactStore, "read">, artifactId: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of artifacts.read(artifactId, MANIFEST)) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function parsed(bytes: Buffer, artifactId: string): { spec: ExperimentSpec; numClasses: number } {
+  try {
+    const manifest = JSON.parse(bytes.toString("utf8"));
+    const numClasses = manifest.dataset.class_names.length;
+    const spec = ExperimentSpec.fromJSON(manifest.spec);
+    if (spec.distilled !== undefined && Number.isInteger(numClasses)) return { spec, numClasses };
+  } catch {
+    // What is no manifest is no better than one without settings.
+  }
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INVALID,
+    `the ${MANIFEST} of artifact ${artifactId} does not hold the settings that it was made with`,
+    { field: "robustness.artifact_id" },
+  );
+}

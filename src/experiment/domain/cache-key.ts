@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import {
+  BaselineKind,
+  type BaselineWork,
+  type Variation,
+  type Work,
+} from "../../generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
+
+/**
+ * Hash of all that determines the result of a task, so that a second experiment reuses it and a
+ * change of any of it never does.
+ *
+ * @param spec resolved
+ * @param codeVersion hash over what computes: the sources of the worker and its lock file
+ * @returns SHA-256 as 64 hexadecimal digits
+ */
+export function cacheKey(
+  spec: ExperimentSpec,
+  work: NonNullable<Work["kind"]>,
+  codeVersion: string,
+): string {
+  return cacheKeysOf(spec, codeVersion)(work);
+}
+
+/** As `cacheKey`, for many tasks of one spec: what they have in common is put together once. */
+export function cacheKeysOf(
+  spec: ExperimentSpec,
+  codeVersion: string,
+): (work: NonNullable<Work["kind"]>) => string {
+  const shared: Part[] = [["code_version", codeVersion], ...subjectParts(spec)];
+  const distilled = distillParts(spec);
+  return (work) => {
+    const parts = [...shared, ...workParts(spec, work, distilled)];
+    // Pairs in a fixed order; JSON keeps every digit of a double.
+    return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  };
+}
+
+type Part = readonly [name: string, value: unknown];
+
+function workParts(
+  spec: ExperimentSpec,
+  work: NonNullable<Work["kind"]>,
+  distilled: readonly Part[],
+): Part[] {
+  switch (work.$case) {
+    case "distill":
+      return [["kind", "distill"], ...distilled];
+    case "evaluate":
+      return [
+        ["kind", "evaluate"],
+        ...(spec.robustness ? artifactParts(spec.robustness) : distilled),
+        ...variationParts(work.value.variation),
+        ["init_seeds", work.value.initSeeds],
+      ];
+    case "baseline":
+      return [
+        ["kind", work.value.kind],
+        ["init_seeds", work.value.initSeeds],
+        ...baselineParts(spec, work.value),
+      ];
+  }
+}
+
+/** Data, model and device, which every task depends on. */
+function subjectParts(spec: ExperimentSpec): Part[] {
+  return [
+    ["dataset.fingerprint", spec.dataset?.fingerprint],
+    ["dataset.max_length", spec.dataset?.maxLength],
+    ["dataset.validation_fraction", spec.dataset?.validationFraction],
+    ["model.fingerprint", spec.model?.fingerprint],
+    ["model.head_init", spec.model?.headInit],
+    ["model.init", spec.model?.init],
+    ["compute.precision", spec.compute?.precision],
+    // The kind of device: another card of the same kind counts as the same.
+    ["compute.device", spec.compute?.device?.split(":")[0]],
+    ["seed", spec.seed],
+  ];
+}
+
+/** Fields of `outer` that cost memory or time and change no bit, and the one that steps stand for. */
+const WITHOUT_EFFECT = ["trajectoryMib", "hostTrajectoryMib", "activationMib", "epochs"];
+
+function distillParts(spec: ExperimentSpec): Part[] {
+  return [
+    ...groupParts("distilled", spec.distilled),
+    ...groupParts("inner", spec.inner),
+    ...groupParts("outer", spec.outer).filter(([name]) => !WITHOUT_EFFECT.includes(fieldOf(name))),
+    // Which step is kept.
+    ["evaluation.protocol", spec.evaluation?.protocol],
+    // Processes that share a step add up in another order.
+    ["compute.num_devices", spec.compute?.numDevices],
+  ];
+}
+
+/** The same bytes are the same data, however they came about. */
+function artifactParts({ artifactSha256 }: RobustnessSpec): Part[] {
+  return [["artifact", artifactSha256]];
+}
+
+/** Everything but names: an encoder is what its fingerprint says. */
+function variationParts(variation: Variation | undefined): Part[] {
+  if (variation === undefined) return [];
+  const { name: _, transferTo, ...settings } = variation;
+  return [...groupParts("variation", settings), ["variation.model", transferTo?.fingerprint]];
+}
+
+function groupParts(group: string, values: object | undefined): Part[] {
+  const parts = Object.entries(values ?? {}).map(
+    ([name, value]): Part => [`${group}.${name}`, value],
+  );
+  return parts.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function fieldOf(name: string): string {
+  return name.slice(name.indexOf(".") + 1);
+}
+
+const OF_REAL_SAMPLES: readonly BaselineKind[] = [
+  BaselineKind.BASELINE_KIND_RANDOM,
+  BaselineKind.BASELINE_KIND_HERDING,
+  BaselineKind.BASELINE_KIND_KCENTER,
+];
+
+function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
+  if (kind === BaselineKind.BASELINE_KIND_FULL) {
+    return [
+      ["baseline.full_epochs", spec.baseline?.fullEpochs],
+      ["baseline.full_batch_size", spec.baseline?.fullBatchSize],
+      ["baseline.full_lr", spec.baseline?.fullLr],
+      ["baseline.full_dropout", spec.baseline?.fullDropout],
+      // The full-data training warms up over the same share of its steps.
+      ["outer.warmup_fraction", spec.outer?.warmupFraction],
+      // Whether the best epoch on validation is kept, or the last.
+      ["evaluation.protocol", spec.evaluation?.protocol],
+    ];
+  }
+  if (OF_REAL_SAMPLES.includes(kind)) {
+    return [
+      ["distilled.per_class", spec.distilled?.perClass],
+      ["inner.steps", spec.inner?.steps],
+    ];
+  }
+  return [];
+}

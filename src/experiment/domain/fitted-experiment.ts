@@ -1,0 +1,44 @@
+import {
+  Experiment,
+  type Task,
+  type TaskResult,
+} from "../../generated/stillhouse/v1/experiment.js";
+import { PAGE_BYTES } from "./page-token.js";
+
+/** The bytes of an `Experiment`, or of what a list gives of it where they are more than a page. */
+export function fittedBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.length <= PAGE_BYTES) return bytes;
+  return Experiment.encode(fittedExperiment(Experiment.decode(bytes))).finish();
+}
+
+/**
+ * What a list gives of an experiment: all of it, unless that alone is more than a page. Then its
+ * tasks come without what only a look at one experiment needs, and, if that is not enough, without
+ * their results: a list is of use with any experiment in it.
+ */
+export function fittedExperiment(experiment: Experiment): Experiment {
+  if (!isTooLarge(experiment)) return experiment;
+  const brief = { ...experiment, tasks: experiment.tasks.map(withoutDetails) };
+  if (!isTooLarge(brief)) return brief;
+  return { ...experiment, tasks: experiment.tasks.map(withoutResult) };
+}
+
+function isTooLarge(experiment: Experiment): boolean {
+  return Experiment.encode(experiment).finish().length > PAGE_BYTES;
+}
+
+function withoutDetails(task: Task): Task {
+  const failure = task.failure && { ...task.failure, traceback: "", cause: undefined };
+  return { ...task, failure, result: task.result && briefResult(task.result) };
+}
+
+function briefResult(result: TaskResult): TaskResult {
+  const brief = { ...result, environment: {} };
+  if (result.kind?.$case !== "learners") return brief;
+  const inits = result.kind.value.inits.map((init) => ({ ...init, confusion: [] }));
+  return { ...brief, kind: { $case: "learners", value: { ...result.kind.value, inits } } };
+}
+
+function withoutResult(task: Task): Task {
+  return { ...task, result: undefined, failure: undefined, progress: undefined };
+}

@@ -1,0 +1,120 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import {
+  BaselineKind,
+  type BaselineWork,
+  State,
+  Task,
+  type Variation,
+  type Work,
+} from "../../generated/stillhouse/v1/experiment.js";
+import { type ExperimentSpec, Init } from "../../generated/stillhouse/v1/spec.js";
+import { cacheKeysOf } from "./cache-key.js";
+import { initSeeds } from "./init-seeds.js";
+import { numShards, shardsOf } from "./shards.js";
+import { variationsOf } from "./variations.js";
+
+/**
+ * The tasks of an experiment in the order in which they are dispatched: distil, evaluate in shards,
+ * then the baselines that are enabled; with no test learners the baselines alone, and where there
+ * are none either, the distillation alone. Where the robustness of distilled data is asked for,
+ * nothing is distilled, and there is an evaluation for each variation besides. Ids follow from the
+ * experiment's, so a plan is repeatable.
+ *
+ * With a fixed init all test learners are the same, so there is one, and its seed is the
+ * experiment's, from which the distillation drew that head. Learners on random real samples differ
+ * all the same, by their samples.
+ *
+ * @param spec resolved
+ * @param codeVersion see `cacheKey`
+ */
+export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersion: string): Task[] {
+  const keyOf = cacheKeysOf(spec, codeVersion);
+  const plan = (name: string, kind: NonNullable<Work["kind"]>) =>
+    Task.fromPartial({
+      id: `${experimentId}-${name}`,
+      experimentId,
+      work: { kind },
+      state: State.STATE_QUEUED,
+      cacheKey: keyOf(kind),
+    });
+  const count = required(spec.evaluation?.inits, "evaluation.inits");
+  const shards = shardsOf(count > 0 ? learnerSeeds(spec, count) : []);
+  const artifactId = spec.robustness?.artifactId ?? "";
+  const evaluation = (variation?: Variation) =>
+    shards.map((initSeeds, at) => {
+      const name = ["evaluate", variation?.name, shards.length > 1 ? at + 1 : undefined];
+      return plan(name.filter((part) => part !== undefined).join("-"), {
+        $case: "evaluate",
+        value: { initSeeds, artifactId, variation },
+      });
+    });
+  const baselines = plannedBaselines(spec);
+  return [
+    ...(distils(spec, count, baselines.length)
+      ? [plan("distill", { $case: "distill", value: {} })]
+      : []),
+    ...evaluation(),
+    ...variationsOf(spec).flatMap(evaluation),
+    ...baselines.map(({ name, work }) => plan(name, { $case: "baseline", value: work })),
+  ];
+}
+
+/** How many tasks `planTasks` makes, without making them. @param spec resolved */
+export function countTasks(spec: ExperimentSpec): number {
+  const count = required(spec.evaluation?.inits, "evaluation.inits");
+  const isFixed = spec.model?.init === Init.INIT_FIXED;
+  const shards = numShards(isFixed ? Math.min(count, 1) : count);
+  const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
+  const baselines = [full, random, herding, kcenter, untrained].filter(Boolean).length;
+  const evaluations = shards * (1 + variationsOf(spec).length);
+  return Number(distils(spec, count, baselines)) + evaluations + baselines;
+}
+
+function distils({ robustness }: ExperimentSpec, numLearners: number, numBaselines: number) {
+  return robustness === undefined && (numLearners > 0 || numBaselines === 0);
+}
+
+/** Id of the experiment that a task of this id is of. */
+export function experimentIdOf(taskId: string): string {
+  // The name of a task may have hyphens of its own; the id of an experiment has none.
+  return taskId.slice(0, Math.max(0, taskId.indexOf("-")));
+}
+
+function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineWork }[] {
+  const seed = required(spec.seed, "seed");
+  const count = required(spec.evaluation?.baselineInits, "evaluation.baseline_inits");
+  const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
+  const planned = [];
+  if (full) {
+    const work = { kind: BaselineKind.BASELINE_KIND_FULL, initSeeds: learnerSeeds(spec, 1) };
+    planned.push({ name: "full", work });
+  }
+  if (random) {
+    const work = { kind: BaselineKind.BASELINE_KIND_RANDOM, initSeeds: initSeeds(seed, count) };
+    planned.push({ name: "random", work });
+  }
+  if (herding) {
+    const kind = BaselineKind.BASELINE_KIND_HERDING;
+    planned.push({ name: "herding", work: { kind, initSeeds: learnerSeeds(spec, count) } });
+  }
+  if (kcenter) {
+    const kind = BaselineKind.BASELINE_KIND_KCENTER;
+    planned.push({ name: "kcenter", work: { kind, initSeeds: learnerSeeds(spec, count) } });
+  }
+  if (untrained) {
+    const kind = BaselineKind.BASELINE_KIND_UNTRAINED;
+    planned.push({ name: "untrained", work: { kind, initSeeds: learnerSeeds(spec, count) } });
+  }
+  return planned;
+}
+
+function learnerSeeds(spec: ExperimentSpec, count: number): number[] {
+  const seed = required(spec.seed, "seed");
+  return spec.model?.init === Init.INIT_FIXED ? [seed] : initSeeds(seed, count);
+}
+
+function required(value: number | undefined, field: string): number {
+  if (value !== undefined) return value;
+  const message = `${field} must be set in a resolved spec`;
+  throw new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { field });
+}

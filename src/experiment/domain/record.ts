@@ -1,0 +1,76 @@
+import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+
+export interface TaskRecord {
+  readonly task: Task;
+  /** Attempts since it was last queued by a person that ended by a lost worker or a retryable failure. */
+  readonly numLost: number;
+}
+
+/** An experiment as the control plane keeps it. Never edited in place. */
+export interface ExperimentRecord {
+  /** Without its tasks, which stand beside it. */
+  readonly experiment: Experiment;
+  /** In the order of dispatch. */
+  readonly tasks: readonly TaskRecord[];
+  /** A person wants it stopped; stays set until it is resumed. */
+  readonly cancelRequested: boolean;
+}
+
+/** The experiment with its tasks, as clients see it. */
+export function withTasks(record: ExperimentRecord): Experiment {
+  return { ...record.experiment, tasks: record.tasks.map(({ task }) => task) };
+}
+
+export function findTask(record: ExperimentRecord, taskId: string): TaskRecord | undefined {
+  return record.tasks.find(({ task }) => task.id === taskId);
+}
+
+export function isDistill(task: Task): boolean {
+  return task.work?.kind?.$case === "distill";
+}
+
+export function isEvaluate(task: Task): boolean {
+  return task.work?.kind?.$case === "evaluate";
+}
+
+/** Of learners that are trained as the distilled data says. */
+export function isPlainEvaluation(task: Task): boolean {
+  const kind = task.work?.kind;
+  return kind?.$case === "evaluate" && kind.value.variation === undefined;
+}
+
+/** Id of what was distilled, here or in an earlier experiment whose result was taken. */
+export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
+  for (const { task } of tasks) {
+    const kind = task.result?.kind;
+    if (kind?.$case === "distill") return kind.value.artifact?.id;
+  }
+  return undefined;
+}
+
+/**
+ * Test accuracies of learners that are trained as the distilled data says, by init seed; empty
+ * before they are there.
+ */
+export function accuracies(tasks: readonly Task[]): ReadonlyMap<string, number> {
+  const inits = tasks.filter(isPlainEvaluation).flatMap(({ result }) => {
+    const kind = result?.kind;
+    return kind?.$case === "learners" ? kind.value.inits : [];
+  });
+  return new Map(inits.map(({ initSeed, accuracy }) => [String(initSeed), accuracy]));
+}
+
+/**
+ * Whether nothing of the experiment should run any more: a person cancelled it, or it can no
+ * longer give a result because its distillation or evaluation failed. A variation that fails leaves
+ * the others of use.
+ */
+export function mustStop(record: ExperimentRecord): boolean {
+  return (
+    record.cancelRequested ||
+    record.tasks.some(
+      ({ task }) =>
+        task.state === State.STATE_FAILED && (isDistill(task) || isPlainEvaluation(task)),
+    )
+  );
+}

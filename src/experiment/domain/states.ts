@@ -1,0 +1,44 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { State } from "../../generated/stillhouse/v1/experiment.js";
+
+/** Where a task may go from each state. An experiment's state follows from those of its tasks. */
+const TASK_TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
+  [State.STATE_UNSPECIFIED]: [],
+  // Succeeded at once when another task with the same cache key has the result.
+  [State.STATE_QUEUED]: [
+    State.STATE_RUNNING,
+    State.STATE_SUCCEEDED,
+    State.STATE_FAILED,
+    State.STATE_CANCELLED,
+  ],
+  // Back to the queue when its worker was lost or the control plane stopped.
+  [State.STATE_RUNNING]: [
+    State.STATE_QUEUED,
+    State.STATE_SUCCEEDED,
+    State.STATE_FAILED,
+    State.STATE_CANCELLED,
+  ],
+  [State.STATE_SUCCEEDED]: [],
+  // Back to the queue when the experiment is resumed.
+  [State.STATE_FAILED]: [State.STATE_QUEUED],
+  [State.STATE_CANCELLED]: [State.STATE_QUEUED],
+  [State.UNRECOGNIZED]: [],
+};
+
+/** Throws INTERNAL when a task may not go from one state to the other. */
+export function assertMayMove(taskId: string, from: State, to: State): void {
+  if (TASK_TRANSITIONS[from].includes(to)) return;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INTERNAL,
+    `task ${taskId} cannot go from ${from} to ${to}`,
+  );
+}
+
+/** Whether nothing more happens to a task or an experiment by itself. */
+export function isEnded(state: State): boolean {
+  return (
+    state === State.STATE_SUCCEEDED ||
+    state === State.STATE_FAILED ||
+    state === State.STATE_CANCELLED
+  );
+}

@@ -1,0 +1,30 @@
+import { BaselineKind, type Task } from "../../generated/stillhouse/v1/experiment.js";
+
+/** What a task is for, as a label: of few values, whatever clients ask for. */
+export const TASK_KINDS = [
+  "distill",
+  "evaluate",
+  "variation",
+  "full",
+  "random",
+  "herding",
+  "kcenter",
+  "untrained",
+] as const;
+
+export type TaskKind = (typeof TASK_KINDS)[number] | "other";
+
+const BASELINES: Partial<Record<BaselineKind, TaskKind>> = {
+  [BaselineKind.BASELINE_KIND_FULL]: "full",
+  [BaselineKind.BASELINE_KIND_RANDOM]: "random",
+  [BaselineKind.BASELINE_KIND_HERDING]: "herding",
+  [BaselineKind.BASELINE_KIND_KCENTER]: "kcenter",
+  [BaselineKind.BASELINE_KIND_UNTRAINED]: "untrained",
+};
+
+export function taskKind({ work }: Task): TaskKind {
+  const kind = work?.kind;
+  if (kind?.$case === "baseline") return BASELINES[kind.value.kind] ?? "other";
+  if (kind?.$case === "evaluate" && kind.value.variation) return "variation";
+  return kind?.$case ?? "other";
+}

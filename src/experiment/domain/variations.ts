@@ -1,0 +1,131 @@
+import { Optimiser, SampleSource, Variation } from "../../generated/stillhouse/v1/experiment.js";
+import {
+  AttentionLabels,
+  type BaselineSpec,
+  type ExperimentSpec,
+  HeadInit,
+  Labels,
+  RobustnessCheck,
+  type RobustnessSpec,
+  type TransferModel,
+} from "../../generated/stillhouse/v1/spec.js";
+
+/**
+ * The evaluations, beside the plain one, that the robustness of distilled data is judged by.
+ *
+ * What cannot differ from the plain evaluation is left out, such as going without attention labels
+ * where there are none.
+ *
+ * @param spec resolved, with `robustness`
+ */
+export function variationsOf(spec: ExperimentSpec): Variation[] {
+  const { robustness } = spec;
+  if (robustness === undefined) return [];
+  const variations = robustness.checks.flatMap((check) => ofCheck(check, spec, robustness));
+  return [
+    ...variations,
+    ...robustness.transferTo.map((model, at) => ofTransfer(model, at, spec)),
+  ].map((variation) => Variation.fromPartial(variation));
+}
+
+type Varied = Partial<Variation> & Pick<Variation, "name">;
+
+function ofCheck(
+  check: RobustnessCheck,
+  spec: ExperimentSpec,
+  { steps, numSamples }: RobustnessSpec,
+): Varied[] {
+  switch (check) {
+    case RobustnessCheck.ROBUSTNESS_CHECK_LABELS:
+      return ofLabels(spec);
+    case RobustnessCheck.ROBUSTNESS_CHECK_STEPS:
+      return steps
+        .filter((count) => count !== spec.inner?.steps)
+        .map((count) => ({ name: `steps-${count}`, steps: count }));
+    case RobustnessCheck.ROBUSTNESS_CHECK_OPTIMISER:
+      // Its rates are on another scale than those of SGD.
+      return [{ name: "adam", optimiser: Optimiser.OPTIMISER_ADAM, searchesLr: true }];
+    case RobustnessCheck.ROBUSTNESS_CHECK_ORDER:
+      return ofOrder(numSamples);
+    case RobustnessCheck.ROBUSTNESS_CHECK_HEAD_INIT:
+      return [ofHeadInit(spec)];
+    case RobustnessCheck.ROBUSTNESS_CHECK_ATTENTION:
+      return hasAttentionLabels(spec)
+        ? [{ name: "without-attention-labels", withoutAttentionLabels: true }]
+        : [];
+    case RobustnessCheck.ROBUSTNESS_CHECK_DECODING:
+      return [
+        { name: "decoded", samples: SampleSource.SAMPLE_SOURCE_DECODED },
+        {
+          name: "decoded-hard-labels",
+          samples: SampleSource.SAMPLE_SOURCE_DECODED,
+          ...hardLabels(spec),
+        },
+      ];
+    default:
+      return [];
+  }
+}
+
+/** The samples without the labels' help, and the labels without the samples'. */
+function ofLabels(spec: ExperimentSpec): Varied[] {
+  const hard = { name: "hard-labels", ...hardLabels(spec) };
+  const isHard = spec.distilled?.labels === Labels.LABELS_HARD && !hasAttentionLabels(spec);
+  if (isHard) return [hard];
+  const sources = Object.entries(REAL_SAMPLES).filter(
+    ([baseline]) => spec.baseline?.[baseline as keyof BaselineSpec],
+  );
+  return [
+    hard,
+    ...sources.map(([baseline, samples]) => ({
+      name: `${baseline}-own-labels`,
+      samples,
+      searchesLr: true,
+    })),
+  ];
+}
+
+const REAL_SAMPLES = {
+  random: SampleSource.SAMPLE_SOURCE_RANDOM,
+  herding: SampleSource.SAMPLE_SOURCE_HERDING,
+  kcenter: SampleSource.SAMPLE_SOURCE_KCENTER,
+} as const;
+
+function ofOrder(numSamples: number): Varied[] {
+  const half = Math.ceil(numSamples / 2);
+  return [
+    { name: "one-by-one", batchSize: 1 },
+    { name: "one-by-one-shuffled", batchSize: 1, shuffled: true },
+    ...(half === 1 ? [] : [{ name: "half-batches-shuffled", batchSize: half, shuffled: true }]),
+  ];
+}
+
+function ofHeadInit({ model }: ExperimentSpec): Varied {
+  return model?.headInit === HeadInit.HEAD_INIT_NORMAL
+    ? { name: "head-init-default", headInit: HeadInit.HEAD_INIT_DEFAULT }
+    : { name: "head-init-normal", headInit: HeadInit.HEAD_INIT_NORMAL };
+}
+
+/** Attention labels are a row for each layer and head, so another shape has to do without. */
+function ofTransfer(model: TransferModel, at: number, spec: ExperimentSpec): Varied {
+  const { numLayers, numHeads } = spec.robustness ?? {};
+  const fits = model.numLayers === numLayers && model.numHeads === numHeads;
+  return {
+    name: `transfer-${at + 1}`,
+    transferTo: model,
+    withoutAttentionLabels: !fits && hasAttentionLabels(spec),
+  };
+}
+
+/** The rate goes with the labels, so it is chosen anew. */
+function hardLabels(spec: ExperimentSpec) {
+  return {
+    hardLabels: true,
+    withoutAttentionLabels: hasAttentionLabels(spec),
+    searchesLr: true,
+  };
+}
+
+function hasAttentionLabels({ distilled }: ExperimentSpec): boolean {
+  return distilled?.attentionLabels !== AttentionLabels.ATTENTION_LABELS_NONE;
+}

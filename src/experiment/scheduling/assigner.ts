@@ -1,0 +1,148 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { MIB } from "../../settings/memory.js";
+import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "../domain/ports.js";
+import { type ExperimentRecord, findTask, isDistill } from "../domain/record.js";
+import { leaseTask } from "../domain/transitions.js";
+import type { DeviceMemory } from "./device-memory.js";
+import {
+  type DeviceNeeds,
+  deviceKind,
+  deviceNeeds,
+  devicesFor,
+  specForWorker,
+} from "./device-needs.js";
+import type { LeaseClaims } from "./lease-claims.js";
+import type { Lease, Leases } from "./leases.js";
+import type { Ledger } from "./ledger.js";
+import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js";
+import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
+import type { TaskFaults } from "./task-faults.js";
+
+export interface AssignerParts {
+  readonly ledger: Ledger;
+  readonly leases: Leases;
+  readonly claims: LeaseClaims;
+  readonly roster: Roster;
+  readonly ready: ReadyTasks;
+  readonly memory: DeviceMemory;
+  readonly pool: WorkerPool;
+  readonly artifacts: ArtifactStore;
+  readonly workFolders: WorkFolders;
+  readonly runLog: RunLog;
+  readonly clock: Clock;
+  readonly faults: TaskFaults;
+}
+
+/** Gives ready tasks to workers that have none and whose devices have room for them. */
+export class Assigner {
+  readonly #parts: AssignerParts;
+  readonly #toldOf = new WeakSet<ReadyTask>();
+
+  constructor(parts: AssignerParts) {
+    this.#parts = parts;
+  }
+
+  /** Goes through the workers that have this kind of device. */
+  assign(kind: string): void {
+    const { roster, ready } = this.#parts;
+    for (const worker of roster.idle(kind)) {
+      if (ready.counts().get(kind) === 0) return;
+      this.#giveOne(kind, worker);
+    }
+  }
+
+  /** A task that cannot be given away fails, and the next has its turn. */
+  #giveOne(kind: string, worker: RosterEntry): void {
+    const { ready, memory, faults } = this.#parts;
+    const roomFor = (needs: DeviceNeeds) => memory.room(placesFor(needs, placeOf(worker)));
+    for (;;) {
+      const task = ready.next(kind, roomFor);
+      if (task === undefined) return;
+      if (faults.attempt("giving it to a worker", task, () => this.#lease(task, worker))) return;
+    }
+  }
+
+  /** The worker has this task in hand from before the control plane was started anew. */
+  keepRoom(place: Place, { taskId, experimentId }: Lease): void {
+    const { memory, ledger } = this.#parts;
+    const record = ledger.record(experimentId);
+    const needs = deviceNeeds(record.experiment.spec, isDistill(requiredTask(record, taskId)));
+    memory.promise(placesFor(needs, place), taskId, memoryBytesOf(record.experiment));
+  }
+
+  /** Says of tasks that no worker of now could hold why they wait; once of each. */
+  tellOfTooLarge(): void {
+    const { roster, ready, memory } = this.#parts;
+    for (const kind of ready.counts().keys()) {
+      const workers = roster
+        .all()
+        .filter(({ device, hello }) => hello && deviceKind(device) === kind);
+      if (workers.length === 0) continue;
+      const mostBytesFor = (task: ReadyTask) =>
+        Math.max(
+          ...workers.map((worker) => memory.room(placesFor(task, placeOf(worker))).capacityBytes),
+        );
+      for (const task of ready.tooLarge(kind, mostBytesFor)) {
+        const tell = () => this.#tell(task, kind, mostBytesFor(task));
+        this.#parts.faults.attempt("telling why it waits", task, tell);
+      }
+    }
+  }
+
+  #tell(ready: ReadyTask, kind: string, mostBytes: number): void {
+    if (this.#toldOf.has(ready)) return;
+    this.#toldOf.add(ready);
+    const { ledger, clock } = this.#parts;
+    const task = requiredTask(ledger.record(ready.experimentId), ready.taskId);
+    const message =
+      `It waits for a device with ${mib(ready.memoryBytes)} of memory (--memory); ` +
+      `the largest ${kind} device of the workers has ${mib(mostBytes)} for tasks.`;
+    const time = clock.now();
+    ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
+  }
+
+  #lease(ready: ReadyTask, worker: RosterEntry): void {
+    const { taskId, experimentId, memoryBytes } = ready;
+    const { ledger, leases, claims, roster, memory, pool } = this.#parts;
+    const { artifacts, workFolders, runLog } = this.#parts;
+    const { workerId } = worker;
+    const place = placeOf(worker);
+    const workDir = workFolders.prepare(taskId);
+    const before = requiredTask(ledger.record(experimentId), taskId);
+    // Before the attempt is stored: one that was stored has a secret, whenever this process dies.
+    const secret = claims.issue(taskId, before.attempt + 1);
+    const record = ledger.update(experimentId, (before, now) =>
+      leaseTask(before, taskId, now, workerId),
+    );
+    const { attempt, work } = requiredTask(record, taskId);
+    leases.grant({ taskId, experimentId, attempt, workerId });
+    memory.promise(placesFor(ready, place), taskId, memoryBytes);
+    roster.busy(workerId);
+    const kind = work?.kind;
+    const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
+    const spec = specForWorker(record.experiment.spec, ready, place.device);
+    const runDir = runLog.folderOf(experimentId);
+    const lease = { taskId, attempt, experimentId, secret };
+    const value = { ...lease, spec, work, workDir, artifactPath, runDir };
+    pool.send(workerId, { $case: "assign", value });
+  }
+}
+
+/** Where a task computes when a worker of this place has it. */
+function placesFor(needs: DeviceNeeds, { host, device }: Place): Place[] {
+  return devicesFor(needs, device).map((used) => ({ host, device: used }));
+}
+
+function mib(bytes: number): string {
+  return `${Math.floor(bytes / MIB).toLocaleString("en")} MiB`;
+}
+
+function requiredTask(record: ExperimentRecord, taskId: string): Task {
+  const entry = findTask(record, taskId);
+  if (entry) return entry.task;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_INTERNAL,
+    `task ${taskId} is ready, but its experiment does not have it`,
+  );
+}

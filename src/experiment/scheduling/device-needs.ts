@@ -1,0 +1,42 @@
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+
+/** What a task computes on. */
+export interface DeviceNeeds {
+  /** Such as "cpu", "cuda" or "cuda:1". */
+  readonly device: string;
+  /** CUDA devices that it takes, from `device` on. */
+  readonly numDevices: number;
+}
+
+/** "cpu" or "cuda": a task computes on any device of the kind that its spec names. */
+export function deviceKind(device: string): string {
+  return device.split(":")[0] ?? device;
+}
+
+/** @param sharesSteps whether the task is one whose steps devices can share: a distillation */
+export function deviceNeeds(spec: ExperimentSpec | undefined, sharesSteps: boolean): DeviceNeeds {
+  const device = spec?.compute?.device ?? "cpu";
+  const isSplit = sharesSteps && deviceKind(device) === "cuda";
+  return { device, numDevices: isSplit ? (spec?.compute?.numDevices ?? 1) : 1 };
+}
+
+/**
+ * The devices that a task computes on when a worker with this one has it: this one, or those that
+ * its spec names where it needs several.
+ */
+export function devicesFor({ device, numDevices }: DeviceNeeds, workerDevice: string): string[] {
+  if (numDevices === 1) return [workerDevice];
+  const first = Number(device.split(":")[1] ?? 0);
+  return Array.from({ length: numDevices }, (_, at) => `cuda:${first + at}`);
+}
+
+/** The spec as a worker gets it: with the first device that the task computes on there. */
+export function specForWorker(
+  spec: ExperimentSpec | undefined,
+  needs: DeviceNeeds,
+  workerDevice: string,
+): ExperimentSpec | undefined {
+  if (!spec?.compute || deviceKind(needs.device) !== deviceKind(workerDevice)) return spec;
+  const [device] = devicesFor(needs, workerDevice);
+  return { ...spec, compute: { ...spec.compute, device } };
+}

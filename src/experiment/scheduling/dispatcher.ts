@@ -1,0 +1,253 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
+import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
+import type { Observer } from "../domain/observer.js";
+import type { Admission, WorkerExit, WorkerListener } from "../domain/ports.js";
+import { findTask, mustStop } from "../domain/record.js";
+import type { StorageFault } from "../domain/storage-fault.js";
+import { loseTask, stopTask } from "../domain/transitions.js";
+import { Assigner, type AssignerParts } from "./assigner.js";
+import { acknowledge, release } from "./attempt-end.js";
+import type { LeaseClaim } from "./lease-claims.js";
+import type { Lease } from "./leases.js";
+import { Reception, type ReceptionParts } from "./reception.js";
+import { ReportDesk, type ReportDeskParts } from "./report-desk.js";
+import { placeOf } from "./roster.js";
+import { Staffing, type StaffingParts } from "./staffing.js";
+import { StorageGuard, type StorageGuardParts } from "./storage-guard.js";
+
+export interface DispatcherParts
+  extends AssignerParts,
+    ReceptionParts,
+    StaffingParts,
+    StorageGuardParts,
+    ReportDeskParts {
+  readonly observer: Pick<Observer, "leaseExpired" | "reportRefused">;
+}
+
+/** Brings ready tasks and workers together and watches over what runs. */
+export class Dispatcher implements WorkerListener {
+  readonly #parts: DispatcherParts;
+  readonly #assigner: Assigner;
+  readonly #reception: Reception;
+  readonly #staffing: Staffing;
+  readonly #guard: StorageGuard;
+  readonly #desk: ReportDesk;
+  #isDraining = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts;
+    this.#assigner = new Assigner(parts);
+    this.#reception = new Reception(parts, {
+      keepRoom: (place, lease) => this.#assigner.keepRoom(place, lease),
+      lose: (lease, reason) => this.#lose(lease, reason, ""),
+    });
+    this.#staffing = new Staffing(parts);
+    this.#desk = new ReportDesk(parts, this.#staffing);
+    this.#guard = new StorageGuard({ ...parts, onFault: (error) => this.#failed(error) });
+  }
+
+  /** The reason why nothing is dispatched at present. */
+  get fault(): StorageFault | undefined {
+    return this.#guard.fault;
+  }
+
+  /** Call after every change: starts what can start and stops what must. */
+  dispatch(): void {
+    this.#guard.run(() => {
+      this.#cancelUnwanted();
+      this.#endDrainIfIdle();
+      for (const workerId of this.#parts.roster.drained()) this.#staffing.dismiss(workerId);
+      if (this.#isDraining) return;
+      for (const kind of this.#parts.ready.counts().keys()) {
+        this.#assigner.assign(kind);
+        this.#staffing.launch(kind);
+      }
+    });
+  }
+
+  /** The worker ends its task, gets no other, and leaves. */
+  drainWorker(workerId: string): void {
+    this.#parts.roster.drain(workerId);
+    this.dispatch();
+  }
+
+  /** Call at the interval of the timings: gives up what ran out of time. */
+  tick(): void {
+    this.#guard.tick();
+    this.#guard.run(() => {
+      const { leases, roster, memory, observer } = this.#parts;
+      for (const { lease, end, reason } of leases.expired()) {
+        observer.leaseExpired(end);
+        this.#giveUp(lease, reason);
+      }
+      this.#staffing.tick();
+      memory.keepOnly(roster.all().map(placeOf));
+      this.#assigner.tellOfTooLarge();
+    });
+    this.dispatch();
+  }
+
+  /** Call after the start: waits for the workers of what still runs. */
+  awaitWorkers(): void {
+    for (const { experiment, tasks } of this.#parts.ledger.unfinished()) {
+      for (const { task } of tasks) {
+        if (task.state !== State.STATE_RUNNING) continue;
+        const { id: taskId, attempt, workerId } = task;
+        this.#parts.leases.await({ taskId, experimentId: experiment.id, attempt, workerId });
+      }
+    }
+  }
+
+  /** Stops all tasks after a checkpoint; they stay queued. Resolves when none runs any more. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    this.dispatch();
+    if (this.fault || this.#parts.leases.all().length === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /**
+   * The lease under which a worker hands in an artifact or fetches one.
+   *
+   * @throws PERMISSION_DENIED without the secret of the attempt, CONFLICT when it does not run
+   */
+  requireLease(message: "upload" | "download", claim: LeaseClaim): Lease {
+    if (this.fault) throw this.fault;
+    const { leases, claims } = this.#parts;
+    const attempt = `attempt ${claim.attempt} of task ${claim.taskId || '""'}`;
+    if (!claims.isProven(message, claim, "a worker")) {
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+        `${attempt} was asked for without its secret; the ${message} is refused`,
+      );
+    }
+    const lease = leases.current(claim.taskId, claim.attempt);
+    if (lease) return lease;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `${attempt} is not running; the ${message} is refused`,
+    );
+  }
+
+  /** Id of the artifact that a task measures; undefined where it measures none. */
+  artifactFor({ experimentId, taskId }: Lease): string | undefined {
+    const kind = findTask(this.#parts.ledger.record(experimentId), taskId)?.task.work?.kind;
+    return kind?.$case === "evaluate" ? kind.value.artifactId : undefined;
+  }
+
+  admit(hello: Hello): Admission {
+    let admission: Admission = { kind: "later" };
+    this.#guard.run(() => {
+      admission = this.#reception.admit(hello);
+    });
+    return admission;
+  }
+
+  ready(hello: Hello): void {
+    this.#guard.run(() => this.#reception.welcome(hello));
+    this.dispatch();
+  }
+
+  heartbeat(workerId: string, heartbeat: Heartbeat): void {
+    const { taskId, attempt, progressCounter } = heartbeat;
+    const { roster, leases, memory, claims } = this.#parts;
+    if (!this.#reception.isKnown(workerId)) return;
+    const worker = roster.heard(workerId, heartbeat);
+    if (worker) memory.reported(placeOf(worker), heartbeat, taskId === "");
+    if (taskId !== "" && !claims.isProven("heartbeat", heartbeat, workerId)) {
+      acknowledge(this.#parts.pool, workerId, heartbeat, { number: 0n, fenced: true });
+      return;
+    }
+    leases.extend(workerId, taskId, attempt, progressCounter);
+    if (taskId === "" && roster.settled(workerId)) this.dispatch();
+  }
+
+  /** See `ReportDesk.take`. */
+  report(workerId: string, report: TaskReport, fault?: string): void {
+    const isKnown = this.#reception.isKnown(workerId);
+    this.#guard.run(() => this.#desk.take(workerId, report, isKnown, fault));
+    if (report.kind?.$case !== "progress") this.dispatch();
+  }
+
+  gone(workerId: string, reason: string): void {
+    this.#guard.runOnce(() => {
+      const lease = this.#parts.leases.ofWorker(workerId);
+      if (lease) this.#giveUp(lease, reason);
+      // Its process is given time to end by itself.
+      else this.#parts.roster.leaving(workerId);
+    });
+    this.dispatch();
+  }
+
+  exited(workerId: string, exit: WorkerExit): void {
+    const { leases, roster } = this.#parts;
+    this.#guard.runOnce(() => {
+      const failedToStart = roster.isStarting(workerId);
+      roster.remove(workerId);
+      const lease = leases.ofWorker(workerId);
+      if (lease) this.#lose(lease, exit.reason, exit.logTail);
+      if (failedToStart && !this.#isDraining) this.#staffing.startFailed(workerId, exit);
+    });
+    this.dispatch();
+  }
+
+  #cancelUnwanted(): void {
+    for (const lease of this.#parts.leases.all()) {
+      this.#parts.faults.attempt("stopping the worker", lease, () => this.#cancelIfUnwanted(lease));
+    }
+  }
+
+  #cancelIfUnwanted(lease: Lease): void {
+    const { ledger, pool, clock } = this.#parts;
+    if (lease.cancelledAtMs !== undefined) return;
+    if (!this.#isDraining && !mustStop(ledger.record(lease.experimentId))) return;
+    lease.cancelledAtMs = clock.monotonicMs();
+    const { taskId, attempt } = lease;
+    pool.send(lease.workerId, { $case: "cancel", value: { taskId, attempt } });
+  }
+
+  /** Takes a task from a worker that may still be there: its process is ended. */
+  #giveUp(lease: Lease, reason: string): void {
+    this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
+    this.#lose(lease, reason, "");
+    this.#staffing.remove(lease.workerId);
+  }
+
+  #lose(lease: Lease, reason: string, logTail: string): void {
+    this.#parts.faults.attempt("the loss of the worker", lease, () =>
+      this.#loseTask(lease, reason, logTail),
+    );
+  }
+
+  #loseTask(lease: Lease, reason: string, logTail: string): void {
+    const { ledger } = this.#parts;
+    const { taskId, experimentId } = lease;
+    // A task that was told to stop did not fail when its worker ended on the way.
+    const record = ledger.update(experimentId, (before, now) =>
+      this.#isDraining || lease.adoption === "awaited"
+        ? stopTask(before, taskId, now)
+        : loseTask(before, taskId, reason, logTail, now),
+    );
+    release(this.#parts, lease);
+    const task = findTask(record, taskId)?.task;
+    if (task?.state !== State.STATE_QUEUED || this.#isDraining) return;
+    const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
+    const time = this.#parts.clock.now();
+    ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
+  }
+
+  #failed(fault: StorageFault): void {
+    this.#endDrain();
+    this.#parts.onFault(fault);
+  }
+
+  #endDrainIfIdle(): void {
+    if (this.#parts.leases.all().length === 0) this.#endDrain();
+  }
+
+  #endDrain(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,66 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { ClaimingMessage, Observer } from "../domain/observer.js";
+import type { Clock, LeaseStore, Log } from "../domain/ports.js";
+import { ThrottledLog } from "../domain/throttled-log.js";
+
+/** 256 bits: nobody guesses one, and a fast hash of it is as good as a slow one. */
+const SECRET_BYTES = 32;
+
+/** What a message says of itself: that it is about this attempt, and comes from who has it. */
+export interface LeaseClaim {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly secret: Uint8Array;
+}
+
+export interface LeaseClaimsParts {
+  readonly store: LeaseStore;
+  readonly observer: Pick<Observer, "claimRefused">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * The secrets of all attempts. A task's id and the number of its attempt are no secret, so they
+ * prove nothing: whoever speaks of an attempt shows the secret that was assigned with it. Only
+ * hashes are kept, those of earlier attempts too, whose reports may come late.
+ */
+export class LeaseClaims {
+  readonly #store: LeaseStore;
+  readonly #observer: Pick<Observer, "claimRefused">;
+  readonly #log: ThrottledLog;
+
+  constructor({ store, observer, clock, log }: LeaseClaimsParts) {
+    this.#store = store;
+    this.#observer = observer;
+    this.#log = new ThrottledLog(log, () => clock.monotonicMs());
+  }
+
+  /** The secret of an attempt that is about to be assigned. It is returned once. */
+  issue(taskId: string, attempt: number): Buffer {
+    const secret = randomBytes(SECRET_BYTES);
+    this.#store.keepSecret(taskId, attempt, hashOf(secret));
+    return secret;
+  }
+
+  /**
+   * Whether a message has the secret of the attempt that it speaks of; if not, that is counted.
+   *
+   * @param sender for the log
+   */
+  isProven(message: ClaimingMessage, claim: LeaseClaim, sender: string): boolean {
+    const { taskId, attempt, secret } = claim;
+    const expected = this.#store.findSecret(taskId, attempt);
+    // Hashes are of one length, and what differs in them tells nothing of the secret.
+    if (expected !== undefined && timingSafeEqual(expected, hashOf(secret))) return true;
+    this.#observer.claimRefused(message);
+    const what = `attempt ${attempt} of task ${JSON.stringify(taskId)}`;
+    const why = secret.length === 0 ? "without its secret" : "with another secret than its own";
+    this.#log.warn(`${message} of ${sender} about ${what} was refused: it came ${why}`);
+    return false;
+  }
+}
+
+function hashOf(secret: Uint8Array): Buffer {
+  return createHash("sha256").update(secret).digest();
+}

@@ -1,0 +1,183 @@
+import type { LeaseEnd } from "../domain/observer.js";
+
+/** How long things may take. All in milliseconds. */
+export interface Timings {
+  readonly heartbeatIntervalMs: number;
+  /** A worker that was not heard for this long has lost its task. */
+  readonly leaseMs: number;
+  /** A task whose progress counter stands still for this long is taken for hung. */
+  readonly hungAfterMs: number;
+  /** Time that a task gets to write a checkpoint when it is told to stop. */
+  readonly stopGraceMs: number;
+  /** Time that a new worker process gets to say hello; it loads PyTorch first. */
+  readonly startUpMs: number;
+  /** Time that workers get to come back after a start of the control plane. */
+  readonly rejoinMs: number;
+  /** Wait after the first lost attempt of a task; it doubles with each further one. */
+  readonly retryBackOffMs: number;
+  /** How often deadlines are looked at. */
+  readonly tickMs: number;
+}
+
+export const DEFAULT_TIMINGS: Timings = {
+  heartbeatIntervalMs: 2_000,
+  // Many missed heartbeats: a machine under load is slow, not dead, and the end of a local process
+  // is noticed at once without this.
+  leaseMs: 60_000,
+  hungAfterMs: 600_000,
+  stopGraceMs: 30_000,
+  startUpMs: 180_000,
+  rejoinMs: 30_000,
+  retryBackOffMs: 1_000,
+  tickMs: 1_000,
+};
+
+/** A running task in the hands of a worker. */
+export interface Lease {
+  readonly taskId: string;
+  readonly experimentId: string;
+  readonly attempt: number;
+  readonly workerId: string;
+  /** Number of the last report that was taken in. */
+  lastReport: bigint;
+  /** When it was told to stop, on the monotonic clock. */
+  cancelledAtMs: number | undefined;
+  /** Where it stands with a control plane that was started while the task ran. */
+  adoption: "none" | "awaited" | "adopted";
+}
+
+interface Timed extends Lease {
+  deadlineMs: number;
+  progressCounter: bigint;
+  movedAtMs: number;
+}
+
+export interface Expiry {
+  readonly lease: Lease;
+  readonly end: LeaseEnd;
+  /** Ends the sentence "the worker was lost: …". */
+  readonly reason: string;
+}
+
+/** The leases that are out. */
+export class Leases {
+  readonly #byTask = new Map<string, Timed>();
+  readonly #timings: Timings;
+  readonly #monotonicMs: () => number;
+  #lastCheckMs: number;
+
+  constructor(timings: Timings, monotonicMs: () => number) {
+    this.#timings = timings;
+    this.#monotonicMs = monotonicMs;
+    this.#lastCheckMs = monotonicMs();
+  }
+
+  grant(lease: Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId">): Lease {
+    const nowMs = this.#monotonicMs();
+    const granted: Timed = {
+      ...lease,
+      lastReport: 0n,
+      cancelledAtMs: undefined,
+      adoption: "none",
+      deadlineMs: nowMs + this.#timings.leaseMs,
+      progressCounter: -1n,
+      movedAtMs: nowMs,
+    };
+    this.#byTask.set(lease.taskId, granted);
+    return granted;
+  }
+
+  /** A lease that an earlier control plane granted; its worker gets time to come back. */
+  await(lease: Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId">): void {
+    const awaited = this.grant(lease) as Timed;
+    awaited.adoption = "awaited";
+    awaited.deadlineMs = this.#monotonicMs() + this.#timings.rejoinMs;
+  }
+
+  /**
+   * The worker of an awaited lease is back.
+   *
+   * @param lastReport number of the last of its reports that was acknowledged
+   */
+  adopt(lease: Lease, lastReport: bigint): void {
+    const timed = lease as Timed;
+    timed.adoption = "adopted";
+    timed.lastReport = lastReport;
+    timed.deadlineMs = this.#monotonicMs() + this.#timings.leaseMs;
+    timed.movedAtMs = this.#monotonicMs();
+  }
+
+  /** The lease that a message speaks of, unless the attempt is no longer the current one. */
+  current(taskId: string, attempt: number): Lease | undefined {
+    const lease = this.#byTask.get(taskId);
+    return lease?.attempt === attempt ? lease : undefined;
+  }
+
+  ofTask(taskId: string): Lease | undefined {
+    return this.#byTask.get(taskId);
+  }
+
+  ofWorker(workerId: string): Lease | undefined {
+    return this.all().find((lease) => lease.workerId === workerId);
+  }
+
+  all(): Lease[] {
+    return [...this.#byTask.values()];
+  }
+
+  /** A heartbeat extends the deadline only of the task that the worker says it runs. */
+  extend(workerId: string, taskId: string, attempt: number, progressCounter: bigint): void {
+    const lease = this.#byTask.get(taskId);
+    if (lease?.workerId !== workerId || lease.attempt !== attempt) return;
+    const nowMs = this.#monotonicMs();
+    lease.deadlineMs = nowMs + this.#timings.leaseMs;
+    if (progressCounter === lease.progressCounter) return;
+    lease.progressCounter = progressCounter;
+    lease.movedAtMs = nowMs;
+  }
+
+  release(taskId: string): void {
+    this.#byTask.delete(taskId);
+  }
+
+  /** The leases that ran out since the last call. They stay until they are released. */
+  expired(): Expiry[] {
+    const nowMs = this.#monotonicMs();
+    this.#forgiveOwnPause(nowMs);
+    const { leaseMs, hungAfterMs, stopGraceMs, rejoinMs } = this.#timings;
+    return [...this.#byTask.values()].flatMap((lease): Expiry[] => {
+      if (nowMs > lease.deadlineMs && lease.adoption === "awaited") {
+        const reason = `it did not come back within ${rejoinMs / 1000} s`;
+        return [{ lease, end: "silent", reason }];
+      }
+      if (nowMs > lease.deadlineMs) {
+        return [
+          { lease, end: "silent", reason: `nothing was heard of it for ${leaseMs / 1000} s` },
+        ];
+      }
+      if (nowMs > lease.movedAtMs + hungAfterMs) {
+        const reason = `its task did not get on for ${hungAfterMs / 1000} s`;
+        return [{ lease, end: "stalled", reason }];
+      }
+      if (lease.cancelledAtMs !== undefined && nowMs > lease.cancelledAtMs + stopGraceMs) {
+        const reason = `it did not stop within ${stopGraceMs / 1000} s`;
+        return [{ lease, end: "did_not_stop", reason }];
+      }
+      return [];
+    });
+  }
+
+  /**
+   * When this process itself was stopped (Ctrl-Z, a debugger), heartbeats wait unread in the
+   * socket: the time in which nobody looked does not count against the workers.
+   */
+  #forgiveOwnPause(nowMs: number): void {
+    const pauseMs = nowMs - this.#lastCheckMs - this.#timings.tickMs;
+    this.#lastCheckMs = nowMs;
+    if (pauseMs <= this.#timings.heartbeatIntervalMs) return;
+    for (const lease of this.#byTask.values()) {
+      lease.deadlineMs += pauseMs;
+      lease.movedAtMs += pauseMs;
+    }
+  }
+}

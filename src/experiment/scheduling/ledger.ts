@@ -1,0 +1,313 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import {
+  type Event,
+  type Experiment,
+  type LogLine,
+  type MetricPoints,
+  type Progress,
+  State,
+  type Task,
+  type TaskResult,
+} from "../../generated/stillhouse/v1/experiment.js";
+import { type Observer, UNOBSERVED } from "../domain/observer.js";
+import { experimentIdOf } from "../domain/plan.js";
+import type { ArtifactStore, Change, Clock, ExperimentStore } from "../domain/ports.js";
+import { type ExperimentRecord, findTask, withTasks } from "../domain/record.js";
+import { isEnded } from "../domain/states.js";
+import { alone } from "../domain/storage-fault.js";
+import { requeueRunning, reuseResults } from "../domain/transitions.js";
+import { Turns } from "../domain/turns.js";
+import { Arrivals } from "./arrivals.js";
+import { AwaitedResults } from "./awaited-results.js";
+import { changeOf, creationOf, isLogged, taskEvent } from "./changes.js";
+import type { EventFeed } from "./event-feed.js";
+import { KnownResults } from "./known-results.js";
+import { OwnerQuota, UNLIMITED, type Unfinished } from "./owner-quota.js";
+import type { ReadyTasks } from "./ready-tasks.js";
+
+type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
+
+/**
+ * The experiments and their one way to change: stored first, then in memory, then told to whoever
+ * watches. What is unfinished is kept in memory.
+ */
+export class Ledger {
+  readonly #unfinished = new Map<string, ExperimentRecord>();
+  /** Those of them that nothing is done for before somebody asks for them. */
+  readonly #held = new Set<string>();
+  readonly #progress = new Map<string, Progress>();
+  readonly #store: ExperimentStore;
+  readonly #arrivals: Arrivals;
+  readonly #results: KnownResults;
+  readonly #feed: EventFeed;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #ready: Pick<ReadyTasks, "update" | "startOrder">;
+  readonly #awaited = new AwaitedResults();
+  readonly #quota: OwnerQuota;
+
+  /**
+   * @param ready is told of every change
+   * @param most what an owner may have that is unfinished
+   */
+  constructor(
+    store: ExperimentStore,
+    artifacts: Pick<ArtifactStore, "exists">,
+    feed: EventFeed,
+    clock: Clock,
+    ready: Pick<ReadyTasks, "update" | "startOrder">,
+    observer: Observer = UNOBSERVED,
+    most: Unfinished = UNLIMITED,
+  ) {
+    this.#quota = new OwnerQuota(most);
+    this.#ready = ready;
+    this.#store = store;
+    this.#arrivals = new Arrivals(store);
+    this.#results = new KnownResults(store, artifacts);
+    this.#feed = feed;
+    this.#clock = clock;
+    this.#observer = observer;
+  }
+
+  /**
+   * Takes up what an earlier process left: what ran is queued again, unless it still runs. Lets
+   * others have their turn in between, so that a long queue is no long block.
+   *
+   * @param goesOn whether an experiment goes on; the others stay queued until `release`
+   * @param runsOn whether the worker of a running task may still be there
+   * @returns ids of those that stay queued
+   */
+  async load(
+    goesOn: (experimentId: string) => boolean,
+    runsOn: (task: Task) => boolean,
+  ): Promise<string[]> {
+    const turns = this.#turns();
+    for (const record of this.#store.unfinished()) {
+      const { id } = record.experiment;
+      if (!goesOn(id)) this.#held.add(id);
+      this.#remember(record);
+      this.#observer.changed(undefined, record);
+      const mayRun = (task: Task) => goesOn(id) && runsOn(task);
+      this.update(id, (before, now) => requeueRunning(before, now, mayRun));
+      await turns.next();
+    }
+    for (const { experiment } of this.unfinished()) {
+      if (!this.#held.has(experiment.id)) this.reuseResults(experiment.id);
+      await turns.next();
+    }
+    return [...this.#held];
+  }
+
+  /** Somebody asks for an experiment that stayed queued: it goes on. */
+  release(experimentId: string): void {
+    const record = this.#unfinished.get(experimentId);
+    if (!this.#held.delete(experimentId) || record === undefined) return;
+    this.#remember(record);
+    this.reuseResults(experimentId);
+  }
+
+  /** Stores a new experiment with queued tasks. Throws RATE_LIMITED as `requireRoom`. */
+  add(record: ExperimentRecord, requestId: string): void {
+    this.requireRoom(record.experiment.owner, 1, record.tasks.length);
+    this.#added(record, this.#store.create(creationOf(record, this.#clock.now()), requestId));
+    this.reuseResults(record.experiment.id);
+  }
+
+  /**
+   * Adds new experiments of one owner with queued tasks: all of them, or none. Others have their
+   * turn in between, and find none of them before the last one is stored.
+   *
+   * @param records made one by one, as they are needed
+   * @param more how many they are, with how many tasks
+   * @param complete stores the sweep that they are of
+   * @throws RATE_LIMITED as `requireRoom`, and what ends the iteration
+   */
+  async addSweep(
+    owner: string,
+    more: Unfinished,
+    records: Iterable<ExperimentRecord>,
+    complete: () => void,
+  ): Promise<void> {
+    const giveBack = this.#quota.reserve(owner, more);
+    try {
+      const arrived = await this.#arrivals.store(this.#creations(records), complete, this.#turns());
+      const turns = this.#turns();
+      for (const { record, events } of arrived) {
+        const { id } = record.experiment;
+        this.#arrivals.admit(id);
+        this.#added(record, events);
+        this.reuseResults(id);
+        await turns.next();
+      }
+    } finally {
+      giveBack();
+    }
+  }
+
+  *#creations(records: Iterable<ExperimentRecord>): Generator<Change, void> {
+    for (const record of records) yield creationOf(record, this.#clock.now());
+  }
+
+  #added(record: ExperimentRecord, stored: readonly Event[]): void {
+    this.#remember(record);
+    this.#observer.changed(undefined, record);
+    this.#feed.stored(stored);
+  }
+
+  #turns(): Turns {
+    return new Turns(() => this.#clock.monotonicMs());
+  }
+
+  /** Throws RATE_LIMITED where an owner may not have so much more that is unfinished. */
+  requireRoom(owner: string, experiments: number, tasks: number): void {
+    this.#quota.requireRoom(owner, { experiments, tasks });
+  }
+
+  /** The unfinished experiments, oldest first. */
+  unfinished(): ExperimentRecord[] {
+    return [...this.#unfinished.values()];
+  }
+
+  /** Those of which nothing has begun, in the order in which they start; the last ones wait for others. */
+  waiting(): ExperimentRecord[] {
+    const isQueued = (record: ExperimentRecord) => record.experiment.state === State.STATE_QUEUED;
+    const inOrder = this.#ready.startOrder().flatMap((id) => this.#unfinished.get(id) ?? []);
+    return [...new Set([...inOrder, ...this.unfinished()])].filter(isQueued);
+  }
+
+  /** The experiment as clients see it, where it is unfinished. */
+  findUnfinished(experimentId: string): Experiment | undefined {
+    const record = this.#unfinished.get(experimentId);
+    return record && this.experiment(record);
+  }
+
+  /** Owners who have anything unfinished. */
+  ownersOfUnfinished(): string[] {
+    return this.#quota.owners();
+  }
+
+  /** The experiment, if there is one. */
+  find(experimentId: string): ExperimentRecord | undefined {
+    if (this.#arrivals.has(experimentId)) return undefined;
+    return this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
+  }
+
+  /** Throws NOT_FOUND when there is no such experiment. */
+  record(experimentId: string): ExperimentRecord {
+    const record = this.find(experimentId);
+    if (record) return record;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_NOT_FOUND,
+      `there is no experiment ${JSON.stringify(experimentId)}`,
+      { field: "experiment_id" },
+    );
+  }
+
+  /** The experiment as clients see it, with the latest progress of what runs. */
+  experiment(record: ExperimentRecord): Experiment {
+    const experiment = withTasks(record);
+    const tasks = experiment.tasks.map((task) => this.#withProgress(task));
+    return { ...experiment, tasks };
+  }
+
+  /** Changes an experiment. When the store cannot write, nothing has changed. */
+  update(experimentId: string, transition: Transition): ExperimentRecord {
+    const before = this.record(experimentId);
+    const after = transition(before, this.#clock.now());
+    const change = changeOf(before, after, this.#clock.now());
+    if (change === undefined) return before;
+    const stored = this.#store.commit(change);
+    this.#remember(after);
+    this.#forgetProgress(after);
+    this.#observer.changed(before, after);
+    this.#feed.stored(stored);
+    for (const { task } of change.tasks) if (hasSharedResult(task)) this.share(task.cacheKey);
+    return after;
+  }
+
+  /** Removes an experiment that has ended. */
+  remove(experimentId: string): void {
+    this.#store.remove(experimentId);
+    this.#observer.removed(experimentId);
+  }
+
+  log(task: Task, line: LogLine): void {
+    const event = taskEvent(task, this.#clock.now(), { $case: "log", value: line });
+    const record = this.record(task.experimentId);
+    this.#feed.stored(this.#store.commit({ record, tasks: [], events: [event] }));
+  }
+
+  /** Whether a line of a task is stored already; its worker may not know that. */
+  hasLog(task: Task, line: LogLine): boolean {
+    return isLogged(this.#store, task, line);
+  }
+
+  /** The task of that id, if there is one. */
+  findTask(taskId: string): Task | undefined {
+    const record = this.find(experimentIdOf(taskId));
+    return record && findTask(record, taskId)?.task;
+  }
+
+  progress(task: Task, progress: Progress): void {
+    this.#progress.set(task.id, progress);
+    this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "progress", value: progress }));
+  }
+
+  metrics(task: Task, points: MetricPoints): void {
+    this.#observer.metrics(task, points.points);
+    this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "metrics", value: points }));
+  }
+
+  /** Gives the queued tasks of an experiment the results that others with their cache keys have. */
+  reuseResults(experimentId: string): void {
+    const record = this.record(experimentId);
+    this.#give(record, this.#results.of(record));
+  }
+
+  /** Gives the result of a cache key to all that wait for it. */
+  share(cacheKey: string): void {
+    for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
+      const give = () => {
+        const record = this.record(experimentId);
+        const task = findTask(record, taskId)?.task;
+        if (task) this.#give(record, this.#results.ofTasks(record.experiment, [task]));
+      };
+      // One that it cannot be given to computes it by itself.
+      alone(give, () => undefined);
+    }
+  }
+
+  #give({ experiment }: ExperimentRecord, results: ReadonlyMap<string, TaskResult>): void {
+    if (results.size === 0) return;
+    this.update(experiment.id, (record, now) => reuseResults(record, results, now));
+  }
+
+  #remember(record: ExperimentRecord): void {
+    const { id, state } = record.experiment;
+    if (isEnded(state)) {
+      this.#unfinished.delete(id);
+      this.#held.delete(id);
+    } else {
+      this.#unfinished.set(id, record);
+    }
+    this.#quota.update(record);
+    if (this.#held.has(id)) return;
+    this.#ready.update(record);
+    this.#awaited.update(record);
+  }
+
+  #forgetProgress(record: ExperimentRecord): void {
+    for (const { task } of record.tasks) {
+      if (task.state !== State.STATE_RUNNING) this.#progress.delete(task.id);
+    }
+  }
+
+  #withProgress(task: Task): Task {
+    const progress = this.#progress.get(task.id);
+    return progress === undefined ? task : { ...task, progress };
+  }
+}
+
+function hasSharedResult(task: Task): boolean {
+  return task.state === State.STATE_SUCCEEDED && task.cacheKey !== "" && !task.reused;
+}

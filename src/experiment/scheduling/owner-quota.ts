@@ -1,0 +1,85 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import type { ExperimentRecord } from "../domain/record.js";
+import { isEnded } from "../domain/states.js";
+
+/** What an owner has that is unfinished, or may have. */
+export interface Unfinished {
+  readonly experiments: number;
+  /** Of these experiments, done or not: all of them are in memory. */
+  readonly tasks: number;
+}
+
+const NONE: Unfinished = { experiments: 0, tasks: 0 };
+export const UNLIMITED: Unfinished = {
+  experiments: Number.POSITIVE_INFINITY,
+  tasks: Number.POSITIVE_INFINITY,
+};
+
+/** How much each owner has that is unfinished, and may have. */
+export class OwnerQuota {
+  readonly #most: Unfinished;
+  readonly #ownerOf = new Map<string, string>();
+  readonly #unfinished = new Map<string, Unfinished>();
+
+  constructor(most: Unfinished) {
+    this.#most = most;
+  }
+
+  /** Those who have anything unfinished. */
+  owners(): string[] {
+    return [...this.#unfinished.keys()];
+  }
+
+  /** Call after every change of an experiment. */
+  update({ experiment, tasks }: ExperimentRecord): void {
+    const { id, owner, state } = experiment;
+    if (isEnded(state) === !this.#ownerOf.has(id)) return;
+    if (isEnded(state)) this.#ownerOf.delete(id);
+    else this.#ownerOf.set(id, owner);
+    const sign = isEnded(state) ? -1 : 1;
+    this.#add(owner, { experiments: sign, tasks: sign * tasks.length });
+  }
+
+  /**
+   * Takes room for what is about to be added.
+   *
+   * @returns gives it back; call it once the experiments are counted themselves
+   * @throws RATE_LIMITED as `requireRoom`
+   */
+  reserve(owner: string, more: Unfinished): () => void {
+    this.requireRoom(owner, more);
+    this.#add(owner, more);
+    return () => this.#add(owner, { experiments: -more.experiments, tasks: -more.tasks });
+  }
+
+  /** Throws RATE_LIMITED where an owner has no room for so many more. */
+  requireRoom(owner: string, more: Unfinished): void {
+    const has = this.#of(owner);
+    const who = owner === "" ? "whoever names no owner" : JSON.stringify(owner);
+    for (const [what, flag] of LIMITED) {
+      if (has[what] + more[what] <= this.#most[what]) continue;
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_RATE_LIMITED,
+        `${who} has ${has[what]} unfinished ${what} and asks for ${more[what]} more; ` +
+          `${this.#most[what]} is the limit (serve ${flag}): wait for some to end, or cancel them`,
+        { retryable: true },
+      );
+    }
+  }
+
+  #add(owner: string, more: Unfinished): void {
+    const { experiments, tasks } = this.#of(owner);
+    const sum = { experiments: experiments + more.experiments, tasks: tasks + more.tasks };
+    if (sum.experiments > 0) this.#unfinished.set(owner, sum);
+    else this.#unfinished.delete(owner);
+  }
+
+  #of(owner: string): Unfinished {
+    return this.#unfinished.get(owner) ?? NONE;
+  }
+}
+
+const LIMITED = [
+  ["experiments", "--max-unfinished"],
+  ["tasks", "--max-unfinished-tasks"],
+] as const;

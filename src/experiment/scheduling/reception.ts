@@ -1,0 +1,91 @@
+import type { Hello } from "../../generated/stillhouse/v1/worker.js";
+import type { Admission, Log, WorkerPool } from "../domain/ports.js";
+import type { DeviceMemory } from "./device-memory.js";
+import type { LeaseClaims } from "./lease-claims.js";
+import type { Lease, Leases, Timings } from "./leases.js";
+import type { Place, Roster } from "./roster.js";
+import type { WorkerAdmission } from "./worker-admission.js";
+
+export interface ReceptionParts {
+  readonly admission: WorkerAdmission;
+  readonly claims: LeaseClaims;
+  readonly roster: Roster;
+  readonly leases: Leases;
+  readonly memory: DeviceMemory;
+  readonly pool: WorkerPool;
+  readonly timings: Timings;
+  readonly log: Log;
+  /** Where workers hand in artifacts, on the host that they connected to. */
+  readonly grpcPort: () => number;
+}
+
+/** What the reception has others do. */
+interface ReceptionActions {
+  keepRoom(place: Place, lease: Lease): void;
+  lose(lease: Lease, reason: string): void;
+}
+
+/** Lets workers in and finds out what they have in hand. */
+export class Reception {
+  readonly #parts: ReceptionParts;
+  readonly #actions: ReceptionActions;
+
+  constructor(parts: ReceptionParts, actions: ReceptionActions) {
+    this.#parts = parts;
+    this.#actions = actions;
+  }
+
+  admit(hello: Hello): Admission {
+    const reason = this.#parts.admission.refusal(hello);
+    return reason === undefined ? { kind: "admitted" } : { kind: "refused", reason };
+  }
+
+  welcome(hello: Hello): void {
+    const { roster, memory, pool, timings, grpcPort } = this.#parts;
+    const isNew = roster.ready({ ...hello, secret: Buffer.alloc(0) });
+    memory.reported(hello, hello, hello.taskId === "");
+    const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
+    const value = { heartbeatIntervalS, grpcPort: grpcPort() };
+    pool.send(hello.workerId, { $case: "welcome", value });
+    this.#reconcile(hello, isNew);
+  }
+
+  /** Whether it has said hello to this control plane; if not, it is asked to. */
+  isKnown(workerId: string): boolean {
+    if (this.#parts.roster.has(workerId)) return true;
+    this.#parts.pool.send(workerId, { $case: "introduce", value: {} });
+    return false;
+  }
+
+  /** Brings together what a worker has in hand and what it should have. */
+  #reconcile(hello: Hello, isNew: boolean): void {
+    const { leases, claims, roster, pool } = this.#parts;
+    const { workerId, taskId, attempt, acknowledged } = hello;
+    const lease = leases.ofWorker(workerId);
+    const isProven = taskId === "" || claims.isProven("hello", hello, workerId);
+    if (isProven && lease?.taskId === taskId && lease.attempt === attempt) {
+      this.#goesOn(hello, lease);
+      return;
+    }
+    // What claims a task without its secret takes nothing from whoever has it.
+    if (lease && isNew && isProven) this.#actions.lose(lease, "it started anew");
+    if (taskId === "") return;
+    roster.settling(workerId);
+    const value = { taskId, attempt, number: acknowledged, fenced: true };
+    pool.send(workerId, { $case: "acknowledge", value });
+  }
+
+  #goesOn(hello: Hello, lease: Lease): void {
+    const { leases, roster, pool, log } = this.#parts;
+    const { workerId, taskId, attempt, acknowledged } = hello;
+    if (lease.adoption === "awaited") {
+      leases.adopt(lease, acknowledged);
+      this.#actions.keepRoom(hello, lease);
+      log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
+    }
+    roster.busy(workerId);
+    // The order to stop may have been lost with the connection.
+    if (lease.cancelledAtMs === undefined) return;
+    pool.send(workerId, { $case: "cancel", value: { taskId, attempt } });
+  }
+}

@@ -1,0 +1,119 @@
+import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
+import type { Observer, ReportRefusal } from "../domain/observer.js";
+import type { Log } from "../domain/ports.js";
+import { alone } from "../domain/storage-fault.js";
+import { type AttemptParts, acknowledge, release, takeBack } from "./attempt-end.js";
+import type { LeaseClaims } from "./lease-claims.js";
+import type { Lease } from "./leases.js";
+import type { Outcome, ReportIntake } from "./report-intake.js";
+import type { Staffing } from "./staffing.js";
+import { refusedReport } from "./task-faults.js";
+import { WorkerTrust, type WorkerTrustParts } from "./worker-trust.js";
+
+export interface ReportDeskParts extends AttemptParts, WorkerTrustParts {
+  readonly claims: LeaseClaims;
+  readonly intake: ReportIntake;
+  readonly observer: Pick<Observer, "reportRefused">;
+  readonly log: Log;
+}
+
+/** Decides which reports count, acknowledges them, and draws the consequences. */
+export class ReportDesk {
+  readonly #parts: ReportDeskParts;
+  readonly #staffing: Staffing;
+  readonly #trust: WorkerTrust;
+
+  constructor(parts: ReportDeskParts, staffing: Staffing) {
+    this.#parts = parts;
+    this.#staffing = staffing;
+    this.#trust = new WorkerTrust(parts, staffing);
+  }
+
+  /**
+   * Only who has the secret of an attempt is heard. Reports are taken in order and once: a repeat is only acknowledged again, and after a gap the
+   * worker sends again from the last acknowledged one.
+   *
+   * @param isKnown whether the worker has said hello
+   * @param fault why nothing of the report can be taken in
+   * @throws StorageFault: then nothing was taken in, and the report comes again
+   */
+  take(workerId: string, report: TaskReport, isKnown: boolean, fault?: string): void {
+    const { leases, claims, intake, pool, observer } = this.#parts;
+    if (!claims.isProven("report", report, workerId)) {
+      acknowledge(pool, workerId, report, { number: report.number, fenced: true });
+      return;
+    }
+    const lease = leases.current(report.taskId, report.attempt);
+    if (lease?.workerId !== workerId) {
+      this.#takeLate(workerId, report, fault);
+      return;
+    }
+    // Before its hello it is not known which of its reports were taken in.
+    if (!isKnown || report.kind === undefined) return;
+    if (report.kind.$case === "progress") {
+      this.#conclude(lease, intake.take(lease, report.kind));
+      return;
+    }
+    if (report.number === lease.lastReport + 1n) {
+      const outcome =
+        fault === undefined
+          ? intake.take(lease, report.kind)
+          : intake.refuse(lease, refusedReport(new Error(fault)));
+      lease.lastReport = report.number;
+      this.#conclude(lease, outcome);
+      if (outcome.kind === "refused") {
+        observer.reportRefused(refusalOf(fault));
+        return;
+      }
+    }
+    acknowledge(pool, workerId, report, { number: lease.lastReport, fenced: false });
+    // It was not told to stop, so somebody is ending its process.
+    const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
+    if (isLeaving) this.#staffing.remove(workerId);
+  }
+
+  /** What is wrong with the report of an earlier attempt is told of, and does not come again. */
+  #takeLate(workerId: string, report: TaskReport, fault: string | undefined): void {
+    const { intake, pool, log, observer } = this.#parts;
+    alone(
+      () => {
+        if (fault !== undefined) throw new Error(fault);
+        intake.takeLate(report);
+      },
+      (thrown) => {
+        observer.reportRefused(refusalOf(fault));
+        const failure = refusedReport(thrown);
+        log.warn(`worker ${workerId}, late for task ${report.taskId}: ${failure.message}`);
+        this.#trust.failed(workerId, report.taskId, failure);
+      },
+    );
+    acknowledge(pool, workerId, report, { number: report.number, fenced: true });
+  }
+
+  #conclude(lease: Lease, outcome: Outcome): void {
+    const { workerId, taskId } = lease;
+    switch (outcome.kind) {
+      case "continues":
+        return;
+      case "succeeded":
+        release(this.#parts, lease);
+        this.#trust.succeeded(workerId);
+        return;
+      case "stopped":
+        release(this.#parts, lease);
+        return;
+      case "failed":
+        release(this.#parts, lease);
+        this.#trust.failed(workerId, taskId, outcome.failure);
+        return;
+      case "refused":
+        this.#parts.log.warn(`worker ${workerId}, task ${taskId}: ${outcome.failure.message}`);
+        takeBack(this.#parts, lease);
+        this.#trust.failed(workerId, taskId, outcome.failure);
+    }
+  }
+}
+
+function refusalOf(fault: string | undefined): ReportRefusal {
+  return fault === undefined ? "not_stored" : "invalid";
+}

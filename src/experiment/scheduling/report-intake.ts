@@ -1,0 +1,159 @@
+import { FailureKind, StillhouseError, toFailure } from "../../errors.js";
+import {
+  type LogLine,
+  State,
+  type Task,
+  type TaskResult,
+} from "../../generated/stillhouse/v1/experiment.js";
+import type { Failure } from "../../generated/stillhouse/v1/failure.js";
+import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
+import type { ArtifactStore, MetricStore, WorkFolders } from "../domain/ports.js";
+import { findTask, isDistill } from "../domain/record.js";
+import { alone } from "../domain/storage-fault.js";
+import { completeTask, failTask, stopTask } from "../domain/transitions.js";
+import type { Lease } from "./leases.js";
+import type { Ledger } from "./ledger.js";
+import { refusedReport, type TaskFaults } from "./task-faults.js";
+
+/** What a report leads to. */
+export type Outcome =
+  | { readonly kind: "continues" }
+  | { readonly kind: "succeeded" }
+  | { readonly kind: "stopped" }
+  /** As the worker says, or because its result is none. */
+  | { readonly kind: "failed"; readonly failure: Failure }
+  /** The report could not be taken in, so the attempt failed; its worker does not know it yet. */
+  | { readonly kind: "refused"; readonly failure: Failure };
+
+const CONTINUES: Outcome = { kind: "continues" };
+
+/** Takes in what workers report of their tasks. */
+export class ReportIntake {
+  readonly #ledger: Ledger;
+  readonly #metrics: MetricStore;
+  readonly #artifacts: ArtifactStore;
+  readonly #workFolders: WorkFolders;
+  readonly #faults: Pick<TaskFaults, "fail">;
+
+  constructor(
+    ledger: Ledger,
+    metrics: MetricStore,
+    artifacts: ArtifactStore,
+    workFolders: WorkFolders,
+    faults: Pick<TaskFaults, "fail">,
+  ) {
+    this.#faults = faults;
+    this.#ledger = ledger;
+    this.#metrics = metrics;
+    this.#artifacts = artifacts;
+    this.#workFolders = workFolders;
+  }
+
+  /**
+   * When this returns, what the report says is stored; one that cannot be ends the attempt.
+   *
+   * @throws StorageFault: then nothing was taken in
+   */
+  take(lease: Lease, kind: NonNullable<TaskReport["kind"]>): Outcome {
+    let outcome: Outcome = CONTINUES;
+    alone(
+      () => {
+        outcome = this.#take(lease, kind);
+      },
+      (thrown) => {
+        outcome = this.refuse(lease, refusedReport(thrown));
+      },
+    );
+    return outcome;
+  }
+
+  /** Ends an attempt over one of its reports. */
+  refuse(lease: Lease, failure: Failure): Outcome {
+    this.#faults.fail(lease, failure);
+    return { kind: "refused", failure };
+  }
+
+  #take(lease: Lease, kind: NonNullable<TaskReport["kind"]>): Outcome {
+    const { taskId, attempt, experimentId } = lease;
+    switch (kind.$case) {
+      case "progress":
+        this.#ledger.progress(this.#task(lease), kind.value);
+        return CONTINUES;
+      case "metrics":
+        this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
+        this.#ledger.metrics(this.#task(lease), kind.value);
+        return CONTINUES;
+      case "log":
+        this.#takeLog(lease, kind.value);
+        return CONTINUES;
+      case "result":
+        return this.#takeResult(lease, kind.value);
+      case "failure":
+        return this.#fail(lease, kind.value);
+      case "stopped":
+        this.#ledger.update(experimentId, (record, now) => stopTask(record, taskId, now));
+        return { kind: "stopped" };
+    }
+  }
+
+  /**
+   * The points of an attempt that is no longer the current one complete the series; nothing else
+   * that it says counts any more.
+   */
+  takeLate({ taskId, attempt, kind }: TaskReport): void {
+    if (kind?.$case !== "metrics") return;
+    const task = this.#ledger.findTask(taskId);
+    if (task === undefined || attempt < 1 || attempt > task.attempt) return;
+    this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
+  }
+
+  /** What an earlier control plane stored without a word to the worker comes once more. */
+  #takeLog(lease: Lease, line: LogLine): void {
+    const task = this.#task(lease);
+    if (lease.adoption === "adopted" && this.#ledger.hasLog(task, line)) return;
+    this.#ledger.log(task, line);
+  }
+
+  #takeResult(lease: Lease, result: TaskResult): Outcome {
+    const { taskId, experimentId } = lease;
+    const task = this.#task(lease);
+    if (task.state === State.STATE_SUCCEEDED) {
+      // It was stored, and the disk was full before all that waited for it had it.
+      this.#ledger.share(task.cacheKey);
+      return { kind: "succeeded" };
+    }
+    const fault = this.#faultOf(task, result);
+    if (fault) {
+      const error = new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, fault);
+      return this.#fail(lease, toFailure(error));
+    }
+    this.#ledger.update(experimentId, (record, now) => completeTask(record, taskId, result, now));
+    this.#workFolders.remove(taskId);
+    return { kind: "succeeded" };
+  }
+
+  #fail({ taskId, experimentId }: Lease, failure: Failure): Outcome {
+    this.#ledger.update(experimentId, (record, now) => failTask(record, taskId, failure, now));
+    return { kind: "failed", failure };
+  }
+
+  #faultOf(task: Task, result: TaskResult): string | undefined {
+    const expected = isDistill(task) ? "distill" : "learners";
+    if (result.kind?.$case !== expected) {
+      return `the worker reported a result of kind ${result.kind?.$case ?? "none"} for task ${task.id}, expected ${expected}`;
+    }
+    if (expected === "distill" && !this.#artifacts.exists(task.experimentId)) {
+      return `the worker reported task ${task.id} as done but handed in no artifact`;
+    }
+    return undefined;
+  }
+
+  #task(lease: Lease): Task {
+    const entry = findTask(this.#ledger.record(lease.experimentId), lease.taskId);
+    if (entry) return entry.task;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_INTERNAL,
+      `a lease is out for task ${lease.taskId}, which is not in the store`,
+    );
+  }
+}

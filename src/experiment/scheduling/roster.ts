@@ -1,0 +1,257 @@
+import type { Heartbeat, Hello } from "../../generated/stillhouse/v1/worker.js";
+import { deviceKind } from "./device-needs.js";
+
+/** What a worker says of its device with each heartbeat. */
+export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
+
+/** A device of a host, which several workers may share. */
+export interface Place {
+  readonly host: string;
+  /** Such as "cpu" or "cuda:0". */
+  readonly device: string;
+}
+
+/** A worker that can be reached, or a process that has not said hello yet. */
+export interface RosterEntry {
+  readonly workerId: string;
+  /** Its process was started here. */
+  readonly isLocal: boolean;
+  /** Such as "cpu" or "cuda:0". */
+  readonly device: string;
+  /** Absent before it said hello. */
+  readonly hello?: Hello;
+  readonly load?: DeviceLoad;
+  readonly state: "starting" | "idle" | "busy" | "leaving" | "settling";
+  /** It gets no more tasks, and leaves when it has none. */
+  readonly isDraining: boolean;
+  /** Until then it gets no tasks, on the monotonic clock; absent: it was not put aside. */
+  readonly setAsideUntilMs?: number;
+  /** How often it was put aside since its last success. */
+  readonly timesSetAside: number;
+  /** What failed on it since its last success, each once. */
+  readonly failedWork: readonly FailedWork[];
+  /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
+  readonly heardAtMs: number;
+}
+
+/** Work that a worker was at, apart from which task of it. */
+export interface FailedWork {
+  readonly owner: string;
+  /** Hash of the spec. */
+  readonly spec: string;
+}
+
+const NEW = { isDraining: false, timesSetAside: 0, failedWork: [] } as const;
+/** Of a worker on which everything fails only so much is kept. */
+const MAX_FAILED_WORK = 100;
+
+/** The workers and what they are doing. */
+export class Roster {
+  readonly #entries = new Map<string, RosterEntry>();
+  readonly #monotonicMs: () => number;
+
+  constructor(monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
+  }
+
+  launched(workerId: string, device: string): void {
+    const heardAtMs = this.#monotonicMs();
+    this.#set({ ...NEW, workerId, isLocal: true, device, state: "starting", heardAtMs });
+  }
+
+  /**
+   * A worker said hello.
+   *
+   * @returns whether it is new: a worker that waits for its welcome says hello again
+   */
+  ready(hello: Hello): boolean {
+    const { workerId, device } = hello;
+    const known = this.#entries.get(workerId);
+    if (known?.hello && isSameProcess(known.hello, hello)) return false;
+    const isLocal = known?.isLocal ?? false;
+    const heardAtMs = this.#monotonicMs();
+    this.#set({ ...NEW, workerId, isLocal, device, hello, state: "idle", heardAtMs });
+    return true;
+  }
+
+  /** @returns the worker, unless it is leaving */
+  heard(workerId: string, load: DeviceLoad): RosterEntry | undefined {
+    const entry = this.#entries.get(workerId);
+    if (!entry || entry.state === "leaving") return undefined;
+    const { memoryTotalBytes, memoryUsedBytes, utilisation } = load;
+    const kept = { memoryTotalBytes, memoryUsedBytes, utilisation };
+    this.#set({ ...entry, load: kept, heardAtMs: this.#monotonicMs() });
+    return entry;
+  }
+
+  /** It gets no more tasks. */
+  drain(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry) this.#set({ ...entry, isDraining: true });
+  }
+
+  /** Workers that have done what they had and should leave. */
+  drained(): string[] {
+    return this.all()
+      .filter((entry) => entry.isDraining && entry.state === "idle")
+      .map((entry) => entry.workerId);
+  }
+
+  find(workerId: string): RosterEntry | undefined {
+    return this.#entries.get(workerId);
+  }
+
+  has(workerId: string): boolean {
+    return this.#entries.has(workerId);
+  }
+
+  /** It has a task in hand that is no longer its own: it gets none before it has put that down. */
+  settling(workerId: string): void {
+    this.#move(workerId, "settling");
+  }
+
+  /** It says that it has nothing in hand. @returns whether that is news */
+  settled(workerId: string): boolean {
+    if (this.#entries.get(workerId)?.state !== "settling") return false;
+    this.#move(workerId, "idle");
+    return true;
+  }
+
+  busy(workerId: string): void {
+    this.#move(workerId, "busy");
+  }
+
+  /** A worker that is on its way out does not become idle again. */
+  free(workerId: string): void {
+    if (this.#entries.get(workerId)?.state === "busy") this.#move(workerId, "idle");
+  }
+
+  /** It gets no more tasks; of a local one the entry stays until its process has ended. */
+  leaving(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (!entry?.isLocal) this.#entries.delete(workerId);
+    else if (entry.state !== "leaving") {
+      this.#set({ ...entry, state: "leaving", heardAtMs: this.#monotonicMs() });
+    }
+  }
+
+  remove(workerId: string): void {
+    this.#entries.delete(workerId);
+  }
+
+  isStarting(workerId: string): boolean {
+    return this.#entries.get(workerId)?.state === "starting";
+  }
+
+  /** The workers with this kind of device that can have a task. */
+  idle(kind: string): RosterEntry[] {
+    return this.all().filter((entry) => this.#isFree(entry) && deviceKind(entry.device) === kind);
+  }
+
+  /** A worker of this machine that has nothing to do and no device of this kind. */
+  nextIdleOfOtherKind(kind: string): string | undefined {
+    const isIt = (entry: RosterEntry) =>
+      this.#isFree(entry) && entry.isLocal && deviceKind(entry.device) !== kind;
+    return this.all().find(isIt)?.workerId;
+  }
+
+  numStarting(kind: string): number {
+    const isStarting = ({ state, device }: RosterEntry) =>
+      state === "starting" && deviceKind(device) === kind;
+    return this.all().filter(isStarting).length;
+  }
+
+  numLocal(): number {
+    return this.all().filter((entry) => entry.isLocal).length;
+  }
+
+  /** @returns all that failed on it since its last success */
+  failed(workerId: string, work: FailedWork): readonly FailedWork[] {
+    const entry = this.#entries.get(workerId);
+    if (!entry) return [];
+    const { failedWork } = entry;
+    const isKnown = failedWork.some(
+      ({ owner, spec }) => owner === work.owner && spec === work.spec,
+    );
+    if (isKnown) return failedWork;
+    const kept = [...failedWork.slice(-MAX_FAILED_WORK), work];
+    this.#set({ ...entry, failedWork: kept });
+    return kept;
+  }
+
+  succeeded(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry && entry.failedWork.length > 0)
+      this.#set({ ...entry, timesSetAside: 0, failedWork: [] });
+  }
+
+  timesSetAside(workerId: string): number {
+    return this.#entries.get(workerId)?.timesSetAside ?? 0;
+  }
+
+  /** It gets no tasks for so long, or until it is started anew. */
+  setAside(workerId: string, forMs: number): void {
+    const entry = this.#entries.get(workerId);
+    if (!entry) return;
+    const timesSetAside = entry.timesSetAside + 1;
+    this.#set({ ...entry, timesSetAside, setAsideUntilMs: this.#monotonicMs() + forMs });
+  }
+
+  /** For how long it still gets no tasks; 0 where it may have some. */
+  asideForMs({ setAsideUntilMs = 0 }: RosterEntry): number {
+    return Math.max(0, setAsideUntilMs - this.#monotonicMs());
+  }
+
+  #isFree(entry: RosterEntry): boolean {
+    return entry.state === "idle" && !entry.isDraining && this.asideForMs(entry) === 0;
+  }
+
+  size(): number {
+    return this.#entries.size;
+  }
+
+  /** Workers that were launched but said no hello for this long. */
+  startingFor(durationMs: number): string[] {
+    return this.#silent("starting", durationMs);
+  }
+
+  /** Workers without a task that were not heard for this long. */
+  idleFor(durationMs: number): string[] {
+    return this.#silent("idle", durationMs);
+  }
+
+  /** Workers of this machine that should have ended this long ago. */
+  leavingFor(durationMs: number): string[] {
+    return this.#silent("leaving", durationMs);
+  }
+
+  #silent(state: RosterEntry["state"], durationMs: number): string[] {
+    const sinceMs = this.#monotonicMs() - durationMs;
+    return this.all()
+      .filter((entry) => entry.state === state && entry.heardAtMs < sinceMs)
+      .map((entry) => entry.workerId);
+  }
+
+  all(): RosterEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  #set(entry: RosterEntry): void {
+    this.#entries.set(entry.workerId, entry);
+  }
+
+  #move(workerId: string, state: RosterEntry["state"]): void {
+    const entry = this.#entries.get(workerId);
+    if (entry) this.#set({ ...entry, state });
+  }
+}
+
+/** The device of a worker; before it said hello that of a host without a name. */
+export function placeOf({ hello, device }: RosterEntry): Place {
+  return { host: hello?.host ?? "", device: hello?.device ?? device };
+}
+
+/** Two processes may use the same id one after the other. */
+function isSameProcess(known: Hello, hello: Hello): boolean {
+  return known.host === hello.host && known.pid === hello.pid;
+}

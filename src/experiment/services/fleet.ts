@@ -1,0 +1,101 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import {
+  type DrainWorkerRequest,
+  type DrainWorkerResponse,
+  type ListWorkersRequest,
+  type ListWorkersResponse,
+  Worker,
+  WorkerState,
+} from "../../generated/stillhouse/v1/service.js";
+import { pageOf } from "../domain/page-token.js";
+import type { Clock } from "../domain/ports.js";
+import type { DeviceMemory } from "../scheduling/device-memory.js";
+import type { Dispatcher } from "../scheduling/dispatcher.js";
+import type { Leases } from "../scheduling/leases.js";
+import { placeOf, type Roster, type RosterEntry } from "../scheduling/roster.js";
+
+export interface FleetParts {
+  readonly roster: Roster;
+  readonly leases: Leases;
+  readonly memory: DeviceMemory;
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+}
+
+/** What clients can see of workers and do with them. */
+export class Fleet {
+  readonly #parts: FleetParts;
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+  }
+
+  /** A page of them in the order of their ids. Throws INVALID. */
+  list(request: ListWorkersRequest): ListWorkersResponse {
+    const entries = this.#parts.roster.all();
+    entries.sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+    const bytesOf = (entry: RosterEntry) => Worker.encode(this.#message(entry)).finish().length;
+    const nameOf = ({ workerId }: RosterEntry) => workerId;
+    const { page, nextPageToken } = pageOf("workers", entries, request, nameOf, bytesOf);
+    return { workers: page.map((entry) => this.#message(entry)), nextPageToken };
+  }
+
+  /** Every worker, in no order. */
+  all(): Worker[] {
+    return this.#parts.roster.all().map((entry) => this.#message(entry));
+  }
+
+  /** Throws NOT_FOUND. A worker that is draining already goes on doing so. */
+  drain({ workerId }: DrainWorkerRequest): DrainWorkerResponse {
+    const { roster, dispatcher } = this.#parts;
+    const entry = roster.find(workerId);
+    if (entry === undefined) {
+      throw new StillhouseError(
+        FailureKind.FAILURE_KIND_NOT_FOUND,
+        `there is no worker ${JSON.stringify(workerId)}`,
+        { field: "worker_id" },
+      );
+    }
+    dispatcher.drainWorker(workerId);
+    return { worker: this.#message({ ...entry, isDraining: true }) };
+  }
+
+  #message(entry: RosterEntry): Worker {
+    const { leases, memory, clock, roster } = this.#parts;
+    const { workerId, hello, load } = entry;
+    const lease = leases.ofWorker(workerId);
+    const agoMs = clock.monotonicMs() - entry.heardAtMs;
+    const asideForMs = roster.asideForMs(entry);
+    const nowMs = clock.now().getTime();
+    return Worker.fromPartial({
+      id: workerId,
+      state: stateOf(entry, asideForMs > 0),
+      setAsideUntil: asideForMs > 0 ? new Date(nowMs + asideForMs) : undefined,
+      host: hello?.host ?? "",
+      device: hello?.device ?? entry.device,
+      deviceName: hello?.deviceName ?? "",
+      versions: hello?.versions ?? {},
+      memoryTotalBytes: load?.memoryTotalBytes ?? 0n,
+      memoryUsedBytes: load?.memoryUsedBytes ?? 0n,
+      memoryPromisedBytes: BigInt(memory.promisedBytes(placeOf(entry))),
+      utilisation: load?.utilisation ?? 0,
+      taskId: lease?.taskId ?? "",
+      experimentId: lease?.experimentId ?? "",
+      lastHeardTime: new Date(nowMs - agoMs),
+    });
+  }
+}
+
+function stateOf({ state, isDraining }: RosterEntry, isSetAside: boolean): WorkerState {
+  if (isDraining || state === "leaving") return WorkerState.WORKER_STATE_DRAINING;
+  if (isSetAside) return WorkerState.WORKER_STATE_SET_ASIDE;
+  switch (state) {
+    case "starting":
+      return WorkerState.WORKER_STATE_STARTING;
+    case "idle":
+      return WorkerState.WORKER_STATE_IDLE;
+    case "busy":
+    case "settling":
+      return WorkerState.WORKER_STATE_BUSY;
+  }
+}

@@ -1,0 +1,65 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
+import { emptySpec } from "../../settings/field-path.js";
+import { modelOfArtifact } from "../domain/artifact-draft.js";
+import type { ArtifactStore, ExperimentStore, Inspector } from "../domain/ports.js";
+
+/** Answers that are kept; one takes some 100 KB, and seconds to make. */
+const MAX_KEPT = 32;
+
+/** What distilled data holds, asked of Python once. */
+export class Inspections {
+  readonly #store: Pick<ExperimentStore, "findArtifact">;
+  readonly #artifacts: Pick<ArtifactStore, "exists" | "pathOf" | "read">;
+  readonly #inspector: Pick<Inspector, "inspect">;
+  /** By what the files hold and the number of tokens; the latest last. */
+  readonly #answers = new Map<string, Promise<unknown>>();
+
+  constructor(
+    store: Pick<ExperimentStore, "findArtifact">,
+    artifacts: Pick<ArtifactStore, "exists" | "pathOf" | "read">,
+    inspector: Pick<Inspector, "inspect">,
+  ) {
+    this.#store = store;
+    this.#artifacts = artifacts;
+    this.#inspector = inspector;
+  }
+
+  /**
+   * The nearest tokens, labels, attention and rates of distilled data.
+   *
+   * @param top nearest tokens a position
+   * @param mayName throws where the caller may not name the folder of the artifact's model
+   * @throws NOT_FOUND when there is no such artifact
+   */
+  async inspect(
+    artifactId: string,
+    top: number,
+    mayName?: (spec: ExperimentSpec) => void,
+  ): Promise<unknown> {
+    const artifact = this.#store.findArtifact(artifactId);
+    if (!artifact || !this.#artifacts.exists(artifactId)) throw missing(artifactId);
+    if (mayName) {
+      const name = await modelOfArtifact(this.#artifacts, artifactId);
+      mayName({ ...emptySpec(), model: ModelSpec.fromPartial({ name }) });
+    }
+    const key = [top, ...artifact.files.map(({ sha256 }) => sha256)].join(" ");
+    const known = this.#answers.get(key);
+    const answer = known ?? this.#inspector.inspect(this.#artifacts.pathOf(artifactId), top);
+    this.#answers.delete(key);
+    this.#answers.set(key, answer);
+    // What went wrong once may go well the next time.
+    answer.catch(() => this.#answers.delete(key));
+    const [oldest = ""] = this.#answers.keys();
+    if (this.#answers.size > MAX_KEPT) this.#answers.delete(oldest);
+    return answer;
+  }
+}
+
+function missing(artifactId: string): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_NOT_FOUND,
+    `there is no artifact ${JSON.stringify(artifactId)}`,
+    { field: "artifact_id" },
+  );
+}

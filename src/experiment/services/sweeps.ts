@@ -1,0 +1,142 @@
+import { FailureKind, StillhouseError } from "../../errors.js";
+import type {
+  CreateSweepRequest,
+  CreateSweepResponse,
+  GetSweepRequest,
+  GetSweepResponse,
+  ListSweepsRequest,
+  ListSweepsResponse,
+} from "../../generated/stillhouse/v1/service.js";
+import { Sweep } from "../../generated/stillhouse/v1/service.js";
+import { specHash } from "../../settings/hash.js";
+import { validateSpec } from "../../settings/validate.js";
+import { type PlannerParts, plannedExperiment } from "../domain/planned-experiment.js";
+import type { SweepStore } from "../domain/ports.js";
+import type { ExperimentRecord } from "../domain/record.js";
+import { checkName, checkPlacement, invalid, pageSizeOf } from "../domain/request-checks.js";
+import { requireFewTasksInAll } from "../domain/task-limits.js";
+import { Turns } from "../domain/turns.js";
+import type { Dispatcher } from "../scheduling/dispatcher.js";
+import type { Ledger } from "../scheduling/ledger.js";
+import type { ReadyTasks } from "../scheduling/ready-tasks.js";
+
+const MAX_SPECS = 10_000;
+
+export interface SweepsParts extends PlannerParts {
+  readonly ledger: Ledger;
+  readonly dispatcher: Dispatcher;
+  readonly ready: Pick<ReadyTasks, "sweepLimitChanged">;
+  readonly sweeps: SweepStore;
+  /** Throws where nothing is taken any more. */
+  readonly assertOpen: () => void;
+}
+
+/** What clients can do with groups of experiments. */
+export class Sweeps {
+  readonly #parts: SweepsParts;
+  #creating: Promise<void> = Promise.resolve();
+
+  constructor(parts: SweepsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Stores all experiments of a sweep at once, then queues them. The same request id again gives
+   * the sweep of the first call, which goes on with the limit of this one; with other specs it is a
+   * CONFLICT.
+   */
+  create(request: CreateSweepRequest): Promise<CreateSweepResponse> {
+    // A repeat that comes while the first call is still at it has to find what that one makes.
+    const created = this.#creating.then(() => this.#create(request));
+    this.#creating = created.then(
+      () => undefined,
+      () => undefined,
+    );
+    return created;
+  }
+
+  async #create(request: CreateSweepRequest): Promise<CreateSweepResponse> {
+    const { assertOpen, sweeps, ledger, dispatcher, clock } = this.#parts;
+    assertOpen();
+    const numTasks = await checkRequest(request, new Turns(() => clock.monotonicMs()));
+    const { requestId, specs, owner } = request;
+    const earlier = requestId === "" ? undefined : sweeps.findSweepByRequest(requestId, owner);
+    if (earlier) return this.#again(earlier, request);
+    const sweep = this.#planned(request);
+    const more = { experiments: specs.length, tasks: numTasks };
+    await ledger.addSweep(owner, more, this.#experimentsOf(sweep, request), () =>
+      sweeps.createSweep(sweep, requestId),
+    );
+    dispatcher.dispatch();
+    return this.get({ sweepId: sweep.id });
+  }
+
+  /** One by one; ends with an error where nothing is taken any more. */
+  *#experimentsOf(sweep: Sweep, request: CreateSweepRequest): Generator<ExperimentRecord, void> {
+    for (const spec of request.specs) {
+      this.#parts.assertOpen();
+      yield plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id });
+    }
+  }
+
+  /** Throws NOT_FOUND. */
+  get({ sweepId }: GetSweepRequest): GetSweepResponse {
+    this.#parts.assertOpen();
+    const sweep = this.#parts.sweeps.findSweep(sweepId);
+    if (sweep) return { sweep };
+    const message = `there is no sweep ${JSON.stringify(sweepId)}`;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, message, { field: "sweep_id" });
+  }
+
+  /** Newest first. */
+  list({ pageSize, pageToken }: ListSweepsRequest): ListSweepsResponse {
+    this.#parts.assertOpen();
+    return this.#parts.sweeps.listSweeps(pageSizeOf(pageSize), pageToken);
+  }
+
+  #planned({ name, owner, maxParallel }: CreateSweepRequest): Sweep {
+    const { ids, clock } = this.#parts;
+    const createTime = clock.now();
+    return Sweep.fromPartial({ id: ids.experiment(), name, owner, maxParallel, createTime });
+  }
+
+  #again(earlier: Sweep, request: CreateSweepRequest): CreateSweepResponse {
+    this.#checkSame(earlier, request);
+    const { sweeps, ready, ledger, dispatcher } = this.#parts;
+    const { maxParallel } = request;
+    if (maxParallel !== earlier.maxParallel) {
+      sweeps.updateSweep({ ...earlier, maxParallel });
+      ready.sweepLimitChanged(earlier.id);
+    }
+    for (const id of earlier.experimentIds) ledger.release(id);
+    dispatcher.dispatch();
+    return this.get({ sweepId: earlier.id });
+  }
+
+  /** Those of its experiments that were removed since are not asked for. */
+  #checkSame(earlier: Sweep, { requestId, specs }: CreateSweepRequest): void {
+    const wanted = new Set(specs.map(specHash));
+    const isWanted = (id: string) => wanted.has(this.#parts.ledger.record(id).experiment.specHash);
+    const { experimentIds } = earlier;
+    if (experimentIds.length <= specs.length && experimentIds.every(isWanted)) return;
+    throw new StillhouseError(
+      FailureKind.FAILURE_KIND_CONFLICT,
+      `request_id ${JSON.stringify(requestId)} made sweep ${earlier.id} from other specs; use a new one`,
+    );
+  }
+}
+
+/** @returns how many tasks it makes */
+async function checkRequest(request: CreateSweepRequest, turns: Turns): Promise<number> {
+  const { specs } = request;
+  if (specs.length < 1 || specs.length > MAX_SPECS) {
+    throw invalid("specs", `specs must be 1 to ${MAX_SPECS} resolved specs, got ${specs.length}`);
+  }
+  checkName(request.name);
+  checkPlacement(request);
+  for (const spec of specs) {
+    validateSpec(spec);
+    await turns.next();
+  }
+  return requireFewTasksInAll(specs);
+}
