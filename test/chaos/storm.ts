@@ -53,6 +53,7 @@ export class Storm {
   /** The server is started anew once, whatever else is under way. */
   #restart: Promise<void> = Promise.resolve();
   #isCalm = false;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(system: System, spec: ExperimentSpec, options: StormOptions) {
     this.#system = system;
@@ -64,9 +65,11 @@ export class Storm {
 
   async run(): Promise<void> {
     const submitting = this.#submit();
+    // It is waited for at the end.
+    submitting.catch(() => undefined);
     for (const fault of this.#faults) {
       await sleep(fault.afterMs);
-      if (this.#options.stop.aborted) break;
+      if (this.#options.stop.aborted || this.#failure) break;
       this.#begin(fault);
     }
     await Promise.all(this.#ending);
@@ -80,14 +83,18 @@ export class Storm {
   /** Experiments one after the other, a few at a time, through a client that does not give up. */
   async #submit(): Promise<void> {
     const underWay = new Set<Promise<void>>();
-    for (let seed = 1; !this.#isCalm; seed++) {
-      const experiment = this.#follow(seed);
+    for (let seed = 1; !this.#isCalm && this.#failure === undefined; seed++) {
+      const experiment = this.#follow(seed).catch((error) => {
+        // Told at the end: what else is under way still comes to its end.
+        this.#failure ??= { error };
+      });
       underWay.add(experiment);
       experiment.then(() => underWay.delete(experiment));
       if (underWay.size >= NUM_UNDER_WAY * this.#system.workers.length)
         await Promise.race(underWay);
     }
     await Promise.all(underWay);
+    if (this.#failure) throw this.#failure.error;
   }
 
   async #follow(seed: number): Promise<void> {
@@ -246,7 +253,7 @@ export class Storm {
       }
       this.#cancelled.delete(id);
     };
-    this.#ending.push(interrupted());
+    this.#goesOn(interrupted());
   }
 
   /** Cancels one of the experiments that are under way and removes it; it must not come back. */
@@ -261,7 +268,7 @@ export class Storm {
       this.requests.delete(request);
       await this.#unlessTooLate(() => this.#system.client.delete(id));
     };
-    this.#ending.push(deleted());
+    this.#goesOn(deleted());
   }
 
   #anyUnderWay({ target }: Fault): readonly [request?: string, id?: string] {
@@ -285,7 +292,14 @@ export class Storm {
   }
 
   #later({ lastsMs }: Fault, action: () => void): void {
-    this.#ending.push(sleep(lastsMs).then(action));
+    this.#goesOn(sleep(lastsMs).then(action));
+  }
+
+  #goesOn(action: Promise<void>): void {
+    const told = action.catch((error) => {
+      this.#failure ??= { error };
+    });
+    this.#ending.push(told);
   }
 }
 

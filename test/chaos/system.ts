@@ -9,6 +9,7 @@ import { readPartyKeys } from "../../src/security/keys/read-keys.js";
 import { TokenFile } from "../../src/security/token-file.js";
 import { SqlFile } from "../../src/store/database.js";
 import { homePaths } from "../../src/store/home.js";
+import { tinyDataAndModel } from "../fixtures/tiny.js";
 import { type Outcome, outcomeOf } from "./outcome.js";
 import { ServerProcess } from "./server-process.js";
 import { TcpProxy } from "./tcp-proxy.js";
@@ -64,7 +65,9 @@ export class System {
       ...clientKeys,
       ...(token === undefined ? {} : { token }),
     });
-    const keys = hasKeys ? { security: { keys: this.#keysOf("server") } } : {};
+    const { dataDir, model } = tinyDataAndModel();
+    const folders = { data: [dataDir], models: [model] };
+    const keys = hasKeys ? { security: { keys: this.#keysOf("server"), folders } } : {};
     const options = { home: this.#home, numWorkers: numOwnWorkers, ...keys };
     this.#server = new ServerProcess(options, zmq, grpc);
     const logs = join(this.#home, "worker-logs");
