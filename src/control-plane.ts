@@ -40,6 +40,7 @@ import { TokensOfWorkers } from "./security/worker-keys.js";
 import { homePaths } from "./store/home.js";
 import type { HomeLock } from "./store/home-lock.js";
 import { LocalStore } from "./store/local-store.js";
+import { Reserve } from "./store/reserve.js";
 import { Telemetry } from "./telemetry/telemetry.js";
 import { PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
@@ -130,6 +131,7 @@ export interface ControlPlane {
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   let running: RunningControlPlane | undefined;
   try {
+    new Reserve(homePaths(options.home).reserve).giveUpIfNeeded();
     const security = securityOf(options);
     running = new RunningControlPlane(
       options,
@@ -258,6 +260,7 @@ class RunningControlPlane implements ControlPlane {
     this.#dispatcher.dispatch();
     lock.announce(this.address, this.clientKeys);
     this.#server.isServing = true;
+    this.#keepReserve();
   }
 
   stop(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
@@ -303,6 +306,15 @@ class RunningControlPlane implements ControlPlane {
       this.#store.tidy();
     } catch (error) {
       this.#options.log.debug(`not all could be removed: ${(error as Error).message}`);
+    }
+    this.#keepReserve();
+  }
+
+  #keepReserve(): void {
+    try {
+      this.#store.keepReserve();
+    } catch (error) {
+      this.#options.log.debug(`no room for removals: ${(error as Error).message}`);
     }
   }
 
@@ -403,6 +415,7 @@ class RunningControlPlane implements ControlPlane {
       dispatcher: this.#dispatcher,
       ready: this.#ready,
       sweeps: this.#store.sweeps,
+      assertAnswering: () => this.#experiments.assertAnswering(),
       assertOpen: () => this.#experiments.assertOpen(),
       clock,
       ids,

@@ -18,6 +18,7 @@ import {
 import { bytesOf, type SqlFile } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
 import { ExperimentRows } from "./experiment-rows.js";
+import type { RemovalRoom } from "./removal-room.js";
 import { requestKey } from "./request-key.js";
 
 interface TaskMessage {
@@ -29,14 +30,24 @@ interface EventRow {
   message: Uint8Array;
 }
 
+/** Points of a piece; their pages are some hundred kB. An event is about ten times as large. */
+const PIECE_ROWS = 5_000;
+/** Of an experiment. */
+const TASKS = "SELECT id FROM tasks WHERE experiment_id = ?";
+const SERIES = `SELECT id FROM metric_series WHERE task_id IN (${TASKS})`;
+const NO_ROOM: Pick<RemovalRoom, "remove"> = { remove: (removal) => removal() };
+
 /** Experiments, tasks and their events in SQLite. A call that returns has been written to the disk. */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
   readonly #rows: ExperimentRows;
+  readonly #room: Pick<RemovalRoom, "remove">;
 
-  constructor(file: SqlFile) {
+  /** @param room for removals with a full disk; absent: none */
+  constructor(file: SqlFile, room: Pick<RemovalRoom, "remove"> = NO_ROOM) {
     this.#file = file;
     this.#rows = new ExperimentRows(file);
+    this.#room = room;
   }
 
   create(change: Change, requestId: string): Event[] {
@@ -112,24 +123,10 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   remove(experimentId: string): void {
-    this.#file.transaction(() => {
-      const record = this.find(experimentId);
-      if (record === undefined) return;
-      const tasks = "SELECT id FROM tasks WHERE experiment_id = ?";
-      const series = `SELECT id FROM metric_series WHERE task_id IN (${tasks})`;
-      for (const table of ["metric_blocks", "metric_points"]) {
-        this.#file.run(`DELETE FROM ${table} WHERE series IN (${series})`, experimentId);
-      }
-      this.#file.run(`DELETE FROM metric_series WHERE task_id IN (${tasks})`, experimentId);
-      for (const table of ["events", "tasks"]) {
-        this.#file.run(`DELETE FROM ${table} WHERE experiment_id = ?`, experimentId);
-      }
-      this.#file.run("DELETE FROM experiments WHERE id = ?", experimentId);
-      for (const id of new Set([experimentId, artifactOf(record)])) {
-        if (id !== undefined && !this.#isArtifactUsed(id)) this.#addLeftover("artifact", id);
-      }
-      for (const { task } of record.tasks) this.#addLeftover("task", task.id);
-    });
+    this.#room.remove(
+      () => this.#removeAll(experimentId),
+      () => this.#removePiece(experimentId),
+    );
   }
 
   leftovers(): Leftovers {
@@ -139,7 +136,7 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   forgetLeftovers(): void {
-    this.#file.run("DELETE FROM leftovers");
+    this.#room.remove(() => this.#file.run("DELETE FROM leftovers"));
   }
 
   findArtifact(artifactId: string): Artifact | undefined {
@@ -207,6 +204,42 @@ export class SqliteExperimentStore implements ExperimentStore {
   isTaskSucceeded(taskId: string): boolean {
     const row = this.#file.get<{ state: string }>("SELECT state FROM tasks WHERE id = ?", taskId);
     return row?.state === State.STATE_SUCCEEDED;
+  }
+
+  #removeAll(experimentId: string): void {
+    this.#file.transaction(() => {
+      const record = this.find(experimentId);
+      if (record === undefined) return;
+      for (const table of ["metric_blocks", "metric_points"]) {
+        this.#file.run(`DELETE FROM ${table} WHERE series IN (${SERIES})`, experimentId);
+      }
+      this.#file.run(`DELETE FROM metric_series WHERE task_id IN (${TASKS})`, experimentId);
+      for (const table of ["events", "tasks"]) {
+        this.#file.run(`DELETE FROM ${table} WHERE experiment_id = ?`, experimentId);
+      }
+      this.#file.run("DELETE FROM experiments WHERE id = ?", experimentId);
+      for (const id of new Set([experimentId, artifactOf(record)])) {
+        if (id !== undefined && !this.#isArtifactUsed(id)) this.#addLeftover("artifact", id);
+      }
+      for (const { task } of record.tasks) this.#addLeftover("task", task.id);
+    });
+  }
+
+  /** Of what an experiment may have very many of: of points first, then of events. */
+  #removePiece(experimentId: string): { changes: number } {
+    const points = this.#file.run(
+      `DELETE FROM metric_points WHERE (series, step) IN (
+         SELECT series, step FROM metric_points WHERE series IN (${SERIES}) LIMIT ${PIECE_ROWS}
+       )`,
+      experimentId,
+    );
+    if (points.changes > 0) return points;
+    return this.#file.run(
+      `DELETE FROM events WHERE experiment_id = ?1 AND sequence IN (
+         SELECT sequence FROM events WHERE experiment_id = ?1 LIMIT ${PIECE_ROWS / 10}
+       )`,
+      experimentId,
+    );
   }
 
   #isArtifactUsed(artifactId: string): boolean {

@@ -1,8 +1,10 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { StillhouseError } from "../errors.js";
+import { isFull } from "../experiment/domain/storage-fault.js";
 import { SqlFile } from "./database.js";
 import type { HomePaths } from "./home.js";
+import { Reserve } from "./reserve.js";
 import { storageFailure } from "./storage-failure.js";
 
 const serverSchema = z.object({
@@ -32,7 +34,7 @@ export class HomeLock {
   static take(paths: HomePaths): HomeLock | undefined {
     const file = new SqlFile(paths.lock);
     try {
-      file.exec("BEGIN EXCLUSIVE");
+      begin(file, paths);
     } catch (error) {
       file.close();
       if (isBusy(error)) return undefined;
@@ -78,6 +80,17 @@ export function readServerRecord(paths: HomePaths): ServerRecord | undefined {
   } catch {
     // Not there yet, or not a record of ours: the caller asks again until its patience ends.
     return undefined;
+  }
+}
+
+/** With a full disk the room that is kept for such cases goes first. */
+function begin(file: SqlFile, { reserve }: HomePaths): void {
+  try {
+    file.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    new Reserve(reserve).giveUp();
+    file.exec("BEGIN EXCLUSIVE");
   }
 }
 

@@ -27,6 +27,8 @@ export interface HomePaths {
   readonly work: string;
   /** What is being removed. */
   readonly trash: string;
+  /** Room on the disk for when there is no other. */
+  readonly reserve: string;
   readonly logs: string;
   /** Logs of experiments, a folder each. */
   readonly runs: string;
@@ -50,6 +52,7 @@ export function homePaths(folder: string): HomePaths {
     artifacts: join(home, "artifacts"),
     work: join(home, "work"),
     trash: join(home, "trash"),
+    reserve: join(home, "reserve"),
     logs: join(home, "logs"),
     runs: join(home, "runs"),
     tokens: join(home, "tokens.json"),

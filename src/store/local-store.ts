@@ -6,6 +6,8 @@ import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
 import { SqliteLeaseStore } from "./lease-store.js";
 import { SqliteMetricStore } from "./metric-store.js";
+import { RemovalRoom } from "./removal-room.js";
+import { Reserve } from "./reserve.js";
 import { RunLogs } from "./run-logs.js";
 import { openDatabase, openForMetrics } from "./schema.js";
 import { storageFailure } from "./storage-failure.js";
@@ -32,13 +34,16 @@ export class LocalStore implements StorageProbe {
   readonly #files: readonly SqlFile[];
   readonly #probe: string;
   readonly #trash: Trash;
+  readonly #reserve: Reserve;
 
   private constructor(home: string, log: Pick<Log, "warn">) {
     const paths = makeHome(home);
     const database = openDatabase(paths.database);
     const metrics = openForMetrics(paths.database);
     this.#files = [metrics, database];
-    this.experiments = new SqliteExperimentStore(database);
+    this.#reserve = new Reserve(paths.reserve);
+    const room = new RemovalRoom(database, this.#reserve);
+    this.experiments = new SqliteExperimentStore(database, room);
     this.sweeps = new SqliteSweepStore(database);
     this.metrics = new SqliteMetricStore(metrics);
     this.#trash = new Trash(paths.trash, (sentence) => log.warn(sentence));
@@ -86,6 +91,8 @@ export class LocalStore implements StorageProbe {
 
   /** Throws EXHAUSTED or ENVIRONMENT. */
   assertWritable(): void {
+    // Without it, a disk that is full once more would allow no removals.
+    this.#reserve.keep();
     try {
       writeFileSync(this.#probe, Buffer.alloc(PROBE_BYTES), { flush: true });
     } catch (error) {
@@ -94,6 +101,11 @@ export class LocalStore implements StorageProbe {
       rmSync(this.#probe, { force: true });
     }
     this.experiments.assertWritable();
+  }
+
+  /** Takes the room for removals. Throws EXHAUSTED or ENVIRONMENT where there is none. */
+  keepReserve(): void {
+    this.#reserve.keepWhatFits();
   }
 
   /** Waits for removals that are under way. */

@@ -22,7 +22,7 @@ export interface TelemetryOptions {
   readonly monotonicMs: () => number;
   /** The workers that are there. */
   readonly workers: () => readonly Worker[];
-  /** Whether calls are refused since nothing can be stored. */
+  /** Whether changes are refused since nothing can be stored. */
   readonly hasStorageFault: () => boolean;
 }
 
@@ -45,7 +45,7 @@ export class Telemetry implements Observer {
     new WorkerMetrics(registry, monotonicMs, workers);
     new Gauge({
       name: "stillhouse_storage_fault",
-      help: "Whether calls are refused and nothing is dispatched since nothing can be stored.",
+      help: "Whether changes are refused and nothing is dispatched since nothing can be stored.",
       registers: [registry],
       collect() {
         this.set(hasStorageFault() ? 1 : 0);

@@ -253,8 +253,12 @@ describe("a control plane", () => {
     second.lock.release();
   });
 
-  it("says on every call and watch that its disk is full, and goes on when there is room", async (test) => {
+  it("takes nothing new while its disk is full but is read and emptied, and goes on after it", async (test) => {
     const home = temporaryFolder(test);
+    const earlier = await TestPlane.start(test, { home });
+    const { id: done } = await earlier.client.create(quickSpec(2_000), "");
+    await earlier.client.cancel(done);
+    await earlier.stop();
     const { child, address } = await planeProcess(test, home, workerCommand(test, 2), 400);
     const client = new StillhouseClient(address);
     afterwards(test, () => client.close());
@@ -264,18 +268,25 @@ describe("a control plane", () => {
       for (let seed = 0; seed < 2_000; seed++)
         ids.push((await client.create(quickSpec(seed), "")).id);
     };
-    await assert.rejects(fill, full);
     const ended = async (id = "") => {
       for await (const _ of client.watch(id, 0n)) {
         // Until it ends, or the failure comes.
       }
     };
+    await assert.rejects(fill, full);
     await assert.rejects(ended(ids.at(-1)), full);
-    await assert.rejects(client.list(1, ""), full);
+    await assert.rejects(client.create(quickSpec(2_001), ""), full);
+    await assert.rejects(client.cancel(ids.at(-1) ?? ""), full);
+    const { experiments: listed } = await client.list(1_000, "");
+    assert.deepEqual(listed.map(({ id }) => id).sort(), [done, ...ids].sort());
+    await ended(done);
+    assert.equal((await client.get(done)).experiment?.id, done);
+    await client.delete(done);
 
     execFileSync("prlimit", ["--pid", String(child.pid), "--fsize=unlimited"]);
+    const another = async () => ids.push((await client.create(quickSpec(2_001), "")).id);
     const isBack = () =>
-      client.list(1, "").then(
+      another().then(
         () => true,
         () => false,
       );

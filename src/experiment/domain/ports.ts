@@ -99,7 +99,10 @@ export interface ExperimentStore {
   listEncoded(query: ExperimentQuery): EncodedPage;
   /** Oldest first, read a few at a time. */
   unfinished(): Iterable<ExperimentRecord>;
-  /** Removes an experiment with its events and metrics; its leftovers are remembered. */
+  /**
+   * Removes an experiment with its events and metrics; its leftovers are remembered. With a full
+   * disk it may be removed piece by piece.
+   */
   remove(experimentId: string): void;
   /** What removed experiments left in folders, until `forgetLeftovers`. */
   leftovers(): Leftovers;

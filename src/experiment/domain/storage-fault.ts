@@ -30,6 +30,11 @@ export class StorageFault extends StillhouseError {
   }
 }
 
+/** Whether something failed since the disk is full. */
+export function isFull(thrown: unknown): boolean {
+  return thrown instanceof StorageFault && thrown.isFull;
+}
+
 /**
  * One of several steps: what is wrong with it alone does not keep the others from being done.
  *

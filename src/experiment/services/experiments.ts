@@ -72,7 +72,7 @@ export class Experiments {
     this.#parts = parts;
   }
 
-  /** From now on every call is refused with this error. */
+  /** From now on every call is refused with this error, also those that only look. */
   refuse(error: StillhouseError): void {
     this.#refusal = error;
   }
@@ -124,7 +124,7 @@ export class Experiments {
 
   /** The experiment, and the folder of its artifact once that is there. */
   get(experimentId: string): GetExperimentResponse & { experiment: Experiment } {
-    this.assertOpen();
+    this.assertAnswering();
     const { ledger, artifacts } = this.#parts;
     const record = ledger.record(experimentId);
     const artifactId = artifactOf(record);
@@ -137,7 +137,7 @@ export class Experiments {
 
   /** A page of the experiments that pass a filter. */
   list(request: ListExperimentsRequest): ListExperimentsResponse {
-    this.assertOpen();
+    this.assertAnswering();
     if (isQueue(request)) return { experiments: this.#queue(request), nextPageToken: "" };
     const { records, nextPageToken } = this.#parts.store.list(queryOf(request));
     return {
@@ -148,7 +148,7 @@ export class Experiments {
 
   /** As `list`, as bytes: what is stored is handed on without being read. */
   listEncoded(request: ListExperimentsRequest): EncodedPage {
-    this.assertOpen();
+    this.assertAnswering();
     const { store, ledger } = this.#parts;
     if (isQueue(request)) {
       const queue = this.#queue(request).map((experiment) => {
@@ -181,7 +181,7 @@ export class Experiments {
     { experimentId, afterSequence, storedOnly = false }: WatchRequest,
     signal: AbortSignal,
   ): AsyncGenerator<Event, void> {
-    this.assertOpen();
+    this.assertAnswering();
     const { store, feed, clock } = this.#parts;
     const get = (id: string) => this.get(id).experiment;
     const sources = { store, feed, now: () => clock.now(), get };
@@ -226,11 +226,11 @@ export class Experiments {
   }
 
   /**
-   * Removes an experiment that has ended, with all that only it uses. One that is unfinished is a
-   * CONFLICT.
+   * Removes an experiment that has ended, with all that only it uses, also with a full disk. One
+   * that is unfinished is a CONFLICT.
    */
   delete(experimentId: string): void {
-    this.assertOpen();
+    this.assertAnswering();
     const { ledger, clearLeftovers, runLog } = this.#parts;
     if (!isEnded(ledger.record(experimentId).experiment.state)) {
       throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
@@ -242,7 +242,7 @@ export class Experiments {
 
   /** See `compareExperiments`. Throws INVALID for ids that are too few, too many or repeated. */
   compare({ experimentIds }: CompareExperimentsRequest): CompareExperimentsResponse {
-    this.assertOpen();
+    this.assertAnswering();
     const count = experimentIds.length;
     if (count < 2 || count > MAX_COMPARED) {
       const range = `2 to ${MAX_COMPARED} experiments`;
@@ -326,15 +326,20 @@ export class Experiments {
     }
   }
 
-  /** Why every call is refused; undefined while they are taken. */
+  /** Why nothing new is taken; undefined while it is. */
   get refusal(): StillhouseError | undefined {
     return this.#refusal ?? this.#parts.dispatcher.fault;
   }
 
-  /** Throws the reason why nothing is taken any more. */
+  /** For what changes something: throws the reason why nothing new is taken. */
   assertOpen(): void {
     const { refusal } = this;
     if (refusal) throw refusal;
+  }
+
+  /** For what only looks, or makes room: a full disk is no reason to refuse it. */
+  assertAnswering(): void {
+    if (this.#refusal) throw this.#refusal;
   }
 }
 

@@ -27,7 +27,9 @@ export interface SweepsParts extends PlannerParts {
   readonly dispatcher: Dispatcher;
   readonly ready: Pick<ReadyTasks, "sweepLimitChanged">;
   readonly sweeps: SweepStore;
-  /** Throws where nothing is taken any more. */
+  /** Throws where nothing is answered any more. */
+  readonly assertAnswering: () => void;
+  /** Throws where nothing new is taken. */
   readonly assertOpen: () => void;
 }
 
@@ -81,7 +83,7 @@ export class Sweeps {
 
   /** Throws NOT_FOUND. */
   get({ sweepId }: GetSweepRequest): GetSweepResponse {
-    this.#parts.assertOpen();
+    this.#parts.assertAnswering();
     const sweep = this.#parts.sweeps.findSweep(sweepId);
     if (sweep) return { sweep };
     const message = `there is no sweep ${JSON.stringify(sweepId)}`;
@@ -90,7 +92,7 @@ export class Sweeps {
 
   /** Newest first. */
   list({ pageSize, pageToken }: ListSweepsRequest): ListSweepsResponse {
-    this.#parts.assertOpen();
+    this.#parts.assertAnswering();
     return this.#parts.sweeps.listSweeps(pageSizeOf(pageSize), pageToken);
   }
 
