@@ -57,6 +57,8 @@ const PYTHON_WORKER = fileURLToPath(new URL("../python_worker", import.meta.url)
 /** Time for the first import of PyTorch and for the fingerprint of a large data set. */
 const INSPECTION_TIMEOUT_MS = 600_000;
 const LOOPBACK = "127.0.0.1";
+/** Its connection, and both ends of the one from there to ZeroMQ. */
+const FILES_PER_WORKER = 3;
 /** Time for answers that are on their way when the server stops. */
 const SERVER_GRACE_MS = 1_000;
 /** How often what could not be removed is tried again. */
@@ -215,7 +217,10 @@ class RunningControlPlane implements ControlPlane {
       this.#observer,
       mostUnfinished(options),
     );
-    this.#hub = new WorkerHub(log, security.workerGate);
+    const workerConnections = connectionLimits(options, FILES_PER_WORKER);
+    this.#hub = new WorkerHub(log, security.workerGate, {
+      admit: (socket) => workerConnections.admit(socket),
+    });
     const keys = security.session.worker;
     const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log, keys });
     this.#workers = new Workers({ hub: this.#hub, launcher, log });
@@ -442,11 +447,11 @@ class RunningControlPlane implements ControlPlane {
 }
 
 /** Half of the places for one address, but on loopback, where all clients have the same one. */
-function connectionLimits({
-  host = LOOPBACK,
-  maxOpenFiles = openFileLimit(),
-}: ControlPlaneOptions) {
-  const most = connectionsWithin(maxOpenFiles);
+function connectionLimits(
+  { host = LOOPBACK, maxOpenFiles = openFileLimit() }: ControlPlaneOptions,
+  filesPerConnection = 1,
+) {
+  const most = connectionsWithin(maxOpenFiles, filesPerConnection);
   return new ConnectionLimits(most, isLoopback(host) ? most : Math.ceil(most / 2));
 }
 

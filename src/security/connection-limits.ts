@@ -13,9 +13,10 @@ const ASSUMED_OPEN_FILES = 256;
  * be opened: gRPC, HTTP and workers have a third each of what is not reserved.
  *
  * @param openFiles files that the process may have open at a time
+ * @param filesPerConnection files that one connection takes
  */
-export function connectionsWithin(openFiles: number): number {
-  const share = Math.floor((openFiles - RESERVED_FILES) / 3);
+export function connectionsWithin(openFiles: number, filesPerConnection = 1): number {
+  const share = Math.floor((openFiles - RESERVED_FILES) / 3 / filesPerConnection);
   return Math.max(MIN_CONNECTIONS, Math.min(MAX_CONNECTIONS, share));
 }
 

@@ -57,15 +57,13 @@ export class CurveGate {
   }
 
   #admits(frames: readonly Buffer[]): boolean {
-    const [, , domain, address, , mechanism, key] = frames;
+    const [, , domain, , , mechanism, key] = frames;
     if (domain?.toString() !== ZAP_DOMAIN || mechanism?.toString() !== "CURVE") return false;
     if (key?.length !== CURVE_KEY_BYTES) return false;
     const publicKey = encodeZ85(key);
     const isAllowed = this.#isAllowed(publicKey);
     if (!isAllowed) {
-      this.#refusals.warn(
-        `a worker at ${address} was refused: its CURVE key ${publicKey} is not allowed`,
-      );
+      this.#refusals.warn(`a worker was refused: its CURVE key ${publicKey} is not allowed`);
     }
     return isAllowed;
   }

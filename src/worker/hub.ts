@@ -5,6 +5,7 @@ import { ControlMessage, type Hello, WorkerMessage } from "../generated/stillhou
 import { boundMessage } from "../messages/bound-message.js";
 import { Connections } from "./connections.js";
 import { CurveGate, type CurveServer, ZAP_DOMAIN } from "./curve-gate.js";
+import { WorkerDoor, type WorkerDoorOptions } from "./door/worker-door.js";
 import { valueFault } from "./message-values.js";
 import { SendQueue } from "./send-queue.js";
 
@@ -45,15 +46,20 @@ interface Received {
  */
 export class WorkerHub {
   readonly #router: Router;
+  readonly #door: WorkerDoor;
   readonly #gate: CurveGate | undefined;
   readonly #queue: SendQueue;
   readonly #log: Log;
   readonly #connections = new Connections();
   #receiving: Promise<void> = Promise.resolve();
 
-  /** @param curve absent: workers need no keys */
-  constructor(log: Log, curve?: CurveServer) {
+  /**
+   * @param curve absent: workers need no keys
+   * @param door which connections get as far as to ZeroMQ
+   */
+  constructor(log: Log, curve?: CurveServer, door?: WorkerDoorOptions) {
     this.#log = log;
+    this.#door = new WorkerDoor(log, curve !== undefined, door);
     if (curve) {
       // A gate guards all sockets of its context, so this one has a context of its own.
       const context = new Context();
@@ -75,16 +81,13 @@ export class WorkerHub {
    */
   async bind(host: string, port: number): Promise<string> {
     await this.#gate?.open();
-    if (host.includes(":")) this.#router.ipv6 = true;
+    await this.#router.bind(`ipc://${this.#door.path}`);
     const name = host.includes(":") ? `[${host}]` : host;
     try {
-      await this.#router.bind(`tcp://${name}:${port === 0 ? "*" : port}`);
+      return `tcp://${name}:${await this.#door.listen(host, port)}`;
     } catch (error) {
       throw cannotListen("workers", `${name}:${port}`, error as Error);
     }
-    const address = this.#router.lastEndpoint;
-    if (address === null) throw new Error("ZeroMQ bound a socket but tells no address");
-    return address;
   }
 
   open(listener: WorkerListener): void {
@@ -107,6 +110,7 @@ export class WorkerHub {
     await this.#queue.flushed();
     this.#router.close();
     await this.#receiving;
+    await this.#door.close();
     await this.#gate?.close();
   }
 

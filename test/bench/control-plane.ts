@@ -53,6 +53,7 @@ const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = 
     return {
       metric_points_per_second: Math.round(intake.pointsPerSecond),
       metric_points: intake.numPoints,
+      cpu_s_per_million_points: rounded(intake.cpuSPerMillion),
       metric_memory_mib: {
         after_a_tenth: Math.round(intake.earlyRssBytes / MIB),
         most_afterwards: Math.round(intake.peakRssBytes / MIB),

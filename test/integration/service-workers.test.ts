@@ -33,7 +33,7 @@ describe("workers", () => {
       ...{ id: "one", state: WorkerState.WORKER_STATE_BUSY, host: "h" },
       ...{ device: "cpu", deviceName: "", versions: {} },
       ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, memoryPromisedBytes: 0n },
-      ...{ utilisation: 0.5, taskId, experimentId: id },
+      ...{ utilisation: 0.5, taskId, experimentId: id, setAsideUntil: undefined },
     });
     await plane.worker("three");
     for (const pageSize of [0, 1, 2, 3]) {

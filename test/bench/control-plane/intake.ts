@@ -15,6 +15,8 @@ type Goal = (numPoints: number) => boolean;
 export interface Intake {
   readonly numPoints: number;
   readonly pointsPerSecond: number;
+  /** Processor time of the control plane for a million points, all its threads together. */
+  readonly cpuSPerMillion: number;
   /** Resident memory of the control plane when a tenth was taken in, and its most afterwards. */
   readonly earlyRssBytes: number;
   readonly peakRssBytes: number;
@@ -44,14 +46,17 @@ export async function measureIntake(numWorkers: number, numPoints: number): Prom
     const goal = () => numSent++ < numReports;
     const samples: Sample[] = [];
     const sampling = sample(plane, samples, () => numSent / numReports);
+    const cpuBeforeS = (await plane.usage()).cpuS;
     const startMs = performance.now();
     await Promise.all(workers.map((worker) => new PointSender(worker).send(POINTS_A_REPORT, goal)));
     const seconds = (performance.now() - startMs) / 1000;
     await sampling;
+    const cpuS = (await plane.usage()).cpuS - cpuBeforeS;
     const late = samples.filter(({ share }) => share >= 0.1);
     return {
       numPoints: numReports * POINTS_A_REPORT,
       pointsPerSecond: (numReports * POINTS_A_REPORT) / seconds,
+      cpuSPerMillion: (cpuS * 1e6) / (numReports * POINTS_A_REPORT),
       earlyRssBytes: late[0]?.rssBytes ?? Number.NaN,
       peakRssBytes: Math.max(...late.map(({ rssBytes }) => rssBytes)),
       callP99Ms: quantile(

@@ -113,6 +113,11 @@ export class MeasuredPlane {
     return this.#addresses.grpc;
   }
 
+  /** Where workers connect, tcp://HOST:PORT. */
+  get zmqAddress(): string {
+    return this.#addresses.zmq;
+  }
+
   /** http://HOST:PORT; empty where it does not answer. */
   get httpAddress(): string {
     return this.#addresses.http;
