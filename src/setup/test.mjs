@@ -15,6 +15,7 @@ import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
 import { pythonEnv } from "./python-env.mjs";
 import { pythonPath } from "./python-environment.mjs";
+import { groupTestFiles } from "./test-groups.mjs";
 
 /**
  * Which tests of a folder run: the quick ones, or those that take minutes (files `*.long.test.ts`,
@@ -66,7 +67,7 @@ async function testBoth(root, length) {
     // Several PyTorch processes with as many threads as cores would slow each other down.
     const env = { ...process.env, OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? "1" };
     const python = testPython(root, [], { length, env, outputFd });
-    const typescript = await testTypeScript(root, ["test"], { length, env });
+    const typescript = await testAllTypeScript(root, { length, env });
     const codes = [typescript, await python];
     console.log(readFileSync(log, "utf8"));
     return codes.find((code) => code !== 0) ?? 0;
@@ -76,27 +77,42 @@ async function testBoth(root, length) {
   }
 }
 
+/** All of that length, of which there may be none. @param {string} root @param {Run} run */
+function testAllTypeScript(root, run) {
+  if (testFiles(join(root, "test"), run.length).length === 0) return 0;
+  return testTypeScript(root, ["test"], run);
+}
+
 /**
  * @typedef {{ length: Length, options?: string[], env?: NodeJS.ProcessEnv, outputFd?: number }} Run
  *   `options` are those of the runner
  */
 
 /** @param {string} root @param {string[]} paths @param {Run} run */
-function testTypeScript(root, paths, { length, options = [], ...surroundings }) {
-  const files = paths.flatMap((path) => testFiles(join(root, path), length));
+async function testTypeScript(root, paths, { length, options = [], ...surroundings }) {
+  const named = paths.map((path) => join(root, path));
+  const files = named.flatMap((path) => testFiles(path, length));
   if (files.length === 0) {
     throw new SetupError(
       `There is no ${length} test file (${NAMES[length]}) in ${paths.join(", ")}`,
       2,
     );
   }
-  const names = files.map((file) => relative(root, file));
+  const folder = mkdtempSync(join(tmpdir(), "stillhouse-tests-"));
   // Most of them wait for processes most of the time.
   const fixed = ["--import", "tsx", "--test", "--test-concurrency=2", "--test-reporter=spec"];
-  return runForeground(process.execPath, [...fixed, ...options, ...names], {
-    cwd: root,
-    ...surroundings,
-  });
+  try {
+    const inFolders = files.filter((file) => !named.includes(file));
+    const alone = files.filter((file) => named.includes(file));
+    const entries = [...groupTestFiles(root, inFolders, folder), ...alone];
+    const places = entries.map((entry) => relative(root, entry));
+    return await runForeground(process.execPath, [...fixed, ...options, ...places], {
+      cwd: root,
+      ...surroundings,
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** @param {string} root @param {string[]} paths @param {Run} run */
