@@ -33,7 +33,8 @@ const MOST_ACCURATE_FIRST: Ordering = {
 };
 
 /** What is read of an experiment; the other columns are there to be searched. */
-export const EXPERIMENT_COLUMNS = "number, id, cancel_requested, message";
+export const EXPERIMENT_COLUMNS =
+  "number, id, cancel_requested, owner, priority, sweep_id, message";
 
 /** What a page is made of, with the size that an experiment and its tasks have in it. */
 const PAGE_COLUMNS = `number, id, accuracy, length(message) + (

@@ -1,17 +1,22 @@
+import { toFailure } from "../errors.js";
 import { fittedBytes } from "../experiment/domain/fitted-experiment.js";
 import { fitting, PAGE_BYTES } from "../experiment/domain/page-token.js";
 import type { EncodedPage, ExperimentPage, ExperimentQuery } from "../experiment/domain/ports.js";
-import type { ExperimentRecord } from "../experiment/domain/record.js";
-import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
+import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
+import { Experiment, State, Task } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
 import { experimentBytes } from "./experiment-bytes.js";
 import { EXPERIMENT_COLUMNS, pageStatement } from "./experiment-query.js";
 import { requestKey } from "./request-key.js";
+import { readMessage, UnreadableRow } from "./unreadable-row.js";
 
 interface ExperimentRow {
   number: number;
   id: string;
   cancel_requested: number;
+  owner: string;
+  priority: number;
+  sweep_id: string;
   message: Uint8Array;
 }
 
@@ -23,9 +28,14 @@ interface PageRow {
 }
 
 interface TaskRow {
+  id: string;
   num_lost: number;
   message: Uint8Array;
 }
+
+type Found =
+  | { readonly record: ExperimentRecord }
+  | { readonly row: ExperimentRow; readonly fault: UnreadableRow };
 
 /** A few, so that a start reads many in pieces. */
 const EXPERIMENTS_PER_READ = 8;
@@ -33,9 +43,15 @@ const EXPERIMENTS_PER_READ = 8;
 /** Experiments as they are read from SQLite, with their tasks. */
 export class ExperimentRows {
   readonly #file: SqlFile;
+  readonly #onUnreadable: (sentence: string) => void;
+  readonly #toldOf = new Set<string>();
+  /** Ids of experiments that have been read by this process. */
+  readonly #isReadable = new Set<string>();
 
-  constructor(file: SqlFile) {
+  /** @param onUnreadable is told of each row that cannot be read, once */
+  constructor(file: SqlFile, onUnreadable: (sentence: string) => void) {
     this.#file = file;
+    this.#onUnreadable = onUnreadable;
   }
 
   find(experimentId: string): ExperimentRecord | undefined {
@@ -54,16 +70,17 @@ export class ExperimentRows {
 
   list(query: ExperimentQuery): ExperimentPage {
     const { page, nextPageToken } = this.#page(query);
-    return { records: this.#records(this.#rowsOf(page)), nextPageToken };
+    const records = this.#found(this.#rowsOf(page)).map((found) => recordOf(found));
+    return { records, nextPageToken };
   }
 
   listEncoded(query: ExperimentQuery): EncodedPage {
     const { page, nextPageToken } = this.#page(query);
     const rows = this.#rowsOf(page);
     const tasks = this.#taskRows(rows);
-    const experiments = rows.map(({ id, message }) => {
-      const ofIt = (tasks.get(id) ?? []).map((row) => bytesOf(row.message));
-      return { id, bytes: fittedBytes(experimentBytes(bytesOf(message), ofIt)) };
+    const experiments = rows.map((row) => {
+      const ofIt = tasks.get(row.id) ?? [];
+      return { id: row.id, bytes: fittedBytes(this.#bytesOf(row, ofIt)) };
     });
     return { experiments, nextPageToken };
   }
@@ -94,7 +111,7 @@ export class ExperimentRows {
          ORDER BY number LIMIT ${EXPERIMENTS_PER_READ}`,
         after,
       );
-      yield* this.#records(rows);
+      for (const found of this.#found(rows)) if (!("fault" in found)) yield found.record;
       const last = rows.at(-1);
       if (last === undefined) return;
       after = last.number;
@@ -103,30 +120,74 @@ export class ExperimentRows {
 
   #one(sql: string, ...values: SqlValue[]): ExperimentRecord | undefined {
     const row = this.#file.get<ExperimentRow>(sql, ...values);
-    return row && this.#records([row])[0];
+    const [found] = row ? this.#found([row]) : [];
+    if (found !== undefined && "fault" in found) throw found.fault;
+    return found?.record;
   }
 
-  #records(rows: readonly ExperimentRow[]): ExperimentRecord[] {
+  #found(rows: readonly ExperimentRow[]): Found[] {
     const tasks = this.#taskRows(rows);
-    return rows.map((row) => ({
-      experiment: Experiment.decode(bytesOf(row.message)),
-      tasks: (tasks.get(row.id) ?? []).map(({ num_lost, message }) => ({
-        numLost: num_lost,
-        task: Task.decode(bytesOf(message)),
-      })),
-      cancelRequested: row.cancel_requested !== 0,
-    }));
+    return rows.map((row) => this.#read(row, tasks.get(row.id) ?? []));
+  }
+
+  #read(row: ExperimentRow, tasks: readonly TaskRow[]): Found {
+    const record = readRecord(row, tasks);
+    if (!(record instanceof UnreadableRow)) {
+      this.#isReadable.add(row.id);
+      return { record };
+    }
+    if (!this.#toldOf.has(row.id)) this.#onUnreadable(record.message);
+    this.#toldOf.add(row.id);
+    return { row, fault: record };
+  }
+
+  /** Of an `Experiment`. What can be read is read only once, and handed on as it is from then on. */
+  #bytesOf(row: ExperimentRow, tasks: readonly TaskRow[]): Uint8Array {
+    const found = this.#isReadable.has(row.id) ? undefined : this.#read(row, tasks);
+    if (found !== undefined && "fault" in found) {
+      return Experiment.encode(recordOf(found).experiment).finish();
+    }
+    const ofTasks = tasks.map(({ message }) => bytesOf(message));
+    return experimentBytes(bytesOf(row.message), ofTasks);
   }
 
   /** The tasks of experiments in their order, by the id of the experiment. */
   #taskRows(rows: readonly ExperimentRow[]): Map<string, TaskRow[]> {
     const tasks = new Map(rows.map(({ id }) => [id, [] as TaskRow[]]));
     const found = this.#file.all<TaskRow & { experiment_id: string }>(
-      `SELECT experiment_id, num_lost, message FROM tasks
+      `SELECT id, experiment_id, num_lost, message FROM tasks
        WHERE experiment_id IN (SELECT value FROM json_each(?)) ORDER BY experiment_id, position`,
       JSON.stringify([...tasks.keys()]),
     );
     for (const row of found) tasks.get(row.experiment_id)?.push(row);
     return tasks;
   }
+}
+
+function readRecord(
+  row: ExperimentRow,
+  rows: readonly TaskRow[],
+): ExperimentRecord | UnreadableRow {
+  const isIt = ({ id, spec }: Experiment) => id === row.id && spec !== undefined;
+  const experiment = readMessage(Experiment, row.message, isIt);
+  if (typeof experiment === "string") {
+    return new UnreadableRow("experiments", row.id, row.id, experiment);
+  }
+  const tasks: TaskRecord[] = [];
+  for (const { id, num_lost: numLost, message } of rows) {
+    const task = readMessage(Task, message, (found) => found.id === id);
+    if (typeof task === "string") return new UnreadableRow("tasks", id, row.id, task);
+    tasks.push({ task, numLost });
+  }
+  return { experiment, tasks, cancelRequested: row.cancel_requested !== 0 };
+}
+
+/** For a list, which shows what cannot be read as failed, with what is known of it beside its bytes. */
+function recordOf(found: Found): ExperimentRecord {
+  if (!("fault" in found)) return found.record;
+  const { id, owner, priority, sweep_id: sweepId } = found.row;
+  const failure = toFailure(found.fault);
+  const state = State.STATE_FAILED;
+  const experiment = Experiment.fromPartial({ id, owner, priority, sweepId, state, failure });
+  return { experiment, tasks: [], cancelRequested: false };
 }

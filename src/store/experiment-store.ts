@@ -7,19 +7,23 @@ import type {
   ExperimentStore,
   Leftovers,
 } from "../experiment/domain/ports.js";
-import { artifactOf, type ExperimentRecord, type TaskRecord } from "../experiment/domain/record.js";
+import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
 import {
   type Artifact,
   Event,
+  LogLevel,
+  LogLine,
   State,
   Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
-import { bytesOf, type SqlFile } from "./database.js";
+import type { SqlFile } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+import { ExperimentRemoval } from "./experiment-removal.js";
 import { ExperimentRows } from "./experiment-rows.js";
 import type { RemovalRoom } from "./removal-room.js";
 import { requestKey } from "./request-key.js";
+import { readMessage } from "./unreadable-row.js";
 
 interface TaskMessage {
   message: Uint8Array;
@@ -30,24 +34,30 @@ interface EventRow {
   message: Uint8Array;
 }
 
-/** Points of a piece; their pages are some hundred kB. An event is about ten times as large. */
-const PIECE_ROWS = 5_000;
-/** Of an experiment. */
-const TASKS = "SELECT id FROM tasks WHERE experiment_id = ?";
-const SERIES = `SELECT id FROM metric_series WHERE task_id IN (${TASKS})`;
+export interface ExperimentStoreOptions {
+  /** For removals with a full disk; absent: none. */
+  readonly room?: Pick<RemovalRoom, "remove">;
+  /** Is told of each row that cannot be read, once. */
+  readonly onUnreadable?: (sentence: string) => void;
+}
+
+/** Many experiments may have taken the same one; the first row that can be read tells of it. */
+const ARTIFACT_ROWS = 8;
 const NO_ROOM: Pick<RemovalRoom, "remove"> = { remove: (removal) => removal() };
 
 /** Experiments, tasks and their events in SQLite. A call that returns has been written to the disk. */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
   readonly #rows: ExperimentRows;
-  readonly #room: Pick<RemovalRoom, "remove">;
+  readonly #removal: ExperimentRemoval;
 
-  /** @param room for removals with a full disk; absent: none */
-  constructor(file: SqlFile, room: Pick<RemovalRoom, "remove"> = NO_ROOM) {
+  constructor(
+    file: SqlFile,
+    { room = NO_ROOM, onUnreadable = () => undefined }: ExperimentStoreOptions = {},
+  ) {
     this.#file = file;
-    this.#rows = new ExperimentRows(file);
-    this.#room = room;
+    this.#rows = new ExperimentRows(file, onUnreadable);
+    this.#removal = new ExperimentRemoval(file, room);
   }
 
   create(change: Change, requestId: string): Event[] {
@@ -122,40 +132,31 @@ export class SqliteExperimentStore implements ExperimentStore {
     return this.#rows.unfinished();
   }
 
+  has(experimentId: string): boolean {
+    return this.#file.get("SELECT 1 FROM experiments WHERE id = ?", experimentId) !== undefined;
+  }
+
   remove(experimentId: string): void {
-    this.#room.remove(
-      () => this.#removeAll(experimentId),
-      () => this.#removePiece(experimentId),
-    );
+    this.#removal.remove(experimentId);
   }
 
   leftovers(): Leftovers {
-    const rows = this.#file.all<{ kind: string; id: string }>("SELECT kind, id FROM leftovers");
-    const ids = (kind: string) => rows.filter((row) => row.kind === kind).map(({ id }) => id);
-    return { artifactIds: ids("artifact"), taskIds: ids("task") };
+    return this.#removal.leftovers();
   }
 
   forgetLeftovers(): void {
-    this.#room.remove(() => this.#file.run("DELETE FROM leftovers"));
+    this.#removal.forgetLeftovers();
   }
 
   findArtifact(artifactId: string): Artifact | undefined {
-    const row = this.#file.get<TaskMessage>(
-      "SELECT message FROM tasks WHERE artifact_id = ? LIMIT 1",
-      artifactId,
-    );
-    const kind = row && Task.decode(bytesOf(row.message)).result?.kind;
+    const [task] = this.#tasks(`artifact_id = ? LIMIT ${ARTIFACT_ROWS}`, artifactId);
+    const kind = task?.result?.kind;
     return kind?.$case === "distill" ? kind.value.artifact : undefined;
   }
 
   findResults(cacheKey: string): { result: TaskResult; endTime: Date | undefined }[] {
-    return this.#file
-      .all<TaskMessage>(
-        `SELECT message FROM tasks
-         WHERE cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED'`,
-        cacheKey,
-      )
-      .map((row) => Task.decode(bytesOf(row.message)))
+    const where = "cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED'";
+    return [...this.#tasks(where, cacheKey)]
       .flatMap(({ result, endTime }) => (result === undefined ? [] : [{ result, endTime }]))
       .sort((a, b) => (b.endTime?.getTime() ?? 0) - (a.endTime?.getTime() ?? 0));
   }
@@ -186,9 +187,9 @@ export class SqliteExperimentStore implements ExperimentStore {
         limit,
         PAGE_BYTES,
       )
-      .map((row) => ({
-        ...Event.decode(bytesOf(row.message)),
-        sequence: BigInt(row.sequence),
+      .map(({ sequence, message }) => ({
+        ...readEvent(experimentId, sequence, message),
+        sequence: BigInt(sequence),
       }));
   }
 
@@ -206,48 +207,13 @@ export class SqliteExperimentStore implements ExperimentStore {
     return row?.state === State.STATE_SUCCEEDED;
   }
 
-  #removeAll(experimentId: string): void {
-    this.#file.transaction(() => {
-      const record = this.find(experimentId);
-      if (record === undefined) return;
-      for (const table of ["metric_blocks", "metric_points"]) {
-        this.#file.run(`DELETE FROM ${table} WHERE series IN (${SERIES})`, experimentId);
-      }
-      this.#file.run(`DELETE FROM metric_series WHERE task_id IN (${TASKS})`, experimentId);
-      for (const table of ["events", "tasks"]) {
-        this.#file.run(`DELETE FROM ${table} WHERE experiment_id = ?`, experimentId);
-      }
-      this.#file.run("DELETE FROM experiments WHERE id = ?", experimentId);
-      for (const id of new Set([experimentId, artifactOf(record)])) {
-        if (id !== undefined && !this.#isArtifactUsed(id)) this.#addLeftover("artifact", id);
-      }
-      for (const { task } of record.tasks) this.#addLeftover("task", task.id);
-    });
-  }
-
-  /** Of what an experiment may have very many of: of points first, then of events. */
-  #removePiece(experimentId: string): { changes: number } {
-    const points = this.#file.run(
-      `DELETE FROM metric_points WHERE (series, step) IN (
-         SELECT series, step FROM metric_points WHERE series IN (${SERIES}) LIMIT ${PIECE_ROWS}
-       )`,
-      experimentId,
-    );
-    if (points.changes > 0) return points;
-    return this.#file.run(
-      `DELETE FROM events WHERE experiment_id = ?1 AND sequence IN (
-         SELECT sequence FROM events WHERE experiment_id = ?1 LIMIT ${PIECE_ROWS / 10}
-       )`,
-      experimentId,
-    );
-  }
-
-  #isArtifactUsed(artifactId: string): boolean {
-    return this.findArtifact(artifactId) !== undefined;
-  }
-
-  #addLeftover(kind: "artifact" | "task", id: string): void {
-    this.#file.run("INSERT OR IGNORE INTO leftovers (kind, id) VALUES (?, ?)", kind, id);
+  /** Those that can be read, one by one: what another would give can be computed anew. */
+  *#tasks(where: string, value: string): Generator<Task, void> {
+    const rows = this.#file.all<TaskMessage>(`SELECT message FROM tasks WHERE ${where}`, value);
+    for (const { message } of rows) {
+      const task = readMessage(Task, message);
+      if (typeof task !== "string") yield task;
+    }
   }
 
   #insertTask({ task, numLost }: TaskRecord, position: number): void {
@@ -294,4 +260,13 @@ export class SqliteExperimentStore implements ExperimentStore {
       return { ...event, sequence };
     });
   }
+}
+
+/** In place of an event that cannot be read comes a line of the log that says so. */
+function readEvent(experimentId: string, sequence: number, bytes: Uint8Array): Event {
+  const event = readMessage(Event, bytes, (found) => found.experimentId === experimentId);
+  if (typeof event !== "string") return event;
+  const message = `Event ${sequence} cannot be read: its row in stillhouse.db is damaged (${event}).`;
+  const line = LogLine.fromPartial({ level: LogLevel.LOG_LEVEL_WARNING, message });
+  return Event.fromPartial({ experimentId, kind: { $case: "log", value: line } });
 }

@@ -43,7 +43,10 @@ export class LocalStore implements StorageProbe {
     this.#files = [metrics, database];
     this.#reserve = new Reserve(paths.reserve);
     const room = new RemovalRoom(database, this.#reserve);
-    this.experiments = new SqliteExperimentStore(database, room);
+    this.experiments = new SqliteExperimentStore(database, {
+      room,
+      onUnreadable: (sentence) => log.warn(sentence),
+    });
     this.sweeps = new SqliteSweepStore(database);
     this.metrics = new SqliteMetricStore(metrics);
     this.#trash = new Trash(paths.trash, (sentence) => log.warn(sentence));
@@ -66,7 +69,7 @@ export class LocalStore implements StorageProbe {
     const store = new LocalStore(home, log);
     store.artifacts.sweep();
     store.experiments.removeIncomplete();
-    store.runLogs.sweep((id) => store.experiments.find(id) !== undefined);
+    store.runLogs.sweep((id) => store.experiments.has(id));
     store.tidy();
     return store;
   }

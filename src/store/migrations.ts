@@ -1,6 +1,7 @@
 import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
-import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
+import type { SqlFile, SqlValue } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+import { readMessage } from "./unreadable-row.js";
 
 /** Indexes end with the number of the row by themselves, so each also gives the order of lists. */
 export const ADDED_IN_VERSION_2 = `
@@ -153,14 +154,18 @@ function fromVersion1(file: SqlFile): void {
   file.exec(COLUMNS_OF_VERSION_2);
   file.exec(ADDED_IN_VERSION_2);
   for (const { id, message } of rowsOf(file, "SELECT id, message FROM tasks")) {
-    const artifactId = artifactIdOf(Task.decode(bytesOf(message)));
+    const task = readMessage(Task, message);
+    const artifactId = typeof task === "string" ? null : artifactIdOf(task);
     file.run("UPDATE tasks SET artifact_id = ? WHERE id = ?", artifactId, id);
   }
   for (const { id, message } of rowsOf(file, "SELECT id, message FROM experiments")) {
     const tasks = file
       .all<{ message: Uint8Array }>("SELECT message FROM tasks WHERE experiment_id = ?", id)
-      .map((row) => ({ task: Task.decode(bytesOf(row.message)), numLost: 0 }));
-    const experiment = Experiment.decode(bytesOf(message));
+      .map((row) => readMessage(Task, row.message))
+      .filter((task) => typeof task !== "string")
+      .map((task) => ({ task, numLost: 0 }));
+    const experiment = readMessage(Experiment, message);
+    if (typeof experiment === "string") continue;
     const columns = experimentColumns({ experiment, tasks, cancelRequested: false });
     const { dataset, model, search_text, accuracy } = columns as Record<string, SqlValue>;
     file.run(

@@ -1,12 +1,14 @@
 import { fitting, pageKeyOf, pageToken } from "../experiment/domain/page-token.js";
 import type { SweepStore } from "../experiment/domain/ports.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
-import { bytesOf, type SqlFile } from "./database.js";
+import type { SqlFile } from "./database.js";
 import { stateOf } from "./experiment-columns.js";
 import { requestKey } from "./request-key.js";
+import { readMessage } from "./unreadable-row.js";
 
 interface SweepRow {
   number: number;
+  id: string;
   message: Uint8Array;
 }
 
@@ -36,13 +38,13 @@ export class SqliteSweepStore implements SweepStore {
   }
 
   findSweep(sweepId: string): Sweep | undefined {
-    return this.#one("SELECT number, message FROM sweeps WHERE id = ?", sweepId);
+    return this.#one("SELECT number, id, message FROM sweeps WHERE id = ?", sweepId);
   }
 
   findSweepByRequest(requestId: string, owner: string): Sweep | undefined {
     // An id alone is how it was remembered before it was its owner's.
     const rows = this.#file.all<SweepRow>(
-      "SELECT number, message FROM sweeps WHERE request_id IN (?, ?)",
+      "SELECT number, id, message FROM sweeps WHERE request_id IN (?, ?)",
       requestKey(owner, requestId),
       requestId,
     );
@@ -52,7 +54,7 @@ export class SqliteSweepStore implements SweepStore {
   listSweeps(pageSize: number, token: string): ListSweepsResponse {
     const [before = Number.MAX_SAFE_INTEGER] = pageKeyOf(LIST, token, 1) ?? [];
     const rows = this.#file.all<SweepRow>(
-      "SELECT number, message FROM sweeps WHERE number < ? ORDER BY number DESC LIMIT ?",
+      "SELECT number, id, message FROM sweeps WHERE number < ? ORDER BY number DESC LIMIT ?",
       before,
       pageSize + 1,
     );
@@ -79,8 +81,10 @@ export class SqliteSweepStore implements SweepStore {
   }
 
   /** With its experiments as they are now. */
-  #sweep({ message }: SweepRow): Sweep {
-    const sweep = Sweep.decode(bytesOf(message));
+  #sweep({ id, message }: SweepRow): Sweep {
+    const read = readMessage(Sweep, message, (found) => found.id === id);
+    // What is known of it beside its bytes, so that its experiments run and are found.
+    const sweep = typeof read === "string" ? unreadable(id) : read;
     const rows = this.#file.all<{ id: string; state: string }>(
       `SELECT id, state FROM experiments WHERE sweep_id = ? AND sweep_id <> ''
        ORDER BY number`,
@@ -94,4 +98,8 @@ export class SqliteSweepStore implements SweepStore {
       counts: [...counts].sort().map(([state, count]) => ({ state: stateOf(state), count })),
     };
   }
+}
+
+function unreadable(id: string): Sweep {
+  return Sweep.fromPartial({ id, name: `(row ${id} of the table sweeps cannot be read)` });
 }

@@ -91,13 +91,19 @@ export interface ExperimentStore {
    */
   create(change: Change, requestId: string): Event[];
   commit(change: Change): Event[];
+  /** Whether it is there, also where it cannot be read. */
+  has(experimentId: string): boolean;
+  /** Throws ENVIRONMENT where what is stored of it cannot be read, as `findByRequest`. */
   find(experimentId: string): ExperimentRecord | undefined;
   findByRequest(requestId: string, owner: string): ExperimentRecord | undefined;
-  /** Throws INVALID for a page token that is not of this filter and order. */
+  /**
+   * What cannot be read is in it, as failed with the reason. Throws INVALID for a page token that is
+   * not of this filter and order.
+   */
   list(query: ExperimentQuery): ExperimentPage;
   /** As `list`, without reading what is stored. */
   listEncoded(query: ExperimentQuery): EncodedPage;
-  /** Oldest first, read a few at a time. */
+  /** Oldest first, read a few at a time, without what cannot be read. */
   unfinished(): Iterable<ExperimentRecord>;
   /**
    * Removes an experiment with its events and metrics; its leftovers are remembered. With a full

@@ -196,11 +196,14 @@ export class Ledger {
   record(experimentId: string): ExperimentRecord {
     const record = this.find(experimentId);
     if (record) return record;
-    throw new StillhouseError(
-      FailureKind.FAILURE_KIND_NOT_FOUND,
-      `there is no experiment ${JSON.stringify(experimentId)}`,
-      { field: "experiment_id" },
-    );
+    throw notFound(experimentId);
+  }
+
+  /** Whether it has ended, or cannot be read, so that nothing runs. Throws NOT_FOUND. */
+  isAtRest(experimentId: string): boolean {
+    if (this.#unfinished.has(experimentId)) return false;
+    if (this.#store.has(experimentId) && !this.#arrivals.has(experimentId)) return true;
+    throw notFound(experimentId);
   }
 
   /** The experiment as clients see it, with the latest progress of what runs. */
@@ -310,4 +313,12 @@ export class Ledger {
 
 function hasSharedResult(task: Task): boolean {
   return task.state === State.STATE_SUCCEEDED && task.cacheKey !== "" && !task.reused;
+}
+
+function notFound(experimentId: string): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_NOT_FOUND,
+    `there is no experiment ${JSON.stringify(experimentId)}`,
+    { field: "experiment_id" },
+  );
 }

@@ -232,7 +232,7 @@ export class Experiments {
   delete(experimentId: string): void {
     this.assertAnswering();
     const { ledger, clearLeftovers, runLog } = this.#parts;
-    if (!isEnded(ledger.record(experimentId).experiment.state)) {
+    if (!ledger.isAtRest(experimentId)) {
       throw conflict(`experiment ${experimentId} has not ended; cancel it first`);
     }
     ledger.remove(experimentId);

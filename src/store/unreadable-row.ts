@@ -1,0 +1,37 @@
+import { FailureKind, StillhouseError } from "../errors.js";
+import { bytesOf } from "./database.js";
+
+/** A row whose bytes are no message of ours: whoever needs it fails, and nobody else. */
+export class UnreadableRow extends StillhouseError {
+  /** @param owner id of the experiment that the row is of */
+  constructor(table: string, id: string, owner: string, reason: string) {
+    const remedy = `npm run stillhouse -- rm ${owner} removes the experiment`;
+    super(
+      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      `the row ${id} of the table ${table} in stillhouse.db cannot be read (${reason}); ${remedy}`,
+    );
+  }
+}
+
+interface MessageType<Message> {
+  decode(bytes: Uint8Array): Message;
+}
+
+/**
+ * The message of a row.
+ *
+ * @param isIt whether it is that of this row, since damaged bytes may still be a message
+ * @returns the reason as a clause where it cannot be read
+ */
+export function readMessage<Message extends object>(
+  type: MessageType<Message>,
+  bytes: ArrayBuffer | Uint8Array,
+  isIt: (message: Message) => boolean = () => true,
+): Message | string {
+  try {
+    const message = type.decode(bytesOf(bytes));
+    return isIt(message) ? message : "it holds something else";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
