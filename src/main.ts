@@ -31,6 +31,7 @@ import { TokenFile } from "./security/token-file.js";
 import { isOfNpm, listenForEnd, type Start } from "./setup/ending.mjs";
 import { pythonPath } from "./setup/python-environment.mjs";
 import { importArtifact } from "./store/artifact-import.js";
+import { backUpHome } from "./store/backup.js";
 import { keepPrivate, makeHome } from "./store/home.js";
 import { type Inspection, PythonBridge } from "./worker/bridge.js";
 import { codeVersion } from "./worker/code-version.js";
@@ -126,6 +127,7 @@ export function run(
       return runStillhouse(argv, {
         ...surroundings,
         openIdleHome: () => openIdle(surroundings),
+        backUpHome: (file, options) => backUpHome(surroundings.home, file, options),
       });
     case "reproduce":
       return withPython(surroundings, (python) =>

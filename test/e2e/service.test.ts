@@ -75,6 +75,7 @@ async function stillhouse(...args: string[]): Promise<Ended> {
   const exitCode = await runStillhouse([...args, "--server", address], {
     terminal: terminalOf(stdout, stderr, {}),
     interruption: createInterruption(),
+    backUpHome: () => assert.fail("nothing is backed up"),
     openIdleHome: () => assert.fail("a server was named"),
     userFolder: folder,
     token: undefined,

@@ -24,6 +24,7 @@ describe("Ctrl-C in a command that only looks", () => {
       const exitCode = runStillhouse([...words, id], {
         terminal: terminalOf(stdout, stderr, {}),
         interruption,
+        backUpHome: () => assert.fail("nothing is backed up"),
         openIdleHome: async () => ({ kind: "joined", address, keys }),
         userFolder: temporaryFolder(test),
         token: undefined,

@@ -91,7 +91,7 @@ const TYPESCRIPT: Rules = {
     "prom-client": ["telemetry", "control-plane"],
     libsql: ["store"],
     pythonia: ["worker/bridge"],
-    "node:child_process": ["worker"],
+    "node:child_process": ["worker", "store/backup"],
     commander: ["cli"],
     "cli-progress": ["cli"],
     "cli-table3": ["cli/terminal/table"],

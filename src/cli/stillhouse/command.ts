@@ -31,6 +31,8 @@ export interface Shape {
   readonly argument?: string;
   readonly flags?: readonly (readonly [flag: string, help: string])[];
   readonly help?: string;
+  /** Whether it speaks to no server; its help then names no flags for one. */
+  readonly isOfThisMachine?: boolean;
 }
 
 const GROUP = "Options:";
@@ -69,18 +71,26 @@ export function choicesOf<Value>(
 
 /** "<id...>" as people read it: "ID…". */
 export function wordsOf(argument: string): string {
-  return argument.replaceAll(/[<>]/g, "").replaceAll("id", "ID").replaceAll("...", "…");
+  return argument
+    .replaceAll(/[<>]/g, "")
+    .replaceAll("id", "ID")
+    .replaceAll("file", "FILE")
+    .replaceAll("...", "…");
 }
 
-function commandOf({ name, description, argument, flags = [], help }: Shape, columns?: number) {
+function commandOf(shape: Shape, columns?: number) {
+  const { name, description, argument, flags = [], help, isOfThisMachine = false } = shape;
   const command: Command = scriptCommand(`stillhouse`, columns, GROUP).description(description);
   const words = argument === undefined ? "" : ` ${wordsOf(argument)}`;
   command.configureHelp({
     commandUsage: () => `npm run stillhouse -- ${name}${words} [flags]`,
   });
   if (argument !== undefined) command.argument(argument);
-  for (const [flag, text] of [...flags, ...SERVER_FLAGS, JSON_FLAG]) {
+  for (const [flag, text] of [...flags, JSON_FLAG]) {
     command.addOption(new Option(flag, text).helpGroup(GROUP));
+  }
+  for (const [flag, text] of SERVER_FLAGS) {
+    command.addOption(new Option(flag, text).helpGroup(GROUP).hideHelp(isOfThisMachine));
   }
   if (help !== undefined) command.addHelpText("after", help);
   return command;

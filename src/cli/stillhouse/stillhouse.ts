@@ -4,6 +4,7 @@ import { type OpenIdleHome, openToLook } from "../connect/open-connection.js";
 import { reportFailure } from "../results/report-failure.js";
 import { aborted, type Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";
+import { BACKUP, type BackUpHome, backup } from "./backup.js";
 import { CHANGES, change, isChange } from "./change.js";
 import { type CommandPlaces, type Parsed, parseCommand, type Shape, wordsOf } from "./command.js";
 import { EXPORT, exportExperiment } from "./export.js";
@@ -18,6 +19,7 @@ export interface StillhouseSurroundings {
   readonly terminal: Terminal;
   readonly interruption: Interruption;
   readonly openIdleHome: OpenIdleHome;
+  readonly backUpHome: BackUpHome;
   readonly userFolder: string;
   readonly token: string | undefined;
   readonly showsTraces: boolean;
@@ -36,6 +38,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   ...CHANGES,
   workers: WORKERS,
   export: EXPORT,
+  backup: BACKUP,
 };
 
 /**
@@ -58,8 +61,10 @@ export async function runStillhouse(
       terminal.stdout.write(parsed.text);
       return 0;
     }
+    if (name === "backup") return await backup(parsed, surroundings);
     return await withSession(parsed, surroundings, note, (session) => run(name, session, parsed));
   } catch (thrown) {
+    if (surroundings.interruption.stop.aborted) return INTERRUPTED;
     const isJson = argv.includes("--json");
     return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
   }

@@ -1,0 +1,207 @@
+import { execFile } from "node:child_process";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join, relative } from "node:path";
+import { promisify } from "node:util";
+import { FailureKind, StillhouseError } from "../errors.js";
+import { isFull } from "../experiment/domain/storage-fault.js";
+import { SqlFile } from "./database.js";
+import { type HomePaths, homePaths } from "./home.js";
+import { storageFailure } from "./storage-failure.js";
+
+export interface BackupOptions {
+  /** Whether a file that is there already is replaced. */
+  readonly overwrites: boolean;
+  /** Ends it early; nothing is left of it. */
+  readonly signal: AbortSignal;
+}
+
+/** What a backup holds. */
+export interface Backup {
+  readonly file: string;
+  readonly bytes: number;
+  readonly experiments: number;
+  readonly artifacts: number;
+}
+
+/** Who gets in. Without them a home that is restored would be open to everyone. */
+const ACCESS = ["tokens.json", "closed", "keys"];
+const OWNER_ONLY = 0o600;
+const run = promisify(execFile);
+
+/**
+ * Writes a home as one file of tar: its database as it is in one moment, its artifacts, and who gets
+ * in; also while a control plane runs on it. Unpacked into an empty folder it is a home. Checkpoints
+ * of tasks that are not done and logs are not in it. The file is there as a whole or not at all.
+ *
+ * @throws StillhouseError NOT_FOUND where there is no home, CONFLICT where the file is there already,
+ *   ENVIRONMENT or EXHAUSTED where it cannot be written
+ */
+export async function backUpHome(
+  home: string,
+  file: string,
+  { overwrites, signal }: BackupOptions,
+): Promise<Backup> {
+  const paths = homePaths(home);
+  if (!existsSync(paths.database)) throw noHome(paths);
+  if (!overwrites) requireNone(file);
+  const draft = draftBeside(file);
+  try {
+    const content = join(draft, "content");
+    mkdirSync(content);
+    const experiments = snapshot(paths, join(content, basename(paths.database)));
+    signal.throwIfAborted();
+    // After the database: all that it names was there, and may only have been removed since.
+    const artifacts = takeArtifacts(paths, content);
+    for (const name of ACCESS) take(join(paths.home, name), join(content, name));
+    const packed = await pack(content, join(draft, "backup.tar"), signal);
+    publish(packed, file, overwrites);
+    return { file, bytes: statSync(file).size, experiments, artifacts };
+  } catch (error) {
+    // The database of the home is only read; it is the copy that has no room.
+    throw storageFailure(isFull(error) ? (error as Error).cause : error, file);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** Of its owner alone, and on the disk of the file. */
+function draftBeside(file: string): string {
+  try {
+    return mkdtempSync(`${file}.`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") throw storageFailure(error, file);
+    const message = `${file} cannot be written: its folder is not there`;
+    throw new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, message, { cause: error });
+  }
+}
+
+/** @returns how many experiments are in it */
+function snapshot({ database }: HomePaths, copy: string): number {
+  // SQLite writes into an empty file, and would let others read one that it makes.
+  writeFileSync(copy, "", { mode: OWNER_ONLY });
+  const file = new SqlFile(database);
+  try {
+    file.pragma("busy_timeout = 5000");
+    file.run("VACUUM INTO ?", copy);
+  } finally {
+    file.close();
+  }
+  const copied = new SqlFile(copy);
+  try {
+    const row = copied.get<{ count: number }>("SELECT count(*) AS count FROM experiments");
+    return row?.count ?? 0;
+  } finally {
+    copied.close();
+  }
+}
+
+/** @returns how many there are; one that is being handed in has no name yet */
+function takeArtifacts({ home, artifacts }: HomePaths, content: string): number {
+  if (!existsSync(artifacts)) return 0;
+  const names = readdirSync(artifacts).filter((name) => !name.startsWith("."));
+  const target = join(content, relative(home, artifacts));
+  mkdirSync(target);
+  return names.filter((name) => take(join(artifacts, name), join(target, name))).length;
+}
+
+/** @returns whether it is there as a whole */
+function take(from: string, to: string): boolean {
+  try {
+    if (statSync(from).isDirectory()) {
+      mkdirSync(to);
+      for (const name of readdirSync(from)) take(join(from, name), join(to, name));
+    } else {
+      linkOrCopy(from, to);
+    }
+    return existsSync(from);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    rmSync(to, { recursive: true, force: true });
+    return false;
+  }
+}
+
+/** Files of a home are replaced and never changed, so that a link keeps what it was. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    // Another file system, or one without links.
+    copyFileSync(from, to);
+  }
+}
+
+async function pack(content: string, file: string, signal: AbortSignal): Promise<string> {
+  writeFileSync(file, "", { mode: OWNER_ONLY });
+  try {
+    await run("tar", ["-cf", file, "-C", content, ...readdirSync(content)], { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw notPacked(error as NodeJS.ErrnoException & { stderr?: string });
+  }
+  return file;
+}
+
+function publish(packed: string, file: string, overwrites: boolean): void {
+  flush(packed);
+  if (!overwrites) requireNone(file);
+  if (overwrites || !linked(packed, file)) renameSync(packed, file);
+}
+
+/** A link replaces nothing, where a rename would replace what came in the last moment. */
+function linked(packed: string, file: string): boolean {
+  try {
+    linkSync(packed, file);
+    return true;
+  } catch {
+    requireNone(file);
+    return false;
+  }
+}
+
+function flush(file: string): void {
+  const descriptor = openSync(file, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function notPacked({ code, stderr = "", message }: NodeJS.ErrnoException & { stderr?: string }) {
+  const isMissing = code === "ENOENT";
+  const reason = isMissing ? "the program tar is not installed" : stderr.trim() || message;
+  const isFull = /no space left|quota exceeded/i.test(reason);
+  const kind = isFull ? "FAILURE_KIND_EXHAUSTED" : "FAILURE_KIND_ENVIRONMENT";
+  return new StillhouseError(FailureKind[kind], `the backup cannot be written: ${reason}`);
+}
+
+function noHome({ home }: HomePaths): StillhouseError {
+  return new StillhouseError(
+    FailureKind.FAILURE_KIND_NOT_FOUND,
+    `there is no home at ${home}; name one with STILLHOUSE_HOME`,
+  );
+}
+
+function requireNone(file: string): void {
+  if (!existsSync(file)) return;
+  throw new StillhouseError(
+    FailureKind.FAILURE_KIND_CONFLICT,
+    `${file} is there already; choose another name, or replace it with --force`,
+  );
+}
