@@ -69,7 +69,10 @@ export function workProgress(spec: CostSettings, tasks: readonly TaskWork[]): Wo
   const parts = own.map((task) => ({ task, cost: costOf(spec, task), done: doneShare(task) }));
   const total = sumOf(parts.map(({ cost }) => cost));
   const done = sumOf(parts.map(({ cost, done }) => cost * done));
-  if (total === 0) return { share: tasks.length > 0 ? 1 : 0, secondsLeft: undefined };
+  if (total === 0) {
+    const isOver = tasks.length > 0 && own.length === 0;
+    return { share: isOver ? 1 : 0, secondsLeft: undefined };
+  }
   return { share: done / total, secondsLeft: secondsLeft(parts) };
 }
 
@@ -157,9 +160,13 @@ function doneShare(task: TaskWork): number {
 /** Of the stage that runs as the worker says; of what follows by the pace of what ran so far. */
 function secondsLeft(parts: readonly Part[]): number | undefined {
   const overall = pace(parts);
+  const kinds = new Set(parts.map(({ task }) => task.kind));
+  const paces = new Map(
+    [...kinds].map((kind) => [kind, pace(parts.filter(({ task }) => task.kind === kind))]),
+  );
   const rests = parts.map((part) => {
     if (part.done === 1) return 0;
-    const alike = pace(parts.filter(({ task }) => task.kind === part.task.kind)) ?? overall;
+    const alike = paces.get(part.task.kind) ?? overall;
     return alike === undefined ? undefined : alike * part.cost * (1 - part.done);
   });
   if (rests.some((rest) => rest === undefined)) return undefined;

@@ -9,15 +9,19 @@ import {
 } from "../../src/cli/progress/group-overview.js";
 import { LiveProgress } from "../../src/cli/progress/live-progress.js";
 import { PlainProgress } from "../../src/cli/progress/plain-progress.js";
+import type { ProgressDisplay } from "../../src/cli/progress/progress-display.js";
 import { joinParts, progressParts, taskEndText } from "../../src/cli/progress/progress-text.js";
 import { taskNames } from "../../src/cli/results/task-names.js";
 import {
   Event,
+  Experiment,
   LogLine,
   Progress,
   State,
   Task,
+  TaskResult,
 } from "../../src/generated/stillhouse/v1/experiment.js";
+import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { DISTILL, FULL } from "../fixtures/finished-experiment.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 
@@ -32,6 +36,19 @@ function distilling(done: number, stage = "distilling"): Progress {
     seconds_left: 312,
     values: { validation_accuracy: 0.9123, loss: 0.41234 },
   });
+}
+
+const ENDED = { state: State.STATE_SUCCEEDED, result: TaskResult.fromPartial({ wallTimeS: 3 }) };
+/** Many outer steps, so that the distillation is most of the work. */
+const LONG_SPEC = ExperimentSpec.fromPartial({
+  outer: { epochs: 0, steps: 1_500, batchSize: 480, initsPerStep: 1 },
+});
+
+function task(name: "evaluate" | "untrained", numLearners: number): Task {
+  const init_seeds = Array.from({ length: numLearners }, (_, seed) => seed + 1);
+  const untrained = { baseline: { kind: "BASELINE_KIND_UNTRAINED", init_seeds } };
+  const work = name === "evaluate" ? { evaluate: { init_seeds } } : untrained;
+  return Task.fromJSON({ id: `x1-${name}`, state: "STATE_QUEUED", work });
 }
 
 const INFO = LogLine.fromJSON({ level: "LOG_LEVEL_INFO", message: "a line of the worker" });
@@ -128,6 +145,49 @@ describe("plain progress", () => {
       nowMs += 4_000;
     }
     assert.deepEqual(out.lines, ["Reading: 0 of 9", "Reading: 3 of 9", "Reading: 6 of 9"]);
+  });
+});
+
+describe("progress of the whole experiment", () => {
+  const tasks = [RUNNING, task("evaluate", 50), { ...task("untrained", 5), ...ENDED }];
+  const experiment = Experiment.fromPartial({ id: "x1", spec: LONG_SPEC, tasks });
+
+  function shownOn(display: ProgressDisplay, isMember = false): void {
+    const presenter = new EventPresenter(display, isMember);
+    const event = Event.create();
+    presenter.show({ ...event, kind: { $case: "experiment", value: experiment } });
+    const progress = { $case: "progress" as const, value: distilling(750) };
+    presenter.show({ ...event, taskId: RUNNING.id, kind: progress });
+  }
+
+  it("is its work, not its tasks, with the time that all of it takes", () => {
+    const out = new RecordedOutput();
+    shownOn(new PlainProgress(out, () => 0));
+    const [line = ""] = out.lines;
+    const [, share, minutes] = /^(4[0-9]\.\d) % of all work, (\d+) min .* left; /.exec(line) ?? [];
+    assert.ok(share !== undefined && Number(minutes) >= 6, line);
+    assert.match(line, /left; Distillation: outer step 750\/1,500 · loss 0\.412 .*\/s$/);
+  });
+
+  it("is one bar above those of the tasks, which tell no time of their own", async () => {
+    const out = new RecordedOutput(100);
+    const display = new LiveProgress(out);
+    shownOn(display);
+    await sleep(REDRAWN_MS);
+    const [whole, ...others] = screenAfter(out.text);
+    assert.match(whole ?? "", /^Experiment █+░+ +4\d % {2}\d+ min .* left$/);
+    assert.equal(others.length, 1);
+    assert.match(others[0] ?? "", /^Distillation .* 50 % {2}outer step 750\/1,500 .*\/s$/);
+    display.task(DISTILL);
+    await sleep(REDRAWN_MS);
+    assert.match(screenAfter(out.text).at(-1) ?? "", /^Experiment /);
+    display.close();
+  });
+
+  it("is left to the overview of a group", () => {
+    const out = new RecordedOutput();
+    shownOn(new PlainProgress(out, () => 0), true);
+    assert.match(out.lines[0] ?? "", /^Distillation: 50\.0 %, .* left$/);
   });
 });
 
@@ -279,7 +339,7 @@ describe("the events of an experiment", () => {
       presenter.show({ ...Event.create(), taskId, kind });
     shown("", {
       $case: "experiment",
-      value: { ...Event.create(), tasks: [RUNNING] } as never,
+      value: Experiment.fromPartial({ spec: LONG_SPEC, tasks: [RUNNING] }),
     });
     shown(RUNNING.id, { $case: "progress", value: distilling(1) });
     shown("unknown", { $case: "progress", value: distilling(1) });
@@ -288,7 +348,7 @@ describe("the events of an experiment", () => {
     shown(RUNNING.id, { $case: "task", value: DISTILL });
     assert.deepEqual(
       out.lines.map((line) => line.slice(0, 20)),
-      ["Distillation: 0.1 %,", "a line of the worker", "Distillation: kept o"],
+      ["0.1 % of all work, 5", "a line of the worker", "Distillation: kept o"],
     );
   });
 });

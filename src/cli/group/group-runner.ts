@@ -181,7 +181,7 @@ export class GroupRunner {
     const { connection, progress, stop } = this.#options;
     const before = await outcomeOf(connection, id);
     if (isEnded(before.experiment.state)) return before;
-    const presenter = new EventPresenter(progress);
+    const presenter = new EventPresenter(progress, true);
     const isStopping = () => stop.aborted;
     const watched = { connection, experimentId: id, skipsHistory: true, isStopping };
     for await (const event of watchExperiment(watched)) {

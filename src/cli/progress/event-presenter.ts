@@ -1,18 +1,24 @@
-import type { Event, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { Event, Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
 import type { ProgressDisplay } from "./progress-display.js";
+import { progressOf } from "./task-work.js";
 
 /** Shows the events of an experiment. */
 export class EventPresenter {
   readonly #display: ProgressDisplay;
+  readonly #isMember: boolean;
   readonly #tasks = new Map<string, Task>();
+  #experiment: Experiment | undefined;
 
-  constructor(display: ProgressDisplay) {
+  /** @param isMember of a group, whose overview stands for the progress of the whole. */
+  constructor(display: ProgressDisplay, isMember = false) {
     this.#display = display;
+    this.#isMember = isMember;
   }
 
   show({ taskId, kind }: Event): void {
     switch (kind?.$case) {
       case "experiment":
+        this.#experiment = kind.value;
         for (const task of kind.value.tasks) this.#tasks.set(task.id, task);
         break;
       case "task":
@@ -21,7 +27,10 @@ export class EventPresenter {
         break;
       case "progress": {
         const task = this.#tasks.get(taskId);
-        if (task !== undefined) this.#display.progress(task, kind.value);
+        if (task === undefined) break;
+        this.#tasks.set(taskId, { ...task, progress: kind.value });
+        this.#showWhole();
+        this.#display.progress(task, kind.value);
         break;
       }
       case "log":
@@ -29,5 +38,10 @@ export class EventPresenter {
         break;
       default: // metrics are for those who draw curves
     }
+  }
+
+  #showWhole(): void {
+    if (this.#experiment === undefined || this.#isMember) return;
+    this.#display.whole(progressOf({ ...this.#experiment, tasks: [...this.#tasks.values()] }));
   }
 }

@@ -6,12 +6,14 @@ import {
   type Progress,
   type Task,
 } from "../../generated/stillhouse/v1/experiment.js";
+import type { WorkProgress } from "../../results/work-progress.js";
 import { printable } from "../../text/printable.js";
 import { taskName } from "../results/task-names.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import {
   joinParts,
+  leftText,
   type ProgressPart,
   progressFraction,
   progressParts,
@@ -33,14 +35,15 @@ interface BarPayload {
   readonly parts: readonly ProgressPart[];
 }
 
-/** Progress as a bar for a group and for each running task, with everything else above the bars. */
+/** Progress as a bar for the whole and for each running task, with everything else above the bars. */
 export class LiveProgress implements ProgressDisplay {
   readonly #out: Writable;
   /** By the id of a task, or the name of work. */
   readonly #bars = new Map<string, SingleBar>();
   #multiBar: MultiBar | undefined;
-  /** That of a group of experiments. */
-  #overview: SingleBar | undefined;
+  /** That of the experiment, or of a group of experiments. */
+  #wholeBar: SingleBar | undefined;
+  #whole: WorkProgress | undefined;
 
   /** @param out a terminal. */
   constructor(out: Writable) {
@@ -55,7 +58,7 @@ export class LiveProgress implements ProgressDisplay {
   }
 
   progress(task: Task, progress: Progress): void {
-    const payload = { name: taskName(task), parts: progressParts(progress) };
+    const payload = { name: taskName(task), parts: progressParts(progress, this.#whole) };
     this.#show(task.id, progressFraction(progress) ?? 0, payload);
   }
 
@@ -65,16 +68,13 @@ export class LiveProgress implements ProgressDisplay {
     else this.#show(name, done / total, { name, parts });
   }
 
+  whole(progress: WorkProgress): void {
+    this.#whole = progress;
+    this.#showWhole(progress.share, "Experiment", leftText(progress.secondsLeft));
+  }
+
   overview(overview: GroupOverview): void {
-    const value = Math.round((overview.done / overview.total) * PARTS);
-    const parts = [{ text: overviewText(overview), importance: 1 }];
-    const payload = { name: "Experiments", parts };
-    if (this.#overview !== undefined) {
-      this.#overview.update(value, payload);
-      return;
-    }
-    this.#multiBar ??= createMultiBar(this.#out);
-    this.#overview = this.#multiBar.create(PARTS, value, payload);
+    this.#showWhole(overview.done / overview.total, "Experiments", overviewText(overview));
   }
 
   log(line: LogLine): void {
@@ -92,7 +92,19 @@ export class LiveProgress implements ProgressDisplay {
     this.#multiBar?.stop();
     this.#multiBar = undefined;
     this.#bars.clear();
-    this.#overview = undefined;
+    this.#wholeBar = undefined;
+    this.#whole = undefined;
+  }
+
+  #showWhole(fraction: number, name: string, text: string): void {
+    const value = Math.round(fraction * PARTS);
+    const payload = { name, parts: [{ text, importance: 1 }] };
+    if (this.#wholeBar !== undefined) {
+      this.#wholeBar.update(value, payload);
+      return;
+    }
+    this.#multiBar ??= createMultiBar(this.#out);
+    this.#wholeBar = this.#multiBar.create(PARTS, value, payload);
   }
 
   #show(id: string, fraction: number, payload: BarPayload): void {
@@ -112,7 +124,7 @@ export class LiveProgress implements ProgressDisplay {
     this.#bars.delete(id);
     bar.stop();
     this.#multiBar?.remove(bar);
-    if (this.#bars.size === 0 && this.#overview === undefined) this.close();
+    if (this.#bars.size === 0 && this.#wholeBar === undefined) this.close();
   }
 }
 

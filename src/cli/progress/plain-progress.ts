@@ -5,12 +5,19 @@ import {
   type Progress,
   type Task,
 } from "../../generated/stillhouse/v1/experiment.js";
+import type { WorkProgress } from "../../results/work-progress.js";
 import { printable } from "../../text/printable.js";
 import { taskName } from "../results/task-names.js";
 import { formatPercent } from "../terminal/format.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
-import { joinParts, progressFraction, progressParts, taskEndText } from "./progress-text.js";
+import {
+  joinParts,
+  leftText,
+  progressFraction,
+  progressParts,
+  taskEndText,
+} from "./progress-text.js";
 
 /** Rare enough that the log of a run of hours stays readable. */
 const LINE_INTERVAL_MS = 10_000;
@@ -25,6 +32,7 @@ export class PlainProgress implements ProgressDisplay {
   readonly #out: Writable;
   readonly #nowMs: () => number;
   #numEnded = 0;
+  #whole: WorkProgress | undefined;
   readonly #shown = new Map<string, { stage: string; timeMs: number }>();
 
   constructor(out: Writable, nowMs: () => number = () => performance.now()) {
@@ -41,9 +49,18 @@ export class PlainProgress implements ProgressDisplay {
 
   progress(task: Task, progress: Progress): void {
     if (!this.#isDue(task.id, progress.stage)) return;
+    const text = joinParts(progressParts(progress, this.#whole));
+    if (this.#whole !== undefined) {
+      this.note(`${wholeText(this.#whole)}; ${taskName(task)}: ${text}`);
+      return;
+    }
     const fraction = progressFraction(progress);
     const percent = fraction === undefined ? "" : ` ${formatPercent(fraction)} %,`;
-    this.note(`${taskName(task)}:${percent} ${joinParts(progressParts(progress))}`);
+    this.note(`${taskName(task)}:${percent} ${text}`);
+  }
+
+  whole(progress: WorkProgress): void {
+    this.#whole = progress;
   }
 
   log(line: LogLine): void {
@@ -77,5 +94,12 @@ export class PlainProgress implements ProgressDisplay {
 
   close(): void {
     this.#shown.clear();
+    this.#whole = undefined;
   }
+}
+
+/** "12.5 % of all work, 2 h 5 min left". */
+function wholeText({ share, secondsLeft }: WorkProgress): string {
+  const left = leftText(secondsLeft);
+  return `${formatPercent(share)} % of all work${left && `, ${left}`}`;
 }

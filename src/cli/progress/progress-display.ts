@@ -1,4 +1,5 @@
 import type { LogLine, Progress, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { WorkProgress } from "../../results/work-progress.js";
 import type { GroupOverview } from "./group-overview.js";
 
 /** Shows what an experiment does while it runs. */
@@ -9,6 +10,8 @@ export interface ProgressDisplay {
   progress(task: Task, progress: Progress): void;
   /** What a worker says. */
   log(line: LogLine): void;
+  /** How far the whole experiment is; from then on its time left stands for that of its tasks. */
+  whole(progress: WorkProgress): void;
   /** How many experiments of a group are done, run and wait. */
   overview(overview: GroupOverview): void;
   /** How far work of the command itself is, from 0 to `total`, at which it is over. */

@@ -1,4 +1,5 @@
 import { type Progress, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { WorkProgress } from "../../results/work-progress.js";
 import { taskName } from "../results/task-names.js";
 import {
   formatCount,
@@ -30,15 +31,24 @@ export interface ProgressPart {
   readonly importance: number;
 }
 
-/** What there is to say about a task's progress, in the order in which it is shown. */
-export function progressParts(progress: Progress): ProgressPart[] {
-  const { perSecond, secondsLeft } = progress;
+/**
+ * What there is to say about a task's progress, in the order in which it is shown.
+ *
+ * @param whole of its experiment, whose time left is told instead of that of the task.
+ */
+export function progressParts(progress: Progress, whole?: WorkProgress): ProgressPart[] {
+  const { perSecond } = progress;
   return [
     { text: countText(progress), importance: 5 },
     ...valueParts(progress.values),
     { text: perSecond > 0 ? `${formatValue(perSecond)}/s` : "", importance: 1 },
-    { text: secondsLeft >= 1 ? `${formatDuration(secondsLeft)} left` : "", importance: 4 },
+    { text: whole === undefined ? leftText(progress.secondsLeft) : "", importance: 4 },
   ].filter((part) => part.text !== "");
+}
+
+/** "5 min left", "" where that is not known or not worth saying. */
+export function leftText(seconds: number | undefined): string {
+  return seconds !== undefined && seconds >= 1 ? `${formatDuration(seconds)} left` : "";
 }
 
 /**
