@@ -3,9 +3,12 @@ import { describe, it } from "node:test";
 import { distilledLabel, resultOf, variantOf } from "../../src/cli/results/result.js";
 import { failureDocument, resultDocument } from "../../src/cli/results/result-document.js";
 import { renderResult } from "../../src/cli/results/result-table.js";
+import { robustnessText } from "../../src/cli/results/robustness-output.js";
+import { robustnessResult } from "../../src/cli/results/robustness-result.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import {
   AttentionLabels,
+  DatasetFound,
   type ExperimentSpec,
   Init,
   Labels,
@@ -24,6 +27,11 @@ function specWith(labels: Labels, attentionLabels: AttentionLabels, init = Init.
 
 const { LABELS_HARD, LABELS_RESTRICTED, LABELS_UNRESTRICTED } = Labels;
 const { ATTENTION_LABELS_NONE, ATTENTION_LABELS_CLS, ATTENTION_LABELS_ALL } = AttentionLabels;
+/** A data set with so many test rows that are in train too. */
+function foundOf(testRowsInTrain: number): DatasetFound {
+  return DatasetFound.fromPartial({ classNames: ["warm", "cold"], testRowsInTrain });
+}
+
 const SPEC = specWith(LABELS_UNRESTRICTED, ATTENTION_LABELS_CLS);
 
 describe("the result of an experiment", () => {
@@ -61,6 +69,20 @@ describe("the result of an experiment", () => {
       "none + all",
       "Distilled data (fixed init) + AL all",
     ]);
+  });
+});
+
+describe("test rows that are in train too", () => {
+  const warned = { ...SPEC, dataset: { ...SPEC.dataset, found: foundOf(1_207) } } as ExperimentSpec;
+
+  it("are said below the result, of distilled data and of how it does otherwise", () => {
+    const lineOf = (text: string) => text.split("\n").find((line) => line.startsWith("WARNING"));
+    const text = renderResult(finishedExperiment(warned), "", undefined);
+    assert.match(lineOf(text) ?? "", /^WARNING: 1,207 test rows are also in train, the same texts/);
+    const experiment = finishedExperiment(warned);
+    const other = robustnessText(experiment, robustnessResult(experiment));
+    assert.equal(lineOf(other), lineOf(text));
+    assert.equal(lineOf(renderResult(finishedExperiment(SPEC), "", undefined)), undefined);
   });
 });
 

@@ -3,7 +3,6 @@ import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
-import { isDatasetPath } from "../../settings/dataset-path.js";
 import type { Connection } from "../connect/connection.js";
 import {
   type OpenHome,
@@ -12,6 +11,7 @@ import {
   openToLook,
   requireServer,
 } from "../connect/open-connection.js";
+import { serverPlaceNote } from "../connect/server-place.js";
 import { watchExperiment } from "../connect/watch-experiment.js";
 import { EventPresenter } from "../progress/event-presenter.js";
 import { aborted, type Interruption } from "../terminal/interruption.js";
@@ -169,12 +169,8 @@ class ExperimentRun {
   #resolve(connection: Connection, draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
     const { progress } = this.#output;
     progress.note("Looking at the data set, the model and the device");
-    const { server } = this.#request;
-    const { name = "", dataDir = "" } = draft.dataset ?? {};
-    const place = [name, dataDir].find(isDatasetPath);
-    if (server !== undefined && place !== undefined) {
-      progress.note(`${place} is looked for on the machine of ${server.endpoint.address}`);
-    }
+    const place = serverPlaceNote(draft, this.#request.server);
+    if (place !== undefined) progress.note(place);
     return connection.call((client) => client.resolve(draft));
   }
 

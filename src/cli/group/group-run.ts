@@ -1,12 +1,16 @@
 import pLimit from "p-limit";
 import { fromFailure } from "../../errors.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
+import type { NamedServer } from "../connect/server-flags.js";
+import { serverPlaceNote } from "../connect/server-place.js";
 import { GroupRunner, type GroupRunnerOptions, type Member, type Outcome } from "./group-runner.js";
 
 /** Each takes one of the calls that a connection has at a time. */
 const FOLLOWED_AT_ONCE = 100;
 
 export interface GroupOptions extends GroupRunnerOptions {
+  /** That looks at the data sets; absent where a control plane of this machine does. */
+  readonly server: NamedServer | undefined;
   /** Stored as the sweep of this name; when absent each member stands alone. */
   readonly sweepName?: string | undefined;
   /** Experiments of the sweep that are begun and not yet done, at most; all of them when absent. */
@@ -16,9 +20,11 @@ export interface GroupOptions extends GroupRunnerOptions {
 /** Resolves all members before any of them is stored, so that a mistake in one starts none. */
 export async function resolveGroup(
   members: readonly Member[],
-  { connection, progress }: Pick<GroupOptions, "connection" | "progress">,
+  { connection, progress, server }: Pick<GroupOptions, "connection" | "progress" | "server">,
 ): Promise<ResolveExperimentResponse[]> {
   progress.note("Looking at the data set, the model and the device");
+  const places = new Set(members.map(({ draft }) => serverPlaceNote(draft, server)));
+  for (const place of places) if (place !== undefined) progress.note(place);
   const resolutions = [];
   for (const { draft } of members) {
     resolutions.push(await connection.call((client) => client.resolve(draft)));

@@ -1,4 +1,5 @@
 import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import { overlapWarning } from "../../results/overlap-warning.js";
 import {
   formatCount,
   formatDuration,
@@ -67,11 +68,13 @@ function renderTable(rows: readonly Row[], columns: number | undefined): string 
 function summaryLines(experiment: Experiment, result: ExperimentResult): string[] {
   const { ratioToFull, distillation } = result;
   const kept = distillation && keptStepText(distillation);
+  const warning = overlapWarning(experiment.spec?.dataset?.found?.testRowsInTrain);
   return [
     "train: time from the opened data to the trained learner",
     ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
     ...(kept === undefined ? [] : [kept]),
     timesText(experiment.tasks),
+    ...(warning === undefined ? [] : [warning]),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Comparison, RelativeScores } from "../../results/relative-scores.js";
 import { INTERVAL_RULE, type Summary } from "../../statistics.js";
 import {
@@ -25,6 +26,7 @@ labels of the distilled data for both; score: label-robust, 0 to 1.`;
 export function robustnessText(experiment: Experiment, result: RobustnessResult): string {
   const { spec } = experiment;
   const { conditions, baselines, scores } = result;
+  const warning = overlapWarning(spec?.dataset?.found?.testRowsInTrain);
   return [
     `\n${subjectOf(spec)}`,
     `${distilledLabel(spec)}, artifact ${spec?.robustness?.artifactId}`,
@@ -37,6 +39,7 @@ export function robustnessText(experiment: Experiment, result: RobustnessResult)
           `Hard-label recovery: ${formatPercent(scores.hardLabelRecovery)} points below the full data`,
         ]),
     LEGEND,
+    ...(warning === undefined ? [] : [warning]),
     "",
   ].join("\n");
 }

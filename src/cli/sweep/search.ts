@@ -6,6 +6,7 @@ import { Protocol } from "../../generated/stillhouse/v1/spec.js";
 import { invalid } from "../../settings/invalid.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
 import { type GroupSurroundings, type Session, withSession } from "../group/group-command.js";
+import { resolveGroup } from "../group/group-run.js";
 import { GroupRunner, type Member, type Outcome } from "../group/group-runner.js";
 import { resultOf } from "../results/result.js";
 import type { SearchRequest } from "./search-arguments.js";
@@ -38,10 +39,11 @@ export function runSearch(
   return withSession(request, surroundings, output, async (session) => {
     const suggest = (trials: readonly AskedTrial[]) =>
       session.untilStopped(suggested(request, trials, surroundings.suggestSettings));
-    session.progress.note("Looking at the data set, the model and the device");
     // A mistake in what is tested at the end would else show only then.
     const suggestion = await suggest([]);
-    const first = await resolved(request.experimentOf(suggestion), session);
+    const looked = resolveGroup([request.experimentOf(suggestion)], { ...session, ...request });
+    const [first] = await session.untilStopped(looked);
+    if (first === undefined) throw new Error("each member has a resolution");
     requireValidation(first);
     if (!output.isJson) output.subject(first);
     if (request.isDryRun) {

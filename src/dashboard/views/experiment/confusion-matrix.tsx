@@ -6,13 +6,16 @@ import { classNamesOf } from "../../server/api.js";
 
 export interface ConfusionMatrixProps {
   readonly result: ResultView;
-  /** Names the classes, where it is there. */
+  /** In the order of their indices; absent from what was stored by an earlier version. */
+  readonly classNames: readonly string[] | undefined;
+  /** Names the classes otherwise, where it is there. */
   readonly artifactId: string | undefined;
 }
 
 /** Test rows by true and predicted class, the mean over the learners: a table that is its own twin. */
-export function ConfusionMatrix({ result, artifactId }: ConfusionMatrixProps) {
-  const names = useClassNames(artifactId);
+export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMatrixProps) {
+  const ofArtifact = useClassNames(classNames === undefined ? artifactId : undefined);
+  const names = classNames ?? ofArtifact;
   const rows = meanConfusion(result.learners.map(({ confusion }) => confusion));
   const name = (at: number) => names[at] ?? `class ${at + 1}`;
   return (

@@ -1,3 +1,4 @@
+import { overlapWarning } from "../../../results/overlap-warning.js";
 import { INTERVAL_RULE } from "../../../statistics.js";
 import type { Marks } from "../../charts/plot-figure.js";
 import { PlotFigure } from "../../charts/plot-figure.js";
@@ -14,6 +15,8 @@ import { RelativeScores } from "./relative-scores.js";
 /** What the distilled data reaches, beside its baselines, learner by learner. */
 export function ResultsSection({ view }: { readonly view: ExperimentView }) {
   const { results } = view;
+  const found = view.spec.dataset?.found;
+  const warning = overlapWarning(found?.testRowsInTrain);
   return (
     <section aria-labelledby="results-title" class="section">
       <h2 id="results-title">Results</h2>
@@ -21,6 +24,7 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
         <Empty>No learner has been tested yet.</Empty>
       ) : (
         <>
+          {warning === undefined ? null : <p class="notice">{warning}</p>}
           <ResultTable results={results} />
           {view.spec.robustness ? <RelativeScores results={results} /> : null}
           <div class="chart-grid">
@@ -32,6 +36,7 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
                 <ConfusionMatrix
                   key={result.id}
                   result={result}
+                  classNames={found?.classNames}
                   artifactId={view.artifactId || undefined}
                 />
               ))}

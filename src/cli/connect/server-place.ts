@@ -1,0 +1,14 @@
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { isDatasetPath } from "../../settings/dataset-path.js";
+import type { NamedServer } from "./server-flags.js";
+
+/** Says whose path a data set's is, where it is named by one and a server looks for it. */
+export function serverPlaceNote(
+  draft: ExperimentSpec,
+  server: NamedServer | undefined,
+): string | undefined {
+  const { name = "", dataDir = "" } = draft.dataset ?? {};
+  const place = [name, dataDir].find(isDatasetPath);
+  if (server === undefined || place === undefined) return undefined;
+  return `${place} is looked for on the machine of ${server.endpoint.address}`;
+}
