@@ -238,7 +238,7 @@ function describe(
     const last = finite.at(-1);
     if (last === undefined) return `${curveLabel(name)}: no number`;
     const [least, most] = [finite.reduce(lesser), finite.reduce(greater)];
-    return `${curveLabel(name)}: ${formatCount(numPoints)} points to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
+    return `${curveLabel(name)}: ${formatCount(numPoints)} ${numPoints === 1 ? "point" : "points"} to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
   });
   return `${title}. ${parts.join("; ")}.`;
 }

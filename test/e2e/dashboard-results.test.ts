@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { after, before, describe } from "node:test";
+import type { Page } from "playwright-core";
+import { Experiment, type Task } from "../../src/generated/stillhouse/v1/experiment.js";
+import { GetMetricSeriesResponse } from "../../src/generated/stillhouse/v1/service.js";
+import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { DatasetFound, RobustnessSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { skippedWithoutChromium } from "../fixtures/chromium.js";
+import { DashboardPage } from "../fixtures/dashboard-page.js";
+import { resolvedSpec } from "../fixtures/experiments.js";
+import { finishedExperiment } from "../fixtures/finished-experiment.js";
+import { it as test } from "../fixtures/waiting.js";
+
+const CLASSES = { classNames: ["warm", "cold"], testRowsInTrain: 3 };
+
+function specWith(robustness?: RobustnessSpec): ExperimentSpec {
+  const spec = resolvedSpec();
+  const dataset = { ...spec.dataset, found: DatasetFound.fromPartial(CLASSES) };
+  return { ...spec, dataset, robustness } as ExperimentSpec;
+}
+
+/** An experiment as if it were stored, with those of the fixture's tasks that are chosen. */
+function stored(id: string, spec: ExperimentSpec, isChosen: (task: Task) => boolean): Experiment {
+  const experiment = finishedExperiment(spec);
+  return { ...experiment, id, tasks: experiment.tasks.filter(isChosen) };
+}
+
+const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";
+const isLearned = ({ work }: Task) => work?.kind?.$case !== "distill";
+const TRIED = specWith(RobustnessSpec.create({ artifactId: "source1" }));
+const EXPERIMENTS = [
+  stored("source1", specWith(), () => true),
+  stored("tried1", TRIED, isLearned),
+  stored("baselines1", specWith(), isBaseline),
+];
+/** One point: a curve of a run that was stopped early. */
+const SERIES = {
+  series: [{ task_id: "x1-distill", name: "loss", num_points: 1, steps: [1], values: [0.7] }],
+};
+
+describe("results on the page", { skip: skippedWithoutChromium() }, () => {
+  let dashboard: DashboardPage;
+  let page: Page;
+
+  before(async () => {
+    dashboard = await DashboardPage.open();
+    page = dashboard.page;
+    for (const experiment of EXPERIMENTS) {
+      const path = `**/api/v1/experiments/${experiment.id}`;
+      const body = { experiment: Experiment.toJSON(experiment) };
+      await page.route(path, (route) => route.fulfill({ json: body }));
+      const json = GetMetricSeriesResponse.toJSON(GetMetricSeriesResponse.fromJSON(SERIES));
+      await page.route(`${path}/series**`, (route) => route.fulfill({ json }));
+    }
+  });
+
+  after(() => dashboard?.close());
+
+  test("classes have their names also where there is no artifact to name them", async () => {
+    await dashboard.visit("/experiments/baselines1");
+    const confusion = page.getByRole("region", { name: "Confusion, Full data" });
+    await confusion.waitFor();
+    assert.deepEqual(await confusion.getByRole("rowheader").allTextContents(), ["warm", "cold"]);
+  });
+
+  test("test rows that are in train are said above the results", async () => {
+    await page.getByText("WARNING: 3 test rows are also in train").waitFor();
+  });
+
+  test("two learners have no interval", async () => {
+    const row = page.getByRole("row", { name: /Random real samples/ });
+    await row.first().waitFor();
+    const cells = await row.first().getByRole("cell").allTextContents();
+    assert.equal(cells.at(-1), "2");
+    assert.equal(cells.at(-3), "–");
+  });
+
+  test("what is tried leads to where it was distilled, with its scores beside real samples", async () => {
+    await dashboard.visit("/experiments/tried1");
+    const link = page.getByRole("link", { name: "source1", exact: true });
+    await link.waitFor();
+    assert.equal(await link.getAttribute("href"), "/experiments/source1#distilled-title");
+    const scores = page.getByRole("region", { name: "Relative scores" });
+    await scores.getByRole("rowheader", { name: "random" }).waitFor();
+    const confusion = page.getByRole("region", { name: "Confusion, Distilled data" });
+    assert.deepEqual(await confusion.getByRole("rowheader").allTextContents(), ["warm", "cold"]);
+    await link.click();
+    await page.waitForURL(/\/experiments\/source1/);
+    await page.getByRole("img", { name: /Loss\. .*1 point/ }).waitFor();
+  });
+});
