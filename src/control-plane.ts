@@ -329,7 +329,7 @@ class RunningControlPlane implements ControlPlane {
     const observer = this.#observer;
     const keys = new TokensOfWorkers(this.#security.authenticator);
     const shared = {
-      claims: new LeaseClaims({ store: leases, observer, clock, log }),
+      claims: new LeaseClaims({ store: leases, observer, log }),
       admission: new WorkerAdmission({ keys, workerIds, ids, observer, clock, log }),
       ledger: this.#ledger,
       leases: this.#leases,

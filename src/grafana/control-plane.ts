@@ -95,13 +95,21 @@ export const controlPlane = dashboard({
       curves({
         title: "What is refused",
         description:
-          "Whether nothing can be stored (1), and reports of workers that were not taken in.",
+          "Whether nothing can be stored (1); reports that were not taken in; messages without the secret of their attempt; workers that were not let in.",
         unit: "short",
         queries: [
           { expr: "max(stillhouse_storage_fault)", legend: "nothing can be stored" },
           {
             expr: "sum by (reason) (increase(stillhouse_report_refusals_total[1h]))",
             legend: "{{reason}}",
+          },
+          {
+            expr: "sum by (message) (increase(stillhouse_lease_refusals_total[1h]))",
+            legend: "{{message}} without its secret",
+          },
+          {
+            expr: "sum(increase(stillhouse_worker_refusals_total[1h]))",
+            legend: "workers not let in",
           },
         ],
       }),

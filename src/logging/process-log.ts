@@ -1,6 +1,6 @@
 import { pino } from "pino";
+import { LineRate } from "../experiment/domain/line-rate.js";
 import type { Log } from "../experiment/domain/ports.js";
-import { LineRate } from "./line-rate.js";
 import { RotatedFile, type RotationLimits } from "./rotated-file.js";
 
 /** Far above what a busy control plane says; what others make it say is counted beyond it. */

@@ -1,5 +1,5 @@
+import { LineRate } from "../experiment/domain/line-rate.js";
 import type { Log } from "../experiment/domain/ports.js";
-import { LineRate } from "../logging/line-rate.js";
 import { RotatedFile } from "../logging/rotated-file.js";
 
 /** Lines within ten seconds of callers who are nobody; the others of that time are counted. */

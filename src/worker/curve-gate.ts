@@ -1,6 +1,6 @@
 import { type Context, Reply } from "zeromq";
+import { fewWarnings } from "../experiment/domain/line-rate.js";
 import type { Log } from "../experiment/domain/ports.js";
-import { ThrottledLog } from "../experiment/domain/throttled-log.js";
 import { encodeZ85 } from "./z85.js";
 
 /** What the control plane's end of CURVE needs. Keys in Z85. */
@@ -25,7 +25,7 @@ export class CurveGate {
   readonly #socket: Reply;
   readonly #server: CurveServer;
   readonly #log: Log;
-  readonly #refusals: ThrottledLog;
+  readonly #refusals: Pick<Log, "warn">;
   #answering: Promise<void> = Promise.resolve();
 
   /** @param context of the sockets that it guards */
@@ -33,7 +33,7 @@ export class CurveGate {
     this.#socket = new Reply({ context, linger: 0 });
     this.#server = server;
     this.#log = log;
-    this.#refusals = new ThrottledLog(log, () => performance.now());
+    this.#refusals = fewWarnings(log);
   }
 
   /** Call before a guarded socket is bound. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { fewWarnings } from "../domain/line-rate.js";
 import type { ClaimingMessage, Observer } from "../domain/observer.js";
-import type { Clock, LeaseStore, Log } from "../domain/ports.js";
-import { ThrottledLog } from "../domain/throttled-log.js";
+import type { LeaseStore, Log } from "../domain/ports.js";
 
 /** 256 bits: nobody guesses one, and a fast hash of it is as good as a slow one. */
 const SECRET_BYTES = 32;
@@ -16,7 +16,6 @@ export interface LeaseClaim {
 export interface LeaseClaimsParts {
   readonly store: LeaseStore;
   readonly observer: Pick<Observer, "claimRefused">;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -28,12 +27,12 @@ export interface LeaseClaimsParts {
 export class LeaseClaims {
   readonly #store: LeaseStore;
   readonly #observer: Pick<Observer, "claimRefused">;
-  readonly #log: ThrottledLog;
+  readonly #log: Pick<Log, "warn">;
 
-  constructor({ store, observer, clock, log }: LeaseClaimsParts) {
+  constructor({ store, observer, log }: LeaseClaimsParts) {
     this.#store = store;
     this.#observer = observer;
-    this.#log = new ThrottledLog(log, () => clock.monotonicMs());
+    this.#log = fewWarnings(log);
   }
 
   /** The secret of an attempt that is about to be assigned. It is returned once. */

@@ -1,8 +1,8 @@
 import { toFailure } from "../../errors.js";
 import type { Hello } from "../../generated/stillhouse/v1/worker.js";
+import { fewWarnings } from "../domain/line-rate.js";
 import type { Observer } from "../domain/observer.js";
 import type { Clock, Ids, Log, WorkerIdStore, WorkerKeys } from "../domain/ports.js";
-import { ThrottledLog } from "../domain/throttled-log.js";
 
 /** Of worker.proto; the first one without secrets had no number. */
 const PROTOCOL = 2;
@@ -24,11 +24,11 @@ export interface WorkerAdmissionParts {
  */
 export class WorkerAdmission {
   readonly #parts: WorkerAdmissionParts;
-  readonly #log: ThrottledLog;
+  readonly #log: Pick<Log, "warn">;
 
   constructor(parts: WorkerAdmissionParts) {
     this.#parts = parts;
-    this.#log = new ThrottledLog(parts.log, () => parts.clock.monotonicMs());
+    this.#log = fewWarnings(parts.log);
   }
 
   /** Why the worker may not work here, with what its owner can do; undefined: it may. */

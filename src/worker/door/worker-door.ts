@@ -4,8 +4,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fewWarnings } from "../../experiment/domain/line-rate.js";
 import type { Log } from "../../experiment/domain/ports.js";
-import { ThrottledLog } from "../../experiment/domain/throttled-log.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Visit } from "./visit.js";
 
@@ -36,7 +36,7 @@ export class WorkerDoor {
   readonly #admit: (socket: Socket) => boolean;
   readonly #firstMessageMs: number;
   readonly #held: HeldBytes<Visit>;
-  readonly #warnings: ThrottledLog;
+  readonly #warnings: Pick<Log, "warn">;
   readonly #isEncrypted: boolean;
   readonly #sockets = new Set<Socket>();
 
@@ -48,7 +48,7 @@ export class WorkerDoor {
     this.#admit = options.admit ?? (() => true);
     this.#firstMessageMs = options.firstMessageMs ?? FIRST_MESSAGE_MS;
     this.#held = options.held ?? new HeldBytes();
-    this.#warnings = new ThrottledLog(log, () => performance.now());
+    this.#warnings = fewWarnings(log);
     this.#server = createServer({ noDelay: true }, (socket) => this.#take(socket));
   }
 

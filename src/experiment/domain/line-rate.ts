@@ -1,3 +1,8 @@
+import type { Log } from "./ports.js";
+
+/** Warnings of one kind that strangers can cause, as many as they like. */
+const WARNINGS = { max: 1, windowMs: 10_000 };
+
 /**
  * Lets so many lines pass within a while, and then counts: whoever can make a log grow fills it no
  * faster than that.
@@ -29,4 +34,12 @@ export class LineRate {
     this.#count = 0;
     if (more > 0) this.#onMore(more, this.#windowMs / 1000);
   }
+}
+
+/** A log of warnings that gets few of many: one within a while, and how many more there were. */
+export function fewWarnings(log: Pick<Log, "warn">): Pick<Log, "warn"> {
+  const rate = new LineRate(WARNINGS.max, WARNINGS.windowMs, (count, windowS) =>
+    log.warn(`… and ${count} more such warnings in ${windowS} s`),
+  );
+  return { warn: (message) => rate.passes() && log.warn(message) };
 }
