@@ -96,6 +96,8 @@ export interface ControlPlaneOptions {
    * until they are resumed. When absent all go on.
    */
   readonly adopt?: readonly string[];
+  /** Ends a start that takes long. */
+  readonly stop?: AbortSignal;
   readonly timings?: Partial<Timings>;
   /** Where HTTP answers, on the same host; absent: nowhere. */
   readonly http?: HttpPort;
@@ -129,7 +131,10 @@ export interface ControlPlane {
   kill(): void;
 }
 
-/** Starts the control plane of a home; unfinished experiments go on at once. */
+/**
+ * Starts the control plane of a home; unfinished experiments go on at once. Throws the reason of
+ * `stop` when that ends it.
+ */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   let running: RunningControlPlane | undefined;
   try {
@@ -250,6 +255,7 @@ class RunningControlPlane implements ControlPlane {
     this.leftQueued = await this.#ledger.load(
       (id) => adopt === undefined || adopt.includes(id),
       ({ workerId }) => workerId !== "" && !ids.isOfWorker(workerId),
+      this.#options.stop,
     );
     this.#dispatcher.awaitWorkers();
     const bound = await this.#hub.bind(host, workerPort);

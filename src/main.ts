@@ -283,7 +283,7 @@ async function startedHome(options: ControlPlaneOptions): Promise<HomeControlPla
 }
 
 async function startServer(
-  { pythonPath, showsTraces }: Surroundings,
+  { pythonPath, showsTraces, interruption }: Surroundings,
   { home, keys, requiresClientCertificate, folders, httpPort, ...settings }: ServeSettings,
   note: (sentence: string) => void,
 ): Promise<Server> {
@@ -304,6 +304,7 @@ async function startServer(
     http: { port: httpPort },
     mlflow: mlflowOf(process.env),
     version: projectVersion(),
+    stop: interruption.stop,
     security: { folders, requiresClientCertificate, ...(keys === undefined ? {} : { keys }) },
   });
 }

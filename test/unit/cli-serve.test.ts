@@ -32,3 +32,21 @@ it("serve ends its workers and fails when its home is broken, so that it is star
   assert.deepEqual(done, ["stopped"]);
   assert.match(stderr.text, /Error the home is damaged/);
 });
+
+it("serve that is told to end while it still starts ends as it was told", async () => {
+  const interruption = createInterruption();
+  const stderr = new RecordedOutput();
+  const exitCode = await runServe([], {
+    terminal: terminalOf(new RecordedOutput(), stderr, {}),
+    interruption,
+    home: "/home",
+    userFolder: "/",
+    dataDir: undefined,
+    showsTraces: false,
+    startServer: async () => {
+      interruption.press();
+      throw interruption.stop.reason;
+    },
+  });
+  assert.deepEqual([exitCode, stderr.text], [0, ""]);
+});

@@ -131,6 +131,34 @@ describe("a start", () => {
   });
 });
 
+describe("a start that is told to end", () => {
+  test("ends at its next turn, and the next start takes up all", async (test) => {
+    const home = temporaryFolder(test);
+    const before = opened(test, home);
+    for (const id of ["ex1", "ex2"]) before.ledger.add(plannedRecord(id), "");
+    before.store.close();
+    const ended = opened(test, home);
+    const stop = new AbortController();
+    const loaded = ended.ledger.load(
+      () => true,
+      () => false,
+      stop.signal,
+    );
+    stop.abort();
+    await assert.rejects(loaded, (reason) => reason === stop.signal.reason);
+    ended.store.close();
+    const { ledger } = opened(test, home);
+    await ledger.load(
+      () => true,
+      () => false,
+    );
+    assert.deepEqual(
+      [...ledger.unfinished()].map(({ experiment }) => experiment.id),
+      ["ex1", "ex2"],
+    );
+  });
+});
+
 describe("what could start", () => {
   test("is worked out in one look at an experiment, however many tasks it has", () => {
     const ready = new ReadyTasks(

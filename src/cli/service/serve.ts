@@ -66,6 +66,8 @@ export async function runServe(
     // So that whoever watches over this process starts a new one.
     throw fault;
   } catch (thrown) {
+    // It was told to end before it was ready.
+    if (interruption.stop.aborted && interruption.stop.reason === thrown) return 0;
     return reportFailure(thrown, terminal, { isJson, showsTraces: surroundings.showsTraces });
   }
 }

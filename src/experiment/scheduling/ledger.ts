@@ -75,11 +75,13 @@ export class Ledger {
    *
    * @param goesOn whether an experiment goes on; the others stay queued until `release`
    * @param runsOn whether the worker of a running task may still be there
-   * @returns ids of those that stay queued
+   * @param stop ends it early; the next load does the rest
+   * @returns ids of those that stay queued. Throws the reason of `stop`.
    */
   async load(
     goesOn: (experimentId: string) => boolean,
     runsOn: (task: Task) => boolean,
+    stop?: AbortSignal,
   ): Promise<string[]> {
     const turns = this.#turns();
     for (const record of this.#store.unfinished()) {
@@ -90,10 +92,12 @@ export class Ledger {
       const mayRun = (task: Task) => goesOn(id) && runsOn(task);
       this.update(id, (before, now) => requeueRunning(before, now, mayRun));
       await turns.next();
+      stop?.throwIfAborted();
     }
     for (const { experiment } of this.unfinished()) {
       if (!this.#held.has(experiment.id)) this.reuseResults(experiment.id);
       await turns.next();
+      stop?.throwIfAborted();
     }
     return [...this.#held];
   }
