@@ -5,6 +5,7 @@ import { measureDelay, measureThroughput } from "./control-plane/dispatch.js";
 import { rounded } from "./control-plane/figures.js";
 import { measureIntake } from "./control-plane/intake.js";
 import { measureLatency } from "./control-plane/latency.js";
+import { measureLoad } from "./control-plane/load.js";
 import { measureWatching } from "./control-plane/watching.js";
 
 const HELP = `Usage: npm run bench -- control-plane [options]
@@ -14,7 +15,7 @@ folder, with simulated workers that speak the worker protocol over ZeroMQ.
 
   --quick       fewer points, tasks and calls: about three minutes
   --points <n>  metric points to take in (default: 10,000,000, with --quick a tenth of it)
-  --only <what> some of intake,dispatch,watch,calls,cpu, or "" for none (default: all)
+  --only <what> some of intake,dispatch,watch,calls,load,cpu, or "" for none (default: all)
   --compare     also metric intake in turns with MLflow's tracking server, and jobs in turns with
                 Ray, installed into an environment of their own in the cache folder on first use
   --json        the figures as JSON`;
@@ -32,10 +33,23 @@ interface Size {
   readonly calls: number;
   readonly watchS: number;
   readonly outerSteps: number;
+  /** Experiments, and shards of each. */
+  readonly loads: readonly (readonly [number, number])[];
 }
 
 const SIZES: Record<"quick" | "full", Size> = {
-  quick: { points: 1_000_000, tasks: 1_000, delays: 500, calls: 300, watchS: 10, outerSteps: 300 },
+  quick: {
+    points: 1_000_000,
+    tasks: 1_000,
+    delays: 500,
+    calls: 300,
+    watchS: 10,
+    outerSteps: 300,
+    loads: [
+      [1_000, 9],
+      [5, 1_999],
+    ],
+  },
   full: {
     points: 10_000_000,
     tasks: 10_000,
@@ -43,6 +57,10 @@ const SIZES: Record<"quick" | "full", Size> = {
     calls: 2_000,
     watchS: 60,
     outerSteps: 500,
+    loads: [
+      [10_000, 9],
+      [50, 1_999],
+    ],
   },
 };
 
@@ -88,6 +106,20 @@ const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = 
       get_p50_ms: rounded(get.p50Ms),
       get_p99_ms: rounded(get.p99Ms),
     };
+  },
+  load: async ({ loads }) => {
+    const figures: Record<string, object> = {};
+    for (const [experiments, shards] of loads) {
+      say(`a start with ${experiments} experiments of ${shards + 1} tasks`);
+      const load = await measureLoad(experiments, shards);
+      figures[`load_${experiments}x${shards + 1}`] = {
+        create_s: rounded(load.createS),
+        start_s: rounded(load.startS),
+        longest_block_ms: rounded(load.longestBlockMs),
+        memory_mib: Math.round(load.rssBytes / MIB),
+      };
+    }
+    return figures;
   },
   cpu: async ({ outerSteps }) => {
     say("processor time while a real worker trains");

@@ -5,7 +5,7 @@ import type { ExperimentSpec } from "../../../src/generated/stillhouse/v1/spec.j
 import { SqliteExperimentStore } from "../../../src/store/experiment-store.js";
 import { makeHome } from "../../../src/store/home.js";
 import { openDatabase } from "../../../src/store/schema.js";
-import { DISTILLED, plannedRecord, resolvedSpec } from "../../fixtures/experiments.js";
+import { DISTILLED, plannedRecord, quickSpec, resolvedSpec } from "../../fixtures/experiments.js";
 
 /** An experiment of baselines alone: each of its tasks can start at once and hands in no artifact. */
 export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
@@ -20,6 +20,19 @@ export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
 export function storeQueued(home: string, count: number, numTasks: 1 | 3): void {
   const records = Array.from({ length: count }, (_, index) =>
     plannedRecord(`queued${index}`, baselineSpec(index + 1, numTasks)),
+  );
+  storeAll(home, records);
+}
+
+/** Stores experiments that wait, of a distillation and so many shards of its evaluation. */
+export function storeSharded(home: string, count: number, numShards: number): void {
+  const specOf = (seed: number) => {
+    const spec = quickSpec(seed);
+    spec.evaluation = { ...spec.evaluation, inits: 10 * numShards } as typeof spec.evaluation;
+    return spec;
+  };
+  const records = Array.from({ length: count }, (_, index) =>
+    plannedRecord(`sharded${index}`, specOf(index + 1)),
   );
   storeAll(home, records);
 }

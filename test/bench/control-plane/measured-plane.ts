@@ -20,6 +20,8 @@ export interface Usage {
   readonly rssBytes: number;
   /** Memory of what is held, after a collection where `collects` is set. */
   readonly heldBytes: number;
+  /** Longest time in which it took no call, timer or signal, since it began. */
+  readonly longestBlockMs: number;
 }
 
 interface PlaneAddresses extends Addresses {
