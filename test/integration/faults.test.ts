@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
-import { MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { type Event, MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { SqlFile } from "../../src/store/database.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
@@ -129,5 +129,29 @@ describe("a control plane", () => {
     assert.equal(await send(2n, 2, 3, 4), 2n, "a point of before within a new report");
     assert.equal(await send(3n, 4, 3), 3n);
     assert.deepEqual(storedSequences(databaseOf(test, plane)), [1, 2, 3, 4]);
+  });
+
+  it("shows who watches the points that come late, of an attempt that was lost", async (test) => {
+    const plane = await TestPlane.start(test);
+    const lost = await plane.worker("lost");
+    const { id } = await plane.client.create(quickSpec(), "");
+    const first = await lost.nextTask();
+    await lost.send({ $case: "goodbye", value: {} });
+    const heir = await plane.worker("heir");
+    assert.equal((await heir.nextTask()).attempt, 2);
+    await lost.hello();
+    await lost.next("welcome");
+    let event: Event | undefined;
+    void plane
+      .seen(id, ({ kind }) => kind?.$case === "metrics")
+      .then((found) => {
+        event = found;
+      });
+    // Live events count from the start of the watch, so points are sent until it is there.
+    for (let number = 1; event === undefined; number++) {
+      await lost.report(first, metrics(number), BigInt(number));
+      assert.equal((await lost.next("acknowledge")).fenced, true);
+    }
+    assert.equal(event.taskId, first.taskId);
   });
 });

@@ -262,6 +262,11 @@ export class Ledger {
 
   metrics(task: Task, points: MetricPoints): void {
     this.#observer.metrics(task, points.points);
+    this.lateMetrics(task, points);
+  }
+
+  /** Points that complete a series and say nothing of how the task stands now. */
+  lateMetrics(task: Task, points: MetricPoints): void {
     this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "metrics", value: points }));
   }
 

@@ -105,6 +105,7 @@ export class ReportIntake {
     const task = this.#ledger.findTask(taskId);
     if (task === undefined || attempt < 1 || attempt > task.attempt) return;
     this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
+    this.#ledger.lateMetrics(task, kind.value);
   }
 
   /** What an earlier control plane stored without a word to the worker comes once more. */
