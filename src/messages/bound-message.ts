@@ -100,13 +100,28 @@ function faultOfValue(
 ): LimitFault | undefined {
   const value = holder[key];
   if (message !== undefined) return faultOfMessage(message, value as Values, path, depth + 1);
-  if (text === undefined || !isLonger(value as string, text.max)) return undefined;
+  if (text === undefined) return undefined;
+  if (!isLonger(value as string, text.max)) return faultOfForm(value as string, text, path);
   if (text.keeps === undefined) {
     const count = numCharacters(value as string);
     return fault(path, `have at most ${text.max} characters, got ${count}`);
   }
   holder[key] = shortened(value as string, text);
   return undefined;
+}
+
+/** The value itself is not told, since it may hold what no terminal should be sent. */
+function faultOfForm(value: string, { form }: TextLimit, path: string): LimitFault | undefined {
+  if (form === undefined || regularExpression(form.pattern).test(value)) return undefined;
+  return fault(path, form.rule);
+}
+
+const expressions = new Map<string, RegExp>();
+
+function regularExpression(pattern: string): RegExp {
+  const expression = expressions.get(pattern) ?? new RegExp(pattern, "u");
+  expressions.set(pattern, expression);
+  return expression;
 }
 
 /** The fields of a message that there is a limit to, worked out once for each type. */

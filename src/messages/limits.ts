@@ -6,7 +6,30 @@ export interface TextLimit {
    * and this part of it is kept. Any other text that is too long is refused.
    */
   readonly keeps?: "start" | "end";
+  /** What it may consist of, where that is not any character; a text of another form is refused. */
+  readonly form?: TextForm;
 }
+
+export interface TextForm {
+  /** For regular expressions with the flag u, as in JSON Schema. */
+  readonly pattern: string;
+  /** Follows "must". */
+  readonly rule: string;
+}
+
+/** An id is a part of paths and addresses. Those of fields that are not set are empty. */
+const ID: TextLimit = {
+  max: 200,
+  form: {
+    pattern: "^(?!\\.{1,2}$)[^\\p{Cc}/\\\\]*$",
+    rule: 'have no control characters, no "/" and no "\\", and be neither "." nor ".."',
+  },
+};
+const METRIC_NAME: TextLimit = {
+  max: 200,
+  form: { pattern: "^[^\\p{Cc}]+$", rule: "have at least one character and no control characters" },
+};
+const ID_FIELD = /^(\w+_)?ids?$/;
 
 /** Names, ids, hashes, devices: a line that a table shows. */
 const DEFAULT_TEXT: TextLimit = { max: 200 };
@@ -33,6 +56,7 @@ const TEXTS: Readonly<Record<string, TextLimit>> = {
   "ListExperimentsRequest.page_token": { max: 4_096 },
   "ListSweepsRequest.page_token": { max: 4_096 },
   "ListWorkersRequest.page_token": { max: 4_096 },
+  "MetricPoint.name": METRIC_NAME,
   "Hello.versions": { max: 1_000 },
   "TaskResult.environment": { max: 1_000 },
   "LogLine.message": { max: 16_384, keeps: "start" },
@@ -73,7 +97,7 @@ export const MAX_DEPTH = 16;
  * @param field name of its field in the protos
  */
 export function textLimit(message: string, field: string): TextLimit {
-  return TEXTS[`${message}.${field}`] ?? DEFAULT_TEXT;
+  return TEXTS[`${message}.${field}`] ?? (ID_FIELD.test(field) ? ID : DEFAULT_TEXT);
 }
 
 /** How many entries a list or a map may have; see `textLimit`. */

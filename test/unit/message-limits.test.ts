@@ -98,6 +98,43 @@ describe("the limits of what comes in", () => {
     }
   });
 
+  test("hold for the form of every id and of the names of metrics", () => {
+    const ids = ALL.filter(
+      ({ last }) => /^(\w+_)?ids?$/.test(last.name) && last.scalar === ScalarType.STRING,
+    );
+    const named = ids.filter(({ last }) => last.name !== "request_id");
+    assert.ok(named.length > 20, `only ${named.length} ids were found`);
+    for (const { message, fields, last } of named) {
+      const faultOf = (id: string) =>
+        boundMessage(message.name, holding(fields, last.fieldKind === "list" ? [id] : id));
+      for (const id of ["", "x1-evaluate-2", "host.name:4410", "..."]) {
+        assert.equal(faultOf(id), undefined, `${last}: ${id}`);
+      }
+      for (const id of [
+        "../x",
+        "a/b",
+        "a\\b",
+        ".",
+        "..",
+        "a\nb",
+        "\u001b[2J",
+        "\u0000",
+        "\u009b1m",
+      ]) {
+        assert.match(
+          faultOf(id)?.sentence ?? "",
+          /must have no control characters, no "\/"/,
+          `${last}`,
+        );
+      }
+    }
+    const point = (name: string) => boundMessage("MetricPoints", { points: [{ name }] });
+    for (const name of ["loss", "η of step 1"]) assert.equal(point(name), undefined);
+    for (const name of ["", "a\u0007", "\u001b]0;x"]) {
+      assert.equal(point(name)?.field, "points.0.name");
+    }
+  });
+
   test("hold for every list and map that can come in", () => {
     const many = ALL.filter(({ last }) => last.fieldKind === "list" || last.fieldKind === "map");
     assert.ok(many.length > 15, `only ${many.length} lists and maps were found`);

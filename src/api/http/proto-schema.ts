@@ -89,8 +89,9 @@ function valueSchema(field: DescField, isSent: boolean): JsonSchema {
   if (field.enum) return reference(field.enum.name);
   if (field.scalar === undefined) throw new Error(`${field} has a type of no kind`);
   if (field.scalar !== ScalarType.STRING) return scalarSchema(field.scalar, isSent);
-  const { max } = textLimit(field.parent.name, field.name);
-  return { type: "string", ...(isSent ? { maxLength: max } : {}) };
+  const { max, form } = textLimit(field.parent.name, field.name);
+  if (!isSent) return { type: "string" };
+  return { type: "string", maxLength: max, ...(form ? { pattern: form.pattern } : {}) };
 }
 
 function scalarSchema(scalar: ScalarType, isSent: boolean): JsonSchema {
