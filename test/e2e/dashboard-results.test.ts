@@ -35,7 +35,7 @@ const EXPERIMENTS = [
 ];
 /** One point: a curve of a run that was stopped early. */
 const SERIES = {
-  series: [{ task_id: "x1-distill", name: "loss", num_points: 1, steps: [1], values: [0.7] }],
+  series: [{ task_id: "x1-distill", name: "outer_loss", num_points: 1, steps: [1], values: [0.7] }],
 };
 
 describe("results on the page", { skip: skippedWithoutChromium() }, () => {
@@ -61,6 +61,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
     const confusion = page.getByRole("region", { name: "Confusion, Full data" });
     await confusion.waitFor();
     assert.deepEqual(await confusion.getByRole("rowheader").allTextContents(), ["warm", "cold"]);
+    await page.getByText("; of 1 learner.").waitFor();
   });
 
   test("test rows that are in train are said above the results", async () => {
@@ -86,6 +87,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
     assert.deepEqual(await confusion.getByRole("rowheader").allTextContents(), ["warm", "cold"]);
     await link.click();
     await page.waitForURL(/\/experiments\/source1/);
+    await page.locator("#curves-title").scrollIntoViewIfNeeded();
     await page.getByRole("img", { name: /Loss\. .*1 point/ }).waitFor();
   });
 });

@@ -23,8 +23,7 @@ export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMat
       <figcaption class="figure-head">
         <span class="figure-title">Confusion, {result.label.toLowerCase()}</span>
         <span class="figure-summary">
-          Share of each true class (row) by what was predicted (column), %; mean of{" "}
-          {formatCount(result.learners.length)} learners.
+          Share of each true class (row) by what was predicted (column), %; {learnersText(result)}.
         </span>
       </figcaption>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
@@ -60,6 +59,11 @@ export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMat
       </section>
     </figure>
   );
+}
+
+function learnersText({ learners }: ResultView): string {
+  const count = learners.length;
+  return count === 1 ? "of 1 learner" : `mean of ${formatCount(count)} learners`;
 }
 
 function useClassNames(artifactId: string | undefined): readonly string[] {
