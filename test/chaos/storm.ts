@@ -119,7 +119,7 @@ export class Storm {
       if (experiment && state === State.STATE_FAILED && !(await this.#resume(experiment))) return;
       // One that nobody lets go on any more would never end.
       if (state === State.STATE_CANCELLED && this.#isCalm && !this.#cancelled.has(id)) {
-        await this.#patiently(() => this.#system.client.resume(id));
+        await this.#unlessTooLate(() => this.#system.client.resume(id));
       }
       if (this.#isCalm) deadlineMs = Math.min(deadlineMs, performance.now() + CALM_LIMIT_MS);
       await sleep(POLL_MS);
@@ -151,8 +151,8 @@ export class Storm {
       return false;
     }
     this.numResumed++;
-    await this.#patiently(() => this.#system.client.resume(id));
-    return true;
+    // It may be deleted in this moment.
+    return this.#unlessTooLate(() => this.#system.client.resume(id));
   }
 
   /** Calls again until there is an answer. */
@@ -263,6 +263,7 @@ export class Storm {
     this.#cancelled.add(id);
     const deleted = async () => {
       await this.#unlessTooLate(() => this.#system.client.cancel(id));
+      this.say(`  ${id} is deleted`);
       // From the first try on it may be gone without an answer.
       this.#deleted.add(id);
       this.requests.delete(request);
