@@ -133,7 +133,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     await dashboard.visit("/");
     const rows = page.getByRole("region", { name: "Experiments" }).locator("tbody tr:not(.group)");
     await rows.nth(5).waitFor();
-    await page.getByLabel("Column").selectOption("steps");
+    await page.getByRole("combobox", { name: "Column", exact: true }).selectOption("steps");
     const column = page.getByRole("button", { name: "steps", exact: true });
     const values = () => rows.locator("td:last-child").allTextContents();
     await column.click();

@@ -6,9 +6,10 @@ const RETRY_MS = 700;
 const SILENCE_MS = 45_000;
 
 export interface StreamHandlers {
-  /** At every connection but the first: what is not replayed has to be asked for again. */
-  readonly onReconnect: () => void;
+  /** At every connection: what came before it and is not replayed has to be asked for. */
+  readonly onConnect: () => void;
   readonly onMessage: (message: EventSourceMessage) => void;
+  readonly onEnd: () => void;
   readonly onError: (error: Error) => void;
 }
 
@@ -23,19 +24,19 @@ export async function follow(
   handlers: StreamHandlers,
 ): Promise<void> {
   let lastId = "";
-  for (let connection = 1; !signal.aborted; connection++) {
+  while (!signal.aborted) {
     try {
       const headers: Record<string, string> = { accept: "text/event-stream" };
       if (lastId !== "") headers["last-event-id"] = lastId;
       const response = await send(path, { signal }, headers);
       if (!response.ok && response.status < 500) return handlers.onError(await errorOf(response));
       if (response.ok && response.body) {
-        if (connection > 1) handlers.onReconnect();
+        handlers.onConnect();
         const ended = await read(response.body, (message) => {
           if (message.id !== undefined) lastId = message.id;
           handlers.onMessage(message);
         });
-        if (ended) return;
+        if (ended) return handlers.onEnd();
       }
     } catch {
       // Aborted, or lost: the loop decides.

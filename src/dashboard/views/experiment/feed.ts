@@ -38,6 +38,8 @@ export class ExperimentFeed {
   readonly #id: string;
   readonly #abort = new AbortController();
   #points: NewPoint[] = [];
+  /** What has come since the curves were asked for, which the answer may lack; none while none is awaited. */
+  #pointsSinceRequest: NewPoint[] | undefined;
   #redraw: ReturnType<typeof setTimeout> | undefined;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
   #request = 0;
@@ -80,9 +82,12 @@ export class ExperimentFeed {
   }
 
   #start(): void {
-    this.refresh();
+    this.#readExperiment();
     follow(`experiments/${encodeURIComponent(this.#id)}/events`, this.#abort.signal, {
-      onReconnect: () => this.refresh(),
+      // Only now: a point that came before the stream, but after an answer, would be missing.
+      onConnect: () => this.refresh(),
+      // A page that was slow has not been sent every point.
+      onEnd: () => this.#loadCurves(),
       onMessage: ({ data }) => this.#take(fromWire<Event>(JSON.parse(data))),
       onError: (error) => this.#failed(error),
     });
@@ -131,18 +136,22 @@ export class ExperimentFeed {
     this.#points = [];
     // Inside a chosen range only the server knows every point.
     if (this.range.value !== undefined) return;
+    this.#pointsSinceRequest?.push(...points);
     this.curves.value = withPoints(this.curves.value, points);
     if (this.curves.value.some(({ steps }) => steps.length > MAX_LIVE_POINTS)) this.#loadCurves();
   }
 
   async #loadCurves(): Promise<void> {
     const request = ++this.#request;
+    this.#pointsSinceRequest = [];
     const [firstStep, lastStep] = this.range.value ?? [];
     const query = { maxPoints: MAX_POINTS, firstStep, lastStep };
     try {
       const { series = [] } = await getSeries(this.#id, query, this.#abort.signal);
       // An answer that was overtaken by a newer question would undo it.
-      if (request === this.#request) this.curves.value = curvesOf(series);
+      if (request !== this.#request) return;
+      this.curves.value = withPoints(curvesOf(series), this.#pointsSinceRequest ?? []);
+      this.#pointsSinceRequest = undefined;
     } catch (error) {
       this.#failed(error);
     }
