@@ -48,7 +48,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     const stored = async () => (await dashboard.api("GET", `experiments/${id}`)).experiment;
     await dashboard.visit(`/experiments/${id}`);
     await state("running");
-    const reached = await stepShown(500);
+    const reached = await stepShown(100);
     await press("Cancel");
     await state("cancelled");
     assert.equal((await stored()).state, "STATE_CANCELLED");
@@ -158,7 +158,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
   });
 
   test("drains a worker: it ends its task and leaves, another goes on", async () => {
-    const changes = { ...QUICK, "outer-steps": 800, name: "drained" };
+    const changes = { ...QUICK, "outer-steps": 200, name: "drained" };
     const id = await dashboard.create(tinyDraft(changes));
     await dashboard.visit("/workers");
     const busy = page.getByRole("row").filter({ has: page.getByRole("link", { name: id }) });

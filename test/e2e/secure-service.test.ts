@@ -47,7 +47,11 @@ test("a worker and a client with keys compute over the network, and leave no sec
   const tokens = new TokenFile(join(home, "tokens.json"));
   await makeKeys({ folder: keys, hosts: [], workers: ["gpu"], tokens, now: new Date() });
   const token = tokens.add("anna", "submit", new Date());
-  const options = [...EVERYWHERE, "--workers", "0", "--require-client-certificate", "--json"];
+  const { dataDir, model } = tinyDataAndModel();
+  const options = [
+    ...[...EVERYWHERE, "--workers", "0", "--require-client-certificate", "--json"],
+    ...["--data-dir", dataDir, "--model-dir", model],
+  ];
   const server = started(t, "serve", options, home);
   const ready = JSON.parse(await firstLine(server));
   assert.deepEqual(

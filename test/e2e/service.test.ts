@@ -6,17 +6,14 @@ import { join } from "node:path";
 import { after, describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "../../src/api/client.js";
-import { runStillhouse } from "../../src/cli/stillhouse/stillhouse.js";
-import { createInterruption } from "../../src/cli/terminal/interruption.js";
-import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { type Experiment, State, type Task } from "../../src/generated/stillhouse/v1/experiment.js";
 import { descendants, type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
 import { freePort } from "../fixtures/free-port.js";
-import { RecordedOutput } from "../fixtures/recorded-output.js";
+import { CommandHere } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
-const STEPS = 400;
+const STEPS = 200;
 /** Time in which the worker takes some steps without a server, and not all of them. */
 const ALONE_MS = 150;
 const FLAGS = [
@@ -69,24 +66,18 @@ function started(args: readonly string[], script: string): RunningCommand {
   return command;
 }
 
-/** The command in this process. */
-async function stillhouse(...args: string[]): Promise<Ended> {
-  const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
-  const exitCode = await runStillhouse([...args, "--server", address], {
-    terminal: terminalOf(stdout, stderr, {}),
-    interruption: createInterruption(),
-    backUpHome: () => assert.fail("nothing is backed up"),
-    openIdleHome: () => assert.fail("a server was named"),
-    userFolder: folder,
-    token: undefined,
-    showsTraces: false,
-  });
-  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+/** A command that names the server, in this process. */
+function here(args: readonly string[], script: string): Promise<Ended> {
+  return new CommandHere(args, join(folder, "unused"), script).ended;
+}
+
+function stillhouse(...args: string[]): Promise<Ended> {
+  return here([...args, "--server", address], "stillhouse");
 }
 
 async function detached(...flags: string[]): Promise<string> {
   const args = [...FLAGS, ...flags, "--server", address, "--detach"];
-  const { exitCode, stdout, stderr } = await runCommand(args, join(folder, "unused"));
+  const { exitCode, stdout, stderr } = await here(args, "experiment");
   assert.equal(exitCode, 0, stderr);
   assert.match(stdout, /^\w+\n$/, "the id alone, for a script");
   return stdout.trim();
@@ -95,7 +86,7 @@ async function detached(...flags: string[]): Promise<string> {
 /** What a command of a group prints. */
 async function asked(script: string, ...args: string[]) {
   const flags = [...args, "--server", address, "--json"];
-  const { exitCode, stdout, stderr } = await runCommand(flags, join(folder, "unused"), script);
+  const { exitCode, stdout, stderr } = await here(flags, script);
   assert.equal(exitCode, 0, stderr);
   return JSON.parse(stdout);
 }
