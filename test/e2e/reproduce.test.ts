@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { after, before, describe } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
+import type { Ended } from "../fixtures/command.js";
 import { KeptHome } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
+import { assertSameWhenKilled } from "./reproduce-killed.js";
 
 /** Too few steps from noise on to learn it all, so that the rows differ. */
 const FLAGS = [
@@ -16,20 +14,6 @@ const FLAGS = [
   ...["--x-init", "noise"],
 ];
 const TABLES = ["soft-labels", "init"];
-/** `KILLS=10 npm test -- test/e2e/reproduce.test.ts` is the long form. */
-const NUM_KILLS = Number(process.env.KILLS ?? 2);
-const LONGEST_LIFE_MS = 9_000;
-
-const homes: string[] = [];
-after(() => {
-  for (const folder of homes) rmSync(folder, { recursive: true, force: true });
-});
-
-function newHome(): string {
-  const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
-  homes.push(home);
-  return home;
-}
 
 const home = new KeptHome();
 before(() => home.open());
@@ -37,19 +21,6 @@ after(() => home.remove());
 
 function reproduce(args: readonly string[]) {
   return home.run([...args, ...FLAGS], "reproduce");
-}
-
-/** What a run has measured, to the last digit, but for times. */
-function figures(stdout: string): unknown {
-  return JSON.parse(stdout).tables.map(({ rows }: { rows: object[] }) =>
-    rows.map((row) => ({ ...row, experiment_id: "", seeds: [], train_time_s: null })),
-  );
-}
-
-/** A report of a run, its times aside. */
-function reportOf(stdout: string, file: "report" | "page"): string {
-  const text = readFileSync(JSON.parse(stdout)[file], "utf8");
-  return text.replaceAll(/[\d.]+ (?:h|min|s)(?: \d+ (?:min|s))?\b/g, "TIME");
 }
 
 describe("reproduce", () => {
@@ -104,23 +75,8 @@ describe("reproduce", () => {
     assert.match(more.stdout, /SL unrestricted \+ AL cls .* 90\.7 ± 0\.2/);
   });
 
-  it(`killed at ${NUM_KILLS} moments, its report is the uninterrupted one byte by byte`, async () => {
-    const { stdout } = first;
-    const killedHome = newHome();
-    for (let count = 0; count < NUM_KILLS; count++) {
-      const run = new RunningCommand([...TABLES, "--json", ...FLAGS], killedHome, "reproduce");
-      await Promise.race([run.ended, sleep(Math.random() * LONGEST_LIFE_MS)]);
-      run.signal("SIGKILL");
-      await run.ended;
-    }
-    const last = await runCommand([...TABLES, "--json", ...FLAGS], killedHome, "reproduce");
-    assert.equal(last.exitCode, 0, last.stderr);
-    for (const file of ["report", "page"] as const) {
-      const report = reportOf(last.stdout, file);
-      assert.match(report, /Computing it took TIME\./);
-      assert.equal(report, reportOf(stdout, file));
-    }
-    assert.deepEqual(figures(last.stdout), figures(stdout));
+  it("killed at a moment, its report is the uninterrupted one byte by byte", async () => {
+    await assertSameWhenKilled([...TABLES, "--json", ...FLAGS], first.stdout, 1);
   });
 
   it("says what a table must be, and that the tables vary a setting themselves", async () => {

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RunningCommand, runCommand } from "../fixtures/command.js";
+
+const LONGEST_LIFE_MS = 9_000;
+
+/** What a run has measured, to the last digit, but for times. */
+function figures(stdout: string): unknown {
+  return JSON.parse(stdout).tables.map(({ rows }: { rows: object[] }) =>
+    rows.map((row) => ({ ...row, experiment_id: "", seeds: [], train_time_s: null })),
+  );
+}
+
+/** A report of a run, its times aside. */
+function reportOf(stdout: string, file: "report" | "page"): string {
+  const text = readFileSync(JSON.parse(stdout)[file], "utf8");
+  return text.replaceAll(/[\d.]+ (?:h|min|s)(?: \d+ (?:min|s))?\b/g, "TIME");
+}
+
+/**
+ * Runs `reproduce` in a new home, kills it at random moments, and lets it come to its end.
+ *
+ * @param args its arguments, `--json` among them
+ * @param uninterrupted what the same command printed that ran through
+ */
+export async function assertSameWhenKilled(
+  args: readonly string[],
+  uninterrupted: string,
+  numKills: number,
+): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), "stillhouse-home-"));
+  try {
+    for (let count = 0; count < numKills; count++) {
+      const run = new RunningCommand(args, home, "reproduce");
+      await Promise.race([run.ended, sleep(Math.random() * LONGEST_LIFE_MS)]);
+      run.signal("SIGKILL");
+      await run.ended;
+    }
+    const last = await runCommand(args, home, "reproduce");
+    assert.equal(last.exitCode, 0, last.stderr);
+    for (const file of ["report", "page"] as const) {
+      const report = reportOf(last.stdout, file);
+      assert.match(report, /Computing it took TIME\./);
+      assert.equal(report, reportOf(uninterrupted, file));
+    }
+    assert.deepEqual(figures(last.stdout), figures(uninterrupted));
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
