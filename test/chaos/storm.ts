@@ -9,6 +9,8 @@ import type { System } from "./system.js";
 /** Experiments that are under way while there are faults to come, for each worker. */
 const NUM_UNDER_WAY = 1.5;
 const POLL_MS = 200;
+/** Starts of a server one after the other that may fail, since its disk is full or it is killed. */
+const MAX_STARTS = 20;
 /** An experiment that does not come to its end in this time, once it is calm, is lost. */
 const CALM_LIMIT_MS = 180_000;
 
@@ -162,6 +164,8 @@ export class Storm {
         return await call();
       } catch (error) {
         if (!isOneOf(error, PASSING)) throw error;
+        // Where the server is gone for good, nobody would ever answer.
+        if (this.#failure) throw error;
         await sleep(POLL_MS);
       }
     }
@@ -223,10 +227,26 @@ export class Storm {
     const { server } = this.#system;
     this.#restart = this.#restart.then(async () => {
       await server.kill();
-      await server.start();
+      await this.#started();
     });
-    // A server that does not start is told of at the end.
-    this.#restart.catch(() => undefined);
+    // A server that does not start at all is told of at the end.
+    this.#restart.catch((error) => {
+      this.#failure ??= { error };
+    });
+  }
+
+  /** As a supervisor would: what a full disk ended at its start is started again. */
+  async #started(): Promise<void> {
+    for (let numTries = 1; ; numTries++) {
+      try {
+        await this.#system.server.start();
+        return;
+      } catch (error) {
+        if (numTries === MAX_STARTS) throw error;
+        this.say(`  the server did not start: ${(error as Error).message.split("\n").at(-2)}`);
+        await sleep(POLL_MS);
+      }
+    }
   }
 
   /** A connection that is there stays, so all are made anew. */
