@@ -38,6 +38,8 @@ const SERIES = {
   series: [{ task_id: "x1-distill", name: "outer_loss", num_points: 1, steps: [1], values: [0.7] }],
 };
 
+const ENDED_STREAM = { contentType: "text/event-stream", body: "event: end\ndata: {}\n\n" };
+
 describe("results on the page", { skip: skippedWithoutChromium() }, () => {
   let dashboard: DashboardPage;
   let page: Page;
@@ -51,6 +53,8 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
       await page.route(path, (route) => route.fulfill({ json: body }));
       const json = GetMetricSeriesResponse.toJSON(GetMetricSeriesResponse.fromJSON(SERIES));
       await page.route(`${path}/series**`, (route) => route.fulfill({ json }));
+      // The curves are asked for once the stream is there; that of what has ended ends at once.
+      await page.route(`${path}/events`, (route) => route.fulfill(ENDED_STREAM));
     }
   });
 
