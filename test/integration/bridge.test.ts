@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,6 @@ import { it, NET_MS, until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const PYTHON = "python3";
 
 /** A Python package stillhouse_worker whose inspection is as a test wants it. */
 function pythonWith(test: TestContext, inspection: string, main = "") {
@@ -24,13 +23,19 @@ function pythonWith(test: TestContext, inspection: string, main = "") {
   writeFileSync(join(folder, "stillhouse_worker", "__init__.py"), "");
   writeFileSync(join(folder, "stillhouse_worker", "__main__.py"), main);
   writeFileSync(join(folder, "stillhouse_worker", "inspection.py"), `import json\n${inspection}`);
-  return { PATH: process.env.PATH, PYTHONPATH: folder };
+  // A person's PYTHONPATH is taken away from what we start, so this Python brings its own.
+  const pythonPath = join(folder, "python");
+  writeFileSync(pythonPath, `#!/bin/sh\nPYTHONPATH="${folder}" exec python3 "$@"\n`);
+  chmodSync(pythonPath, 0o755);
+  return { pythonPath, env: { PATH: process.env.PATH } };
 }
 
+type Python = ReturnType<typeof pythonWith>;
+
 function bridgeTo(test: TestContext, inspection: string, limits = {}) {
-  const env = pythonWith(test, inspection);
+  const python = pythonWith(test, inspection);
   const logPath = join(temporaryFolder(test), "inspection.log");
-  const options = { pythonPath: PYTHON, env, logPath, timeoutMs: NET_MS, ...limits };
+  const options = { ...python, logPath, timeoutMs: NET_MS, ...limits };
   const bridge = new PythonBridge(options);
   afterwards(test, () => bridge.stop());
   return { bridge, logPath };
@@ -162,12 +167,12 @@ def system(request): return json.dumps({"ok": os.getpid()})
   });
 
   it("neither keeps Node alive nor outlives it", async (test) => {
-    const env = pythonWith(
+    const python = pythonWith(
       test,
       "import os\ndef system(request): return json.dumps({'ok': os.getpid()})",
     );
     const logPath = join(temporaryFolder(test), "log");
-    const options = { pythonPath: PYTHON, env, logPath, timeoutMs: NET_MS };
+    const options = { ...python, logPath, timeoutMs: NET_MS };
     const text = `
       import { PythonBridge } from "./src/worker/bridge.js";
       console.log(await new PythonBridge(${JSON.stringify(options)}).ask("system", {}));`;
@@ -185,8 +190,8 @@ describe("a draft", () => {
   const facts = JSON.stringify(JSON.stringify({ ok: factsOf() }));
 
   it("is described by Python and resolved with its plan over gRPC", async (test) => {
-    const env = pythonWith(test, `def describe(request): return ${facts}`);
-    const plane = await TestPlane.start(test, { pythonPath: PYTHON, env });
+    const python = pythonWith(test, `def describe(request): return ${facts}`);
+    const plane = await TestPlane.start(test, python);
     const draft = emptySpec();
     draft.name = "mine";
     const { spec, tasks, description } = await plane.client.resolve(draft);
@@ -211,7 +216,7 @@ describe("a draft", () => {
     const downloads = JSON.stringify(
       JSON.stringify({ ok: { downloads: ["ag_news"], fetch: wanted } }),
     );
-    const env = pythonWith(
+    const python = pythonWith(
       test,
       `
 import os
@@ -225,7 +230,7 @@ open(${JSON.stringify(flag)}, "w")
 `,
     );
     const told: string[] = [];
-    const { inspector } = inspectorOf(test, env, told);
+    const { inspector } = inspectorOf(test, python, told);
     assert.deepEqual(await inspector.describe(emptySpec()), factsOf());
     assert.deepEqual(told, ["Downloading fetch --dataset ag_news"]);
   });
@@ -233,12 +238,12 @@ open(${JSON.stringify(flag)}, "w")
   it("whose download fails says why", async (test) => {
     const wanted = { dataset: null, model: "bert-base-uncased" };
     const downloads = JSON.stringify(JSON.stringify({ ok: { downloads: ["x"], fetch: wanted } }));
-    const env = pythonWith(
+    const python = pythonWith(
       test,
       `def describe(request): return ${downloads}`,
       'import sys\nsys.exit("error: the hub does not answer")',
     );
-    const { inspector } = inspectorOf(test, env, []);
+    const { inspector } = inspectorOf(test, python, []);
     const failed = /bert-base-uncased could not be downloaded: the hub does not answer/;
     await assert.rejects(
       inspector.describe(emptySpec()),
@@ -247,11 +252,11 @@ open(${JSON.stringify(flag)}, "w")
   });
 });
 
-function inspectorOf(test: TestContext, env: NodeJS.ProcessEnv, told: string[]) {
+function inspectorOf(test: TestContext, python: Python, told: string[]) {
   const logPath = join(temporaryFolder(test), "inspection.log");
-  const bridge = new PythonBridge({ pythonPath: PYTHON, env, logPath, timeoutMs: NET_MS });
+  const bridge = new PythonBridge({ ...python, logPath, timeoutMs: NET_MS });
   afterwards(test, () => bridge.stop());
   const info = (message: string) => told.push(message);
   const log = { debug: () => {}, info, warn: info, error: info };
-  return { inspector: new PythonInspector({ bridge, pythonPath: PYTHON, env, log }) };
+  return { inspector: new PythonInspector({ bridge, ...python, log }) };
 }
