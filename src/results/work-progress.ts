@@ -54,7 +54,7 @@ export interface WorkProgress {
 const TEST_TEXTS = 7_600;
 const TRAIN_TEXTS = 20_000;
 const NUM_CLASSES = 4;
-/** Costs of a text in readings of one, as measured on two CPU cores with a MiniLM. */
+/** Costs of a text in readings of one: estimates after one run of a MiniLM on two CPU cores. */
 const GRADIENT = 3;
 const META_GRADIENT = 48;
 const TRAINING = 6;

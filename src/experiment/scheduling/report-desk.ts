@@ -30,8 +30,9 @@ export class ReportDesk {
   }
 
   /**
-   * Only who has the secret of an attempt is heard. Reports are taken in order and once: a repeat is only acknowledged again, and after a gap the
-   * worker sends again from the last acknowledged one.
+   * Only who has the secret of an attempt is heard. Reports are taken in order and once: a repeat
+   * is only acknowledged again, and after a gap the worker sends again from the last acknowledged
+   * one.
    *
    * @param isKnown whether the worker has said hello
    * @param fault why nothing of the report can be taken in

@@ -5,8 +5,9 @@ import type { ArtifactStore, ArtifactUpload } from "../domain/ports.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 
 /**
- * Takes in the artifact of a running task, from who has the secret of the attempt. It must be the current one at both ends of the
- * stream, so that a worker that was given up on the way cannot replace what its successor made.
+ * Takes in the artifact of a running task, from who has the secret of the attempt. It must be the
+ * current one at both ends of the stream, so that a worker that was given up on the way cannot
+ * replace what its successor made.
  *
  * @param parts a header, then chunks
  * @throws INVALID for a stream or a file that is not as announced, CONFLICT for an old attempt,
