@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ControlPlaneOptions } from "../../src/control-plane.js";
 import type { Timings } from "../../src/experiment/scheduling/leases.js";
+import { sendSignal } from "../fixtures/signals.js";
 import { PYTHON } from "../fixtures/tiny.js";
 import type { Addresses } from "../integration/test-worker.js";
 import type { TcpProxy } from "./tcp-proxy.js";
@@ -77,7 +78,7 @@ export class ServerProcess {
     const worker = this.#ownWorkers()[0];
     if (worker === undefined) return false;
     try {
-      process.kill(worker, "SIGKILL");
+      sendSignal(worker, "SIGKILL");
     } catch {
       return false; // It has ended in this moment.
     }

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { isAlive } from "../fixtures/command.js";
+import { sendSignal } from "../fixtures/signals.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT } from "../fixtures/tiny.js";
 import { until } from "../fixtures/waiting.js";
@@ -51,7 +52,7 @@ async function chain(test: TestContext, command = ["npm", "run", "serve"]): Prom
   const options = { cwd: folder, stdio: "ignore", detached: true } as const;
   const npm = spawn(file, args, { ...options, env: { ...process.env, _: `/usr/bin/${file}` } });
   const exitCode = new Promise<number | null>((resolve) => npm.once("exit", resolve));
-  const notes = () => readFileSync(join(folder, "notes"), "utf8").split("\n").filter(Boolean);
+  const notes = () => readFileSync(join(folder, "notes"), "utf8").split("\n").slice(0, -1);
   afterwards(test, () => npm.pid && end(-npm.pid, "SIGKILL"));
   await until(() => notes().length > 0);
   return { npm, program: Number(notes()[0]), exitCode, notes };
@@ -59,7 +60,7 @@ async function chain(test: TestContext, command = ["npm", "run", "serve"]): Prom
 
 function end(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, signal);
+    sendSignal(pid, signal);
   } catch {
     // All of it is gone.
   }
@@ -87,17 +88,17 @@ describe("a program that npm runs", () => {
 
   it("ends in order by a signal of its own, and npm with it", async (test) => {
     const { program, exitCode } = await chain(test);
-    process.kill(program, "SIGHUP");
+    sendSignal(program, "SIGHUP");
     assert.equal(await exitCode, IN_ORDER);
   });
 
   it("goes on under nohup when the terminal is closed, until it is told to end", async (test) => {
     const { npm, program, exitCode, notes } = await chain(test, ["nohup", "npm", "run", "serve"]);
-    process.kill(-(npm.pid ?? 0), "SIGHUP");
+    sendSignal(-(npm.pid ?? 0), "SIGHUP");
     await exitCode;
     await until(() => notes().includes("npm is gone"));
     assert.deepEqual(notes().slice(1), ["hung up", "npm is gone"]);
-    process.kill(program, "SIGTERM");
+    sendSignal(program, "SIGTERM");
     await until(() => notes().includes("ended"));
   });
 });

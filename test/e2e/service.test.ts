@@ -10,6 +10,7 @@ import { type Experiment, State, type Task } from "../../src/generated/stillhous
 import { descendants, type Ended, RunningCommand, runCommand } from "../fixtures/command.js";
 import { freePort } from "../fixtures/free-port.js";
 import { CommandHere } from "../fixtures/kept-home.js";
+import { sendSignal } from "../fixtures/signals.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -151,9 +152,9 @@ describe("a service with a worker that joined by itself", () => {
     await sleep(ALONE_MS);
     // It would come to its end before a server on a busy machine is back.
     const paused = descendants(elsewhere.child.pid ?? 0);
-    for (const pid of paused) process.kill(pid, "SIGSTOP");
+    for (const pid of paused) sendSignal(pid, "SIGSTOP");
     server = await serve();
-    for (const pid of paused) process.kill(pid, "SIGCONT");
+    for (const pid of paused) sendSignal(pid, "SIGCONT");
     await reached(id, 60);
     const { experiment } = await client.get(id);
     assert.equal(experiment?.tasks[0]?.attempt, 1, "the task went on where it was");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe } from "node:test";
 import { isAlive } from "../fixtures/command.js";
 import { type Ended, SetupCopy } from "../fixtures/setup-copy.js";
+import { sendSignal } from "../fixtures/signals.js";
 import { PYTHON } from "../fixtures/tiny.js";
 import { it as test, until } from "../fixtures/waiting.js";
 
@@ -146,15 +147,15 @@ describe("an interrupted set-up", () => {
     copy = new SetupCopy();
     copy.behave({ hang: "pip" });
     const killed = copy.start(["setup"]);
-    const [pip = 0, child = 0] = await copy.hanging();
+    const [pip, child] = await copy.hanging();
     killed.process.kill("SIGKILL");
     await killed.ended;
     assert.ok(copy.has(".venv") && !copy.has(".venv/stillhouse-stamp.json"));
     copy.behave({});
     const next = copy.start(["setup"]);
     await until(() => WAITING.test(next.stderr()));
-    assert.ok(isAlive(pip));
-    for (const pid of [pip, child]) process.kill(pid, "SIGKILL");
+    assert.ok(pip && isAlive(pip));
+    for (const pid of [pip, child]) sendSignal(pid, "SIGKILL");
     assert.equal((await next.ended).exitCode, 0);
     assert.equal(copy.numCalls("venv"), 2);
     assert.ok(STAMPS.every((stamp) => copy.has(stamp)));

@@ -12,6 +12,7 @@ import { FailureKind } from "../../src/errors.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { commandLines, isAlive } from "../fixtures/command.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
+import { sendSignal } from "../fixtures/signals.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { it, until } from "../fixtures/waiting.js";
 import { TestPlane, workerCommand } from "./test-plane.js";
@@ -67,7 +68,7 @@ describe("a worker process", () => {
     await plane.seen(id, progressed);
     const [pid] = workersOf(plane.plane.workerAddress);
     assert.ok(pid);
-    process.kill(pid, "SIGKILL");
+    sendSignal(pid, "SIGKILL");
     const resumed = await plane.seen(
       id,
       ({ kind }) => kind?.$case === "progress" && (kind.value.values.from ?? 0) > 2,

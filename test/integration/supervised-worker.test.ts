@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { SupervisedWorker } from "../../src/worker/supervised-worker.js";
+import { sendSignal } from "../fixtures/signals.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { it, until } from "../fixtures/waiting.js";
 
@@ -20,7 +21,9 @@ function supervised(test: TestContext, script: string) {
   const worker = new SupervisedWorker(options);
   afterwards(test, () => worker.kill());
   const pids = () =>
-    existsSync(starts) ? readFileSync(starts, "utf8").trim().split("\n").map(Number) : [];
+    existsSync(starts)
+      ? [...readFileSync(starts, "utf8").matchAll(/(\d+)\n/g)].map(([, pid]) => Number(pid))
+      : [];
   return { worker, pids, warnings };
 }
 
@@ -31,7 +34,7 @@ describe("a worker that is kept alive", () => {
       "trap 'exit 0' TERM; while :; do sleep 0.01; done",
     );
     await until(() => pids().length === 1);
-    process.kill(pids()[0] ?? 0, "SIGKILL");
+    sendSignal(pids()[0], "SIGKILL");
     await until(() => pids().length === 2);
     assert.match(warnings[0] ?? "", /killed by SIGKILL; it is started again/);
     await worker.stop(5_000);
