@@ -289,7 +289,7 @@ class RunningControlPlane implements ControlPlane {
     const deadlineMs = clock.monotonicMs() + withinMs;
     const { lock } = this.#options;
     const reason = new StillhouseError(
-      FailureKind.FAILURE_KIND_UNAVAILABLE,
+      FailureKind.UNAVAILABLE,
       `the control plane at ${this.address} is stopping`,
     );
     lock.withdraw();

@@ -40,20 +40,20 @@ interface Surfaces {
 
 /** How each kind of failure shows at the edges of the system. */
 export const SURFACES: Readonly<Record<FailureKind, Surfaces>> = {
-  [FailureKind.FAILURE_KIND_UNSPECIFIED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_INVALID]: { grpcStatus: 3, httpStatus: 400, exitCode: 2 },
-  [FailureKind.FAILURE_KIND_NOT_FOUND]: { grpcStatus: 5, httpStatus: 404, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_CONFLICT]: { grpcStatus: 9, httpStatus: 409, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_DIVERGED]: { grpcStatus: 11, httpStatus: 422, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_EXHAUSTED]: { grpcStatus: 8, httpStatus: 507, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_WORKER_LOST]: { grpcStatus: 10, httpStatus: 502, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_ENVIRONMENT]: { grpcStatus: 9, httpStatus: 500, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_CANCELLED]: { grpcStatus: 1, httpStatus: 499, exitCode: 130 },
-  [FailureKind.FAILURE_KIND_INTERNAL]: { grpcStatus: 13, httpStatus: 500, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_UNAVAILABLE]: { grpcStatus: 14, httpStatus: 503, exitCode: 3 },
-  [FailureKind.FAILURE_KIND_UNAUTHENTICATED]: { grpcStatus: 16, httpStatus: 401, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_PERMISSION_DENIED]: { grpcStatus: 7, httpStatus: 403, exitCode: 1 },
-  [FailureKind.FAILURE_KIND_RATE_LIMITED]: { grpcStatus: 8, httpStatus: 429, exitCode: 1 },
+  [FailureKind.UNSPECIFIED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
+  [FailureKind.INVALID]: { grpcStatus: 3, httpStatus: 400, exitCode: 2 },
+  [FailureKind.NOT_FOUND]: { grpcStatus: 5, httpStatus: 404, exitCode: 1 },
+  [FailureKind.CONFLICT]: { grpcStatus: 9, httpStatus: 409, exitCode: 1 },
+  [FailureKind.DIVERGED]: { grpcStatus: 11, httpStatus: 422, exitCode: 1 },
+  [FailureKind.EXHAUSTED]: { grpcStatus: 8, httpStatus: 507, exitCode: 1 },
+  [FailureKind.WORKER_LOST]: { grpcStatus: 10, httpStatus: 502, exitCode: 1 },
+  [FailureKind.ENVIRONMENT]: { grpcStatus: 9, httpStatus: 500, exitCode: 1 },
+  [FailureKind.CANCELLED]: { grpcStatus: 1, httpStatus: 499, exitCode: 130 },
+  [FailureKind.INTERNAL]: { grpcStatus: 13, httpStatus: 500, exitCode: 1 },
+  [FailureKind.UNAVAILABLE]: { grpcStatus: 14, httpStatus: 503, exitCode: 3 },
+  [FailureKind.UNAUTHENTICATED]: { grpcStatus: 16, httpStatus: 401, exitCode: 1 },
+  [FailureKind.PERMISSION_DENIED]: { grpcStatus: 7, httpStatus: 403, exitCode: 1 },
+  [FailureKind.RATE_LIMITED]: { grpcStatus: 8, httpStatus: 429, exitCode: 1 },
   [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
 };
 
@@ -71,7 +71,7 @@ export function toFailure(thrown: unknown): Failure {
   }
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   return Failure.fromPartial({
-    kind: FailureKind.FAILURE_KIND_INTERNAL,
+    kind: FailureKind.INTERNAL,
     message: error.message || "an error without a message",
     traceback: error.stack ?? "",
   });
@@ -98,12 +98,12 @@ export function cannotListen(what: string, address: string, cause: Error): Still
   const isTaken = `${"code" in cause ? cause.code : ""} ${cause.message}`.includes("EADDRINUSE");
   return isTaken
     ? new StillhouseError(
-        FailureKind.FAILURE_KIND_CONFLICT,
+        FailureKind.CONFLICT,
         `the port for ${what}, ${address}, is taken; choose another one (0 takes any)`,
         { cause },
       )
     : new StillhouseError(
-        FailureKind.FAILURE_KIND_INVALID,
+        FailureKind.INVALID,
         `${what} cannot be served at ${address}: ${cause.message}`,
         { cause },
       );

@@ -94,7 +94,7 @@ async function refuseKeptFlags(
   const help = await helpOf(command, argv, surroundings);
   const kept = keptByNpm(command, argv, process.env, help);
   if (kept === undefined) return undefined;
-  const error = new StillhouseError(FailureKind.FAILURE_KIND_INVALID, kept);
+  const error = new StillhouseError(FailureKind.INVALID, kept);
   return reportFailure(error, surroundings.terminal, { isJson: false });
 }
 
@@ -290,7 +290,7 @@ async function startServer(
   const opened = await openHome(home, note);
   if (opened.kind === "running") {
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_CONFLICT,
+      FailureKind.CONFLICT,
       `a control plane runs on ${home} already, at ${opened.address}; end it or choose another --home`,
     );
   }

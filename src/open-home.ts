@@ -67,7 +67,7 @@ function silent(paths: HomePaths): StillhouseError {
   const pid = readServerRecord(paths)?.pid;
   const holder = pid === undefined ? "another process" : `the process ${pid}`;
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_UNAVAILABLE,
+    FailureKind.UNAVAILABLE,
     `${holder} holds the home folder ${paths.home} but does not answer; end it or choose another home folder with STILLHOUSE_HOME`,
   );
 }

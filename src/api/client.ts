@@ -94,7 +94,7 @@ export class StillhouseClient {
     pageSize: number,
     pageToken: string,
     filter: Partial<ExperimentFilter> = {},
-    order = ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST,
+    order = ExperimentOrder.NEWEST_FIRST,
   ): Promise<ListExperimentsResponse> {
     const request = { pageSize, pageToken, filter: ExperimentFilter.fromPartial(filter), order };
     return this.#call((answer) => this.#stub.listExperiments(request, answer));
@@ -259,7 +259,7 @@ export class StillhouseClient {
   #present<Message>(message: Message | undefined): Message {
     if (message) return message;
     const sentence = `the control plane at ${this.#address} answered with an empty message`;
-    throw new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, sentence);
+    throw new StillhouseError(FailureKind.INTERNAL, sentence);
   }
 }
 

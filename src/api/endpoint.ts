@@ -93,5 +93,5 @@ function bearer(token: string): Interceptor {
 }
 
 function invalid(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message);
+  return new StillhouseError(FailureKind.INVALID, message);
 }

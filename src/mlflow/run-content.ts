@@ -9,10 +9,10 @@ import { summarise } from "../statistics.js";
 import type { Metric, Pair, RunStatus } from "./tracking-server.js";
 
 const STATUSES: Partial<Record<State, RunStatus>> = {
-  [State.STATE_QUEUED]: "SCHEDULED",
-  [State.STATE_SUCCEEDED]: "FINISHED",
-  [State.STATE_FAILED]: "FAILED",
-  [State.STATE_CANCELLED]: "KILLED",
+  [State.QUEUED]: "SCHEDULED",
+  [State.SUCCEEDED]: "FINISHED",
+  [State.FAILED]: "FAILED",
+  [State.CANCELLED]: "KILLED",
 };
 
 /** Of distilled data, and of what it is measured against. */

@@ -85,5 +85,5 @@ export function refuseWorkers({ name, role }: Identity): void {
 }
 
 function denied(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_PERMISSION_DENIED, message);
+  return new StillhouseError(FailureKind.PERMISSION_DENIED, message);
 }

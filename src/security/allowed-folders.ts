@@ -115,7 +115,7 @@ function refused(
       ? `this server allows none (serve ${flag} FOLDER does)`
       : `this server allows those below ${folders.join(", ")} (serve ${flag})`;
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+    FailureKind.PERMISSION_DENIED,
     `${field} names the folder ${JSON.stringify(path)}, and with a token ${where}; name one of those, or ${names}`,
     { field },
   );

@@ -93,5 +93,5 @@ export const NONE_LEFT =
   "npm run keys -- token open";
 
 function unauthenticated(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_UNAUTHENTICATED, message);
+  return new StillhouseError(FailureKind.UNAUTHENTICATED, message);
 }

@@ -75,5 +75,5 @@ async function take(limiter: RateLimiterMemory, key: string, what: string): Prom
 }
 
 function limited(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_RATE_LIMITED, message, { retryable: true });
+  return new StillhouseError(FailureKind.RATE_LIMITED, message, { retryable: true });
 }

@@ -108,9 +108,7 @@ export function resultOf(thrown: unknown): string {
 }
 
 function isUnauthenticated(error: unknown): boolean {
-  return (
-    error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_UNAUTHENTICATED
-  );
+  return error instanceof StillhouseError && error.kind === FailureKind.UNAUTHENTICATED;
 }
 
 /** The id in a request or a response of a change; empty where there is none. */

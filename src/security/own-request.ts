@@ -46,7 +46,7 @@ function ownerOf({ owner = "" }: Claims, { name, role, authentication }: Identit
   if (owner === "") return name;
   if (authentication === "none" || role === "admin" || owner === name) return owner;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+    FailureKind.PERMISSION_DENIED,
     `what ${JSON.stringify(name)} makes belongs to ${JSON.stringify(name)}; ` +
       `only a token of the role admin may name another owner, and the request names ${JSON.stringify(owner)}`,
     { field: "owner" },

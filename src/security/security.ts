@@ -128,11 +128,11 @@ function missingTokens(host: string, home: string): StillhouseError {
 
 function certificateWithoutKeys(): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
+    FailureKind.INVALID,
     "certificates of clients are checked with keys; name their folder too",
   );
 }
 
 function environment(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, message);
+  return new StillhouseError(FailureKind.ENVIRONMENT, message);
 }

@@ -65,7 +65,7 @@ export class TokenFile {
     if (names.length > 0) {
       const rest = names.length > 5 ? ` and ${names.length - 5} more` : "";
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_CONFLICT,
+        FailureKind.CONFLICT,
         `there are tokens still, of ${names.slice(0, 5).join(", ")}${rest}; ` +
           "remove each first with: npm run keys -- token rm NAME",
       );
@@ -108,7 +108,7 @@ export class TokenFile {
     this.#change((tokens) => {
       if (tokens.some((other) => other.name === name)) {
         throw new StillhouseError(
-          FailureKind.FAILURE_KIND_CONFLICT,
+          FailureKind.CONFLICT,
           `there is a token named ${JSON.stringify(name)} already; remove it first with: npm run keys -- token rm ${name}`,
         );
       }
@@ -123,7 +123,7 @@ export class TokenFile {
       const others = tokens.filter((token) => token.name !== name);
       if (others.length < tokens.length) return others;
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_NOT_FOUND,
+        FailureKind.NOT_FOUND,
         `there is no token named ${JSON.stringify(name)}; npm run keys -- token ls shows all`,
       );
     });
@@ -153,7 +153,7 @@ function reserve(draft: string): void {
       throw unusable(draft, (error as Error).message);
     }
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_CONFLICT,
+      FailureKind.CONFLICT,
       `another command changes the tokens in this moment; if none does, remove ${draft}`,
       { retryable: true },
     );
@@ -163,18 +163,15 @@ function reserve(draft: string): void {
 function checkName(name: string): void {
   if (name === "local" || name === "local-worker") {
     const message = `${name} is the name of what the control plane starts itself; choose another`;
-    throw new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message);
+    throw new StillhouseError(FailureKind.INVALID, message);
   }
   if (NAME.test(name)) return;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
+    FailureKind.INVALID,
     `the name of a token has 1 to 64 letters, digits, ".", "_", "@" and "-", got ${JSON.stringify(name)}`,
   );
 }
 
 function unusable(path: string, why: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
-    `${path} cannot be used: ${why}`,
-  );
+  return new StillhouseError(FailureKind.ENVIRONMENT, `${path} cannot be used: ${why}`);
 }

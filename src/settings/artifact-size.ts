@@ -18,8 +18,7 @@ export function artifactBytes(spec: ExperimentSpec, facts: Facts): number {
   const numSamples = perClass * numClasses;
   const vectors = numSamples * seqLen * facts.model.width;
   const labels = numSamples * numClasses;
-  const bytesOfAttention =
-    artifactDtype === FloatType.FLOAT_TYPE_FP16 ? BYTES_OF_FP16 : BYTES_OF_FP32;
+  const bytesOfAttention = artifactDtype === FloatType.FP16 ? BYTES_OF_FP16 : BYTES_OF_FP32;
   return (
     (vectors + labels) * BYTES_OF_FP32 +
     numSamples * attentionNumbers(spec, facts) * bytesOfAttention
@@ -31,9 +30,7 @@ export function largeArtifactNotice(spec: ExperimentSpec, bytes: number): string
   if (bytes <= LARGE_BYTES) return undefined;
   const size = `The distilled data will take ${Math.round(bytes / 1e6)} MB`;
   const { attentionLabels, artifactDtype } = spec.distilled ?? {};
-  const canBeHalved =
-    attentionLabels === AttentionLabels.ATTENTION_LABELS_ALL &&
-    artifactDtype === FloatType.FLOAT_TYPE_FP32;
+  const canBeHalved = attentionLabels === AttentionLabels.ALL && artifactDtype === FloatType.FP32;
   if (!canBeHalved) return `${size}.`;
   return `${size}, nearly all of it attention labels; --artifact-dtype fp16 halves them.`;
 }
@@ -42,6 +39,6 @@ export function largeArtifactNotice(spec: ExperimentSpec, bytes: number): string
 function attentionNumbers(spec: ExperimentSpec, facts: Facts): number {
   const { attentionLabels, seqLen = 0 } = spec.distilled ?? {};
   const perQuery = facts.model.num_layers * facts.model.num_heads * seqLen;
-  if (attentionLabels === AttentionLabels.ATTENTION_LABELS_CLS) return perQuery;
-  return attentionLabels === AttentionLabels.ATTENTION_LABELS_ALL ? perQuery * seqLen : 0;
+  if (attentionLabels === AttentionLabels.CLS) return perQuery;
+  return attentionLabels === AttentionLabels.ALL ? perQuery * seqLen : 0;
 }

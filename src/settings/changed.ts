@@ -25,8 +25,8 @@ export const IDENTIFYING_FIELDS = [
  * @param facts absent: what follows from the device alone is not set, and its memory is the spec's
  */
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
-  const isStudy = spec.preset === Preset.PRESET_STUDY;
-  const preset = presetSpec(isStudy ? Preset.PRESET_STUDY : Preset.PRESET_CPU, facts?.device);
+  const isStudy = spec.preset === Preset.STUDY;
+  const preset = presetSpec(isStudy ? Preset.STUDY : Preset.CPU, facts?.device);
   writeDerived(preset, spec);
   const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);

@@ -28,6 +28,6 @@ export function withDatasetPath(draft: ExperimentSpec): ExperimentSpec {
   }
   return {
     ...draft,
-    dataset: { ...dataset, name: base, dataDir: dir, source: Source.SOURCE_LOCAL },
+    dataset: { ...dataset, name: base, dataDir: dir, source: Source.LOCAL },
   };
 }

@@ -28,13 +28,13 @@ export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
 
 /** Python has the same rule for drafts, whose source it is to find. */
 function badRowsOf({ dataset }: ExperimentSpec): BadRows {
-  const source = dataset?.source ?? Source.SOURCE_UNSPECIFIED;
-  if (source === Source.SOURCE_UNSPECIFIED) return BadRows.BAD_ROWS_UNSPECIFIED;
-  return source === Source.SOURCE_HUB ? BadRows.BAD_ROWS_SKIP : BadRows.BAD_ROWS_REFUSE;
+  const source = dataset?.source ?? Source.UNSPECIFIED;
+  if (source === Source.UNSPECIFIED) return BadRows.UNSPECIFIED;
+  return source === Source.HUB ? BadRows.SKIP : BadRows.REFUSE;
 }
 
 function lambdaOf({ distilled }: ExperimentSpec): number {
-  const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
+  const keys = AttentionReduction.KEYS;
   return distilled?.attentionReduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
 }
 
@@ -43,8 +43,8 @@ function lambdaOf({ distilled }: ExperimentSpec): number {
  * rounded, stepwise is a tenth faster (`npm run bench -- outer-step`).
  */
 function metaGradientOf({ inner, outer }: ExperimentSpec): string {
-  const precision = inner?.precision ?? FloatType.FLOAT_TYPE_UNSPECIFIED;
-  if (precision === FloatType.FLOAT_TYPE_UNSPECIFIED) return "";
-  const isRounded = precision !== FloatType.FLOAT_TYPE_FP32;
+  const precision = inner?.precision ?? FloatType.UNSPECIFIED;
+  if (precision === FloatType.UNSPECIFIED) return "";
+  const isRounded = precision !== FloatType.FP32;
   return inner?.steps === 1 && isRounded && !outer?.compile ? "stepwise" : "blockwise";
 }

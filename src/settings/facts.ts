@@ -59,7 +59,7 @@ export type Facts = z.infer<typeof factsSchema>;
 
 /** The place where something was found, in the proto's words. */
 export const SOURCES: Readonly<Record<Facts["dataset"]["source"], Source>> = {
-  local: Source.SOURCE_LOCAL,
-  hub: Source.SOURCE_HUB,
-  packaged: Source.SOURCE_PACKAGED,
+  local: Source.LOCAL,
+  hub: Source.HUB,
+  packaged: Source.PACKAGED,
 };

@@ -30,7 +30,7 @@ export function fitToFacts(
 
 /** With one fixed head all learners are the same: one says all. */
 function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]): void {
-  if (spec.model?.init !== Init.INIT_FIXED) return;
+  if (spec.model?.init !== Init.FIXED) return;
   for (const path of ["evaluation.inits", "outer.validation_inits", "outer.inits_per_step"]) {
     const given = readField(draft, path);
     if (given === 0) continue; // no test learners at all
@@ -89,9 +89,9 @@ function fitLimit(
 function noteSlowPrecision(spec: ExperimentSpec, facts: Facts, notices: string[]): void {
   const precision = spec.compute?.precision;
   const isSlow =
-    (precision === FloatType.FLOAT_TYPE_BF16 && !facts.device.bf16) ||
-    (precision === FloatType.FLOAT_TYPE_FP16 && !facts.device.cuda);
+    (precision === FloatType.BF16 && !facts.device.bf16) ||
+    (precision === FloatType.FP16 && !facts.device.cuda);
   if (!isSlow) return;
-  const word = precision === FloatType.FLOAT_TYPE_BF16 ? "bf16" : "fp16";
+  const word = precision === FloatType.BF16 ? "bf16" : "fp16";
   notices.push(`${facts.device.name} has no fast ${word}; --precision fp32 may be faster.`);
 }

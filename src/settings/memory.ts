@@ -59,7 +59,7 @@ function realBatchBytes(
   numTexts: number,
   facts: Facts,
 ): number {
-  const bytesOfNumber = compute?.precision === FloatType.FLOAT_TYPE_FP32 ? FP32_BYTES : 2;
+  const bytesOfNumber = compute?.precision === FloatType.FP32 ? FP32_BYTES : 2;
   return activationBytes(numTexts, dataset?.maxLength ?? 0, bytesOfNumber, facts);
 }
 

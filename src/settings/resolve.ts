@@ -58,15 +58,15 @@ export function resolveSpec(
 }
 
 function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {
-  if (draft.preset === Preset.PRESET_STUDY || draft.preset === Preset.PRESET_CPU) {
+  if (draft.preset === Preset.STUDY || draft.preset === Preset.CPU) {
     return draft.preset;
   }
   if (facts.device.cuda) {
     notices.push("Preset study was chosen: none was named, and the device is CUDA.");
-    return Preset.PRESET_STUDY;
+    return Preset.STUDY;
   }
   notices.push("Preset cpu was chosen: none was named, and the device is no CUDA device.");
-  return Preset.PRESET_CPU;
+  return Preset.CPU;
 }
 
 /** Sets what the draft gives. */
@@ -126,10 +126,10 @@ function fillInDerived(spec: ExperimentSpec, draft: ExperimentSpec): void {
 
 /** `--precision fp32` alone means fp32 everywhere. */
 function fillInInnerPrecision(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  const given = draft.inner?.precision ?? FloatType.FLOAT_TYPE_UNSPECIFIED;
-  if (given !== FloatType.FLOAT_TYPE_UNSPECIFIED) return;
-  if (spec.compute?.precision === FloatType.FLOAT_TYPE_BF16) return;
-  writeField(spec, "inner.precision", FloatType.FLOAT_TYPE_FP32);
+  const given = draft.inner?.precision ?? FloatType.UNSPECIFIED;
+  if (given !== FloatType.UNSPECIFIED) return;
+  if (spec.compute?.precision === FloatType.BF16) return;
+  writeField(spec, "inner.precision", FloatType.FP32);
 }
 
 /** Makes epochs and steps agree: a draft gives one of them, or the preset does. */

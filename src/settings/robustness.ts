@@ -25,7 +25,7 @@ export function resolveRobustness(
 ): RobustnessSpec | undefined {
   if (robustness === undefined) return undefined;
   const { checks, steps } = robustness;
-  const wantsSteps = checks.includes(RobustnessCheck.ROBUSTNESS_CHECK_STEPS);
+  const wantsSteps = checks.includes(RobustnessCheck.STEPS);
   return {
     ...robustness,
     steps: wantsSteps && steps.length === 0 ? defaultSteps(inner?.steps ?? 1) : steps,
@@ -76,8 +76,7 @@ export function validateRobustness(robustness: RobustnessSpec): void {
     );
   }
   const isKnown = (check: RobustnessCheck) =>
-    check !== RobustnessCheck.ROBUSTNESS_CHECK_UNSPECIFIED &&
-    check !== RobustnessCheck.UNRECOGNIZED;
+    check !== RobustnessCheck.UNSPECIFIED && check !== RobustnessCheck.UNRECOGNIZED;
   if (!checks.every(isKnown) || new Set(checks).size < checks.length) {
     throw invalid("robustness.checks", "robustness.checks must be known and distinct");
   }

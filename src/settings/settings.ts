@@ -60,15 +60,10 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     text("label-column", "dataset.label_column", FILLED_LINE, "a column", "column", [
       "Column of the labels (default: the same)",
     ]),
-    choice(
-      "on-bad-rows",
-      "dataset.bad_rows",
-      { skip: BadRows.BAD_ROWS_SKIP, refuse: BadRows.BAD_ROWS_REFUSE },
-      [
-        "Rows without a label or a text: leave them out, or stop before the experiment begins",
-        "(default: skip on the hub, refuse elsewhere)",
-      ],
-    ),
+    choice("on-bad-rows", "dataset.bad_rows", { skip: BadRows.SKIP, refuse: BadRows.REFUSE }, [
+      "Rows without a label or a text: leave them out, or stop before the experiment begins",
+      "(default: skip on the hub, refuse elsewhere)",
+    ]),
     text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
       "A name on the hub, minilm (packaged), or a folder in the hub's format",
       "(default: distilbert-base-uncased; where it cannot be had, minilm)",
@@ -86,9 +81,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "sl",
       "distilled.labels",
       {
-        none: Labels.LABELS_HARD,
-        restricted: Labels.LABELS_RESTRICTED,
-        unrestricted: Labels.LABELS_UNRESTRICTED,
+        none: Labels.HARD,
+        restricted: Labels.RESTRICTED,
+        unrestricted: Labels.UNRESTRICTED,
       },
       "Soft labels: none (fixed one-hot labels), learned probabilities, learned real numbers",
     ),
@@ -96,9 +91,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "al",
       "distilled.attention_labels",
       {
-        none: AttentionLabels.ATTENTION_LABELS_NONE,
-        cls: AttentionLabels.ATTENTION_LABELS_CLS,
-        all: AttentionLabels.ATTENTION_LABELS_ALL,
+        none: AttentionLabels.NONE,
+        cls: AttentionLabels.CLS,
+        all: AttentionLabels.ALL,
       },
       "Attention labels: none, of the first token, of all tokens",
     ),
@@ -109,8 +104,8 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "al-reduction",
       "distilled.attention_reduction",
       {
-        elementwise: AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE,
-        keys: AttentionReduction.ATTENTION_REDUCTION_KEYS,
+        elementwise: AttentionReduction.ELEMENTWISE,
+        keys: AttentionReduction.KEYS,
       },
       "Attention loss: mean over every element, or sum over keys and mean over the rest",
     ),
@@ -119,13 +114,13 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     choice(
       "x-init",
       "distilled.x_init",
-      { noise: XInit.X_INIT_NOISE, real: XInit.X_INIT_REAL },
+      { noise: XInit.NOISE, real: XInit.REAL },
       "Distilled samples start as N(0,1), or as embedded real texts of their class",
     ),
     choice(
       "artifact-dtype",
       "distilled.artifact_dtype",
-      { fp32: FloatType.FLOAT_TYPE_FP32, fp16: FloatType.FLOAT_TYPE_FP16 },
+      { fp32: FloatType.FP32, fp16: FloatType.FP16 },
       "Float type of the stored attention labels",
     ),
   ],
@@ -137,28 +132,28 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "learn-lr",
       "inner.learn_lr",
       {
-        none: LearnLr.LEARN_LR_NONE,
-        shared: LearnLr.LEARN_LR_SHARED,
-        "per-step": LearnLr.LEARN_LR_PER_STEP,
+        none: LearnLr.NONE,
+        shared: LearnLr.SHARED,
+        "per-step": LearnLr.PER_STEP,
       },
       "Learn η and γ with the distilled data (shared), or a rate for each step",
     ),
     choice(
       "inner-precision",
       "inner.precision",
-      { fp32: FloatType.FLOAT_TYPE_FP32, bf16: FloatType.FLOAT_TYPE_BF16 },
+      { fp32: FloatType.FP32, bf16: FloatType.BF16 },
       "Type of products on the way back of inner steps while distilling (default: by the preset)",
     ),
     choice(
       "init",
       "model.init",
-      { random: Init.INIT_RANDOM, fixed: Init.INIT_FIXED },
+      { random: Init.RANDOM, fixed: Init.FIXED },
       "Head of a learner: drawn anew each time, or always the same one",
     ),
     choice(
       "head-init",
       "model.head_init",
-      { default: HeadInit.HEAD_INIT_DEFAULT, normal: HeadInit.HEAD_INIT_NORMAL },
+      { default: HeadInit.DEFAULT, normal: HeadInit.NORMAL },
       "Law of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias",
     ),
   ],
@@ -203,7 +198,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     choice(
       "protocol",
       "evaluation.protocol",
-      { validation: Protocol.PROTOCOL_VALIDATION, paper: Protocol.PROTOCOL_PAPER },
+      { validation: Protocol.VALIDATION, paper: Protocol.PAPER },
       "Keep the step with the best validation accuracy, or the last one as the study does",
     ),
     number("inits", "evaluation.inits", { ...LEARNERS, min: 0 }, [
@@ -225,7 +220,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),
   ],
   Run: [
-    choice("preset", "preset", { study: Preset.PRESET_STUDY, cpu: Preset.PRESET_CPU }, [
+    choice("preset", "preset", { study: Preset.STUDY, cpu: Preset.CPU }, [
       "Values of all settings that are not given (default: study with CUDA, else cpu)",
     ]),
     text("device", "compute.device", DEVICE, "auto, cpu, cuda or cuda:N", "device", [
@@ -242,9 +237,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "precision",
       "compute.precision",
       {
-        fp32: FloatType.FLOAT_TYPE_FP32,
-        bf16: FloatType.FLOAT_TYPE_BF16,
-        fp16: FloatType.FLOAT_TYPE_FP16,
+        fp32: FloatType.FP32,
+        bf16: FloatType.BF16,
+        fp16: FloatType.FP16,
       },
       "Autocast type for real texts; updates are fp32 (default: by the device)",
     ),

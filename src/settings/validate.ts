@@ -84,14 +84,14 @@ function checkCombinations(spec: ExperimentSpec): void {
   if (compute?.device === "auto") {
     throw invalid("compute.device", "compute.device of a resolved spec must name a device");
   }
-  if (dataset?.source === Source.SOURCE_LOCAL && !dataset.dataDir) throw notSet("dataset.data_dir");
-  if (model?.init === Init.INIT_FIXED && (evaluation?.inits ?? 0) > 1) {
+  if (dataset?.source === Source.LOCAL && !dataset.dataDir) throw notSet("dataset.data_dir");
+  if (model?.init === Init.FIXED && (evaluation?.inits ?? 0) > 1) {
     throw invalid(
       "evaluation.inits",
       `--inits (evaluation.inits) must be 0 or 1 with --init fixed, got ${shown(evaluation?.inits)}`,
     );
   }
-  if (evaluation?.protocol === Protocol.PROTOCOL_VALIDATION && outer?.validations === 0) {
+  if (evaluation?.protocol === Protocol.VALIDATION && outer?.validations === 0) {
     throw invalid(
       "outer.validations",
       "--validations (outer.validations) must be ≥ 1 with --protocol validation, got 0",
@@ -111,11 +111,7 @@ function requireText(path: string, value: FieldValue | undefined): void {
 }
 
 function requireSource(path: string, source: Source | undefined): void {
-  const known: (Source | undefined)[] = [
-    Source.SOURCE_LOCAL,
-    Source.SOURCE_HUB,
-    Source.SOURCE_PACKAGED,
-  ];
+  const known: (Source | undefined)[] = [Source.LOCAL, Source.HUB, Source.PACKAGED];
   if (!known.includes(source)) throw notSet(path);
 }
 

@@ -22,6 +22,7 @@ const TS_OPTIONS = [
   "forceLong=bigint",
   "useDate=true",
   "stringEnums=true",
+  "removeEnumPrefix=true",
   "importSuffix=.js",
   "env=node",
   // JSON has the proto's field names, as everything that people and Python read has them.

@@ -60,7 +60,7 @@ export class ArtifactFolder implements ArtifactStore {
       return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, start: offset, end });
     }
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_NOT_FOUND,
+      FailureKind.NOT_FOUND,
       `artifact ${artifactId} has no file ${JSON.stringify(fileName)}`,
       { field: "file_name" },
     );
@@ -130,5 +130,5 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 function invalid(message: string, field: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { field });
+  return new StillhouseError(FailureKind.INVALID, message, { field });
 }

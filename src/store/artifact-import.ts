@@ -46,7 +46,7 @@ async function contentOf(folder: string, name: string): Promise<Buffer> {
     return await readFile(join(folder, name));
   } catch {
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_NOT_FOUND,
+      FailureKind.NOT_FOUND,
       `no artifact at ${folder}: it has no ${name}`,
       { field: "artifact" },
     );

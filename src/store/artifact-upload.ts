@@ -105,5 +105,5 @@ export class FolderUpload implements ArtifactUpload {
 }
 
 function invalid(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { field: "files" });
+  return new StillhouseError(FailureKind.INVALID, message, { field: "files" });
 }

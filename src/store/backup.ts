@@ -86,7 +86,7 @@ function draftBeside(file: string): string {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT") throw storageFailure(error, file);
     const message = `${file} cannot be written: its folder is not there`;
-    throw new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, message, { cause: error });
+    throw new StillhouseError(FailureKind.NOT_FOUND, message, { cause: error });
   }
 }
 
@@ -187,13 +187,13 @@ function notPacked({ code, stderr = "", message }: NodeJS.ErrnoException & { std
   const isMissing = code === "ENOENT";
   const reason = isMissing ? "the program tar is not installed" : stderr.trim() || message;
   const isFull = /no space left|quota exceeded/i.test(reason);
-  const kind = isFull ? "FAILURE_KIND_EXHAUSTED" : "FAILURE_KIND_ENVIRONMENT";
-  return new StillhouseError(FailureKind[kind], `the backup cannot be written: ${reason}`);
+  const kind = isFull ? FailureKind.EXHAUSTED : FailureKind.ENVIRONMENT;
+  return new StillhouseError(kind, `the backup cannot be written: ${reason}`);
 }
 
 function noHome({ home }: HomePaths): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_NOT_FOUND,
+    FailureKind.NOT_FOUND,
     `there is no home at ${home}; name one with STILLHOUSE_HOME`,
   );
 }
@@ -201,7 +201,7 @@ function noHome({ home }: HomePaths): StillhouseError {
 function requireNone(file: string): void {
   if (!existsSync(file)) return;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_CONFLICT,
+    FailureKind.CONFLICT,
     `${file} is there already; choose another name, or replace it with --force`,
   );
 }

@@ -85,7 +85,7 @@ function conditionsOf({ filter }: ExperimentQuery): { sql: string; values: reado
 }
 
 function orderingOf(order: ExperimentOrder): Ordering {
-  if (order === ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST) return OLDEST_FIRST;
-  if (order === ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST) return MOST_ACCURATE_FIRST;
+  if (order === ExperimentOrder.OLDEST_FIRST) return OLDEST_FIRST;
+  if (order === ExperimentOrder.MOST_ACCURATE_FIRST) return MOST_ACCURATE_FIRST;
   return NEWEST_FIRST;
 }

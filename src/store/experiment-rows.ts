@@ -187,7 +187,7 @@ function recordOf(found: Found): ExperimentRecord {
   if (!("fault" in found)) return found.record;
   const { id, owner, priority, sweep_id: sweepId } = found.row;
   const failure = toFailure(found.fault);
-  const state = State.STATE_FAILED;
+  const state = State.FAILED;
   const experiment = Experiment.fromPartial({ id, owner, priority, sweepId, state, failure });
   return { experiment, tasks: [], cancelRequested: false };
 }

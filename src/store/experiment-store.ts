@@ -204,7 +204,7 @@ export class SqliteExperimentStore implements ExperimentStore {
   /** Whether a task is done, and its folder of checkpoints with it. */
   isTaskSucceeded(taskId: string): boolean {
     const row = this.#file.get<{ state: string }>("SELECT state FROM tasks WHERE id = ?", taskId);
-    return row?.state === State.STATE_SUCCEEDED;
+    return row?.state === State.SUCCEEDED;
   }
 
   /** Those that can be read, one by one: what another would give can be computed anew. */
@@ -267,6 +267,6 @@ function readEvent(experimentId: string, sequence: number, bytes: Uint8Array): E
   const event = readMessage(Event, bytes, (found) => found.experimentId === experimentId);
   if (typeof event !== "string") return event;
   const message = `Event ${sequence} cannot be read: its row in stillhouse.db is damaged (${event}).`;
-  const line = LogLine.fromPartial({ level: LogLevel.LOG_LEVEL_WARNING, message });
+  const line = LogLine.fromPartial({ level: LogLevel.WARNING, message });
   return Event.fromPartial({ experimentId, kind: { $case: "log", value: line } });
 }

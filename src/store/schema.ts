@@ -98,7 +98,7 @@ function checkIntegrity(file: SqlFile): void {
   const found = file.pragma("quick_check(1)");
   if (found === "ok") return;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    FailureKind.ENVIRONMENT,
     `${file.path} is damaged (${String(found)}); move it away to begin with an empty one`,
   );
 }
@@ -109,7 +109,7 @@ function prepareSchema(file: SqlFile): void {
     if (version === SCHEMA_VERSION) return;
     if (version > SCHEMA_VERSION) {
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_ENVIRONMENT,
+        FailureKind.ENVIRONMENT,
         `${file.path} was written by a newer Stillhouse (its version is ${version}, this one knows ${SCHEMA_VERSION}); update Stillhouse or choose another home folder`,
       );
     }

@@ -2,7 +2,7 @@ import { FailureKind, StillhouseError } from "../errors.js";
 import { StorageFault } from "../experiment/domain/storage-fault.js";
 
 interface Explanation {
-  readonly kind: FailureKind.FAILURE_KIND_EXHAUSTED | FailureKind.FAILURE_KIND_ENVIRONMENT;
+  readonly kind: FailureKind.EXHAUSTED | FailureKind.ENVIRONMENT;
   /** Ends the sentence "PATH …". */
   readonly says: string;
   readonly retryable?: boolean;
@@ -11,39 +11,39 @@ interface Explanation {
 }
 
 const FULL: Explanation = {
-  kind: FailureKind.FAILURE_KIND_EXHAUSTED,
+  kind: FailureKind.EXHAUSTED,
   says: "could not be written: the disk is full or a quota is reached; free some space and run the command again",
   retryable: true,
 };
 const READ_ONLY: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "cannot be written; make it writable or choose another home folder with STILLHOUSE_HOME",
 };
 const UNREADABLE: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "cannot be opened; look at its permissions or choose another home folder with STILLHOUSE_HOME",
 };
 const IMPOSSIBLE: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "is not there and cannot be made; choose another home folder with STILLHOUSE_HOME",
 };
 const BROKEN: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "is damaged or no database; move it away to begin with an empty one",
   isLasting: true,
 };
 const BUSY: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "is locked by another program; close what has it open and run the command again",
   retryable: true,
 };
 const FAULTY: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "could not be read or written: look at the disk",
   retryable: true,
 };
 const TOO_MANY_FILES: Explanation = {
-  kind: FailureKind.FAILURE_KIND_ENVIRONMENT,
+  kind: FailureKind.ENVIRONMENT,
   says: "cannot be opened since too many files and connections are open; raise the limit (ulimit -n) or close some",
   retryable: true,
 };

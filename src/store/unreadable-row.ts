@@ -7,7 +7,7 @@ export class UnreadableRow extends StillhouseError {
   constructor(table: string, id: string, owner: string, reason: string) {
     const remedy = `npm run stillhouse -- rm ${owner} removes the experiment`;
     super(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      FailureKind.ENVIRONMENT,
       `the row ${id} of the table ${table} in stillhouse.db cannot be read (${reason}); ${remedy}`,
     );
   }

@@ -35,12 +35,8 @@ export const VARIED_PATHS = [
 const DECAY_OF_SEVERAL_STEPS = 0.2;
 
 const FULL: StudyRow = { kind: "full", figure: { mean: 94.7, std: null } };
-const { LABELS_HARD: hard, LABELS_RESTRICTED: restricted, LABELS_UNRESTRICTED: free } = Labels;
-const {
-  ATTENTION_LABELS_NONE: none,
-  ATTENTION_LABELS_CLS: cls,
-  ATTENTION_LABELS_ALL: all,
-} = AttentionLabels;
+const { HARD: hard, RESTRICTED: restricted, UNRESTRICTED: free } = Labels;
+const { NONE: none, CLS: cls, ALL: all } = AttentionLabels;
 
 const HARD = distilled(hard, none, 1, { mean: 86.3, std: 3.4 });
 const RESTRICTED = distilled(restricted, none, 1, { mean: 87.1, std: 1.4 });
@@ -55,7 +51,7 @@ export const STUDY_TABLES: readonly StudyTable[] = [
   {
     id: "init",
     title: "Fixed and random initialisation",
-    rows: [FULL, distilled(hard, none, 1, { mean: 90.6, std: null }, Init.INIT_FIXED), HARD],
+    rows: [FULL, distilled(hard, none, 1, { mean: 90.6, std: null }, Init.FIXED), HARD],
   },
   {
     id: "soft-labels",
@@ -86,7 +82,7 @@ function distilled(
   attention: AttentionLabels,
   steps: number,
   figure: StudyFigure,
-  init: Init = Init.INIT_RANDOM,
+  init: Init = Init.RANDOM,
 ): StudyRow {
   const settings = new Map<string, FieldValue>([
     ["distilled.labels", labels],

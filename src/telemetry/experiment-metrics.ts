@@ -26,9 +26,9 @@ const LEARNERS: Partial<Record<TaskKind, Learners>> = {
 };
 
 const ENDS: Partial<Record<State, string>> = {
-  [State.STATE_SUCCEEDED]: "succeeded",
-  [State.STATE_FAILED]: "failed",
-  [State.STATE_CANCELLED]: "cancelled",
+  [State.SUCCEEDED]: "succeeded",
+  [State.FAILED]: "failed",
+  [State.CANCELLED]: "cancelled",
 };
 
 /** An experiment that has series of its own. */
@@ -75,7 +75,7 @@ export class ExperimentMetrics {
     if (end === undefined) this.#unfinished.add(id);
     else if (this.#unfinished.delete(id)) this.#finished.inc({ state: end });
     // What only waits has nothing to show yet.
-    if (state !== State.STATE_RUNNING && !this.#seen.has(id)) return;
+    if (state !== State.RUNNING && !this.#seen.has(id)) return;
     const seen = this.#see(after);
     seen.endedAtMs = isEnded(state) ? (seen.endedAtMs ?? this.#monotonicMs()) : undefined;
     for (const { task } of after.tasks) this.#takeResult(id, task);

@@ -11,10 +11,10 @@ const SECONDS_OF_WAITS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 1800, 720
 type Outcome = "succeeded" | "failed" | "cancelled" | "interrupted";
 
 const OUTCOMES: Partial<Record<State, Outcome>> = {
-  [State.STATE_SUCCEEDED]: "succeeded",
-  [State.STATE_FAILED]: "failed",
-  [State.STATE_CANCELLED]: "cancelled",
-  [State.STATE_QUEUED]: "interrupted",
+  [State.SUCCEEDED]: "succeeded",
+  [State.FAILED]: "failed",
+  [State.CANCELLED]: "cancelled",
+  [State.QUEUED]: "interrupted",
 };
 
 /** The queue, what runs, and how long both take. */
@@ -115,27 +115,27 @@ export class TaskMetrics {
     this.#count(after, 1);
     const kind = taskKind(after);
     const seconds = this.#secondsSince(after.id);
-    if (before?.state === State.STATE_RUNNING) {
+    if (before?.state === State.RUNNING) {
       const outcome = OUTCOMES[after.state];
       if (outcome && seconds !== undefined) this.#duration.observe({ kind, outcome }, seconds);
     }
-    if (after.state === State.STATE_RUNNING) {
+    if (after.state === State.RUNNING) {
       if (seconds !== undefined) this.#wait.observe({ kind }, seconds);
     }
-    if (before && after.state === State.STATE_SUCCEEDED && after.reused) this.#reused.inc({ kind });
+    if (before && after.state === State.SUCCEEDED && after.reused) this.#reused.inc({ kind });
     // How long it has been running with an earlier process is not known.
-    if (before || after.state !== State.STATE_RUNNING) this.#remember(after);
+    if (before || after.state !== State.RUNNING) this.#remember(after);
   }
 
   /** What was distilled is there now, and an evaluation of it could begin. */
   #becameReady({ tasks }: ExperimentRecord): void {
     for (const { task } of tasks) {
-      if (taskKind(task) === "evaluate" && task.state === State.STATE_QUEUED) this.#remember(task);
+      if (taskKind(task) === "evaluate" && task.state === State.QUEUED) this.#remember(task);
     }
   }
 
   #remember({ id, state }: Task): void {
-    if (state === State.STATE_QUEUED || state === State.STATE_RUNNING) {
+    if (state === State.QUEUED || state === State.RUNNING) {
       this.#sinceMs.set(id, this.#monotonicMs());
     } else {
       this.#sinceMs.delete(id);
@@ -149,21 +149,21 @@ export class TaskMetrics {
 
   #count(task: Task, change: 1 | -1): void {
     const kind: TaskKind = taskKind(task);
-    if (task.state === State.STATE_QUEUED) this.#queued.inc({ kind }, change);
-    if (task.state === State.STATE_RUNNING) this.#running.inc({ kind }, change);
+    if (task.state === State.QUEUED) this.#queued.inc({ kind }, change);
+    if (task.state === State.RUNNING) this.#running.inc({ kind }, change);
   }
 }
 
 /** A person's resume queues it again too, and so does the end of a control plane. */
 function isRetried(before: TaskRecord, after: TaskRecord): boolean {
-  return after.task.state === State.STATE_QUEUED && after.numLost > before.numLost;
+  return after.task.state === State.QUEUED && after.numLost > before.numLost;
 }
 
 function wasDistilled(before: ExperimentRecord | undefined, after: ExperimentRecord): boolean {
   return after.tasks.some(
     ({ task }, position) =>
       taskKind(task) === "distill" &&
-      task.state === State.STATE_SUCCEEDED &&
-      before?.tasks[position]?.task.state !== State.STATE_SUCCEEDED,
+      task.state === State.SUCCEEDED &&
+      before?.tasks[position]?.task.state !== State.SUCCEEDED,
   );
 }

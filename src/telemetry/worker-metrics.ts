@@ -60,7 +60,7 @@ export class WorkerMetrics {
   #collect(workers: readonly Worker[]): void {
     const nowMs = this.#monotonicMs();
     for (const gauge of this.#all()) gauge.reset();
-    const present = workers.filter(({ state }) => state !== WorkerState.WORKER_STATE_STARTING);
+    const present = workers.filter(({ state }) => state !== WorkerState.STARTING);
     for (const worker of present) this.#show(worker, nowMs);
     this.#showGone(new Set(present.map(({ id }) => id)), nowMs);
   }
@@ -72,13 +72,13 @@ export class WorkerMetrics {
 
   #show(worker: Worker, nowMs: number): void {
     const labels = { worker: worker.id, host: worker.host, device: worker.device };
-    const leaves = worker.state === WorkerState.WORKER_STATE_DRAINING;
+    const leaves = worker.state === WorkerState.DRAINING;
     // Who was told to leave is not missed.
     if (leaves) this.#known.delete(worker.id);
     else this.#known.set(worker.id, { labels, presentAtMs: nowMs });
     this.#up.set(labels, 1);
     this.#busy.set(labels, worker.taskId === "" ? 0 : 1);
-    this.#setAside.set(labels, worker.state === WorkerState.WORKER_STATE_SET_ASIDE ? 1 : 0);
+    this.#setAside.set(labels, worker.state === WorkerState.SET_ASIDE ? 1 : 0);
     if (worker.memoryTotalBytes === 0n) return;
     this.#memoryTotal.set(labels, Number(worker.memoryTotalBytes));
     this.#memoryUsed.set(labels, Number(worker.memoryUsedBytes));

@@ -233,14 +233,12 @@ function okOf(text: string): unknown {
 /** Python names kinds by their bare words, such as "not_found". */
 function kindOf(word: string): FailureKind {
   const name = `FAILURE_KIND_${word.toUpperCase()}`;
-  return (
-    Object.values(FailureKind).find((kind) => kind === name) ?? FailureKind.FAILURE_KIND_INTERNAL
-  );
+  return Object.values(FailureKind).find((kind) => kind === name) ?? FailureKind.INTERNAL;
 }
 
 function stopping(): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_UNAVAILABLE,
+    FailureKind.UNAVAILABLE,
     "Python is no longer asked, since the control plane is stopping",
   );
 }
@@ -254,7 +252,7 @@ function unusable(reason: string, traceback: string): StillhouseError {
   const lastLine = traceback.trim().split("\n").at(-1) ?? "";
   const detail = lastLine === "" || lastLine === reason ? reason : `${reason}: ${lastLine}`;
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    FailureKind.ENVIRONMENT,
     `Python cannot be asked, ${detail}; run the command again: it sets the environment up`,
     { traceback },
   );

@@ -21,7 +21,7 @@ export async function devicesForWorkers(pythonPath: string, env: Environment): P
     return (cuda.length > 0 ? cuda : devices).map(({ device }) => device);
   } catch (error) {
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      FailureKind.ENVIRONMENT,
       `Python cannot be asked for the devices, ${(error as Error).message.trim().split("\n").at(-1)}; name one with --device`,
       { cause: error },
     );

@@ -96,18 +96,18 @@ function requestOf(draft: ExperimentSpec) {
 function readingOf(dataset: ExperimentSpec["dataset"]) {
   return {
     // One that is known to be on this machine is looked for nowhere else.
-    source: dataset?.source === Source.SOURCE_LOCAL ? "local" : null,
+    source: dataset?.source === Source.LOCAL ? "local" : null,
     text_columns: dataset?.textColumn ? dataset.textColumn.split(",") : null,
     label_column: dataset?.labelColumn || null,
-    bad_rows: BAD_ROWS[dataset?.badRows ?? BadRows.BAD_ROWS_UNSPECIFIED] ?? null,
+    bad_rows: BAD_ROWS[dataset?.badRows ?? BadRows.UNSPECIFIED] ?? null,
     validation_fraction: dataset?.validationFraction ?? VALIDATION_FRACTION,
     test_fraction: dataset?.testFraction ?? TEST_FRACTION,
   };
 }
 
 const BAD_ROWS: Partial<Record<BadRows, string>> = {
-  [BadRows.BAD_ROWS_SKIP]: "skip",
-  [BadRows.BAD_ROWS_REFUSE]: "refuse",
+  [BadRows.SKIP]: "skip",
+  [BadRows.REFUSE]: "refuse",
 };
 
 function deviceOf(draft: ExperimentSpec): string | null {
@@ -119,7 +119,7 @@ function factsOf(answer: unknown): Facts {
   const facts = factsSchema.safeParse(answer);
   if (facts.success) return facts.data;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INTERNAL,
+    FailureKind.INTERNAL,
     `Python described the draft in a way that is not understood: ${z.prettifyError(facts.error)}`,
   );
 }
@@ -127,7 +127,7 @@ function factsOf(answer: unknown): Facts {
 function downloadFailed(dataset: string | null, model: string | null, reason: string) {
   const names = [dataset, model].filter((name) => name !== null).join(" and ");
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    FailureKind.ENVIRONMENT,
     `${names} could not be downloaded: ${reason}`,
     { retryable: true },
   );

@@ -45,7 +45,7 @@ export function outcomeOf(experiment: Experiment, artifacts: string, database: S
     for (const row of rows) series.set(`${roleOf(id)} ${row.name}`, seriesOf(row, database));
   }
   const results = experiment.tasks.map(({ id, result }) => [roleOf(id), resultOf(result)]);
-  const files = experiment.state === State.STATE_SUCCEEDED ? filesOf(experiment, artifacts) : {};
+  const files = experiment.state === State.SUCCEEDED ? filesOf(experiment, artifacts) : {};
   return { results: JSON.stringify({ state: experiment.state, results, files }), series };
 }
 

@@ -16,13 +16,13 @@ const CALM_LIMIT_MS = 180_000;
 
 /** What a caller is told while a fault lasts, and what passes with it. */
 const PASSING = [
-  FailureKind.FAILURE_KIND_UNAVAILABLE,
-  FailureKind.FAILURE_KIND_EXHAUSTED,
-  FailureKind.FAILURE_KIND_ENVIRONMENT,
-  FailureKind.FAILURE_KIND_RATE_LIMITED,
+  FailureKind.UNAVAILABLE,
+  FailureKind.EXHAUSTED,
+  FailureKind.ENVIRONMENT,
+  FailureKind.RATE_LIMITED,
 ];
 /** An experiment ended, or was removed, before it could be changed. */
-const TOO_LATE = [FailureKind.FAILURE_KIND_CONFLICT, FailureKind.FAILURE_KIND_NOT_FOUND];
+const TOO_LATE = [FailureKind.CONFLICT, FailureKind.NOT_FOUND];
 
 export interface StormOptions {
   readonly faults: number;
@@ -117,10 +117,10 @@ export class Storm {
       if (this.#deleted.has(id)) return;
       const experiment = await this.#find(id);
       const state = experiment?.state;
-      if (state === State.STATE_SUCCEEDED) return;
-      if (experiment && state === State.STATE_FAILED && !(await this.#resume(experiment))) return;
+      if (state === State.SUCCEEDED) return;
+      if (experiment && state === State.FAILED && !(await this.#resume(experiment))) return;
       // One that nobody lets go on any more would never end.
-      if (state === State.STATE_CANCELLED && this.#isCalm && !this.#cancelled.has(id)) {
+      if (state === State.CANCELLED && this.#isCalm && !this.#cancelled.has(id)) {
         await this.#unlessTooLate(() => this.#system.client.resume(id));
       }
       if (this.#isCalm) deadlineMs = Math.min(deadlineMs, performance.now() + CALM_LIMIT_MS);
@@ -147,7 +147,7 @@ export class Storm {
    */
   async #resume({ id, failure }: Experiment): Promise<boolean> {
     const kind = failure?.kind;
-    const isOfStorm = kind === FailureKind.FAILURE_KIND_WORKER_LOST;
+    const isOfStorm = kind === FailureKind.WORKER_LOST;
     if (!isOfStorm && !(kind !== undefined && PASSING.includes(kind))) {
       this.say(`experiment ${id} failed: ${failure?.message}\n${failure?.traceback}`);
       return false;

@@ -121,7 +121,7 @@ async function ended(id: string): Promise<Experiment> {
   }
   const { experiment } = await client.get(id);
   assert.ok(experiment);
-  assert.equal(experiment.state, State.STATE_SUCCEEDED, experiment.failure?.message);
+  assert.equal(experiment.state, State.SUCCEEDED, experiment.failure?.message);
   return experiment;
 }
 

@@ -66,7 +66,7 @@ export const fuzzSpecFiles: Target = async (extent) => {
     } catch (error) {
       const isRight =
         error instanceof StillhouseError &&
-        error.kind === FailureKind.FAILURE_KIND_INVALID &&
+        error.kind === FailureKind.INVALID &&
         error.message.length > 0;
       if (!isRight) throw error;
     }

@@ -48,7 +48,7 @@ describe("a backup", () => {
     const options = { numWorkers: 1, pythonPath: workerCommand(test, 50) };
     const plane = await TestPlane.start(test, options);
     const { id: done } = await plane.client.create(quickSpec(1), "");
-    assert.equal((await plane.ended(done)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(done)).state, State.SUCCEEDED);
     const { id: going } = await plane.client.create(quickSpec(2), "");
     await plane.seen(going, ({ kind }) => kind?.$case === "progress");
     writeFileSync(join(plane.home, "closed"), "yes");
@@ -59,7 +59,7 @@ describe("a backup", () => {
     assert.match(made.stdout, /home\.tar: 2 experiments, 1 artifact, \d+ kB/);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.deepEqual(readdirSync(folder), ["home.tar"], "nothing else is left");
-    assert.equal((await plane.ended(going)).state, State.STATE_SUCCEEDED, "it goes on");
+    assert.equal((await plane.ended(going)).state, State.SUCCEEDED, "it goes on");
 
     const home = restored(test, file);
     assert.equal(readFileSync(join(home, "closed"), "utf8"), "yes");

@@ -95,7 +95,7 @@ def system(request):
     const { bridge } = bridgeTo(test, `def describe(request): return ${answer}`);
     await assert.rejects(bridge.ask("describe", {}), (error) => {
       assert.ok(error instanceof StillhouseError && error.field === "dataset.name");
-      return fails(FailureKind.FAILURE_KIND_NOT_FOUND, /no data set 'x'/)(error);
+      return fails(FailureKind.NOT_FOUND, /no data set 'x'/)(error);
     });
   });
 
@@ -107,7 +107,7 @@ def describe(request): raise ValueError("what went wrong")
 def system(request): return json.dumps({"ok": 1})
 `,
     );
-    const wrong = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /ValueError: what went wrong/);
+    const wrong = fails(FailureKind.ENVIRONMENT, /ValueError: what went wrong/);
     await assert.rejects(bridge.ask("describe", {}), wrong);
     assert.equal(await bridge.ask("system", {}), 1);
   });
@@ -115,10 +115,7 @@ def system(request): return json.dumps({"ok": 1})
   it("says which module an incomplete environment lacks", async (test) => {
     const { bridge } = bridgeTo(test, "import no_such_package");
     const missing = /No module named 'no_such_package'.*run the command again/;
-    await assert.rejects(
-      bridge.ask("system", {}),
-      fails(FailureKind.FAILURE_KIND_ENVIRONMENT, missing),
-    );
+    await assert.rejects(bridge.ask("system", {}), fails(FailureKind.ENVIRONMENT, missing));
   });
 
   it("notices at once that Python died, and starts it anew for the next question", async (test) => {
@@ -133,7 +130,7 @@ def system(request): return json.dumps({"ok": os.getpid()})
 `,
     );
     const first = await bridge.ask("system", {});
-    const died = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /exit code 7: last words/);
+    const died = fails(FailureKind.ENVIRONMENT, /exit code 7: last words/);
     await assert.rejects(bridge.ask("describe", {}), died);
     assert.notEqual(await bridge.ask("system", {}), first);
   });
@@ -141,7 +138,7 @@ def system(request): return json.dumps({"ok": os.getpid()})
   it("ends a Python that gives no answer in time", async (test) => {
     const hangs = "import time\ndef system(request): time.sleep(60)";
     const { bridge } = bridgeTo(test, hangs, { timeoutMs: 1_500 });
-    const slow = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /no answer within 1\.5 s/);
+    const slow = fails(FailureKind.ENVIRONMENT, /no answer within 1\.5 s/);
     await assert.rejects(bridge.ask("system", {}), slow);
   });
 
@@ -159,10 +156,7 @@ def system(request): return json.dumps({"ok": os.getpid()})
     const pythonPath = join(folder, ".venv", "bin", "python");
     const bridge = new PythonBridge({ pythonPath, env: {}, logPath, timeoutMs: NET_MS });
     const none = /\.venv\/bin\/python is not there; run the command again/;
-    await assert.rejects(
-      bridge.ask("system", {}),
-      fails(FailureKind.FAILURE_KIND_ENVIRONMENT, none),
-    );
+    await assert.rejects(bridge.ask("system", {}), fails(FailureKind.ENVIRONMENT, none));
     await bridge.stop();
   });
 
@@ -206,7 +200,7 @@ describe("a draft", () => {
     const plane = await TestPlane.start(test);
     const draft = emptySpec();
     Object.assign(draft.inner ?? {}, { lr: -1 });
-    const wrong = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-1/);
+    const wrong = fails(FailureKind.INVALID, /inner\.lr.*-1/);
     await assert.rejects(plane.client.resolve(draft), wrong);
   });
 
@@ -245,10 +239,7 @@ open(${JSON.stringify(flag)}, "w")
     );
     const { inspector } = inspectorOf(test, python, []);
     const failed = /bert-base-uncased could not be downloaded: the hub does not answer/;
-    await assert.rejects(
-      inspector.describe(emptySpec()),
-      fails(FailureKind.FAILURE_KIND_ENVIRONMENT, failed),
-    );
+    await assert.rejects(inspector.describe(emptySpec()), fails(FailureKind.ENVIRONMENT, failed));
   });
 });
 

@@ -54,10 +54,10 @@ describe("a report that cannot be stored", () => {
     assert.deepEqual([answer.number, answer.fenced], [2n, true], "it does not come again");
     await settle(worker);
     assert.equal((await finishBoth(worker)).experimentId, other.id);
-    assert.equal((await plane.ended(other.id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(other.id)).state, State.SUCCEEDED);
     const { state, failure } = await plane.ended(id);
-    assert.equal(state, State.STATE_FAILED);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_INTERNAL);
+    assert.equal(state, State.FAILED);
+    assert.equal(failure?.kind, FailureKind.INTERNAL);
     assert.match(failure?.message ?? "", /report of the worker could not be taken in: .*no such/);
   });
 
@@ -72,7 +72,7 @@ describe("a report that cannot be stored", () => {
     assert.deepEqual((await stranger.next("acknowledge")).fenced, true);
     await worker.finish(assign);
     await Promise.race([worker.finishNext(), stranger.finishNext()]);
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
   });
 
   it("does the same where it holds a time that there is not, now or late", async (test) => {
@@ -84,7 +84,7 @@ describe("a report that cannot be stored", () => {
     const time = { getTime: () => 2 ** 60 * 1_000 } as Date;
     const log = {
       $case: "log" as const,
-      value: { level: LogLevel.LOG_LEVEL_INFO, message: "", time },
+      value: { level: LogLevel.INFO, message: "", time },
     };
     const answer = await worker.reported(assign, log);
     assert.deepEqual([answer.number, answer.fenced], [1n, true]);
@@ -116,7 +116,7 @@ describe("a report that cannot be stored", () => {
       await worker.reported(await worker.nextTask(), points(POISON));
       await settle(worker);
     }
-    assert.equal((await plane.client.workers())[0]?.state, WorkerState.WORKER_STATE_SET_ASIDE);
+    assert.equal((await plane.client.workers())[0]?.state, WorkerState.SET_ASIDE);
   });
 });
 
@@ -132,7 +132,7 @@ describe("an experiment whose step cannot be done", () => {
     const worker = await plane.worker();
     assert.equal((await worker.nextTask()).experimentId, other.id);
     const { state, failure } = await plane.ended(id);
-    assert.equal(state, State.STATE_FAILED);
+    assert.equal(state, State.FAILED);
     assert.match(failure?.message ?? "", /work\/.* cannot be opened/);
   });
 
@@ -143,7 +143,7 @@ describe("an experiment whose step cannot be done", () => {
     const other = await plane.client.create(quickSpec(2), "");
     const worker = await plane.worker();
     assert.equal((await finishBoth(worker)).experimentId, other.id);
-    assert.equal((await plane.experiment(id)).state, State.STATE_QUEUED);
+    assert.equal((await plane.experiment(id)).state, State.QUEUED);
     file.exec("DROP TRIGGER refusal");
     await plane.client.cancel(id);
     await plane.client.resume(id);
@@ -180,6 +180,6 @@ it("a damaged database ends the service", async (test) => {
   }
   await worker.report(assign, points(1));
   const { kind, message } = await plane.plane.broken;
-  assert.equal(kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+  assert.equal(kind, FailureKind.ENVIRONMENT);
   assert.match(message, /stillhouse.db is damaged or no database/);
 });

@@ -29,7 +29,7 @@ describe("an experiment", () => {
     }
     assert.deepEqual(done, ["distill", "evaluate", "full", "random", "untrained"]);
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.ok(experiment.tasks.every((task) => task.attempt === 1 && task.result && task.endTime));
     const { artifactPath } = await plane.client.get(id);
     assert.deepEqual(readdirSync(artifactPath).sort(), ["distilled.safetensors", "m.json"]);
@@ -42,7 +42,7 @@ describe("an experiment", () => {
     const again = await client.create(quickSpec(), "request");
     assert.equal(again.id, first.id);
     const other = client.create(quickSpec(8), "request");
-    await assert.rejects(other, fails(FailureKind.FAILURE_KIND_CONFLICT, /from another spec/));
+    await assert.rejects(other, fails(FailureKind.CONFLICT, /from another spec/));
     assert.equal((await client.list(0, "")).experiments.length, 1);
   });
 
@@ -50,18 +50,14 @@ describe("an experiment", () => {
     const { client } = await TestPlane.start(test);
     const spec = quickSpec();
     Object.assign(spec.inner ?? {}, { lr: -0.1 });
-    const wrong = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-0\.1/, "inner.lr");
+    const wrong = fails(FailureKind.INVALID, /inner\.lr.*-0\.1/, "inner.lr");
     await assert.rejects(client.create(spec, ""), wrong);
     assert.equal((await client.list(0, "")).experiments.length, 0);
   });
 
   it("that is not there is NOT_FOUND for every call", async (test) => {
     const { client } = await TestPlane.start(test);
-    const missing = fails(
-      FailureKind.FAILURE_KIND_NOT_FOUND,
-      /no experiment "nope"/,
-      "experiment_id",
-    );
+    const missing = fails(FailureKind.NOT_FOUND, /no experiment "nope"/, "experiment_id");
     await assert.rejects(client.get("nope"), missing);
     await assert.rejects(client.cancel("nope"), missing);
     await assert.rejects(client.resume("nope"), missing);
@@ -78,7 +74,7 @@ describe("an experiment", () => {
     const watching = (async () => {
       for await (const event of watch) events.push(event);
     })();
-    await plane.seen(id, hasState("distill", State.STATE_RUNNING));
+    await plane.seen(id, hasState("distill", State.RUNNING));
     const progress = { stage: "distilling", done: 3n, total: 9n, perSecond: 1, secondsLeft: 6 };
     await worker.report(assign, {
       $case: "progress",
@@ -87,7 +83,7 @@ describe("an experiment", () => {
     const point = { name: "loss", step: 3n, value: 0.5, time: new Date() };
     const points = [1n, 2n].map((sequence) => ({ ...point, sequence }));
     await worker.reported(assign, { $case: "metrics", value: { points } });
-    const line = { level: LogLevel.LOG_LEVEL_INFO, message: "half way", time: new Date() };
+    const line = { level: LogLevel.INFO, message: "half way", time: new Date() };
     await worker.reported(assign, { $case: "log", value: line });
     const { tasks } = await plane.experiment(id);
     assert.equal(tasks[0]?.progress?.stage, "distilling");
@@ -109,10 +105,10 @@ describe("an experiment", () => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(resolvedSpec(), "");
-    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    const failure = failureOf(FailureKind.DIVERGED);
     await worker.reported(await worker.nextTask(), { $case: "failure", value: failure });
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_FAILED);
+    assert.equal(experiment.state, State.FAILED);
     assert.deepEqual(experiment.failure, failure);
     assert.equal(states(experiment).evaluate, "cancelled");
     const resumed = await plane.client.resume(id);
@@ -130,7 +126,7 @@ describe("an experiment", () => {
     const { id } = await plane.client.create(second, "");
     for (let count = 0; count < 2; count++) await worker.finishNext();
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.deepEqual(
       experiment.tasks.map(({ reused }) => reused),
       [false, false, true, true, true],
@@ -140,7 +136,7 @@ describe("an experiment", () => {
     third.baseline = { ...third.baseline, fullLr: 0.0123 };
     const { id: thirdId } = await plane.client.create(third, "");
     assert.equal((await worker.finishNext()).taskId, `${thirdId}-full`);
-    assert.equal((await plane.ended(thirdId)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(thirdId)).state, State.SUCCEEDED);
   });
 
   it("takes what an equal one has distilled, and not when that is gone or it is to be new", async (test) => {
@@ -207,7 +203,7 @@ describe("clients", () => {
       [3, 2, 1],
     );
     assert.equal(rest.nextPageToken, "");
-    const tooLarge = fails(FailureKind.FAILURE_KIND_INVALID, /page_size.*1001/, "page_size");
+    const tooLarge = fails(FailureKind.INVALID, /page_size.*1001/, "page_size");
     await assert.rejects(second.list(1001, ""), tooLarge);
     second.close();
   });
@@ -220,7 +216,7 @@ describe("clients", () => {
     let isDone = false;
     const work = (async () => {
       for (let index = 0; index < 200; index++) {
-        const line = { level: LogLevel.LOG_LEVEL_INFO, message: String(index), time: undefined };
+        const line = { level: LogLevel.INFO, message: String(index), time: undefined };
         await worker.reported(assign, { $case: "log", value: line });
       }
       await worker.finish(assign);
@@ -245,7 +241,7 @@ describe("clients", () => {
 
   it("that no control plane answers get UNAVAILABLE with the address", async () => {
     const client = new StillhouseClient("127.0.0.1:9");
-    const none = fails(FailureKind.FAILURE_KIND_UNAVAILABLE, /no control plane answers at 127/);
+    const none = fails(FailureKind.UNAVAILABLE, /no control plane answers at 127/);
     await assert.rejects(client.list(0, ""), none);
     await assert.rejects(client.watch("x", 0n).next(), none);
     client.close();
@@ -263,7 +259,7 @@ describe("clients", () => {
           // Until the control plane stops.
         }
       },
-      fails(FailureKind.FAILURE_KIND_UNAVAILABLE, /is stopping/),
+      fails(FailureKind.UNAVAILABLE, /is stopping/),
     );
     await plane.seen(id, () => true);
     await plane.plane.stop();
@@ -273,7 +269,7 @@ describe("clients", () => {
   it("cannot send more than the limit of a message", async (test) => {
     const { client } = await TestPlane.start(test);
     const spec = ExperimentSpec.fromPartial({ ...quickSpec(), name: "x".repeat(9_000_000) });
-    const tooLarge = fails(FailureKind.FAILURE_KIND_INVALID, /too large/);
+    const tooLarge = fails(FailureKind.INVALID, /too large/);
     await assert.rejects(client.create(spec, ""), tooLarge);
     assert.ok(await client.create(quickSpec(), ""));
   });
@@ -283,7 +279,7 @@ async function lastSequence(plane: TestPlane, id: string): Promise<bigint> {
   let last = 0n;
   for await (const { sequence } of plane.client.watch(id, 0n)) {
     if (sequence > last) last = sequence;
-    if ((await plane.experiment(id)).state !== State.STATE_SUCCEEDED) return -1n;
+    if ((await plane.experiment(id)).state !== State.SUCCEEDED) return -1n;
   }
   return last;
 }

@@ -66,7 +66,7 @@ describe("a control plane", () => {
     await held.ended;
     await worker.finish(assign);
     await worker.finishNext();
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     assert.deepEqual(storedSequences(file), [1, 2]);
   });
 
@@ -86,7 +86,7 @@ describe("a control plane", () => {
     await worker.finish(assign);
     await worker.finishNext();
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.deepEqual(
       experiment.tasks.map(({ attempt }) => attempt),
       [1, 1],

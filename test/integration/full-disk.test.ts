@@ -12,7 +12,7 @@ import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const isFull = (error: unknown) =>
-  error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_EXHAUSTED;
+  error instanceof StillhouseError && error.kind === FailureKind.EXHAUSTED;
 
 function stored(store: LocalStore, id: string): void {
   const record = cancelExperiment(plannedRecord(id), NOW);

@@ -29,7 +29,7 @@ function pointsOf(name: string) {
 }
 
 function lineOf(message: string) {
-  const level = LogLevel.LOG_LEVEL_INFO;
+  const level = LogLevel.INFO;
   return { $case: "log" as const, value: { level, message, time: new Date(0) } };
 }
 
@@ -101,14 +101,14 @@ describe("a worker that knows of another one's task", () => {
       const { id } = await plane.client.create(quickSpec(), "");
       await owner.finishNext();
       const { experiment: before } = await plane.client.get(id);
-      const evaluate = before?.tasks.find(({ state }) => state === State.STATE_RUNNING);
+      const evaluate = before?.tasks.find(({ state }) => state === State.RUNNING);
       const assign = await Promise.race([owner.nextTask(), thief.nextTask()]);
       assert.equal(assign.taskId, evaluate?.id);
       const [holder, other] = evaluate?.workerId === "owner" ? [owner, thief] : [thief, owner];
       for (const forged of forgeries(assign, Buffer.alloc(32))) {
         for (const kind of [
           { $case: "result" as const, value: FORGED },
-          { $case: "failure" as const, value: failureOf(FailureKind.FAILURE_KIND_INVALID) },
+          { $case: "failure" as const, value: failureOf(FailureKind.INVALID) },
           { $case: "stopped" as const, value: { time: undefined } },
           pointsOf("forged"),
           lineOf("forged"),
@@ -124,10 +124,10 @@ describe("a worker that knows of another one's task", () => {
           { code: status.PERMISSION_DENIED },
         );
       }
-      assert.equal((await plane.client.get(id)).experiment?.state, State.STATE_RUNNING);
+      assert.equal((await plane.client.get(id)).experiment?.state, State.RUNNING);
       await holder.finish(assign);
       const done = await plane.ended(id);
-      assert.equal(done.state, State.STATE_SUCCEEDED);
+      assert.equal(done.state, State.SUCCEEDED);
       const again = await plane.client.create(quickSpec(), "");
       const { tasks } = await plane.ended(again.id);
       const accuracies = tasks.flatMap(({ result }) =>
@@ -264,7 +264,7 @@ describe("on loopback", () => {
       const { id } = await plane.client.create(quickSpec(), "");
       await worker.finishNext();
       await worker.finishNext();
-      assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+      assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     },
   );
 

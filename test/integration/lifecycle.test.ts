@@ -32,7 +32,7 @@ describe("a retry", () => {
     const fail = async () => {
       const assign = await worker.nextTask();
       writeFileSync(join(assign.workDir, `checkpoint-${assign.attempt}`), "x");
-      const value = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+      const value = failureOf(FailureKind.DIVERGED);
       await worker.reported(assign, { $case: "failure", value });
       await plane.ended(id);
       return assign.workDir;
@@ -46,8 +46,8 @@ describe("a retry", () => {
     assert.deepEqual(readdirSync(workDir), []);
     await worker.finishNext();
     await worker.finishNext();
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
-    const done = fails(FailureKind.FAILURE_KIND_CONFLICT, /already succeeded/);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
+    const done = fails(FailureKind.CONFLICT, /already succeeded/);
     await assert.rejects(plane.client.retry(id), done);
   });
 });
@@ -81,7 +81,7 @@ describe("an owner", () => {
     const first = await create(1, "ann");
     await create(2, "ann");
     const limited = fails(
-      FailureKind.FAILURE_KIND_RATE_LIMITED,
+      FailureKind.RATE_LIMITED,
       /"ann" has 2 unfinished experiments and asks for 1 more; 2 is the limit/,
     );
     await assert.rejects(create(3, "ann"), limited);
@@ -111,7 +111,7 @@ describe("a removal", () => {
     assert.ok(existsSync(folder), "the second one was evaluated on it");
     assert.equal((await plane.client.get(second)).artifactPath, folder);
     assert.equal((await worker.download(first, "m.json")).text, "{}");
-    const missing = fails(FailureKind.FAILURE_KIND_NOT_FOUND, /no experiment/, "experiment_id");
+    const missing = fails(FailureKind.NOT_FOUND, /no experiment/, "experiment_id");
     await assert.rejects(plane.client.get(first), missing);
     await assert.rejects(plane.client.delete(first), missing);
     await plane.client.delete(second);
@@ -126,7 +126,7 @@ describe("a removal", () => {
     const assign = await worker.nextTask();
     const points = [{ name: "loss", sequence: 1n, step: 3n, value: 0.5, time: new Date() }];
     await worker.reported(assign, { $case: "metrics", value: { points } });
-    const running = fails(FailureKind.FAILURE_KIND_CONFLICT, /has not ended; cancel it/);
+    const running = fails(FailureKind.CONFLICT, /has not ended; cancel it/);
     await assert.rejects(plane.client.delete(id), running);
     const cancelled = plane.client.cancel(id);
     await worker.next("cancel");
@@ -154,8 +154,7 @@ it("experiments are compared by what they differ in", async (test) => {
       [0.9, 0, 3],
     ],
   );
-  const wrong = (message: RegExp) =>
-    fails(FailureKind.FAILURE_KIND_INVALID, message, "experiment_ids");
+  const wrong = (message: RegExp) => fails(FailureKind.INVALID, message, "experiment_ids");
   await assert.rejects(plane.client.compare([first]), wrong(/2 to 100 experiments, got 1/));
   await assert.rejects(plane.client.compare([first, first]), wrong(/each experiment once/));
 });
@@ -170,8 +169,7 @@ it("owner and priority are kept, searched by, and checked", async (test) => {
     experiments.map(({ id: found, owner, priority }) => ({ found, owner, priority })),
     [{ found: id, ...placement }],
   );
-  const invalid = (message: RegExp, field: string) =>
-    fails(FailureKind.FAILURE_KIND_INVALID, message, field);
+  const invalid = (message: RegExp, field: string) => fails(FailureKind.INVALID, message, field);
   const tooHigh = client.create(specOf(3), "", undefined, { priority: 101 });
   await assert.rejects(tooHigh, invalid(/from -100 to 100, got 101/, "priority"));
   const lines = client.create(specOf(3), "", undefined, { owner: "a\nb" });

@@ -64,7 +64,7 @@ export async function runManyTasks(test: TestContext, numExperiments: number): P
   }
   for (const id of ids) {
     const { state, tasks, failure } = await plane.ended(id);
-    assert.equal(state, State.STATE_SUCCEEDED, failure?.message);
+    assert.equal(state, State.SUCCEEDED, failure?.message);
     assert.equal(tasks.length, TASKS_PER_EXPERIMENT);
   }
   const { numCalls, refusals } = await asking.stop();

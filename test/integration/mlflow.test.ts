@@ -50,7 +50,7 @@ async function runWith(plane: TestPlane, worker: TestWorker, seed = 7): Promise<
   await worker.finishNext();
   await worker.finishNext();
   const { state } = await plane.ended(id);
-  assert.equal(state, State.STATE_SUCCEEDED);
+  assert.equal(state, State.SUCCEEDED);
   return id;
 }
 

@@ -38,7 +38,7 @@ export async function surviveIdleConnections(
   // Its artifact would need a connection more.
   await client.create(quickSpec(1), "");
   const assign = await worker.nextTask();
-  const stored = { level: LogLevel.LOG_LEVEL_INFO, message: "text", time: new Date() };
+  const stored = { level: LogLevel.INFO, message: "text", time: new Date() };
   await worker.reported(assign, { $case: "log", value: LogLine.fromPartial(stored) });
   idle.end();
   const later = clientOf(test, served);
@@ -53,7 +53,7 @@ export async function surviveIdleConnections(
 async function doExperiment(client: StillhouseClient, worker: TestWorker): Promise<void> {
   const { id } = await client.create(quickSpec(2), "");
   let state: State | undefined;
-  while (state !== State.STATE_SUCCEEDED) {
+  while (state !== State.SUCCEEDED) {
     await worker.finishNext();
     state = (await client.get(id)).experiment?.state;
   }

@@ -17,7 +17,7 @@ it("a port that is taken is refused alike by all three servers", async (test) =>
     ["HTTP", { http: { port } }],
   ] as const) {
     await assert.rejects(TestPlane.start(test, options), {
-      kind: FailureKind.FAILURE_KIND_CONFLICT,
+      kind: FailureKind.CONFLICT,
       message: `the port for ${what}, 127.0.0.1:${port}, is taken; choose another one (0 takes any)`,
     });
   }

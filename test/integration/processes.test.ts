@@ -53,7 +53,7 @@ describe("a worker process", () => {
     assert.deepEqual(workersOf(zmq), []);
     const { id } = await plane.client.create(resolvedSpec(), "");
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.equal(workersOf(zmq).length, 1, "one process for five tasks");
     await plane.stop();
     assert.deepEqual(workersOf(zmq), []);
@@ -75,7 +75,7 @@ describe("a worker process", () => {
     );
     assert.ok(resumed);
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.equal(experiment.tasks[0]?.attempt, 2);
   });
 
@@ -84,10 +84,10 @@ describe("a worker process", () => {
     const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath });
     const { id } = await plane.client.create(resolvedSpec(), "");
     const { failure, tasks } = await plane.ended(id);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+    assert.equal(failure?.kind, FailureKind.ENVIRONMENT);
     const said = `no worker could be started, ${pythonPath} is not there; run the command again`;
     assert.ok(failure?.message.includes(said), failure?.message);
-    assert.ok(tasks.every(({ state }) => state !== State.STATE_QUEUED));
+    assert.ok(tasks.every(({ state }) => state !== State.QUEUED));
   });
 
   it("that dies at its start fails the experiment with the last line of its log", async (test) => {
@@ -95,7 +95,7 @@ describe("a worker process", () => {
     const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: dying });
     const { id } = await plane.client.create(quickSpec(), "");
     const { failure } = await plane.ended(id);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+    assert.equal(failure?.kind, FailureKind.ENVIRONMENT);
     assert.match(failure?.message ?? "", /exit code 1: No module named torch; run the command/);
     assert.equal(failure?.traceback, "Traceback\nNo module named torch");
   });
@@ -109,7 +109,7 @@ describe("a worker process", () => {
     await until(() => existsSync(starts));
     await sleep(500);
     for (let count = 0; count < 5; count++) await worker.finishNext();
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     assert.equal(readFileSync(starts, "utf8"), "start\n");
   });
 
@@ -119,7 +119,7 @@ describe("a worker process", () => {
     const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: silent, timings });
     const { id } = await plane.client.create(quickSpec(), "");
     const { failure } = await plane.ended(id);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_ENVIRONMENT);
+    assert.equal(failure?.kind, FailureKind.ENVIRONMENT);
     assert.match(failure?.message ?? "", /killed by SIGKILL/);
   });
 
@@ -144,13 +144,13 @@ describe("a worker process", () => {
     const plane = await TestPlane.start(test, options);
     const { id } = await plane.client.create(quickSpec(), "");
     await plane.seen(id, progressed);
-    assert.equal((await plane.client.cancel(id)).state, State.STATE_CANCELLED);
+    assert.equal((await plane.client.cancel(id)).state, State.CANCELLED);
     const step = Number(readFileSync(join(plane.home, "work", `${id}-distill`, "step"), "utf8"));
     assert.ok(step > 2);
     await plane.client.resume(id);
     const progress = await plane.seen(id, ({ kind }) => kind?.$case === "progress");
     assert.ok(progress.kind?.$case === "progress" && progress.kind.value.values.from === step);
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
   });
 });
 
@@ -167,7 +167,7 @@ describe("a control plane", () => {
     const second = await TestPlane.start(test, options);
     assert.deepEqual(second.plane.leftQueued, []);
     const experiment = await second.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.equal(experiment.tasks[0]?.attempt, 2);
   });
 
@@ -185,12 +185,12 @@ describe("a control plane", () => {
     for (const id of [wanted.id, wanted.id]) {
       assert.equal((await worker.finishNext()).experimentId, id);
     }
-    assert.equal((await second.ended(wanted.id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await second.ended(wanted.id)).state, State.SUCCEEDED);
     const { experiments } = await second.client.list(10, "");
-    const queued = experiments.filter(({ state }) => state === State.STATE_QUEUED);
+    const queued = experiments.filter(({ state }) => state === State.QUEUED);
     assert.equal(queued.length, 3);
     // They go on, or end, when somebody asks for it.
-    assert.equal((await second.client.cancel(dropped.id)).state, State.STATE_CANCELLED);
+    assert.equal((await second.client.cancel(dropped.id)).state, State.CANCELLED);
     await second.client.resume(other.id);
     assert.equal((await worker.finishNext()).experimentId, other.id);
     await second.client.create(quickSpec(3), "request");
@@ -230,7 +230,7 @@ describe("a control plane", () => {
     assert.ok(sequences.every((sequence) => sequence > last));
     assert.equal(new Set(sequences).size, sequences.length);
     const experiment = await plane.experiment(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     assert.equal(experiment.tasks[0]?.attempt, 2);
     await until(() => !isAlive(worker));
   });
@@ -296,7 +296,7 @@ describe("a control plane", () => {
     const { experiments } = await client.list(1_000, "");
     assert.deepEqual(new Set(experiments.map(({ id }) => id)), new Set(ids));
     for (const { id, state, tasks } of experiments) {
-      assert.equal(state, State.STATE_SUCCEEDED, id);
+      assert.equal(state, State.SUCCEEDED, id);
       assert.ok(tasks.every(({ attempt }) => attempt <= 2), id); // biome-ignore format: one line
     }
   });

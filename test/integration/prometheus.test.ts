@@ -58,7 +58,7 @@ describe("Prometheus", () => {
     assert.ok(spec);
     const { id } = await plane.client.create(spec, "");
     const experiment = await plane.ended(id);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED, experiment.failure?.message);
+    assert.equal(experiment.state, State.SUCCEEDED, experiment.failure?.message);
     const finished = 'stillhouse_experiments_finished_total{state="succeeded"} == 1';
     await prometheus.until(finished);
 

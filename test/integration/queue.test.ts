@@ -7,7 +7,7 @@ import { quickSpec } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
 import { TestPlane } from "./test-plane.js";
 
-const NEXT = ExperimentOrder.EXPERIMENT_ORDER_NEXT_FIRST;
+const NEXT = ExperimentOrder.NEXT_FIRST;
 
 describe("the queue", () => {
   it("is listed with what starts next first, not with the oldest", async (test) => {
@@ -23,12 +23,12 @@ describe("the queue", () => {
       [urgent, first, last],
     );
     assert.equal(
-      (await client.list(2, "", { states: [State.STATE_QUEUED] }, NEXT)).experiments.length,
+      (await client.list(2, "", { states: [State.QUEUED] }, NEXT)).experiments.length,
       2,
     );
     await assert.rejects(
       client.list(10, "", { text: "x" }, NEXT),
-      fails(FailureKind.FAILURE_KIND_INVALID, /NEXT_FIRST/, "order"),
+      fails(FailureKind.INVALID, /NEXT_FIRST/, "order"),
     );
   });
 });

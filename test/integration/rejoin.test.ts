@@ -25,7 +25,7 @@ function quickSpec(): ExperimentSpec {
 
 function logOf(message: string, second: number): NonNullable<TaskReport["kind"]> {
   const time = new Date(second * 1000);
-  return { $case: "log", value: { level: LogLevel.LOG_LEVEL_INFO, message, time } };
+  return { $case: "log", value: { level: LogLevel.INFO, message, time } };
 }
 
 function pointsOf(...sequences: number[]): NonNullable<TaskReport["kind"]> {
@@ -103,7 +103,7 @@ describe("a worker of elsewhere", () => {
     assert.equal((await worker.next("acknowledge")).number, 4n);
     await worker.finishNext();
     const { experiment } = await ended(again, id);
-    assert.equal(experiment?.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment?.state, State.SUCCEEDED);
     assert.deepEqual(
       experiment.tasks.map((task) => [task.attempt, task.workerId]),
       [
@@ -143,7 +143,7 @@ describe("a worker of elsewhere", () => {
     assert.equal((await other.next("acknowledge")).fenced, true);
     await other.finish(assign);
     await other.finishNext();
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     const lines = await eventsOf(plane.client, id);
     assert.ok(!lines.some(({ kind }) => kind?.$case === "log" && kind.value.message === "late"));
     await plane.stop();
@@ -155,10 +155,7 @@ describe("a worker of elsewhere", () => {
     const worker = await plane.worker("slow");
     const { id } = await plane.client.create(quickSpec(), "");
     const old = await worker.nextTask();
-    await plane.seen(
-      id,
-      ({ kind }) => kind?.$case === "task" && kind.value.state === State.STATE_QUEUED,
-    );
+    await plane.seen(id, ({ kind }) => kind?.$case === "task" && kind.value.state === State.QUEUED);
     await worker.heartbeat(old);
     await worker.next("introduce");
     await worker.hello(process.pid, { ...claimOf(old), acknowledged: 0n });

@@ -86,7 +86,7 @@ describe("scheduling", () => {
     const { id: fourth } = await client.create(specOf(4, "cuda:0", 4_400), "");
     await one.reported(running, {
       $case: "failure",
-      value: failureOf(FailureKind.FAILURE_KIND_DIVERGED),
+      value: failureOf(FailureKind.DIVERGED),
     });
     assert.equal((await one.nextTask()).experimentId, fourth);
   });
@@ -146,17 +146,17 @@ describe("scheduling", () => {
       await broken.reported(assign, { $case: "failure", value: failureOf(kind) });
     };
     // That its spec diverges says nothing of the worker.
-    await fail(FailureKind.FAILURE_KIND_DIVERGED);
-    for (let count = 0; count < 5; count++) await fail(FailureKind.FAILURE_KIND_ENVIRONMENT);
+    await fail(FailureKind.DIVERGED);
+    for (let count = 0; count < 5; count++) await fail(FailureKind.ENVIRONMENT);
     const [worker] = await plane.client.workers();
-    assert.equal(worker?.state, WorkerState.WORKER_STATE_SET_ASIDE);
+    assert.equal(worker?.state, WorkerState.SET_ASIDE);
     assert.ok(worker.setAsideUntil, "it is not told until when");
     assert.match(
       plane.warnings.join("\n"),
       /worker broken is set aside for 1 min: 5 different specs/,
     );
     const last = sweep.experimentIds.at(-1) ?? "";
-    assert.equal((await plane.experiment(last)).state, State.STATE_QUEUED);
+    assert.equal((await plane.experiment(last)).state, State.QUEUED);
     const anew = await workerOf(plane, "broken", "cpu", 2);
     assert.equal((await anew.nextTask()).experimentId, last);
   });
@@ -170,8 +170,8 @@ describe("scheduling", () => {
       await worker.send({ $case: "goodbye", value: {} });
     }
     const { failure, state } = await plane.ended(id);
-    assert.equal(state, State.STATE_FAILED);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_WORKER_LOST);
+    assert.equal(state, State.FAILED);
+    assert.equal(failure?.kind, FailureKind.WORKER_LOST);
     assert.match(failure?.message ?? "", /after 3 attempts/);
   });
 });

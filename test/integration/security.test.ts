@@ -42,7 +42,7 @@ const PATIENCE_MS = 400;
 /** It names no folder of the server. */
 function quickSpec() {
   const spec = resolvedSpec();
-  spec.dataset = { ...spec.dataset, source: Source.SOURCE_HUB, dataDir: "" } as DatasetSpec;
+  spec.dataset = { ...spec.dataset, source: Source.HUB, dataDir: "" } as DatasetSpec;
   spec.baseline = { ...spec.baseline, full: false, random: false, untrained: false };
   return spec;
 }
@@ -51,9 +51,9 @@ const withKind = (kind: FailureKind, message = /./) => {
   return (error: unknown) =>
     error instanceof StillhouseError && error.kind === kind && message.test(error.message);
 };
-const isUnauthenticated = withKind(FailureKind.FAILURE_KIND_UNAUTHENTICATED);
-const isDenied = withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED);
-const isUnavailable = (message: RegExp) => withKind(FailureKind.FAILURE_KIND_UNAVAILABLE, message);
+const isUnauthenticated = withKind(FailureKind.UNAUTHENTICATED);
+const isDenied = withKind(FailureKind.PERMISSION_DENIED);
+const isUnavailable = (message: RegExp) => withKind(FailureKind.UNAVAILABLE, message);
 
 function helloOf(workerId: string): Uint8Array {
   const value = Hello.fromPartial({ workerId, device: "cpu", host: "h", pid: 1, protocol: 2 });
@@ -117,8 +117,7 @@ describe("a control plane that other machines can reach", () => {
   test("does not start without keys, nor without tokens, and says what makes them", async (t) => {
     const there = new ProtectedHome(t);
     const start = () => TestPlane.start(t, { home: there.home, host: "0.0.0.0" });
-    const isEnvironment = (message: RegExp) =>
-      withKind(FailureKind.FAILURE_KIND_ENVIRONMENT, message);
+    const isEnvironment = (message: RegExp) => withKind(FailureKind.ENVIRONMENT, message);
     await assert.rejects(start(), isEnvironment(/0\.0\.0\.0 .*npm run keys -- --out/));
     await there.makeKeys();
     await assert.rejects(start(), isEnvironment(/npm run keys -- token add NAME --role admin/));
@@ -138,7 +137,7 @@ describe("a control plane that other machines can reach", () => {
 
   test("does not start with certificates of clients asked for but no keys", async (t) => {
     const start = TestPlane.start(t, { security: { requiresClientCertificate: true } });
-    await assert.rejects(start, withKind(FailureKind.FAILURE_KIND_INVALID, /keys/));
+    await assert.rejects(start, withKind(FailureKind.INVALID, /keys/));
   });
 });
 
@@ -190,7 +189,7 @@ describe("gRPC with keys", () => {
     assert.equal(owner, "submit", "it belongs to the token that made it");
     assert.equal((await reader.get(id)).experiment?.id, id);
     await assert.rejects(reader.cancel(id), isDenied);
-    assert.equal((await submitter.cancel(id)).state, State.STATE_CANCELLED);
+    assert.equal((await submitter.cancel(id)).state, State.CANCELLED);
     await assert.rejects(submitter.delete(id), isDenied);
     await admin.delete(id);
     there.tokens.remove("read");
@@ -216,7 +215,7 @@ describe("gRPC with keys", () => {
     const client = there.client(plane, { token: there.token("read") });
     const first = client.watch(id, 0n);
     await first.next();
-    const isLimited = withKind(FailureKind.FAILURE_KIND_RATE_LIMITED);
+    const isLimited = withKind(FailureKind.RATE_LIMITED);
     await assert.rejects(client.watch(id, 0n).next(), isLimited);
     await first.return();
     for (;;) {
@@ -315,7 +314,7 @@ describe("what a caller names", () => {
       return spec;
     };
     const outside = withModel(join(there.home, "logs"));
-    const isRefused = withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED, /serve --model-dir/);
+    const isRefused = withKind(FailureKind.PERMISSION_DENIED, /serve --model-dir/);
     await assert.rejects(client.resolve(outside), isRefused);
     await assert.rejects(client.create(outside, ""), isRefused);
     await assert.rejects(client.createSweep({ specs: [outside] }), isRefused);
@@ -328,7 +327,7 @@ describe("what a caller names", () => {
     const draft = ExperimentSpec.fromPartial({ robustness: { artifactId: "a1" } });
     await assert.rejects(client.resolve(draft), isRefused);
     // Python, which there is none of here, is asked for who may read the folder anyway.
-    const isEnvironment = withKind(FailureKind.FAILURE_KIND_ENVIRONMENT);
+    const isEnvironment = withKind(FailureKind.ENVIRONMENT);
     await assert.rejects(plane.client.resolve(outside), isEnvironment);
   });
 });
@@ -343,7 +342,7 @@ describe("workers with keys", () => {
     const { id } = await plane.client.create(quickSpec(), "");
     await worker.finishNext();
     await worker.finishNext();
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     const upload = there.audit().find(({ what }) => what === "UploadArtifact");
     assert.deepEqual([upload?.who, upload?.result], ["worker-gpu", "ok"]);
   });
@@ -358,7 +357,7 @@ describe("workers with keys", () => {
       pythonPath: workerCommand(t, 1),
     });
     const { id } = await plane.client.create(quickSpec(), "");
-    assert.equal((await plane.ended(id)).state, State.STATE_SUCCEEDED);
+    assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     const upload = there.audit().find(({ what }) => what === "UploadArtifact");
     assert.deepEqual([upload?.who, upload?.result], ["local-worker", "ok"]);
   });

@@ -30,7 +30,7 @@ describe("workers", () => {
     const { lastHeardTime, ...rest } = busy;
     assert.ok(lastHeardTime && Math.abs(Date.now() - lastHeardTime.getTime()) < 30_000);
     assert.deepEqual(rest, {
-      ...{ id: "one", state: WorkerState.WORKER_STATE_BUSY, host: "h" },
+      ...{ id: "one", state: WorkerState.BUSY, host: "h" },
       ...{ device: "cpu", deviceName: "", versions: {} },
       ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, memoryPromisedBytes: 0n },
       ...{ utilisation: 0.5, taskId, experimentId: id, setAsideUntil: undefined },
@@ -49,17 +49,17 @@ describe("workers", () => {
     const assign = await worker.nextTask();
     await plane.client.drainWorker("one");
     const [draining] = await plane.client.workers();
-    assert.equal(draining?.state, WorkerState.WORKER_STATE_DRAINING);
+    assert.equal(draining?.state, WorkerState.DRAINING);
     await worker.finish(assign);
     await worker.next("shutdown");
     assert.deepEqual(await plane.client.workers(), []);
-    await plane.seen(id, hasState("distill", State.STATE_SUCCEEDED));
-    assert.equal((await plane.experiment(id)).tasks[1]?.state, State.STATE_QUEUED);
+    await plane.seen(id, hasState("distill", State.SUCCEEDED));
+    assert.equal((await plane.experiment(id)).tasks[1]?.state, State.QUEUED);
     const other = await plane.worker("two");
     assert.equal((await other.nextTask()).taskId, `${id}-evaluate`);
     await assert.rejects(plane.client.drainWorker("one"), (error) => {
       assert.ok(error instanceof StillhouseError);
-      assert.equal(error.kind, FailureKind.FAILURE_KIND_NOT_FOUND);
+      assert.equal(error.kind, FailureKind.NOT_FOUND);
       assert.equal(error.field, "worker_id");
       return true;
     });

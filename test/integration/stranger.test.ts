@@ -104,16 +104,16 @@ describe("the status of a failed call", () => {
   };
 
   it("says when to try again where that may help", () => {
-    const unavailable = new StillhouseError(FailureKind.FAILURE_KIND_UNAVAILABLE, "stopping");
+    const unavailable = new StillhouseError(FailureKind.UNAVAILABLE, "stopping");
     assert.deepEqual(detailsOf(unavailable), ["ErrorInfo", "RetryInfo"]);
-    const conflict = new StillhouseError(FailureKind.FAILURE_KIND_CONFLICT, "not now");
+    const conflict = new StillhouseError(FailureKind.CONFLICT, "not now");
     assert.deepEqual(detailsOf(conflict), ["ErrorInfo"]);
   });
 
   it("fits the 8 KiB that gRPC takes, however long its texts are", () => {
     const long = "x".repeat(100_000);
-    const cause = new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, long);
-    const error = new StillhouseError(FailureKind.FAILURE_KIND_INVALID, long, {
+    const cause = new StillhouseError(FailureKind.INTERNAL, long);
+    const error = new StillhouseError(FailureKind.INVALID, long, {
       ...{ field: "inner.lr", traceback: long, cause },
     });
     const { details, metadata } = statusOf(error);

@@ -31,12 +31,12 @@ describe("a sweep", () => {
     assert.deepEqual([later.name, later.owner], ["seeds", "ann"]);
     const counts = Object.fromEntries(later.counts.map(({ state, count }) => [state, count]));
     assert.deepEqual(counts, {
-      ...{ [State.STATE_SUCCEEDED]: 1, [State.STATE_RUNNING]: 1, [State.STATE_QUEUED]: 1 },
+      ...{ [State.SUCCEEDED]: 1, [State.RUNNING]: 1, [State.QUEUED]: 1 },
     });
     const found = await plane.client.list(0, "", { sweepId: sweep.id });
     assert.equal(found.experiments.length, 3);
     const other = plane.client.createSweep({ ...request, specs: [5, 3, 9].map(quickSpec) });
-    await assert.rejects(other, fails(FailureKind.FAILURE_KIND_CONFLICT, /from other specs/));
+    await assert.rejects(other, fails(FailureKind.CONFLICT, /from other specs/));
   });
 
   it("with a limit has so many experiments begun, also after a restart, until it is changed", async (test) => {
@@ -52,7 +52,7 @@ describe("a sweep", () => {
     const evaluation = await one.nextTask();
     const two = await again.worker("two");
     const { experiments } = await again.client.list(0, "", { sweepId: id });
-    const begun = experiments.filter(({ state }) => state !== State.STATE_QUEUED);
+    const begun = experiments.filter(({ state }) => state !== State.QUEUED);
     assert.deepEqual(
       [first.experimentId, evaluation.experimentId, ...begun.map((experiment) => experiment.id)],
       Array.from({ length: 3 }, () => experimentIds[0]),
@@ -72,9 +72,9 @@ describe("a sweep", () => {
     const wrong = quickSpec(2);
     Object.assign(wrong.inner ?? {}, { lr: -1 });
     const refused = client.createSweep({ specs: [quickSpec(1), wrong] });
-    const message = fails(FailureKind.FAILURE_KIND_INVALID, /inner\.lr.*-1/, "inner.lr");
+    const message = fails(FailureKind.INVALID, /inner\.lr.*-1/, "inner.lr");
     await assert.rejects(refused, message);
-    const empty = fails(FailureKind.FAILURE_KIND_INVALID, /1 to 10000 .* got 0/, "specs");
+    const empty = fails(FailureKind.INVALID, /1 to 10000 .* got 0/, "specs");
     await assert.rejects(client.createSweep({}), empty);
     assert.deepEqual((await client.list(0, "")).experiments, []);
     assert.deepEqual((await client.sweeps(0, "")).sweeps, []);
@@ -89,7 +89,7 @@ describe("a sweep", () => {
     const rest = await plane.client.sweeps(2, page.nextPageToken);
     const names = [...page.sweeps, ...rest.sweeps].map(({ name }) => name);
     assert.deepEqual([names, rest.nextPageToken], [["c", "b", "a"], ""]);
-    const missing = fails(FailureKind.FAILURE_KIND_NOT_FOUND, /no sweep "nope"/, "sweep_id");
+    const missing = fails(FailureKind.NOT_FOUND, /no sweep "nope"/, "sweep_id");
     await assert.rejects(plane.client.sweep("nope"), missing);
     await plane.stop();
     const again = await TestPlane.start(test, { home: plane.home });

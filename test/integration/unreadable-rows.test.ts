@@ -23,15 +23,15 @@ it("a control plane starts with an experiment that cannot be read, and removes i
   const { experiments } = await client.list(10, "");
   const states = new Map(experiments.map(({ id, state }) => [id, state]));
   assert.deepEqual([...states.keys()].sort(), [good, bad].sort());
-  assert.equal(states.get(bad), State.STATE_FAILED);
+  assert.equal(states.get(bad), State.FAILED);
   const isNamed = (error: unknown) =>
     error instanceof StillhouseError &&
-    error.kind === FailureKind.FAILURE_KIND_ENVIRONMENT &&
+    error.kind === FailureKind.ENVIRONMENT &&
     error.message.includes(`the row ${bad} of the table experiments`);
   await assert.rejects(client.get(bad), isNamed);
   await assert.rejects(client.resume(bad), isNamed);
   await assert.rejects(client.cancel(bad), isNamed);
-  assert.equal((await client.cancel(good)).state, State.STATE_CANCELLED);
+  assert.equal((await client.cancel(good)).state, State.CANCELLED);
   await client.delete(bad);
   await assert.rejects(client.delete(bad), /there is no experiment/);
   assert.equal((await client.list(10, "")).experiments.length, 1);

@@ -20,14 +20,14 @@ function quickSpec() {
 }
 
 function logOf(message: string) {
-  const value = { level: LogLevel.LOG_LEVEL_INFO, message, time: undefined };
+  const value = { level: LogLevel.INFO, message, time: undefined };
   return { $case: "log" as const, value };
 }
 
 async function storedLogs(plane: TestPlane, id: string): Promise<string[]> {
   const logs: string[] = [];
   const { state } = await plane.experiment(id);
-  assert.equal(state, State.STATE_SUCCEEDED);
+  assert.equal(state, State.SUCCEEDED);
   for await (const { kind } of plane.client.watch(id, 0n)) {
     if (kind?.$case === "log") logs.push(kind.value.message);
   }
@@ -66,7 +66,7 @@ describe("reports of a worker", () => {
     const silent = await plane.worker("silent");
     const { id } = await plane.client.create(quickSpec(), "");
     const old = await silent.nextTask();
-    await plane.seen(id, hasState("distill", State.STATE_QUEUED));
+    await plane.seen(id, hasState("distill", State.QUEUED));
     const worker = await plane.worker("worker");
     const assign = await worker.nextTask();
     assert.deepEqual([old.attempt, assign.attempt], [1, 2]);
@@ -75,14 +75,14 @@ describe("reports of a worker", () => {
     assert.equal(acknowledge.fenced, true);
     await assert.rejects(silent.upload(old, { a: "late" }), (error) => {
       const failure = errorOf(error as ServiceError, "");
-      assert.equal(failure.kind, FailureKind.FAILURE_KIND_CONFLICT);
+      assert.equal(failure.kind, FailureKind.CONFLICT);
       assert.match(failure.message, /attempt 1 of task .* is not running/);
       return true;
     });
     const heartbeats = setInterval(() => worker.heartbeat(assign), 50);
     const experiment = await finishRest(plane, worker, assign);
     clearInterval(heartbeats);
-    assert.equal(experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(experiment.state, State.SUCCEEDED);
     const logs = await storedLogs(plane, id);
     assert.ok(!logs.includes("I am late"));
     assert.match(logs[0] ?? "", /worker was lost.*nothing was heard.*last checkpoint/);
@@ -95,7 +95,7 @@ describe("reports of a worker", () => {
     const wrong = TaskResult.fromPartial({ kind: { $case: "learners", value: {} } });
     await worker.reported(await worker.nextTask(), { $case: "result", value: wrong });
     const { failure } = await plane.ended(id);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_INTERNAL);
+    assert.equal(failure?.kind, FailureKind.INTERNAL);
     assert.match(failure?.message ?? "", /kind learners.*expected distill/);
     const second = await plane.client.create(quickSpec(), "");
     const none = TaskResult.fromPartial({ kind: { $case: "distill", value: {} } });
@@ -123,7 +123,7 @@ describe("reports of a worker", () => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
-    const again = failureOf(FailureKind.FAILURE_KIND_EXHAUSTED, true);
+    const again = failureOf(FailureKind.EXHAUSTED, true);
     for (const attempt of [1, 2, 3]) {
       const assign = await worker.nextTask();
       assert.equal(assign.attempt, attempt);
@@ -145,7 +145,7 @@ describe("a lost worker's task", () => {
       await worker.send({ $case: "goodbye", value: {} });
     }
     const { failure } = await plane.ended(id);
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_WORKER_LOST);
+    assert.equal(failure?.kind, FailureKind.WORKER_LOST);
     assert.match(failure?.message ?? "", /after 3 attempts.*goodbye/);
   });
 
@@ -155,7 +155,7 @@ describe("a lost worker's task", () => {
     const { id } = await plane.client.create(quickSpec(), "");
     const assign = await worker.nextTask();
     const heartbeats = setInterval(() => worker.heartbeat(assign, false), 30);
-    await plane.seen(id, hasState("distill", State.STATE_QUEUED));
+    await plane.seen(id, hasState("distill", State.QUEUED));
     clearInterval(heartbeats);
     assert.ok(plane.warnings.some((warning) => /did not get on for 0\.3 s/.test(warning)));
   });
@@ -212,7 +212,7 @@ describe("an artifact", () => {
     await plane.client.create(quickSpec(), "");
     const assign = await worker.nextTask();
     await assert.rejects(worker.upload(assign, { "../../evil": "x" }), (error) => {
-      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_INVALID);
+      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.INVALID);
       return true;
     });
     assert.deepEqual(readdirSync(join(plane.home, "artifacts")), []);
@@ -235,11 +235,11 @@ describe("an artifact", () => {
     const none = await worker.download(id, "empty.txt");
     assert.deepEqual(none, { text: "", file: artifact.files[1] });
     await assert.rejects(worker.download(id, "a.txt", { offset: 1_000_001n }), (error) => {
-      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_INVALID);
+      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.INVALID);
       return true;
     });
     await assert.rejects(worker.download(id, "b.txt"), (error) => {
-      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.FAILURE_KIND_NOT_FOUND);
+      assert.equal(errorOf(error as ServiceError, "").kind, FailureKind.NOT_FOUND);
       return true;
     });
   });
@@ -254,13 +254,13 @@ describe("a cancel", () => {
     const cancelling = plane.client.cancel(id);
     const { taskId, attempt } = await worker.next("cancel");
     assert.deepEqual([taskId, attempt], [assign.taskId, 1]);
-    assert.equal((await plane.experiment(id)).state, State.STATE_RUNNING);
+    assert.equal((await plane.experiment(id)).state, State.RUNNING);
     const early = plane.client.resume(id);
     await assert.rejects(early, /is being cancelled/);
     await worker.reported(assign, { $case: "stopped", value: { time: undefined } });
     const cancelled = await cancelling;
-    assert.equal(cancelled.state, State.STATE_CANCELLED);
-    assert.equal((await plane.client.cancel(id)).state, State.STATE_CANCELLED);
+    assert.equal(cancelled.state, State.CANCELLED);
+    assert.equal((await plane.client.cancel(id)).state, State.CANCELLED);
     const resumed = await plane.client.resume(id);
     assert.deepEqual([...new Set(Object.values(states(resumed)))].sort(), ["queued", "running"]);
     const again = await worker.nextTask();
@@ -280,7 +280,7 @@ describe("a cancel", () => {
     await plane.client.resume(id);
     await worker.finishNext();
     const ended = await plane.ended(id);
-    assert.equal(ended.state, State.STATE_SUCCEEDED);
+    assert.equal(ended.state, State.SUCCEEDED);
     await assert.rejects(plane.client.cancel(id), /has already succeeded/);
     await assert.rejects(plane.client.resume(id), /nothing is left to do/);
   });
@@ -293,7 +293,7 @@ describe("a cancel", () => {
     const heartbeats = setInterval(() => worker.heartbeat(assign), 30);
     const cancelled = await plane.client.cancel(id);
     clearInterval(heartbeats);
-    assert.equal(cancelled.state, State.STATE_CANCELLED);
+    assert.equal(cancelled.state, State.CANCELLED);
     assert.equal((await worker.reported(assign, logOf("still here"))).fenced, true);
   });
 });

@@ -31,7 +31,7 @@ function refused(argv: string[], message: RegExp, field?: string) {
     () => parse(argv),
     (error: unknown) => {
       assert.ok(error instanceof StillhouseError, String(error));
-      assert.equal(error.kind, FailureKind.FAILURE_KIND_INVALID);
+      assert.equal(error.kind, FailureKind.INVALID);
       assert.match(error.message, message);
       assert.doesNotMatch(error.message, /\n/);
       if (field !== undefined) assert.equal(error.field, field);

@@ -23,7 +23,7 @@ afterEach(() => {
 class FakeControlPlane {
   readonly #server = new Server();
   readonly asked: string[] = [];
-  state = State.STATE_RUNNING;
+  state = State.RUNNING;
   address = "";
   end: () => void = () => undefined;
   /** Resolves when it answers no more. */
@@ -54,7 +54,7 @@ class FakeControlPlane {
       listExperiments: (_call, done) => done(null, { experiments: [], nextPageToken: "" }),
       resumeExperiment: (_call, done) => {
         plane.asked.push("resume");
-        plane.state = State.STATE_RUNNING;
+        plane.state = State.RUNNING;
         done(null, answer());
       },
       watchExperiment: (call) => {
@@ -116,18 +116,18 @@ async function logsOf(connection: Connection, skipsHistory = false): Promise<str
 describe("a connection to the control plane of another process", () => {
   it("is taken over when that ends: the watch goes on after the last event", async () => {
     const first = await FakeControlPlane.start((call) => {
-      call.write(eventOf(0, 1, State.STATE_RUNNING));
+      call.write(eventOf(0, 1, State.RUNNING));
       call.write(eventOf(1, 2, "one"));
       call.write(eventOf(2, 3, "two"));
       setTimeout(() => first.end(), 100);
     });
     const second = await FakeControlPlane.start((call) => {
-      call.write(eventOf(2, 9, State.STATE_RUNNING));
+      call.write(eventOf(2, 9, State.RUNNING));
       call.write(eventOf(3, 4, "three"));
-      call.write(eventOf(4, 10, State.STATE_SUCCEEDED));
+      call.write(eventOf(4, 10, State.SUCCEEDED));
       call.end();
     });
-    second.state = State.STATE_QUEUED; // left so by a process that started meanwhile
+    second.state = State.QUEUED; // left so by a process that started meanwhile
     const adopted: string[][] = [];
     const connection = await Connection.toHome((ids) => {
       adopted.push([...ids]);
@@ -170,7 +170,7 @@ describe("a connection to the control plane of another process", () => {
 describe("a connection to a named server", () => {
   it("goes on when the server is back, after the last event, and resumes nothing", async () => {
     const first = await FakeControlPlane.start((call) => {
-      call.write(eventOf(0, 1, State.STATE_RUNNING));
+      call.write(eventOf(0, 1, State.RUNNING));
       call.write(eventOf(1, 2, "one"));
       setTimeout(() => first.end(), 100);
     });
@@ -181,7 +181,7 @@ describe("a connection to a named server", () => {
     const port = Number(first.address.split(":")[1]);
     const second = await FakeControlPlane.start((call) => {
       call.write(eventOf(2, 4, "two"));
-      call.write(eventOf(3, 10, State.STATE_SUCCEEDED));
+      call.write(eventOf(3, 10, State.SUCCEEDED));
       call.end();
     }, port);
     assert.deepEqual(await logs, ["one", "two"]);
@@ -196,14 +196,14 @@ describe("a connection that cannot be replaced", () => {
     await assert.rejects(
       connection.call((client) => client.get("x1")),
       (error: unknown) =>
-        error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_UNAVAILABLE,
+        error instanceof StillhouseError && error.kind === FailureKind.UNAVAILABLE,
     );
     await connection.close();
   });
 
   it("does not take the end of a stream for the end of the experiment", async () => {
     const plane = await FakeControlPlane.start((call) => {
-      call.write(eventOf(0, 1, State.STATE_RUNNING));
+      call.write(eventOf(0, 1, State.RUNNING));
       call.end();
     });
     const connection = await Connection.toHome(() => Promise.resolve(started(plane)), []);
@@ -215,11 +215,11 @@ describe("a connection that cannot be replaced", () => {
 describe("a watch of a resumed experiment", () => {
   it("leaves out what happened before it began", async () => {
     const plane = await FakeControlPlane.start((call) => {
-      call.write(eventOf(0, 10, State.STATE_RUNNING));
+      call.write(eventOf(0, 10, State.RUNNING));
       call.write(eventOf(1, 2, "of the first try"));
-      call.write(eventOf(2, 3, State.STATE_CANCELLED));
+      call.write(eventOf(2, 3, State.CANCELLED));
       call.write(eventOf(3, 11, "new"));
-      call.write(eventOf(4, 12, State.STATE_SUCCEEDED));
+      call.write(eventOf(4, 12, State.SUCCEEDED));
       call.end();
     });
     const connection = await Connection.toHome(() => Promise.resolve(started(plane)), ["x1"]);

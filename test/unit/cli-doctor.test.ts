@@ -50,10 +50,7 @@ describe("doctor", () => {
   });
 
   it("shows a Python that cannot be asked as a problem with its remedy", async () => {
-    const unusable = new StillhouseError(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
-      "Python cannot be asked",
-    );
+    const unusable = new StillhouseError(FailureKind.ENVIRONMENT, "Python cannot be asked");
     const { exitCode, stdout } = await doctor(["--json"], {
       inspectPython: () => Promise.reject(unusable),
     });

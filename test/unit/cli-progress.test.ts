@@ -25,7 +25,7 @@ import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { DISTILL, FULL } from "../fixtures/finished-experiment.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 
-const RUNNING: Task = { ...DISTILL, state: State.STATE_RUNNING, result: undefined };
+const RUNNING: Task = { ...DISTILL, state: State.RUNNING, result: undefined };
 
 function distilling(done: number, stage = "distilling"): Progress {
   return Progress.fromJSON({
@@ -38,7 +38,7 @@ function distilling(done: number, stage = "distilling"): Progress {
   });
 }
 
-const ENDED = { state: State.STATE_SUCCEEDED, result: TaskResult.fromPartial({ wallTimeS: 3 }) };
+const ENDED = { state: State.SUCCEEDED, result: TaskResult.fromPartial({ wallTimeS: 3 }) };
 /** Many outer steps, so that the distillation is most of the work. */
 const LONG_SPEC = ExperimentSpec.fromPartial({
   outer: { epochs: 0, steps: 1_500, batchSize: 480, initsPerStep: 1 },
@@ -108,7 +108,7 @@ describe("the sentence about an ended task", () => {
       failure,
     });
     assert.equal(taskEndText(lost), "Distillation: the worker was killed; it is tried again");
-    assert.equal(taskEndText({ ...RUNNING, state: State.STATE_CANCELLED, attempt: 0 }), undefined);
+    assert.equal(taskEndText({ ...RUNNING, state: State.CANCELLED, attempt: 0 }), undefined);
     assert.equal(taskEndText(RUNNING), undefined);
   });
 });
@@ -264,7 +264,7 @@ describe("live progress", () => {
     const out = new RecordedOutput(80);
     const display = new LiveProgress(out);
     display.progress(RUNNING, distilling(10));
-    display.progress({ ...FULL, state: State.STATE_RUNNING }, distilling(20, "training"));
+    display.progress({ ...FULL, state: State.RUNNING }, distilling(20, "training"));
     await sleep(REDRAWN_MS);
     display.note("a sentence");
     await sleep(REDRAWN_MS);

@@ -24,7 +24,7 @@ function rendered(given: Record<string, FieldValue>, columns?: number, isColored
 describe("the resolved experiment", () => {
   it("is shown in a few lines, with all that is not the preset's", () => {
     const given = {
-      "distilled.labels": Labels.LABELS_RESTRICTED,
+      "distilled.labels": Labels.RESTRICTED,
       "outer.epochs": 2,
       "baseline.random": false,
       "outer.accumulate_loss": true,
@@ -47,7 +47,7 @@ describe("the resolved experiment", () => {
   });
 
   it("fits into a terminal, and is coloured only there", () => {
-    const narrow = rendered({ "distilled.labels": Labels.LABELS_RESTRICTED }, 60);
+    const narrow = rendered({ "distilled.labels": Labels.RESTRICTED }, 60);
     for (const line of narrow.split("\n")) assert.ok(line.length <= 60, line);
     assert.ok(rendered({}, 80, true).startsWith("\u001b[1mExperiment\u001b[22m  "));
   });

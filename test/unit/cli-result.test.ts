@@ -18,21 +18,19 @@ import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
 import { finishedExperiment } from "../fixtures/finished-experiment.js";
 
-function specWith(labels: Labels, attentionLabels: AttentionLabels, init = Init.INIT_RANDOM) {
+function specWith(labels: Labels, attentionLabels: AttentionLabels, init = Init.RANDOM) {
   const draft: ExperimentSpec = emptySpec();
   draft.distilled = { ...emptySpec().distilled, labels, attentionLabels } as never;
   draft.model = { ...emptySpec().model, init } as never;
   return resolveSpec(draft, factsOf()).spec;
 }
 
-const { LABELS_HARD, LABELS_RESTRICTED, LABELS_UNRESTRICTED } = Labels;
-const { ATTENTION_LABELS_NONE, ATTENTION_LABELS_CLS, ATTENTION_LABELS_ALL } = AttentionLabels;
 /** A data set with so many test rows that are in train too. */
 function foundOf(testRowsInTrain: number): DatasetFound {
   return DatasetFound.fromPartial({ classNames: ["warm", "cold"], testRowsInTrain });
 }
 
-const SPEC = specWith(LABELS_UNRESTRICTED, ATTENTION_LABELS_CLS);
+const SPEC = specWith(Labels.UNRESTRICTED, AttentionLabels.CLS);
 
 describe("the result of an experiment", () => {
   it("has its rows in the order of the study, with mean and population deviation", () => {
@@ -56,16 +54,16 @@ describe("the result of an experiment", () => {
       const spec = specWith(labels, attention, init);
       return [variantOf(spec), distilledLabel(spec)];
     };
-    assert.deepEqual(names(LABELS_HARD, ATTENTION_LABELS_NONE), ["none", "Distilled data"]);
-    assert.deepEqual(names(LABELS_RESTRICTED, ATTENTION_LABELS_NONE), [
+    assert.deepEqual(names(Labels.HARD, AttentionLabels.NONE), ["none", "Distilled data"]);
+    assert.deepEqual(names(Labels.RESTRICTED, AttentionLabels.NONE), [
       "restricted",
       "Distilled data + SL restricted",
     ]);
-    assert.deepEqual(names(LABELS_UNRESTRICTED, ATTENTION_LABELS_CLS), [
+    assert.deepEqual(names(Labels.UNRESTRICTED, AttentionLabels.CLS), [
       "unrestricted + cls",
       "Distilled data + SL unrestricted + AL cls",
     ]);
-    assert.deepEqual(names(LABELS_HARD, ATTENTION_LABELS_ALL, Init.INIT_FIXED), [
+    assert.deepEqual(names(Labels.HARD, AttentionLabels.ALL, Init.FIXED), [
       "none + all",
       "Distilled data (fixed init) + AL all",
     ]);
@@ -195,7 +193,7 @@ describe("the JSON document", () => {
   });
 
   it("of a failure has the kind in lower case, and the experiment's id to resume it", () => {
-    const error = new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, "no data set x", {
+    const error = new StillhouseError(FailureKind.NOT_FOUND, "no data set x", {
       field: "dataset.name",
     });
     assert.deepEqual(failureDocument(error, "x1"), {

@@ -141,10 +141,7 @@ describe("the arguments of robustness", () => {
     );
     assert.ok(request.kind === "run");
     const { robustness, baseline: wanted, evaluation: counts } = request.draftFor("a1");
-    assert.deepEqual(robustness?.checks, [
-      RobustnessCheck.ROBUSTNESS_CHECK_STEPS,
-      RobustnessCheck.ROBUSTNESS_CHECK_DECODING,
-    ]);
+    assert.deepEqual(robustness?.checks, [RobustnessCheck.STEPS, RobustnessCheck.DECODING]);
     assert.deepEqual(robustness?.steps, [2, 10]);
     assert.deepEqual(
       robustness?.transferTo.map(({ name }) => name),

@@ -9,7 +9,7 @@ import { RecordedOutput } from "../fixtures/recorded-output.js";
 it("serve ends its workers and fails when its home is broken, so that it is started anew", async () => {
   const stderr = new RecordedOutput();
   const done: string[] = [];
-  const broken = new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, "the home is damaged");
+  const broken = new StillhouseError(FailureKind.ENVIRONMENT, "the home is damaged");
   const exitCode = await runServe([], {
     terminal: terminalOf(new RecordedOutput(), stderr, {}),
     interruption: createInterruption(),

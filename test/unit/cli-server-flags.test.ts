@@ -23,7 +23,7 @@ function refused(options: Record<string, unknown>, message: RegExp, token?: stri
     () => serverOf(options, { userFolder: "/", token }),
     (error) =>
       error instanceof StillhouseError &&
-      error.kind === FailureKind.FAILURE_KIND_INVALID &&
+      error.kind === FailureKind.INVALID &&
       message.test(error.message),
   );
 }

@@ -17,8 +17,8 @@ describe("the command of a resolved spec", () => {
   const CASES: [string, Record<string, FieldValue>, ReturnType<typeof factsOf>][] = [
     ["of a preset as it is", {}, factsOf()],
     ["with switches, epochs, and baselines", { "outer.accumulate_loss": true, "outer.epochs": 2.5, "baseline.herding": true, "baseline.full": false }, factsOf()],
-    ["with what would follow from others", { "distilled.attention_labels": AttentionLabels.ATTENTION_LABELS_CLS, "distilled.attention_lambda": 0, "outer.meta_gradient": "unrolled", "inner.steps": 3, "inner.lr_decay": 1e-7 }, factsOf()],
-    ["of the study's preset on a GPU", { preset: Preset.PRESET_STUDY, seed: 4_294_967_295, "outer.steps": 7 }, factsOf({ device: CUDA })],
+    ["with what would follow from others", { "distilled.attention_labels": AttentionLabels.CLS, "distilled.attention_lambda": 0, "outer.meta_gradient": "unrolled", "inner.steps": 3, "inner.lr_decay": 1e-7 }, factsOf()],
+    ["of the study's preset on a GPU", { preset: Preset.STUDY, seed: 4_294_967_295, "outer.steps": 7 }, factsOf({ device: CUDA })],
   ]; // biome-ignore format: a case a line
 
   for (const [name, given, facts] of CASES) {
@@ -37,7 +37,7 @@ describe("the command of a resolved spec", () => {
 describe("what differs from a preset", () => {
   it("stands beside the preset's values where they are known", () => {
     const spec = resolved({
-      ...{ preset: Preset.PRESET_CPU, "outer.steps": 200, "evaluation.inits": 3 },
+      ...{ preset: Preset.CPU, "outer.steps": 200, "evaluation.inits": 3 },
       ...{ "inner.steps": 3 },
     });
     assert.equal(

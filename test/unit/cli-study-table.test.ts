@@ -104,12 +104,12 @@ describe("a table of the study", () => {
       const rows = table?.rows ?? [];
       return [...(numbersOf(rows, false).rows[0] ?? []), ...failureLines(rows)];
     };
-    assert.deepEqual(shownWith({ state: State.STATE_CANCELLED }), [
+    assert.deepEqual(shownWith({ state: State.CANCELLED }), [
       ...["Full data", "", "", "stopped", "", "", "94.7"],
       "Full data, seed 0 was stopped",
     ]);
-    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
-    assert.deepEqual(shownWith({ state: State.STATE_FAILED, failure }), [
+    const failure = failureOf(FailureKind.DIVERGED);
+    assert.deepEqual(shownWith({ state: State.FAILED, failure }), [
       ...["Full data", "", "", "failed", "", "", "94.7"],
       `Full data, seed 0 has failed: ${failure.message}`,
     ]);

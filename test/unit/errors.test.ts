@@ -14,19 +14,19 @@ test("every kind of failure has a gRPC status that gRPC knows", () => {
   for (const kind of Object.values(FailureKind)) {
     assert.ok(status[SURFACES[kind].grpcStatus], `${kind} has no status`);
   }
-  assert.equal(SURFACES[FailureKind.FAILURE_KIND_INVALID].grpcStatus, status.INVALID_ARGUMENT);
-  assert.equal(SURFACES[FailureKind.FAILURE_KIND_CONFLICT].grpcStatus, status.FAILED_PRECONDITION);
-  assert.equal(SURFACES[FailureKind.FAILURE_KIND_UNAVAILABLE].grpcStatus, status.UNAVAILABLE);
-  assert.equal(SURFACES[FailureKind.FAILURE_KIND_CANCELLED].grpcStatus, status.CANCELLED);
+  assert.equal(SURFACES[FailureKind.INVALID].grpcStatus, status.INVALID_ARGUMENT);
+  assert.equal(SURFACES[FailureKind.CONFLICT].grpcStatus, status.FAILED_PRECONDITION);
+  assert.equal(SURFACES[FailureKind.UNAVAILABLE].grpcStatus, status.UNAVAILABLE);
+  assert.equal(SURFACES[FailureKind.CANCELLED].grpcStatus, status.CANCELLED);
 });
 
 test("every kind of failure has an HTTP status of an error", () => {
   const expected: Partial<Record<FailureKind, number>> = {
-    [FailureKind.FAILURE_KIND_INVALID]: 400,
-    [FailureKind.FAILURE_KIND_NOT_FOUND]: 404,
-    [FailureKind.FAILURE_KIND_CONFLICT]: 409,
-    [FailureKind.FAILURE_KIND_INTERNAL]: 500,
-    [FailureKind.FAILURE_KIND_UNAVAILABLE]: 503,
+    [FailureKind.INVALID]: 400,
+    [FailureKind.NOT_FOUND]: 404,
+    [FailureKind.CONFLICT]: 409,
+    [FailureKind.INTERNAL]: 500,
+    [FailureKind.UNAVAILABLE]: 503,
   };
   for (const kind of Object.values(FailureKind)) {
     const { httpStatus } = SURFACES[kind];
@@ -37,9 +37,9 @@ test("every kind of failure has an HTTP status of an error", () => {
 
 test("exit codes are 2 for usage, 3 for no server, 130 for cancelled and 1 for all else", () => {
   const special: Partial<Record<FailureKind, number>> = {
-    [FailureKind.FAILURE_KIND_INVALID]: 2,
-    [FailureKind.FAILURE_KIND_UNAVAILABLE]: 3,
-    [FailureKind.FAILURE_KIND_CANCELLED]: 130,
+    [FailureKind.INVALID]: 2,
+    [FailureKind.UNAVAILABLE]: 3,
+    [FailureKind.CANCELLED]: 130,
   };
   for (const kind of Object.values(FailureKind)) {
     assert.equal(SURFACES[kind].exitCode, special[kind] ?? 1, kind);
@@ -47,8 +47,8 @@ test("exit codes are 2 for usage, 3 for no server, 130 for cancelled and 1 for a
 });
 
 test("a failure keeps everything on its way through bytes, its cause too", () => {
-  const cause = new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, "no Python at /x");
-  const error = new StillhouseError(FailureKind.FAILURE_KIND_WORKER_LOST, "lost 3 times", {
+  const cause = new StillhouseError(FailureKind.ENVIRONMENT, "no Python at /x");
+  const error = new StillhouseError(FailureKind.WORKER_LOST, "lost 3 times", {
     field: "compute.device",
     retryable: true,
     traceback: "line 1",
@@ -66,7 +66,7 @@ test("a failure keeps everything on its way through bytes, its cause too", () =>
 
 test("what is no StillhouseError is a defect with its stack", () => {
   const failure = toFailure(new TypeError("x is not a function"));
-  assert.equal(failure.kind, FailureKind.FAILURE_KIND_INTERNAL);
+  assert.equal(failure.kind, FailureKind.INTERNAL);
   assert.equal(failure.message, "x is not a function");
   assert.match(failure.traceback, /errors\.test/);
   assert.equal(toFailure("a string").message, "a string");

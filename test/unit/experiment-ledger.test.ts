@@ -57,7 +57,7 @@ describe("a sweep that is stored in pieces", () => {
     const records = (function* () {
       for (const id of ["ex1", "ex2", "ex3"]) {
         if (id === "ex3") {
-          const notFound = { kind: FailureKind.FAILURE_KIND_NOT_FOUND };
+          const notFound = { kind: FailureKind.NOT_FOUND };
           assert.throws(() => ledger.record("ex1"), notFound);
           assert.equal(ready.next("cpu"), undefined);
           seen.push(id);
@@ -71,7 +71,7 @@ describe("a sweep that is stored in pieces", () => {
     assert.ok((await turnsUntil(added)) >= 6, "it kept others waiting");
     await added;
     assert.deepEqual(seen, ["ex3"]);
-    assert.equal(ledger.record("ex1").experiment.state, State.STATE_QUEUED);
+    assert.equal(ledger.record("ex1").experiment.state, State.QUEUED);
     assert.equal(ready.all().length, 3);
   });
 
@@ -111,7 +111,7 @@ describe("a start", () => {
       record: before.ledger.record("ex1"),
       tasks: shards.map((task) => ({
         numLost: 0,
-        task: { ...task, state: State.STATE_SUCCEEDED, result: LEARNERS, endTime: NOW },
+        task: { ...task, state: State.SUCCEEDED, result: LEARNERS, endTime: NOW },
       })),
       events: [],
     });
@@ -125,7 +125,7 @@ describe("a start", () => {
     );
     assert.ok((await turnsUntil(loaded)) >= 2, "it kept others waiting");
     const states = ledger.record("ex2").tasks.map(({ task }) => task.state);
-    assert.deepEqual(states.slice(1), Array(6).fill(State.STATE_SUCCEEDED));
+    assert.deepEqual(states.slice(1), Array(6).fill(State.SUCCEEDED));
     // One for each task and one for the experiment, whose state changed once.
     assert.equal(store.experiments.lastSequence("ex2") - numEvents, 7n);
   });

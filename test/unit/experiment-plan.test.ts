@@ -120,7 +120,7 @@ describe("a plan", () => {
 
   it("tests one learner with a fixed init, but random samples as often as asked", () => {
     const spec = resolvedSpec((draft) => {
-      if (draft.model) draft.model.init = Init.INIT_FIXED;
+      if (draft.model) draft.model.init = Init.FIXED;
     });
     const [, evaluate, full, random, untrained] = plan(spec);
     assert.deepEqual([evaluate, full, untrained].map(seedsOf), [[7], [7], [7]]);
@@ -153,14 +153,10 @@ describe("a cache key", () => {
       ["text length", (s) => Object.assign(s.dataset ?? {}, { maxLength: 9 }), all],
       ["split", (s) => Object.assign(s.dataset ?? {}, { validationFraction: 0.3 }), all],
       ["model", (s) => Object.assign(s.model ?? {}, { fingerprint: "other" }), all],
-      ["head", (s) => Object.assign(s.model ?? {}, { headInit: HeadInit.HEAD_INIT_NORMAL }), all],
-      ["init", (s) => Object.assign(s.model ?? {}, { init: Init.INIT_FIXED }), all],
+      ["head", (s) => Object.assign(s.model ?? {}, { headInit: HeadInit.NORMAL }), all],
+      ["init", (s) => Object.assign(s.model ?? {}, { init: Init.FIXED }), all],
       ["seed", (s) => Object.assign(s, { seed: 8 }), all],
-      [
-        "precision",
-        (s) => Object.assign(s.compute ?? {}, { precision: FloatType.FLOAT_TYPE_FP16 }),
-        all,
-      ],
+      ["precision", (s) => Object.assign(s.compute ?? {}, { precision: FloatType.FP16 }), all],
       ["kind of device", (s) => Object.assign(s.compute ?? {}, { device: "cuda:1" }), all],
       [
         "learners of baselines",
@@ -169,7 +165,7 @@ describe("a cache key", () => {
       ],
       [
         "protocol",
-        (s) => Object.assign(s.evaluation ?? {}, { protocol: Protocol.PROTOCOL_PAPER }),
+        (s) => Object.assign(s.evaluation ?? {}, { protocol: Protocol.PAPER }),
         [...distilled, "full"],
       ],
       ["epochs", (s) => Object.assign(s.baseline ?? {}, { fullEpochs: 9 }), ["full"]],
@@ -186,11 +182,7 @@ describe("a cache key", () => {
         (s) => Object.assign(s.inner ?? {}, { steps: 9 }),
         [...distilled, "random"],
       ],
-      [
-        "labels",
-        (s) => Object.assign(s.distilled ?? {}, { labels: Labels.LABELS_RESTRICTED }),
-        distilled,
-      ],
+      ["labels", (s) => Object.assign(s.distilled ?? {}, { labels: Labels.RESTRICTED }), distilled],
       ["outer steps", (s) => Object.assign(s.outer ?? {}, { steps: 77 }), distilled],
       ["meta-gradient", (s) => Object.assign(s.outer ?? {}, { metaGradient: "x" }), distilled],
       ["processes", (s) => Object.assign(s.compute ?? {}, { numDevices: 2 }), distilled],

@@ -29,9 +29,7 @@ import {
 import { factsOf } from "../fixtures/facts.js";
 
 const ALL_CHECKS = Object.values(RobustnessCheck).filter(
-  (check) =>
-    check !== RobustnessCheck.ROBUSTNESS_CHECK_UNSPECIFIED &&
-    check !== RobustnessCheck.UNRECOGNIZED,
+  (check) => check !== RobustnessCheck.UNSPECIFIED && check !== RobustnessCheck.UNRECOGNIZED,
 );
 const SHA256 = "b".repeat(64);
 const DEEPER = factsOf({ model: { name: "/m/deeper", fingerprint: "f2", num_layers: 12 } }).model;
@@ -52,8 +50,8 @@ function robustSpec(
   Object.assign(draft.evaluation ?? {}, { inits: 3, baselineInits: 3 });
   Object.assign(draft.baseline ?? {}, { full: false, untrained: false, herding: true });
   Object.assign(draft.distilled ?? {}, {
-    labels: Labels.LABELS_UNRESTRICTED,
-    attentionLabels: AttentionLabels.ATTENTION_LABELS_CLS,
+    labels: Labels.UNRESTRICTED,
+    attentionLabels: AttentionLabels.CLS,
   });
   change(draft, robustness);
   return resolveSpec(draft, factsOf(), transfers).spec;
@@ -112,8 +110,8 @@ describe("a plan for the robustness of distilled data", () => {
   it("leaves out what would be the plain evaluation once more", () => {
     const hard = robustSpec((draft) =>
       Object.assign(draft.distilled ?? {}, {
-        labels: Labels.LABELS_HARD,
-        attentionLabels: AttentionLabels.ATTENTION_LABELS_NONE,
+        labels: Labels.HARD,
+        attentionLabels: AttentionLabels.NONE,
       }),
     );
     assert.ok(names(hard).includes("hard-labels"));
@@ -132,7 +130,7 @@ describe("a plan for the robustness of distilled data", () => {
   it("tries the first step alone where there are several, and the other law of the head", () => {
     const spec = robustSpec((draft) => {
       Object.assign(draft.inner ?? {}, { steps: 3 });
-      Object.assign(draft.model ?? {}, { headInit: HeadInit.HEAD_INIT_NORMAL });
+      Object.assign(draft.model ?? {}, { headInit: HeadInit.NORMAL });
     });
     const found = names(spec);
     for (const name of ["steps-1", "steps-6", "steps-15", "head-init-default"]) {
@@ -157,7 +155,7 @@ describe("a plan for the robustness of distilled data", () => {
   it("shards variations as it does the plain evaluation", () => {
     const many = robustSpec((draft, robustness) => {
       Object.assign(draft.evaluation ?? {}, { inits: 20 });
-      Object.assign(robustness, { checks: [RobustnessCheck.ROBUSTNESS_CHECK_OPTIMISER] });
+      Object.assign(robustness, { checks: [RobustnessCheck.OPTIMISER] });
     }, []);
     assert.deepEqual(
       plan(many)
@@ -256,7 +254,7 @@ describe("a variation that fails", () => {
   it("leaves the others to run, as a failed plain evaluation does not", () => {
     const failed = (id: string) => {
       const record = leaseTask(plannedRecord("ex1", robustSpec()), id, NOW);
-      return failTask(record, id, failureOf(FailureKind.FAILURE_KIND_DIVERGED), NOW);
+      return failTask(record, id, failureOf(FailureKind.DIVERGED), NOW);
     };
     assert.equal(mustStop(failed("ex1-evaluate-adam")), false);
     assert.equal(mustStop(failed("ex1-evaluate")), true);

@@ -4,9 +4,9 @@ import { FailureKind } from "../../src/errors.js";
 import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
 import { LONGEST_FAULT_MS, StorageGuard } from "../../src/experiment/scheduling/storage-guard.js";
 
-const FULL = new StorageFault(FailureKind.FAILURE_KIND_EXHAUSTED, "the disk is full");
-const FAULTY = new StorageFault(FailureKind.FAILURE_KIND_ENVIRONMENT, "the disk is faulty");
-const DAMAGED = new StorageFault(FailureKind.FAILURE_KIND_ENVIRONMENT, "damaged", {
+const FULL = new StorageFault(FailureKind.EXHAUSTED, "the disk is full");
+const FAULTY = new StorageFault(FailureKind.ENVIRONMENT, "the disk is faulty");
+const DAMAGED = new StorageFault(FailureKind.ENVIRONMENT, "damaged", {
   isLasting: true,
 });
 

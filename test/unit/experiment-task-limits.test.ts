@@ -19,7 +19,7 @@ function specWith(inits: number, numTransfers = 0) {
   spec.evaluation = { ...spec.evaluation, inits } as typeof spec.evaluation;
   if (numTransfers === 0) return spec;
   const transferTo = Array.from({ length: numTransfers }, (_, at) => ({ name: `encoder-${at}` }));
-  const checks = [RobustnessCheck.ROBUSTNESS_CHECK_ORDER];
+  const checks = [RobustnessCheck.ORDER];
   spec.robustness = RobustnessSpec.fromPartial({ artifactId: "a", checks, transferTo });
   return spec;
 }
@@ -27,7 +27,7 @@ function specWith(inits: number, numTransfers = 0) {
 describe("the number of tasks", () => {
   test("is counted as it is planned, without planning", () => {
     const fixed = specWith(1);
-    fixed.model = { ...fixed.model, init: Init.INIT_FIXED } as typeof fixed.model;
+    fixed.model = { ...fixed.model, init: Init.FIXED } as typeof fixed.model;
     const none = resolvedSpec();
     none.evaluation = { ...none.evaluation, inits: 0 } as typeof none.evaluation;
     const some = [0, 1, 9, 10, 19, 20, 57, 100].map((inits) => specWith(inits));
@@ -40,7 +40,7 @@ describe("the number of tasks", () => {
     assert.equal(requireFewTasks(specWith(10_000)), 1_001);
     const refused = specWith(10_000, 5);
     assert.throws(() => requireFewTasks(refused), {
-      kind: FailureKind.FAILURE_KIND_INVALID,
+      kind: FailureKind.INVALID,
       field: "evaluation.inits",
       message: new RegExp(`--inits .* at most ${MAX_TASKS_PER_EXPERIMENT}$`),
     });
@@ -51,7 +51,7 @@ describe("the number of tasks", () => {
     const fits = Math.floor(MAX_TASKS_PER_SWEEP / 1_000);
     assert.equal(requireFewTasksInAll(Array(fits).fill(spec)), MAX_TASKS_PER_SWEEP);
     assert.throws(() => requireFewTasksInAll(Array(fits + 1).fill(spec)), {
-      kind: FailureKind.FAILURE_KIND_INVALID,
+      kind: FailureKind.INVALID,
       field: "specs",
       message: new RegExp(`at most ${MAX_TASKS_PER_SWEEP} tasks .* got 51 specs with 51000 tasks`),
     });
@@ -66,7 +66,7 @@ describe("the number of tasks", () => {
 });
 
 describe("what an owner may have", () => {
-  const record = (id: string, owner: string, state = State.STATE_QUEUED) => {
+  const record = (id: string, owner: string, state = State.QUEUED) => {
     const planned = plannedRecord(id, specWith(40));
     return { ...planned, experiment: { ...planned.experiment, owner, state } };
   };
@@ -76,12 +76,12 @@ describe("what an owner may have", () => {
     quota.update(record("ex1", "ann"));
     quota.update(record("ex2", "ann"));
     assert.throws(() => quota.requireRoom("ann", { experiments: 1, tasks: 5 }), {
-      kind: FailureKind.FAILURE_KIND_RATE_LIMITED,
+      kind: FailureKind.RATE_LIMITED,
       message: /"ann" has 10 unfinished tasks and asks for 5 more; 12 .*--max-unfinished-tasks/,
     });
     quota.requireRoom("ann", { experiments: 1, tasks: 2 });
     quota.requireRoom("bob", { experiments: 1, tasks: 12 });
-    quota.update(record("ex1", "ann", State.STATE_SUCCEEDED));
+    quota.update(record("ex1", "ann", State.SUCCEEDED));
     quota.requireRoom("ann", { experiments: 1, tasks: 7 });
   });
 

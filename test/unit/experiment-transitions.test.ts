@@ -56,27 +56,27 @@ describe("the time of attempts", () => {
   it("leaves out an attempt whose end nobody saw", () => {
     const record = requeueRunning(leaseTask(plannedRecord(), "ex1-distill", at(0)), at(9_999));
     assert.equal(distilling(record)?.ranS, 0);
-    assert.equal(distilling(record)?.state, State.STATE_QUEUED);
+    assert.equal(distilling(record)?.state, State.QUEUED);
   });
 });
 
 describe("an experiment", () => {
   it("runs when its first task does and succeeds with its last", () => {
     let record = plannedRecord();
-    assert.equal(record.experiment.state, State.STATE_QUEUED);
+    assert.equal(record.experiment.state, State.QUEUED);
     record = running(record, "distill");
-    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.state, State.RUNNING);
     record = completeTask(record, "ex1-distill", DISTILLED, LATER);
     for (const name of ["evaluate", "full", "random"]) record = done(record, name);
-    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.state, State.RUNNING);
     assert.equal(record.experiment.endTime, undefined);
     record = done(record, "untrained");
-    assert.equal(record.experiment.state, State.STATE_SUCCEEDED);
+    assert.equal(record.experiment.state, State.SUCCEEDED);
     assert.deepEqual(record.experiment.endTime, LATER);
   });
 
   it("fails at once when its distillation does: the evaluation and the baselines are cancelled", () => {
-    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    const failure = failureOf(FailureKind.DIVERGED);
     const record = failTask(running(plannedRecord(), "distill"), "ex1-distill", failure, LATER);
     assert.deepEqual(statesOf(record), {
       distill: "failed",
@@ -85,27 +85,27 @@ describe("an experiment", () => {
       random: "cancelled",
       untrained: "cancelled",
     });
-    assert.equal(record.experiment.state, State.STATE_FAILED);
+    assert.equal(record.experiment.state, State.FAILED);
     assert.deepEqual(record.experiment.failure, failure);
   });
 
   it("goes on when a baseline fails, and fails in the end with that failure", () => {
-    const failure = failureOf(FailureKind.FAILURE_KIND_DIVERGED);
+    const failure = failureOf(FailureKind.DIVERGED);
     let record = done(plannedRecord(), "distill");
     record = failTask(running(record, "full"), "ex1-full", failure, LATER);
-    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.state, State.RUNNING);
     for (const name of ["evaluate", "random", "untrained"]) record = done(record, name);
-    assert.equal(record.experiment.state, State.STATE_FAILED);
+    assert.equal(record.experiment.state, State.FAILED);
     assert.deepEqual(record.experiment.failure, failure);
   });
 
   it("is cancelled when what ran has stopped", () => {
     let record = cancelExperiment(running(plannedRecord(), "distill"), NOW);
     assert.deepEqual(statesOf(record).evaluate, "cancelled");
-    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.state, State.RUNNING);
     record = stopTask(record, "ex1-distill", LATER);
     assert.equal(statesOf(record).distill, "cancelled");
-    assert.equal(record.experiment.state, State.STATE_CANCELLED);
+    assert.equal(record.experiment.state, State.CANCELLED);
   });
 
   it("resumes what is not done and keeps what is", () => {
@@ -119,7 +119,7 @@ describe("an experiment", () => {
       random: "queued",
       untrained: "queued",
     });
-    assert.equal(record.experiment.state, State.STATE_RUNNING);
+    assert.equal(record.experiment.state, State.RUNNING);
     assert.equal(record.experiment.endTime, undefined);
     assert.equal(running(record, "evaluate").tasks[1]?.task.attempt, 2);
   });
@@ -128,7 +128,7 @@ describe("an experiment", () => {
     const record = running(plannedRecord(), "distill");
     assert.equal(statesOf(requeueRunning(record, LATER)).distill, "queued");
     const cancelled = requeueRunning(cancelExperiment(record, NOW), LATER);
-    assert.equal(cancelled.experiment.state, State.STATE_CANCELLED);
+    assert.equal(cancelled.experiment.state, State.CANCELLED);
   });
 });
 
@@ -154,16 +154,16 @@ describe("a task", () => {
       assert.equal(statesOf(record).distill, attempt < 3 ? "queued" : "failed");
     }
     const { failure } = record.experiment;
-    assert.equal(failure?.kind, FailureKind.FAILURE_KIND_WORKER_LOST);
+    assert.equal(failure?.kind, FailureKind.WORKER_LOST);
     assert.match(failure?.message ?? "", /after 3 attempts.*SIGKILL/);
     assert.equal(failure?.traceback, "last words");
   });
 
   it("is tried again by what its failure says, not by its kind or text", () => {
-    const again = failureOf(FailureKind.FAILURE_KIND_EXHAUSTED, true);
+    const again = failureOf(FailureKind.EXHAUSTED, true);
     const record = failTask(running(plannedRecord(), "distill"), "ex1-distill", again, LATER);
     assert.equal(statesOf(record).distill, "queued");
-    const never = failureOf(FailureKind.FAILURE_KIND_WORKER_LOST, false);
+    const never = failureOf(FailureKind.WORKER_LOST, false);
     const failed = failTask(running(plannedRecord(), "distill"), "ex1-distill", never, LATER);
     assert.equal(statesOf(failed).distill, "failed");
   });

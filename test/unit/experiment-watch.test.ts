@@ -10,7 +10,7 @@ import { NOW } from "../fixtures/experiments.js";
 class Happenings {
   readonly feed = new EventFeed();
   readonly events: Event[] = [];
-  state = State.STATE_RUNNING;
+  state = State.RUNNING;
 
   readonly sources = {
     feed: this.feed,
@@ -44,7 +44,7 @@ class Happenings {
   }
 
   end() {
-    this.state = State.STATE_SUCCEEDED;
+    this.state = State.SUCCEEDED;
     this.log("the end");
   }
 
@@ -66,7 +66,7 @@ describe("a watch", () => {
     happenings.live("t", 1n);
     const { signal } = new AbortController();
     assert.deepEqual(await numbers(happenings.watch(0n, signal, true)), [0, 1, 2]);
-    assert.equal(happenings.state, State.STATE_RUNNING);
+    assert.equal(happenings.state, State.RUNNING);
   });
 
   it("begins with the experiment, gives every stored event once, in order, and ends", async () => {
@@ -150,7 +150,7 @@ describe("a watch", () => {
     await cutOff.next();
     const failure = assert.rejects(cutOff.next(), /is stopping/);
     happenings.feed.end(
-      new StillhouseError(FailureKind.FAILURE_KIND_UNAVAILABLE, "the control plane is stopping"),
+      new StillhouseError(FailureKind.UNAVAILABLE, "the control plane is stopping"),
     );
     await failure;
   });

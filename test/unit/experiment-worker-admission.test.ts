@@ -21,7 +21,7 @@ class NamedKeys {
   ownerOf(token: string): string | undefined {
     if (this.isOpen) return undefined;
     if (this.known.has(token)) return token;
-    throw new StillhouseError(FailureKind.FAILURE_KIND_UNAUTHENTICATED, `no key ${token}`);
+    throw new StillhouseError(FailureKind.UNAUTHENTICATED, `no key ${token}`);
   }
 
   isKnown(owner: string): boolean {

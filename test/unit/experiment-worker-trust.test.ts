@@ -34,7 +34,7 @@ class Trial {
 
   fail(...experiments: readonly string[]): void {
     for (const id of experiments) {
-      const failure = failureOf(FailureKind.FAILURE_KIND_EXHAUSTED);
+      const failure = failureOf(FailureKind.EXHAUSTED);
       this.trust.failed("w", `${id}-distill`, failure);
     }
   }
@@ -105,7 +105,7 @@ describe("a worker on which things fail", () => {
   test("is not blamed for what is the spec's by its kind, or for what nobody knows", () => {
     const trial = new Trial([]);
     for (const id of specs("ann", 9)) {
-      trial.trust.failed("w", `${id}-distill`, failureOf(FailureKind.FAILURE_KIND_DIVERGED));
+      trial.trust.failed("w", `${id}-distill`, failureOf(FailureKind.DIVERGED));
     }
     assert.equal(trial.isAside, false);
   });

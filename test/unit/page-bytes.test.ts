@@ -36,7 +36,7 @@ function largeRecord(id: string, numBytes: number): ExperimentRecord {
   const result = TaskResult.fromPartial({ kind: { $case: "learners", value: { inits } } });
   const planned = plannedRecord(id);
   const tasks = planned.tasks.map((entry, at) =>
-    at === 1 ? { ...entry, task: { ...entry.task, state: State.STATE_SUCCEEDED, result } } : entry,
+    at === 1 ? { ...entry, task: { ...entry.task, state: State.SUCCEEDED, result } } : entry,
   );
   return { ...planned, tasks };
 }
@@ -46,7 +46,7 @@ function store(store: LocalStore, record: ExperimentRecord): void {
 }
 
 function query(pageToken: string): ExperimentQuery {
-  const order = ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST;
+  const order = ExperimentOrder.OLDEST_FIRST;
   return { filter: ExperimentFilter.fromPartial({}), order, pageSize: 1000, pageToken };
 }
 

@@ -49,7 +49,7 @@ describe("a terminal", () => {
 
   it("gets one line for a line of a log, however many are in it", () => {
     const line = LogLine.fromPartial({
-      level: LogLevel.LOG_LEVEL_INFO,
+      level: LogLevel.INFO,
       message: `${HOSTILE}\nError: forged`,
     });
     const [plain, live] = [new RecordedOutput(), new RecordedOutput(80)];

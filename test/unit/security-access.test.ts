@@ -17,7 +17,7 @@ function definedMethods(): string[] {
 }
 
 const isDenied = (error: unknown) =>
-  error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_PERMISSION_DENIED;
+  error instanceof StillhouseError && error.kind === FailureKind.PERMISSION_DENIED;
 
 /** Short names of the methods of our own that a role may call. */
 function allowed(role: Role): string[] {

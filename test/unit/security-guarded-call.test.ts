@@ -67,7 +67,7 @@ describe("a guarded call", () => {
         cancel.end(error);
         throw error;
       }),
-      withKind(FailureKind.FAILURE_KIND_PERMISSION_DENIED),
+      withKind(FailureKind.PERMISSION_DENIED),
     );
     const get = call("GetExperiment");
     await get.admit(token, false);
@@ -80,10 +80,10 @@ describe("a guarded call", () => {
 
   test("without a valid token is refused, and after a few at once", async (t) => {
     const { call } = parts(t);
-    const unauthenticated = withKind(FailureKind.FAILURE_KIND_UNAUTHENTICATED);
+    const unauthenticated = withKind(FailureKind.UNAUTHENTICATED);
     await assert.rejects(call("GetExperiment").admit(undefined, false), unauthenticated);
     await assert.rejects(call("GetExperiment").admit("Bearer x", false), unauthenticated);
-    const limited = withKind(FailureKind.FAILURE_KIND_RATE_LIMITED);
+    const limited = withKind(FailureKind.RATE_LIMITED);
     await assert.rejects(call("GetExperiment").admit(undefined, false), limited);
   });
 
@@ -92,7 +92,7 @@ describe("a guarded call", () => {
     const token = bearer("read");
     const first = call("WatchExperiment");
     await first.admit(token, true);
-    const limited = withKind(FailureKind.FAILURE_KIND_RATE_LIMITED);
+    const limited = withKind(FailureKind.RATE_LIMITED);
     await assert.rejects(call("WatchExperiment").admit(token, true), limited);
     first.end();
     await call("WatchExperiment").admit(token, true);

@@ -8,9 +8,7 @@ import { addressesFor, hostOf, isLoopback } from "../../src/security/network.js"
 const LIMITS = { callsPer10s: 3, refusalsPerMinute: 2, streams: 2 };
 
 const isLimited = (error: unknown) =>
-  error instanceof StillhouseError &&
-  error.kind === FailureKind.FAILURE_KIND_RATE_LIMITED &&
-  error.retryable;
+  error instanceof StillhouseError && error.kind === FailureKind.RATE_LIMITED && error.retryable;
 
 describe("limits", () => {
   test("the calls of one token are bounded, and cost the others nothing", async () => {

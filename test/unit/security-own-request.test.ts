@@ -16,7 +16,7 @@ const NONE: AllowedFolders = { data: [], models: [] };
 
 const withMessage = (message: RegExp) => (error: unknown) =>
   error instanceof StillhouseError &&
-  error.kind === FailureKind.FAILURE_KIND_PERMISSION_DENIED &&
+  error.kind === FailureKind.PERMISSION_DENIED &&
   message.test(error.message);
 
 const ownerFor = (owner: string, caller: Identity) => ownRequest({ owner }, caller, NONE).owner;

@@ -20,7 +20,7 @@ function failsWith(kind: FailureKind, message: RegExp) {
 }
 
 const isRefused = (error: unknown) =>
-  error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_UNAUTHENTICATED;
+  error instanceof StillhouseError && error.kind === FailureKind.UNAUTHENTICATED;
 
 describe("the file of tokens", () => {
   test("keeps the hash and never the token, readable by its owner alone", (t) => {
@@ -41,19 +41,16 @@ describe("the file of tokens", () => {
     assert.equal(new Set(tokens).size, 20);
     assert.throws(
       () => file.add("user-3", "admin", NOW),
-      failsWith(FailureKind.FAILURE_KIND_CONFLICT, /user-3.*already/),
+      failsWith(FailureKind.CONFLICT, /user-3.*already/),
     );
   });
 
   test("refuses names that would not read well in a log, and the removal of what is not there", (t) => {
     const file = tokenFile(t);
     for (const name of ["", "a b", "../x", "a\nb", "x".repeat(65)]) {
-      assert.throws(
-        () => file.add(name, "read", NOW),
-        failsWith(FailureKind.FAILURE_KIND_INVALID, /name/),
-      );
+      assert.throws(() => file.add(name, "read", NOW), failsWith(FailureKind.INVALID, /name/));
     }
-    assert.throws(() => file.remove("bob"), failsWith(FailureKind.FAILURE_KIND_NOT_FOUND, /bob/));
+    assert.throws(() => file.remove("bob"), failsWith(FailureKind.NOT_FOUND, /bob/));
     assert.equal(file.version(), "");
   });
 
@@ -61,10 +58,7 @@ describe("the file of tokens", () => {
     const file = tokenFile(t);
     file.add("anna", "read", NOW);
     writeFileSync(`${file.path}.new`, "");
-    assert.throws(
-      () => file.add("bob", "read", NOW),
-      failsWith(FailureKind.FAILURE_KIND_CONFLICT, /another/),
-    );
+    assert.throws(() => file.add("bob", "read", NOW), failsWith(FailureKind.CONFLICT, /another/));
     assert.equal(file.read().length, 1);
   });
 });
@@ -161,7 +155,7 @@ describe("the authenticator", () => {
     const token = file.add("anna", "admin", NOW);
     const authenticator = new Authenticator(file, false);
     writeFileSync(file.path, "{}");
-    const isDamaged = failsWith(FailureKind.FAILURE_KIND_ENVIRONMENT, /tokens\.json/);
+    const isDamaged = failsWith(FailureKind.ENVIRONMENT, /tokens\.json/);
     assert.throws(() => authenticator.identify(undefined), isDamaged);
     assert.throws(() => authenticator.identify(`Bearer ${token}`), isDamaged);
   });

@@ -12,7 +12,7 @@ function refused(content: string, message: RegExp, field?: string) {
     () => parseConfigFile(content, "run.yaml"),
     (error: unknown) => {
       assert.ok(error instanceof StillhouseError, String(error));
-      assert.equal(error.kind, FailureKind.FAILURE_KIND_INVALID);
+      assert.equal(error.kind, FailureKind.INVALID);
       assert.match(error.message, message);
       assert.doesNotMatch(error.message, /\n/);
       if (field !== undefined) assert.equal(error.field, field);

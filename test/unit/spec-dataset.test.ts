@@ -48,7 +48,7 @@ describe("a data set that is named by a path", () => {
   it("is a name in a folder of this machine, and looked for nowhere else", () => {
     const { dataset } = withDatasetPath(draftOf("--dataset", "./mine", "--data-dir", "other"));
     assert.deepEqual([dataset?.name, dataset?.dataDir], ["mine", folder]);
-    assert.equal(dataset?.source, Source.SOURCE_LOCAL);
+    assert.equal(dataset?.source, Source.LOCAL);
     const named = draftOf("--dataset", "sst2");
     assert.equal(withDatasetPath(named), named);
   });
@@ -64,17 +64,17 @@ describe("a data set that is named by a path", () => {
 
 describe("how the rows of a data set are read", () => {
   it("follows from where it is, unless it is said", () => {
-    const read = (source: "hub" | "local" | "packaged", given = BadRows.BAD_ROWS_UNSPECIFIED) => {
+    const read = (source: "hub" | "local" | "packaged", given = BadRows.UNSPECIFIED) => {
       const draft = emptySpec();
       writeField(draft, "dataset.bad_rows", given);
       return resolveSpec(draft, factsOf({ dataset: { source } }));
     };
-    assert.equal(read("hub").spec.dataset?.badRows, BadRows.BAD_ROWS_SKIP);
-    assert.equal(read("local").spec.dataset?.badRows, BadRows.BAD_ROWS_REFUSE);
-    assert.equal(read("packaged").spec.dataset?.badRows, BadRows.BAD_ROWS_REFUSE);
+    assert.equal(read("hub").spec.dataset?.badRows, BadRows.SKIP);
+    assert.equal(read("local").spec.dataset?.badRows, BadRows.REFUSE);
+    assert.equal(read("packaged").spec.dataset?.badRows, BadRows.REFUSE);
     assert.deepEqual(read("hub").description.changedFields, []);
-    const said = read("hub", BadRows.BAD_ROWS_REFUSE);
-    assert.equal(said.spec.dataset?.badRows, BadRows.BAD_ROWS_REFUSE);
+    const said = read("hub", BadRows.REFUSE);
+    assert.equal(said.spec.dataset?.badRows, BadRows.REFUSE);
     assert.deepEqual(said.description.changedFields, ["dataset.bad_rows"]);
   });
 

@@ -31,7 +31,7 @@ function resolved(given: Given = {}, facts = factsOf()) {
 function refused(field: string, message: RegExp) {
   return (error: unknown) => {
     assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, FailureKind.FAILURE_KIND_INVALID);
+    assert.equal(error.kind, FailureKind.INVALID);
     assert.equal(error.field, field);
     assert.match(error.message, message);
     return true;
@@ -41,7 +41,7 @@ function refused(field: string, message: RegExp) {
 describe("the preset", () => {
   it("is study where the device is CUDA, with every value of the study", () => {
     const { spec, description } = resolved({}, factsOf({ device: CUDA }));
-    assert.equal(spec.preset, Preset.PRESET_STUDY);
+    assert.equal(spec.preset, Preset.STUDY);
     assert.match(description.notices.join("\n"), /Preset study was chosen/);
     assert.deepEqual(spec.inner, {
       steps: 1,
@@ -57,22 +57,22 @@ describe("the preset", () => {
     );
     assert.equal(outer?.accumulateLoss, false);
     assert.deepEqual([evaluation?.inits, evaluation?.baselineInits], [100, 100]);
-    assert.equal(evaluation?.protocol, Protocol.PROTOCOL_VALIDATION);
+    assert.equal(evaluation?.protocol, Protocol.VALIDATION);
     assert.deepEqual(
       [baseline?.fullEpochs, baseline?.fullBatchSize, baseline?.fullLr, baseline?.fullDropout],
       [3, 48, 2e-5, 0.1],
     );
     assert.deepEqual([distilled?.perClass, distilled?.seqLen], [1, 512]);
-    assert.equal(distilled?.labels, Labels.LABELS_HARD);
-    assert.equal(distilled?.attentionLabels, AttentionLabels.ATTENTION_LABELS_NONE);
+    assert.equal(distilled?.labels, Labels.HARD);
+    assert.equal(distilled?.attentionLabels, AttentionLabels.NONE);
     assert.deepEqual([spec.dataset?.maxLength, spec.dataset?.validationFraction], [512, 0.05]);
-    assert.equal(compute?.precision, FloatType.FLOAT_TYPE_FP16);
+    assert.equal(compute?.precision, FloatType.FP16);
     assert.deepEqual(description.changedFields, []);
   });
 
   it("is cpu where there is no CUDA device: lengths, steps and inits cut, and rates for that", () => {
     const { spec, description } = resolved();
-    const study = resolved({ preset: Preset.PRESET_STUDY }).spec;
+    const study = resolved({ preset: Preset.STUDY }).spec;
     assert.match(description.notices.join("\n"), /Preset cpu was chosen/);
     const cut = [
       "preset",
@@ -102,25 +102,25 @@ describe("the preset", () => {
   });
 
   it("that is named is taken without a notice", () => {
-    const { description } = resolved({ preset: Preset.PRESET_CPU }, factsOf({ device: CUDA }));
+    const { description } = resolved({ preset: Preset.CPU }, factsOf({ device: CUDA }));
     assert.deepEqual(description.notices, []);
   });
 
   it("takes bf16 on a CPU that computes it fast, else fp32", () => {
     const precision = (bf16: boolean, preset: Preset) =>
       resolved({ preset }, factsOf({ device: { bf16 } })).spec.compute?.precision;
-    assert.equal(precision(true, Preset.PRESET_CPU), FloatType.FLOAT_TYPE_BF16);
-    assert.equal(precision(false, Preset.PRESET_CPU), FloatType.FLOAT_TYPE_FP32);
-    assert.equal(precision(false, Preset.PRESET_STUDY), FloatType.FLOAT_TYPE_FP32);
+    assert.equal(precision(true, Preset.CPU), FloatType.BF16);
+    assert.equal(precision(false, Preset.CPU), FloatType.FP32);
+    assert.equal(precision(false, Preset.STUDY), FloatType.FP32);
   });
 
   it("takes fp32 for inner steps, but bf16 in preset cpu where all else is bf16", () => {
     const inner = (given: Given, bf16 = true) =>
       resolved(given, factsOf({ device: { bf16 } })).spec.inner?.precision;
-    const { FLOAT_TYPE_FP32: FP32, FLOAT_TYPE_BF16: BF16 } = FloatType;
-    assert.equal(inner({ preset: Preset.PRESET_CPU }), BF16);
-    assert.equal(inner({ preset: Preset.PRESET_CPU }, false), FP32);
-    assert.equal(inner({ preset: Preset.PRESET_STUDY }), FP32);
+    const { FP32, BF16 } = FloatType;
+    assert.equal(inner({ preset: Preset.CPU }), BF16);
+    assert.equal(inner({ preset: Preset.CPU }, false), FP32);
+    assert.equal(inner({ preset: Preset.STUDY }), FP32);
     assert.equal(inner({ "compute.precision": FP32 }), FP32);
     assert.equal(inner({ "compute.precision": FP32, "inner.precision": BF16 }), BF16);
   });
@@ -130,7 +130,7 @@ describe("outer steps", () => {
   it("of epochs are the batches of all passes, rounded up", () => {
     const facts = factsOf({ dataset: { train_rows: 120_000 } });
     const steps = (given: Given) =>
-      resolved({ preset: Preset.PRESET_STUDY, ...given }, facts).spec.outer?.steps;
+      resolved({ preset: Preset.STUDY, ...given }, facts).spec.outer?.steps;
     assert.equal(steps({}), 50_000);
     assert.equal(steps({ "outer.epochs": 1 }), 2_500);
     assert.equal(steps({ "outer.epochs": 1, "outer.batch_size": 49 }), 2_449);
@@ -144,10 +144,10 @@ describe("outer steps", () => {
   });
 
   it("that are given replace the epochs of the preset, and the other way round", () => {
-    const bySteps = resolved({ preset: Preset.PRESET_STUDY, "outer.steps": 7 });
+    const bySteps = resolved({ preset: Preset.STUDY, "outer.steps": 7 });
     assert.deepEqual([bySteps.spec.outer?.epochs, bySteps.spec.outer?.steps], [0, 7]);
     assert.deepEqual(bySteps.description.changedFields, ["outer.steps", "outer.validations"]);
-    const byEpochs = resolved({ preset: Preset.PRESET_CPU, "outer.epochs": 3 });
+    const byEpochs = resolved({ preset: Preset.CPU, "outer.epochs": 3 });
     assert.deepEqual([byEpochs.spec.outer?.epochs, byEpochs.spec.outer?.steps], [3, 1250]);
     assert.deepEqual(byEpochs.description.changedFields, ["outer.epochs"]);
   });
@@ -164,7 +164,7 @@ describe("values that depend on others", () => {
   it("takes the meta-gradient that is the fastest for the inner steps, unless one is named", () => {
     const method = (given: Given) => resolved(given).spec.outer?.metaGradient;
     assert.equal(method({}), "stepwise");
-    assert.equal(method({ "inner.precision": FloatType.FLOAT_TYPE_FP32 }), "blockwise");
+    assert.equal(method({ "inner.precision": FloatType.FP32 }), "blockwise");
     assert.equal(method({ "inner.steps": 3 }), "blockwise");
     assert.equal(method({ "outer.compile": true }), "blockwise");
     assert.equal(method({ "outer.meta_gradient": "unrolled" }), "unrolled");
@@ -175,10 +175,10 @@ describe("values that depend on others", () => {
       "inner.steps": 3,
       "distilled.attention_reduction": "ATTENTION_REDUCTION_ELEMENTWISE",
     };
-    const changed = resolved({ preset: Preset.PRESET_CPU, ...given }).description.changedFields;
+    const changed = resolved({ preset: Preset.CPU, ...given }).description.changedFields;
     assert.deepEqual(changed, ["distilled.attention_reduction", "inner.steps"]);
     const other = resolved({
-      preset: Preset.PRESET_CPU,
+      preset: Preset.CPU,
       ...given,
       "distilled.attention_lambda": 1,
     });
@@ -186,10 +186,10 @@ describe("values that depend on others", () => {
   });
 
   it("λ defaults to 1 with the sum over keys, else to 100", () => {
-    const keys = AttentionReduction.ATTENTION_REDUCTION_KEYS;
-    const elementwise = AttentionReduction.ATTENTION_REDUCTION_ELEMENTWISE;
+    const keys = AttentionReduction.KEYS;
+    const elementwise = AttentionReduction.ELEMENTWISE;
     const lambda = (given: Given) => resolved(given).spec.distilled?.attentionLambda;
-    assert.equal(lambda({ preset: Preset.PRESET_STUDY }), 100);
+    assert.equal(lambda({ preset: Preset.STUDY }), 100);
     assert.equal(lambda({}), 1);
     assert.equal(lambda({ "distilled.attention_reduction": elementwise }), 100);
     assert.equal(lambda({ "distilled.attention_lambda": 0 }), 0);
@@ -201,11 +201,11 @@ describe("values that depend on others", () => {
   });
 
   it("a fixed init needs one test learner, and says so when more were asked for", () => {
-    const silent = resolved({ preset: Preset.PRESET_CPU, "model.init": Init.INIT_FIXED });
+    const silent = resolved({ preset: Preset.CPU, "model.init": Init.FIXED });
     assert.equal(silent.spec.evaluation?.inits, 1);
     assert.equal(silent.spec.outer?.validationInits, 1);
     assert.deepEqual(silent.description.notices, []);
-    const asked = resolved({ "model.init": Init.INIT_FIXED, "evaluation.inits": 20 });
+    const asked = resolved({ "model.init": Init.FIXED, "evaluation.inits": 20 });
     assert.equal(asked.spec.evaluation?.inits, 1);
     assert.match(asked.description.notices.join("\n"), /--inits is 1 instead of 20/);
   });
@@ -267,13 +267,13 @@ describe("values that depend on others", () => {
       () => resolved({ "outer.validations": 0 }),
       refused("outer.validations", /must be ≥ 1 with --protocol validation/),
     );
-    const paper = { "outer.validations": 0, "evaluation.protocol": Protocol.PROTOCOL_PAPER };
+    const paper = { "outer.validations": 0, "evaluation.protocol": Protocol.PAPER };
     assert.equal(resolved(paper).spec.outer?.validations, 0);
   });
 
   it("a precision that the device computes slowly is allowed, with a notice", () => {
-    const { spec, description } = resolved({ "compute.precision": FloatType.FLOAT_TYPE_FP16 });
-    assert.equal(spec.compute?.precision, FloatType.FLOAT_TYPE_FP16);
+    const { spec, description } = resolved({ "compute.precision": FloatType.FP16 });
+    assert.equal(spec.compute?.precision, FloatType.FP16);
     assert.match(description.notices.join("\n"), /Test CPU has no fast fp16/);
   });
 });
@@ -282,11 +282,11 @@ describe("what was found", () => {
   it("goes into the spec: names, sources, fingerprints, substitutions, device", () => {
     const { spec } = resolved({ "compute.device": "auto" });
     assert.equal(spec.dataset?.name, "ag_news");
-    assert.equal(spec.dataset?.source, Source.SOURCE_LOCAL);
+    assert.equal(spec.dataset?.source, Source.LOCAL);
     assert.equal(spec.dataset?.dataDir, "/data");
     assert.equal(spec.dataset?.fingerprint, "d".repeat(64));
     assert.equal(spec.dataset?.substituteFor, "");
-    assert.equal(spec.model?.source, Source.SOURCE_PACKAGED);
+    assert.equal(spec.model?.source, Source.PACKAGED);
     assert.equal(spec.model?.substituteFor, "distilbert-base-uncased");
     assert.equal(spec.compute?.device, "cpu");
   });
@@ -334,9 +334,9 @@ describe("the size of the artifact", () => {
   const samples = 4n * 64n * 384n * 4n + 4n * 4n * 4n;
 
   it("counts samples and labels as fp32, and attention labels by their kind and type", () => {
-    const cls = AttentionLabels.ATTENTION_LABELS_CLS;
-    const all = AttentionLabels.ATTENTION_LABELS_ALL;
-    const half = FloatType.FLOAT_TYPE_FP16;
+    const cls = AttentionLabels.CLS;
+    const all = AttentionLabels.ALL;
+    const half = FloatType.FP16;
     assert.equal(bytes({}), samples);
     assert.equal(bytes({ "distilled.attention_labels": cls }), samples + 4n * 6n * 12n * 64n * 4n);
     assert.equal(
@@ -351,7 +351,7 @@ describe("the size of the artifact", () => {
 
   it("above 64 MB is a notice with the number and what halves it", () => {
     const given = {
-      "distilled.attention_labels": AttentionLabels.ATTENTION_LABELS_ALL,
+      "distilled.attention_labels": AttentionLabels.ALL,
       "distilled.seq_len": 512,
     };
     assert.match(resolved(given).description.notices.join("\n"), /305 MB.*--artifact-dtype fp16/);
@@ -361,7 +361,7 @@ describe("the size of the artifact", () => {
 
 describe("a resolved spec", () => {
   it("resolves to itself", () => {
-    const drafts: Given[] = [{}, { "outer.epochs": 1.5 }, { preset: Preset.PRESET_STUDY }];
+    const drafts: Given[] = [{}, { "outer.epochs": 1.5 }, { preset: Preset.STUDY }];
     for (const given of drafts) {
       const { spec } = resolved(given);
       assert.deepEqual(resolveSpec(spec, factsOf()).spec, spec);
@@ -376,7 +376,7 @@ describe("a resolved spec", () => {
   it("lists what is not the preset's", () => {
     const { description } = resolved({
       "inner.lr": 0.1,
-      "distilled.labels": Labels.LABELS_UNRESTRICTED,
+      "distilled.labels": Labels.UNRESTRICTED,
       "baseline.full": false,
       "outer.batch_size": 48,
       name: "a name",

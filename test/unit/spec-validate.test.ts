@@ -90,7 +90,7 @@ describe("validateSpec", () => {
     );
     for (const [path, value, field] of [
       ["compute.device", "auto", "compute.device"],
-      ["model.init", Init.INIT_FIXED, "evaluation.inits"],
+      ["model.init", Init.FIXED, "evaluation.inits"],
       ["outer.validations", 0, "outer.validations"],
       ["dataset.source", "SOURCE_UNSPECIFIED", "dataset.source"],
       ["dataset.data_dir", "", "dataset.data_dir"],
@@ -129,6 +129,6 @@ describe("validateSpec", () => {
   it("takes an empty draft, and one whose groups are missing", () => {
     validateDraft(emptySpec());
     validateDraft(ExperimentSpec.create());
-    validateDraft(ExperimentSpec.fromPartial({ distilled: { labels: Labels.LABELS_HARD } }));
+    validateDraft(ExperimentSpec.fromPartial({ distilled: { labels: Labels.HARD } }));
   });
 });

@@ -44,7 +44,7 @@ async function put(artifacts: ArtifactFolder, id: string, contents: Record<strin
 function isInvalid(message: RegExp) {
   return (error: unknown) => {
     assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, FailureKind.FAILURE_KIND_INVALID);
+    assert.equal(error.kind, FailureKind.INVALID);
     assert.match(error.message, message);
     return true;
   };
@@ -126,8 +126,7 @@ describe("the artifact folder", () => {
     assert.equal(Buffer.concat(chunks).toString(), text.slice(0, 1_000));
     assert.throws(
       () => artifacts.read("ex1", "none"),
-      (error) =>
-        error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_NOT_FOUND,
+      (error) => error instanceof StillhouseError && error.kind === FailureKind.NOT_FOUND,
     );
   });
 
@@ -188,7 +187,7 @@ describe("a path from outside", () => {
     symlinkSync(join(folder, "elsewhere", "secret"), join(root, "ex1", "link"));
     symlinkSync(join(folder, "elsewhere"), join(root, "ex2"));
     const isMissing = (error: unknown) =>
-      error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_NOT_FOUND;
+      error instanceof StillhouseError && error.kind === FailureKind.NOT_FOUND;
     assert.throws(() => artifacts.read("ex1", "link"), isMissing);
     assert.throws(() => artifacts.read("ex2", "secret"), isMissing);
     // A home that is itself behind a link is no way out.
@@ -243,7 +242,7 @@ describe("a home", () => {
     writeFileSync(join(folder, "file"), "");
     const refused = (error: unknown) =>
       error instanceof StillhouseError &&
-      error.kind === FailureKind.FAILURE_KIND_ENVIRONMENT &&
+      error.kind === FailureKind.ENVIRONMENT &&
       error.message.includes(join(folder, "file", "home"));
     assert.throws(() => makeHome(join(folder, "file", "home")), refused);
     mkdirSync(join(folder, "home"));

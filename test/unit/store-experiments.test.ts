@@ -177,7 +177,7 @@ describe("a database that cannot be used", () => {
     const { path, file, store } = opened(test);
     created(store, plannedRecord());
     file.exec("PRAGMA user_version = 99");
-    const newer = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /newer Stillhouse.*99/);
+    const newer = fails(FailureKind.ENVIRONMENT, /newer Stillhouse.*99/);
     assert.throws(() => openDatabase(path), newer);
     assert.ok(store.find("ex1"));
   });
@@ -186,10 +186,7 @@ describe("a database that cannot be used", () => {
     const folder = temporaryFolder(test);
     const noDatabase = join(folder, "text.db");
     writeFileSync(noDatabase, "this is no database, whatever its name says".repeat(200));
-    const broken = fails(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
-      /text\.db is damaged or no database/,
-    );
+    const broken = fails(FailureKind.ENVIRONMENT, /text\.db is damaged or no database/);
     assert.throws(() => openDatabase(noDatabase), broken);
 
     const { path, file, store } = opened(test);
@@ -198,7 +195,7 @@ describe("a database that cannot be used", () => {
     const damaged = join(folder, "damaged.db");
     copyFileSync(path, damaged);
     truncateSync(damaged, 12_288);
-    const cut = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /damaged\.db is damaged/);
+    const cut = fails(FailureKind.ENVIRONMENT, /damaged\.db is damaged/);
     assert.throws(() => openDatabase(damaged), cut);
   });
 
@@ -206,7 +203,7 @@ describe("a database that cannot be used", () => {
     const { file, store } = opened(test);
     created(store, plannedRecord("before"));
     limitPages(file, 0);
-    const full = fails(FailureKind.FAILURE_KIND_EXHAUSTED, /the disk is full/);
+    const full = fails(FailureKind.EXHAUSTED, /the disk is full/);
     assert.throws(() => {
       for (let index = 0; index < 100; index++) created(store, plannedRecord(`full${index}`));
     }, full);
@@ -236,7 +233,7 @@ describe("a database that cannot be used", () => {
 
   it("in a folder that is not there is refused by its path", (test) => {
     const path = join(temporaryFolder(test), "none", "x.db");
-    const missing = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /\/none\/x\.db cannot be opened/);
+    const missing = fails(FailureKind.ENVIRONMENT, /\/none\/x\.db cannot be opened/);
     assert.throws(() => openDatabase(path), missing);
   });
 
@@ -245,7 +242,7 @@ describe("a database that cannot be used", () => {
     const other = openDatabase(path);
     other.exec("BEGIN IMMEDIATE");
     file.pragma("busy_timeout = 50");
-    const busy = fails(FailureKind.FAILURE_KIND_ENVIRONMENT, /locked by another program/);
+    const busy = fails(FailureKind.ENVIRONMENT, /locked by another program/);
     assert.throws(() => created(store, plannedRecord()), busy);
     other.exec("ROLLBACK");
     created(store, plannedRecord());

@@ -13,7 +13,7 @@ function failureOf(code: string): StillhouseError {
 it("a full disk is EXHAUSTED, and everything else about a disk is the ENVIRONMENT", () => {
   for (const code of ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "ENOSPC", "EDQUOT", "EFBIG"]) {
     const failure = failureOf(code);
-    assert.equal(failure.kind, FailureKind.FAILURE_KIND_EXHAUSTED, code);
+    assert.equal(failure.kind, FailureKind.EXHAUSTED, code);
     assert.match(failure.message, /^\/home\/x could not be written: the disk is full/);
     assert.equal(failure.retryable, true);
   }
@@ -28,7 +28,7 @@ it("a full disk is EXHAUSTED, and everything else about a disk is the ENVIRONMEN
     "ENOENT",
   ]) {
     const failure = failureOf(code);
-    assert.equal(failure.kind, FailureKind.FAILURE_KIND_ENVIRONMENT, code);
+    assert.equal(failure.kind, FailureKind.ENVIRONMENT, code);
     assert.match(failure.message, /^\/home\/x /, code);
     assert.doesNotMatch(failure.message, /low-level/);
   }

@@ -20,9 +20,9 @@ import { openDatabase } from "../../src/store/schema.js";
 import { NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
-const NEWEST = ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST;
-const OLDEST = ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST;
-const BEST = ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST;
+const NEWEST = ExperimentOrder.NEWEST_FIRST;
+const OLDEST = ExperimentOrder.OLDEST_FIRST;
+const BEST = ExperimentOrder.MOST_ACCURATE_FIRST;
 
 interface Described {
   readonly id: string;
@@ -143,8 +143,8 @@ describe("a list of experiments", () => {
     assert.deepEqual(found({ owner: "ann", dataset: "sst2" }), ["e4", "e1"]);
     assert.deepEqual(found({ sweepId: "s1" }), ["e4", "e2"]);
     assert.deepEqual(found({ model: "no such" }), []);
-    assert.deepEqual(found({ states: [State.STATE_CANCELLED] }), ["e4", "e3"]);
-    const both = [State.STATE_CANCELLED, State.STATE_QUEUED];
+    assert.deepEqual(found({ states: [State.CANCELLED] }), ["e4", "e3"]);
+    const both = [State.CANCELLED, State.QUEUED];
     assert.deepEqual(found({ states: both, dataset: "sst2" }), ["e4", "e2", "e1"]);
     assert.deepEqual(found({ text: "FIRST" }), ["e1"]);
     assert.deepEqual(found({ text: "äpf" }), ["e3"]);
@@ -187,7 +187,7 @@ describe("a list of experiments", () => {
         () => store.list(one),
         (error) => {
           assert.ok(error instanceof StillhouseError);
-          assert.equal(error.kind, FailureKind.FAILURE_KIND_INVALID);
+          assert.equal(error.kind, FailureKind.INVALID);
           assert.equal(error.field, "page_token");
           return true;
         },

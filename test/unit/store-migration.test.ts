@@ -76,7 +76,7 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
     store
       .list({
         filter: ExperimentFilter.fromPartial(filter),
-        order: ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST,
+        order: ExperimentOrder.MOST_ACCURATE_FIRST,
         pageSize: 10,
         pageToken: "",
       })

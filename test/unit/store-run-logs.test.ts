@@ -17,9 +17,9 @@ describe("the log of an experiment", () => {
   it("has a JSON object a line, with the ids of what it speaks of, until it is removed", (test) => {
     const root = temporaryFolder(test);
     const logs = new RunLogs(root, new Trash(temporaryFolder(test)));
-    const running = Task.fromPartial({ state: State.STATE_RUNNING, attempt: 2, workerId: "w" });
+    const running = Task.fromPartial({ state: State.RUNNING, attempt: 2, workerId: "w" });
     logs.note(eventOf({ $case: "task", value: running }));
-    const line = { level: LogLevel.LOG_LEVEL_WARNING, message: "slow\ndisk", time: TIME };
+    const line = { level: LogLevel.WARNING, message: "slow\ndisk", time: TIME };
     logs.note(eventOf({ $case: "log", value: line }));
     logs.note(eventOf({ $case: "metrics", value: { points: [] } }));
     const ids = { time: TIME.toISOString(), experiment: "ex1", task: "ex1-distill" };
@@ -46,7 +46,7 @@ describe("the log of an experiment", () => {
       [existsSync(join(root, "gone")), existsSync(join(root, "there"))],
       [false, true],
     );
-    const line = { level: LogLevel.LOG_LEVEL_INFO, message: "lost", time: TIME };
+    const line = { level: LogLevel.INFO, message: "lost", time: TIME };
     const file = join(root, "file");
     writeFileSync(file, "");
     new RunLogs(file, new Trash(temporaryFolder(test))).note(

@@ -16,7 +16,7 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const ALL = {
   filter: ExperimentFilter.fromPartial({}),
-  order: ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST,
+  order: ExperimentOrder.OLDEST_FIRST,
   pageSize: 10,
   pageToken: "",
 };
@@ -49,7 +49,7 @@ function damaged(test: TestContext, sql: string): { store: LocalStore; warnings:
 function unreadable(row: RegExp) {
   return (error: unknown) =>
     error instanceof StillhouseError &&
-    error.kind === FailureKind.FAILURE_KIND_ENVIRONMENT &&
+    error.kind === FailureKind.ENVIRONMENT &&
     row.test(error.message) &&
     /rm bb removes the experiment/.test(error.message);
 }
@@ -82,9 +82,9 @@ for (const [table, where] of [
           .experiments.map((found) => Experiment.decode(found.bytes));
         for (const list of [listed, encoded]) {
           assert.deepEqual(list.map(({ id }) => id), ["aa", "bb", "cc"]); // biome-ignore format: one line
-          assert.equal(list[1]?.state, State.STATE_FAILED);
+          assert.equal(list[1]?.state, State.FAILED);
           assert.match(list[1]?.failure?.message ?? "", row);
-          assert.equal(list[2]?.state, State.STATE_QUEUED);
+          assert.equal(list[2]?.state, State.QUEUED);
         }
       });
 

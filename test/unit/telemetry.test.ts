@@ -157,7 +157,7 @@ describe("the measurements of workers", () => {
 
   it("show one that is gone as down for a while, unless it was told to leave", async () => {
     const measured = new Measured();
-    measured.workers = [worker(WorkerState.WORKER_STATE_BUSY)];
+    measured.workers = [worker(WorkerState.BUSY)];
     assert.equal(await measured.value(`stillhouse_worker_up${labels}`), 1);
     assert.equal(await measured.value(`stillhouse_worker_busy${labels}`), 1);
     assert.equal(await measured.value(`stillhouse_worker_device_memory_used_bytes${labels}`), 40);
@@ -167,7 +167,7 @@ describe("the measurements of workers", () => {
     assert.deepEqual(await measured.lines("stillhouse_worker_device"), []);
     measured.nowMs += HOUR_MS;
     assert.deepEqual(await measured.lines("stillhouse_worker_up"), []);
-    measured.workers = [worker(WorkerState.WORKER_STATE_DRAINING)];
+    measured.workers = [worker(WorkerState.DRAINING)];
     assert.equal(await measured.value(`stillhouse_worker_up${labels}`), 1);
     measured.workers = [];
     assert.deepEqual(await measured.lines("stillhouse_worker_up"), []);

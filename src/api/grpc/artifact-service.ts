@@ -40,7 +40,7 @@ async function* partsOf(
   try {
     yield* call;
   } catch (cause) {
-    throw new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "the upload was cut off", {
+    throw new StillhouseError(FailureKind.CANCELLED, "the upload was cut off", {
       retryable: true,
       cause,
     });

@@ -54,7 +54,7 @@ export function serverStream<Request, Response>(
 /** The error of a call as gRPC wants it; a defect is logged with its stack. */
 export function failedCall(log: Log, error: unknown): ServerErrorResponse {
   const failure = toFailure(error);
-  if (failure.kind === FailureKind.FAILURE_KIND_INTERNAL) {
+  if (failure.kind === FailureKind.INTERNAL) {
     log.error(`a call failed: ${failure.message}\n${failure.traceback}`);
   }
   return Object.assign(new Error(failure.message), statusOf(error));

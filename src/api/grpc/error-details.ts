@@ -9,10 +9,10 @@ const DOMAIN = "stillhouse";
 /** Seconds after which a call that failed for what passes may be made again. */
 const RETRY_AFTER_S: Partial<Record<FailureKind, number>> = {
   // A control plane that ends is started again, or another one takes its place.
-  [FailureKind.FAILURE_KIND_UNAVAILABLE]: 2,
-  [FailureKind.FAILURE_KIND_RATE_LIMITED]: 5,
+  [FailureKind.UNAVAILABLE]: 2,
+  [FailureKind.RATE_LIMITED]: 5,
   // A person frees space.
-  [FailureKind.FAILURE_KIND_EXHAUSTED]: 30,
+  [FailureKind.EXHAUSTED]: 30,
 };
 
 /** A failure as clients of any language know it: the bytes of a google.rpc.Status with details. */

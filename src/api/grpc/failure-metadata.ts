@@ -63,21 +63,21 @@ export function errorOf(error: ServiceError, address: string): StillhouseError {
   if (bytes instanceof Buffer) return fromFailure(Failure.decode(bytes));
   if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
     const message = `no control plane answers at ${address}${hintOf(error.details)}`;
-    return new StillhouseError(FailureKind.FAILURE_KIND_UNAVAILABLE, message, { cause: error });
+    return new StillhouseError(FailureKind.UNAVAILABLE, message, { cause: error });
   }
   if (error.code === status.CANCELLED) {
-    return new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "the call was cancelled");
+    return new StillhouseError(FailureKind.CANCELLED, "the call was cancelled");
   }
   if (error.code === status.RESOURCE_EXHAUSTED) {
     const message = `the request is too large: ${error.details}`;
-    return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { cause: error });
+    return new StillhouseError(FailureKind.INVALID, message, { cause: error });
   }
   if (error.code === status.UNIMPLEMENTED) {
     const message = `the control plane at ${address} is of another version of Stillhouse`;
-    return new StillhouseError(FailureKind.FAILURE_KIND_ENVIRONMENT, message, { cause: error });
+    return new StillhouseError(FailureKind.ENVIRONMENT, message, { cause: error });
   }
   const message = `the call to ${address} failed: ${error.details || error.message}`;
-  return new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, message, { cause: error });
+  return new StillhouseError(FailureKind.INTERNAL, message, { cause: error });
 }
 
 function forMetadata(failure: Failure): Failure {

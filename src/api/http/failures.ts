@@ -55,7 +55,7 @@ export function failureHandler(log: Log): ErrorRequestHandler {
 
 export function logDefect(log: Log, what: string, thrown: unknown): void {
   const { kind, message, traceback } = toFailure(thrown);
-  if (kind === FailureKind.FAILURE_KIND_INTERNAL) {
+  if (kind === FailureKind.INTERNAL) {
     log.error(`${what} failed: ${message}\n${traceback}`);
   }
 }
@@ -63,7 +63,7 @@ export function logDefect(log: Log, what: string, thrown: unknown): void {
 /** A path of the API that is none, or not with this method. */
 export const noSuchRoute: RequestHandler = (request, response) => {
   const message = `there is no ${request.method} ${request.path}; GET /api/v1/openapi.json describes what there is`;
-  sendFailure(response, new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, message));
+  sendFailure(response, new StillhouseError(FailureKind.NOT_FOUND, message));
 };
 
 /** Errors of Express and its parsers carry the status that is meant. */
@@ -72,7 +72,6 @@ function transportError(thrown: unknown): { error: StillhouseError; status: numb
   const { status, type } = thrown as { status?: unknown; type?: unknown };
   if (typeof status !== "number" || status < 400 || status > 499) return undefined;
   const known = typeof type === "string" ? TRANSPORT_ERRORS[type] : undefined;
-  const kind =
-    status === 404 ? FailureKind.FAILURE_KIND_NOT_FOUND : FailureKind.FAILURE_KIND_INVALID;
+  const kind = status === 404 ? FailureKind.NOT_FOUND : FailureKind.INVALID;
   return { error: new StillhouseError(kind, known ?? thrown.message), status };
 }

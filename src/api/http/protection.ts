@@ -45,7 +45,7 @@ export function boundedRate(): RequestHandler {
     } catch (thrown) {
       if (!(thrown instanceof RateLimiterRes)) throw thrown;
       const message = `more than ${MAX_REQUESTS_PER_WINDOW} requests came from this address within ${RATE_WINDOW_S} s; try again later`;
-      const kind = FailureKind.FAILURE_KIND_RATE_LIMITED;
+      const kind = FailureKind.RATE_LIMITED;
       throw new StillhouseError(kind, message, { retryable: true });
     }
     next();
@@ -68,11 +68,7 @@ export function sameSiteOnly(isLocal: boolean): RequestHandler {
           ? `a page of ${JSON.stringify(origin)} may change nothing here`
           : undefined;
     if (message === undefined) next();
-    else
-      sendFailure(
-        response,
-        new StillhouseError(FailureKind.FAILURE_KIND_PERMISSION_DENIED, message),
-      );
+    else sendFailure(response, new StillhouseError(FailureKind.PERMISSION_DENIED, message));
   };
 }
 

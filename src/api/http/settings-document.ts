@@ -37,8 +37,8 @@ const settingSchema = z.strictObject({
 export const settingsSchema = z.strictObject({ settings: z.array(settingSchema) });
 
 const PRESETS = {
-  study: presetSpec(Preset.PRESET_STUDY),
-  cpu: presetSpec(Preset.PRESET_CPU),
+  study: presetSpec(Preset.STUDY),
+  cpu: presetSpec(Preset.CPU),
 };
 
 /** The table of settings as a form needs it. */

@@ -178,8 +178,5 @@ function clientOf({ address, keys }: HomeControlPlane): StillhouseClient {
 /** A server that shuts down cancels the calls that it has; nobody else cancels one. */
 function isEnding(error: unknown): error is StillhouseError {
   if (!(error instanceof StillhouseError)) return false;
-  return (
-    error.kind === FailureKind.FAILURE_KIND_UNAVAILABLE ||
-    error.kind === FailureKind.FAILURE_KIND_CANCELLED
-  );
+  return error.kind === FailureKind.UNAVAILABLE || error.kind === FailureKind.CANCELLED;
 }

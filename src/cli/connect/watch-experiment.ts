@@ -4,11 +4,7 @@ import type { Connection } from "./connection.js";
 
 /** Whether nothing more happens to the experiment by itself. */
 export function isEnded(state: State): boolean {
-  return (
-    state === State.STATE_SUCCEEDED ||
-    state === State.STATE_FAILED ||
-    state === State.STATE_CANCELLED
-  );
+  return state === State.SUCCEEDED || state === State.FAILED || state === State.CANCELLED;
 }
 
 export interface WatchOptions {
@@ -32,7 +28,7 @@ export async function* watchExperiment(options: WatchOptions): AsyncGenerator<Ev
       yield* watchOnce(options, position);
       if (position.isEnded) return;
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_UNAVAILABLE,
+        FailureKind.UNAVAILABLE,
         `the control plane ended before experiment ${experimentId} did`,
       );
     } catch (error) {
@@ -68,7 +64,7 @@ function isBefore(time: Date | undefined, limit: Date | undefined): boolean {
 /** A process that started its own control plane meanwhile may have left the experiment queued. */
 async function resumeIfQueued(connection: Connection, experimentId: string): Promise<void> {
   const { experiment } = await connection.call((client) => client.get(experimentId));
-  if (experiment?.state === State.STATE_QUEUED) {
+  if (experiment?.state === State.QUEUED) {
     await connection.call((client) => client.resume(experimentId));
   }
 }

@@ -15,7 +15,7 @@ const FILE = "dataset.json";
 export function writeDatasetDescription({ dataset }: ExperimentSpec): string {
   const { name = "", dataDir = "", source, found } = dataset ?? {};
   const folder = join(dataDir, name);
-  if (source !== Source.SOURCE_LOCAL || found === undefined || !isFolder(folder)) {
+  if (source !== Source.LOCAL || found === undefined || !isFolder(folder)) {
     throw refused(`describes a folder of one's own, and ${name} is none`);
   }
   const description = {

@@ -78,7 +78,7 @@ export class ExperimentOutput {
   failure(error: StillhouseError, experimentId: string | undefined, showsTrace: boolean): void {
     const { stderr, hasColor } = this.#terminal;
     const colors = colorsOf(hasColor.stderr);
-    const isWanted = error.kind === FailureKind.FAILURE_KIND_CANCELLED;
+    const isWanted = error.kind === FailureKind.CANCELLED;
     stderr.write(`${isWanted ? "" : `${colors.red("Error")} `}${printable(error.message)}\n`);
     if (showsTrace && error.traceback !== "") stderr.write(`${error.traceback}\n`);
     if (this.isJson) this.document(failureDocument(error, experimentId));

@@ -73,10 +73,10 @@ const MAX_NAMED = 3;
 
 /** Failures whose cause may be gone at the next try; after others the same try fails again. */
 const MAY_GO_ON: readonly FailureKind[] = [
-  FailureKind.FAILURE_KIND_EXHAUSTED,
-  FailureKind.FAILURE_KIND_WORKER_LOST,
-  FailureKind.FAILURE_KIND_ENVIRONMENT,
-  FailureKind.FAILURE_KIND_INTERNAL,
+  FailureKind.EXHAUSTED,
+  FailureKind.WORKER_LOST,
+  FailureKind.ENVIRONMENT,
+  FailureKind.INTERNAL,
 ];
 
 type Asked = Exclude<ExperimentRequest, { kind: "help" }>;
@@ -182,7 +182,7 @@ class ExperimentRun {
     const { experiment } = await connection.call((client) => client.get(experimentId));
     if (experiment === undefined) throw new Error("an experiment that is found is there");
     this.#output.resumed(experiment);
-    if (experiment.state !== State.STATE_SUCCEEDED) {
+    if (experiment.state !== State.SUCCEEDED) {
       await connection.call((client) => client.resume(experimentId));
     }
     if (isDetached) this.#leave(experimentId);
@@ -212,11 +212,11 @@ class ExperimentRun {
   async #conclude(connection: Connection, id: string): Promise<void> {
     const { experiment, artifactPath } = await connection.call((client) => client.get(id));
     this.#output.progress.close();
-    if (experiment?.state === State.STATE_SUCCEEDED) {
+    if (experiment?.state === State.SUCCEEDED) {
       this.#output.result(experiment, artifactPath);
       return;
     }
-    if (experiment?.state === State.STATE_CANCELLED) throw this.#interrupted();
+    if (experiment?.state === State.CANCELLED) throw this.#interrupted();
     throw this.#failed(experiment);
   }
 
@@ -246,7 +246,7 @@ class ExperimentRun {
       experimentId === undefined
         ? "interrupted before the experiment began"
         : `experiment ${experimentId} was stopped; go on with it: ${this.#resumeCommand(experimentId)}`;
-    return new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, message);
+    return new StillhouseError(FailureKind.CANCELLED, message);
   }
 
   #failed(experiment: Experiment | undefined): StillhouseError {

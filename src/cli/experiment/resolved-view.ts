@@ -82,7 +82,7 @@ function modelText({ model }: ExperimentSpec, description: Description): string 
 }
 
 function presetText(spec: ExperimentSpec, { changedFields }: Description): string {
-  const preset = spec.preset === Preset.PRESET_STUDY ? "study" : "cpu";
+  const preset = spec.preset === Preset.STUDY ? "study" : "cpu";
   if (changedFields.length === 0) return `${preset}, unchanged`;
   return `${preset}, but ${changedFields.map((path) => changeText(spec, path)).join(", ")}`;
 }

@@ -173,7 +173,7 @@ function leave(
 
 function interrupted(): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_CANCELLED,
+    FailureKind.CANCELLED,
     "interrupted; the same command goes on where it was",
   );
 }

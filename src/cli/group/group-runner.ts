@@ -122,7 +122,7 @@ export class GroupRunner {
 
   #tell(at: number, label: string, { state, failure }: Experiment): void {
     const { progress } = this.#options;
-    if (!isEnded(state) || state === State.STATE_CANCELLED) {
+    if (!isEnded(state) || state === State.CANCELLED) {
       progress.note(`${label} was stopped`);
       this.#counter.set(at, "waiting");
       return;
@@ -137,7 +137,7 @@ export class GroupRunner {
   throwIfStopped(): void {
     if (!this.#options.stop.aborted) return;
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_CANCELLED,
+      FailureKind.CANCELLED,
       "stopped; the same command goes on where it was",
     );
   }
@@ -162,7 +162,7 @@ export class GroupRunner {
     if (stop.aborted) return;
     const { state, failure } = (await outcomeOf(connection, id)).experiment;
     const isFinished = failure !== undefined && isFinal?.(failure);
-    if (state === State.STATE_CANCELLED || (state === State.STATE_FAILED && !isFinished)) {
+    if (state === State.CANCELLED || (state === State.FAILED && !isFinished)) {
       await connection.call((client) => client.resume(id));
     }
   }
@@ -186,7 +186,7 @@ export class GroupRunner {
     const watched = { connection, experimentId: id, skipsHistory: true, isStopping };
     for await (const event of watchExperiment(watched)) {
       const { kind } = event;
-      if (kind?.$case === "experiment" && kind.value.state === State.STATE_RUNNING) onRunning();
+      if (kind?.$case === "experiment" && kind.value.state === State.RUNNING) onRunning();
       presenter.show(event);
     }
     return outcomeOf(connection, id);

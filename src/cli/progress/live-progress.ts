@@ -78,7 +78,7 @@ export class LiveProgress implements ProgressDisplay {
   }
 
   log(line: LogLine): void {
-    if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
+    if (line.level !== LogLevel.DEBUG) this.note(line.message);
   }
 
   note(sentence: string): void {

@@ -64,7 +64,7 @@ export class PlainProgress implements ProgressDisplay {
   }
 
   log(line: LogLine): void {
-    if (line.level !== LogLevel.LOG_LEVEL_DEBUG) this.note(line.message);
+    if (line.level !== LogLevel.DEBUG) this.note(line.message);
   }
 
   overview(overview: GroupOverview): void {

@@ -79,13 +79,13 @@ export function progressFraction({ stage, done, total }: Progress): number | und
 export function taskEndText(task: Task): string | undefined {
   const name = taskName(task);
   switch (task.state) {
-    case State.STATE_SUCCEEDED:
+    case State.SUCCEEDED:
       return `${name}: ${[resultText(task), timeText(task)].filter(Boolean).join(", ")}`;
-    case State.STATE_FAILED:
+    case State.FAILED:
       return `${name}: failed`;
-    case State.STATE_CANCELLED:
+    case State.CANCELLED:
       return task.attempt > 0 ? `${name}: stopped` : undefined;
-    case State.STATE_QUEUED:
+    case State.QUEUED:
       return task.failure && `${name}: ${task.failure.message}; it is tried again`;
     default:
       return undefined;

@@ -13,11 +13,11 @@ import {
 } from "../../results/work-progress.js";
 
 const KINDS: Partial<Record<BaselineKind, WorkKind>> = {
-  [BaselineKind.BASELINE_KIND_FULL]: "full",
-  [BaselineKind.BASELINE_KIND_RANDOM]: "random",
-  [BaselineKind.BASELINE_KIND_HERDING]: "herding",
-  [BaselineKind.BASELINE_KIND_KCENTER]: "kcenter",
-  [BaselineKind.BASELINE_KIND_UNTRAINED]: "untrained",
+  [BaselineKind.FULL]: "full",
+  [BaselineKind.RANDOM]: "random",
+  [BaselineKind.HERDING]: "herding",
+  [BaselineKind.KCENTER]: "kcenter",
+  [BaselineKind.UNTRAINED]: "untrained",
 };
 
 /** How far an experiment is as a whole. */

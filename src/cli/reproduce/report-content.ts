@@ -76,12 +76,12 @@ export function reportContent(
 /** The preset, and in what the run differs from it, told by a row that varies the least. */
 function settingsText(experiments: readonly Experiment[]): string {
   const distilled = experiments.filter(isDistilled);
-  const isRandom = ({ spec }: Experiment) => spec?.model?.init === Init.INIT_RANDOM;
+  const isRandom = ({ spec }: Experiment) => spec?.model?.init === Init.RANDOM;
   const told = distilled.find(isRandom) ?? distilled[0];
   const [spec, others] = told
     ? [specOf(told), []]
     : [specOf(experiments[0] as Experiment), ["evaluation.inits"]];
-  const preset = spec.preset === Preset.PRESET_STUDY ? "study" : "cpu";
+  const preset = spec.preset === Preset.STUDY ? "study" : "cpu";
   const changes = changesText(spec, [...OF_THE_TABLES, ...others]);
   return changes === ""
     ? `Preset ${preset}, unchanged.`

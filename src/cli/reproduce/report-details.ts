@@ -81,7 +81,7 @@ async function distillSeries(experimentId: string, connection: Connection) {
 }
 
 function isNotFound(error: unknown): boolean {
-  return error instanceof StillhouseError && error.kind === FailureKind.FAILURE_KIND_NOT_FOUND;
+  return error instanceof StillhouseError && error.kind === FailureKind.NOT_FOUND;
 }
 
 async function contentOf(

@@ -127,7 +127,7 @@ export function labelOf(spec: ExperimentSpec | undefined): string {
 
 function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
   const { id, spec, state } = experiment;
-  if (state !== State.STATE_SUCCEEDED) return [];
+  if (state !== State.SUCCEEDED) return [];
   const row = resultOf(experiment).rows.find((candidate) => candidate.id === kind);
   if (row === undefined) throw new Error(`experiment ${id} has no row ${kind}`);
   return [{ seed: spec?.seed ?? 0, experimentId: id, row }];
@@ -139,7 +139,7 @@ export function areStopped(seeds: readonly FailedSeed[]): boolean {
 }
 
 function failedSeed({ id, spec, state, failure }: Experiment): FailedSeed[] {
-  if (state === State.STATE_SUCCEEDED) return [];
+  if (state === State.SUCCEEDED) return [];
   const reason = failure?.message ?? "it was stopped";
   return [{ seed: spec?.seed ?? 0, experimentId: id, reason, isStopped: failure === undefined }];
 }

@@ -18,7 +18,7 @@ export function reportFailure(
 ): number {
   const error = fromFailure(toFailure(thrown));
   // What a person ended is no error.
-  const isWanted = error.kind === FailureKind.FAILURE_KIND_CANCELLED;
+  const isWanted = error.kind === FailureKind.CANCELLED;
   const mark = isWanted ? "" : `${colorsOf(hasColor.stderr).red("Error")} `;
   stderr.write(`${mark}${printable(error.message)}\n`);
   if (showsTraces && error.traceback !== "") stderr.write(`${error.traceback}\n`);

@@ -56,11 +56,11 @@ const ROW_ORDER: readonly RowId[] = [
 ];
 
 const BASELINE_ROWS: Partial<Record<BaselineKind, { id: RowId; label: string }>> = {
-  [BaselineKind.BASELINE_KIND_FULL]: { id: "full", label: "Full data" },
-  [BaselineKind.BASELINE_KIND_RANDOM]: { id: "random", label: "Random real samples" },
-  [BaselineKind.BASELINE_KIND_HERDING]: { id: "herding", label: "Real samples by herding" },
-  [BaselineKind.BASELINE_KIND_KCENTER]: { id: "kcenter", label: "Real samples by k-centre" },
-  [BaselineKind.BASELINE_KIND_UNTRAINED]: { id: "untrained", label: "Untrained learner" },
+  [BaselineKind.FULL]: { id: "full", label: "Full data" },
+  [BaselineKind.RANDOM]: { id: "random", label: "Random real samples" },
+  [BaselineKind.HERDING]: { id: "herding", label: "Real samples by herding" },
+  [BaselineKind.KCENTER]: { id: "kcenter", label: "Real samples by k-centre" },
+  [BaselineKind.UNTRAINED]: { id: "untrained", label: "Untrained learner" },
 };
 
 /** Puts the results of an experiment's tasks together; tasks without a result add nothing. */
@@ -88,7 +88,7 @@ export function variantOf(spec: ExperimentSpec | undefined): string {
 /** The row's name in the study's words, such as "Distilled data + SL unrestricted + AL cls". */
 export function distilledLabel(spec: ExperimentSpec | undefined): string {
   const { soft, attention } = labelKinds(spec);
-  const init = spec?.model?.init === Init.INIT_FIXED ? " (fixed init)" : "";
+  const init = spec?.model?.init === Init.FIXED ? " (fixed init)" : "";
   return [
     `Distilled data${init}`,
     ...(soft === undefined ? [] : [`SL ${soft}`]),
@@ -106,19 +106,19 @@ export function shortLabel(spec: ExperimentSpec | undefined): string {
   ];
   return [
     kinds.join(" + ") || "hard labels",
-    ...(spec?.model?.init === Init.INIT_FIXED ? ["fixed init"] : []),
+    ...(spec?.model?.init === Init.FIXED ? ["fixed init"] : []),
     ...(steps === 1 ? [] : [`${steps} steps`]),
   ].join(", ");
 }
 
 function labelKinds(spec: ExperimentSpec | undefined) {
   const soft: Partial<Record<Labels, string>> = {
-    [Labels.LABELS_RESTRICTED]: "restricted",
-    [Labels.LABELS_UNRESTRICTED]: "unrestricted",
+    [Labels.RESTRICTED]: "restricted",
+    [Labels.UNRESTRICTED]: "unrestricted",
   };
   const attention: Partial<Record<AttentionLabels, string>> = {
-    [AttentionLabels.ATTENTION_LABELS_CLS]: "cls",
-    [AttentionLabels.ATTENTION_LABELS_ALL]: "all",
+    [AttentionLabels.CLS]: "cls",
+    [AttentionLabels.ALL]: "all",
   };
   const { labels, attentionLabels } = spec?.distilled ?? {};
   return {

@@ -88,7 +88,7 @@ function rowOfShards(tasks: readonly Task[], { spec }: Experiment): Row | undefi
 }
 
 function failureOf(tasks: readonly Task[]): string | null {
-  const failed = tasks.find(({ state }) => state === State.STATE_FAILED);
+  const failed = tasks.find(({ state }) => state === State.FAILED);
   return failed?.failure?.message ?? null;
 }
 

@@ -29,15 +29,15 @@ export function taskNames(tasks: readonly Task[]): string[] {
 
 function baselineName(kind: BaselineKind): string {
   switch (kind) {
-    case BaselineKind.BASELINE_KIND_FULL:
+    case BaselineKind.FULL:
       return "Full data";
-    case BaselineKind.BASELINE_KIND_RANDOM:
+    case BaselineKind.RANDOM:
       return "Random real samples";
-    case BaselineKind.BASELINE_KIND_HERDING:
+    case BaselineKind.HERDING:
       return "Herding";
-    case BaselineKind.BASELINE_KIND_KCENTER:
+    case BaselineKind.KCENTER:
       return "k-centre";
-    case BaselineKind.BASELINE_KIND_UNTRAINED:
+    case BaselineKind.UNTRAINED:
       return "Untrained learner";
     default:
       return "Baseline";

@@ -7,23 +7,22 @@ import {
 import { HeadInit, type TransferModel } from "../../generated/stillhouse/v1/spec.js";
 
 const SAMPLES: Partial<Record<SampleSource, string>> = {
-  [SampleSource.SAMPLE_SOURCE_DECODED]: "nearest tokens",
-  [SampleSource.SAMPLE_SOURCE_RANDOM]: "random real samples",
-  [SampleSource.SAMPLE_SOURCE_HERDING]: "real samples by herding",
-  [SampleSource.SAMPLE_SOURCE_KCENTER]: "real samples by k-centre",
+  [SampleSource.DECODED]: "nearest tokens",
+  [SampleSource.RANDOM]: "random real samples",
+  [SampleSource.HERDING]: "real samples by herding",
+  [SampleSource.KCENTER]: "real samples by k-centre",
 };
 
 const HEADS: Partial<Record<HeadInit, string>> = {
-  [HeadInit.HEAD_INIT_DEFAULT]: "head of nn.Linear's law",
-  [HeadInit.HEAD_INIT_NORMAL]: "head from N(0, 0.02)",
+  [HeadInit.DEFAULT]: "head of nn.Linear's law",
+  [HeadInit.NORMAL]: "head from N(0, 0.02)",
 };
 
 /** What differs, in words, such as "nearest tokens, hard labels". */
 export function variationText(variation: Variation): string {
   const { steps, optimiser, batchSize, shuffled, hardLabels, transferTo } = variation;
   const isReal =
-    variation.samples !== SampleSource.SAMPLE_SOURCE_DECODED &&
-    SAMPLES[variation.samples] !== undefined;
+    variation.samples !== SampleSource.DECODED && SAMPLES[variation.samples] !== undefined;
   const parts = [
     transferTo && `trains ${transferText(transferTo)}`,
     SAMPLES[variation.samples],
@@ -31,7 +30,7 @@ export function variationText(variation: Variation): string {
     hardLabels && "hard labels",
     variation.withoutAttentionLabels && "no attention labels",
     steps > 0 && `${steps} step${steps === 1 ? "" : "s"}`,
-    optimiser === Optimiser.OPTIMISER_ADAM && "Adam",
+    optimiser === Optimiser.ADAM && "Adam",
     batchSize > 0 && `${batchSize} sample${batchSize === 1 ? "" : "s"} a gradient step`,
     shuffled && "shuffled",
     HEADS[variation.headInit],

@@ -73,7 +73,7 @@ export function runInspect(
     const server = serverOf(options, surroundings);
     const learners = await measuredLearners(word, options, surroundings, output);
     const stopped = aborted(interruption.stop).then(() => {
-      throw new StillhouseError(FailureKind.FAILURE_KIND_CANCELLED, "interrupted");
+      throw new StillhouseError(FailureKind.CANCELLED, "interrupted");
     });
     const answer = withArtifact(word, server, surroundings, (folder) =>
       Promise.race([stopped, surroundings.inspectArtifact(folder, top)]),
@@ -170,10 +170,7 @@ async function withArtifact<T>(
   } finally {
     await connection.close();
   }
-  throw new StillhouseError(
-    FailureKind.FAILURE_KIND_NOT_FOUND,
-    `experiment ${word} has no distilled data`,
-  );
+  throw new StillhouseError(FailureKind.NOT_FOUND, `experiment ${word} has no distilled data`);
 }
 
 function topOf(raw: unknown): number {

@@ -36,13 +36,13 @@ const WHAT = "What is tried:";
 const FLAGS = ["data-dir", "inits", "baselines", "device", "memory", "precision", "name"];
 
 const CHECKS: ReadonlyMap<string, RobustnessCheck> = new Map([
-  ["labels", RobustnessCheck.ROBUSTNESS_CHECK_LABELS],
-  ["steps", RobustnessCheck.ROBUSTNESS_CHECK_STEPS],
-  ["optimiser", RobustnessCheck.ROBUSTNESS_CHECK_OPTIMISER],
-  ["order", RobustnessCheck.ROBUSTNESS_CHECK_ORDER],
-  ["head-init", RobustnessCheck.ROBUSTNESS_CHECK_HEAD_INIT],
-  ["attention", RobustnessCheck.ROBUSTNESS_CHECK_ATTENTION],
-  ["decoding", RobustnessCheck.ROBUSTNESS_CHECK_DECODING],
+  ["labels", RobustnessCheck.LABELS],
+  ["steps", RobustnessCheck.STEPS],
+  ["optimiser", RobustnessCheck.OPTIMISER],
+  ["order", RobustnessCheck.ORDER],
+  ["head-init", RobustnessCheck.HEAD_INIT],
+  ["attention", RobustnessCheck.ATTENTION],
+  ["decoding", RobustnessCheck.DECODING],
 ]);
 
 /** Untrained learners say nothing of the distilled data that a row here asks for. */

@@ -39,7 +39,7 @@ export function runRobustness(
     const experiment = await measuredRobustness(request, surroundings, output);
     if (experiment === undefined) return undefined;
     output.robustness(experiment);
-    if (experiment.state === State.STATE_SUCCEEDED) return undefined;
+    if (experiment.state === State.SUCCEEDED) return undefined;
     output.progress.note(`${experiment.failure?.message}; the same command tries again`);
     return SOME_FAILED;
   });

@@ -125,7 +125,7 @@ async function download(
 
 function damaged(name: string, what: string): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    FailureKind.ENVIRONMENT,
     `the file ${JSON.stringify(name)} of the artifact ${what}`,
     { retryable: true },
   );

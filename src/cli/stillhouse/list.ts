@@ -27,9 +27,9 @@ export const LIST: Shape = {
 const DEFAULT_LIMIT = 20;
 const PAGE = 1_000;
 const ORDERS = {
-  newest: ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST,
-  oldest: ExperimentOrder.EXPERIMENT_ORDER_OLDEST_FIRST,
-  accuracy: ExperimentOrder.EXPERIMENT_ORDER_MOST_ACCURATE_FIRST,
+  newest: ExperimentOrder.NEWEST_FIRST,
+  oldest: ExperimentOrder.OLDEST_FIRST,
+  accuracy: ExperimentOrder.MOST_ACCURATE_FIRST,
 } as const;
 
 /** The subcommand `ls`. */

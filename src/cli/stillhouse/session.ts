@@ -64,7 +64,7 @@ function onlyId(matches: readonly string[], prefix: string, noun: string, list: 
   const [only, ...others] = matches;
   if (only === undefined) {
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_NOT_FOUND,
+      FailureKind.NOT_FOUND,
       `no ${noun} has an id that begins with ${prefix}; npm run stillhouse -- ${list} lists them`,
     );
   }

@@ -6,11 +6,11 @@ import { formatDuration, formatMeanStd, formatPercent } from "../terminal/format
 
 /** States by the words that people use for them. */
 export const STATES = {
-  queued: State.STATE_QUEUED,
-  running: State.STATE_RUNNING,
-  succeeded: State.STATE_SUCCEEDED,
-  failed: State.STATE_FAILED,
-  cancelled: State.STATE_CANCELLED,
+  queued: State.QUEUED,
+  running: State.RUNNING,
+  succeeded: State.SUCCEEDED,
+  failed: State.FAILED,
+  cancelled: State.CANCELLED,
 } as const;
 
 export function stateWord(state: State): string {
@@ -21,7 +21,7 @@ export function stateWord(state: State): string {
 export function standingText(experiment: Experiment): string {
   const accuracy = resultOf(experiment).rows.find(({ id }) => id === "distilled")?.accuracy;
   if (accuracy !== undefined) return `${formatMeanStd(accuracy.mean, accuracy.std)} %`;
-  const running = experiment.tasks.find(({ state }) => state === State.STATE_RUNNING);
+  const running = experiment.tasks.find(({ state }) => state === State.RUNNING);
   if (running === undefined) return "";
   const { share, secondsLeft } = progressOf(experiment);
   const left = secondsLeft === undefined ? "" : `, ${formatDuration(secondsLeft)} left`;
@@ -30,7 +30,7 @@ export function standingText(experiment: Experiment): string {
 
 /** What a running task does, in full. */
 export function taskStanding(task: Task): string {
-  if (task.state === State.STATE_RUNNING && task.progress) {
+  if (task.state === State.RUNNING && task.progress) {
     return [percentText(task), joinParts(progressParts(task.progress))].filter(Boolean).join(" ");
   }
   if (task.failure !== undefined) return task.failure.message;

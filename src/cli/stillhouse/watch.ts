@@ -39,7 +39,7 @@ async function followed(session: Session, id: string, output: ExperimentOutput):
 /** The result of what has ended, or its failure. */
 async function concluded(session: Session, id: string, output: ExperimentOutput): Promise<number> {
   const { experiment, artifactPath } = await foundExperiment(session, id);
-  if (experiment.state === State.STATE_SUCCEEDED) {
+  if (experiment.state === State.SUCCEEDED) {
     if (!session.isJson) output.result(experiment, artifactPath);
     return 0;
   }
@@ -52,7 +52,7 @@ async function concluded(session: Session, id: string, output: ExperimentOutput)
 
 function nothingRuns(id: string): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_UNAVAILABLE,
+    FailureKind.UNAVAILABLE,
     `experiment ${id} waits, and no control plane runs on this home; npm run serve goes on with it`,
   );
 }

@@ -83,7 +83,7 @@ async function unsearched(
 ): Promise<SearchSettings> {
   // The flags that are not searched need not go with the defaults of those that are.
   const { spec } = await resolved(member, session).catch((thrown: unknown) => {
-    if (toFailure(thrown).kind === FailureKind.FAILURE_KIND_INVALID) return { spec: undefined };
+    if (toFailure(thrown).kind === FailureKind.INVALID) return { spec: undefined };
     throw thrown;
   });
   return new Map(
@@ -168,7 +168,7 @@ async function suggested(
 }
 
 function requireValidation({ spec }: ResolveExperimentResponse): void {
-  if (spec?.evaluation?.protocol === Protocol.PROTOCOL_VALIDATION) return;
+  if (spec?.evaluation?.protocol === Protocol.VALIDATION) return;
   throw invalid(
     "evaluation.protocol",
     "--search chooses by validation accuracy: --protocol (evaluation.protocol) must be validation",
@@ -177,5 +177,5 @@ function requireValidation({ spec }: ResolveExperimentResponse): void {
 
 /** The same settings diverge again: there is nothing to gain from another try. */
 function isFinal({ kind }: Failure): boolean {
-  return kind === FailureKind.FAILURE_KIND_DIVERGED;
+  return kind === FailureKind.DIVERGED;
 }

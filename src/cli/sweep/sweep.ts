@@ -101,9 +101,9 @@ function sweepDocument(
 }
 
 function hasFailed({ experiment }: Outcome): boolean {
-  return experiment.state === State.STATE_FAILED;
+  return experiment.state === State.FAILED;
 }
 
 function stateWord(state: State): string {
-  return state === State.STATE_FAILED ? "failed" : "";
+  return state === State.FAILED ? "failed" : "";
 }

@@ -15,7 +15,7 @@ export function writeResultFile(path: string, text: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      FailureKind.ENVIRONMENT,
       `${path} cannot be written (${code}); name another place`,
     );
   }

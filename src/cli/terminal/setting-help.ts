@@ -5,8 +5,8 @@ import { fieldsOf, type Setting } from "../../settings/setting.js";
 import { givenValue } from "../../settings/validate.js";
 import { writtenValue } from "../../settings/values.js";
 
-const STUDY = presetSpec(Preset.PRESET_STUDY);
-const CPU = presetSpec(Preset.PRESET_CPU);
+const STUDY = presetSpec(Preset.STUDY);
+const CPU = presetSpec(Preset.CPU);
 
 /** The flag with what it takes: `--sl <none|restricted|unrestricted>`. */
 export function flagUsage(setting: Setting): string {

@@ -62,7 +62,7 @@ export async function modelOfArtifact(
     // What is no manifest names no model.
   }
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
+    FailureKind.INVALID,
     `the ${MANIFEST} of artifact ${artifactId} names no model`,
     { field: "artifact_id" },
   );
@@ -84,7 +84,7 @@ function parsed(bytes: Buffer, artifactId: string): { spec: ExperimentSpec; numC
     // What is no manifest is no better than one without settings.
   }
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
+    FailureKind.INVALID,
     `the ${MANIFEST} of artifact ${artifactId} does not hold the settings that it was made with`,
     { field: "robustness.artifact_id" },
   );

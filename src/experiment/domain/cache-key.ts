@@ -118,13 +118,13 @@ function fieldOf(name: string): string {
 }
 
 const OF_REAL_SAMPLES: readonly BaselineKind[] = [
-  BaselineKind.BASELINE_KIND_RANDOM,
-  BaselineKind.BASELINE_KIND_HERDING,
-  BaselineKind.BASELINE_KIND_KCENTER,
+  BaselineKind.RANDOM,
+  BaselineKind.HERDING,
+  BaselineKind.KCENTER,
 ];
 
 function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
-  if (kind === BaselineKind.BASELINE_KIND_FULL) {
+  if (kind === BaselineKind.FULL) {
     return [
       ["baseline.full_epochs", spec.baseline?.fullEpochs],
       ["baseline.full_batch_size", spec.baseline?.fullBatchSize],

@@ -34,7 +34,7 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
       id: `${experimentId}-${name}`,
       experimentId,
       work: { kind },
-      state: State.STATE_QUEUED,
+      state: State.QUEUED,
       cacheKey: keyOf(kind),
     });
   const count = required(spec.evaluation?.inits, "evaluation.inits");
@@ -62,7 +62,7 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
 /** How many tasks `planTasks` makes, without making them. @param spec resolved */
 export function countTasks(spec: ExperimentSpec): number {
   const count = required(spec.evaluation?.inits, "evaluation.inits");
-  const isFixed = spec.model?.init === Init.INIT_FIXED;
+  const isFixed = spec.model?.init === Init.FIXED;
   const shards = numShards(isFixed ? Math.min(count, 1) : count);
   const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
   const baselines = [full, random, herding, kcenter, untrained].filter(Boolean).length;
@@ -86,23 +86,23 @@ function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineW
   const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
   const planned = [];
   if (full) {
-    const work = { kind: BaselineKind.BASELINE_KIND_FULL, initSeeds: learnerSeeds(spec, 1) };
+    const work = { kind: BaselineKind.FULL, initSeeds: learnerSeeds(spec, 1) };
     planned.push({ name: "full", work });
   }
   if (random) {
-    const work = { kind: BaselineKind.BASELINE_KIND_RANDOM, initSeeds: initSeeds(seed, count) };
+    const work = { kind: BaselineKind.RANDOM, initSeeds: initSeeds(seed, count) };
     planned.push({ name: "random", work });
   }
   if (herding) {
-    const kind = BaselineKind.BASELINE_KIND_HERDING;
+    const kind = BaselineKind.HERDING;
     planned.push({ name: "herding", work: { kind, initSeeds: learnerSeeds(spec, count) } });
   }
   if (kcenter) {
-    const kind = BaselineKind.BASELINE_KIND_KCENTER;
+    const kind = BaselineKind.KCENTER;
     planned.push({ name: "kcenter", work: { kind, initSeeds: learnerSeeds(spec, count) } });
   }
   if (untrained) {
-    const kind = BaselineKind.BASELINE_KIND_UNTRAINED;
+    const kind = BaselineKind.UNTRAINED;
     planned.push({ name: "untrained", work: { kind, initSeeds: learnerSeeds(spec, count) } });
   }
   return planned;
@@ -110,11 +110,11 @@ function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineW
 
 function learnerSeeds(spec: ExperimentSpec, count: number): number[] {
   const seed = required(spec.seed, "seed");
-  return spec.model?.init === Init.INIT_FIXED ? [seed] : initSeeds(seed, count);
+  return spec.model?.init === Init.FIXED ? [seed] : initSeeds(seed, count);
 }
 
 function required(value: number | undefined, field: string): number {
   if (value !== undefined) return value;
   const message = `${field} must be set in a resolved spec`;
-  throw new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { field });
+  throw new StillhouseError(FailureKind.INVALID, message, { field });
 }

@@ -32,7 +32,7 @@ export function plannedExperiment(
     id,
     spec,
     specHash: specHash(spec),
-    state: State.STATE_QUEUED,
+    state: State.QUEUED,
     createTime: clock.now(),
     owner,
     priority,

@@ -69,8 +69,7 @@ export function mustStop(record: ExperimentRecord): boolean {
   return (
     record.cancelRequested ||
     record.tasks.some(
-      ({ task }) =>
-        task.state === State.STATE_FAILED && (isDistill(task) || isPlainEvaluation(task)),
+      ({ task }) => task.state === State.FAILED && (isDistill(task) || isPlainEvaluation(task)),
     )
   );
 }

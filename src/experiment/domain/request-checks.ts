@@ -38,5 +38,5 @@ export function given<Message>(message: Message | undefined, field: string): Mes
 }
 
 export function invalid(field: string, message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message, { field });
+  return new StillhouseError(FailureKind.INVALID, message, { field });
 }

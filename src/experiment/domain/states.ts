@@ -3,42 +3,25 @@ import { State } from "../../generated/stillhouse/v1/experiment.js";
 
 /** Where a task may go from each state. An experiment's state follows from those of its tasks. */
 const TASK_TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
-  [State.STATE_UNSPECIFIED]: [],
+  [State.UNSPECIFIED]: [],
   // Succeeded at once when another task with the same cache key has the result.
-  [State.STATE_QUEUED]: [
-    State.STATE_RUNNING,
-    State.STATE_SUCCEEDED,
-    State.STATE_FAILED,
-    State.STATE_CANCELLED,
-  ],
+  [State.QUEUED]: [State.RUNNING, State.SUCCEEDED, State.FAILED, State.CANCELLED],
   // Back to the queue when its worker was lost or the control plane stopped.
-  [State.STATE_RUNNING]: [
-    State.STATE_QUEUED,
-    State.STATE_SUCCEEDED,
-    State.STATE_FAILED,
-    State.STATE_CANCELLED,
-  ],
-  [State.STATE_SUCCEEDED]: [],
+  [State.RUNNING]: [State.QUEUED, State.SUCCEEDED, State.FAILED, State.CANCELLED],
+  [State.SUCCEEDED]: [],
   // Back to the queue when the experiment is resumed.
-  [State.STATE_FAILED]: [State.STATE_QUEUED],
-  [State.STATE_CANCELLED]: [State.STATE_QUEUED],
+  [State.FAILED]: [State.QUEUED],
+  [State.CANCELLED]: [State.QUEUED],
   [State.UNRECOGNIZED]: [],
 };
 
 /** Throws INTERNAL when a task may not go from one state to the other. */
 export function assertMayMove(taskId: string, from: State, to: State): void {
   if (TASK_TRANSITIONS[from].includes(to)) return;
-  throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INTERNAL,
-    `task ${taskId} cannot go from ${from} to ${to}`,
-  );
+  throw new StillhouseError(FailureKind.INTERNAL, `task ${taskId} cannot go from ${from} to ${to}`);
 }
 
 /** Whether nothing more happens to a task or an experiment by itself. */
 export function isEnded(state: State): boolean {
-  return (
-    state === State.STATE_SUCCEEDED ||
-    state === State.STATE_FAILED ||
-    state === State.STATE_CANCELLED
-  );
+  return state === State.SUCCEEDED || state === State.FAILED || state === State.CANCELLED;
 }

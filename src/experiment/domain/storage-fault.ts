@@ -16,7 +16,7 @@ export class StorageFault extends StillhouseError {
 
   /** @param kind EXHAUSTED where there is no room, else ENVIRONMENT */
   constructor(
-    kind: FailureKind.FAILURE_KIND_EXHAUSTED | FailureKind.FAILURE_KIND_ENVIRONMENT,
+    kind: FailureKind.EXHAUSTED | FailureKind.ENVIRONMENT,
     message: string,
     { cause, retryable = false, isLasting = false }: StorageFaultDetails = {},
   ) {
@@ -26,7 +26,7 @@ export class StorageFault extends StillhouseError {
 
   /** Whether a person can make room while this process runs; a new one would find it as full. */
   get isFull(): boolean {
-    return this.kind === FailureKind.FAILURE_KIND_EXHAUSTED;
+    return this.kind === FailureKind.EXHAUSTED;
   }
 }
 

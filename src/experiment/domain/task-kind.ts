@@ -15,11 +15,11 @@ export const TASK_KINDS = [
 export type TaskKind = (typeof TASK_KINDS)[number] | "other";
 
 const BASELINES: Partial<Record<BaselineKind, TaskKind>> = {
-  [BaselineKind.BASELINE_KIND_FULL]: "full",
-  [BaselineKind.BASELINE_KIND_RANDOM]: "random",
-  [BaselineKind.BASELINE_KIND_HERDING]: "herding",
-  [BaselineKind.BASELINE_KIND_KCENTER]: "kcenter",
-  [BaselineKind.BASELINE_KIND_UNTRAINED]: "untrained",
+  [BaselineKind.FULL]: "full",
+  [BaselineKind.RANDOM]: "random",
+  [BaselineKind.HERDING]: "herding",
+  [BaselineKind.KCENTER]: "kcenter",
+  [BaselineKind.UNTRAINED]: "untrained",
 };
 
 export function taskKind({ work }: Task): TaskKind {

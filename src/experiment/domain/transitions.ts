@@ -18,7 +18,7 @@ export function leaseTask(
     numLost,
     task: {
       ...task,
-      state: State.STATE_RUNNING,
+      state: State.RUNNING,
       attempt: task.attempt + 1,
       workerId,
       work: workToRun(record, task),
@@ -37,7 +37,7 @@ export function completeTask(
 ): ExperimentRecord {
   return moveTask(record, taskId, now, ({ task }) => ({
     numLost: 0,
-    task: { ...attemptEnded(task, now), state: State.STATE_SUCCEEDED, result, endTime: now },
+    task: { ...attemptEnded(task, now), state: State.SUCCEEDED, result, endTime: now },
   }));
 }
 
@@ -55,7 +55,7 @@ export function reuseResults(
     const result = results.get(task.id);
     if (result === undefined) return undefined;
     const startTime = task.startTime ?? now;
-    const state = State.STATE_SUCCEEDED;
+    const state = State.SUCCEEDED;
     return { numLost: 0, task: { ...task, state, result, reused: true, startTime, endTime: now } };
   });
 }
@@ -70,7 +70,7 @@ export function failTask(
   return moveTask(record, taskId, now, ({ task, numLost }) => {
     if (!failure.retryable || numLost + 1 >= MAX_LOST_ATTEMPTS) {
       const ended = attemptEnded(task, now);
-      return { numLost, task: { ...ended, state: State.STATE_FAILED, failure, endTime: now } };
+      return { numLost, task: { ...ended, state: State.FAILED, failure, endTime: now } };
     }
     return { numLost: numLost + 1, task: stopped(record, task, now) };
   });
@@ -91,7 +91,7 @@ export function loseTask(
 ): ExperimentRecord {
   if (mustStop(record)) return stopTask(record, taskId, now);
   const failure = Failure.fromPartial({
-    kind: FailureKind.FAILURE_KIND_WORKER_LOST,
+    kind: FailureKind.WORKER_LOST,
     message: `the task was given up after ${MAX_LOST_ATTEMPTS} attempts, in the last the worker was lost: ${reason}`,
     retryable: true,
     traceback: workerLog,
@@ -115,12 +115,12 @@ export function cancelExperiment(record: ExperimentRecord, now: Date): Experimen
 /** Queues what was cancelled or failed; what is done stays done. */
 export function resumeExperiment(record: ExperimentRecord, now: Date): ExperimentRecord {
   const tasks = record.tasks.map((entry) =>
-    entry.task.state === State.STATE_FAILED || entry.task.state === State.STATE_CANCELLED
+    entry.task.state === State.FAILED || entry.task.state === State.CANCELLED
       ? {
           numLost: 0,
           task: {
             ...entry.task,
-            state: State.STATE_QUEUED,
+            state: State.QUEUED,
             failure: undefined,
             endTime: undefined,
           },
@@ -141,7 +141,7 @@ export function requeueRunning(
   runsOn: (task: Task) => boolean = () => false,
 ): ExperimentRecord {
   return record.tasks
-    .filter(({ task }) => task.state === State.STATE_RUNNING && !runsOn(task))
+    .filter(({ task }) => task.state === State.RUNNING && !runsOn(task))
     .reduce((result, { task }) => stopTask(forgetAttempt(result, task.id), task.id, now), record);
 }
 
@@ -158,8 +158,8 @@ function forgetAttempt(record: ExperimentRecord, taskId: string): ExperimentReco
 function stopped(record: ExperimentRecord, task: Task, now: Date): Task {
   const ended = attemptEnded(task, now);
   return mustStop(record)
-    ? { ...ended, state: State.STATE_CANCELLED, endTime: now }
-    : { ...ended, state: State.STATE_QUEUED };
+    ? { ...ended, state: State.CANCELLED, endTime: now }
+    : { ...ended, state: State.QUEUED };
 }
 
 /** The task without a running attempt, whose time is added to that of those before. */
@@ -206,8 +206,8 @@ function moveTasks(
 function settle(record: ExperimentRecord, now: Date): ExperimentRecord {
   const tasks = mustStop(record)
     ? record.tasks.map((entry) =>
-        entry.task.state === State.STATE_QUEUED
-          ? { ...entry, task: { ...entry.task, state: State.STATE_CANCELLED, endTime: now } }
+        entry.task.state === State.QUEUED
+          ? { ...entry, task: { ...entry.task, state: State.CANCELLED, endTime: now } }
           : entry,
       )
     : record.tasks;
@@ -219,24 +219,24 @@ function settle(record: ExperimentRecord, now: Date): ExperimentRecord {
       ...record.experiment,
       state,
       endTime: isEnded(state) ? (record.experiment.endTime ?? now) : undefined,
-      failure: state === State.STATE_FAILED ? firstFailure(tasks) : undefined,
+      failure: state === State.FAILED ? firstFailure(tasks) : undefined,
     },
   };
 }
 
 function experimentState(tasks: readonly TaskRecord[], cancelRequested: boolean): State {
   const states = tasks.map(({ task }) => task.state);
-  if (states.every((state) => state === State.STATE_SUCCEEDED)) return State.STATE_SUCCEEDED;
+  if (states.every((state) => state === State.SUCCEEDED)) return State.SUCCEEDED;
   if (states.every(isEnded)) {
-    const failed = !cancelRequested && states.includes(State.STATE_FAILED);
-    return failed ? State.STATE_FAILED : State.STATE_CANCELLED;
+    const failed = !cancelRequested && states.includes(State.FAILED);
+    return failed ? State.FAILED : State.CANCELLED;
   }
-  const begun = states.includes(State.STATE_RUNNING) || states.includes(State.STATE_SUCCEEDED);
-  return begun ? State.STATE_RUNNING : State.STATE_QUEUED;
+  const begun = states.includes(State.RUNNING) || states.includes(State.SUCCEEDED);
+  return begun ? State.RUNNING : State.QUEUED;
 }
 
 function firstFailure(tasks: readonly TaskRecord[]): Failure | undefined {
-  const failed = tasks.filter(({ task }) => task.state === State.STATE_FAILED);
+  const failed = tasks.filter(({ task }) => task.state === State.FAILED);
   const time = ({ task }: TaskRecord) => task.endTime?.getTime() ?? 0;
   return failed.sort((a, b) => time(a) - time(b))[0]?.task.failure;
 }

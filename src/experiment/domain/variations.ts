@@ -36,29 +36,29 @@ function ofCheck(
   { steps, numSamples }: RobustnessSpec,
 ): Varied[] {
   switch (check) {
-    case RobustnessCheck.ROBUSTNESS_CHECK_LABELS:
+    case RobustnessCheck.LABELS:
       return ofLabels(spec);
-    case RobustnessCheck.ROBUSTNESS_CHECK_STEPS:
+    case RobustnessCheck.STEPS:
       return steps
         .filter((count) => count !== spec.inner?.steps)
         .map((count) => ({ name: `steps-${count}`, steps: count }));
-    case RobustnessCheck.ROBUSTNESS_CHECK_OPTIMISER:
+    case RobustnessCheck.OPTIMISER:
       // Its rates are on another scale than those of SGD.
-      return [{ name: "adam", optimiser: Optimiser.OPTIMISER_ADAM, searchesLr: true }];
-    case RobustnessCheck.ROBUSTNESS_CHECK_ORDER:
+      return [{ name: "adam", optimiser: Optimiser.ADAM, searchesLr: true }];
+    case RobustnessCheck.ORDER:
       return ofOrder(numSamples);
-    case RobustnessCheck.ROBUSTNESS_CHECK_HEAD_INIT:
+    case RobustnessCheck.HEAD_INIT:
       return [ofHeadInit(spec)];
-    case RobustnessCheck.ROBUSTNESS_CHECK_ATTENTION:
+    case RobustnessCheck.ATTENTION:
       return hasAttentionLabels(spec)
         ? [{ name: "without-attention-labels", withoutAttentionLabels: true }]
         : [];
-    case RobustnessCheck.ROBUSTNESS_CHECK_DECODING:
+    case RobustnessCheck.DECODING:
       return [
-        { name: "decoded", samples: SampleSource.SAMPLE_SOURCE_DECODED },
+        { name: "decoded", samples: SampleSource.DECODED },
         {
           name: "decoded-hard-labels",
-          samples: SampleSource.SAMPLE_SOURCE_DECODED,
+          samples: SampleSource.DECODED,
           ...hardLabels(spec),
         },
       ];
@@ -70,7 +70,7 @@ function ofCheck(
 /** The samples without the labels' help, and the labels without the samples'. */
 function ofLabels(spec: ExperimentSpec): Varied[] {
   const hard = { name: "hard-labels", ...hardLabels(spec) };
-  const isHard = spec.distilled?.labels === Labels.LABELS_HARD && !hasAttentionLabels(spec);
+  const isHard = spec.distilled?.labels === Labels.HARD && !hasAttentionLabels(spec);
   if (isHard) return [hard];
   const sources = Object.entries(REAL_SAMPLES).filter(
     ([baseline]) => spec.baseline?.[baseline as keyof BaselineSpec],
@@ -86,9 +86,9 @@ function ofLabels(spec: ExperimentSpec): Varied[] {
 }
 
 const REAL_SAMPLES = {
-  random: SampleSource.SAMPLE_SOURCE_RANDOM,
-  herding: SampleSource.SAMPLE_SOURCE_HERDING,
-  kcenter: SampleSource.SAMPLE_SOURCE_KCENTER,
+  random: SampleSource.RANDOM,
+  herding: SampleSource.HERDING,
+  kcenter: SampleSource.KCENTER,
 } as const;
 
 function ofOrder(numSamples: number): Varied[] {
@@ -101,9 +101,9 @@ function ofOrder(numSamples: number): Varied[] {
 }
 
 function ofHeadInit({ model }: ExperimentSpec): Varied {
-  return model?.headInit === HeadInit.HEAD_INIT_NORMAL
-    ? { name: "head-init-default", headInit: HeadInit.HEAD_INIT_DEFAULT }
-    : { name: "head-init-normal", headInit: HeadInit.HEAD_INIT_NORMAL };
+  return model?.headInit === HeadInit.NORMAL
+    ? { name: "head-init-default", headInit: HeadInit.DEFAULT }
+    : { name: "head-init-normal", headInit: HeadInit.NORMAL };
 }
 
 /** Attention labels are a row for each layer and head, so another shape has to do without. */
@@ -127,5 +127,5 @@ function hardLabels(spec: ExperimentSpec) {
 }
 
 function hasAttentionLabels({ distilled }: ExperimentSpec): boolean {
-  return distilled?.attentionLabels !== AttentionLabels.ATTENTION_LABELS_NONE;
+  return distilled?.attentionLabels !== AttentionLabels.NONE;
 }

@@ -99,7 +99,7 @@ export class Assigner {
       `It waits for a device with ${mib(ready.memoryBytes)} of memory (--memory); ` +
       `the largest ${kind} device of the workers has ${mib(mostBytes)} for tasks.`;
     const time = clock.now();
-    ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
+    ledger.log(task, { level: LogLevel.WARNING, message, time });
   }
 
   #lease(ready: ReadyTask, worker: RosterEntry): void {
@@ -142,7 +142,7 @@ function requiredTask(record: ExperimentRecord, taskId: string): Task {
   const entry = findTask(record, taskId);
   if (entry) return entry.task;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INTERNAL,
+    FailureKind.INTERNAL,
     `task ${taskId} is ready, but its experiment does not have it`,
   );
 }

@@ -16,7 +16,7 @@ export class AwaitedResults {
       const { id: taskId, experimentId, cacheKey, state } = task;
       if (cacheKey === "") continue;
       const waiting = this.#byKey.get(cacheKey) ?? new Map<string, Waiting>();
-      if (state === State.STATE_QUEUED) waiting.set(taskId, { taskId, experimentId });
+      if (state === State.QUEUED) waiting.set(taskId, { taskId, experimentId });
       else waiting.delete(taskId);
       if (waiting.size === 0) this.#byKey.delete(cacheKey);
       else this.#byKey.set(cacheKey, waiting);

@@ -93,7 +93,7 @@ export class Dispatcher implements WorkerListener {
   awaitWorkers(): void {
     for (const { experiment, tasks } of this.#parts.ledger.unfinished()) {
       for (const { task } of tasks) {
-        if (task.state !== State.STATE_RUNNING) continue;
+        if (task.state !== State.RUNNING) continue;
         const { id: taskId, attempt, workerId } = task;
         this.#parts.leases.await({ taskId, experimentId: experiment.id, attempt, workerId });
       }
@@ -119,14 +119,14 @@ export class Dispatcher implements WorkerListener {
     const attempt = `attempt ${claim.attempt} of task ${claim.taskId || '""'}`;
     if (!claims.isProven(message, claim, "a worker")) {
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+        FailureKind.PERMISSION_DENIED,
         `${attempt} was asked for without its secret; the ${message} is refused`,
       );
     }
     const lease = leases.current(claim.taskId, claim.attempt);
     if (lease) return lease;
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_CONFLICT,
+      FailureKind.CONFLICT,
       `${attempt} is not running; the ${message} is refused`,
     );
   }
@@ -232,10 +232,10 @@ export class Dispatcher implements WorkerListener {
     );
     release(this.#parts, lease);
     const task = findTask(record, taskId)?.task;
-    if (task?.state !== State.STATE_QUEUED || this.#isDraining) return;
+    if (task?.state !== State.QUEUED || this.#isDraining) return;
     const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
     const time = this.#parts.clock.now();
-    ledger.log(task, { level: LogLevel.LOG_LEVEL_WARNING, message, time });
+    ledger.log(task, { level: LogLevel.WARNING, message, time });
   }
 
   #failed(fault: StorageFault): void {

@@ -56,5 +56,5 @@ export class KnownResults {
 }
 
 function isAwaitingResult({ state, cacheKey }: Task): boolean {
-  return state === State.STATE_QUEUED && cacheKey !== "";
+  return state === State.QUEUED && cacheKey !== "";
 }

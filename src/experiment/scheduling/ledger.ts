@@ -174,7 +174,7 @@ export class Ledger {
 
   /** Those of which nothing has begun, in the order in which they start; the last ones wait for others. */
   waiting(): ExperimentRecord[] {
-    const isQueued = (record: ExperimentRecord) => record.experiment.state === State.STATE_QUEUED;
+    const isQueued = (record: ExperimentRecord) => record.experiment.state === State.QUEUED;
     const inOrder = this.#ready.startOrder().flatMap((id) => this.#unfinished.get(id) ?? []);
     return [...new Set([...inOrder, ...this.unfinished()])].filter(isQueued);
   }
@@ -310,7 +310,7 @@ export class Ledger {
 
   #forgetProgress(record: ExperimentRecord): void {
     for (const { task } of record.tasks) {
-      if (task.state !== State.STATE_RUNNING) this.#progress.delete(task.id);
+      if (task.state !== State.RUNNING) this.#progress.delete(task.id);
     }
   }
 
@@ -321,12 +321,12 @@ export class Ledger {
 }
 
 function hasSharedResult(task: Task): boolean {
-  return task.state === State.STATE_SUCCEEDED && task.cacheKey !== "" && !task.reused;
+  return task.state === State.SUCCEEDED && task.cacheKey !== "" && !task.reused;
 }
 
 function notFound(experimentId: string): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_NOT_FOUND,
+    FailureKind.NOT_FOUND,
     `there is no experiment ${JSON.stringify(experimentId)}`,
     { field: "experiment_id" },
   );

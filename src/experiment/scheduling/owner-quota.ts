@@ -59,7 +59,7 @@ export class OwnerQuota {
     for (const [what, flag] of LIMITED) {
       if (has[what] + more[what] <= this.#most[what]) continue;
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_RATE_LIMITED,
+        FailureKind.RATE_LIMITED,
         `${who} has ${has[what]} unfinished ${what} and asks for ${more[what]} more; ` +
           `${this.#most[what]} is the limit (serve ${flag}): wait for some to end, or cancel them`,
         { retryable: true },

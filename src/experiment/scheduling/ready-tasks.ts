@@ -183,7 +183,7 @@ export class ReadyTasks {
     mayStart: boolean,
   ): void {
     const before = this.#entries.get(task.id);
-    if (task.state === State.STATE_RUNNING) {
+    if (task.state === State.RUNNING) {
       if (before?.status === "running") return;
       this.#forget(task.id);
       this.#run(this.#entryOf(record, task, numLost, position));
@@ -333,9 +333,9 @@ export function memoryBytesOf({ spec }: Experiment): number {
 function startable(record: ExperimentRecord): (task: Task) => boolean {
   if (mustStop(record)) return () => false;
   const isDistilled = record.tasks.every(
-    ({ task }) => !isDistill(task) || task.state === State.STATE_SUCCEEDED,
+    ({ task }) => !isDistill(task) || task.state === State.SUCCEEDED,
   );
-  return (task) => task.state === State.STATE_QUEUED && (isDistilled || !isEvaluate(task));
+  return (task) => task.state === State.QUEUED && (isDistilled || !isEvaluate(task));
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

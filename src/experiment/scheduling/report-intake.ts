@@ -118,14 +118,14 @@ export class ReportIntake {
   #takeResult(lease: Lease, result: TaskResult): Outcome {
     const { taskId, experimentId } = lease;
     const task = this.#task(lease);
-    if (task.state === State.STATE_SUCCEEDED) {
+    if (task.state === State.SUCCEEDED) {
       // It was stored, and the disk was full before all that waited for it had it.
       this.#ledger.share(task.cacheKey);
       return { kind: "succeeded" };
     }
     const fault = this.#faultOf(task, result);
     if (fault) {
-      const error = new StillhouseError(FailureKind.FAILURE_KIND_INTERNAL, fault);
+      const error = new StillhouseError(FailureKind.INTERNAL, fault);
       return this.#fail(lease, toFailure(error));
     }
     this.#ledger.update(experimentId, (record, now) => completeTask(record, taskId, result, now));
@@ -153,7 +153,7 @@ export class ReportIntake {
     const entry = findTask(this.#ledger.record(lease.experimentId), lease.taskId);
     if (entry) return entry.task;
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_INTERNAL,
+      FailureKind.INTERNAL,
       `a lease is out for task ${lease.taskId}, which is not in the store`,
     );
   }

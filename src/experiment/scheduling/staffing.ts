@@ -102,7 +102,7 @@ export class Staffing {
     const lastLine = exit.logTail.trim().split("\n").at(-1) ?? "";
     const detail = lastLine === "" ? exit.reason : `${exit.reason}: ${lastLine}`;
     const error = new StillhouseError(
-      FailureKind.FAILURE_KIND_ENVIRONMENT,
+      FailureKind.ENVIRONMENT,
       `no worker could be started, ${detail}; run the command again: it sets the environment up`,
       { traceback: exit.logTail },
     );

@@ -69,7 +69,7 @@ export class TaskFaults {
 export function refusedReport(thrown: unknown): Failure {
   const { message, traceback } = toFailure(thrown);
   return Failure.fromPartial({
-    kind: FailureKind.FAILURE_KIND_INTERNAL,
+    kind: FailureKind.INTERNAL,
     message: `a report of the worker could not be taken in: ${message}`,
     traceback,
   });

@@ -89,8 +89,8 @@ function workOf({ owner, specHash }: Experiment): FailedWork {
 /** Whether a failure may be due to the worker, and not to what it was asked to do. */
 function mayBeTheWorkers(kind: FailureKind): boolean {
   return (
-    kind === FailureKind.FAILURE_KIND_EXHAUSTED ||
-    kind === FailureKind.FAILURE_KIND_ENVIRONMENT ||
-    kind === FailureKind.FAILURE_KIND_INTERNAL
+    kind === FailureKind.EXHAUSTED ||
+    kind === FailureKind.ENVIRONMENT ||
+    kind === FailureKind.INTERNAL
   );
 }

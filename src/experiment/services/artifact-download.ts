@@ -28,7 +28,7 @@ export function openArtifactFile(
   const file = artifactFile(store, artifactId, fileName);
   if (offset > file.size) {
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_INVALID,
+      FailureKind.INVALID,
       `offset must be at most ${file.size}, the size of ${fileName}, got ${offset}`,
       { field: "offset" },
     );
@@ -52,7 +52,7 @@ export function artifactFile(
 
 function missing(artifactId: string, fileName: string): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_NOT_FOUND,
+    FailureKind.NOT_FOUND,
     `there is no artifact ${JSON.stringify(artifactId)} with a file ${JSON.stringify(fileName)}`,
     { field: "file_name" },
   );

@@ -47,5 +47,5 @@ async function writeChunks(
 }
 
 function invalid(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_INVALID, message);
+  return new StillhouseError(FailureKind.INVALID, message);
 }

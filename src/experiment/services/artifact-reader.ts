@@ -14,7 +14,7 @@ export function requireReader(
   const lease = dispatcher.requireLease("download", request);
   if (dispatcher.artifactFor(lease) === request.artifactId) return;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_PERMISSION_DENIED,
+    FailureKind.PERMISSION_DENIED,
     `task ${request.taskId} is not about the artifact ${JSON.stringify(request.artifactId)}; a worker fetches only that of its task`,
   );
 }

@@ -196,7 +196,7 @@ export class Experiments {
     this.assertOpen();
     const { ledger, dispatcher } = this.#parts;
     const { experiment } = ledger.record(experimentId);
-    if (isEnded(experiment.state) && experiment.state !== State.STATE_CANCELLED) {
+    if (isEnded(experiment.state) && experiment.state !== State.CANCELLED) {
       throw conflict(`experiment ${experimentId} has already ${pastOf(experiment.state)}`);
     }
     if (!isEnded(experiment.state)) {
@@ -219,7 +219,7 @@ export class Experiments {
   retry(experimentId: string): Experiment {
     return this.#goOn(experimentId, ({ tasks }) => {
       for (const { task } of tasks) {
-        if (task.state === State.STATE_SUCCEEDED) continue;
+        if (task.state === State.SUCCEEDED) continue;
         if (!this.#parts.workFolders.remove(task.id)) throw cannotBeginAnew(task.id);
       }
     });
@@ -260,7 +260,7 @@ export class Experiments {
     const { ledger, dispatcher } = this.#parts;
     const record = ledger.record(experimentId);
     const { state } = record.experiment;
-    if (state === State.STATE_SUCCEEDED) {
+    if (state === State.SUCCEEDED) {
       throw conflict(`experiment ${experimentId} has already succeeded; nothing is left to do`);
     }
     if (!isEnded(state) && record.cancelRequested) {
@@ -288,11 +288,9 @@ export class Experiments {
     if (artifactId !== undefined && artifacts.exists(artifactId)) {
       return draftOfArtifact(artifacts, artifactId, draft);
     }
-    throw new StillhouseError(
-      FailureKind.FAILURE_KIND_NOT_FOUND,
-      `experiment ${named} has no distilled data`,
-      { field: "robustness.artifact_id" },
-    );
+    throw new StillhouseError(FailureKind.NOT_FOUND, `experiment ${named} has no distilled data`, {
+      field: "robustness.artifact_id",
+    });
   }
 
   async #describeTransfers(draft: ExperimentSpec): Promise<Facts["model"][]> {
@@ -349,9 +347,9 @@ export class Experiments {
  * @throws StillhouseError INVALID with a page token or another filter than an owner
  */
 function isQueue({ order, pageToken, filter }: ListExperimentsRequest): boolean {
-  if (order !== ExperimentOrder.EXPERIMENT_ORDER_NEXT_FIRST) return false;
+  if (order !== ExperimentOrder.NEXT_FIRST) return false;
   const { states, owner: _, ...others } = filter ?? ExperimentFilter.fromPartial({});
-  const isOther = states.some((state) => state !== State.STATE_QUEUED);
+  const isOther = states.some((state) => state !== State.QUEUED);
   if (!isOther && pageToken === "" && Object.values(others).every((value) => value === "")) {
     return true;
   }
@@ -362,27 +360,27 @@ function isQueue({ order, pageToken, filter }: ListExperimentsRequest): boolean 
 }
 
 function queryOf({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ExperimentQuery {
-  const isUnset = order === ExperimentOrder.EXPERIMENT_ORDER_UNSPECIFIED;
+  const isUnset = order === ExperimentOrder.UNSPECIFIED;
   return {
     filter: filter ?? ExperimentFilter.fromPartial({}),
-    order: isUnset ? ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST : order,
+    order: isUnset ? ExperimentOrder.NEWEST_FIRST : order,
     pageSize: pageSizeOf(pageSize),
     pageToken,
   };
 }
 
 function pastOf(state: State): string {
-  return state === State.STATE_SUCCEEDED ? "succeeded" : "failed";
+  return state === State.SUCCEEDED ? "succeeded" : "failed";
 }
 
 function cannotBeginAnew(taskId: string): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    FailureKind.ENVIRONMENT,
     `the checkpoints of task ${taskId} cannot be removed at present; try again, or resume it`,
     { retryable: true },
   );
 }
 
 function conflict(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.FAILURE_KIND_CONFLICT, message);
+  return new StillhouseError(FailureKind.CONFLICT, message);
 }

@@ -51,7 +51,7 @@ export class Fleet {
     const entry = roster.find(workerId);
     if (entry === undefined) {
       throw new StillhouseError(
-        FailureKind.FAILURE_KIND_NOT_FOUND,
+        FailureKind.NOT_FOUND,
         `there is no worker ${JSON.stringify(workerId)}`,
         { field: "worker_id" },
       );
@@ -87,15 +87,15 @@ export class Fleet {
 }
 
 function stateOf({ state, isDraining }: RosterEntry, isSetAside: boolean): WorkerState {
-  if (isDraining || state === "leaving") return WorkerState.WORKER_STATE_DRAINING;
-  if (isSetAside) return WorkerState.WORKER_STATE_SET_ASIDE;
+  if (isDraining || state === "leaving") return WorkerState.DRAINING;
+  if (isSetAside) return WorkerState.SET_ASIDE;
   switch (state) {
     case "starting":
-      return WorkerState.WORKER_STATE_STARTING;
+      return WorkerState.STARTING;
     case "idle":
-      return WorkerState.WORKER_STATE_IDLE;
+      return WorkerState.IDLE;
     case "busy":
     case "settling":
-      return WorkerState.WORKER_STATE_BUSY;
+      return WorkerState.BUSY;
   }
 }

@@ -58,7 +58,7 @@ export class Inspections {
 
 function missing(artifactId: string): StillhouseError {
   return new StillhouseError(
-    FailureKind.FAILURE_KIND_NOT_FOUND,
+    FailureKind.NOT_FOUND,
     `there is no artifact ${JSON.stringify(artifactId)}`,
     { field: "artifact_id" },
   );

@@ -87,7 +87,7 @@ export class Sweeps {
     const sweep = this.#parts.sweeps.findSweep(sweepId);
     if (sweep) return { sweep };
     const message = `there is no sweep ${JSON.stringify(sweepId)}`;
-    throw new StillhouseError(FailureKind.FAILURE_KIND_NOT_FOUND, message, { field: "sweep_id" });
+    throw new StillhouseError(FailureKind.NOT_FOUND, message, { field: "sweep_id" });
   }
 
   /** Newest first. */
@@ -122,7 +122,7 @@ export class Sweeps {
     const { experimentIds } = earlier;
     if (experimentIds.length <= specs.length && experimentIds.every(isWanted)) return;
     throw new StillhouseError(
-      FailureKind.FAILURE_KIND_CONFLICT,
+      FailureKind.CONFLICT,
       `request_id ${JSON.stringify(requestId)} made sweep ${earlier.id} from other specs; use a new one`,
     );
   }

@@ -83,7 +83,7 @@ function snapshot(experiment: Experiment, sequence: bigint, time: Date): Event {
 function assertKnown(afterSequence: bigint, lastSequence: bigint): void {
   if (afterSequence <= lastSequence) return;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_INVALID,
+    FailureKind.INVALID,
     `after_sequence must be at most ${lastSequence}, the last event there is, got ${afterSequence}`,
     { field: "after_sequence" },
   );

@@ -35,7 +35,7 @@ export function readCurveKey(
   const found = new RegExp(`^\\s*${which}\\s*=\\s*"(\\S{40})"\\s*$`, "m").exec(text)?.[1];
   if (found !== undefined) return found;
   throw new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
+    FailureKind.ENVIRONMENT,
     `${path} is no certificate of CURVE: it has no ${which} of 40 characters`,
   );
 }

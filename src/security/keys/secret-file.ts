@@ -36,9 +36,7 @@ export function readSecretIfThere(path: string): string | undefined {
 
 function unusable(path: string, what: string, cause: unknown): StillhouseError {
   const { message } = cause as Error;
-  return new StillhouseError(
-    FailureKind.FAILURE_KIND_ENVIRONMENT,
-    `${path} ${what}: ${message.split(",")[0]}`,
-    { cause },
-  );
+  return new StillhouseError(FailureKind.ENVIRONMENT, `${path} ${what}: ${message.split(",")[0]}`, {
+    cause,
+  });
 }

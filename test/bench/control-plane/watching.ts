@@ -79,7 +79,7 @@ async function report({ worker, assign }: BusyWorker, seconds: number): Promise<
   for (let count = 0; count * REPORT_INTERVAL_MS < seconds * 1000; count++) {
     const sentMs = performance.now();
     if (count % 4 === 0) {
-      const value = { level: LogLevel.LOG_LEVEL_INFO, message: String(sentMs), time: new Date() };
+      const value = { level: LogLevel.INFO, message: String(sentMs), time: new Date() };
       await worker.report(assign, { $case: "log", value });
     } else {
       const progress = { stage: "training", done: BigInt(count), total: 1000n };

@@ -13,7 +13,7 @@ import { CODE_VERSION, resolvedSpec } from "../../fixtures/experiments.js";
 /** Id of the experiment that has the many points. */
 export const LONG_RUN = "longrun";
 
-const LABELS = [Labels.LABELS_HARD, Labels.LABELS_RESTRICTED, Labels.LABELS_UNRESTRICTED];
+const LABELS = [Labels.HARD, Labels.RESTRICTED, Labels.UNRESTRICTED];
 const NUM_INITS = 20;
 /** Points that are stored at a time, as they come from a worker. */
 const BATCH = 10_000;
@@ -58,7 +58,7 @@ function changeOf(id: string, name: string, number: number) {
     experiment: Experiment.fromPartial({
       id,
       spec,
-      state: State.STATE_SUCCEEDED,
+      state: State.SUCCEEDED,
       createTime: time,
       endTime: time,
       owner: `owner${number % 5}`,
@@ -66,7 +66,7 @@ function changeOf(id: string, name: string, number: number) {
     tasks: planTasks(spec, id, CODE_VERSION).map((task) => ({
       task: {
         ...task,
-        state: State.STATE_SUCCEEDED,
+        state: State.SUCCEEDED,
         attempt: 1,
         result: resultOf(task.id, number),
       },

@@ -48,8 +48,8 @@ function learners(id: string, ...accuracies: number[]): Task {
 const SPEC = resolvedSpec((draft) => {
   draft.distilled = {
     ...draft.distilled,
-    labels: Labels.LABELS_UNRESTRICTED,
-    attentionLabels: AttentionLabels.ATTENTION_LABELS_CLS,
+    labels: Labels.UNRESTRICTED,
+    attentionLabels: AttentionLabels.CLS,
   } as typeof draft.distilled;
 });
 
@@ -67,7 +67,7 @@ describe("an experiment as the page shows it", () => {
 
   test("shards of the evaluation are one row, and the ratio is that of the means", () => {
     const tasks = [DISTILL, learners("e1", 0.8), learners("e2", 0.9, 0.94), FULL];
-    const view = viewOf({ id: "x1", spec: SPEC, state: State.STATE_SUCCEEDED }, tasks);
+    const view = viewOf({ id: "x1", spec: SPEC, state: State.SUCCEEDED }, tasks);
     assert.deepEqual(
       view.results.map(({ id, accuracy }) => [id, accuracy.n]),
       [
@@ -107,12 +107,12 @@ describe("an experiment as the page shows it", () => {
     const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
     const waited = { spec: SPEC, createTime: at(0), endTime: at(500) };
     const ran = { ...structuredClone(DISTILL), startTime: at(30), endTime: at(400) };
-    const failed = { ...ran, state: State.STATE_FAILED, result: undefined, ranS: 7 };
+    const failed = { ...ran, state: State.FAILED, result: undefined, ranS: 7 };
     const own = ran.result?.wallTimeS ?? 0;
     assert.ok(own > 0 && FULL.reused, "what was taken from an earlier experiment took no time");
-    const view = viewOf({ ...waited, state: State.STATE_FAILED }, [ran, failed, FULL]);
+    const view = viewOf({ ...waited, state: State.FAILED }, [ran, failed, FULL]);
     assert.equal(view.tookS, own + 7);
-    assert.equal(viewOf({ ...waited, state: State.STATE_RUNNING }, [ran]).tookS, undefined);
+    assert.equal(viewOf({ ...waited, state: State.RUNNING }, [ran]).tookS, undefined);
   });
 
   test("learners that were trained otherwise are rows of their own", () => {
@@ -146,10 +146,10 @@ describe("an experiment as the page shows it", () => {
       const full = { ...FULL, state, result: undefined };
       return ratioNote(viewOf({ spec: SPEC }, [learners("e1", 0.8), full]));
     };
-    assert.match(noteOf(State.STATE_RUNNING), /is being computed/);
-    assert.match(noteOf(State.STATE_QUEUED), /to come/);
-    assert.match(noteOf(State.STATE_FAILED), /failed/);
-    assert.match(noteOf(State.STATE_CANCELLED), /cancelled/);
+    assert.match(noteOf(State.RUNNING), /is being computed/);
+    assert.match(noteOf(State.QUEUED), /to come/);
+    assert.match(noteOf(State.FAILED), /failed/);
+    assert.match(noteOf(State.CANCELLED), /cancelled/);
     assert.match(ratioNote(viewOf({ spec: SPEC }, [FULL])), /when the distilled data is tested/);
   });
 
@@ -158,7 +158,7 @@ describe("an experiment as the page shows it", () => {
       const robustness = RobustnessSpec.create({ artifactId: "12cb", ...tried });
       return viewOf({ spec: { ...SPEC, robustness } }).title;
     };
-    const labels = [RobustnessCheck.ROBUSTNESS_CHECK_LABELS];
+    const labels = [RobustnessCheck.LABELS];
     const head = "robustness of 12cb (SL unrestricted + AL cls)";
     assert.equal(titleOf({ checks: labels }), `${head}: labels`);
     assert.equal(titleOf({ steps: [1, 5] }), `${head}: 1, 5 steps`);
@@ -167,11 +167,8 @@ describe("an experiment as the page shows it", () => {
   });
 
   test("progress counts for its task alone", () => {
-    const running = { ...structuredClone(DISTILL), state: State.STATE_RUNNING, result: undefined };
-    const view = viewOf({ spec: SPEC }, [
-      running,
-      { ...FULL, reused: false, state: State.STATE_QUEUED },
-    ]);
+    const running = { ...structuredClone(DISTILL), state: State.RUNNING, result: undefined };
+    const view = viewOf({ spec: SPEC }, [running, { ...FULL, reused: false, state: State.QUEUED }]);
     assert.equal(view.share, 0);
     const progress = progressView({ stage: "distilling", done: "30", total: "60" });
     assert.ok(progress);

@@ -72,7 +72,7 @@ describe("a spec beside its preset", () => {
   test("of distilled data under other conditions the command names them", () => {
     const robustness = RobustnessSpec.fromPartial({
       artifactId: "12cbf1a8b8",
-      checks: [RobustnessCheck.ROBUSTNESS_CHECK_HEAD_INIT, RobustnessCheck.ROBUSTNESS_CHECK_STEPS],
+      checks: [RobustnessCheck.HEAD_INIT, RobustnessCheck.STEPS],
       steps: [2, 5],
       transferTo: [{ name: "bert-base-uncased" }, { name: "/m/a b" }],
     });
@@ -208,7 +208,7 @@ describe("the search in the table", () => {
 });
 
 describe("the matrix of a sweep", () => {
-  const views = [Labels.LABELS_UNRESTRICTED, Labels.LABELS_HARD].flatMap((labels) =>
+  const views = [Labels.UNRESTRICTED, Labels.HARD].flatMap((labels) =>
     [1, 3].flatMap((steps) =>
       [0, 1].map((seed) => {
         const spec = resolvedSpec((draft) => {
@@ -225,7 +225,7 @@ describe("the matrix of a sweep", () => {
             ),
           ),
         );
-        const mean = labels === Labels.LABELS_HARD ? 0.5 : 0.8 + seed / 10;
+        const mean = labels === Labels.HARD ? 0.5 : 0.8 + seed / 10;
         return { ...view, accuracy: { mean, std: 0, n: 1, interval95: null } };
       }),
     ),

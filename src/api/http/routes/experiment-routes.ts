@@ -34,7 +34,7 @@ const listQuery = z.object({
   owner: text,
   sweep_id: text,
   text: text.describe("Part of the id or the name, in any case."),
-  order: named(ExperimentOrder).default(ExperimentOrder.EXPERIMENT_ORDER_NEWEST_FIRST),
+  order: named(ExperimentOrder).default(ExperimentOrder.NEWEST_FIRST),
 });
 
 const eventsQuery = z.object({
