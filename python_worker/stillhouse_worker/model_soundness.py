@@ -34,6 +34,13 @@ _UNSUPPORTED = {
 _LINEAR = {"qkv": "ww", "attention_out": "ww", "up": "fw", "down": "wf"}
 _BLOCKS = {"bert": BERT_BLOCK, "distilbert": DISTILBERT_BLOCK}
 _LAYERS = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
+# Special tokens that every text is given, padded with or falls back to, as BERT names them.
+_ROLES = {
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+}
 _TYPES = "embeddings.token_type_embeddings.weight"
 
 
@@ -54,6 +61,7 @@ def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> 
     _check_shapes(folder, shapes, _wanted_shapes(config, facts))
     _check_token_types(folder, shapes, facts, has_pairs)
     _check_vocabulary(folder, shapes["embeddings.word_embeddings.weight"][0])
+    _check_special_tokens(folder)
     _check_finite(folder)
 
 
@@ -142,6 +150,27 @@ def _check_vocabulary(folder: Path, num_rows: int) -> None:
             f"its tokenizer has the token {token!r} as number {number}, but the embedding "
             f"has {num_rows} rows; call model.resize_token_embeddings(len(tokenizer)) and save it",
         )
+
+
+def _check_special_tokens(folder: Path) -> None:
+    """``transformers`` gives a special token that the vocabulary lacks a number behind its end."""
+    known = {token for token, _ in _tokens(folder)}
+    for role, token in _special_tokens(folder).items():
+        if token not in known:
+            _refuse(folder, f"its tokenizer has no token {token!r} in its vocabulary ({role})")
+
+
+def _special_tokens(folder: Path) -> dict[str, str]:
+    """By their roles: those of BERT, unless files of the tokenizer name others."""
+    stated = _json_of(folder / "tokenizer_config.json")
+    of_bert = str(stated.get("tokenizer_class", "BertTokenizer")).removesuffix("Fast") in (
+        "BertTokenizer",
+        "DistilBertTokenizer",
+    )
+    stated |= _json_of(folder / "special_tokens_map.json")
+    named = {role: stated.get(role, token if of_bert else None) for role, token in _ROLES.items()}
+    texts = {role: _dict(token).get("content", token) for role, token in named.items()}
+    return {role: token for role, token in texts.items() if isinstance(token, str)}
 
 
 def _tokens(folder: Path) -> Iterator[tuple[str, int]]:

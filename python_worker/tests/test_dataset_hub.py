@@ -61,6 +61,17 @@ def test_where_test_labels_are_hidden_validation_is_the_test_split() -> None:
     assert dataset.text_columns == ("sentence",)
 
 
+def test_of_matched_and_mismatched_splits_the_matched_ones_count() -> None:
+    tables = {
+        "train": table([0, 1] * 50, NAMES, sentence="a"),
+        "validation_matched": table([0, 1] * 10, NAMES, sentence="a"),
+        "validation_mismatched": table([0, 1] * 7, NAMES, sentence="a"),
+        "test_matched": table([-1] * 4, NAMES, sentence="a"),
+        "test_mismatched": table([-1] * 5, NAMES, sentence="a"),
+    }
+    assert read(tables).num_rows == {"train": 90, "validation": 10, "test": 20}
+
+
 def test_known_pairs_are_read_in_their_order() -> None:
     dataset = read(glue(sentence="s", question="q"), "qnli")
     second = dataset.splits["test"].second

@@ -154,6 +154,26 @@ def test_a_vocabulary_file_alone_is_counted_by_its_lines(bert: Path) -> None:
     assert "has the token 'zebra'" in refusal(bert)
 
 
+@pytest.mark.parametrize("token", ["[CLS]", "[SEP]", "[PAD]", "[UNK]"])
+def test_a_vocabulary_without_a_special_token_is_refused(bert: Path, token: str) -> None:
+    for path in (*bert.glob("tokenizer*"), *bert.glob("special_tokens*")):
+        path.unlink()
+    words = (bert / "vocab.txt").read_text("utf-8")
+    (bert / "vocab.txt").write_text(words.replace(token, "zebra"), "utf-8")
+    assert f"has no token {token!r} in its vocabulary" in refusal(bert)
+
+
+def test_special_tokens_may_have_other_names(bert: Path) -> None:
+    for path in (*bert.glob("tokenizer*"), *bert.glob("special_tokens*")):
+        path.unlink()
+    words = (bert / "vocab.txt").read_text("utf-8")
+    (bert / "vocab.txt").write_text(words.replace("[CLS]", "<s>"), "utf-8")
+    named = {"tokenizer_class": "BertTokenizer", "cls_token": "<s>"}
+    (bert / "tokenizer_config.json").write_text(json.dumps(named))
+    check(bert)
+    assert AutoTokenizer.from_pretrained(bert).cls_token_id < len(words.splitlines())
+
+
 def test_one_token_type_is_enough_for_texts_and_not_for_pairs(bert: Path) -> None:
     def one_type(tensors: dict[str, torch.Tensor]) -> None:
         name = "embeddings.token_type_embeddings.weight"

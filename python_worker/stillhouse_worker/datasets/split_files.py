@@ -18,7 +18,11 @@ SPLIT_BY_NAME: Mapping[str, SplitName] = {
     "valid": "validation",
     "val": "validation",
     "dev": "validation",
+    # Of MNLI, whose mismatched splits are another question: texts of other genres than train.
+    "validation_matched": "validation",
+    "dev_matched": "validation",
     "test": "test",
+    "test_matched": "test",
 }
 # As the hub's tools name the parts of a split: train-00000-of-00002.parquet.
 _STEM = re.compile(rf"({'|'.join(SPLIT_BY_NAME)})(?:-(\d+)-of-(\d+))?")
