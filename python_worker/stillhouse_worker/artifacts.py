@@ -1,6 +1,6 @@
 """Distilled data on disk, and what one does with it.
 
-from stillhouse_worker import load_artifact
+from stillhouse import load_artifact
 
 learner = load_artifact("path/of/the/artifact").train(init_seed=1)
 learner.predict(["Oil prices fell after the report."])

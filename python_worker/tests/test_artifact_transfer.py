@@ -8,7 +8,7 @@ from concurrent import futures
 import grpc
 import pytest
 
-from stillhouse.v1 import experiment_pb2, failure_pb2, service_pb2, service_pb2_grpc
+from stillhouse_proto.v1 import experiment_pb2, failure_pb2, service_pb2, service_pb2_grpc
 from stillhouse_worker.artifact_transfer import ArtifactTransfer
 from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
 from stillhouse_worker.credentials import Credentials

@@ -118,7 +118,7 @@ def test_a_spec_with_a_field_left_open_is_refused_by_its_name(field: str) -> Non
 def variation_of(document: dict):
     from google.protobuf import json_format
 
-    from stillhouse.v1 import experiment_pb2
+    from stillhouse_proto.v1 import experiment_pb2
 
     work = json_format.ParseDict(document, experiment_pb2.EvaluateWork())
     return convert.variation_of(work)
@@ -173,7 +173,7 @@ def test_an_exception_becomes_a_failure_with_its_kind(error, kind, has_traceback
 
 
 def reports(frames: list[bytes]) -> list:
-    from stillhouse.v1 import worker_pb2
+    from stillhouse_proto.v1 import worker_pb2
 
     return [worker_pb2.WorkerMessage.FromString(frame).report for frame in frames]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stillhouse.v1 import worker_pb2
+from stillhouse_proto.v1 import worker_pb2
 from stillhouse_worker.attempt_folder import attempt_folder
 from stillhouse_worker.journal import RESEND_AFTER_S, Entry, Journal, leftovers, read_entries
 from stillhouse_worker.lease import Lease

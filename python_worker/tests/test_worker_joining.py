@@ -6,7 +6,7 @@ import sys
 import pytest
 import zmq
 
-from stillhouse.v1 import worker_pb2
+from stillhouse_proto.v1 import worker_pb2
 from stillhouse_worker import worker_log
 from stillhouse_worker.connection import Silence
 

@@ -3,7 +3,14 @@ import { basename, join } from "node:path";
 
 import { runForeground } from "./foreground.mjs";
 
-const PYTHON_FILES = ["__init__.py", "client.py", "errors.py"];
+const PYTHON_PARTS = [
+  "stillhouse",
+  "stillhouse_worker",
+  "stillhouse_proto",
+  "examples",
+  "README.md",
+];
+const NOT_PUBLISHED = /^(__pycache__|\.stamp.*)$/;
 const TSC_OPTIONS = [
   ...["--target", "es2022", "--module", "nodenext", "--types", "node", "--strict"],
   ...["--skipLibCheck", "--declaration", "--noEmit", "false", "--ignoreConfig"],
@@ -22,50 +29,27 @@ export async function runClients(root, out = join(root, "dist", "clients")) {
   return writeNodePackage(root, join(out, "typescript"));
 }
 
-/** @param {string} root @param {string} out */
+/**
+ * The distribution as it stands, with its generated code: without an extra it is the client alone.
+ *
+ * @param {string} root @param {string} out
+ */
 function writePythonPackage(root, out) {
-  const worker = join(root, "python_worker");
-  const source = join(worker, "stillhouse_client");
-  mkdirSync(out, { recursive: true });
-  for (const file of PYTHON_FILES) {
-    cpSync(join(source, file), join(out, "stillhouse_client", file));
+  const source = join(root, "python_worker");
+  for (const name of PYTHON_PARTS) {
+    const filter = (/** @type {string} */ path) => !NOT_PUBLISHED.test(basename(path));
+    cpSync(join(source, name), join(out, name), { recursive: true, filter });
   }
-  writeFileSync(join(out, "stillhouse_client", "py.typed"), "");
-  for (const file of ["example.py", "README.md"]) cpSync(join(source, file), join(out, file));
-  cpSync(join(worker, "stillhouse"), join(out, "stillhouse"), {
-    recursive: true,
-    filter: (path) => basename(path) !== "__pycache__" && !basename(path).startsWith(".stamp"),
-  });
-  const lock = readFileSync(join(worker, "requirements.lock"), "utf8");
+  const lock = readFileSync(join(source, "requirements.lock"), "utf8");
   // Generated code needs at least the versions that it was made with.
-  const requirements = ["grpcio", "protobuf"].map((name) => {
-    const version = new RegExp(`^${name}==(.+)$`, "m").exec(lock)?.[1] ?? "0";
-    return `  "${name}>=${version}",`;
-  });
-  writeFileSync(
-    join(out, "pyproject.toml"),
-    `[build-system]
-requires = ["setuptools>=77"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "stillhouse-client"
-version = "${versionOf(root)}"
-description = "A client of a Stillhouse control plane"
-readme = "README.md"
-requires-python = ">=3.11"
-license = "Apache-2.0"
-dependencies = [
-${requirements.join("\n")}
-]
-
-[tool.setuptools.packages.find]
-include = ["stillhouse_client", "stillhouse", "stillhouse.*"]
-
-[tool.setuptools.package-data]
-"*" = ["*.pyi", "py.typed"]
-`,
+  const project = ["grpcio", "protobuf"].reduce(
+    (text, name) => {
+      const version = new RegExp(`^${name}==(.+)$`, "m").exec(lock)?.[1] ?? "0";
+      return text.replace(`  "${name}",\n`, `  "${name}>=${version}",\n`);
+    },
+    readFileSync(join(source, "pyproject.toml"), "utf8"),
   );
+  writeFileSync(join(out, "pyproject.toml"), project);
 }
 
 /** @param {string} root @param {string} out */

@@ -140,7 +140,7 @@ const COMMANDS = {
     force: generatedCode,
     bare: true,
     run: async () => {
-      console.error("Generated src/generated and python_worker/stillhouse.");
+      console.error("Generated src/generated and python_worker/stillhouse_proto.");
       return 0;
     },
   },

@@ -36,8 +36,16 @@ const PROTO_FOLDERS = [join("stillhouse", "v1"), join("google", "rpc")];
 // Name inside the draft folder → place in the project.
 const OUTPUTS = {
   typescript: join("src", "generated"),
-  [join("python", "stillhouse")]: join("python_worker", "stillhouse"),
+  [join("python", "stillhouse")]: join("python_worker", "stillhouse_proto"),
 };
+
+// protoc names Python modules by the path of the proto, whose first part is here a package that is
+// written by hand. On the wire nothing changes: names of messages stand in the descriptors.
+const PYTHON_IMPORT = /^(from|import) stillhouse\.v1\b/gm;
+const PYTHON_PACKAGE = "stillhouse_proto.v1";
+
+// Where earlier versions put the generated Python.
+const FORMER_PLACES = ["v1", STAMP].map((name) => join("python_worker", "stillhouse", name));
 
 /** @type {import("./steps.mjs").Step} */
 export const generatedCode = {
@@ -46,8 +54,10 @@ export const generatedCode = {
 
   isCurrent({ root }) {
     const fresh = wanted(root);
-    return Object.values(OUTPUTS).every(
-      (place) => readStamp(join(root, place, STAMP))?.fingerprint === fresh,
+    return (
+      Object.values(OUTPUTS).every(
+        (place) => readStamp(join(root, place, STAMP))?.fingerprint === fresh,
+      ) && !FORMER_PLACES.some((place) => existsSync(join(root, place)))
     );
   },
 
@@ -56,6 +66,7 @@ export const generatedCode = {
     const draft = join(root, DRAFT);
     rmSync(draft, { recursive: true, force: true });
     await generate(context, draft);
+    for (const place of FORMER_PLACES) rmSync(join(root, place), { recursive: true, force: true });
     for (const [name, place] of Object.entries(OUTPUTS)) {
       writeStamp(join(draft, name, STAMP), { fingerprint: wanted(root) });
       replaceFolder(join(root, place), join(draft, name));
@@ -74,8 +85,18 @@ async function generate({ root, env, run }, draft) {
     { env, logPath },
   );
   if (exitCode !== 0) throw explain({ tool: "protoc", root, logPath }, output, exitCode);
+  movePythonImports(join(draft, "python", "stillhouse", "v1"));
   for (const folder of ["stillhouse", join("stillhouse", "v1")]) {
     writeFileSync(join(draft, "python", folder, "__init__.py"), "");
+  }
+}
+
+/** @param {string} folder of generated Python, whose modules import each other */
+function movePythonImports(folder) {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const code = readFileSync(path, "utf8");
+    writeFileSync(path, code.replace(PYTHON_IMPORT, `$1 ${PYTHON_PACKAGE}`));
   }
 }
 
@@ -123,5 +144,5 @@ function wanted(root) {
   const tsProto = readFileSync(join(root, "node_modules", "ts-proto", "package.json"));
   const lock = readFileSync(join(root, "python_worker", "requirements.lock"), "utf8");
   const generators = lock.match(/^(grpcio-tools|mypy-protobuf|protobuf)==.*$/gm) ?? [];
-  return fingerprint([...protos, tsProto, ...generators, TS_OPTIONS]);
+  return fingerprint([...protos, tsProto, ...generators, TS_OPTIONS, PYTHON_PACKAGE]);
 }

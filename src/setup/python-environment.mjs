@@ -19,7 +19,7 @@ const LOCKS = ["requirements.lock", "packaged.lock"];
 // Our own code is found where it lies, by a line of a file that Python reads at its start. Relative
 // to that file the line is ASCII wherever the project is: Python reads it in the encoding of the
 // locale, and under LC_ALL=C, as cron has it, no other letter is one. pip's editable install writes
-// the whole path.
+// the whole path, as the one that set-up made under this name before did.
 const SOURCES = { name: "stillhouse.pth", line: "../../../../python_worker\n" };
 const EDITABLE = "stillhouse-worker";
 

@@ -52,7 +52,7 @@ describe("the packages for clients", async () => {
     const offline = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation"];
     const python = join(CLIENTS, "python");
     await run(PYTHON, ["-m", "pip", "install", ...offline, "--target", site, python]);
-    const example = [join(python, "example.py"), plane.plane.address];
+    const example = [join(python, "examples", "follow_experiment.py"), plane.plane.address];
     // Only what was installed, not what lies beside the example.
     const code = `import sys, runpy; sys.path[:0] = [${JSON.stringify(site)}]; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__")`;
     const following = run(PYTHON, ["-I", "-c", code, ...example, id]);

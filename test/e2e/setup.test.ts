@@ -14,7 +14,7 @@ const STAMPS = [
   "node_modules/.stillhouse-stamp.json",
   ".venv/stillhouse-stamp.json",
   "src/generated/.stamp.json",
-  "python_worker/stillhouse/.stamp.json",
+  "python_worker/stillhouse_proto/.stamp.json",
 ];
 const WAITING = /Another set-up is at work in this folder/;
 
@@ -70,6 +70,18 @@ describe("a folder that was set up", () => {
     assert.deepEqual([copy.numCalls("protoc"), copy.numCalls("pip")], [1, 0]);
   });
 
+  test("removes the generated Python where earlier versions put it, and nothing beside", async () => {
+    mkdirSync(join(copy.root, "python_worker/stillhouse/v1"), { recursive: true });
+    copy.write("python_worker/stillhouse/v1/spec_pb2.py", "");
+    copy.write("python_worker/stillhouse/.stamp.json", "{}");
+    copy.write("python_worker/stillhouse/client.py", "");
+    assert.equal((await copy.run(["setup"])).exitCode, 0);
+    assert.ok(!copy.has("python_worker/stillhouse/v1"));
+    assert.ok(!copy.has("python_worker/stillhouse/.stamp.json"));
+    assert.ok(copy.has("python_worker/stillhouse/client.py"));
+    assert.ok(copy.has("python_worker/stillhouse_proto/.stamp.json"));
+  });
+
   test("keeps the generated code when a proto is wrong, and names the log", async () => {
     copy.behave({ fail: { work: "protoc", output: "spec.proto:3:1: Expected ';'. error" } });
     assertPlainFailure(
@@ -98,7 +110,7 @@ describe("a folder that was set up", () => {
     ["the environment's Python", ".venv/bin/python", "venv"],
     ["a Python package", ".venv/lib/python3.11/site-packages/pyzmq-27.3.0.dist-info", "venv"],
     ["the generated TypeScript", "src/generated", "protoc"],
-    ["the generated Python", "python_worker/stillhouse", "protoc"],
+    ["the generated Python", "python_worker/stillhouse_proto", "protoc"],
   ];
   for (const [what, path, rebuilds] of damages) {
     test(`notices that somebody removed ${what}, and repairs it`, async () => {

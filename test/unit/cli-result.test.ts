@@ -119,7 +119,7 @@ describe("the table", () => {
       /^Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s \(full data reused\)$/m,
     );
     assert.match(text, /^Distilled data: \/home\/artifacts\/x1$/m);
-    assert.match(text, /from stillhouse_worker import load_artifact\n/);
+    assert.match(text, /from stillhouse import load_artifact\n/);
     assert.match(
       text,
       /learner = load_artifact\("\/home\/artifacts\/x1"\)\.train\(init_seed=1\)\n/,

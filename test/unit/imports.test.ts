@@ -163,7 +163,7 @@ const PYTHON: Rules = {
   packageOnlyIn: {
     zmq: ["transport", "connection", "credentials"],
     grpc: ["artifact_transfer", "credentials"],
-    "stillhouse.v1": ["convert"],
+    stillhouse_proto: ["convert"],
   },
   packagesOf: {},
   noCode: [
@@ -359,7 +359,7 @@ describe("the reader of imports catches a planted violation", () => {
   const plantedPython: [rule: string, path: string, text: string][] = [
     ["distillation never sees zmq", "distillation/x", "import zmq"],
     ["learners never see gRPC", "learners/x", "import torch, grpc"],
-    ["only convert sees generated code", "tasks/x", "from stillhouse.v1 import spec_pb2"],
+    ["only convert sees generated code", "tasks/x", "from stillhouse_proto.v1 import spec_pb2"],
     ["evaluation never reads the environment", "evaluation/x", "import os\nos.environ['A']"],
     ["learners never see datasets", "learners/x", "from ..datasets import (\n    Batch,\n)"],
     ["distillation never sees tasks", "distillation/deep/x", "from ...tasks import distill"],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stillhouse.v1 import experiment_pb2, service_pb2, service_pb2_grpc
+from stillhouse_proto.v1 import experiment_pb2, service_pb2, service_pb2_grpc
 
 from ..lease import Lease
 

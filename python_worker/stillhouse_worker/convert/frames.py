@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from stillhouse.v1 import experiment_pb2, worker_pb2
+from stillhouse_proto.v1 import experiment_pb2, worker_pb2
 
 from ..device_load import UNKNOWN, DeviceLoad
 from ..lease import NO_LEASE, Lease

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stillhouse.v1 import experiment_pb2, failure_pb2
+from stillhouse_proto.v1 import experiment_pb2, failure_pb2
 
 from ..errors import StillhouseError
 from ..tasks.reporting import DistillOutcome, InitOutcome, LearnerOutcome

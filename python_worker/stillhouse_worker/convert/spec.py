@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 
-from stillhouse.v1 import experiment_pb2, spec_pb2, worker_pb2
+from stillhouse_proto.v1 import experiment_pb2, spec_pb2, worker_pb2
 
 from ..datasets import Reading
 from ..datasets.holdout import TEST_FRACTION

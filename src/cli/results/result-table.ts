@@ -111,7 +111,7 @@ function usageLines(artifactPath: string): string[] {
   return [
     `Distilled data: ${artifactPath}`,
     "Use it in Python:",
-    "  from stillhouse_worker import load_artifact",
+    "  from stillhouse import load_artifact",
     `  learner = load_artifact(${JSON.stringify(artifactPath)}).train(init_seed=1)`,
     '  learner.predict(["some text"])',
   ];

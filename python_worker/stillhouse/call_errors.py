@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from stillhouse.v1 import failure_pb2
+from stillhouse_proto.v1 import failure_pb2
 
 _FAILURE_KEY = "stillhouse-failure-bin"
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import grpc
 
-from stillhouse.v1 import experiment_pb2, service_pb2, service_pb2_grpc, spec_pb2
+from stillhouse_proto.v1 import experiment_pb2, service_pb2, service_pb2_grpc, spec_pb2
 
-from .errors import told
+from .call_errors import StillhouseError, told
+
+__all__ = ["StillhouseClient", "StillhouseError"]
 
 _MAX_MESSAGE_BYTES = 8 << 20
 _PAGE_SIZE = 100
@@ -18,7 +20,7 @@ class StillhouseClient:
     """A connection to a control plane; every error of its methods is a StillhouseError.
 
     What has no method here is called by the stubs `experiments`, `sweeps`, `metrics`, `workers` and
-    `artifacts` with the messages of `stillhouse.v1`.
+    `artifacts` with the messages of `stillhouse_proto.v1`.
 
     Args:
         address: HOST:PORT of gRPC.

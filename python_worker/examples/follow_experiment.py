@@ -2,8 +2,8 @@
 
 import sys
 
-from stillhouse.v1 import experiment_pb2
-from stillhouse_client import StillhouseClient, StillhouseError
+from stillhouse.client import StillhouseClient, StillhouseError
+from stillhouse_proto.v1 import experiment_pb2
 
 
 def main(address: str, experiment_id: str) -> int:
