@@ -8,7 +8,7 @@ import { type ServedParts, services } from "./api/grpc/services.js";
 import { httpApp } from "./api/http/app.js";
 import { routes } from "./api/http/routes/routes.js";
 import { type HttpPort, HttpServer } from "./api/http/server.js";
-import { FailureKind, StillhouseError } from "./errors.js";
+import { type StillhouseError, unavailable } from "./errors.js";
 import { allOf, type Observer } from "./experiment/domain/observer.js";
 import type { Clock, Ids, Inspector, Log } from "./experiment/domain/ports.js";
 import { DeviceMemory } from "./experiment/scheduling/device-memory.js";
@@ -288,10 +288,7 @@ class RunningControlPlane implements ControlPlane {
   async #stop(withinMs: number): Promise<void> {
     const deadlineMs = clock.monotonicMs() + withinMs;
     const { lock } = this.#options;
-    const reason = new StillhouseError(
-      FailureKind.UNAVAILABLE,
-      `the control plane at ${this.address} is stopping`,
-    );
+    const reason = unavailable(`the control plane at ${this.address} is stopping`);
     lock.withdraw();
     this.#server.isServing = false;
     this.#experiments.refuse(reason);

@@ -29,6 +29,55 @@ export class StillhouseError extends Error {
   }
 }
 
+/**
+ * A person gave something that cannot be; the sentence says the value and the fix.
+ *
+ * @param field path of what is at fault, such as "inner.lr"; empty where no single field is
+ */
+export function invalid(field: string, message: string, details?: ErrorDetails): StillhouseError {
+  return new StillhouseError(FailureKind.INVALID, message, { ...details, field });
+}
+
+/** What was named is not there. */
+export const notFound = ofKind(FailureKind.NOT_FOUND);
+
+/** @param noun what the id is of, such as "experiment" */
+export function noSuch(noun: string, id: string): StillhouseError {
+  return notFound(`there is no ${noun} ${JSON.stringify(id)}`, { field: `${noun}_id` });
+}
+
+/** The state of things does not allow what was asked for. */
+export const conflict = ofKind(FailureKind.CONFLICT);
+/** The machine, its files or its programs are not as they must be. */
+export const environment = ofKind(FailureKind.ENVIRONMENT);
+export const cancelled = ofKind(FailureKind.CANCELLED);
+/** A defect of Stillhouse. */
+export const internal = ofKind(FailureKind.INTERNAL);
+/** Nobody answers there at present. */
+export const unavailable = ofKind(FailureKind.UNAVAILABLE);
+/** It is not known who asks. */
+export const unauthenticated = ofKind(FailureKind.UNAUTHENTICATED);
+/** Who asks may not do it. */
+export const permissionDenied = ofKind(FailureKind.PERMISSION_DENIED);
+/** Too much is asked for at once; later there is room. */
+export const rateLimited = ofKind(FailureKind.RATE_LIMITED, { retryable: true });
+
+/**
+ * What an answer must hold.
+ *
+ * @param fault what happened where it does not, such as "the server returned no sweep for id 7f"
+ * @throws INTERNAL
+ */
+export function present<Value>(value: Value | undefined, fault: string): Value {
+  if (value !== undefined) return value;
+  throw internal(fault);
+}
+
+function ofKind(kind: FailureKind, defaults: ErrorDetails = {}) {
+  return (message: string, details?: ErrorDetails): StillhouseError =>
+    new StillhouseError(kind, message, { ...defaults, ...details });
+}
+
 interface Surfaces {
   /** Status code of gRPC. Numbers, so that the domain needs no I/O library for them. */
   readonly grpcStatus: number;
@@ -97,14 +146,8 @@ export function cannotListen(what: string, address: string, cause: Error): Still
   // gRPC has no code, and tells it in its message.
   const isTaken = `${"code" in cause ? cause.code : ""} ${cause.message}`.includes("EADDRINUSE");
   return isTaken
-    ? new StillhouseError(
-        FailureKind.CONFLICT,
-        `the port for ${what}, ${address}, is taken; choose another one (0 takes any)`,
-        { cause },
-      )
-    : new StillhouseError(
-        FailureKind.INVALID,
-        `${what} cannot be served at ${address}: ${cause.message}`,
-        { cause },
-      );
+    ? conflict(`the port for ${what}, ${address}, is taken; choose another one (0 takes any)`, {
+        cause,
+      })
+    : invalid("", `${what} cannot be served at ${address}: ${cause.message}`, { cause });
 }

@@ -23,7 +23,7 @@ import { aborted, createInterruption, type Interruption } from "./cli/terminal/i
 import { keptByNpm } from "./cli/terminal/kept-by-npm.js";
 import { type Terminal, terminalOf } from "./cli/terminal/terminal.js";
 import { type ControlPlaneOptions, openHome, startControlPlane } from "./control-plane.js";
-import { FailureKind, StillhouseError } from "./errors.js";
+import { conflict, invalid } from "./errors.js";
 import { processLog } from "./logging/process-log.js";
 import { type TrackingAddress, trackingAddress } from "./mlflow/tracking-address.js";
 import { AuditLog } from "./security/audit-log.js";
@@ -94,7 +94,7 @@ async function refuseKeptFlags(
   const help = await helpOf(command, argv, surroundings);
   const kept = keptByNpm(command, argv, process.env, help);
   if (kept === undefined) return undefined;
-  const error = new StillhouseError(FailureKind.INVALID, kept);
+  const error = invalid("", kept);
   return reportFailure(error, surroundings.terminal, { isJson: false });
 }
 
@@ -289,8 +289,7 @@ async function startServer(
 ): Promise<Server> {
   const opened = await openHome(home, note);
   if (opened.kind === "running") {
-    throw new StillhouseError(
-      FailureKind.CONFLICT,
+    throw conflict(
       `a control plane runs on ${home} already, at ${opened.address}; end it or choose another --home`,
     );
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "./api/client.js";
-import { FailureKind, StillhouseError } from "./errors.js";
+import { type StillhouseError, unavailable } from "./errors.js";
 import { readPartyKeys } from "./security/keys/read-keys.js";
 import { type HomePaths, keepPrivate, makeHome } from "./store/home.js";
 import { HomeLock, readServerRecord, type ServerRecord } from "./store/home-lock.js";
@@ -66,8 +66,7 @@ async function answers({ address, keys }: ServerRecord): Promise<boolean> {
 function silent(paths: HomePaths): StillhouseError {
   const pid = readServerRecord(paths)?.pid;
   const holder = pid === undefined ? "another process" : `the process ${pid}`;
-  return new StillhouseError(
-    FailureKind.UNAVAILABLE,
+  return unavailable(
     `${holder} holds the home folder ${paths.home} but does not answer; end it or choose another home folder with STILLHOUSE_HOME`,
   );
 }

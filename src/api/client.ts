@@ -1,5 +1,5 @@
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { present } from "../errors.js";
 import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
 import {
   ArtifactServiceClient,
@@ -30,6 +30,9 @@ import {
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { channelOf, type Endpoint } from "./endpoint.js";
 import { errorOf } from "./grpc/failure-metadata.js";
+
+/** An experiment, and the folder of its artifact on the server's machine; empty before it is there. */
+export type FoundExperiment = GetExperimentResponse & { experiment: Experiment };
 
 type Answer<Response> = (error: ServiceError | null, response: Response) => void;
 
@@ -82,11 +85,15 @@ export class StillhouseClient {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
       this.#stub.createExperiment(request, answer),
     );
-    return this.#present(response.experiment);
+    return this.#returned(response.experiment, "experiment when it was to create one");
   }
 
-  get(experimentId: string): Promise<GetExperimentResponse> {
-    return this.#call((answer) => this.#stub.getExperiment({ experimentId }, answer));
+  async get(experimentId: string): Promise<FoundExperiment> {
+    const response = await this.#call<GetExperimentResponse>((answer) =>
+      this.#stub.getExperiment({ experimentId }, answer),
+    );
+    const experiment = this.#returned(response.experiment, `experiment for id ${experimentId}`);
+    return { ...response, experiment };
   }
 
   /** @param order newest first where it is absent */
@@ -135,7 +142,7 @@ export class StillhouseClient {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
       this.#stub.cancelExperiment({ experimentId }, answer),
     );
-    return this.#present(response.experiment);
+    return this.#returned(response.experiment, `experiment for id ${experimentId}`);
   }
 
   /** Queues what is not done of a cancelled or failed experiment. */
@@ -143,7 +150,7 @@ export class StillhouseClient {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
       this.#stub.resumeExperiment({ experimentId }, answer),
     );
-    return this.#present(response.experiment);
+    return this.#returned(response.experiment, `experiment for id ${experimentId}`);
   }
 
   /** As `resume`, but what is not done begins anew, without its checkpoints. */
@@ -151,7 +158,7 @@ export class StillhouseClient {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
       this.#stub.retryExperiment({ experimentId }, answer),
     );
-    return this.#present(response.experiment);
+    return this.#returned(response.experiment, `experiment for id ${experimentId}`);
   }
 
   /** Removes an experiment that has ended, with all that only it uses. */
@@ -196,14 +203,14 @@ export class StillhouseClient {
     const response = await this.#call<{ sweep: Sweep | undefined }>((answer) =>
       this.#sweeps.createSweep(CreateSweepRequest.fromPartial(request), answer),
     );
-    return this.#present(response.sweep);
+    return this.#returned(response.sweep, "sweep when it was to create one");
   }
 
   async sweep(sweepId: string): Promise<Sweep> {
     const response = await this.#call<{ sweep: Sweep | undefined }>((answer) =>
       this.#sweeps.getSweep({ sweepId }, answer),
     );
-    return this.#present(response.sweep);
+    return this.#returned(response.sweep, `sweep for id ${sweepId}`);
   }
 
   /** Newest first. */
@@ -256,10 +263,8 @@ export class StillhouseClient {
     });
   }
 
-  #present<Message>(message: Message | undefined): Message {
-    if (message) return message;
-    const sentence = `the control plane at ${this.#address} answered with an empty message`;
-    throw new StillhouseError(FailureKind.INTERNAL, sentence);
+  #returned<Message>(message: Message | undefined, what: string): Message {
+    return present(message, `the server at ${this.#address} returned no ${what}`);
   }
 }
 

@@ -7,7 +7,7 @@ import {
   InterceptingCall,
   type Interceptor,
 } from "@grpc/grpc-js";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { invalid } from "../errors.js";
 import { hostOf, isLoopback } from "../security/network.js";
 import { CHANNEL_OPTIONS } from "./grpc/limits.js";
 
@@ -41,6 +41,7 @@ export function channelOf(endpoint: Endpoint): Channel {
   const { address, token, serverName = nameForAddress(address) } = endpoint;
   if (token !== undefined && endpoint.authority === undefined && !isLoopback(hostOf(address))) {
     throw invalid(
+      "",
       `a token is sent over TLS alone, and ${address} is another machine; give the certificate of its authority with --ca FILE`,
     );
   }
@@ -67,10 +68,13 @@ function credentialsOf(endpoint: Endpoint): ChannelCredentials {
   const { address, authority, certificate, key, serverName = hostOf(address) } = endpoint;
   if (authority === undefined) {
     if (certificate === undefined && key === undefined) return credentials.createInsecure();
-    throw invalid("a client's certificate needs --ca FILE besides, the authority of the server");
+    throw invalid(
+      "",
+      "a client's certificate needs --ca FILE besides, the authority of the server",
+    );
   }
   if ((certificate === undefined) !== (key === undefined)) {
-    throw invalid("a client's certificate and its key go together; give both --cert and --key");
+    throw invalid("", "a client's certificate and its key go together; give both --cert and --key");
   }
   const bytes = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
   try {
@@ -78,7 +82,7 @@ function credentialsOf(endpoint: Endpoint): ChannelCredentials {
       checkServerIdentity: (_name, peer) => checkServerIdentity(serverName, peer),
     });
   } catch (error) {
-    throw invalid(`the certificates or the key cannot be used: ${(error as Error).message}`);
+    throw invalid("", `the certificates or the key cannot be used: ${(error as Error).message}`);
   }
 }
 
@@ -90,8 +94,4 @@ function bearer(token: string): Interceptor {
         next(metadata, listener);
       },
     });
-}
-
-function invalid(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.INVALID, message);
 }

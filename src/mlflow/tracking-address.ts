@@ -1,4 +1,4 @@
-import { invalid } from "../settings/invalid.js";
+import { invalid } from "../errors.js";
 
 /** Where an MLflow tracking server answers. */
 export interface TrackingAddress {

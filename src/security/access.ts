@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../errors.js";
+import { permissionDenied } from "../errors.js";
 import type { Identity } from "./identity.js";
 import { type Rung, reaches } from "./role.js";
 
@@ -60,7 +60,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
 export function accessTo(method: string): Access {
   const access = Object.hasOwn(ACCESS, method) ? ACCESS[method] : undefined;
   if (access) return access;
-  throw denied(`nobody may call ${method}`);
+  throw permissionDenied(`nobody may call ${method}`);
 }
 
 /** @throws PERMISSION_DENIED when the identity may not call the method */
@@ -69,7 +69,7 @@ export function requireAccess(identity: Identity, method: string): void {
   if (role === "anyone" || reaches(identity.role, role)) return;
   if (workers && identity.role === "worker") return;
   const name = method.slice(method.lastIndexOf("/") + 1);
-  throw denied(
+  throw permissionDenied(
     `${name} needs a token of the role ${role}, and ${JSON.stringify(identity.name)} has the role ${identity.role}`,
   );
 }
@@ -81,9 +81,7 @@ export function requireAccess(identity: Identity, method: string): void {
  */
 export function refuseWorkers({ name, role }: Identity): void {
   if (role !== "worker") return;
-  throw denied(`HTTP is not for workers, and ${JSON.stringify(name)} has the role worker`);
-}
-
-function denied(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.PERMISSION_DENIED, message);
+  throw permissionDenied(
+    `HTTP is not for workers, and ${JSON.stringify(name)} has the role worker`,
+  );
 }

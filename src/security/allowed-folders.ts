@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { permissionDenied, type StillhouseError } from "../errors.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 
 /** Folders of this machine below which callers may name data sets and models. */
@@ -114,8 +114,7 @@ function refused(
     folders.length === 0
       ? `this server allows none (serve ${flag} FOLDER does)`
       : `this server allows those below ${folders.join(", ")} (serve ${flag})`;
-  return new StillhouseError(
-    FailureKind.PERMISSION_DENIED,
+  return permissionDenied(
     `${field} names the folder ${JSON.stringify(path)}, and with a token ${where}; name one of those, or ${names}`,
     { field },
   );

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../errors.js";
+import { unauthenticated } from "../errors.js";
 import { type Identity, UNNAMED } from "./identity.js";
 import type { Role } from "./role.js";
 import { isSameHash, isToken, makeToken, tokenHash } from "./token.js";
@@ -91,7 +91,3 @@ export const NONE_LEFT =
   "a bearer token is needed, and there is none any more; whoever runs this home makes one with " +
   "npm run keys -- token add NAME --role ROLE, or opens it to everyone on its machine with " +
   "npm run keys -- token open";
-
-function unauthenticated(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.UNAUTHENTICATED, message);
-}

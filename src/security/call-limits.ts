@@ -1,5 +1,5 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { rateLimited } from "../errors.js";
 
 export interface LimitValues {
   /** Calls of one token within ten seconds. */
@@ -49,7 +49,7 @@ export class CallLimits {
   openStream(name: string): () => void {
     const open = this.#streams.get(name) ?? 0;
     if (open >= this.#maxStreams) {
-      throw limited(
+      throw rateLimited(
         `${JSON.stringify(name)} has ${open} streams open, which is the limit; end some`,
       );
     }
@@ -70,10 +70,6 @@ async function take(limiter: RateLimiterMemory, key: string, what: string): Prom
     await limiter.consume(key);
   } catch (thrown) {
     if (!(thrown instanceof RateLimiterRes)) throw thrown;
-    throw limited(`${what}; try again in ${Math.ceil(thrown.msBeforeNext / 1000)} s`);
+    throw rateLimited(`${what}; try again in ${Math.ceil(thrown.msBeforeNext / 1000)} s`);
   }
-}
-
-function limited(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.RATE_LIMITED, message, { retryable: true });
 }

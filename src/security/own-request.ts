@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../errors.js";
+import { permissionDenied } from "../errors.js";
 import { type AllowedFolders, checkPlaces, type PlacesOfSpec } from "./allowed-folders.js";
 import type { Identity } from "./identity.js";
 
@@ -45,8 +45,7 @@ export function placesCheck(
 function ownerOf({ owner = "" }: Claims, { name, role, authentication }: Identity): string {
   if (owner === "") return name;
   if (authentication === "none" || role === "admin" || owner === name) return owner;
-  throw new StillhouseError(
-    FailureKind.PERMISSION_DENIED,
+  throw permissionDenied(
     `what ${JSON.stringify(name)} makes belongs to ${JSON.stringify(name)}; ` +
       `only a token of the role admin may name another owner, and the request names ${JSON.stringify(owner)}`,
     { field: "owner" },

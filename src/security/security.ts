@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { environment, invalid, type StillhouseError } from "../errors.js";
 import type { Log } from "../experiment/domain/ports.js";
 import { type AllowedFolders, NO_FOLDERS } from "./allowed-folders.js";
 import { AuditLog } from "./audit-log.js";
@@ -127,12 +127,5 @@ function missingTokens(host: string, home: string): StillhouseError {
 }
 
 function certificateWithoutKeys(): StillhouseError {
-  return new StillhouseError(
-    FailureKind.INVALID,
-    "certificates of clients are checked with keys; name their folder too",
-  );
-}
-
-function environment(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.ENVIRONMENT, message);
+  return invalid("", "certificates of clients are checked with keys; name their folder too");
 }

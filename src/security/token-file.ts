@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { conflict, environment, invalid, notFound, type StillhouseError } from "../errors.js";
 import { makeFolder } from "../make-folder.js";
 import { ROLES, type Role } from "./role.js";
 import { makeToken, tokenHash } from "./token.js";
@@ -64,8 +64,7 @@ export class TokenFile {
     const names = this.read().map(({ name }) => name);
     if (names.length > 0) {
       const rest = names.length > 5 ? ` and ${names.length - 5} more` : "";
-      throw new StillhouseError(
-        FailureKind.CONFLICT,
+      throw conflict(
         `there are tokens still, of ${names.slice(0, 5).join(", ")}${rest}; ` +
           "remove each first with: npm run keys -- token rm NAME",
       );
@@ -107,8 +106,7 @@ export class TokenFile {
     const record = { name, role, sha256: tokenHash(token), created: now.toISOString() };
     this.#change((tokens) => {
       if (tokens.some((other) => other.name === name)) {
-        throw new StillhouseError(
-          FailureKind.CONFLICT,
+        throw conflict(
           `there is a token named ${JSON.stringify(name)} already; remove it first with: npm run keys -- token rm ${name}`,
         );
       }
@@ -122,8 +120,7 @@ export class TokenFile {
     this.#change((tokens) => {
       const others = tokens.filter((token) => token.name !== name);
       if (others.length < tokens.length) return others;
-      throw new StillhouseError(
-        FailureKind.NOT_FOUND,
+      throw notFound(
         `there is no token named ${JSON.stringify(name)}; npm run keys -- token ls shows all`,
       );
     });
@@ -152,8 +149,7 @@ function reserve(draft: string): void {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
       throw unusable(draft, (error as Error).message);
     }
-    throw new StillhouseError(
-      FailureKind.CONFLICT,
+    throw conflict(
       `another command changes the tokens in this moment; if none does, remove ${draft}`,
       { retryable: true },
     );
@@ -163,15 +159,15 @@ function reserve(draft: string): void {
 function checkName(name: string): void {
   if (name === "local" || name === "local-worker") {
     const message = `${name} is the name of what the control plane starts itself; choose another`;
-    throw new StillhouseError(FailureKind.INVALID, message);
+    throw invalid("", message);
   }
   if (NAME.test(name)) return;
-  throw new StillhouseError(
-    FailureKind.INVALID,
+  throw invalid(
+    "",
     `the name of a token has 1 to 64 letters, digits, ".", "_", "@" and "-", got ${JSON.stringify(name)}`,
   );
 }
 
 function unusable(path: string, why: string): StillhouseError {
-  return new StillhouseError(FailureKind.ENVIRONMENT, `${path} cannot be used: ${why}`);
+  return environment(`${path} cannot be used: ${why}`);
 }

@@ -1,5 +1,5 @@
 import { parseDocument } from "yaml";
-import { invalid } from "./invalid.js";
+import { invalid } from "../errors.js";
 import { findSetting, SETTINGS } from "./settings.js";
 import { suggest } from "./suggestion.js";
 import { type Assignments, parseValue } from "./values.js";

@@ -1,6 +1,6 @@
 import { isAbsolute, parse } from "node:path";
+import { invalid } from "../errors.js";
 import { type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
-import { invalid } from "./invalid.js";
 
 const PATH = /^(~|\.{1,2})?\/|^(~|\.{1,2})$/;
 

@@ -1,7 +1,7 @@
+import { invalid } from "../errors.js";
 import { type ExperimentSpec, FloatType, Init } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
-import { invalid } from "./invalid.js";
 import { settingOf } from "./settings.js";
 
 interface Limit {

@@ -1,3 +1,4 @@
+import { invalid } from "../errors.js";
 import type { Description } from "../generated/stillhouse/v1/service.js";
 import {
   type DatasetFound,
@@ -9,7 +10,6 @@ import { derivedValues } from "./derived.js";
 import { describeSpec } from "./describe.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
-import { invalid } from "./invalid.js";
 import { fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
 import { type KnownPreset, presetSpec } from "./presets.js";

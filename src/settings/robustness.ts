@@ -1,7 +1,7 @@
+import { invalid } from "../errors.js";
 import type { ExperimentSpec, RobustnessSpec } from "../generated/stillhouse/v1/spec.js";
 import { RobustnessCheck, type TransferModel } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
-import { invalid } from "./invalid.js";
 
 const MAX_STEPS = 10_000;
 const SHA256 = /^[0-9a-f]{64}$/;

@@ -1,9 +1,10 @@
+import { invalid } from "../errors.js";
 import { type ExperimentSpec, Init, Protocol, Source } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, readField } from "./field-path.js";
-import { invalid, shown } from "./invalid.js";
 import { validateRobustness } from "./robustness.js";
 import { fieldsOf, type Setting } from "./setting.js";
 import { SETTINGS } from "./settings.js";
+import { shown } from "./shown.js";
 import { checkField } from "./values.js";
 
 /** What is found out, not chosen: no flag sets it, and a resolved spec must have it all the same. */

@@ -1,5 +1,5 @@
+import { invalid } from "../errors.js";
 import type { FieldValue } from "./field-path.js";
-import { invalid, shown } from "./invalid.js";
 import { describeRange, inRange } from "./range.js";
 import {
   allowedWords,
@@ -10,6 +10,7 @@ import {
   type SubsetSetting,
   type TextSetting,
 } from "./setting.js";
+import { shown } from "./shown.js";
 import { suggest } from "./suggestion.js";
 
 /** Values by the path of their field. */

@@ -2,7 +2,7 @@ import { createReadStream, existsSync, lstatSync, readdirSync, realpathSync } fr
 import { mkdtemp, open, rename } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Readable } from "node:stream";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { invalid, notFound } from "../errors.js";
 import type { ArtifactStore, ArtifactUpload } from "../experiment/domain/ports.js";
 import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { FolderUpload } from "./artifact-upload.js";
@@ -59,11 +59,9 @@ export class ArtifactFolder implements ArtifactStore {
       const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length - 1;
       return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, start: offset, end });
     }
-    throw new StillhouseError(
-      FailureKind.NOT_FOUND,
-      `artifact ${artifactId} has no file ${JSON.stringify(fileName)}`,
-      { field: "file_name" },
-    );
+    throw notFound(`artifact ${artifactId} has no file ${JSON.stringify(fileName)}`, {
+      field: "file_name",
+    });
   }
 
   /** A link, of the file or on the way to it, could lead anywhere. */
@@ -94,19 +92,19 @@ export class ArtifactFolder implements ArtifactStore {
 
 function checkFiles(files: readonly ArtifactFile[]): void {
   if (files.length === 0 || files.length > MAX_FILES) {
-    throw invalid(`an artifact has 1 to ${MAX_FILES} files, got ${files.length}`, "files");
+    throw invalid("files", `an artifact has 1 to ${MAX_FILES} files, got ${files.length}`);
   }
   const bytes = files.reduce((sum, { size }) => sum + size, 0n);
   if (bytes > MAX_ARTIFACT_GIB << 30n) {
     throw invalid(
-      `an artifact has at most ${MAX_ARTIFACT_GIB} GiB, got ${bytes} bytes`,
       "files.size",
+      `an artifact has at most ${MAX_ARTIFACT_GIB} GiB, got ${bytes} bytes`,
     );
   }
   const names = new Set<string>();
   for (const { name } of files) {
     checkName(name, "files.name");
-    if (names.has(name)) throw invalid(`the file ${name} comes twice in an artifact`, "files.name");
+    if (names.has(name)) throw invalid("files.name", `the file ${name} comes twice in an artifact`);
     names.add(name);
   }
 }
@@ -114,8 +112,8 @@ function checkFiles(files: readonly ArtifactFile[]): void {
 function checkName(name: string, field: string): void {
   if (FILE_NAME.test(name)) return;
   throw invalid(
-    `${field} must be a plain name of letters, digits, ".", "_" and "-", got ${JSON.stringify(name)}`,
     field,
+    `${field} must be a plain name of letters, digits, ".", "_" and "-", got ${JSON.stringify(name)}`,
   );
 }
 
@@ -127,8 +125,4 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function invalid(message: string, field: string): StillhouseError {
-  return new StillhouseError(FailureKind.INVALID, message, { field });
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { notFound } from "../errors.js";
 import { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import { makeHome } from "./home.js";
@@ -45,10 +45,6 @@ async function contentOf(folder: string, name: string): Promise<Buffer> {
   try {
     return await readFile(join(folder, name));
   } catch {
-    throw new StillhouseError(
-      FailureKind.NOT_FOUND,
-      `no artifact at ${folder}: it has no ${name}`,
-      { field: "artifact" },
-    );
+    throw notFound(`no artifact at ${folder}: it has no ${name}`, { field: "artifact" });
   }
 }

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { invalid } from "../errors.js";
 import type { ArtifactUpload } from "../experiment/domain/ports.js";
 import type { Artifact, ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { storageFailure } from "./storage-failure.js";
@@ -39,7 +39,10 @@ export class FolderUpload implements ArtifactUpload {
     await this.#guard(async () => {
       const file = await this.#fileForNextByte();
       if (file.size + BigInt(chunk.length) > file.expected.size) {
-        throw invalid(`${file.expected.name} is longer than its ${file.expected.size} bytes`);
+        throw invalid(
+          "files",
+          `${file.expected.name} is longer than its ${file.expected.size} bytes`,
+        );
       }
       file.hash.update(chunk);
       file.size += BigInt(chunk.length);
@@ -75,7 +78,7 @@ export class FolderUpload implements ArtifactUpload {
 
   async #openNext(): Promise<OpenFile> {
     const expected = this.#files[this.#position++];
-    if (!expected) throw invalid("more bytes came than the header announces");
+    if (!expected) throw invalid("files", "more bytes came than the header announces");
     const handle = await open(join(this.#folder, expected.name), "wx");
     return { expected, handle, hash: createHash("sha256"), size: 0n };
   }
@@ -87,11 +90,14 @@ export class FolderUpload implements ArtifactUpload {
     await handle.sync();
     await handle.close();
     if (size !== expected.size) {
-      throw invalid(`${expected.name} ended after ${size} of its ${expected.size} bytes`);
+      throw invalid("files", `${expected.name} ended after ${size} of its ${expected.size} bytes`);
     }
     const sha256 = hash.digest("hex");
     if (sha256 !== expected.sha256) {
-      throw invalid(`${expected.name} has the SHA-256 ${sha256}, announced was ${expected.sha256}`);
+      throw invalid(
+        "files",
+        `${expected.name} has the SHA-256 ${sha256}, announced was ${expected.sha256}`,
+      );
     }
   }
 
@@ -102,8 +108,4 @@ export class FolderUpload implements ArtifactUpload {
       throw storageFailure(error, this.#folder);
     }
   }
-}
-
-function invalid(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.INVALID, message, { field: "files" });
 }

@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { promisify } from "node:util";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { conflict, FailureKind, notFound, StillhouseError } from "../errors.js";
 import { isFull } from "../experiment/domain/storage-fault.js";
 import { SqlFile } from "./database.js";
 import { type HomePaths, homePaths } from "./home.js";
@@ -86,7 +86,7 @@ function draftBeside(file: string): string {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT") throw storageFailure(error, file);
     const message = `${file} cannot be written: its folder is not there`;
-    throw new StillhouseError(FailureKind.NOT_FOUND, message, { cause: error });
+    throw notFound(message, { cause: error });
   }
 }
 
@@ -192,16 +192,10 @@ function notPacked({ code, stderr = "", message }: NodeJS.ErrnoException & { std
 }
 
 function noHome({ home }: HomePaths): StillhouseError {
-  return new StillhouseError(
-    FailureKind.NOT_FOUND,
-    `there is no home at ${home}; name one with STILLHOUSE_HOME`,
-  );
+  return notFound(`there is no home at ${home}; name one with STILLHOUSE_HOME`);
 }
 
 function requireNone(file: string): void {
   if (!existsSync(file)) return;
-  throw new StillhouseError(
-    FailureKind.CONFLICT,
-    `${file} is there already; choose another name, or replace it with --force`,
-  );
+  throw conflict(`${file} is there already; choose another name, or replace it with --force`);
 }

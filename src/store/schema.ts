@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { environment } from "../errors.js";
 import { SqlFile } from "./database.js";
 import {
   ADDED_IN_VERSION_2,
@@ -97,8 +97,7 @@ export function openForMetrics(path: string): SqlFile {
 function checkIntegrity(file: SqlFile): void {
   const found = file.pragma("quick_check(1)");
   if (found === "ok") return;
-  throw new StillhouseError(
-    FailureKind.ENVIRONMENT,
+  throw environment(
     `${file.path} is damaged (${String(found)}); move it away to begin with an empty one`,
   );
 }
@@ -108,8 +107,7 @@ function prepareSchema(file: SqlFile): void {
     const version = Number(file.pragma("user_version"));
     if (version === SCHEMA_VERSION) return;
     if (version > SCHEMA_VERSION) {
-      throw new StillhouseError(
-        FailureKind.ENVIRONMENT,
+      throw environment(
         `${file.path} was written by a newer Stillhouse (its version is ${version}, this one knows ${SCHEMA_VERSION}); update Stillhouse or choose another home folder`,
       );
     }

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { environment, FailureKind, StillhouseError, unavailable } from "../errors.js";
 import { logTail } from "./log-tail.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
 
@@ -237,10 +237,7 @@ function kindOf(word: string): FailureKind {
 }
 
 function stopping(): StillhouseError {
-  return new StillhouseError(
-    FailureKind.UNAVAILABLE,
-    "Python is no longer asked, since the control plane is stopping",
-  );
+  return unavailable("Python is no longer asked, since the control plane is stopping");
 }
 
 function exceptionOf(answer: string): StillhouseError {
@@ -251,8 +248,7 @@ function exceptionOf(answer: string): StillhouseError {
 function unusable(reason: string, traceback: string): StillhouseError {
   const lastLine = traceback.trim().split("\n").at(-1) ?? "";
   const detail = lastLine === "" || lastLine === reason ? reason : `${reason}: ${lastLine}`;
-  return new StillhouseError(
-    FailureKind.ENVIRONMENT,
+  return environment(
     `Python cannot be asked, ${detail}; run the command again: it sets the environment up`,
     { traceback },
   );

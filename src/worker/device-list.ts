@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { environment } from "../errors.js";
 import { pythonEnv, pythonModule } from "../setup/python-env.mjs";
 import type { Environment } from "./process-group.js";
 
@@ -20,8 +20,7 @@ export async function devicesForWorkers(pythonPath: string, env: Environment): P
     const cuda = devices.filter((device) => device.cuda);
     return (cuda.length > 0 ? cuda : devices).map(({ device }) => device);
   } catch (error) {
-    throw new StillhouseError(
-      FailureKind.ENVIRONMENT,
+    throw environment(
       `Python cannot be asked for the devices, ${(error as Error).message.trim().split("\n").at(-1)}; name one with --device`,
       { cause: error },
     );

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { FailureKind, StillhouseError } from "../errors.js";
+import { environment, internal } from "../errors.js";
 import type { Inspector, Log } from "../experiment/domain/ports.js";
 import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
 import { type Facts, factsSchema } from "../settings/facts.js";
@@ -118,17 +118,12 @@ function deviceOf(draft: ExperimentSpec): string | null {
 function factsOf(answer: unknown): Facts {
   const facts = factsSchema.safeParse(answer);
   if (facts.success) return facts.data;
-  throw new StillhouseError(
-    FailureKind.INTERNAL,
+  throw internal(
     `Python described the draft in a way that is not understood: ${z.prettifyError(facts.error)}`,
   );
 }
 
 function downloadFailed(dataset: string | null, model: string | null, reason: string) {
   const names = [dataset, model].filter((name) => name !== null).join(" and ");
-  return new StillhouseError(
-    FailureKind.ENVIRONMENT,
-    `${names} could not be downloaded: ${reason}`,
-    { retryable: true },
-  );
+  return environment(`${names} could not be downloaded: ${reason}`, { retryable: true });
 }

@@ -121,6 +121,12 @@ const TYPESCRIPT: Rules = {
     { code: /\bmkdir(?:Sync)?\s*\([^;]*\brecursive\b|\bmkdir: true\b/, exceptIn: ["setup"] },
     // Nothing that comes from outside is run.
     { code: /(?<![.\w$])eval\s*\(|\bnew Function\b|["']node:vm["']/, exceptIn: [] },
+    // An error of a known kind is made by the kind's function of errors.ts.
+    { code: /\bnew StillhouseError\(\s*FailureKind\./, exceptIn: ["errors"] },
+    {
+      code: /\bfunction (?:invalid|notFound|conflict|environment|internal|unavailable)\(/,
+      exceptIn: ["errors"],
+    },
   ],
 };
 
@@ -336,6 +342,8 @@ describe("the reader of imports catches a planted violation", () => {
     ["only main exits", "store/x", "process.exit(1);"],
     ["no folder is made in Node's own way", "store/x", "mkdirSync(a, { recursive: true });"],
     ["nothing is evaluated", "cli/x", "const run = new Function(text);"],
+    ["a kind has one maker", "cli/x", "throw new StillhouseError(\n  FailureKind.INVALID, text);"],
+    ["no room has a maker of its own", "api/x", "function conflict(message: string) {}"],
   ];
   for (const [rule, path, text] of planted) {
     test(`TypeScript: ${rule}`, () => {

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { cancelled } from "../../errors.js";
 import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/domain/ports.js";
 import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
 import { type OpenedFile, openArtifactFile } from "../../experiment/services/artifact-download.js";
@@ -40,7 +40,7 @@ async function* partsOf(
   try {
     yield* call;
   } catch (cause) {
-    throw new StillhouseError(FailureKind.CANCELLED, "the upload was cut off", {
+    throw cancelled("the upload was cut off", {
       retryable: true,
       cause,
     });

@@ -1,8 +1,8 @@
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { invalid } from "../../errors.js";
 import { boundMessage } from "../../messages/bound-message.js";
 import { PACKAGE, protoRegistry } from "../../messages/descriptors.js";
 import { withoutSpec } from "../../settings/field-path.js";
-import { invalid } from "../../settings/invalid.js";
 import { statusOf } from "./failure-metadata.js";
 
 /**

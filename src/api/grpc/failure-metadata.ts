@@ -1,5 +1,15 @@
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
-import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../../errors.js";
+import {
+  cancelled,
+  environment,
+  fromFailure,
+  internal,
+  invalid,
+  type StillhouseError,
+  SURFACES,
+  toFailure,
+  unavailable,
+} from "../../errors.js";
 import { Failure } from "../../generated/stillhouse/v1/failure.js";
 import { richStatus } from "./error-details.js";
 
@@ -63,21 +73,21 @@ export function errorOf(error: ServiceError, address: string): StillhouseError {
   if (bytes instanceof Buffer) return fromFailure(Failure.decode(bytes));
   if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
     const message = `no control plane answers at ${address}${hintOf(error.details)}`;
-    return new StillhouseError(FailureKind.UNAVAILABLE, message, { cause: error });
+    return unavailable(message, { cause: error });
   }
   if (error.code === status.CANCELLED) {
-    return new StillhouseError(FailureKind.CANCELLED, "the call was cancelled");
+    return cancelled("the call was cancelled");
   }
   if (error.code === status.RESOURCE_EXHAUSTED) {
     const message = `the request is too large: ${error.details}`;
-    return new StillhouseError(FailureKind.INVALID, message, { cause: error });
+    return invalid("", message, { cause: error });
   }
   if (error.code === status.UNIMPLEMENTED) {
     const message = `the control plane at ${address} is of another version of Stillhouse`;
-    return new StillhouseError(FailureKind.ENVIRONMENT, message, { cause: error });
+    return environment(message, { cause: error });
   }
   const message = `the call to ${address} failed: ${error.details || error.message}`;
-  return new StillhouseError(FailureKind.INTERNAL, message, { cause: error });
+  return internal(message, { cause: error });
 }
 
 function forMetadata(failure: Failure): Failure {

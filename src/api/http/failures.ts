@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from "express";
-import { FailureKind, StillhouseError, SURFACES, toFailure } from "../../errors.js";
+import { FailureKind, notFound, StillhouseError, SURFACES, toFailure } from "../../errors.js";
 import type { Log } from "../../experiment/domain/ports.js";
 import type { JsonSchema } from "./proto-schema.js";
 import { reference } from "./proto-schema.js";
@@ -63,7 +63,7 @@ export function logDefect(log: Log, what: string, thrown: unknown): void {
 /** A path of the API that is none, or not with this method. */
 export const noSuchRoute: RequestHandler = (request, response) => {
   const message = `there is no ${request.method} ${request.path}; GET /api/v1/openapi.json describes what there is`;
-  sendFailure(response, new StillhouseError(FailureKind.NOT_FOUND, message));
+  sendFailure(response, notFound(message));
 };
 
 /** Errors of Express and its parsers carry the status that is meant. */

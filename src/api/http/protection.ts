@@ -1,7 +1,7 @@
 import type { RequestHandler } from "express";
 import helmet from "helmet";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { FailureKind, permissionDenied, StillhouseError } from "../../errors.js";
 import { isLoopback } from "../../security/network.js";
 import { sendFailure } from "./failures.js";
 
@@ -68,7 +68,7 @@ export function sameSiteOnly(isLocal: boolean): RequestHandler {
           ? `a page of ${JSON.stringify(origin)} may change nothing here`
           : undefined;
     if (message === undefined) next();
-    else sendFailure(response, new StillhouseError(FailureKind.PERMISSION_DENIED, message));
+    else sendFailure(response, permissionDenied(message));
   };
 }
 

@@ -2,8 +2,9 @@ import { Ajv2020, type DefinedError } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import type { z } from "zod";
 import type { StillhouseError } from "../../errors.js";
+import { invalid } from "../../errors.js";
 import { withoutSpec } from "../../settings/field-path.js";
-import { invalid, shown } from "../../settings/invalid.js";
+import { shown } from "../../settings/shown.js";
 import { suggest } from "../../settings/suggestion.js";
 import type { JsonSchema } from "./proto-schema.js";
 

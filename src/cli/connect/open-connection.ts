@@ -1,4 +1,4 @@
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { Connection, type HomeControlPlane } from "./connection.js";
 import type { NamedServer } from "./server-flags.js";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { channelOf, type Endpoint } from "../../api/endpoint.js";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import type { Options } from "../terminal/command-line.js";
 
 /** The flags of every command that speaks to a server, with what its help says. */

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { unavailable } from "../../errors.js";
 import { type Event, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Connection } from "./connection.js";
 
@@ -27,10 +27,7 @@ export async function* watchExperiment(options: WatchOptions): AsyncGenerator<Ev
     try {
       yield* watchOnce(options, position);
       if (position.isEnded) return;
-      throw new StillhouseError(
-        FailureKind.UNAVAILABLE,
-        `the control plane ended before experiment ${experimentId} did`,
-      );
+      throw unavailable(`the control plane ended before experiment ${experimentId} did`);
     } catch (error) {
       if (!(await connection.recovered(error))) throw error;
       const isAdopted = connection.takesOver && !options.isStopping();

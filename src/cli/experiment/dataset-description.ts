@@ -1,7 +1,7 @@
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { invalid } from "../../errors.js";
 import { type ExperimentSpec, Source } from "../../generated/stillhouse/v1/spec.js";
-import { invalid } from "../../settings/invalid.js";
 
 const FILE = "dataset.json";
 

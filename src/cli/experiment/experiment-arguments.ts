@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, resolve } from "node:path";
+import { invalid } from "../../errors.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { parseConfigFile } from "../../settings/config-file.js";
 import { isDatasetPath } from "../../settings/dataset-path.js";
 import { emptySpec, type FieldValue, writeField } from "../../settings/field-path.js";
-import { invalid } from "../../settings/invalid.js";
 import { SETTINGS } from "../../settings/settings.js";
 import { type Assignments, parseValue } from "../../settings/values.js";
 import { type NamedServer, serverOf } from "../connect/server-flags.js";

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../../errors.js";
+import {
+  cancelled,
+  FailureKind,
+  fromFailure,
+  present,
+  type StillhouseError,
+  SURFACES,
+  toFailure,
+} from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
@@ -138,8 +146,7 @@ class ExperimentRun {
     if (isDetached && !isDryRun) requireServer(connection);
     const resolution = await this.#orStopped(this.#resolve(connection, draft));
     this.#output.resolved(resolution, isDetached && !isDryRun);
-    const { spec } = resolution;
-    if (spec === undefined) throw new Error("a resolution has a spec");
+    const spec = present(resolution.spec, "the server resolved a draft and returned no spec");
     if (request.writesDescription) {
       this.#output.progress.note(`Wrote ${writeDatasetDescription(spec)}`);
     }
@@ -180,7 +187,6 @@ class ExperimentRun {
   ): Promise<void> {
     if (isDetached) requireServer(connection);
     const { experiment } = await connection.call((client) => client.get(experimentId));
-    if (experiment === undefined) throw new Error("an experiment that is found is there");
     this.#output.resumed(experiment);
     if (experiment.state !== State.SUCCEEDED) {
       await connection.call((client) => client.resume(experimentId));
@@ -246,13 +252,12 @@ class ExperimentRun {
       experimentId === undefined
         ? "interrupted before the experiment began"
         : `experiment ${experimentId} was stopped; go on with it: ${this.#resumeCommand(experimentId)}`;
-    return new StillhouseError(FailureKind.CANCELLED, message);
+    return cancelled(message);
   }
 
   #failed(experiment: Experiment | undefined): StillhouseError {
-    const failure = experiment?.failure;
-    if (failure === undefined) throw new Error("a failed experiment has a failure");
-    return fromFailure(failure);
+    const fault = `experiment ${experiment?.id} failed, and the server returned no failure`;
+    return fromFailure(present(experiment?.failure, fault));
   }
 
   #resumeCommand(id: string): string {

@@ -1,4 +1,4 @@
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import type { Options } from "../terminal/command-line.js";
 
 /** The flag of every command that stores experiments, with what its help says. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { SERVER_FLAGS, type ServerSurroundings, serverOf } from "../connect/server-flags.js";
 import { PRIORITY_FLAG, priorityOf } from "../experiment/priority-flag.js";
 import type { Options } from "../terminal/command-line.js";

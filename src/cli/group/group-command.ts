@@ -1,4 +1,4 @@
-import { FailureKind, fromFailure, StillhouseError, SURFACES, toFailure } from "../../errors.js";
+import { cancelled, fromFailure, type StillhouseError, SURFACES, toFailure } from "../../errors.js";
 import type { Connection } from "../connect/connection.js";
 import {
   type OpenHome,
@@ -172,8 +172,5 @@ function leave(
 }
 
 function interrupted(): StillhouseError {
-  return new StillhouseError(
-    FailureKind.CANCELLED,
-    "interrupted; the same command goes on where it was",
-  );
+  return cancelled("interrupted; the same command goes on where it was");
 }

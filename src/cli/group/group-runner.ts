@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { cancelled, present } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { ResolveExperimentResponse, Sweep } from "../../generated/stillhouse/v1/service.js";
@@ -136,10 +136,7 @@ export class GroupRunner {
   /** @throws StillhouseError CANCELLED when stopped. */
   throwIfStopped(): void {
     if (!this.#options.stop.aborted) return;
-    throw new StillhouseError(
-      FailureKind.CANCELLED,
-      "stopped; the same command goes on where it was",
-    );
+    throw cancelled("stopped; the same command goes on where it was");
   }
 
   /** From now on they are of this run: they go on when it takes over, and stop when it stops. */
@@ -194,12 +191,9 @@ export class GroupRunner {
 }
 
 function specOf({ spec }: ResolveExperimentResponse): ExperimentSpec {
-  if (spec === undefined) throw new Error("a resolution has a spec");
-  return spec;
+  return present(spec, "the server resolved a draft and returned no spec");
 }
 
 async function outcomeOf(connection: Connection, id: string): Promise<Outcome> {
-  const { experiment, artifactPath } = await connection.call((client) => client.get(id));
-  if (experiment === undefined) throw new Error("an experiment that is found is there");
-  return { experiment, artifactPath };
+  return connection.call((client) => client.get(id));
 }

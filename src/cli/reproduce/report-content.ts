@@ -1,3 +1,4 @@
+import { internal } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec, Init, Preset } from "../../generated/stillhouse/v1/spec.js";
@@ -133,7 +134,7 @@ function isDistilled({ tasks }: Experiment): boolean {
 }
 
 function specOf({ id, spec }: Experiment): ExperimentSpec {
-  if (spec === undefined) throw new Error(`experiment ${id} has no spec`);
+  if (spec === undefined) throw internal(`the server returned no spec for experiment ${id}`);
   return spec;
 }
 

@@ -1,4 +1,4 @@
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import type { Assignments } from "../../settings/values.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";

@@ -1,3 +1,4 @@
+import { internal } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { FRACTIONS, meanOf, pairedDifference, type Summary, summarise } from "../../statistics.js";
@@ -129,7 +130,8 @@ function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
   const { id, spec, state } = experiment;
   if (state !== State.SUCCEEDED) return [];
   const row = resultOf(experiment).rows.find((candidate) => candidate.id === kind);
-  if (row === undefined) throw new Error(`experiment ${id} has no row ${kind}`);
+  if (row === undefined)
+    throw internal(`the server returned no result of ${kind} for experiment ${id}`);
   return [{ seed: spec?.seed ?? 0, experimentId: id, row }];
 }
 

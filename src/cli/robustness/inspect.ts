@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { cancelled, internal, invalid, notFound } from "../../errors.js";
 import { type Inspected, inspectedSchema } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
-import { invalid } from "../../settings/invalid.js";
 import { openToLook } from "../connect/open-connection.js";
 import { type NamedServer, SERVER_FLAGS, serverOf, serverWords } from "../connect/server-flags.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
@@ -73,7 +72,7 @@ export function runInspect(
     const server = serverOf(options, surroundings);
     const learners = await measuredLearners(word, options, surroundings, output);
     const stopped = aborted(interruption.stop).then(() => {
-      throw new StillhouseError(FailureKind.CANCELLED, "interrupted");
+      throw cancelled("interrupted");
     });
     const answer = withArtifact(word, server, surroundings, (folder) =>
       Promise.race([stopped, surroundings.inspectArtifact(folder, top)]),
@@ -109,7 +108,7 @@ async function measuredLearners(
     inits === undefined ? words : [...words, "--inits", String(inits)],
     { ...surroundings, columns: undefined },
   );
-  if (request.kind === "help") throw new Error("it asks for no help");
+  if (request.kind === "help") throw internal("inspect --accuracy asked robustness for its help");
   const experiment = await measuredRobustness(request, surroundings, output);
   return experiment && robustnessResult(experiment).conditions;
 }
@@ -170,7 +169,7 @@ async function withArtifact<T>(
   } finally {
     await connection.close();
   }
-  throw new StillhouseError(FailureKind.NOT_FOUND, `experiment ${word} has no distilled data`);
+  throw notFound(`experiment ${word} has no distilled data`);
 }
 
 function topOf(raw: unknown): number {

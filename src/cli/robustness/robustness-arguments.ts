@@ -1,10 +1,10 @@
 import { Option } from "commander";
+import { invalid } from "../../errors.js";
 import {
   type ExperimentSpec,
   RobustnessCheck,
   RobustnessSpec,
 } from "../../generated/stillhouse/v1/spec.js";
-import { invalid } from "../../settings/invalid.js";
 import { SETTINGS } from "../../settings/settings.js";
 import type { Assignments } from "../../settings/values.js";
 import {

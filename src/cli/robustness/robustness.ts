@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { invalid } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
-import { invalid } from "../../settings/invalid.js";
 import type { NamedServer } from "../connect/server-flags.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
 import { type GroupSurroundings, guarded, runMembers } from "../group/group-command.js";

@@ -2,8 +2,8 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, type Command, Option } from "commander";
+import { invalid } from "../../errors.js";
 import { ROLES, type Role } from "../../security/role.js";
-import { invalid } from "../../settings/invalid.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
 /** What a person asks for. */

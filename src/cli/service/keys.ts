@@ -1,9 +1,8 @@
-import { toFailure } from "../../errors.js";
+import { invalid, toFailure } from "../../errors.js";
 import type { AuditLog } from "../../security/audit-log.js";
 import { KEY_FILES, PARTIES } from "../../security/keys/key-files.js";
 import { makeKeys } from "../../security/keys/make-keys.js";
 import type { TokenFile } from "../../security/token-file.js";
-import { invalid } from "../../settings/invalid.js";
 import { reportFailure } from "../results/report-failure.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { type KeysAction, parseKeysArguments } from "./keys-arguments.js";

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { Option } from "commander";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
 /** Where a control plane answers, and what it starts. */

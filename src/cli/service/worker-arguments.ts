@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Option } from "commander";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
 export interface WorkerSettings {

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { type NamedServer, SERVER_FLAGS, serverOf } from "../connect/server-flags.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { environment, invalid, type StillhouseError } from "../../errors.js";
 import {
   type Artifact,
   type ArtifactFile,
@@ -14,7 +14,6 @@ import {
 import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { makeFolder } from "../../make-folder.js";
-import { invalid } from "../../settings/invalid.js";
 import { resultDocument } from "../results/result-document.js";
 import type { Options } from "../terminal/command-line.js";
 import type { Shape } from "./command.js";
@@ -124,11 +123,9 @@ async function download(
 }
 
 function damaged(name: string, what: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.ENVIRONMENT,
-    `the file ${JSON.stringify(name)} of the artifact ${what}`,
-    { retryable: true },
-  );
+  return environment(`the file ${JSON.stringify(name)} of the artifact ${what}`, {
+    retryable: true,
+  });
 }
 
 function json(document: unknown): string {

@@ -1,6 +1,5 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid, notFound } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
-import { invalid } from "../../settings/invalid.js";
 import type { Connection } from "../connect/connection.js";
 import type { NamedServer } from "../connect/server-flags.js";
 import type { Interruption } from "../terminal/interruption.js";
@@ -63,8 +62,7 @@ function requireId(prefix: string): void {
 function onlyId(matches: readonly string[], prefix: string, noun: string, list: string): string {
   const [only, ...others] = matches;
   if (only === undefined) {
-    throw new StillhouseError(
-      FailureKind.NOT_FOUND,
+    throw notFound(
       `no ${noun} has an id that begins with ${prefix}; npm run stillhouse -- ${list} lists them`,
     );
   }
@@ -82,9 +80,7 @@ export async function foundExperiment(
   prefix: string,
 ): Promise<{ experiment: Experiment; artifactPath: string }> {
   const id = await fullId(session, prefix);
-  const { experiment, artifactPath } = await session.connection.call((client) => client.get(id));
-  if (experiment === undefined) throw new Error("an experiment that is found is there");
-  return { experiment, artifactPath };
+  return session.connection.call((client) => client.get(id));
 }
 
 /** A command for the person to run next on the same server. */

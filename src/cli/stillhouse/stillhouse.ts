@@ -1,4 +1,4 @@
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 import { suggest } from "../../settings/suggestion.js";
 import { type OpenIdleHome, openToLook } from "../connect/open-connection.js";
 import { reportFailure } from "../results/report-failure.js";

@@ -1,4 +1,4 @@
-import { FailureKind, fromFailure, StillhouseError } from "../../errors.js";
+import { fromFailure, type StillhouseError, unavailable } from "../../errors.js";
 import { Event, State } from "../../generated/stillhouse/v1/experiment.js";
 import { isEnded, watchExperiment } from "../connect/watch-experiment.js";
 import { ExperimentOutput } from "../experiment/experiment-output.js";
@@ -51,8 +51,7 @@ async function concluded(session: Session, id: string, output: ExperimentOutput)
 }
 
 function nothingRuns(id: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.UNAVAILABLE,
+  return unavailable(
     `experiment ${id} waits, and no control plane runs on this home; npm run serve goes on with it`,
   );
 }

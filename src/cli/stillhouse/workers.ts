@@ -1,5 +1,5 @@
+import { invalid } from "../../errors.js";
 import { Worker } from "../../generated/stillhouse/v1/service.js";
-import { invalid } from "../../settings/invalid.js";
 import { formatBytes, formatDuration, formatPercent } from "../terminal/format.js";
 import { Table } from "../terminal/table.js";
 import type { Shape } from "./command.js";

@@ -1,5 +1,5 @@
+import { invalid } from "../../errors.js";
 import type { FieldValue } from "../../settings/field-path.js";
-import { invalid } from "../../settings/invalid.js";
 import { SETTINGS } from "../../settings/settings.js";
 import {
   type ArgumentSurroundings,

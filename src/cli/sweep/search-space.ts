@@ -1,6 +1,6 @@
+import { invalid } from "../../errors.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { readField } from "../../settings/field-path.js";
-import { invalid } from "../../settings/invalid.js";
 import type { NumberSetting, Setting } from "../../settings/setting.js";
 import { findSetting, SETTINGS_BY_GROUP } from "../../settings/settings.js";
 import { parseValue, writtenValue } from "../../settings/values.js";

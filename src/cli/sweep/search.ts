@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { FailureKind, toFailure } from "../../errors.js";
+import { FailureKind, invalid, present, toFailure } from "../../errors.js";
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import { Protocol } from "../../generated/stillhouse/v1/spec.js";
-import { invalid } from "../../settings/invalid.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
 import { type GroupSurroundings, type Session, withSession } from "../group/group-command.js";
 import { resolveGroup } from "../group/group-run.js";
@@ -42,8 +41,8 @@ export function runSearch(
     // A mistake in what is tested at the end would else show only then.
     const suggestion = await suggest([]);
     const looked = resolveGroup([request.experimentOf(suggestion)], { ...session, ...request });
-    const [first] = await session.untilStopped(looked);
-    if (first === undefined) throw new Error("each member has a resolution");
+    const resolved = await session.untilStopped(looked);
+    const first = present(resolved[0], "the first trial of the search was not resolved");
     requireValidation(first);
     if (!output.isJson) output.subject(first);
     if (request.isDryRun) {

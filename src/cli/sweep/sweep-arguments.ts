@@ -1,6 +1,6 @@
+import { invalid } from "../../errors.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../../settings/field-path.js";
-import { invalid } from "../../settings/invalid.js";
 import type { Setting } from "../../settings/setting.js";
 import { SETTINGS } from "../../settings/settings.js";
 import type { Assignments } from "../../settings/values.js";

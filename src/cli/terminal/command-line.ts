@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { invalid } from "../../settings/invalid.js";
+import { invalid } from "../../errors.js";
 
 /** Narrower than this the columns of a help no longer read well. */
 const MIN_HELP_COLUMNS = 60;

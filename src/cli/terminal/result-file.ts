@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { environment } from "../../errors.js";
 import { makeFolder } from "../../make-folder.js";
 
 /**
@@ -14,9 +14,6 @@ export function writeResultFile(path: string, text: string): void {
     writeFileSync(path, text);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new StillhouseError(
-      FailureKind.ENVIRONMENT,
-      `${path} cannot be written (${code}); name another place`,
-    );
+    throw environment(`${path} cannot be written (${code}); name another place`);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid } from "../../errors.js";
 import { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec, writeField } from "../../settings/field-path.js";
 import { overlay } from "../../settings/resolve.js";
@@ -61,11 +61,7 @@ export async function modelOfArtifact(
   } catch {
     // What is no manifest names no model.
   }
-  throw new StillhouseError(
-    FailureKind.INVALID,
-    `the ${MANIFEST} of artifact ${artifactId} names no model`,
-    { field: "artifact_id" },
-  );
+  throw invalid("artifact_id", `the ${MANIFEST} of artifact ${artifactId} names no model`);
 }
 
 async function read(artifacts: Pick<ArtifactStore, "read">, artifactId: string): Promise<Buffer> {
@@ -83,9 +79,8 @@ function parsed(bytes: Buffer, artifactId: string): { spec: ExperimentSpec; numC
   } catch {
     // What is no manifest is no better than one without settings.
   }
-  throw new StillhouseError(
-    FailureKind.INVALID,
+  throw invalid(
+    "robustness.artifact_id",
     `the ${MANIFEST} of artifact ${artifactId} does not hold the settings that it was made with`,
-    { field: "robustness.artifact_id" },
   );
 }

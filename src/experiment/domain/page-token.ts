@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { invalid, MAX_PAGE_SIZE, pageSizeOf } from "./request-checks.js";
+import { invalid } from "../../errors.js";
+import { MAX_PAGE_SIZE, pageSizeOf } from "./request-checks.js";
 
 /** Where a page ended: the values of its last entry by which the list is ordered. */
 export type PageKey = readonly (number | string)[];

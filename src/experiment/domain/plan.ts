@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid } from "../../errors.js";
 import {
   BaselineKind,
   type BaselineWork,
@@ -116,5 +116,5 @@ function learnerSeeds(spec: ExperimentSpec, count: number): number[] {
 function required(value: number | undefined, field: string): number {
   if (value !== undefined) return value;
   const message = `${field} must be set in a resolved spec`;
-  throw new StillhouseError(FailureKind.INVALID, message, { field });
+  throw invalid(field, message);
 }

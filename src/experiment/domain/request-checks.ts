@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid } from "../../errors.js";
 
 export const MAX_PAGE_SIZE = 1000;
 const DEFAULT_PAGE_SIZE = 100;
@@ -35,8 +35,4 @@ function checkLine(field: string, text: string): void {
 export function given<Message>(message: Message | undefined, field: string): Message {
   if (message !== undefined) return message;
   throw invalid(field, `${field} must be set`);
-}
-
-export function invalid(field: string, message: string): StillhouseError {
-  return new StillhouseError(FailureKind.INVALID, message, { field });
 }

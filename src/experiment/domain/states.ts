@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { internal } from "../../errors.js";
 import { State } from "../../generated/stillhouse/v1/experiment.js";
 
 /** Where a task may go from each state. An experiment's state follows from those of its tasks. */
@@ -18,7 +18,7 @@ const TASK_TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 /** Throws INTERNAL when a task may not go from one state to the other. */
 export function assertMayMove(taskId: string, from: State, to: State): void {
   if (TASK_TRANSITIONS[from].includes(to)) return;
-  throw new StillhouseError(FailureKind.INTERNAL, `task ${taskId} cannot go from ${from} to ${to}`);
+  throw internal(`task ${taskId} cannot go from ${from} to ${to}`);
 }
 
 /** Whether nothing more happens to a task or an experiment by itself. */

@@ -1,7 +1,7 @@
+import { invalid } from "../../errors.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { settingOf } from "../../settings/settings.js";
 import { countTasks } from "./plan.js";
-import { invalid } from "./request-checks.js";
 
 /**
  * Tasks of an experiment: each of its changes is worked out over all of them, and whoever asks for

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
 import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "../domain/ports.js";
@@ -141,8 +141,5 @@ function mib(bytes: number): string {
 function requiredTask(record: ExperimentRecord, taskId: string): Task {
   const entry = findTask(record, taskId);
   if (entry) return entry.task;
-  throw new StillhouseError(
-    FailureKind.INTERNAL,
-    `task ${taskId} is ready, but its experiment does not have it`,
-  );
+  throw internal(`task ${taskId} is ready, but its experiment does not have it`);
 }

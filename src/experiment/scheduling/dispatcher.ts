@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { conflict, permissionDenied } from "../../errors.js";
 import { LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
@@ -118,17 +118,13 @@ export class Dispatcher implements WorkerListener {
     const { leases, claims } = this.#parts;
     const attempt = `attempt ${claim.attempt} of task ${claim.taskId || '""'}`;
     if (!claims.isProven(message, claim, "a worker")) {
-      throw new StillhouseError(
-        FailureKind.PERMISSION_DENIED,
+      throw permissionDenied(
         `${attempt} was asked for without its secret; the ${message} is refused`,
       );
     }
     const lease = leases.current(claim.taskId, claim.attempt);
     if (lease) return lease;
-    throw new StillhouseError(
-      FailureKind.CONFLICT,
-      `${attempt} is not running; the ${message} is refused`,
-    );
+    throw conflict(`${attempt} is not running; the ${message} is refused`);
   }
 
   /** Id of the artifact that a task measures; undefined where it measures none. */

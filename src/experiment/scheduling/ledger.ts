@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { noSuch } from "../../errors.js";
 import {
   type Event,
   type Experiment,
@@ -200,14 +200,14 @@ export class Ledger {
   record(experimentId: string): ExperimentRecord {
     const record = this.find(experimentId);
     if (record) return record;
-    throw notFound(experimentId);
+    throw noSuch("experiment", experimentId);
   }
 
   /** Whether it has ended, or cannot be read, so that nothing runs. Throws NOT_FOUND. */
   isAtRest(experimentId: string): boolean {
     if (this.#unfinished.has(experimentId)) return false;
     if (this.#store.has(experimentId) && !this.#arrivals.has(experimentId)) return true;
-    throw notFound(experimentId);
+    throw noSuch("experiment", experimentId);
   }
 
   /** The experiment as clients see it, with the latest progress of what runs. */
@@ -322,12 +322,4 @@ export class Ledger {
 
 function hasSharedResult(task: Task): boolean {
   return task.state === State.SUCCEEDED && task.cacheKey !== "" && !task.reused;
-}
-
-function notFound(experimentId: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.NOT_FOUND,
-    `there is no experiment ${JSON.stringify(experimentId)}`,
-    { field: "experiment_id" },
-  );
 }

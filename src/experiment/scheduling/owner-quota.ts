@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { rateLimited } from "../../errors.js";
 import type { ExperimentRecord } from "../domain/record.js";
 import { isEnded } from "../domain/states.js";
 
@@ -58,11 +58,9 @@ export class OwnerQuota {
     const who = owner === "" ? "whoever names no owner" : JSON.stringify(owner);
     for (const [what, flag] of LIMITED) {
       if (has[what] + more[what] <= this.#most[what]) continue;
-      throw new StillhouseError(
-        FailureKind.RATE_LIMITED,
+      throw rateLimited(
         `${who} has ${has[what]} unfinished ${what} and asks for ${more[what]} more; ` +
           `${this.#most[what]} is the limit (serve ${flag}): wait for some to end, or cancel them`,
-        { retryable: true },
       );
     }
   }

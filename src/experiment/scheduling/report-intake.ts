@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError, toFailure } from "../../errors.js";
+import { internal, toFailure } from "../../errors.js";
 import {
   type LogLine,
   State,
@@ -125,7 +125,7 @@ export class ReportIntake {
     }
     const fault = this.#faultOf(task, result);
     if (fault) {
-      const error = new StillhouseError(FailureKind.INTERNAL, fault);
+      const error = internal(fault);
       return this.#fail(lease, toFailure(error));
     }
     this.#ledger.update(experimentId, (record, now) => completeTask(record, taskId, result, now));
@@ -152,9 +152,6 @@ export class ReportIntake {
   #task(lease: Lease): Task {
     const entry = findTask(this.#ledger.record(lease.experimentId), lease.taskId);
     if (entry) return entry.task;
-    throw new StillhouseError(
-      FailureKind.INTERNAL,
-      `a lease is out for task ${lease.taskId}, which is not in the store`,
-    );
+    throw internal(`a lease is out for task ${lease.taskId}, which is not in the store`);
   }
 }

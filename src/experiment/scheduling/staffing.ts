@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError, toFailure } from "../../errors.js";
+import { environment, toFailure } from "../../errors.js";
 import type { Clock, Ids, Log, WorkerExit, WorkerPool } from "../domain/ports.js";
 import { alone } from "../domain/storage-fault.js";
 import type { Timings } from "./leases.js";
@@ -101,8 +101,7 @@ export class Staffing {
   #failReady(exit: WorkerExit): void {
     const lastLine = exit.logTail.trim().split("\n").at(-1) ?? "";
     const detail = lastLine === "" ? exit.reason : `${exit.reason}: ${lastLine}`;
-    const error = new StillhouseError(
-      FailureKind.ENVIRONMENT,
+    const error = environment(
       `no worker could be started, ${detail}; run the command again: it sets the environment up`,
       { traceback: exit.logTail },
     );

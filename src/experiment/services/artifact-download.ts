@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid, notFound, type StillhouseError } from "../../errors.js";
 import type { ArtifactFile } from "../../generated/stillhouse/v1/experiment.js";
 import type { DownloadArtifactRequest } from "../../generated/stillhouse/v1/service.js";
 import type { ArtifactStore, ExperimentStore } from "../domain/ports.js";
@@ -27,10 +27,9 @@ export function openArtifactFile(
 ): OpenedFile {
   const file = artifactFile(store, artifactId, fileName);
   if (offset > file.size) {
-    throw new StillhouseError(
-      FailureKind.INVALID,
+    throw invalid(
+      "offset",
       `offset must be at most ${file.size}, the size of ${fileName}, got ${offset}`,
-      { field: "offset" },
     );
   }
   const rest = file.size - offset;
@@ -51,8 +50,7 @@ export function artifactFile(
 }
 
 function missing(artifactId: string, fileName: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.NOT_FOUND,
+  return notFound(
     `there is no artifact ${JSON.stringify(artifactId)} with a file ${JSON.stringify(fileName)}`,
     { field: "file_name" },
   );

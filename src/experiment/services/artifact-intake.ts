@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid } from "../../errors.js";
 import type { Artifact } from "../../generated/stillhouse/v1/experiment.js";
 import type { UploadArtifactRequest } from "../../generated/stillhouse/v1/service.js";
 import type { ArtifactStore, ArtifactUpload } from "../domain/ports.js";
@@ -21,7 +21,7 @@ export async function receiveArtifact(
   const iterator = parts[Symbol.asyncIterator]();
   const first = await iterator.next();
   const part = first.done ? undefined : first.value.part;
-  if (part?.$case !== "header") throw invalid("an upload must begin with its header");
+  if (part?.$case !== "header") throw invalid("", "an upload must begin with its header");
   const header = part.value;
   dispatcher.requireLease("upload", header);
   const upload = await artifacts.begin(header.files);
@@ -41,11 +41,8 @@ async function writeChunks(
 ): Promise<void> {
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
     const { part } = next.value;
-    if (part?.$case !== "chunk") throw invalid("only chunks may follow the header of an upload");
+    if (part?.$case !== "chunk")
+      throw invalid("", "only chunks may follow the header of an upload");
     await upload.write(part.value);
   }
-}
-
-function invalid(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.INVALID, message);
 }

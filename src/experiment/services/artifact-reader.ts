@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { permissionDenied } from "../../errors.js";
 import type { DownloadArtifactRequest } from "../../generated/stillhouse/v1/service.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 
@@ -13,8 +13,7 @@ export function requireReader(
 ): void {
   const lease = dispatcher.requireLease("download", request);
   if (dispatcher.artifactFor(lease) === request.artifactId) return;
-  throw new StillhouseError(
-    FailureKind.PERMISSION_DENIED,
+  throw permissionDenied(
     `task ${request.taskId} is not about the artifact ${JSON.stringify(request.artifactId)}; a worker fetches only that of its task`,
   );
 }

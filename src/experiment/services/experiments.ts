@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { conflict, environment, invalid, notFound, type StillhouseError } from "../../errors.js";
 import { type Event, Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type {
   CompareExperimentsRequest,
@@ -33,7 +33,7 @@ import type {
   WorkFolders,
 } from "../domain/ports.js";
 import { artifactOf, type ExperimentRecord, withTasks } from "../domain/record.js";
-import { checkPlacement, given, invalid, pageSizeOf } from "../domain/request-checks.js";
+import { checkPlacement, given, pageSizeOf } from "../domain/request-checks.js";
 import { isEnded } from "../domain/states.js";
 import { requireFewTasks } from "../domain/task-limits.js";
 import { cancelExperiment, resumeExperiment } from "../domain/transitions.js";
@@ -288,7 +288,7 @@ export class Experiments {
     if (artifactId !== undefined && artifacts.exists(artifactId)) {
       return draftOfArtifact(artifacts, artifactId, draft);
     }
-    throw new StillhouseError(FailureKind.NOT_FOUND, `experiment ${named} has no distilled data`, {
+    throw notFound(`experiment ${named} has no distilled data`, {
       field: "robustness.artifact_id",
     });
   }
@@ -374,13 +374,8 @@ function pastOf(state: State): string {
 }
 
 function cannotBeginAnew(taskId: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.ENVIRONMENT,
+  return environment(
     `the checkpoints of task ${taskId} cannot be removed at present; try again, or resume it`,
     { retryable: true },
   );
-}
-
-function conflict(message: string): StillhouseError {
-  return new StillhouseError(FailureKind.CONFLICT, message);
 }

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { noSuch } from "../../errors.js";
 import {
   type DrainWorkerRequest,
   type DrainWorkerResponse,
@@ -49,13 +49,7 @@ export class Fleet {
   drain({ workerId }: DrainWorkerRequest): DrainWorkerResponse {
     const { roster, dispatcher } = this.#parts;
     const entry = roster.find(workerId);
-    if (entry === undefined) {
-      throw new StillhouseError(
-        FailureKind.NOT_FOUND,
-        `there is no worker ${JSON.stringify(workerId)}`,
-        { field: "worker_id" },
-      );
-    }
+    if (entry === undefined) throw noSuch("worker", workerId);
     dispatcher.drainWorker(workerId);
     return { worker: this.#message({ ...entry, isDraining: true }) };
   }

@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { noSuch } from "../../errors.js";
 import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec } from "../../settings/field-path.js";
 import { modelOfArtifact } from "../domain/artifact-draft.js";
@@ -38,7 +38,7 @@ export class Inspections {
     mayName?: (spec: ExperimentSpec) => void,
   ): Promise<unknown> {
     const artifact = this.#store.findArtifact(artifactId);
-    if (!artifact || !this.#artifacts.exists(artifactId)) throw missing(artifactId);
+    if (!artifact || !this.#artifacts.exists(artifactId)) throw noSuch("artifact", artifactId);
     if (mayName) {
       const name = await modelOfArtifact(this.#artifacts, artifactId);
       mayName({ ...emptySpec(), model: ModelSpec.fromPartial({ name }) });
@@ -54,12 +54,4 @@ export class Inspections {
     if (this.#answers.size > MAX_KEPT) this.#answers.delete(oldest);
     return answer;
   }
-}
-
-function missing(artifactId: string): StillhouseError {
-  return new StillhouseError(
-    FailureKind.NOT_FOUND,
-    `there is no artifact ${JSON.stringify(artifactId)}`,
-    { field: "artifact_id" },
-  );
 }

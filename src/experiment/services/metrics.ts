@@ -1,3 +1,4 @@
+import { invalid } from "../../errors.js";
 import {
   type GetMetricSeriesRequest,
   type GetMetricSeriesResponse,
@@ -7,7 +8,6 @@ import {
 } from "../../generated/stillhouse/v1/service.js";
 import { pageOf } from "../domain/page-token.js";
 import type { MetricStore } from "../domain/ports.js";
-import { invalid } from "../domain/request-checks.js";
 import type { Ledger } from "../scheduling/ledger.js";
 
 const DEFAULT_MAX_POINTS = 1_000;

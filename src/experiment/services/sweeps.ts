@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { conflict, invalid, noSuch } from "../../errors.js";
 import type {
   CreateSweepRequest,
   CreateSweepResponse,
@@ -13,7 +13,7 @@ import { validateSpec } from "../../settings/validate.js";
 import { type PlannerParts, plannedExperiment } from "../domain/planned-experiment.js";
 import type { SweepStore } from "../domain/ports.js";
 import type { ExperimentRecord } from "../domain/record.js";
-import { checkName, checkPlacement, invalid, pageSizeOf } from "../domain/request-checks.js";
+import { checkName, checkPlacement, pageSizeOf } from "../domain/request-checks.js";
 import { requireFewTasksInAll } from "../domain/task-limits.js";
 import { Turns } from "../domain/turns.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
@@ -86,8 +86,7 @@ export class Sweeps {
     this.#parts.assertAnswering();
     const sweep = this.#parts.sweeps.findSweep(sweepId);
     if (sweep) return { sweep };
-    const message = `there is no sweep ${JSON.stringify(sweepId)}`;
-    throw new StillhouseError(FailureKind.NOT_FOUND, message, { field: "sweep_id" });
+    throw noSuch("sweep", sweepId);
   }
 
   /** Newest first. */
@@ -121,8 +120,7 @@ export class Sweeps {
     const isWanted = (id: string) => wanted.has(this.#parts.ledger.record(id).experiment.specHash);
     const { experimentIds } = earlier;
     if (experimentIds.length <= specs.length && experimentIds.every(isWanted)) return;
-    throw new StillhouseError(
-      FailureKind.CONFLICT,
+    throw conflict(
       `request_id ${JSON.stringify(requestId)} made sweep ${earlier.id} from other specs; use a new one`,
     );
   }

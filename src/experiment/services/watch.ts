@@ -1,4 +1,4 @@
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { invalid } from "../../errors.js";
 import { Event, type Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentStore } from "../domain/ports.js";
 import { isEnded } from "../domain/states.js";
@@ -82,9 +82,8 @@ function snapshot(experiment: Experiment, sequence: bigint, time: Date): Event {
 
 function assertKnown(afterSequence: bigint, lastSequence: bigint): void {
   if (afterSequence <= lastSequence) return;
-  throw new StillhouseError(
-    FailureKind.INVALID,
+  throw invalid(
+    "after_sequence",
     `after_sequence must be at most ${lastSequence}, the last event there is, got ${afterSequence}`,
-    { field: "after_sequence" },
   );
 }

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { curveKeyPair } from "zeromq";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { environment } from "../../errors.js";
 import { readSecret } from "./secret-file.js";
 
 /** Keys of CURVE in Z85, 40 characters each. */
@@ -34,10 +34,7 @@ export function readCurveKey(
 ): string {
   const found = new RegExp(`^\\s*${which}\\s*=\\s*"(\\S{40})"\\s*$`, "m").exec(text)?.[1];
   if (found !== undefined) return found;
-  throw new StillhouseError(
-    FailureKind.ENVIRONMENT,
-    `${path} is no certificate of CURVE: it has no ${which} of 40 characters`,
-  );
+  throw environment(`${path} is no certificate of CURVE: it has no ${which} of 40 characters`);
 }
 
 /** The names of the certificate files of a folder, by the public keys that they hold. */

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { FailureKind, StillhouseError } from "../../errors.js";
+import { environment, type StillhouseError } from "../../errors.js";
 import { makeFolder } from "../../make-folder.js";
 
 const OWNER_ONLY_FILE = 0o600;
@@ -36,7 +36,7 @@ export function readSecretIfThere(path: string): string | undefined {
 
 function unusable(path: string, what: string, cause: unknown): StillhouseError {
   const { message } = cause as Error;
-  return new StillhouseError(FailureKind.ENVIRONMENT, `${path} ${what}: ${message.split(",")[0]}`, {
+  return environment(`${path} ${what}: ${message.split(",")[0]}`, {
     cause,
   });
 }

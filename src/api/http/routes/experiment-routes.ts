@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { invalid } from "../../../errors.js";
 import type { Log } from "../../../experiment/domain/ports.js";
 import type { Experiments } from "../../../experiment/services/experiments.js";
 import { State } from "../../../generated/stillhouse/v1/experiment.js";
@@ -17,7 +18,6 @@ import {
   ResumeExperimentResponse,
   RetryExperimentResponse,
 } from "../../../generated/stillhouse/v1/service.js";
-import { invalid } from "../../../settings/invalid.js";
 import { sendEvents } from "../event-stream.js";
 import { count, named, repeated, text, uint64 } from "../query.js";
 import { message, messageRoute, type Route } from "../route.js";
