@@ -1,3 +1,5 @@
+import { quantileSorted } from "d3-array";
+
 /** Mean and spread of test learners, and what of them can be believed. */
 export interface Summary {
   readonly mean: number;
@@ -58,6 +60,7 @@ export function pairedDifference(
   return differences.length === 0 ? null : summarise(differences);
 }
 
+/** NaN where any value is: d3-array would leave those out, and hide that a learner diverged. */
 export function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
@@ -116,14 +119,7 @@ function bootstrapInterval(values: readonly number[]): [number, number] {
   const means = Array.from({ length: RESAMPLES }, () =>
     meanOf(values.map(() => values[Math.floor(draw() * values.length)] as number)),
   ).sort((a, b) => a - b);
-  return [quantile(means, 0.025), quantile(means, 0.975)];
-}
-
-function quantile(sorted: readonly number[], share: number): number {
-  const position = share * (sorted.length - 1);
-  const [low, high] = [Math.floor(position), Math.ceil(position)];
-  const [a, b] = [sorted[low] as number, sorted[high] as number];
-  return a + (b - a) * (position - low);
+  return [quantileSorted(means, 0.025) ?? Number.NaN, quantileSorted(means, 0.975) ?? Number.NaN];
 }
 
 /** Uniform numbers in [0, 1): mulberry32 by Tommy Ettinger, public domain. */

@@ -1,4 +1,5 @@
 import { axisY, frame, rect } from "@observablehq/plot";
+import { max } from "d3-array";
 import { drawChart } from "./chart.js";
 
 /** Shares of the first token's attention by layer, head and stretch of positions. */
@@ -41,8 +42,8 @@ export function attentionMap(attention: readonly (readonly (readonly number[])[]
 
 /** A heat map: a band a layer, in it a line a head; the darker, the greater the share. */
 export function attentionChart({ rows, positionsPerColumn }: AttentionMap): string {
-  const numLayers = Math.max(...rows.map(({ layer }) => layer));
-  const numHeads = Math.max(...rows.map(({ head }) => head));
+  const numLayers = max(rows, ({ layer }) => layer) ?? 0;
+  const numHeads = max(rows, ({ head }) => head) ?? 0;
   const cells = rows.flatMap(({ layer, head, shares }) =>
     shares.flatMap((share, column) => {
       const from = column * positionsPerColumn;
@@ -77,7 +78,7 @@ export function attentionChart({ rows, positionsPerColumn }: AttentionMap): stri
 
 /** The share that is drawn in the full colour. */
 export function greatestShare(rows: AttentionMap["rows"]): number {
-  return Math.max(...rows.flatMap(({ shares }) => shares));
+  return max(rows, ({ shares }) => max(shares)) ?? 0;
 }
 
 function sumsOf(values: readonly number[], count: number): number[] {

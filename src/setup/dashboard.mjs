@@ -1,12 +1,27 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { explain } from "./failure.mjs";
 import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
 
 const SOURCES = join("src", "dashboard");
-// What the page takes from elsewhere.
-const SHARED = [join("src", "spec", "range.ts"), join("src", "statistics.ts"), "package-lock.json"];
+// What the page takes from elsewhere, as the import rules allow it.
+const SHARED = [
+  join("src", "generated", "page"),
+  join("src", "results"),
+  join("src", "settings", "range.ts"),
+  join("src", "statistics.ts"),
+  join("src", "text"),
+  "package-lock.json",
+];
 const DRAFT = join(".setup", "dashboard");
 const PLACE = join("dist", "dashboard");
 const STAMP = ".stamp.json";
@@ -42,15 +57,18 @@ export const dashboard = {
 
 /** @param {string} root */
 function wanted(root) {
-  const names = readdirSync(join(root, SOURCES), { recursive: true, encoding: "utf8" });
-  const sources = names
+  const files = [SOURCES, ...SHARED].flatMap((place) => filesAt(root, place));
+  return fingerprint(files.flatMap((path) => [path, readFileSync(join(root, path))]));
+}
+
+/** @param {string} root @param {string} place a file or a folder @returns {string[]} in a fixed order */
+function filesAt(root, place) {
+  const path = join(root, place);
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [place];
+  const names = readdirSync(path, { recursive: true, encoding: "utf8" });
+  return names
     .filter((name) => /\.(tsx?|css|html|svg|mjs|json)$/.test(name))
     .sort()
-    .map((name) => join(SOURCES, name));
-  return fingerprint(
-    [...sources, ...SHARED.filter((path) => existsSync(join(root, path)))].flatMap((path) => [
-      path,
-      readFileSync(join(root, path)),
-    ]),
-  );
+    .map((name) => join(place, name));
 }

@@ -30,6 +30,22 @@ const TS_OPTIONS = [
   "protoJsonFormat=false",
 ].join(",");
 
+/** The page only reads JSON: readers without a runtime library, numbers that it can draw. */
+const PAGE_OPTIONS = [
+  "outputServices=none",
+  "outputEncodeMethods=false",
+  "outputJsonMethods=from-only",
+  "outputPartialMethods=false",
+  "oneof=unions-value",
+  "forceLong=number",
+  "useDate=true",
+  "stringEnums=true",
+  "removeEnumPrefix=true",
+  "importSuffix=.js",
+  "snakeToCamel=keys",
+  "protoJsonFormat=false",
+].join(",");
+
 // Ours, and what errors are told with: https://github.com/googleapis/googleapis.
 const PROTO_FOLDERS = [join("stillhouse", "v1"), join("google", "rpc")];
 
@@ -77,7 +93,9 @@ export const generatedCode = {
 
 /** @param {import("./steps.mjs").Context} context @param {string} draft */
 async function generate({ root, env, run }, draft) {
-  for (const name of ["typescript", "python"]) mkdirSync(join(draft, name), { recursive: true });
+  for (const name of [join("typescript", "page"), "python"]) {
+    mkdirSync(join(draft, name), { recursive: true });
+  }
   const logPath = join(root, ".setup", "protoc.log");
   const { exitCode, output } = await run(
     pythonPath(root),
@@ -110,6 +128,9 @@ function protocArguments(root, draft) {
     plugin("ts_proto", "node_modules/.bin/protoc-gen-ts_proto"),
     `--ts_proto_out=${join(draft, "typescript")}`,
     `--ts_proto_opt=${TS_OPTIONS}`,
+    plugin("ts_page", "node_modules/.bin/protoc-gen-ts_proto"),
+    `--ts_page_out=${join(draft, "typescript", "page")}`,
+    `--ts_page_opt=${PAGE_OPTIONS}`,
     // What server reflection and OpenAPI tell.
     `--descriptor_set_out=${join(draft, "typescript", "descriptors.binpb")}`,
     "--include_imports",
@@ -144,5 +165,6 @@ function wanted(root) {
   const tsProto = readFileSync(join(root, "node_modules", "ts-proto", "package.json"));
   const lock = readFileSync(join(root, "python_worker", "requirements.lock"), "utf8");
   const generators = lock.match(/^(grpcio-tools|mypy-protobuf|protobuf)==.*$/gm) ?? [];
-  return fingerprint([...protos, tsProto, ...generators, TS_OPTIONS, PYTHON_PACKAGE]);
+  const options = [TS_OPTIONS, PAGE_OPTIONS, PYTHON_PACKAGE];
+  return fingerprint([...protos, tsProto, ...generators, ...options]);
 }

@@ -1,21 +1,18 @@
+import { extent, ticks } from "d3-array";
 /** How far two ticks of an axis of steps may be from each other: there is no half a step. */
 export const STEP_INCREMENTS: readonly number[] = Array.from({ length: 12 }, (_, power) =>
   [1, 2, 5].map((digit) => digit * 10 ** power),
 ).flat();
 
-/** Ticks of an axis of steps, the smallest round distance that needs no more than `most`. */
-export function stepTicks(first: number, last: number, most = 10): number[] {
-  const distance = STEP_INCREMENTS.find((increment) => (last - first) / increment < most) ?? 1;
-  const from = Math.ceil(first / distance);
-  const count = Math.max(0, Math.floor(last / distance) - from + 1);
-  return Array.from({ length: count }, (_, at) => (from + at) * distance);
+/** About eight ticks of an axis of steps, at round distances. */
+export function stepTicks(first: number, last: number): number[] {
+  return ticks(first, last, Math.min(8, last - first));
 }
 
 /** What an axis shows of these steps; of a single one its neighbours too, since a point has no width. */
 export function stepDomain(steps: readonly number[]): [first: number, last: number] {
-  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const step of steps) [first, last] = [Math.min(first, step), Math.max(last, step)];
-  if (first > last) return [0, 1];
+  const [first, last] = extent(steps);
+  if (first === undefined) return [0, 1];
   return first === last ? [Math.max(0, first - 1), last + 1] : [first, last];
 }
 

@@ -52,8 +52,7 @@ const TYPESCRIPT: Rules = {
     mlflow: ["errors", "generated", "settings", "statistics", "experiment"],
     worker: ["errors", "generated", "messages", "settings", "experiment", "setup/python-env"],
     study: ["generated", "settings"],
-    // Of generated code it takes types alone, which a test below sees to.
-    dashboard: ["generated", "statistics", "text", "results", "settings/range"],
+    dashboard: ["generated/page", "statistics", "text", "results", "settings/range"],
     // Pages are made of plain values.
     report: ["text"],
     cli: [
@@ -119,6 +118,8 @@ const TYPESCRIPT: Rules = {
     { code: /\bprocess\s*\.\s*exit\b/, exceptIn: ["main"] },
     // Under a path that a person names, Node's own way may never return.
     { code: /\bmkdir(?:Sync)?\s*\([^;]*\brecursive\b|\bmkdir: true\b/, exceptIn: ["setup"] },
+    // It has other enums than the rest of the program, though they have the same names.
+    { code: /generated\/page\//, exceptIn: ["dashboard"] },
     // Nothing that comes from outside is run.
     { code: /(?<![.\w$])eval\s*\(|\bnew Function\b|["']node:vm["']/, exceptIn: [] },
     // An error of a known kind is made by the kind's function of errors.ts.
@@ -309,16 +310,6 @@ describe("imports", () => {
     assert.deepEqual(wrongRooms(readTypeScript()), []);
   });
 
-  test("the dashboard takes nothing but types from generated code", () => {
-    const value = /\bimport\s+(?!type\b)[^;]*?\bfrom\s*"[^"]*generated/;
-    const files = readTypeScript().filter(({ path }) => path.startsWith("dashboard/"));
-    assert.ok(files.length > 20, `only ${files.length} files were read`);
-    assert.deepEqual(
-      files.filter(({ code }) => value.test(code)).map(({ path }) => path),
-      [],
-    );
-  });
-
   test("the arrows between the Python parts point one way", () => {
     const files = readPython();
     assert.ok(files.length > 20, `only ${files.length} files were read`);
@@ -330,6 +321,8 @@ describe("the reader of imports catches a planted violation", () => {
   const planted: [rule: string, path: string, text: string][] = [
     ["api never sees store", "api/http/x", 'import { open } from "../../store/database.js";'],
     ["store never sees worker", "store/x", 'export * from "../worker/hub.js";'],
+    ["the page reads JSON alone", "dashboard/x", 'import "../generated/stillhouse/v1/spec.js";'],
+    ["only the page reads its JSON", "cli/x", 'import "../generated/page/stillhouse/v1/spec.js";'],
     ["cli sees only the client of api", "cli/x", 'import { serve } from "../api/grpc/server.js";'],
     ["cli starts no control plane", "cli/x", 'import type { A } from "../control-plane.js";'],
     ["experiment does no I/O", "experiment/x", 'import { readFileSync } from "node:fs";'],

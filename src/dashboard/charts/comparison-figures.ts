@@ -1,3 +1,4 @@
+import { extent } from "d3-array";
 import { needsDots, stepDomain, stepText, stepTicks } from "../../text/step-axis.js";
 import type { ComparedView } from "../model/comparison.js";
 import type { FigureStyle } from "./figure-style.js";
@@ -85,7 +86,7 @@ export function drawAccuracies(
 
 /** What an axis of percents shows: at least a point, also where all are the same. */
 export function percentDomain(values: readonly number[]): [number, number] {
-  const [least, greatest] = [Math.min(...values), Math.max(...values)];
+  const [least = 0, greatest = 0] = extent(values);
   return greatest - least >= 1 ? [least, greatest] : [Math.max(0, greatest - 1), greatest];
 }
 

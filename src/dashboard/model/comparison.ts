@@ -1,9 +1,8 @@
 import type {
   CompareExperimentsResponse,
   Interval,
-} from "../../generated/stillhouse/v1/service.js";
+} from "../../generated/page/stillhouse/v1/service.js";
 import type { TextTable } from "../../text/table-text.js";
-import type { Wire } from "../server/wire.js";
 import { formatGain, formatMeanStd, formatPercent } from "./format.js";
 
 export interface ComparedView {
@@ -27,18 +26,15 @@ export interface Comparison {
 
 /** @param titles by id; where two are the same, the id is added */
 export function comparisonOf(
-  answer: Wire<CompareExperimentsResponse>,
+  answer: CompareExperimentsResponse,
   titles: ReadonlyMap<string, string>,
 ): Comparison {
-  const experiments = answer.experiments ?? [];
-  const all = experiments.map(({ experimentId = "" }) => titles.get(experimentId) ?? experimentId);
+  const { experiments, differences } = answer;
+  const all = experiments.map(({ experimentId }) => titles.get(experimentId) ?? experimentId);
   return {
-    differences: (answer.differences ?? []).map(({ field = "", values = [] }) => ({
-      field,
-      values,
-    })),
+    differences,
     experiments: experiments.map((one, at) => {
-      const { experimentId: id = "", accuracyMean: mean, accuracyStd: std, gain } = one;
+      const { experimentId: id, accuracyMean: mean, accuracyStd: std, gain } = one;
       const title = all[at] ?? id;
       const isDouble = all.indexOf(title) !== all.lastIndexOf(title);
       return {
@@ -49,14 +45,14 @@ export function comparisonOf(
         interval: intervalOf(one.accuracyInterval),
         gain,
         gainInterval: intervalOf(one.gainInterval),
-        sharedInits: one.sharedInits ?? 0,
+        sharedInits: one.sharedInits,
       };
     }),
   };
 }
 
-function intervalOf(interval: Wire<Interval> | undefined): readonly [number, number] | undefined {
-  return interval === undefined ? undefined : [interval.low ?? 0, interval.high ?? 0];
+function intervalOf(interval: Interval | undefined): readonly [number, number] | undefined {
+  return interval === undefined ? undefined : [interval.low, interval.high];
 }
 
 /** The comparison as one table: the settings that differ, accuracy, and the gain over the first. */

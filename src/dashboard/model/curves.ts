@@ -1,5 +1,5 @@
-import type { MetricSeries, MetricSummary } from "../../generated/stillhouse/v1/service.js";
-import type { Wire } from "../server/wire.js";
+import { bisectLeft, group, min } from "d3-array";
+import type { MetricSeries, MetricSummary } from "../../generated/page/stillhouse/v1/service.js";
 
 /** Points of one metric of one task, by ascending step. */
 export interface Curve {
@@ -91,14 +91,13 @@ export function curveLabel(name: string): string {
   return LABELS[name] ?? (rate ? `η of step ${rate[1]}` : name.replaceAll("_", " "));
 }
 
-export function curvesOf(series: readonly Wire<MetricSeries>[]): Curve[] {
-  return series.map(({ taskId = "", name = "", steps = [], values = [], numPoints = "0" }) => ({
-    taskId,
-    name,
-    steps: steps.map(Number),
-    values: values.map((value) => (Number.isFinite(value) ? value : null)),
-    numPoints: Number(numPoints),
-  }));
+export function curvesOf(series: readonly MetricSeries[]): Curve[] {
+  return series.map((one) => ({ ...one, values: one.values.map(drawable) }));
+}
+
+/** What can be drawn of a value: a loss that is NaN is a gap in its curve. */
+export function drawable(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 /**
@@ -107,8 +106,7 @@ export function curvesOf(series: readonly Wire<MetricSeries>[]): Curve[] {
  */
 export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]): Curve[] {
   const changed = new Map(curves.map((curve) => [keyOf(curve), curve]));
-  const grouped = groupBy(points, keyOf);
-  for (const [key, added] of grouped) {
+  for (const [key, added] of group(points, keyOf)) {
     const [first] = added;
     if (first === undefined) continue;
     const old = changed.get(key) ?? {
@@ -125,8 +123,7 @@ export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]
 }
 
 function appended(curve: Curve, added: readonly NewPoint[]): Curve {
-  const firstStep = Math.min(...added.map(({ step }) => step));
-  const keep = firstAtOrAfter(curve.steps, firstStep);
+  const keep = bisectLeft(curve.steps, min(added, ({ step }) => step) ?? 0);
   const byStep = new Map<number, number | null>();
   curve.steps.slice(keep).forEach((step, at) => {
     byStep.set(step, curve.values[keep + at] ?? null);
@@ -139,17 +136,6 @@ function appended(curve: Curve, added: readonly NewPoint[]): Curve {
     values: [...curve.values.slice(0, keep), ...tail.map(([, value]) => value)],
     numPoints: curve.numPoints + keep + tail.length - curve.steps.length,
   };
-}
-
-/** Index of the first of ascending steps that is not below. */
-export function firstAtOrAfter(steps: readonly number[], step: number): number {
-  let [low, high] = [0, steps.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((steps[middle] as number) < step) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** The mean over a window of neighbours, as long as a share of the curve. */
@@ -182,7 +168,7 @@ export function stepsPerSecond(phases: readonly Curve[]): Pick<Curve, "steps" | 
 
 /** Between two points it is on the line that joins them. */
 export function valueAt({ steps, values }: Pick<Curve, "steps" | "values">, step: number) {
-  const at = firstAtOrAfter(steps, step);
+  const at = bisectLeft(steps, step);
   if (steps[at] === step || at === 0) return values[at] ?? undefined;
   const [x0, x1] = [steps[at - 1] as number, steps[at]];
   const [y0, y1] = [values[at - 1], values[at]];
@@ -192,21 +178,11 @@ export function valueAt({ steps, values }: Pick<Curve, "steps" | "values">, step
 }
 
 /** What of an experiment's metrics each task has, by the names that belong to no chart above. */
-export function otherNames(metrics: readonly Pick<Wire<MetricSummary>, "name">[]): string[] {
-  const names = new Set(metrics.map(({ name = "" }) => name));
-  return [...names].filter((name) => !CURVE_GROUPS.some((group) => group.names.test(name))).sort();
+export function otherNames(metrics: readonly Pick<MetricSummary, "name">[]): string[] {
+  const names = new Set(metrics.map(({ name }) => name));
+  return [...names].filter((name) => !CURVE_GROUPS.some(({ names }) => names.test(name))).sort();
 }
 
 function keyOf({ taskId, name }: { readonly taskId: string; readonly name: string }): string {
   return `${taskId} ${name}`;
-}
-
-function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const group = groups.get(key(value));
-    if (group) group.push(value);
-    else groups.set(key(value), [value]);
-  }
-  return groups;
 }

@@ -1,15 +1,19 @@
-import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type {
+  ArtifactFile,
+  Experiment,
+  Progress,
+  Task,
+} from "../../generated/page/stillhouse/v1/experiment.js";
+import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
+import { ExperimentSpec } from "../../generated/page/stillhouse/v1/spec.js";
 import { robustnessSubject } from "../../results/robustness-subject.js";
 import { ranSeconds, workProgress } from "../../results/work-progress.js";
 import type { Summary } from "../../statistics.js";
-import { millis, type Wire } from "../server/wire.js";
 import { type ResultView, type RowId, resultsOf } from "./result-view.js";
 import { type Spec, shortLabel } from "./spec-fields.js";
 import {
-  type FailureView,
-  failureView,
+  baselineOf,
   isLive,
-  type ProgressView,
   type StateName,
   stateName,
   type TaskView,
@@ -17,12 +21,6 @@ import {
   taskViews,
   workOfTask,
 } from "./task-view.js";
-
-export interface FileView {
-  readonly name: string;
-  readonly size: number;
-  readonly sha256: string;
-}
 
 export interface ExperimentView {
   readonly id: string;
@@ -41,7 +39,7 @@ export interface ExperimentView {
   readonly createdMs: number | undefined;
   /** Seconds in which its tasks ran, without those in which they waited; undefined until its end. */
   readonly tookS: number | undefined;
-  readonly failure: FailureView | undefined;
+  readonly failure: Failure | undefined;
   readonly spec: Spec;
   readonly specHash: string;
   readonly tasks: readonly TaskView[];
@@ -62,40 +60,41 @@ export interface ExperimentView {
 
 export interface DistilledView {
   readonly artifactId: string;
-  readonly files: readonly FileView[];
+  readonly files: readonly ArtifactFile[];
   readonly keptStep: number;
   readonly outerSteps: number;
   readonly validationAccuracy: number | undefined;
   readonly stepsPerSecond: number;
 }
 
-export function experimentView(experiment: Wire<Experiment>): ExperimentView {
-  const spec = experiment.spec ?? {};
-  const wireTasks = experiment.tasks ?? [];
-  const tasks = taskViews(wireTasks);
-  const results = resultsOf(wireTasks);
+export function experimentView(experiment: Experiment): ExperimentView {
+  const { id, owner, priority, sweepId, failure, specHash } = experiment;
+  const spec = experiment.spec ?? ExperimentSpec.fromJSON({});
+  const tasks = taskViews(experiment.tasks);
+  const state = stateName(experiment.state);
+  const results = resultsOf(experiment.tasks);
   const mean = (id: RowId) => results.find((result) => result.id === id)?.accuracy.mean;
   const [distilled, full] = [mean("distilled"), mean("full")];
   const name = spec.name ?? "";
-  const subject = subjectOf(spec, wireTasks);
-  const data = wireTasks.map(distilledView).find((view) => view !== undefined);
+  const subject = subjectOf(spec, experiment.tasks);
+  const data = experiment.tasks.map(distilledView).find((view) => view !== undefined);
   return {
-    id: experiment.id ?? "",
+    id,
     title: name || subject,
     name,
     subject,
     dataset: spec.dataset?.name ?? "",
     model: modelTitle(spec.model?.name ?? ""),
     seed: spec.seed ?? 0,
-    state: stateName(experiment.state),
-    owner: experiment.owner ?? "",
-    priority: experiment.priority ?? 0,
-    sweepId: experiment.sweepId ?? "",
-    createdMs: millis(experiment.createTime),
-    tookS: isLive({ state: stateName(experiment.state) }) ? undefined : tookS(tasks),
-    failure: failureView(experiment.failure),
+    state,
+    owner,
+    priority,
+    sweepId,
+    createdMs: experiment.createTime?.getTime(),
+    tookS: isLive({ state }) ? undefined : tookS(tasks),
+    failure,
     spec,
-    specHash: experiment.specHash ?? "",
+    specHash,
     tasks,
     results,
     accuracy: results.find(({ id }) => id === "distilled")?.accuracy,
@@ -107,9 +106,9 @@ export function experimentView(experiment: Wire<Experiment>): ExperimentView {
 }
 
 /** What is distilled, or the distilled data that is tried; of only baselines, which. */
-function subjectOf(spec: Spec, tasks: readonly Wire<Task>[]): string {
+function subjectOf(spec: Spec, tasks: readonly Task[]): string {
   if (spec.robustness) return robustnessSubject(shortLabel(spec), spec.robustness);
-  if (tasks.length === 0 || tasks.some(({ work }) => !work?.baseline)) return shortLabel(spec);
+  if (tasks.length === 0 || tasks.some(({ work }) => !baselineOf(work))) return shortLabel(spec);
   return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;
 }
 
@@ -126,7 +125,7 @@ function modelTitle(name: string): string {
 export function withProgress(
   view: ExperimentView,
   taskId: string,
-  progress: ProgressView,
+  progress: Progress,
 ): ExperimentView {
   const tasks = view.tasks.map((task) => (task.id === taskId ? { ...task, progress } : task));
   return { ...view, tasks, ...liveParts(view.spec, tasks) };
@@ -155,19 +154,15 @@ export function ratioNote({ ratioToFull, tasks }: Pick<ExperimentView, "ratioToF
   }
 }
 
-function distilledView({ result }: Wire<Task>): DistilledView | undefined {
-  const distill = result?.distill;
-  if (distill === undefined) return undefined;
+function distilledView({ result }: Task): DistilledView | undefined {
+  if (result?.kind?.$case !== "distill") return undefined;
+  const { artifact, ...measured } = result.kind.value;
   return {
-    artifactId: distill.artifact?.id ?? "",
-    files: (distill.artifact?.files ?? []).map(({ name = "", size = "0", sha256 = "" }) => ({
-      name,
-      size: Number(size),
-      sha256,
-    })),
-    keptStep: distill.keptStep ?? 0,
-    outerSteps: distill.outerSteps ?? 0,
-    validationAccuracy: distill.validationAccuracy,
-    stepsPerSecond: distill.stepsPerSecond ?? 0,
+    artifactId: artifact?.id ?? "",
+    files: artifact?.files ?? [],
+    keptStep: measured.keptStep,
+    outerSteps: measured.outerSteps,
+    validationAccuracy: measured.validationAccuracy,
+    stepsPerSecond: measured.stepsPerSecond,
   };
 }

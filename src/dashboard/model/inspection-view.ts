@@ -24,7 +24,8 @@ export interface Inspection {
   readonly samples: readonly SampleView[];
 }
 
-interface InspectionJson {
+/** The answer of the endpoint that looks into distilled data. */
+export interface InspectionDocument {
   readonly model: string;
   readonly dataset: string;
   readonly class_names: readonly string[];
@@ -38,9 +39,8 @@ interface InspectionJson {
   }[];
 }
 
-/** The answer of the endpoint that looks into distilled data. */
-export function inspectionView(json: unknown): Inspection {
-  const { model, dataset, class_names, learning_rates, samples } = json as InspectionJson;
+export function inspectionView(document: InspectionDocument): Inspection {
+  const { model, dataset, class_names, learning_rates, samples } = document;
   return {
     model,
     dataset,

@@ -1,12 +1,9 @@
-import type { InitResult, Task } from "../../generated/stillhouse/v1/experiment.js";
-import { FRACTIONS, type Summary, summarise } from "../../statistics.js";
-import type { Wire } from "../server/wire.js";
-import { BASELINES, variationName } from "./task-view.js";
-
-type BaselineId = "full" | "random" | "herding" | "kcenter" | "untrained";
+import type { Task } from "../../generated/page/stillhouse/v1/experiment.js";
+import { FRACTIONS, meanOf, type Summary, summarise } from "../../statistics.js";
+import { BASELINES, type Baseline, baselineOf, variationName } from "./task-view.js";
 
 /** A variation is how the learners on the distilled data were trained otherwise. */
-export type RowId = "distilled" | `variation ${string}` | BaselineId;
+export type RowId = "distilled" | `variation ${string}` | Baseline["kind"];
 
 /** A learner that was trained and tested. */
 export interface LearnerView {
@@ -34,26 +31,26 @@ export interface ResultView {
 
 const BASELINE_ORDER: readonly RowId[] = ["full", "random", "herding", "kcenter", "untrained"];
 
-function rowIdOf({ work }: Wire<Task>): RowId | undefined {
+function rowIdOf({ work }: Task): RowId | undefined {
   const name = variationName(work);
   if (name !== "") return `variation ${name}`;
-  if (work?.evaluate) return "distilled";
-  return BASELINES[work?.baseline?.kind ?? ""]?.kind as BaselineId | undefined;
+  if (work?.kind?.$case === "evaluate") return "distilled";
+  return baselineOf(work)?.kind;
 }
 
 /** Shards of an evaluation belong to one row. */
-export function resultsOf(tasks: readonly Wire<Task>[]): ResultView[] {
+export function resultsOf(tasks: readonly Task[]): ResultView[] {
   const ids = new Set(tasks.map(rowIdOf).filter((id) => id !== undefined));
   const order = [...ids].filter((id) => !BASELINE_ORDER.includes(id)).concat(BASELINE_ORDER);
   return order.flatMap((id) => {
     const shards = tasks
       .filter((task) => rowIdOf(task) === id)
-      .flatMap(({ result }) => (result?.learners ? [result.learners] : []));
+      .flatMap(({ result }) => (result?.kind?.$case === "learners" ? [result.kind.value] : []));
     const [first] = shards;
     if (first === undefined) return [];
-    const learners = shards.flatMap(({ inits }) => inits ?? []).map(learnerView);
+    const learners = shards.flatMap(({ inits }) => inits);
     const label =
-      Object.values(BASELINES).find((row) => row.kind === id)?.label ?? distilledLabel(id);
+      Object.values(BASELINES).find(({ kind }) => kind === id)?.label ?? distilledLabel(id);
     return [
       {
         id,
@@ -63,9 +60,9 @@ export function resultsOf(tasks: readonly Wire<Task>[]): ResultView[] {
           learners.map(({ accuracy }) => accuracy),
           FRACTIONS,
         ),
-        macroF1: learners.reduce((sum, { macroF1 }) => sum + macroF1, 0) / learners.length,
-        trainSamples: first.trainSamples ?? 0,
-        gdSteps: first.gdSteps ?? 0,
+        macroF1: meanOf(learners.map(({ macroF1 }) => macroF1)),
+        trainSamples: first.trainSamples,
+        gdSteps: first.gdSteps,
         chosenLr: first.chosenLr || undefined,
       },
     ];
@@ -74,9 +71,4 @@ export function resultsOf(tasks: readonly Wire<Task>[]): ResultView[] {
 
 function distilledLabel(id: RowId): string {
   return id.replace(/^(distilled|variation)/, "Distilled data").replace("data ", "data, ");
-}
-
-function learnerView(init: Wire<InitResult>): LearnerView {
-  const { initSeed = 0, accuracy = 0, loss = 0, macroF1 = 0, confusion = [] } = init;
-  return { initSeed, accuracy, loss, macroF1, confusion };
 }

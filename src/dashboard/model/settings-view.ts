@@ -1,3 +1,4 @@
+import { Preset } from "../../generated/page/stillhouse/v1/spec.js";
 import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
@@ -27,8 +28,8 @@ export interface SettingView {
   readonly default: Readonly<Record<PresetName, Readonly<Record<string, FieldValue>>>>;
 }
 
-export function settingViews(json: unknown): readonly SettingView[] {
-  return (json as { readonly settings: readonly SettingView[] }).settings;
+export interface SettingsDocument {
+  readonly settings: readonly SettingView[];
 }
 
 /** What a person writes for what stands in the spec. */
@@ -38,7 +39,7 @@ export function writtenValue(setting: SettingView, value: FieldValue): string {
 }
 
 export function presetOf(spec: Spec): PresetName {
-  return spec.preset === "PRESET_STUDY" ? "study" : "cpu";
+  return spec.preset === Preset.STUDY ? "study" : "cpu";
 }
 
 /** Settings that say what an experiment is about: they belong to no preset. */
@@ -111,7 +112,7 @@ const OF_ROBUSTNESS = ["data-dir", "inits", "baselines", "device", "precision", 
 export function repeatingCommand(spec: Spec, settings: readonly SettingView[]): string {
   const { robustness } = spec;
   if (robustness === undefined) return commandLine(givenValues(spec, settings));
-  const { artifactId = "", checks = [], steps = [], transferTo = [] } = robustness;
+  const { artifactId, checks, steps, transferTo } = robustness;
   const own = specRows(spec, settings).filter(
     ({ setting, value }) => OF_ROBUSTNESS.includes(setting.flag) && value !== "",
   );

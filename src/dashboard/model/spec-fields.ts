@@ -1,7 +1,11 @@
-import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
-import { camelCase, type Wire } from "../server/wire.js";
+import {
+  AttentionLabels,
+  type ExperimentSpec,
+  Init,
+  Labels,
+} from "../../generated/page/stillhouse/v1/spec.js";
 
-export type Spec = Wire<ExperimentSpec>;
+export type Spec = ExperimentSpec;
 
 /** A field that is no message; enums are their names in the proto. */
 export type FieldValue = string | number | boolean;
@@ -11,29 +15,35 @@ export function readField(spec: Spec, path: string): FieldValue | undefined {
   let value: unknown = spec;
   for (const name of path.split(".")) {
     if (typeof value !== "object" || value === null) return undefined;
-    value = (value as Record<string, unknown>)[camelCase(name)];
+    value = new Map(Object.entries(value)).get(camelCase(name));
   }
-  return typeof value === "object" || value === null ? undefined : (value as FieldValue);
+  if (typeof value === "string") return value.endsWith("_UNSPECIFIED") ? undefined : value;
+  return typeof value === "number" || typeof value === "boolean" ? value : undefined;
+}
+
+/** `lr_decay` → `lrDecay`, as the generated code writes it. */
+function camelCase(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** What tells distilled data from other of the same study: "SL restricted + AL cls, 3 steps". */
-export function shortLabel(spec: Spec): string {
-  const soft = SOFT[spec.distilled?.labels ?? ""];
-  const attention = ATTENTION[spec.distilled?.attentionLabels ?? ""];
-  const steps = spec.inner?.steps ?? 1;
+export function shortLabel({ distilled, inner, model }: Spec): string {
+  const soft = distilled?.labels && SOFT[distilled.labels];
+  const attention = distilled?.attentionLabels && ATTENTION[distilled.attentionLabels];
+  const steps = inner?.steps ?? 1;
   return [
     [soft, attention].filter(Boolean).join(" + ") || "hard labels",
-    ...(spec.model?.init === "INIT_FIXED" ? ["fixed init"] : []),
+    ...(model?.init === Init.FIXED ? ["fixed init"] : []),
     ...(steps === 1 ? [] : [`${steps} steps`]),
   ].join(", ");
 }
 
-const SOFT: Readonly<Record<string, string>> = {
-  LABELS_RESTRICTED: "SL restricted",
-  LABELS_UNRESTRICTED: "SL unrestricted",
+const SOFT: Partial<Record<Labels, string>> = {
+  [Labels.RESTRICTED]: "SL restricted",
+  [Labels.UNRESTRICTED]: "SL unrestricted",
 };
 
-const ATTENTION: Readonly<Record<string, string>> = {
-  ATTENTION_LABELS_CLS: "AL cls",
-  ATTENTION_LABELS_ALL: "AL all",
+const ATTENTION: Partial<Record<AttentionLabels, string>> = {
+  [AttentionLabels.CLS]: "AL cls",
+  [AttentionLabels.ALL]: "AL all",
 };

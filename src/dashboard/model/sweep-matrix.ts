@@ -1,3 +1,4 @@
+import { extent, mean } from "d3-array";
 import { settingText } from "./experiment-table.js";
 import type { ExperimentView } from "./experiment-view.js";
 import type { SettingView } from "./settings-view.js";
@@ -65,19 +66,17 @@ export function matrixOf(
       ),
     ),
   );
-  const known = cells.flat().flatMap(({ accuracy }) => accuracy ?? []);
+  const [least, greatest] = extent(cells.flat(), ({ accuracy }) => accuracy);
   return {
     rows: row.values,
     columns,
     cells,
-    range: known.length === 0 ? undefined : [Math.min(...known), Math.max(...known)],
+    range: least === undefined ? undefined : [least, greatest],
   };
 }
 
 function cellOf(views: readonly ExperimentView[]): MatrixCell {
-  const means = views.flatMap(({ accuracy }) => accuracy?.mean ?? []);
-  const sum = means.reduce((total, mean) => total + mean, 0);
-  return { views, accuracy: means.length === 0 ? undefined : sum / means.length };
+  return { views, accuracy: mean(views, ({ accuracy }) => accuracy?.mean) };
 }
 
 /** What of a cell has no accuracy: how many are to come, and how many will not. */

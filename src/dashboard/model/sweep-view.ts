@@ -1,5 +1,4 @@
-import type { Sweep } from "../../generated/stillhouse/v1/service.js";
-import { millis, type Wire } from "../server/wire.js";
+import type { Sweep } from "../../generated/page/stillhouse/v1/service.js";
 import { type StateName, stateName } from "./task-view.js";
 
 export interface SweepView {
@@ -11,15 +10,15 @@ export interface SweepView {
   readonly counts: readonly { readonly state: StateName; readonly count: number }[];
 }
 
-export function sweepView(sweep: Wire<Sweep>): SweepView {
-  const { id = "", name = "", owner = "", experimentIds = [], counts = [] } = sweep;
+export function sweepView(sweep: Sweep): SweepView {
+  const { id, name, owner, experimentIds, counts } = sweep;
   return {
     id,
     title: name || `Sweep ${id}`,
     owner,
-    createdMs: millis(sweep.createTime),
+    createdMs: sweep.createTime?.getTime(),
     numExperiments: experimentIds.length,
-    counts: counts.map(({ state, count = 0 }) => ({ state: stateName(state), count })),
+    counts: counts.map(({ state, count }) => ({ state: stateName(state), count })),
   };
 }
 

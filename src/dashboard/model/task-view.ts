@@ -1,18 +1,15 @@
-import type { Task } from "../../generated/stillhouse/v1/experiment.js";
-import type { Failure } from "../../generated/stillhouse/v1/failure.js";
+import {
+  BaselineKind,
+  type Progress,
+  State,
+  type Task,
+  type Variation,
+  type Work,
+} from "../../generated/page/stillhouse/v1/experiment.js";
+import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
 import type { RunTimes, TaskWork, WorkKind } from "../../results/work-progress.js";
-import { millis, type Wire } from "../server/wire.js";
 
 export type StateName = "queued" | "running" | "succeeded" | "failed" | "cancelled";
-
-export interface ProgressView {
-  readonly stage: string;
-  readonly done: number;
-  readonly total: number;
-  readonly perSecond: number;
-  readonly secondsLeft: number;
-  readonly values: Readonly<Record<string, number>>;
-}
 
 export interface TaskView {
   readonly id: string;
@@ -20,8 +17,8 @@ export interface TaskView {
   readonly state: StateName;
   readonly attempt: number;
   readonly reused: boolean;
-  readonly progress: ProgressView | undefined;
-  readonly failure: FailureView | undefined;
+  readonly progress: Progress | undefined;
+  readonly failure: Failure | undefined;
   readonly kind: WorkKind;
   readonly numLearners: number;
   readonly searchesLr: boolean;
@@ -29,15 +26,18 @@ export interface TaskView {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export interface FailureView {
-  readonly message: string;
-  readonly field: string;
-  readonly retryable: boolean;
-  readonly traceback: string;
-}
+const STATE_NAMES: Readonly<Record<State, StateName>> = {
+  [State.UNSPECIFIED]: "queued",
+  [State.QUEUED]: "queued",
+  [State.RUNNING]: "running",
+  [State.SUCCEEDED]: "succeeded",
+  [State.FAILED]: "failed",
+  [State.CANCELLED]: "cancelled",
+  [State.UNRECOGNIZED]: "queued",
+};
 
-export function stateName(state: string | undefined): StateName {
-  return (state ?? "STATE_QUEUED").replace("STATE_", "").toLowerCase() as StateName;
+export function stateName(state: State): StateName {
+  return STATE_NAMES[state];
 }
 
 export function isLive({ state }: { readonly state: StateName }): boolean {
@@ -45,8 +45,8 @@ export function isLive({ state }: { readonly state: StateName }): boolean {
 }
 
 /** The tasks of one experiment; several of one name are numbered. */
-export function taskViews(wireTasks: readonly Wire<Task>[]): TaskView[] {
-  const tasks = wireTasks.map(taskView);
+export function taskViews(messages: readonly Task[]): TaskView[] {
+  const tasks = messages.map(taskView);
   return tasks.map((task) => {
     const same = tasks.filter(({ name }) => name === task.name);
     if (same.length === 1) return task;
@@ -54,65 +54,61 @@ export function taskViews(wireTasks: readonly Wire<Task>[]): TaskView[] {
   });
 }
 
-function taskView(task: Wire<Task>): TaskView {
-  const { result } = task;
+function taskView(task: Task): TaskView {
+  const { id, attempt, reused, progress, failure, work, result } = task;
   return {
-    id: task.id ?? "",
+    id,
     name: taskName(task),
     state: stateName(task.state),
-    attempt: task.attempt ?? 0,
-    reused: task.reused ?? false,
-    progress: progressView(task.progress),
-    failure: failureView(task.failure),
-    kind: kindOf(task.work),
-    numLearners: (task.work?.evaluate ?? task.work?.baseline)?.initSeeds?.length ?? 0,
-    searchesLr: task.work?.evaluate?.variation?.searchesLr ?? false,
+    attempt,
+    reused,
+    progress,
+    failure,
+    kind: kindOf(work),
+    numLearners: seedsOf(work).length,
+    searchesLr: variationOf(work)?.searchesLr ?? false,
     times: {
-      isReused: task.reused ?? false,
-      wallTimeS: result?.wallTimeS ?? (result ? 0 : undefined),
-      ranS: task.ranS ?? 0,
-      attemptStartMs: millis(task.attemptStartTime),
-      startMs: millis(task.startTime),
-      endMs: millis(task.endTime),
+      isReused: reused,
+      wallTimeS: result?.wallTimeS,
+      ranS: task.ranS,
+      attemptStartMs: task.attemptStartTime?.getTime(),
+      startMs: task.startTime?.getTime(),
+      endMs: task.endTime?.getTime(),
     },
-    environment: (result?.environment ?? {}) as Readonly<Record<string, string>>,
+    environment: result?.environment ?? {},
   };
 }
 
-export function progressView(progress: Wire<Task>["progress"]): ProgressView | undefined {
-  if (progress === undefined) return undefined;
-  return {
-    stage: progress.stage ?? "",
-    done: Number(progress.done ?? 0),
-    total: Number(progress.total ?? 0),
-    perSecond: progress.perSecond ?? 0,
-    secondsLeft: progress.secondsLeft ?? 0,
-    values: (progress.values ?? {}) as Readonly<Record<string, number>>,
-  };
-}
-
-export function failureView(failure: Wire<Failure> | undefined): FailureView | undefined {
-  if (failure === undefined) return undefined;
-  const { message = "", field = "", retryable = false, traceback = "" } = failure;
-  return { message, field, retryable, traceback };
-}
-
-interface Baseline {
-  readonly kind: WorkKind;
+export interface Baseline {
+  readonly kind: Exclude<WorkKind, "distill" | "evaluate">;
   readonly label: string;
 }
 
-export const BASELINES: Readonly<Record<string, Baseline>> = {
-  BASELINE_KIND_FULL: { kind: "full", label: "Full data" },
-  BASELINE_KIND_RANDOM: { kind: "random", label: "Random real samples" },
-  BASELINE_KIND_HERDING: { kind: "herding", label: "Real samples by herding" },
-  BASELINE_KIND_KCENTER: { kind: "kcenter", label: "Real samples by k-centre" },
-  BASELINE_KIND_UNTRAINED: { kind: "untrained", label: "Untrained learner" },
+export const BASELINES: Partial<Record<BaselineKind, Baseline>> = {
+  [BaselineKind.FULL]: { kind: "full", label: "Full data" },
+  [BaselineKind.RANDOM]: { kind: "random", label: "Random real samples" },
+  [BaselineKind.HERDING]: { kind: "herding", label: "Real samples by herding" },
+  [BaselineKind.KCENTER]: { kind: "kcenter", label: "Real samples by k-centre" },
+  [BaselineKind.UNTRAINED]: { kind: "untrained", label: "Untrained learner" },
 };
 
-function kindOf(work: Wire<Task>["work"]): WorkKind {
-  if (work?.distill) return "distill";
-  return BASELINES[work?.baseline?.kind ?? ""]?.kind ?? "evaluate";
+/** The baseline that a task computes, if it computes one. */
+export function baselineOf(work: Work | undefined): Baseline | undefined {
+  return work?.kind?.$case === "baseline" ? BASELINES[work.kind.value.kind] : undefined;
+}
+
+function kindOf(work: Work | undefined): WorkKind {
+  if (work?.kind?.$case === "distill") return "distill";
+  return baselineOf(work)?.kind ?? "evaluate";
+}
+
+function seedsOf(work: Work | undefined): readonly number[] {
+  const kind = work?.kind;
+  return kind === undefined || kind.$case === "distill" ? [] : kind.value.initSeeds;
+}
+
+function variationOf(work: Work | undefined): Variation | undefined {
+  return work?.kind?.$case === "evaluate" ? work.kind.value.variation : undefined;
 }
 
 /** What the progress of the whole is made of. */
@@ -134,13 +130,18 @@ export function workOfTask(task: TaskView): TaskWork {
   };
 }
 
-export function taskName({ work, id = "" }: Wire<Task>): string {
-  if (work?.distill) return "Distillation";
-  if (work?.evaluate) return ["Evaluation", variationName(work)].filter(Boolean).join(", ");
-  return BASELINES[work?.baseline?.kind ?? ""]?.label ?? id;
+export function taskName({ work, id }: Pick<Task, "work" | "id">): string {
+  switch (work?.kind?.$case) {
+    case "distill":
+      return "Distillation";
+    case "evaluate":
+      return ["Evaluation", variationName(work)].filter(Boolean).join(", ");
+    default:
+      return baselineOf(work)?.label ?? id;
+  }
 }
 
 /** "one by one" of "one-by-one"; empty where learners were trained as the distilled data says. */
-export function variationName(work: Wire<Task>["work"]): string {
-  return work?.evaluate?.variation?.name?.replaceAll("-", " ") ?? "";
+export function variationName(work: Work | undefined): string {
+  return variationOf(work)?.name.replaceAll("-", " ") ?? "";
 }

@@ -1,5 +1,4 @@
-import type { Worker } from "../../generated/stillhouse/v1/service.js";
-import { millis, type Wire } from "../server/wire.js";
+import { type Worker, WorkerState } from "../../generated/page/stillhouse/v1/service.js";
 
 export interface WorkerView {
   readonly id: string;
@@ -32,26 +31,28 @@ export function workerCommand({
   return `npm run worker -- --connect tcp://${hostname}:8422${keys}`;
 }
 
-export function workerViews(workers: readonly Wire<Worker>[]): WorkerView[] {
+const STATES: Readonly<Record<WorkerState, string>> = {
+  [WorkerState.UNSPECIFIED]: "",
+  [WorkerState.STARTING]: "starting",
+  [WorkerState.IDLE]: "idle",
+  [WorkerState.BUSY]: "busy",
+  [WorkerState.DRAINING]: "draining",
+  [WorkerState.SET_ASIDE]: "set aside",
+  [WorkerState.UNRECOGNIZED]: "",
+};
+
+export function workerViews(workers: readonly Worker[]): WorkerView[] {
   return workers.map((worker) => {
-    const memoryUsed = Number(worker.memoryUsedBytes ?? 0);
-    const memoryTotal = Number(worker.memoryTotalBytes ?? 0);
+    const { memoryUsedBytes: memoryUsed, memoryTotalBytes: memoryTotal } = worker;
     return {
-      id: worker.id ?? "",
-      state: (worker.state ?? "").replace("WORKER_STATE_", "").toLowerCase().replace("_", " "),
-      setAsideUntilMs: millis(worker.setAsideUntil),
-      host: worker.host ?? "",
-      device: worker.device ?? "",
-      deviceName: worker.deviceName ?? "",
+      ...worker,
+      state: STATES[worker.state],
+      setAsideUntilMs: worker.setAsideUntil?.getTime(),
       memoryShare: memoryTotal === 0 ? undefined : memoryUsed / memoryTotal,
       memoryUsed,
       memoryTotal,
-      memoryPromised: Number(worker.memoryPromisedBytes ?? 0),
-      utilisation: worker.utilisation ?? 0,
-      taskId: worker.taskId ?? "",
-      experimentId: worker.experimentId ?? "",
-      lastHeardMs: millis(worker.lastHeardTime),
-      versions: (worker.versions ?? {}) as Readonly<Record<string, string>>,
+      memoryPromised: worker.memoryPromisedBytes,
+      lastHeardMs: worker.lastHeardTime?.getTime(),
     };
   });
 }

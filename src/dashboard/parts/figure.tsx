@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { ScrollTable } from "./scroll.js";
 
 /** The rows of a chart, for those who cannot see it and for those who want the numbers. */
 export interface TableTwin {
@@ -45,34 +46,31 @@ export function Figure({ title, summary, table, controls, children, ...rest }: F
 
 function Twin({ title, head, rows }: TableTwin & { readonly title: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-    <section class="scroll table-twin" tabIndex={0} aria-label={`${title}, table`}>
-      <table class="table compact">
-        <thead>
-          <tr>
-            {head.map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, at) => (
-            <tr key={at}>
-              {row.map((cell, column) =>
-                column === 0 ? (
-                  <th key={head[column]} scope="row">
-                    {cell}
-                  </th>
-                ) : (
-                  <td key={head[column]}>{cell}</td>
-                ),
-              )}
-            </tr>
+    <ScrollTable label={`${title}, table`} class="table compact" frameClass="table-twin">
+      <thead>
+        <tr>
+          {head.map((name) => (
+            <th key={name} scope="col">
+              {name}
+            </th>
           ))}
-        </tbody>
-      </table>
-    </section>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row, at) => (
+          <tr key={at}>
+            {row.map((cell, column) =>
+              column === 0 ? (
+                <th key={head[column]} scope="row">
+                  {cell}
+                </th>
+              ) : (
+                <td key={head[column]}>{cell}</td>
+              ),
+            )}
+          </tr>
+        ))}
+      </tbody>
+    </ScrollTable>
   );
 }

@@ -1,31 +1,41 @@
-import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
-import type {
+import type { Experiment, State } from "../../generated/page/stillhouse/v1/experiment.js";
+import {
+  CancelExperimentResponse,
   CompareExperimentsResponse,
+  CreateExperimentResponse,
+  type ExperimentOrder,
+  GetExperimentResponse,
   GetMetricSeriesResponse,
+  GetSweepResponse,
   ListExperimentsResponse,
   ListSweepsResponse,
   ListWorkersResponse,
   ResolveExperimentResponse,
-  Sweep,
-  Worker,
-} from "../../generated/stillhouse/v1/service.js";
-import { type Inspection, inspectionView } from "../model/inspection-view.js";
-import { type SettingView, settingViews } from "../model/settings-view.js";
+  ResumeExperimentResponse,
+  RetryExperimentResponse,
+  type Sweep,
+  type Worker,
+} from "../../generated/page/stillhouse/v1/service.js";
+import {
+  type Inspection,
+  type InspectionDocument,
+  inspectionView,
+} from "../model/inspection-view.js";
+import type { SettingsDocument, SettingView } from "../model/settings-view.js";
 import { everyPage } from "./every-page.js";
-import { call, ServerError, send } from "./http.js";
+import { type CallOptions, call, ServerError, send } from "./http.js";
 import type { Identity } from "./session.js";
-import { fromWire, type Wire } from "./wire.js";
 
 export interface ExperimentQuery {
   readonly pageSize?: number;
   readonly pageToken?: string;
-  readonly states?: readonly string[];
+  readonly states?: readonly State[];
   readonly dataset?: string;
   readonly model?: string;
   readonly owner?: string;
   readonly sweepId?: string;
   readonly text?: string;
-  readonly order?: string;
+  readonly order?: ExperimentOrder;
 }
 
 export interface SeriesQuery {
@@ -36,14 +46,14 @@ export interface SeriesQuery {
 }
 
 export function whoAmI(): Promise<Identity> {
-  return call("whoami") as Promise<Identity>;
+  return call<Identity>("whoami");
 }
 
 let settings: Promise<readonly SettingView[]> | undefined;
 
 /** The table of settings; asked for once, since it changes with the server's version only. */
 export function getSettings(): Promise<readonly SettingView[]> {
-  settings ??= call("settings").then(settingViews);
+  settings ??= call<SettingsDocument>("settings").then(({ settings }) => settings);
   settings.catch(() => {
     settings = undefined;
   });
@@ -53,7 +63,7 @@ export function getSettings(): Promise<readonly SettingView[]> {
 export async function listExperiments(
   query: ExperimentQuery,
   signal?: AbortSignal,
-): Promise<Wire<ListExperimentsResponse>> {
+): Promise<ListExperimentsResponse> {
   const { pageSize, pageToken, states = [], sweepId, ...rest } = query;
   const path = withQuery("experiments", {
     ...rest,
@@ -62,51 +72,62 @@ export async function listExperiments(
     sweep_id: sweepId,
     state: states,
   });
-  return fromWire<ListExperimentsResponse>(await call(path, { signal }));
+  return ask(ListExperimentsResponse, path, { signal });
 }
 
-export async function getExperiment(id: string, signal?: AbortSignal): Promise<Wire<Experiment>> {
-  return experimentIn(await call(`experiments/${encodeURIComponent(id)}`, { signal }));
+export async function getExperiment(id: string, signal?: AbortSignal): Promise<Experiment> {
+  return experimentIn(await ask(GetExperimentResponse, pathOf(id), { signal }));
 }
 
-export type ExperimentAction = "cancel" | "resume" | "retry";
+const ACTIONS = {
+  cancel: CancelExperimentResponse,
+  resume: ResumeExperimentResponse,
+  retry: RetryExperimentResponse,
+} as const;
 
-export async function act(id: string, action: ExperimentAction): Promise<Wire<Experiment>> {
-  const path = `experiments/${encodeURIComponent(id)}:${action}`;
-  return experimentIn(await call(path, { method: "POST", body: {} }));
+export type ExperimentAction = keyof typeof ACTIONS;
+
+export async function act(id: string, action: ExperimentAction): Promise<Experiment> {
+  const path = `${pathOf(id)}:${action}`;
+  return experimentIn(await ask(ACTIONS[action], path, { method: "POST", body: {} }));
 }
 
 export async function deleteExperiment(id: string): Promise<void> {
-  await call(`experiments/${encodeURIComponent(id)}`, { method: "DELETE" });
+  await call(pathOf(id), { method: "DELETE" });
 }
 
 export async function getSeries(
   id: string,
   { names, maxPoints, firstStep, lastStep }: SeriesQuery,
   signal?: AbortSignal,
-): Promise<Wire<GetMetricSeriesResponse>> {
-  const path = withQuery(`experiments/${encodeURIComponent(id)}/series`, {
+): Promise<GetMetricSeriesResponse> {
+  const path = withQuery(`${pathOf(id)}/series`, {
     name: names ?? [],
     max_points: maxPoints,
     first_step: firstStep,
     last_step: lastStep,
   });
-  return fromWire(await call(path, { signal }));
+  return ask(GetMetricSeriesResponse, path, { signal });
 }
 
 export async function compareExperiments(
   ids: readonly string[],
   signal?: AbortSignal,
-): Promise<Wire<CompareExperimentsResponse>> {
-  return fromWire(await call(withQuery("experiments:compare", { id: ids }), { signal }));
+): Promise<CompareExperimentsResponse> {
+  return ask(CompareExperimentsResponse, withQuery("experiments:compare", { id: ids }), { signal });
 }
 
-/** Fills in a draft; nothing is stored. The answer's spec is what `createExperiment` takes. */
-export async function resolveDraft(
-  draft: object,
-): Promise<{ readonly spec: unknown; readonly answer: Wire<ResolveExperimentResponse> }> {
-  const json = await call("experiments:resolve", { method: "POST", body: { draft } });
-  return { spec: (json as { spec: unknown }).spec, answer: fromWire(json) };
+/** Fills in a draft; nothing is stored. */
+export interface Resolved {
+  /** As the server wrote it, which is what `createExperiment` takes. */
+  readonly spec: unknown;
+  readonly answer: ResolveExperimentResponse;
+}
+
+export async function resolveDraft(draft: object): Promise<Resolved> {
+  const options = { method: "POST", body: { draft } } as const;
+  const json = await call<{ readonly spec: unknown }>("experiments:resolve", options);
+  return { spec: json.spec, answer: ResolveExperimentResponse.fromJSON(json) };
 }
 
 /** @param requestId the same one again gives the experiment that the first call made */
@@ -114,18 +135,22 @@ export async function createExperiment(
   spec: unknown,
   requestId: string,
   priority: number,
-): Promise<Wire<Experiment>> {
+): Promise<Experiment> {
   const body = { spec, request_id: requestId, ...(priority === 0 ? {} : { priority }) };
-  return experimentIn(await call("experiments", { method: "POST", body }));
+  return experimentIn(await ask(CreateExperimentResponse, "experiments", { method: "POST", body }));
 }
 
 export async function inspectArtifact(id: string, signal?: AbortSignal): Promise<Inspection> {
   const path = `artifacts/${encodeURIComponent(id)}/inspection?top=8`;
-  return inspectionView(await call(path, { signal }));
+  return inspectionView(await call<InspectionDocument>(path, { signal }));
 }
 
 export function artifactFilePath(artifactId: string, name: string): string {
   return `artifacts/${encodeURIComponent(artifactId)}/files/${encodeURIComponent(name)}`;
+}
+
+interface Manifest {
+  readonly dataset: { readonly class_names: readonly string[] };
 }
 
 /** Names of the classes in the order of their indices, as the manifest has them. */
@@ -133,8 +158,9 @@ export async function classNamesOf(
   artifactId: string,
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
-  const manifest = await call(artifactFilePath(artifactId, "manifest.json"), { signal });
-  return (manifest as { dataset: { class_names: readonly string[] } }).dataset.class_names;
+  const path = artifactFilePath(artifactId, "manifest.json");
+  const { dataset } = await call<Manifest>(path, { signal });
+  return dataset.class_names;
 }
 
 /** A file as the browser would save it; a link could not carry the token. */
@@ -146,10 +172,10 @@ export async function readFile(path: string): Promise<Blob> {
 }
 
 /** Every worker. */
-export function listWorkers(signal?: AbortSignal): Promise<Wire<Worker>[]> {
+export function listWorkers(signal?: AbortSignal): Promise<Worker[]> {
   return everyPage(async (pageToken) => {
-    const json = await call(withQuery("workers", { page_token: pageToken }), { signal });
-    const { workers = [], nextPageToken = "" } = fromWire<ListWorkersResponse>(json);
+    const path = withQuery("workers", { page_token: pageToken });
+    const { workers, nextPageToken } = await ask(ListWorkersResponse, path, { signal });
     return { items: workers, nextPageToken };
   });
 }
@@ -158,20 +184,33 @@ export async function drainWorker(id: string): Promise<void> {
   await call(`workers/${encodeURIComponent(id)}:drain`, { method: "POST", body: {} });
 }
 
-export async function listSweeps(
-  pageToken: string,
-  signal?: AbortSignal,
-): Promise<Wire<ListSweepsResponse>> {
-  return fromWire(await call(withQuery("sweeps", { page_token: pageToken }), { signal }));
+export function listSweeps(pageToken: string, signal?: AbortSignal): Promise<ListSweepsResponse> {
+  return ask(ListSweepsResponse, withQuery("sweeps", { page_token: pageToken }), { signal });
 }
 
-export async function getSweep(id: string, signal?: AbortSignal): Promise<Wire<Sweep>> {
-  const json = await call(`sweeps/${encodeURIComponent(id)}`, { signal });
-  return fromWire<{ sweep: Sweep }>(json).sweep ?? {};
+export async function getSweep(id: string, signal?: AbortSignal): Promise<Sweep> {
+  const path = `sweeps/${encodeURIComponent(id)}`;
+  const { sweep } = await ask(GetSweepResponse, path, { signal });
+  if (sweep === undefined) throw new Error(`The server returned no sweep for ${path}`);
+  return sweep;
 }
 
-function experimentIn(json: unknown): Wire<Experiment> {
-  return fromWire<{ experiment: Experiment }>(json).experiment ?? {};
+/** Calls the REST interface, and reads its answer as the message that it is. */
+async function ask<Answer>(
+  answer: { fromJSON(json: unknown): Answer },
+  path: string,
+  options: CallOptions,
+): Promise<Answer> {
+  return answer.fromJSON(await call(path, options));
+}
+
+function pathOf(experimentId: string): string {
+  return `experiments/${encodeURIComponent(experimentId)}`;
+}
+
+function experimentIn({ experiment }: { readonly experiment?: Experiment | undefined }) {
+  if (experiment === undefined) throw new Error("The server returned no experiment");
+  return experiment;
 }
 
 type QueryValue = string | number | readonly string[] | undefined;

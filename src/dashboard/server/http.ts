@@ -35,11 +35,15 @@ export interface CallOptions {
  * Calls the REST interface.
  *
  * @param path below /api/v1/
+ * @returns the JSON of the answer, of the type that the description of the interface gives it
  * @throws ServerError
  */
-export async function call(path: string, options: CallOptions = {}): Promise<unknown> {
+export async function call<Answer = unknown>(
+  path: string,
+  options: CallOptions = {},
+): Promise<Answer> {
   const response = await send(path, options);
-  if (response.ok) return response.status === 204 ? undefined : response.json();
+  if (response.ok) return response.json();
   throw await errorOf(response);
 }
 

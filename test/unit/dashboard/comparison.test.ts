@@ -6,11 +6,11 @@ import {
   comparisonTable,
   numberTable,
 } from "../../../src/dashboard/model/comparison.js";
-import { fromWire } from "../../../src/dashboard/server/wire.js";
+import { CompareExperimentsResponse as PageAnswer } from "../../../src/generated/page/stillhouse/v1/service.js";
 import { CompareExperimentsResponse } from "../../../src/generated/stillhouse/v1/service.js";
 import { toCsv, toLatex } from "../../../src/text/table-text.js";
 
-const ANSWER = fromWire<CompareExperimentsResponse>(
+const ANSWER = PageAnswer.fromJSON(
   CompareExperimentsResponse.toJSON(
     CompareExperimentsResponse.fromPartial({
       differences: [{ field: "distilled.labels", values: ["none", "restricted"] }],

@@ -5,12 +5,12 @@ import {
   CURVE_GROUPS,
   type Curve,
   curvesOf,
-  firstAtOrAfter,
   smoothed,
   stepsPerSecond,
   valueAt,
   withPoints,
 } from "../../../src/dashboard/model/curves.js";
+import { MetricSeries } from "../../../src/generated/page/stillhouse/v1/service.js";
 
 function curve(name: string, steps: number[], values: (number | null)[]): Curve {
   return { taskId: "x1-distill", name, steps, values, numPoints: steps.length };
@@ -23,13 +23,19 @@ function point(name: string, step: number, value: number | null) {
 describe("curves", () => {
   test("are read from series, what is no number as a gap", () => {
     const [read] = curvesOf([
-      { taskId: "t", name: "outer_loss", steps: ["1", "2"], values: [0.5], numPoints: "900" },
+      MetricSeries.fromJSON({
+        task_id: "t",
+        name: "outer_loss",
+        steps: ["1", "2"],
+        values: [0.5, "NaN"],
+        num_points: "900",
+      }),
     ]);
     assert.deepEqual(read, {
       taskId: "t",
       name: "outer_loss",
       steps: [1, 2],
-      values: [0.5],
+      values: [0.5, null],
       numPoints: 900,
     });
   });
@@ -59,13 +65,6 @@ describe("curves", () => {
     const old = [curve("outer_loss", [1], [3])];
     withPoints(old, [point("outer_loss", 2, 2)]);
     assert.deepEqual(old[0]?.steps, [1]);
-  });
-
-  test("a step is found among ascending ones", () => {
-    assert.equal(firstAtOrAfter([2, 4, 6], 1), 0);
-    assert.equal(firstAtOrAfter([2, 4, 6], 4), 1);
-    assert.equal(firstAtOrAfter([2, 4, 6], 5), 2);
-    assert.equal(firstAtOrAfter([2, 4, 6], 7), 3);
   });
 
   test("smoothing is the mean of neighbours, gaps left out", () => {

@@ -9,8 +9,10 @@ import {
   ratioNote,
   withProgress,
 } from "../../../src/dashboard/model/experiment-view.js";
-import { progressView } from "../../../src/dashboard/model/task-view.js";
-import { fromWire } from "../../../src/dashboard/server/wire.js";
+import {
+  Experiment as PageExperiment,
+  Progress,
+} from "../../../src/generated/page/stillhouse/v1/experiment.js";
 import {
   Experiment,
   State,
@@ -29,7 +31,9 @@ import { DISTILL, FULL } from "../../fixtures/finished-experiment.js";
 
 function viewOf(experiment: Partial<Experiment>, tasks: readonly Task[] = []): ExperimentView {
   const message = { ...Experiment.fromPartial({}), ...experiment, tasks: [...tasks] };
-  return experimentView(fromWire(JSON.parse(JSON.stringify(Experiment.toJSON(message)))));
+  return experimentView(
+    PageExperiment.fromJSON(JSON.parse(JSON.stringify(Experiment.toJSON(message)))),
+  );
 }
 
 function learners(id: string, ...accuracies: number[]): Task {
@@ -170,8 +174,7 @@ describe("an experiment as the page shows it", () => {
     const running = { ...structuredClone(DISTILL), state: State.RUNNING, result: undefined };
     const view = viewOf({ spec: SPEC }, [running, { ...FULL, reused: false, state: State.QUEUED }]);
     assert.equal(view.share, 0);
-    const progress = progressView({ stage: "distilling", done: "30", total: "60" });
-    assert.ok(progress);
+    const progress = Progress.fromJSON({ stage: "distilling", done: "30", total: "60" });
     const later = withProgress(view, running.id, progress);
     assert.ok(later.share > 0 && later.share < 0.5);
     assert.equal(later.running?.progress?.done, 30);

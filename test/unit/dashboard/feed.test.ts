@@ -27,7 +27,7 @@ class ScriptedServer {
 
   point(step: number): void {
     const points = [{ name: "outer_loss", step: String(step), value: step }];
-    this.send({ experimentId: "x", taskId: "t", metrics: { points } });
+    this.send({ experiment_id: "x", task_id: "t", metrics: { points } });
   }
 
   /** Answers the question about curves that was asked last. */

@@ -15,11 +15,12 @@ import {
   commandLine,
   givenValues,
   repeatingCommand,
-  settingViews,
+  type SettingsDocument,
   specRows,
 } from "../../../src/dashboard/model/settings-view.js";
 import { axesOf, matrixOf } from "../../../src/dashboard/model/sweep-matrix.js";
-import { fromWire } from "../../../src/dashboard/server/wire.js";
+import { Experiment as PageExperiment } from "../../../src/generated/page/stillhouse/v1/experiment.js";
+import { ExperimentSpec as PageSpec } from "../../../src/generated/page/stillhouse/v1/spec.js";
 import { Experiment } from "../../../src/generated/stillhouse/v1/experiment.js";
 import {
   ExperimentSpec,
@@ -30,10 +31,10 @@ import {
 import { validateDraft } from "../../../src/settings/validate.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 
-const SETTINGS = settingViews(JSON.parse(JSON.stringify(settingsDocument())));
+const { settings: SETTINGS }: SettingsDocument = JSON.parse(JSON.stringify(settingsDocument()));
 
-function wireOf(spec: ExperimentSpec) {
-  return fromWire<ExperimentSpec>(JSON.parse(JSON.stringify(ExperimentSpec.toJSON(spec))));
+function asPageReads(spec: ExperimentSpec): PageSpec {
+  return PageSpec.fromJSON(JSON.parse(JSON.stringify(ExperimentSpec.toJSON(spec))));
 }
 
 const CHANGED = resolvedSpec((draft) => {
@@ -45,7 +46,7 @@ const CHANGED = resolvedSpec((draft) => {
 
 describe("a spec beside its preset", () => {
   test("what differs is marked, what no preset decides is not", () => {
-    const changed = specRows(wireOf(CHANGED), SETTINGS).filter(({ isChanged }) => isChanged);
+    const changed = specRows(asPageReads(CHANGED), SETTINGS).filter(({ isChanged }) => isChanged);
     assert.deepEqual(
       changed.map(({ setting, value }) => [setting.flag, value]),
       [
@@ -60,7 +61,7 @@ describe("a spec beside its preset", () => {
   });
 
   test("the command holds what is needed to get the same, quoted for a shell", () => {
-    const command = commandLine(givenValues(wireOf(CHANGED), SETTINGS));
+    const command = commandLine(givenValues(asPageReads(CHANGED), SETTINGS));
     assert.match(command, /^npm run experiment -- --dataset /);
     assert.match(command, / --inner-lr 0\.1 /);
     assert.match(command, / --accumulate-loss /);
@@ -76,7 +77,7 @@ describe("a spec beside its preset", () => {
       steps: [2, 5],
       transferTo: [{ name: "bert-base-uncased" }, { name: "/m/a b" }],
     });
-    const spec = wireOf({ ...CHANGED, name: "mine", robustness });
+    const spec = asPageReads({ ...CHANGED, name: "mine", robustness });
     const words = repeatingCommand(spec, SETTINGS).match(/'.*?'|\S+/g) ?? [];
     assert.deepEqual(words.slice(0, 4), ["npm", "run", "robustness", "--"]);
     const place = { userFolder: "/", dataDir: undefined, token: undefined, columns: undefined };
@@ -91,7 +92,7 @@ describe("a spec beside its preset", () => {
   });
 
   test("the values of a spec, written into the form, give a draft with the same values", () => {
-    const draft = draftOf(givenValues(wireOf(CHANGED), SETTINGS), SETTINGS);
+    const draft = draftOf(givenValues(asPageReads(CHANGED), SETTINGS), SETTINGS);
     const read = ExperimentSpec.fromJSON(draft);
     validateDraft(read);
     assert.equal(read.inner?.lr, 0.1);
@@ -193,7 +194,10 @@ describe("the search in the table", () => {
       const spec = resolvedSpec((draft) => {
         draft.inner = { ...draft.inner, steps } as typeof draft.inner;
       });
-      return experimentView({ id: `t${steps}`, spec: wireOf(spec) });
+      return experimentView({
+        ...PageExperiment.fromJSON({ id: `t${steps}` }),
+        spec: asPageReads(spec),
+      });
     });
     const search = parseSearch("steps=9 sl=none", SETTINGS);
     assert.deepEqual(
@@ -219,7 +223,7 @@ describe("the matrix of a sweep", () => {
         });
         const id = `${labels}-${steps}-${seed}`;
         const view = experimentView(
-          fromWire(
+          PageExperiment.fromJSON(
             Experiment.toJSON(
               Experiment.fromPartial({ id, spec: ExperimentSpec.fromPartial(spec) }),
             ),

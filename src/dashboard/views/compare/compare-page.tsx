@@ -8,6 +8,7 @@ import { axesOf } from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { usePageTitle } from "../../parts/title.js";
 import { compareExperiments, getExperiment, getSettings } from "../../server/api.js";
 import { Matrix } from "../sweeps/matrix.js";
@@ -74,9 +75,8 @@ interface ComparisonTableProps {
 function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
   const { differences, experiments } = comparison;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-    <section class="scroll" tabIndex={0} aria-label="Comparison">
-      <table class="table">
+    <>
+      <ScrollTable label="Comparison" class="table">
         <thead>
           <tr>
             <th scope="col">Experiment</th>
@@ -150,9 +150,9 @@ function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
             </tr>
           ))}
         </tbody>
-      </table>
+      </ScrollTable>
       <p class="muted">95 % interval: {INTERVAL_RULE}.</p>
       {differences.length === 0 ? <p class="muted">They differ in no setting.</p> : null}
-    </section>
+    </>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { meanConfusion } from "../../model/confusion.js";
 import { formatCount, formatPercent } from "../../model/format.js";
 import type { ResultView } from "../../model/result-view.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { classNamesOf } from "../../server/api.js";
 
 export interface ConfusionMatrixProps {
@@ -26,37 +27,34 @@ export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMat
           Share of each true class (row) by what was predicted (column), %; {learnersText(result)}.
         </span>
       </figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
-      <section class="scroll" tabIndex={0} aria-label={`Confusion, ${result.label}`}>
-        <table class="confusion">
-          <thead>
-            <tr>
-              <td />
-              {rows.map((_, at) => (
-                <th key={name(at)} scope="col">
-                  {name(at)}
-                </th>
+      <ScrollTable label={`Confusion, ${result.label}`} class="confusion">
+        <thead>
+          <tr>
+            <td />
+            {rows.map((_, at) => (
+              <th key={name(at)} scope="col">
+                {name(at)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, at) => (
+            <tr key={name(at)}>
+              <th scope="row">{name(at)}</th>
+              {row.map((share, column) => (
+                <td
+                  key={name(column)}
+                  class={share > 0.55 ? "heat heat-strong" : "heat"}
+                  style={{ "--share": `${Math.round(share * 100)}%` }}
+                >
+                  {formatPercent(share)}
+                </td>
               ))}
             </tr>
-          </thead>
-          <tbody>
-            {rows.map((row, at) => (
-              <tr key={name(at)}>
-                <th scope="row">{name(at)}</th>
-                {row.map((share, column) => (
-                  <td
-                    key={name(column)}
-                    class={share > 0.55 ? "heat heat-strong" : "heat"}
-                    style={{ "--share": `${Math.round(share * 100)}%` }}
-                  >
-                    {formatPercent(share)}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+          ))}
+        </tbody>
+      </ScrollTable>
     </figure>
   );
 }

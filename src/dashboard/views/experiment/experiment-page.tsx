@@ -12,6 +12,7 @@ import { isLive, type TaskView } from "../../model/task-view.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Problem } from "../../parts/notice.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
+import { ScrollText } from "../../parts/scroll.js";
 import { StateBadge } from "../../parts/state-badge.js";
 import { usePageTitle } from "../../parts/title.js";
 import { reconnections } from "../../server/http.js";
@@ -86,7 +87,7 @@ export function ExperimentPage() {
           {view.failure.traceback === "" ? null : (
             <details>
               <summary>Traceback</summary>
-              <pre class="scroll">{view.failure.traceback}</pre>
+              <ScrollText>{view.failure.traceback}</ScrollText>
             </details>
           )}
         </div>

@@ -1,18 +1,16 @@
 import { signal } from "@preact/signals";
-import type { Event } from "../../../generated/stillhouse/v1/experiment.js";
-import { type Curve, curvesOf, type NewPoint, withPoints } from "../../model/curves.js";
+import { Event, LogLevel, type LogLine } from "../../../generated/page/stillhouse/v1/experiment.js";
+import { type Curve, curvesOf, drawable, type NewPoint, withPoints } from "../../model/curves.js";
 import { type ExperimentView, experimentView, withProgress } from "../../model/experiment-view.js";
-import { progressView } from "../../model/task-view.js";
 import { asServerError } from "../../parts/resource.js";
 import { getExperiment, getSeries } from "../../server/api.js";
 import { follow } from "../../server/event-stream.js";
 import type { ServerError } from "../../server/http.js";
-import { fromWire, millis, type Wire } from "../../server/wire.js";
 
 export interface LogEntry {
   readonly sequence: number;
   readonly timeMs: number | undefined;
-  readonly level: string;
+  readonly level: "debug" | "info" | "warning" | "error";
   readonly message: string;
   readonly taskId: string;
 }
@@ -88,39 +86,42 @@ export class ExperimentFeed {
       onConnect: () => this.refresh(),
       // A page that was slow has not been sent every point.
       onEnd: () => this.#loadCurves(),
-      onMessage: ({ data }) => this.#take(fromWire<Event>(JSON.parse(data))),
+      onMessage: ({ data }) => this.#take(Event.fromJSON(JSON.parse(data))),
       onError: (error) => this.#failed(error),
     });
   }
 
-  #take(event: Wire<Event>): void {
-    const { taskId = "", experiment, task, progress, log, metrics } = event;
+  #take(event: Event): void {
+    const { taskId, sequence, kind } = event;
     const current = this.experiment.value;
-    if (experiment && event.sequence === undefined) {
-      this.experiment.value = experimentView(experiment);
-    } else if (experiment || task) {
-      // A stored event says how it was then, and all of them come again at the start of a stream.
-      this.#refreshing ??= setTimeout(() => {
-        this.#refreshing = undefined;
-        this.#readExperiment();
-      }, REFRESH_MS);
-    } else if (progress && current) {
-      const view = progressView(progress);
-      if (view) this.experiment.value = withProgress(current, taskId, view);
-    } else if (log) {
-      this.#addLog({
-        sequence: Number(event.sequence ?? 0),
-        timeMs: millis(log.time ?? event.time),
-        level: (log.level ?? "LOG_LEVEL_INFO").replace("LOG_LEVEL_", "").toLowerCase(),
-        message: log.message ?? "",
-        taskId,
-      });
-    } else if (metrics) {
-      for (const { name = "", step = "0", value } of metrics.points ?? []) {
-        this.#points.push({ taskId, name, step: Number(step), value: value ?? null });
-      }
-      this.#redraw ??= setTimeout(() => this.#addPoints(), REDRAW_MS);
+    switch (kind?.$case) {
+      case "experiment":
+        // A stored event says how it was then, and all of them come again at the start of a stream.
+        if (sequence === 0) this.experiment.value = experimentView(kind.value);
+        else this.#refreshSoon();
+        break;
+      case "task":
+        this.#refreshSoon();
+        break;
+      case "progress":
+        if (current) this.experiment.value = withProgress(current, taskId, kind.value);
+        break;
+      case "log":
+        this.#addLog(logEntry(event, kind.value));
+        break;
+      case "metrics":
+        for (const { name, step, value } of kind.value.points) {
+          this.#points.push({ taskId, name, step, value: drawable(value) });
+        }
+        this.#redraw ??= setTimeout(() => this.#addPoints(), REDRAW_MS);
     }
+  }
+
+  #refreshSoon(): void {
+    this.#refreshing ??= setTimeout(() => {
+      this.#refreshing = undefined;
+      this.#readExperiment();
+    }, REFRESH_MS);
   }
 
   #addLog(entry: LogEntry): void {
@@ -147,7 +148,7 @@ export class ExperimentFeed {
     const [firstStep, lastStep] = this.range.value ?? [];
     const query = { maxPoints: MAX_POINTS, firstStep, lastStep };
     try {
-      const { series = [] } = await getSeries(this.#id, query, this.#abort.signal);
+      const { series } = await getSeries(this.#id, query, this.#abort.signal);
       // An answer that was overtaken by a newer question would undo it.
       if (request !== this.#request) return;
       this.curves.value = withPoints(curvesOf(series), this.#pointsSinceRequest ?? []);
@@ -161,4 +162,19 @@ export class ExperimentFeed {
     if (this.#abort.signal.aborted) return;
     this.error.value = asServerError(error);
   }
+}
+
+const LEVELS: Readonly<Record<LogLevel, LogEntry["level"]>> = {
+  [LogLevel.UNSPECIFIED]: "info",
+  [LogLevel.DEBUG]: "debug",
+  [LogLevel.INFO]: "info",
+  [LogLevel.WARNING]: "warning",
+  [LogLevel.ERROR]: "error",
+  [LogLevel.UNRECOGNIZED]: "info",
+};
+
+function logEntry({ sequence, taskId, time }: Event, line: LogLine): LogEntry {
+  const { level, message } = line;
+  const timeMs = (line.time ?? time)?.getTime();
+  return { sequence, timeMs, level: LEVELS[level], message, taskId };
 }

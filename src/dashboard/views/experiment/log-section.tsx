@@ -30,7 +30,7 @@ export function LogSection({ entries, tasks }: LogSectionProps) {
       {shown.length === 0 ? (
         <Empty>Nothing was logged.</Empty>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach it to scroll it
         <div class="log scroll" role="log" tabIndex={0} aria-labelledby="log-title">
           {shown.map(({ sequence, timeMs, level, message, taskId }) => (
             <p key={sequence} class={`log-${level}`}>

@@ -1,3 +1,4 @@
+import { extent } from "d3-array";
 import { useState } from "preact/hooks";
 import type { SampleView } from "../../model/inspection-view.js";
 import { readableToken, shadeOf } from "../../model/tokens.js";
@@ -6,15 +7,15 @@ import { readableToken, shadeOf } from "../../model/tokens.js";
 export function NearestTokens({ sample }: { readonly sample: SampleView }) {
   const [chosen, setChosen] = useState<number>();
   const similarities = sample.positions.map(([nearest]) => nearest?.[1] ?? 0);
-  const range = [Math.min(...similarities), Math.max(...similarities)] as const;
+  const [least = 0, greatest = 0] = extent(similarities);
   const position = chosen === undefined ? undefined : sample.positions[chosen];
   return (
     <figure class="figure">
       <figcaption class="figure-head">
         <span class="figure-title">Nearest tokens</span>
         <span class="figure-summary">
-          The stronger the colour, the nearer: cosine {range[0].toFixed(2)} to {range[1].toFixed(2)}
-          . Choose one to see what else is near. What reads well this way need not teach well.
+          The stronger the colour, the nearer: cosine {least.toFixed(2)} to {greatest.toFixed(2)}.
+          Choose one to see what else is near. What reads well this way need not teach well.
         </span>
       </figcaption>
       <ol class="tokens">
@@ -25,7 +26,9 @@ export function NearestTokens({ sample }: { readonly sample: SampleView }) {
               <button
                 type="button"
                 class="token"
-                style={{ "--shade": `${Math.round(shadeOf(similarity, range) * 100)}%` }}
+                style={{
+                  "--shade": `${Math.round(shadeOf(similarity, [least, greatest]) * 100)}%`,
+                }}
                 aria-pressed={chosen === at}
                 title={`position ${at}, cosine ${similarity.toFixed(3)}`}
                 onClick={() => setChosen(chosen === at ? undefined : at)}

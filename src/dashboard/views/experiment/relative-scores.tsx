@@ -1,5 +1,6 @@
 import type { ResultView } from "../../model/result-view.js";
 import { improvementText, recoveryText, scoresOf } from "../../model/score-view.js";
+import { ScrollTable } from "../../parts/scroll.js";
 
 /** The scores that the command `robustness` prints; nothing where none can be taken. */
 export function RelativeScores({ results }: { readonly results: readonly ResultView[] }) {
@@ -16,35 +17,32 @@ export function RelativeScores({ results }: { readonly results: readonly ResultV
         </span>
       </figcaption>
       {comparisons.length === 0 ? null : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-        <section class="scroll" tabIndex={0} aria-label="Relative scores">
-          <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">Against real samples</th>
-                <th scope="col" class="end">
-                  IOR, hard labels
-                </th>
-                <th scope="col" class="end">
-                  IOR, own labels
-                </th>
-                <th scope="col" class="end">
-                  Score
-                </th>
+        <ScrollTable label="Relative scores" class="table">
+          <thead>
+            <tr>
+              <th scope="col">Against real samples</th>
+              <th scope="col" class="end">
+                IOR, hard labels
+              </th>
+              <th scope="col" class="end">
+                IOR, own labels
+              </th>
+              <th scope="col" class="end">
+                Score
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {comparisons.map(({ id, iorHard, iorOwn, labelRobustScore }) => (
+              <tr key={id}>
+                <th scope="row">{id}</th>
+                <td class="end numeric">{improvementText(iorHard)}</td>
+                <td class="end numeric">{improvementText(iorOwn)}</td>
+                <td class="end numeric">{labelRobustScore?.toFixed(3) ?? "–"}</td>
               </tr>
-            </thead>
-            <tbody>
-              {comparisons.map(({ id, iorHard, iorOwn, labelRobustScore }) => (
-                <tr key={id}>
-                  <th scope="row">{id}</th>
-                  <td class="end numeric">{improvementText(iorHard)}</td>
-                  <td class="end numeric">{improvementText(iorOwn)}</td>
-                  <td class="end numeric">{labelRobustScore?.toFixed(3) ?? "–"}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
+            ))}
+          </tbody>
+        </ScrollTable>
       )}
     </figure>
   );

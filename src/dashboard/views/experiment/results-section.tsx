@@ -8,6 +8,7 @@ import type { ResultView } from "../../model/result-view.js";
 import { Figure } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Empty } from "../../parts/notice.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { themeColor } from "../../parts/theme.js";
 import { ConfusionMatrix } from "./confusion-matrix.js";
 import { RelativeScores } from "./relative-scores.js";
@@ -49,56 +50,53 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
 
 function ResultTable({ results }: { readonly results: readonly ResultView[] }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-    <section class="scroll" tabIndex={0} aria-label="Accuracy by training data">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Trained on</th>
-            <th scope="col" class="end">
-              Samples
+    <ScrollTable label="Accuracy by training data" class="table">
+      <thead>
+        <tr>
+          <th scope="col">Trained on</th>
+          <th scope="col" class="end">
+            Samples
+          </th>
+          <th scope="col" class="end">
+            GD steps
+          </th>
+          <th scope="col" class="end">
+            Accuracy %
+          </th>
+          <th scope="col" class="end">
+            95 % interval
+          </th>
+          <th scope="col" class="end">
+            Macro F1 %
+          </th>
+          <th scope="col" class="end">
+            Learners
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {results.map(({ id, label, accuracy, macroF1, trainSamples, gdSteps, chosenLr }) => (
+          <tr key={id} class={id === "distilled" ? "highlight" : ""}>
+            <th scope="row">
+              {label}
+              {chosenLr === undefined ? null : (
+                <span class="row-sub">
+                  learning rate {formatValue(chosenLr)}, chosen on validation
+                </span>
+              )}
             </th>
-            <th scope="col" class="end">
-              GD steps
-            </th>
-            <th scope="col" class="end">
-              Accuracy %
-            </th>
-            <th scope="col" class="end">
-              95 % interval
-            </th>
-            <th scope="col" class="end">
-              Macro F1 %
-            </th>
-            <th scope="col" class="end">
-              Learners
-            </th>
+            <td class="end numeric">{formatCount(trainSamples)}</td>
+            <td class="end numeric">{formatCount(gdSteps)}</td>
+            <td class="end numeric strong">
+              {formatMeanStd(accuracy.mean, accuracy.std ?? undefined)}
+            </td>
+            <td class="end numeric">{intervalText(accuracy.interval95)}</td>
+            <td class="end numeric">{formatPercent(macroF1)}</td>
+            <td class="end numeric">{accuracy.n}</td>
           </tr>
-        </thead>
-        <tbody>
-          {results.map(({ id, label, accuracy, macroF1, trainSamples, gdSteps, chosenLr }) => (
-            <tr key={id} class={id === "distilled" ? "highlight" : ""}>
-              <th scope="row">
-                {label}
-                {chosenLr === undefined ? null : (
-                  <span class="row-sub">
-                    learning rate {formatValue(chosenLr)}, chosen on validation
-                  </span>
-                )}
-              </th>
-              <td class="end numeric">{formatCount(trainSamples)}</td>
-              <td class="end numeric">{formatCount(gdSteps)}</td>
-              <td class="end numeric strong">
-                {formatMeanStd(accuracy.mean, accuracy.std ?? undefined)}
-              </td>
-              <td class="end numeric">{intervalText(accuracy.interval95)}</td>
-              <td class="end numeric">{formatPercent(macroF1)}</td>
-              <td class="end numeric">{accuracy.n}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
+        ))}
+      </tbody>
+    </ScrollTable>
   );
 }
 

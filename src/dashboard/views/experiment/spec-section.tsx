@@ -2,8 +2,9 @@ import { useMemo, useState } from "preact/hooks";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { presetOf, repeatingCommand, specRows } from "../../model/settings-view.js";
 import { CheckBox } from "../../parts/check-box.js";
-import { CopyButton } from "../../parts/copy-button.js";
+import { CommandBox } from "../../parts/command-box.js";
 import { useResource } from "../../parts/resource.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { getSettings } from "../../server/api.js";
 
 /** The resolved spec, what of it is not the preset's, and the command that repeats it. */
@@ -32,41 +33,34 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
           : `, with ${changed.length} ${changed.length === 1 ? "setting" : "settings"} of its own:`}
       </p>
       {shown.length === 0 ? null : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-        <section class="scroll" tabIndex={0} aria-label="Values of settings">
-          <table class="table compact settings">
-            <thead>
-              <tr>
-                <th scope="col">Setting</th>
-                <th scope="col">Value</th>
-                <th scope="col">Preset {preset}</th>
-                <th scope="col">What it does</th>
+        <ScrollTable label="Values of settings" class="table compact settings">
+          <thead>
+            <tr>
+              <th scope="col">Setting</th>
+              <th scope="col">Value</th>
+              <th scope="col">Preset {preset}</th>
+              <th scope="col">What it does</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ setting, value, preset, isChanged }) => (
+              <tr key={setting.flag} class={isChanged ? "changed" : ""}>
+                <th scope="row">
+                  <code>{setting.flag}</code>
+                </th>
+                <td class="strong">
+                  {value || "–"}
+                  {isChanged ? <span class="visually-hidden"> (not the preset's)</span> : null}
+                </td>
+                <td class="muted">{preset || "–"}</td>
+                <td class="muted">{setting.help}</td>
               </tr>
-            </thead>
-            <tbody>
-              {shown.map(({ setting, value, preset, isChanged }) => (
-                <tr key={setting.flag} class={isChanged ? "changed" : ""}>
-                  <th scope="row">
-                    <code>{setting.flag}</code>
-                  </th>
-                  <td class="strong">
-                    {value || "–"}
-                    {isChanged ? <span class="visually-hidden"> (not the preset's)</span> : null}
-                  </td>
-                  <td class="muted">{preset || "–"}</td>
-                  <td class="muted">{setting.help}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
+            ))}
+          </tbody>
+        </ScrollTable>
       )}
       <h3>The command that repeats it</h3>
-      <div class="command">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
-        <pre tabIndex={0}>{command}</pre>
-        <CopyButton text={command} label="Copy the command" />
-      </div>
+      <CommandBox command={command} />
     </section>
   );
 }

@@ -9,14 +9,20 @@ import {
   type SettingView,
 } from "../../model/settings-view.js";
 import { ActionButton } from "../../parts/action-button.js";
-import { CopyButton } from "../../parts/copy-button.js";
+import { CommandBox } from "../../parts/command-box.js";
 import { Problem } from "../../parts/notice.js";
 import { asServerError, useResource } from "../../parts/resource.js";
 import { usePageTitle } from "../../parts/title.js";
-import { createExperiment, getExperiment, getSettings, resolveDraft } from "../../server/api.js";
+import {
+  createExperiment,
+  getExperiment,
+  getSettings,
+  type Resolved,
+  resolveDraft,
+} from "../../server/api.js";
 import type { ServerError } from "../../server/http.js";
 import { isAllowed } from "../../server/session.js";
-import { type Plan, PlanView } from "./plan-view.js";
+import { PlanView } from "./plan-view.js";
 import { SettingFields, SettingGroup } from "./setting-group.js";
 
 /** An experiment by hand: every setting with its default, and the command that it amounts to. */
@@ -72,7 +78,7 @@ type Busy = "check" | "start" | undefined;
 
 function Form({ settings, initial }: FormProps) {
   const [values, setValues] = useState(initial);
-  const [plan, setPlan] = useState<Plan>();
+  const [plan, setPlan] = useState<Resolved>();
   const [error, setError] = useState<ServerError>();
   const [busy, setBusy] = useState<Busy>();
   const [priority, setPriority] = useState("0");
@@ -153,11 +159,7 @@ function Form({ settings, initial }: FormProps) {
       </div>
       <aside class="new-aside" aria-label="Summary">
         <h2>Command line</h2>
-        <div class="command">
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
-          <pre tabIndex={0}>{commandLine(values)}</pre>
-          <CopyButton text={commandLine(values)} label="Copy the command" />
-        </div>
+        <CommandBox command={commandLine(values)} />
         <label class="field">
           <span>Priority</span>
           <input

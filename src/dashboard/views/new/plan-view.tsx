@@ -1,31 +1,33 @@
+import { Description } from "../../../generated/page/stillhouse/v1/service.js";
+import { ExperimentSpec } from "../../../generated/page/stillhouse/v1/spec.js";
 import { formatBytes, formatCount } from "../../model/format.js";
 import { type SettingView, specRows } from "../../model/settings-view.js";
 import { taskViews } from "../../model/task-view.js";
-import type { resolveDraft } from "../../server/api.js";
-
-export type Plan = Awaited<ReturnType<typeof resolveDraft>>;
+import type { Resolved } from "../../server/api.js";
 
 export interface PlanViewProps {
-  readonly plan: Plan;
+  readonly plan: Resolved;
   readonly settings: readonly SettingView[];
 }
 
 /** What the server made of a draft. */
 export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
-  const { spec = {}, description = {}, tasks = [] } = answer;
+  const { tasks } = answer;
+  const spec = answer.spec ?? ExperimentSpec.fromJSON({});
+  const description = answer.description ?? Description.fromJSON({});
   const changed = specRows(spec, settings).filter(({ isChanged }) => isChanged);
   const facts: [string, string][] = [
     [
       "Data set",
-      `${spec.dataset?.name}: ${formatCount(description.trainRows ?? 0)} train, ${formatCount(description.validationRows ?? 0)} validation, ${formatCount(description.testRows ?? 0)} test rows, ${description.classNames?.length ?? 0} classes`,
+      `${spec.dataset?.name}: ${formatCount(description.trainRows)} train, ${formatCount(description.validationRows)} validation, ${formatCount(description.testRows)} test rows, ${description.classNames.length} classes`,
     ],
     [
       "Model",
-      `${spec.model?.name}: ${formatCount(Number(description.parameterCount ?? 0))} parameters, ${description.numLayers} layers, ${description.numHeads} heads`,
+      `${spec.model?.name}: ${formatCount(description.parameterCount)} parameters, ${description.numLayers} layers, ${description.numHeads} heads`,
     ],
     ["Device", `${description.deviceName} (${spec.compute?.device})`],
     ["Steps", `${formatCount(spec.outer?.steps ?? 0)} outer, ${spec.inner?.steps} inner`],
-    ["Artifact", formatBytes(Number(description.artifactBytes ?? 0))],
+    ["Artifact", formatBytes(description.artifactBytes)],
     [
       "Tasks",
       taskViews(tasks)
@@ -48,7 +50,7 @@ export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
           </div>
         ))}
       </dl>
-      {(description.notices ?? []).map((notice) => (
+      {description.notices.map((notice) => (
         <p key={notice} class="notice">
           {notice}
         </p>

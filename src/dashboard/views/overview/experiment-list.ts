@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { State } from "../../../generated/page/stillhouse/v1/experiment.js";
 import { type ExperimentView, experimentView } from "../../model/experiment-view.js";
 import { isLive } from "../../model/task-view.js";
 import { asServerError } from "../../parts/resource.js";
@@ -13,7 +14,7 @@ const LARGE_PAGE_SIZE = 200;
 /** The newest are looked at for experiments that have just come. */
 const NUM_NEWEST = 20;
 const POLL_MS = 2000;
-const LIVE_STATES = ["STATE_QUEUED", "STATE_RUNNING"];
+const LIVE_STATES = [State.QUEUED, State.RUNNING];
 
 export interface ExperimentList {
   /** Undefined before the first answer. */
@@ -47,9 +48,9 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
         signal,
       );
       if (current.current.key !== key) return;
-      const read = (page.experiments ?? []).map(experimentView);
+      const read = page.experiments.map(experimentView);
       setViews((old = []) => (token === "" ? read : merged(old, read, "end")));
-      setPageToken(page.nextPageToken ?? "");
+      setPageToken(page.nextPageToken);
       setError(undefined);
     } catch (failed) {
       if (!signal?.aborted) setError(asServerError(failed));
@@ -108,7 +109,7 @@ async function changed(
       : { experiments: [] },
     listExperiments({ ...filter, pageSize: NUM_NEWEST }, signal),
   ]);
-  const fresh = [...(live.experiments ?? []), ...(newest.experiments ?? [])].map(experimentView);
+  const fresh = [...live.experiments, ...newest.experiments].map(experimentView);
   const seen = new Set(fresh.map(({ id }) => id));
   const ended = known.filter((view) => isLive(view) && !seen.has(view.id)).slice(0, NUM_NEWEST);
   const answers = await Promise.all(

@@ -12,6 +12,7 @@ import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../m
 import type { SettingView } from "../../model/settings-view.js";
 import { isLive } from "../../model/task-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { StateBadge } from "../../parts/state-badge.js";
 import type { Choice } from "./chosen-bar.js";
 
@@ -40,41 +41,38 @@ const COLUMNS: readonly { readonly id: Column; readonly label: string; readonly 
 export function ExperimentTable(props: ExperimentTableProps) {
   const { rows, groups, grouping, columns, sorting, onSort } = props;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-    <section class="scroll" tabIndex={0} aria-label="Experiments">
-      <table class="table experiments">
-        <thead>
-          <tr>
-            <th scope="col" class="choose">
-              <span class="visually-hidden">Compare</span>
-            </th>
-            {COLUMNS.map((column) => (
-              <SortHeader key={column.id} {...column} sorting={sorting} onSort={onSort} />
-            ))}
-            {columns.map(({ flag }) => (
-              <SortHeader
-                key={flag}
-                id={`--${flag}`}
-                label={flag}
-                sorting={sorting}
-                onSort={onSort}
-              />
-            ))}
-          </tr>
-        </thead>
-        {groups && grouping ? (
-          groups.map((group) => (
-            <GroupBody key={group.key} {...props} group={group} grouping={grouping} />
-          ))
-        ) : (
-          <tbody>
-            {rows.map((view) => (
-              <ExperimentRow key={view.id} view={view} {...props} />
-            ))}
-          </tbody>
-        )}
-      </table>
-    </section>
+    <ScrollTable label="Experiments" class="table experiments">
+      <thead>
+        <tr>
+          <th scope="col" class="choose">
+            <span class="visually-hidden">Compare</span>
+          </th>
+          {COLUMNS.map((column) => (
+            <SortHeader key={column.id} {...column} sorting={sorting} onSort={onSort} />
+          ))}
+          {columns.map(({ flag }) => (
+            <SortHeader
+              key={flag}
+              id={`--${flag}`}
+              label={flag}
+              sorting={sorting}
+              onSort={onSort}
+            />
+          ))}
+        </tr>
+      </thead>
+      {groups && grouping ? (
+        groups.map((group) => (
+          <GroupBody key={group.key} {...props} group={group} grouping={grouping} />
+        ))
+      ) : (
+        <tbody>
+          {rows.map((view) => (
+            <ExperimentRow key={view.id} view={view} {...props} />
+          ))}
+        </tbody>
+      )}
+    </ScrollTable>
   );
 }
 

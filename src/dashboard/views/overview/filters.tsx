@@ -1,4 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
+import { State } from "../../../generated/page/stillhouse/v1/experiment.js";
+import { ExperimentOrder } from "../../../generated/page/stillhouse/v1/service.js";
 import type { Sorting } from "../../model/experiment-table.js";
 import type { SettingView } from "../../model/settings-view.js";
 import type { ExperimentQuery } from "../../server/api.js";
@@ -27,11 +29,11 @@ export const NO_FILTER: FilterValues = {
 
 const STATES: readonly [value: string, label: string][] = [
   ["", "Any state"],
-  ["STATE_RUNNING", "Running"],
-  ["STATE_QUEUED", "Queued"],
-  ["STATE_SUCCEEDED", "Succeeded"],
-  ["STATE_FAILED", "Failed"],
-  ["STATE_CANCELLED", "Cancelled"],
+  [State.RUNNING, "Running"],
+  [State.QUEUED, "Queued"],
+  [State.SUCCEEDED, "Succeeded"],
+  [State.FAILED, "Failed"],
+  [State.CANCELLED, "Cancelled"],
 ];
 
 /** Until the next key may be expected no more. */
@@ -148,13 +150,13 @@ export function serverQuery(
   const { text, state, dataset, model, owner } = values;
   const order =
     column === "accuracy" && isDescending
-      ? "EXPERIMENT_ORDER_MOST_ACCURATE_FIRST"
+      ? ExperimentOrder.MOST_ACCURATE_FIRST
       : column === "created" && !isDescending
-        ? "EXPERIMENT_ORDER_OLDEST_FIRST"
-        : "EXPERIMENT_ORDER_NEWEST_FIRST";
+        ? ExperimentOrder.OLDEST_FIRST
+        : ExperimentOrder.NEWEST_FIRST;
   return {
     text: text.trim(),
-    states: state === "" ? [] : [state],
+    states: Object.values(State).filter((one) => one === state),
     dataset: dataset.trim(),
     model: model.trim(),
     owner: owner.trim(),

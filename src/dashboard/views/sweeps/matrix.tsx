@@ -4,6 +4,7 @@ import { formatPercent } from "../../model/format.js";
 import { type Axis, type MatrixCell, matrixOf, unfinishedText } from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty } from "../../parts/notice.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { StateBadge } from "../../parts/state-badge.js";
 
 export interface MatrixProps {
@@ -43,34 +44,31 @@ export function Matrix({ views, axes }: MatrixProps) {
           : `: ${formatPercent(matrix.range[0])} to ${formatPercent(matrix.range[1])}`}
         .
       </p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
-      <section class="scroll" tabIndex={0} aria-label="Accuracy by setting">
-        <table class="matrix">
-          <thead>
-            <tr>
-              <td class="corner">
-                {row.setting.flag}
-                {column === undefined ? "" : ` \\ ${column.setting.flag}`}
-              </td>
-              {matrix.columns.map((value) => (
-                <th key={value} scope="col">
-                  {value}
-                </th>
+      <ScrollTable label="Accuracy by setting" class="matrix">
+        <thead>
+          <tr>
+            <td class="corner">
+              {row.setting.flag}
+              {column === undefined ? "" : ` \\ ${column.setting.flag}`}
+            </td>
+            {matrix.columns.map((value) => (
+              <th key={value} scope="col">
+                {value}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {matrix.rows.map((value, at) => (
+            <tr key={value}>
+              <th scope="row">{value}</th>
+              {(matrix.cells[at] ?? []).map((cell, place) => (
+                <Cell key={matrix.columns[place]} cell={cell} range={matrix.range} />
               ))}
             </tr>
-          </thead>
-          <tbody>
-            {matrix.rows.map((value, at) => (
-              <tr key={value}>
-                <th scope="row">{value}</th>
-                {(matrix.cells[at] ?? []).map((cell, place) => (
-                  <Cell key={matrix.columns[place]} cell={cell} range={matrix.range} />
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+          ))}
+        </tbody>
+      </ScrollTable>
     </>
   );
 }

@@ -3,6 +3,7 @@ import { countsText, sweepView } from "../../model/sweep-view.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { usePages } from "../../parts/pages.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { usePageTitle } from "../../parts/title.js";
 import { listSweeps } from "../../server/api.js";
 
@@ -27,45 +28,40 @@ export function SweepsPage() {
         </Empty>
       ) : null}
       {items === undefined || items.length === 0 ? null : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-        <section class="scroll" tabIndex={0} aria-label="Sweeps">
-          <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">Sweep</th>
-                <th scope="col">Experiments</th>
-                <th scope="col">Progress</th>
-                <th scope="col" class="end">
-                  Created
+        <ScrollTable label="Sweeps" class="table">
+          <thead>
+            <tr>
+              <th scope="col">Sweep</th>
+              <th scope="col">Experiments</th>
+              <th scope="col">Progress</th>
+              <th scope="col" class="end">
+                Created
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {items.map((sweep) => (
+              <tr key={sweep.id}>
+                <th scope="row">
+                  <a class="row-title" href={`/sweeps/${sweep.id}`}>
+                    {sweep.title}
+                  </a>
+                  <span class="row-sub">{[sweep.id, sweep.owner].filter(Boolean).join(" · ")}</span>
                 </th>
+                <td>
+                  {sweep.numExperiments}
+                  <span class="row-sub">{countsText(sweep)}</span>
+                </td>
+                <td class="state-cell">
+                  <ProgressBar share={shareEnded(sweep)} label={`Progress of ${sweep.title}`} />
+                </td>
+                <td class="end muted">
+                  {sweep.createdMs === undefined ? "–" : formatAgo(sweep.createdMs, Date.now())}
+                </td>
               </tr>
-            </thead>
-            <tbody>
-              {items.map((sweep) => (
-                <tr key={sweep.id}>
-                  <th scope="row">
-                    <a class="row-title" href={`/sweeps/${sweep.id}`}>
-                      {sweep.title}
-                    </a>
-                    <span class="row-sub">
-                      {[sweep.id, sweep.owner].filter(Boolean).join(" · ")}
-                    </span>
-                  </th>
-                  <td>
-                    {sweep.numExperiments}
-                    <span class="row-sub">{countsText(sweep)}</span>
-                  </td>
-                  <td class="state-cell">
-                    <ProgressBar share={shareEnded(sweep)} label={`Progress of ${sweep.title}`} />
-                  </td>
-                  <td class="end muted">
-                    {sweep.createdMs === undefined ? "–" : formatAgo(sweep.createdMs, Date.now())}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </section>
+            ))}
+          </tbody>
+        </ScrollTable>
       )}
       {hasMore ? (
         <div class="table-foot">

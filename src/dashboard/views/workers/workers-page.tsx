@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { ExperimentOrder } from "../../../generated/page/stillhouse/v1/service.js";
 import { experimentView } from "../../model/experiment-view.js";
 import { formatAgo, formatBytes, formatClock, formatPercent } from "../../model/format.js";
 import { type WorkerView, workerCommand, workerViews } from "../../model/worker-view.js";
@@ -6,6 +7,7 @@ import { ActionButton } from "../../parts/action-button.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
 import { asServerError, useResource } from "../../parts/resource.js";
+import { ScrollTable } from "../../parts/scroll.js";
 import { StateBadge } from "../../parts/state-badge.js";
 import { usePageTitle } from "../../parts/title.js";
 import { drainWorker, listExperiments, listWorkers } from "../../server/api.js";
@@ -40,28 +42,25 @@ export function WorkersPage() {
         </Empty>
       ) : null}
       {data === undefined || data.length === 0 ? null : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-        <section class="scroll" tabIndex={0} aria-label="Workers">
-          <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">Worker</th>
-                <th scope="col">State</th>
-                <th scope="col">Device</th>
-                <th scope="col">Load</th>
-                <th scope="col">Memory</th>
-                <th scope="col">Works on</th>
-                <th scope="col">Heard</th>
-                <td />
-              </tr>
-            </thead>
-            <tbody>
-              {data.map((worker) => (
-                <WorkerRow key={worker.id} worker={worker} onDrain={() => drain(worker.id)} />
-              ))}
-            </tbody>
-          </table>
-        </section>
+        <ScrollTable label="Workers" class="table">
+          <thead>
+            <tr>
+              <th scope="col">Worker</th>
+              <th scope="col">State</th>
+              <th scope="col">Device</th>
+              <th scope="col">Load</th>
+              <th scope="col">Memory</th>
+              <th scope="col">Works on</th>
+              <th scope="col">Heard</th>
+              <td />
+            </tr>
+          </thead>
+          <tbody>
+            {data.map((worker) => (
+              <WorkerRow key={worker.id} worker={worker} onDrain={() => drain(worker.id)} />
+            ))}
+          </tbody>
+        </ScrollTable>
       )}
       <Queue />
     </div>
@@ -148,8 +147,8 @@ function Queue() {
   const { data } = useResource(
     "queue",
     async (signal) => {
-      const query = { order: "EXPERIMENT_ORDER_NEXT_FIRST", pageSize: QUEUE_SIZE + 1 };
-      const { experiments = [] } = await listExperiments(query, signal);
+      const query = { order: ExperimentOrder.NEXT_FIRST, pageSize: QUEUE_SIZE + 1 };
+      const { experiments } = await listExperiments(query, signal);
       return {
         views: experiments.slice(0, QUEUE_SIZE).map(experimentView),
         hasMore: experiments.length > QUEUE_SIZE,
