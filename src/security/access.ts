@@ -1,4 +1,6 @@
 import { permissionDenied } from "../errors.js";
+import { type MethodRule, Role } from "../generated/stillhouse/v1/method.js";
+import { serviceMethods } from "../messages/methods.js";
 import type { Identity } from "./identity.js";
 import { type Rung, reaches } from "./role.js";
 
@@ -7,58 +9,56 @@ export interface Access {
   /** The least role; "anyone" needs no token. */
   readonly role: Rung | "anyone";
   /** Whether workers may call it besides. */
-  readonly workers?: true;
+  readonly workers?: boolean;
   /** Whether it changes something, so that it leaves a line in the audit log. */
-  readonly isChange?: true;
+  readonly isChange?: boolean;
 }
 
 const READ: Access = { role: "read" };
-const SUBMIT: Access = { role: "submit", isChange: true };
-const ADMIN: Access = { role: "admin", isChange: true };
 const ANYONE: Access = { role: "anyone" };
 
-/**
- * Every method of every service, by its gRPC path, and what only HTTP has, by the path there; a
- * method that is not here is refused.
- */
-export const ACCESS: Readonly<Record<string, Access>> = {
-  // It stores nothing, but may download a data set or a model.
-  "/stillhouse.v1.ExperimentService/ResolveExperiment": { role: "submit" },
-  "/stillhouse.v1.ExperimentService/CreateExperiment": SUBMIT,
-  "/stillhouse.v1.ExperimentService/GetExperiment": READ,
-  "/stillhouse.v1.ExperimentService/ListExperiments": READ,
-  "/stillhouse.v1.ExperimentService/WatchExperiment": READ,
-  "/stillhouse.v1.ExperimentService/CancelExperiment": SUBMIT,
-  "/stillhouse.v1.ExperimentService/ResumeExperiment": SUBMIT,
-  "/stillhouse.v1.ExperimentService/RetryExperiment": SUBMIT,
-  "/stillhouse.v1.ExperimentService/DeleteExperiment": ADMIN,
-  "/stillhouse.v1.ExperimentService/CompareExperiments": READ,
-  "/stillhouse.v1.MetricService/ListMetrics": READ,
-  "/stillhouse.v1.MetricService/GetMetricSeries": READ,
-  "/stillhouse.v1.SweepService/CreateSweep": SUBMIT,
-  "/stillhouse.v1.SweepService/GetSweep": READ,
-  "/stillhouse.v1.SweepService/ListSweeps": READ,
-  "/stillhouse.v1.WorkerService/ListWorkers": READ,
-  "/stillhouse.v1.WorkerService/DrainWorker": ADMIN,
-  "/stillhouse.v1.ArtifactService/UploadArtifact": { role: "admin", workers: true, isChange: true },
-  "/stillhouse.v1.ArtifactService/DownloadArtifact": { role: "read", workers: true },
+/** What is no method of our protos: by its gRPC path, and what only HTTP has, by the path there. */
+const OTHERS: readonly (readonly [method: string, access: Access])[] = [
   // What watches over processes has no token and learns only that this one is there.
-  "/grpc.health.v1.Health/Check": ANYONE,
-  "/grpc.health.v1.Health/List": ANYONE,
-  "/grpc.health.v1.Health/Watch": ANYONE,
-  "/api/v1/settings": READ,
-  "/api/v1/whoami": READ,
-  "/metrics": READ,
-  "/api/v1/openapi.json": ANYONE,
-  "/healthz": ANYONE,
-  "/readyz": ANYONE,
-  "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": READ,
-  "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": READ,
+  ["/grpc.health.v1.Health/Check", ANYONE],
+  ["/grpc.health.v1.Health/List", ANYONE],
+  ["/grpc.health.v1.Health/Watch", ANYONE],
+  ["/api/v1/settings", READ],
+  ["/api/v1/whoami", READ],
+  ["/metrics", READ],
+  ["/api/v1/openapi.json", ANYONE],
+  ["/healthz", ANYONE],
+  ["/readyz", ANYONE],
+  ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", READ],
+  ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", READ],
+];
+
+let table: ReadonlyMap<string, Access> | undefined;
+
+/** Who may call what: the methods of our protos by their option `rule`, and the others. */
+export function accessTable(): ReadonlyMap<string, Access> {
+  table ??= new Map(
+    [...serviceMethods().values()]
+      .map(({ path, rule }) => [path, accessBy(rule)] as const)
+      .concat(OTHERS),
+  );
+  return table;
+}
+
+const RUNGS: Partial<Record<Role, Rung>> = {
+  [Role.READ]: "read",
+  [Role.SUBMIT]: "submit",
+  [Role.ADMIN]: "admin",
 };
 
-/** The row of a method. @throws PERMISSION_DENIED for one that has none */
+/** A method without a role is one for nobody but an admin. */
+function accessBy({ role, workers, isChange }: MethodRule): Access {
+  return { role: RUNGS[role] ?? "admin", workers, isChange };
+}
+
+/** The access to a method. @throws PERMISSION_DENIED for one that is not in the table */
 export function accessTo(method: string): Access {
-  const access = Object.hasOwn(ACCESS, method) ? ACCESS[method] : undefined;
+  const access = accessTable().get(method);
   if (access) return access;
   throw permissionDenied(`nobody may call ${method}`);
 }

@@ -134,6 +134,8 @@ function protocArguments(root, draft) {
     // What server reflection and OpenAPI tell.
     `--descriptor_set_out=${join(draft, "typescript", "descriptors.binpb")}`,
     "--include_imports",
+    // The comments are the descriptions that OpenAPI and reflection give.
+    "--include_source_info",
     `--python_out=${python}`,
     `--grpc_python_out=${python}`,
     plugin("mypy", ".venv/bin/protoc-gen-mypy"),

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { credentials } from "@grpc/grpc-js";
 import { experimentService } from "../../src/api/grpc/experiment-service.js";
 import { GrpcServer } from "../../src/api/grpc/server.js";
+import type { AllUnaryMethods } from "../../src/api/methods.js";
 import type { Experiments } from "../../src/experiment/services/experiments.js";
 import { Event } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   ExperimentServiceClient,
   ExperimentServiceService,
 } from "../../src/generated/stillhouse/v1/service.js";
-import { NO_FOLDERS } from "../../src/security/allowed-folders.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -26,7 +26,11 @@ it("a client that does not read holds the server up and costs it no memory", asy
   }
   const experiments: Pick<Experiments, "watch"> = { watch };
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: assert.fail };
-  const methods = experimentService(experiments as Experiments, NO_FOLDERS, log);
+  const methods = experimentService(
+    experiments as Experiments,
+    {} as AllUnaryMethods["ExperimentService"],
+    log,
+  );
   const server = new GrpcServer([{ definition: ExperimentServiceService, methods }]);
   const port = await server.listen("127.0.0.1", 0);
   const client = new ExperimentServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());

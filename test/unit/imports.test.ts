@@ -39,6 +39,7 @@ const TYPESCRIPT: Rules = {
     security: [
       "errors",
       "generated",
+      "messages",
       "experiment/domain/ports",
       "experiment/domain/line-rate",
       "logging",

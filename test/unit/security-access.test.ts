@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { Role } from "../../src/generated/stillhouse/v1/method.js";
 import * as services from "../../src/generated/stillhouse/v1/service.js";
-import { ACCESS, accessTo, requireAccess } from "../../src/security/access.js";
+import { serviceMethods } from "../../src/messages/methods.js";
+import { accessTable, accessTo, requireAccess } from "../../src/security/access.js";
 import { UNNAMED } from "../../src/security/identity.js";
-import { type Role, reaches } from "../../src/security/role.js";
+import { type Role as NamedRole, reaches } from "../../src/security/role.js";
 
 const PREFIX = "/stillhouse.v1.";
 
@@ -20,7 +22,7 @@ const isDenied = (error: unknown) =>
   error instanceof StillhouseError && error.kind === FailureKind.PERMISSION_DENIED;
 
 /** Short names of the methods of our own that a role may call. */
-function allowed(role: Role): string[] {
+function allowed(role: NamedRole): string[] {
   return definedMethods()
     .filter((method) => {
       try {
@@ -35,10 +37,14 @@ function allowed(role: Role): string[] {
 }
 
 describe("who may call what", () => {
-  test("every method of every service has a row, and every row a method", () => {
-    const rows = Object.keys(ACCESS).filter((path) => path.startsWith(PREFIX));
+  test("every method of every service is in the table, and its proto gives it a role", () => {
+    const rows = [...accessTable().keys()].filter((path) => path.startsWith(PREFIX));
     assert.ok(rows.length >= 19);
     assert.deepEqual(rows.sort(), definedMethods().sort());
+    for (const { path, rule, comment } of serviceMethods().values()) {
+      assert.ok(rule.role !== Role.UNSPECIFIED && rule.role !== Role.UNRECOGNIZED, path);
+      assert.notEqual(comment, "", `${path} has no comment, which describes it on HTTP`);
+    }
   });
 
   test("a method without a row is refused, to an admin too", () => {
@@ -61,7 +67,7 @@ describe("who may call what", () => {
   });
 
   test("what only reads is not audited, what changes is", () => {
-    for (const [path, { role, isChange }] of Object.entries(ACCESS)) {
+    for (const [path, { role, isChange }] of accessTable()) {
       const resolves = path.endsWith("/ResolveExperiment");
       assert.equal(Boolean(isChange), role !== "read" && role !== "anyone" && !resolves, path);
     }

@@ -8,14 +8,14 @@ import type {
 } from "@grpc/grpc-js";
 import { FailureKind, toFailure } from "../../errors.js";
 import type { Log } from "../../experiment/domain/ports.js";
-import type { Identity } from "../../security/identity.js";
+import type { Answering } from "../methods.js";
 import { callerOf } from "./caller.js";
 import { statusOf } from "./failure-metadata.js";
 
 /** A handler that returns or throws, as a handler of gRPC. */
 export function unary<Request, Response>(
   log: Log,
-  handle: (request: Request, caller: Identity) => Response | Promise<Response>,
+  handle: Answering<Request, Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     Promise.resolve()
@@ -26,6 +26,20 @@ export function unary<Request, Response>(
       );
   };
 }
+
+/** Handlers that return or throw, each as a handler of gRPC. */
+export function allUnary<Methods extends Readonly<Record<string, Answering<never, unknown>>>>(
+  log: Log,
+  methods: Methods,
+): { [M in keyof Methods]: HandlerOf<Methods[M]> } {
+  const handlers = Object.entries(methods).map(([name, handle]) => [name, unary(log, handle)]);
+  return Object.fromEntries(handlers);
+}
+
+type HandlerOf<Method> =
+  Method extends Answering<infer Request, infer Response>
+    ? handleUnaryCall<Request, Awaited<Response>>
+    : never;
 
 /**
  * A generator of messages as a handler of gRPC. The next message is asked for only when the client

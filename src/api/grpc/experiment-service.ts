@@ -8,9 +8,8 @@ import {
   type ListExperimentsRequest,
   type WatchExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
-import type { AllowedFolders } from "../../security/allowed-folders.js";
-import { placesCheck } from "../../security/own-request.js";
-import { serverStream, unary } from "./calls.js";
+import type { AllUnaryMethods } from "../methods.js";
+import { allUnary, serverStream, unary } from "./calls.js";
 import { listBytes } from "./list-bytes.js";
 
 /** ExperimentService of the protos, whose lists are sent as bytes that are encoded already. */
@@ -26,33 +25,15 @@ type Methods = Omit<ExperimentServiceServer, "listExperiments"> & {
 /** `EXPERIMENT_SERVICE` over the domain. */
 export function experimentService(
   experiments: Experiments,
-  folders: AllowedFolders,
+  methods: AllUnaryMethods["ExperimentService"],
   log: Log,
 ): Methods {
   return {
-    resolveExperiment: unary(log, (request, caller) =>
-      experiments.resolve(request, placesCheck(caller, folders)),
-    ),
-    createExperiment: unary(log, (request) => ({ experiment: experiments.create(request) })),
-    getExperiment: unary(log, ({ experimentId }) => experiments.get(experimentId)),
+    ...allUnary(log, methods),
     listExperiments: unary(log, (request) => experiments.listEncoded(request)),
     watchExperiment: serverStream(log, (request, signal) =>
       responses(experiments.watch(request, signal)),
     ),
-    cancelExperiment: unary(log, async ({ experimentId }) => ({
-      experiment: await experiments.cancel(experimentId),
-    })),
-    resumeExperiment: unary(log, ({ experimentId }) => ({
-      experiment: experiments.resume(experimentId),
-    })),
-    retryExperiment: unary(log, ({ experimentId }) => ({
-      experiment: experiments.retry(experimentId),
-    })),
-    deleteExperiment: unary(log, ({ experimentId }) => {
-      experiments.delete(experimentId);
-      return {};
-    }),
-    compareExperiments: unary(log, (request) => experiments.compare(request)),
   };
 }
 

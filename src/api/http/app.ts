@@ -43,7 +43,7 @@ export function httpApp(options: HttpAppOptions): Express {
   app.use("/api", express.json({ limit: MAX_BODY_BYTES }));
   for (const route of routes) {
     const handler = handlerOf(route, checks, options.security);
-    app[route.method](routerPath(route.path), timed(route, options), handler);
+    app[route.verb](routerPath(route.path), timed(route, options), handler);
   }
   app.use("/api", noSuchRoute);
   app.use(dashboardFiles(dashboard));
@@ -56,7 +56,7 @@ function descriptionRoute(
   schemas: ReturnType<typeof messageSchemas>,
 ): Route {
   const route: Route = {
-    method: "get",
+    verb: "get",
     path: "/api/v1/openapi.json",
     summary: "This description.",
     answer: { type: "object" },
@@ -114,7 +114,7 @@ function timed(route: Route, { onAnswer }: HttpAppOptions): express.RequestHandl
     response.once("finish", () => {
       if (response.get("Content-Type")?.startsWith("text/event-stream")) return;
       const seconds = (performance.now() - startMs) / 1000;
-      onAnswer(route.method, route.path, response.statusCode, seconds);
+      onAnswer(route.verb, route.path, response.statusCode, seconds);
     });
     next();
   };

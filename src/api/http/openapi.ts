@@ -15,7 +15,7 @@ export function describeRoutes(
   for (const route of routes) {
     const path = paths[route.path] ?? {};
     paths[route.path] = path;
-    path[route.method] = operation(route);
+    path[route.verb] = operation(route);
   }
   return {
     openapi: "3.1.0",
@@ -55,12 +55,12 @@ function operation(route: Route): JsonSchema {
 }
 
 /** "ExperimentService/CancelExperiment" → "cancelExperiment"; "/api/v1/whoami" → "getWhoami". */
-function operationId({ operation, rpc, method, path }: Route): string {
+function operationId({ operation, rpc, verb, path }: Route): string {
   if (operation !== undefined) return operation;
   const name = rpc?.split("/").at(-1);
   if (name !== undefined) return name.slice(0, 1).toLowerCase() + name.slice(1);
   const words = path.replace("/api/v1", "").split(/\W+/).filter(Boolean);
-  return method + words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join("");
+  return verb + words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join("");
 }
 
 function answers(answer: Route["answer"]): JsonSchema {

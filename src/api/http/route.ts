@@ -1,22 +1,17 @@
 import type { Request, Response } from "express";
 import type { z } from "zod";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import type { HttpPlace } from "../../messages/methods.js";
 import type { Identity } from "../../security/identity.js";
 import type { JsonSchema } from "./proto-schema.js";
 
-/** The generated code of a message, with its name in the protos. */
-export interface MessageType<Message> {
-  readonly name: string;
-  fromJSON(object: unknown): Message;
-  toJSON(message: Message): unknown;
-}
-
 /** What a client gives with a request. */
-export interface Asked<Query, Body> {
+export interface Asked {
   /** The parts of the path in braces. */
   readonly path: Readonly<Record<string, string>>;
-  readonly query: Query;
-  readonly body: Body;
+  readonly query: Readonly<Record<string, unknown>>;
+  /** Checked by the schema of the message that the route takes. */
+  readonly body: unknown;
   readonly identity: Identity;
   /** A message as this caller may send it, see `ownRequest`. */
   readonly owned: <Message>(message: Message) => Message;
@@ -33,10 +28,7 @@ export interface RawAnswer {
 }
 
 /** A path of the HTTP interface: what the router, the checks and the description are made from. */
-export interface Route {
-  readonly method: "get" | "post" | "delete";
-  /** Parts in braces are variable, as in "/api/v1/experiments/{id}:cancel". */
-  readonly path: string;
+export interface Route extends HttpPlace {
   readonly summary: string;
   /**
    * The gRPC method that gives the same, such as "ExperimentService/CancelExperiment": who may call
@@ -50,42 +42,5 @@ export interface Route {
   readonly body?: string;
   readonly answer: JsonSchema | RawAnswer;
   /** What it returns, where that is a message, is looked into for the audit log. */
-  readonly handle: (
-    asked: Asked<Record<string, unknown>, unknown>,
-    response: Response,
-    request: Request,
-  ) => unknown;
-}
-
-export function message<Message>(
-  name: string,
-  { fromJSON, toJSON }: Omit<MessageType<Message>, "name">,
-): MessageType<Message> {
-  return { name, fromJSON, toJSON };
-}
-
-/** A route that answers with a message. */
-export function messageRoute<Answer, Query extends z.ZodObject, Body>(route: {
-  readonly method: Route["method"];
-  readonly path: string;
-  readonly summary: string;
-  readonly rpc: string;
-  readonly query?: Query;
-  readonly body?: MessageType<Body>;
-  readonly answer: MessageType<Answer>;
-  readonly handle: (asked: Asked<z.infer<Query>, Body>) => Answer | Promise<Answer>;
-}): Route {
-  const { answer, body, handle, ...rest } = route;
-  return {
-    ...rest,
-    ...(body ? { body: body.name } : {}),
-    answer: { $ref: `#/components/schemas/${answer.name}` },
-    handle: async (asked, response) => {
-      const message = body?.fromJSON(asked.body) as Body;
-      const given = { ...asked, query: asked.query as z.infer<Query>, body: asked.owned(message) };
-      const answered = await handle(given);
-      response.json(answer.toJSON(answered));
-      return answered;
-    },
-  };
+  readonly handle: (asked: Asked, response: Response, request: Request) => unknown;
 }

@@ -5,11 +5,11 @@ import type { ArtifactStore, ExperimentStore } from "../../../experiment/domain/
 import { artifactFile } from "../../../experiment/services/artifact-download.js";
 import type { Inspections } from "../../../experiment/services/inspections.js";
 import type { ArtifactFile } from "../../../generated/stillhouse/v1/experiment.js";
+import { httpPlaceOf } from "../../../messages/methods.js";
 import type { JsonSchema } from "../proto-schema.js";
 import { count } from "../query.js";
 import type { Route } from "../route.js";
 
-const ARTIFACT = "/api/v1/artifacts/{id}";
 const DEFAULT_TOP = 8;
 const MAX_TOP = 50;
 
@@ -61,8 +61,7 @@ export interface ArtifactParts {
 export function artifactRoutes({ store, artifacts, inspections }: ArtifactParts): Route[] {
   return [
     {
-      method: "get",
-      path: `${ARTIFACT}/files/{name}`,
+      ...httpPlaceOf("ArtifactService/DownloadArtifact"),
       rpc: "ArtifactService/DownloadArtifact",
       summary: "A file of an artifact, or the part that the header Range names.",
       answer: {
@@ -78,8 +77,8 @@ export function artifactRoutes({ store, artifacts, inspections }: ArtifactParts)
       },
     },
     {
-      method: "get",
-      path: `${ARTIFACT}/inspection`,
+      verb: "get",
+      path: "/api/v1/artifacts/{id}/inspection",
       rpc: "ArtifactService/DownloadArtifact",
       operation: "inspectArtifact",
       summary: "What distilled data holds: nearest tokens, labels, attention, rates.",

@@ -29,7 +29,7 @@ export function systemRoutes(
 ): Route[] {
   return [
     {
-      method: "get",
+      verb: "get",
       path: "/api/v1/settings",
       summary: "Every setting of an experiment: its flag, its range, its defaults, what it does.",
       answer: z.toJSONSchema(settingsSchema) as JsonSchema,
@@ -38,7 +38,7 @@ export function systemRoutes(
       },
     },
     {
-      method: "get",
+      verb: "get",
       path: "/api/v1/whoami",
       summary: "Who the caller is taken for.",
       answer: {
@@ -56,7 +56,7 @@ export function systemRoutes(
       },
     },
     {
-      method: "get",
+      verb: "get",
       path: "/healthz",
       summary: "Whether the process lives.",
       answer: ALIVE,
@@ -65,7 +65,7 @@ export function systemRoutes(
       },
     },
     {
-      method: "get",
+      verb: "get",
       path: "/readyz",
       summary: "Whether requests are taken; not while it stops, or when it can store nothing.",
       answer: ALIVE,
@@ -76,7 +76,7 @@ export function systemRoutes(
       },
     },
     {
-      method: "get",
+      verb: "get",
       path: "/metrics",
       summary: "Measurements for Prometheus.",
       answer: { content: { "text/plain": { type: "string" } } },
