@@ -53,8 +53,11 @@ export class MetricSummaryRow {
     const step = Number(bigStep);
     row.num_points += 1;
     row.greatest_step = Math.max(row.greatest_step, step);
-    row.last_step = step;
-    row.last_value = value;
+    // Late points of an earlier attempt come after those of the attempt that went on from it.
+    if (step >= (row.last_step ?? 0)) {
+      row.last_step = step;
+      row.last_value = value;
+    }
     if (Number.isNaN(value)) return;
     if (row.min_value === null || value < row.min_value) {
       row.min_step = step;

@@ -37,7 +37,7 @@ CREATE TABLE metric_series (
   name TEXT NOT NULL,
   num_points INTEGER NOT NULL DEFAULT 0,
   greatest_step INTEGER NOT NULL DEFAULT -1,
-  -- Of the point that came last.
+  -- Of the point with the greatest step.
   last_step INTEGER,
   last_value REAL,
   min_step INTEGER,

@@ -109,12 +109,13 @@ function booksOf(
       totals.lost++;
       continue;
     }
-    const { isEqual, lost, duplicated } = compareOutcomes(twin, chaotic);
+    const difference = compareOutcomes(twin, chaotic);
+    const { isEqual, lost, duplicated } = difference;
     if (isEqual) totals.equal_to_calm++;
     totals.lost += lost;
     totals.duplicated += duplicated;
     if (!isEqual || lost + duplicated > 0) {
-      storm.say(`${id} differs: ${JSON.stringify({ isEqual, lost, duplicated })}`);
+      storm.say(`${id} differs: ${JSON.stringify(difference)}`);
       if (!isEqual) storm.say(`  calm    ${twin.results}\n  chaotic ${chaotic.results}`);
     }
   }

@@ -89,6 +89,8 @@ function filesOf(experiment: Experiment, artifacts: string): Record<string, stri
 
 export interface Difference {
   readonly isEqual: boolean;
+  /** Names of the series that differ. */
+  readonly series: readonly string[];
   readonly lost: number;
   readonly duplicated: number;
 }
@@ -99,7 +101,7 @@ export interface Difference {
  * checkpoint that they go on from; what they say of it must be the same.
  */
 export function compareOutcomes(calm: Outcome, chaotic: Outcome): Difference {
-  let isEqual = calm.results === chaotic.results;
+  const series: string[] = [];
   let lost = 0;
   let duplicated = 0;
   for (const name of new Set([...calm.series.keys(), ...chaotic.series.keys()])) {
@@ -113,7 +115,8 @@ export function compareOutcomes(calm: Outcome, chaotic: Outcome): Difference {
     const isSame = [...values].every(([step, value]) =>
       Object.is(value, expected.values.get(step)),
     );
-    if (!isSame || !isDeepStrictEqual(found.summary, expected.summary)) isEqual = false;
+    if (!isSame || !isDeepStrictEqual(found.summary, expected.summary)) series.push(name);
   }
-  return { isEqual, lost, duplicated };
+  const isEqual = calm.results === chaotic.results && series.length === 0;
+  return { isEqual, series, lost, duplicated };
 }

@@ -117,6 +117,17 @@ describe("a series of a metric", () => {
     assert.deepEqual(summary?.max?.value, 2);
   });
 
+  it("ends at its greatest step, also where points of an earlier attempt come late", (test) => {
+    const store = storeOf(test);
+    const valueAt = (step: number) => step / 4;
+    store.appendMetrics(TASK, 1, pointsOf(counted(1, 20), valueAt));
+    store.appendMetrics(TASK, 2, pointsOf(counted(31, 50), valueAt));
+    store.appendMetrics(TASK, 1, pointsOf(counted(21, 30), valueAt, { from: 21 }));
+    const [summary] = store.summaries([TASK]);
+    assert.equal(summary?.numPoints, 50n);
+    assert.deepEqual(summary?.last, { step: 50n, value: 12.5 });
+  });
+
   it("is thinned out to its outline: ends, peaks and dips stay where they are", (test) => {
     const store = storeOf(test);
     const value = (step: number) => (step === 4321 ? 50 : step === 7007 ? -50 : Math.sin(step));
