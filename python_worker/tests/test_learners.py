@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.learners import (
     draw_head,
+    features,
     forward,
     learner_params,
     load_encoder,
@@ -51,6 +52,25 @@ def test_entry_vectors_of_real_tokens_give_the_logits_of_transformers(
     hidden = model(input_ids=ids, attention_mask=mask.long(), **extra).last_hidden_state[:, 0]
     actual = predict(encoder, params, ids, types, mask)
     torch.testing.assert_close(actual, head_of(params, hidden), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["tiny_model", "tiny_distilbert"])
+def test_with_mean_pooling_a_head_is_given_the_mean_of_the_real_tokens(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    from transformers import AutoModel
+
+    folder = request.getfixturevalue(kind)
+    encoder, params = case(folder)
+    encoder = encoder._replace(config=encoder.config._replace(pooling="mean"))
+    ids, types, mask = batch()
+    model = AutoModel.from_pretrained(folder).eval()
+    extra = {"token_type_ids": types} if kind == "tiny_model" else {}
+    hidden = model(input_ids=ids, attention_mask=mask.long(), **extra).last_hidden_state
+    means = torch.stack([row[real].mean(0) for row, real in zip(hidden, mask, strict=True)])
+    torch.testing.assert_close(features(encoder, ids, types, mask), means, rtol=1e-5, atol=1e-6)
+    actual = predict(encoder, params, ids, types, mask)
+    torch.testing.assert_close(actual, head_of(params, means), rtol=1e-5, atol=1e-6)
 
 
 def test_attention_scores_are_those_of_transformers(tiny_model: Path) -> None:

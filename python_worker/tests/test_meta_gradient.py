@@ -17,7 +17,13 @@ import torch.nn.functional as F
 from torch.utils._pytree import tree_leaves
 
 from stillhouse_worker.distillation.inner import InnerLoss, leaves, sgd
-from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem, blockwise, unrolled
+from stillhouse_worker.distillation.meta_gradient import (
+    METHODS,
+    MetaGradient,
+    MetaProblem,
+    blockwise,
+    unrolled,
+)
 from stillhouse_worker.distillation.synthetic import (
     AttentionLabels,
     Labels,
@@ -28,9 +34,15 @@ from stillhouse_worker.distillation.synthetic import (
     materialise,
 )
 from stillhouse_worker.learners import Encoder, draw_head, forward, learner_params
-from stillhouse_worker.learners.encoder import Params
+from stillhouse_worker.learners.encoder import POOLINGS, Params, Pooling
 
 NUM_CLASSES = 3
+
+
+@pytest.fixture(scope="session")
+def mean_encoder(tiny_encoder: Encoder) -> Encoder:
+    """The same encoder, of which a head is given the mean over the tokens."""
+    return tiny_encoder._replace(config=tiny_encoder.config._replace(pooling="mean"))
 
 
 def problem(
@@ -99,7 +111,18 @@ def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params) -> float:
 def test_meta_gradient_is_the_slope_of_the_outer_loss(
     tiny_encoder: Encoder, method: Callable, labels, attention, num_steps, learn_lr, accumulate
 ) -> None:
-    case, phi, theta = problem(tiny_encoder, labels, attention, num_steps, learn_lr, accumulate)
+    _assert_slopes(
+        method, *problem(tiny_encoder, labels, attention, num_steps, learn_lr, accumulate)
+    )
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
+def test_with_mean_pooling_it_is_the_slope_too(mean_encoder: Encoder, method: Callable) -> None:
+    _assert_slopes(method, *problem(mean_encoder, "unrestricted", "cls", 2, "per_step", True))
+
+
+def _assert_slopes(method: Callable, case: MetaProblem, phi: Phi, theta: Params) -> None:
+    """Central differences of the outer loss along a random direction in each tensor of phi."""
     grads = method(case, phi, theta).grads
     draws = torch.Generator().manual_seed(1)
     for name, tensor in phi.items():
@@ -166,13 +189,27 @@ def test_methods_equal_the_unrolled_gradient_to_twelve_digits(
     tiny_encoder: Encoder, exact: Callable, method: str, combinations: list[Combination]
 ) -> None:
     for each in combinations:
-        oracle, other = exact(each), METHODS[method](*problem(tiny_encoder, *each))
-        torch.testing.assert_close(other.outer_loss, oracle.outer_loss, rtol=1e-12, atol=0)
-        torch.testing.assert_close(other.inner_losses, oracle.inner_losses, rtol=1e-12, atol=0)
-        for name, expected in oracle.grads.items():
-            gap = (other.grads[name] - expected).norm().item()
-            # The decay of a single step has no influence: zero on both sides.
-            assert gap <= 1e-12 * expected.norm().item(), (each, name, gap)
+        _assert_equal(METHODS[method](*problem(tiny_encoder, *each)), exact(each), each)
+
+
+@pytest.mark.parametrize("method", METHODS_BUT_ORACLE)
+@pytest.mark.parametrize("attention", _ATTENTION)
+def test_with_mean_pooling_methods_equal_the_unrolled_gradient(
+    mean_encoder: Encoder, method: str, attention: AttentionLabels
+) -> None:
+    each = Combination("unrestricted", attention, 3, "per_step", True)
+    oracle = unrolled(*problem(mean_encoder, *each))
+    _assert_equal(METHODS[method](*problem(mean_encoder, *each)), oracle, each)
+
+
+def _assert_equal(other: MetaGradient, oracle: MetaGradient, each: Combination) -> None:
+    """To twelve digits."""
+    torch.testing.assert_close(other.outer_loss, oracle.outer_loss, rtol=1e-12, atol=0)
+    torch.testing.assert_close(other.inner_losses, oracle.inner_losses, rtol=1e-12, atol=0)
+    for name, expected in oracle.grads.items():
+        gap = (other.grads[name] - expected).norm().item()
+        # The decay of a single step has no influence: zero on both sides.
+        assert gap <= 1e-12 * expected.norm().item(), (each, name, gap)
 
 
 @pytest.mark.parametrize("method", METHODS_BUT_ORACLE)
@@ -228,10 +265,12 @@ def _counted(case: MetaProblem, phi: Phi, theta: Params) -> tuple[dict, int, int
 
 
 @pytest.mark.parametrize("attention", ["none", "cls", "all"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_memory_of_a_step_is_known_before_it_is_made(
-    tiny_encoder: Encoder, attention: AttentionLabels
+    request: pytest.FixtureRequest, pooling: Pooling, attention: AttentionLabels
 ) -> None:
-    case, phi, theta = problem(tiny_encoder, attention=attention)
+    encoder = request.getfixturevalue("mean_encoder" if pooling == "mean" else "tiny_encoder")
+    case, phi, theta = problem(encoder, attention=attention)
     module = sys.modules[blockwise.__module__]
     data = case.materialise(phi)
     _, _, step_bytes = _counted(case, phi, theta)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..learners.encoder import EncoderConfig, Params
-from ..learners.learner import ScoreRows, forward, run_head
+from ..learners.learner import ScoreRows, forward, pool, run_head
 from ..learners.precision import Precision
 from .losses import (
     AttentionReduction,
@@ -67,7 +67,8 @@ class InnerLoss:
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy, given what the last block passes on."""
-        return soft_cross_entropy(run_head(params, hidden, dropout=0.0), labels)
+        pooled = pool(self.config, hidden, None)
+        return soft_cross_entropy(run_head(params, pooled, dropout=0.0), labels)
 
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:

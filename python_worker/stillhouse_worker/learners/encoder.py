@@ -6,7 +6,7 @@ module: they lie before the entry point and get no inner gradient.
 """
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,10 @@ from ..errors import StillhouseError
 from .pretrained import open_pretrained
 
 Params = dict[str, Tensor]
+
+# What a head is given: the last block's vector of the first token, or the mean of those of all.
+Pooling = Literal["first", "mean"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 # Our name within a block -> the names whose tensors are stacked along dimension 0.
 BERT_BLOCK = {
@@ -41,13 +45,14 @@ ACTIVATIONS = ("gelu", "gelu_python")
 
 
 class EncoderConfig(NamedTuple):
-    """Sizes of an encoder."""
+    """Sizes of an encoder, and what it hands to a head."""
 
     num_layers: int
     num_heads: int
     width: int
     max_positions: int
     layer_norm_eps: float
+    pooling: Pooling = "first"
 
 
 class Encoder(NamedTuple):
@@ -81,11 +86,12 @@ class Encoder(NamedTuple):
         )
 
 
-def load_encoder(path_or_id: str) -> Encoder:
+def load_encoder(path_or_id: str, pooling: Pooling = "first") -> Encoder:
     """Load a BERT or DistilBERT encoder in fp32 on the CPU.
 
     Args:
         path_or_id: a folder in the hub's format or a repository of the hub.
+        pooling: what a head is given.
 
     Raises:
         StillhouseError: ``invalid`` when it is no encoder of a supported kind.
@@ -94,10 +100,10 @@ def load_encoder(path_or_id: str) -> Encoder:
         model, tokenizer = open_pretrained(path_or_id)
     except (OSError, ValueError) as error:
         raise _not_a_model(path_or_id, str(error).splitlines()[0]) from error
-    return encoder_of(model, tokenizer)
+    return encoder_of(model, tokenizer, pooling)
 
 
-def encoder_of(model: Any, tokenizer: Any) -> Encoder:
+def encoder_of(model: Any, tokenizer: Any, pooling: Pooling = "first") -> Encoder:
     """The encoder inside a transformers ``BertModel`` or ``DistilBertModel``."""
     hf_config = model.config
     if hf_config.model_type == "bert":
@@ -118,6 +124,7 @@ def encoder_of(model: Any, tokenizer: Any) -> Encoder:
         width=hf_config.hidden_size,
         max_positions=hf_config.max_position_embeddings,
         layer_norm_eps=eps,
+        pooling=pooling,
     )
     model.embeddings.requires_grad_(False)
     return Encoder(config, model.embeddings, _blocks(layers, names), tokenizer)

@@ -1,4 +1,4 @@
-"""The head: Linear(E, E), Tanh, Linear(E, C) over the vector of the first token."""
+"""The head: Linear(E, E), Tanh, Linear(E, C) over what the encoder hands to it."""
 
 import math
 from typing import Literal, get_args

@@ -14,7 +14,7 @@ from .precision import Linear, Precision, low_backward_linear
 # scores are returned. "fused" is PyTorch's kernel: first order only, no scores.
 Attention = Literal["explicit", "fused"]
 
-# Which rows of the last block's scores are wanted: only its first token reaches the head, so the
+# Which rows of the last block's scores are wanted. Where only its first token reaches the head, the
 # other rows cost extra and are needed for attention labels of all tokens alone.
 ScoreRows = Literal["first", "all"]
 
@@ -24,8 +24,9 @@ class Output(NamedTuple):
 
     Attributes:
         logits: b x C.
-        scores: one tensor b x Hd x S x S a block, before the softmax over keys; the last is
-            b x Hd x 1 x S unless all rows were asked for. Empty when the attention is fused.
+        scores: one tensor b x Hd x S x S per block, before the softmax over keys; the last is
+            b x Hd x 1 x S where the head is given the first token and not all rows were asked
+            for. Empty when the attention is fused.
     """
 
     logits: Float[Tensor, "b c"]
@@ -72,7 +73,7 @@ def forward(
     """
     run = _Run(config, mask, attention, score_rows, dropout, low_backward_linear(backward))
     hidden, scores = _run_blocks(run, params, entry)
-    return Output(run_head(params, hidden, dropout), scores)
+    return Output(run_head(params, pool(config, hidden, mask), dropout), scores)
 
 
 @torch.no_grad()
@@ -82,11 +83,29 @@ def features(
     token_type_ids: Int[Tensor, "b s"],
     mask: Bool[Tensor, "b s"],
 ) -> Float[Tensor, "b e"]:
-    """What the pretrained encoder hands to a head: the first token's vector behind its blocks."""
+    """What the pretrained encoder hands to a head; see `pool`."""
     entry = encoder.embed(input_ids, token_type_ids)
     attention = first_order_attention(entry.device)
     run = _Run(encoder.config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
-    return _run_blocks(run, encoder.blocks, entry)[0][:, 0]
+    return pool(encoder.config, _run_blocks(run, encoder.blocks, entry)[0], mask)
+
+
+def pool(
+    config: EncoderConfig, hidden: Float[Tensor, "b rows e"], mask: Bool[Tensor, "b s"] | None
+) -> Float[Tensor, "b e"]:
+    """What a head is given of the vectors that the last block passes on.
+
+    Args:
+        config: says which: the first vector, or the mean over the tokens.
+        hidden: of all positions, or of the first alone where no other is wanted.
+        mask: True where there is a token; None when every position counts.
+    """
+    if config.pooling == "first":
+        return hidden[:, 0]
+    if mask is None:
+        return hidden.mean(1)
+    weights = mask.to(hidden.dtype) / mask.sum(1, keepdim=True)
+    return (weights[:, None] @ hidden)[:, 0]
 
 
 class _Run(NamedTuple):
@@ -102,7 +121,7 @@ class _Run(NamedTuple):
 
 def _run_blocks(
     run: _Run, params: Params, entry: Float[Tensor, "b s e"]
-) -> tuple[Float[Tensor, "b 1 e"], tuple[Tensor, ...]]:
+) -> tuple[Float[Tensor, "b rows e"], tuple[Tensor, ...]]:
     """What the last block passes on, and the scores of all blocks."""
     hidden, scores = entry, []
     for index in range(run.config.num_layers):
@@ -124,24 +143,23 @@ def _run_block(
 ) -> tuple[Float[Tensor, "b rows e"], Tensor | None]:
     """One transformer block and its attention scores.
 
-    The last block computes its first row alone: nothing else reaches the head.
+    The last block computes its first row alone where nothing else reaches the head.
     """
-    rows = 1 if is_last else hidden.shape[1]
-    score_all = not is_last or (run.score_rows == "all" and run.attention == "explicit")
+    first_alone = is_last and run.config.pooling == "first"
+    rows = 1 if first_alone else hidden.shape[1]
+    score_all = not first_alone or (run.score_rows == "all" and run.attention == "explicit")
     queries = hidden if score_all else hidden[:, :1]
     query, key, value = _project(run, params, queries, hidden)
     context, scores = _attend(run, query, key, value, rows)
     return _feed_forward(run, params, hidden[:, :rows], context), scores
 
 
-def run_head(
-    params: Params, hidden: Float[Tensor, "b rows e"], dropout: float
-) -> Float[Tensor, "b c"]:
-    """Logits of the first token's vector."""
-    pooled = torch.tanh(_linear(F.linear, params, "head.dense", hidden[:, 0]))
+def run_head(params: Params, pooled: Float[Tensor, "b e"], dropout: float) -> Float[Tensor, "b c"]:
+    """Logits of what `pool` gives."""
+    inner = torch.tanh(_linear(F.linear, params, "head.dense", pooled))
     if dropout:
-        pooled = F.dropout(pooled, dropout)
-    return _linear(F.linear, params, "head.out", pooled)
+        inner = F.dropout(inner, dropout)
+    return _linear(F.linear, params, "head.out", inner)
 
 
 @torch.no_grad()

@@ -41,7 +41,7 @@ def run_forward(
         narrow: what is known from the same run before, if it is.
     """
     (num_samples, length, width), heads = hidden.shape, block.config.num_heads
-    rows = 1 if block.is_last else length
+    rows = 1 if block.passes_first else length
     scored = length if target is not None and target.dim() == 4 else rows
     query, key, value = (split_heads(part, heads) for part in _project(params, hidden, scored))
     query = query * block.query_scale

@@ -14,13 +14,14 @@ class Block(NamedTuple):
     Attributes:
         config: sizes of the encoder.
         precision: of the products with weights on the way back; see `low_backward_linear`.
-        is_last: only its first row is passed on.
+        passes_first: only its first row is passed on, as the last block does where the head is
+            given no other.
         attention_weight: what the divergence from its labels, summed over every element, counts.
     """
 
     config: EncoderConfig
     precision: Precision
-    is_last: bool
+    passes_first: bool
     attention_weight: float
 
     @property
@@ -149,13 +150,13 @@ class Backward(NamedTuple):
 def narrow_numel(block: Block, hidden: Tensor) -> int:
     """Elements of `Narrow`, but for the scales."""
     num_samples, length, width = hidden.shape
-    return 5 * num_samples * (1 if block.is_last else length) * width
+    return 5 * num_samples * (1 if block.passes_first else length) * width
 
 
 def kept_numel(block: Block, params: Params, hidden: Tensor, target: Tensor | None) -> int:
     """Elements of `Trace` and `Cotangents`, but for the scales; arguments of `run_forward`."""
     num_samples, length, width = hidden.shape
-    rows = 1 if block.is_last else length
+    rows = 1 if block.passes_first else length
     scored = length if target is not None and target.dim() == 4 else rows
     expanded = 2 * rows * len(params["up.bias"])
     others = (9 * rows + 2 * scored + 5 * length) * width

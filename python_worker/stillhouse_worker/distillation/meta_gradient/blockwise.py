@@ -210,7 +210,9 @@ class _Step:
     def _block(self, index: int) -> Block:
         loss, target = self._problem.inner_loss, self._target(index)
         weight = 0.0 if target is None else loss.attention_weight(target)
-        return Block(loss.config, loss.precision, index == self._num_blocks - 1, weight)
+        is_last = index == self._num_blocks - 1
+        passes_first = is_last and loss.config.pooling == "first"
+        return Block(loss.config, loss.precision, passes_first, weight)
 
     def _target(self, index: int) -> Tensor | None:
         return None if self._data.attention is None else self._data.attention[:, index]
