@@ -100,7 +100,7 @@ def linear_probe(
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(objective)  # type: ignore[no-untyped-call, arg-type]
+    optimizer.step(objective)  # type: ignore[no-untyped-call]
     on_raw = weight.detach() / scale
     return LinearClassifier(on_raw.float(), (bias.detach() - on_raw @ centre.double()).float())
 
