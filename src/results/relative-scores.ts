@@ -3,6 +3,14 @@ import { pairedDifference, type Summary } from "../statistics.js";
 /** Weight of the improvement over random beside the hard-label recovery. */
 const WEIGHT = 0.5;
 
+/** The variation of distilled data with one-hot labels. */
+export const HARD_LABELS = "hard-labels";
+
+/** The variation of a baseline's real samples with the labels of the distilled data. */
+export function ownLabelsName(baseline: string): string {
+  return `${baseline}-own-labels`;
+}
+
 /** Accuracy of learners, and that of each by its init seed; fractions. */
 export interface ScoredRow {
   readonly accuracy: { readonly mean: number };

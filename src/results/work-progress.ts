@@ -1,12 +1,7 @@
-/** What a task computes; baselines by their names. */
-export type WorkKind =
-  | "distill"
-  | "evaluate"
-  | "full"
-  | "random"
-  | "herding"
-  | "kcenter"
-  | "untrained";
+import { type BaselineId, type BaselineWork, baselineOfId } from "../baselines.js";
+
+/** What a task computes; baselines by their ids. */
+export type WorkKind = "distill" | "evaluate" | BaselineId;
 
 /** A task by what it says of its work, from whichever form of the message. */
 export interface TaskWork {
@@ -115,39 +110,41 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr }: TaskWork)
   const trainTexts = epochs > 0 ? (steps * batchSize) / epochs : TRAIN_TEXTS;
   const samples = (spec.distilled?.perClass ?? 1) * NUM_CLASSES * (spec.inner?.steps ?? 1);
   const testing = numLearners * (TEST_TEXTS + samples * GRADIENT);
-  switch (kind) {
-    case "distill": {
-      const validating = validations * trainTexts * (spec.dataset?.validationFraction ?? 0);
-      return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
-    }
-    case "full":
-      return trainTexts * (spec.baseline?.fullEpochs ?? 1) * TRAINING + testing;
-    case "herding":
-    case "kcenter":
-      return trainTexts + RATE_SEARCH * TEST_TEXTS + testing;
-    case "random":
-      return RATE_SEARCH * TEST_TEXTS + testing;
-    default:
-      return testing + (searchesLr ? RATE_SEARCH * TEST_TEXTS : 0);
+  if (kind === "distill") {
+    const validating = validations * trainTexts * (spec.dataset?.validationFraction ?? 0);
+    return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
   }
+  const work = workBefore(kind, searchesLr);
+  return (
+    (work.trains ? trainTexts * (spec.baseline?.fullEpochs ?? 1) * TRAINING : 0) +
+    (work.choosesSamples ? trainTexts : 0) +
+    (work.searchesLr ? RATE_SEARCH * TEST_TEXTS : 0) +
+    testing
+  );
 }
 
+/** What a task does before its learners are tested. */
+function workBefore(kind: WorkKind, searchesLr: boolean): BaselineWork {
+  return baselineOfId(kind)?.work ?? { choosesSamples: false, searchesLr };
+}
+
+type Stages = Readonly<Record<string, readonly [from: number, to: number]>>;
+
 /** Which part of a task each of its stages is; the last one ends it. */
-const STAGES: Partial<Record<WorkKind, Readonly<Record<string, readonly [number, number]>>>> = {
-  full: { training: [0, 0.95], evaluating: [0.95, 1] },
-  random: { "choosing the learning rate": [0, 0.3], evaluating: [0.3, 1] },
-};
-const CHOOSING = {
+const TRAINING_STAGES: Stages = { training: [0, 0.95], evaluating: [0.95, 1] };
+const SEARCHING: Stages = { "choosing the learning rate": [0, 0.3], evaluating: [0.3, 1] };
+const CHOOSING: Stages = {
   "choosing samples": [0, 0.2],
   "choosing the learning rate": [0.2, 0.4],
   evaluating: [0.4, 1],
-} as const;
+};
 
 function stageOf({ kind, stage, searchesLr }: TaskWork): readonly [from: number, to: number] {
   if (stage === "loading") return [0, 0];
-  const isChoosing = kind === "herding" || kind === "kcenter" || searchesLr;
-  const stages = isChoosing ? CHOOSING : STAGES[kind];
-  return (stages as Readonly<Record<string, readonly [number, number]>>)?.[stage] ?? [0, 1];
+  const { trains, choosesSamples, searchesLr: tries } = workBefore(kind, searchesLr);
+  const isChoosing = choosesSamples || searchesLr;
+  const stages = isChoosing ? CHOOSING : trains ? TRAINING_STAGES : tries ? SEARCHING : {};
+  return stages[stage] ?? [0, 1];
 }
 
 function doneShare(task: TaskWork): number {

@@ -1,3 +1,4 @@
+import { BASELINES, type BaselineId } from "../baselines.js";
 import {
   AttentionLabels,
   AttentionReduction,
@@ -42,6 +43,11 @@ export const VALIDATION_FRACTION = 0.05;
 /** As for validation; that of fingerprints from before it could be chosen. */
 export const TEST_FRACTION = 0.2;
 const SEED = 0;
+
+/** Whether each baseline runs. */
+const USUAL_BASELINES = Object.fromEntries(
+  BASELINES.map(({ id, isUsual }) => [id, isUsual]),
+) as Record<BaselineId, boolean>;
 
 /** All values of a preset; what stands in no preset comes from the facts. */
 const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
@@ -90,12 +96,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     baselineInits: STUDY_INITS,
   },
   baseline: {
-    full: true,
-    random: true,
-    // Reading all of train for them takes as long as several test learners do.
-    herding: false,
-    kcenter: false,
-    untrained: true,
+    ...USUAL_BASELINES,
     fullEpochs: 3,
     fullBatchSize: 48,
     fullLr: 2e-5,

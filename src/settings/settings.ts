@@ -1,3 +1,4 @@
+import { BASELINE_IDS } from "../baselines.js";
 import {
   AttentionLabels,
   AttentionReduction,
@@ -205,12 +206,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Test learners of the distilled data; with 0 the baselines run alone, or, with",
       "--baselines none, the distillation",
     ]),
-    subset(
-      "baselines",
-      "baseline",
-      ["full", "random", "herding", "kcenter", "untrained"],
-      ["Which baselines run: all, none, or some of full,random,herding,kcenter,untrained"],
-    ),
+    subset("baselines", "baseline", BASELINE_IDS, [
+      `Which baselines run: all, none, or some of ${BASELINE_IDS.join(",")}`,
+    ]),
     number("baseline-inits", "evaluation.baseline_inits", LEARNERS, [
       "Test learners of all baselines but full",
     ]),

@@ -1,10 +1,11 @@
 import { Gauge, type Registry } from "prom-client";
+import { BASELINE_IDS, type BaselineId } from "../baselines.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 
 /** What the learners were trained on whose accuracy is meant. */
-const LEARNERS = ["distilled", "full", "random", "herding", "kcenter", "untrained"] as const;
+export type Learners = "distilled" | BaselineId;
 
-export type Learners = (typeof LEARNERS)[number];
+const LEARNERS: readonly Learners[] = ["distilled", ...BASELINE_IDS];
 
 /** The series that each experiment has of its own. */
 export class ExperimentGauges {

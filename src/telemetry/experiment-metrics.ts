@@ -1,7 +1,8 @@
 import { Counter, Gauge, type Registry } from "prom-client";
+import { baselineOfId } from "../baselines.js";
 import type { ExperimentRecord } from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
-import { type TaskKind, taskKind } from "../experiment/domain/task-kind.js";
+import { taskKind } from "../experiment/domain/task-kind.js";
 import {
   type LearnerResult,
   type MetricPoint,
@@ -16,14 +17,12 @@ const KEPT_MS = 3_600_000;
 /** Experiments with series of their own; beyond that those that ended first go first. */
 const MAX_EXPERIMENTS = 500;
 
-const LEARNERS: Partial<Record<TaskKind, Learners>> = {
-  evaluate: "distilled",
-  full: "full",
-  random: "random",
-  herding: "herding",
-  kcenter: "kcenter",
-  untrained: "untrained",
-};
+/** What the learners of a task were trained on; undefined of a task whose learners have no series. */
+function learnersOf(task: Task): Learners | undefined {
+  const kind = taskKind(task);
+  if (kind === "evaluate") return "distilled";
+  return baselineOfId(kind)?.id;
+}
 
 const ENDS: Partial<Record<State, string>> = {
   [State.SUCCEEDED]: "succeeded",
@@ -94,7 +93,7 @@ export class ExperimentMetrics {
     for (const point of points) {
       if (kind === "distill") this.#distilled(task.experimentId, seen, point);
       else if (point.name === "accuracy") {
-        this.#tested(task.experimentId, seen, LEARNERS[kind], point.value);
+        this.#tested(task.experimentId, seen, learnersOf(task), point.value);
       }
     }
   }
@@ -117,7 +116,7 @@ export class ExperimentMetrics {
 
   #takeResult(id: string, task: Task): void {
     const kind = task.result?.kind;
-    const learners = LEARNERS[taskKind(task)];
+    const learners = learnersOf(task);
     if (kind?.$case === "learners" && learners && kind.value.inits.length > 0) {
       this.#gauges.accuracy(id, learners, meanAccuracy(kind.value));
     }

@@ -1,8 +1,5 @@
-import {
-  BaselineKind,
-  type Experiment,
-  type Task,
-} from "../../generated/stillhouse/v1/experiment.js";
+import { baselineOfKind } from "../../baselines.js";
+import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
 import {
   type RunTimes,
   ranSeconds,
@@ -11,14 +8,6 @@ import {
   type WorkProgress,
   workProgress,
 } from "../../results/work-progress.js";
-
-const KINDS: Partial<Record<BaselineKind, WorkKind>> = {
-  [BaselineKind.FULL]: "full",
-  [BaselineKind.RANDOM]: "random",
-  [BaselineKind.HERDING]: "herding",
-  [BaselineKind.KCENTER]: "kcenter",
-  [BaselineKind.UNTRAINED]: "untrained",
-};
 
 /** How far an experiment is as a whole. */
 export function progressOf({ spec, tasks }: Experiment): WorkProgress {
@@ -49,7 +38,8 @@ function workOf(task: Task): TaskWork {
 
 function kindOf(kind: NonNullable<Task["work"]>["kind"]): WorkKind {
   if (kind?.$case === "distill") return "distill";
-  return (kind?.$case === "baseline" ? KINDS[kind.value.kind] : undefined) ?? "evaluate";
+  if (kind?.$case !== "baseline") return "evaluate";
+  return baselineOfKind(kind.value.kind)?.id ?? "evaluate";
 }
 
 function timesOf({ reused, result, ranS, attemptStartTime, startTime, endTime }: Task): RunTimes {

@@ -1,9 +1,9 @@
-import {
-  BaselineKind,
-  type DistillResult,
-  type Experiment,
-  type LearnerResult,
-  type Task,
+import { BASELINE_IDS, type BaselineId, baselineOfId, baselineOfKind } from "../../baselines.js";
+import type {
+  DistillResult,
+  Experiment,
+  LearnerResult,
+  Task,
 } from "../../generated/stillhouse/v1/experiment.js";
 import {
   AttentionLabels,
@@ -13,7 +13,7 @@ import {
 } from "../../generated/stillhouse/v1/spec.js";
 import { FRACTIONS, meanOf, type Summary, summarise } from "../../statistics.js";
 
-export type RowId = "full" | "random" | "herding" | "kcenter" | "untrained" | "distilled";
+export type RowId = BaselineId | "distilled";
 
 /** One line of the table of results. */
 export interface Row {
@@ -46,22 +46,7 @@ export interface ExperimentResult {
 }
 
 /** Rows are shown in this order. */
-const ROW_ORDER: readonly RowId[] = [
-  "full",
-  "random",
-  "herding",
-  "kcenter",
-  "untrained",
-  "distilled",
-];
-
-const BASELINE_ROWS: Partial<Record<BaselineKind, { id: RowId; label: string }>> = {
-  [BaselineKind.FULL]: { id: "full", label: "Full data" },
-  [BaselineKind.RANDOM]: { id: "random", label: "Random real samples" },
-  [BaselineKind.HERDING]: { id: "herding", label: "Real samples by herding" },
-  [BaselineKind.KCENTER]: { id: "kcenter", label: "Real samples by k-centre" },
-  [BaselineKind.UNTRAINED]: { id: "untrained", label: "Untrained learner" },
-};
+const ROW_ORDER: readonly RowId[] = [...BASELINE_IDS, "distilled"];
 
 /** Puts the results of an experiment's tasks together; tasks without a result add nothing. */
 export function resultOf(experiment: Experiment): ExperimentResult {
@@ -130,7 +115,7 @@ function labelKinds(spec: ExperimentSpec | undefined) {
 function rowIdOf(task: Task): RowId | undefined {
   const kind = task.work?.kind;
   if (kind?.$case === "evaluate") return kind.value.variation ? undefined : "distilled";
-  return kind?.$case === "baseline" ? BASELINE_ROWS[kind.value.kind]?.id : undefined;
+  return kind?.$case === "baseline" ? baselineOfKind(kind.value.kind)?.id : undefined;
 }
 
 function learnerResults(task: Task): LearnerResult[] {
@@ -146,7 +131,7 @@ function distillResult(task: Task): DistillResult | undefined {
 /** Shards of an evaluation differ in their init seeds only. */
 export function rowOf(id: RowId, shards: LearnerResult[], spec: ExperimentSpec | undefined): Row {
   const inits = shards.flatMap((shard) => shard.inits);
-  const baseline = Object.values(BASELINE_ROWS).find((row) => row.id === id);
+  const baseline = baselineOfId(id);
   const [first] = shards;
   return {
     id,

@@ -1,10 +1,16 @@
+import { OF_SAMPLES } from "../../baselines.js";
 import {
   type Experiment,
   State,
   type Task,
   type Variation,
 } from "../../generated/stillhouse/v1/experiment.js";
-import { type RelativeScores, relativeScores } from "../../results/relative-scores.js";
+import {
+  HARD_LABELS,
+  ownLabelsName,
+  type RelativeScores,
+  relativeScores,
+} from "../../results/relative-scores.js";
 import { pairedDifference, type Summary } from "../../statistics.js";
 import { type Row, resultOf, rowOf } from "./result.js";
 import { variationText } from "./variation-text.js";
@@ -30,7 +36,6 @@ export interface RobustnessResult {
 }
 
 const PLAIN = "plain";
-const REAL_SAMPLES = ["random", "herding", "kcenter"];
 
 /** Puts the results of an experiment on the robustness of distilled data together. */
 export function robustnessResult(experiment: Experiment): RobustnessResult {
@@ -48,12 +53,11 @@ export function robustnessResult(experiment: Experiment): RobustnessResult {
   const scores = relativeScores({
     full: baseline("full"),
     own: plain,
-    hard: named("hard-labels"),
+    hard: named(HARD_LABELS),
     real: new Map(
-      REAL_SAMPLES.filter((id) => baseline(id) || named(`${id}-own-labels`)).map((id) => [
-        id,
-        { hard: baseline(id), own: named(`${id}-own-labels`) },
-      ]),
+      OF_SAMPLES.map(({ id }) => id)
+        .filter((id) => baseline(id) || named(ownLabelsName(id)))
+        .map((id) => [id, { hard: baseline(id), own: named(ownLabelsName(id)) }]),
     ),
   });
   return { conditions, baselines, scores };

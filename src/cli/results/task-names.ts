@@ -1,4 +1,5 @@
-import { BaselineKind, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { baselineOfKind } from "../../baselines.js";
+import type { Task } from "../../generated/stillhouse/v1/experiment.js";
 
 /** How a task is called on the screen. */
 export function taskName(task: Task): string {
@@ -10,7 +11,7 @@ export function taskName(task: Task): string {
       return variation === undefined ? "Evaluation" : `Evaluation, ${variation.name}`;
     }
     case "baseline":
-      return baselineName(task.work.kind.value.kind);
+      return baselineOfKind(task.work.kind.value.kind)?.label ?? "Baseline";
     default:
       return task.id;
   }
@@ -25,21 +26,4 @@ export function taskNames(tasks: readonly Task[]): string[] {
     const number = names.slice(0, at + 1).filter((other) => other === name).length;
     return `${name}, ${number} of ${count}`;
   });
-}
-
-function baselineName(kind: BaselineKind): string {
-  switch (kind) {
-    case BaselineKind.FULL:
-      return "Full data";
-    case BaselineKind.RANDOM:
-      return "Random real samples";
-    case BaselineKind.HERDING:
-      return "Herding";
-    case BaselineKind.KCENTER:
-      return "k-centre";
-    case BaselineKind.UNTRAINED:
-      return "Untrained learner";
-    default:
-      return "Baseline";
-  }
 }

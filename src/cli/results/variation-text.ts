@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { OF_SAMPLES } from "../../baselines.js";
 import {
   Optimiser,
   SampleSource,
@@ -6,12 +7,10 @@ import {
 } from "../../generated/stillhouse/v1/experiment.js";
 import { HeadInit, type TransferModel } from "../../generated/stillhouse/v1/spec.js";
 
-const SAMPLES: Partial<Record<SampleSource, string>> = {
-  [SampleSource.DECODED]: "nearest tokens",
-  [SampleSource.RANDOM]: "random real samples",
-  [SampleSource.HERDING]: "real samples by herding",
-  [SampleSource.KCENTER]: "real samples by k-centre",
-};
+const SAMPLES: ReadonlyMap<string, string> = new Map([
+  [SampleSource.DECODED, "nearest tokens"],
+  ...OF_SAMPLES.map(({ samples, label }) => [samples, label.toLowerCase()] as const),
+]);
 
 const HEADS: Partial<Record<HeadInit, string>> = {
   [HeadInit.DEFAULT]: "head of nn.Linear's law",
@@ -22,10 +21,10 @@ const HEADS: Partial<Record<HeadInit, string>> = {
 export function variationText(variation: Variation): string {
   const { steps, optimiser, batchSize, shuffled, hardLabels, transferTo } = variation;
   const isReal =
-    variation.samples !== SampleSource.DECODED && SAMPLES[variation.samples] !== undefined;
+    variation.samples !== SampleSource.DECODED && SAMPLES.get(variation.samples) !== undefined;
   const parts = [
     transferTo && `trains ${transferText(transferTo)}`,
-    SAMPLES[variation.samples],
+    SAMPLES.get(variation.samples),
     isReal && !hardLabels && "labels of the distilled data",
     hardLabels && "hard labels",
     variation.withoutAttentionLabels && "no attention labels",

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { BASELINES } from "../../baselines.js";
 import { invalid } from "../../errors.js";
 import {
   type ExperimentSpec,
@@ -46,13 +47,9 @@ const CHECKS: ReadonlyMap<string, RobustnessCheck> = new Map([
 ]);
 
 /** Untrained learners say nothing of the distilled data that a row here asks for. */
-const DEFAULT_BASELINES: Assignments = new Map([
-  ["baseline.full", true],
-  ["baseline.random", true],
-  ["baseline.herding", true],
-  ["baseline.kcenter", true],
-  ["baseline.untrained", false],
-]);
+const DEFAULT_BASELINES: Assignments = new Map(
+  BASELINES.map(({ id }) => [`baseline.${id}`, id !== "untrained"]),
+);
 
 const HELP = `
 ARTIFACT is the folder of distilled data, or the id of the experiment that made it.

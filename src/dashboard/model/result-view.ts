@@ -1,9 +1,10 @@
+import { BASELINE_IDS, type BaselineId, baselineOfId } from "../../baselines.js";
 import type { Task } from "../../generated/page/stillhouse/v1/experiment.js";
 import { FRACTIONS, meanOf, type Summary, summarise } from "../../statistics.js";
-import { BASELINES, type Baseline, baselineOf, variationName } from "./task-view.js";
+import { baselineOf, variationName } from "./task-view.js";
 
 /** A variation is how the learners on the distilled data were trained otherwise. */
-export type RowId = "distilled" | `variation ${string}` | Baseline["kind"];
+export type RowId = "distilled" | `variation ${string}` | BaselineId;
 
 /** A learner that was trained and tested. */
 export interface LearnerView {
@@ -29,13 +30,13 @@ export interface ResultView {
   readonly chosenLr: number | undefined;
 }
 
-const BASELINE_ORDER: readonly RowId[] = ["full", "random", "herding", "kcenter", "untrained"];
+const BASELINE_ORDER: readonly RowId[] = BASELINE_IDS;
 
 function rowIdOf({ work }: Task): RowId | undefined {
   const name = variationName(work);
   if (name !== "") return `variation ${name}`;
   if (work?.kind?.$case === "evaluate") return "distilled";
-  return baselineOf(work)?.kind;
+  return baselineOf(work)?.id;
 }
 
 /** Shards of an evaluation belong to one row. */
@@ -49,8 +50,7 @@ export function resultsOf(tasks: readonly Task[]): ResultView[] {
     const [first] = shards;
     if (first === undefined) return [];
     const learners = shards.flatMap(({ inits }) => inits);
-    const label =
-      Object.values(BASELINES).find(({ kind }) => kind === id)?.label ?? distilledLabel(id);
+    const label = baselineOfId(id)?.label ?? distilledLabel(id);
     return [
       {
         id,

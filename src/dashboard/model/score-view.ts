@@ -1,3 +1,4 @@
+import { OF_SAMPLES } from "../../baselines.js";
 import {
   type RelativeScores,
   relativeScores,
@@ -6,8 +7,6 @@ import {
 import type { Summary } from "../../statistics.js";
 import { formatGain, formatPercent } from "./format.js";
 import type { ResultView, RowId } from "./result-view.js";
-
-const REAL_SAMPLES = ["random", "herding", "kcenter"] as const;
 
 /** The scores of distilled data relative to real data, of the rows of a robustness experiment. */
 export function scoresOf(results: readonly ResultView[]): RelativeScores {
@@ -19,7 +18,7 @@ export function scoresOf(results: readonly ResultView[]): RelativeScores {
     );
     return { accuracy: found.accuracy, learners: new Map(learners) };
   };
-  const real = REAL_SAMPLES.map((id) => {
+  const real = OF_SAMPLES.map(({ id }) => {
     return [id, { hard: row(id), own: row(`variation ${id} own labels`) }] as const;
   }).filter(([, { hard, own }]) => hard || own);
   return relativeScores({

@@ -1,5 +1,5 @@
+import { baselineOfKind } from "../../baselines.js";
 import {
-  BaselineKind,
   type Progress,
   State,
   type Task,
@@ -79,27 +79,14 @@ function taskView(task: Task): TaskView {
   };
 }
 
-export interface Baseline {
-  readonly kind: Exclude<WorkKind, "distill" | "evaluate">;
-  readonly label: string;
-}
-
-export const BASELINES: Partial<Record<BaselineKind, Baseline>> = {
-  [BaselineKind.FULL]: { kind: "full", label: "Full data" },
-  [BaselineKind.RANDOM]: { kind: "random", label: "Random real samples" },
-  [BaselineKind.HERDING]: { kind: "herding", label: "Real samples by herding" },
-  [BaselineKind.KCENTER]: { kind: "kcenter", label: "Real samples by k-centre" },
-  [BaselineKind.UNTRAINED]: { kind: "untrained", label: "Untrained learner" },
-};
-
 /** The baseline that a task computes, if it computes one. */
-export function baselineOf(work: Work | undefined): Baseline | undefined {
-  return work?.kind?.$case === "baseline" ? BASELINES[work.kind.value.kind] : undefined;
+export function baselineOf(work: Work | undefined) {
+  return work?.kind?.$case === "baseline" ? baselineOfKind(work.kind.value.kind) : undefined;
 }
 
 function kindOf(work: Work | undefined): WorkKind {
   if (work?.kind?.$case === "distill") return "distill";
-  return baselineOf(work)?.kind ?? "evaluate";
+  return baselineOf(work)?.id ?? "evaluate";
 }
 
 function seedsOf(work: Work | undefined): readonly number[] {

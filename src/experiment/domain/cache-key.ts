@@ -1,11 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-  BaselineKind,
-  type BaselineWork,
-  type Variation,
-  type Work,
-} from "../../generated/stillhouse/v1/experiment.js";
+import { baselineOfKind } from "../../baselines.js";
+import type { BaselineWork, Variation, Work } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
+import { readField } from "../../settings/field-path.js";
 
 /**
  * Hash of all that determines the result of a task, so that a second experiment reuses it and a
@@ -117,30 +114,7 @@ function fieldOf(name: string): string {
   return name.slice(name.indexOf(".") + 1);
 }
 
-const OF_REAL_SAMPLES: readonly BaselineKind[] = [
-  BaselineKind.RANDOM,
-  BaselineKind.HERDING,
-  BaselineKind.KCENTER,
-];
-
 function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
-  if (kind === BaselineKind.FULL) {
-    return [
-      ["baseline.full_epochs", spec.baseline?.fullEpochs],
-      ["baseline.full_batch_size", spec.baseline?.fullBatchSize],
-      ["baseline.full_lr", spec.baseline?.fullLr],
-      ["baseline.full_dropout", spec.baseline?.fullDropout],
-      // The full-data training warms up over the same share of its steps.
-      ["outer.warmup_fraction", spec.outer?.warmupFraction],
-      // Whether the best epoch on validation is kept, or the last.
-      ["evaluation.protocol", spec.evaluation?.protocol],
-    ];
-  }
-  if (OF_REAL_SAMPLES.includes(kind)) {
-    return [
-      ["distilled.per_class", spec.distilled?.perClass],
-      ["inner.steps", spec.inner?.steps],
-    ];
-  }
-  return [];
+  const fields = baselineOfKind(kind)?.cacheParts ?? [];
+  return fields.map((field) => [field, readField(spec, field)]);
 }

@@ -1,7 +1,8 @@
+import { BASELINES, type Baseline } from "../../baselines.js";
 import { invalid } from "../../errors.js";
 import {
-  BaselineKind,
   type BaselineWork,
+  baselineKindFromJSON,
   State,
   Task,
   type Variation,
@@ -21,8 +22,7 @@ import { variationsOf } from "./variations.js";
  * experiment's, so a plan is repeatable.
  *
  * With a fixed init all test learners are the same, so there is one, and its seed is the
- * experiment's, from which the distillation drew that head. Learners on random real samples differ
- * all the same, by their samples.
+ * experiment's, from which the distillation drew that head.
  *
  * @param spec resolved
  * @param codeVersion see `cacheKey`
@@ -64,8 +64,7 @@ export function countTasks(spec: ExperimentSpec): number {
   const count = required(spec.evaluation?.inits, "evaluation.inits");
   const isFixed = spec.model?.init === Init.FIXED;
   const shards = numShards(isFixed ? Math.min(count, 1) : count);
-  const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
-  const baselines = [full, random, herding, kcenter, untrained].filter(Boolean).length;
+  const baselines = wantedBaselines(spec).length;
   const evaluations = shards * (1 + variationsOf(spec).length);
   return Number(distils(spec, count, baselines)) + evaluations + baselines;
 }
@@ -81,31 +80,26 @@ export function experimentIdOf(taskId: string): string {
 }
 
 function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineWork }[] {
-  const seed = required(spec.seed, "seed");
+  return wantedBaselines(spec).map((baseline) => ({
+    name: baseline.id,
+    work: { kind: baselineKindFromJSON(baseline.kind), initSeeds: seedsOf(baseline, spec) },
+  }));
+}
+
+function wantedBaselines({ baseline }: ExperimentSpec) {
+  return BASELINES.filter(({ id }) => baseline?.[id]);
+}
+
+function seedsOf({ seeds }: Baseline, spec: ExperimentSpec): number[] {
   const count = required(spec.evaluation?.baselineInits, "evaluation.baseline_inits");
-  const { full, random, herding, kcenter, untrained } = spec.baseline ?? {};
-  const planned = [];
-  if (full) {
-    const work = { kind: BaselineKind.FULL, initSeeds: learnerSeeds(spec, 1) };
-    planned.push({ name: "full", work });
+  switch (seeds) {
+    case "first":
+      return learnerSeeds(spec, 1);
+    case "of test learners":
+      return learnerSeeds(spec, count);
+    case "all distinct":
+      return initSeeds(required(spec.seed, "seed"), count);
   }
-  if (random) {
-    const work = { kind: BaselineKind.RANDOM, initSeeds: initSeeds(seed, count) };
-    planned.push({ name: "random", work });
-  }
-  if (herding) {
-    const kind = BaselineKind.HERDING;
-    planned.push({ name: "herding", work: { kind, initSeeds: learnerSeeds(spec, count) } });
-  }
-  if (kcenter) {
-    const kind = BaselineKind.KCENTER;
-    planned.push({ name: "kcenter", work: { kind, initSeeds: learnerSeeds(spec, count) } });
-  }
-  if (untrained) {
-    const kind = BaselineKind.UNTRAINED;
-    planned.push({ name: "untrained", work: { kind, initSeeds: learnerSeeds(spec, count) } });
-  }
-  return planned;
 }
 
 function learnerSeeds(spec: ExperimentSpec, count: number): number[] {

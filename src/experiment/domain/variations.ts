@@ -1,7 +1,12 @@
-import { Optimiser, SampleSource, Variation } from "../../generated/stillhouse/v1/experiment.js";
+import { OF_SAMPLES } from "../../baselines.js";
+import {
+  Optimiser,
+  SampleSource,
+  sampleSourceFromJSON,
+  Variation,
+} from "../../generated/stillhouse/v1/experiment.js";
 import {
   AttentionLabels,
-  type BaselineSpec,
   type ExperimentSpec,
   HeadInit,
   Labels,
@@ -9,6 +14,7 @@ import {
   type RobustnessSpec,
   type TransferModel,
 } from "../../generated/stillhouse/v1/spec.js";
+import { HARD_LABELS, ownLabelsName } from "../../results/relative-scores.js";
 
 /**
  * The evaluations, beside the plain one, that the robustness of distilled data is judged by.
@@ -69,27 +75,18 @@ function ofCheck(
 
 /** The samples without the labels' help, and the labels without the samples'. */
 function ofLabels(spec: ExperimentSpec): Varied[] {
-  const hard = { name: "hard-labels", ...hardLabels(spec) };
+  const hard = { name: HARD_LABELS, ...hardLabels(spec) };
   const isHard = spec.distilled?.labels === Labels.HARD && !hasAttentionLabels(spec);
   if (isHard) return [hard];
-  const sources = Object.entries(REAL_SAMPLES).filter(
-    ([baseline]) => spec.baseline?.[baseline as keyof BaselineSpec],
-  );
   return [
     hard,
-    ...sources.map(([baseline, samples]) => ({
-      name: `${baseline}-own-labels`,
-      samples,
+    ...OF_SAMPLES.filter(({ id }) => spec.baseline?.[id]).map(({ id, samples }) => ({
+      name: ownLabelsName(id),
+      samples: sampleSourceFromJSON(samples),
       searchesLr: true,
     })),
   ];
 }
-
-const REAL_SAMPLES = {
-  random: SampleSource.RANDOM,
-  herding: SampleSource.HERDING,
-  kcenter: SampleSource.KCENTER,
-} as const;
 
 function ofOrder(numSamples: number): Varied[] {
   const half = Math.ceil(numSamples / 2);

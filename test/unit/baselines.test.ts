@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BASELINES, baselineOfKind, OF_SAMPLES } from "../../src/baselines.js";
+import { taskName } from "../../src/cli/results/task-names.js";
+import {
+  BaselineKind,
+  baselineKindFromJSON,
+  SampleSource,
+  sampleSourceFromJSON,
+  Task,
+} from "../../src/generated/stillhouse/v1/experiment.js";
+import { fieldsOf } from "../../src/settings/setting.js";
+import { SETTINGS, settingOf } from "../../src/settings/settings.js";
+
+test("the protos and the table have the same baselines", () => {
+  const kinds = Object.values(BaselineKind).filter(
+    (kind) => kind !== BaselineKind.UNSPECIFIED && kind !== BaselineKind.UNRECOGNIZED,
+  );
+  assert.deepEqual(
+    BASELINES.map(({ kind }) => baselineKindFromJSON(kind)).sort(),
+    [...kinds].sort(),
+  );
+  for (const { samples } of OF_SAMPLES) {
+    assert.notEqual(sampleSourceFromJSON(samples), SampleSource.UNRECOGNIZED, samples);
+  }
+});
+
+test("each has its switch, and every setting that its result follows from is one", () => {
+  const fields = SETTINGS.flatMap(fieldsOf);
+  for (const { id, cacheParts } of BASELINES) {
+    assert.equal(settingOf(`baseline.${id}`).flag, "baselines");
+    for (const field of cacheParts) assert.ok(fields.includes(field), field);
+  }
+});
+
+test("its task is called as its row is", () => {
+  for (const { kind } of BASELINES) {
+    const task = Task.fromJSON({ work: { baseline: { kind } } });
+    assert.equal(taskName(task), baselineOfKind(kind)?.label);
+  }
+});
