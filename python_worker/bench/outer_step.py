@@ -31,14 +31,10 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.learners import (
-    draw_head,
-    learner_params,
-    load_encoder,
-)
+from stillhouse_worker.learners import draw_head, learner_params, load_encoder
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.precision import Precision
-from stillhouse_worker.model_catalog import locate_model
+from stillhouse_worker.models.catalog import locate_model
 from stillhouse_worker.seeding import generator
 
 NUM_CLASSES = 4

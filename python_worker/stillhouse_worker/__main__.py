@@ -78,11 +78,11 @@ def _worker(arguments: argparse.Namespace) -> int:
     # Before the imports, which take seconds in which it may go. It may have gone before that, so
     # who must not be outlived names itself.
     parent = arguments.parent or os.getppid()
-    from .credentials import read_credentials
-    from .devices import find_device
-    from .identity import Identity
-    from .transport import Worker
-    from .work_place import WorkPlace
+    from .devices.facts import find_device
+    from .process.credentials import read_credentials
+    from .process.identity import Identity
+    from .process.work_place import WorkPlace
+    from .process.worker import Worker
 
     device = find_device(arguments.device).device
     work_dir = arguments.work_dir
@@ -102,7 +102,7 @@ def _worker(arguments: argparse.Namespace) -> int:
 
 
 def _devices(arguments: argparse.Namespace) -> int:
-    from .devices import all_devices
+    from .devices.facts import all_devices
 
     print(json.dumps([facts._asdict() for facts in all_devices()]))
     return 0
@@ -117,9 +117,9 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from . import convert
-    from .tasks.event_files import with_event_files
+    from .context.event_files import with_event_files
+    from .context.reporting import Stopped
     from .tasks.execute import WORKS, execute
-    from .tasks.reporting import Stopped
 
     if arguments.task not in WORKS:
         raise StillhouseError(

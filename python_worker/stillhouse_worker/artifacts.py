@@ -25,7 +25,7 @@ from .learners import Encoder, draw_head, learner_params, load_encoder
 from .learners.encoder import Params
 from .learners.export import to_transformers
 from .learners.precision import Precision
-from .model_catalog import locate_model, model_fingerprint
+from .models.catalog import locate_model, model_fingerprint
 from .seeding import generator
 from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from stillhouse_worker.datasets import Reading, load_dataset
-from stillhouse_worker.distillation.outer import OuterConfig
-from stillhouse_worker.learners import Encoder, load_encoder
-from stillhouse_worker.model_catalog import model_fingerprint
-from stillhouse_worker.tasks.settings import (
+from stillhouse_worker.context.settings import (
     DataSettings,
     DistilledSettings,
     FullSettings,
     ModelSettings,
     Settings,
 )
+from stillhouse_worker.datasets import Reading, load_dataset
+from stillhouse_worker.distillation.outer import OuterConfig
+from stillhouse_worker.learners import Encoder, load_encoder
+from stillhouse_worker.models.catalog import model_fingerprint
 
 TOPICS = {
     "sport": "goal match team coach season league score player".split(),

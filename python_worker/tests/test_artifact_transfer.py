@@ -9,12 +9,12 @@ import grpc
 import pytest
 
 from stillhouse_proto.v1 import experiment_pb2, failure_pb2, service_pb2, service_pb2_grpc
-from stillhouse_worker.artifact_transfer import ArtifactTransfer
 from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
-from stillhouse_worker.credentials import Credentials
+from stillhouse_worker.context.reporting import Stopped
+from stillhouse_worker.convert.lease import Lease
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.lease import Lease
-from stillhouse_worker.tasks.reporting import Stopped
+from stillhouse_worker.process.artifact_transfer import ArtifactTransfer
+from stillhouse_worker.process.credentials import Credentials
 
 LEASE = Lease("t", 1, b"secret")
 FILES = {TENSORS_NAME: b"tensors" * 1000, MANIFEST_NAME: b"{}"}

@@ -1,6 +1,6 @@
 """What one attempt writes is out of reach of the others, and found by those that look for it."""
 
-from stillhouse_worker.attempt_folder import attempt_folder, earlier_folders, tidy
+from stillhouse_worker.process.attempt_folder import attempt_folder, earlier_folders, tidy
 
 
 def test_attempts_have_folders_of_their_own_in_the_order_of_their_numbers(tmp_path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stillhouse_worker.checkpoints import CheckpointStore
+from stillhouse_worker.context.checkpoint_store import CheckpointStore
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from stillhouse_worker import convert
+from stillhouse_worker.context.variation import Variation
+from stillhouse_worker.convert.lease import Lease
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.lease import Lease
-from stillhouse_worker.outbox import RESEND_AFTER_S, Outbox
-from stillhouse_worker.tasks.variation import Variation
+from stillhouse_worker.process.outbox import RESEND_AFTER_S, Outbox
 
 RESOLVED = {
     "name": "n",

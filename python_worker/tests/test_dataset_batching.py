@@ -16,7 +16,7 @@ from stillhouse_worker.datasets import (
     select_rows,
     tokenise,
 )
-from stillhouse_worker.packaged_model import packaged_model_folder
+from stillhouse_worker.models.packaged import packaged_model_folder
 
 PAD, CLS, SEP = 0, 101, 102
 

@@ -237,7 +237,7 @@ def _put(made: datasets.Dataset, path: Path) -> None:
 def _put_model(folder: Path) -> None:
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    from stillhouse_worker.packaged_model import packaged_model_folder
+    from stillhouse_worker.models.packaged import packaged_model_folder
 
     config = BertConfig(
         vocab_size=30522, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,

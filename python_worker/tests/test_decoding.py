@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from stillhouse_worker.artifacts import Artifact
-from stillhouse_worker.decoding import learner_attention, nearest_tokens
 from stillhouse_worker.distillation.synthetic import DistilledData
+from stillhouse_worker.inspection.distilled_data import learner_attention
 from stillhouse_worker.learners import Encoder
+from stillhouse_worker.learners.nearest_tokens import nearest_tokens
 
 
 def test_real_text_decodes_to_itself(tiny_encoder: Encoder) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from stillhouse_worker import device_load
-from stillhouse_worker.device_load import UNKNOWN, load_meter
+from stillhouse_worker.devices import load as device_load
+from stillhouse_worker.devices.load import UNKNOWN, load_meter
 
 STAT = """cpu  0 0 0 0 0 0 0 0 0 0
 cpu0 {busy} 0 0 {idle} 5 0 0 0 0 0

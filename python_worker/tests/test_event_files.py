@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from stillhouse_worker.tasks.event_files import with_event_files
-from stillhouse_worker.tasks.reporting import Silent
+from stillhouse_worker.context.event_files import with_event_files
+from stillhouse_worker.context.reporting import Silent
 
 
 class Recorder(Silent):

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from stillhouse_worker.identity import Identity
+from stillhouse_worker.process.identity import Identity
 
 
 def test_two_at_a_time_have_two_names_and_each_comes_back(tmp_path) -> None:

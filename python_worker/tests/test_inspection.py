@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from stillhouse_worker import devices, inspection, system_checks
 from stillhouse_worker.datasets import catalog
 from stillhouse_worker.datasets.catalog import find_dataset
+from stillhouse_worker.devices import facts as devices
 from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.inspection import questions as inspection
+from stillhouse_worker.inspection import system_checks
 
 
 def describe(**request: Any) -> dict[str, Any]:

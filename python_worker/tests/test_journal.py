@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from stillhouse_proto.v1 import worker_pb2
-from stillhouse_worker.attempt_folder import attempt_folder
-from stillhouse_worker.journal import RESEND_AFTER_S, Entry, Journal, leftovers, read_entries
-from stillhouse_worker.lease import Lease
-from stillhouse_worker.outbox import MAX_HELD_BYTES, Outbox
+from stillhouse_worker.convert.lease import Lease
+from stillhouse_worker.process.attempt_folder import attempt_folder
+from stillhouse_worker.process.journal import (
+    RESEND_AFTER_S,
+    Entry,
+    Journal,
+    leftovers,
+    read_entries,
+)
+from stillhouse_worker.process.outbox import MAX_HELD_BYTES, Outbox
 
 REAL_PWRITE = os.pwrite
 ENTRIES = [Entry(1, b"one"), Entry(2, b""), Entry(3, b"three" * 100)]

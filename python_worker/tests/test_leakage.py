@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from stillhouse_worker.artifacts import TENSORS_NAME
+from stillhouse_worker.context.bench import open_bench
+from stillhouse_worker.context.settings import Settings
+from stillhouse_worker.context.variation import Variation
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.tasks import distill as module
 from stillhouse_worker.tasks.distill import distill
 from stillhouse_worker.tasks.execute import execute
-from stillhouse_worker.tasks.opening import open_bench
-from stillhouse_worker.tasks.settings import Settings
-from stillhouse_worker.tasks.variation import Variation
 
 
 @pytest.fixture

@@ -17,12 +17,13 @@ from transformers import (
     DistilBertModel,
 )
 
-from stillhouse_worker import model_catalog, packaged_model
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.learners.pretrained import open_pretrained
-from stillhouse_worker.model_catalog import locate_model, model_fingerprint
-from stillhouse_worker.model_files import read_model_facts
-from stillhouse_worker.packaged_model import packaged_model_folder
+from stillhouse_worker.models import catalog as model_catalog
+from stillhouse_worker.models import packaged as packaged_model
+from stillhouse_worker.models.catalog import locate_model, model_fingerprint
+from stillhouse_worker.models.files import read_model_facts
+from stillhouse_worker.models.packaged import packaged_model_folder
 
 BERT = {
     "vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4,

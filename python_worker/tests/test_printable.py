@@ -2,8 +2,8 @@ import io
 import json
 import logging
 
-from stillhouse_worker import worker_log
 from stillhouse_worker.printable import printable
+from stillhouse_worker.process import worker_log
 
 HOSTILE = "a\x1b[2J\x9b31m\u202eevil\u2066\x7f\r\n"
 

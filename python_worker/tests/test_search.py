@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stillhouse_worker import inspection
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.search import suggested
+from stillhouse_worker.inspection import questions as inspection
+from stillhouse_worker.inspection.search import suggested
 
 SPACE = {
     "lr": {"low": 0.001, "high": 0.1, "integer": False, "log": True},

@@ -2,8 +2,8 @@
 
 import time
 
-from stillhouse_worker.attempt_folder import attempt_folder
-from stillhouse_worker.stopwatch import Stopwatch
+from stillhouse_worker.process.attempt_folder import attempt_folder
+from stillhouse_worker.process.stopwatch import Stopwatch
 
 
 def started(task_folder, attempt: int) -> Stopwatch:

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
+from stillhouse_worker.context.bench import open_bench
+from stillhouse_worker.context.reporting import Stopped
+from stillhouse_worker.context.training_checkpoints import CheckpointTimes
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation import measure
-from stillhouse_worker.tasks.checkpoint import CheckpointTimes
+from stillhouse_worker.evaluation.rate_search import SGD_LRS
 from stillhouse_worker.tasks.distill import Distillation, distill
 from stillhouse_worker.tasks.execute import execute
-from stillhouse_worker.tasks.opening import open_bench
-from stillhouse_worker.tasks.rate_search import SGD_LRS
-from stillhouse_worker.tasks.reporting import Stopped
 
 SEEDS = [11, 12, 13]
 

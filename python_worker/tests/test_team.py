@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
+from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.distillation.team import Team
+from stillhouse_worker.distillation.team_processes import leading
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import distill
-from stillhouse_worker.tasks.reporting import Stopped
-from stillhouse_worker.tasks.team import leading
 
 
 def _short(settings, **outer):
@@ -76,7 +76,7 @@ class _EndsOnArrival:
 
 
 def test_a_helper_that_ends_before_it_joins_is_noticed_at_once(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("stillhouse_worker.tasks.team._JOIN_TIMEOUT_S", math.inf)
+    monkeypatch.setattr("stillhouse_worker.distillation.team_processes._JOIN_TIMEOUT_S", math.inf)
     with (
         pytest.raises(StillhouseError, match=r"process [12] .* ended with exit code 7") as caught,
         leading(3, "cpu", tmp_path, _EndsOnArrival()),
@@ -87,7 +87,7 @@ def test_a_helper_that_ends_before_it_joins_is_noticed_at_once(tmp_path, monkeyp
 
 
 def test_a_helper_that_never_joins_is_given_up(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("stillhouse_worker.tasks.team._JOIN_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("stillhouse_worker.distillation.team_processes._JOIN_TIMEOUT_S", 0.0)
     with (
         pytest.raises(StillhouseError, match="was not ready after 0 s before it joined"),
         leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)),

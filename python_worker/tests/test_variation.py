@@ -4,27 +4,26 @@ import pytest
 import torch
 
 from stillhouse_worker.artifacts import load_artifact
+from stillhouse_worker.context.bench import open_bench
+from stillhouse_worker.context.reporting import Stopped
+from stillhouse_worker.context.variation import Variation
 from stillhouse_worker.distillation.inner import InnerLoss, train_learner
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.learners import draw_head, learner_params
-from stillhouse_worker.model_catalog import model_fingerprint
-from stillhouse_worker.seeding import generator
-from stillhouse_worker.tasks import evaluate as module
-from stillhouse_worker.tasks.distill import distill
-from stillhouse_worker.tasks.execute import execute
-from stillhouse_worker.tasks.opening import open_bench
-from stillhouse_worker.tasks.rate_search import SGD_LRS
-from stillhouse_worker.tasks.reporting import Stopped
-from stillhouse_worker.tasks.variation import (
-    ADAM_LRS,
+from stillhouse_worker.evaluation.rate_search import ADAM_LRS, SGD_LRS
+from stillhouse_worker.evaluation.varied_training import (
     Training,
-    Variation,
     _within,
     decoded,
     labelled,
     train_varied,
     with_real_samples,
 )
+from stillhouse_worker.learners import draw_head, learner_params
+from stillhouse_worker.models.catalog import model_fingerprint
+from stillhouse_worker.seeding import generator
+from stillhouse_worker.tasks import evaluate_varied as module
+from stillhouse_worker.tasks.distill import distill
+from stillhouse_worker.tasks.execute import execute
 
 SEEDS = [11, 12]
 

@@ -4,7 +4,7 @@ import pytest
 
 from stillhouse_worker.artifacts import MANIFEST_NAME
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.work_place import WorkPlace
+from stillhouse_worker.process.work_place import WorkPlace
 
 
 def test_a_folder_that_is_there_is_shared_and_another_is_made(tmp_path) -> None:

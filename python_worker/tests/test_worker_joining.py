@@ -7,8 +7,8 @@ import pytest
 import zmq
 
 from stillhouse_proto.v1 import worker_pb2
-from stillhouse_worker import worker_log
-from stillhouse_worker.connection import Silence
+from stillhouse_worker.process import worker_log
+from stillhouse_worker.process.connection import Silence
 
 TOKEN = "sth_" + "x" * 43
 # A net for a machine that does other things besides: importing PyTorch alone takes its time.

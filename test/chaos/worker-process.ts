@@ -9,8 +9,8 @@ import { PYTHON } from "../fixtures/tiny.js";
  */
 const START = `
 import sys
-from stillhouse_worker.tasks import checkpoint
-checkpoint.SHORTEST_INTERVAL_S, checkpoint.MOST_OF_RUN = 0.3, 1.0
+from stillhouse_worker.context import training_checkpoints
+training_checkpoints.SHORTEST_INTERVAL_S, training_checkpoints.MOST_OF_RUN = 0.3, 1.0
 from stillhouse_worker.__main__ import main
 sys.exit(main(sys.argv[1:]))
 `;

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 import torch
-from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME, load_artifact, write_artifact
+from stillhouse_worker.artifacts import (MANIFEST_NAME, TENSORS_NAME, load_artifact, write_artifact)
 from stillhouse_worker.distillation.synthetic import DistilledData
 from stillhouse_worker.errors import StillhouseError
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from stillhouse_proto.v1 import experiment_pb2, service_pb2, service_pb2_grpc
 
-from ..lease import Lease
+from .lease import Lease
 
 ArtifactStub = service_pb2_grpc.ArtifactServiceStub
 UPLOAD_CHUNK_BYTES = 1 << 20

@@ -8,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from stillhouse_proto.v1 import experiment_pb2, worker_pb2
 
-from ..device_load import UNKNOWN, DeviceLoad
-from ..lease import NO_LEASE, Lease
+from ..devices.load import UNKNOWN, DeviceLoad
+from .lease import NO_LEASE, Lease
 
 # Of worker.proto; a control plane turns away who speaks an earlier one.
 PROTOCOL = 2

@@ -9,8 +9,8 @@ import torch
 
 from stillhouse_proto.v1 import experiment_pb2, failure_pb2
 
+from ..context.reporting import DistillOutcome, InitOutcome, LearnerOutcome
 from ..errors import StillhouseError
-from ..tasks.reporting import DistillOutcome, InitOutcome, LearnerOutcome
 
 
 def is_retryable(error: Any) -> bool:

@@ -6,18 +6,18 @@ from google.protobuf import json_format
 
 from stillhouse_proto.v1 import experiment_pb2, spec_pb2, worker_pb2
 
-from ..datasets import Reading
-from ..datasets.holdout import TEST_FRACTION
-from ..distillation.outer import OuterConfig
-from ..errors import StillhouseError
-from ..tasks.settings import (
+from ..context.settings import (
     DataSettings,
     DistilledSettings,
     FullSettings,
     ModelSettings,
     Settings,
 )
-from ..tasks.variation import Variation
+from ..context.variation import Variation
+from ..datasets import Reading
+from ..datasets.holdout import TEST_FRACTION
+from ..distillation.outer import OuterConfig
+from ..errors import StillhouseError
 
 
 class TaskRequest(NamedTuple):

@@ -9,12 +9,7 @@ from torch import Tensor
 from ..learners.encoder import EncoderConfig, Params
 from ..learners.learner import ScoreRows, forward, pool, run_head
 from ..learners.precision import Precision
-from .losses import (
-    AttentionReduction,
-    attention_divergence,
-    divergence_weight,
-    soft_cross_entropy,
-)
+from .losses import AttentionReduction, attention_divergence, divergence_weight, soft_cross_entropy
 from .synthetic import DistilledData
 
 

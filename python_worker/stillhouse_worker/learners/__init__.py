@@ -2,14 +2,7 @@
 
 from .encoder import Encoder, EncoderConfig, load_encoder
 from .head import HEAD_INITS, HeadInit, draw_head
-from .learner import (
-    Attention,
-    features,
-    first_order_attention,
-    forward,
-    learner_params,
-    predict,
-)
+from .learner import Attention, features, first_order_attention, forward, learner_params, predict
 
 __all__ = [
     "HEAD_INITS",

@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 from ..artifacts import write_artifact
+from ..context.bench import Bench, open_bench
+from ..context.reporting import DistillOutcome, Reporter, Silent, Stopped, environment
+from ..context.settings import Settings
+from ..context.training_checkpoints import CheckpointTimes, TrainingCheckpoints
 from ..datasets import TokenSplit, collate, select_rows
 from ..datasets.sampling import draw_rows
-from ..devices import require_compiler
+from ..devices.facts import require_compiler
 from ..distillation.inner import InnerLoss, train_learner
 from ..distillation.outer import OuterLoop
 from ..distillation.synthetic import Phi, init_phi, materialise
 from ..distillation.team import ALONE, Team
+from ..distillation.team_processes import leading
 from ..evaluation import measure
 from ..learners import draw_head, learner_params
 from ..seeding import generator
-from .checkpoint import CheckpointTimes, TrainingCheckpoints
-from .opening import Bench, open_bench
-from .reporting import DistillOutcome, Reporter, Silent, Stopped, environment
-from .settings import Settings
-from .team import leading
 
 ARTIFACT_FOLDER = "artifact"
 

@@ -4,13 +4,15 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .baselines import full_baseline, untrained_baseline
+from ..context.reporting import LearnerOutcome, Outcome, Reporter
+from ..context.settings import Settings
+from ..context.variation import Variation
 from .distill import distill
-from .evaluate import evaluate, evaluate_varied
+from .evaluate import evaluate
+from .evaluate_varied import evaluate_varied
+from .full_training import full_baseline
 from .real_samples import coreset_baseline, random_baseline
-from .reporting import LearnerOutcome, Outcome, Reporter
-from .settings import Settings
-from .variation import Variation
+from .untrained import untrained_baseline
 
 _BASELINES: dict[str, Callable[[Settings, Sequence[int], Reporter, Path], LearnerOutcome]] = {
     "full": full_baseline,

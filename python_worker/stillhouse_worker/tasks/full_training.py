@@ -1,8 +1,8 @@
-"""Train a learner on the full data: Adam, linear warm-up and decay, dropout."""
+"""BASELINE: a learner trained on the full data by Adam, linear warm-up and decay, dropout."""
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,19 +10,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..context.bench import Bench, open_bench
+from ..context.reporting import LearnerOutcome, Reporter, Stopped
+from ..context.settings import Settings
+from ..context.training_checkpoints import CheckpointTimes, TrainingCheckpoints
 from ..datasets import Batch, collate, epoch_batches
 from ..distillation.divergence import MAX_SKIPS, always_overflows
 from ..distillation.outer import rate_at
 from ..errors import StillhouseError
 from ..evaluation import measure
-from ..learners import Encoder, first_order_attention, forward
+from ..evaluation.heads import head_of_learner
+from ..evaluation.learner_series import Timed, measure_learners, tester
+from ..learners import Encoder, first_order_attention, forward, learner_params
 from ..learners.encoder import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
-from .checkpoint import CheckpointTimes, TrainingCheckpoints
-from .opening import Bench
-from .reporting import Reporter, Stopped
-from .settings import Settings
+
+
+def full_baseline(
+    settings: Settings, init_seeds: Sequence[int], reporter: Reporter, work_dir: Path
+) -> LearnerOutcome:
+    """A learner, embeddings included, trained on all of train; tested once."""
+    bench = open_bench(settings, ("train", "validation", "test"))
+    head = head_of_learner(settings, bench, init_seeds[0])
+    trained = train_full(settings, bench, learner_params(bench.encoder, head), reporter, work_dir)
+    bench = bench._replace(encoder=trained.encoder)
+    outcomes = measure_learners(
+        init_seeds[:1],
+        lambda _: Timed(trained.params, trained.seconds),
+        tester(bench, "test", settings.precision, reporter),
+        reporter,
+        work_dir,
+    )
+    return LearnerOutcome(outcomes, len(bench.tokens["train"].labels), trained.gd_steps)
 
 
 class Trained(NamedTuple):

@@ -1,29 +1,24 @@
 """BASELINE: learners trained on a few real samples, at random or from a coreset."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..context.bench import Bench, open_bench
+from ..context.reporting import LearnerOutcome, Reporter
+from ..context.settings import Settings
 from ..datasets import Batch, collate
-from ..datasets.sampling import draw_rows
 from ..distillation.inner import leaves, sgd
-from ..evaluation import Coreset, coreset_rows, features_of
+from ..evaluation import Coreset
+from ..evaluation.heads import head_of_learner
+from ..evaluation.learner_series import tested_learners
+from ..evaluation.rate_search import SGD_LRS, choose_lr
+from ..evaluation.sample_rows import RowsOf, chosen_rows, random_rows
 from ..learners import forward, learner_params
 from ..learners.encoder import Params
-from ..seeding import generator
-from .heads import head_of_learner
-from .learner_series import tested_learners
-from .notes import Notes
-from .opening import Bench, open_bench
-from .rate_search import SGD_LRS, choose_lr
-from .reporting import LearnerOutcome, Reporter, Stopped
-from .settings import Settings
-
-# Init seed -> rows of train, per_class of each class in turn.
-RowsOf = Callable[[int], Tensor]
 
 
 def random_baseline(
@@ -45,38 +40,6 @@ def coreset_baseline(
     bench = _opened(settings, init_seeds, reporter)
     rows_of = chosen_rows(kind, settings, bench, reporter, work_dir)
     return _baseline(settings, bench, rows_of, init_seeds, reporter, work_dir)
-
-
-def random_rows(settings: Settings, bench: Bench) -> RowsOf:
-    """Rows that every learner draws for itself."""
-
-    def rows_of(init_seed: int) -> Tensor:
-        draws = generator(init_seed, "random samples")
-        num_classes = len(bench.dataset.class_names)
-        return draw_rows(bench.tokens["train"], num_classes, settings.distilled.per_class, draws)
-
-    return rows_of
-
-
-def chosen_rows(
-    kind: Coreset, settings: Settings, bench: Bench, reporter: Reporter, work_dir: Path
-) -> RowsOf:
-    """The rows of a coreset, the same for all learners; noted in ``work_dir``."""
-    notes = Notes(work_dir, "rows", "rows.json", reporter)
-    rows: list[int] | None = notes.read()
-    if rows is None:
-
-        def on_batch(done: int, total: int) -> None:
-            if reporter.stop_requested():
-                raise Stopped
-            reporter.progress("choosing samples", done, total, {})
-
-        train = bench.tokens["train"]
-        vectors = features_of(bench.encoder, train, settings.precision, on_batch)
-        rows = coreset_rows(kind, vectors, train.labels, settings.distilled.per_class).tolist()
-        notes.write(0, rows)
-    chosen = torch.tensor(rows)
-    return lambda _: chosen
 
 
 def _opened(settings: Settings, init_seeds: Sequence[int], reporter: Reporter) -> Bench:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import CheckpointStore
+from .checkpoint_store import CheckpointStore
 from .reporting import Reporter
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from .errors import StillhouseError
+from ..errors import StillhouseError
 
 _FIELD = "compute.device"
 # As Linux calls them on x86-64 (the first two) and on Arm.

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import StillhouseError
-from .seeding import derive_seed
+from ..errors import StillhouseError
+from ..seeding import derive_seed
 
 _MAX_SEED = 2**32
 

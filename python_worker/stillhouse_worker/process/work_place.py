@@ -5,9 +5,9 @@ import shutil
 import time
 from pathlib import Path
 
-from .artifacts import MANIFEST_NAME
-from .errors import StillhouseError
-from .tasks.settings import Settings
+from ..artifacts import MANIFEST_NAME
+from ..context.settings import Settings
+from ..errors import StillhouseError
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # Checkpoints of tasks that went on elsewhere are of no use any more by then.

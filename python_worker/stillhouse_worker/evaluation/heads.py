@@ -1,10 +1,10 @@
 """The heads that test learners start from."""
 
+from ..context.bench import Bench
+from ..context.settings import Settings
 from ..learners import draw_head
 from ..learners.encoder import Params
 from ..seeding import generator
-from .opening import Bench
-from .settings import Settings
 
 
 def head_of_learner(settings: Settings, bench: Bench, init_seed: int) -> Params:

@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import FailureKind, StillhouseError
+from ..errors import FailureKind, StillhouseError
 
 # In the order of preference; the second is a pickle and only ever read with weights_only.
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")

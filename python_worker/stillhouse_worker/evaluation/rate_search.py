@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..evaluation import measure
+from ..context.bench import Bench
+from ..context.notes import Notes
+from ..context.reporting import Reporter, Stopped
+from ..context.settings import Settings
 from ..learners.encoder import Params
 from .learner_series import mean_and_std
-from .notes import Notes
-from .opening import Bench
-from .reporting import Reporter, Stopped
-from .settings import Settings
+from .measure import measure
 
 # Rates of SGD that are tried on validation, since a baseline with an untuned rate flatters the
 # distilled data.
 SGD_LRS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
+# Rates of Adam that are tried on validation: its first step moves every weight by the rate.
+ADAM_LRS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 _STAGE = "choosing the learning rate"
 
 

@@ -10,16 +10,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from .datasets.catalog import DEFAULT_DATASET
-from .datasets.hub import is_cached
-from .datasets.loading import Reading, load_dataset
-from .datasets.local import local_names
-from .datasets.packaged import BBC_PACKAGE, DEFAULT_PACKAGED
-from .errors import StillhouseError
-from .hub_access import hub_endpoint, hub_offline_reason
-from .model_catalog import DEFAULT_MODEL, model_is_cached
-from .model_files import read_model_facts
-from .packaged_model import MODEL_PACKAGE, PACKAGED_MODEL, packaged_model_folder
+from ..datasets.catalog import DEFAULT_DATASET
+from ..datasets.hub import is_cached
+from ..datasets.loading import Reading, load_dataset
+from ..datasets.local import local_names
+from ..datasets.packaged import BBC_PACKAGE, DEFAULT_PACKAGED
+from ..errors import StillhouseError
+from ..hub_access import hub_endpoint, hub_offline_reason
+from ..models.catalog import DEFAULT_MODEL, model_is_cached
+from ..models.files import read_model_facts
+from ..models.packaged import MODEL_PACKAGE, PACKAGED_MODEL, packaged_model_folder
 
 Status = Literal["ok", "warning", "error"]
 
@@ -28,7 +28,7 @@ _OLDEST_PYTHON = (3, 11)
 # The weights of BERT, their gradients and the activations of a batch fit in this.
 _ENOUGH_MEMORY_BYTES = 4 * 2**30
 _ENOUGH_DISK_BYTES = 5 * 2**30
-_REQUIREMENTS_LOCK = Path(__file__).parents[1] / "requirements.lock"
+_REQUIREMENTS_LOCK = Path(__file__).parents[2] / "requirements.lock"
 
 
 class Check(NamedTuple):
@@ -95,7 +95,7 @@ def _torch() -> Check:
 
 
 def _devices() -> Check:
-    from .devices import all_devices
+    from ..devices.facts import all_devices
 
     shown = (
         f"{device.device}: {device.name}{', bf16' if device.bf16 else ''}"

@@ -10,25 +10,20 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from .artifacts import load_artifact
-from .datasets.catalog import DatasetLocation, find_dataset
-from .datasets.holdout import TEST_FRACTION
-from .datasets.hub import download, hub_entry
-from .datasets.loading import Reading, default_bad_rows, load_dataset
-from .datasets.rows import SPLIT_NAMES, Dataset
-from .decoding import inspected
-from .devices import find_device
-from .errors import StillhouseError
-from .hub_access import hub_endpoint
-from .model_catalog import (
-    ModelLocation,
-    download_model,
-    locate_model,
-    model_fingerprint,
-)
-from .model_files import read_model_facts
-from .model_soundness import check_model
-from .printable import printable
+from ..artifacts import load_artifact
+from ..datasets.catalog import DatasetLocation, find_dataset
+from ..datasets.holdout import TEST_FRACTION
+from ..datasets.hub import download, hub_entry
+from ..datasets.loading import Reading, default_bad_rows, load_dataset
+from ..datasets.rows import SPLIT_NAMES, Dataset
+from ..devices.facts import find_device
+from ..errors import StillhouseError
+from ..hub_access import hub_endpoint
+from ..models.catalog import ModelLocation, download_model, locate_model, model_fingerprint
+from ..models.files import read_model_facts
+from ..models.soundness import check_model
+from ..printable import printable
+from .distilled_data import inspected
 from .search import suggested
 from .system_checks import system_checks
 
@@ -88,7 +83,7 @@ def artifact(request_json: str) -> str:
         request_json: ``{"path": folder of the artifact, "top": tokens a position}``.
 
     Returns:
-        ``{"ok": ...}`` with what `decoding.inspected` gives.
+        ``{"ok": ...}`` with what `distilled_data.inspected` gives.
     """
     return _answer(request_json, _ARTIFACT_KEYS, _artifact)
 

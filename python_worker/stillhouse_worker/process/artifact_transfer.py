@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 
-from . import convert
-from .artifacts import MANIFEST_NAME, TENSORS_NAME
+from .. import convert
+from ..artifacts import MANIFEST_NAME, TENSORS_NAME
+from ..context.reporting import Stopped
+from ..convert.lease import Lease
+from ..errors import StillhouseError
+from ..tensorfile import write_bytes
 from .credentials import Credentials, call_metadata, open_channel
-from .errors import StillhouseError
-from .lease import Lease
-from .tasks.reporting import Stopped
-from .tensorfile import write_bytes
 
 _MAX_MESSAGE_BYTES = 64 << 20
 _OPTIONS: list[tuple[str, Any]] = [("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from .tensorfile import write_bytes
+from ..tensorfile import write_bytes
 
 _FOLDER = "checkpoints"
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<step>[0-9]{12})-(?P<sha256>[0-9a-f]{64})")

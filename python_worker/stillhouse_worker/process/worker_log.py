@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .printable import printable
+from ..printable import printable
 
 _OWN = "stillhouse_worker"
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}

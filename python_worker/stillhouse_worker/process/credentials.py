@@ -7,7 +7,7 @@ import grpc
 import zmq
 import zmq.auth
 
-from .errors import StillhouseError
+from ..errors import StillhouseError
 
 # The names of `npm run keys`.
 _AUTHORITY, _CERTIFICATE, _KEY = "ca.crt", "tls.crt", "tls.key"

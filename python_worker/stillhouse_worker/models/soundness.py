@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from .errors import StillhouseError
-from .learners.encoder import ACTIVATIONS, BERT_BLOCK, DISTILBERT_BLOCK
-from .model_files import ModelFacts, encoder_shapes, find_weights, own_name, read_config
+from ..errors import StillhouseError
+from ..learners.encoder import ACTIVATIONS, BERT_BLOCK, DISTILBERT_BLOCK
+from .files import ModelFacts, encoder_shapes, find_weights, own_name, read_config
 
 _ACTIVATION_KEYS = {"bert": "hidden_act", "distilbert": "activation"}
 _FEED_FORWARD_KEYS = {"bert": ("intermediate_size", 3072), "distilbert": ("hidden_dim", 3072)}

@@ -2,74 +2,24 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..context.bench import Bench
+from ..context.variation import Variation
 from ..datasets import collate
-from ..decoding import nearest_tokens
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
 from ..distillation.synthetic import DistilledData, hard_labels
 from ..errors import StillhouseError
-from ..learners import HeadInit
 from ..learners.encoder import Encoder, EncoderConfig, Params
+from ..learners.nearest_tokens import nearest_tokens
 from ..seeding import generator
-from .opening import Bench
-from .settings import Settings
-
-Samples = Literal["distilled", "decoded", "random", "herding", "kcenter"]
-REAL_SAMPLES: tuple[Samples, ...] = ("random", "herding", "kcenter")
-
-# Rates of Adam that are tried on validation: its first step moves every weight by the rate.
-ADAM_LRS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 
 # The logarithm of a probability that is 0 in fp32, and finite.
 _LOG_ZERO = -1e4
-
-
-class Variation(NamedTuple):
-    """What differs; the defaults are what the distilled data says. See the proto's message.
-
-    Attributes:
-        steps: passes over the samples, with the rates again from the first; 0: one a rate.
-        optimiser: of the inner steps.
-        batch_size: samples a gradient step; 0: all.
-        shuffled: every learner and pass draws an order of the samples.
-        head_init: law of the head; None: the one distilled for.
-        without_attention_labels: the attention is left to itself.
-        hard_labels: one-hot labels of the samples' classes.
-        samples: what stands in the place of the distilled vectors.
-        searches_lr: one rate for all steps, the best of a few on validation.
-        model: encoder to train; empty: the one distilled for.
-        model_fingerprint: of its weights.
-    """
-
-    steps: int = 0
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    batch_size: int = 0
-    shuffled: bool = False
-    head_init: HeadInit | None = None
-    without_attention_labels: bool = False
-    hard_labels: bool = False
-    samples: Samples = "distilled"
-    searches_lr: bool = False
-    model: str = ""
-    model_fingerprint: str = ""
-
-    def settings(self, settings: Settings) -> Settings:
-        """The settings of an experiment with the model of this variation."""
-        model = settings.model
-        if self.model:
-            model = model._replace(name=self.model, fingerprint=self.model_fingerprint)
-        if self.head_init is not None:
-            model = model._replace(head_init=self.head_init)
-        return settings._replace(model=model)
-
-    def num_gd_steps(self, data: DistilledData) -> int:
-        """Gradient steps that a learner makes."""
-        return (self.steps or len(data.lrs)) * -(-len(data.x) // (self.batch_size or len(data.x)))
 
 
 class Training(NamedTuple):

@@ -3,28 +3,24 @@
 import os
 import signal
 import socket
-import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any
 
 import zmq
 
-from . import convert, worker_log
-from .artifact_transfer import ArtifactTransfer
-from .attempt_folder import attempt_folder, tidy
+from .. import convert
+from ..context.reporting import environment
+from ..convert.lease import NO_LEASE, Lease
+from ..devices.load import give_back_memory, load_meter
+from ..errors import StillhouseError
+from . import worker_log
+from .attempt_folder import tidy
 from .connection import Silence, connect
 from .credentials import Credentials
-from .device_load import give_back_memory, load_meter
-from .errors import StillhouseError
-from .journal import Journal, leftovers
-from .lease import NO_LEASE, Lease
-from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S, Outbox
-from .stopwatch import Stopwatch
-from .tasks.event_files import with_event_files
-from .tasks.execute import execute
-from .tasks.reporting import LearnerOutcome, Stopped, environment
+from .journal import leftovers
+from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S
+from .task_thread import TaskThread
 from .work_place import WorkPlace
 
 _POLL_MS = 50
@@ -35,78 +31,6 @@ _HELLO_INTERVAL_S = 2.0
 _FAREWELL_S = 5.0
 # A control plane that is away hears it from the journal.
 _LONELY_FAREWELL_S = 1.0
-
-
-class TaskThread:
-    """One attempt at a task, computing in a thread of its own."""
-
-    def __init__(
-        self, assign: Any, place: WorkPlace, grpc_address: str, credentials: Credentials
-    ) -> None:
-        self._assign, self._place = assign, place
-        self.lease = Lease(assign.task_id, assign.attempt, assign.secret)
-        self.folder = place.task_folder(assign.task_id, assign.work_dir)
-        self.scratch = attempt_folder(self.folder, assign.attempt)
-        self.fenced = False
-        self._fault: OSError | None = None
-        try:
-            journal = Journal(self.scratch, assign.attempt)
-        except OSError as error:  # no place to work in: the task fails with the reason
-            journal, self._fault = None, error
-        self.outbox = Outbox(self.lease, journal)
-        self.stopwatch = Stopwatch(self.folder, assign.attempt)
-        self.has_succeeded = False
-        self._transfer = ArtifactTransfer(grpc_address, credentials, self.outbox.stop.is_set)
-        self._thread = threading.Thread(target=self._run, name="task", daemon=True)
-        self._thread.start()
-
-    def is_running(self) -> bool:
-        """Whether it still computes."""
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        try:
-            result = self._execute()
-        except Stopped:
-            self.stopwatch.save()
-            self.outbox.add(stopped=convert.stopped())
-        except BaseException as error:  # whatever it is, it becomes a report
-            self.stopwatch.save()
-            self.outbox.add(failure=convert.failure_of(error))
-        else:
-            self.has_succeeded = True
-            self.outbox.add(result=result)
-
-    def _execute(self) -> Any:
-        if self._fault is not None:
-            raise self._fault
-        request = convert.task_request(self._assign)
-        settings = self._place.at_hand(request.settings)
-        artifact_path = self._place.shared_artifact(request.artifact_path)
-        if request.artifact_id and artifact_path is None:
-            fetched = self.scratch / "fetched"
-            artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
-        with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
-            outcome = execute(
-                request.work,
-                settings,
-                request.init_seeds,
-                str(artifact_path or ""),
-                self.folder,
-                reporter,
-                request.variation,
-                self.scratch,
-            )
-        facts = environment(settings.device)
-        if isinstance(outcome, LearnerOutcome):
-            return convert.learner_result(outcome, self.stopwatch.seconds(), facts)
-        artifact = self._transfer.upload(self.lease, outcome.folder)
-        return convert.distill_result(outcome, artifact, self.stopwatch.seconds(), facts)
-
-    def _event_folder(self) -> Path | None:
-        run = self._place.shared_run(self._assign.run_dir)
-        name = self._assign.task_id.removeprefix(f"{self._assign.experiment_id}-")
-        return run and run / name
 
 
 class Worker:

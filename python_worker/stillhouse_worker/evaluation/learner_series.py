@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..evaluation import Measures, measure
+from ..context.bench import Bench
+from ..context.notes import Notes
+from ..context.reporting import InitOutcome, Reporter, Stopped
+from ..context.settings import Settings
 from ..learners.encoder import Params
-from .notes import Notes
-from .opening import Bench
-from .reporting import InitOutcome, Reporter, Stopped
-from .settings import Settings
+from .measure import Measures, measure
 
 
 class Timed(NamedTuple):

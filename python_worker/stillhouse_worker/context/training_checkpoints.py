@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..checkpoints import CheckpointStore
 from ..tensorfile import read_tensors, tensor_bytes
+from .checkpoint_store import CheckpointStore
 from .reporting import Reporter
 
 # Seconds between two checkpoints.

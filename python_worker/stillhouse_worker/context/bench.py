@@ -9,7 +9,7 @@ import torch
 from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
 from ..errors import StillhouseError
 from ..learners import Encoder, load_encoder
-from ..model_catalog import locate_model, model_fingerprint
+from ..models.catalog import locate_model, model_fingerprint
 from .settings import Settings
 
 SplitName = Literal["train", "validation", "test"]

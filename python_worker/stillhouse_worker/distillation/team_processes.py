@@ -17,8 +17,8 @@ import torch.distributed
 # It is documented, but not exported in a way that mypy sees.
 from torch.distributed import FileStore  # type: ignore[attr-defined]
 
-from ..distillation.team import ALONE, Team
 from ..errors import StillhouseError
+from .team import ALONE, Team
 
 # What a helper does: it gets its place in the team and its device.
 Follow = Callable[[Team, str], None]

@@ -11,16 +11,16 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import FailureKind, StillhouseError
-from .hub_access import (
+from ..errors import FailureKind, StillhouseError
+from ..hub_access import (
     cached_snapshot,
     hub_endpoint,
     hub_has,
     hub_is_reachable,
     hub_offline_reason,
 )
-from .model_files import WEIGHT_FILES, check_model_folder, find_weights, has_tokenizer
-from .packaged_model import PACKAGED_MODEL, packaged_model_folder
+from .files import WEIGHT_FILES, check_model_folder, find_weights, has_tokenizer
+from .packaged import PACKAGED_MODEL, packaged_model_folder
 
 DEFAULT_MODEL = "distilbert-base-uncased"
 # Short names that the hub still forwards, and where they lead: a cache may have either.

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from . import convert, worker_log
+from .. import convert
+from ..convert.lease import Lease
+from . import worker_log
 from .journal import RESEND_AFTER_S, Entry, Journal
-from .lease import Lease
 
 METRIC_INTERVAL_S = 0.5
 PROGRESS_INTERVAL_S = 0.25

@@ -1,54 +1,15 @@
 """What distilled data looks like to a person: its nearest tokens, its labels, its attention."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from .artifacts import Artifact
-from .errors import StillhouseError
-from .learners import Encoder, forward
-
-
-class Nearest(NamedTuple):
-    """The tokens nearest to each distilled vector.
-
-    Attributes:
-        ids: token ids, the nearest first.
-        similarities: cosines, -1 to 1.
-    """
-
-    ids: Tensor
-    similarities: Float[Tensor, "m s k"]
-
-
-@torch.no_grad()
-def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> Nearest:
-    """Compare each vector with the whole vocabulary as it enters the first block there.
-
-    A distilled vector stands behind position embeddings and LayerNorm, so what it is compared with
-    is every token embedded at that very position, of the first sentence.
-
-    Args:
-        encoder: the one that the data was distilled for.
-        x: M x S x E.
-        count: tokens a vector, k.
-    """
-    words = cast(nn.Embedding, encoder.embeddings.word_embeddings)
-    num_tokens = words.num_embeddings
-    vocabulary = torch.arange(num_tokens, device=words.weight.device)[:, None]
-    ids, similarities = [], []
-    for position in range(x.shape[1]):
-        places = torch.full_like(vocabulary, position)
-        embedded = encoder.embeddings(input_ids=vocabulary, position_ids=places)[:, 0]
-        # The vocabulary is large: dividing by its norms afterwards takes no copy of it.
-        cosines = F.normalize(x[:, position], dim=-1) @ embedded.t() / embedded.norm(dim=-1)
-        best = cosines.topk(min(count, num_tokens))
-        ids.append(best.indices)
-        similarities.append(best.values)
-    return Nearest(torch.stack(ids, 1), torch.stack(similarities, 1))
+from ..artifacts import Artifact
+from ..errors import StillhouseError
+from ..learners import Encoder, forward
+from ..learners.nearest_tokens import Nearest, nearest_tokens
 
 
 def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m l h s"]:

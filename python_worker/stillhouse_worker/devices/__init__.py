@@ -1,0 +1,1 @@
+"""Which device computes, and how much of it is in use."""

@@ -1,0 +1,49 @@
+"""The tokens that are nearest to vectors which enter the first block."""
+
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .encoder import Encoder
+
+
+class Nearest(NamedTuple):
+    """The tokens nearest to each distilled vector.
+
+    Attributes:
+        ids: token ids, the nearest first.
+        similarities: cosines, -1 to 1.
+    """
+
+    ids: Tensor
+    similarities: Float[Tensor, "m s k"]
+
+
+@torch.no_grad()
+def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> Nearest:
+    """Compare each vector with the whole vocabulary as it enters the first block there.
+
+    A distilled vector stands behind position embeddings and LayerNorm, so what it is compared with
+    is every token embedded at that very position, of the first sentence.
+
+    Args:
+        encoder: the one that the data was distilled for.
+        x: M x S x E.
+        count: tokens a vector, k.
+    """
+    words = cast(nn.Embedding, encoder.embeddings.word_embeddings)
+    num_tokens = words.num_embeddings
+    vocabulary = torch.arange(num_tokens, device=words.weight.device)[:, None]
+    ids, similarities = [], []
+    for position in range(x.shape[1]):
+        places = torch.full_like(vocabulary, position)
+        embedded = encoder.embeddings(input_ids=vocabulary, position_ids=places)[:, 0]
+        # The vocabulary is large: dividing by its norms afterwards takes no copy of it.
+        cosines = F.normalize(x[:, position], dim=-1) @ embedded.t() / embedded.norm(dim=-1)
+        best = cosines.topk(min(count, num_tokens))
+        ids.append(best.indices)
+        similarities.append(best.values)
+    return Nearest(torch.stack(ids, 1), torch.stack(similarities, 1))
