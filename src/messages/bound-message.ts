@@ -3,6 +3,7 @@ import { ScalarType } from "@bufbuild/protobuf";
 import { isLonger, numCharacters, shortened } from "./bounded-text.js";
 import { PACKAGE, protoRegistry } from "./descriptors.js";
 import { countLimit, MAX_DEPTH, MAX_KEY_CHARACTERS, type TextLimit, textLimit } from "./limits.js";
+import { isStorable } from "./times.js";
 
 /** A value of a message that is beyond the table of limits. */
 export interface LimitFault {
@@ -14,7 +15,7 @@ export interface LimitFault {
 
 type Values = Record<string, unknown>;
 
-/** A field that can hold a text, a list or a map, whatever its depth. */
+/** A field that can hold a text, a time, a list or a map, whatever its depth. */
 interface BoundField {
   /** In the protos. */
   readonly name: string;
@@ -24,15 +25,17 @@ interface BoundField {
   readonly oneof: string | undefined;
   readonly kind: "single" | "list" | "map";
   readonly maxCount: number;
-  /** What is held: texts, messages of a type, or numbers. */
+  /** What is held: texts, messages of a type, times, or numbers. */
   readonly text: TextLimit | undefined;
+  readonly isTime: boolean;
   readonly message: string | undefined;
 }
 
 const plans = new Map<string, readonly BoundField[]>();
 
 /**
- * Holds a decoded message against the table of limits, with all that is in it. Texts that people
+ * Holds a decoded message against the table of limits, with all that is in it, and its times against
+ * what can be stored. Texts that people
  * only read, such as log lines, are cut in place.
  *
  * @param type name of the message in the protos, without its package
@@ -92,7 +95,7 @@ function faultOfField(
 }
 
 function faultOfValue(
-  { text, message }: BoundField,
+  { text, isTime, message }: BoundField,
   holder: Values,
   key: string,
   path: string,
@@ -100,6 +103,9 @@ function faultOfValue(
 ): LimitFault | undefined {
   const value = holder[key];
   if (message !== undefined) return faultOfMessage(message, value as Values, path, depth + 1);
+  if (isTime && !isStorable(value as Date)) {
+    return fault(path, "be a time between the years 1 and 9999");
+  }
   if (text === undefined) return undefined;
   if (!isLonger(value as string, text.max)) return faultOfForm(value as string, text, path);
   if (text.keeps === undefined) {
@@ -145,12 +151,13 @@ function boundField({ name: type }: DescMessage, field: DescField): BoundField {
     kind: fieldKind === "list" || fieldKind === "map" ? fieldKind : "single",
     maxCount: countLimit(type, name),
     text: isText ? textLimit(type, name) : undefined,
+    isTime: field.message?.typeName === "google.protobuf.Timestamp",
     message: field.message?.typeName.startsWith(PACKAGE) ? field.message.name : undefined,
   };
 }
 
-function isBounded({ kind, text, message }: BoundField): boolean {
-  return kind !== "single" || text !== undefined || message !== undefined;
+function isBounded({ kind, text, isTime, message }: BoundField): boolean {
+  return kind !== "single" || text !== undefined || isTime || message !== undefined;
 }
 
 function joined(path: string, name: string): string {

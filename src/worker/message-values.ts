@@ -1,10 +1,6 @@
 /** A value of a message that could not be stored or would mean nothing. */
 type Fault = string;
 
-/** What protobuf's own Timestamp may be, which JSON, Date and SQLite hold. */
-const EARLIEST_MS = Date.parse("0001-01-01T00:00:00Z");
-const LATEST_MS = Date.parse("9999-12-31T23:59:59.999Z");
-
 /** Failures have causes; nothing else is deep. */
 const MAX_DEPTH = 16;
 
@@ -19,7 +15,7 @@ const MAY_BE_ANYTHING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Looks at all times and numbers of a decoded message, and at how deep it is.
+ * Looks at all numbers of a decoded message, and at how deep it is.
  *
  * @returns what is wrong with the first that is wrong, as a clause: "metrics.points.time is …"
  */
@@ -29,7 +25,7 @@ export function valueFault(message: object): Fault | undefined {
 
 function faultOf(value: unknown, path: readonly string[], depth: number): Fault | undefined {
   if (depth > 2 * MAX_DEPTH) return `${name(path.slice(0, 3))} is nested too deep`;
-  if (value instanceof Date) return timeFault(value, path);
+  if (value instanceof Date) return undefined;
   if (typeof value === "number") return numberFault(value, path);
   if (typeof value === "bigint") return countFault(value, path);
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return undefined;
@@ -51,12 +47,6 @@ function first<Entry>(
     if (fault !== undefined) return fault;
   }
   return undefined;
-}
-
-function timeFault(value: Date, path: readonly string[]): Fault | undefined {
-  const ms = value.getTime();
-  if (ms >= EARLIEST_MS && ms <= LATEST_MS) return undefined;
-  return `${name(path)} is no time between the years 1 and 9999`;
 }
 
 function numberFault(value: number, path: readonly string[]): Fault | undefined {

@@ -92,7 +92,10 @@ describe("a report that cannot be stored", () => {
     await settle(worker);
     assert.equal((await finishBoth(worker)).experimentId, other.id);
     const { failure } = await plane.ended(id);
-    assert.match(failure?.message ?? "", /could not be taken in: log.time is no time between/);
+    assert.match(
+      failure?.message ?? "",
+      /could not be taken in: report.log.time must be a time between/,
+    );
   });
 
   it("does the same where it holds a text beyond the limits", async (test) => {

@@ -154,6 +154,12 @@ describe("the HTTP interface", () => {
       [`${EXPERIMENTS}:resolve`, {}, "draft", /must be set/],
       [EXPERIMENTS, { spec, requestId: "x" }, "requestId", /did you mean request_id/],
       [EXPERIMENTS, { spec: { ...spec, inner: { lr: -1 } } }, "inner.steps", /is not set/],
+      [
+        EXPERIMENTS,
+        { spec, reuse_after: "2016-12-31T23:59:60Z" }, // a leap second
+        "reuse_after",
+        /must be a time between/,
+      ],
       [EXPERIMENTS, "{", "", /no valid JSON/],
     ];
     for (const [path, body, field, message] of cases) {
@@ -170,6 +176,7 @@ describe("the HTTP interface", () => {
       [`${EXPERIMENTS}?page_size=1&page_size=2`, "page_size"],
       [`${EXPERIMENTS}?pagesize=1`, "pagesize"],
       ["/api/v1/workers?page_token=of-another-list", "page_token"],
+      [`${EXPERIMENTS}/a%00b`, "experiment_id"],
     ];
     for (const [address, field] of queries) {
       const answer = await ask(plane.httpAddress, "GET", address);

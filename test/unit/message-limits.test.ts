@@ -135,6 +135,22 @@ describe("the limits of what comes in", () => {
     }
   });
 
+  test("hold for every time that can come in, also one that no Date can be", () => {
+    const times = ALL.filter(({ last }) => last.message?.typeName === "google.protobuf.Timestamp");
+    assert.ok(times.length > 3, `only ${times.length} times were found`);
+    for (const { message, fields, last } of times) {
+      const faultOf = (seconds: number) =>
+        boundMessage(message.name, holding(fields, new Date(seconds * 1_000)));
+      for (const seconds of [-62_135_596_800, 0, 253_402_300_799]) {
+        assert.equal(faultOf(seconds), undefined, `${last}: ${seconds}`);
+      }
+      for (const seconds of [2 ** 60, Number.NaN, 253_402_300_800, -62_135_596_801]) {
+        const { field, sentence } = faultOf(seconds) ?? {};
+        assert.equal(sentence, `${field} must be a time between the years 1 and 9999`);
+      }
+    }
+  });
+
   test("hold for every list and map that can come in", () => {
     const many = ALL.filter(({ last }) => last.fieldKind === "list" || last.fieldKind === "map");
     assert.ok(many.length > 15, `only ${many.length} lists and maps were found`);

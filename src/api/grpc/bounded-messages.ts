@@ -1,8 +1,6 @@
 import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
-import { invalid } from "../../errors.js";
-import { boundMessage } from "../../messages/bound-message.js";
 import { PACKAGE, protoRegistry } from "../../messages/descriptors.js";
-import { withoutSpec } from "../../settings/field-path.js";
+import { faultOfRequest } from "../bounded-request.js";
 import { statusOf } from "./failure-metadata.js";
 
 /**
@@ -18,10 +16,9 @@ export function boundedMessages(): ServerInterceptor {
       start: (next) =>
         next({
           onReceiveMessage: (message, pass) => {
-            const fault = boundMessage(type, message);
+            const fault = faultOfRequest(type, message);
             if (fault === undefined) return pass(message);
-            const sentence = withoutSpec(fault.sentence);
-            call.sendStatus(statusOf(invalid(withoutSpec(fault.field), sentence)));
+            call.sendStatus(statusOf(fault));
           },
         }),
     });

@@ -1,5 +1,6 @@
 import * as messages from "../../../generated/stillhouse/v1/service.js";
 import { type HttpPlace, type Method, serviceMethods } from "../../../messages/methods.js";
+import { faultOfRequest } from "../../bounded-request.js";
 import type { AllUnaryMethods, Answering } from "../../methods.js";
 import { reference } from "../proto-schema.js";
 import type { Asked, Route } from "../route.js";
@@ -7,7 +8,7 @@ import { queryOf } from "./queries.js";
 
 /** The generated code of a message. */
 interface MessageCode {
-  fromJSON(object: unknown): unknown;
+  fromJSON(object: unknown): object;
   toJSON(message: unknown): unknown;
 }
 
@@ -42,6 +43,8 @@ function messageRoute(method: Method, http: HttpPlace, handle: Answering<unknown
     answer: reference(output.name),
     handle: async (asked, response) => {
       const request = asked.owned(codes.request.fromJSON(requestOf(asked)));
+      const fault = faultOfRequest(input.name, request);
+      if (fault) throw fault;
       const answer = await handle(request, asked.identity);
       response.json(codes.answer.toJSON(answer));
       return answer;
