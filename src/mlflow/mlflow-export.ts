@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Observer, UNOBSERVED } from "../experiment/domain/observer.js";
-import type { ExperimentStore, Log, MetricStore } from "../experiment/domain/ports.js";
+import type { Log } from "../experiment/domain/ports.js";
 import type { ExperimentRecord } from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
+import type { ExperimentStore, MetricStore } from "../experiment/domain/storage-ports.js";
 import { RunExport } from "./run-export.js";
 import type { TrackingAddress } from "./tracking-address.js";
 import { TrackingError, TrackingServer } from "./tracking-server.js";

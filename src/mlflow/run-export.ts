@@ -1,6 +1,6 @@
-import type { MetricStore } from "../experiment/domain/ports.js";
 import type { ExperimentRecord } from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
+import type { MetricStore } from "../experiment/domain/storage-ports.js";
 import {
   identifyingTag,
   paramsOf,

@@ -1,4 +1,4 @@
-import type { MetricStore, StoredPoint } from "../experiment/domain/ports.js";
+import type { MetricStore, StoredPoint } from "../experiment/domain/storage-ports.js";
 import type { Metric } from "./tracking-server.js";
 
 /** Points of a series to be sent; call `taken` once they are. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { WorkerKeys } from "../experiment/domain/ports.js";
+import type { WorkerKeys } from "../experiment/domain/worker-ports.js";
 import { requireAccess } from "./access.js";
 import type { Authenticator } from "./authenticator.js";
 import { OWN_WORKERS } from "./session-keys.js";

@@ -3,7 +3,7 @@ import { mkdtemp, open, rename } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { invalid, notFound } from "../errors.js";
-import type { ArtifactStore, ArtifactUpload } from "../experiment/domain/ports.js";
+import type { ArtifactStore, ArtifactUpload } from "../experiment/domain/storage-ports.js";
 import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { FolderUpload } from "./artifact-upload.js";
 import { storageFailure } from "./storage-failure.js";

@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { invalid } from "../errors.js";
-import type { ArtifactUpload } from "../experiment/domain/ports.js";
+import type { ArtifactUpload } from "../experiment/domain/storage-ports.js";
 import type { Artifact, ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { storageFailure } from "./storage-failure.js";
 

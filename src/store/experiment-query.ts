@@ -1,5 +1,5 @@
 import { type PageKey, pageKeyOf, pageToken } from "../experiment/domain/page-token.js";
-import type { ExperimentQuery } from "../experiment/domain/ports.js";
+import type { ExperimentQuery } from "../experiment/domain/storage-ports.js";
 import { ExperimentOrder } from "../generated/stillhouse/v1/service.js";
 import type { SqlValue } from "./database.js";
 

@@ -1,4 +1,4 @@
-import type { Leftovers } from "../experiment/domain/ports.js";
+import type { Leftovers } from "../experiment/domain/storage-ports.js";
 import type { SqlFile } from "./database.js";
 import type { RemovalRoom } from "./removal-room.js";
 

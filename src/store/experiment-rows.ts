@@ -1,8 +1,12 @@
 import { toFailure } from "../errors.js";
 import { fittedBytes } from "../experiment/domain/fitted-experiment.js";
 import { fitting, PAGE_BYTES } from "../experiment/domain/page-token.js";
-import type { EncodedPage, ExperimentPage, ExperimentQuery } from "../experiment/domain/ports.js";
 import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
+import type {
+  EncodedPage,
+  ExperimentPage,
+  ExperimentQuery,
+} from "../experiment/domain/storage-ports.js";
 import { Experiment, State, Task } from "../generated/stillhouse/v1/experiment.js";
 import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
 import { experimentBytes } from "./experiment-bytes.js";

@@ -1,4 +1,5 @@
 import { PAGE_BYTES } from "../experiment/domain/page-token.js";
+import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
 import type {
   Change,
   EncodedPage,
@@ -6,8 +7,7 @@ import type {
   ExperimentQuery,
   ExperimentStore,
   Leftovers,
-} from "../experiment/domain/ports.js";
-import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
+} from "../experiment/domain/storage-ports.js";
 import {
   type Artifact,
   Event,

@@ -1,4 +1,4 @@
-import type { LeaseStore } from "../experiment/domain/ports.js";
+import type { LeaseStore } from "../experiment/domain/storage-ports.js";
 import { bytesOf, type SqlFile } from "./database.js";
 
 /** Hashes of the secrets of leases in SQLite. */

@@ -1,4 +1,4 @@
-import type { SeriesRange } from "../experiment/domain/ports.js";
+import type { SeriesRange } from "../experiment/domain/storage-ports.js";
 import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
 import { BLOCK_STEPS } from "./metric-blocks.js";

@@ -1,4 +1,4 @@
-import type { MetricStore, SeriesRange, StoredPoint } from "../experiment/domain/ports.js";
+import type { MetricStore, SeriesRange, StoredPoint } from "../experiment/domain/storage-ports.js";
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries, MetricSummary } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";

@@ -1,5 +1,5 @@
 import { fitting, pageKeyOf, pageToken } from "../experiment/domain/page-token.js";
-import type { SweepStore } from "../experiment/domain/ports.js";
+import type { SweepStore } from "../experiment/domain/storage-ports.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
 import type { SqlFile } from "./database.js";
 import { stateOf } from "./experiment-columns.js";

@@ -1,4 +1,4 @@
-import type { WorkerIdStore } from "../experiment/domain/ports.js";
+import type { WorkerIdStore } from "../experiment/domain/storage-ports.js";
 import type { SqlFile } from "./database.js";
 
 /** As many as a folder of workers has names; whoever uses a new name at each start keeps these. */

@@ -1,6 +1,7 @@
 import { Context, Router } from "zeromq";
 import { cannotListen } from "../errors.js";
-import type { Log, WorkerListener } from "../experiment/domain/ports.js";
+import type { Log } from "../experiment/domain/ports.js";
+import type { WorkerListener } from "../experiment/domain/worker-ports.js";
 import { ControlMessage, type Hello, WorkerMessage } from "../generated/stillhouse/v1/worker.js";
 import { boundMessage } from "../messages/bound-message.js";
 import { Connections } from "./connections.js";

@@ -1,11 +1,11 @@
 import { join } from "node:path";
+import type { Log } from "../experiment/domain/ports.js";
 import type {
   LaunchedWorker,
   LaunchOrder,
-  Log,
   WorkerExit,
   WorkerLauncher,
-} from "../experiment/domain/ports.js";
+} from "../experiment/domain/worker-ports.js";
 import { logTail } from "./log-tail.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
 import { workerCommand } from "./worker-command.js";

@@ -1,10 +1,10 @@
+import type { Log } from "../experiment/domain/ports.js";
 import type {
   LaunchedWorker,
-  Log,
   WorkerLauncher,
   WorkerListener,
   WorkerPool,
-} from "../experiment/domain/ports.js";
+} from "../experiment/domain/worker-ports.js";
 import type { ControlMessage } from "../generated/stillhouse/v1/worker.js";
 import type { WorkerHub } from "./hub.js";
 

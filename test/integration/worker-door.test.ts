@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { curveKeyPair, Dealer } from "zeromq";
-import type { WorkerListener } from "../../src/experiment/domain/ports.js";
+import type { WorkerListener } from "../../src/experiment/domain/worker-ports.js";
 import { type Hello, Welcome } from "../../src/generated/stillhouse/v1/worker.js";
 import { ConnectionLimits } from "../../src/security/connection-limits.js";
 import { HeldBytes } from "../../src/worker/door/held-bytes.js";

@@ -11,59 +11,59 @@ function load(used: number, total = 100) {
 describe("the memory of a device", () => {
   it("is shared by all tasks on it, from their start on", () => {
     const memory = new DeviceMemory();
-    memory.reported(GPU, load(10), true);
-    assert.deepEqual(memory.room([GPU]), { freeBytes: 90, capacityBytes: 90 });
+    memory.noteReport(GPU, load(10), true);
+    assert.deepEqual(memory.roomOn([GPU]), { freeBytes: 90, capacityBytes: 90 });
     memory.promise([GPU], "a", 40);
     memory.promise([GPU], "b", 30);
     assert.equal(memory.promisedBytes(GPU), 70);
     // What was in use before comes on top: the tasks have taken nothing yet.
-    assert.deepEqual(memory.room([GPU]), { freeBytes: 20, capacityBytes: 90 });
-    memory.reported(GPU, load(60), false);
-    assert.equal(memory.room([GPU]).freeBytes, 20);
+    assert.deepEqual(memory.roomOn([GPU]), { freeBytes: 20, capacityBytes: 90 });
+    memory.noteReport(GPU, load(60), false);
+    assert.equal(memory.roomOn([GPU]).freeBytes, 20);
     memory.release("a");
-    memory.reported(GPU, load(40), false);
-    assert.equal(memory.room([GPU]).freeBytes, 60);
-    assert.deepEqual(memory.room([{ host: "other", device: "cuda:0" }]), UNBOUNDED);
+    memory.noteReport(GPU, load(40), false);
+    assert.equal(memory.roomOn([GPU]).freeBytes, 60);
+    assert.deepEqual(memory.roomOn([{ host: "other", device: "cuda:0" }]), UNBOUNDED);
   });
 
   it("is less where a task or another program takes more than was promised", () => {
     const memory = new DeviceMemory();
-    memory.reported(GPU, load(10), true);
+    memory.noteReport(GPU, load(10), true);
     memory.promise([GPU], "a", 20);
-    memory.reported(GPU, load(95), false);
-    assert.deepEqual(memory.room([GPU]), { freeBytes: 5, capacityBytes: 90 });
+    memory.noteReport(GPU, load(95), false);
+    assert.deepEqual(memory.roomOn([GPU]), { freeBytes: 5, capacityBytes: 90 });
     memory.release("a");
-    memory.reported(GPU, load(70), true);
-    assert.deepEqual(memory.room([GPU]), { freeBytes: 30, capacityBytes: 30 });
+    memory.noteReport(GPU, load(70), true);
+    assert.deepEqual(memory.roomOn([GPU]), { freeBytes: 30, capacityBytes: 30 });
   });
 
   it("of several devices is that of the fullest, and a task holds its share of each", () => {
     const memory = new DeviceMemory();
     const other = { host: "h", device: "cuda:1" };
-    memory.reported(GPU, load(10), true);
-    memory.reported(other, load(30), true);
-    assert.deepEqual(memory.room([GPU, other]), { freeBytes: 70, capacityBytes: 70 });
+    memory.noteReport(GPU, load(10), true);
+    memory.noteReport(other, load(30), true);
+    assert.deepEqual(memory.roomOn([GPU, other]), { freeBytes: 70, capacityBytes: 70 });
     memory.promise([GPU, other], "both", 50);
-    assert.equal(memory.room([GPU]).freeBytes, 40);
-    assert.equal(memory.room([other]).freeBytes, 20);
+    assert.equal(memory.roomOn([GPU]).freeBytes, 40);
+    assert.equal(memory.roomOn([other]).freeBytes, 20);
     memory.promise([GPU], "one", 35);
-    assert.deepEqual(memory.room([GPU, other]), { freeBytes: 5, capacityBytes: 70 });
+    assert.deepEqual(memory.roomOn([GPU, other]), { freeBytes: 5, capacityBytes: 70 });
     memory.release("both");
-    assert.equal(memory.room([GPU]).freeBytes, 55);
-    assert.equal(memory.room([other]).freeBytes, 70);
+    assert.equal(memory.roomOn([GPU]).freeBytes, 55);
+    assert.equal(memory.roomOn([other]).freeBytes, 70);
   });
 
   it("is not bounded where the device does not tell, and forgotten with its last worker", () => {
     const memory = new DeviceMemory();
-    memory.reported(GPU, load(0, 0), true);
-    assert.deepEqual(memory.room([GPU]), UNBOUNDED);
-    memory.reported(GPU, load(10), true);
+    memory.noteReport(GPU, load(0, 0), true);
+    assert.deepEqual(memory.roomOn([GPU]), UNBOUNDED);
+    memory.noteReport(GPU, load(10), true);
     memory.promise([GPU], "a", 20);
-    memory.reported(GPU, load(0, 0), false);
+    memory.noteReport(GPU, load(0, 0), false);
     memory.keepOnly([]);
-    assert.equal(memory.room([GPU]).freeBytes, 70);
+    assert.equal(memory.roomOn([GPU]).freeBytes, 70);
     memory.release("a");
     memory.keepOnly([]);
-    assert.deepEqual(memory.room([GPU]), UNBOUNDED);
+    assert.deepEqual(memory.roomOn([GPU]), UNBOUNDED);
   });
 });

@@ -22,7 +22,7 @@ describe("leases", () => {
     for (const endMs = nowMs + durationMs; nowMs < endMs; ) {
       nowMs += tickMs;
       if (heartbeat) leases.extend("w", "t", 2, heartbeat());
-      reasons.push(...leases.expired().map(({ reason }) => reason));
+      reasons.push(...leases.expiredLeases().map(({ reason }) => reason));
     }
     return reasons;
   }
@@ -46,7 +46,7 @@ describe("leases", () => {
   });
 
   it("run out when a task does not stop after it was told to", () => {
-    const [lease] = leases.all();
+    const [lease] = leases.runningLeases();
     assert.ok(lease);
     lease.cancelledAtMs = nowMs;
     let counter = 0n;
@@ -59,23 +59,23 @@ describe("leases", () => {
 
   it("are extended only by the worker and the attempt that hold them", () => {
     nowMs += leaseMs;
-    leases.expired();
+    leases.expiredLeases();
     leases.extend("another", "t", 2, 1n);
     leases.extend("w", "t", 1, 1n);
     assert.equal(pass(2 * leaseMs).length > 0, true);
   });
 
   it("fence: only the current attempt is found", () => {
-    assert.equal(leases.current("t", 1), undefined);
-    assert.equal(leases.current("t", 2)?.workerId, "w");
+    assert.equal(leases.currentLease("t", 1), undefined);
+    assert.equal(leases.currentLease("t", 2)?.workerId, "w");
     leases.release("t");
-    assert.equal(leases.current("t", 2), undefined);
+    assert.equal(leases.currentLease("t", 2), undefined);
   });
 
   it("do not run out while this process itself was stopped", () => {
-    leases.expired();
+    leases.expiredLeases();
     nowMs += 10 * leaseMs;
-    assert.deepEqual(leases.expired(), []);
+    assert.deepEqual(leases.expiredLeases(), []);
     assert.deepEqual(pass(leaseMs - 2 * tickMs), []);
     assert.equal(pass(4 * tickMs).length > 0, true);
   });
@@ -88,26 +88,26 @@ function hello(workerId: string, pid: number): Hello {
 describe("the roster", () => {
   it("tells a repeated hello from a process that started anew", () => {
     const roster = new Roster(() => 0);
-    assert.equal(roster.ready(hello("w", 1)), true);
-    roster.busy("w");
-    assert.equal(roster.ready(hello("w", 1)), false);
-    assert.equal(roster.idle("cpu")[0]?.workerId, undefined);
-    assert.equal(roster.ready(hello("w", 2)), true);
-    assert.equal(roster.idle("cpu")[0]?.workerId, "w");
+    assert.equal(roster.register(hello("w", 1)), true);
+    roster.markBusy("w");
+    assert.equal(roster.register(hello("w", 1)), false);
+    assert.equal(roster.idleWorkers("cpu")[0]?.workerId, undefined);
+    assert.equal(roster.register(hello("w", 2)), true);
+    assert.equal(roster.idleWorkers("cpu")[0]?.workerId, "w");
   });
 
   it("counts a local worker until its process has ended, and gives it nothing more", () => {
     const roster = new Roster(() => 0);
-    roster.launched("local", "cpu");
+    roster.addLaunched("local", "cpu");
     assert.equal(roster.numStarting("cpu"), 1);
-    roster.ready(hello("local", 1));
-    roster.ready(hello("remote", 2));
-    roster.leaving("local");
-    roster.leaving("remote");
-    assert.equal(roster.idle("cpu")[0]?.workerId, undefined);
+    roster.register(hello("local", 1));
+    roster.register(hello("remote", 2));
+    roster.markLeaving("local");
+    roster.markLeaving("remote");
+    assert.equal(roster.idleWorkers("cpu")[0]?.workerId, undefined);
     assert.deepEqual([roster.numLocal(), roster.size()], [1, 1]);
-    roster.free("local");
-    assert.equal(roster.idle("cpu")[0]?.workerId, undefined);
+    roster.markFree("local");
+    assert.equal(roster.idleWorkers("cpu")[0]?.workerId, undefined);
     roster.remove("local");
     assert.equal(roster.size(), 0);
   });

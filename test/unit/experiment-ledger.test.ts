@@ -59,7 +59,7 @@ describe("a sweep that is stored in pieces", () => {
         if (id === "ex3") {
           const notFound = { kind: FailureKind.NOT_FOUND };
           assert.throws(() => ledger.record("ex1"), notFound);
-          assert.equal(ready.next("cpu"), undefined);
+          assert.equal(ready.nextTask("cpu"), undefined);
           seen.push(id);
         }
         yield ofSweep(id);
@@ -72,7 +72,7 @@ describe("a sweep that is stored in pieces", () => {
     await added;
     assert.deepEqual(seen, ["ex3"]);
     assert.equal(ledger.record("ex1").experiment.state, State.QUEUED);
-    assert.equal(ready.all().length, 3);
+    assert.equal(ready.readyTasks().length, 3);
   });
 
   test("is gone where it was not stored whole: at once, or after a kill at the next start", async (test) => {
@@ -153,7 +153,7 @@ describe("a start that is told to end", () => {
       () => false,
     );
     assert.deepEqual(
-      [...ledger.unfinished()].map(({ experiment }) => experiment.id),
+      [...ledger.unfinishedRecords()].map(({ experiment }) => experiment.id),
       ["ex1", "ex2"],
     );
   });
@@ -183,7 +183,7 @@ describe("what could start", () => {
     const distil = planned.tasks[0]?.task.id ?? "";
     const running = leaseTask(planned, distil, NOW);
     ready.update(counted(completeTask(running, distil, LEARNERS, NOW)));
-    assert.equal(ready.all().length, 300);
+    assert.equal(ready.readyTasks().length, 300);
     assert.ok(numReads < 20 * planned.tasks.length, `it looked at a task ${numReads} times`);
   });
 });

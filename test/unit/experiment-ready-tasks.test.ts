@@ -61,7 +61,7 @@ class Queue {
 
   /** Starts the next task, if there is one. */
   startNext(kind = "cpu"): string | undefined {
-    const taskId = this.ready.next(kind)?.taskId;
+    const taskId = this.ready.nextTask(kind)?.taskId;
     if (taskId !== undefined) this.start(taskId);
     return taskId;
   }
@@ -97,7 +97,7 @@ describe("the order of dispatch", () => {
   it("is distil, then evaluate as soon as it can, then the baselines", () => {
     const queue = new Queue(plannedRecord());
     assert.equal(queue.startNext(), "ex1-distill");
-    assert.equal(queue.ready.next("cpu")?.taskId, "ex1-full");
+    assert.equal(queue.ready.nextTask("cpu")?.taskId, "ex1-full");
     queue.succeed("ex1-distill");
     assert.deepEqual(queue.startAll(), ["ex1-evaluate", "ex1-full", "ex1-random", "ex1-untrained"]);
   });
@@ -165,11 +165,11 @@ describe("the order of dispatch", () => {
 
   it("gives a task only to the kind of device that its spec names", () => {
     const queue = new Queue(experimentOf("a", { device: "cuda:1" }), experimentOf("b"));
-    assert.equal(queue.ready.next("cuda")?.device, "cuda:1");
+    assert.equal(queue.ready.nextTask("cuda")?.device, "cuda:1");
     assert.deepEqual(queue.startAll("cpu"), ["b-distill"]);
-    assert.deepEqual(Object.fromEntries(queue.ready.counts()), { cuda: 1, cpu: 0 });
+    assert.deepEqual(Object.fromEntries(queue.ready.numReadyByKind()), { cuda: 1, cpu: 0 });
     assert.deepEqual(queue.startAll("cuda"), ["a-distill"]);
-    assert.equal(queue.ready.next("tpu"), undefined);
+    assert.equal(queue.ready.nextTask("tpu"), undefined);
   });
 });
 
@@ -185,18 +185,18 @@ describe("memory in the order of dispatch", () => {
       experimentOf("a", { memoryMib: 4_000 }),
       experimentOf("b", { memoryMib: 500 }),
     );
-    assert.equal(queue.ready.next("cpu", room(8_000, 10_000))?.taskId, "a-distill");
-    assert.equal(queue.ready.next("cpu", room(3_999, 10_000))?.taskId, "b-distill");
-    assert.equal(queue.ready.next("cpu", room(499, 10_000)), undefined);
-    assert.equal(queue.ready.next("cpu", room(9_000, 10_000))?.taskId, "big-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000))?.taskId, "a-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(3_999, 10_000))?.taskId, "b-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(499, 10_000)), undefined);
+    assert.equal(queue.ready.nextTask("cpu", room(9_000, 10_000))?.taskId, "big-distill");
     queue.nowMs = 59_999;
-    assert.equal(queue.ready.next("cpu", room(8_000, 10_000))?.taskId, "a-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000))?.taskId, "a-distill");
     queue.nowMs = 60_000;
-    assert.equal(queue.ready.next("cpu", room(8_000, 10_000)), undefined);
+    assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000)), undefined);
     // A device that could never hold it does not wait for it.
-    assert.equal(queue.ready.next("cpu", room(8_000, 8_000))?.taskId, "a-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(8_000, 8_000))?.taskId, "a-distill");
     queue.start("big-distill");
-    assert.equal(queue.ready.next("cpu", room(8_000, 10_000))?.taskId, "a-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000))?.taskId, "a-distill");
   });
 
   it("gives a device what it is told of, by the exact size within a lane", () => {
@@ -205,14 +205,14 @@ describe("memory in the order of dispatch", () => {
       experimentOf("b", { memoryMib: 1_001 }),
       experimentOf("c"),
     );
-    assert.equal(queue.ready.next("cpu", room(0, 10))?.taskId, "c-distill");
-    assert.equal(queue.ready.next("cpu", room(1_000, 10_000))?.taskId, "a-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(0, 10))?.taskId, "c-distill");
+    assert.equal(queue.ready.nextTask("cpu", room(1_000, 10_000))?.taskId, "a-distill");
     assert.deepEqual(
-      queue.ready.tooLarge("cpu", () => 999 * 2 ** 20).map(({ taskId }) => taskId),
+      queue.ready.oversizedTasks("cpu", () => 999 * 2 ** 20).map(({ taskId }) => taskId),
       ["a-distill"],
     );
     assert.deepEqual(
-      queue.ready.tooLarge("cpu", () => 2_000 * 2 ** 20),
+      queue.ready.oversizedTasks("cpu", () => 2_000 * 2 ** 20),
       [],
     );
     assert.deepEqual(queue.startAll(), ["a-distill", "b-distill", "c-distill"]);
@@ -226,9 +226,9 @@ describe("memory in the order of dispatch", () => {
         queue.set(experimentOf(`e${at}`, { memoryMib, owner: `o${at % 5}` }));
       }
       const full = room(999, 100_000);
-      queue.ready.next("cpu", full);
+      queue.ready.nextTask("cpu", full);
       const startMs = performance.now();
-      for (let count = 0; count < 200; count++) queue.ready.next("cpu", full);
+      for (let count = 0; count < 200; count++) queue.ready.nextTask("cpu", full);
       return (performance.now() - startMs) / 1_000;
     };
     secondsFor(10);
@@ -275,10 +275,10 @@ describe("what is ready", () => {
     queue.change("b-distill", (record) => resumeExperiment(record, NOW));
     assert.deepEqual(queue.startAll(), ["d-distill"]);
     queue.sweepLimit = 0;
-    queue.ready.sweepLimitChanged("s");
+    queue.ready.applySweepLimit("s");
     assert.deepEqual(queue.startAll(), ["b-distill"]);
     queue.sweepLimit = 1;
-    queue.ready.sweepLimitChanged("s");
+    queue.ready.applySweepLimit("s");
     for (const id of ["c", "d", "b"]) queue.succeed(`${id}-distill`);
     assert.deepEqual(queue.startAll(), ["c-evaluate"]);
   });
@@ -286,7 +286,7 @@ describe("what is ready", () => {
   it("is nothing of an experiment that is cancelled, and all of it again when it is resumed", () => {
     const queue = new Queue(experimentOf("a"), experimentOf("b"));
     queue.change("a-distill", (record) => cancelExperiment(record, NOW));
-    assert.deepEqual(queue.ready.all().map(({ taskId }) => taskId), ["b-distill"]); // biome-ignore format: one line
+    assert.deepEqual(queue.ready.readyTasks().map(({ taskId }) => taskId), ["b-distill"]); // biome-ignore format: one line
     queue.change("a-distill", (record) => resumeExperiment(record, NOW));
     assert.deepEqual(queue.startAll(), ["b-distill", "a-distill"]);
   });
@@ -296,16 +296,16 @@ describe("what is ready", () => {
     for (const waitMs of [1_000, 2_000]) {
       assert.equal(queue.startNext(), "a-distill");
       queue.lose("a-distill");
-      assert.equal(queue.ready.next("cpu"), undefined);
+      assert.equal(queue.ready.nextTask("cpu"), undefined);
       queue.nowMs += waitMs - 1;
-      assert.equal(queue.ready.next("cpu"), undefined);
+      assert.equal(queue.ready.nextTask("cpu"), undefined);
       queue.nowMs += 1;
     }
     assert.equal(queue.startNext(), "a-distill");
     queue.lose("a-distill");
     const record = queue.records.get("a");
     assert.equal(record && findTask(record, "a-distill")?.task.state, "STATE_FAILED");
-    assert.deepEqual(queue.ready.all(), []);
+    assert.deepEqual(queue.ready.readyTasks(), []);
   });
 
   it("is kept up through any order of changes", () => {
@@ -329,8 +329,8 @@ describe("what is ready", () => {
       else if (record.experiment.endTime && record.experiment.state !== "STATE_SUCCEEDED") {
         queue.set(resumeExperiment(record, NOW));
       }
-      const isReady = new Set(queue.ready.all().map(({ taskId }) => taskId));
-      assert.equal(isReady.size, queue.ready.counts().get("cpu"));
+      const isReady = new Set(queue.ready.readyTasks().map(({ taskId }) => taskId));
+      assert.equal(isReady.size, queue.ready.numReadyByKind().get("cpu"));
       for (const { tasks, cancelRequested } of queue.records.values()) {
         for (const { task } of tasks) {
           if (!isReady.has(task.id)) continue;

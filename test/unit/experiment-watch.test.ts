@@ -30,17 +30,17 @@ class Happenings {
       kind: { $case: "log", value: { message } },
     });
     this.events.push(event);
-    this.feed.stored([event]);
+    this.feed.publishStored([event]);
   }
 
   live(taskId: string, done: bigint) {
     const kind = { $case: "progress" as const, value: { done } };
-    this.feed.live(Event.fromPartial({ experimentId: "e", taskId, kind }));
+    this.feed.publishLive(Event.fromPartial({ experimentId: "e", taskId, kind }));
   }
 
   metrics(sequence: bigint) {
     const kind = { $case: "metrics" as const, value: { points: [{ sequence }] } };
-    this.feed.live(Event.fromPartial({ experimentId: "e", taskId: "t", kind }));
+    this.feed.publishLive(Event.fromPartial({ experimentId: "e", taskId: "t", kind }));
   }
 
   end() {
@@ -133,7 +133,7 @@ describe("a watch", () => {
     const subscription = happenings.feed.subscribe("e");
     happenings.live("t", 1n);
     const kind = { $case: "task" as const, value: { id: "t" } };
-    happenings.feed.stored([Event.fromPartial({ experimentId: "e", taskId: "t", kind })]);
+    happenings.feed.publishStored([Event.fromPartial({ experimentId: "e", taskId: "t", kind })]);
     assert.deepEqual(subscription.takeLive(), []);
     subscription.close();
   });

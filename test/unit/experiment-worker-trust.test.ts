@@ -18,8 +18,8 @@ class Trial {
 
   /** @param waiting owners with unfinished experiments */
   constructor(waiting: readonly string[], isLocal = false) {
-    if (isLocal) this.roster.launched("w", "cpu");
-    this.roster.ready(Hello.fromPartial({ workerId: "w", device: "cpu", host: "h", pid: 1 }));
+    if (isLocal) this.roster.addLaunched("w", "cpu");
+    this.roster.register(Hello.fromPartial({ workerId: "w", device: "cpu", host: "h", pid: 1 }));
     const find = (id: string) => {
       const [owner = "", specHash = ""] = id.split(".");
       const record = plannedRecord(id);
@@ -35,12 +35,12 @@ class Trial {
   fail(...experiments: readonly string[]): void {
     for (const id of experiments) {
       const failure = failureOf(FailureKind.EXHAUSTED);
-      this.trust.failed("w", `${id}-distill`, failure);
+      this.trust.noteFailure("w", `${id}-distill`, failure);
     }
   }
 
   get isAside(): boolean {
-    return this.roster.idle("cpu").length === 0;
+    return this.roster.idleWorkers("cpu").length === 0;
   }
 }
 
@@ -76,7 +76,7 @@ describe("a worker on which things fail", () => {
     const trial = new Trial([]);
     const asideAfter = (...experiments: string[]) => {
       trial.fail(...experiments);
-      const [entry] = trial.roster.all();
+      const [entry] = trial.roster.workers();
       return entry ? trial.roster.asideForMs(entry) : 0;
     };
     assert.equal(asideAfter(...specs("ann", 5)), MINUTE_MS);
@@ -91,7 +91,7 @@ describe("a worker on which things fail", () => {
     trial.nowMs += 60 * MINUTE_MS;
     assert.equal(asideAfter("ann.30"), 60 * MINUTE_MS);
     trial.nowMs += 60 * MINUTE_MS;
-    trial.trust.succeeded("w");
+    trial.trust.noteSuccess("w");
     assert.equal(asideAfter(...specs("ann", 4)), 0);
     assert.equal(asideAfter("ann.4"), MINUTE_MS);
   });
@@ -105,7 +105,7 @@ describe("a worker on which things fail", () => {
   test("is not blamed for what is the spec's by its kind, or for what nobody knows", () => {
     const trial = new Trial([]);
     for (const id of specs("ann", 9)) {
-      trial.trust.failed("w", `${id}-distill`, failureOf(FailureKind.DIVERGED));
+      trial.trust.noteFailure("w", `${id}-distill`, failureOf(FailureKind.DIVERGED));
     }
     assert.equal(trial.isAside, false);
   });

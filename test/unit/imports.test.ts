@@ -42,6 +42,7 @@ const TYPESCRIPT: Rules = {
       "generated",
       "messages",
       "experiment/domain/ports",
+      "experiment/domain/worker-ports",
       "experiment/domain/line-rate",
       "logging",
       "make-folder",

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { fittedExperiment } from "../../src/experiment/domain/fitted-experiment.js";
 import { PAGE_BYTES, pageOf } from "../../src/experiment/domain/page-token.js";
-import type { ExperimentQuery } from "../../src/experiment/domain/ports.js";
 import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import type { ExperimentQuery } from "../../src/experiment/domain/storage-ports.js";
 import {
   Event,
   Experiment,

@@ -1,5 +1,6 @@
 import { cancelled } from "../../errors.js";
-import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/domain/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
+import type { ArtifactStore, ExperimentStore } from "../../experiment/domain/storage-ports.js";
 import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
 import { type OpenedFile, openArtifactFile } from "../../experiment/services/artifact-download.js";
 import { receiveArtifact } from "../../experiment/services/artifact-intake.js";

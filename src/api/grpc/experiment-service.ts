@@ -1,5 +1,6 @@
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
-import type { EncodedPage, Log } from "../../experiment/domain/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
+import type { EncodedPage } from "../../experiment/domain/storage-ports.js";
 import type { Experiments } from "../../experiment/services/experiments.js";
 import type { Event } from "../../generated/stillhouse/v1/experiment.js";
 import {

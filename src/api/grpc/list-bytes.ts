@@ -1,5 +1,5 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { EncodedPage } from "../../experiment/domain/ports.js";
+import type { EncodedPage } from "../../experiment/domain/storage-ports.js";
 
 /** Tags of the fields `experiments` and `next_page_token`, of numbers 1 and 2, by length. */
 const EXPERIMENTS = (1 << 3) | 2;

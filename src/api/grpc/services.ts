@@ -1,4 +1,5 @@
-import type { ArtifactStore, ExperimentStore, Log } from "../../experiment/domain/ports.js";
+import type { Log } from "../../experiment/domain/ports.js";
+import type { ArtifactStore, ExperimentStore } from "../../experiment/domain/storage-ports.js";
 import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
 import {
   ArtifactServiceService,

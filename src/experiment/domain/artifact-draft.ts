@@ -3,7 +3,7 @@ import { invalid } from "../../errors.js";
 import { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec, writeField } from "../../settings/field-path.js";
 import { overlay } from "../../settings/resolve.js";
-import type { ArtifactStore } from "./ports.js";
+import type { ArtifactStore } from "./storage-ports.js";
 
 const MANIFEST = "manifest.json";
 

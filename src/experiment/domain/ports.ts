@@ -1,28 +1,6 @@
-import type { Readable } from "node:stream";
-import type {
-  Artifact,
-  ArtifactFile,
-  Event,
-  MetricPoint,
-  TaskResult,
-} from "../../generated/stillhouse/v1/experiment.js";
-import type {
-  ExperimentFilter,
-  ExperimentOrder,
-  ListSweepsResponse,
-  MetricSeries,
-  MetricSummary,
-  Sweep,
-} from "../../generated/stillhouse/v1/service.js";
+import type { Event } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
-import type {
-  ControlMessage,
-  Heartbeat,
-  Hello,
-  TaskReport,
-} from "../../generated/stillhouse/v1/worker.js";
 import type { Facts } from "../../settings/facts.js";
-import type { ExperimentRecord, TaskRecord } from "./record.js";
 
 /** What the domain needs of the world. */
 export interface Clock {
@@ -47,138 +25,10 @@ export interface Log {
   error(message: string): void;
 }
 
-/** A change of state, stored as a whole or not at all. */
-export interface Change {
-  readonly record: ExperimentRecord;
-  /** Those of its tasks that differ from what is stored. */
-  readonly tasks: readonly TaskRecord[];
-  /** What watchers are told; the store gives them their sequence numbers. */
-  readonly events: readonly Event[];
-}
-
-/** A page of a list that is asked for. */
-export interface ExperimentQuery {
-  readonly filter: ExperimentFilter;
-  readonly order: ExperimentOrder;
-  readonly pageSize: number;
-  /** Of the page before; empty for the first one. */
-  readonly pageToken: string;
-}
-
-/** What of a removed experiment lies in folders, and is of no use to any other. */
-export interface Leftovers {
-  readonly artifactIds: readonly string[];
-  readonly taskIds: readonly string[];
-}
-
-export interface ExperimentPage {
-  readonly records: readonly ExperimentRecord[];
-  /** Empty on the last page. */
-  readonly nextPageToken: string;
-}
-
-/** As `ExperimentPage`, each experiment with its tasks as the bytes of an `Experiment`. */
-export interface EncodedPage {
-  readonly experiments: readonly { readonly id: string; readonly bytes: Uint8Array }[];
-  readonly nextPageToken: string;
-}
-
-/** Durable once a call returns. Throws StorageFault when it cannot be. */
-export interface ExperimentStore {
-  /**
-   * Stores a new experiment; the request id, where not empty, is remembered for its owner. One of a sweep
-   * that is not stored yet is removed when the store is opened before it is.
-   */
-  create(change: Change, requestId: string): Event[];
-  commit(change: Change): Event[];
-  /** Whether it is there, also where it cannot be read. */
-  has(experimentId: string): boolean;
-  /** Throws ENVIRONMENT where what is stored of it cannot be read, as `findByRequest`. */
-  find(experimentId: string): ExperimentRecord | undefined;
-  findByRequest(requestId: string, owner: string): ExperimentRecord | undefined;
-  /**
-   * What cannot be read is in it, as failed with the reason. Throws INVALID for a page token that is
-   * not of this filter and order.
-   */
-  list(query: ExperimentQuery): ExperimentPage;
-  /** As `list`, without reading what is stored. */
-  listEncoded(query: ExperimentQuery): EncodedPage;
-  /** Oldest first, read a few at a time, without what cannot be read. */
-  unfinished(): Iterable<ExperimentRecord>;
-  /**
-   * Removes an experiment with its events and metrics; its leftovers are remembered. With a full
-   * disk it may be removed piece by piece.
-   */
-  remove(experimentId: string): void;
-  /** What removed experiments left in folders, until `forgetLeftovers`. */
-  leftovers(): Leftovers;
-  forgetLeftovers(): void;
-  /** An artifact that a stored result tells of. */
-  findArtifact(artifactId: string): Artifact | undefined;
-  /** Results of tasks that succeeded under this cache key, newest first, with when they ended. */
-  findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
-  /** Those of these cache keys that have results. */
-  keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string>;
-  /** The first events after a sequence number: at least one if there is any, few where they are large. */
-  eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
-  lastSequence(experimentId: string): bigint;
-}
-
 /** What everything is stored in. */
 export interface StorageProbe {
   /** Writes something and takes it back. Throws where that fails. */
   assertWritable(): void;
-}
-
-export interface SweepStore {
-  /** Stores a sweep whose experiments are stored; the request id is remembered for its owner. */
-  createSweep(sweep: Sweep, requestId: string): void;
-  /** Replaces what is stored of a sweep itself. */
-  updateSweep(sweep: Sweep): void;
-  /** With the experiments as they are now. */
-  findSweep(sweepId: string): Sweep | undefined;
-  findSweepByRequest(requestId: string, owner: string): Sweep | undefined;
-  /** Newest first. Throws INVALID for a page token of its own invention. */
-  listSweeps(pageSize: number, pageToken: string): ListSweepsResponse;
-}
-
-/** The part of a series that is read. */
-export interface SeriesRange {
-  readonly firstStep: number;
-  readonly lastStep: number;
-  /** Most points that are given of it, at least 2. */
-  readonly maxPoints: number;
-}
-
-/** A point as it was reported. */
-export interface StoredPoint {
-  readonly step: number;
-  /** May be NaN. */
-  readonly value: number;
-  readonly timeMs: number;
-}
-
-export interface MetricStore {
-  /**
-   * Points that are there already, by (task, attempt, sequence), are left as they are; of two of
-   * the same step the later one counts.
-   */
-  appendMetrics(taskId: string, attempt: number, points: readonly MetricPoint[]): void;
-  /** In the order of the tasks, then by name. */
-  summaries(taskIds: readonly string[]): MetricSummary[];
-  /** Points of one series from a step on, by step. */
-  points(taskId: string, name: string, firstStep: number, limit: number): StoredPoint[];
-  /**
-   * In the order of the tasks, then by name.
-   *
-   * @param names empty for all
-   * @param range told how many series there are
-   */
-  series(
-    taskIds: readonly string[],
-    names: readonly string[],
-    range: (numSeries: number) => SeriesRange,
-  ): MetricSeries[];
 }
 
 /** The folder in which the attempts of a task keep their checkpoints. */
@@ -199,28 +49,6 @@ export interface RunLog {
   remove(experimentId: string): void;
 }
 
-export interface ArtifactUpload {
-  write(chunk: Uint8Array): Promise<void>;
-  /** Checks sizes and hashes, then puts the artifact in place of an earlier one of that id. */
-  finish(artifactId: string): Promise<Artifact>;
-  abort(): Promise<void>;
-}
-
-export interface ArtifactStore {
-  begin(files: readonly ArtifactFile[]): Promise<ArtifactUpload>;
-  exists(artifactId: string): boolean;
-  /** Folder of the artifact, there or not. */
-  pathOf(artifactId: string): string;
-  /**
-   * @param offset first byte that is wanted
-   * @param length how many at most
-   * @throws NOT_FOUND when there is no such file
-   */
-  read(artifactId: string, fileName: string, offset?: number, length?: number): Readable;
-  /** Throws nothing. @returns whether nothing of it is there any more */
-  remove(artifactId: string): boolean;
-}
-
 /** What is asked of Python. */
 export interface Inspector {
   /** Fetches what is not there yet, then describes data set, model and device of a draft. */
@@ -232,99 +60,4 @@ export interface Inspector {
    * @param top nearest tokens a position
    */
   inspect(path: string, top: number): Promise<unknown>;
-}
-
-/** How a worker process of this machine ended. */
-export interface WorkerExit {
-  /** Such as "it ended with exit code 1" or "it was killed by SIGKILL". */
-  readonly reason: string;
-  /** Last lines of its log. */
-  readonly logTail: string;
-}
-
-/** A worker to start. */
-export interface LaunchOrder {
-  readonly workerId: string;
-  /** Device of the machine that it gets, such as "cuda:0". */
-  readonly device: string;
-  /** Where it connects, tcp://HOST:PORT. */
-  readonly workerAddress: string;
-  /** Where it hands in artifacts, HOST:PORT. */
-  readonly grpcAddress: string;
-}
-
-/** A worker that was started: a process of this machine, or a job of a cluster. */
-export interface LaunchedWorker {
-  /** Resolves when it and all that it started have ended; also when it could not be started. */
-  readonly ended: Promise<WorkerExit>;
-  /** Tells it to end, and ends it when it has not by then. */
-  stop(graceMs: number): Promise<void>;
-  /** Ends it at once, with all that it started. */
-  kill(): void;
-}
-
-/** Where workers are started. */
-export interface WorkerLauncher {
-  launch(order: LaunchOrder): LaunchedWorker;
-}
-
-/** Secrets of leases, as SHA-256; kept until the task is removed. */
-export interface LeaseStore {
-  /** Durable at the latest when the next change of an experiment is. */
-  keepSecret(taskId: string, attempt: number, sha256: Uint8Array): void;
-  findSecret(taskId: string, attempt: number): Uint8Array | undefined;
-}
-
-/** Which key first used the id of a worker. */
-export interface WorkerIdStore {
-  ownerOf(workerId: string): string | undefined;
-  /** From now on the id belongs to the key; of very many ids of a key the oldest become free. */
-  claim(workerId: string, owner: string, now: Date): void;
-}
-
-/** The keys that workers have. */
-export interface WorkerKeys {
-  /** Name of the key of the workers that this control plane starts itself. */
-  readonly ownWorkers: string;
-  /**
-   * Name of the key that a bearer token stands for; undefined where none is asked for.
-   *
-   * @param token empty for none
-   * @throws UNAUTHENTICATED or PERMISSION_DENIED for a token that lets no worker in
-   */
-  ownerOf(token: string): string | undefined;
-  /** Whether a key of that name is still accepted. */
-  isKnown(owner: string): boolean;
-}
-
-/** Whether a worker may join: yes, no with the reason, or that it is to ask again. */
-export type Admission =
-  | { readonly kind: "admitted" }
-  | { readonly kind: "refused"; readonly reason: string }
-  | { readonly kind: "later" };
-
-/** What the workers say; each call returns at once. */
-export interface WorkerListener {
-  /** Comes before all else that a worker says; `ready` follows if it is admitted. */
-  admit(hello: Hello): Admission;
-  ready(hello: Hello): void;
-  heartbeat(workerId: string, heartbeat: Heartbeat): void;
-  /** @param fault why nothing of it can be taken in, as a clause */
-  report(workerId: string, report: TaskReport, fault?: string): void;
-  /** It said goodbye, or a message to it could not be delivered. */
-  gone(workerId: string, reason: string): void;
-  /** The process of a worker that was launched here has ended. */
-  exited(workerId: string, exit: WorkerExit): void;
-}
-
-export interface WorkerPool {
-  /**
-   * Sends soon, in order. A worker that cannot be reached is reported as gone where the message is
-   * an order; others are sent again when the worker is back.
-   */
-  send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void;
-  /** Starts a worker process on this machine; it says hello, or it exits. */
-  launch(workerId: string, device: string): void;
-  /** Ends a worker process of this machine at once; a worker of elsewhere is let be. */
-  kill(workerId: string): void;
 }

@@ -1,6 +1,6 @@
 import type { Event } from "../../generated/stillhouse/v1/experiment.js";
-import type { Change, ExperimentStore } from "../domain/ports.js";
 import type { ExperimentRecord } from "../domain/record.js";
+import type { Change, ExperimentStore } from "../domain/storage-ports.js";
 import type { Turns } from "../domain/turns.js";
 
 /** An experiment of a sweep that is stored. */

@@ -1,9 +1,11 @@
 import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
-import type { ArtifactStore, Clock, RunLog, WorkerPool, WorkFolders } from "../domain/ports.js";
+import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
 import { type ExperimentRecord, findTask, isDistill } from "../domain/record.js";
+import type { ArtifactStore } from "../domain/storage-ports.js";
 import { leaseTask } from "../domain/transitions.js";
+import type { WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
 import {
   type DeviceNeeds,
@@ -15,7 +17,8 @@ import {
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
-import { memoryBytesOf, type ReadyTask, type ReadyTasks } from "./ready-tasks.js";
+import { memoryBytesOf, type ReadyTask } from "./ready-task.js";
+import type { ReadyTasks } from "./ready-tasks.js";
 import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
 import type { TaskFaults } from "./task-faults.js";
 
@@ -46,8 +49,8 @@ export class Assigner {
   /** Goes through the workers that have this kind of device. */
   assign(kind: string): void {
     const { roster, ready } = this.#parts;
-    for (const worker of roster.idle(kind)) {
-      if (ready.counts().get(kind) === 0) return;
+    for (const worker of roster.idleWorkers(kind)) {
+      if (ready.numReadyByKind().get(kind) === 0) return;
       this.#giveOne(kind, worker);
     }
   }
@@ -55,9 +58,9 @@ export class Assigner {
   /** A task that cannot be given away fails, and the next has its turn. */
   #giveOne(kind: string, worker: RosterEntry): void {
     const { ready, memory, faults } = this.#parts;
-    const roomFor = (needs: DeviceNeeds) => memory.room(placesFor(needs, placeOf(worker)));
+    const roomFor = (needs: DeviceNeeds) => memory.roomOn(placesFor(needs, placeOf(worker)));
     for (;;) {
-      const task = ready.next(kind, roomFor);
+      const task = ready.nextTask(kind, roomFor);
       if (task === undefined) return;
       if (faults.attempt("giving it to a worker", task, () => this.#lease(task, worker))) return;
     }
@@ -74,16 +77,16 @@ export class Assigner {
   /** Says of tasks that no worker of now could hold why they wait; once of each. */
   tellOfTooLarge(): void {
     const { roster, ready, memory } = this.#parts;
-    for (const kind of ready.counts().keys()) {
+    for (const kind of ready.numReadyByKind().keys()) {
       const workers = roster
-        .all()
+        .workers()
         .filter(({ device, hello }) => hello && deviceKind(device) === kind);
       if (workers.length === 0) continue;
       const mostBytesFor = (task: ReadyTask) =>
         Math.max(
-          ...workers.map((worker) => memory.room(placesFor(task, placeOf(worker))).capacityBytes),
+          ...workers.map((worker) => memory.roomOn(placesFor(task, placeOf(worker))).capacityBytes),
         );
-      for (const task of ready.tooLarge(kind, mostBytesFor)) {
+      for (const task of ready.oversizedTasks(kind, mostBytesFor)) {
         const tell = () => this.#tell(task, kind, mostBytesFor(task));
         this.#parts.faults.attempt("telling why it waits", task, tell);
       }
@@ -99,7 +102,7 @@ export class Assigner {
       `It waits for a device with ${mib(ready.memoryBytes)} of memory (--memory); ` +
       `the largest ${kind} device of the workers has ${mib(mostBytes)} for tasks.`;
     const time = clock.now();
-    ledger.log(task, { level: LogLevel.WARNING, message, time });
+    ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }
 
   #lease(ready: ReadyTask, worker: RosterEntry): void {
@@ -118,7 +121,7 @@ export class Assigner {
     const { attempt, work } = requiredTask(record, taskId);
     leases.grant({ taskId, experimentId, attempt, workerId });
     memory.promise(placesFor(ready, place), taskId, memoryBytes);
-    roster.busy(workerId);
+    roster.markBusy(workerId);
     const kind = work?.kind;
     const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
     const spec = specForWorker(record.experiment.spec, ready, place.device);

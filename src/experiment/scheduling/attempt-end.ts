@@ -1,5 +1,5 @@
 import type { Acknowledge } from "../../generated/stillhouse/v1/worker.js";
-import type { WorkerPool } from "../domain/ports.js";
+import type { WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Roster } from "./roster.js";
@@ -18,13 +18,13 @@ export function release(
 ): void {
   leases.release(taskId);
   memory.release(taskId);
-  roster.free(workerId);
+  roster.markFree(workerId);
 }
 
 /** The attempt is over, but its worker has the task in hand, and puts it down before another. */
 export function takeBack(parts: AttemptParts, lease: Lease): void {
   release(parts, lease);
-  parts.roster.settling(lease.workerId);
+  parts.roster.markSettling(lease.workerId);
   acknowledge(parts.pool, lease.workerId, lease, { number: lease.lastReport, fenced: true });
 }
 

@@ -1,6 +1,6 @@
 import type { Event, LogLine, Task } from "../../generated/stillhouse/v1/experiment.js";
-import type { Change, ExperimentStore } from "../domain/ports.js";
 import { type ExperimentRecord, withTasks } from "../domain/record.js";
+import type { Change, ExperimentStore } from "../domain/storage-ports.js";
 
 const EVENTS_PER_READ = 1_000;
 

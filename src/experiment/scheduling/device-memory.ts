@@ -36,7 +36,7 @@ export class DeviceMemory {
    *
    * @param isIdle whether the worker that tells has no task in hand
    */
-  reported(
+  noteReport(
     place: Place,
     load: Pick<DeviceLoad, "memoryTotalBytes" | "memoryUsedBytes">,
     isIdle: boolean,
@@ -62,7 +62,7 @@ export class DeviceMemory {
   }
 
   /** What each of these devices has: that of the fullest, and of the smallest. */
-  room(places: readonly Place[]): Room {
+  roomOn(places: readonly Place[]): Room {
     const rooms = places.map((place) => this.#roomOf(place));
     return {
       freeBytes: Math.min(...rooms.map(({ freeBytes }) => freeBytes)),

@@ -2,10 +2,10 @@ import { conflict, permissionDenied } from "../../errors.js";
 import { LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
-import type { Admission, WorkerExit, WorkerListener } from "../domain/ports.js";
 import { findTask, mustStop } from "../domain/record.js";
 import type { StorageFault } from "../domain/storage-fault.js";
 import { loseTask, stopTask } from "../domain/transitions.js";
+import type { Admission, WorkerExit, WorkerListener } from "../domain/worker-ports.js";
 import { Assigner, type AssignerParts } from "./assigner.js";
 import { acknowledge, release } from "./attempt-end.js";
 import type { LeaseClaim } from "./lease-claims.js";
@@ -58,9 +58,9 @@ export class Dispatcher implements WorkerListener {
     this.#guard.run(() => {
       this.#cancelUnwanted();
       this.#endDrainIfIdle();
-      for (const workerId of this.#parts.roster.drained()) this.#staffing.dismiss(workerId);
+      for (const workerId of this.#parts.roster.drainedWorkers()) this.#staffing.dismiss(workerId);
       if (this.#isDraining) return;
-      for (const kind of this.#parts.ready.counts().keys()) {
+      for (const kind of this.#parts.ready.numReadyByKind().keys()) {
         this.#assigner.assign(kind);
         this.#staffing.launch(kind);
       }
@@ -78,12 +78,12 @@ export class Dispatcher implements WorkerListener {
     this.#guard.tick();
     this.#guard.run(() => {
       const { leases, roster, memory, observer } = this.#parts;
-      for (const { lease, end, reason } of leases.expired()) {
+      for (const { lease, end, reason } of leases.expiredLeases()) {
         observer.leaseExpired(end);
         this.#giveUp(lease, reason);
       }
       this.#staffing.tick();
-      memory.keepOnly(roster.all().map(placeOf));
+      memory.keepOnly(roster.workers().map(placeOf));
       this.#assigner.tellOfTooLarge();
     });
     this.dispatch();
@@ -91,7 +91,7 @@ export class Dispatcher implements WorkerListener {
 
   /** Call after the start: waits for the workers of what still runs. */
   awaitWorkers(): void {
-    for (const { experiment, tasks } of this.#parts.ledger.unfinished()) {
+    for (const { experiment, tasks } of this.#parts.ledger.unfinishedRecords()) {
       for (const { task } of tasks) {
         if (task.state !== State.RUNNING) continue;
         const { id: taskId, attempt, workerId } = task;
@@ -104,7 +104,7 @@ export class Dispatcher implements WorkerListener {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.dispatch();
-    if (this.fault || this.#parts.leases.all().length === 0) return;
+    if (this.fault || this.#parts.leases.runningLeases().length === 0) return;
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
@@ -122,7 +122,7 @@ export class Dispatcher implements WorkerListener {
         `${attempt} was asked for without its secret; the ${message} is refused`,
       );
     }
-    const lease = leases.current(claim.taskId, claim.attempt);
+    const lease = leases.currentLease(claim.taskId, claim.attempt);
     if (lease) return lease;
     throw conflict(`${attempt} is not running; the ${message} is refused`);
   }
@@ -150,14 +150,14 @@ export class Dispatcher implements WorkerListener {
     const { taskId, attempt, progressCounter } = heartbeat;
     const { roster, leases, memory, claims } = this.#parts;
     if (!this.#reception.isKnown(workerId)) return;
-    const worker = roster.heard(workerId, heartbeat);
-    if (worker) memory.reported(placeOf(worker), heartbeat, taskId === "");
+    const worker = roster.markHeard(workerId, heartbeat);
+    if (worker) memory.noteReport(placeOf(worker), heartbeat, taskId === "");
     if (taskId !== "" && !claims.isProven("heartbeat", heartbeat, workerId)) {
       acknowledge(this.#parts.pool, workerId, heartbeat, { number: 0n, fenced: true });
       return;
     }
     leases.extend(workerId, taskId, attempt, progressCounter);
-    if (taskId === "" && roster.settled(workerId)) this.dispatch();
+    if (taskId === "" && roster.markSettled(workerId)) this.dispatch();
   }
 
   /** See `ReportDesk.take`. */
@@ -169,10 +169,10 @@ export class Dispatcher implements WorkerListener {
 
   gone(workerId: string, reason: string): void {
     this.#guard.runOnce(() => {
-      const lease = this.#parts.leases.ofWorker(workerId);
+      const lease = this.#parts.leases.leaseOfWorker(workerId);
       if (lease) this.#giveUp(lease, reason);
       // Its process is given time to end by itself.
-      else this.#parts.roster.leaving(workerId);
+      else this.#parts.roster.markLeaving(workerId);
     });
     this.dispatch();
   }
@@ -182,15 +182,15 @@ export class Dispatcher implements WorkerListener {
     this.#guard.runOnce(() => {
       const failedToStart = roster.isStarting(workerId);
       roster.remove(workerId);
-      const lease = leases.ofWorker(workerId);
+      const lease = leases.leaseOfWorker(workerId);
       if (lease) this.#lose(lease, exit.reason, exit.logTail);
-      if (failedToStart && !this.#isDraining) this.#staffing.startFailed(workerId, exit);
+      if (failedToStart && !this.#isDraining) this.#staffing.noteFailedStart(workerId, exit);
     });
     this.dispatch();
   }
 
   #cancelUnwanted(): void {
-    for (const lease of this.#parts.leases.all()) {
+    for (const lease of this.#parts.leases.runningLeases()) {
       this.#parts.faults.attempt("stopping the worker", lease, () => this.#cancelIfUnwanted(lease));
     }
   }
@@ -231,7 +231,7 @@ export class Dispatcher implements WorkerListener {
     if (task?.state !== State.QUEUED || this.#isDraining) return;
     const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
     const time = this.#parts.clock.now();
-    ledger.log(task, { level: LogLevel.WARNING, message, time });
+    ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }
 
   #failed(fault: StorageFault): void {
@@ -240,7 +240,7 @@ export class Dispatcher implements WorkerListener {
   }
 
   #endDrainIfIdle(): void {
-    if (this.#parts.leases.all().length === 0) this.#endDrain();
+    if (this.#parts.leases.runningLeases().length === 0) this.#endDrain();
   }
 
   #endDrain(): void {

@@ -28,7 +28,7 @@ export class EventFeed {
   }
 
   /** Stored events: watchers read them from the store when they are ready for them. */
-  stored(events: readonly Event[]): void {
+  publishStored(events: readonly Event[]): void {
     for (const event of events) {
       this.#record(event);
       for (const subscription of this.#of(event)) subscription.wake(event);
@@ -36,7 +36,7 @@ export class EventFeed {
   }
 
   /** Progress and metrics, which only those see who watch now. */
-  live(event: Event): void {
+  publishLive(event: Event): void {
     for (const subscription of this.#of(event)) subscription.push(event);
   }
 

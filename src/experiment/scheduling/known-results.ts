@@ -4,8 +4,8 @@ import {
   type Task,
   type TaskResult,
 } from "../../generated/stillhouse/v1/experiment.js";
-import type { ArtifactStore, ExperimentStore } from "../domain/ports.js";
 import type { ExperimentRecord } from "../domain/record.js";
+import type { ArtifactStore, ExperimentStore } from "../domain/storage-ports.js";
 
 /** The results that are there for tasks that are queued, by their cache keys. */
 export class KnownResults {

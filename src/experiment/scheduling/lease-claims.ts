@@ -1,7 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { fewWarnings } from "../domain/line-rate.js";
 import type { ClaimingMessage, Observer } from "../domain/observer.js";
-import type { LeaseStore, Log } from "../domain/ports.js";
+import type { Log } from "../domain/ports.js";
+import type { LeaseStore } from "../domain/storage-ports.js";
 
 /** 256 bits: nobody guesses one, and a fast hash of it is as good as a slow one. */
 const SECRET_BYTES = 32;

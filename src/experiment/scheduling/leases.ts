@@ -108,20 +108,20 @@ export class Leases {
   }
 
   /** The lease that a message speaks of, unless the attempt is no longer the current one. */
-  current(taskId: string, attempt: number): Lease | undefined {
+  currentLease(taskId: string, attempt: number): Lease | undefined {
     const lease = this.#byTask.get(taskId);
     return lease?.attempt === attempt ? lease : undefined;
   }
 
-  ofTask(taskId: string): Lease | undefined {
+  leaseOfTask(taskId: string): Lease | undefined {
     return this.#byTask.get(taskId);
   }
 
-  ofWorker(workerId: string): Lease | undefined {
-    return this.all().find((lease) => lease.workerId === workerId);
+  leaseOfWorker(workerId: string): Lease | undefined {
+    return this.runningLeases().find((lease) => lease.workerId === workerId);
   }
 
-  all(): Lease[] {
+  runningLeases(): Lease[] {
     return [...this.#byTask.values()];
   }
 
@@ -141,7 +141,7 @@ export class Leases {
   }
 
   /** The leases that ran out since the last call. They stay until they are released. */
-  expired(): Expiry[] {
+  expiredLeases(): Expiry[] {
     const nowMs = this.#monotonicMs();
     this.#forgiveOwnPause(nowMs);
     const { leaseMs, hungAfterMs, stopGraceMs, rejoinMs } = this.#timings;

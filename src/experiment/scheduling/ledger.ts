@@ -7,23 +7,23 @@ import {
   type Progress,
   State,
   type Task,
-  type TaskResult,
 } from "../../generated/stillhouse/v1/experiment.js";
 import { type Observer, UNOBSERVED } from "../domain/observer.js";
 import { experimentIdOf } from "../domain/plan.js";
-import type { ArtifactStore, Change, Clock, ExperimentStore } from "../domain/ports.js";
+import type { Clock } from "../domain/ports.js";
 import { type ExperimentRecord, findTask, withTasks } from "../domain/record.js";
 import { isEnded } from "../domain/states.js";
-import { alone } from "../domain/storage-fault.js";
-import { requeueRunning, reuseResults } from "../domain/transitions.js";
+import type { ArtifactStore, Change, ExperimentStore } from "../domain/storage-ports.js";
+import { requeueRunning } from "../domain/transitions.js";
 import { Turns } from "../domain/turns.js";
 import { Arrivals } from "./arrivals.js";
-import { AwaitedResults } from "./awaited-results.js";
 import { changeOf, creationOf, isLogged, taskEvent } from "./changes.js";
 import type { EventFeed } from "./event-feed.js";
 import { KnownResults } from "./known-results.js";
+import { LatestProgress } from "./latest-progress.js";
 import { OwnerQuota, UNLIMITED, type Unfinished } from "./owner-quota.js";
 import type { ReadyTasks } from "./ready-tasks.js";
+import { ResultSharing } from "./result-sharing.js";
 
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
@@ -35,15 +35,14 @@ export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
   /** Those of them that nothing is done for before somebody asks for them. */
   readonly #held = new Set<string>();
-  readonly #progress = new Map<string, Progress>();
+  readonly #progress = new LatestProgress();
   readonly #store: ExperimentStore;
   readonly #arrivals: Arrivals;
-  readonly #results: KnownResults;
+  readonly #sharing: ResultSharing;
   readonly #feed: EventFeed;
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #ready: Pick<ReadyTasks, "update" | "startOrder">;
-  readonly #awaited = new AwaitedResults();
   readonly #quota: OwnerQuota;
 
   /**
@@ -63,7 +62,10 @@ export class Ledger {
     this.#ready = ready;
     this.#store = store;
     this.#arrivals = new Arrivals(store);
-    this.#results = new KnownResults(store, artifacts);
+    this.#sharing = new ResultSharing(new KnownResults(store, artifacts), {
+      find: (id) => this.find(id),
+      update: (id, transition) => this.update(id, transition),
+    });
     this.#feed = feed;
     this.#clock = clock;
     this.#observer = observer;
@@ -94,7 +96,7 @@ export class Ledger {
       await turns.next();
       stop?.throwIfAborted();
     }
-    for (const { experiment } of this.unfinished()) {
+    for (const { experiment } of this.unfinishedRecords()) {
       if (!this.#held.has(experiment.id)) this.reuseResults(experiment.id);
       await turns.next();
       stop?.throwIfAborted();
@@ -155,7 +157,7 @@ export class Ledger {
   #added(record: ExperimentRecord, stored: readonly Event[]): void {
     this.#remember(record);
     this.#observer.changed(undefined, record);
-    this.#feed.stored(stored);
+    this.#feed.publishStored(stored);
   }
 
   #turns(): Turns {
@@ -168,15 +170,15 @@ export class Ledger {
   }
 
   /** The unfinished experiments, oldest first. */
-  unfinished(): ExperimentRecord[] {
+  unfinishedRecords(): ExperimentRecord[] {
     return [...this.#unfinished.values()];
   }
 
   /** Those of which nothing has begun, in the order in which they start; the last ones wait for others. */
-  waiting(): ExperimentRecord[] {
+  waitingRecords(): ExperimentRecord[] {
     const isQueued = (record: ExperimentRecord) => record.experiment.state === State.QUEUED;
     const inOrder = this.#ready.startOrder().flatMap((id) => this.#unfinished.get(id) ?? []);
-    return [...new Set([...inOrder, ...this.unfinished()])].filter(isQueued);
+    return [...new Set([...inOrder, ...this.unfinishedRecords()])].filter(isQueued);
   }
 
   /** The experiment as clients see it, where it is unfinished. */
@@ -213,8 +215,7 @@ export class Ledger {
   /** The experiment as clients see it, with the latest progress of what runs. */
   experiment(record: ExperimentRecord): Experiment {
     const experiment = withTasks(record);
-    const tasks = experiment.tasks.map((task) => this.#withProgress(task));
-    return { ...experiment, tasks };
+    return { ...experiment, tasks: experiment.tasks.map((task) => this.#progress.addTo(task)) };
   }
 
   /** Changes an experiment. When the store cannot write, nothing has changed. */
@@ -225,10 +226,10 @@ export class Ledger {
     if (change === undefined) return before;
     const stored = this.#store.commit(change);
     this.#remember(after);
-    this.#forgetProgress(after);
+    this.#progress.forgetEnded(after);
     this.#observer.changed(before, after);
-    this.#feed.stored(stored);
-    for (const { task } of change.tasks) if (hasSharedResult(task)) this.share(task.cacheKey);
+    this.#feed.publishStored(stored);
+    for (const { task } of change.tasks) this.#sharing.shareResultOf(task);
     return after;
   }
 
@@ -238,10 +239,10 @@ export class Ledger {
     this.#observer.removed(experimentId);
   }
 
-  log(task: Task, line: LogLine): void {
+  appendLog(task: Task, line: LogLine): void {
     const event = taskEvent(task, this.#clock.now(), { $case: "log", value: line });
     const record = this.record(task.experimentId);
-    this.#feed.stored(this.#store.commit({ record, tasks: [], events: [event] }));
+    this.#feed.publishStored(this.#store.commit({ record, tasks: [], events: [event] }));
   }
 
   /** Whether a line of a task is stored already; its worker may not know that. */
@@ -255,43 +256,31 @@ export class Ledger {
     return record && findTask(record, taskId)?.task;
   }
 
-  progress(task: Task, progress: Progress): void {
-    this.#progress.set(task.id, progress);
-    this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "progress", value: progress }));
+  publishProgress(task: Task, progress: Progress): void {
+    this.#progress.set(task, progress);
+    this.#feed.publishLive(
+      taskEvent(task, this.#clock.now(), { $case: "progress", value: progress }),
+    );
   }
 
-  metrics(task: Task, points: MetricPoints): void {
+  publishMetrics(task: Task, points: MetricPoints): void {
     this.#observer.metrics(task, points.points);
-    this.lateMetrics(task, points);
+    this.publishLateMetrics(task, points);
   }
 
   /** Points that complete a series and say nothing of how the task stands now. */
-  lateMetrics(task: Task, points: MetricPoints): void {
-    this.#feed.live(taskEvent(task, this.#clock.now(), { $case: "metrics", value: points }));
+  publishLateMetrics(task: Task, points: MetricPoints): void {
+    this.#feed.publishLive(taskEvent(task, this.#clock.now(), { $case: "metrics", value: points }));
   }
 
   /** Gives the queued tasks of an experiment the results that others with their cache keys have. */
   reuseResults(experimentId: string): void {
-    const record = this.record(experimentId);
-    this.#give(record, this.#results.of(record));
+    this.#sharing.giveTo(this.record(experimentId));
   }
 
   /** Gives the result of a cache key to all that wait for it. */
   share(cacheKey: string): void {
-    for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
-      const give = () => {
-        const record = this.record(experimentId);
-        const task = findTask(record, taskId)?.task;
-        if (task) this.#give(record, this.#results.ofTasks(record.experiment, [task]));
-      };
-      // One that it cannot be given to computes it by itself.
-      alone(give, () => undefined);
-    }
-  }
-
-  #give({ experiment }: ExperimentRecord, results: ReadonlyMap<string, TaskResult>): void {
-    if (results.size === 0) return;
-    this.update(experiment.id, (record, now) => reuseResults(record, results, now));
+    this.#sharing.share(cacheKey);
   }
 
   #remember(record: ExperimentRecord): void {
@@ -305,21 +294,6 @@ export class Ledger {
     this.#quota.update(record);
     if (this.#held.has(id)) return;
     this.#ready.update(record);
-    this.#awaited.update(record);
+    this.#sharing.update(record);
   }
-
-  #forgetProgress(record: ExperimentRecord): void {
-    for (const { task } of record.tasks) {
-      if (task.state !== State.RUNNING) this.#progress.delete(task.id);
-    }
-  }
-
-  #withProgress(task: Task): Task {
-    const progress = this.#progress.get(task.id);
-    return progress === undefined ? task : { ...task, progress };
-  }
-}
-
-function hasSharedResult(task: Task): boolean {
-  return task.state === State.SUCCEEDED && task.cacheKey !== "" && !task.reused;
 }

@@ -1,62 +1,18 @@
 import TinyQueue from "tinyqueue";
-import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
-import { MIB } from "../../settings/memory.js";
-import {
-  type ExperimentRecord,
-  isDistill,
-  isEvaluate,
-  mustStop,
-  type TaskRecord,
-} from "../domain/record.js";
+import { State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { type ExperimentRecord, isDistill, type TaskRecord } from "../domain/record.js";
 import { isEnded } from "../domain/states.js";
 import { type Room, UNBOUNDED } from "./device-memory.js";
-import { type DeviceNeeds, deviceKind, deviceNeeds } from "./device-needs.js";
+import { deviceKind, deviceNeeds } from "./device-needs.js";
+import { Lanes } from "./lanes.js";
+import { type Entry, memoryBytesOf, type ReadyTask, startable } from "./ready-task.js";
 import { startOrder } from "./start-order.js";
 import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
 
-/** A task that a worker could start. */
-export interface ReadyTask extends DeviceNeeds {
-  readonly taskId: string;
-  readonly experimentId: string;
-  /** What it is given of the memory of each of its devices. */
-  readonly memoryBytes: number;
-}
-
-interface Entry extends ReadyTask {
-  readonly cacheKey: string;
-  readonly owner: string;
-  readonly priority: number;
-  readonly numLost: number;
-  /** Where its experiment stands among all, and it in its experiment. */
-  readonly place: readonly [experiment: number, position: number];
-  /**
-   * It runs; it could; it could but for one with its cache key that runs; it waits after a lost
-   * attempt; it is none of these any more.
-   */
-  status: "running" | "ready" | "parked" | "held" | "gone";
-  /** Since when devices that could hold it are too full, on the monotonic clock. */
-  tooLargeSinceMs: number | undefined;
-}
-
-/**
- * What is ready of one kind of device, priority, owner and about the same memory; what has another
- * status is skipped.
- */
-interface Lane {
-  readonly owner: string;
-  readonly queue: TinyQueue<Entry>;
-}
-
-/** By priority, then by owner and size. */
-type LanesOfKind = Map<number, Map<string, Lane>>;
-
 const MAX_BACK_OFF_MS = 60_000;
 /** For so long smaller tasks go before one that finds no room; then the room is kept for it. */
 const PATIENCE_MS = 60_000;
-/** Sizes of memory between one and its double that have a lane each. */
-const LANES_A_DOUBLING = 4;
-
 /**
  * The tasks that a worker could start now, kept up with every change of an experiment, so that a
  * choice costs the same however many there are.
@@ -72,7 +28,7 @@ export class ReadyTasks {
   readonly #monotonicMs: () => number;
   readonly #backOffMs: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #lanes = new Map<string, LanesOfKind>();
+  readonly #lanes: Lanes;
   readonly #numReady = new Map<string, number>();
   readonly #parked = new Map<string, Set<Entry>>();
   readonly #runningKeys = new Map<string, number>();
@@ -97,6 +53,7 @@ export class ReadyTasks {
     this.#monotonicMs = monotonicMs;
     this.#backOffMs = backOffMs;
     this.#sweeps = new SweepLimits(sweepLimit);
+    this.#lanes = new Lanes(this.#turns, (queue) => this.#firstOf(queue));
   }
 
   /** Call after every change of an experiment. */
@@ -119,8 +76,8 @@ export class ReadyTasks {
   }
 
   /** Call when the limit of a sweep has changed. */
-  sweepLimitChanged(sweepId: string): void {
-    for (const record of this.#sweeps.changed(sweepId)) this.#updateTasks(record);
+  applySweepLimit(sweepId: string): void {
+    for (const record of this.#sweeps.recordsAllowedBy(sweepId)) this.#updateTasks(record);
   }
 
   /**
@@ -128,7 +85,10 @@ export class ReadyTasks {
    *
    * @param roomFor what there is for a task where the worker would compute it
    */
-  next(kind: string, roomFor: (task: ReadyTask) => Room = () => UNBOUNDED): ReadyTask | undefined {
+  nextTask(
+    kind: string,
+    roomFor: (task: ReadyTask) => Room = () => UNBOUNDED,
+  ): ReadyTask | undefined {
     const nowMs = this.#monotonicMs();
     for (const entry of this.#heads(kind)) {
       const { freeBytes, capacityBytes } = roomFor(entry);
@@ -146,18 +106,18 @@ export class ReadyTasks {
    *
    * @param mostBytesFor what a worker has for a task at most
    */
-  tooLarge(kind: string, mostBytesFor: (task: ReadyTask) => number): ReadyTask[] {
+  oversizedTasks(kind: string, mostBytesFor: (task: ReadyTask) => number): ReadyTask[] {
     return [...this.#heads(kind)].filter((task) => task.memoryBytes > mostBytesFor(task));
   }
 
   /** How many are ready for each kind of device. */
-  counts(): ReadonlyMap<string, number> {
+  numReadyByKind(): ReadonlyMap<string, number> {
     this.#releaseHeld();
     return this.#numReady;
   }
 
   /** All that are ready, in no order. */
-  all(): ReadyTask[] {
+  readyTasks(): ReadyTask[] {
     this.#releaseHeld();
     return [...this.#entries.values()].filter(({ status }) => status === "ready");
   }
@@ -219,7 +179,7 @@ export class ReadyTasks {
 
   #run(entry: Entry): void {
     entry.status = "running";
-    this.#turns.started(entry.owner);
+    this.#turns.noteStart(entry.owner);
     const { cacheKey } = entry;
     if (cacheKey !== "") this.#runningKeys.set(cacheKey, this.#numRunningOf(cacheKey) + 1);
   }
@@ -228,11 +188,7 @@ export class ReadyTasks {
     entry.status = "ready";
     const kind = deviceKind(entry.device);
     this.#numReady.set(kind, (this.#numReady.get(kind) ?? 0) + 1);
-    const byPriority = made(this.#lanes, kind, (): LanesOfKind => new Map());
-    const lanes = made(byPriority, entry.priority, () => new Map<string, Lane>());
-    const { owner } = entry;
-    const key = JSON.stringify([owner, sizeOf(entry)]);
-    made(lanes, key, () => ({ owner, queue: new TinyQueue<Entry>([], byPlace) })).queue.push(entry);
+    this.#lanes.add(kind, entry);
   }
 
   #hold(entry: Entry): void {
@@ -262,7 +218,7 @@ export class ReadyTasks {
     if (status === "ready") this.#leaveReady(entry);
     if (status === "parked") this.#parked.get(cacheKey)?.delete(entry);
     if (status !== "running") return;
-    this.#turns.ended(entry.owner);
+    this.#turns.noteEnd(entry.owner);
     if (cacheKey !== "") this.#releaseKey(cacheKey);
   }
 
@@ -287,28 +243,13 @@ export class ReadyTasks {
     return this.#runningKeys.get(cacheKey) ?? 0;
   }
 
-  /** The first of each lane, in the order in which they should start. */
   *#heads(kind: string): Generator<Entry> {
     this.#releaseHeld();
-    const byPriority: LanesOfKind = this.#lanes.get(kind) ?? new Map();
-    for (const priority of [...byPriority.keys()].sort((a, b) => b - a)) {
-      const heads = this.#headsOf(byPriority.get(priority) ?? new Map());
-      if (heads.length === 0) byPriority.delete(priority);
-      yield* heads.sort((a, b) => this.#turns.compare(a.owner, b.owner) || byPlace(a, b));
-    }
+    yield* this.#lanes.heads(kind);
   }
 
-  #headsOf(lanes: Map<string, Lane>): Entry[] {
-    const heads: Entry[] = [];
-    for (const [key, lane] of lanes) {
-      const head = this.#firstOf(lane);
-      if (head) heads.push(head);
-      else lanes.delete(key);
-    }
-    return heads;
-  }
-
-  #firstOf({ queue }: Lane): Entry | undefined {
+  /** What leaves the queue could not start now. */
+  #firstOf(queue: TinyQueue<Entry>): Entry | undefined {
     for (let head = queue.peek(); head; head = queue.peek()) {
       if (head.status === "ready" && !this.#runningKeys.has(head.cacheKey)) return head;
       queue.pop();
@@ -320,35 +261,7 @@ export class ReadyTasks {
   #park(entry: Entry): void {
     entry.status = "parked";
     this.#leaveReady(entry);
-    made(this.#parked, entry.cacheKey, () => new Set<Entry>()).add(entry);
+    const alike = this.#parked.get(entry.cacheKey) ?? new Set<Entry>();
+    this.#parked.set(entry.cacheKey, alike.add(entry));
   }
-}
-
-/** What each task of an experiment is given of its device. */
-export function memoryBytesOf({ spec }: Experiment): number {
-  return (spec?.compute?.memoryMib ?? 0) * MIB;
-}
-
-/** Which tasks of an experiment could start; what they have in common is looked at once. */
-function startable(record: ExperimentRecord): (task: Task) => boolean {
-  if (mustStop(record)) return () => false;
-  const isDistilled = record.tasks.every(
-    ({ task }) => !isDistill(task) || task.state === State.SUCCEEDED,
-  );
-  return (task) => task.state === State.QUEUED && (isDistilled || !isEvaluate(task));
-}
-
-/** The same for what needs about the same memory: few, however many tasks there are. */
-function sizeOf({ memoryBytes }: ReadyTask): number {
-  return memoryBytes === 0 ? 0 : Math.ceil(LANES_A_DOUBLING * Math.log2(memoryBytes));
-}
-
-function byPlace(a: Entry, b: Entry): number {
-  return a.place[0] - b.place[0] || a.place[1] - b.place[1];
-}
-
-function made<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const value = map.get(key) ?? make();
-  map.set(key, value);
-  return value;
 }

@@ -1,5 +1,6 @@
 import type { Hello } from "../../generated/stillhouse/v1/worker.js";
-import type { Admission, Log, WorkerPool } from "../domain/ports.js";
+import type { Log } from "../domain/ports.js";
+import type { Admission, WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases, Timings } from "./leases.js";
@@ -42,8 +43,8 @@ export class Reception {
 
   welcome(hello: Hello): void {
     const { roster, memory, pool, timings, grpcPort } = this.#parts;
-    const isNew = roster.ready({ ...hello, secret: Buffer.alloc(0) });
-    memory.reported(hello, hello, hello.taskId === "");
+    const isNew = roster.register({ ...hello, secret: Buffer.alloc(0) });
+    memory.noteReport(hello, hello, hello.taskId === "");
     const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
     const value = { heartbeatIntervalS, grpcPort: grpcPort() };
     pool.send(hello.workerId, { $case: "welcome", value });
@@ -61,7 +62,7 @@ export class Reception {
   #reconcile(hello: Hello, isNew: boolean): void {
     const { leases, claims, roster, pool } = this.#parts;
     const { workerId, taskId, attempt, acknowledged } = hello;
-    const lease = leases.ofWorker(workerId);
+    const lease = leases.leaseOfWorker(workerId);
     const isProven = taskId === "" || claims.isProven("hello", hello, workerId);
     if (isProven && lease?.taskId === taskId && lease.attempt === attempt) {
       this.#goesOn(hello, lease);
@@ -70,7 +71,7 @@ export class Reception {
     // What claims a task without its secret takes nothing from whoever has it.
     if (lease && isNew && isProven) this.#actions.lose(lease, "it started anew");
     if (taskId === "") return;
-    roster.settling(workerId);
+    roster.markSettling(workerId);
     const value = { taskId, attempt, number: acknowledged, fenced: true };
     pool.send(workerId, { $case: "acknowledge", value });
   }
@@ -83,7 +84,7 @@ export class Reception {
       this.#actions.keepRoom(hello, lease);
       log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
     }
-    roster.busy(workerId);
+    roster.markBusy(workerId);
     // The order to stop may have been lost with the connection.
     if (lease.cancelledAtMs === undefined) return;
     pool.send(workerId, { $case: "cancel", value: { taskId, attempt } });

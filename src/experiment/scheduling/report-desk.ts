@@ -44,7 +44,7 @@ export class ReportDesk {
       acknowledge(pool, workerId, report, { number: report.number, fenced: true });
       return;
     }
-    const lease = leases.current(report.taskId, report.attempt);
+    const lease = leases.currentLease(report.taskId, report.attempt);
     if (lease?.workerId !== workerId) {
       this.#takeLate(workerId, report, fault);
       return;
@@ -85,7 +85,7 @@ export class ReportDesk {
         observer.reportRefused(refusalOf(fault));
         const failure = refusedReport(thrown);
         log.warn(`worker ${workerId}, late for task ${report.taskId}: ${failure.message}`);
-        this.#trust.failed(workerId, report.taskId, failure);
+        this.#trust.noteFailure(workerId, report.taskId, failure);
       },
     );
     acknowledge(pool, workerId, report, { number: report.number, fenced: true });
@@ -98,19 +98,19 @@ export class ReportDesk {
         return;
       case "succeeded":
         release(this.#parts, lease);
-        this.#trust.succeeded(workerId);
+        this.#trust.noteSuccess(workerId);
         return;
       case "stopped":
         release(this.#parts, lease);
         return;
       case "failed":
         release(this.#parts, lease);
-        this.#trust.failed(workerId, taskId, outcome.failure);
+        this.#trust.noteFailure(workerId, taskId, outcome.failure);
         return;
       case "refused":
         this.#parts.log.warn(`worker ${workerId}, task ${taskId}: ${outcome.failure.message}`);
         takeBack(this.#parts, lease);
-        this.#trust.failed(workerId, taskId, outcome.failure);
+        this.#trust.noteFailure(workerId, taskId, outcome.failure);
     }
   }
 }

@@ -7,9 +7,10 @@ import {
 } from "../../generated/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
-import type { ArtifactStore, MetricStore, WorkFolders } from "../domain/ports.js";
+import type { WorkFolders } from "../domain/ports.js";
 import { findTask, isDistill } from "../domain/record.js";
 import { alone } from "../domain/storage-fault.js";
+import type { ArtifactStore, MetricStore } from "../domain/storage-ports.js";
 import { completeTask, failTask, stopTask } from "../domain/transitions.js";
 import type { Lease } from "./leases.js";
 import type { Ledger } from "./ledger.js";
@@ -77,11 +78,11 @@ export class ReportIntake {
     const { taskId, attempt, experimentId } = lease;
     switch (kind.$case) {
       case "progress":
-        this.#ledger.progress(this.#task(lease), kind.value);
+        this.#ledger.publishProgress(this.#task(lease), kind.value);
         return CONTINUES;
       case "metrics":
         this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
-        this.#ledger.metrics(this.#task(lease), kind.value);
+        this.#ledger.publishMetrics(this.#task(lease), kind.value);
         return CONTINUES;
       case "log":
         this.#takeLog(lease, kind.value);
@@ -105,14 +106,14 @@ export class ReportIntake {
     const task = this.#ledger.findTask(taskId);
     if (task === undefined || attempt < 1 || attempt > task.attempt) return;
     this.#metrics.appendMetrics(taskId, attempt, kind.value.points);
-    this.#ledger.lateMetrics(task, kind.value);
+    this.#ledger.publishLateMetrics(task, kind.value);
   }
 
   /** What an earlier control plane stored without a word to the worker comes once more. */
   #takeLog(lease: Lease, line: LogLine): void {
     const task = this.#task(lease);
     if (lease.adoption === "adopted" && this.#ledger.hasLog(task, line)) return;
-    this.#ledger.log(task, line);
+    this.#ledger.appendLog(task, line);
   }
 
   #takeResult(lease: Lease, result: TaskResult): Outcome {

@@ -54,7 +54,7 @@ export class Roster {
     this.#monotonicMs = monotonicMs;
   }
 
-  launched(workerId: string, device: string): void {
+  addLaunched(workerId: string, device: string): void {
     const heardAtMs = this.#monotonicMs();
     this.#set({ ...NEW, workerId, isLocal: true, device, state: "starting", heardAtMs });
   }
@@ -64,7 +64,7 @@ export class Roster {
    *
    * @returns whether it is new: a worker that waits for its welcome says hello again
    */
-  ready(hello: Hello): boolean {
+  register(hello: Hello): boolean {
     const { workerId, device } = hello;
     const known = this.#entries.get(workerId);
     if (known?.hello && isSameProcess(known.hello, hello)) return false;
@@ -75,7 +75,7 @@ export class Roster {
   }
 
   /** @returns the worker, unless it is leaving */
-  heard(workerId: string, load: DeviceLoad): RosterEntry | undefined {
+  markHeard(workerId: string, load: DeviceLoad): RosterEntry | undefined {
     const entry = this.#entries.get(workerId);
     if (!entry || entry.state === "leaving") return undefined;
     const { memoryTotalBytes, memoryUsedBytes, utilisation } = load;
@@ -91,8 +91,8 @@ export class Roster {
   }
 
   /** Workers that have done what they had and should leave. */
-  drained(): string[] {
-    return this.all()
+  drainedWorkers(): string[] {
+    return this.workers()
       .filter((entry) => entry.isDraining && entry.state === "idle")
       .map((entry) => entry.workerId);
   }
@@ -106,28 +106,28 @@ export class Roster {
   }
 
   /** It has a task in hand that is no longer its own: it gets none before it has put that down. */
-  settling(workerId: string): void {
+  markSettling(workerId: string): void {
     this.#move(workerId, "settling");
   }
 
   /** It says that it has nothing in hand. @returns whether that is news */
-  settled(workerId: string): boolean {
+  markSettled(workerId: string): boolean {
     if (this.#entries.get(workerId)?.state !== "settling") return false;
     this.#move(workerId, "idle");
     return true;
   }
 
-  busy(workerId: string): void {
+  markBusy(workerId: string): void {
     this.#move(workerId, "busy");
   }
 
   /** A worker that is on its way out does not become idle again. */
-  free(workerId: string): void {
+  markFree(workerId: string): void {
     if (this.#entries.get(workerId)?.state === "busy") this.#move(workerId, "idle");
   }
 
   /** It gets no more tasks; of a local one the entry stays until its process has ended. */
-  leaving(workerId: string): void {
+  markLeaving(workerId: string): void {
     const entry = this.#entries.get(workerId);
     if (!entry?.isLocal) this.#entries.delete(workerId);
     else if (entry.state !== "leaving") {
@@ -144,29 +144,31 @@ export class Roster {
   }
 
   /** The workers with this kind of device that can have a task. */
-  idle(kind: string): RosterEntry[] {
-    return this.all().filter((entry) => this.#isFree(entry) && deviceKind(entry.device) === kind);
+  idleWorkers(kind: string): RosterEntry[] {
+    return this.workers().filter(
+      (entry) => this.#isFree(entry) && deviceKind(entry.device) === kind,
+    );
   }
 
   /** A worker of this machine that has nothing to do and no device of this kind. */
-  nextIdleOfOtherKind(kind: string): string | undefined {
+  idleWorkerOfOtherKind(kind: string): string | undefined {
     const isIt = (entry: RosterEntry) =>
       this.#isFree(entry) && entry.isLocal && deviceKind(entry.device) !== kind;
-    return this.all().find(isIt)?.workerId;
+    return this.workers().find(isIt)?.workerId;
   }
 
   numStarting(kind: string): number {
     const isStarting = ({ state, device }: RosterEntry) =>
       state === "starting" && deviceKind(device) === kind;
-    return this.all().filter(isStarting).length;
+    return this.workers().filter(isStarting).length;
   }
 
   numLocal(): number {
-    return this.all().filter((entry) => entry.isLocal).length;
+    return this.workers().filter((entry) => entry.isLocal).length;
   }
 
   /** @returns all that failed on it since its last success */
-  failed(workerId: string, work: FailedWork): readonly FailedWork[] {
+  noteFailure(workerId: string, work: FailedWork): readonly FailedWork[] {
     const entry = this.#entries.get(workerId);
     if (!entry) return [];
     const { failedWork } = entry;
@@ -179,7 +181,7 @@ export class Roster {
     return kept;
   }
 
-  succeeded(workerId: string): void {
+  noteSuccess(workerId: string): void {
     const entry = this.#entries.get(workerId);
     if (entry && entry.failedWork.length > 0)
       this.#set({ ...entry, timesSetAside: 0, failedWork: [] });
@@ -211,28 +213,28 @@ export class Roster {
   }
 
   /** Workers that were launched but said no hello for this long. */
-  startingFor(durationMs: number): string[] {
+  startingWorkers(durationMs: number): string[] {
     return this.#silent("starting", durationMs);
   }
 
   /** Workers without a task that were not heard for this long. */
-  idleFor(durationMs: number): string[] {
+  silentIdleWorkers(durationMs: number): string[] {
     return this.#silent("idle", durationMs);
   }
 
   /** Workers of this machine that should have ended this long ago. */
-  leavingFor(durationMs: number): string[] {
+  leavingWorkers(durationMs: number): string[] {
     return this.#silent("leaving", durationMs);
   }
 
   #silent(state: RosterEntry["state"], durationMs: number): string[] {
     const sinceMs = this.#monotonicMs() - durationMs;
-    return this.all()
+    return this.workers()
       .filter((entry) => entry.state === state && entry.heardAtMs < sinceMs)
       .map((entry) => entry.workerId);
   }
 
-  all(): RosterEntry[] {
+  workers(): RosterEntry[] {
     return [...this.#entries.values()];
   }
 

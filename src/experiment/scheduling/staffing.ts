@@ -1,6 +1,7 @@
 import { environment, toFailure } from "../../errors.js";
-import type { Clock, Ids, Log, WorkerExit, WorkerPool } from "../domain/ports.js";
+import type { Clock, Ids, Log } from "../domain/ports.js";
 import { alone } from "../domain/storage-fault.js";
+import type { WorkerExit, WorkerPool } from "../domain/worker-ports.js";
 import type { Timings } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import type { ReadyTasks } from "./ready-tasks.js";
@@ -38,10 +39,10 @@ export class Staffing {
   launch(kind: string): void {
     const { roster, ids, ready, numWorkers, clock } = this.#parts;
     if (clock.monotonicMs() < this.#launchAfterMs) return;
-    const device = ready.next(kind)?.device;
+    const device = ready.nextTask(kind)?.device;
     // Where one of this machine is idle, its device has no room for what waits.
-    const numIdle = roster.idle(kind).filter(({ isLocal }) => isLocal).length;
-    const numReady = ready.counts().get(kind) ?? 0;
+    const numIdle = roster.idleWorkers(kind).filter(({ isLocal }) => isLocal).length;
+    const numReady = ready.numReadyByKind().get(kind) ?? 0;
     const numWanted = numReady - roster.numStarting(kind) - numIdle;
     if (device === undefined || numWanted <= 0 || numWorkers === 0) return;
     const room = numWorkers - roster.numLocal();
@@ -53,7 +54,7 @@ export class Staffing {
 
   #launch(workerId: string, device: string): void {
     const { roster, pool, clock, log } = this.#parts;
-    roster.launched(workerId, device);
+    roster.addLaunched(workerId, device);
     alone(
       () => pool.launch(workerId, device),
       (thrown) => {
@@ -67,25 +68,25 @@ export class Staffing {
   /** It has no task; a process of this machine that does not go is ended after the stop grace. */
   dismiss(workerId: string): void {
     this.#parts.pool.send(workerId, { $case: "shutdown", value: { reason: "" } });
-    this.#parts.roster.leaving(workerId);
+    this.#parts.roster.markLeaving(workerId);
   }
 
   /** Ends its process at once. */
   remove(workerId: string): void {
-    this.#parts.roster.leaving(workerId);
+    this.#parts.roster.markLeaving(workerId);
     this.#parts.pool.kill(workerId);
   }
 
   /** Looks after those that do not come, do not go, or are silent without a task. */
   tick(): void {
     const { roster, pool, timings } = this.#parts;
-    for (const workerId of roster.startingFor(timings.startUpMs)) pool.kill(workerId);
-    for (const workerId of roster.leavingFor(timings.stopGraceMs)) pool.kill(workerId);
-    for (const workerId of roster.idleFor(timings.leaseMs)) this.remove(workerId);
+    for (const workerId of roster.startingWorkers(timings.startUpMs)) pool.kill(workerId);
+    for (const workerId of roster.leavingWorkers(timings.stopGraceMs)) pool.kill(workerId);
+    for (const workerId of roster.silentIdleWorkers(timings.leaseMs)) this.remove(workerId);
   }
 
   /** While others work, the next try waits; with none, what waits for a worker would for ever. */
-  startFailed(workerId: string, exit: WorkerExit): void {
+  noteFailedStart(workerId: string, exit: WorkerExit): void {
     const { roster, timings, clock, log } = this.#parts;
     log.warn(`worker ${workerId} could not be started: ${exit.reason}\n${exit.logTail}`);
     if (roster.size() === 0) this.#failReady(exit);
@@ -94,7 +95,7 @@ export class Staffing {
 
   /** An idle worker of another kind gives its place to one that is waited for. */
   #makeRoom(kind: string): void {
-    const workerId = this.#parts.roster.nextIdleOfOtherKind(kind);
+    const workerId = this.#parts.roster.idleWorkerOfOtherKind(kind);
     if (workerId !== undefined) this.dismiss(workerId);
   }
 
@@ -106,7 +107,7 @@ export class Staffing {
       { traceback: exit.logTail },
     );
     const failure = toFailure(error);
-    for (const { taskId, experimentId } of this.#parts.ready.all()) {
+    for (const { taskId, experimentId } of this.#parts.ready.readyTasks()) {
       this.#parts.faults.fail({ taskId, experimentId }, failure);
     }
   }

@@ -29,7 +29,7 @@ export function startOrder(tasks: readonly Startable[], turns: TurnTaking): stri
       next.shift();
       if (next.length === 0) queues.splice(queues.indexOf(next), 1);
       if (task === undefined) continue;
-      turns.started(task.owner);
+      turns.noteStart(task.owner);
       order.add(task.experimentId);
     }
   }

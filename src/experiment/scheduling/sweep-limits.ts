@@ -43,7 +43,7 @@ export class SweepLimits {
   }
 
   /** The limit of a sweep has changed. @returns all its unfinished experiments */
-  changed(sweepId: string): ExperimentRecord[] {
+  recordsAllowedBy(sweepId: string): ExperimentRecord[] {
     const sweep = this.#sweeps.get(sweepId);
     if (sweep === undefined) return [];
     sweep.limit = this.#limitOf(sweepId);

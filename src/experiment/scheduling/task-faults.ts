@@ -41,7 +41,7 @@ export class TaskFaults {
       const { log } = this.#parts;
       log.error(`${what} of task ${task.taskId}: ${failure.message}\n${failure.traceback}`);
       this.fail(task, failure);
-      const lease = this.#parts.leases.ofTask(task.taskId);
+      const lease = this.#parts.leases.leaseOfTask(task.taskId);
       if (lease) takeBack(this.#parts, lease);
     });
     return isDone;

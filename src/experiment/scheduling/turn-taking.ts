@@ -13,12 +13,12 @@ export class TurnTaking {
     return copy;
   }
 
-  started(owner: string): void {
+  noteStart(owner: string): void {
     this.#numRunning.set(owner, this.#runningOf(owner) + 1);
     this.#lastTurn.set(owner, ++this.#numTurns);
   }
 
-  ended(owner: string): void {
+  noteEnd(owner: string): void {
     this.#numRunning.set(owner, this.#runningOf(owner) - 1);
   }
 

@@ -2,7 +2,9 @@ import { toFailure } from "../../errors.js";
 import type { Hello } from "../../generated/stillhouse/v1/worker.js";
 import { fewWarnings } from "../domain/line-rate.js";
 import type { Observer } from "../domain/observer.js";
-import type { Clock, Ids, Log, WorkerIdStore, WorkerKeys } from "../domain/ports.js";
+import type { Clock, Ids, Log } from "../domain/ports.js";
+import type { WorkerIdStore } from "../domain/storage-ports.js";
+import type { WorkerKeys } from "../domain/worker-ports.js";
 
 /** Of worker.proto; the first one without secrets had no number. */
 const PROTOCOL = 2;

@@ -38,17 +38,17 @@ export class WorkerTrust {
     this.#staffing = staffing;
   }
 
-  succeeded(workerId: string): void {
-    this.#parts.roster.succeeded(workerId);
+  noteSuccess(workerId: string): void {
+    this.#parts.roster.noteSuccess(workerId);
   }
 
   /** One of this machine is started anew instead. */
-  failed(workerId: string, taskId: string, failure: Failure): void {
+  noteFailure(workerId: string, taskId: string, failure: Failure): void {
     const { roster, ledger } = this.#parts;
     const experiment = ledger.find(experimentIdOf(taskId))?.experiment;
     if (experiment === undefined || !mayBeTheWorkers(failure.kind)) return;
     const before = roster.find(workerId)?.failedWork ?? [];
-    const failedWork = roster.failed(workerId, workOf(experiment));
+    const failedWork = roster.noteFailure(workerId, workOf(experiment));
     // A repeat tells nothing that was not known when it was last put aside.
     if (failedWork.length === before.length || !this.#isSuspect(failedWork)) return;
     if (roster.find(workerId)?.isLocal) this.#restart(workerId, failure);

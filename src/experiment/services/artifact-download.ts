@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { invalid, notFound, type StillhouseError } from "../../errors.js";
 import type { ArtifactFile } from "../../generated/stillhouse/v1/experiment.js";
 import type { DownloadArtifactRequest } from "../../generated/stillhouse/v1/service.js";
-import type { ArtifactStore, ExperimentStore } from "../domain/ports.js";
+import type { ArtifactStore, ExperimentStore } from "../domain/storage-ports.js";
 
 export interface ArtifactFileParts {
   readonly store: Pick<ExperimentStore, "findArtifact">;

@@ -1,7 +1,7 @@
 import { invalid } from "../../errors.js";
 import type { Artifact } from "../../generated/stillhouse/v1/experiment.js";
 import type { UploadArtifactRequest } from "../../generated/stillhouse/v1/service.js";
-import type { ArtifactStore, ArtifactUpload } from "../domain/ports.js";
+import type { ArtifactStore, ArtifactUpload } from "../domain/storage-ports.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 
 /**

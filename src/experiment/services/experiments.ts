@@ -1,5 +1,5 @@
-import { conflict, environment, invalid, notFound, type StillhouseError } from "../../errors.js";
-import { type Event, Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
+import { conflict, environment, invalid, type StillhouseError } from "../../errors.js";
+import { type Event, type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type {
   CompareExperimentsRequest,
   CompareExperimentsResponse,
@@ -11,35 +11,24 @@ import type {
   ResolveExperimentResponse,
   WatchExperimentRequest,
 } from "../../generated/stillhouse/v1/service.js";
-import { ExperimentFilter, ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
-import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
-import { withDatasetPath } from "../../settings/dataset-path.js";
-import type { Facts } from "../../settings/facts.js";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { specHash } from "../../settings/hash.js";
-import { resolveSpec } from "../../settings/resolve.js";
-import { validateDraft, validateSpec } from "../../settings/validate.js";
-import { draftOfArtifact } from "../domain/artifact-draft.js";
+import { validateSpec } from "../../settings/validate.js";
 import { compareExperiments } from "../domain/comparison.js";
-import { fittedBytes, fittedExperiment } from "../domain/fitted-experiment.js";
 import { planTasks } from "../domain/plan.js";
 import { type PlannerParts, plannedExperiment } from "../domain/planned-experiment.js";
-import type {
-  ArtifactStore,
-  EncodedPage,
-  ExperimentQuery,
-  ExperimentStore,
-  Inspector,
-  RunLog,
-  WorkFolders,
-} from "../domain/ports.js";
+import type { Inspector, RunLog, WorkFolders } from "../domain/ports.js";
 import { artifactOf, type ExperimentRecord, withTasks } from "../domain/record.js";
-import { checkPlacement, given, pageSizeOf } from "../domain/request-checks.js";
+import { checkPlacement, given } from "../domain/request-checks.js";
 import { isEnded } from "../domain/states.js";
+import type { ArtifactStore, EncodedPage, ExperimentStore } from "../domain/storage-ports.js";
 import { requireFewTasks } from "../domain/task-limits.js";
 import { cancelExperiment, resumeExperiment } from "../domain/transitions.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 import type { EventFeed } from "../scheduling/event-feed.js";
 import type { Ledger } from "../scheduling/ledger.js";
+import { Drafts } from "./drafts.js";
+import { ExperimentLists } from "./experiment-lists.js";
 import { watchExperiment } from "./watch.js";
 
 const MAX_COMPARED = 100;
@@ -66,10 +55,14 @@ export interface ExperimentsParts extends PlannerParts {
  */
 export class Experiments {
   readonly #parts: ExperimentsParts;
+  readonly #drafts: Drafts;
+  readonly #lists: ExperimentLists;
   #refusal: StillhouseError | undefined;
 
   constructor(parts: ExperimentsParts) {
     this.#parts = parts;
+    this.#drafts = new Drafts(parts);
+    this.#lists = new ExperimentLists(parts);
   }
 
   /** From now on every call is refused with this error, also those that only look. */
@@ -88,15 +81,7 @@ export class Experiments {
     mayName?: (spec: ExperimentSpec) => void,
   ): Promise<ResolveExperimentResponse> {
     this.assertOpen();
-    const draft = given(request.draft, "draft");
-    const named = draft.robustness === undefined ? draft : await this.#ofArtifact(draft);
-    const own = withDatasetPath(named);
-    validateDraft(own);
-    mayName?.(own);
-    const facts = await this.#parts.inspector.describe(own);
-    const transfers = await this.#describeTransfers(own);
-    const { spec, description } = resolveSpec(own, facts, transfers);
-    requireFewTasks(spec);
+    const { spec, description } = await this.#drafts.resolve(request, mayName);
     // A plan of something that is not stored has no id; tasks are shown without one.
     const tasks = planTasks(spec, "", this.#parts.codeVersion).map((task) => ({ ...task, id: "" }));
     return { spec, tasks, description };
@@ -138,42 +123,13 @@ export class Experiments {
   /** A page of the experiments that pass a filter. */
   list(request: ListExperimentsRequest): ListExperimentsResponse {
     this.assertAnswering();
-    if (isQueue(request)) return { experiments: this.#queue(request), nextPageToken: "" };
-    const { records, nextPageToken } = this.#parts.store.list(queryOf(request));
-    return {
-      experiments: records.map((record) => fittedExperiment(this.#parts.ledger.experiment(record))),
-      nextPageToken,
-    };
+    return this.#lists.list(request);
   }
 
   /** As `list`, as bytes: what is stored is handed on without being read. */
   listEncoded(request: ListExperimentsRequest): EncodedPage {
     this.assertAnswering();
-    const { store, ledger } = this.#parts;
-    if (isQueue(request)) {
-      const queue = this.#queue(request).map((experiment) => {
-        return { id: experiment.id, bytes: Experiment.encode(experiment).finish() };
-      });
-      return { experiments: queue, nextPageToken: "" };
-    }
-    const page = store.listEncoded(queryOf(request));
-    const experiments = page.experiments.map((stored) => {
-      // What runs has progress that is not stored.
-      const unfinished = ledger.findUnfinished(stored.id);
-      if (unfinished === undefined) return stored;
-      return { ...stored, bytes: fittedBytes(Experiment.encode(unfinished).finish()) };
-    });
-    return { ...page, experiments };
-  }
-
-  #queue({ filter, pageSize }: ListExperimentsRequest): Experiment[] {
-    const { ledger } = this.#parts;
-    const owner = filter?.owner ?? "";
-    return ledger
-      .waiting()
-      .filter(({ experiment }) => owner === "" || experiment.owner === owner)
-      .slice(0, pageSizeOf(pageSize))
-      .map((record) => ledger.experiment(record));
+    return this.#lists.listEncoded(request);
   }
 
   /** See `watchExperiment`. Throws UNAVAILABLE when the control plane stops. */
@@ -279,29 +235,6 @@ export class Experiments {
     return this.get(experimentId).experiment;
   }
 
-  /** The draft with the settings of the artifact that it evaluates, which an experiment may stand for. */
-  #ofArtifact(draft: ExperimentSpec): Promise<ExperimentSpec> {
-    const { artifacts, ledger } = this.#parts;
-    const named = draft.robustness?.artifactId ?? "";
-    if (named !== "" && artifacts.exists(named)) return draftOfArtifact(artifacts, named, draft);
-    const artifactId = artifactOf(ledger.record(named));
-    if (artifactId !== undefined && artifacts.exists(artifactId)) {
-      return draftOfArtifact(artifacts, artifactId, draft);
-    }
-    throw notFound(`experiment ${named} has no distilled data`, {
-      field: "robustness.artifact_id",
-    });
-  }
-
-  async #describeTransfers(draft: ExperimentSpec): Promise<Facts["model"][]> {
-    const found = [];
-    for (const { name } of draft.robustness?.transferTo ?? []) {
-      const model = ModelSpec.fromPartial({ name });
-      found.push((await this.#parts.inspector.describe({ ...draft, model })).model);
-    }
-    return found;
-  }
-
   #sameRequest(earlier: ExperimentRecord, spec: ExperimentSpec, requestId: string): Experiment {
     const { id, specHash: earlierHash } = earlier.experiment;
     if (earlierHash === specHash(spec)) {
@@ -339,34 +272,6 @@ export class Experiments {
   assertAnswering(): void {
     if (this.#refusal) throw this.#refusal;
   }
-}
-
-/**
- * Whether the first that will start are asked for. What changes with every start has no pages.
- *
- * @throws StillhouseError INVALID with a page token or another filter than an owner
- */
-function isQueue({ order, pageToken, filter }: ListExperimentsRequest): boolean {
-  if (order !== ExperimentOrder.NEXT_FIRST) return false;
-  const { states, owner: _, ...others } = filter ?? ExperimentFilter.fromPartial({});
-  const isOther = states.some((state) => state !== State.QUEUED);
-  if (!isOther && pageToken === "" && Object.values(others).every((value) => value === "")) {
-    return true;
-  }
-  throw invalid(
-    "order",
-    "EXPERIMENT_ORDER_NEXT_FIRST lists what waits, on one page: with it, filter by owner alone",
-  );
-}
-
-function queryOf({ pageSize, pageToken, filter, order }: ListExperimentsRequest): ExperimentQuery {
-  const isUnset = order === ExperimentOrder.UNSPECIFIED;
-  return {
-    filter: filter ?? ExperimentFilter.fromPartial({}),
-    order: isUnset ? ExperimentOrder.NEWEST_FIRST : order,
-    pageSize: pageSizeOf(pageSize),
-    pageToken,
-  };
 }
 
 function pastOf(state: State): string {

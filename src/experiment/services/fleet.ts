@@ -32,7 +32,7 @@ export class Fleet {
 
   /** A page of them in the order of their ids. Throws INVALID. */
   list(request: ListWorkersRequest): ListWorkersResponse {
-    const entries = this.#parts.roster.all();
+    const entries = this.#parts.roster.workers();
     entries.sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
     const bytesOf = (entry: RosterEntry) => Worker.encode(this.#message(entry)).finish().length;
     const nameOf = ({ workerId }: RosterEntry) => workerId;
@@ -42,7 +42,7 @@ export class Fleet {
 
   /** Every worker, in no order. */
   all(): Worker[] {
-    return this.#parts.roster.all().map((entry) => this.#message(entry));
+    return this.#parts.roster.workers().map((entry) => this.#message(entry));
   }
 
   /** Throws NOT_FOUND. A worker that is draining already goes on doing so. */
@@ -57,7 +57,7 @@ export class Fleet {
   #message(entry: RosterEntry): Worker {
     const { leases, memory, clock, roster } = this.#parts;
     const { workerId, hello, load } = entry;
-    const lease = leases.ofWorker(workerId);
+    const lease = leases.leaseOfWorker(workerId);
     const agoMs = clock.monotonicMs() - entry.heardAtMs;
     const asideForMs = roster.asideForMs(entry);
     const nowMs = clock.now().getTime();

@@ -2,7 +2,8 @@ import { noSuch } from "../../errors.js";
 import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec } from "../../settings/field-path.js";
 import { modelOfArtifact } from "../domain/artifact-draft.js";
-import type { ArtifactStore, ExperimentStore, Inspector } from "../domain/ports.js";
+import type { Inspector } from "../domain/ports.js";
+import type { ArtifactStore, ExperimentStore } from "../domain/storage-ports.js";
 
 /** Answers that are kept; one takes some 100 KB, and seconds to make. */
 const MAX_KEPT = 32;

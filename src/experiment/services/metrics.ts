@@ -7,7 +7,7 @@ import {
   MetricSummary,
 } from "../../generated/stillhouse/v1/service.js";
 import { pageOf } from "../domain/page-token.js";
-import type { MetricStore } from "../domain/ports.js";
+import type { MetricStore } from "../domain/storage-ports.js";
 import type { Ledger } from "../scheduling/ledger.js";
 
 const DEFAULT_MAX_POINTS = 1_000;

@@ -11,9 +11,9 @@ import { Sweep } from "../../generated/stillhouse/v1/service.js";
 import { specHash } from "../../settings/hash.js";
 import { validateSpec } from "../../settings/validate.js";
 import { type PlannerParts, plannedExperiment } from "../domain/planned-experiment.js";
-import type { SweepStore } from "../domain/ports.js";
 import type { ExperimentRecord } from "../domain/record.js";
 import { checkName, checkPlacement, pageSizeOf } from "../domain/request-checks.js";
+import type { SweepStore } from "../domain/storage-ports.js";
 import { requireFewTasksInAll } from "../domain/task-limits.js";
 import { Turns } from "../domain/turns.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
@@ -25,7 +25,7 @@ const MAX_SPECS = 10_000;
 export interface SweepsParts extends PlannerParts {
   readonly ledger: Ledger;
   readonly dispatcher: Dispatcher;
-  readonly ready: Pick<ReadyTasks, "sweepLimitChanged">;
+  readonly ready: Pick<ReadyTasks, "applySweepLimit">;
   readonly sweeps: SweepStore;
   /** Throws where nothing is answered any more. */
   readonly assertAnswering: () => void;
@@ -107,7 +107,7 @@ export class Sweeps {
     const { maxParallel } = request;
     if (maxParallel !== earlier.maxParallel) {
       sweeps.updateSweep({ ...earlier, maxParallel });
-      ready.sweepLimitChanged(earlier.id);
+      ready.applySweepLimit(earlier.id);
     }
     for (const id of earlier.experimentIds) ledger.release(id);
     dispatcher.dispatch();

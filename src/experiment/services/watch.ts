@@ -1,7 +1,7 @@
 import { invalid } from "../../errors.js";
 import { Event, type Experiment } from "../../generated/stillhouse/v1/experiment.js";
-import type { ExperimentStore } from "../domain/ports.js";
 import { isEnded } from "../domain/states.js";
+import type { ExperimentStore } from "../domain/storage-ports.js";
 import type { EventFeed, Subscription } from "../scheduling/event-feed.js";
 
 const EVENTS_PER_READ = 100;

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import type { Response } from "express";
 import { z } from "zod";
-import type { ArtifactStore, ExperimentStore } from "../../../experiment/domain/ports.js";
+import type { ArtifactStore, ExperimentStore } from "../../../experiment/domain/storage-ports.js";
 import { artifactFile } from "../../../experiment/services/artifact-download.js";
 import type { Inspections } from "../../../experiment/services/inspections.js";
 import type { ArtifactFile } from "../../../generated/stillhouse/v1/experiment.js";

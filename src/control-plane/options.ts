@@ -1,0 +1,76 @@
+import type { HttpPort } from "../api/http/server.js";
+import type { StillhouseError } from "../errors.js";
+import type { Log } from "../experiment/domain/ports.js";
+import type { Timings } from "../experiment/scheduling/leases.js";
+import type { TrackingAddress } from "../mlflow/tracking-address.js";
+import type { SecurityOptions } from "../security/security.js";
+import type { HomeLock } from "../store/home-lock.js";
+import type { Environment } from "../worker/process-group.js";
+
+/** Where a control plane listens that nobody gave an address. */
+export const LOOPBACK = "127.0.0.1";
+
+export interface ControlPlaneOptions {
+  readonly home: string;
+  /** Of `openHome`; it is released when the control plane stops, or cannot start. */
+  readonly lock: HomeLock;
+  /** Python of the project's environment. */
+  readonly pythonPath: string;
+  /** Environment of Python processes. */
+  readonly env: Environment;
+  /** Most worker processes at a time; 0 leaves all work to workers that connect by themselves. */
+  readonly numWorkers: number;
+  readonly log: Log;
+  /** Most unfinished experiments of an owner; absent: any number. */
+  readonly maxUnfinished?: number;
+  /** Files that the process may have open; absent: what the system says. */
+  readonly maxOpenFiles?: number;
+  /** Most tasks of all unfinished experiments of an owner; absent: any number. */
+  readonly maxUnfinishedTasks?: number;
+  /** IP address to listen on; 127.0.0.1 where it is absent. */
+  readonly host?: string;
+  /** 0, the default, for any. */
+  readonly grpcPort?: number;
+  /** 0, the default, for any. */
+  readonly workerPort?: number;
+  /** Who gets in. On any host but loopback keys and tokens are needed. */
+  readonly security?: SecurityOptions;
+  /**
+   * Experiments that go on when an earlier process left them unfinished; the others stay queued
+   * until they are resumed. When absent all go on.
+   */
+  readonly adopt?: readonly string[];
+  /** Ends a start that takes long. */
+  readonly stop?: AbortSignal;
+  readonly timings?: Partial<Timings>;
+  /** Where HTTP answers, on the same host; absent: nowhere. */
+  readonly http?: HttpPort;
+  /** Server that gets a copy of what experiments report; absent: none. */
+  readonly mlflow?: TrackingAddress | undefined;
+  /** Shown with the measurements and the description of HTTP. */
+  readonly version?: string;
+}
+
+export interface ControlPlane {
+  /** Where gRPC answers, HOST:PORT; on every address of this machine, by the one of loopback. */
+  readonly address: string;
+  /** Where workers connect with ZeroMQ, tcp://HOST:PORT, as `address`. */
+  readonly workerAddress: string;
+  /** Folder of keys for clients of this machine; they are good until the control plane stops. */
+  readonly clientKeys: string;
+  /** Where HTTP answers and the dashboard is, such as http://HOST:PORT; empty for nowhere. */
+  readonly httpAddress: string;
+  /** Experiments of an earlier process that stay queued, since they were not adopted. */
+  readonly leftQueued: readonly string[];
+  /** Resolves when the home can no longer be written and waiting does not help: stop then. */
+  readonly broken: Promise<StillhouseError>;
+  /**
+   * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
+   * are not done go on at the next start.
+   *
+   * @param withinMs what has not stopped by then is ended, and goes on from its last checkpoint
+   */
+  stop(withinMs?: number): Promise<void>;
+  /** Ends all processes that were started, at once; for when this one ends in the next moment. */
+  kill(): void;
+}

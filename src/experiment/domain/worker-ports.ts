@@ -1,0 +1,87 @@
+import type {
+  ControlMessage,
+  Heartbeat,
+  Hello,
+  TaskReport,
+} from "../../generated/stillhouse/v1/worker.js";
+
+/** How a worker process of this machine ended. */
+export interface WorkerExit {
+  /** Such as "it ended with exit code 1" or "it was killed by SIGKILL". */
+  readonly reason: string;
+  /** Last lines of its log. */
+  readonly logTail: string;
+}
+
+/** A worker to start. */
+export interface LaunchOrder {
+  readonly workerId: string;
+  /** Device of the machine that it gets, such as "cuda:0". */
+  readonly device: string;
+  /** Where it connects, tcp://HOST:PORT. */
+  readonly workerAddress: string;
+  /** Where it hands in artifacts, HOST:PORT. */
+  readonly grpcAddress: string;
+}
+
+/** A worker that was started: a process of this machine, or a job of a cluster. */
+export interface LaunchedWorker {
+  /** Resolves when it and all that it started have ended; also when it could not be started. */
+  readonly ended: Promise<WorkerExit>;
+  /** Tells it to end, and ends it when it has not by then. */
+  stop(graceMs: number): Promise<void>;
+  /** Ends it at once, with all that it started. */
+  kill(): void;
+}
+
+/** Where workers are started. */
+export interface WorkerLauncher {
+  launch(order: LaunchOrder): LaunchedWorker;
+}
+
+/** The keys that workers have. */
+export interface WorkerKeys {
+  /** Name of the key of the workers that this control plane starts itself. */
+  readonly ownWorkers: string;
+  /**
+   * Name of the key that a bearer token stands for; undefined where none is asked for.
+   *
+   * @param token empty for none
+   * @throws UNAUTHENTICATED or PERMISSION_DENIED for a token that lets no worker in
+   */
+  ownerOf(token: string): string | undefined;
+  /** Whether a key of that name is still accepted. */
+  isKnown(owner: string): boolean;
+}
+
+/** Whether a worker may join: yes, no with the reason, or that it is to ask again. */
+export type Admission =
+  | { readonly kind: "admitted" }
+  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "later" };
+
+/** What the workers say; each call returns at once. */
+export interface WorkerListener {
+  /** Comes before all else that a worker says; `ready` follows if it is admitted. */
+  admit(hello: Hello): Admission;
+  ready(hello: Hello): void;
+  heartbeat(workerId: string, heartbeat: Heartbeat): void;
+  /** @param fault why nothing of it can be taken in, as a clause */
+  report(workerId: string, report: TaskReport, fault?: string): void;
+  /** It said goodbye, or a message to it could not be delivered. */
+  gone(workerId: string, reason: string): void;
+  /** The process of a worker that was launched here has ended. */
+  exited(workerId: string, exit: WorkerExit): void;
+}
+
+export interface WorkerPool {
+  /**
+   * Sends soon, in order. A worker that cannot be reached is reported as gone where the message is
+   * an order; others are sent again when the worker is back.
+   */
+  send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void;
+  /** Starts a worker process on this machine; it says hello, or it exits. */
+  launch(workerId: string, device: string): void;
+  /** Ends a worker process of this machine at once; a worker of elsewhere is let be. */
+  kill(workerId: string): void;
+}

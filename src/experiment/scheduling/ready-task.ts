@@ -1,0 +1,56 @@
+import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { MIB } from "../../settings/memory.js";
+import { type ExperimentRecord, isDistill, isEvaluate, mustStop } from "../domain/record.js";
+import type { DeviceNeeds } from "./device-needs.js";
+
+/** A task that a worker could start. */
+export interface ReadyTask extends DeviceNeeds {
+  readonly taskId: string;
+  readonly experimentId: string;
+  /** What it is given of the memory of each of its devices. */
+  readonly memoryBytes: number;
+}
+
+/** A task that waits for a worker, or has one. */
+export interface Entry extends ReadyTask {
+  readonly cacheKey: string;
+  readonly owner: string;
+  readonly priority: number;
+  readonly numLost: number;
+  /** Where its experiment stands among all, and it in its experiment. */
+  readonly place: readonly [experiment: number, position: number];
+  /**
+   * `parked` while another task with its cache key runs, `held` for a while after a lost attempt,
+   * `gone` when it is none of these any more.
+   */
+  status: "running" | "ready" | "parked" | "held" | "gone";
+  /** Since when devices that could hold it are too full, on the monotonic clock. */
+  tooLargeSinceMs: number | undefined;
+}
+
+/** Sizes of memory between one and its double that have a lane each. */
+const LANES_A_DOUBLING = 4;
+
+/** What each task of an experiment is given of its device. */
+export function memoryBytesOf({ spec }: Experiment): number {
+  return (spec?.compute?.memoryMib ?? 0) * MIB;
+}
+
+/** Which tasks of an experiment could start; what they have in common is looked at once. */
+export function startable(record: ExperimentRecord): (task: Task) => boolean {
+  if (mustStop(record)) return () => false;
+  const isDistilled = record.tasks.every(
+    ({ task }) => !isDistill(task) || task.state === State.SUCCEEDED,
+  );
+  return (task) => task.state === State.QUEUED && (isDistilled || !isEvaluate(task));
+}
+
+/** The same for what needs about the same memory: few, however many tasks there are. */
+export function sizeOf({ memoryBytes }: ReadyTask): number {
+  return memoryBytes === 0 ? 0 : Math.ceil(LANES_A_DOUBLING * Math.log2(memoryBytes));
+}
+
+/** What came first goes first. */
+export function byPlace(a: Entry, b: Entry): number {
+  return a.place[0] - b.place[0] || a.place[1] - b.place[1];
+}
