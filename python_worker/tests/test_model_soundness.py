@@ -174,6 +174,17 @@ def test_special_tokens_may_have_other_names(bert: Path) -> None:
     assert AutoTokenizer.from_pretrained(bert).cls_token_id < len(words.splitlines())
 
 
+def test_a_tokenizer_that_puts_nothing_around_a_text_is_refused(bert: Path) -> None:
+    path = bert / "tokenizer.json"
+    whole = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**whole, "post_processor": None}), "utf-8")
+    check(bert)  # BertTokenizer does it by itself
+    config = bert / "tokenizer_config.json"
+    stated = json.loads(config.read_text("utf-8"))
+    config.write_text(json.dumps({**stated, "tokenizer_class": "PreTrainedTokenizerFast"}), "utf-8")
+    assert "puts no special tokens around a text" in refusal(bert)
+
+
 def test_one_token_type_is_enough_for_texts_and_not_for_pairs(bert: Path) -> None:
     def one_type(tensors: dict[str, torch.Tensor]) -> None:
         name = "embeddings.token_type_embeddings.weight"

@@ -5,6 +5,9 @@ import { quickSpec } from "../fixtures/experiments.js";
 import type { TestWorker } from "../integration/test-worker.js";
 import { CASE_LIMIT_MS } from "./target.js";
 
+/** Not behind the many tasks that an input may have been accepted with. */
+const FIRST = { owner: "dutiful", priority: 100 };
+
 /** A worker that does whatever task it is given, and so shows that tasks are still dispatched. */
 export class DutifulWorker {
   readonly #plane: MeasuredPlane;
@@ -29,7 +32,8 @@ export class DutifulWorker {
   async showsThatTasksAreDone(): Promise<void> {
     const { client } = this.#plane;
     const seed = this.#numAsked++;
-    const { id } = await client.create(quickSpec(seed), `dutiful ${seed}`);
+    const request = `dutiful ${seed}`;
+    const { id } = await client.create(quickSpec(seed), request, undefined, FIRST);
     const limit = sleep(CASE_LIMIT_MS, false, { ref: false });
     const isDone = await Promise.race([this.#ended(id).then(() => true), limit]);
     assert.ok(isDone, "a task of another was not done any more");

@@ -5,18 +5,18 @@ is refused with a sentence before anything is stored. ``transformers``, which ta
 import, is not needed for that.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ..errors import StillhouseError
 from ..learners.encoder import ACTIVATIONS, BERT_BLOCK, DISTILBERT_BLOCK
 from .files import ModelFacts, encoder_shapes, find_weights, own_name, read_config
+from .refusal import refuse
+from .tokenizer import check_tokenizer
 
 _ACTIVATION_KEYS = {"bert": "hidden_act", "distilbert": "activation"}
 _FEED_FORWARD_KEYS = {"bert": ("intermediate_size", 3072), "distilbert": ("hidden_dim", 3072)}
@@ -34,13 +34,6 @@ _UNSUPPORTED = {
 _LINEAR = {"qkv": "ww", "attention_out": "ww", "up": "fw", "down": "wf"}
 _BLOCKS = {"bert": BERT_BLOCK, "distilbert": DISTILBERT_BLOCK}
 _LAYERS = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
-# Special tokens that every text is given, padded with or falls back to, as BERT names them.
-_ROLES = {
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-}
 _TYPES = "embeddings.token_type_embeddings.weight"
 
 
@@ -60,24 +53,23 @@ def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> 
     shapes = encoder_shapes(folder)
     _check_shapes(folder, shapes, _wanted_shapes(config, facts))
     _check_token_types(folder, shapes, facts, has_pairs)
-    _check_vocabulary(folder, shapes["embeddings.word_embeddings.weight"][0])
-    _check_special_tokens(folder)
+    check_tokenizer(folder, shapes["embeddings.word_embeddings.weight"][0])
     _check_finite(folder)
 
 
 def _check_switches(folder: Path, config: Mapping[str, Any], facts: ModelFacts) -> None:
     for key, said in _UNSUPPORTED.items():
         if config.get(key):
-            _refuse(folder, f"{said} ({key} in config.json)")
+            refuse(folder, f"{said} ({key} in config.json)")
     key = _ACTIVATION_KEYS[facts.architecture]
     activation = config.get(key, "gelu")
     if activation not in ACTIVATIONS:
-        _refuse(folder, f"its activation is {activation!r} ({key} in config.json), not gelu")
+        refuse(folder, f"its activation is {activation!r} ({key} in config.json), not gelu")
     positions = config.get("position_embedding_type", "absolute")
     if positions != "absolute":
-        _refuse(folder, f"its position_embedding_type is {positions!r}, not absolute")
+        refuse(folder, f"its position_embedding_type is {positions!r}, not absolute")
     if facts.width % facts.num_heads != 0:
-        _refuse(folder, f"its width {facts.width} is no multiple of its {facts.num_heads} heads")
+        refuse(folder, f"its width {facts.width} is no multiple of its {facts.num_heads} heads")
 
 
 def _wanted_shapes(config: Mapping[str, Any], facts: ModelFacts) -> dict[str, tuple[int, ...]]:
@@ -117,13 +109,13 @@ def _check_shapes(
     for name, sizes in wanted.items():
         found = shapes.get(name)
         if found is None:
-            _refuse(folder, f"its weights lack {name}")
+            refuse(folder, f"its weights lack {name}")
         fits = len(found) == len(sizes) and all(
             size in (0, there) for size, there in zip(sizes, found, strict=True)
         )
         if not fits:
             meant = " x ".join(str(size or "any") for size in sizes)
-            _refuse(folder, f"{name} must be {meant} by config.json, got {_product(found)}")
+            refuse(folder, f"{name} must be {meant} by config.json, got {_product(found)}")
 
 
 def _product(shape: tuple[int, ...]) -> str:
@@ -134,82 +126,20 @@ def _check_token_types(
     folder: Path, shapes: Mapping[str, tuple[int, ...]], facts: ModelFacts, has_pairs: bool
 ) -> None:
     if has_pairs and facts.architecture == "bert" and shapes[_TYPES][0] < 2:
-        _refuse(
+        refuse(
             folder,
             "the data set has pairs of texts, and it has one token type alone (type_vocab_size in "
             "config.json), so it cannot tell the second text from the first",
         )
 
 
-def _check_vocabulary(folder: Path, num_rows: int) -> None:
-    """Every token of the tokenizer needs a row of the embedding."""
-    token, number = max(_tokens(folder), key=lambda pair: pair[1], default=("", -1))
-    if number >= num_rows:
-        _refuse(
-            folder,
-            f"its tokenizer has the token {token!r} as number {number}, but the embedding "
-            f"has {num_rows} rows; call model.resize_token_embeddings(len(tokenizer)) and save it",
-        )
-
-
-def _check_special_tokens(folder: Path) -> None:
-    """``transformers`` gives a special token that the vocabulary lacks a number behind its end."""
-    known = {token for token, _ in _tokens(folder)}
-    for role, token in _special_tokens(folder).items():
-        if token not in known:
-            _refuse(folder, f"its tokenizer has no token {token!r} in its vocabulary ({role})")
-
-
-def _special_tokens(folder: Path) -> dict[str, str]:
-    """By their roles: those of BERT, unless files of the tokenizer name others."""
-    stated = _json_of(folder / "tokenizer_config.json")
-    of_bert = str(stated.get("tokenizer_class", "BertTokenizer")).removesuffix("Fast") in (
-        "BertTokenizer",
-        "DistilBertTokenizer",
-    )
-    stated |= _json_of(folder / "special_tokens_map.json")
-    named = {role: stated.get(role, token if of_bert else None) for role, token in _ROLES.items()}
-    texts = {role: _dict(token).get("content", token) for role, token in named.items()}
-    return {role: token for role, token in texts.items() if isinstance(token, str)}
-
-
-def _tokens(folder: Path) -> Iterator[tuple[str, int]]:
-    """Tokens and their numbers, of every file that a tokenizer may be made of."""
-    whole = _json_of(folder / "tokenizer.json")
-    if whole:
-        yield from _dict(_dict(whole.get("model")).get("vocab")).items()
-        for added in whole.get("added_tokens") or []:
-            yield str(added["content"]), int(added["id"])
-    elif (folder / "vocab.txt").is_file():
-        lines = (folder / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
-        yield from ((token, number) for number, token in enumerate(lines))
-    yield from _json_of(folder / "added_tokens.json").items()
-    settings = _json_of(folder / "tokenizer_config.json")
-    for number, added in _dict(settings.get("added_tokens_decoder")).items():
-        yield str(_dict(added).get("content", "")), int(number)
-
-
-def _json_of(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return _dict(json.loads(path.read_text("utf-8")))
-    except (ValueError, OSError) as error:
-        said = f"{path} is not JSON: {error}"
-        raise StillhouseError("invalid", said, field="model.name") from None
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _check_finite(folder: Path) -> None:
     for name, tensor in _tensors(folder):
         if not tensor.is_floating_point():
-            _refuse(folder, f"{name} holds {tensor.dtype}, not floating-point numbers")
+            refuse(folder, f"{name} holds {tensor.dtype}, not floating-point numbers")
         num_bad = tensor.numel() - int(torch.isfinite(tensor).sum())
         if num_bad:
-            _refuse(
+            refuse(
                 folder,
                 f"{num_bad} of the {tensor.numel()} numbers in {name} are NaN or infinite, so "
                 "nothing could be computed with it",
@@ -229,9 +159,3 @@ def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
         for name in file.keys():  # noqa: SIM118  # a file is no mapping
             if (own := own_name(name)) is not None:
                 yield own, file.get_tensor(name)
-
-
-def _refuse(folder: Path, why: str) -> NoReturn:
-    raise StillhouseError(
-        "invalid", f"the model {folder} cannot be used: {why}", field="model.name"
-    )
