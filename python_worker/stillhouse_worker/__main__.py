@@ -119,19 +119,22 @@ def _run(arguments: argparse.Namespace) -> int:
     from . import convert
     from .context.event_files import with_event_files
     from .context.reporting import Stopped
+    from .context.task_context import TaskContext
     from .tasks.execute import WORKS, execute
 
     if arguments.task not in WORKS:
         raise StillhouseError(
             "invalid", f"--task must be one of {', '.join(WORKS)}, got {arguments.task!r}"
         )
-    settings = convert.settings_of(convert.spec_from_json(_spec_text(arguments.spec)))
+    spec = convert.spec_from_json(_spec_text(arguments.spec))
+    settings, document = convert.settings_of(spec), convert.spec_document(spec)
     artifact = arguments.artifact or arguments.work_dir / "artifact"
     work_dir = arguments.work_dir / ("" if arguments.task == "distill" else arguments.task)
     seeds = list(range(1, arguments.inits + 1))
     try:
         with with_event_files(_Console(), arguments.task, None) as reporter:
-            outcome = execute(arguments.task, settings, seeds, str(artifact), work_dir, reporter)
+            task = TaskContext(settings, document, seeds, reporter, work_dir, work_dir, artifact)
+            outcome = execute(arguments.task, task)
     except Stopped:
         return 130
     print(json.dumps(outcome._asdict(), indent=2, default=str))

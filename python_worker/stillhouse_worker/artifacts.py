@@ -21,12 +21,12 @@ from .distillation.inner import InnerLoss, train_learner
 from .distillation.synthetic import DistilledData
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
-from .learners import Encoder, draw_head, learner_params, load_encoder
+from .learners import Encoder, learner_params, load_encoder
 from .learners.encoder import Params
 from .learners.export import to_transformers
 from .learners.precision import Precision
+from .learners.starting_heads import StartingHeads
 from .models.catalog import locate_model, model_fingerprint
-from .seeding import generator
 from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 
 TENSORS_NAME = "distilled.safetensors"
@@ -65,7 +65,7 @@ class Artifact(NamedTuple):
         encoder = (encoder or self.load_encoder()).to(target)
         inner = self.manifest["inner_loss"]
         loss = InnerLoss(encoder.config, inner["attention_lambda"], inner["attention_reduction"])
-        theta = learner_params(encoder, self.head(encoder, init_seed))
+        theta = learner_params(encoder, self.heads(encoder).of_test_learner(init_seed))
         data = self.data.map(lambda part: part.to(target))
         return TrainedLearner(self, encoder, train_learner(loss, data, theta))
 
@@ -82,16 +82,16 @@ class Artifact(NamedTuple):
             )
         return load_encoder(str(folder) if folder.is_dir() else name)
 
-    def head(self, encoder: Encoder, init_seed: int) -> Params:
-        """The head of the test learner with ``init_seed``."""
-        model = self.manifest["model"]
-        draws = (
-            generator(self.manifest["seed"], "fixed head")
-            if model["fixed_init"]
-            else generator(init_seed, "test head")
+    def heads(self, encoder: Encoder) -> StartingHeads:
+        """Which heads learners start from, as while distilling."""
+        model, num_classes = self.manifest["model"], len(self.manifest["dataset"]["class_names"])
+        return StartingHeads(
+            self.manifest["seed"],
+            model["head_init"],
+            model["fixed_init"],
+            encoder.config.width,
+            num_classes,
         )
-        num_classes = len(self.manifest["dataset"]["class_names"])
-        return draw_head(encoder.config.width, num_classes, model["head_init"], draws)
 
 
 class TrainedLearner(NamedTuple):

@@ -162,13 +162,9 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             host_bytes=0,
             activation_bytes=2**30,
             compiled=False,
-            precision="fp32",
             inits_per_step=1,
-            head_init="default",
-            fixed_init=False,
-            seed=1,
         ),
-        full=FullSettings(epochs=2, batch_size=8, lr=1e-3, dropout=0.1, warmup_fraction=0.1),
+        full=FullSettings(epochs=2, batch_size=8, lr=1e-3, dropout=0.1),
         validations=3,
         validation_inits=1,
         select=True,
@@ -176,7 +172,6 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
         num_devices=1,
         precision="fp32",
         seed=1,
-        spec={"seed": 1},
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tasks_of import task_of
 
 from stillhouse_worker import load_artifact
 from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
@@ -16,7 +17,7 @@ from stillhouse_worker.tensorfile import read_tensors
 
 @pytest.fixture
 def artifact_folder(settings, tmp_path: Path, reporter) -> Path:
-    return distill(settings, reporter, tmp_path).folder
+    return distill(task_of(settings, reporter, tmp_path)).folder
 
 
 def test_artifact_trains_a_learner_that_predicts_class_names(artifact_folder: Path) -> None:
@@ -110,7 +111,7 @@ def test_half_precision_attention_labels_lose_little(settings, tmp_path: Path, r
     folders = {}
     for dtype in ("fp32", "fp16"):
         chosen = settings._replace(distilled=settings.distilled._replace(artifact_dtype=dtype))
-        folders[dtype] = distill(chosen, reporter, tmp_path / dtype).folder
+        folders[dtype] = distill(task_of(chosen, reporter, tmp_path / dtype)).folder
     full, half = (load_artifact(folders[dtype]).data for dtype in ("fp32", "fp16"))
     assert torch.equal(full.x, half.x)
     stored = read_tensors(folders["fp16"] / TENSORS_NAME)[0]["attention_log_probabilities"]

@@ -1,6 +1,7 @@
 """Coresets in feature space."""
 
 import torch
+from tasks_of import task_of
 
 from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.evaluation import coreset_rows, features_of, logits_of
@@ -39,8 +40,10 @@ def test_a_coreset_has_rows_of_each_class_in_turn() -> None:
         assert len(set(rows.tolist())) == 6
 
 
-def test_features_are_what_the_head_of_an_untrained_learner_gets(settings) -> None:
-    bench = open_bench(settings, ("train",))
+def test_features_are_what_the_head_of_an_untrained_learner_gets(
+    settings, reporter, tmp_path
+) -> None:
+    bench = open_bench(task_of(settings, reporter, tmp_path), ("train",))
     head = draw_head(bench.encoder.config.width, 2, "default", generator(0, "test"))
     theta = learner_params(bench.encoder, head)
     vectors = features_of(bench.encoder, bench.tokens["train"], "fp32")

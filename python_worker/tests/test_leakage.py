@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tasks_of import run as run_task
+from tasks_of import task_of
 
 from stillhouse_worker.artifacts import TENSORS_NAME
 from stillhouse_worker.context.bench import open_bench
@@ -13,7 +15,6 @@ from stillhouse_worker.context.variation import Variation
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.tasks import distill as module
 from stillhouse_worker.tasks.distill import distill
-from stillhouse_worker.tasks.execute import execute
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def other_test_rows(settings: Settings, tmp_path: Path) -> Settings:
 
 
 def distilled_bytes(settings: Settings, reporter, folder: Path) -> tuple[bytes, float | None]:
-    outcome = distill(settings, reporter, folder)
+    outcome = distill(task_of(settings, reporter, folder))
     return (outcome.folder / TENSORS_NAME).read_bytes(), outcome.validation_accuracy
 
 
@@ -70,11 +71,11 @@ def test_a_learner_that_sees_test_rows_is_caught(
 def test_a_searched_rate_does_not_depend_on_test_rows(
     settings, other_test_rows, make_reporter, tmp_path, work, variation
 ) -> None:
-    artifact = str(distill(settings, make_reporter(), tmp_path / "d").folder)
+    artifact = str(distill(task_of(settings, make_reporter(), tmp_path / "d")).folder)
 
     def searched(own: Settings, name: str):
         reporter = make_reporter()
-        outcome = execute(work, own, [11, 12], artifact, tmp_path / name, reporter, variation)
+        outcome = run_task(work, own, [11, 12], artifact, tmp_path / name, reporter, variation)
         scores = [value for metric, _, value in reporter.metrics if metric.startswith("valid")]
         return outcome.chosen_lr, scores, outcome.inits[0].accuracy
 
@@ -85,6 +86,6 @@ def test_a_searched_rate_does_not_depend_on_test_rows(
 
 
 def test_a_distillation_has_no_test_rows_in_reach(settings, reporter, tmp_path) -> None:
-    bench = module.Distillation(settings, reporter, tmp_path).bench
+    bench = module.Distillation(task_of(settings, reporter, tmp_path)).bench
     assert set(bench.tokens) == {"train", "validation"}
     assert "test" not in bench.dataset.splits

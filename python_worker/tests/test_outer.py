@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tasks_of import task_of
 
 from stillhouse_worker.distillation.divergence import MAX_SKIPS
 from stillhouse_worker.distillation.outer import rate_at
@@ -26,7 +27,7 @@ def test_rate_without_warm_up_starts_at_its_peak() -> None:
 
 
 def _loop(settings, tmp_path, reporter):
-    return Distillation(settings, reporter, tmp_path).loop
+    return Distillation(task_of(settings, reporter, tmp_path)).loop
 
 
 def test_two_loops_with_one_seed_take_the_same_steps_to_the_bit(
@@ -38,7 +39,7 @@ def test_two_loops_with_one_seed_take_the_same_steps_to_the_bit(
 
 
 def test_another_seed_takes_another_path(settings, tmp_path, reporter) -> None:
-    other = settings._replace(seed=2, outer=settings.outer._replace(seed=2))
+    other = settings._replace(seed=2)
     assert (
         _loop(settings, tmp_path, reporter).advance() != _loop(other, tmp_path, reporter).advance()
     )
@@ -68,8 +69,7 @@ def test_several_inits_a_step_average_the_gradients_of_their_heads(
 ) -> None:
     def gradients(loop, init: int) -> dict[str, torch.Tensor]:
         batch = loop._batch(loop._rows())
-        entry = loop.encoder.embed(batch.input_ids, batch.token_type_ids)
-        return loop._meta_gradient(batch, entry, init).grads
+        return loop._meta_gradient(batch, loop._entry(batch), init).grads
 
     three = settings._replace(outer=settings.outer._replace(inits_per_step=3, clip=1e9))
     loop = _loop(three, tmp_path, reporter)
@@ -94,9 +94,7 @@ def test_the_time_of_a_step_is_told_by_phase(settings, tmp_path, reporter) -> No
 def test_mixed_precision_takes_nearly_the_same_first_step(
     settings, tmp_path, reporter, precision
 ) -> None:
-    mixed = settings._replace(
-        precision=precision, outer=settings.outer._replace(precision=precision)
-    )
+    mixed = settings._replace(precision=precision)
     exact, rounded = _loop(settings, tmp_path, reporter), _loop(mixed, tmp_path, reporter)
     before = exact.phi["x"].detach().clone()
     expected, actual = exact.advance(), rounded.advance()
@@ -119,7 +117,7 @@ def test_a_loss_that_explodes_names_the_step_and_the_quantity(settings, tmp_path
 def test_fp16_that_always_overflows_fails_after_so_many_steps_in_a_row(
     settings, tmp_path, reporter, monkeypatch
 ) -> None:
-    fp16 = settings.outer._replace(precision="fp16", num_steps=100)
+    fp16 = settings.outer._replace(num_steps=100)
     loop = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(math.inf))
     for _ in range(MAX_SKIPS - 1):
@@ -136,7 +134,7 @@ def test_fp16_that_always_overflows_fails_after_so_many_steps_in_a_row(
 def test_overflows_between_good_steps_do_not_add_up(
     settings, tmp_path, reporter, monkeypatch
 ) -> None:
-    fp16 = settings.outer._replace(precision="fp16", num_steps=100)
+    fp16 = settings.outer._replace(num_steps=100)
     loop = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
     clip = torch.nn.utils.clip_grad_norm_
     for _ in range(3):
@@ -144,7 +142,7 @@ def test_overflows_between_good_steps_do_not_add_up(
         loop.advance()
         monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
         loop.advance()
-    assert (loop.num_skipped, loop.skips_in_a_row) == (3, 0)
+    assert (loop.adam.num_skipped, loop.adam.skips_in_a_row) == (3, 0)
 
 
 def test_an_attention_loss_that_explodes_is_told_from_a_rate_that_does(
@@ -165,14 +163,3 @@ def test_an_attention_loss_that_explodes_is_told_from_a_rate_that_does(
     fast = failure(attention_lambda=1.0, lr=1e30, **attention)
     assert "a smaller --lr or --inner-lr may help" in fast.message
     assert fast.field == "outer.lr"
-
-
-def test_fixed_init_starts_every_step_from_one_head(settings, tmp_path, reporter) -> None:
-    from stillhouse_worker.distillation.outer import head_of_step
-
-    fixed = settings.outer._replace(fixed_init=True)
-    encoder = Distillation(settings, reporter, tmp_path).bench.encoder
-    heads = [head_of_step(fixed, encoder, 2, step) for step in (0, 1)]
-    assert torch.equal(heads[0]["head.out.weight"], heads[1]["head.out.weight"])
-    free = [head_of_step(settings.outer, encoder, 2, step) for step in (0, 1)]
-    assert not torch.equal(free[0]["head.out.weight"], free[1]["head.out.weight"])

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from tasks_of import run as run_task
+from tasks_of import task_of
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.context.reporting import Stopped
+from stillhouse_worker.context.resumable_loop import ResumableLoop
 from stillhouse_worker.context.training_checkpoints import CheckpointTimes
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation import measure
 from stillhouse_worker.evaluation.rate_search import SGD_LRS
 from stillhouse_worker.tasks.distill import Distillation, distill
-from stillhouse_worker.tasks.execute import execute
 
 SEEDS = [11, 12, 13]
 
@@ -28,7 +30,7 @@ def bytes_of(folder: Path) -> bytes:
 
 
 def run(work: str, settings, folder: Path, reporter, artifact: str = ""):
-    return execute(work, settings, SEEDS, artifact, folder, reporter)
+    return run_task(work, settings, SEEDS, artifact, folder, reporter)
 
 
 def without_times(outcome):
@@ -65,7 +67,9 @@ def test_every_label_kind_distils_and_evaluates(
 
 
 def test_the_same_seed_gives_the_same_distilled_bytes(settings, tmp_path, reporter) -> None:
-    first, second = (distill(settings, reporter, tmp_path / name).folder for name in ("a", "b"))
+    first, second = (
+        distill(task_of(settings, reporter, tmp_path / name)).folder for name in ("a", "b")
+    )
     assert bytes_of(first) == bytes_of(second)
 
 
@@ -77,7 +81,7 @@ def test_an_interrupted_distillation_ends_in_the_same_bytes(
     chosen = settings._replace(
         select=select, distilled=settings.distilled._replace(num_steps=2, learn_lr=learn_lr)
     )
-    straight = distill(chosen, reporter, tmp_path / "straight")
+    straight = distill(task_of(chosen, reporter, tmp_path / "straight"))
     broken, stops = until_done("distill", chosen, tmp_path / "broken", make_reporter)
     assert stops >= 3
     assert bytes_of(straight.folder) == bytes_of(broken.folder)
@@ -87,25 +91,30 @@ def test_an_interrupted_distillation_ends_in_the_same_bytes(
     )
 
 
+def save(distillation: Distillation) -> None:
+    """Write a checkpoint, as the loop does."""
+    ResumableLoop(distillation.task, "outer step", distillation).save()
+
+
 def test_a_kill_between_checkpoints_only_repeats_steps(settings, tmp_path, reporter) -> None:
-    straight = distill(settings, reporter, tmp_path / "straight")
-    killed = Distillation(settings, reporter, tmp_path / "killed")
+    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
+    killed = Distillation(task_of(settings, reporter, tmp_path / "killed"))
     for _ in range(5):
-        killed._outer_step()
+        killed.advance()
         if killed.loop.step == 3:
-            killed._save()  # then two more steps, then the process is gone
-    resumed = distill(settings, reporter, tmp_path / "killed")
+            save(killed)  # then two more steps, then the process is gone
+    resumed = distill(task_of(settings, reporter, tmp_path / "killed"))
     assert bytes_of(straight.folder) == bytes_of(resumed.folder)
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_starts_again(
     settings, tmp_path, reporter
 ) -> None:
-    straight = distill(settings, reporter, tmp_path / "straight")
+    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "damaged"
     folder.mkdir()
     (folder / "checkpoint.safetensors").write_bytes(b"not a checkpoint")  # of an earlier version
-    again = distill(settings, reporter, folder)
+    again = distill(task_of(settings, reporter, folder))
     assert bytes_of(straight.folder) == bytes_of(again.folder)
     assert any("checkpoint" in line for level, line in reporter.lines if level == "warning")
 
@@ -117,14 +126,14 @@ def checkpoints_of(folder: Path, kind: str) -> list[Path]:
 def test_a_run_goes_on_from_the_checkpoint_before_one_that_is_damaged(
     settings, tmp_path, reporter, make_reporter
 ) -> None:
-    straight = distill(settings, reporter, tmp_path / "straight")
+    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "broken"
     for polls in (2, 3):
         with pytest.raises(Stopped):
-            distill(settings, make_reporter(polls), folder)
+            distill(task_of(settings, make_reporter(polls), folder))
     earlier, newest = checkpoints_of(folder, "training")
     newest.write_bytes(newest.read_bytes()[:-1])
-    again = distill(settings, reporter, folder)
+    again = distill(task_of(settings, reporter, folder))
     assert bytes_of(straight.folder) == bytes_of(again.folder)
     step = int(earlier.name.split("-")[1])
     assert ("info", f"resumed at outer step {step}") in reporter.lines
@@ -133,17 +142,17 @@ def test_a_run_goes_on_from_the_checkpoint_before_one_that_is_damaged(
 def test_an_attempt_that_was_given_up_cannot_disturb_its_successor(
     settings, tmp_path, reporter
 ) -> None:
-    straight = distill(settings, reporter, tmp_path / "straight")
+    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "task"
-    stale = Distillation(settings, reporter, folder)
-    stale._outer_step()
-    stale._save()
-    outcome = distill(settings, reporter, folder, folder / "attempts" / "2")
+    stale = Distillation(task_of(settings, reporter, folder))
+    stale.advance()
+    save(stale)
+    outcome = distill(task_of(settings, reporter, folder, scratch=folder / "attempts" / "2"))
     # It writes on while its successor has handed in, and what it writes is behind.
-    stale._outer_step()
-    stale._save()
+    stale.advance()
+    save(stale)
     assert bytes_of(outcome.folder) == bytes_of(straight.folder)
-    again = distill(settings, reporter, folder, folder / "attempts" / "3")
+    again = distill(task_of(settings, reporter, folder, scratch=folder / "attempts" / "3"))
     assert bytes_of(again.folder) == bytes_of(straight.folder)
     assert ("info", f"resumed at outer step {settings.outer.num_steps}") in reporter.lines
 
@@ -151,13 +160,13 @@ def test_an_attempt_that_was_given_up_cannot_disturb_its_successor(
 def test_a_run_of_an_earlier_version_is_resumed(
     settings, tmp_path, reporter, make_reporter
 ) -> None:
-    straight = distill(settings, reporter, tmp_path / "straight")
+    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "old"
     with pytest.raises(Stopped):
-        distill(settings, make_reporter(2), folder)
+        distill(task_of(settings, make_reporter(2), folder))
     (path,) = checkpoints_of(folder, "training")
     path.rename(folder / "checkpoint.safetensors")
-    again = distill(settings, reporter, folder)
+    again = distill(task_of(settings, reporter, folder))
     assert bytes_of(straight.folder) == bytes_of(again.folder)
     assert any("resumed at outer step" in line for _, line in reporter.lines)
 
@@ -175,8 +184,7 @@ def test_distillation_learns_the_two_topics(settings, tmp_path, reporter) -> Non
 
 def test_fixed_init_tests_the_head_that_was_distilled_for(settings, tmp_path, reporter) -> None:
     fixed = settings._replace(
-        model=settings.model._replace(fixed_init=True),
-        outer=settings.outer._replace(fixed_init=True, num_steps=2),
+        model=settings.model._replace(fixed_init=True), outer=settings.outer._replace(num_steps=2)
     )
     outcome = run("distill", fixed, tmp_path / "d", reporter)
     learners = run("evaluate", fixed, tmp_path / "e", reporter, str(outcome.folder))
@@ -187,7 +195,7 @@ def test_x_from_real_samples_starts_at_embedded_texts_of_each_class(
     settings, tmp_path, reporter
 ) -> None:
     real = settings._replace(distilled=settings.distilled._replace(x_init="real"))
-    run_ = Distillation(real, reporter, tmp_path)
+    run_ = Distillation(task_of(real, reporter, tmp_path))
     bench, x = run_.bench, run_.loop.phi["x"].detach()
     cls = bench.tokens["train"].input_ids[:1].long()
     expected = bench.encoder.embed(cls[None], torch.zeros_like(cls)[None])[0, 0]
@@ -292,7 +300,11 @@ def test_every_learner_has_its_confusion_matrix_and_the_time_of_its_training(
 def test_an_interrupted_task_gives_the_same_learners(
     settings, tmp_path, reporter, make_reporter, work
 ) -> None:
-    artifact = str(distill(settings, reporter, tmp_path / "d").folder) if work == "evaluate" else ""
+    artifact = (
+        str(distill(task_of(settings, reporter, tmp_path / "d")).folder)
+        if work == "evaluate"
+        else ""
+    )
     straight = run(work, settings, tmp_path / "straight", reporter, artifact)
     broken, stops = until_done(work, settings, tmp_path / "broken", make_reporter, artifact)
     assert stops >= 1
@@ -300,14 +312,16 @@ def test_an_interrupted_task_gives_the_same_learners(
 
 
 def test_distillation_has_no_test_rows_in_reach(settings, tmp_path, reporter) -> None:
-    run_ = Distillation(settings, reporter, tmp_path)
+    run_ = Distillation(task_of(settings, reporter, tmp_path))
     assert set(run_.bench.dataset.splits) == set(run_.bench.tokens) == {"train", "validation"}
 
 
-def test_a_data_set_that_changed_since_it_was_resolved_is_refused(settings) -> None:
+def test_a_data_set_that_changed_since_it_was_resolved_is_refused(
+    settings, reporter, tmp_path
+) -> None:
     stale = settings._replace(data=settings.data._replace(fingerprint="0" * 64))
     with pytest.raises(StillhouseError, match="has changed since the experiment was made"):
-        open_bench(stale, ("train",))
+        open_bench(task_of(stale, reporter, tmp_path), ("train",))
 
 
 def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_reporter) -> None:

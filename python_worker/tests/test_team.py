@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tasks_of import task_of
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.context.reporting import Stopped
@@ -28,10 +29,10 @@ def _short(settings, **outer):
 def test_two_processes_distil_what_one_does(settings, tmp_path, reporter, outer) -> None:
     chosen = _short(settings, **outer)
     chosen = chosen._replace(distilled=chosen.distilled._replace(num_steps=2))
-    alone = distill(chosen, reporter, _folder(tmp_path / "alone"))
+    alone = distill(task_of(chosen, reporter, _folder(tmp_path / "alone")))
     losses = [value for name, _, value in reporter.metrics if name == "outer_loss"]
     reporter.metrics.clear()
-    both = distill(chosen._replace(num_devices=2), reporter, _folder(tmp_path / "both"))
+    both = distill(task_of(chosen._replace(num_devices=2), reporter, _folder(tmp_path / "both")))
     shared = [value for name, _, value in reporter.metrics if name == "outer_loss"]
     assert shared == pytest.approx(losses, rel=1e-5)  # other sums, in fp32
     expected, data = load_artifact(alone.folder).data, load_artifact(both.folder).data
@@ -44,11 +45,11 @@ def test_a_team_that_was_stopped_goes_on_to_the_same_bytes(
     settings, tmp_path, reporter, make_reporter
 ) -> None:
     chosen = _short(settings)._replace(num_devices=2)
-    straight = distill(chosen, reporter, _folder(tmp_path / "straight"))
+    straight = distill(task_of(chosen, reporter, _folder(tmp_path / "straight")))
     folder = _folder(tmp_path / "broken")
     with pytest.raises(Stopped):
-        distill(chosen, make_reporter(3), folder)
-    broken = distill(chosen, reporter, folder)
+        distill(task_of(chosen, make_reporter(3), folder))
+    broken = distill(task_of(chosen, reporter, folder))
     assert any("resumed at outer step" in line for _, line in reporter.lines)
     assert (straight.folder / TENSORS_NAME).read_bytes() == (
         broken.folder / TENSORS_NAME

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from tasks_of import run as run_task
+from tasks_of import task_of
 
 from stillhouse_worker.artifacts import load_artifact
 from stillhouse_worker.context.bench import open_bench
@@ -23,7 +25,6 @@ from stillhouse_worker.models.catalog import model_fingerprint
 from stillhouse_worker.seeding import generator
 from stillhouse_worker.tasks import evaluate_varied as module
 from stillhouse_worker.tasks.distill import distill
-from stillhouse_worker.tasks.execute import execute
 
 SEEDS = [11, 12]
 
@@ -41,11 +42,11 @@ def distilled_settings(settings, request):
 
 @pytest.fixture
 def artifact(distilled_settings, tmp_path, reporter) -> str:
-    return str(distill(distilled_settings, reporter, tmp_path / "distilled").folder)
+    return str(distill(task_of(distilled_settings, reporter, tmp_path / "distilled")).folder)
 
 
 def run(variation, settings, artifact, folder, reporter):
-    return execute("evaluate", settings, SEEDS, artifact, folder, reporter, variation)
+    return run_task("evaluate", settings, SEEDS, artifact, folder, reporter, variation)
 
 
 def trained(variation, artifact, encoder, training=None):
@@ -66,7 +67,7 @@ def differs(one, other) -> bool:
 def test_a_variation_of_nothing_is_the_plain_evaluation(
     distilled_settings, artifact, tmp_path, reporter
 ) -> None:
-    plain = execute("evaluate", distilled_settings, SEEDS, artifact, tmp_path / "a", reporter)
+    plain = run_task("evaluate", distilled_settings, SEEDS, artifact, tmp_path / "a", reporter)
     varied = run(Variation(), distilled_settings, artifact, tmp_path / "b", reporter)
     for one, other in zip(plain.inits, varied.inits, strict=True):
         assert one._replace(train_time_s=0.0) == other._replace(train_time_s=0.0)
@@ -150,8 +151,10 @@ def test_a_mask_is_as_good_as_leaving_the_rest_out(artifact, tiny_encoder) -> No
         torch.testing.assert_close(one[name], other[name])
 
 
-def test_real_samples_stand_in_the_place_of_distilled_ones(distilled_settings, artifact) -> None:
-    bench = open_bench(distilled_settings, ("train",))
+def test_real_samples_stand_in_the_place_of_distilled_ones(
+    distilled_settings, artifact, reporter, tmp_path
+) -> None:
+    bench = open_bench(task_of(distilled_settings, reporter, tmp_path), ("train",))
     data = load_artifact(artifact).data
     rows = torch.tensor([0, 1])
     training = with_real_samples(data, bench, rows)
@@ -173,7 +176,7 @@ def test_attention_labels_weigh_a_row_of_a_short_text_as_one_of_the_distilled_da
     distilled_settings, artifact, reporter, tmp_path
 ) -> None:
     loaded = load_artifact(artifact)
-    bench = open_bench(distilled_settings, ("train",))
+    bench = open_bench(task_of(distilled_settings, reporter, tmp_path), ("train",))
     variation = Variation(samples="random")
     loss = module._Learners(variation, distilled_settings, bench, loaded, reporter, tmp_path).loss
     block = loaded.data.attention[:, 0]

@@ -8,35 +8,59 @@ import torch
 
 from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
 from ..errors import StillhouseError
-from ..learners import Encoder, load_encoder
+from ..learners import Encoder, learner_params, load_encoder
+from ..learners.encoder import Params
+from ..learners.starting_heads import StartingHeads
 from ..models.catalog import locate_model, model_fingerprint
 from .settings import Settings
+from .task_context import TaskContext
 
 SplitName = Literal["train", "validation", "test"]
 
 
 class Bench(NamedTuple):
-    """What a task works with.
+    """A task with what it computes on.
 
     Attributes:
+        task: what it was given.
         dataset: its facts; only the splits that were asked for are in memory.
         tokens: those splits, tokenised.
         encoder: the pretrained encoder, on the device.
         device: where to compute.
     """
 
+    task: TaskContext
     dataset: Dataset
     tokens: dict[str, TokenSplit]
     encoder: Encoder
     device: torch.device
 
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.dataset.class_names)
 
-def open_bench(settings: Settings, splits: Sequence[SplitName]) -> Bench:
+    @property
+    def heads(self) -> StartingHeads:
+        """Which heads learners start from."""
+        settings, width = self.task.settings, self.encoder.config.width
+        model = settings.model
+        return StartingHeads(
+            settings.seed, model.head_init, model.fixed_init, width, self.num_classes
+        )
+
+    def test_learner(self, init_seed: int) -> Params:
+        """theta before training, of the test learner with this init seed."""
+        return learner_params(self.encoder, self.heads.of_test_learner(init_seed))
+
+
+def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
     """Load the named splits and the encoder.
 
     Raises:
         StillhouseError: ``conflict`` when data set or model is not the one that was resolved.
     """
+    settings = task.settings
     data, device = settings.data, torch.device(settings.device)
     dataset = load_dataset(
         data.name,
@@ -57,7 +81,7 @@ def open_bench(settings: Settings, splits: Sequence[SplitName]) -> Bench:
         name: tokenise(split, encoder.tokenizer, data.max_length)
         for name, split in dataset.splits.items()
     }
-    return Bench(dataset, tokens, encoder.to(device), device)
+    return Bench(task, dataset, tokens, encoder.to(device), device)
 
 
 def _load_encoder(settings: Settings) -> Encoder:

@@ -1,25 +1,24 @@
 """What a task has found out so far, as JSON that the next attempt reads."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from .checkpoint_store import CheckpointStore
-from .reporting import Reporter
+from .task_context import TaskContext
 
 
 class Notes:
     """JSON values of one kind and task; see `CheckpointStore` for what becomes of several.
 
     Args:
-        work_dir: the task's own folder.
+        task: whose notes they are; its reporter is told of those that are damaged.
         kind: lower-case letters.
-        former_name: file in ``work_dir`` where earlier versions had it.
-        reporter: told of notes that are damaged.
+        former_name: file in the task's own folder where earlier versions had it.
     """
 
-    def __init__(self, work_dir: Path, kind: str, former_name: str, reporter: Reporter) -> None:
-        self._store, self._reporter = CheckpointStore(work_dir, kind, former_name), reporter
+    def __init__(self, task: TaskContext, kind: str, former_name: str) -> None:
+        self._store = CheckpointStore(task.work_dir, kind, former_name)
+        self._reporter = task.reporter
 
     def read(self) -> Any:
         """The newest value, or None."""

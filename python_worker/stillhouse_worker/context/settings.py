@@ -1,6 +1,6 @@
 """What a task needs to know, in the core's own types; made from the spec by `convert`."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from ..datasets import Reading
 from ..distillation.losses import AttentionReduction
@@ -64,17 +64,16 @@ class DistilledSettings(NamedTuple):
 
 
 class FullSettings(NamedTuple):
-    """Training on the full data: see ``BaselineSpec``; rate as in the outer loop."""
+    """Training on the full data: see ``BaselineSpec``; its warm-up is that of the outer loop."""
 
     epochs: int
     batch_size: int
     lr: float
     dropout: float
-    warmup_fraction: float
 
 
 class Settings(NamedTuple):
-    """A resolved spec.
+    """A resolved spec, each fact of it once.
 
     Attributes:
         validations: how many times validation accuracy is measured while distilling.
@@ -82,7 +81,7 @@ class Settings(NamedTuple):
             more than rows do.
         num_devices: processes that share an outer step, each on a device from ``device`` on.
         select: keep the step with the best validation accuracy, else the last.
-        spec: the resolved spec as proto3 JSON with the proto's field names.
+        precision: of the outer batch, of training on real texts and of measuring.
     """
 
     data: DataSettings
@@ -97,4 +96,3 @@ class Settings(NamedTuple):
     num_devices: int
     precision: Precision
     seed: int
-    spec: dict[str, Any]

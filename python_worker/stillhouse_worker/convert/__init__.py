@@ -13,7 +13,14 @@ from .frames import (
     stopped,
 )
 from .results import distill_result, failure_of, is_retryable, learner_result
-from .spec import TaskRequest, settings_of, spec_from_json, task_request, variation_of
+from .spec import (
+    TaskRequest,
+    settings_of,
+    spec_document,
+    spec_from_json,
+    task_request,
+    variation_of,
+)
 
 __all__ = [
     "ArtifactStub",
@@ -32,6 +39,7 @@ __all__ = [
     "progress",
     "report",
     "settings_of",
+    "spec_document",
     "spec_from_json",
     "stopped",
     "task_request",

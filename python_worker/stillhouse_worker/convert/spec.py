@@ -27,6 +27,7 @@ class TaskRequest(NamedTuple):
         task_id, attempt: the lease; every report carries both.
         work: "distill", "evaluate", or the name of a baseline.
         init_seeds: of the test learners; empty for "distill".
+        settings, spec: of the experiment, in the core's types and as the manifest keeps it.
         work_dir: the task's own folder for checkpoints.
         artifact_path: where the control plane has the artifact to evaluate; empty otherwise.
         artifact_id: of that artifact.
@@ -38,6 +39,7 @@ class TaskRequest(NamedTuple):
     work: str
     init_seeds: list[int]
     settings: Settings
+    spec: dict[str, Any]
     work_dir: str
     artifact_path: str
     artifact_id: str
@@ -64,6 +66,7 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         work,
         list(init_seeds),
         settings_of(assign.spec),
+        spec_document(assign.spec),
         assign.work_dir,
         assign.artifact_path,
         assign.work.evaluate.artifact_id if kind == "evaluate" else "",
@@ -155,18 +158,13 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
             host_bytes=outer.host_trajectory_mib * 2**20,
             activation_bytes=outer.activation_mib * 2**20,
             compiled=outer.compile,
-            precision=_name(spec.compute, "precision"),
             inits_per_step=outer.inits_per_step,
-            head_init=_name(model, "head_init"),
-            fixed_init=_name(model, "init") == "fixed",
-            seed=spec.seed,
         ),
         full=FullSettings(
             baseline.full_epochs,
             baseline.full_batch_size,
             baseline.full_lr,
             baseline.full_dropout,
-            outer.warmup_fraction,
         ),
         validations=outer.validations,
         validation_inits=outer.validation_inits,
@@ -175,8 +173,12 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
         num_devices=spec.compute.num_devices,
         precision=_name(spec.compute, "precision"),
         seed=spec.seed,
-        spec=json_format.MessageToDict(spec, preserving_proto_field_name=True),
     )
+
+
+def spec_document(spec: spec_pb2.ExperimentSpec) -> dict[str, Any]:
+    """A spec as proto3 JSON with the proto's field names."""
+    return json_format.MessageToDict(spec, preserving_proto_field_name=True)
 
 
 def _name(message: Any, field: str) -> Any:

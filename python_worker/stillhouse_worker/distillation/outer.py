@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from ..datasets import Batch, TokenSplit, collate, epoch_batches
-from ..learners import Encoder, HeadInit, draw_head, learner_params
+from ..learners import Encoder, learner_params
 from ..learners.encoder import Params
 from ..learners.precision import Precision
+from ..learners.starting_heads import StartingHeads
 from ..seeding import generator
-from .divergence import MAX_SKIPS, Attempt, always_overflows, diverged
+from .divergence import Attempt, diverged
 from .inner import InnerLoss
 from .meta_gradient import METHODS, MetaGradient, MetaProblem
 from .outer_loss import num_parts, outer_losses
+from .scaled_adam import ScaledAdam
 from .synthetic import Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
@@ -28,21 +30,17 @@ class OuterConfig(NamedTuple):
     Attributes:
         num_steps: outer steps.
         lr: Adam's rate at its peak, alpha.
-        batch_size: real texts an outer step.
+        batch_size: real texts per outer step.
         clip: largest norm of the meta-gradient over all of phi.
         warmup_fraction: share of the steps in which the rate rises linearly; it then falls
             linearly to 0.
         accumulate_loss: sum the outer loss over the inner steps.
         method: a name in `METHODS`.
-        trajectory_bytes: memory for copies of theta, one an inner step; see `MetaProblem`.
+        trajectory_bytes: memory for copies of theta, one per inner step; see `MetaProblem`.
         host_bytes: memory of the host for more of them; not used on a CPU.
         activation_bytes: memory for what a method keeps of a step's blocks; see `MetaProblem`.
         compiled: `torch.compile` for the functions of a block; see `MetaProblem`.
-        precision: of the outer batch; updates are fp32.
-        inits_per_step: heads drawn an outer step, K; their meta-gradients are averaged.
-        head_init: law of the head.
-        fixed_init: one head for all steps instead of new ones each.
-        seed: of heads and batches.
+        inits_per_step: heads drawn per outer step, K; their meta-gradients are averaged.
     """
 
     num_steps: int
@@ -56,11 +54,31 @@ class OuterConfig(NamedTuple):
     host_bytes: int
     activation_bytes: int
     compiled: bool
-    precision: Precision
     inits_per_step: int
-    head_init: HeadInit
-    fixed_init: bool
+
+
+class OuterProblem(NamedTuple):
+    """What distilled data is trained for.
+
+    Attributes:
+        synthetic: which tensors are learned.
+        inner_loss: what learners are trained with.
+        encoder: of all learners, on the device where to compute.
+        train: the real texts.
+        heads: which heads learners start from.
+        precision: of the outer batch; updates are fp32.
+        seed: of the batches.
+        device: where to compute.
+    """
+
+    synthetic: SyntheticConfig
+    inner_loss: InnerLoss
+    encoder: Encoder
+    train: TokenSplit
+    heads: StartingHeads
+    precision: Precision
     seed: int
+    device: torch.device
 
 
 class OuterStep(NamedTuple):
@@ -87,16 +105,6 @@ def rate_at(step: int, num_steps: int, peak: float, warmup_fraction: float) -> f
     return peak * (num_steps - step) / max(1, num_steps - warmup)
 
 
-def head_of_step(
-    config: OuterConfig, encoder: Encoder, num_classes: int, step: int, init: int = 0
-) -> Params:
-    """The head that a learner of an outer step starts from, the ``init``-th of K."""
-    draw = step * config.inits_per_step + init
-    purpose, index = ("fixed head", 0) if config.fixed_init else ("outer head", draw)
-    draws = generator(config.seed, purpose, index)
-    return draw_head(encoder.config.width, num_classes, config.head_init, draws)
-
-
 class OuterLoop:
     """phi, its optimiser, and where in the schedule they are.
 
@@ -105,25 +113,13 @@ class OuterLoop:
     """
 
     def __init__(
-        self,
-        config: OuterConfig,
-        synthetic: SyntheticConfig,
-        inner_loss: InnerLoss,
-        encoder: Encoder,
-        train: TokenSplit,
-        phi: Phi,
-        device: torch.device,
-        team: Team = ALONE,
+        self, config: OuterConfig, problem: OuterProblem, phi: Phi, team: Team = ALONE
     ) -> None:
-        self.config, self.synthetic, self.inner_loss = config, synthetic, inner_loss
-        self.encoder, self.train, self.device = encoder, train, device
-        self.team = team
+        self.config, self.problem, self.team = config, problem, team
+        device = problem.device
         self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
-        self.optimizer = torch.optim.Adam(list(self.phi.values()), lr=config.lr)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self.adam = ScaledAdam(self.phi, device, problem.precision)
         self.step = 0
-        self.num_skipped = 0
-        self.skips_in_a_row = 0
         self.clock = PhaseClock(device)
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
 
@@ -140,9 +136,9 @@ class OuterLoop:
             rows = self._rows()
             inits, own = self._share(rows)
             batch = self._batch(own)
-            entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
+            entry = self._entry(batch)
         weight = len(own) / (len(rows) * self.config.inits_per_step)
-        losses = torch.zeros(2, device=self.device)
+        losses = torch.zeros(2, device=self.problem.device)
         grads = {name: torch.zeros_like(tensor) for name, tensor in self.phi.items()}
         for init in inits if len(own) else ():
             result = self._meta_gradient(batch, entry, init)
@@ -174,122 +170,91 @@ class OuterLoop:
         config = self.config
         losses = self._losses(batch, entry)
         problem = MetaProblem(
-            lambda phi: materialise(self.synthetic, phi),
-            self.inner_loss,
+            lambda phi: materialise(self.problem.synthetic, phi),
+            self.problem.inner_loss,
             [functools.partial(self._scaled, loss) for loss in losses],
             config.accumulate_loss,
             config.trajectory_bytes,
-            0 if self.device.type == "cpu" else config.host_bytes,
+            0 if self.problem.device.type == "cpu" else config.host_bytes,
             config.activation_bytes,
             config.compiled,
             self.clock.phase,
         )
         result = METHODS[config.method](problem, self.phi, self._theta(init))
-        return result._replace(outer_loss=result.outer_loss / self.scaler.get_scale())
+        return result._replace(outer_loss=result.outer_loss / self.adam.scaler.get_scale())
 
     def _theta(self, init: int) -> Params:
-        """The learner before the inner steps of this outer step, for one head."""
-        num_classes = self.synthetic.num_classes
-        head = head_of_step(self.config, self.encoder, num_classes, self.step, init)
-        return learner_params(self.encoder, head)
+        """The learner before the inner steps of this outer step, for the ``init``-th of K heads."""
+        head = self.problem.heads.of_outer_step(self.step * self.config.inits_per_step + init)
+        return learner_params(self.problem.encoder, head)
 
     def _losses(self, batch: Batch, entry: Tensor) -> list[Callable[[Params], Tensor]]:
+        problem = self.problem
         return outer_losses(
-            self.encoder.config,
+            problem.encoder.config,
             entry,
             batch.mask,
             batch.labels,
-            self.config.precision,
-            num_parts(self.device),
+            problem.precision,
+            num_parts(problem.device),
         )
 
     def _scaled(self, loss: Callable[[Params], Tensor], theta: Params) -> Tensor:
-        return self.scaler.scale(loss(theta))
+        return self.adam.scaler.scale(loss(theta))
 
     def _update(self) -> tuple[float, bool]:
-        config = self.config
-        self.optimizer.param_groups[0]["lr"] = rate_at(
-            self.step, config.num_steps, config.lr, config.warmup_fraction
-        )
-        self.scaler.unscale_(self.optimizer)
+        """Follow the clipped gradients; their norm before that, and whether fp16 overflowed."""
+        config, adam = self.config, self.adam
+        adam.scaler.unscale_(adam.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(list(self.phi.values()), config.clip).item()
-        overflowed = self.scaler.is_enabled() and not torch.isfinite(torch.tensor(norm)).item()
+        overflowed = adam.scaler.is_enabled() and not math.isfinite(norm)
         if not overflowed:
             self._check_finite("the norm of the meta-gradient", norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.num_skipped += overflowed
-        self.skips_in_a_row = self.skips_in_a_row + 1 if overflowed else 0
-        if self.skips_in_a_row == MAX_SKIPS:
-            raise always_overflows(self.step + 1)
+        adam.update(rate_at(self.step, config.num_steps, config.lr, config.warmup_fraction))
+        adam.count(overflowed, self.step + 1)
         return norm, overflowed
 
     def _rows(self) -> Tensor:
         """The rows of train that this step's batch has."""
-        num_rows = len(self.train.labels)
+        train = self.problem.train
+        num_rows = len(train.labels)
         per_epoch = -(-num_rows // self.config.batch_size)
         epoch, index = divmod(self.step, per_epoch)
         if self._epoch[0] != epoch:
-            lengths = self.train.offsets.diff()
-            draws = generator(self.config.seed, "outer batches", epoch)
+            lengths = train.offsets.diff()
+            draws = generator(self.problem.seed, "outer batches", epoch)
             self._epoch = (epoch, epoch_batches(lengths, self.config.batch_size, draws))
         return self._epoch[1][index]
 
     def _batch(self, rows: Tensor) -> Batch:
-        batch = collate(self.train, rows)
-        return Batch(*(tensor.to(self.device) for tensor in batch))
+        batch = collate(self.problem.train, rows)
+        return Batch(*(tensor.to(self.problem.device) for tensor in batch))
+
+    def _entry(self, batch: Batch) -> Tensor:
+        """b x S x E, the batch's embedded texts."""
+        return self.problem.encoder.embed(batch.input_ids, batch.token_type_ids)
 
     def _check_finite(self, quantity: str, value: float) -> None:
         if math.isfinite(value):
             return
         batch = self._batch(self._rows())
-        entry = self.encoder.embed(batch.input_ids, batch.token_type_ids)
-        theta = self._theta(0)
         attempt = Attempt(
             self.step + 1,
-            materialise(self.synthetic, self.phi),
-            theta,
-            self.inner_loss,
-            self._losses(batch, entry),
+            materialise(self.problem.synthetic, self.phi),
+            self._theta(0),
+            self.problem.inner_loss,
+            self._losses(batch, self._entry(batch)),
         )
         raise diverged(quantity, value, attempt)
 
     def state(self) -> dict[str, Tensor]:
         """Tensors that, with ``step``, determine everything that follows."""
         tensors = {f"phi.{name}": tensor.detach() for name, tensor in self.phi.items()}
-        for name, tensor in self.phi.items():
-            for key, value in self.optimizer.state.get(tensor, {}).items():
-                tensors[f"adam.{key}.{name}"] = torch.as_tensor(value)
-        scaler = self.scaler.state_dict()
-        tensors["scaler"] = torch.tensor(
-            [
-                scaler.get("scale", 1.0),
-                scaler.get("_growth_tracker", 0),
-                self.num_skipped,
-                self.skips_in_a_row,
-            ],
-            dtype=torch.float64,
-        )
-        return tensors
+        return tensors | self.adam.state()
 
     def restore(self, state: dict[str, Tensor], step: int) -> None:
         """Go on from what `state` gave when ``step`` outer steps had been made."""
         self.step = step
         for name, tensor in self.phi.items():
             tensor.data.copy_(state[f"phi.{name}"])
-            if f"adam.step.{name}" in state:  # not before the first update
-                self.optimizer.state[tensor] = {
-                    key: state[f"adam.{key}.{name}"].clone().to(_adam_device(key, self.device))
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
-        scale, growth, skipped, *in_a_row = state["scaler"].tolist()
-        self.num_skipped = int(skipped)
-        self.skips_in_a_row = int(sum(in_a_row))  # not in checkpoints of before it was counted
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(
-                {**self.scaler.state_dict(), "scale": scale, "_growth_tracker": int(growth)}
-            )
-
-
-def _adam_device(key: str, device: torch.device) -> torch.device:
-    return torch.device("cpu") if key == "step" else device  # Adam keeps its step on the CPU
+        self.adam.restore(state)

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from ..context.bench import Bench
 from ..context.notes import Notes
 from ..context.reporting import InitOutcome, Reporter, Stopped
-from ..context.settings import Settings
+from ..context.task_context import TaskContext
 from ..learners.encoder import Params
 from .measure import Measures, measure
 
@@ -24,48 +23,34 @@ class Timed(NamedTuple):
 
 
 def measure_learners(
-    init_seeds: Sequence[int],
-    learner: Callable[[int], Timed],
-    test: Callable[[Params], Measures],
-    reporter: Reporter,
-    work_dir: Path,
+    task: TaskContext, learner: Callable[[int], Timed], test: Callable[[Params], Measures]
 ) -> list[InitOutcome]:
-    """Make and test one learner an init seed.
+    """Make and test one learner per init seed of the task; finished learners are noted.
 
     Args:
-        init_seeds: seeds of the heads.
+        task: whose init seeds they are.
         learner: init seed -> theta, timed.
         test: theta -> measures on the test split.
-        reporter: told of each learner.
-        work_dir: the task's own folder, where finished learners are noted.
 
     Raises:
         Stopped: a stop was requested; finished learners are noted.
     """
-    notes = Notes(work_dir, "learners", "learners.json", reporter)
+    notes, seeds = Notes(task, "learners", "learners.json"), task.init_seeds
     done = {outcome.init_seed: outcome for outcome in _outcomes(notes.read() or [])}
-    for seed in init_seeds:
+    for seed in seeds:
         if seed not in done:
-            if reporter.stop_requested():
+            if task.reporter.stop_requested():
                 raise Stopped
             trained = learner(seed)
             done[seed] = InitOutcome(seed, *test(trained.params), trained.seconds)
             notes.write(len(done), [o._asdict() for o in done.values()])
-        _report(reporter, [done[s] for s in init_seeds if s in done], len(init_seeds))
-    return [done[seed] for seed in init_seeds]
+        _report(task.reporter, [done[s] for s in seeds if s in done], len(seeds))
+    return [done[seed] for seed in seeds]
 
 
-def tested_learners(
-    init_seeds: Sequence[int],
-    learner: Callable[[int], Params],
-    settings: Settings,
-    bench: Bench,
-    reporter: Reporter,
-    work_dir: Path,
-) -> list[InitOutcome]:
+def tested_learners(bench: Bench, learner: Callable[[int], Params]) -> list[InitOutcome]:
     """`measure_learners` on the test split of ``bench``, each learner timed."""
-    test = tester(bench, "test", settings.precision, reporter)
-    return measure_learners(init_seeds, timed(learner), test, reporter, work_dir)
+    return measure_learners(bench.task, timed(learner), tester(bench))
 
 
 def timed(learner: Callable[[int], Params]) -> Callable[[int], Timed]:
@@ -81,19 +66,16 @@ def timed(learner: Callable[[int], Params]) -> Callable[[int], Timed]:
     return run
 
 
-def tester(bench: Bench, split: str, precision: str, reporter: Reporter) -> Callable[..., Measures]:
-    """theta -> measures on ``split``, stopping between batches when a stop is requested."""
+def tester(bench: Bench) -> Callable[[Params], Measures]:
+    """theta -> measures on the test split, stopping between batches when a stop is requested."""
+    task = bench.task
 
     def stop_if_requested(done: int, total: int) -> None:
-        if reporter.stop_requested():
+        if task.reporter.stop_requested():
             raise Stopped
 
     return lambda theta: measure(
-        bench.encoder,
-        theta,
-        bench.tokens[split],
-        precision,  # type: ignore[arg-type]
-        stop_if_requested,
+        bench.encoder, theta, bench.tokens["test"], task.settings.precision, stop_if_requested
     )
 
 

@@ -1,12 +1,10 @@
 """Choose a learning rate on validation; what was tried survives an interruption."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ..context.bench import Bench
 from ..context.notes import Notes
-from ..context.reporting import Reporter, Stopped
-from ..context.settings import Settings
+from ..context.reporting import Stopped
 from ..learners.encoder import Params
 from .learner_series import mean_and_std
 from .measure import measure
@@ -19,47 +17,37 @@ ADAM_LRS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 _STAGE = "choosing the learning rate"
 
 
-def choose_lr(
-    lrs: Sequence[float],
-    learner: Callable[[int, float], Params],
-    init_seeds: Sequence[int],
-    settings: Settings,
-    bench: Bench,
-    reporter: Reporter,
-    work_dir: Path,
-) -> float:
+def choose_lr(bench: Bench, lrs: Sequence[float], learner: Callable[[int, float], Params]) -> float:
     """The rate whose mean accuracy on validation over the init seeds is best; of equals the first.
 
     Args:
+        bench: with the validation split.
         lrs: rates to try.
         learner: (init seed, rate) -> theta.
-        init_seeds: seeds of the heads.
-        settings: the precision to measure in.
-        bench: with the validation split.
-        reporter: told of each rate.
-        work_dir: the task's own folder, where finished rates are noted.
 
     Raises:
         Stopped: a stop was requested; finished rates are noted.
     """
-    notes, tried = Notes(work_dir, "rates", "chosen_lr.json", reporter), 0
-    total = len(lrs) * len(init_seeds)
+    task = bench.task
+    notes, reporter, seeds = Notes(task, "rates", "chosen_lr.json"), task.reporter, task.init_seeds
+    tried, total = 0, len(lrs) * len(seeds)
     means: dict[str, float] = notes.read() or {}
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
             accuracies = []
-            for seed in init_seeds:
+            for seed in seeds:
                 if reporter.stop_requested():
                     raise Stopped
-                theta = learner(seed, lr)
-                tokens = bench.tokens["validation"]
-                accuracies.append(
-                    measure(bench.encoder, theta, tokens, settings.precision).accuracy
-                )
+                accuracies.append(_accuracy(bench, learner(seed, lr)))
                 reporter.progress(_STAGE, tried + len(accuracies), total, {})
             means[str(lr)] = mean_and_std(accuracies)[0]
             notes.write(len(means), means)
         reporter.metric("validation_accuracy", index, means[str(lr)])
-        tried += len(init_seeds)
+        tried += len(seeds)
         reporter.progress(_STAGE, tried, total, {})
     return max(lrs, key=lambda lr: means[str(lr)])
+
+
+def _accuracy(bench: Bench, theta: Params) -> float:
+    precision = bench.task.settings.precision
+    return measure(bench.encoder, theta, bench.tokens["validation"], precision).accuracy

@@ -7,6 +7,7 @@ from typing import Any
 from .. import convert
 from ..context.event_files import with_event_files
 from ..context.reporting import LearnerOutcome, Stopped, environment
+from ..context.task_context import TaskContext
 from ..convert.lease import Lease
 from ..tasks.execute import execute
 from .artifact_transfer import ArtifactTransfer
@@ -68,16 +69,17 @@ class TaskThread:
             fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
-            outcome = execute(
-                request.work,
+            task = TaskContext(
                 settings,
+                request.spec,
                 request.init_seeds,
-                str(artifact_path or ""),
-                self.folder,
                 reporter,
-                request.variation,
+                self.folder,
                 self.scratch,
+                artifact_path,
+                request.variation,
             )
+            outcome = execute(request.work, task)
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
             return convert.learner_result(outcome, self.stopwatch.seconds(), facts)

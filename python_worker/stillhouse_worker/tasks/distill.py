@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,22 +11,24 @@ from torch import Tensor
 
 from ..artifacts import write_artifact
 from ..context.bench import Bench, open_bench
-from ..context.reporting import DistillOutcome, Reporter, Silent, Stopped, environment
-from ..context.settings import Settings
-from ..context.training_checkpoints import CheckpointTimes, TrainingCheckpoints
+from ..context.reporting import DistillOutcome, Silent, environment
+from ..context.resumable_loop import ResumableLoop
+from ..context.task_context import TaskContext
+from ..context.training_checkpoints import TrainingCheckpoints
 from ..datasets import TokenSplit, collate, select_rows
 from ..datasets.sampling import draw_rows
 from ..devices.facts import require_compiler
 from ..distillation.inner import InnerLoss, train_learner
-from ..distillation.outer import OuterLoop
+from ..distillation.outer import OuterLoop, OuterProblem
 from ..distillation.synthetic import Phi, init_phi, materialise
 from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
 from ..evaluation import measure
-from ..learners import draw_head, learner_params
+from ..learners import learner_params
 from ..seeding import generator
 
 ARTIFACT_FOLDER = "artifact"
+_STEP = "outer step"
 
 
 class Kept(NamedTuple):
@@ -39,70 +40,89 @@ class Kept(NamedTuple):
 
 
 class Distillation:
-    """One run: the outer loop, what is kept of it, and its checkpoint."""
+    """The outer steps, and what is kept of them; see `Steps`."""
 
-    def __init__(
-        self, settings: Settings, reporter: Reporter, work_dir: Path, team: Team = ALONE
-    ) -> None:
-        self.settings, self.reporter = settings, reporter
-        self.checkpoints = TrainingCheckpoints(work_dir, reporter)
-        reporter.progress("loading", 0, settings.outer.num_steps, {})
-        self.bench = open_bench(settings, ("train", "validation"))
-        distilled = settings.distilled
-        self.synthetic = distilled.synthetic(len(self.bench.dataset.class_names))
+    def __init__(self, task: TaskContext, team: Team = ALONE) -> None:
+        settings = self.settings = task.settings
+        self.task, self.reporter = task, task.reporter
+        self.reporter.progress("loading", 0, settings.outer.num_steps, {})
+        self.bench = open_bench(task, ("train", "validation"))
+        self.synthetic = settings.distilled.synthetic(self.bench.num_classes)
         # Learners that are measured are trained as an artifact's user trains them: in fp32.
         self.inner_loss = InnerLoss(
-            self.bench.encoder.config, distilled.attention_lambda, distilled.attention_reduction
+            self.bench.encoder.config,
+            settings.distilled.attention_lambda,
+            settings.distilled.attention_reduction,
         )
-        self.loop = OuterLoop(
-            settings.outer,
+        problem = OuterProblem(
             self.synthetic,
-            dataclasses.replace(self.inner_loss, precision=distilled.inner_precision),
+            dataclasses.replace(self.inner_loss, precision=settings.distilled.inner_precision),
             self.bench.encoder,
             self.bench.tokens["train"],
-            self._initial_phi(),
+            self.bench.heads,
+            settings.precision,
+            settings.seed,
             self.bench.device,
-            team,
         )
+        self.loop = OuterLoop(settings.outer, problem, self._initial_phi(), team)
         self._validation_shares = _shares(
             self.bench.tokens["validation"], settings.validation_inits
         )
+        self._validation_steps = _validation_steps(settings.outer.num_steps, settings.validations)
         self.kept = Kept({}, 0, None)
-        self.seconds = 0.0
         self._values: dict[str, float] = {}
         self._phase_seconds: Counter[str] = Counter()  # of this process
 
-    def run(self, checkpoint: Path | None, scratch: Path) -> DistillOutcome:
-        """Go on from ``checkpoint`` if there is one, to the end.
+    @property
+    def step(self) -> int:
+        """Outer steps that have been made."""
+        return self.loop.step
 
-        Args:
-            checkpoint: of `TrainingCheckpoints.newest`.
-            scratch: where the artifact is written.
+    @property
+    def num_steps(self) -> int:
+        """Outer steps in all."""
+        return self.settings.outer.num_steps
+
+    def advance(self) -> None:
+        """Make an outer step, and validate where it is time.
 
         Raises:
-            Stopped: a stop was requested; the checkpoint is written.
             StillhouseError: ``diverged``.
         """
-        self._restore(checkpoint)
-        num_steps, times = self.settings.outer.num_steps, CheckpointTimes()
-        validation_steps = self._validation_steps()
-        while self.loop.step < num_steps:
-            if self.reporter.stop_requested():
-                self._save()
-                raise Stopped
-            started = time.monotonic()
-            self._outer_step()
-            if self.loop.step in validation_steps:
-                self._validate()
-            self.seconds += time.monotonic() - started
-            times.save_if_due(self._save)
-        return self._finish(scratch / ARTIFACT_FOLDER)
+        self._outer_step()
+        if self.step in self._validation_steps:
+            self._validate()
 
-    def follow(self, checkpoint: Path | None) -> None:
-        """Take part in the outer steps that another process leads, from its checkpoint on."""
-        self._restore(checkpoint)
-        while self.loop.step < self.settings.outer.num_steps:
+    def follow(self) -> None:
+        """Take part in the outer steps that another process leads."""
+        while self.step < self.num_steps:
             self.loop.advance()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """See `Steps`."""
+        tensors = self.loop.state() | {f"kept.{n}": p for n, p in self.kept.phi.items()}
+        facts = {
+            "kept_step": self.kept.step,
+            "kept_accuracy": self.kept.validation_accuracy,
+            "values": self._values,
+        }
+        return tensors, facts
+
+    def restore(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """See `Steps`."""
+        self.loop.restore(tensors, step)
+        kept = {n.removeprefix("kept."): t for n, t in tensors.items() if n.startswith("kept.")}
+        self.kept = Kept(kept, facts["kept_step"], facts["kept_accuracy"])
+        self._values = facts["values"]
+
+    def write(self, folder: Path) -> None:
+        """Write the artifact of what is kept, once all steps are made."""
+        if not self.settings.select:
+            self.kept = Kept(_copy(self.loop.phi), self.step, None)
+        self._say_how_it_went()
+        phi = {name: tensor.to(self.bench.device) for name, tensor in self.kept.phi.items()}
+        data = materialise(self.synthetic, phi)
+        write_artifact(folder, data, self._manifest(), self.settings.distilled.artifact_dtype)
 
     def _outer_step(self) -> None:
         result, step = self.loop.advance(), self.loop.step
@@ -116,7 +136,7 @@ class Distillation:
             rates = materialise(self.synthetic, self.loop.phi).lrs.detach().tolist()
             points |= {f"inner_lr_{t}": rate for t, rate in enumerate(rates, 1)}
         if self.settings.precision == "fp16":
-            points["overflow_skips"] = float(self.loop.num_skipped)
+            points["overflow_skips"] = float(self.loop.adam.num_skipped)
         seconds = self.loop.clock.read()
         self._phase_seconds.update(seconds)
         points |= {f"seconds_{phase}": value for phase, value in seconds.items()}
@@ -130,7 +150,9 @@ class Distillation:
         encoder, num_right = self.bench.encoder, 0
         for index, rows in enumerate(self._validation_shares):
             theta = train_learner(
-                self.inner_loss, data, learner_params(encoder, self._validation_head(index))
+                self.inner_loss,
+                data,
+                learner_params(encoder, self.bench.heads.of_validation(index)),
             )
             confusion = measure(encoder, theta, rows, self.settings.precision).confusion
             num_right += sum(confusion[:: self.synthetic.num_classes + 1])
@@ -140,17 +162,6 @@ class Distillation:
         best = self.kept.validation_accuracy
         if self.settings.select and (best is None or accuracy >= best):
             self.kept = Kept(_copy(self.loop.phi), self.loop.step, accuracy)
-
-    def _validation_head(self, index: int) -> dict[str, Tensor]:
-        model, seed = self.settings.model, self.settings.seed
-        purpose = ("fixed head", 0) if model.fixed_init else ("validation head", index)
-        draws = generator(seed, *purpose)
-        width = self.bench.encoder.config.width
-        return draw_head(width, self.synthetic.num_classes, model.head_init, draws)
-
-    def _validation_steps(self) -> set[int]:
-        num_steps, count = self.settings.outer.num_steps, self.settings.validations
-        return {-(-num_steps * index // count) for index in range(1, count + 1)}
 
     def _initial_phi(self) -> Phi:
         config, encoder = self.settings.distilled, self.bench.encoder
@@ -167,54 +178,17 @@ class Distillation:
             self.synthetic, encoder.config.num_layers, encoder.config.num_heads, x, draws
         )
 
-    def _save(self) -> None:
-        tensors = self.loop.state() | {f"kept.{n}": p for n, p in self.kept.phi.items()}
-        facts = {
-            "step": self.loop.step,
-            "kept_step": self.kept.step,
-            "kept_accuracy": self.kept.validation_accuracy,
-            "values": self._values,
-            "seconds": self.seconds,
-        }
-        self.checkpoints.write(self.loop.step, tensors, facts)
-
-    def _restore(self, checkpoint: Path | None) -> None:
-        saved = self.checkpoints.read(checkpoint)
-        if saved is None:
-            return
-        tensors, facts = saved
-        self.loop.restore(tensors, facts["step"])
-        kept = {n.removeprefix("kept."): t for n, t in tensors.items() if n.startswith("kept.")}
-        self.kept = Kept(kept, facts["kept_step"], facts["kept_accuracy"])
-        self._values, self.seconds = facts["values"], facts["seconds"]
-        self.reporter.log("info", f"resumed at outer step {facts['step']}")
-
-    def _finish(self, folder: Path) -> DistillOutcome:
-        if not self.settings.select:
-            self.kept = Kept(_copy(self.loop.phi), self.loop.step, None)
-        if self.loop.num_skipped:
-            self.reporter.log(
-                "warning", f"{self.loop.num_skipped} outer steps were skipped: fp16 overflowed"
-            )
+    def _say_how_it_went(self) -> None:
+        if num_skipped := self.loop.adam.num_skipped:
+            self.reporter.log("warning", f"{num_skipped} outer steps were skipped: fp16 overflowed")
         if total := self._phase_seconds.total():
             shares = (f"{name} {s / total:.0%}" for name, s in self._phase_seconds.items())
             self.reporter.log("info", f"time of the outer steps: {', '.join(shares)}")
-        phi = {name: tensor.to(self.bench.device) for name, tensor in self.kept.phi.items()}
-        data = materialise(self.synthetic, phi)
-        write_artifact(folder, data, self._manifest(), self.settings.distilled.artifact_dtype)
-        self._save()  # a repeat after this point has nothing left to compute
-        return DistillOutcome(
-            folder,
-            self.kept.step,
-            self.kept.validation_accuracy,
-            self.loop.step,
-            self.loop.step / self.seconds if self.seconds else 0.0,
-        )
 
     def _manifest(self) -> dict[str, Any]:
         settings, dataset = self.settings, self.bench.dataset
         return {
-            "spec": settings.spec,
+            "spec": self.task.spec,
             "seed": settings.seed,
             "model": settings.model._asdict(),
             "dataset": {
@@ -236,32 +210,42 @@ class Distillation:
         }
 
 
-def distill(
-    settings: Settings, reporter: Reporter, work_dir: Path, scratch: Path | None = None
-) -> DistillOutcome:
-    """Run a distillation, or what is left of it; see `Distillation.run`.
+def distill(task: TaskContext) -> DistillOutcome:
+    """Run a distillation, or what is left of it.
 
-    Args:
-        settings: of the experiment.
-        reporter: told how far it is.
-        work_dir: the task's own folder, for checkpoints.
-        scratch: the attempt's own folder; None for ``work_dir``.
+    Raises:
+        Stopped: a stop was requested; the checkpoint is written.
+        StillhouseError: ``diverged``; ``environment`` when a process of the team is gone.
     """
+    settings = task.settings
     if settings.outer.compiled:
         require_compiler()
-    scratch = scratch or work_dir
     # All processes of a team go on from the same one, also where an earlier attempt writes another.
-    checkpoint = TrainingCheckpoints(work_dir, reporter).newest()
-    follow = functools.partial(_follow, settings, work_dir, checkpoint)
-    with leading(settings.num_devices, settings.device, scratch, follow) as team:
-        return Distillation(settings, reporter, work_dir, team).run(checkpoint, scratch)
+    checkpoint = TrainingCheckpoints(task.work_dir, task.reporter).newest()
+    follow = functools.partial(_follow, task._replace(reporter=Silent()), checkpoint)
+    with leading(settings.num_devices, settings.device, task.scratch, follow) as team:
+        distillation = Distillation(task, team)
+        loop = ResumableLoop(task, _STEP, distillation)
+        loop.restore(checkpoint)
+        loop.run()
+        folder = task.scratch / ARTIFACT_FOLDER
+        distillation.write(folder)
+        loop.save()  # a repeat after this point has nothing left to compute
+    kept, step = distillation.kept, distillation.step
+    rate = step / loop.seconds if loop.seconds else 0.0
+    return DistillOutcome(folder, kept.step, kept.validation_accuracy, step, rate)
 
 
-def _follow(
-    settings: Settings, work_dir: Path, checkpoint: Path | None, team: Team, device: str
-) -> None:
-    own = settings._replace(device=device)
-    Distillation(own, Silent(), work_dir, team).follow(checkpoint)
+def _follow(task: TaskContext, checkpoint: Path | None, team: Team, device: str) -> None:
+    own = task._replace(settings=task.settings._replace(device=device))
+    distillation = Distillation(own, team)
+    ResumableLoop(own, _STEP, distillation).restore(checkpoint)
+    distillation.follow()
+
+
+def _validation_steps(num_steps: int, count: int) -> set[int]:
+    """The steps after which validation accuracy is measured, the last one among them."""
+    return {-(-num_steps * index // count) for index in range(1, count + 1)}
 
 
 def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Generator) -> Tensor:

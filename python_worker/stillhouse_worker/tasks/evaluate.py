@@ -1,29 +1,24 @@
 """EVALUATE: train test learners on distilled data and measure them on the test split."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from ..artifacts import load_artifact
 from ..context.bench import open_bench
-from ..context.reporting import LearnerOutcome, Reporter
-from ..context.settings import Settings
+from ..context.reporting import LearnerOutcome
+from ..context.task_context import TaskContext
 from ..evaluation.learner_series import tested_learners
 from ..learners.encoder import Params
+from .evaluate_varied import evaluate_varied
 
 
-def evaluate(
-    settings: Settings,
-    init_seeds: Sequence[int],
-    artifact_path: Path,
-    reporter: Reporter,
-    work_dir: Path,
-) -> LearnerOutcome:
-    """One learner an init seed, trained on the artifact at ``artifact_path``."""
-    reporter.progress("loading", 0, len(init_seeds), {})
-    bench, artifact = open_bench(settings, ("test",)), load_artifact(artifact_path)
+def evaluate(task: TaskContext) -> LearnerOutcome:
+    """One learner per init seed, trained on the artifact of the task as it or a variation says."""
+    assert task.artifact_path is not None
+    if task.variation is not None:
+        return evaluate_varied(task, task.variation, load_artifact(task.artifact_path))
+    task.reporter.progress("loading", 0, len(task.init_seeds), {})
+    bench, artifact = open_bench(task, ("test",)), load_artifact(task.artifact_path)
 
     def learner(seed: int) -> Params:
-        return artifact.train(seed, device=settings.device, encoder=bench.encoder).params
+        return artifact.train(seed, device=task.settings.device, encoder=bench.encoder).params
 
-    outcomes = tested_learners(init_seeds, learner, settings, bench, reporter, work_dir)
+    outcomes = tested_learners(bench, learner)
     return LearnerOutcome(outcomes, len(artifact.data.x), len(artifact.data.lrs))

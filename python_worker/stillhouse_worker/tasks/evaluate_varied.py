@@ -1,17 +1,13 @@
-"""EVALUATE: the same with learners that are trained otherwise than the distilled data says."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""EVALUATE with learners that are trained otherwise than the distilled data says."""
 
 import torch
 
-from ..artifacts import Artifact, load_artifact
+from ..artifacts import Artifact
 from ..context.bench import Bench, SplitName, open_bench
-from ..context.reporting import LearnerOutcome, Reporter
-from ..context.settings import Settings
+from ..context.reporting import LearnerOutcome
+from ..context.task_context import TaskContext
 from ..context.variation import REAL_SAMPLES, Variation
 from ..distillation.inner import InnerLoss
-from ..evaluation.heads import head_of_learner
 from ..evaluation.learner_series import tested_learners
 from ..evaluation.rate_search import ADAM_LRS, SGD_LRS, choose_lr
 from ..evaluation.sample_rows import chosen_rows, random_rows
@@ -22,30 +18,20 @@ from ..evaluation.varied_training import (
     train_varied,
     with_real_samples,
 )
-from ..learners import learner_params
 from ..learners.encoder import Params
 
 
-def evaluate_varied(
-    variation: Variation,
-    settings: Settings,
-    init_seeds: Sequence[int],
-    artifact_path: Path,
-    reporter: Reporter,
-    work_dir: Path,
-) -> LearnerOutcome:
-    """One learner per init seed, trained as the variation says; a rate is chosen on validation."""
-    reporter.progress("loading", 0, len(init_seeds), {})
-    settings, artifact = variation.settings(settings), load_artifact(artifact_path)
-    bench = open_bench(settings, _splits(variation))
-    learners = _Learners(variation, settings, bench, artifact, reporter, work_dir)
+def evaluate_varied(task: TaskContext, variation: Variation, artifact: Artifact) -> LearnerOutcome:
+    """One learner per init seed, trained as ``variation`` says; a rate is chosen on validation."""
+    task.reporter.progress("loading", 0, len(task.init_seeds), {})
+    own = task._replace(settings=variation.settings(task.settings))
+    bench = open_bench(own, _splits(variation))
+    learners = _Learners(bench, variation, artifact)
     lr = 0.0
     if variation.searches_lr:
         lrs = ADAM_LRS if variation.optimiser == "adam" else SGD_LRS
-        lr = choose_lr(lrs, learners.train, init_seeds, settings, bench, reporter, work_dir)
-    outcomes = tested_learners(
-        init_seeds, lambda seed: learners.train(seed, lr), settings, bench, reporter, work_dir
-    )
+        lr = choose_lr(bench, lrs, learners.train)
+    outcomes = tested_learners(bench, lambda seed: learners.train(seed, lr))
     data = artifact.data
     return LearnerOutcome(outcomes, len(data.x), variation.num_gd_steps(data), lr)
 
@@ -60,16 +46,8 @@ def _splits(variation: Variation) -> tuple[SplitName, ...]:
 class _Learners:
     """Trains the learners of a variation."""
 
-    def __init__(
-        self,
-        variation: Variation,
-        settings: Settings,
-        bench: Bench,
-        artifact: Artifact,
-        reporter: Reporter,
-        work_dir: Path,
-    ) -> None:
-        self.variation, self.settings, self.bench = variation, settings, bench
+    def __init__(self, bench: Bench, variation: Variation, artifact: Artifact) -> None:
+        self.bench, self.variation = bench, variation
         inner, config = artifact.manifest["inner_loss"], bench.encoder.config
         self.loss = InnerLoss(
             config,
@@ -82,9 +60,9 @@ class _Learners:
             data = data._replace(x=decoded(bench.encoder, data.x))
         self.data = data
         if variation.samples == "random":
-            self.rows_of = random_rows(settings, bench)
+            self.rows_of = random_rows(bench)
         elif variation.samples in ("herding", "kcenter"):
-            self.rows_of = chosen_rows(variation.samples, settings, bench, reporter, work_dir)
+            self.rows_of = chosen_rows(variation.samples, bench)
 
     def train(self, init_seed: int, lr: float) -> Params:
         """A learner; ``lr`` is the rate of every step, or 0 for those of the distilled data."""
@@ -92,8 +70,7 @@ class _Learners:
         if lr:
             lrs = torch.full_like(training.data.lrs, lr)
             training = training._replace(data=training.data._replace(lrs=lrs))
-        head = head_of_learner(self.settings, self.bench, init_seed)
-        theta = learner_params(self.bench.encoder, head)
+        theta = self.bench.test_learner(init_seed)
         return train_varied(self.variation, self.loss, training, theta, init_seed)
 
     def _training(self, init_seed: int) -> Training:

@@ -1,0 +1,33 @@
+"""What one attempt at a task is given, whatever the kind of the task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .reporting import Reporter
+from .settings import Settings
+from .variation import Variation
+
+
+class TaskContext(NamedTuple):
+    """An attempt at a task.
+
+    Attributes:
+        settings: of the experiment.
+        spec: the resolved spec as proto3 JSON with the proto's field names, for the manifest.
+        init_seeds: of the test learners; empty for a distillation.
+        reporter: told how far the task is.
+        work_dir: the task's own folder, which all its attempts share.
+        scratch: the attempt's own folder.
+        artifact_path: folder of the artifact to evaluate; None where there is none.
+        variation: how learners are trained otherwise than that artifact says; None: as it says.
+    """
+
+    settings: Settings
+    spec: dict[str, Any]
+    init_seeds: Sequence[int]
+    reporter: Reporter
+    work_dir: Path
+    scratch: Path
+    artifact_path: Path | None = None
+    variation: Variation | None = None

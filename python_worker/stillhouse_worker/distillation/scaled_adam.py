@@ -1,0 +1,79 @@
+"""Adam with the scale of the loss that fp16 needs, and all of its state as tensors."""
+
+import torch
+from torch import Tensor
+
+from ..learners.precision import Precision
+from .divergence import MAX_SKIPS, always_overflows
+
+
+class ScaledAdam:
+    """Adam over named tensors; without fp16 the scale is 1 and no step is skipped.
+
+    Args:
+        tensors: leaves that are learned.
+        device: where they are.
+        precision: of what the gradients come from.
+
+    Attributes:
+        num_skipped: steps that were skipped since fp16 overflowed.
+        skips_in_a_row: the last of them, one after the other.
+    """
+
+    def __init__(
+        self, tensors: dict[str, Tensor], device: torch.device, precision: Precision
+    ) -> None:
+        self.tensors = tensors
+        self.optimizer = torch.optim.Adam(list(tensors.values()))
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.num_skipped = self.skips_in_a_row = 0
+
+    def update(self, lr: float) -> None:
+        """Follow the gradients of the scaled loss, unless they overflowed."""
+        self.optimizer.param_groups[0]["lr"] = lr
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def count(self, overflowed: bool, step: int) -> None:
+        """Note whether the update of ``step``, which counts from 1, was skipped.
+
+        Raises:
+            StillhouseError: ``diverged`` when so many in a row were that nothing is learned.
+        """
+        self.num_skipped += overflowed
+        self.skips_in_a_row = self.skips_in_a_row + 1 if overflowed else 0
+        if self.skips_in_a_row == MAX_SKIPS:
+            raise always_overflows(step)
+
+    def state(self) -> dict[str, Tensor]:
+        """Adam's moments by the names of the tensors, and the scale with its counters."""
+        state = {
+            f"adam.{key}.{name}": torch.as_tensor(value)
+            for name, tensor in self.tensors.items()
+            for key, value in self.optimizer.state.get(tensor, {}).items()
+        }
+        scaler = self.scaler.state_dict()
+        scale, growth = scaler.get("scale", 1.0), scaler.get("_growth_tracker", 0)
+        counted = [scale, growth, self.num_skipped, self.skips_in_a_row]
+        state["scaler"] = torch.tensor(counted, dtype=torch.float64)
+        return state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        for name, tensor in self.tensors.items():
+            if f"adam.step.{name}" in state:  # not before the first update
+                moments = {
+                    key: state[f"adam.{key}.{name}"].clone().to(tensor.device)
+                    for key in ("exp_avg", "exp_avg_sq")
+                }
+                # Adam keeps its step on the CPU.
+                step = state[f"adam.step.{name}"].clone()
+                self.optimizer.state[tensor] = {"step": step, **moments}
+        if "scaler" not in state:  # of an earlier version, which kept it elsewhere
+            return
+        scale, growth, skipped, *in_a_row = state["scaler"].tolist()
+        self.num_skipped = int(skipped)
+        self.skips_in_a_row = int(sum(in_a_row))  # not in checkpoints of before it was counted
+        if self.scaler.is_enabled():
+            own = {"scale": scale, "_growth_tracker": int(growth)}
+            self.scaler.load_state_dict({**self.scaler.state_dict(), **own})
