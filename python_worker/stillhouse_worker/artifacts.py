@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .datasets import Split, TokenSplit, tokenise
 from .distillation.inner import InnerLoss, train_learner
-from .distillation.synthetic import DistilledData
+from .distillation.synthetic import AttentionLabels, DistilledData
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
 from .learners import Encoder, learner_params, load_encoder
@@ -32,6 +32,7 @@ from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 TENSORS_NAME = "distilled.safetensors"
 MANIFEST_NAME = "manifest.json"
 FORMAT = "stillhouse.distilled.v1"
+_ATTENTION_NAME = "attention_log_probabilities"
 # JSON that is well-formed but of another form: a list for an object, or nested without an end.
 _WRONG_FORM = (TypeError, AttributeError, RecursionError)
 
@@ -201,13 +202,14 @@ def write_artifact(
 
     Args:
         folder: made if needed.
-        data: x, labels, attention (log-probabilities) and lrs.
+        data: what is distilled.
         manifest: ``model``, ``dataset``, ``inner_loss``, ``seed``, ``spec``, ``versions``, …
         attention_dtype: ``fp32`` or ``fp16``, for the attention labels alone.
     """
-    tensors = {"x": data.x, "labels": data.labels, "lrs": data.lrs}
-    if data.attention is not None:
-        tensors["attention_log_probabilities"] = to_dtype(data.attention, attention_dtype)
+    tensors = {"x": data.x, "labels": data.class_labels, "lrs": data.lrs}
+    if data.attention_labels is not None:
+        packed = data.attention_labels.packed()
+        tensors[_ATTENTION_NAME] = to_dtype(packed, attention_dtype)
     write_tensors(folder / TENSORS_NAME, tensors, {"format": FORMAT})
     digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
     manifest = {"format": FORMAT, **manifest, "sha256": {TENSORS_NAME: digest}}
@@ -234,15 +236,19 @@ def load_artifact(path: str | Path) -> Artifact:
         tensors, facts = read_tensors(folder / TENSORS_NAME)
         if facts.get("format") != FORMAT:
             raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
-        attention = tensors.get("attention_log_probabilities")
-        data = DistilledData(
-            tensors["x"],
-            tensors["labels"],
-            None if attention is None else attention.float(),
-            tensors["lrs"],
-        )
+        attention = _attention_labels(tensors.get(_ATTENTION_NAME))
+        data = DistilledData(tensors["x"], tensors["labels"], attention, tensors["lrs"])
     except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
             "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"
         ) from error
     return Artifact(data, manifest)
+
+
+def _attention_labels(packed: Tensor | None) -> AttentionLabels | None:
+    """As `AttentionLabels.packed` gave them; the file says their kind by the number of its axes."""
+    if packed is None:
+        return None
+    if packed.dim() not in (4, 5):
+        raise ValueError(f"{_ATTENTION_NAME} must have 4 or 5 axes, got {packed.dim()}")
+    return AttentionLabels.unpacked("cls" if packed.dim() == 4 else "all", packed.float())

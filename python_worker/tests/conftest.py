@@ -126,11 +126,11 @@ def needs_program() -> Callable[[str], None]:
 def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
     """Twelve outer steps on the tiny set, in fp32."""
     dataset = load_dataset(
-        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2)
+        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2, 0.2)
     )
     return Settings(
         data=DataSettings(
-            "topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, Reading(0.2)
+            "topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, Reading(0.2, 0.2)
         ),
         model=ModelSettings(
             str(tiny_model), "local", model_fingerprint(tiny_model).whole, "default", False
@@ -139,7 +139,7 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
             per_class=1,
             seq_len=6,
             x_init="noise",
-            labels="unrestricted",
+            class_labels="unrestricted",
             attention_labels="cls",
             attention_lambda=1.0,
             attention_reduction="keys",

@@ -89,5 +89,7 @@ def load(data_dir: Path, name: str = "reviews", **reading: Any) -> Dataset:
         source="local",
         data_dir=str(data_dir),
         splits=SPLIT_NAMES,
-        reading=Reading(0.2, finds_overlap=True, **reading),
+        reading=Reading(
+            **{"validation_fraction": 0.2, "test_fraction": 0.2, "finds_overlap": True} | reading
+        ),
     )

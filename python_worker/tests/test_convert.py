@@ -86,7 +86,7 @@ def settings():
 
 def test_every_value_of_a_spec_reaches_the_core() -> None:
     made = settings()
-    assert made.distilled.labels == "unrestricted"
+    assert made.distilled.class_labels == "unrestricted"
     assert made.distilled.attention_labels == "all"
     assert made.distilled.attention_reduction == "elementwise"
     assert made.distilled.learn_lr == "per_step"

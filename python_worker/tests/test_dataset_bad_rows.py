@@ -25,7 +25,7 @@ BAD = [
 def read_hub(rows: list[dict[str, Any]], **reading: Any) -> Dataset:
     made = datasets.Dataset.from_list(rows)
     source = source_of_tables("me/set", {"train": made, "test": made}, hub_entry("me/set"))
-    return read_dataset("me/set", "hub", source, SPLIT_NAMES, Reading(0.1, **reading))
+    return read_dataset("me/set", "hub", source, SPLIT_NAMES, Reading(0.1, 0.2, **reading))
 
 
 def test_bad_rows_of_the_hub_are_skipped_counted_and_said() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stillhouse_worker.artifacts import Artifact
-from stillhouse_worker.distillation.synthetic import DistilledData
+from stillhouse_worker.distillation.synthetic import AttentionLabels, DistilledData
 from stillhouse_worker.inspection.distilled_data import learner_attention
 from stillhouse_worker.learners import Encoder
 from stillhouse_worker.learners.nearest_tokens import nearest_tokens
@@ -43,7 +43,7 @@ def test_the_attention_of_a_learner_is_drawn_towards_the_labels(tiny_encoder: En
         data = DistilledData(
             torch.randn(num_samples, length, config.width, generator=draws.manual_seed(4)),
             torch.eye(num_samples),
-            labels.log(),
+            AttentionLabels.unpacked("cls", labels.log()),
             torch.full((num_steps,), 0.5),
         )
         manifest = {

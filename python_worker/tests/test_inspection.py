@@ -17,7 +17,8 @@ from stillhouse_worker.inspection import system_checks
 
 
 def describe(**request: Any) -> dict[str, Any]:
-    return json.loads(inspection.describe(json.dumps(request)))
+    shares = {"validation_fraction": 0.1, "test_fraction": 0.2}
+    return json.loads(inspection.describe(json.dumps({**shares, **request})))
 
 
 def system(**request: Any) -> dict[str, dict[str, Any]]:
@@ -132,8 +133,13 @@ def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
         ('{"dataset": 5}', "dataset must be a text or null, got 5"),
         ('{"validation_fraction": "x"}', "validation_fraction must be a number or null, got 'x'"),
         (
-            '{"validation_fraction": 1.5, "dataset": "bbc_news", "model": "minilm"}',
+            '{"validation_fraction": 1.5, "test_fraction": 0.2, "dataset": "bbc_news", '
+            '"model": "minilm"}',
             "dataset.validation_fraction must be > 0 and < 1, got 1.5",
+        ),
+        (
+            '{"validation_fraction": 0.1, "dataset": "bbc_news", "model": "minilm"}',
+            "test_fraction must be given to read a data set, got nothing",
         ),
         ('{"device": "gpu"}', "compute.device must be cpu, cuda or cuda:N, got 'gpu'"),
         ('{"device": "cuda:x"}', "compute.device must be cpu, cuda or cuda:N, got 'cuda:x'"),

@@ -7,7 +7,7 @@ import torch
 
 from stillhouse_worker.distillation.inner import InnerLoss, leaves
 from stillhouse_worker.distillation.losses import attention_divergence, soft_cross_entropy
-from stillhouse_worker.distillation.synthetic import DistilledData
+from stillhouse_worker.distillation.synthetic import AttentionLabels, DistilledData
 from stillhouse_worker.learners import Encoder, draw_head, forward, learner_params
 
 
@@ -37,7 +37,7 @@ KL_FIRST_ROW = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
 
 def test_keys_reduction_is_the_divergence_a_query() -> None:
     scores, target = _attention_case()
-    assert attention_divergence(scores, target[:, :, 0], "keys").item() == pytest.approx(
+    assert attention_divergence(scores, target[:, :, :1], "keys").item() == pytest.approx(
         KL_FIRST_ROW
     )
     assert attention_divergence(scores, target, "keys").item() == pytest.approx(KL_FIRST_ROW / 2)
@@ -45,7 +45,7 @@ def test_keys_reduction_is_the_divergence_a_query() -> None:
 
 def test_elementwise_reduction_averages_over_keys_too() -> None:
     scores, target = _attention_case()
-    assert attention_divergence(scores, target[:, :, 0], "elementwise").item() == pytest.approx(
+    assert attention_divergence(scores, target[:, :, :1], "elementwise").item() == pytest.approx(
         KL_FIRST_ROW / 2
     )
     assert attention_divergence(scores, target, "elementwise").item() == pytest.approx(
@@ -56,7 +56,7 @@ def test_elementwise_reduction_averages_over_keys_too() -> None:
 @pytest.mark.parametrize("rows", ["first", "all"])
 def test_a_shorter_sample_has_the_weight_of_a_row_of_the_distilled_ones(rows: str) -> None:
     scores, target = _attention_case()
-    target = target[:, :, 0] if rows == "first" else target
+    target = target[:, :, :1] if rows == "first" else target
     keys = attention_divergence(scores, target, "keys").item()
     short = attention_divergence(scores, target, "elementwise", num_keys=512)
     assert short.item() == pytest.approx(keys / 512)
@@ -74,10 +74,11 @@ def test_inner_loss_adds_lambda_times_the_divergence(tiny_encoder: Encoder) -> N
     theta = leaves(learner_params(tiny_encoder, head))
     x, labels = torch.randn(2, 5, 16, generator=draws), torch.eye(2)
     attention = torch.randn(2, 2, 2, 5, generator=draws).log_softmax(-1)
-    data = DistilledData(x, labels, attention, torch.tensor([0.5]))
+    attention_labels = AttentionLabels.unpacked("cls", attention)
+    data = DistilledData(x, labels, attention_labels, torch.tensor([0.5]))
     output = forward(tiny_encoder.config, theta, x)
     divergences = [
-        attention_divergence(scores, attention[:, index], "keys").item()
+        attention_divergence(scores, attention_labels.of_block(index), "keys").item()
         for index, scores in enumerate(output.scores)
     ]
     expected = soft_cross_entropy(output.logits, labels).item() + 7 * sum(divergences) / 2

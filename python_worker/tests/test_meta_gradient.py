@@ -25,8 +25,8 @@ from stillhouse_worker.distillation.meta_gradient import (
     unrolled,
 )
 from stillhouse_worker.distillation.synthetic import (
-    AttentionLabels,
-    Labels,
+    AttentionKind,
+    ClassLabelKind,
     LearnLr,
     Phi,
     SyntheticConfig,
@@ -47,8 +47,8 @@ def mean_encoder(tiny_encoder: Encoder) -> Encoder:
 
 def problem(
     encoder: Encoder,
-    labels: Labels = "unrestricted",
-    attention: AttentionLabels = "cls",
+    labels: ClassLabelKind = "unrestricted",
+    attention: AttentionKind = "cls",
     num_steps: int = 1,
     learn_lr: LearnLr = "none",
     accumulate: bool = False,
@@ -137,8 +137,8 @@ def _assert_slopes(method: Callable, case: MetaProblem, phi: Phi, theta: Params)
 
 
 class Combination(NamedTuple):
-    labels: Labels
-    attention: AttentionLabels
+    labels: ClassLabelKind
+    attention: AttentionKind
     num_steps: int
     learn_lr: LearnLr
     accumulate: bool
@@ -195,7 +195,7 @@ def test_methods_equal_the_unrolled_gradient_to_twelve_digits(
 @pytest.mark.parametrize("method", METHODS_BUT_ORACLE)
 @pytest.mark.parametrize("attention", _ATTENTION)
 def test_with_mean_pooling_methods_equal_the_unrolled_gradient(
-    mean_encoder: Encoder, method: str, attention: AttentionLabels
+    mean_encoder: Encoder, method: str, attention: AttentionKind
 ) -> None:
     each = Combination("unrestricted", attention, 3, "per_step", True)
     oracle = unrolled(*problem(mean_encoder, *each))
@@ -267,7 +267,7 @@ def _counted(case: MetaProblem, phi: Phi, theta: Params) -> tuple[dict, int, int
 @pytest.mark.parametrize("attention", ["none", "cls", "all"])
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_memory_of_a_step_is_known_before_it_is_made(
-    request: pytest.FixtureRequest, pooling: Pooling, attention: AttentionLabels
+    request: pytest.FixtureRequest, pooling: Pooling, attention: AttentionKind
 ) -> None:
     encoder = request.getfixturevalue("mean_encoder" if pooling == "mean" else "tiny_encoder")
     case, phi, theta = problem(encoder, attention=attention)

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from stillhouse_worker.distillation.synthetic import (
+    AttentionKind,
     AttentionLabels,
-    Labels,
+    ClassLabelKind,
     LearnLr,
     SyntheticConfig,
     init_phi,
@@ -14,8 +15,8 @@ from stillhouse_worker.distillation.synthetic import (
 
 
 def config(
-    labels: Labels = "hard",
-    attention: AttentionLabels = "none",
+    labels: ClassLabelKind = "hard",
+    attention: AttentionKind = "none",
     learn_lr: LearnLr = "none",
     per_class: int = 1,
 ) -> SyntheticConfig:
@@ -31,19 +32,21 @@ def made(configuration: SyntheticConfig):
 def test_hard_labels_are_one_hot_and_not_learned() -> None:
     phi, data = made(config(per_class=2))
     assert set(phi) == {"x"}
-    assert torch.equal(data.labels, torch.eye(4).repeat_interleave(2, 0))
+    assert torch.equal(data.class_labels, torch.eye(4).repeat_interleave(2, 0))
 
 
 def test_restricted_labels_start_as_the_softmax_of_one_hot_values() -> None:
     _, data = made(config("restricted"))
-    assert data.labels[0].tolist() == pytest.approx([0.4754, 0.1749, 0.1749, 0.1749], abs=1e-4)
+    assert data.class_labels[0].tolist() == pytest.approx(
+        [0.4754, 0.1749, 0.1749, 0.1749], abs=1e-4
+    )
 
 
 def test_restricted_labels_stay_a_distribution_wherever_phi_goes() -> None:
     configuration = config("restricted")
     phi, _ = made(configuration)
     phi["labels"] = torch.randn(4, 4) * 10
-    labels = materialise(configuration, phi).labels
+    labels = materialise(configuration, phi).class_labels
     assert labels.min() >= 0
     torch.testing.assert_close(labels.sum(-1), torch.ones(4))
 
@@ -51,17 +54,26 @@ def test_restricted_labels_stay_a_distribution_wherever_phi_goes() -> None:
 def test_unrestricted_labels_start_one_hot_and_may_leave_the_simplex() -> None:
     configuration = config("unrestricted")
     phi, data = made(configuration)
-    assert torch.equal(data.labels.detach(), torch.eye(4))
+    assert torch.equal(data.class_labels.detach(), torch.eye(4))
     phi["labels"] = torch.full((4, 4), -2.0)
-    assert materialise(configuration, phi).labels.max() == -2.0
+    assert materialise(configuration, phi).class_labels.max() == -2.0
 
 
-@pytest.mark.parametrize(("kind", "shape"), [("cls", (4, 2, 3, 5)), ("all", (4, 2, 3, 5, 5))])
-def test_attention_labels_are_distributions_over_keys(kind: AttentionLabels, shape) -> None:
-    _, data = made(config(attention=kind))
-    assert data.attention is not None
-    assert data.attention.shape == shape
-    torch.testing.assert_close(data.attention.exp().sum(-1), torch.ones(shape[:-1]))
+@pytest.mark.parametrize(("kind", "num_queries"), [("cls", 1), ("all", 5)])
+def test_attention_labels_are_distributions_over_keys(
+    kind: AttentionKind, num_queries: int
+) -> None:
+    phi, data = made(config(attention=kind))
+    labels = data.attention_labels
+    assert labels is not None
+    assert labels.kind == kind
+    assert labels.log_probabilities.shape == (4, 2, 3, num_queries, 5)
+    shares = labels.log_probabilities.exp().sum(-1)
+    torch.testing.assert_close(shares, torch.ones(4, 2, 3, num_queries))
+    # Files of earlier versions have the shape of phi.
+    assert labels.packed().shape == phi["attention"].shape
+    again = AttentionLabels.unpacked(labels.kind, labels.packed())
+    assert torch.equal(again.log_probabilities, labels.log_probabilities)
 
 
 @pytest.mark.parametrize("learn_lr", ["none", "shared", "per_step"])

@@ -54,13 +54,13 @@ def test_every_label_kind_distils_and_evaluates(
     settings, tmp_path, reporter, labels, attention
 ) -> None:
     chosen = settings._replace(
-        distilled=settings.distilled._replace(labels=labels, attention_labels=attention),
+        distilled=settings.distilled._replace(class_labels=labels, attention_labels=attention),
         outer=settings.outer._replace(num_steps=2),
     )
     outcome = run("distill", chosen, tmp_path / "d", reporter)
     data = load_artifact(outcome.folder).data
     assert data.x.shape == (2, 6, 16)
-    assert (data.attention is None) == (attention == "none")
+    assert ((data.attention_labels and data.attention_labels.kind) or "none") == attention
     learners = run("evaluate", chosen, tmp_path / "e", reporter, str(outcome.folder))
     assert [entry.init_seed for entry in learners.inits] == SEEDS
     assert (learners.train_samples, learners.gd_steps) == (2, 1)
@@ -333,6 +333,6 @@ def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_r
 
 def test_splits_of_the_tiny_set_are_what_the_tests_rely_on(tiny_data_dir) -> None:
     dataset = load_dataset(
-        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2)
+        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2, 0.2)
     )
     assert dataset.num_rows == {"train": 48, "validation": 12, "test": 30}

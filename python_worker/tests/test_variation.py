@@ -133,18 +133,17 @@ def test_a_mask_is_as_good_as_leaving_the_rest_out(artifact, tiny_encoder) -> No
     mask = torch.ones(2, 6, dtype=torch.bool)
     mask[:, 4:] = False
     config = tiny_encoder.config
-    padded = data._replace(attention=_within(data.attention, mask))
+    labels = data.attention_labels
+    padded = data._replace(attention_labels=_within(labels, mask))
     cut = data._replace(
         x=data.x[:, :4],
-        attention=(
-            data.attention[..., :4] if data.attention.dim() == 4 else data.attention[..., :4, :4]
-        ).log_softmax(-1),
+        attention_labels=labels.map(lambda part: part[..., :4, :4].log_softmax(-1)),
     )
     variation = Variation()
     head = draw_head(config.width, 2, "default", generator(3, "test head"))
     theta = learner_params(tiny_encoder, head)
     # A sum over keys: the number of queries that a mean is over differs for labels of all tokens.
-    loss = InnerLoss(config, 1.0 if data.attention.dim() == 4 else 0.0, "keys")
+    loss = InnerLoss(config, 1.0 if labels.kind == "cls" else 0.0, "keys")
     one = train_varied(variation, loss, Training(padded, mask), theta, 3)
     other = train_varied(variation, loss, Training(cut), theta, 3)
     for name in one:
@@ -161,10 +160,10 @@ def test_real_samples_stand_in_the_place_of_distilled_ones(
     assert training.mask is not None
     length = training.mask.shape[1]
     assert length <= data.x.shape[1]
-    assert torch.equal(training.data.labels, data.labels)
-    shares = training.data.attention.exp()
+    assert torch.equal(training.data.class_labels, data.class_labels)
+    shares = training.data.attention_labels.log_probabilities.exp()
     assert shares.shape[-1] == length
-    first = shares[..., 0, :] if data.attention.dim() == 5 else shares
+    first = shares[..., 0, :]
     beyond = ~training.mask[:, None, None].expand_as(first)
     assert torch.all(first[beyond] == 0)
     torch.testing.assert_close(first.sum(-1), torch.ones(first.shape[:-1]))
@@ -178,9 +177,9 @@ def test_attention_labels_weigh_a_row_of_a_short_text_as_one_of_the_distilled_da
     loaded = load_artifact(artifact)
     bench = open_bench(task_of(distilled_settings, reporter, tmp_path), ("train",))
     variation = Variation(samples="random")
-    loss = module._Learners(variation, distilled_settings, bench, loaded, reporter, tmp_path).loss
-    block = loaded.data.attention[:, 0]
-    short = block[:, :, :3, :3] if block.dim() == 4 else block[:, :, :3]
+    loss = module._Learners(bench, variation, loaded).loss
+    block = loaded.data.attention_labels.of_block(0)
+    short = block[:, :, :3, :3]
     # A block's labels have one row per query: all elements but for the keys.
     per_row, per_short_row = (
         loss.attention_weight(labels) * labels[..., 0].numel() for labels in (block, short)
@@ -215,7 +214,7 @@ def test_an_encoder_that_does_not_fit_is_refused_by_its_size(artifact, tiny_enco
     with pytest.raises(StillhouseError, match="for 2 layers and 2 heads"):
         labelled(Variation(model="deep"), data, deeper)
     without = labelled(Variation(model="deep", without_attention_labels=True), data, deeper)
-    assert without.attention is None
+    assert without.attention_labels is None
 
 
 def test_no_variation_reads_rows_that_it_does_not_need(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from stillhouse_worker.artifacts import (MANIFEST_NAME, TENSORS_NAME, load_artifact, write_artifact)
-from stillhouse_worker.distillation.synthetic import DistilledData
+from stillhouse_worker.distillation.synthetic import AttentionLabels, DistilledData
 from stillhouse_worker.errors import StillhouseError
 
 CASE_LIMIT_S = 10
@@ -25,7 +25,7 @@ INTERESTING = [b"{", b"[", b"null", b'"', b"\x00", b"\xff", b"-1", b"1e999", b"9
 
 def example(folder: Path, with_attention: bool) -> None:
     """Write a small artifact."""
-    attention = torch.zeros(2, 2, 2, 4, 4) if with_attention else None
+    attention = AttentionLabels("all", torch.zeros(2, 2, 2, 4, 4)) if with_attention else None
     data = DistilledData(torch.zeros(2, 4, 8), torch.zeros(2, 2), attention, torch.zeros(1))
     manifest = {
         "dataset": {"class_names": ["a", "b"], "max_length": 8},

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from .task_context import TaskContext
 from .training_checkpoints import CheckpointTimes, TrainingCheckpoints
 
 
+@runtime_checkable
 class Steps(Protocol):
     """A computation whose state after each step is tensors, and facts as JSON."""
 

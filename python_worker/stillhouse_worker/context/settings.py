@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from ..datasets import Reading
 from ..distillation.losses import AttentionReduction
 from ..distillation.outer import OuterConfig
-from ..distillation.synthetic import AttentionLabels, Labels, LearnLr, SyntheticConfig
+from ..distillation.synthetic import AttentionKind, ClassLabelKind, LearnLr, SyntheticConfig
 from ..learners.head import HeadInit
 from ..learners.precision import Precision
 
@@ -37,8 +37,8 @@ class DistilledSettings(NamedTuple):
     per_class: int
     seq_len: int
     x_init: Literal["noise", "real"]
-    labels: Labels
-    attention_labels: AttentionLabels
+    class_labels: ClassLabelKind
+    attention_labels: AttentionKind
     attention_lambda: float
     attention_reduction: AttentionReduction
     artifact_dtype: str
@@ -54,7 +54,7 @@ class DistilledSettings(NamedTuple):
             num_classes,
             self.per_class,
             self.seq_len,
-            self.labels,
+            self.class_labels,
             self.attention_labels,
             self.num_steps,
             self.lr,

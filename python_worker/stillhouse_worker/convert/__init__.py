@@ -2,6 +2,13 @@
 
 from .artifacts import ArtifactStub, download_request, upload_requests
 from .frames import (
+    Acknowledge,
+    Assign,
+    CancelTask,
+    ControlMessage,
+    Introduce,
+    Shutdown,
+    Welcome,
     control_message,
     goodbye,
     heartbeat,
@@ -23,8 +30,15 @@ from .spec import (
 )
 
 __all__ = [
+    "Acknowledge",
     "ArtifactStub",
+    "Assign",
+    "CancelTask",
+    "ControlMessage",
+    "Introduce",
+    "Shutdown",
     "TaskRequest",
+    "Welcome",
     "control_message",
     "distill_result",
     "download_request",

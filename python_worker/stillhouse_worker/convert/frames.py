@@ -14,6 +14,14 @@ from .lease import NO_LEASE, Lease
 # Of worker.proto; a control plane turns away who speaks an earlier one.
 PROTOCOL = 2
 
+Welcome = worker_pb2.Welcome
+Assign = worker_pb2.Assign
+CancelTask = worker_pb2.CancelTask
+Acknowledge = worker_pb2.Acknowledge
+Shutdown = worker_pb2.Shutdown
+Introduce = worker_pb2.Introduce
+ControlMessage = Welcome | Assign | CancelTask | Acknowledge | Shutdown | Introduce
+
 
 def hello(
     worker_id: str,
@@ -114,9 +122,11 @@ def log_line(level: str, message: str) -> experiment_pb2.LogLine:
     return experiment_pb2.LogLine(level=value, message=message, time=now())
 
 
-def control_message(frame: bytes) -> worker_pb2.ControlMessage:
-    """What the control plane says."""
-    return worker_pb2.ControlMessage.FromString(frame)
+def control_message(frame: bytes) -> ControlMessage | None:
+    """What the control plane says; None for what this version does not know."""
+    message = worker_pb2.ControlMessage.FromString(frame)
+    kind = message.WhichOneof("kind")
+    return None if kind is None else getattr(message, kind)
 
 
 def now() -> Timestamp:

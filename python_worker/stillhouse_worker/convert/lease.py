@@ -1,6 +1,8 @@
 """What a worker has of an attempt at a task: the right to speak of it."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from stillhouse_proto.v1 import worker_pb2
 
 
 class Lease(NamedTuple):
@@ -10,7 +12,7 @@ class Lease(NamedTuple):
     attempt: int = 0
     secret: bytes = b""
 
-    def is_of(self, message: Any) -> bool:
+    def is_of(self, message: worker_pb2.CancelTask | worker_pb2.Acknowledge) -> bool:
         """Whether a message of the control plane speaks of this attempt."""
         return (self.task_id, self.attempt) == (message.task_id, message.attempt)
 

@@ -62,7 +62,10 @@ def learner_result(
 
 
 def distill_result(
-    outcome: DistillOutcome, artifact: Any, wall_time_s: float, environment: Mapping[str, str]
+    outcome: DistillOutcome,
+    artifact: experiment_pb2.Artifact,
+    wall_time_s: float,
+    environment: Mapping[str, str],
 ) -> experiment_pb2.TaskResult:
     """Result of a distillation whose artifact the control plane has taken in."""
     return experiment_pb2.TaskResult(

@@ -15,7 +15,7 @@ from ..context.settings import (
 )
 from ..context.variation import Variation
 from ..datasets import Reading
-from ..datasets.holdout import TEST_FRACTION
+from ..datasets.holdout import FORMER_TEST_FRACTION
 from ..distillation.outer import OuterConfig
 from ..errors import StillhouseError
 
@@ -113,53 +113,12 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
         StillhouseError: ``invalid`` with the first field that has no value.
     """
     _require_all(spec, "")
-    data, model, distilled, inner = spec.dataset, spec.model, spec.distilled, spec.inner
-    outer, baseline = spec.outer, spec.baseline
+    baseline, outer, compute = spec.baseline, spec.outer, spec.compute
     return Settings(
-        data=DataSettings(
-            data.name,
-            _name(data, "source"),
-            data.data_dir,
-            data.fingerprint,
-            data.max_length,
-            _reading(data),
-        ),
-        model=ModelSettings(
-            model.name,
-            _name(model, "source"),
-            model.fingerprint,
-            _name(model, "head_init"),
-            _name(model, "init") == "fixed",
-        ),
-        distilled=DistilledSettings(
-            per_class=distilled.per_class,
-            seq_len=distilled.seq_len,
-            x_init=_name(distilled, "x_init"),
-            labels=_name(distilled, "labels"),
-            attention_labels=_name(distilled, "attention_labels"),
-            attention_lambda=distilled.attention_lambda,
-            attention_reduction=_name(distilled, "attention_reduction"),
-            artifact_dtype=_name(distilled, "artifact_dtype"),
-            num_steps=inner.steps,
-            lr=inner.lr,
-            lr_decay=inner.lr_decay,
-            learn_lr=_name(inner, "learn_lr"),
-            inner_precision=_name(inner, "precision"),
-        ),
-        outer=OuterConfig(
-            num_steps=outer.steps,
-            lr=outer.lr,
-            batch_size=outer.batch_size,
-            clip=outer.clip,
-            warmup_fraction=outer.warmup_fraction,
-            accumulate_loss=outer.accumulate_loss,
-            method=outer.meta_gradient,
-            trajectory_bytes=outer.trajectory_mib * 2**20,
-            host_bytes=outer.host_trajectory_mib * 2**20,
-            activation_bytes=outer.activation_mib * 2**20,
-            compiled=outer.compile,
-            inits_per_step=outer.inits_per_step,
-        ),
+        data=_data(spec.dataset),
+        model=_model(spec.model),
+        distilled=_distilled(spec.distilled, spec.inner),
+        outer=_outer(outer),
         full=FullSettings(
             baseline.full_epochs,
             baseline.full_batch_size,
@@ -169,10 +128,66 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
         validations=outer.validations,
         validation_inits=outer.validation_inits,
         select=_name(spec.evaluation, "protocol") == "validation",
-        device=spec.compute.device,
-        num_devices=spec.compute.num_devices,
-        precision=_name(spec.compute, "precision"),
+        device=compute.device,
+        num_devices=compute.num_devices,
+        precision=_name(compute, "precision"),
         seed=spec.seed,
+    )
+
+
+def _data(data: spec_pb2.DatasetSpec) -> DataSettings:
+    return DataSettings(
+        data.name,
+        _name(data, "source"),
+        data.data_dir,
+        data.fingerprint,
+        data.max_length,
+        _reading(data),
+    )
+
+
+def _model(model: spec_pb2.ModelSpec) -> ModelSettings:
+    return ModelSettings(
+        model.name,
+        _name(model, "source"),
+        model.fingerprint,
+        _name(model, "head_init"),
+        _name(model, "init") == "fixed",
+    )
+
+
+def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> DistilledSettings:
+    return DistilledSettings(
+        per_class=distilled.per_class,
+        seq_len=distilled.seq_len,
+        x_init=_name(distilled, "x_init"),
+        class_labels=_name(distilled, "labels"),
+        attention_labels=_name(distilled, "attention_labels"),
+        attention_lambda=distilled.attention_lambda,
+        attention_reduction=_name(distilled, "attention_reduction"),
+        artifact_dtype=_name(distilled, "artifact_dtype"),
+        num_steps=inner.steps,
+        lr=inner.lr,
+        lr_decay=inner.lr_decay,
+        learn_lr=_name(inner, "learn_lr"),
+        inner_precision=_name(inner, "precision"),
+    )
+
+
+def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
+    return OuterConfig(
+        num_steps=outer.steps,
+        lr=outer.lr,
+        batch_size=outer.batch_size,
+        clip=outer.clip,
+        warmup_fraction=outer.warmup_fraction,
+        accumulate_loss=outer.accumulate_loss,
+        method=outer.meta_gradient,
+        trajectory_bytes=outer.trajectory_mib * 2**20,
+        host_bytes=outer.host_trajectory_mib * 2**20,
+        activation_bytes=outer.activation_mib * 2**20,
+        compiled=outer.compile,
+        inits_per_step=outer.inits_per_step,
     )
 
 
@@ -192,7 +207,7 @@ def _reading(data: spec_pb2.DatasetSpec) -> Reading:
     bad_rows = _name(data, "bad_rows")
     return Reading(
         data.validation_fraction,
-        data.test_fraction if data.HasField("test_fraction") else TEST_FRACTION,
+        data.test_fraction if data.HasField("test_fraction") else FORMER_TEST_FRACTION,
         tuple(data.text_column.split(",")) if data.text_column else (),
         data.label_column,
         None if bad_rows == "unspecified" else bad_rows,

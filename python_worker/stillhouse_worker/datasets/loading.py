@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import StillhouseError
 from .faults import invalid
 from .fingerprint import Fingerprint
-from .holdout import TEST_FRACTION, holdout_indices, rows_at
+from .holdout import FORMER_TEST_FRACTION, holdout_indices, rows_at
 from .hub import hub_source
 from .local import local_source
 from .notices import notices_of
@@ -41,7 +41,7 @@ class Reading(NamedTuple):
     """
 
     validation_fraction: float
-    test_fraction: float = TEST_FRACTION
+    test_fraction: float
     texts: tuple[str, ...] = ()
     label: str = ""
     bad_rows: BadRows | None = None
@@ -175,7 +175,7 @@ class _Reader:
             of_train = self._hashes["train"]
             self._hashes["train"], self._hashes["test"] = of_train[rest], of_train[held_out]
         # Fingerprints of before there was a choice stay as they are.
-        if part == "test" and fraction != TEST_FRACTION:
+        if part == "test" and fraction != FORMER_TEST_FRACTION:
             self.fingerprint.note("test_fraction", repr(fraction))
 
     def number_of_test_in_train(self) -> int:

@@ -38,7 +38,7 @@ class Attempt(NamedTuple):
 def diverged(quantity: str, value: float, attempt: Attempt) -> StillhouseError:
     """The failure of a step whose ``quantity`` is ``value``, with advice by the term at fault."""
     said = f"{quantity} is {value} at outer step {attempt.step}"
-    if attempt.data.attention is not None and _is_finite_without_attention(attempt):
+    if attempt.data.attention_labels is not None and _is_finite_without_attention(attempt):
         weight = attempt.inner_loss.attention_lambda
         return StillhouseError(
             "diverged",
@@ -63,7 +63,7 @@ def always_overflows(step: int) -> StillhouseError:
 
 def _is_finite_without_attention(attempt: Attempt) -> bool:
     """Whether the learner that is trained by the labels alone has a loss on the real texts."""
-    data = attempt.data.map(Tensor.detach)._replace(attention=None)
+    data = attempt.data.map(Tensor.detach)._replace(attention_labels=None)
     loss = dataclasses.replace(attempt.inner_loss, attention_lambda=0.0)
     theta = train_learner(loss, data, attempt.theta)
     return math.isfinite(sum(part(theta).item() for part in attempt.outer_losses))

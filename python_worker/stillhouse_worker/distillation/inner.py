@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..learners.encoder import EncoderConfig, Params
@@ -37,25 +38,24 @@ class InnerLoss:
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor:
         """The whole loss, a scalar."""
-        # The rows that the labels, M x L x Hd x S (cls) or M x L x Hd x S x S (all), speak of.
-        all_rows = data.attention is not None and data.attention.dim() == 5
-        rows: ScoreRows = "all" if all_rows else "first"
+        attention = data.attention_labels
+        rows: ScoreRows = "all" if attention is not None and attention.kind == "all" else "first"
         output = forward(
             self.config, theta, data.x, self.mask, score_rows=rows, backward=self.precision
         )
-        loss = soft_cross_entropy(output.logits, data.labels)
-        if data.attention is None:
+        loss = soft_cross_entropy(output.logits, data.class_labels)
+        if attention is None:
             return loss
         shares = [
             attention_divergence(
-                scores, data.attention[:, index], self.attention_reduction, self.num_keys
+                scores, attention.of_block(index), self.attention_reduction, self.num_keys
             )
             for index, scores in enumerate(output.scores)
         ]
         # The mean over blocks is the mean over all their elements.
         return loss + torch.stack(shares).mean() * self.attention_lambda
 
-    def attention_weight(self, target: Tensor) -> float:
+    def attention_weight(self, target: Float[Tensor, "m h q s"]) -> float:
         """What the divergence from a block's labels, summed over every element, counts."""
         weight = divergence_weight(target, self.attention_reduction, self.num_keys)
         return self.attention_lambda / self.config.num_layers * weight

@@ -17,29 +17,29 @@ def soft_cross_entropy(
 
 
 def attention_divergence(
-    scores: Float[Tensor, "m h q s"],
-    target: Tensor,
+    scores: Float[Tensor, "m h rows s"],
+    target: Float[Tensor, "m h q s"],
     reduction: AttentionReduction,
     num_keys: int | None = None,
 ) -> Float[Tensor, ""]:
     """KL(A~ || A) between the attention labels of a block and a learner's attention.
 
     Args:
-        scores: the learner's attention scores before the softmax.
-        target: log-probabilities over keys, M x Hd x S for the first query alone or
-            M x Hd x S x S for all.
+        scores: the learner's attention scores before the softmax, of the first Q queries at least.
+        target: log-probabilities over keys, of the first Q queries.
         reduction: ``elementwise`` averages A~ (log A~ - log A) over every element; ``keys`` sums
             over keys and averages the rest.
         num_keys: what ``elementwise`` divides the sum over keys by; None for S.
     """
-    if target.dim() == 3:
-        scores = scores[:, :, 0]
-    pointwise = target.exp() * (target - scores.to(target).log_softmax(-1))
+    own = scores[:, :, : target.shape[-2]].to(target)
+    pointwise = target.exp() * (target - own.log_softmax(-1))
     return pointwise.sum() * divergence_weight(target, reduction, num_keys)
 
 
 def divergence_weight(
-    target: Tensor, reduction: AttentionReduction, num_keys: int | None = None
+    target: Float[Tensor, "m h q s"],
+    reduction: AttentionReduction,
+    num_keys: int | None = None,
 ) -> float:
     """What the divergence, summed over every element, is multiplied by."""
     length = target.shape[-1]

@@ -7,15 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Labels = Literal["hard", "restricted", "unrestricted"]
-AttentionLabels = Literal["none", "cls", "all"]
+ClassLabelKind = Literal["hard", "restricted", "unrestricted"]
+AttentionKind = Literal["none", "cls", "all"]
 LearnLr = Literal["none", "shared", "per_step"]
-LABELS: tuple[Labels, ...] = get_args(Labels)
-ATTENTION_LABELS: tuple[AttentionLabels, ...] = get_args(AttentionLabels)
+CLASS_LABEL_KINDS: tuple[ClassLabelKind, ...] = get_args(ClassLabelKind)
+ATTENTION_KINDS: tuple[AttentionKind, ...] = get_args(AttentionKind)
 LEARN_LRS: tuple[LearnLr, ...] = get_args(LearnLr)
 
 # phi by name. Only tensors that are learned are in it, and each is a leaf:
-#   "x" M x S x E, "labels" M x C, "attention" logits of the attention labels,
+#   "x" M x S x E, "labels" M x C: the class labels,
+#   "attention" M x L x Hd x S (cls) or M x L x Hd x S x S (all): logits of the attention labels,
 #   "log_lr" () or T, "log_lr_decay" ().
 Phi = dict[str, Tensor]
 
@@ -25,10 +26,10 @@ class SyntheticConfig(NamedTuple):
 
     Attributes:
         num_classes: C.
-        per_class: distilled samples a class; M = per_class * C.
+        per_class: distilled samples per class; M = per_class * C.
         seq_len: S.
-        labels: how the distilled labels are learned.
-        attention_labels: which rows of the attention have labels.
+        class_labels: how they are learned.
+        attention_labels: which queries have them.
         num_steps: T.
         lr, lr_decay: the rate of inner step t is lr * lr_decay^(t-1), where not learned.
         learn_lr: which rates are learned.
@@ -37,12 +38,41 @@ class SyntheticConfig(NamedTuple):
     num_classes: int
     per_class: int
     seq_len: int
-    labels: Labels
-    attention_labels: AttentionLabels
+    class_labels: ClassLabelKind
+    attention_labels: AttentionKind
     num_steps: int
     lr: float
     lr_decay: float
     learn_lr: LearnLr
+
+
+class AttentionLabels(NamedTuple):
+    """What the attention of a learner is to be on each sample.
+
+    Attributes:
+        kind: "cls": of the first query alone; "all": of every query.
+        log_probabilities: over keys, in every layer and head; Q is 1 for cls and S for all.
+    """
+
+    kind: Literal["cls", "all"]
+    log_probabilities: Float[Tensor, "m l h q s"]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "AttentionLabels":
+        """The same labels with ``function`` applied to the log-probabilities."""
+        return AttentionLabels(self.kind, function(self.log_probabilities))
+
+    def of_block(self, index: int) -> Float[Tensor, "m h q s"]:
+        """Those of one layer."""
+        return self.log_probabilities[:, index]
+
+    def packed(self) -> Tensor:
+        """As files and phi have them: without the axis Q for cls, with it for all."""
+        return self.log_probabilities[..., 0, :] if self.kind == "cls" else self.log_probabilities
+
+    @classmethod
+    def unpacked(cls, kind: Literal["cls", "all"], packed: Tensor) -> "AttentionLabels":
+        """From what `packed` gives."""
+        return cls(kind, packed.unsqueeze(-2) if kind == "cls" else packed)
 
 
 class DistilledData(NamedTuple):
@@ -50,21 +80,27 @@ class DistilledData(NamedTuple):
 
     Attributes:
         x: vectors that enter the first block.
-        labels: one row a sample; a distribution unless unrestricted.
-        attention: log-probabilities over keys, M x L x Hd x S (cls) or M x L x Hd x S x S (all);
-            None without attention labels.
-        lrs: one learning rate an inner step.
+        class_labels: one row per sample; a distribution unless unrestricted.
+        attention_labels: None without.
+        lrs: one learning rate per inner step.
     """
 
     x: Float[Tensor, "m s e"]
-    labels: Float[Tensor, "m c"]
-    attention: Tensor | None
+    class_labels: Float[Tensor, "m c"]
+    attention_labels: AttentionLabels | None
     lrs: Float[Tensor, " t"]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "DistilledData":
         """The same data with ``function`` applied to each tensor."""
-        attention = None if self.attention is None else function(self.attention)
-        return DistilledData(function(self.x), function(self.labels), attention, function(self.lrs))
+        attention = self.attention_labels and self.attention_labels.map(function)
+        return DistilledData(
+            function(self.x), function(self.class_labels), attention, function(self.lrs)
+        )
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """X, class labels and attention labels, without the rates."""
+        attention = self.attention_labels
+        return self.x, self.class_labels, attention and attention.log_probabilities
 
 
 def hard_labels(num_classes: int, per_class: int) -> Float[Tensor, "m c"]:
@@ -81,7 +117,7 @@ def init_phi(
 ) -> Phi:
     """Leaf tensors on the CPU: X as given, labels from one-hot values, attention from N(0, 1)."""
     phi: Phi = {"x": x.clone()}
-    if config.labels != "hard":
+    if config.class_labels != "hard":
         phi["labels"] = hard_labels(config.num_classes, config.per_class)
     if config.attention_labels != "none":
         rows = (config.seq_len,) if config.attention_labels == "all" else ()
@@ -98,13 +134,16 @@ def init_phi(
 def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
     """The distilled data that phi stands for, differentiable in phi."""
     x = phi["x"]
-    if config.labels == "hard":
+    if config.class_labels == "hard":
         labels = hard_labels(config.num_classes, config.per_class).to(x)
-    elif config.labels == "restricted":
+    elif config.class_labels == "restricted":
         labels = phi["labels"].softmax(-1)
     else:
         labels = phi["labels"]
-    attention = phi["attention"].log_softmax(-1) if "attention" in phi else None
+    attention = None
+    if config.attention_labels != "none":
+        log_probabilities = phi["attention"].log_softmax(-1)
+        attention = AttentionLabels.unpacked(config.attention_labels, log_probabilities)
     return DistilledData(x, labels, attention, _learned_rates(config, phi).to(x))
 
 

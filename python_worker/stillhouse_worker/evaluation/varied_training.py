@@ -12,7 +12,7 @@ from ..context.bench import Bench
 from ..context.variation import Variation
 from ..datasets import collate
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
-from ..distillation.synthetic import DistilledData, hard_labels
+from ..distillation.synthetic import AttentionLabels, DistilledData, hard_labels
 from ..errors import StillhouseError
 from ..learners.encoder import Encoder, EncoderConfig, Params
 from ..learners.nearest_tokens import nearest_tokens
@@ -36,8 +36,8 @@ class Training(NamedTuple):
     def rows(self, rows: Tensor) -> "Training":
         """Only these samples."""
         data, mask = self.data, self.mask
-        attention = None if data.attention is None else data.attention[rows]
-        picked = DistilledData(data.x[rows], data.labels[rows], attention, data.lrs)
+        attention = data.attention_labels and data.attention_labels.map(lambda part: part[rows])
+        picked = DistilledData(data.x[rows], data.class_labels[rows], attention, data.lrs)
         return Training(picked, None if mask is None else mask[rows])
 
 
@@ -51,15 +51,17 @@ def labelled(variation: Variation, data: DistilledData, config: EncoderConfig) -
         raise _unfit(variation, f"its width is {config.width}, not {data.x.shape[-1]}")
     if data.x.shape[1] > config.max_positions:
         raise _unfit(variation, f"it has {config.max_positions} positions, not {data.x.shape[1]}")
-    attention = None if variation.without_attention_labels else data.attention
-    if attention is not None and attention.shape[1:3] != (config.num_layers, config.num_heads):
-        layers, heads = attention.shape[1:3]
-        raise _unfit(variation, f"the attention labels are for {layers} layers and {heads} heads")
-    num_samples, num_classes = data.labels.shape
+    attention = None if variation.without_attention_labels else data.attention_labels
+    if attention is not None:
+        layers, heads = sizes = attention.log_probabilities.shape[1:3]
+        if sizes != (config.num_layers, config.num_heads):
+            why = f"the attention labels are for {layers} layers and {heads} heads"
+            raise _unfit(variation, why)
+    num_samples, num_classes = data.class_labels.shape
     labels = (
-        hard_labels(num_classes, num_samples // num_classes).to(data.labels)
+        hard_labels(num_classes, num_samples // num_classes).to(data.class_labels)
         if variation.hard_labels
-        else data.labels
+        else data.class_labels
     )
     count = variation.steps or len(data.lrs)
     return DistilledData(data.x, labels, attention, data.lrs.repeat(count)[:count])
@@ -105,20 +107,19 @@ def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Traini
         part[:, cut].to(bench.device)
         for part in (batch.input_ids, batch.token_type_ids, batch.mask)
     )
-    attention = None if data.attention is None else _within(data.attention, mask)
-    return Training(data._replace(x=bench.encoder.embed(ids, types), attention=attention), mask)
+    attention = data.attention_labels and _within(data.attention_labels, mask)
+    x = bench.encoder.embed(ids, types)
+    return Training(data._replace(x=x, attention_labels=attention), mask)
 
 
-def _within(attention: Tensor, mask: Bool[Tensor, "m s"]) -> Tensor:
-    """Attention labels (log-probabilities over keys) of texts that are as long as the mask says."""
+def _within(labels: AttentionLabels, mask: Bool[Tensor, "m s"]) -> AttentionLabels:
+    """Attention labels of texts that are as long as the mask says."""
     length = mask.shape[1]
-    if attention.dim() == 4:  # M x L x Hd x S
-        keys = mask[:, None, None, :]
-        within = attention[..., :length].masked_fill(~keys, _LOG_ZERO).log_softmax(-1)
-        return within.masked_fill(~keys, _LOG_ZERO)
     keys, queries = mask[:, None, None, None, :], mask[:, None, None, :, None]
-    within = attention[..., :length, :length].masked_fill(~keys, _LOG_ZERO).log_softmax(-1)
-    return within.masked_fill(~(keys & queries), _LOG_ZERO)
+    given = labels.log_probabilities[..., :length, :length]
+    within = given.masked_fill(~keys, _LOG_ZERO).log_softmax(-1)
+    spoken_of = keys & queries[..., : given.shape[-2], :]
+    return AttentionLabels(labels.kind, within.masked_fill(~spoken_of, _LOG_ZERO))
 
 
 def train_varied(

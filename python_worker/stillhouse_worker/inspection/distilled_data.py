@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..artifacts import Artifact
+from ..distillation.synthetic import AttentionLabels
 from ..errors import StillhouseError
 from ..learners import Encoder, forward
 from ..learners.nearest_tokens import Nearest, nearest_tokens
@@ -49,7 +50,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
     encoder, data, manifest = artifact.load_encoder(), artifact.data, artifact.manifest
     names = manifest["dataset"]["class_names"]
     nearest = nearest_tokens(encoder, data.x, count)
-    attention = _first_rows(data.attention)
+    attention = _first_rows(data.attention_labels)
     learned = _four_digits(learner_attention(artifact, encoder))
     per_class = len(data.x) // len(names)
     return {
@@ -60,7 +61,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         "samples": [
             {
                 "class_name": names[index // per_class],
-                "labels": data.labels[index].tolist(),
+                "labels": data.class_labels[index].tolist(),
                 "positions": _positions(encoder, nearest, index),
                 "attention": None if attention is None else attention[index].tolist(),
                 "learner_attention": learned[index].tolist(),
@@ -70,12 +71,11 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
     }
 
 
-def _first_rows(attention: Tensor | None) -> Tensor | None:
-    """Probabilities of the first query, M x L x Hd x S, to four digits."""
+def _first_rows(attention: AttentionLabels | None) -> Float[Tensor, "m l h s"] | None:
+    """Probabilities of the first query, to four digits."""
     if attention is None:
         return None
-    rows = attention[:, :, :, 0] if attention.dim() == 5 else attention
-    return _four_digits(rows.exp())
+    return _four_digits(attention.log_probabilities[..., 0, :].exp())
 
 
 def _four_digits(probabilities: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..artifacts import load_artifact
 from ..datasets.catalog import DatasetLocation, find_dataset
-from ..datasets.holdout import TEST_FRACTION
 from ..datasets.hub import download, hub_entry
 from ..datasets.loading import Reading, default_bad_rows, load_dataset
 from ..datasets.rows import SPLIT_NAMES, Dataset
@@ -27,7 +26,6 @@ from .distilled_data import inspected
 from .search import suggested
 from .system_checks import system_checks
 
-_DEFAULT_VALIDATION_FRACTION = 0.1
 _DATA_KEYS = (
     "dataset",
     "data_dir",
@@ -53,8 +51,9 @@ def describe(request_json: str) -> str:
 
     Args:
         request_json: ``{"dataset", "data_dir", "source", "text_columns", "label_column",
-            "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``; a key that is
-            null or absent stands for the default.
+            "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``; to read a data
+            set both shares must be given, any other key that is null or absent stands for the
+            default.
 
     Returns:
         ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when the hub has something that
@@ -188,18 +187,22 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reading(request: Mapping[str, Any]) -> Reading:
-    def given(key: str, default: Any) -> Any:
-        value = request.get(key)
-        return default if value is None else value
-
     return Reading(
-        given("validation_fraction", _DEFAULT_VALIDATION_FRACTION),
-        given("test_fraction", TEST_FRACTION),
-        tuple(given("text_columns", ())),
-        given("label_column", ""),
+        _given(request, "validation_fraction"),
+        _given(request, "test_fraction"),
+        tuple(request.get("text_columns") or ()),
+        request.get("label_column") or "",
         request.get("bad_rows"),
         finds_overlap=True,
     )
+
+
+def _given(request: Mapping[str, Any], key: str) -> float:
+    """What the control plane has resolved: its defaults have no copy here."""
+    value: float | None = request.get(key)
+    if value is None:
+        raise StillhouseError("invalid", f"{key} must be given to read a data set, got nothing")
+    return value
 
 
 def _artifact(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _packaged_model() -> Check:
 
 def _packaged_dataset() -> Check:
     dataset = load_dataset(
-        DEFAULT_PACKAGED, source="packaged", data_dir=None, splits=(), reading=Reading(0.1)
+        DEFAULT_PACKAGED, source="packaged", data_dir=None, splits=(), reading=Reading(0.1, 0.2)
     )
     return Check(
         "",

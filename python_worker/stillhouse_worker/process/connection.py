@@ -1,12 +1,13 @@
 """A worker's end of ZeroMQ."""
 
 import secrets
-from typing import Any
 
 import zmq
 
 from . import worker_log
 from .credentials import Credentials, secure
+
+Socket = zmq.Socket[bytes]
 
 # Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
 _HIGH_WATER_MARK = 1000
@@ -18,7 +19,7 @@ _ROUTING_ID_BYTES = 16
 _FIRST_WORD_S, _FURTHER_WORD_S = 15.0, 300.0
 
 
-def connect(context: Any, address: str, credentials: Credentials) -> Any:
+def connect(context: zmq.Context[Socket], address: str, credentials: Credentials) -> Socket:
     """A socket that is about to be connected, and stays so, whatever comes and goes between.
 
     Its routing id is the same after each reconnect and known to nobody else: who has another one's

@@ -59,13 +59,18 @@ def read_credentials(folder: Path | None) -> Credentials:
     return found
 
 
-def secure(socket: Any, credentials: Credentials) -> None:
+def secure(socket: zmq.Socket[bytes], credentials: Credentials) -> None:
     """Switches CURVE on for a ZeroMQ socket that is not connected yet, where there are keys."""
-    if credentials.curve_secret is None or credentials.curve_server is None:
+    server, public, secret = (
+        credentials.curve_server,
+        credentials.curve_public,
+        credentials.curve_secret,
+    )
+    if server is None or public is None or secret is None:
         return
-    socket.setsockopt(zmq.CURVE_SERVERKEY, credentials.curve_server)
-    socket.setsockopt(zmq.CURVE_PUBLICKEY, credentials.curve_public)
-    socket.setsockopt(zmq.CURVE_SECRETKEY, credentials.curve_secret)
+    socket.setsockopt(zmq.CURVE_SERVERKEY, server)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
 
 
 def open_channel(

@@ -23,7 +23,7 @@ class TaskThread:
     """One attempt at a task, computing in a thread of its own."""
 
     def __init__(
-        self, assign: Any, place: WorkPlace, grpc_address: str, credentials: Credentials
+        self, assign: convert.Assign, place: WorkPlace, grpc_address: str, credentials: Credentials
     ) -> None:
         self._assign, self._place = assign, place
         self.lease = Lease(assign.task_id, assign.attempt, assign.secret)

@@ -5,7 +5,6 @@ import signal
 import socket
 import time
 from collections import deque
-from typing import Any
 
 import zmq
 
@@ -16,9 +15,9 @@ from ..devices.load import give_back_memory, load_meter
 from ..errors import StillhouseError
 from . import worker_log
 from .attempt_folder import tidy
-from .connection import Silence, connect
+from .connection import Silence, Socket, connect
 from .credentials import Credentials
-from .journal import leftovers
+from .journal import Leftover, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S
 from .task_thread import TaskThread
 from .work_place import WorkPlace
@@ -62,7 +61,7 @@ class Worker:
         self._silence = Silence(connect, has_keys=credentials.curve_secret is not None)
         self._load = load_meter(place.device)
         self._task: TaskThread | None = None
-        self._leftovers: deque[Any] = deque()
+        self._leftovers: deque[Leftover] = deque()
         self._heartbeat_interval_s = 0.0
         self._joined = False
         self._ending = False
@@ -89,7 +88,7 @@ class Worker:
             place = f"the control plane at {self._connect}"
             raise StillhouseError("invalid", f"{place} refused this worker: {self._refusal}")
 
-    def _turn(self, socket_: Any) -> None:
+    def _turn(self, socket_: Socket) -> None:
         if socket_.poll(_POLL_MS, zmq.POLLIN):
             self._handle(socket_.recv())
         if os.getppid() != self._parent:
@@ -102,7 +101,7 @@ class Worker:
         if self._task is not None:
             self._serve_task(socket_, self._task, now)
 
-    def _send(self, socket_: Any, frame: bytes) -> bool:
+    def _send(self, socket_: Socket, frame: bytes) -> bool:
         """Whether it is on its way; if not, the connection is gone."""
         try:
             socket_.send(frame, zmq.NOBLOCK)
@@ -118,24 +117,23 @@ class Worker:
                 self._task.outbox.stop.set()
 
     def _handle(self, frame: bytes) -> None:
-        message = convert.control_message(frame)
-        kind = message.WhichOneof("kind")
-        if kind == "welcome":
-            self._join(message.welcome)
-        elif kind == "introduce":
-            self._joined, self._last_hello = False, float("-inf")
-        elif kind == "assign" and not self._ending:
-            self._assign(message.assign)
-        elif kind == "cancel":
-            if self._is_current(message.cancel) and self._task is not None:
-                self._task.outbox.stop.set()
-        elif kind == "acknowledge":
-            self._acknowledge(message.acknowledge)
-        elif kind == "shutdown":
-            self._refusal = message.shutdown.reason
-            self._end()
+        match convert.control_message(frame):
+            case convert.Welcome() as welcome:
+                self._join(welcome)
+            case convert.Introduce():
+                self._joined, self._last_hello = False, float("-inf")
+            case convert.Assign() as assign:
+                self._assign(assign)
+            case convert.CancelTask() as cancel:
+                if self._task is not None and self._task.lease.is_of(cancel):
+                    self._task.outbox.stop.set()
+            case convert.Acknowledge() as acknowledge:
+                self._acknowledge(acknowledge)
+            case convert.Shutdown() as shutdown:
+                self._refusal = shutdown.reason
+                self._end()
 
-    def _join(self, welcome: Any) -> None:
+    def _join(self, welcome: convert.Welcome) -> None:
         self._heartbeat_interval_s = welcome.heartbeat_interval_s
         if self._grpc_address is None:
             host = self._connect.removeprefix("tcp://").rpartition(":")[0]
@@ -146,19 +144,17 @@ class Worker:
                 self._task.outbox.send_again()
         self._joined = True
 
-    def _assign(self, assign: Any) -> None:
-        if self._task is None:  # a repeat of an assignment that runs already changes nothing
+    def _assign(self, assign: convert.Assign) -> None:
+        # A repeat of an assignment that runs already changes nothing.
+        if self._task is None and not self._ending:
             grpc_address = self._grpc_address or ""
             self._task = TaskThread(assign, self._place, grpc_address, self._credentials)
             ids = {"experiment": assign.experiment_id, "task": assign.task_id}
             worker_log.write("info", "a task begins", **ids, attempt=assign.attempt)
             self._leftovers.extend(leftovers(self._task.folder, assign.task_id, assign.attempt))
 
-    def _is_current(self, message: Any) -> bool:
-        return self._task is not None and self._task.lease.is_of(message)
-
-    def _acknowledge(self, acknowledge: Any) -> None:
-        if self._task is not None and self._is_current(acknowledge):
+    def _acknowledge(self, acknowledge: convert.Acknowledge) -> None:
+        if self._task is not None and self._task.lease.is_of(acknowledge):
             if acknowledge.fenced:
                 self._task.fenced = True
                 self._task.outbox.stop.set()
@@ -167,7 +163,7 @@ class Worker:
             if leftover.lease == (acknowledge.task_id, acknowledge.attempt):
                 leftover.acknowledge(acknowledge.number)
 
-    def _send_signs_of_life(self, socket_: Any, now: float) -> None:
+    def _send_signs_of_life(self, socket_: Socket, now: float) -> None:
         task = self._task
         lease = NO_LEASE if task is None else task.lease
         if not self._joined:
@@ -197,13 +193,13 @@ class Worker:
             token=self._credentials.token,
         )
 
-    def _serve_leftover(self, socket_: Any, leftover: Any, now: float) -> None:
+    def _serve_leftover(self, socket_: Socket, leftover: Leftover, now: float) -> None:
         if leftover.is_done():
             self._leftovers.popleft()
         elif frame := leftover.take(now):
             self._send(socket_, frame)
 
-    def _serve_task(self, socket_: Any, task: TaskThread, now: float) -> None:
+    def _serve_task(self, socket_: Socket, task: TaskThread, now: float) -> None:
         ended = not task.is_running()
         if self._joined and (ended or task.fenced or now - self._last_take > _TAKE_INTERVAL_S):
             self._last_take = now

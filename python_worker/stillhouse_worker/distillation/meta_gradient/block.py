@@ -1,7 +1,7 @@
 """A transformer block by hand: the one of `learners.learner`, forward and back.
 
 What autograd would keep in a graph is kept in two plain tuples (`block_values`), since the
-derivatives along a direction (`block_tangents`) need each of these values once more.
+derivatives along a direction (`block_push`, `block_pull`) need each of these values once more.
 """
 
 from typing import NamedTuple
@@ -31,18 +31,16 @@ def run_forward(
     target: Tensor | None,
     narrow: Narrow | None = None,
 ) -> Forward:
-    """Run a block.
+    """Run a block on what enters it.
 
     Args:
-        block: which one.
-        params: its parameters by their names within it.
-        hidden: M x S x E, what enters.
-        target: log-probabilities, M x Hd x S (cls) or M x Hd x S x S (all); None without.
+        block, params, hidden: which one, its parameters by their names, and M x S x E.
+        target: its attention labels, M x Hd x Q x S log-probabilities; None without.
         narrow: what is known from the same run before, if it is.
     """
     (num_samples, length, width), heads = hidden.shape, block.config.num_heads
     rows = 1 if block.passes_first else length
-    scored = length if target is not None and target.dim() == 4 else rows
+    scored = rows if target is None else max(rows, target.shape[-2])
     query, key, value = (split_heads(part, heads) for part in _project(params, hidden, scored))
     query = query * block.query_scale
     scores = torch.bmm(query, key.transpose(-1, -2))
@@ -61,11 +59,7 @@ def run_forward(
         out = _linear(params, "down", F.gelu(up)) + attended
         norm = _normalise(out, block.config.layer_norm_eps)
     passed = _scale_shift(params, "norm", norm.rows).view(num_samples, rows, width)
-    labels = divergence = None
-    if target is not None:
-        target = target.reshape(num_samples * heads, -1, length)
-        labels = target.exp() * block.attention_weight
-        divergence = (labels * (target - scores[:, : target.shape[1]].log_softmax(-1))).sum()
+    weighted, divergence = _divergence(block, target, scores)
     trace = Trace(
         hidden.flatten(0, 1),
         query,
@@ -77,7 +71,7 @@ def run_forward(
         attended,
         up,
         norm,
-        labels,
+        weighted,
     )
     return Forward(passed, divergence, trace)
 
@@ -117,15 +111,7 @@ def run_backward(
     else:
         merged = back.linear("attention_out", trace.context, attention_out)
         context = split_heads(torch.unflatten(merged, 0, (num_samples, rows)), heads)
-    probabilities = trace.probabilities[:, :rows]
-    value = torch.bmm(probabilities.transpose(-1, -2), context)
-    weights = torch.bmm(context, trace.value.transpose(-1, -2))
-    weights -= (probabilities * weights).sum(-1, keepdim=True)
-    scores = probabilities * weights
-    if trace.labels is not None:
-        own = trace.probabilities[:, : trace.labels.shape[1]]
-        own = own * trace.labels.sum(-1, keepdim=True) - trace.labels
-        scores = add_rows(scores, own)
+    value, weights, scores = _attention_back(trace, context)
     key = torch.bmm(scores.transpose(-1, -2), trace.query)
     query = torch.bmm(scores, trace.key) * block.query_scale
     parts = [merge_heads(part, heads) for part in (query, key, value)]
@@ -137,6 +123,20 @@ def run_backward(
         passed, down, inner, attended, attention_out, context, weights, scores, projected
     )
     return Backward(entered, cotangents, back.trained)
+
+
+def _attention_back(trace: Trace, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients in value, in the probabilities less their mean under them, and in the scores."""
+    probabilities = trace.probabilities[:, : context.shape[1]]
+    value = torch.bmm(probabilities.transpose(-1, -2), context)
+    weights = torch.bmm(context, trace.value.transpose(-1, -2))
+    weights -= (probabilities * weights).sum(-1, keepdim=True)
+    scores = probabilities * weights
+    if trace.target is not None:
+        own = trace.probabilities[:, : trace.target.shape[1]]
+        own = own * trace.target.sum(-1, keepdim=True) - trace.target
+        scores = add_rows(scores, own)
+    return value, weights, scores
 
 
 class _Back(NamedTuple):
@@ -188,6 +188,17 @@ class _Back(NamedTuple):
     def _move(self, name: str, gradient: Tensor) -> None:
         assert self.distance is not None
         self.trained[name] = torch.add(self.params[name], gradient, alpha=self.distance)
+
+
+def _divergence(
+    block: Block, target: Tensor | None, scores: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """e^t w of attention labels t, M Hd x Q x S, and the weighted divergence from them."""
+    if target is None:
+        return None, None
+    target = target.flatten(0, 1)
+    weighted = target.exp() * block.attention_weight
+    return weighted, (weighted * (target - scores[:, : target.shape[1]].log_softmax(-1))).sum()
 
 
 def _project(params: Params, hidden: Tensor, scored: int) -> list[Tensor]:

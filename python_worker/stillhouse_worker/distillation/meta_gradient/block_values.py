@@ -16,7 +16,8 @@ class Block(NamedTuple):
         precision: of the products with weights on the way back; see `low_backward_linear`.
         passes_first: only its first row is passed on, as the last block does where the head is
             given no other.
-        attention_weight: what the divergence from its labels, summed over every element, counts.
+        attention_weight: what the divergence from its attention labels, summed over every element,
+            counts.
     """
 
     config: EncoderConfig
@@ -48,7 +49,7 @@ class Trace(NamedTuple):
         attention_norm, norm: the two normalisations.
         attended: M rows x E, what the feed-forward part starts from.
         up: M rows x F, before the activation.
-        labels: weighted attention labels, M Hd x rows x S; None without.
+        target: e^t w of its attention labels t, M Hd x Q x S; None without.
     """
 
     hidden: Tensor
@@ -61,7 +62,7 @@ class Trace(NamedTuple):
     attended: Tensor
     up: Tensor
     norm: Normed
-    labels: Tensor | None
+    target: Tensor | None
 
 
 class Cotangents(NamedTuple):
@@ -157,9 +158,9 @@ def kept_numel(block: Block, params: Params, hidden: Tensor, target: Tensor | No
     """Elements of `Trace` and `Cotangents`, but for the scales; arguments of `run_forward`."""
     num_samples, length, width = hidden.shape
     rows = 1 if block.passes_first else length
-    scored = length if target is not None and target.dim() == 4 else rows
+    scored = rows if target is None else max(rows, target.shape[-2])
     expanded = 2 * rows * len(params["up.bias"])
     others = (9 * rows + 2 * scored + 5 * length) * width
     attention = block.config.num_heads * (rows + 2 * scored) * length
-    labels = 0 if target is None else target.numel()
-    return num_samples * (expanded + others + attention) + labels
+    own = 0 if target is None else target.numel()
+    return num_samples * (expanded + others + attention) + own

@@ -20,7 +20,9 @@ from ...learners.learner import block_params
 from ..inner import sgd
 from ..synthetic import DistilledData, Phi
 from .block import run_backward, run_forward
-from .block_tangents import Parameter, Parameters, Pushed, Tangents, pull, push
+from .block_pull import pull
+from .block_push import push
+from .block_tangents import Parameter, Parameters, Pushed, Tangents
 from .block_values import (
     Backward,
     Block,
@@ -62,12 +64,12 @@ class _HeadProducts(NamedTuple):
 
     Attributes:
         tangent: M x rows x E, of the gradient in what the last block passes on.
-        labels: tangent of the gradient in the labels.
+        class_labels: tangent of the gradient in them.
         rise: tangent of the cross-entropy.
     """
 
     tangent: Tensor
-    labels: Tensor
+    class_labels: Tensor
     rise: Tensor
 
 
@@ -123,7 +125,7 @@ class _Step:
             forward, pushed = self._both_forward(index, hidden, tangent, direction)
             hidden, tangent = forward.passed, pushed.passed
             if pushed.target is not None:
-                targets.append(torch.unflatten(pushed.target, 0, (len(hidden), -1)))
+                targets.append(torch.unflatten(pushed.target, 0, (len(hidden), -1)))  # M Hd Q S
             run = (forward.trace, pushed.tangents)
             if self._forwards or index >= self._num_blocks - self._num_alive(run):
                 alive[index] = run
@@ -152,10 +154,10 @@ class _Step:
                 distance,
             )
         attention = None
-        if self._data.attention is not None:
-            attention = torch.stack(targets, 1).view_as(self._data.attention)
+        if self._data.attention_labels is not None:
+            attention = torch.stack(targets, 1)
             slope = slope + attention.sum()
-        parts = zip(self._inputs[:3], (tangent, labels, attention), strict=True)
+        parts = zip(self._inputs.parts(), (tangent, labels, attention), strict=True)
         data = [p for part, p in parts if part is not None and part.requires_grad]
         return Products(cast(list[Tensor], data), slope if wanted.slope else None)
 
@@ -215,7 +217,8 @@ class _Step:
         return Block(loss.config, loss.precision, passes_first, weight)
 
     def _target(self, index: int) -> Tensor | None:
-        return None if self._data.attention is None else self._data.attention[:, index]
+        labels = self._data.attention_labels
+        return None if labels is None else labels.of_block(index)
 
     def _parameters(self, index: int, direction: Params) -> Parameters:
         values, tangents = (block_params(part, index) for part in (self._theta, direction))
@@ -230,7 +233,7 @@ class _Step:
     def _head(self, hidden: Tensor) -> tuple[Tensor, Params, Tensor]:
         """The cross-entropy, and its gradients in the head's parameters and in ``hidden``."""
         loss, pull_back = vjp(
-            lambda own, hidden: self._problem.inner_loss.head(own, hidden, self._data.labels),
+            lambda own, hidden: self._problem.inner_loss.head(own, hidden, self._data.class_labels),
             _head_of(self._theta),
             hidden,
         )
@@ -249,7 +252,7 @@ class _Step:
                 lambda own, hidden, labels: loss_of({**rest, **own}, hidden, labels),
                 own,
                 hidden,
-                self._data.labels,
+                self._data.class_labels,
             )
             return loss, pull_back(torch.ones_like(loss))
 

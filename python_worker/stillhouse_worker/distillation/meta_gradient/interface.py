@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ...learners.encoder import EncoderConfig, Params
@@ -33,7 +34,7 @@ class StagedLoss(Protocol):
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor: ...
 
-    def attention_weight(self, target: Tensor) -> float:
+    def attention_weight(self, target: Float[Tensor, "m h q s"]) -> float:
         """What the divergence from a block's labels, summed over every element, counts."""
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class MetaProblem(NamedTuple):
         outer_losses: theta -> scalar, whose sum is L on the real batch; once differentiable is
             enough. One at a time is computed, so that more of them need less memory.
         accumulate_loss: sum the outer loss over all inner steps.
-        trajectory_bytes: memory for copies of theta, one an inner step; where they need more, some
+        trajectory_bytes: memory for copies of theta, one per inner step; where they need more, some
             are computed again. All gradients stay the same.
         host_bytes: memory of the host for those copies that ``trajectory_bytes`` has no room for; 0
             where the host's memory is the device's.

@@ -146,8 +146,8 @@ def add(totals: Sequence[Tensor], terms: Sequence[Tensor], factor: float) -> Non
 
 
 def learned_parts(data: DistilledData) -> list[Tensor]:
-    """X, labels and attention labels, as far as they are learned."""
-    return [part for part in data[:3] if part is not None and part.requires_grad]
+    """X, class labels and attention labels, as far as they are learned."""
+    return [part for part in data.parts() if part is not None and part.requires_grad]
 
 
 def _pull_back(phi: Phi, data: DistilledData, cotangents: list[Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,181 @@
+"""Forward mode over a block's run back: the tangent of a gradient, taken back."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .block import rounded
+from .block_layout import (
+    add_rows,
+    inputs_of,
+    join_parts,
+    merge_heads,
+    split_heads,
+    sum_of,
+    weight_spans,
+)
+from .block_tangents import NormTangent, Parameter, Parameters, Tangents
+from .block_values import Block, Cotangents, Normed, Trace
+
+
+def pull(
+    block: Block,
+    params: Parameters,
+    trace: Trace,
+    cotangents: Cotangents,
+    tangents: Tangents,
+    passed: Tensor,
+    distance: float | None,
+) -> Tensor:
+    """Take the tangent of the gradient in what a block passed on back to its entry, M x S x E.
+
+    Args:
+        block, params: as for `push`.
+        trace, cotangents: of the block's runs forward and back.
+        tangents: of `push`.
+        passed: M x rows x E.
+        distance: the parameters' tangents are moved by this times the tangents of the gradients
+            of the parameters, in place; None leaves them, which saves these products.
+    """
+    (num_samples, rows, _), heads = passed.shape, block.config.num_heads
+    back = _Back(block, params, distance)
+    out = back.norm(
+        "norm", trace.norm, tangents.norm, cotangents.passed, passed.flatten(0, 1), cotangents.down
+    )
+    inner = back.linear("down", tangents.inner, tangents.inner_tangent, cotangents.down, out)
+    up = inner.mul_(tangents.slope).addcmul_(cotangents.inner, tangents.slope_tangent)
+    up_value = cotangents.inner * tangents.slope
+    out = back.linear("up", trace.attended, tangents.attended, up_value, up).add_(out)
+    out = back.norm(
+        "attention_norm",
+        trace.attention_norm,
+        tangents.attention_norm,
+        cotangents.attended,
+        out,
+        cotangents.attention_out,
+    )
+    merged = back.linear(
+        "attention_out", trace.context, tangents.context, cotangents.attention_out, out
+    )
+    context = split_heads(torch.unflatten(merged, 0, (num_samples, rows)), heads)
+    value, scores = _pull_attention(trace, cotangents, tangents, context)
+    key = torch.bmm(scores.transpose(-1, -2), trace.query)
+    key = key.baddbmm_(cotangents.scores.transpose(-1, -2), tangents.query)
+    query = torch.bmm(scores, trace.key).baddbmm_(cotangents.scores, tangents.key)
+    query *= block.query_scale
+    projected = join_parts([merge_heads(part, heads) for part in (query, key, value)])
+    entered = back.project(trace, cotangents.projected, tangents.hidden, projected, num_samples)
+    entered[:, :rows] += torch.unflatten(out, 0, (num_samples, rows))
+    return entered
+
+
+class _Back(NamedTuple):
+    """The runs back of what has parameters; each moves their tangents when it has used them."""
+
+    block: Block
+    params: Parameters
+    distance: float | None
+
+    def norm(
+        self,
+        name: str,
+        normed: Normed,
+        tangent: NormTangent,
+        value: Tensor,
+        cotangent: Tensor,
+        out: Tensor,
+    ) -> Tensor:
+        """Args: the normalisation, its tangent, the cotangent, its tangent, what came out."""
+        weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
+        scaled = value * weight.value
+        moved = (cotangent * weight.value).addcmul_(value, weight.tangent)
+        along = (normed.rows * scaled).mean(-1, keepdim=True)
+        along_tangent = (tangent.rows * scaled).addcmul_(normed.rows, moved).mean(-1, keepdim=True)
+        pulled = moved.sub_(moved.mean(-1, keepdim=True))
+        pulled.addcmul_(tangent.rows, along, value=-1)
+        pulled.addcmul_(normed.rows, along_tangent, value=-1)
+        pulled.mul_(normed.scale).addcmul_(out, tangent.drift, value=-1)
+        if self.distance is not None:
+            slopes = (tangent.rows * value).addcmul_(normed.rows, cotangent)
+            weight.tangent.add_(slopes.sum(0), alpha=self.distance)
+            bias.tangent.add_(cotangent.sum(0), alpha=self.distance)
+        return pulled
+
+    def linear(
+        self, name: str, x: Tensor, tangent: Tensor, value: Tensor, cotangent: Tensor
+    ) -> Tensor:
+        """Args: the rows and their tangent; the cotangent and its tangent."""
+        weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
+        return self._linear(weight, bias, x, tangent, value, cotangent)
+
+    def project(
+        self,
+        trace: Trace,
+        values: tuple[Tensor, ...],
+        hidden: Tensor | None,
+        projected: tuple[Tensor, ...],
+        num_samples: int,
+    ) -> Tensor:
+        weight, bias = self.params["qkv.weight"], self.params["qkv.bias"]
+        inputs = inputs_of(projected, trace.hidden, num_samples)
+        moved: list[Tensor | None] = [None] * len(inputs)
+        if hidden is not None:
+            moved = [*inputs_of(projected, hidden, num_samples)]
+        backs = [
+            self._linear(weight.rows(span), bias.rows(span), x, tangent, value, part)
+            for span, x, tangent, value, part in zip(
+                weight_spans(projected), inputs, moved, values, projected, strict=True
+            )
+        ]
+        return sum_of(backs, num_samples)
+
+    def _linear(
+        self,
+        weight: Parameter,
+        bias: Parameter,
+        x: Tensor,
+        tangent: Tensor | None,
+        value: Tensor,
+        cotangent: Tensor,
+    ) -> Tensor:
+        precision = self.block.precision
+        low, low_value = rounded(cotangent, precision), rounded(value, precision)
+        pulled = low @ rounded(weight.value, precision)
+        pulled = pulled.addmm_(low_value, rounded(weight.tangent, precision)).to(cotangent)
+        if self.distance is not None:
+            rows, inputs = low.t(), rounded(x, precision)
+            if tangent is not None:  # one product of twice the rows
+                rows = torch.cat([low, low_value]).t()
+                inputs = torch.cat([inputs, rounded(tangent, precision)])
+            if precision == "fp32":
+                weight.tangent.addmm_(rows, inputs, alpha=self.distance)
+            else:
+                weight.tangent.add_(rows @ inputs, alpha=self.distance)
+            bias.tangent.add_(cotangent.sum(0), alpha=self.distance)
+        return pulled
+
+
+def _pull_attention(
+    trace: Trace, cotangents: Cotangents, tangents: Tangents, context: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Tangents of the gradients in value, M Hd x S x d, and in the scores, M Hd x rows x S."""
+    rows = context.shape[1]
+    own, own_tangent = trace.probabilities[:, :rows], tangents.probabilities[:, :rows]
+    value = torch.bmm(own_tangent.transpose(-1, -2), cotangents.context)
+    value = value.baddbmm_(own.transpose(-1, -2), context)
+    weights = torch.bmm(context, trace.value.transpose(-1, -2))
+    weights = weights.baddbmm_(cotangents.context, tangents.value.transpose(-1, -2))
+    scores = _pull_softmax(own, own_tangent, cotangents.weights, weights)
+    if trace.target is not None:
+        spoken_of = tangents.probabilities[:, : trace.target.shape[1]]
+        scores = add_rows(scores, spoken_of * trace.target.sum(-1, keepdim=True))
+    return value, scores
+
+
+def _pull_softmax(
+    probabilities: Tensor, tangent: Tensor, weights: Tensor, weights_tangent: Tensor
+) -> Tensor:
+    """Tangent of p (w - <p, w>); ``weights`` is w - <p, w>."""
+    mean = (tangent * weights).addcmul_(probabilities, weights_tangent).sum(-1, keepdim=True)
+    return (tangent * weights).addcmul_(probabilities, weights_tangent - mean)

@@ -1,0 +1,130 @@
+"""Forward mode over a block's run forward: the tangent of what enters it, taken forward."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .block_layout import first_rows, merge_heads, split_heads
+from .block_tangents import NormTangent, Parameters, Pushed, Tangents
+from .block_values import Block, Normed, Trace
+
+
+def push(
+    block: Block, params: Parameters, trace: Trace, hidden: Tensor | None, num_samples: int
+) -> Pushed:
+    """Take the tangent of what enters a block forward.
+
+    Args:
+        block, params: which one, and its parameters by their names, with their tangents.
+        trace: of its run.
+        hidden: M x S x E, tangent of what enters; None where it does not depend on the direction.
+        num_samples: M.
+    """
+    heads = block.config.num_heads
+    rows = len(trace.context) // num_samples
+    hidden = None if hidden is None else hidden.flatten(0, 1)
+    query, key, value = (
+        split_heads(part, heads) for part in _project(params, trace, hidden, num_samples)
+    )
+    query = query * block.query_scale
+    scores = torch.bmm(query, trace.key.transpose(-1, -2))
+    scores = scores.baddbmm_(trace.query, key.transpose(-1, -2))
+    probabilities = _softmax_tangent(trace.probabilities, scores)
+    context = _context_tangent(trace, probabilities, value, rows)
+    context = merge_heads(context, heads).flatten(0, 1)
+    out = _linear(params, "attention_out", trace.context, context)
+    if hidden is not None:
+        out += first_rows(hidden, num_samples, rows)
+    attention_norm = _normalise(trace.attention_norm, out)
+    attended = _scale_shift(params, "attention_norm", trace.attention_norm, attention_norm)
+    up = _linear(params, "up", trace.attended, attended)
+    inner, slope, slope_tangent = _gelu(trace.up, up)
+    inner_tangent = up.mul_(slope)
+    out = _linear(params, "down", inner, inner_tangent) + attended
+    norm = _normalise(trace.norm, out)
+    passed = torch.unflatten(_scale_shift(params, "norm", trace.norm, norm), 0, (num_samples, rows))
+    tangents = Tangents(
+        hidden,
+        query,
+        key,
+        value,
+        probabilities,
+        context,
+        attention_norm,
+        attended,
+        inner,
+        inner_tangent,
+        slope,
+        slope_tangent,
+        norm,
+    )
+    return Pushed(passed, _target_tangent(trace, scores), tangents)
+
+
+def _linear(params: Parameters, name: str, x: Tensor, tangent: Tensor) -> Tensor:
+    weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
+    return F.linear(x, weight.tangent, bias.tangent).addmm_(tangent, weight.value.t())
+
+
+def _project(
+    params: Parameters, trace: Trace, hidden: Tensor | None, num_samples: int
+) -> list[Tensor]:
+    """Of query, key and value, each M x rows x E."""
+    weight, bias = params["qkv.weight"], params["qkv.bias"]
+    scored, length, width = trace.query.shape[1], trace.key.shape[1], trace.hidden.shape[-1]
+
+    def part(rows: int, span: slice) -> Tensor:
+        first = first_rows(trace.hidden, num_samples, rows)
+        out = F.linear(first, weight.tangent[span], bias.tangent[span])
+        if hidden is not None:
+            out.addmm_(first_rows(hidden, num_samples, rows), weight.value[span].t())
+        return torch.unflatten(out, 0, (num_samples, rows))
+
+    if scored == length:  # one product for the three
+        return list(part(length, slice(None)).chunk(3, -1))
+    return [part(scored, slice(width)), *part(length, slice(width, None)).chunk(2, -1)]
+
+
+def _softmax_tangent(probabilities: Tensor, scores: Tensor) -> Tensor:
+    weighted = probabilities * scores
+    return weighted.addcmul(probabilities, weighted.sum(-1, keepdim=True), value=-1)
+
+
+def _context_tangent(trace: Trace, probabilities: Tensor, value: Tensor, rows: int) -> Tensor:
+    """M Hd x rows x d, of the probabilities times the values."""
+    context = torch.bmm(probabilities[:, :rows], trace.value)
+    return context.baddbmm_(trace.probabilities[:, :rows], value)
+
+
+def _gelu(value: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The exact GELU, its slope, and the tangent of that."""
+    cumulative = (value * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
+    square = value.square()
+    density = square.mul(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
+    slope = torch.addcmul(cumulative, value, density)
+    curvature = square.neg_().add_(2).mul_(density)
+    return cumulative.mul_(value), slope, curvature.mul_(tangent)
+
+
+def _normalise(normed: Normed, tangent: Tensor) -> NormTangent:
+    rows = (tangent - tangent.mean(-1, keepdim=True)).mul_(normed.scale)
+    drift = (normed.rows * rows).mean(-1, keepdim=True)
+    return NormTangent(rows.addcmul_(normed.rows, drift, value=-1), drift)
+
+
+def _scale_shift(params: Parameters, name: str, normed: Normed, tangent: NormTangent) -> Tensor:
+    weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
+    out = torch.addcmul(bias.tangent, normed.rows, weight.tangent)
+    return out.addcmul_(tangent.rows, weight.value)
+
+
+def _target_tangent(trace: Trace, scores: Tensor) -> Tensor | None:
+    """Of w e^t (t - log p + 1), the gradient of the divergence in the log-probabilities t."""
+    if trace.target is None:
+        return None
+    rows = trace.target.shape[1]
+    slopes = scores[:, :rows]
+    mean = (trace.probabilities[:, :rows] * slopes).sum(-1, keepdim=True)
+    return trace.target * (mean - slopes)
