@@ -1,11 +1,10 @@
 import type { ExperimentRecord } from "../experiment/domain/record.js";
-import { TASK_KINDS, taskKind } from "../experiment/domain/task-kind.js";
 import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { testedRows } from "../results/rows.js";
 import { fieldText } from "../settings/field-text.js";
 import { fieldsOf } from "../settings/setting.js";
 import { SETTINGS } from "../settings/settings.js";
-import { summarise } from "../statistics.js";
 import type { Metric, Pair, RunStatus } from "./tracking-server.js";
 
 const STATUSES: Partial<Record<State, RunStatus>> = {
@@ -14,9 +13,6 @@ const STATUSES: Partial<Record<State, RunStatus>> = {
   [State.FAILED]: "FAILED",
   [State.CANCELLED]: "KILLED",
 };
-
-/** Of distilled data, and of what it is measured against. */
-const KINDS = TASK_KINDS.filter((kind) => kind !== "variation");
 
 export function statusOf(state: State): RunStatus {
   return STATUSES[state] ?? "RUNNING";
@@ -50,27 +46,19 @@ export function seriesPrefix({ id, experimentId }: Task): string {
 }
 
 /** What test learners reach on each kind of data, and the ratio to full data. */
-export function resultsOf({ tasks, experiment }: ExperimentRecord): Metric[] {
-  const figures = KINDS.flatMap((kind) => {
-    const ofKind = tasks.filter(({ task }) => taskKind(task) === kind);
-    const values = ofKind.flatMap(({ task }) => accuraciesOf(task));
-    if (values.length === 0) return [];
-    const prefix = kind === "evaluate" ? "test/" : `test/${kind}_`;
-    const { mean, std } = summarise(values);
+export function resultsOf({ experiment: { result, endTime } }: ExperimentRecord): Metric[] {
+  const figures = testedRows(result).flatMap(({ id, kind, accuracy: { mean, std } }) => {
+    // Names of variations are not of a fixed set.
+    if (kind === "variation") return [];
+    const prefix = kind === "distilled" ? "test/" : `test/${id}_`;
     return [
-      [`${prefix}accuracy_mean`, mean] as const,
-      ...(std === null ? [] : [[`${prefix}accuracy_std`, std] as const]),
+      { key: `${prefix}accuracy_mean`, value: mean },
+      ...(std === null ? [] : [{ key: `${prefix}accuracy_std`, value: std }]),
     ];
   });
-  const means = new Map<string, number>(figures);
-  const ratio =
-    (means.get("test/accuracy_mean") ?? 0) / (means.get("test/full_accuracy_mean") ?? 0);
-  if (Number.isFinite(ratio) && ratio > 0) means.set("test/ratio_to_full", ratio);
-  const timestamp = experiment.endTime?.getTime() ?? 0;
-  return [...means].map(([key, value]) => ({ key, value, timestamp, step: 0 }));
-}
-
-function accuraciesOf({ result }: Task): number[] {
-  const kind = result?.kind;
-  return kind?.$case === "learners" ? kind.value.inits.map(({ accuracy }) => accuracy) : [];
+  const ratio = result?.ratioToFull;
+  const timestamp = endTime?.getTime() ?? 0;
+  return [...figures, ...(ratio ? [{ key: "test/ratio_to_full", value: ratio }] : [])].map(
+    ({ key, value }) => ({ key, value, timestamp, step: 0 }),
+  );
 }

@@ -1,3 +1,5 @@
+import type { TaskRecord } from "../experiment/domain/record.js";
+import { withResult } from "../experiment/domain/resulted.js";
 import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
 import type { SqlFile, SqlValue } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
@@ -142,6 +144,7 @@ const STEPS: readonly ((file: SqlFile) => void)[] = [
   fromVersion2,
   fromVersion3,
   fromVersion4,
+  fromVersion5,
 ];
 
 /** Brings tables of an earlier version up to the present one; call it within a transaction. */
@@ -159,11 +162,7 @@ function fromVersion1(file: SqlFile): void {
     file.run("UPDATE tasks SET artifact_id = ? WHERE id = ?", artifactId, id);
   }
   for (const { id, message } of rowsOf(file, "SELECT id, message FROM experiments")) {
-    const tasks = file
-      .all<{ message: Uint8Array }>("SELECT message FROM tasks WHERE experiment_id = ?", id)
-      .map((row) => readMessage(Task, row.message))
-      .filter((task) => typeof task !== "string")
-      .map((task) => ({ task, numLost: 0 }));
+    const tasks = taskRecordsOf(file, id);
     const experiment = readMessage(Experiment, message);
     if (typeof experiment === "string") continue;
     const columns = experimentColumns({ experiment, tasks, cancelRequested: false });
@@ -189,6 +188,28 @@ function fromVersion3(file: SqlFile): void {
 /** Attempts that were under way have no secret; their workers are of that version too. */
 function fromVersion4(file: SqlFile): void {
   file.exec(ADDED_IN_VERSION_5);
+}
+
+/** Experiments are stored with their results, which lists hand on as they are. */
+function fromVersion5(file: SqlFile): void {
+  for (const { id, message } of rowsOf(file, "SELECT id, message FROM experiments")) {
+    const experiment = readMessage(Experiment, message);
+    if (typeof experiment === "string") continue;
+    const record = { experiment, tasks: taskRecordsOf(file, id), cancelRequested: false };
+    const bytes = Experiment.encode(withResult(record).experiment).finish();
+    file.run("UPDATE experiments SET message = ? WHERE id = ?", bytes, id);
+  }
+}
+
+function taskRecordsOf(file: SqlFile, experimentId: string): TaskRecord[] {
+  return file
+    .all<{ message: Uint8Array }>(
+      "SELECT message FROM tasks WHERE experiment_id = ? ORDER BY position",
+      experimentId,
+    )
+    .map((row) => readMessage(Task, row.message))
+    .filter((task) => typeof task !== "string")
+    .map((task) => ({ task, numLost: 0 }));
 }
 
 function rowsOf(file: SqlFile, sql: string): { id: string; message: Uint8Array }[] {

@@ -10,7 +10,7 @@ import {
 } from "./migrations.js";
 
 /** Rises with every change of the tables; kept in the file as SQLite's user_version. */
-const SCHEMA_VERSION = 5;
+const SCHEMA_VERSION = 6;
 
 /**
  * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.

@@ -4,12 +4,13 @@ import type { ExperimentRecord } from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
 import { taskKind } from "../experiment/domain/task-kind.js";
 import {
-  type LearnerResult,
+  type Experiment,
   type MetricPoint,
   State,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { testedRows } from "../results/rows.js";
 import { ExperimentGauges, type Learners } from "./experiment-gauges.js";
 
 /** Series of an experiment that has ended stay this long: scrapes must see its last values. */
@@ -77,7 +78,7 @@ export class ExperimentMetrics {
     if (state !== State.RUNNING && !this.#seen.has(id)) return;
     const seen = this.#see(after);
     seen.endedAtMs = isEnded(state) ? (seen.endedAtMs ?? this.#monotonicMs()) : undefined;
-    for (const { task } of after.tasks) this.#takeResult(id, task);
+    this.#takeResult(after.experiment);
     if (this.#seen.size > MAX_EXPERIMENTS) this.#forgetOne();
   }
 
@@ -114,15 +115,14 @@ export class ExperimentMetrics {
     this.#gauges.accuracy(id, learners, next.sum / next.count);
   }
 
-  #takeResult(id: string, task: Task): void {
-    const kind = task.result?.kind;
-    const learners = learnersOf(task);
-    if (kind?.$case === "learners" && learners && kind.value.inits.length > 0) {
-      this.#gauges.accuracy(id, learners, meanAccuracy(kind.value));
+  #takeResult({ id, result }: Experiment): void {
+    for (const { id: row, kind, accuracy } of testedRows(result)) {
+      const learners = kind === "distilled" ? "distilled" : baselineOfId(row)?.id;
+      if (learners) this.#gauges.accuracy(id, learners, accuracy.mean);
     }
-    if (kind?.$case !== "distill") return;
+    if (result?.distillation === undefined) return;
     this.#gauges.progress(id, 1);
-    const { validationAccuracy } = kind.value;
+    const { validationAccuracy } = result.distillation;
     if (validationAccuracy !== undefined) this.#gauges.validation(id, validationAccuracy);
   }
 
@@ -154,8 +154,4 @@ export class ExperimentMetrics {
     this.#gauges.remove(id, seen.spec);
     this.#seen.delete(id);
   }
-}
-
-function meanAccuracy({ inits }: LearnerResult): number {
-  return inits.reduce((sum, { accuracy }) => sum + accuracy, 0) / inits.length;
 }

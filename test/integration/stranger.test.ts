@@ -43,6 +43,13 @@ describe("a stranger", () => {
     assert.deepEqual(rest, {
       again: created,
       state: "STATE_QUEUED",
+      rows: [
+        ["full", "Full data", "RESULT_STATE_PENDING"],
+        ["random", "Random real samples", "RESULT_STATE_PENDING"],
+        ["untrained", "Untrained learner", "RESULT_STATE_PENDING"],
+        ["distilled", "Distilled data", "RESULT_STATE_PENDING"],
+      ],
+      listedRows: ["full", "random", "untrained", "distilled"],
       listed: [created],
       firstEvent: created,
       health: { status: "SERVING" },

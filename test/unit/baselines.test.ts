@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BASELINES, baselineOfKind, OF_SAMPLES } from "../../src/baselines.js";
-import { taskName } from "../../src/cli/results/task-names.js";
 import {
   BaselineKind,
   baselineKindFromJSON,
@@ -9,6 +8,7 @@ import {
   sampleSourceFromJSON,
   Task,
 } from "../../src/generated/stillhouse/v1/experiment.js";
+import { taskName } from "../../src/results/task-names.js";
 import { fieldsOf } from "../../src/settings/setting.js";
 import { SETTINGS, settingOf } from "../../src/settings/settings.js";
 

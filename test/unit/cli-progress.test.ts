@@ -11,7 +11,6 @@ import { LiveProgress } from "../../src/cli/progress/live-progress.js";
 import { PlainProgress } from "../../src/cli/progress/plain-progress.js";
 import type { ProgressDisplay } from "../../src/cli/progress/progress-display.js";
 import { joinParts, progressParts, taskEndText } from "../../src/cli/progress/progress-text.js";
-import { taskNames } from "../../src/cli/results/task-names.js";
 import {
   Event,
   Experiment,
@@ -22,6 +21,7 @@ import {
   TaskResult,
 } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { taskNames } from "../../src/results/task-names.js";
 import { DISTILL, FULL } from "../fixtures/finished-experiment.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 

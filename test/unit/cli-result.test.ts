@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { distilledLabel, resultOf, variantOf } from "../../src/cli/results/result.js";
+import { resultOf } from "../../src/cli/results/result.js";
 import { failureDocument, resultDocument } from "../../src/cli/results/result-document.js";
 import { renderResult } from "../../src/cli/results/result-table.js";
 import { robustnessText } from "../../src/cli/results/robustness-output.js";
@@ -13,6 +13,7 @@ import {
   Init,
   Labels,
 } from "../../src/generated/stillhouse/v1/spec.js";
+import { distilledLabel, variantOf } from "../../src/results/spec-labels.js";
 import { emptySpec } from "../../src/settings/field-path.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { robustnessDocument, robustnessText } from "../../src/cli/results/robustness-output.js";
 import { robustnessResult } from "../../src/cli/results/robustness-result.js";
-import { variationText } from "../../src/cli/results/variation-text.js";
 import { parseRobustnessArguments } from "../../src/cli/robustness/robustness-arguments.js";
 import { StillhouseError } from "../../src/errors.js";
 import { Experiment, Variation } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec, RobustnessCheck } from "../../src/generated/stillhouse/v1/spec.js";
+import { experimentResult } from "../../src/results/experiment-result.js";
 import { labelRobust } from "../../src/results/relative-scores.js";
+import { variationText } from "../../src/results/variation-text.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 function task(work: object, accuracies: readonly number[], more: object = {}): object {
@@ -24,7 +25,7 @@ const SPEC = ExperimentSpec.fromJSON({
   robustness: { artifact_id: "a1" },
 });
 
-const EXPERIMENT = Experiment.fromJSON({
+const STORED = Experiment.fromJSON({
   id: "x1",
   spec: ExperimentSpec.toJSON(SPEC),
   state: "STATE_FAILED",
@@ -47,6 +48,8 @@ const EXPERIMENT = Experiment.fromJSON({
     task(baseline("HERDING"), [0.4, 0.4]),
   ],
 });
+
+const EXPERIMENT = { ...STORED, result: experimentResult(STORED.spec, STORED.tasks) };
 
 describe("the robustness of distilled data", () => {
   const { conditions, scores } = robustnessResult(EXPERIMENT);
@@ -105,7 +108,7 @@ describe("a variation in words", () => {
   it("says what differs", () => {
     const text = (json: object) => variationText(Variation.fromJSON(json));
     assert.equal(text({ steps: 1 }), "1 step");
-    assert.equal(text({ batch_size: 1, shuffled: true }), "1 sample a gradient step, shuffled");
+    assert.equal(text({ batch_size: 1, shuffled: true }), "1 sample per gradient step, shuffled");
     assert.equal(
       text({ samples: "SAMPLE_SOURCE_HERDING" }),
       "real samples by herding, labels of the distilled data",

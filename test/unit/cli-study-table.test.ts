@@ -8,6 +8,7 @@ import { reproducedTables } from "../../src/cli/reproduce/study-table.js";
 import { FailureKind } from "../../src/errors.js";
 import { Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { experimentResult } from "../../src/results/experiment-result.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
 import { failureOf } from "../fixtures/experiments.js";
 import { factsOf } from "../fixtures/facts.js";
@@ -36,10 +37,11 @@ const outcomes = cells.map(({ draft }, at) => {
     inits.length > 0
       ? { state: "STATE_SUCCEEDED", tasks: [task] }
       : { state: "STATE_FAILED", failure: { message: "the loss is nan" } };
-  const experiment = Experiment.fromJSON({
+  const stored = Experiment.fromJSON({
     ...{ id: `x${at}`, spec: ExperimentSpec.toJSON(spec) },
     ...end,
   });
+  const experiment = { ...stored, result: experimentResult(spec, stored.tasks) };
   return { experiment, artifactPath: "" };
 });
 const [full, soft] = reproducedTables(TABLES, (row) =>

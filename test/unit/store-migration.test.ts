@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { it } from "node:test";
 import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import { withResult } from "../../src/experiment/domain/resulted.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
 import { Experiment, Task, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentFilter, ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
+import { testedRows } from "../../src/results/rows.js";
 import { SqlFile } from "../../src/store/database.js";
 import { SqliteExperimentStore } from "../../src/store/experiment-store.js";
 import { SqliteMetricStore } from "../../src/store/metric-store.js";
@@ -71,7 +73,17 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
   const file = openDatabase(path);
   afterwards(test, () => file.close());
   const store = new SqliteExperimentStore(file);
-  for (const record of records) assert.deepEqual(store.find(record.experiment.id), record);
+  for (const record of records) {
+    assert.deepEqual(store.find(record.experiment.id), withResult(record));
+  }
+  const query = { filter: ExperimentFilter.fromPartial({}), pageSize: 10, pageToken: "" };
+  const listed = store
+    .listEncoded({ ...query, order: ExperimentOrder.MOST_ACCURATE_FIRST })
+    .experiments.map(({ bytes }) => Experiment.decode(bytes).result);
+  assert.deepEqual(
+    listed.map((result) => testedRows(result).map(({ id, accuracy }) => [id, accuracy.mean])),
+    [[["distilled", 0.9]], [["distilled", 0.5]], []],
+  );
   const found = (filter: Partial<ExperimentFilter>) =>
     store
       .list({

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Registry } from "prom-client";
 import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import { withResult } from "../../src/experiment/domain/resulted.js";
 import {
   cancelExperiment,
   completeTask,
@@ -31,8 +32,9 @@ class Measured {
 
   /** Tells it of a change and gives what came of it. */
   step(before: ExperimentRecord, after: ExperimentRecord): ExperimentRecord {
-    this.telemetry.changed(before, after);
-    return after;
+    const changed = withResult(after, before);
+    this.telemetry.changed(before, changed);
+    return changed;
   }
 
   /** The lines of the metrics whose names begin so, without comments. */

@@ -1,11 +1,11 @@
 import { FailureKind, type StillhouseError } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
+import { distilledLabel } from "../../results/spec-labels.js";
 import { printable } from "../../text/printable.js";
 import { LiveProgress } from "../progress/live-progress.js";
 import { PlainProgress } from "../progress/plain-progress.js";
 import type { ProgressDisplay } from "../progress/progress-display.js";
-import { distilledLabel } from "../results/result.js";
 import { failureDocument, planDocument, resultDocument } from "../results/result-document.js";
 import { renderResult } from "../results/result-table.js";
 import { robustnessDocument, robustnessText } from "../results/robustness-output.js";

@@ -4,10 +4,10 @@ import type {
   ResolveExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { type ExperimentSpec, Preset } from "../../generated/stillhouse/v1/spec.js";
+import { distilledLabel } from "../../results/spec-labels.js";
+import { taskName } from "../../results/task-names.js";
 import { fieldText } from "../../settings/field-text.js";
 import { settingOf } from "../../settings/settings.js";
-import { distilledLabel } from "../results/result.js";
-import { taskName } from "../results/task-names.js";
 import { formatBytes, formatCount, wrapText } from "../terminal/format.js";
 import type { Colors } from "../terminal/terminal.js";
 

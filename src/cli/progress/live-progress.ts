@@ -6,9 +6,9 @@ import {
   type Progress,
   type Task,
 } from "../../generated/stillhouse/v1/experiment.js";
+import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
 import { printable } from "../../text/printable.js";
-import { taskName } from "../results/task-names.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import {

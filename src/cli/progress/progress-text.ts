@@ -1,6 +1,6 @@
 import { type Progress, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
-import { taskName } from "../results/task-names.js";
 import {
   formatCount,
   formatDuration,

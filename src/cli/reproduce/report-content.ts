@@ -6,11 +6,12 @@ import type { Curve } from "../../report/curve-chart.js";
 import type { Spread } from "../../report/distribution-chart.js";
 import type { Inspected } from "../../report/inspected.js";
 import type { ReportedArtifact, ReportedTable, Reproduction } from "../../report/reproduction.js";
+import { shortLabel } from "../../results/spec-labels.js";
 import { INTERVAL_RULE } from "../../statistics.js";
 import { VARIED_PATHS } from "../../study/tables.js";
 import { changesText, experimentCommand } from "../experiment/spec-command.js";
 import type { Outcome } from "../group/group-runner.js";
-import { resultOf, shortLabel } from "../results/result.js";
+import { artifactOf } from "../results/result.js";
 import { subjectOf } from "../results/subject.js";
 import { formatDuration } from "../terminal/format.js";
 import { BASELINE_PATHS } from "./reproduce-arguments.js";
@@ -144,7 +145,7 @@ function artifactContent(experiment: Experiment, { inspected }: ReportDetails): 
 }
 
 function filesOf(experiment: Experiment): Map<string, string> {
-  const files = resultOf(experiment).distillation?.artifact?.files ?? [];
+  const files = artifactOf(experiment)?.files ?? [];
   return new Map(files.map(({ name, sha256 }) => [name, sha256]));
 }
 

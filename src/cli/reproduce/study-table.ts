@@ -1,10 +1,13 @@
 import { internal } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { rowsOfMatrix, sumOfMatrices } from "../../results/confusion.js";
+import type { Row } from "../../results/rows.js";
+import { distilledLabel, shortLabel } from "../../results/spec-labels.js";
 import { FRACTIONS, meanOf, pairedDifference, type Summary, summarise } from "../../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../../study/tables.js";
 import type { Outcome } from "../group/group-runner.js";
-import { confusionOf, distilledLabel, type Row, resultOf, shortLabel } from "../results/result.js";
+import { resultOf } from "../results/result.js";
 
 /** One distillation of a row, or one training on full data. */
 export interface SeedRow {
@@ -161,7 +164,9 @@ function measuredOf(
     accuracy: summarise([...learners.values()], FRACTIONS),
     macroF1: meanOf(rows.map(({ macroF1 }) => macroF1)),
     loss: meanOf(rows.map(({ loss }) => loss)),
-    confusion: confusionOf(rows.map(({ confusion }) => confusion?.flat() ?? [])),
+    confusion: rowsOfMatrix(
+      sumOfMatrices(rows.map(({ confusion }) => confusion?.flat() ?? [])) ?? [],
+    ),
     trainTimeS: times.length === 0 ? null : meanOf(times),
     stdBetweenSeeds: means.length > 1 ? summarise(means).std : null,
     differences,

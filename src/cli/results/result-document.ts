@@ -5,9 +5,10 @@ import {
   type ResolveExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import type { Row } from "../../results/rows.js";
+import { taskName } from "../../results/task-names.js";
 import type { Summary } from "../../statistics.js";
-import { type Row, resultOf } from "./result.js";
-import { taskName } from "./task-names.js";
+import { resultOf } from "./result.js";
 
 /** The result as one JSON document, for `--json`. Messages are in proto3 JSON, with proto names. */
 export function resultDocument(experiment: Experiment, artifactPath: string): object {

@@ -1,5 +1,7 @@
 import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
+import type { Row } from "../../results/rows.js";
+import { taskName } from "../../results/task-names.js";
 import {
   formatCount,
   formatDuration,
@@ -9,9 +11,8 @@ import {
   wrapText,
 } from "../terminal/format.js";
 import { Table } from "../terminal/table.js";
-import { type ExperimentResult, type Row, resultOf } from "./result.js";
+import { resultOf, type ShownResult } from "./result.js";
 import { subjectOf } from "./subject.js";
-import { taskName } from "./task-names.js";
 
 /** The table on one line a row is this wide; a narrower terminal gets its labels on two lines. */
 const WIDE_COLUMNS = 100;
@@ -65,7 +66,7 @@ function renderTable(rows: readonly Row[], columns: number | undefined): string 
   return table.toString();
 }
 
-function summaryLines(experiment: Experiment, result: ExperimentResult): string[] {
+function summaryLines(experiment: Experiment, result: ShownResult): string[] {
   const { ratioToFull, distillation } = result;
   const kept = distillation && keptStepText(distillation);
   const warning = overlapWarning(experiment.spec?.dataset?.found?.testRowsInTrain);

@@ -1,6 +1,8 @@
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Comparison, RelativeScores } from "../../results/relative-scores.js";
+import type { Row } from "../../results/rows.js";
+import { distilledLabel } from "../../results/spec-labels.js";
 import { INTERVAL_RULE, type Summary } from "../../statistics.js";
 import {
   formatCount,
@@ -10,7 +12,6 @@ import {
   formatValue,
 } from "../terminal/format.js";
 import { Table } from "../terminal/table.js";
-import { distilledLabel, type Row } from "./result.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
 import type { Condition, RobustnessResult } from "./robustness-result.js";
 import { subjectOf } from "./subject.js";

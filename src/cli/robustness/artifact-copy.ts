@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "../connect/connection.js";
 import type { Outcome } from "../group/group-runner.js";
-import { resultOf } from "../results/result.js";
+import { artifactOf } from "../results/result.js";
 
 /**
  * Does some work with the folder of the distilled data, which is downloaded for as long as that
@@ -16,7 +16,7 @@ export async function withArtifactFolder<T>(
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
   if (existsSync(artifactPath)) return work(artifactPath);
-  const artifact = resultOf(experiment).distillation?.artifact;
+  const artifact = artifactOf(experiment);
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-artifact-"));
   try {
     for (const { name } of artifact?.files ?? []) {

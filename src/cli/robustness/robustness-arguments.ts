@@ -58,7 +58,7 @@ ARTIFACT is the folder of distilled data, or the id of the experiment that made 
              baselines, what the relative scores are made of
   steps      other numbers of gradient steps: --steps, else 2 T and 5 T
   optimiser  Adam instead of SGD
-  order      one sample a gradient step, mini-batches of half the samples, shuffled
+  order      one sample per gradient step, mini-batches of half the samples, shuffled
   head-init  the other law of the head
   attention  without attention labels
   decoding   the tokens nearest to the distilled vectors, with their labels and with one-hot ones

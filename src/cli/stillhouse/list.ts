@@ -1,8 +1,8 @@
 import { Experiment, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { ExperimentOrder } from "../../generated/stillhouse/v1/service.js";
 import { robustnessSubject } from "../../results/robustness-subject.js";
-import { shortLabel } from "../results/result.js";
-import { taskName } from "../results/task-names.js";
+import { shortLabel } from "../../results/spec-labels.js";
+import { taskName } from "../../results/task-names.js";
 import type { Options } from "../terminal/command-line.js";
 import { Table } from "../terminal/table.js";
 import { choicesOf, countOf, type Shape } from "./command.js";

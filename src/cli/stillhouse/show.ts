@@ -1,12 +1,13 @@
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js";
+import { distilledLabel } from "../../results/spec-labels.js";
+import { taskNames } from "../../results/task-names.js";
 import { printable } from "../../text/printable.js";
-import { distilledLabel, resultOf } from "../results/result.js";
+import { resultOf } from "../results/result.js";
 import { renderResult } from "../results/result-table.js";
 import { robustnessText } from "../results/robustness-output.js";
 import { robustnessResult } from "../results/robustness-result.js";
 import { subjectOf } from "../results/subject.js";
-import { taskNames } from "../results/task-names.js";
 import { Table } from "../terminal/table.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, printJson, type Session } from "./session.js";

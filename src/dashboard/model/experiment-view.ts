@@ -6,18 +6,20 @@ import type {
 } from "../../generated/page/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
 import { ExperimentSpec } from "../../generated/page/stillhouse/v1/spec.js";
+import type { RelativeScores } from "../../results/relative-scores.js";
 import { robustnessSubject } from "../../results/robustness-subject.js";
+import { type Row, scoresOf, testedRows } from "../../results/rows.js";
+import { shortLabel } from "../../results/spec-labels.js";
+import { taskName } from "../../results/task-names.js";
 import { ranSeconds, workProgress } from "../../results/work-progress.js";
 import type { Summary } from "../../statistics.js";
-import { type ResultView, type RowId, resultsOf } from "./result-view.js";
-import { type Spec, shortLabel } from "./spec-fields.js";
+import type { Spec } from "./spec-fields.js";
 import {
   baselineOf,
   isLive,
   type StateName,
   stateName,
   type TaskView,
-  taskName,
   taskViews,
   workOfTask,
 } from "./task-view.js";
@@ -43,7 +45,9 @@ export interface ExperimentView {
   readonly spec: Spec;
   readonly specHash: string;
   readonly tasks: readonly TaskView[];
-  readonly results: readonly ResultView[];
+  /** Of the distilled data first. */
+  readonly results: readonly Row[];
+  readonly scores: RelativeScores;
   /** Of the distilled data, over its test learners. */
   readonly accuracy: Summary | undefined;
   /** Mean accuracy of the distilled data over that of full data. */
@@ -72,9 +76,7 @@ export function experimentView(experiment: Experiment): ExperimentView {
   const spec = experiment.spec ?? ExperimentSpec.fromJSON({});
   const tasks = taskViews(experiment.tasks);
   const state = stateName(experiment.state);
-  const results = resultsOf(experiment.tasks);
-  const mean = (id: RowId) => results.find((result) => result.id === id)?.accuracy.mean;
-  const [distilled, full] = [mean("distilled"), mean("full")];
+  const results = distilledFirst(testedRows(experiment.result));
   const name = spec.name ?? "";
   const subject = subjectOf(spec, experiment.tasks);
   const data = experiment.tasks.map(distilledView).find((view) => view !== undefined);
@@ -97,12 +99,18 @@ export function experimentView(experiment: Experiment): ExperimentView {
     specHash,
     tasks,
     results,
-    accuracy: results.find(({ id }) => id === "distilled")?.accuracy,
-    ratioToFull: distilled !== undefined && full ? distilled / full : undefined,
+    scores: scoresOf(experiment.result?.relativeScores),
+    accuracy: results.find(({ kind }) => kind === "distilled")?.accuracy,
+    ratioToFull: experiment.result?.ratioToFull,
     distilled: data,
     artifactId: data?.artifactId ?? spec.robustness?.artifactId ?? "",
     ...liveParts(spec, tasks),
   };
+}
+
+function distilledFirst(rows: readonly Row[]): Row[] {
+  const isBaseline = ({ kind }: Row) => kind === "baseline";
+  return [...rows.filter((row) => !isBaseline(row)), ...rows.filter(isBaseline)];
 }
 
 /** What is distilled, or the distilled data that is tried; of only baselines, which. */

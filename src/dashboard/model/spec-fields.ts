@@ -1,9 +1,4 @@
-import {
-  AttentionLabels,
-  type ExperimentSpec,
-  Init,
-  Labels,
-} from "../../generated/page/stillhouse/v1/spec.js";
+import type { ExperimentSpec } from "../../generated/page/stillhouse/v1/spec.js";
 
 export type Spec = ExperimentSpec;
 
@@ -25,25 +20,3 @@ export function readField(spec: Spec, path: string): FieldValue | undefined {
 function camelCase(name: string): string {
   return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
-
-/** What tells distilled data from other of the same study: "SL restricted + AL cls, 3 steps". */
-export function shortLabel({ distilled, inner, model }: Spec): string {
-  const soft = distilled?.labels && SOFT[distilled.labels];
-  const attention = distilled?.attentionLabels && ATTENTION[distilled.attentionLabels];
-  const steps = inner?.steps ?? 1;
-  return [
-    [soft, attention].filter(Boolean).join(" + ") || "hard labels",
-    ...(model?.init === Init.FIXED ? ["fixed init"] : []),
-    ...(steps === 1 ? [] : [`${steps} steps`]),
-  ].join(", ");
-}
-
-const SOFT: Partial<Record<Labels, string>> = {
-  [Labels.RESTRICTED]: "SL restricted",
-  [Labels.UNRESTRICTED]: "SL unrestricted",
-};
-
-const ATTENTION: Partial<Record<AttentionLabels, string>> = {
-  [AttentionLabels.CLS]: "AL cls",
-  [AttentionLabels.ALL]: "AL all",
-};

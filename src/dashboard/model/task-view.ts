@@ -7,6 +7,7 @@ import {
   type Work,
 } from "../../generated/page/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
+import { taskNames } from "../../results/task-names.js";
 import type { RunTimes, TaskWork, WorkKind } from "../../results/work-progress.js";
 
 export type StateName = "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -45,20 +46,16 @@ export function isLive({ state }: { readonly state: StateName }): boolean {
 }
 
 /** The tasks of one experiment; several of one name are numbered. */
-export function taskViews(messages: readonly Task[]): TaskView[] {
-  const tasks = messages.map(taskView);
-  return tasks.map((task) => {
-    const same = tasks.filter(({ name }) => name === task.name);
-    if (same.length === 1) return task;
-    return { ...task, name: `${task.name}, ${same.indexOf(task) + 1} of ${same.length}` };
-  });
+export function taskViews(tasks: readonly Task[]): TaskView[] {
+  const names = taskNames(tasks);
+  return tasks.map((task, at) => taskView(task, names[at] ?? task.id));
 }
 
-function taskView(task: Task): TaskView {
+function taskView(task: Task, name: string): TaskView {
   const { id, attempt, reused, progress, failure, work, result } = task;
   return {
     id,
-    name: taskName(task),
+    name,
     state: stateName(task.state),
     attempt,
     reused,
@@ -115,20 +112,4 @@ export function workOfTask(task: TaskView): TaskWork {
     total,
     secondsLeft,
   };
-}
-
-export function taskName({ work, id }: Pick<Task, "work" | "id">): string {
-  switch (work?.kind?.$case) {
-    case "distill":
-      return "Distillation";
-    case "evaluate":
-      return ["Evaluation", variationName(work)].filter(Boolean).join(", ");
-    default:
-      return baselineOf(work)?.label ?? id;
-  }
-}
-
-/** "one by one" of "one-by-one"; empty where learners were trained as the distilled data says. */
-export function variationName(work: Work | undefined): string {
-  return variationOf(work)?.name.replaceAll("-", " ") ?? "";
 }

@@ -18,9 +18,12 @@ export function fittedBytes(bytes: Uint8Array): Uint8Array {
  */
 export function fittedExperiment(experiment: Experiment): Experiment {
   if (!isTooLarge(experiment)) return experiment;
-  const brief = { ...experiment, tasks: experiment.tasks.map(withoutDetails) };
+  const { result } = experiment;
+  const rows = result?.rows.map((row) => ({ ...row, confusion: [] })) ?? [];
+  const tasks = experiment.tasks.map(withoutDetails);
+  const brief = { ...experiment, tasks, result: result && { ...result, rows } };
   if (!isTooLarge(brief)) return brief;
-  return { ...experiment, tasks: experiment.tasks.map(withoutResult) };
+  return { ...brief, tasks: experiment.tasks.map(withoutResult) };
 }
 
 function isTooLarge(experiment: Experiment): boolean {

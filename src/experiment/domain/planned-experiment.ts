@@ -4,6 +4,7 @@ import { specHash } from "../../settings/hash.js";
 import { planTasks } from "./plan.js";
 import type { Clock, Ids } from "./ports.js";
 import type { ExperimentRecord } from "./record.js";
+import { withResult } from "./resulted.js";
 
 export interface PlannerParts {
   readonly clock: Clock;
@@ -39,5 +40,5 @@ export function plannedExperiment(
     sweepId,
     ...(reuseAfter === undefined ? {} : { reuseAfter }),
   });
-  return { experiment, tasks, cancelRequested: false };
+  return withResult({ experiment, tasks, cancelRequested: false });
 }

@@ -12,6 +12,7 @@ import { type Observer, UNOBSERVED } from "../domain/observer.js";
 import { experimentIdOf } from "../domain/plan.js";
 import type { Clock } from "../domain/ports.js";
 import { type ExperimentRecord, findTask, withTasks } from "../domain/record.js";
+import { withResult } from "../domain/resulted.js";
 import { isEnded } from "../domain/states.js";
 import type { ArtifactStore, Change, ExperimentStore } from "../domain/storage-ports.js";
 import { requeueRunning } from "../domain/transitions.js";
@@ -221,7 +222,7 @@ export class Ledger {
   /** Changes an experiment. When the store cannot write, nothing has changed. */
   update(experimentId: string, transition: Transition): ExperimentRecord {
     const before = this.record(experimentId);
-    const after = transition(before, this.#clock.now());
+    const after = withResult(transition(before, this.#clock.now()), before);
     const change = changeOf(before, after, this.#clock.now());
     if (change === undefined) return before;
     const stored = this.#store.commit(change);

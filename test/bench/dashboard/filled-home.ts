@@ -1,5 +1,6 @@
 import { planTasks } from "../../../src/experiment/domain/plan.js";
 import type { ExperimentRecord } from "../../../src/experiment/domain/record.js";
+import { withResult } from "../../../src/experiment/domain/resulted.js";
 import {
   Experiment,
   MetricPoint,
@@ -74,7 +75,7 @@ function changeOf(id: string, name: string, number: number) {
     })),
     cancelRequested: false,
   };
-  return { record, tasks: [], events: [] };
+  return { record: withResult(record), tasks: [], events: [] };
 }
 
 function resultOf(taskId: string, number: number): TaskResult {

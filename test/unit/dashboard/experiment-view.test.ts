@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { meanConfusion } from "../../../src/dashboard/model/confusion.js";
 import { grouped, sorted } from "../../../src/dashboard/model/experiment-table.js";
 import {
   type ExperimentView,
@@ -26,11 +25,14 @@ import {
   RobustnessSpec,
   TransferModel,
 } from "../../../src/generated/stillhouse/v1/spec.js";
+import { sharesOfMatrix, sumOfMatrices } from "../../../src/results/confusion.js";
+import { experimentResult } from "../../../src/results/experiment-result.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 import { DISTILL, FULL } from "../../fixtures/finished-experiment.js";
 
 function viewOf(experiment: Partial<Experiment>, tasks: readonly Task[] = []): ExperimentView {
-  const message = { ...Experiment.fromPartial({}), ...experiment, tasks: [...tasks] };
+  const result = experimentResult(experiment.spec, tasks);
+  const message = { ...Experiment.fromPartial({}), ...experiment, tasks: [...tasks], result };
   return experimentView(
     PageExperiment.fromJSON(JSON.parse(JSON.stringify(Experiment.toJSON(message)))),
   );
@@ -121,7 +123,7 @@ describe("an experiment as the page shows it", () => {
 
   test("learners that were trained otherwise are rows of their own", () => {
     const varied = learners("e2", 0.5, 0.7);
-    const variation = Variation.fromPartial({ name: "hard-labels" });
+    const variation = Variation.fromPartial({ name: "hard-labels", hardLabels: true });
     varied.work = {
       kind: { $case: "evaluate", value: { initSeeds: [1], artifactId: "a1", variation } },
     };
@@ -129,8 +131,8 @@ describe("an experiment as the page shows it", () => {
     assert.deepEqual(
       view.results.map(({ id, label, accuracy }) => [id, label, accuracy.n]),
       [
-        ["distilled", "Distilled data", 1],
-        ["variation hard labels", "Distilled data, hard labels", 2],
+        ["distilled", "Distilled data + SL unrestricted + AL cls", 1],
+        ["hard-labels", "Distilled data + SL unrestricted + AL cls, hard labels", 2],
         ["full", "Full data", 1],
       ],
     );
@@ -220,25 +222,20 @@ describe("the table of experiments", () => {
   });
 });
 
-describe("the mean confusion", () => {
-  test("is the share of each true class, over all learners", () => {
-    assert.deepEqual(
-      meanConfusion([
-        [8, 2, 0, 10],
-        [6, 4, 5, 5],
-      ]),
-      [
-        [0.7, 0.3],
-        [0.25, 0.75],
-      ],
-    );
+describe("a confusion matrix", () => {
+  test("shows shares of each true class, over all learners", () => {
+    const sum = sumOfMatrices([
+      [8, 2, 0, 10],
+      [6, 4, 5, 5],
+    ]);
+    assert.deepEqual(sharesOfMatrix(sum ?? []), [
+      [0.7, 0.3],
+      [0.25, 0.75],
+    ]);
   });
 
-  test("leaves out learners that were measured before it was counted", () => {
-    assert.deepEqual(meanConfusion([[], [1, 1, 0, 2]]), [
-      [0.5, 0.5],
-      [0, 1],
-    ]);
-    assert.deepEqual(meanConfusion([[], []]), []);
+  test("is missing where a learner was measured before it was counted", () => {
+    assert.equal(sumOfMatrices([[], [1, 1, 0, 2]]), undefined);
+    assert.deepEqual(sharesOfMatrix([]), []);
   });
 });

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
-import { meanConfusion } from "../../model/confusion.js";
+import { sharesOfMatrix } from "../../../results/confusion.js";
+import type { Row } from "../../../results/rows.js";
 import { formatCount, formatPercent } from "../../model/format.js";
-import type { ResultView } from "../../model/result-view.js";
 import { ScrollTable } from "../../parts/scroll.js";
 import { classNamesOf } from "../../server/api.js";
 
 export interface ConfusionMatrixProps {
-  readonly result: ResultView;
+  readonly result: Row;
   /** In the order of their indices; absent from what was stored by an earlier version. */
   readonly classNames: readonly string[] | undefined;
   /** Names the classes otherwise, where it is there. */
@@ -17,7 +17,7 @@ export interface ConfusionMatrixProps {
 export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMatrixProps) {
   const ofArtifact = useClassNames(classNames === undefined ? artifactId : undefined);
   const names = classNames ?? ofArtifact;
-  const rows = meanConfusion(result.learners.map(({ confusion }) => confusion));
+  const rows = sharesOfMatrix((result.confusion ?? []).flat());
   const name = (at: number) => names[at] ?? `class ${at + 1}`;
   return (
     <figure class="figure">
@@ -59,8 +59,8 @@ export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMat
   );
 }
 
-function learnersText({ learners }: ResultView): string {
-  const count = learners.length;
+function learnersText({ learners }: Row): string {
+  const count = learners.size;
   return count === 1 ? "of 1 learner" : `mean of ${formatCount(count)} learners`;
 }
 

@@ -1,10 +1,10 @@
-import type { ResultView } from "../../model/result-view.js";
-import { improvementText, recoveryText, scoresOf } from "../../model/score-view.js";
+import type { RelativeScores as Scores } from "../../../results/relative-scores.js";
+import { improvementText, recoveryText } from "../../model/score-view.js";
 import { ScrollTable } from "../../parts/scroll.js";
 
 /** The scores that the command `robustness` prints; nothing where none can be taken. */
-export function RelativeScores({ results }: { readonly results: readonly ResultView[] }) {
-  const { comparisons, hardLabelRecovery } = scoresOf(results);
+export function RelativeScores({ scores }: { readonly scores: Scores }) {
+  const { comparisons, hardLabelRecovery } = scores;
   const recovery = recoveryText(hardLabelRecovery);
   if (comparisons.length === 0 && recovery === undefined) return null;
   return (

@@ -1,10 +1,10 @@
 import { overlapWarning } from "../../../results/overlap-warning.js";
+import type { Row } from "../../../results/rows.js";
 import { INTERVAL_RULE } from "../../../statistics.js";
 import type { Marks } from "../../charts/plot-figure.js";
 import { PlotFigure } from "../../charts/plot-figure.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { formatCount, formatMeanStd, formatPercent, formatValue } from "../../model/format.js";
-import type { ResultView } from "../../model/result-view.js";
 import { Figure } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Empty } from "../../parts/notice.js";
@@ -27,11 +27,11 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
         <>
           {warning === undefined ? null : <p class="notice">{warning}</p>}
           <ResultTable results={results} />
-          {view.spec.robustness ? <RelativeScores results={results} /> : null}
+          {view.spec.robustness ? <RelativeScores scores={view.scores} /> : null}
           <div class="chart-grid">
             <Distribution results={results} />
             {results
-              .filter(({ learners }) => learners.some(({ confusion }) => confusion.length > 0))
+              .filter(({ confusion }) => confusion !== null)
               .filter(({ id }) => id === "distilled" || id === "full")
               .map((result) => (
                 <ConfusionMatrix
@@ -48,7 +48,7 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
   );
 }
 
-function ResultTable({ results }: { readonly results: readonly ResultView[] }) {
+function ResultTable({ results }: { readonly results: readonly Row[] }) {
   return (
     <ScrollTable label="Accuracy by training data" class="table">
       <thead>
@@ -79,7 +79,7 @@ function ResultTable({ results }: { readonly results: readonly ResultView[] }) {
           <tr key={id} class={id === "distilled" ? "highlight" : ""}>
             <th scope="row">
               {label}
-              {chosenLr === undefined ? null : (
+              {chosenLr === null ? null : (
                 <span class="row-sub">
                   learning rate {formatValue(chosenLr)}, chosen on validation
                 </span>
@@ -111,11 +111,11 @@ const DOT_HEIGHT = 8;
 const NEAR = 0.005;
 
 /** Each learner a dot; below it the mean, one standard deviation and the interval of the mean. */
-function Distribution({ results }: { readonly results: readonly ResultView[] }) {
-  const shown = results.filter(({ learners }) => learners.length > 1);
+function Distribution({ results }: { readonly results: readonly Row[] }) {
+  const shown = results.filter(({ learners }) => learners.size > 1);
   if (shown.length === 0) return null;
   const points = shown.flatMap(({ label, learners }) =>
-    learners.map(({ accuracy, initSeed }) => ({ label, accuracy: accuracy * 100, initSeed })),
+    [...learners].map(([initSeed, accuracy]) => ({ label, accuracy: accuracy * 100, initSeed })),
   );
   const description = shown
     .map(({ label, accuracy: { mean, std, n } }) => {
@@ -151,13 +151,13 @@ function Distribution({ results }: { readonly results: readonly ResultView[] }) 
 }
 
 /** Room for the highest stack of dots, below it the mean, above it the label. */
-function heightOfRow(results: readonly ResultView[]): number {
-  const stacks = results.flatMap(({ learners }) =>
-    learners.map(
-      ({ accuracy }) =>
-        learners.filter((other) => Math.abs(other.accuracy - accuracy) < NEAR).length,
-    ),
-  );
+function heightOfRow(results: readonly Row[]): number {
+  const stacks = results.flatMap(({ learners }) => {
+    const accuracies = [...learners.values()];
+    return accuracies.map(
+      (accuracy) => accuracies.filter((other) => Math.abs(other - accuracy) < NEAR).length,
+    );
+  });
   return Math.max(ROW_HEIGHT, 44 + DOT_HEIGHT * Math.max(...stacks));
 }
 
@@ -165,7 +165,7 @@ function drawDistribution(
   { plot, dot, dodgeY, ruleX, link, text }: Marks,
   width: number,
   height: number,
-  results: readonly ResultView[],
+  results: readonly Row[],
   points: readonly { readonly label: string; readonly accuracy: number }[],
 ): Element {
   const accent = themeColor("--series-1");

@@ -1,0 +1,168 @@
+import { BASELINE_IDS, baselineOfKind } from "../baselines.js";
+import {
+  type LearnerResult,
+  State,
+  type Task,
+  type TaskResult,
+} from "../generated/stillhouse/v1/experiment.js";
+import {
+  type DistillationSummary,
+  type ExperimentResult,
+  ResultKind,
+  ResultRow,
+  ResultState,
+} from "../generated/stillhouse/v1/result.js";
+import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { FRACTIONS, meanOf, pairedDifference, summarise } from "../statistics.js";
+import { sumOfMatrices } from "./confusion.js";
+import { learnersBySeed } from "./rows.js";
+import { relativeScoresOf, summaryMessage } from "./score-message.js";
+import { distilledLabel, variantOf } from "./spec-labels.js";
+import { variationText } from "./variation-text.js";
+
+const DISTILLED = "distilled";
+
+/** The learners that a task tests; undefined of one that tests none. */
+type Learners = Exclude<NonNullable<NonNullable<Task["work"]>["kind"]>, { $case: "distill" }>;
+
+/**
+ * What the tasks of an experiment have found so far: the one place that puts them together.
+ *
+ * @param tasks of the experiment, also those that have not begun
+ */
+export function experimentResult(
+  spec: ExperimentSpec | undefined,
+  tasks: readonly Task[],
+): ExperimentResult {
+  const rows = withDifferences(rowsOf(spec, tasks));
+  const mean = (id: string) => rows.find((row) => row.id === id)?.accuracy?.mean;
+  const [distilled, full] = [mean(DISTILLED), mean("full")];
+  return {
+    rows,
+    ratioToFull: distilled !== undefined && full ? distilled / full : undefined,
+    distillation: distillationOf(tasks),
+    relativeScores: spec?.robustness && relativeScoresOf(rows.filter(isComplete)),
+  };
+}
+
+/** Shards of an evaluation belong to one row. */
+function rowsOf(spec: ExperimentSpec | undefined, tasks: readonly Task[]): ResultRow[] {
+  const groups = groupedBy(tasks, rowIdOf);
+  const others = [...groups.keys()].filter(
+    (id) => !BASELINE_IDS.some((baseline) => baseline === id),
+  );
+  // Baselines are dispatched last and shown first, as in the tables of the study.
+  return [...BASELINE_IDS, ...others].flatMap((id) => {
+    const ofRow = id === undefined ? undefined : groups.get(id);
+    return id === undefined || ofRow === undefined ? [] : [rowOf(id, ofRow, spec)];
+  });
+}
+
+function groupedBy<Item, Key>(
+  items: readonly Item[],
+  keyOf: (item: Item) => Key,
+): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    groups.set(key, [...(groups.get(key) ?? []), item]);
+  }
+  return groups;
+}
+
+function rowIdOf({ work }: Task): string | undefined {
+  const kind = work?.kind;
+  if (kind?.$case === "evaluate") return kind.value.variation?.name ?? DISTILLED;
+  return kind?.$case === "baseline" ? baselineOfKind(kind.value.kind)?.id : undefined;
+}
+
+function rowOf(id: string, tasks: readonly Task[], spec: ExperimentSpec | undefined): ResultRow {
+  const shards = tasks.flatMap(({ result }) => learnersOf(result));
+  const inits = shards.flatMap((shard) => shard.inits);
+  const failed = tasks.find(({ state }) => state === State.FAILED);
+  return ResultRow.fromPartial({
+    id,
+    ...namesOf(tasks[0]?.work?.kind as Learners, spec),
+    state: stateOf(tasks, shards.length),
+    taskIds: tasks.map((task) => task.id),
+    failure: failed?.failure?.message ?? "",
+    reused: tasks.every(({ reused }) => reused),
+    numLearners: tasks.reduce((sum, task) => sum + numLearnersOf(task), 0),
+    initSeeds: inits.map(({ initSeed }) => initSeed),
+    accuracies: inits.map(({ accuracy }) => accuracy),
+    wallTimeS: tasks.reduce((sum, { result }) => sum + (result?.wallTimeS ?? 0), 0),
+    ...(inits.length === 0 ? {} : figuresOf(shards)),
+  });
+}
+
+function namesOf(kind: Learners, spec: ExperimentSpec | undefined): Partial<ResultRow> {
+  if (kind.$case === "baseline") {
+    return { kind: ResultKind.BASELINE, label: baselineOfKind(kind.value.kind)?.label ?? "" };
+  }
+  const { variation } = kind.value;
+  const [label, variant] = [distilledLabel(spec), variantOf(spec)];
+  if (variation === undefined) {
+    return { kind: ResultKind.DISTILLED, label, variant, condition: "as distilled" };
+  }
+  const condition = variationText(variation);
+  return { kind: ResultKind.VARIATION, label: `${label}, ${condition}`, variant, condition };
+}
+
+function stateOf(tasks: readonly Task[], numTested: number): ResultState {
+  const has = (state: State) => tasks.some((task) => task.state === state);
+  if (has(State.FAILED)) return ResultState.FAILED;
+  if (has(State.CANCELLED)) return ResultState.CANCELLED;
+  if (numTested === tasks.length) return ResultState.COMPLETE;
+  return numTested === 0 ? ResultState.PENDING : ResultState.PARTIAL;
+}
+
+function figuresOf(shards: readonly LearnerResult[]): Partial<ResultRow> {
+  const [first] = shards;
+  const inits = shards.flatMap((shard) => shard.inits);
+  const trainTimeS = meanOf(inits.map((init) => init.trainTimeS));
+  const accuracies = inits.map(({ accuracy }) => accuracy);
+  return {
+    accuracy: summaryMessage(summarise(accuracies, FRACTIONS)),
+    macroF1: meanOf(inits.map((init) => init.macroF1)),
+    loss: meanOf(inits.map((init) => init.loss)),
+    trainSamples: first?.trainSamples ?? 0,
+    gdSteps: first?.gdSteps ?? 0,
+    // In results of before they were taken both are 0.
+    chosenLr: first?.chosenLr || undefined,
+    trainTimeS: trainTimeS || undefined,
+    confusion: sumOfMatrices(inits.map((init) => init.confusion)) ?? [],
+  };
+}
+
+/** Variations beside the distilled data as it is, where all learners of both have been tested. */
+function withDifferences(rows: readonly ResultRow[]): ResultRow[] {
+  const plain = rows.find(({ kind }) => kind === ResultKind.DISTILLED);
+  return rows.map((row) => {
+    const isCompared = row.kind === ResultKind.VARIATION && plain !== undefined;
+    if (!isCompared || !isComplete(row) || !isComplete(plain)) return row;
+    const difference = pairedDifference(learnersBySeed(row), learnersBySeed(plain));
+    return { ...row, difference: difference === null ? undefined : summaryMessage(difference) };
+  });
+}
+
+function isComplete({ state }: ResultRow): boolean {
+  return state === ResultState.COMPLETE;
+}
+
+function distillationOf(tasks: readonly Task[]): DistillationSummary | undefined {
+  for (const { result } of tasks) {
+    if (result?.kind?.$case !== "distill") continue;
+    const { artifact, ...measured } = result.kind.value;
+    return { ...measured, artifactId: artifact?.id ?? "" };
+  }
+  return undefined;
+}
+
+function learnersOf(result: TaskResult | undefined): LearnerResult[] {
+  return result?.kind?.$case === "learners" ? [result.kind.value] : [];
+}
+
+function numLearnersOf({ work }: Task): number {
+  const kind = work?.kind;
+  return kind === undefined || kind.$case === "distill" ? 0 : kind.value.initSeeds.length;
+}

@@ -1,0 +1,46 @@
+import { baselineOfKind } from "../baselines.js";
+
+/** A task by its work, in either form of the message. */
+export interface NamedTask {
+  readonly id: string;
+  readonly work?:
+    | {
+        readonly kind?:
+          | { readonly $case: "distill" }
+          | {
+              readonly $case: "evaluate";
+              readonly value: { readonly variation?: { readonly name: string } | undefined };
+            }
+          | { readonly $case: "baseline"; readonly value: { readonly kind: string } }
+          | undefined;
+      }
+    | undefined;
+}
+
+/** How a task is called on the screen. */
+export function taskName({ work, id }: NamedTask): string {
+  switch (work?.kind?.$case) {
+    case "distill":
+      return "Distillation";
+    case "evaluate": {
+      const { variation } = work.kind.value;
+      if (variation === undefined) return "Evaluation";
+      return `Evaluation, ${variation.name.replaceAll("-", " ")}`;
+    }
+    case "baseline":
+      return baselineOfKind(work.kind.value.kind)?.label ?? "Baseline";
+    default:
+      return id;
+  }
+}
+
+/** The names of the tasks of one experiment; several of one name are numbered. */
+export function taskNames(tasks: readonly NamedTask[]): string[] {
+  const names = tasks.map(taskName);
+  return names.map((name, at) => {
+    const count = names.filter((other) => other === name).length;
+    if (count === 1) return name;
+    const number = names.slice(0, at + 1).filter((other) => other === name).length;
+    return `${name}, ${number} of ${count}`;
+  });
+}
