@@ -1,3 +1,4 @@
+import { formatPercent } from "../text/format.js";
 import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
 import { Figure } from "./figure.js";
 import type { Inspected, InspectedSample } from "./inspected.js";
@@ -62,20 +63,16 @@ function Attention({ attention }: AttentionProps) {
       chart={attentionChart(map)}
       caption={
         `Attention labels of the first token: a band a layer, in it a line a head; the full ` +
-        `colour is ${percent(greatestShare(rows))} % of a head's attention` +
+        `colour is ${formatPercent(greatestShare(rows))} % of a head's attention` +
         (positionsPerColumn > 1 ? `, summed over ${positionsPerColumn} positions.` : ".")
       }
       numbers={{
         head: ["layer, head (shares in %)", ...columns],
         rows: rows.map(({ layer, head, shares }) => [
           `${layer}, ${head}`,
-          ...shares.map((share) => percent(share)),
+          ...shares.map((share) => formatPercent(share)),
         ]),
       }}
     />
   );
-}
-
-function percent(share: number): string {
-  return (share * 100).toFixed(1);
 }

@@ -1,3 +1,4 @@
+import { formatPercent } from "../text/format.js";
 import { type Curve, curveChart } from "./curve-chart.js";
 import { DistilledData } from "./distilled-data.js";
 import { distributionChart } from "./distribution-chart.js";
@@ -62,9 +63,11 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
           head: ["row", "mean (%)", "95 % interval", "learners"],
           rows: spreads.map(({ label, mean, interval95, learners }) => [
             label,
-            percent(mean),
-            interval95 === null ? "" : interval95.map(percent).join(" to "),
-            learners.map(percent).join(" "),
+            formatPercent(mean, 2),
+            interval95 === null
+              ? ""
+              : interval95.map((fraction) => formatPercent(fraction, 2)).join(" to "),
+            learners.map((fraction) => formatPercent(fraction, 2)).join(" "),
           ]),
         }}
       />
@@ -154,8 +157,4 @@ function inPercent(curve: Curve): Curve {
     ...curve,
     points: curve.points.map(({ step, value }) => ({ step, value: value * 100 })),
   };
-}
-
-function percent(fraction: number): string {
-  return (fraction * 100).toFixed(2);
 }

@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { renderResolved } from "../../src/cli/experiment/resolved-view.js";
-import {
-  formatBytes,
-  formatDuration,
-  formatValue,
-  wrapText,
-} from "../../src/cli/terminal/format.js";
 import { colorsOf, terminalOf } from "../../src/cli/terminal/terminal.js";
+import { wrapText } from "../../src/cli/terminal/wrap-text.js";
 import { Labels } from "../../src/generated/stillhouse/v1/spec.js";
 import { emptySpec, type FieldValue, writeField } from "../../src/settings/field-path.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
+import { formatBytes, formatDuration, formatValue } from "../../src/text/format.js";
 import { factsOf } from "../fixtures/facts.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 
@@ -74,7 +70,7 @@ describe("numbers", () => {
       "5 min 5 s",
       "1 h",
       "1 h 20 min",
-      "25 h",
+      "1 d 1 h",
     ]);
     assert.deepEqual(
       [999, 8_400, 302_000_000, 1_500_000_000].map((bytes) => formatBytes(bytes)),

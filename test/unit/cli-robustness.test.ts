@@ -91,7 +91,7 @@ describe("the robustness of distilled data", () => {
     const result = robustnessResult(EXPERIMENT);
     const text = robustnessText(EXPERIMENT, result);
     assert.match(text, /│ as distilled +│ +1 │ +│ +89\.0 ± 1\.0 │ +│ 2 │/);
-    assert.match(text, /│ hard labels +│ +1 │ +0\.1 │ +75\.0 ± 5\.0 │ +-14\.0 │ 2 │/);
+    assert.match(text, /│ hard labels +│ +1 │ +0\.1 │ +75\.0 ± 5\.0 │ +−14\.0 │ 2 │/);
     assert.match(text, /│ Adam +│ +│ +│ +failed │ +it broke │/);
     assert.match(text, /│ 2 steps +│ +│ +│ +not yet │ +│ +│/);
     assert.match(text, /Hard-label recovery: 16\.0 points/);

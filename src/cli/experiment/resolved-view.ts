@@ -8,8 +8,9 @@ import { distilledLabel } from "../../results/spec-labels.js";
 import { taskName } from "../../results/task-names.js";
 import { fieldText } from "../../settings/field-text.js";
 import { settingOf } from "../../settings/settings.js";
-import { formatBytes, formatCount, wrapText } from "../terminal/format.js";
+import { formatBytes, formatCount } from "../../text/format.js";
 import type { Colors } from "../terminal/terminal.js";
+import { wrapText } from "../terminal/wrap-text.js";
 
 /** Width of the names at the start of the lines. */
 const NAME_COLUMNS = 12;

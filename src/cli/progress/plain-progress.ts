@@ -7,8 +7,8 @@ import {
 } from "../../generated/stillhouse/v1/experiment.js";
 import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
+import { formatPercent } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
-import { formatPercent } from "../terminal/format.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import {

@@ -7,7 +7,7 @@ import {
   formatMeanStd,
   formatPercent,
   formatValue,
-} from "../terminal/format.js";
+} from "../../text/format.js";
 
 /** What is counted in each stage; other stages count nothing that a person wants to see. */
 const UNITS: Readonly<Record<string, string>> = {

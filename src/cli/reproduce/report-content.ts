@@ -9,11 +9,11 @@ import type { ReportedArtifact, ReportedTable, Reproduction } from "../../report
 import { shortLabel } from "../../results/spec-labels.js";
 import { INTERVAL_RULE } from "../../statistics.js";
 import { VARIED_PATHS } from "../../study/tables.js";
+import { formatDuration } from "../../text/format.js";
 import { changesText, experimentCommand } from "../experiment/spec-command.js";
 import type { Outcome } from "../group/group-runner.js";
 import { artifactOf } from "../results/result.js";
 import { subjectOf } from "../results/subject.js";
-import { formatDuration } from "../terminal/format.js";
 import { BASELINE_PATHS } from "./reproduce-arguments.js";
 import { differencesOf, numbersOf } from "./reproduce-columns.js";
 import { failureLines, timeText } from "./reproduce-output.js";

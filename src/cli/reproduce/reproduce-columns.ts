@@ -3,11 +3,12 @@ import type { Summary } from "../../statistics.js";
 import type { StudyFigure } from "../../study/tables.js";
 import {
   formatCount,
+  formatGainRange,
   formatMeanStd,
   formatPercent,
   formatSeconds,
   formatValue,
-} from "../terminal/format.js";
+} from "../../text/format.js";
 import { areStopped, type Measured, type ReproducedRow } from "./study-table.js";
 
 interface Column {
@@ -74,11 +75,7 @@ function accuracyText({ accuracy, stdBetweenSeeds }: Measured): string {
 }
 
 function gainText(gain: Summary | null): string {
-  if (gain === null) return "";
-  const sign = gain.mean < 0 ? "" : "+";
-  if (gain.interval95 === null) return `${sign}${formatPercent(gain.mean)}`;
-  const [low, high] = gain.interval95.map(formatPercent);
-  return `${sign}${formatPercent(gain.mean)} [${low}, ${high}]`;
+  return gain === null ? "" : formatGainRange(gain);
 }
 
 function figureText({ mean, std }: StudyFigure): string {

@@ -1,6 +1,6 @@
 import { INTERVAL_RULE } from "../../statistics.js";
+import { formatDuration } from "../../text/format.js";
 import { rowDocument, summaryDocument } from "../results/result-document.js";
-import { formatDuration } from "../terminal/format.js";
 import { Table } from "../terminal/table.js";
 import { numbersOf } from "./reproduce-columns.js";
 import type { Measured, ReproducedRow, ReproducedTable } from "./study-table.js";

@@ -8,9 +8,9 @@ import {
   formatMeanStd,
   formatPercent,
   formatSeconds,
-  wrapText,
-} from "../terminal/format.js";
+} from "../../text/format.js";
 import { Table } from "../terminal/table.js";
+import { wrapText } from "../terminal/wrap-text.js";
 import { resultOf, type ShownResult } from "./result.js";
 import { subjectOf } from "./subject.js";
 

@@ -3,14 +3,15 @@ import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Comparison, RelativeScores } from "../../results/relative-scores.js";
 import type { Row } from "../../results/rows.js";
 import { distilledLabel } from "../../results/spec-labels.js";
-import { INTERVAL_RULE, type Summary } from "../../statistics.js";
+import { INTERVAL_RULE } from "../../statistics.js";
 import {
   formatCount,
+  formatGainRange,
   formatMeanStd,
   formatPercent,
   formatSeconds,
   formatValue,
-} from "../terminal/format.js";
+} from "../../text/format.js";
 import { Table } from "../terminal/table.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
 import type { Condition, RobustnessResult } from "./robustness-result.js";
@@ -53,7 +54,7 @@ function conditionTable(conditions: readonly Condition[]): string {
   });
   for (const { label, row, difference, failure } of conditions) {
     if (row !== undefined)
-      table.push([label, ...cellsOf(row, difference === null ? "" : rangeText(difference))]);
+      table.push([label, ...cellsOf(row, difference === null ? "" : formatGainRange(difference))]);
     else if (failure === null) table.push([label, "", "", "not yet", "", "", ""]);
     else table.push([label, "", "", "failed", failure.slice(0, 40), "", ""]);
   }
@@ -92,22 +93,12 @@ function scoreTable({ comparisons }: RelativeScores): string {
   for (const { id, iorHard, iorOwn, labelRobustScore } of comparisons) {
     table.push([
       id,
-      iorHard === null ? "" : rangeText(iorHard),
-      iorOwn === null ? "" : rangeText(iorOwn),
+      iorHard === null ? "" : formatGainRange(iorHard),
+      iorOwn === null ? "" : formatGainRange(iorOwn),
       labelRobustScore === null ? "" : labelRobustScore.toFixed(3),
     ]);
   }
   return table.toString();
-}
-
-function rangeText({ mean, interval95 }: Summary): string {
-  if (interval95 === null) return signed(mean);
-  const [low, high] = interval95.map(formatPercent);
-  return `${signed(mean)} [${low}, ${high}]`;
-}
-
-function signed(fraction: number): string {
-  return `${fraction < 0 ? "" : "+"}${formatPercent(fraction)}`;
 }
 
 /** All of it as one JSON document; accuracies, differences and scores are fractions. */

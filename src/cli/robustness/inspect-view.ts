@@ -1,8 +1,9 @@
 import type { Inspected } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
+import { formatPercent, formatValue } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
-import { formatPercent, formatValue, wrapText } from "../terminal/format.js";
 import { Table } from "../terminal/table.js";
+import { wrapText } from "../terminal/wrap-text.js";
 
 const DEFAULT_COLUMNS = 100;
 const PLAIN_STYLE = { head: [], border: [] };

@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { cancelled, internal, invalid, notFound } from "../../errors.js";
 import { type Inspected, inspectedSchema } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
+import { formatMeanStd } from "../../text/format.js";
 import { openToLook } from "../connect/open-connection.js";
 import { type NamedServer, SERVER_FLAGS, serverOf, serverWords } from "../connect/server-flags.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
@@ -16,7 +17,6 @@ import {
   parseArguments,
   scriptCommand,
 } from "../terminal/command-line.js";
-import { formatMeanStd } from "../terminal/format.js";
 import { aborted } from "../terminal/interruption.js";
 import { npmCommand } from "../terminal/npm-command.js";
 import { writeResultFile } from "../terminal/result-file.js";

@@ -1,8 +1,8 @@
 import { Option } from "commander";
 import { reportFailure } from "../results/report-failure.js";
 import { parseArguments, scriptCommand } from "../terminal/command-line.js";
-import { wrapText } from "../terminal/format.js";
 import { type Colors, colorsOf, type Terminal } from "../terminal/terminal.js";
+import { wrapText } from "../terminal/wrap-text.js";
 import {
   type Check,
   checkControlPlane,

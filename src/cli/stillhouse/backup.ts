@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { invalid } from "../../errors.js";
-import { formatBytes, formatCount } from "../terminal/format.js";
+import { formatBytes, formatCount } from "../../text/format.js";
 import type { Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";
 import type { Parsed, Shape } from "./command.js";

@@ -1,8 +1,8 @@
 import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { formatDuration, formatMeanStd, formatPercent } from "../../text/format.js";
 import { joinParts, progressFraction, progressParts } from "../progress/progress-text.js";
 import { progressOf, ranSecondsOf } from "../progress/task-work.js";
 import { resultOf } from "../results/result.js";
-import { formatDuration, formatMeanStd, formatPercent } from "../terminal/format.js";
 
 /** States by the words that people use for them. */
 export const STATES = {

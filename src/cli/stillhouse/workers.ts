@@ -1,6 +1,6 @@
 import { invalid } from "../../errors.js";
 import { Worker } from "../../generated/stillhouse/v1/service.js";
-import { formatBytes, formatDuration, formatPercent } from "../terminal/format.js";
+import { formatBytes, formatDuration, formatPercent } from "../../text/format.js";
 import { Table } from "../terminal/table.js";
 import type { Shape } from "./command.js";
 import { fullWorkerId, printJson, type Session } from "./session.js";

@@ -1,10 +1,10 @@
 import { fromFailure } from "../../errors.js";
 import { State } from "../../generated/stillhouse/v1/experiment.js";
+import { formatMeanStd, formatPercent } from "../../text/format.js";
 import { type GroupSurroundings, guarded, runMembers } from "../group/group-command.js";
 import type { Outcome } from "../group/group-runner.js";
 import { resultOf } from "../results/result.js";
 import { failureDocument, resultDocument } from "../results/result-document.js";
-import { formatMeanStd, formatPercent } from "../terminal/format.js";
 import { Table } from "../terminal/table.js";
 import { runSearch, type SuggestSettings } from "./search.js";
 import { type Cell, parseSweepArguments } from "./sweep-arguments.js";

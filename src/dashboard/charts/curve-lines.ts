@@ -1,5 +1,5 @@
+import { formatCount } from "../../text/format.js";
 import { smoothed } from "../model/curves.js";
-import { formatCount } from "../model/format.js";
 import type { TableTwin } from "../parts/figure.js";
 import type { Line } from "./line-chart.js";
 

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { formatValue } from "../../text/format.js";
 import { needsDots, STEP_INCREMENTS, stepDomain, stepText } from "../../text/step-axis.js";
-import { formatValue } from "../model/format.js";
 import { themeChanges, themeColor } from "../parts/theme.js";
 
 export interface Line {

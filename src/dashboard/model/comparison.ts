@@ -2,8 +2,8 @@ import type {
   CompareExperimentsResponse,
   Interval,
 } from "../../generated/page/stillhouse/v1/service.js";
+import { formatGain, formatMeanStd, formatPercent } from "../../text/format.js";
 import type { TextTable } from "../../text/table-text.js";
-import { formatGain, formatMeanStd, formatPercent } from "./format.js";
 
 export interface ComparedView {
   readonly id: string;

@@ -1,9 +1,9 @@
+import { formatMeanStd } from "../../../text/format.js";
 import { accuracyFigureHeight, drawAccuracies } from "../../charts/comparison-figures.js";
 import { exportFigure } from "../../charts/export-figure.js";
 import { PAPER_STYLE, screenStyle } from "../../charts/figure-style.js";
 import { PlotFigure } from "../../charts/plot-figure.js";
 import { type Comparison, comparisonTable } from "../../model/comparison.js";
-import { formatMeanStd } from "../../model/format.js";
 import { Figure } from "../../parts/figure.js";
 import { FigureExports } from "./figure-exports.js";
 

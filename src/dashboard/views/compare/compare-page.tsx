@@ -1,9 +1,9 @@
 import { useMemo } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { INTERVAL_RULE } from "../../../statistics.js";
+import { formatGain, formatMeanStd, formatPercent } from "../../../text/format.js";
 import { type Comparison, comparisonOf } from "../../model/comparison.js";
 import { experimentView } from "../../model/experiment-view.js";
-import { formatGain, formatMeanStd, formatPercent } from "../../model/format.js";
 import { axesOf } from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty, Problem } from "../../parts/notice.js";

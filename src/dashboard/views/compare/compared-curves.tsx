@@ -1,4 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
+import { formatPercent, formatValue } from "../../../text/format.js";
 import { drawCurves } from "../../charts/comparison-figures.js";
 import { linesOfCurve, tableOfLines } from "../../charts/curve-lines.js";
 import { exportFigure } from "../../charts/export-figure.js";
@@ -6,7 +7,6 @@ import { PAPER_STYLE } from "../../charts/figure-style.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import type { ComparedView } from "../../model/comparison.js";
 import { type Curve, curvesOf } from "../../model/curves.js";
-import { formatPercent, formatValue } from "../../model/format.js";
 import { CheckBox } from "../../parts/check-box.js";
 import { Figure } from "../../parts/figure.js";
 import { Problem } from "../../parts/notice.js";

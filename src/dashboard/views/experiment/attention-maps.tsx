@@ -1,5 +1,5 @@
+import { formatPercent } from "../../../text/format.js";
 import { type Marks, PlotFigure } from "../../charts/plot-figure.js";
-import { formatPercent } from "../../model/format.js";
 import type { Attention, SampleView } from "../../model/inspection-view.js";
 import { readableToken } from "../../model/tokens.js";
 import { Figure } from "../../parts/figure.js";

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { sharesOfMatrix } from "../../../results/confusion.js";
 import type { Row } from "../../../results/rows.js";
-import { formatCount, formatPercent } from "../../model/format.js";
+import { formatCount, formatPercent } from "../../../text/format.js";
 import { ScrollTable } from "../../parts/scroll.js";
 import { classNamesOf } from "../../server/api.js";
 

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { formatCount, formatPercent, formatValue } from "../../../text/format.js";
 import { linesOfCurve, tableOfLines } from "../../charts/curve-lines.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import {
@@ -8,7 +9,6 @@ import {
   curveLabel,
   stepsPerSecond,
 } from "../../model/curves.js";
-import { formatCount, formatPercent, formatValue } from "../../model/format.js";
 import { CheckBox } from "../../parts/check-box.js";
 import { Figure, type TableTwin } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";

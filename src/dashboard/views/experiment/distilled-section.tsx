@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { formatValue } from "../../model/format.js";
+import { formatValue } from "../../../text/format.js";
 import type { Inspection } from "../../model/inspection-view.js";
 import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";

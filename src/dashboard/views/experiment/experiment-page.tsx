@@ -1,13 +1,13 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { useRoute } from "preact-iso";
-import { type ExperimentView, ratioNote } from "../../model/experiment-view.js";
 import {
   formatCount,
   formatDuration,
   formatMeanStd,
   formatPercent,
   formatValue,
-} from "../../model/format.js";
+} from "../../../text/format.js";
+import { type ExperimentView, ratioNote } from "../../model/experiment-view.js";
 import { isLive, type TaskView } from "../../model/task-view.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Problem } from "../../parts/notice.js";

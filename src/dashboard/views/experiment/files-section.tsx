@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
+import { formatBytes } from "../../../text/format.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { formatBytes } from "../../model/format.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { asServerError } from "../../parts/resource.js";
 import { saveAs } from "../../parts/save.js";

@@ -1,5 +1,5 @@
+import { formatValue } from "../../../text/format.js";
 import { type Marks, PlotFigure } from "../../charts/plot-figure.js";
-import { formatValue } from "../../model/format.js";
 import type { Inspection } from "../../model/inspection-view.js";
 import { Figure } from "../../parts/figure.js";
 import { themeColor } from "../../parts/theme.js";

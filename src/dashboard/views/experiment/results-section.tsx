@@ -1,10 +1,10 @@
 import { overlapWarning } from "../../../results/overlap-warning.js";
 import type { Row } from "../../../results/rows.js";
 import { INTERVAL_RULE } from "../../../statistics.js";
+import { formatCount, formatMeanStd, formatPercent, formatValue } from "../../../text/format.js";
 import type { Marks } from "../../charts/plot-figure.js";
 import { PlotFigure } from "../../charts/plot-figure.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { formatCount, formatMeanStd, formatPercent, formatValue } from "../../model/format.js";
 import { Figure } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 import { Empty } from "../../parts/notice.js";

@@ -1,6 +1,6 @@
 import { Description } from "../../../generated/page/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../../generated/page/stillhouse/v1/spec.js";
-import { formatBytes, formatCount } from "../../model/format.js";
+import { formatBytes, formatCount } from "../../../text/format.js";
 import { type SettingView, specRows } from "../../model/settings-view.js";
 import { taskViews } from "../../model/task-view.js";
 import type { Resolved } from "../../server/api.js";

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../../text/format.js";
 import {
   type Column,
   type ExperimentGroup,
@@ -8,7 +9,6 @@ import {
   settingText,
 } from "../../model/experiment-table.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { formatAgo, formatDuration, formatMeanStd, formatPercent } from "../../model/format.js";
 import type { SettingView } from "../../model/settings-view.js";
 import { isLive } from "../../model/task-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";

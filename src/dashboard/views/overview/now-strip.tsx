@@ -1,5 +1,5 @@
+import { formatDuration } from "../../../text/format.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { formatDuration } from "../../model/format.js";
 import { type WorkerView, workerViews } from "../../model/worker-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
 import { useResource } from "../../parts/resource.js";

@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
+import { formatPercent } from "../../../text/format.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { formatPercent } from "../../model/format.js";
 import { type Axis, type MatrixCell, matrixOf, unfinishedText } from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty } from "../../parts/notice.js";

@@ -1,4 +1,4 @@
-import { formatAgo } from "../../model/format.js";
+import { formatAgo } from "../../../text/format.js";
 import { countsText, sweepView } from "../../model/sweep-view.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { usePages } from "../../parts/pages.js";

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { ExperimentOrder } from "../../../generated/page/stillhouse/v1/service.js";
+import { formatAgo, formatBytes, formatClock, formatPercent } from "../../../text/format.js";
 import { experimentView } from "../../model/experiment-view.js";
-import { formatAgo, formatBytes, formatClock, formatPercent } from "../../model/format.js";
 import { type WorkerView, workerCommand, workerViews } from "../../model/worker-view.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Empty, Problem } from "../../parts/notice.js";

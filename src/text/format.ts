@@ -1,8 +1,13 @@
-const WHOLE = new Intl.NumberFormat("en-US");
+/** How numbers, times and sizes are written, the same in a terminal, on the page and in reports. */
+
+const WHOLE_NUMBERS = new Intl.NumberFormat("en-US");
+
+/** Stands where there is no value. */
+const NOTHING = "–";
 
 /** 120000 → "120,000". */
-export function formatCount(count: number): string {
-  return WHOLE.format(count);
+export function formatCount(count: number | bigint): string {
+  return WHOLE_NUMBERS.format(count);
 }
 
 /** A fraction as percent: 0.9071 → "90.7". */
@@ -11,14 +16,26 @@ export function formatPercent(fraction: number, digits = 1): string {
 }
 
 /** Percent as mean and spread: "90.7 ± 0.2", without the spread where there is none. */
-export function formatMeanStd(mean: number, std: number | undefined): string {
-  return std === undefined ? formatPercent(mean) : `${formatPercent(mean)} ± ${formatPercent(std)}`;
+export function formatMeanStd(mean: number, std: number | null | undefined): string {
+  const isAlone = std === null || std === undefined;
+  return isAlone ? formatPercent(mean) : `${formatPercent(mean)} ± ${formatPercent(std)}`;
 }
 
 /** A difference of fractions in points with its sign: "+1.3", "−0.4". */
 export function formatGain(difference: number): string {
-  const text = formatPercent(Math.abs(difference));
-  return `${difference < 0 ? "−" : "+"}${text}`;
+  return `${difference < 0 ? "−" : "+"}${formatPercent(Math.abs(difference))}`;
+}
+
+/** A difference with its interval where it has one: "+4.2 [+1.0, +7.4]". */
+export function formatGainRange({
+  mean,
+  interval95,
+}: {
+  readonly mean: number;
+  readonly interval95: readonly [low: number, high: number] | null;
+}): string {
+  const gain = formatGain(mean);
+  return interval95 === null ? gain : `${gain} [${interval95.map(formatGain).join(", ")}]`;
 }
 
 /** Seconds in at most two units: "42 s", "5 min 3 s", "1 h 20 min", "2 d 3 h". */
@@ -32,17 +49,24 @@ export function formatDuration(seconds: number): string {
   return withRest(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
+/** A time that may be short: "0.42 s", "5 min 3 s". */
+export function formatSeconds(seconds: number): string {
+  return seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : formatDuration(seconds);
+}
+
 /** Bytes in decimal units: "302 MB". */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1e3) return `${bytes} B`;
-  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+export function formatBytes(bytes: number | bigint): string {
+  const amount = Number(bytes);
+  if (amount < 1e3) return `${amount} B`;
+  if (amount < 1e6) return `${Math.round(amount / 1e3)} kB`;
+  return amount < 1e9 ? `${Math.round(amount / 1e6)} MB` : `${(amount / 1e9).toFixed(1)} GB`;
 }
 
 /** A measured value with what its size needs: 0.4123 → "0.412", 12.3 → "12.3", 2e-5 → "2e-5". */
 export function formatValue(value: number | undefined): string {
-  if (value === undefined || !Number.isFinite(value)) return "–";
+  if (value === undefined) return NOTHING;
   const size = Math.abs(value);
+  if (!Number.isFinite(size)) return String(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
     return value.toExponential(2).replace(/\.?0*e\+?/, "e");
   }
@@ -59,11 +83,11 @@ export function formatAgo(ms: number, nowMs: number): string {
   return `${Math.floor(hours / 24)} days ago`;
 }
 
-function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
-  return rest === 0 ? `${amount} ${unit}` : `${amount} ${unit} ${rest} ${restUnit}`;
-}
-
-/** Hours and minutes of a moment, on the clock of who looks at the page. */
+/** Hours and minutes of a moment, on the clock of who looks. */
 export function formatClock(ms: number): string {
   return new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
+function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
+  return rest === 0 ? `${amount} ${unit}` : `${amount} ${unit} ${rest} ${restUnit}`;
 }

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-
+import { readableToken, shadeOf } from "../../src/dashboard/model/tokens.js";
 import {
   formatAgo,
   formatBytes,
   formatDuration,
   formatGain,
   formatValue,
-} from "../../../src/dashboard/model/format.js";
-import { readableToken, shadeOf } from "../../../src/dashboard/model/tokens.js";
+} from "../../src/text/format.js";
 
-describe("figures as the page writes them", () => {
+describe("figures in a terminal, on the page and in reports", () => {
   test("values keep three digits, small ones an exponent", () => {
     assert.equal(formatValue(0.41234), "0.412");
     assert.equal(formatValue(12.345), "12.3");
@@ -19,7 +18,7 @@ describe("figures as the page writes them", () => {
     assert.equal(formatValue(1.25e-4), "1.25e-4");
     assert.equal(formatValue(3_000_000), "3e6");
     assert.equal(formatValue(undefined), "–");
-    assert.equal(formatValue(Number.NaN), "–");
+    assert.equal(formatValue(Number.NaN), "NaN");
   });
 
   test("durations have two units at most", () => {
