@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Outcome } from "../../src/cli/group/group-runner.js";
 import { cellsOf, keyOf } from "../../src/cli/reproduce/reproduce-cells.js";
 import { differencesOf, numbersOf } from "../../src/cli/reproduce/reproduce-columns.js";
 import { failureLines, reproduceDocument } from "../../src/cli/reproduce/reproduce-output.js";
 import { reproducedTables } from "../../src/cli/reproduce/study-table.js";
+import type { Outcome } from "../../src/cli/run/experiment-runner.js";
 import { FailureKind } from "../../src/errors.js";
 import { Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";

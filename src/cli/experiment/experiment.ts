@@ -12,27 +12,18 @@ import { type Experiment, State } from "../../generated/stillhouse/v1/experiment
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import type { Connection } from "../connect/connection.js";
-import {
-  type OpenHome,
-  type OpenIdleHome,
-  openConnection,
-  openToLook,
-  requireServer,
-} from "../connect/open-connection.js";
+import { requireServer } from "../connect/open-connection.js";
 import { serverPlaceNote } from "../connect/server-place.js";
-import { watchExperiment } from "../connect/watch-experiment.js";
 import { EventPresenter } from "../progress/event-presenter.js";
-import { aborted, type Interruption } from "../terminal/interruption.js";
+import { ExperimentRunner } from "../run/experiment-runner.js";
+import { type Session, type SessionSurroundings, withSession } from "../run/session.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { writeDatasetDescription } from "./dataset-description.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
 import { ExperimentOutput } from "./experiment-output.js";
 
-export interface ExperimentSurroundings {
+export interface ExperimentSurroundings extends SessionSurroundings {
   readonly terminal: Terminal;
-  readonly interruption: Interruption;
-  readonly openHome: OpenHome;
-  readonly openIdleHome: OpenIdleHome;
   /** Folder that relative paths of the arguments start from. */
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
@@ -94,7 +85,6 @@ class ExperimentRun {
   readonly #request: Asked;
   readonly #surroundings: ExperimentSurroundings;
   readonly #output: ExperimentOutput;
-  #connection: Connection | undefined;
   experimentId: string | undefined;
 
   constructor(request: Asked, surroundings: ExperimentSurroundings, output: ExperimentOutput) {
@@ -104,13 +94,19 @@ class ExperimentRun {
   }
 
   /** Resolves when the result is shown; rejects when there is none. */
-  async finished(): Promise<void> {
-    const { kill } = this.#surroundings.interruption;
-    const killed = aborted(kill).then(() => {
-      this.#connection?.kill();
-      throw this.#interrupted();
-    });
-    await Promise.race([killed, this.#run()]);
+  finished(): Promise<void> {
+    const { server, isDetached } = this.#request;
+    const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
+    return withSession(
+      { server, isDetached, adopt },
+      this.#surroundings,
+      this.#output.progress,
+      () => this.#interrupted(),
+      (session) =>
+        this.#request.kind === "new"
+          ? this.#runNew(session, this.#request)
+          : this.#runAgain(session, this.#request),
+    );
   }
 
   /** For a failure that leaves behind what is done. */
@@ -120,31 +116,12 @@ class ExperimentRun {
     this.#output.progress.note(`What is done is kept; go on with it: ${command}`);
   }
 
-  async #run(): Promise<void> {
-    const connection = await this.#connected();
-    this.#connection = connection;
-    try {
-      if (this.#request.kind === "new") await this.#runNew(connection, this.#request);
-      else await this.#runAgain(connection, this.#request);
-    } finally {
-      this.#output.progress.close();
-      await connection.close();
-    }
-  }
-
-  #connected(): Promise<Connection> {
-    const { server, isDetached } = this.#request;
-    if (isDetached) return openToLook(server, this.#surroundings.openIdleHome);
-    const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
-    const note = (sentence: string) => this.#output.progress.note(sentence);
-    return openConnection(server, this.#surroundings.openHome, adopt, note);
-  }
-
-  async #runNew(connection: Connection, request: Extract<Asked, { kind: "new" }>): Promise<void> {
+  async #runNew(session: Session, request: Extract<Asked, { kind: "new" }>): Promise<void> {
+    const { connection } = session;
     const { draft, isDryRun, isFresh, isDetached, priority } = request;
     this.#noteLeftQueued(connection);
     if (isDetached && !isDryRun) requireServer(connection);
-    const resolution = await this.#orStopped(this.#resolve(connection, draft));
+    const resolution = await session.untilStopped(this.#resolve(connection, draft));
     this.#output.resolved(resolution, isDetached && !isDryRun);
     const spec = present(resolution.spec, "the server resolved a draft and returned no spec");
     if (request.writesDescription) {
@@ -161,7 +138,7 @@ class ExperimentRun {
     );
     this.#output.progress.note(`Experiment ${id}`);
     if (isDetached) this.#leave(id);
-    else await this.#follow(connection, id, false);
+    else await this.#follow(session, id, false);
   }
 
   /** It goes on without this process. */
@@ -182,9 +159,10 @@ class ExperimentRun {
   }
 
   async #runAgain(
-    connection: Connection,
+    session: Session,
     { experimentId, isDetached }: Extract<Asked, { kind: "resume" }>,
   ): Promise<void> {
+    const { connection } = session;
     if (isDetached) requireServer(connection);
     const { experiment } = await connection.call((client) => client.get(experimentId));
     this.#output.resumed(experiment);
@@ -192,38 +170,20 @@ class ExperimentRun {
       await connection.call((client) => client.resume(experimentId));
     }
     if (isDetached) this.#leave(experimentId);
-    else await this.#follow(connection, experimentId, true);
+    else await this.#follow(session, experimentId, true);
   }
 
-  async #follow(connection: Connection, id: string, skipsHistory: boolean): Promise<void> {
+  async #follow(session: Session, id: string, skipsHistory: boolean): Promise<void> {
     this.experimentId = id;
-    connection.adopt(id);
-    const { stop } = this.#surroundings.interruption;
-    const stopped = aborted(stop).then(() => this.#cancel(connection, id));
-    stopped.catch(() => undefined); // the end of the watch tells what became of it
-    const isStopping = () => stop.aborted;
+    const runner = new ExperimentRunner(session);
+    runner.take([id]);
     const presenter = new EventPresenter(this.#output.progress);
-    const watched = { connection, experimentId: id, skipsHistory, isStopping };
-    for await (const event of watchExperiment(watched)) presenter.show(event);
-    await this.#conclude(connection, id);
-  }
-
-  async #cancel(connection: Connection, id: string): Promise<void> {
-    this.#output.progress.note(
-      "Stopping after a checkpoint; press Ctrl-C once more to end at once",
-    );
-    await connection.call((client) => client.cancel(id));
-  }
-
-  async #conclude(connection: Connection, id: string): Promise<void> {
-    const { experiment, artifactPath } = await connection.call((client) => client.get(id));
+    const outcome = await runner.follow(id, (event) => presenter.show(event), skipsHistory);
     this.#output.progress.close();
-    if (experiment?.state === State.SUCCEEDED) {
-      this.#output.result(experiment, artifactPath);
-      return;
-    }
-    if (experiment?.state === State.CANCELLED) throw this.#interrupted();
-    throw this.#failed(experiment);
+    const { experiment, artifactPath } = outcome;
+    if (experiment.state === State.CANCELLED) throw this.#interrupted();
+    if (experiment.state !== State.SUCCEEDED) throw this.#failed(experiment);
+    this.#output.result(experiment, artifactPath);
   }
 
   #noteLeftQueued({ leftQueued }: Connection): void {
@@ -238,14 +198,6 @@ class ExperimentRun {
     );
   }
 
-  /** What is asked for before the experiment is stored can just be dropped. */
-  async #orStopped<T>(pending: Promise<T>): Promise<T> {
-    const stopped = aborted(this.#surroundings.interruption.stop).then(() => {
-      throw this.#interrupted();
-    });
-    return Promise.race([pending, stopped]);
-  }
-
   #interrupted(): StillhouseError {
     const { experimentId } = this;
     const message =
@@ -255,9 +207,9 @@ class ExperimentRun {
     return cancelled(message);
   }
 
-  #failed(experiment: Experiment | undefined): StillhouseError {
-    const fault = `experiment ${experiment?.id} failed, and the server returned no failure`;
-    return fromFailure(present(experiment?.failure, fault));
+  #failed(experiment: Experiment): StillhouseError {
+    const fault = `experiment ${experiment.id} failed, and the server returned no failure`;
+    return fromFailure(present(experiment.failure, fault));
   }
 
   #resumeCommand(id: string): string {

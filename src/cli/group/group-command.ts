@@ -1,26 +1,16 @@
 import { cancelled, fromFailure, type StillhouseError, SURFACES, toFailure } from "../../errors.js";
-import type { Connection } from "../connect/connection.js";
-import {
-  type OpenHome,
-  type OpenIdleHome,
-  openConnection,
-  openToLook,
-  requireServer,
-} from "../connect/open-connection.js";
+import { requireServer } from "../connect/open-connection.js";
 import type { NamedServer } from "../connect/server-flags.js";
 import { ExperimentOutput } from "../experiment/experiment-output.js";
-import type { ProgressDisplay } from "../progress/progress-display.js";
-import { aborted, type Interruption } from "../terminal/interruption.js";
+import type { Outcome } from "../run/experiment-runner.js";
+import { type Session, type SessionSurroundings, withSession } from "../run/session.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { resolveGroup, runGroup, type StoredGroup, storeGroup } from "./group-run.js";
-import type { Member, Outcome } from "./group-runner.js";
+import type { Member } from "./group-runner.js";
 
 /** What a command that runs a group of experiments needs of the world. */
-export interface GroupSurroundings {
+export interface GroupSurroundings extends SessionSurroundings {
   readonly terminal: Terminal;
-  readonly interruption: Interruption;
-  readonly openHome: OpenHome;
-  readonly openIdleHome: OpenIdleHome;
   /** Folder that relative paths of the arguments start from. */
   readonly userFolder: string;
   /** Data folder where the arguments name none. */
@@ -69,46 +59,14 @@ export async function guarded(
   }
 }
 
-/** What a command does its work with, while it has a control plane. */
-export interface Session {
-  readonly connection: Connection;
-  readonly progress: ProgressDisplay;
-  /** When it aborts, what runs is stopped after a checkpoint. */
-  readonly stop: AbortSignal;
-  /** For what can just be dropped: fails at the first interruption. */
-  untilStopped<T>(work: Promise<T>): Promise<T>;
-}
-
-/**
- * Opens the control plane for some work, which a second interruption ends at once.
- *
- * @throws StillhouseError CANCELLED when interrupted; what the work throws.
- */
-export async function withSession<T>(
-  { server, isDetached }: Pick<GroupFlags, "server" | "isDetached">,
-  { openHome, openIdleHome, interruption }: GroupSurroundings,
+/** See `withSession`; of a command that goes on where it was when it is given again. */
+export function withGroupSession<T>(
+  flags: GroupFlags,
+  surroundings: GroupSurroundings,
   { progress }: ExperimentOutput,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const connection = isDetached
-    ? await openToLook(server, openIdleHome)
-    : await openConnection(server, openHome, [], (text) => progress.note(text));
-  const { stop, kill } = interruption;
-  const killed = aborted(kill).then(() => {
-    connection.kill();
-    throw interrupted();
-  });
-  const stopped = aborted(stop).then(() => {
-    throw interrupted();
-  });
-  for (const promise of [killed, stopped]) promise.catch(() => undefined);
-  try {
-    const untilStopped = <R>(promise: Promise<R>) => Promise.race([stopped, promise]);
-    return await Promise.race([killed, work({ connection, progress, stop, untilStopped })]);
-  } finally {
-    progress.close();
-    await connection.close();
-  }
+  return withSession(flags, surroundings, progress, interrupted, work);
 }
 
 /**
@@ -124,7 +82,7 @@ export function runMembers<T>(
   output: ExperimentOutput,
   conclude: (outcomes: Outcome[], session: Session) => Promise<T>,
 ): Promise<T | undefined> {
-  return withSession(flags, surroundings, output, async (session) => {
+  return withGroupSession(flags, surroundings, output, async (session) => {
     const options = { ...session, ...flags };
     if (flags.isDetached && !flags.isDryRun) requireServer(session.connection);
     const resolutions = await session.untilStopped(resolveGroup(members, options));

@@ -3,7 +3,8 @@ import { fromFailure } from "../../errors.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import type { NamedServer } from "../connect/server-flags.js";
 import { serverPlaceNote } from "../connect/server-place.js";
-import { GroupRunner, type GroupRunnerOptions, type Member, type Outcome } from "./group-runner.js";
+import type { Outcome } from "../run/experiment-runner.js";
+import { GroupRunner, type GroupRunnerOptions, type Member } from "./group-runner.js";
 
 /** Each takes one of the calls that a connection has at a time. */
 const FOLLOWED_AT_ONCE = 100;

@@ -5,12 +5,11 @@ import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { ResolveExperimentResponse, Sweep } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { specHash } from "../../settings/hash.js";
-import type { Connection } from "../connect/connection.js";
-import { isEnded, watchExperiment } from "../connect/watch-experiment.js";
+import { isEnded } from "../connect/watch-experiment.js";
 import { EventPresenter } from "../progress/event-presenter.js";
 import { OverviewCounter } from "../progress/group-overview.js";
-import type { ProgressDisplay } from "../progress/progress-display.js";
-import { aborted } from "../terminal/interruption.js";
+import { ExperimentRunner, type Outcome } from "../run/experiment-runner.js";
+import type { Session } from "../run/session.js";
 
 /** An experiment that is wanted. */
 export interface Member {
@@ -19,18 +18,7 @@ export interface Member {
   readonly draft: ExperimentSpec;
 }
 
-/** One that has ended, in whatever way. */
-export interface Outcome {
-  readonly experiment: Experiment;
-  /** Empty where nothing was distilled. */
-  readonly artifactPath: string;
-}
-
-export interface GroupRunnerOptions {
-  readonly connection: Connection;
-  readonly progress: ProgressDisplay;
-  /** When it aborts, what runs is stopped after a checkpoint. */
-  readonly stop: AbortSignal;
+export interface GroupRunnerOptions extends Omit<Session, "untilStopped"> {
   /** Take no result that ended before now. */
   readonly isFresh: boolean;
   /** Of what is stored; what was stored before keeps its own. */
@@ -44,18 +32,15 @@ export class GroupRunner {
   readonly #options: GroupRunnerOptions;
   readonly #counter: OverviewCounter;
   readonly #reuseAfter: Date | undefined;
-  readonly #unfinished = new Set<string>();
+  readonly #runner: ExperimentRunner;
 
   /** @param total experiments that will be run. */
   constructor(total: number, options: GroupRunnerOptions) {
-    const { progress, stop, isFresh } = options;
+    const { progress, isFresh } = options;
     this.#options = options;
     this.#counter = new OverviewCounter(total, (overview) => progress.overview(overview));
     this.#reuseAfter = isFresh ? new Date() : undefined;
-    aborted(stop).then(() => {
-      progress.note("Stopping after a checkpoint; press Ctrl-C once more to end at once");
-      for (const id of this.#unfinished) this.#cancel(id);
-    });
+    this.#runner = new ExperimentRunner(options);
   }
 
   /**
@@ -74,7 +59,7 @@ export class GroupRunner {
     const { id } = await connection.call((client) =>
       client.create(spec, requestId, reuseAfter, { priority }),
     );
-    this.#note([id]);
+    this.#runner.take([id]);
     await this.#goOn(id);
     return id;
   }
@@ -102,7 +87,7 @@ export class GroupRunner {
       );
       // One of which experiments were removed is no more what is wanted.
       if (sweep.experimentIds.length < specs.length) continue;
-      this.#note(sweep.experimentIds);
+      this.#runner.take(sweep.experimentIds);
       for (const id of sweep.experimentIds) await this.#goOn(id);
       return sweep;
     }
@@ -114,8 +99,14 @@ export class GroupRunner {
    * @param at its place in the group.
    */
   async follow(at: number, label: string, id: string): Promise<Outcome> {
-    const outcome = await this.#followed(id, () => this.#counter.set(at, "running"));
-    this.#unfinished.delete(id);
+    const presenter = new EventPresenter(this.#options.progress, true);
+    const outcome = await this.#runner.followOnwards(id, (event) => {
+      const { kind } = event;
+      if (kind?.$case === "experiment" && kind.value.state === State.RUNNING) {
+        this.#counter.set(at, "running");
+      }
+      presenter.show(event);
+    });
     this.#tell(at, label, outcome.experiment);
     return outcome;
   }
@@ -139,29 +130,11 @@ export class GroupRunner {
     throw cancelled("stopped; the same command goes on where it was");
   }
 
-  /** From now on they are of this run: they go on when it takes over, and stop when it stops. */
-  #note(ids: readonly string[]): void {
-    const { connection, stop } = this.#options;
-    for (const id of ids) {
-      connection.adopt(id);
-      this.#unfinished.add(id);
-      if (stop.aborted) this.#cancel(id);
-    }
-  }
-
-  /** The end of the watches tells what became of it. */
-  #cancel(id: string): void {
-    this.#options.connection.call((client) => client.cancel(id)).catch(() => {});
-  }
-
-  async #goOn(id: string): Promise<void> {
-    const { connection, isFinal, stop } = this.#options;
-    if (stop.aborted) return;
-    const { state, failure } = (await outcomeOf(connection, id)).experiment;
-    const isFinished = failure !== undefined && isFinal?.(failure);
-    if (state === State.CANCELLED || (state === State.FAILED && !isFinished)) {
-      await connection.call((client) => client.resume(id));
-    }
+  #goOn(id: string): Promise<void> {
+    const { isFinal } = this.#options;
+    return this.#runner.resume(id, ({ failure }) => {
+      return failure === undefined || !isFinal?.(failure);
+    });
   }
 
   /** Of what determines the results. */
@@ -173,27 +146,8 @@ export class GroupRunner {
     const text = JSON.stringify([identity, this.#reuseAfter?.toJSON()]);
     return createHash("sha256").update(text).digest("hex");
   }
-
-  async #followed(id: string, onRunning: () => void): Promise<Outcome> {
-    const { connection, progress, stop } = this.#options;
-    const before = await outcomeOf(connection, id);
-    if (isEnded(before.experiment.state)) return before;
-    const presenter = new EventPresenter(progress, true);
-    const isStopping = () => stop.aborted;
-    const watched = { connection, experimentId: id, skipsHistory: true, isStopping };
-    for await (const event of watchExperiment(watched)) {
-      const { kind } = event;
-      if (kind?.$case === "experiment" && kind.value.state === State.RUNNING) onRunning();
-      presenter.show(event);
-    }
-    return outcomeOf(connection, id);
-  }
 }
 
 function specOf({ spec }: ResolveExperimentResponse): ExperimentSpec {
   return present(spec, "the server resolved a draft and returned no spec");
-}
-
-async function outcomeOf(connection: Connection, id: string): Promise<Outcome> {
-  return connection.call((client) => client.get(id));
 }

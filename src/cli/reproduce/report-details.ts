@@ -3,8 +3,8 @@ import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
 import { type Inspected, inspectedSchema } from "../../report/inspected.js";
 import type { Connection } from "../connect/connection.js";
-import type { Outcome } from "../group/group-runner.js";
 import { withArtifactFolder } from "../robustness/artifact-copy.js";
+import type { Outcome } from "../run/experiment-runner.js";
 
 /** Asks what distilled data holds; see `inspection.artifact`. */
 export type InspectArtifact = (path: string, top: number) => Promise<unknown>;

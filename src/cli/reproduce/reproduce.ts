@@ -3,14 +3,10 @@ import { basename, join, resolve } from "node:path";
 import { reproductionMarkdown } from "../../report/reproduction-text.js";
 import type { StudyRow } from "../../study/tables.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
-import {
-  type GroupSurroundings,
-  guarded,
-  runMembers,
-  type Session,
-} from "../group/group-command.js";
+import { type GroupSurroundings, guarded, runMembers } from "../group/group-command.js";
 import { requireSuccess } from "../group/group-run.js";
-import type { Outcome } from "../group/group-runner.js";
+import type { Outcome } from "../run/experiment-runner.js";
+import type { Session } from "../run/session.js";
 import { npmCommand } from "../terminal/npm-command.js";
 import { writeResultFile } from "../terminal/result-file.js";
 import { type ReportDetails, reportContent } from "./report-content.js";

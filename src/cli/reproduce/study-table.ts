@@ -6,8 +6,8 @@ import type { Row } from "../../results/rows.js";
 import { distilledLabel, shortLabel } from "../../results/spec-labels.js";
 import { FRACTIONS, meanOf, pairedDifference, type Summary, summarise } from "../../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../../study/tables.js";
-import type { Outcome } from "../group/group-runner.js";
 import { resultOf } from "../results/result.js";
+import type { Outcome } from "../run/experiment-runner.js";
 
 /** One distillation of a row, or one training on full data. */
 export interface SeedRow {

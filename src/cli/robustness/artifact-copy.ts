@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Connection } from "../connect/connection.js";
-import type { Outcome } from "../group/group-runner.js";
 import { artifactOf } from "../results/result.js";
+import type { Outcome } from "../run/experiment-runner.js";
 
 /**
  * Does some work with the folder of the distilled data, which is downloaded for as long as that

@@ -62,7 +62,9 @@ export async function runStillhouse(
       return 0;
     }
     if (name === "backup") return await backup(parsed, surroundings);
-    return await withSession(parsed, surroundings, note, (session) => run(name, session, parsed));
+    return await whileConnected(parsed, surroundings, note, (session) =>
+      run(name, session, parsed),
+    );
   } catch (thrown) {
     if (surroundings.interruption.stop.aborted) return INTERRUPTED;
     const isJson = argv.includes("--json");
@@ -102,7 +104,7 @@ function run(name: string, session: Session, { words, options }: Run): Promise<n
   }
 }
 
-async function withSession(
+async function whileConnected(
   { server, isJson }: Run,
   { terminal, interruption, openIdleHome, userFolder }: StillhouseSurroundings,
   note: (sentence: string) => void,

@@ -1,8 +1,8 @@
 import { fromFailure } from "../../errors.js";
 import { formatPercent } from "../../text/format.js";
-import type { Outcome } from "../group/group-runner.js";
 import { failureDocument, resultDocument } from "../results/result-document.js";
 import { renderResult } from "../results/result-table.js";
+import type { Outcome } from "../run/experiment-runner.js";
 import { Table } from "../terminal/table.js";
 import type { SearchRequest } from "./search-arguments.js";
 import type { SearchAxis } from "./search-space.js";

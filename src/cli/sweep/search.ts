@@ -4,10 +4,12 @@ import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/service.js";
 import { Protocol } from "../../generated/stillhouse/v1/spec.js";
 import type { ExperimentOutput } from "../experiment/experiment-output.js";
-import { type GroupSurroundings, type Session, withSession } from "../group/group-command.js";
+import { type GroupSurroundings, withGroupSession } from "../group/group-command.js";
 import { resolveGroup } from "../group/group-run.js";
-import { GroupRunner, type Member, type Outcome } from "../group/group-runner.js";
+import { GroupRunner, type Member } from "../group/group-runner.js";
 import { resultOf } from "../results/result.js";
+import type { Outcome } from "../run/experiment-runner.js";
+import type { Session } from "../run/session.js";
 import type { SearchRequest } from "./search-arguments.js";
 import { searchDocument, searchPlanText, searchText } from "./search-output.js";
 import { axisDocument, suggestedText, suggestedValue, textInSpec } from "./search-space.js";
@@ -35,7 +37,7 @@ export function runSearch(
   output: ExperimentOutput,
 ): Promise<number | undefined> {
   const { stdout } = surroundings.terminal;
-  return withSession(request, surroundings, output, async (session) => {
+  return withGroupSession(request, surroundings, output, async (session) => {
     const suggest = (trials: readonly AskedTrial[]) =>
       session.untilStopped(suggested(request, trials, surroundings.suggestSettings));
     // A mistake in what is tested at the end would else show only then.

@@ -1,4 +1,4 @@
-import type { Outcome } from "../group/group-runner.js";
+import type { Outcome } from "../run/experiment-runner.js";
 
 /** What a person wrote or the optimiser chose for each axis, by its flag. */
 export type SearchSettings = ReadonlyMap<string, string>;
