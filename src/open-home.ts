@@ -24,7 +24,7 @@ export type OpenedHome =
 /**
  * Opens the home folder of the project's data, and makes it where it is not there.
  *
- * @param note is told where others had access to it
+ * @param note gets a sentence where others had access to it
  * @throws ENVIRONMENT when the folder cannot be used, UNAVAILABLE when another process holds it
  *   but does not answer
  */

@@ -54,7 +54,7 @@ interface Ground {
   readonly life: Life;
 }
 
-/** What the parts ask or tell of the control plane while it runs. */
+/** What the parts need to know of the control plane while it runs, or report to it. */
 export interface Life {
   /** Where gRPC listens; 0 before it does. */
   readonly grpcPort: number;

@@ -58,7 +58,7 @@ export const workers = dashboard({
       }),
       curves({
         title: "Outer steps",
-        description: "Outer steps a second of all workers together.",
+        description: "Outer steps per second of all workers together.",
         unit: "ops",
         queries: [
           { expr: "sum(rate(stillhouse_outer_steps_total[$__rate_interval]))", legend: "steps" },

@@ -51,7 +51,7 @@ async function openControlPlane(
   });
 }
 
-/** The control plane of the home, or one that dispatches nothing, to look at what is there. */
+/** The control plane of the home, or one that dispatches nothing, to read the home. */
 export async function openIdle({
   home,
   pythonPath,

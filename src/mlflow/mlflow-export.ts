@@ -128,7 +128,7 @@ export class MlflowExport implements Observer {
     this.#sources.log.warn(`MLflow at ${name} does not take experiment ${id}: ${message}`);
   }
 
-  /** The same trouble is told once. */
+  /** The same trouble is reported once. */
   #failed(id: string, error: unknown): void {
     this.#changed.add(id);
     if (this.#ending.signal.aborted) return;

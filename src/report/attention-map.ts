@@ -40,7 +40,7 @@ export function attentionMap(attention: readonly (readonly (readonly number[])[]
   return { positionsPerColumn, rows };
 }
 
-/** A heat map: a band a layer, in it a line a head; the darker, the greater the share. */
+/** A heat map: a band per layer, in it a line per head; the darker, the greater the share. */
 export function attentionChart({ rows, positionsPerColumn }: AttentionMap): string {
   const numLayers = max(rows, ({ layer }) => layer) ?? 0;
   const numHeads = max(rows, ({ head }) => head) ?? 0;

@@ -62,7 +62,7 @@ function Attention({ attention }: AttentionProps) {
     <Figure
       chart={attentionChart(map)}
       caption={
-        `Attention labels of the first token: a band a layer, in it a line a head; the full ` +
+        `Attention labels of the first token: a band per layer, in it a line per head; the full ` +
         `colour is ${formatPercent(greatestShare(rows))} % of a head's attention` +
         (positionsPerColumn > 1 ? `, summed over ${positionsPerColumn} positions.` : ".")
       }

@@ -10,7 +10,7 @@ const MOST_NAME_LETTERS = 28;
 /**
  * The labels of one distilled sample as bars.
  *
- * @param labels one a class: probabilities, or any real numbers.
+ * @param labels one per class: probabilities, or any real numbers.
  */
 export function labelChart(classNames: readonly string[], labels: readonly number[]): string {
   const bars = labels.map((value, at) => ({ name: classNames[at] ?? `${at}`, value }));

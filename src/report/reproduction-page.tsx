@@ -140,7 +140,7 @@ function RerunSection({ rerun }: { readonly rerun: Rerun }) {
   );
 }
 
-/** A row a step, a column a curve. */
+/** A row per step, a column per curve. */
 function curveNumbers(curves: readonly Curve[], digits: number): Numbers {
   const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))];
   const values = curves.map(({ points }) => new Map(points.map((p) => [p.step, p.value])));

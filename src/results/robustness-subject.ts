@@ -10,7 +10,7 @@ export interface Tried {
 /** From here on naming each check says less than their number. */
 const MANY = 4;
 
-/** Which distilled data is tried and how, so that two of the same data are told apart. */
+/** Which distilled data is tried and how, so that two of the same data can be told apart. */
 export function robustnessSubject(data: string, tried: Tried): string {
   const { artifactId = "", checks = [], steps = [], transferTo = [] } = tried;
   const words = checks.map((check) =>

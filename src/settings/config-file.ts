@@ -37,7 +37,7 @@ function readMapping(content: string, fileName: string): Record<string, unknown>
   const root: unknown = readRoot(document, fileName);
   if (root === null) return {};
   if (typeof root === "object" && !Array.isArray(root)) return root as Record<string, unknown>;
-  throw invalid("", `${fileName} must hold settings as "flag: value", one a line`);
+  throw invalid("", `${fileName} must hold settings as "flag: value", one per line`);
 }
 
 /**

@@ -65,7 +65,7 @@ function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
     {
       path: "distilled.per_class",
       max: Math.floor(dataset.train_rows / dataset.class_names.length),
-      reason: `the rows a class that ${dataset.name} has for training`,
+      reason: `the rows per class that ${dataset.name} has for training`,
     },
   ];
 }

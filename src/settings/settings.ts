@@ -110,7 +110,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       },
       "Attention loss: mean over every element, or sum over keys and mean over the rest",
     ),
-    number("per-class", "distilled.per_class", COUNT, "Distilled samples a class"),
+    number("per-class", "distilled.per_class", COUNT, "Distilled samples per class"),
     number("seq-len", "distilled.seq_len", COUNT, "S: vectors a distilled sample"),
     choice(
       "x-init",
@@ -162,7 +162,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("epochs", "outer.epochs", POSITIVE, "Passes over train; excludes --outer-steps"),
     number("outer-steps", "outer.steps", OUTER_STEPS, "Outer steps; excludes --epochs"),
     number("lr", "outer.lr", RATE, "α: Adam's rate at its peak"),
-    number("batch-size", "outer.batch_size", COUNT, "Real texts an outer step"),
+    number("batch-size", "outer.batch_size", COUNT, "Real texts per outer step"),
     number("inits-per-step", "outer.inits_per_step", COUNT, [
       "K: heads drawn an outer step, over which the gradient is averaged",
     ]),
@@ -180,7 +180,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     ),
     toggle("compile", "outer.compile", "Compile the blocks: slow to start; for blockwise alone"),
     number("trajectory-memory", "outer.trajectory_mib", COUNT, [
-      "MiB on the device for copies of a learner, one an inner step; more go to the host",
+      "MiB on the device for copies of a learner, one per inner step; more go to the host",
     ]),
     number("host-trajectory-memory", "outer.host_trajectory_mib", COUNT_OR_NONE, [
       "MiB on the host of a GPU for such copies; what does not fit either is computed again",
@@ -213,7 +213,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Test learners of all baselines but full",
     ]),
     number("full-epochs", "baseline.full_epochs", COUNT, "Full data: passes over train"),
-    number("full-batch-size", "baseline.full_batch_size", COUNT, "Full data: texts a step"),
+    number("full-batch-size", "baseline.full_batch_size", COUNT, "Full data: texts per step"),
     number("full-lr", "baseline.full_lr", RATE, "Full data: Adam's rate at its peak"),
     number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),
   ],

@@ -21,7 +21,7 @@ import { runTests } from "./test.mjs";
  * @property {string[]} [details] more lines of its help
  * @property {boolean} [ownHelp] whether `--help` is passed on
  * @property {boolean} [bare] takes no arguments
- * @property {import("./steps.mjs").Step} [force] a part of the set-up to make anew
+ * @property {import("./steps.mjs").Step} [force] a part of the set-up to rebuild
  * @property {(root: string, args: string[], parent: number) => Promise<number | undefined>} run
  *   gets the process that started this one; returns the exit code, or undefined when the program that ran has set it
  */
@@ -93,7 +93,7 @@ const COMMANDS = {
     usage: "npm run setup",
     details: [
       "Installs the npm packages (node_modules) and a Python environment (.venv), generates code and",
-      "builds the dashboard. What is up to date is left alone. To make a part anew, delete its folder.",
+      "builds the dashboard. What is up to date is left alone. To rebuild a part, delete its folder.",
       "STILLHOUSE_PYTHON names the Python to make the environment with.",
     ],
     bare: true,
@@ -135,7 +135,7 @@ const COMMANDS = {
     run: runFormat,
   },
   generate: {
-    summary: "generate the code of both languages from proto/ anew",
+    summary: "regenerate the code of both languages from proto/",
     usage: "npm run generate",
     force: generatedCode,
     bare: true,
@@ -181,7 +181,7 @@ const COMMANDS = {
   "docker:check": {
     summary: "check the images and the compose file as far as that goes without an engine",
     usage: "npm run docker:check",
-    details: ["Takes minutes: it installs everything anew in a clean folder. Needs bubblewrap."],
+    details: ["Takes minutes: it installs everything in a clean folder. Needs bubblewrap."],
     bare: true,
     run: checkDocker,
   },

@@ -23,7 +23,7 @@ print(json.dumps({
  * @param {Run} run
  * @param {boolean} isRoot whether the commands that are proposed need no sudo
  * @returns {Promise<FoundPython>}
- * @throws {SetupError} saying what is there, and what to install
+ * @throws {SetupError} naming what was found, and what to install
  */
 export async function findPython(env, run, isRoot) {
   const named = env.STILLHOUSE_PYTHON;

@@ -5,7 +5,7 @@ const TASKS = (5 << 3) | 2;
 
 /**
  * The bytes of an `Experiment`, from those of one without tasks and of its tasks. Reading them and
- * writing them anew takes many times as long as fetching them.
+ * encoding them again takes many times as long as fetching them.
  */
 export function experimentBytes(experiment: Uint8Array, tasks: readonly Uint8Array[]): Uint8Array {
   const writer = new BinaryWriter().raw(experiment);

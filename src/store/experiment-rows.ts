@@ -52,7 +52,7 @@ export class ExperimentRows {
   /** Ids of experiments that have been read by this process. */
   readonly #isReadable = new Set<string>();
 
-  /** @param onUnreadable is told of each row that cannot be read, once */
+  /** @param onUnreadable gets each row that cannot be read, once */
   constructor(file: SqlFile, onUnreadable: (sentence: string) => void) {
     this.#file = file;
     this.#onUnreadable = onUnreadable;

@@ -41,7 +41,7 @@ export interface ExperimentStoreOptions {
   readonly onUnreadable?: (sentence: string) => void;
 }
 
-/** Many experiments may have taken the same one; the first row that can be read tells of it. */
+/** Many experiments may have taken the same one; the first readable row describes it. */
 const ARTIFACT_ROWS = 8;
 const NO_ROOM: Pick<RemovalRoom, "remove"> = { remove: (removal) => removal() };
 
@@ -207,7 +207,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     return row?.state === State.SUCCEEDED;
   }
 
-  /** Those that can be read, one by one: what another would give can be computed anew. */
+  /** Those that can be read, one by one: what another would give can be computed again. */
   *#tasks(where: string, value: string): Generator<Task, void> {
     const rows = this.#file.all<TaskMessage>(`SELECT message FROM tasks WHERE ${where}`, value);
     for (const { message } of rows) {

@@ -23,7 +23,7 @@ export interface HomePaths {
   /** Address of the control plane that runs here. */
   readonly server: string;
   readonly artifacts: string;
-  /** Checkpoints, a folder a task. */
+  /** Checkpoints, a folder per task. */
   readonly work: string;
   /** What is being removed. */
   readonly trash: string;
@@ -79,9 +79,9 @@ export function makeHome(home: string): HomePaths {
 
 /**
  * Takes the rights of others from the folder of a home: results, logs and keys are nobody else's
- * business. Another account's folder, and one that is everybody's such as /tmp, is let be.
+ * business. Another account's folder, and one that is everybody's such as /tmp, is left alone.
  *
- * @param note is told in a sentence what others can do, or could
+ * @param note gets a sentence on what others can do, or could do
  */
 export function keepPrivate({ home }: HomePaths, note: (sentence: string) => void): void {
   const { mode, uid } = statSync(home);

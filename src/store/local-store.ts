@@ -63,7 +63,7 @@ export class LocalStore implements StorageProbe {
   /**
    * Opens a home and clears away what a process left that was killed.
    *
-   * @param log is told what cannot be removed
+   * @param log gets what cannot be removed
    */
   static open(home: string, log: Pick<Log, "warn"> = console): LocalStore {
     const store = new LocalStore(home, log);
@@ -81,7 +81,7 @@ export class LocalStore implements StorageProbe {
     this.#trash.empty();
   }
 
-  /** Removes what experiments that are no more left in folders; what cannot be is kept in mind. */
+  /** Removes what deleted experiments left in folders; what cannot be removed now is remembered. */
   clearLeftovers(): void {
     const { artifactIds, taskIds } = this.experiments.leftovers();
     if (artifactIds.length + taskIds.length === 0) return;

@@ -91,7 +91,7 @@ export class SqliteMetricStore implements MetricStore {
   /**
    * Stores a point whose step may be there already; of two values the later attempt's counts.
    *
-   * @returns whether the point is news
+   * @returns whether the point is new
    */
   #replaced({ series, attempt, point }: PointRow, summary: MetricSummaryRow): boolean {
     const { step, sequence, value } = point;
@@ -133,7 +133,7 @@ function byName(points: readonly MetricPoint[]): Map<string, MetricPoint[]> {
   return groups;
 }
 
-/** Whether steps rise from beyond what is there, so that none of them can be there already. */
+/** Whether all steps lie beyond those stored, so that none of them can be stored already. */
 function isBeyond(points: readonly MetricPoint[], greatestStep: number): boolean {
   let before = greatestStep;
   for (const { step } of points) {

@@ -49,7 +49,7 @@ export class RunLogs implements RunLog {
     this.#trash.discard(join(this.#root, experimentId));
   }
 
-  /** Removes what a killed control plane left of experiments that are no more. */
+  /** Removes what a killed control plane left of deleted experiments. */
   sweep(exists: (experimentId: string) => boolean): void {
     for (const id of readdirSync(this.#root)) if (!exists(id)) this.remove(id);
   }

@@ -17,7 +17,7 @@ export class Trash {
   readonly #onFault: (sentence: string) => void;
   readonly #toldOf = new Set<string>();
 
-  /** @param onFault is told what cannot be moved or removed at present */
+  /** @param onFault gets what cannot be moved or removed at present */
   constructor(folder: string, onFault: (sentence: string) => void = () => undefined) {
     this.#folder = folder;
     this.#onFault = onFault;

@@ -5,6 +5,11 @@ const WHOLE_NUMBERS = new Intl.NumberFormat("en-US");
 /** Stands where there is no value. */
 const NOTHING = "–";
 
+/** As a sentence begins; what is no plain word, such as the name of a field, stays as it is. */
+export function asSentence(text: string): string {
+  return /^[a-z]+[ ,]/.test(text) ? text.slice(0, 1).toUpperCase() + text.slice(1) : text;
+}
+
 /** 120000 → "120,000". */
 export function formatCount(count: number | bigint): string {
   return WHOLE_NUMBERS.format(count);

@@ -6,7 +6,7 @@ import { encodeZ85 } from "./z85.js";
 /** What the control plane's end of CURVE needs. Keys in Z85. */
 export interface CurveServer {
   readonly secretKey: string;
-  /** Whether the worker with this public key may join; asked anew for each connection. */
+  /** Whether the worker with this public key may join; asked again for each connection. */
   isAllowed(publicKey: string): boolean;
 }
 
@@ -68,7 +68,7 @@ export class CurveGate {
     return isAllowed;
   }
 
-  /** A folder that cannot be read lets nobody in, and is told. */
+  /** A folder that cannot be read lets nobody in, and is reported. */
   #isAllowed(publicKey: string): boolean {
     try {
       return this.#server.isAllowed(publicKey);

@@ -22,7 +22,7 @@ const TURN_MS = 10;
 const SOCKET_OPTIONS = {
   // A send to a worker that is gone fails at once instead of being dropped in silence.
   mandatory: true,
-  // A worker that connects anew takes its routing id over from its lost connection.
+  // A worker that reconnects takes over the routing id of its lost connection.
   handover: true,
   sendHighWaterMark: HIGH_WATER_MARK,
   receiveHighWaterMark: HIGH_WATER_MARK,

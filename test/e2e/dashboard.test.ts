@@ -56,7 +56,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
 
   test("an experiment is started from the form, which knows what it may not be given", async () => {
     await dashboard.visit("/");
-    await page.getByText("There is no experiment yet").waitFor();
+    await page.getByText("There are no experiments yet").waitFor();
     await page.getByRole("link", { name: "New experiment" }).click();
     await page.locator('[data-flag="dataset"]').waitFor();
     await fillIn(page, new Map([["inner-lr", "-1"]]));

@@ -27,7 +27,7 @@ describe("sweep", () => {
     run.interruption.press();
     const { exitCode, stderr } = await run.ended;
     assert.equal(exitCode, 130, stderr);
-    assert.match(stderr, /the same command goes on where it was/);
+    assert.match(stderr, /the same command continues where it stopped/);
     assert.match(stderr, /^--sl \S+ --steps \d was stopped$/m);
     assert.doesNotMatch(stderr, /4 of 4/);
 

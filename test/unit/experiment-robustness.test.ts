@@ -127,7 +127,7 @@ describe("a plan for the robustness of distilled data", () => {
     );
   });
 
-  it("tries the first step alone where there are several, and the other law of the head", () => {
+  it("tries the first step alone where there are several, and the other initialisation of the head", () => {
     const spec = robustSpec((draft) => {
       Object.assign(draft.inner ?? {}, { steps: 3 });
       Object.assign(draft.model ?? {}, { headInit: HeadInit.NORMAL });

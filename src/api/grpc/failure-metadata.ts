@@ -93,7 +93,7 @@ export function errorOf(error: ServiceError, address: string): StillhouseError {
 function forMetadata(failure: Failure): Failure {
   const message = failure.message.slice(0, MAX_MESSAGE_CHARACTERS);
   const traceback = failure.traceback.slice(-MAX_TRACEBACK_CHARACTERS);
-  // What caused it is told in one level, without its own traceback.
+  // Its cause is given one level deep, without its own traceback.
   const cause = failure.cause && {
     ...failure.cause,
     message: failure.cause.message.slice(0, MAX_MESSAGE_CHARACTERS),

@@ -32,9 +32,9 @@ export function openConnection(
     if (controlPlane.kind === "started") note(`Dashboard ${controlPlane.dashboard}`);
     if (controlPlane.kind === "joined" && !hasJoined) {
       hasJoined = true;
-      note("Another command runs on this home; this one shares its worker and may have to wait");
+      note("Another command uses this home; this one shares its worker and may have to wait");
     } else if (controlPlane.kind === "started" && hasJoined) {
-      note("The other command has ended; this one goes on by itself");
+      note("The other command has ended; this command continues on its own");
     }
     return controlPlane;
   }, adopt);
@@ -43,7 +43,7 @@ export function openConnection(
 /** Joins the control plane of the home, or opens the home where none runs, and runs nothing. */
 export type OpenIdleHome = () => Promise<HomeControlPlane>;
 
-/** The way to what there is, for a command that runs nothing itself. */
+/** The connection of a command that only looks and runs nothing itself. */
 export async function openToLook(
   server: NamedServer | undefined,
   openIdleHome: OpenIdleHome,
@@ -57,6 +57,6 @@ export function requireServer(connection: Connection): void {
   if (!connection.isOwn) return;
   throw invalid(
     "",
-    "--detach needs a control plane that goes on by itself; start one with npm run serve, or name one with --server HOST:PORT",
+    "--detach needs a control plane that keeps running; start one with npm run serve, or name one with --server HOST:PORT",
   );
 }

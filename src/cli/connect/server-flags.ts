@@ -62,7 +62,7 @@ export function serverOf(
     ...present("key", read("key")),
     ...present("token", token),
   };
-  // What cannot be used is told now, before anything is done.
+  // What cannot be used is reported now, before anything is done.
   channelOf(endpoint);
   return { endpoint, flags: serverWords(options).join(" ") };
 }

@@ -163,7 +163,7 @@ export function draftOf(assignments: Assignments, dataDir: string | undefined): 
   const draft = emptySpec();
   if (dataDir !== undefined) writeField(draft, "dataset.data_dir", dataDir);
   for (const [path, value] of assignments) {
-    // The device is left open: what is there decides.
+    // The device is left open: the machine decides.
     if (path !== "compute.device" || value !== "auto") writeField(draft, path, value);
   }
   return draft;
@@ -184,7 +184,8 @@ function anchored(assignments: Assignments, folder: string): Assignments {
 /** A data set as the control plane finds it: a name, or the absolute path of a folder or a file. */
 function datasetName(name: string, folder: string): string {
   if (isDatasetPath(name)) return absolutePath(name, folder);
-  // Of what is there only a path can have a slash or the ending of a file; the hub has such too.
+  // A name with a slash may be a path or a name on the hub: it is a path where such a file or
+  // folder exists.
   const found = statSync(resolve(folder, name), { throwIfNoEntry: false });
   const isPath = (name.includes("/") && found !== undefined) || found?.isFile() === true;
   return isPath ? absolutePath(name, folder) : name;
@@ -214,6 +215,6 @@ function refuseBesideResume(options: Options, flags: Assignments): void {
   if (beside === undefined && firstPath === undefined) return;
   throw invalid(
     firstPath ?? "",
-    "--resume goes on with the settings that the experiment has; leave out all others",
+    "--resume uses the settings of the experiment; leave out all others",
   );
 }

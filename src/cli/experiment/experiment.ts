@@ -67,7 +67,7 @@ export async function runExperiment(
   }
 }
 
-/** Of the experiments that stay queued, as many are named. */
+/** How many of the experiments that stay queued are named. */
 const MAX_NAMED = 3;
 
 /** Failures whose cause may be gone at the next try; after others the same try fails again. */
@@ -113,7 +113,7 @@ class ExperimentRun {
   noteHowToGoOn(): void {
     if (this.experimentId === undefined) return;
     const command = this.#resumeCommand(this.experimentId);
-    this.#output.progress.note(`What is done is kept; go on with it: ${command}`);
+    this.#output.progress.note(`Finished work is kept; continue it: ${command}`);
   }
 
   async #runNew(session: Session, request: Extract<Asked, { kind: "new" }>): Promise<void> {
@@ -152,7 +152,7 @@ class ExperimentRun {
 
   #resolve(connection: Connection, draft: ExperimentSpec): Promise<ResolveExperimentResponse> {
     const { progress } = this.#output;
-    progress.note("Looking at the data set, the model and the device");
+    progress.note("Checking the data set, the model and the device");
     const place = serverPlaceNote(draft, this.#request.server);
     if (place !== undefined) progress.note(place);
     return connection.call((client) => client.resolve(draft));
@@ -193,8 +193,8 @@ class ExperimentRun {
     const which = leftQueued.length > MAX_NAMED ? `${ids}, …` : ids;
     const what = leftQueued.length === 1 ? "experiment stays" : "experiments stay";
     this.#output.progress.note(
-      `${leftQueued.length} unfinished ${what} queued (${which}); go on with one: ` +
-        `${this.#resumeCommand(first)}; with all: npm run serve`,
+      `${leftQueued.length} unfinished ${what} queued (${which}); continue one: ` +
+        `${this.#resumeCommand(first)}; all of them: npm run serve`,
     );
   }
 
@@ -203,7 +203,7 @@ class ExperimentRun {
     const message =
       experimentId === undefined
         ? "interrupted before the experiment began"
-        : `experiment ${experimentId} was stopped; go on with it: ${this.#resumeCommand(experimentId)}`;
+        : `experiment ${experimentId} was stopped; continue it: ${this.#resumeCommand(experimentId)}`;
     return cancelled(message);
   }
 

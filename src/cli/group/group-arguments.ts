@@ -14,8 +14,8 @@ export const MEMBER_CONTROLS: readonly Control[] = [
 ];
 
 const SHARED: readonly Control[] = [
-  ["--fresh", "Compute everything anew, also what is there"],
-  ["--detach", "Return at once with what is stored, and leave it to the server"],
+  ["--fresh", "Compute everything again, also results that exist"],
+  ["--detach", "Return as soon as everything is stored; the server runs it"],
   PRIORITY_FLAG,
   ...SERVER_FLAGS,
   ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],

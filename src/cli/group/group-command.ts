@@ -130,5 +130,5 @@ function leave(
 }
 
 function interrupted(): StillhouseError {
-  return cancelled("interrupted; the same command goes on where it was");
+  return cancelled("interrupted; the same command continues where it stopped");
 }

@@ -23,7 +23,7 @@ export async function resolveGroup(
   members: readonly Member[],
   { connection, progress, server }: Pick<GroupOptions, "connection" | "progress" | "server">,
 ): Promise<ResolveExperimentResponse[]> {
-  progress.note("Looking at the data set, the model and the device");
+  progress.note("Checking the data set, the model and the device");
   const places = new Set(members.map(({ draft }) => serverPlaceNote(draft, server)));
   for (const place of places) if (place !== undefined) progress.note(place);
   const resolutions = [];
@@ -39,7 +39,7 @@ export async function resolveGroup(
  * The same group again goes on with the experiments of the first time: what is done is only read,
  * what was stopped or has failed is resumed. One that fails does not stop the others.
  *
- * @returns one outcome a member, in their order.
+ * @returns one outcome per member, in their order.
  * @throws StillhouseError CANCELLED when stopped.
  */
 export async function runGroup(

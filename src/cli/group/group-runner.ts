@@ -85,7 +85,7 @@ export class GroupRunner {
       const sweep = await connection.call((client) =>
         client.createSweep({ ...request, requestId }),
       );
-      // One of which experiments were removed is no more what is wanted.
+      // A sweep that has lost experiments is not what was asked for.
       if (sweep.experimentIds.length < specs.length) continue;
       this.#runner.take(sweep.experimentIds);
       for (const id of sweep.experimentIds) await this.#goOn(id);
@@ -127,7 +127,7 @@ export class GroupRunner {
   /** @throws StillhouseError CANCELLED when stopped. */
   throwIfStopped(): void {
     if (!this.#options.stop.aborted) return;
-    throw cancelled("stopped; the same command goes on where it was");
+    throw cancelled("stopped; the same command continues where it stopped");
   }
 
   #goOn(id: string): Promise<void> {

@@ -34,7 +34,7 @@ export interface ProgressPart {
 /**
  * What there is to say about a task's progress, in the order in which it is shown.
  *
- * @param whole of its experiment, whose time left is told instead of that of the task.
+ * @param whole of its experiment, whose remaining time is shown instead of that of the task.
  */
 export function progressParts(progress: Progress, whole?: WorkProgress): ProgressPart[] {
   const { perSecond } = progress;

@@ -13,7 +13,7 @@ export type InspectArtifact = (path: string, top: number) => Promise<unknown>;
 const METRICS = ["outer_loss", "validation_accuracy"];
 /** Of a curve, more than can be told apart on a page. */
 const MAX_POINTS = 150;
-/** Nearest tokens a position. */
+/** Nearest tokens per position. */
 const TOP = 5;
 
 /**
@@ -21,7 +21,7 @@ const TOP = 5;
  *
  * One that cannot be read costs the report that part only.
  *
- * @param onProgress is told how many are read.
+ * @param onProgress gets how many have been read.
  * @returns what it holds, or why that is not known, by the id of the experiment.
  */
 export async function inspectOutcomes(

@@ -40,7 +40,7 @@ Examples:
   npm run reproduce -- --dataset ag_news --model minilm --preset cpu --data-dir data
   npm run reproduce -- summary --json > summary.json
 
-Stopped anywhere, the same command goes on where it was. What one table needs and another has
+Stopped anywhere, the same command continues where it stopped. What one table needs and another has
 computed is computed once. An experiment that fails costs its rows alone.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
 `;

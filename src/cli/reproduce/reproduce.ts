@@ -31,7 +31,8 @@ const SOME_FAILED = 1;
  * The command `reproduce`: the tables of the study, as one group of experiments.
  *
  * @param argv what follows the command's name.
- * @returns the exit code; 1 when one of the experiments failed, though what is there is reported.
+ * @returns the exit code; 1 when one of the experiments failed, though the results of the others
+ *   are reported.
  */
 export function runReproduce(
   argv: readonly string[],
@@ -66,8 +67,8 @@ export function runReproduce(
     if (failed.length === 0) return undefined;
     output.progress.note(
       areStopped(failed)
-        ? "Some experiments were stopped; the same command goes on with them"
-        : "Some experiments have failed; the same command tries them again",
+        ? "Some experiments were stopped; the same command continues them"
+        : "Some experiments have failed; the same command retries them",
     );
     return SOME_FAILED;
   });

@@ -53,7 +53,7 @@ export interface Measured {
 /** A row of a study's table, as it was reproduced. */
 export interface ReproducedRow {
   readonly label: string;
-  /** What tells it from the others of its table, in few words. */
+  /** What distinguishes it from the others of its table, in a few words. */
   readonly name: string;
   readonly figure: StudyFigure;
   /** Absent where no seed has a result. */

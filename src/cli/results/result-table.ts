@@ -14,7 +14,7 @@ import { wrapText } from "../terminal/wrap-text.js";
 import { resultOf, type ShownResult } from "./result.js";
 import { subjectOf } from "./subject.js";
 
-/** The table on one line a row is this wide; a narrower terminal gets its labels on two lines. */
+/** The table with one line per row is this wide; a narrower terminal gets its labels on two lines. */
 const WIDE_COLUMNS = 100;
 const NARROW_LABEL_WIDTH = 30;
 

@@ -194,7 +194,7 @@ function inspectCommand(columns: number | undefined) {
     .description("Shows what distilled data holds: nearest tokens, labels, attention, rates.")
     .addHelpText("after", HELP);
   for (const [flags, help] of [
-    ["--top <n>", "Nearest tokens a position (default: 5)"],
+    ["--top <n>", "Nearest tokens per position (default: 5)"],
     ["--accuracy", "Also measure learners that are trained on it, and on the nearest tokens"],
     ["--inits <n>", "With --accuracy: how many learners (default: as baselines of its experiment)"],
     ["--html <file>", "Write a page with charts to this file"],

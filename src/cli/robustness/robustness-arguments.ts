@@ -59,20 +59,20 @@ ARTIFACT is the folder of distilled data, or the id of the experiment that made 
   steps      other numbers of gradient steps: --steps, else 2 T and 5 T
   optimiser  Adam instead of SGD
   order      one sample per gradient step, mini-batches of half the samples, shuffled
-  head-init  the other law of the head
+  head-init  the other initialisation of the head
   attention  without attention labels
   decoding   the tokens nearest to the distilled vectors, with their labels and with one-hot ones
 
 Every row has the same learners, whose accuracy is compared one by one with the plain evaluation.
 Where a rate is searched, it is chosen on validation. Hard-label recovery needs the baseline full.
-With one sample a class, herding and k-centre choose the same ones.
+With one sample per class, herding and k-centre choose the same ones.
 
 Examples:
   npm run robustness -- 12cbf1a8b8
   npm run robustness -- 12cbf1a8b8 --inits 10 --checks labels,decoding --baselines random,herding
   npm run robustness -- 12cbf1a8b8 --checks none --baselines none --transfer-to bert-base-uncased
 
-Stopped anywhere, the same command goes on where it was.
+Stopped anywhere, the same command continues where it stopped.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
 `;
 

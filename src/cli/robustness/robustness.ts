@@ -40,7 +40,7 @@ export function runRobustness(
     if (experiment === undefined) return undefined;
     output.robustness(experiment);
     if (experiment.state === State.SUCCEEDED) return undefined;
-    output.progress.note(`${experiment.failure?.message}; the same command tries again`);
+    output.progress.note(`${experiment.failure?.message}; the same command retries it`);
     return SOME_FAILED;
   });
 }

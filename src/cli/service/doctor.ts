@@ -28,7 +28,7 @@ const MARK_COLUMNS = 4;
 const MARKS = { ok: "✓", warning: "!", error: "✗" } as const;
 
 /**
- * The command `doctor`: what is there, what can be reached, and the remedy for what is not well.
+ * The command `doctor`: what is installed, what can be reached, and how to repair what is wrong.
  *
  * @param argv what follows the command's name.
  * @returns the exit code: 1 when an experiment could not run.

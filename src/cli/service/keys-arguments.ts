@@ -72,7 +72,7 @@ function parseMake(argv: readonly string[], places: KeysPlaces): KeysRequest {
     .description(
       "Makes the keys and certificates with which a control plane serves other machines: an " +
         "authority, TLS certificates of server, client and workers, CURVE keys, tokens of workers. " +
-        "What is there already is kept; certificates are issued anew.",
+        "Existing keys are kept; certificates are issued again.",
     )
     .addOption(grouped("--out <folder>", "Where they go (default: keys in the home folder)"))
     .addOption(

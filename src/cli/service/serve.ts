@@ -38,7 +38,8 @@ export interface ServeSurroundings {
 const INTERRUPTED = 130;
 
 /**
- * The command `serve`: a control plane until it is told to end, or its home breaks.
+ * The command `serve`: a control plane that runs until it is stopped, or until its home cannot be
+ * written.
  *
  * @param argv what follows the command's name.
  * @returns the exit code.

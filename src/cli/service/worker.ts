@@ -31,7 +31,7 @@ const GRACE_MS = 60_000;
 const INTERRUPTED = 130;
 
 /**
- * The command `worker`: a process a device, kept alive until it is told to end.
+ * The command `worker`: one process per device, restarted until the command is ended.
  *
  * @param argv what follows the command's name.
  * @returns the exit code.

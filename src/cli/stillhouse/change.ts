@@ -23,7 +23,8 @@ export const CHANGES: Readonly<Record<Change, Shape>> = {
   retry: {
     name: "retry",
     argument,
-    description: "Runs anew what was cancelled or has failed, without its checkpoints.",
+    description:
+      "Runs what was cancelled or has failed again from the start, without its checkpoints.",
   },
   rm: {
     name: "rm",

@@ -20,7 +20,7 @@ export const LIST: Shape = {
     ["--sweep <id>", "Only of this sweep"],
     ["--text <part>", "Only with this in the id or the name"],
     ["--order <which>", "newest, oldest or accuracy (default: newest)"],
-    ["--limit <n>", "At most so many (default: 20)"],
+    ["--limit <n>", "Rows at most (default: 20)"],
   ],
 };
 

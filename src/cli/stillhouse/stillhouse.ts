@@ -42,7 +42,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 };
 
 /**
- * The command `stillhouse`: what there is on a control plane, and what to do with it.
+ * The command `stillhouse`: shows and manages the experiments of a control plane.
  *
  * @param argv the subcommand and its arguments.
  * @returns the exit code.
@@ -140,7 +140,7 @@ function overview(name: string, { stdout }: Terminal): number {
     [
       "Usage: npm run stillhouse -- COMMAND [flags]",
       "",
-      "What there is on a control plane, and what to do with it: the one of --server, that of the",
+      "Shows and manages the experiments of a control plane: that of --server, that of the",
       "home, or the home itself. The beginning of an id is enough where no other id begins so.",
       "",
       ...lines,

@@ -45,7 +45,7 @@ async function concluded(session: Session, id: string, output: ExperimentOutput)
   }
   if (experiment.failure !== undefined) throw fromFailure(experiment.failure);
   session.note(
-    `Experiment ${id} was cancelled; go on with it: ${nextCommand(session, `resume ${id}`)}`,
+    `Experiment ${id} was cancelled; continue it: ${nextCommand(session, `resume ${id}`)}`,
   );
   return 1;
 }

@@ -37,7 +37,7 @@ export async function workers(session: Session, words: readonly string[]): Promi
 
 function table(found: readonly Worker[], now: Date): string {
   const rows = new Table({
-    head: ["id", "state", "host", "device", "memory", "busy", "task", "heard"],
+    head: ["id", "state", "host", "device", "memory", "busy", "task", "last seen"],
     style: { head: [], border: [] },
   });
   for (const worker of found) {

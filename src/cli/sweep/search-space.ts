@@ -20,7 +20,7 @@ export type SearchAxis =
     };
 
 const RANGE = /^(.+?)\.\.(.+?)(:log)?$/;
-/** Digits of a suggested number: so many can be typed, and more have no effect worth it. */
+/** Digits of a suggested number: few enough to type, and more would change nothing that matters. */
 const DIGITS = 4;
 
 /** Others do not change what is distilled, or change what it is measured on. */
@@ -67,7 +67,7 @@ export function choicesOf(setting: Setting, raw: string): string[] {
   throw invalid(path, `--${flag} must have distinct values, got ${repeated} twice`);
 }
 
-/** What the optimiser is told of the axis. */
+/** The axis as the optimiser gets it. */
 export function axisDocument(axis: SearchAxis): object {
   if (axis.kind === "choices") return { choices: axis.values };
   return { low: axis.low, high: axis.high, integer: axis.isInteger, log: axis.isLog };

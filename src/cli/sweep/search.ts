@@ -70,7 +70,7 @@ export function runSearch(
   });
 }
 
-/** A trial as the optimiser is told of it; without an outcome it still runs. */
+/** A trial as the optimiser gets it; one without an outcome still runs. */
 interface AskedTrial {
   readonly settings: SearchSettings;
   readonly ended: Trial | undefined;

@@ -48,7 +48,7 @@ export function runSweep(
     const numFailed = outcomes.filter(hasFailed).length;
     if (numFailed === 0) return undefined;
     output.progress.note(
-      `${numFailed} of ${outcomes.length} experiments failed; the same command tries them again`,
+      `${numFailed} of ${outcomes.length} experiments failed; the same command retries them`,
     );
     return SOME_FAILED;
   });

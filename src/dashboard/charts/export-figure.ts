@@ -7,7 +7,7 @@ const SCALE = 3;
 
 export type FigureFormat = "svg" | "png";
 
-/** Saves a figure, drawn anew at a width that fits a page. */
+/** Saves a figure, redrawn at a width that fits a page. */
 export async function exportFigure(
   name: string,
   format: FigureFormat,

@@ -6,7 +6,7 @@ export type Marks = typeof import("./plot-marks.js");
 export interface PlotFigureProps {
   /** What a screen reader says for the picture. */
   readonly description: string;
-  /** Draws anew whenever the width or the colours change, and when this key does. */
+  /** Redraws whenever the width or the colours change, and when this key does. */
   readonly drawKey: string;
   readonly draw: (marks: Marks, width: number) => Element;
   /** Height in pixels before it is drawn, so that nothing jumps. */

@@ -33,14 +33,14 @@ export const CURVE_GROUPS: readonly CurveGroup[] = [
   {
     id: "loss",
     title: "Loss",
-    summary: "Of the distilled data before the inner steps; of real texts after them.",
+    summary: "On the distilled data before the inner steps, and on real texts after them.",
     names: /^(outer|inner)_loss$/,
     isSmoothed: true,
   },
   {
     id: "validation",
     title: "Validation accuracy",
-    summary: "Of learners trained on the distilled data as it was at that step.",
+    summary: "Of learners trained on the distilled data of that step.",
     names: /^validation_accuracy$/,
     isPercent: true,
     hasDots: true,
@@ -48,7 +48,7 @@ export const CURVE_GROUPS: readonly CurveGroup[] = [
   {
     id: "gradient",
     title: "Gradient norm",
-    summary: "Of the meta-gradient of the distilled data, before it is clipped.",
+    summary: "Of the meta-gradient of the distilled data, before clipping.",
     names: /^grad_norm$/,
     isSmoothed: true,
   },
@@ -61,13 +61,13 @@ export const CURVE_GROUPS: readonly CurveGroup[] = [
   {
     id: "skips",
     title: "Skipped updates",
-    summary: "How many so far were left out since fp16 overflowed.",
+    summary: "Updates skipped so far because fp16 overflowed.",
     names: /^overflow_skips$/,
   },
   {
     id: "time",
     title: "Where the time goes",
-    summary: "Seconds of an outer step by phase.",
+    summary: "Seconds per outer step, by phase.",
     names: /^seconds_\w+$/,
     isSmoothed: true,
   },
@@ -118,7 +118,7 @@ export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]
     };
     changed.set(key, appended(old, added));
   }
-  // As the server sorts them: a curve keeps its colour when all are asked for anew.
+  // As the server sorts them: a curve keeps its colour when all are requested again.
   return [...changed.values()].sort((a, b) => a.name.localeCompare(b.name, "en"));
 }
 
@@ -155,7 +155,7 @@ export function smoothed(values: readonly (number | null)[], share = 0.04): (num
   });
 }
 
-/** Outer steps a second: one over the sum of the phases, each read at the same steps. */
+/** Outer steps per second: one over the sum of the phases, each read at the same steps. */
 export function stepsPerSecond(phases: readonly Curve[]): Pick<Curve, "steps" | "values"> {
   const longest = [...phases].sort((a, b) => b.steps.length - a.steps.length)[0];
   const steps = longest?.steps ?? [];

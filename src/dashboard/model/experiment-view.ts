@@ -55,7 +55,7 @@ export interface ExperimentView {
   readonly distilled: DistilledView | undefined;
   /** 0 to 1, of its work. */
   readonly share: number;
-  /** Of all that is to come; undefined where nothing tells it. */
+  /** For all remaining work; undefined where it cannot be estimated. */
   readonly secondsLeft: number | undefined;
   readonly running: TaskView | undefined;
   /** Of the data that is distilled here or tried here; empty where there is none. */
@@ -146,19 +146,19 @@ function liveParts(spec: Spec, tasks: readonly TaskView[]) {
 
 /** What stands below the ratio to full data: how it is taken, or why there is none (yet). */
 export function ratioNote({ ratioToFull, tasks }: Pick<ExperimentView, "ratioToFull" | "tasks">) {
-  if (ratioToFull !== undefined) return "ratio of mean accuracies";
+  if (ratioToFull !== undefined) return "Ratio of mean accuracies";
   const state = tasks.find(({ kind }) => kind === "full")?.state;
   switch (state) {
     case undefined:
-      return "no full-data baseline here";
+      return "No full-data baseline";
     case "running":
-      return "the full-data baseline is being computed";
+      return "The full-data baseline is running";
     case "queued":
-      return "the full-data baseline is still to come";
+      return "The full-data baseline is queued";
     case "succeeded":
-      return "when the distilled data is tested";
+      return "After the distilled data has been tested";
     default:
-      return `the full-data baseline ${state === "failed" ? "has failed" : "was cancelled"}`;
+      return `The full-data baseline ${state === "failed" ? "has failed" : "was cancelled"}`;
   }
 }
 

@@ -6,7 +6,7 @@ export type Attention = readonly (readonly (readonly number[])[])[];
 
 export interface SampleView {
   readonly className: string;
-  /** One a class: a probability, or a real number where they are unrestricted. */
+  /** One per class: a probability, or a real number where they are unrestricted. */
   readonly labels: readonly number[];
   /** By position, the nearest first. */
   readonly positions: readonly (readonly NearToken[])[];
@@ -19,7 +19,7 @@ export interface Inspection {
   readonly model: string;
   readonly dataset: string;
   readonly classNames: readonly string[];
-  /** One an inner step. */
+  /** One per inner step. */
   readonly learningRates: readonly number[];
   readonly samples: readonly SampleView[];
 }

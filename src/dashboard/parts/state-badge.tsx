@@ -13,7 +13,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   "set aside": "⊘",
 };
 
-/** A state by word and sign: colour alone tells it to nobody who cannot see it. */
+/** A state by word and sign: not everyone can see its colour. */
 export function StateBadge({ state }: { readonly state: StateName | string }) {
   return (
     <span class={`badge badge-${state.replace(" ", "-")}`}>

@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { asSentence } from "../../text/format.js";
 import { needsToken, token } from "./session.js";
 
 /** What a failed call says. */
@@ -82,7 +83,7 @@ export async function errorOf(response: Response): Promise<ServerError> {
     .json()
     .then((json: { error?: { message?: string; kind?: string; field?: string } }) => json)
     .catch(() => ({ error: undefined }));
-  const message = error?.message ?? `The server answered ${response.status}`;
+  const message = asSentence(error?.message ?? `The server answered ${response.status}`);
   return new ServerError(message, response.status, error?.kind ?? "", error?.field);
 }
 

@@ -4,7 +4,8 @@ import type { Log } from "./ports.js";
 const WARNINGS = { max: 1, windowMs: 10_000 };
 
 /**
- * Lets so many lines pass within a while, and then counts: whoever can make a log grow fills it no
+ * Lets a number of lines pass within a period, and then only counts them: whoever can make a log
+ * grow fills it no
  * faster than that.
  */
 export class LineRate {

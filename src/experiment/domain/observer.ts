@@ -13,12 +13,12 @@ export type ClaimingMessage = "hello" | "heartbeat" | "report" | "upload" | "dow
 /** Is told what happens, for measurements. Each call is cheap, throws nothing and changes nothing. */
 export interface Observer {
   /**
-   * An experiment was stored anew, or taken up from an earlier process.
+   * An experiment was created, or taken over from an earlier process.
    *
    * @param before as it was; undefined where this process has not seen it
    */
   changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void;
-  /** An experiment that had ended is no more. */
+  /** An experiment that had ended was deleted. */
   removed(experimentId: string): void;
   /** Points that a task reported. */
   metrics(task: Task, points: readonly MetricPoint[]): void;

@@ -9,7 +9,7 @@ const DIGEST_LENGTH = 12;
 
 /**
  * Bytes of a page, whatever number of entries was asked for. Clients of gRPC take messages of
- * 4 MiB unless they are told otherwise, and what runs has progress that is not counted.
+ * 4 MiB unless they are configured otherwise, and what runs has progress that is not counted.
  */
 export const PAGE_BYTES = 3 * 1024 * 1024;
 
@@ -68,7 +68,7 @@ export interface PageRequest {
  * A page of a list that is in memory.
  *
  * @param list all that determines the list, as JSON
- * @param nameOf tells entries apart; where the last entry of a page is no more, the next page starts
+ * @param nameOf distinguishes entries; where the last entry of a page was removed, the next page starts
  *   with the first one whose name is greater
  * @param bytesOf size of an entry in the answer
  * @throws INVALID for a size or a token that cannot be

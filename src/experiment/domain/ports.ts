@@ -35,7 +35,7 @@ export interface StorageProbe {
 export interface WorkFolders {
   /** Throws StorageFault where nothing in the home can be written, else ENVIRONMENT or EXHAUSTED. */
   prepare(taskId: string): string;
-  /** Throws nothing. @returns whether nothing of it is there any more */
+  /** Throws nothing. @returns whether all of it is gone */
   remove(taskId: string): boolean;
 }
 
@@ -57,7 +57,7 @@ export interface Inspector {
    * What distilled data holds, as JSON: nearest tokens, labels, attention, rates.
    *
    * @param path folder of the artifact
-   * @param top nearest tokens a position
+   * @param top nearest tokens per position
    */
   inspect(path: string, top: number): Promise<unknown>;
 }

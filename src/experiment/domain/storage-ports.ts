@@ -21,7 +21,7 @@ export interface Change {
   readonly record: ExperimentRecord;
   /** Those of its tasks that differ from what is stored. */
   readonly tasks: readonly TaskRecord[];
-  /** What watchers are told; the store gives them their sequence numbers. */
+  /** For watchers; the store gives them their sequence numbers. */
   readonly events: readonly Event[];
 }
 
@@ -55,8 +55,8 @@ export interface EncodedPage {
 /** Durable once a call returns. Throws StorageFault when it cannot be. */
 export interface ExperimentStore {
   /**
-   * Stores a new experiment; the request id, where not empty, is remembered for its owner. One of a sweep
-   * that is not stored yet is removed when the store is opened before it is.
+   * Stores a new experiment; the request id, where not empty, is remembered for its owner. One of a
+   * sweep that is not stored yet is removed when the store is opened before the sweep is stored.
    */
   create(change: Change, requestId: string): Event[];
   commit(change: Change): Event[];
@@ -82,7 +82,7 @@ export interface ExperimentStore {
   /** What removed experiments left in folders, until `forgetLeftovers`. */
   leftovers(): Leftovers;
   forgetLeftovers(): void;
-  /** An artifact that a stored result tells of. */
+  /** An artifact that a stored result names. */
   findArtifact(artifactId: string): Artifact | undefined;
   /** Results of tasks that succeeded under this cache key, newest first, with when they ended. */
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
@@ -101,7 +101,7 @@ export interface SweepStore {
   /** With the experiments as they are now. */
   findSweep(sweepId: string): Sweep | undefined;
   findSweepByRequest(requestId: string, owner: string): Sweep | undefined;
-  /** Newest first. Throws INVALID for a page token of its own invention. */
+  /** Newest first. Throws INVALID for a page token that it did not issue. */
   listSweeps(pageSize: number, pageToken: string): ListSweepsResponse;
 }
 
@@ -162,7 +162,7 @@ export interface ArtifactStore {
    * @throws NOT_FOUND when there is no such file
    */
   read(artifactId: string, fileName: string, offset?: number, length?: number): Readable;
-  /** Throws nothing. @returns whether nothing of it is there any more */
+  /** Throws nothing. @returns whether all of it is gone */
   remove(artifactId: string): boolean;
 }
 

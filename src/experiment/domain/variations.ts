@@ -114,7 +114,7 @@ function ofTransfer(model: TransferModel, at: number, spec: ExperimentSpec): Var
   };
 }
 
-/** The rate goes with the labels, so it is chosen anew. */
+/** The rate depends on the labels, so it is chosen again. */
 function hardLabels(spec: ExperimentSpec) {
   return {
     hardLabels: true,

@@ -66,7 +66,7 @@ export interface WorkerListener {
   admit(hello: Hello): Admission;
   ready(hello: Hello): void;
   heartbeat(workerId: string, heartbeat: Heartbeat): void;
-  /** @param fault why nothing of it can be taken in, as a clause */
+  /** @param fault why none of it can be accepted, as a clause */
   report(workerId: string, report: TaskReport, fault?: string): void;
   /** It said goodbye, or a message to it could not be delivered. */
   gone(workerId: string, reason: string): void;
@@ -82,6 +82,6 @@ export interface WorkerPool {
   send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void;
   /** Starts a worker process on this machine; it says hello, or it exits. */
   launch(workerId: string, device: string): void;
-  /** Ends a worker process of this machine at once; a worker of elsewhere is let be. */
+  /** Ends a worker process of this machine at once; remote workers are left alone. */
   kill(workerId: string): void;
 }

@@ -63,7 +63,7 @@ export class Arrivals {
         this.#ids.delete(id);
       }
     } catch {
-      // The reason why they could not all be stored is what the caller is told.
+      // The caller gets the reason why they could not all be stored.
     }
   }
 }

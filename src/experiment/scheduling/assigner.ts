@@ -66,7 +66,7 @@ export class Assigner {
     }
   }
 
-  /** The worker has this task in hand from before the control plane was started anew. */
+  /** The worker has held this task since before the control plane was restarted. */
   keepRoom(place: Place, { taskId, experimentId }: Lease): void {
     const { memory, ledger } = this.#parts;
     const record = ledger.record(experimentId);

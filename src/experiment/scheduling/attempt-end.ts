@@ -21,7 +21,7 @@ export function release(
   roster.markFree(workerId);
 }
 
-/** The attempt is over, but its worker has the task in hand, and puts it down before another. */
+/** The attempt is over, but its worker still holds the task and drops it before it takes another. */
 export function takeBack(parts: AttemptParts, lease: Lease): void {
   release(parts, lease);
   parts.roster.markSettling(lease.workerId);

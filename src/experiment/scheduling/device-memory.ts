@@ -34,7 +34,7 @@ export class DeviceMemory {
   /**
    * What is not known changes nothing.
    *
-   * @param isIdle whether the worker that tells has no task in hand
+   * @param isIdle whether the worker that reports has no task
    */
   noteReport(
     place: Place,

@@ -48,7 +48,7 @@ export class EventFeed {
     }
   }
 
-  /** Those that subscribe from now on are told again what happens. */
+  /** Those that subscribe from now on get events again. */
   reopen(): void {
     this.#end = undefined;
   }

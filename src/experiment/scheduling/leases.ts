@@ -7,7 +7,7 @@ export interface Timings {
   readonly leaseMs: number;
   /** A task whose progress counter stands still for this long is taken for hung. */
   readonly hungAfterMs: number;
-  /** Time that a task gets to write a checkpoint when it is told to stop. */
+  /** Time that a task gets to write a checkpoint when it has to stop. */
   readonly stopGraceMs: number;
   /** Time that a new worker process gets to say hello; it loads PyTorch first. */
   readonly startUpMs: number;

@@ -47,7 +47,7 @@ export class Ledger {
   readonly #quota: OwnerQuota;
 
   /**
-   * @param ready is told of every change
+   * @param ready gets every change
    * @param most what an owner may have that is unfinished
    */
   constructor(
@@ -165,7 +165,7 @@ export class Ledger {
     return new Turns(() => this.#clock.monotonicMs());
   }
 
-  /** Throws RATE_LIMITED where an owner may not have so much more that is unfinished. */
+  /** Throws RATE_LIMITED where that would exceed what an owner may have unfinished. */
   requireRoom(owner: string, experiments: number, tasks: number): void {
     this.#quota.requireRoom(owner, { experiments, tasks });
   }

@@ -52,7 +52,7 @@ export class OwnerQuota {
     return () => this.#add(owner, { experiments: -more.experiments, tasks: -more.tasks });
   }
 
-  /** Throws RATE_LIMITED where an owner has no room for so many more. */
+  /** Throws RATE_LIMITED where that would exceed the quota of the owner. */
   requireRoom(owner: string, more: Unfinished): void {
     const has = this.#of(owner);
     const who = owner === "" ? "whoever names no owner" : JSON.stringify(owner);

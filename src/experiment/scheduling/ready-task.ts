@@ -29,7 +29,7 @@ export interface Entry extends ReadyTask {
 }
 
 /** Sizes of memory between one and its double that have a lane each. */
-const LANES_A_DOUBLING = 4;
+const LANES_PER_DOUBLING = 4;
 
 /** What each task of an experiment is given of its device. */
 export function memoryBytesOf({ spec }: Experiment): number {
@@ -47,7 +47,7 @@ export function startable(record: ExperimentRecord): (task: Task) => boolean {
 
 /** The same for what needs about the same memory: few, however many tasks there are. */
 export function sizeOf({ memoryBytes }: ReadyTask): number {
-  return memoryBytes === 0 ? 0 : Math.ceil(LANES_A_DOUBLING * Math.log2(memoryBytes));
+  return memoryBytes === 0 ? 0 : Math.ceil(LANES_PER_DOUBLING * Math.log2(memoryBytes));
 }
 
 /** What came first goes first. */

@@ -83,7 +83,7 @@ export class ReadyTasks {
   /**
    * The task that a worker with this kind of device should start; it stays until it runs.
    *
-   * @param roomFor what there is for a task where the worker would compute it
+   * @param roomFor the memory that a task would have on the worker's device
    */
   nextTask(
     kind: string,

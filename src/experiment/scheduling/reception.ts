@@ -26,7 +26,7 @@ interface ReceptionActions {
   lose(lease: Lease, reason: string): void;
 }
 
-/** Lets workers in and finds out what they have in hand. */
+/** Lets workers in and finds out which tasks they hold. */
 export class Reception {
   readonly #parts: ReceptionParts;
   readonly #actions: ReceptionActions;
@@ -58,7 +58,7 @@ export class Reception {
     return false;
   }
 
-  /** Brings together what a worker has in hand and what it should have. */
+  /** Compares the task that a worker holds with the one that it should have. */
   #reconcile(hello: Hello, isNew: boolean): void {
     const { leases, claims, roster, pool } = this.#parts;
     const { workerId, taskId, attempt, acknowledged } = hello;
@@ -69,7 +69,7 @@ export class Reception {
       return;
     }
     // What claims a task without its secret takes nothing from whoever has it.
-    if (lease && isNew && isProven) this.#actions.lose(lease, "it started anew");
+    if (lease && isNew && isProven) this.#actions.lose(lease, "it was restarted");
     if (taskId === "") return;
     roster.markSettling(workerId);
     const value = { taskId, attempt, number: acknowledged, fenced: true };

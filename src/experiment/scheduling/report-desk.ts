@@ -73,7 +73,7 @@ export class ReportDesk {
     if (isLeaving) this.#staffing.remove(workerId);
   }
 
-  /** What is wrong with the report of an earlier attempt is told of, and does not come again. */
+  /** A fault in the report of an earlier attempt is logged, and the report does not come again. */
   #takeLate(workerId: string, report: TaskReport, fault: string | undefined): void {
     const { intake, pool, log, observer } = this.#parts;
     alone(

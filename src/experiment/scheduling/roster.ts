@@ -22,11 +22,11 @@ export interface RosterEntry {
   readonly hello?: Hello;
   readonly load?: DeviceLoad;
   readonly state: "starting" | "idle" | "busy" | "leaving" | "settling";
-  /** It gets no more tasks, and leaves when it has none. */
+  /** It gets no further tasks, and leaves when its own has ended. */
   readonly isDraining: boolean;
-  /** Until then it gets no tasks, on the monotonic clock; absent: it was not put aside. */
+  /** Until then it gets no tasks, on the monotonic clock; absent: it was not set aside. */
   readonly setAsideUntilMs?: number;
-  /** How often it was put aside since its last success. */
+  /** How often it was set aside since its last success. */
   readonly timesSetAside: number;
   /** What failed on it since its last success, each once. */
   readonly failedWork: readonly FailedWork[];
@@ -84,7 +84,7 @@ export class Roster {
     return entry;
   }
 
-  /** It gets no more tasks. */
+  /** It gets no further tasks. */
   drain(workerId: string): void {
     const entry = this.#entries.get(workerId);
     if (entry) this.#set({ ...entry, isDraining: true });
@@ -105,12 +105,12 @@ export class Roster {
     return this.#entries.has(workerId);
   }
 
-  /** It has a task in hand that is no longer its own: it gets none before it has put that down. */
+  /** It still computes a task that is no longer its own: it gets none before it has dropped that. */
   markSettling(workerId: string): void {
     this.#move(workerId, "settling");
   }
 
-  /** It says that it has nothing in hand. @returns whether that is news */
+  /** It reports that it computes nothing. @returns whether it was settling until now */
   markSettled(workerId: string): boolean {
     if (this.#entries.get(workerId)?.state !== "settling") return false;
     this.#move(workerId, "idle");
@@ -126,7 +126,7 @@ export class Roster {
     if (this.#entries.get(workerId)?.state === "busy") this.#move(workerId, "idle");
   }
 
-  /** It gets no more tasks; of a local one the entry stays until its process has ended. */
+  /** It gets no further tasks; the entry of a local worker stays until its process has ended. */
   markLeaving(workerId: string): void {
     const entry = this.#entries.get(workerId);
     if (!entry?.isLocal) this.#entries.delete(workerId);
@@ -191,7 +191,7 @@ export class Roster {
     return this.#entries.get(workerId)?.timesSetAside ?? 0;
   }
 
-  /** It gets no tasks for so long, or until it is started anew. */
+  /** It gets no tasks for this long, or until it is restarted. */
   setAside(workerId: string, forMs: number): void {
     const entry = this.#entries.get(workerId);
     if (!entry) return;

@@ -52,7 +52,7 @@ export class StorageGuard {
     }
   }
 
-  /** For what is told once: it is done later where it cannot be done now. */
+  /** For what happens once: it is handled later where it cannot be handled now. */
   runOnce(action: () => void): void {
     if (!this.#fault) this.run(action);
     if (this.#fault) this.#missed.push(action);

@@ -8,7 +8,7 @@ interface LimitedSweep {
   readonly unfinished: Map<string, ExperimentRecord>;
 }
 
-/** Of each sweep, which unfinished experiments may run: the first so many as its limit says. */
+/** Which unfinished experiments of each sweep may run: the first ones, as many as its limit allows. */
 export class SweepLimits {
   readonly #limitOf: (sweepId: string) => number;
   readonly #sweeps = new Map<string, LimitedSweep>();

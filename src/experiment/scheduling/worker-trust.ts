@@ -7,7 +7,7 @@ import type { Ledger } from "./ledger.js";
 import type { FailedWork, Roster } from "./roster.js";
 import type { Staffing } from "./staffing.js";
 
-/** A worker on which so many different specs failed in a row may be at fault itself. */
+/** A worker on which this many different specs failed in a row may be at fault itself. */
 const MIN_FAILED_SPECS = 5;
 const FIRST_ASIDE_MS = 60_000;
 const MAX_ASIDE_MS = 3_600_000;
@@ -42,14 +42,14 @@ export class WorkerTrust {
     this.#parts.roster.noteSuccess(workerId);
   }
 
-  /** One of this machine is started anew instead. */
+  /** A worker of this machine is restarted instead. */
   noteFailure(workerId: string, taskId: string, failure: Failure): void {
     const { roster, ledger } = this.#parts;
     const experiment = ledger.find(experimentIdOf(taskId))?.experiment;
     if (experiment === undefined || !mayBeTheWorkers(failure.kind)) return;
     const before = roster.find(workerId)?.failedWork ?? [];
     const failedWork = roster.noteFailure(workerId, workOf(experiment));
-    // A repeat tells nothing that was not known when it was last put aside.
+    // A repeated failure says nothing that was not known when it was last set aside.
     if (failedWork.length === before.length || !this.#isSuspect(failedWork)) return;
     if (roster.find(workerId)?.isLocal) this.#restart(workerId, failure);
     else this.#setAside(workerId, failedWork, failure);
@@ -63,7 +63,7 @@ export class WorkerTrust {
   }
 
   #restart(workerId: string, failure: Failure): void {
-    this.#parts.log.warn(`worker ${workerId} is started anew: ${said(failure)}`);
+    this.#parts.log.warn(`worker ${workerId} is restarted: ${said(failure)}`);
     this.#staffing.dismiss(workerId);
   }
 

@@ -19,7 +19,7 @@ export interface OpenedFile {
 /**
  * Opens a part of a file of an artifact.
  *
- * @throws NOT_FOUND for a file that no stored result tells of, INVALID for a part beyond its end
+ * @throws NOT_FOUND for a file that no stored result names, INVALID for a part beyond its end
  */
 export function openArtifactFile(
   { store, artifacts }: ArtifactFileParts,
@@ -38,7 +38,7 @@ export function openArtifactFile(
   return { file, bytes };
 }
 
-/** Throws NOT_FOUND for a file that no stored result tells of. */
+/** Throws NOT_FOUND for a file that no stored result names. */
 export function artifactFile(
   store: Pick<ExperimentStore, "findArtifact">,
   artifactId: string,

@@ -44,7 +44,7 @@ export interface ExperimentsParts extends PlannerParts {
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
   readonly runLog: RunLog;
-  /** Removes what experiments that are no more left in folders. */
+  /** Removes what deleted experiments left in folders. */
   readonly clearLeftovers: () => void;
   readonly inspector: Inspector;
 }
@@ -171,7 +171,7 @@ export class Experiments {
     return this.#goOn(experimentId, () => {});
   }
 
-  /** As `resume`, but what failed or was cancelled begins anew, without its checkpoints. */
+  /** As `resume`, but what failed or was cancelled starts again, without its checkpoints. */
   retry(experimentId: string): Experiment {
     return this.#goOn(experimentId, ({ tasks }) => {
       for (const { task } of tasks) {

@@ -29,7 +29,7 @@ export class Inspections {
   /**
    * The nearest tokens, labels, attention and rates of distilled data.
    *
-   * @param top nearest tokens a position
+   * @param top nearest tokens per position
    * @param mayName throws where the caller may not name the folder of the artifact's model
    * @throws NOT_FOUND when there is no such artifact
    */

@@ -31,7 +31,7 @@ export class HeldBytes<Held extends Holder> {
     if (this.#holders.delete(holder)) this.#total -= holder.heldBytes;
   }
 
-  /** What a holder holds has become so much more, or less; one that holds too much is cut. */
+  /** The bytes of a holder have grown or shrunk by this much; one that holds too many is cut off. */
   changed(holder: Held, byBytes: number): void {
     this.#total += byBytes;
     if (holder.heldBytes > this.#maxOfOne) {

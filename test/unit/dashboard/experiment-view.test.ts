@@ -147,7 +147,7 @@ describe("an experiment as the page shows it", () => {
   test("without a full-data baseline there is no ratio, and it says why", () => {
     const tested = viewOf({ spec: SPEC }, [learners("e1", 0.8)]);
     assert.equal(tested.ratioToFull, undefined);
-    assert.equal(ratioNote(tested), "no full-data baseline here");
+    assert.equal(ratioNote(tested), "No full-data baseline");
     const noteOf = (state: State) => {
       const full = { ...FULL, state, result: undefined };
       return ratioNote(viewOf({ spec: SPEC }, [learners("e1", 0.8), full]));
@@ -156,7 +156,10 @@ describe("an experiment as the page shows it", () => {
     assert.match(noteOf(State.QUEUED), /to come/);
     assert.match(noteOf(State.FAILED), /failed/);
     assert.match(noteOf(State.CANCELLED), /cancelled/);
-    assert.match(ratioNote(viewOf({ spec: SPEC }, [FULL])), /when the distilled data is tested/);
+    assert.match(
+      ratioNote(viewOf({ spec: SPEC }, [FULL])),
+      /After the distilled data has been tested/,
+    );
   });
 
   test("two experiments on the robustness of the same data have titles of their own", () => {

@@ -83,7 +83,7 @@ export function artifactRoutes({ store, artifacts, inspections }: ArtifactParts)
       operation: "inspectArtifact",
       summary: "What distilled data holds: nearest tokens, labels, attention, rates.",
       query: z.object({
-        top: count(1, MAX_TOP, DEFAULT_TOP).describe("Nearest tokens a position."),
+        top: count(1, MAX_TOP, DEFAULT_TOP).describe("Nearest tokens per position."),
       }),
       answer: INSPECTION,
       handle: async ({ path: { id = "" }, query, mayName }, response) => {

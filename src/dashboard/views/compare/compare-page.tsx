@@ -152,7 +152,7 @@ function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
         </tbody>
       </ScrollTable>
       <p class="muted">95 % interval: {INTERVAL_RULE}.</p>
-      {differences.length === 0 ? <p class="muted">They differ in no setting.</p> : null}
+      {differences.length === 0 ? <p class="muted">Their settings are the same.</p> : null}
     </>
   );
 }

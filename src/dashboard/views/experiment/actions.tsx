@@ -64,13 +64,13 @@ export function Actions({ view, feed }: ActionsProps) {
           <>
             <ActionButton
               label="Resume"
-              reason={mayNot ?? (canGoOn ? undefined : "Everything of it is done")}
+              reason={mayNot ?? (canGoOn ? undefined : "Nothing is left to do")}
               isBusy={busy !== undefined}
               onClick={() => change("resume")}
             />
             <ActionButton
               label="Retry"
-              reason={mayNot ?? (canGoOn ? undefined : "Nothing of it failed")}
+              reason={mayNot ?? (canGoOn ? undefined : "Nothing has failed")}
               isBusy={busy !== undefined}
               onClick={() => change("retry")}
             />

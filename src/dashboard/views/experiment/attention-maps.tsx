@@ -17,7 +17,7 @@ export function AttentionMaps({ sample }: { readonly sample: SampleView }) {
       {attention === undefined ? null : (
         <AttentionMap
           title="Attention labels of the first token"
-          summary="A band a layer, a row a head, a column a position. The stronger the colour, the more attention."
+          summary="A band per layer, a row per head, a column per position. The stronger the colour, the more attention."
           attention={attention}
           tokens={tokens}
         />
@@ -25,7 +25,7 @@ export function AttentionMaps({ sample }: { readonly sample: SampleView }) {
       {learnerAttention === undefined ? null : (
         <AttentionMap
           title="Attention of a learner"
-          summary="What the first token of a learner attends to that was trained on the distilled data."
+          summary="What the first token attends to in a learner trained on the distilled data."
           attention={learnerAttention}
           tokens={tokens}
         />

@@ -39,7 +39,7 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
           <StepRange range={range} onChange={zoom} />
         </div>
       </div>
-      {curves.length === 0 ? <Empty>No point has come yet.</Empty> : null}
+      {curves.length === 0 ? <Empty>No points yet.</Empty> : null}
       <div class="chart-grid">
         {CURVE_GROUPS.map((group) => (
           <GroupChart
@@ -159,21 +159,21 @@ function SpeedChart({ curves, isSmooth, onZoom }: SpeedChartProps) {
     const numPoints = phases[0]?.numPoints ?? 0;
     return steps.length === 0
       ? []
-      : [{ taskId: "", name: "steps a second", steps, values, numPoints }];
+      : [{ taskId: "", name: "steps per second", steps, values, numPoints }];
   }, [curves]);
   const lines = useMemo(() => linesOf(speed, isSmooth, false), [speed, isSmooth]);
   if (speed.length === 0) return null;
   return (
     <Figure
-      title="Outer steps a second"
-      summary="One over the time of all phases."
+      title="Outer steps per second"
+      summary="The inverse of the time of all phases."
       table={() => twinOf(speed, formatValue)}
     >
       <NearViewport minHeight={CHART_HEIGHT}>
         {() => (
           <LineChart
             lines={lines}
-            description={describe("Outer steps a second", speed, formatValue)}
+            description={describe("Outer steps per second", speed, formatValue)}
             syncKey="outer-step"
             onZoom={onZoom}
           />

@@ -1,6 +1,7 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { useRoute } from "preact-iso";
 import {
+  asSentence,
   formatCount,
   formatDuration,
   formatMeanStd,
@@ -83,7 +84,7 @@ export function ExperimentPage() {
       </div>
       {view.failure === undefined ? null : (
         <div class="notice notice-problem" role="alert">
-          <p>{view.failure.message}</p>
+          <p>{asSentence(view.failure.message)}</p>
           {view.failure.traceback === "" ? null : (
             <details>
               <summary>Traceback</summary>
@@ -145,7 +146,7 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
         ? `95 % interval ${formatPercent(interval[0], 2)} to ${formatPercent(interval[1], 2)}, ${accuracy.n} learners`
         : accuracy
           ? `${accuracy.n} ${accuracy.n === 1 ? "learner" : "learners"}, too few for a 95 % interval`
-          : "of learners trained on the distilled data",
+          : "Of learners trained on the distilled data",
     ],
     [
       "Of full data",
@@ -165,7 +166,7 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
       ? [
           "Time left",
           secondsLeft ? formatDuration(secondsLeft) : "–",
-          running ? `of all tasks, ${formatPercent(view.share, 0)} % done` : "waits for a worker",
+          running ? `Of all tasks, ${formatPercent(view.share, 0)} % done` : "Waiting for a worker",
         ]
       : ["Took", tookS === undefined ? "–" : formatDuration(tookS), tookNote(view)],
   ];
@@ -219,8 +220,8 @@ function shareOf({ progress }: TaskView): number {
 }
 
 function progressText({ state, progress, failure, reused, attempt }: TaskView): string {
-  if (failure) return failure.message;
-  if (reused) return "taken from an earlier run";
+  if (failure) return asSentence(failure.message);
+  if (reused) return "Taken from an earlier run";
   if (state !== "running" || progress === undefined) return "";
   const again = attempt > 1 ? ` · attempt ${attempt}` : "";
   const count = progress.total

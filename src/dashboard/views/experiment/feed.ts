@@ -17,7 +17,7 @@ export interface LogEntry {
 
 /** As many as a chart has pixels; more cannot be told apart. */
 const MAX_POINTS = 1200;
-/** Points that came live are kept whole up to here; then all are asked for anew, thinned out. */
+/** Points that came live are kept whole up to here; then all are requested again, thinned out. */
 const MAX_LIVE_POINTS = 3 * MAX_POINTS;
 const MAX_LOG_ENTRIES = 5000;
 /** Points come many times a second; the eye follows a few. */
@@ -73,7 +73,7 @@ export class ExperimentFeed {
     }
   }
 
-  /** After a cancelled experiment was resumed its stream, which has ended, begins anew. */
+  /** After a cancelled experiment was resumed its stream, which has ended, starts again. */
   restart(): void {
     this.log.value = [];
     this.#start();

@@ -22,7 +22,7 @@ export function FilesSection({ view }: { readonly view: ExperimentView }) {
   return (
     <section aria-labelledby="files-title" class="section">
       <h2 id="files-title">Files</h2>
-      {files.length === 0 ? <Empty>There is no artifact yet.</Empty> : null}
+      {files.length === 0 ? <Empty>There are no files yet.</Empty> : null}
       <ul class="files">
         {files.map(({ name, size, sha256 }) => (
           <li key={name}>

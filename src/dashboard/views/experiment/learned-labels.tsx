@@ -16,7 +16,7 @@ interface Bar {
   readonly isOwn: boolean;
 }
 
-/** The label of each sample as bars, one a class. */
+/** The label of each sample as bars, one per class. */
 export function LearnedLabels({
   inspection: { samples, classNames },
 }: {
@@ -38,7 +38,7 @@ export function LearnedLabels({
   return (
     <Figure
       title="Labels"
-      summary="What each sample teaches, by class; its own class stands out."
+      summary="The label of each sample, by class; its own class is highlighted."
       table={() => ({
         head: ["sample", ...classNames],
         rows: samples.map(({ className, labels }, at) => [

@@ -28,7 +28,7 @@ export function LogSection({ entries, tasks }: LogSectionProps) {
         </label>
       </div>
       {shown.length === 0 ? (
-        <Empty>Nothing was logged.</Empty>
+        <Empty>No log lines.</Empty>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach it to scroll it
         <div class="log scroll" role="log" tabIndex={0} aria-labelledby="log-title">

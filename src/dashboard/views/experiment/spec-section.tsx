@@ -59,7 +59,7 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
           </tbody>
         </ScrollTable>
       )}
-      <h3>The command that repeats it</h3>
+      <h3>Command to repeat it</h3>
       <CommandBox command={command} />
     </section>
   );

@@ -169,7 +169,7 @@ function Form({ settings, initial }: FormProps) {
             value={priority}
             onInput={({ currentTarget }) => setPriority(currentTarget.value)}
           />
-          <span class="muted field-help">Higher goes first, -100 to 100.</span>
+          <span class="muted field-help">From -100 to 100; higher priorities run first.</span>
         </label>
         <div class="button-row">
           <ActionButton
@@ -188,7 +188,7 @@ function Form({ settings, initial }: FormProps) {
         </div>
         <div aria-live="polite">
           {busy === undefined ? null : (
-            <p class="muted">The server looks at the data set, the model and the device.</p>
+            <p class="muted">The server is checking the data set, the model and the device.</p>
           )}
           <Problem error={error} />
           {plan === undefined ? null : <PlanView plan={plan} settings={settings} />}

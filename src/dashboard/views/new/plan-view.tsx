@@ -35,13 +35,13 @@ export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
         .join("; "),
     ],
     [
-      "Not the preset's",
+      "Changed from the preset",
       changed.map(({ setting, value }) => `${setting.flag} ${value}`).join(", ") || "nothing",
     ],
   ];
   return (
-    <section class="plan" aria-label="What would run">
-      <h2>What would run</h2>
+    <section class="plan" aria-label="Plan">
+      <h2>Plan</h2>
       <dl>
         {facts.map(([name, text]) => (
           <div key={name}>

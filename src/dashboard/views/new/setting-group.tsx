@@ -1,3 +1,4 @@
+import { asSentence } from "../../../text/format.js";
 import type { DraftValues } from "../../model/draft.js";
 import { defaultText } from "../../model/draft.js";
 import type { PresetName, SettingView } from "../../model/settings-view.js";
@@ -105,7 +106,7 @@ function SettingField({ setting, text, problem, preset, onChange }: SettingField
       )}
       {problem === undefined ? null : (
         <p id={problemId} class="field-problem">
-          {problem}
+          {asSentence(problem)}
         </p>
       )}
       <p id={helpId} class="muted field-help">

@@ -87,7 +87,7 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
   };
 }
 
-/** What is live or new, and what was live when it was read and is no more. */
+/** What is live or new, and what has ended since it was read. */
 async function changed(
   query: ExperimentQuery,
   known: readonly ExperimentView[],

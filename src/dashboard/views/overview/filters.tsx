@@ -36,7 +36,7 @@ const STATES: readonly [value: string, label: string][] = [
   [State.CANCELLED, "Cancelled"],
 ];
 
-/** Until the next key may be expected no more. */
+/** After this long without a key, typing counts as finished. */
 const WAIT_MS = 250;
 
 type TextFilter = "text" | "dataset" | "model" | "owner";

@@ -134,10 +134,10 @@ function More({ list, numRows, numShown, onShowMore }: MoreProps) {
 }
 
 function Nothing({ isFiltered }: { readonly isFiltered: boolean }) {
-  if (isFiltered) return <Empty>No experiment fits these filters.</Empty>;
+  if (isFiltered) return <Empty>No experiment matches these filters.</Empty>;
   return (
     <Empty>
-      There is no experiment yet. <a href="/new">Start one</a>, or on the command line:{" "}
+      There are no experiments yet. <a href="/new">Start one</a>, or on the command line:{" "}
       <code>npm run experiment -- --sl unrestricted --al cls</code>
     </Empty>
   );

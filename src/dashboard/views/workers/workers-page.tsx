@@ -50,8 +50,8 @@ export function WorkersPage() {
               <th scope="col">Device</th>
               <th scope="col">Load</th>
               <th scope="col">Memory</th>
-              <th scope="col">Works on</th>
-              <th scope="col">Heard</th>
+              <th scope="col">Task</th>
+              <th scope="col">Last seen</th>
               <td />
             </tr>
           </thead>
@@ -160,7 +160,7 @@ function Queue() {
     <section class="section" aria-labelledby="queue-title">
       <h2 id="queue-title">Queue</h2>
       {data === undefined || data.views.length === 0 ? (
-        <p class="muted">Nothing waits.</p>
+        <p class="muted">The queue is empty.</p>
       ) : (
         <ol class="queue">
           {data.views.map(({ id, title, owner, priority, dataset, model }) => (
