@@ -152,8 +152,8 @@ describe("an experiment as the page shows it", () => {
       const full = { ...FULL, state, result: undefined };
       return ratioNote(viewOf({ spec: SPEC }, [learners("e1", 0.8), full]));
     };
-    assert.match(noteOf(State.RUNNING), /is being computed/);
-    assert.match(noteOf(State.QUEUED), /to come/);
+    assert.match(noteOf(State.RUNNING), /is running/);
+    assert.match(noteOf(State.QUEUED), /queued/);
     assert.match(noteOf(State.FAILED), /failed/);
     assert.match(noteOf(State.CANCELLED), /cancelled/);
     assert.match(
