@@ -163,6 +163,7 @@ export class Dispatcher implements WorkerListener {
   /** See `ReportDesk.take`. */
   report(workerId: string, report: TaskReport, fault?: string): void {
     const isKnown = this.#reception.isKnown(workerId);
+    this.#parts.roster.markHeard(workerId);
     this.#guard.run(() => this.#desk.take(workerId, report, isKnown, fault));
     if (report.kind?.$case !== "progress") this.dispatch();
   }

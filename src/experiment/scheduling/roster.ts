@@ -74,13 +74,12 @@ export class Roster {
     return true;
   }
 
-  /** @returns the worker, unless it is leaving */
-  markHeard(workerId: string, load: DeviceLoad): RosterEntry | undefined {
+  /** Whatever a worker says shows that it is there. @returns the worker, unless it is leaving */
+  markHeard(workerId: string, said?: DeviceLoad): RosterEntry | undefined {
     const entry = this.#entries.get(workerId);
     if (!entry || entry.state === "leaving") return undefined;
-    const { memoryTotalBytes, memoryUsedBytes, utilisation } = load;
-    const kept = { memoryTotalBytes, memoryUsedBytes, utilisation };
-    this.#set({ ...entry, load: kept, heardAtMs: this.#monotonicMs() });
+    const load = said === undefined ? entry.load : loadOf(said);
+    this.#set({ ...entry, load, heardAtMs: this.#monotonicMs() });
     return entry;
   }
 
@@ -256,4 +255,9 @@ export function placeOf({ hello, device }: RosterEntry): Place {
 /** Two processes may use the same id one after the other. */
 function isSameProcess(known: Hello, hello: Hello): boolean {
   return known.host === hello.host && known.pid === hello.pid;
+}
+
+/** Without what else a heartbeat says. */
+function loadOf({ memoryTotalBytes, memoryUsedBytes, utilisation }: DeviceLoad): DeviceLoad {
+  return { memoryTotalBytes, memoryUsedBytes, utilisation };
 }
