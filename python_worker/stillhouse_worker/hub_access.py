@@ -15,7 +15,7 @@ _REFUSED = (403, 407)
 
 
 def hub_is_reachable() -> bool:
-    """Whether the hub answers; asked once a process, in at most 5 s."""
+    """Whether the hub answers; asked once per process, in at most 5 s."""
     return hub_offline_reason() == ""
 
 

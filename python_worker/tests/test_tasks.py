@@ -320,7 +320,7 @@ def test_a_data_set_that_changed_since_it_was_resolved_is_refused(
     settings, reporter, tmp_path
 ) -> None:
     stale = settings._replace(data=settings.data._replace(fingerprint="0" * 64))
-    with pytest.raises(StillhouseError, match="has changed since the experiment was made"):
+    with pytest.raises(StillhouseError, match="has changed since the experiment was created"):
         open_bench(task_of(stale, reporter, tmp_path), ("train",))
 
 

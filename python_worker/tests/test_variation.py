@@ -201,7 +201,7 @@ def test_the_distilled_data_trains_another_encoder(
     outcome = run(variation, distilled_settings, artifact, tmp_path / "e", reporter)
     assert len(outcome.inits) == len(SEEDS)
     stale = variation._replace(model_fingerprint="0" * 64)
-    with pytest.raises(StillhouseError, match="has changed since the experiment was made"):
+    with pytest.raises(StillhouseError, match="has changed since the experiment was created"):
         run(stale, distilled_settings, artifact, tmp_path / "stale", reporter)
 
 

@@ -72,8 +72,9 @@ def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
     if dataset.fingerprint != data.fingerprint:
         raise StillhouseError(
             "conflict",
-            f"the data set {data.name} has changed since the experiment was made: its fingerprint "
-            f"is {dataset.fingerprint[:12]}, not {data.fingerprint[:12]}; make a new experiment",
+            f"the data set {data.name} has changed since the experiment was created: its "
+            f"fingerprint is {dataset.fingerprint[:12]}, not {data.fingerprint[:12]}; create a new "
+            "experiment",
             field="dataset.fingerprint",
         )
     encoder = _load_encoder(settings)
@@ -91,9 +92,9 @@ def _load_encoder(settings: Settings) -> Encoder:
     if found is not None and not found.is_of(fingerprint):
         raise StillhouseError(
             "conflict",
-            f"the model {name} has changed since the experiment was made: the fingerprint of its "
-            f"weights, config and tokenizer is {found.whole[:12]}, not {fingerprint[:12]}; make a "
-            "new experiment",
+            f"the model {name} has changed since the experiment was created: the fingerprint of "
+            f"its weights, config and tokenizer is {found.whole[:12]}, not {fingerprint[:12]}; "
+            "create a new experiment",
             field="model.fingerprint",
         )
     return load_encoder(str(place))

@@ -76,7 +76,7 @@ class LearnerOutcome(NamedTuple):
     """Learners on the test split.
 
     Attributes:
-        inits: one entry a learner.
+        inits: one entry per learner.
         train_samples: rows that each was trained on.
         gd_steps: gradient steps that each made.
         chosen_lr: learning rate chosen on validation; 0 where none was searched.

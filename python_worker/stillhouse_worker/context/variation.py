@@ -14,11 +14,11 @@ class Variation(NamedTuple):
     """What differs; the defaults are what the distilled data says. See the proto's message.
 
     Attributes:
-        steps: passes over the samples, with the rates again from the first; 0: one a rate.
+        steps: passes over the samples, with the rates again from the first; 0: one per rate.
         optimiser: of the inner steps.
-        batch_size: samples a gradient step; 0: all.
+        batch_size: samples per gradient step; 0: all.
         shuffled: every learner and pass draws an order of the samples.
-        head_init: law of the head; None: the one distilled for.
+        head_init: initialisation of the head; None: the one distilled for.
         without_attention_labels: the attention is left to itself.
         hard_labels: one-hot labels of the samples' classes.
         samples: what stands in the place of the distilled vectors.

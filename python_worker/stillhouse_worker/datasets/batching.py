@@ -58,7 +58,7 @@ def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
     Args:
         split: single texts or pairs.
         tokenizer: a fast tokenizer of ``transformers``.
-        max_length: tokens a row may have; a longer one is cut, the longer text of a pair first.
+        max_length: the most tokens of a row; a longer one is cut, the longer text of a pair first.
     """
     input_ids, token_type_ids, lengths = array("i"), array("i"), array("q", [0])
     for start in range(0, len(split.labels), _TOKENISE_ROWS):

@@ -20,7 +20,7 @@ def holdout_indices(labels: Sequence[int], fraction: float, purpose: str) -> lis
 
     A class of n rows gives ``fraction * n`` of them, halves rounded up, but at least one and never
     its last one (a class of a single row gives none). Which ones: those with the lowest draws of
-    Python's Mersenne Twister seeded by ``HOLDOUT_SEED`` and the purpose, one draw a row in file
+    Python's Mersenne Twister seeded by ``HOLDOUT_SEED`` and the purpose, one draw per row in file
     order, a sequence that Python keeps from version to version.
 
     Args:

@@ -11,7 +11,7 @@ _BETWEEN = "\n"
 
 
 class TextHashes:
-    """Hashes of texts without regard to white space; 8 bytes a row."""
+    """Hashes of texts without regard to white space; 8 bytes per row."""
 
     def __init__(self, hashes: Iterable[int] = ()) -> None:
         self._hashes = array("Q", hashes)

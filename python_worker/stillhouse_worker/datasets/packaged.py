@@ -49,7 +49,7 @@ def packaged_source(name: str) -> RowSource:
 
 
 def bbc_folder() -> Path:
-    """Folder with one folder of text files a class, found without importing the package.
+    """Folder with one folder of text files per class, found without importing the package.
 
     Raises:
         StillhouseError: environment, with the remedy.

@@ -1,4 +1,4 @@
-"""What is said of an outer step that ended in no number, and what would help."""
+"""What is said of an outer step whose loss or gradient is no longer finite, and what would help."""
 
 import dataclasses
 import math
@@ -52,7 +52,7 @@ def diverged(quantity: str, value: float, attempt: Attempt) -> StillhouseError:
 
 
 def always_overflows(step: int) -> StillhouseError:
-    """The failure of fp16 that no scale of the loss helps."""
+    """The failure of a run whose steps all overflow in fp16, whatever the scale of the loss."""
     return StillhouseError(
         "diverged",
         f"fp16 overflowed in {MAX_SKIPS} steps one after the other, up to step {step}, so nothing "

@@ -24,7 +24,7 @@ def coreset_rows(
     """``per_class`` rows of each class in turn; fewer where a class has fewer.
 
     Args:
-        kind: see `herding` and `k_center`; with one row a class both choose the same.
+        kind: see `herding` and `k_center`; with one row per class both choose the same.
         vectors: features of all rows.
         labels: their classes, 0 to C - 1.
         per_class: rows of each class.

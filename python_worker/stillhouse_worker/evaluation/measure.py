@@ -13,7 +13,7 @@ from ..learners import Encoder, predict
 from ..learners.encoder import Params
 from ..learners.precision import Precision, autocast
 
-# Rows a batch while measuring: large enough to fill the matrix units, small enough for the caches.
+# Rows per batch while measuring: enough to fill the matrix units, few enough for the caches.
 MEASURE_BATCH_SIZE = 128
 
 

@@ -31,12 +31,12 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
 
     Args:
         artifact: the distilled data.
-        count: nearest tokens a position, 1 to 50.
+        count: nearest tokens per position, 1 to 50.
 
     Returns:
-        ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one an inner step) and
-        ``samples``, each with ``class_name``, ``labels`` (one a class), ``positions`` (each a list
-        of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
+        ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one per inner step) and
+        ``samples``, each with ``class_name``, ``labels`` (one per class), ``positions`` (each a
+        list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
         probabilities that the first token is to attend with; null without attention labels) and
         ``learner_attention`` (the same of a learner that was trained on the data).
 

@@ -79,7 +79,7 @@ def artifact(request_json: str) -> str:
     """What distilled data holds, for ``inspect``.
 
     Args:
-        request_json: ``{"path": folder of the artifact, "top": tokens a position}``.
+        request_json: ``{"path": folder of the artifact, "top": tokens per position}``.
 
     Returns:
         ``{"ok": ...}`` with what `distilled_data.inspected` gives.

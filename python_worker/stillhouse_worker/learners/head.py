@@ -9,7 +9,7 @@ from torch import Tensor
 HeadInit = Literal["default", "normal"]
 HEAD_INITS: tuple[HeadInit, ...] = get_args(HeadInit)
 
-# Standard deviation of the "normal" law, that of BERT's own pretraining.
+# Standard deviation of the "normal" initialisation, that of BERT's own pretraining.
 _NORMAL_STD = 0.02
 
 
@@ -21,8 +21,8 @@ def draw_head(
     Args:
         width: E.
         num_classes: C.
-        init: ``default`` is PyTorch's law of ``nn.Linear``, U(-1/sqrt(E), 1/sqrt(E)) for weight
-            and bias; ``normal`` is N(0, 0.02) with zero bias.
+        init: ``default`` is PyTorch's initialisation of ``nn.Linear``, U(-1/sqrt(E), 1/sqrt(E))
+            for weight and bias; ``normal`` is N(0, 0.02) with zero bias.
         generator: a CPU generator, so that a seed gives the same head on every device.
 
     Returns:

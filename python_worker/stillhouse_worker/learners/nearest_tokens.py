@@ -32,7 +32,7 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
     Args:
         encoder: the one that the data was distilled for.
         x: M x S x E.
-        count: tokens a vector, k.
+        count: tokens per vector, k.
     """
     words = cast(nn.Embedding, encoder.embeddings.word_embeddings)
     num_tokens = words.num_embeddings

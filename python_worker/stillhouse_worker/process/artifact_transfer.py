@@ -77,7 +77,7 @@ class ArtifactTransfer:
         if expected is not None and hashlib.sha256(content).hexdigest() != expected.sha256:
             raise StillhouseError(
                 "environment",
-                f"{name} of artifact {artifact_id} came damaged: "
+                f"{name} of artifact {artifact_id} was damaged on its way here: "
                 f"its SHA-256 is not {expected.sha256}",
                 retryable=True,
             )

@@ -48,7 +48,7 @@ def connect(context: zmq.Context[Socket], address: str, credentials: Credentials
 
 
 class Silence:
-    """Tells a person now and then that nothing is heard of the control plane.
+    """Tells a person now and then that the control plane does not answer.
 
     Args:
         address: of the control plane.
@@ -59,9 +59,7 @@ class Silence:
         wants = (
             "does it know the keys of this worker" if has_keys else "does it ask for keys (--keys)"
         )
-        self._sentence = (
-            f"nothing is heard of a control plane at {address}: is it there, and {wants}?"
-        )
+        self._sentence = f"no control plane answers at {address}: is it running, and {wants}?"
         self._next: float | None = None
 
     def look(self, joined: bool, now: float) -> None:

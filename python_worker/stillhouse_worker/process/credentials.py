@@ -113,4 +113,6 @@ def _curve(path: Path) -> tuple[bytes | None, bytes | None]:
     try:
         return zmq.auth.load_certificate(path)
     except ValueError as error:
-        raise StillhouseError("environment", f"{path} is no certificate of CURVE") from error
+        raise StillhouseError(
+            "environment", f"{path} is not a CURVE key file; npm run keys writes one"
+        ) from error

@@ -189,7 +189,7 @@ class Outbox:
 
 
 class _Rate:
-    """Steps a second of the present stage, over about the last half minute."""
+    """Steps per second of the present stage, over about the last half minute."""
 
     _WINDOW_S = 30.0
 

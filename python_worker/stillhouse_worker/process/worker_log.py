@@ -1,4 +1,4 @@
-"""What a worker writes: one JSON object a line on stderr, with the task that it speaks of.
+"""What a worker writes: one JSON object per line on stderr, with the task that it speaks of.
 
 Warnings of libraries reach the control plane besides, as lines of the task that was running.
 """

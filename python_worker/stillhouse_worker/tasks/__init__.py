@@ -1,1 +1,1 @@
-"""What a worker can be asked to do: one file a kind of task."""
+"""What a worker can be asked to do: one file per kind of task."""
