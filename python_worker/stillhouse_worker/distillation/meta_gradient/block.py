@@ -41,37 +41,37 @@ def run_forward(
     (num_samples, length, width), heads = hidden.shape, block.config.num_heads
     rows = 1 if block.passes_first else length
     scored = rows if target is None else max(rows, target.shape[-2])
-    query, key, value = (split_heads(part, heads) for part in _project(params, hidden, scored))
-    query = query * block.query_scale
-    scores = torch.bmm(query, key.transpose(-1, -2))
-    probabilities = scores.softmax(-1)
-    context = merge_heads(torch.bmm(probabilities[:, :rows], value), heads).flatten(0, 1)
+    query_hqd, key_hsd, value_hsd = _project(params, hidden, scored, heads)
+    query_hqd = query_hqd * block.query_scale
+    scores_hqs = torch.bmm(query_hqd, key_hsd.transpose(-1, -2))
+    probabilities_hqs = scores_hqs.softmax(-1)
+    context_re = merge_heads(torch.bmm(probabilities_hqs[:, :rows], value_hsd), heads).flatten(0, 1)
     if narrow:
         attention_norm = narrow.attention_norm
     else:
-        out = _linear(params, "attention_out", context) + hidden[:, :rows].flatten(0, 1)
-        attention_norm = _normalise(out, block.config.layer_norm_eps)
-    attended = _scale_shift(params, "attention_norm", attention_norm.rows)
-    up = _linear(params, "up", attended)
+        out_re = _linear(params, "attention_out", context_re) + hidden[:, :rows].flatten(0, 1)
+        attention_norm = _normalise(out_re, block.config.layer_norm_eps)
+    attended_re = _scale_shift(params, "attention_norm", attention_norm.rows)
+    up_rf = _linear(params, "up", attended_re)
     if narrow:
         norm = narrow.norm
     else:
-        out = _linear(params, "down", F.gelu(up)) + attended
-        norm = _normalise(out, block.config.layer_norm_eps)
+        out_re = _linear(params, "down", F.gelu(up_rf)) + attended_re
+        norm = _normalise(out_re, block.config.layer_norm_eps)
     passed = _scale_shift(params, "norm", norm.rows).view(num_samples, rows, width)
-    weighted, divergence = _divergence(block, target, scores)
+    weighted_hqs, divergence = _divergence(block, target, scores_hqs)
     trace = Trace(
         hidden.flatten(0, 1),
-        query,
-        key,
-        value,
-        probabilities,
-        context,
+        query_hqd,
+        key_hsd,
+        value_hsd,
+        probabilities_hqs,
+        context_re,
         attention_norm,
-        attended,
-        up,
+        attended_re,
+        up_rf,
         norm,
-        weighted,
+        weighted_hqs,
     )
     return Forward(passed, divergence, trace)
 
@@ -99,44 +99,43 @@ def run_backward(
     (num_samples, rows, _), heads = passed.shape, block.config.num_heads
     back = _Back(params, block.precision, distance, {})
     passed = passed.flatten(0, 1)
-    down = back.norm("norm", trace.norm, passed)
+    down_re = back.norm("norm", trace.norm, passed)
     # Only a step of gradient descent needs the activation again.
-    activation = None if distance is None else F.gelu(trace.up)
-    inner = back.linear("down", activation, down)
-    up = torch.ops.aten.gelu_backward(inner, trace.up)
-    attended = narrow.attended if narrow else back.linear("up", trace.attended, up) + down
-    attention_out = back.norm("attention_norm", trace.attention_norm, attended)
+    activation_rf = None if distance is None else F.gelu(trace.up)
+    inner_rf = back.linear("down", activation_rf, down_re)
+    up_rf = torch.ops.aten.gelu_backward(inner_rf, trace.up)
+    attended_re = narrow.attended if narrow else back.linear("up", trace.attended, up_rf) + down_re
+    out_re = back.norm("attention_norm", trace.attention_norm, attended_re)
     if narrow:
-        context = narrow.context
+        context_hqd = narrow.context
     else:
-        merged = back.linear("attention_out", trace.context, attention_out)
-        context = split_heads(torch.unflatten(merged, 0, (num_samples, rows)), heads)
-    value, weights, scores = _attention_back(trace, context)
-    key = torch.bmm(scores.transpose(-1, -2), trace.query)
-    query = torch.bmm(scores, trace.key) * block.query_scale
-    parts = [merge_heads(part, heads) for part in (query, key, value)]
-    projected = join_parts(parts)
-    entered = back.project(trace.hidden, projected, num_samples, wants_entered)
-    if entered is not None:
-        entered[:, :rows] += torch.unflatten(attention_out, 0, (num_samples, rows))
+        merged_re = back.linear("attention_out", trace.context, out_re)
+        context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
+    value_hsd, weights_hqs, scores_hqs = _attention_back(trace, context_hqd)
+    key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
+    query_hqd = torch.bmm(scores_hqs, trace.key) * block.query_scale
+    qkv = join_parts([merge_heads(part, heads) for part in (query_hqd, key_hsd, value_hsd)])
+    entered_mse = back.project(trace.hidden, qkv, num_samples, wants_entered)
+    if entered_mse is not None:
+        entered_mse[:, :rows] += torch.unflatten(out_re, 0, (num_samples, rows))
     cotangents = Cotangents(
-        passed, down, inner, attended, attention_out, context, weights, scores, projected
+        passed, down_re, inner_rf, attended_re, out_re, context_hqd, weights_hqs, scores_hqs, qkv
     )
-    return Backward(entered, cotangents, back.trained)
+    return Backward(entered_mse, cotangents, back.trained)
 
 
-def _attention_back(trace: Trace, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _attention_back(trace: Trace, context_hqd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients in value, in the probabilities less their mean under them, and in the scores."""
-    probabilities = trace.probabilities[:, : context.shape[1]]
-    value = torch.bmm(probabilities.transpose(-1, -2), context)
-    weights = torch.bmm(context, trace.value.transpose(-1, -2))
-    weights -= (probabilities * weights).sum(-1, keepdim=True)
-    scores = probabilities * weights
+    probabilities_hqs = trace.probabilities[:, : context_hqd.shape[1]]
+    value_hsd = torch.bmm(probabilities_hqs.transpose(-1, -2), context_hqd)
+    weights_hqs = torch.bmm(context_hqd, trace.value.transpose(-1, -2))
+    weights_hqs -= (probabilities_hqs * weights_hqs).sum(-1, keepdim=True)
+    scores_hqs = probabilities_hqs * weights_hqs
     if trace.target is not None:
-        own = trace.probabilities[:, : trace.target.shape[1]]
-        own = own * trace.target.sum(-1, keepdim=True) - trace.target
-        scores = add_rows(scores, own)
-    return value, weights, scores
+        own_hqs = trace.probabilities[:, : trace.target.shape[1]]
+        own_hqs = own_hqs * trace.target.sum(-1, keepdim=True) - trace.target
+        scores_hqs = add_rows(scores_hqs, own_hqs)
+    return value_hsd, weights_hqs, scores_hqs
 
 
 class _Back(NamedTuple):
@@ -191,23 +190,26 @@ class _Back(NamedTuple):
 
 
 def _divergence(
-    block: Block, target: Tensor | None, scores: Tensor
+    block: Block, target: Tensor | None, scores_hqs: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
     """e^t w of attention labels t, M Hd x Q x S, and the weighted divergence from them."""
     if target is None:
         return None, None
     target = target.flatten(0, 1)
-    weighted = target.exp() * block.attention_weight
-    return weighted, (weighted * (target - scores[:, : target.shape[1]].log_softmax(-1))).sum()
+    weighted_hqs = target.exp() * block.attention_weight
+    own_hqs = scores_hqs[:, : target.shape[1]]
+    return weighted_hqs, (weighted_hqs * (target - own_hqs.log_softmax(-1))).sum()
 
 
-def _project(params: Params, hidden: Tensor, scored: int) -> list[Tensor]:
-    """Query of the first ``scored`` rows, key and value of all: each M x rows x E."""
+def _project(params: Params, hidden: Tensor, scored: int, heads: int) -> list[Tensor]:
+    """Query of the first ``scored`` rows, key and value of all: each M Hd x rows x d."""
     width, weight, bias = hidden.shape[-1], params["qkv.weight"], params["qkv.bias"]
     if scored == hidden.shape[1]:
-        return list(F.linear(hidden, weight, bias).chunk(3, -1))
-    query = F.linear(hidden[:, :scored], weight[:width], bias[:width])
-    return [query, *F.linear(hidden, weight[width:], bias[width:]).chunk(2, -1)]
+        parts = list(F.linear(hidden, weight, bias).chunk(3, -1))
+    else:
+        query = F.linear(hidden[:, :scored], weight[:width], bias[:width])
+        parts = [query, *F.linear(hidden, weight[width:], bias[width:]).chunk(2, -1)]
+    return [split_heads(part, heads) for part in parts]
 
 
 def _linear(params: Params, name: str, x: Tensor) -> Tensor:

@@ -1,4 +1,9 @@
-"""How the values of a block lie in memory: heads, first rows, query beside key and value."""
+"""How the values of a block lie in memory: heads, first rows, query beside key and value.
+
+The names of local tensors of a block end in their axes: m samples, q rows of queries, s keys,
+e of E, f of F, d of E / Hd; h of M Hd, the heads of all samples; r of M q, the rows of all samples
+one below the other. What is passed between functions has its shape in their docstrings.
+"""
 
 import torch
 from torch import Tensor

@@ -40,34 +40,34 @@ def pull(
     """
     (num_samples, rows, _), heads = passed.shape, block.config.num_heads
     back = _Back(block, params, distance)
-    out = back.norm(
+    out_re = back.norm(
         "norm", trace.norm, tangents.norm, cotangents.passed, passed.flatten(0, 1), cotangents.down
     )
-    inner = back.linear("down", tangents.inner, tangents.inner_tangent, cotangents.down, out)
-    up = inner.mul_(tangents.slope).addcmul_(cotangents.inner, tangents.slope_tangent)
-    up_value = cotangents.inner * tangents.slope
-    out = back.linear("up", trace.attended, tangents.attended, up_value, up).add_(out)
-    out = back.norm(
+    inner_rf = back.linear("down", tangents.inner, tangents.inner_tangent, cotangents.down, out_re)
+    up_rf = inner_rf.mul_(tangents.slope).addcmul_(cotangents.inner, tangents.slope_tangent)
+    up_value_rf = cotangents.inner * tangents.slope
+    out_re = back.linear("up", trace.attended, tangents.attended, up_value_rf, up_rf).add_(out_re)
+    out_re = back.norm(
         "attention_norm",
         trace.attention_norm,
         tangents.attention_norm,
         cotangents.attended,
-        out,
+        out_re,
         cotangents.attention_out,
     )
-    merged = back.linear(
-        "attention_out", trace.context, tangents.context, cotangents.attention_out, out
+    merged_re = back.linear(
+        "attention_out", trace.context, tangents.context, cotangents.attention_out, out_re
     )
-    context = split_heads(torch.unflatten(merged, 0, (num_samples, rows)), heads)
-    value, scores = _pull_attention(trace, cotangents, tangents, context)
-    key = torch.bmm(scores.transpose(-1, -2), trace.query)
-    key = key.baddbmm_(cotangents.scores.transpose(-1, -2), tangents.query)
-    query = torch.bmm(scores, trace.key).baddbmm_(cotangents.scores, tangents.key)
-    query *= block.query_scale
-    projected = join_parts([merge_heads(part, heads) for part in (query, key, value)])
-    entered = back.project(trace, cotangents.projected, tangents.hidden, projected, num_samples)
-    entered[:, :rows] += torch.unflatten(out, 0, (num_samples, rows))
-    return entered
+    context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
+    value_hsd, scores_hqs = _pull_attention(trace, cotangents, tangents, context_hqd)
+    key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
+    key_hsd = key_hsd.baddbmm_(cotangents.scores.transpose(-1, -2), tangents.query)
+    query_hqd = torch.bmm(scores_hqs, trace.key).baddbmm_(cotangents.scores, tangents.key)
+    query_hqd *= block.query_scale
+    projected = join_parts([merge_heads(part, heads) for part in (query_hqd, key_hsd, value_hsd)])
+    entered_mse = back.project(trace, cotangents.projected, tangents.hidden, projected, num_samples)
+    entered_mse[:, :rows] += torch.unflatten(out_re, 0, (num_samples, rows))
+    return entered_mse
 
 
 class _Back(NamedTuple):
@@ -157,20 +157,20 @@ class _Back(NamedTuple):
 
 
 def _pull_attention(
-    trace: Trace, cotangents: Cotangents, tangents: Tangents, context: Tensor
+    trace: Trace, cotangents: Cotangents, tangents: Tangents, context_hqd: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Tangents of the gradients in value, M Hd x S x d, and in the scores, M Hd x rows x S."""
-    rows = context.shape[1]
-    own, own_tangent = trace.probabilities[:, :rows], tangents.probabilities[:, :rows]
-    value = torch.bmm(own_tangent.transpose(-1, -2), cotangents.context)
-    value = value.baddbmm_(own.transpose(-1, -2), context)
-    weights = torch.bmm(context, trace.value.transpose(-1, -2))
-    weights = weights.baddbmm_(cotangents.context, tangents.value.transpose(-1, -2))
-    scores = _pull_softmax(own, own_tangent, cotangents.weights, weights)
+    rows = context_hqd.shape[1]
+    own_hqs, own_tangent_hqs = trace.probabilities[:, :rows], tangents.probabilities[:, :rows]
+    value_hsd = torch.bmm(own_tangent_hqs.transpose(-1, -2), cotangents.context)
+    value_hsd = value_hsd.baddbmm_(own_hqs.transpose(-1, -2), context_hqd)
+    weights_hqs = torch.bmm(context_hqd, trace.value.transpose(-1, -2))
+    weights_hqs = weights_hqs.baddbmm_(cotangents.context, tangents.value.transpose(-1, -2))
+    scores_hqs = _pull_softmax(own_hqs, own_tangent_hqs, cotangents.weights, weights_hqs)
     if trace.target is not None:
-        spoken_of = tangents.probabilities[:, : trace.target.shape[1]]
-        scores = add_rows(scores, spoken_of * trace.target.sum(-1, keepdim=True))
-    return value, scores
+        spoken_of_hqs = tangents.probabilities[:, : trace.target.shape[1]]
+        scores_hqs = add_rows(scores_hqs, spoken_of_hqs * trace.target.sum(-1, keepdim=True))
+    return value_hsd, scores_hqs
 
 
 def _pull_softmax(

@@ -25,42 +25,42 @@ def push(
     heads = block.config.num_heads
     rows = len(trace.context) // num_samples
     hidden = None if hidden is None else hidden.flatten(0, 1)
-    query, key, value = (
+    query_hqd, key_hsd, value_hsd = (
         split_heads(part, heads) for part in _project(params, trace, hidden, num_samples)
     )
-    query = query * block.query_scale
-    scores = torch.bmm(query, trace.key.transpose(-1, -2))
-    scores = scores.baddbmm_(trace.query, key.transpose(-1, -2))
-    probabilities = _softmax_tangent(trace.probabilities, scores)
-    context = _context_tangent(trace, probabilities, value, rows)
-    context = merge_heads(context, heads).flatten(0, 1)
-    out = _linear(params, "attention_out", trace.context, context)
+    query_hqd = query_hqd * block.query_scale
+    scores_hqs = torch.bmm(query_hqd, trace.key.transpose(-1, -2))
+    scores_hqs = scores_hqs.baddbmm_(trace.query, key_hsd.transpose(-1, -2))
+    probabilities_hqs = _softmax_tangent(trace.probabilities, scores_hqs)
+    context_re = _context_tangent(trace, probabilities_hqs, value_hsd, rows)
+    context_re = merge_heads(context_re, heads).flatten(0, 1)
+    out_re = _linear(params, "attention_out", trace.context, context_re)
     if hidden is not None:
-        out += first_rows(hidden, num_samples, rows)
-    attention_norm = _normalise(trace.attention_norm, out)
-    attended = _scale_shift(params, "attention_norm", trace.attention_norm, attention_norm)
-    up = _linear(params, "up", trace.attended, attended)
-    inner, slope, slope_tangent = _gelu(trace.up, up)
-    inner_tangent = up.mul_(slope)
-    out = _linear(params, "down", inner, inner_tangent) + attended
-    norm = _normalise(trace.norm, out)
+        out_re += first_rows(hidden, num_samples, rows)
+    attention_norm = _normalise(trace.attention_norm, out_re)
+    attended_re = _scale_shift(params, "attention_norm", trace.attention_norm, attention_norm)
+    up_rf = _linear(params, "up", trace.attended, attended_re)
+    inner_rf, slope_rf, slope_tangent_rf = _gelu(trace.up, up_rf)
+    inner_tangent_rf = up_rf.mul_(slope_rf)
+    out_re = _linear(params, "down", inner_rf, inner_tangent_rf) + attended_re
+    norm = _normalise(trace.norm, out_re)
     passed = torch.unflatten(_scale_shift(params, "norm", trace.norm, norm), 0, (num_samples, rows))
     tangents = Tangents(
         hidden,
-        query,
-        key,
-        value,
-        probabilities,
-        context,
+        query_hqd,
+        key_hsd,
+        value_hsd,
+        probabilities_hqs,
+        context_re,
         attention_norm,
-        attended,
-        inner,
-        inner_tangent,
-        slope,
-        slope_tangent,
+        attended_re,
+        inner_rf,
+        inner_tangent_rf,
+        slope_rf,
+        slope_tangent_rf,
         norm,
     )
-    return Pushed(passed, _target_tangent(trace, scores), tangents)
+    return Pushed(passed, _target_tangent(trace, scores_hqs), tangents)
 
 
 def _linear(params: Parameters, name: str, x: Tensor, tangent: Tensor) -> Tensor:
@@ -92,10 +92,12 @@ def _softmax_tangent(probabilities: Tensor, scores: Tensor) -> Tensor:
     return weighted.addcmul(probabilities, weighted.sum(-1, keepdim=True), value=-1)
 
 
-def _context_tangent(trace: Trace, probabilities: Tensor, value: Tensor, rows: int) -> Tensor:
+def _context_tangent(
+    trace: Trace, probabilities_hqs: Tensor, value_hsd: Tensor, rows: int
+) -> Tensor:
     """M Hd x rows x d, of the probabilities times the values."""
-    context = torch.bmm(probabilities[:, :rows], trace.value)
-    return context.baddbmm_(trace.probabilities[:, :rows], value)
+    context_hqd = torch.bmm(probabilities_hqs[:, :rows], trace.value)
+    return context_hqd.baddbmm_(trace.probabilities[:, :rows], value_hsd)
 
 
 def _gelu(value: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,11 +122,11 @@ def _scale_shift(params: Parameters, name: str, normed: Normed, tangent: NormTan
     return out.addcmul_(tangent.rows, weight.value)
 
 
-def _target_tangent(trace: Trace, scores: Tensor) -> Tensor | None:
+def _target_tangent(trace: Trace, scores_hqs: Tensor) -> Tensor | None:
     """Of w e^t (t - log p + 1), the gradient of the divergence in the log-probabilities t."""
     if trace.target is None:
         return None
     rows = trace.target.shape[1]
-    slopes = scores[:, :rows]
-    mean = (trace.probabilities[:, :rows] * slopes).sum(-1, keepdim=True)
-    return trace.target * (mean - slopes)
+    slopes_hqs = scores_hqs[:, :rows]
+    mean = (trace.probabilities[:, :rows] * slopes_hqs).sum(-1, keepdim=True)
+    return trace.target * (mean - slopes_hqs)
