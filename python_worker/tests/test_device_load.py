@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -16,14 +17,19 @@ intr 1
 """
 
 
+MEMINFO = "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 400 kB\n" + "".join(
+    f"{name}: 0 kB\n" for name in ("Buffers", "Cached", "Shmem", "Active", "Inactive")
+)
+
+
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "self").mkdir()
-    monkeypatch.setattr(device_load, "_PROC", tmp_path)
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
     monkeypatch.setattr(device_load, "_CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(device_load.os, "sched_getaffinity", lambda _: {0}, raising=False)
     (tmp_path / "stat").write_text(STAT.format(busy=100, idle=100))
-    (tmp_path / "meminfo").write_text("MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 400 kB\n")
+    (tmp_path / "meminfo").write_text(MEMINFO)
     return tmp_path
 
 
@@ -31,7 +37,7 @@ def test_cpu_is_busy_by_the_time_since_it_was_last_asked(proc: Path) -> None:
     meter = load_meter("cpu")
     (proc / "stat").write_text(STAT.format(busy=130, idle=110))
     load = meter()
-    assert load.utilisation == 0.75
+    assert load.utilisation == pytest.approx(0.75)
     assert (load.memory_total_bytes, load.memory_used_bytes) == (1000 * 1024, 600 * 1024)
     assert meter().utilisation == 0.0  # no time has passed
 
@@ -49,7 +55,7 @@ def test_the_limit_of_a_container_counts_where_it_is_less_than_the_host_has(proc
 
 
 def test_nothing_is_known_without_proc(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_load, "_PROC", proc / "none")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(proc / "none"))
     assert load_meter("cpu")() == UNKNOWN
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import torch
 
-_PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -43,13 +43,13 @@ def give_back_memory(device: str) -> None:
 
 
 class _CpuMeter:
-    """By /proc and the cgroup of the process; nothing is known where there is no /proc."""
+    """By psutil and the cgroup of the process; what the system does not tell is not known."""
 
     def __init__(self) -> None:
-        self._busy, self._all = _cpu_ticks()
+        self._busy, self._all = _cpu_seconds()
 
     def __call__(self) -> DeviceLoad:
-        busy, every = _cpu_ticks()
+        busy, every = _cpu_seconds()
         passed = every - self._all
         share = (busy - self._busy) / passed if passed > 0 else 0.0
         self._busy, self._all = busy, every
@@ -71,46 +71,38 @@ class _CudaMeter:
             return UNKNOWN
 
 
-def _cpu_ticks() -> tuple[int, int]:
-    """Ticks in which the CPUs of this process worked, and all ticks, since the host started."""
-    busy = every = 0
+def _cpu_seconds() -> tuple[float, float]:
+    """Seconds in which the CPUs of this process worked, and all seconds, since the host started."""
+    busy = every = 0.0
     try:
-        lines = (_PROC / "stat").read_text("ascii").splitlines()
-        own = {f"cpu{index}" for index in os.sched_getaffinity(0)}
+        of_host = psutil.cpu_times(percpu=True)
+        own = os.sched_getaffinity(0)
     except (OSError, AttributeError):
-        return 0, 0
-    for name, *counts in (line.split() for line in lines if line.startswith("cpu")):
-        if name in own:
-            # user nice system idle iowait irq softirq steal; then guests, which user has already.
-            ticks = [int(count) for count in counts[:8]]
-            every += sum(ticks)
-            busy += sum(ticks) - ticks[3] - ticks[4]
+        return 0.0, 0.0
+    for index, times in enumerate(of_host):
+        if index in own:
+            # What guests take, user and nice have already.
+            total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+            every += total
+            busy += total - times.idle - getattr(times, "iowait", 0.0)
     return busy, every
 
 
 def _memory() -> tuple[int, int]:
     """Bytes of memory that this process may use, and how many of them are in use."""
-    total, available = _host_memory()
-    limit, used = _cgroup_memory()
-    return (limit, used) if 0 < limit < total else (total, total - available)
-
-
-def _host_memory() -> tuple[int, int]:
     try:
-        lines = (_PROC / "meminfo").read_text("ascii").splitlines()
+        host = psutil.virtual_memory()
     except OSError:
         return 0, 0
-    sizes = {
-        name: int(rest.split()[0]) * 1024 for name, rest in (line.split(":") for line in lines)
-    }
-    return sizes["MemTotal"], sizes["MemAvailable"]
+    limit, used = _cgroup_memory()
+    return (limit, used) if 0 < limit < host.total else (host.total, host.total - host.available)
 
 
 def _cgroup_memory() -> tuple[int, int]:
     """Limit of the cgroup (version 2), and what it uses besides files that can be dropped."""
     try:
-        own = (_PROC / "self" / "cgroup").read_text("ascii").rpartition("::")[2].strip()
-        folder = _CGROUPS / own.lstrip("/")
+        groups = (Path(psutil.PROCFS_PATH) / "self" / "cgroup").read_text("ascii")
+        folder = _CGROUPS / groups.rpartition("::")[2].strip().lstrip("/")
         limit = int((folder / "memory.max").read_text("ascii"))
         used = int((folder / "memory.current").read_text("ascii"))
         lines = (folder / "memory.stat").read_text("ascii").splitlines()
