@@ -19,7 +19,7 @@ def test_two_at_a_time_have_two_names_and_each_comes_back(tmp_path) -> None:
 
 def test_a_name_is_free_when_its_process_was_killed(tmp_path) -> None:
     code = (
-        "import os, pathlib, sys; from stillhouse_worker.identity import Identity;"
+        "import os, pathlib, sys; from stillhouse_worker.process.identity import Identity;"
         "print(Identity(pathlib.Path(sys.argv[1]), 'a b', 'cpu').worker_id, flush=True);"
         "os.kill(os.getpid(), 9)"
     )
