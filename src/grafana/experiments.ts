@@ -1,5 +1,7 @@
+import { metricDescriptor, VALIDATION_ACCURACY } from "../metric-descriptors.js";
 import { curves, dashboard, table } from "./panels.js";
 
+const { group: VALIDATION } = metricDescriptor(VALIDATION_ACCURACY);
 const CHOSEN = '{experiment=~"$experiment"}';
 const DISTILLED = '{experiment=~"$experiment",learners="distilled"}';
 const FULL = '{experiment=~"$experiment",learners="full"}';
@@ -40,8 +42,8 @@ export const experiments = dashboard({
     ],
     Accuracy: [
       curves({
-        title: "Validation accuracy",
-        description: "Of learners trained on the distilled data, while it is distilled.",
+        title: VALIDATION?.title ?? "",
+        description: VALIDATION?.summary ?? "",
         unit: "percentunit",
         queries: [
           {

@@ -54,6 +54,7 @@ export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): M
     steps: points.map(({ step }) => BigInt(step)),
     values: points.map(({ value }) => value ?? Number.NaN),
     numPoints: BigInt(count),
+    descriptor: undefined,
   };
 }
 

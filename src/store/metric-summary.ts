@@ -103,6 +103,7 @@ export class MetricSummaryRow {
       taskId: row.task_id,
       name: row.name,
       numPoints: BigInt(row.num_points),
+      descriptor: undefined,
       last: { step: BigInt(row.last_step ?? 0), value: row.last_value ?? Number.NaN },
       min: stepValue(row.min_step, row.min_value),
       max: stepValue(row.max_step, row.max_value),

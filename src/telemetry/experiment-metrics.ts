@@ -10,6 +10,7 @@ import {
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { ACCURACY, OUTER_LOSS, VALIDATION_ACCURACY } from "../metric-descriptors.js";
 import { testedRows } from "../results/rows.js";
 import { ExperimentGauges, type Learners } from "./experiment-gauges.js";
 
@@ -93,15 +94,15 @@ export class ExperimentMetrics {
     const kind = taskKind(task);
     for (const point of points) {
       if (kind === "distill") this.#distilled(task.experimentId, seen, point);
-      else if (point.name === "accuracy") {
+      else if (point.name === ACCURACY) {
         this.#tested(task.experimentId, seen, learnersOf(task), point.value);
       }
     }
   }
 
   #distilled(id: string, { spec }: Seen, { name, step, value }: MetricPoint): void {
-    if (name === "validation_accuracy") this.#gauges.validation(id, value);
-    if (name !== "outer_loss") return;
+    if (name === VALIDATION_ACCURACY) this.#gauges.validation(id, value);
+    if (name !== OUTER_LOSS) return;
     this.#gauges.loss(id, value);
     const steps = spec?.outer?.steps ?? 0;
     if (steps > 0) this.#gauges.progress(id, Math.min(1, Number(step) / steps));

@@ -1,10 +1,9 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import { taskKind } from "../experiment/domain/task-kind.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
+import { OUTER_LOSS, phaseOf } from "../metric-descriptors.js";
 
-/** The metric that a worker reports once an outer step. */
-const ONCE_A_STEP = "outer_loss";
-const PHASE = /^seconds_([a-z_]{1,40})$/;
+const PHASE = /^[a-z_]{1,40}$/;
 /** An outer step takes milliseconds on a GPU, and a minute for many inner steps on a CPU. */
 const SECONDS_OF_STEPS = [0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60, 180];
 /** More phases than workers have; others count as "other". */
@@ -49,9 +48,9 @@ export class TrainingMetrics {
     if (taskKind(task) !== "distill") return;
     const seconds = new Map<bigint, number>();
     for (const { name, step, value } of points) {
-      if (name === ONCE_A_STEP) this.#steps.inc();
-      const phase = PHASE.exec(name)?.[1];
-      if (phase === undefined || !(value >= 0)) continue;
+      if (name === OUTER_LOSS) this.#steps.inc();
+      const phase = phaseOf(name);
+      if (phase === undefined || !PHASE.test(phase) || !(value >= 0)) continue;
       this.#phaseSeconds.inc({ phase: this.#bounded(phase) }, value);
       seconds.set(step, (seconds.get(step) ?? 0) + value);
     }

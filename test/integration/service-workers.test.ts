@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { type Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
+import { MetricUnit, type Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { Heartbeat } from "../../src/generated/stillhouse/v1/worker.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { it } from "../fixtures/waiting.js";
@@ -96,6 +96,10 @@ it("metrics are listed and read over the network", async (test) => {
   assert.deepEqual(summary?.min, { step: 500n, value: 1 / 500 });
   const [series] = await plane.client.series(id, { names: ["outer_loss"], maxPoints: 50 });
   assert.equal(series?.taskId, assign.taskId);
+  for (const { descriptor } of [summary, series]) {
+    const { title, unit, group } = descriptor ?? {};
+    assert.deepEqual([title, unit, group?.title], ["after (real texts)", MetricUnit.NATS, "Loss"]);
+  }
   assert.equal(series?.numPoints, 500n);
   assert.ok(series && series.steps.length <= 50 && series.steps.length === series.values.length);
   const wrong: [object, RegExp, string][] = [

@@ -1,5 +1,11 @@
 import { bisectLeft, group, min } from "d3-array";
-import type { MetricSeries, MetricSummary } from "../../generated/page/stillhouse/v1/service.js";
+import {
+  type MetricDescriptor,
+  type MetricGroup,
+  MetricScale,
+  type MetricSeries,
+  MetricUnit,
+} from "../../generated/page/stillhouse/v1/service.js";
 
 /** Points of one metric of one task, by ascending step. */
 export interface Curve {
@@ -9,6 +15,8 @@ export interface Curve {
   readonly values: readonly (number | null)[];
   /** How many there are, of which these are a part. */
   readonly numPoints: number;
+  /** Absent of a curve that began with points that have just come: the server describes it. */
+  readonly descriptor: MetricDescriptor | undefined;
 }
 
 export interface NewPoint {
@@ -18,77 +26,34 @@ export interface NewPoint {
   readonly value: number | null;
 }
 
-/** A chart of the curves that belong together. */
-export interface CurveGroup {
-  readonly id: string;
-  readonly title: string;
-  readonly summary: string;
-  readonly names: RegExp;
-  readonly isPercent?: boolean;
-  readonly hasDots?: boolean;
-  readonly isSmoothed?: boolean;
+/** Curves that belong together, and how they are shown. */
+export interface CurveGroup extends MetricGroup {
+  readonly curves: readonly Curve[];
+  readonly isPercent: boolean;
+  readonly mayBeLog: boolean;
 }
 
-export const CURVE_GROUPS: readonly CurveGroup[] = [
-  {
-    id: "loss",
-    title: "Loss",
-    summary: "On the distilled data before the inner steps, and on real texts after them.",
-    names: /^(outer|inner)_loss$/,
-    isSmoothed: true,
-  },
-  {
-    id: "validation",
-    title: "Validation accuracy",
-    summary: "Of learners trained on the distilled data of that step.",
-    names: /^validation_accuracy$/,
-    isPercent: true,
-    hasDots: true,
-  },
-  {
-    id: "gradient",
-    title: "Gradient norm",
-    summary: "Of the meta-gradient of the distilled data, before clipping.",
-    names: /^grad_norm$/,
-    isSmoothed: true,
-  },
-  {
-    id: "rates",
-    title: "Learned rates",
-    summary: "The rate of each inner step.",
-    names: /^inner_lr_\d+$/,
-  },
-  {
-    id: "skips",
-    title: "Skipped updates",
-    summary: "Updates skipped so far because fp16 overflowed.",
-    names: /^overflow_skips$/,
-  },
-  {
-    id: "time",
-    title: "Where the time goes",
-    summary: "Seconds per outer step, by phase.",
-    names: /^seconds_\w+$/,
-    isSmoothed: true,
-  },
-];
+/** The curves by the groups of their descriptors, in the order in which they are shown. */
+export function curveGroups(curves: readonly Curve[]): CurveGroup[] {
+  const described = curves.filter(({ descriptor }) => descriptor?.group !== undefined);
+  const groups = [...group(described, ({ descriptor }) => descriptor?.group?.id).values()];
+  return groups
+    .flatMap((members): CurveGroup[] => {
+      const { group: shown, scale } = members[0]?.descriptor ?? {};
+      if (shown === undefined) return [];
+      const [first] = members;
+      const mayBeLog = scale === MetricScale.LOGARITHMIC;
+      return [{ ...shown, curves: members, isPercent: first ? isPercent(first) : false, mayBeLog }];
+    })
+    .sort((a, b) => a.rank - b.rank || a.id.localeCompare(b.id, "en"));
+}
 
-const LABELS: Readonly<Record<string, string>> = {
-  outer_loss: "after (real texts)",
-  inner_loss: "before (distilled data)",
-  validation_accuracy: "validation accuracy",
-  grad_norm: "gradient norm",
-  overflow_skips: "skipped",
-  seconds_data: "data",
-  seconds_inner: "inner steps",
-  seconds_outer: "outer batch",
-  seconds_walk: "way back",
-  seconds_team: "other processes",
-};
+export function isPercent({ descriptor }: Pick<Curve, "descriptor">): boolean {
+  return descriptor?.unit === MetricUnit.FRACTION;
+}
 
-export function curveLabel(name: string): string {
-  const rate = /^inner_lr_(\d+)$/.exec(name);
-  return LABELS[name] ?? (rate ? `η of step ${rate[1]}` : name.replaceAll("_", " "));
+export function curveLabel({ name, descriptor }: Pick<Curve, "name" | "descriptor">): string {
+  return descriptor?.title ?? name;
 }
 
 export function curvesOf(series: readonly MetricSeries[]): Curve[] {
@@ -115,6 +80,7 @@ export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]
       steps: [],
       values: [],
       numPoints: 0,
+      descriptor: undefined,
     };
     changed.set(key, appended(old, added));
   }
@@ -175,12 +141,6 @@ export function valueAt({ steps, values }: Pick<Curve, "steps" | "values">, step
   if (x1 === undefined || y1 === null || y1 === undefined) return y0 ?? undefined;
   if (y0 === null || y0 === undefined) return y1;
   return y0 + ((y1 - y0) * (step - x0)) / (x1 - x0);
-}
-
-/** What of an experiment's metrics each task has, by the names that belong to no chart above. */
-export function otherNames(metrics: readonly Pick<MetricSummary, "name">[]): string[] {
-  const names = new Set(metrics.map(({ name }) => name));
-  return [...names].filter((name) => !CURVE_GROUPS.some(({ names }) => names.test(name))).sort();
 }
 
 function keyOf({ taskId, name }: { readonly taskId: string; readonly name: string }): string {

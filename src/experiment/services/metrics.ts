@@ -6,6 +6,7 @@ import {
   type ListMetricsResponse,
   MetricSummary,
 } from "../../generated/stillhouse/v1/service.js";
+import { metricDescriptor } from "../../metric-descriptors.js";
 import { pageOf } from "../domain/page-token.js";
 import type { MetricStore } from "../domain/storage-ports.js";
 import type { Ledger } from "../scheduling/ledger.js";
@@ -33,9 +34,10 @@ export class Metrics {
   list({ experimentId, ...request }: ListMetricsRequest): ListMetricsResponse {
     const summaries = this.#store.summaries(this.#tasksOf(experimentId));
     const nameOf = ({ taskId, name }: MetricSummary) => `${taskId} ${name}`;
-    const bytesOf = (summary: MetricSummary) => MetricSummary.encode(summary).finish().length;
+    const bytesOf = (summary: MetricSummary) =>
+      MetricSummary.encode(described(summary)).finish().length;
     const { page, nextPageToken } = pageOf(experimentId, summaries, request, nameOf, bytesOf);
-    return { metrics: [...page], nextPageToken };
+    return { metrics: page.map(described), nextPageToken };
   }
 
   /** Throws NOT_FOUND for an experiment that is not there, INVALID for a range that cannot be. */
@@ -57,12 +59,16 @@ export class Metrics {
       lastStep,
       maxPoints: pointsOfEach(maxPoints || DEFAULT_MAX_POINTS, numSeries),
     }));
-    return { series };
+    return { series: series.map(described) };
   }
 
   #tasksOf(experimentId: string): string[] {
     return this.#ledger.record(experimentId).tasks.map(({ task }) => task.id);
   }
+}
+
+function described<Metric extends { readonly name: string }>(metric: Metric) {
+  return { ...metric, descriptor: metricDescriptor(metric.name) };
 }
 
 function pointsOfEach(maxPoints: number, numSeries: number): number {

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import {
-  CURVE_GROUPS,
   type Curve,
+  curveGroups,
+  curveLabel,
   curvesOf,
   smoothed,
   stepsPerSecond,
@@ -11,9 +12,14 @@ import {
   withPoints,
 } from "../../../src/dashboard/model/curves.js";
 import { MetricSeries } from "../../../src/generated/page/stillhouse/v1/service.js";
+import { MetricDescriptor } from "../../../src/generated/stillhouse/v1/service.js";
+import { metricDescriptor } from "../../../src/metric-descriptors.js";
 
 function curve(name: string, steps: number[], values: (number | null)[]): Curve {
-  return { taskId: "x1-distill", name, steps, values, numPoints: steps.length };
+  const descriptor = MetricSeries.fromJSON({
+    descriptor: MetricDescriptor.toJSON(metricDescriptor(name)),
+  }).descriptor;
+  return { taskId: "x1-distill", name, steps, values, numPoints: steps.length, descriptor };
 }
 
 function point(name: string, step: number, value: number | null) {
@@ -37,6 +43,7 @@ describe("curves", () => {
       steps: [1, 2],
       values: [0.5, null],
       numPoints: 900,
+      descriptor: undefined,
     });
   });
 
@@ -84,7 +91,7 @@ describe("curves", () => {
     assert.equal(valueAt(line, 30), 3);
   });
 
-  test("steps a second are one over all phases, also where they were thinned out differently", () => {
+  test("steps per second are one over all phases, also where they were thinned out differently", () => {
     const { steps, values } = stepsPerSecond([
       curve("seconds_inner", [1, 2, 3], [0.1, 0.2, 0.3]),
       curve("seconds_outer", [1, 3], [0.4, 0.2]),
@@ -96,18 +103,36 @@ describe("curves", () => {
     );
   });
 
-  test("every metric of a distillation belongs to one chart", () => {
+  test("those of one group are in one chart, with the titles that came with them", () => {
     const names = [
-      "outer_loss",
-      "inner_loss",
-      "validation_accuracy",
-      "grad_norm",
-      "inner_lr_1",
-      "inner_lr_12",
       "seconds_walk",
+      "validation_accuracy",
+      "inner_loss",
+      "inner_lr_12",
+      "outer_loss",
     ];
-    for (const name of names) {
-      assert.equal(CURVE_GROUPS.filter((group) => group.names.test(name)).length, 1, name);
-    }
+    const groups = curveGroups(names.map((name) => curve(name, [1], [1])));
+    assert.deepEqual(
+      groups.map(({ title, isPercent, curves }) => [title, isPercent, curves.map(curveLabel)]),
+      [
+        ["Loss", false, ["before (distilled data)", "after (real texts)"]],
+        ["Validation accuracy", true, ["validation accuracy"]],
+        ["Learned rates", false, ["η of step 12"]],
+        ["Where the time goes", false, ["way back"]],
+      ],
+    );
+  });
+
+  test("one that nothing is known of has a chart of its own, after the others", () => {
+    const groups = curveGroups(
+      ["entropy_of_labels", "grad_norm"].map((name) => curve(name, [1], [1])),
+    );
+    assert.deepEqual(
+      groups.map(({ title, curves }) => [title, curves.length]),
+      [
+        ["Gradient norm", 1],
+        ["Entropy of labels", 1],
+      ],
+    );
   });
 });

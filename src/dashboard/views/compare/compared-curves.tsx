@@ -6,7 +6,7 @@ import { exportFigure } from "../../charts/export-figure.js";
 import { PAPER_STYLE } from "../../charts/figure-style.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import type { ComparedView } from "../../model/comparison.js";
-import { type Curve, curvesOf } from "../../model/curves.js";
+import { type Curve, curveGroups, curveLabel, curvesOf, isPercent } from "../../model/curves.js";
 import { CheckBox } from "../../parts/check-box.js";
 import { Figure } from "../../parts/figure.js";
 import { Problem } from "../../parts/notice.js";
@@ -16,13 +16,6 @@ import { FigureExports } from "./figure-exports.js";
 
 const MAX_POINTS = 800;
 const MAX_TABLE_ROWS = 100;
-const METRICS: Readonly<Record<string, string>> = {
-  outer_loss: "Loss after the inner steps (real texts)",
-  inner_loss: "Loss before the inner steps (distilled data)",
-  validation_accuracy: "Validation accuracy",
-  grad_norm: "Gradient norm",
-  inner_lr_1: "Learned rate of the first inner step",
-};
 const CHART_HEIGHT = 340;
 const POLL_MS = 5000;
 
@@ -45,18 +38,20 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
             lastStep: range?.[1],
           };
           const { series = [] } = await getSeries(id, query, signal);
-          return curvesOf(series).find(({ taskId }) => /distill/.test(taskId));
+          return curvesOf(series).find(isOfDistillation);
         }),
       ),
     { pollMs: POLL_MS },
   );
-  const isPercent = metric.includes("accuracy");
-  const format = isPercent ? (value: number) => formatPercent(value) : formatValue;
+  const choices = useMetrics(ids);
+  const inPercent = choices.some((choice) => choice.name === metric && isPercent(choice));
+  const format = inPercent ? (value: number) => formatPercent(value) : formatValue;
   const lines = useMemo(
-    () => linesOf(data ?? [], experiments, isSmooth && !isPercent, isPercent),
-    [data, experiments, isSmooth, isPercent],
+    () => linesOf(data ?? [], experiments, isSmooth && !inPercent, inPercent),
+    [data, experiments, isSmooth, inPercent],
   );
-  const title = `${METRICS[metric]}${isPercent ? ", %" : ""}`;
+  const chosen = choices.find(({ name }) => name === metric);
+  const title = `${chosen ? metricTitle(chosen) : metric}${inPercent ? ", %" : ""}`;
   return (
     <section class="section" aria-labelledby="compared-curves">
       <div class="section-head">
@@ -72,9 +67,9 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
                 setRange(undefined);
               }}
             >
-              {Object.entries(METRICS).map(([name, label]) => (
-                <option key={name} value={name}>
-                  {label}
+              {choices.map((choice) => (
+                <option key={choice.name} value={choice.name}>
+                  {metricTitle(choice)}
                 </option>
               ))}
             </select>
@@ -94,7 +89,7 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
             label={title}
             onExport={(type) =>
               exportFigure(metric, type, (marks, width) =>
-                drawCurves(marks, width, scaled(lines, isPercent), title, PAPER_STYLE),
+                drawCurves(marks, width, scaled(lines, inPercent), title, PAPER_STYLE),
               )
             }
           />
@@ -113,6 +108,27 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
   );
 }
 
+/** What the distillations have measured, as the server describes it; two points tell that much. */
+function useMetrics(ids: readonly string[]): readonly Curve[] {
+  const { data = [] } = useResource(`metrics ${ids.join(" ")}`, (signal) =>
+    Promise.all(ids.map((id) => getSeries(id, { maxPoints: 2 }, signal))),
+  );
+  const curves = data.flatMap(({ series }) => curvesOf(series)).filter(isOfDistillation);
+  const byName = new Map(curves.map((curve) => [curve.name, curve]));
+  return curveGroups([...byName.values()]).flatMap((group) => group.curves);
+}
+
+function isOfDistillation({ taskId }: Curve): boolean {
+  return /distill/.test(taskId);
+}
+
+/** "Loss: after (real texts)"; of a group of one the title of the group. */
+function metricTitle(curve: Curve): string {
+  const group = curve.descriptor?.group?.title ?? "";
+  const title = curveLabel(curve);
+  return title.toLowerCase() === group.toLowerCase() ? group : `${group}: ${title}`;
+}
+
 function linesOf(
   curves: readonly (Curve | undefined)[],
   experiments: readonly ComparedView[],
@@ -126,8 +142,8 @@ function linesOf(
   });
 }
 
-function scaled(lines: readonly Line[], isPercent: boolean): readonly Line[] {
-  if (!isPercent) return lines;
+function scaled(lines: readonly Line[], inPercent: boolean): readonly Line[] {
+  if (!inPercent) return lines;
   return lines.map((line) => ({
     ...line,
     values: line.values.map((value) => (value === null ? null : value * 100)),

@@ -3,10 +3,11 @@ import { formatCount, formatPercent, formatValue } from "../../../text/format.js
 import { linesOfCurve, tableOfLines } from "../../charts/curve-lines.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import {
-  CURVE_GROUPS,
   type Curve,
   type CurveGroup,
+  curveGroups,
   curveLabel,
+  isPercent,
   stepsPerSecond,
 } from "../../model/curves.js";
 import { CheckBox } from "../../parts/check-box.js";
@@ -26,6 +27,7 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
   const [isSmooth, setIsSmooth] = useState(true);
   const [isLog, setIsLog] = useState(false);
   const distilling = useMemo(() => curves.filter(({ taskId }) => /distill/.test(taskId)), [curves]);
+  const groups = useMemo(() => curveGroups(distilling), [distilling]);
   const others = useMemo(() => curves.filter(({ taskId }) => !/distill/.test(taskId)), [curves]);
   const zoom = (next: readonly [number, number] | undefined) => feed.zoom(next);
 
@@ -41,11 +43,10 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
       </div>
       {curves.length === 0 ? <Empty>No points yet.</Empty> : null}
       <div class="chart-grid">
-        {CURVE_GROUPS.map((group) => (
+        {groups.map((group) => (
           <GroupChart
             key={group.id}
             group={group}
-            curves={distilling.filter(({ name }) => group.names.test(name))}
             isSmooth={isSmooth}
             isLog={isLog}
             onZoom={zoom}
@@ -114,19 +115,18 @@ function StepRange({ range, onChange }: StepRangeProps) {
 
 interface GroupChartProps {
   readonly group: CurveGroup;
-  readonly curves: readonly Curve[];
   readonly isSmooth: boolean;
   readonly isLog: boolean;
   readonly onZoom: (range: readonly [number, number] | undefined) => void;
 }
 
-function GroupChart({ group, curves, isSmooth, isLog, onZoom }: GroupChartProps) {
+function GroupChart({ group, isSmooth, isLog, onZoom }: GroupChartProps) {
+  const { curves } = group;
   const format = group.isPercent ? (value: number) => formatPercent(value) : formatValue;
   const lines = useMemo(
-    () => linesOf(curves, isSmooth && group.isSmoothed === true, group.hasDots === true),
+    () => linesOf(curves, isSmooth && group.isNoisy, group.isPercent),
     [curves, isSmooth, group],
   );
-  if (curves.length === 0) return null;
   return (
     <Figure
       title={group.isPercent ? `${group.title}, %` : group.title}
@@ -140,8 +140,8 @@ function GroupChart({ group, curves, isSmooth, isLog, onZoom }: GroupChartProps)
             description={describe(group.title, curves, format)}
             format={format}
             syncKey="outer-step"
-            isLog={isLog && group.isPercent !== true}
-            isPercent={group.isPercent === true}
+            isLog={isLog && group.mayBeLog}
+            isPercent={group.isPercent}
             onZoom={onZoom}
           />
         )}
@@ -150,16 +150,18 @@ function GroupChart({ group, curves, isSmooth, isLog, onZoom }: GroupChartProps)
   );
 }
 
-interface SpeedChartProps extends Pick<GroupChartProps, "curves" | "isSmooth" | "onZoom"> {}
+interface SpeedChartProps extends Pick<GroupChartProps, "isSmooth" | "onZoom"> {
+  readonly curves: readonly Curve[];
+}
 
 function SpeedChart({ curves, isSmooth, onZoom }: SpeedChartProps) {
   const speed = useMemo((): Curve[] => {
-    const phases = curves.filter(({ name }) => name.startsWith("seconds_"));
+    const phases = curves.filter(({ descriptor }) => descriptor?.group?.id === "time");
     const { steps, values } = stepsPerSecond(phases);
     const numPoints = phases[0]?.numPoints ?? 0;
     return steps.length === 0
       ? []
-      : [{ taskId: "", name: "steps per second", steps, values, numPoints }];
+      : [{ taskId: "", name: "steps per second", steps, values, numPoints, descriptor: undefined }];
   }, [curves]);
   const lines = useMemo(() => linesOf(speed, isSmooth, false), [speed, isSmooth]);
   if (speed.length === 0) return null;
@@ -183,30 +185,30 @@ function SpeedChart({ curves, isSmooth, onZoom }: SpeedChartProps) {
   );
 }
 
-/** Curves of the other tasks, a chart a task and metric. */
-function OtherCharts({ curves, isSmooth }: Pick<GroupChartProps, "curves" | "isSmooth">) {
+/** Curves of the other tasks, a chart per task and metric; the learners are below Results. */
+function OtherCharts({ curves, isSmooth }: Pick<SpeedChartProps, "curves" | "isSmooth">) {
   return (
     <>
       {curves
-        .filter(({ name }) => name !== "accuracy")
+        .filter(({ descriptor }) => descriptor !== undefined && descriptor.group?.id !== "learners")
         .map((curve) => {
-          const isPercent = curve.name.includes("accuracy");
-          const format = isPercent ? (value: number) => formatPercent(value) : formatValue;
+          const inPercent = isPercent(curve);
+          const format = inPercent ? (value: number) => formatPercent(value) : formatValue;
           const task = curve.taskId.split("-").at(-1) ?? "";
-          const title = `${curveLabel(curve.name)} (${task})`;
+          const title = `${curveLabel(curve)} (${task})`;
           return (
             <Figure
               key={`${curve.taskId} ${curve.name}`}
-              title={`${title[0]?.toUpperCase()}${title.slice(1)}${isPercent ? ", %" : ""}`}
+              title={`${title[0]?.toUpperCase()}${title.slice(1)}${inPercent ? ", %" : ""}`}
               table={() => twinOf([curve], format)}
             >
               <NearViewport minHeight={CHART_HEIGHT}>
                 {() => (
                   <LineChart
-                    lines={linesOf([curve], isSmooth && !isPercent, isPercent)}
+                    lines={linesOf([curve], isSmooth && !inPercent, inPercent)}
                     description={describe(title, [curve], format)}
                     format={format}
-                    isPercent={isPercent}
+                    isPercent={inPercent}
                     xLabel="step"
                   />
                 )}
@@ -225,7 +227,7 @@ function linesOf(curves: readonly Curve[], isSmooth: boolean, hasDots: boolean):
 }
 
 function labelled(curves: readonly Curve[]) {
-  return curves.map((curve) => ({ ...curve, label: curveLabel(curve.name) }));
+  return curves.map((curve) => ({ ...curve, label: curveLabel(curve) }));
 }
 
 function describe(
@@ -233,12 +235,13 @@ function describe(
   curves: readonly Curve[],
   format: (value: number) => string,
 ): string {
-  const parts = curves.map(({ name, steps, values, numPoints }) => {
+  const parts = curves.map((curve) => {
+    const { steps, values, numPoints } = curve;
     const finite = values.filter((value) => value !== null);
     const last = finite.at(-1);
-    if (last === undefined) return `${curveLabel(name)}: no number`;
+    if (last === undefined) return `${curveLabel(curve)}: no number`;
     const [least, most] = [finite.reduce(lesser), finite.reduce(greater)];
-    return `${curveLabel(name)}: ${formatCount(numPoints)} ${numPoints === 1 ? "point" : "points"} to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
+    return `${curveLabel(curve)}: ${formatCount(numPoints)} ${numPoints === 1 ? "point" : "points"} to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
   });
   return `${title}. ${parts.join("; ")}.`;
 }

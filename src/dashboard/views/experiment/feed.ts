@@ -139,7 +139,11 @@ export class ExperimentFeed {
     if (this.range.value !== undefined) return;
     this.#pointsSinceRequest?.push(...points);
     this.curves.value = withPoints(this.curves.value, points);
-    if (this.curves.value.some(({ steps }) => steps.length > MAX_LIVE_POINTS)) this.#loadCurves();
+    // How a new curve is shown only the server tells; an answer that is awaited may do so.
+    const isAwaited = this.#pointsSinceRequest !== undefined;
+    const isNew = !isAwaited && this.curves.value.some(({ descriptor }) => !descriptor);
+    const isLong = this.curves.value.some(({ steps }) => steps.length > MAX_LIVE_POINTS);
+    if (isNew || isLong) this.#loadCurves();
   }
 
   async #loadCurves(): Promise<void> {
