@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from tasks_of import task_of
 
+from stillhouse_worker.context.reporting import DistillOutcome, Silent
 from stillhouse_worker.context.settings import (
     DataSettings,
     DistilledSettings,
@@ -22,6 +24,7 @@ from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.distillation.outer import OuterConfig
 from stillhouse_worker.learners import Encoder, load_encoder
 from stillhouse_worker.models.catalog import model_fingerprint
+from stillhouse_worker.tasks.distill import distill
 
 TOPICS = {
     "sport": "goal match team coach season league score player".split(),
@@ -122,7 +125,7 @@ def needs_program() -> Callable[[str], None]:
     return check
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
     """Twelve outer steps on the tiny set, in fp32."""
     dataset = load_dataset(
@@ -173,6 +176,12 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
         precision="fp32",
         seed=1,
     )
+
+
+@pytest.fixture(scope="session")
+def distilled(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> DistillOutcome:
+    """What distilling under ``settings`` gives; who changes the artifact takes a copy."""
+    return distill(task_of(settings, Silent(), tmp_path_factory.mktemp("distilled")))
 
 
 class RecordingReporter:

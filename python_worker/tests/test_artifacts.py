@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from stillhouse_worker.tensorfile import read_tensors
 
 
 @pytest.fixture
-def artifact_folder(settings, tmp_path: Path, reporter) -> Path:
-    return distill(task_of(settings, reporter, tmp_path)).folder
+def artifact_folder(distilled, tmp_path: Path) -> Path:
+    return shutil.copytree(distilled.folder, tmp_path / "artifact")
 
 
 def test_artifact_trains_a_learner_that_predicts_class_names(artifact_folder: Path) -> None:

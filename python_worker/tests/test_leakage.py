@@ -69,9 +69,9 @@ def test_a_learner_that_sees_test_rows_is_caught(
     ],
 )
 def test_a_searched_rate_does_not_depend_on_test_rows(
-    settings, other_test_rows, make_reporter, tmp_path, work, variation
+    settings, distilled, other_test_rows, make_reporter, tmp_path, work, variation
 ) -> None:
-    artifact = str(distill(task_of(settings, make_reporter(), tmp_path / "d")).folder)
+    artifact = str(distilled.folder)
 
     def searched(own: Settings, name: str):
         reporter = make_reporter()

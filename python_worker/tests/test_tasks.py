@@ -66,11 +66,11 @@ def test_every_label_kind_distils_and_evaluates(
     assert (learners.train_samples, learners.gd_steps) == (2, 1)
 
 
-def test_the_same_seed_gives_the_same_distilled_bytes(settings, tmp_path, reporter) -> None:
-    first, second = (
-        distill(task_of(settings, reporter, tmp_path / name)).folder for name in ("a", "b")
-    )
-    assert bytes_of(first) == bytes_of(second)
+def test_the_same_seed_gives_the_same_distilled_bytes(
+    settings, distilled, tmp_path, reporter
+) -> None:
+    again = distill(task_of(settings, reporter, tmp_path))
+    assert bytes_of(again.folder) == bytes_of(distilled.folder)
 
 
 @pytest.mark.parametrize("select", [True, False])
@@ -96,26 +96,26 @@ def save(distillation: Distillation) -> None:
     ResumableLoop(distillation.task, "outer step", distillation).save()
 
 
-def test_a_kill_between_checkpoints_only_repeats_steps(settings, tmp_path, reporter) -> None:
-    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
+def test_a_kill_between_checkpoints_only_repeats_steps(
+    settings, distilled, tmp_path, reporter
+) -> None:
     killed = Distillation(task_of(settings, reporter, tmp_path / "killed"))
     for _ in range(5):
         killed.advance()
         if killed.loop.step == 3:
             save(killed)  # then two more steps, then the process is gone
     resumed = distill(task_of(settings, reporter, tmp_path / "killed"))
-    assert bytes_of(straight.folder) == bytes_of(resumed.folder)
+    assert bytes_of(distilled.folder) == bytes_of(resumed.folder)
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_starts_again(
-    settings, tmp_path, reporter
+    settings, distilled, tmp_path, reporter
 ) -> None:
-    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "damaged"
     folder.mkdir()
     (folder / "checkpoint.safetensors").write_bytes(b"not a checkpoint")  # of an earlier version
     again = distill(task_of(settings, reporter, folder))
-    assert bytes_of(straight.folder) == bytes_of(again.folder)
+    assert bytes_of(distilled.folder) == bytes_of(again.folder)
     assert any("checkpoint" in line for level, line in reporter.lines if level == "warning")
 
 
@@ -124,9 +124,8 @@ def checkpoints_of(folder: Path, kind: str) -> list[Path]:
 
 
 def test_a_run_goes_on_from_the_checkpoint_before_one_that_is_damaged(
-    settings, tmp_path, reporter, make_reporter
+    settings, distilled, tmp_path, reporter, make_reporter
 ) -> None:
-    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "broken"
     for polls in (2, 3):
         with pytest.raises(Stopped):
@@ -134,15 +133,14 @@ def test_a_run_goes_on_from_the_checkpoint_before_one_that_is_damaged(
     earlier, newest = checkpoints_of(folder, "training")
     newest.write_bytes(newest.read_bytes()[:-1])
     again = distill(task_of(settings, reporter, folder))
-    assert bytes_of(straight.folder) == bytes_of(again.folder)
+    assert bytes_of(distilled.folder) == bytes_of(again.folder)
     step = int(earlier.name.split("-")[1])
     assert ("info", f"resumed at outer step {step}") in reporter.lines
 
 
 def test_an_attempt_that_was_given_up_cannot_disturb_its_successor(
-    settings, tmp_path, reporter
+    settings, distilled, tmp_path, reporter
 ) -> None:
-    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "task"
     stale = Distillation(task_of(settings, reporter, folder))
     stale.advance()
@@ -151,23 +149,22 @@ def test_an_attempt_that_was_given_up_cannot_disturb_its_successor(
     # It writes on while its successor has handed in, and what it writes is behind.
     stale.advance()
     save(stale)
-    assert bytes_of(outcome.folder) == bytes_of(straight.folder)
+    assert bytes_of(outcome.folder) == bytes_of(distilled.folder)
     again = distill(task_of(settings, reporter, folder, scratch=folder / "attempts" / "3"))
-    assert bytes_of(again.folder) == bytes_of(straight.folder)
+    assert bytes_of(again.folder) == bytes_of(distilled.folder)
     assert ("info", f"resumed at outer step {settings.outer.num_steps}") in reporter.lines
 
 
 def test_a_run_of_an_earlier_version_is_resumed(
-    settings, tmp_path, reporter, make_reporter
+    settings, distilled, tmp_path, reporter, make_reporter
 ) -> None:
-    straight = distill(task_of(settings, reporter, tmp_path / "straight"))
     folder = tmp_path / "old"
     with pytest.raises(Stopped):
         distill(task_of(settings, make_reporter(2), folder))
     (path,) = checkpoints_of(folder, "training")
     path.rename(folder / "checkpoint.safetensors")
     again = distill(task_of(settings, reporter, folder))
-    assert bytes_of(straight.folder) == bytes_of(again.folder)
+    assert bytes_of(distilled.folder) == bytes_of(again.folder)
     assert any("resumed at outer step" in line for _, line in reporter.lines)
 
 
@@ -298,13 +295,9 @@ def test_every_learner_has_its_confusion_matrix_and_the_time_of_its_training(
 
 @pytest.mark.parametrize("work", ["full", "random", "herding", "untrained", "evaluate"])
 def test_an_interrupted_task_gives_the_same_learners(
-    settings, tmp_path, reporter, make_reporter, work
+    settings, distilled, tmp_path, reporter, make_reporter, work
 ) -> None:
-    artifact = (
-        str(distill(task_of(settings, reporter, tmp_path / "d")).folder)
-        if work == "evaluate"
-        else ""
-    )
+    artifact = str(distilled.folder) if work == "evaluate" else ""
     straight = run(work, settings, tmp_path / "straight", reporter, artifact)
     broken, stops = until_done(work, settings, tmp_path / "broken", make_reporter, artifact)
     assert stops >= 1
