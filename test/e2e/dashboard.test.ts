@@ -124,7 +124,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
   test("a clone goes on, without a gap, when the server is killed and comes back", async () => {
     await page.getByRole("link", { name: "Clone with changes" }).click();
     await page.getByText("With the settings of").waitFor();
-    const changes = { name: "second", "outer-steps": "240", sl: "restricted" };
+    const changes = { name: "second", "outer-steps": "120", sl: "restricted" };
     await start(new Map(Object.entries(changes)));
     await page.getByRole("img", { name: /Loss\. before/ }).waitFor();
     await dashboard.plane.kill();
@@ -132,7 +132,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     await dashboard.plane.start();
     await page.getByText("The server does not answer").waitFor({ state: "detached" });
     await page.locator(".page-head .badge-succeeded").waitFor();
-    await page.getByRole("img", { name: /Loss\. .*240 points to step 240/ }).waitFor();
+    await page.getByRole("img", { name: /Loss\. .*120 points to step 120/ }).waitFor();
   });
 
   test("the two are compared, and the comparison is exported", async () => {

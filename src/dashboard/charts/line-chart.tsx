@@ -85,27 +85,10 @@ export function paletteColor(place: number): string {
   return themeColor(`--series-${(place % PALETTE_SIZE) + 1}`);
 }
 
-function optionsOf(
-  latest: { readonly current: LineChartProps },
-  element: HTMLElement,
-  height: number,
-): uPlot.Options {
-  const {
-    lines,
-    format = formatValue,
-    syncKey,
-    isLog = false,
-    isPercent = false,
-    xLabel = "outer step",
-  } = latest.current;
-  const muted = themeColor("--muted");
-  const line = themeColor("--line");
-  const axis: uPlot.Axis = {
-    stroke: muted,
-    font: FONT,
-    grid: { stroke: line, width: 1 },
-    ticks: { stroke: line, size: 4 },
-  };
+type Latest = { readonly current: LineChartProps };
+
+function optionsOf(latest: Latest, element: HTMLElement, height: number): uPlot.Options {
+  const { syncKey, isLog = false, isPercent = false } = latest.current;
   return {
     width: element.clientWidth || 400,
     height,
@@ -115,53 +98,69 @@ function optionsOf(
       x: { time: false, range: (_, first, last) => stepDomain([first, last]) },
       y: { distr: isLog ? 3 : 1, ...(isPercent ? { range: shareRange } : {}) },
     },
-    axes: [
-      {
-        ...axis,
-        incrs: [...STEP_INCREMENTS],
-        values: (_, ticks) => ticks.map(stepText),
-      },
-      {
-        ...axis,
-        size: 56,
-        values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
-      },
-    ],
+    axes: axesOf(latest.current),
     cursor: {
       drag: { x: true, y: false, setScale: false },
       points: { size: 7 },
       ...(syncKey === undefined ? {} : { sync: { key: syncKey } }),
     },
     legend: { markers: { width: 8 } },
-    series: [
-      { label: xLabel, value: (_, step) => (step === null ? "" : stepText(step)) },
-      ...lines.map((one, at): uPlot.Series => {
-        const colour = paletteColor(one.colour ?? at);
-        return {
-          label: one.label,
-          stroke: one.isFaint ? colour.replace(")", ", 0.33)") : colour,
-          width: one.isFaint ? 1 : 1.75,
-          spanGaps: true,
-          // Asked at each drawing: points that come make no new chart.
-          points: { show: () => hasDots(latest.current.lines[at]), size: 6, fill: colour },
-          value: (_, value) => (value === null || value === undefined ? "–" : format(value)),
-        };
-      }),
-    ],
-    hooks: {
-      setSelect: [
-        (plot) => {
-          const { left, width } = plot.select;
-          if (width < 4) return;
-          const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")] as const;
-          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          latest.current.onZoom?.([Math.max(0, Math.floor(range[0])), Math.ceil(range[1])]);
-        },
-      ],
-      ready: [
-        (plot) => plot.over.addEventListener("dblclick", () => latest.current.onZoom?.(undefined)),
-      ],
+    series: seriesOf(latest),
+    hooks: hooksOf(latest),
+  };
+}
+
+function axesOf({ format = formatValue }: LineChartProps): uPlot.Axis[] {
+  const line = themeColor("--line");
+  const axis: uPlot.Axis = {
+    stroke: themeColor("--muted"),
+    font: FONT,
+    grid: { stroke: line, width: 1 },
+    ticks: { stroke: line, size: 4 },
+  };
+  return [
+    { ...axis, incrs: [...STEP_INCREMENTS], values: (_, ticks) => ticks.map(stepText) },
+    {
+      ...axis,
+      size: 56,
+      values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
     },
+  ];
+}
+
+function seriesOf(latest: Latest): uPlot.Series[] {
+  const { lines, format = formatValue, xLabel = "outer step" } = latest.current;
+  return [
+    { label: xLabel, value: (_, step) => (step === null ? "" : stepText(step)) },
+    ...lines.map((one, at): uPlot.Series => {
+      const colour = paletteColor(one.colour ?? at);
+      return {
+        label: one.label,
+        stroke: one.isFaint ? colour.replace(")", ", 0.33)") : colour,
+        width: one.isFaint ? 1 : 1.75,
+        spanGaps: true,
+        // Asked at each drawing: points that come make no new chart.
+        points: { show: () => hasDots(latest.current.lines[at]), size: 6, fill: colour },
+        value: (_, value) => (value === null || value === undefined ? "–" : format(value)),
+      };
+    }),
+  ];
+}
+
+function hooksOf(latest: Latest): uPlot.Options["hooks"] {
+  return {
+    setSelect: [
+      (plot) => {
+        const { left, width } = plot.select;
+        if (width < 4) return;
+        const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")] as const;
+        plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        latest.current.onZoom?.([Math.max(0, Math.floor(range[0])), Math.ceil(range[1])]);
+      },
+    ],
+    ready: [
+      (plot) => plot.over.addEventListener("dblclick", () => latest.current.onZoom?.(undefined)),
+    ],
   };
 }
 

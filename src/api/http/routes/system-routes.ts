@@ -28,6 +28,23 @@ export function systemRoutes(
   telemetry: Measurements,
 ): Route[] {
   return [
+    ...clientRoutes(),
+    ...healthRoutes(refusal),
+    {
+      verb: "get",
+      path: "/metrics",
+      summary: "Measurements for Prometheus.",
+      answer: { content: { "text/plain": { type: "string" } } },
+      handle: async (_asked, response) => {
+        const text = await telemetry.text();
+        response.set("Content-Type", telemetry.contentType).send(text);
+      },
+    },
+  ];
+}
+
+function clientRoutes(): Route[] {
+  return [
     {
       verb: "get",
       path: "/api/v1/settings",
@@ -55,6 +72,12 @@ export function systemRoutes(
         response.json({ name, role, authentication });
       },
     },
+  ];
+}
+
+/** @param refusal see `systemRoutes` */
+function healthRoutes(refusal: () => StillhouseError | undefined): Route[] {
+  return [
     {
       verb: "get",
       path: "/healthz",
@@ -73,16 +96,6 @@ export function systemRoutes(
         const reason = refusal();
         if (reason) sendFailure(response, reason, 503);
         else response.json({ status: "ok" });
-      },
-    },
-    {
-      verb: "get",
-      path: "/metrics",
-      summary: "Measurements for Prometheus.",
-      answer: { content: { "text/plain": { type: "string" } } },
-      handle: async (_asked, response) => {
-        const text = await telemetry.text();
-        response.set("Content-Type", telemetry.contentType).send(text);
       },
     },
   ];

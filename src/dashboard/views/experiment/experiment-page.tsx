@@ -160,7 +160,7 @@ function KeyFigures({ view }: { readonly view: ExperimentView }) {
         : `${formatPercent(distilled.validationAccuracy)} %`,
       distilled === undefined
         ? "latest"
-        : `kept outer step ${formatCount(distilled.keptStep)} of ${formatCount(distilled.outerSteps)}`,
+        : `Kept outer step ${formatCount(distilled.keptStep)} of ${formatCount(distilled.outerSteps)}`,
     ],
     isLive(view)
       ? [
