@@ -80,7 +80,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     const accuracy = await page.locator(".key-value").first().textContent();
     assert.match(accuracy ?? "", /^\d+\.\d ± \d+\.\d %$/);
     await page.getByRole("img", { name: /Loss\. .*60 points to step 60/ }).waitFor();
-    await page.getByRole("img", { name: /Distilled data: mean .* over 3 learners/ }).waitFor();
+    await page.getByRole("img", { name: /Distilled data.*: mean .* over 3 learners/ }).waitFor();
     const confusion = page.getByRole("region", { name: "Confusion, Distilled data" });
     await confusion.getByRole("columnheader", { name: "warm" }).waitFor();
     assert.deepEqual(await confusion.getByRole("rowheader").allTextContents(), ["warm", "cold"]);
