@@ -163,6 +163,7 @@ describe("metrics", () => {
         taskId: "ex1-distill",
         name: "loss",
         numPoints: 5n,
+        descriptor: undefined,
         last: { step: 40n, value: 0.75 },
         min: { step: 20n, value: 0.25 },
         max: { step: 25n, value: Number.POSITIVE_INFINITY },
