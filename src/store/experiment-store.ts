@@ -45,6 +45,12 @@ export interface ExperimentStoreOptions {
 const ARTIFACT_ROWS = 8;
 const NO_ROOM: Pick<RemovalRoom, "remove"> = { remove: (removal) => removal() };
 
+/**
+ * Results under one cache key are equal, so of thousands a few of the newest do: one whose artifact
+ * is there, and that is new enough where the asker wants none from before.
+ */
+const MAX_RESULTS = 64;
+
 /** Experiments, tasks and their events in SQLite. A call that returns has been written to the disk. */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
@@ -155,7 +161,9 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 
   findResults(cacheKey: string): { result: TaskResult; endTime: Date | undefined }[] {
-    const where = "cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED'";
+    const where =
+      "cache_key = ? AND cache_key <> '' AND state = 'STATE_SUCCEEDED' " +
+      `ORDER BY rowid DESC LIMIT ${MAX_RESULTS}`;
     return [...this.#tasks(where, cacheKey)]
       .flatMap(({ result, endTime }) => (result === undefined ? [] : [{ result, endTime }]))
       .sort((a, b) => (b.endTime?.getTime() ?? 0) - (a.endTime?.getTime() ?? 0));
@@ -163,9 +171,9 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string> {
     const rows = this.#file.all<{ cache_key: string }>(
-      `SELECT DISTINCT cache_key FROM tasks
-       WHERE cache_key IN (SELECT value FROM json_each(?))
-         AND cache_key <> '' AND state = 'STATE_SUCCEEDED'`,
+      `SELECT DISTINCT value AS cache_key FROM json_each(?) WHERE EXISTS (
+         SELECT 1 FROM tasks
+         WHERE cache_key = value AND cache_key <> '' AND state = 'STATE_SUCCEEDED')`,
       JSON.stringify(cacheKeys),
     );
     return new Set(rows.map((row) => row.cache_key));

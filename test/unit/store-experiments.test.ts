@@ -122,6 +122,24 @@ describe("the store of experiments", () => {
     assert.equal(store.lastSequence("no such"), 0n);
   });
 
+  it("reads a few of the newest results of a cache key, however many there are", (test) => {
+    const { store } = opened(test);
+    const key = plannedRecord().tasks[2]?.task.cacheKey ?? "";
+    const times = Array.from({ length: 100 }, (_, at) => new Date(NOW.getTime() + 1_000 * at));
+    for (const [at, time] of times.entries()) {
+      const id = `ex${at}`;
+      const record = plannedRecord(id);
+      created(store, record);
+      const leased = leaseTask(record, `${id}-full`, time);
+      const done = completeTask(leased, `${id}-full`, LEARNERS, time);
+      store.commit({ record: done, tasks: done.tasks, events: [] });
+    }
+    const found = store.findResults(key).map(({ endTime }) => endTime);
+    assert.ok(found.length < 100);
+    assert.deepEqual(found, times.toReversed().slice(0, found.length));
+    assert.deepEqual([...store.keysWithResults([key, key, "other"])], [key]);
+  });
+
   it("finds the result of a cache key only once its task has succeeded", (test) => {
     const { store } = opened(test);
     const record = plannedRecord();

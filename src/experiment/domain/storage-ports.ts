@@ -84,7 +84,7 @@ export interface ExperimentStore {
   forgetLeftovers(): void;
   /** An artifact that a stored result names. */
   findArtifact(artifactId: string): Artifact | undefined;
-  /** Results of tasks that succeeded under this cache key, newest first, with when they ended. */
+  /** Results of the newest tasks that succeeded under this cache key, newest first, with when they ended. */
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
   /** Those of these cache keys that have results. */
   keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string>;
