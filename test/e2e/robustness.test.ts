@@ -43,13 +43,13 @@ describe("robustness", () => {
 
     await home.close(); // so that the command has a control plane of its own to be killed with
     const killed = new RunningCommand([id, ...flags], home.path, "robustness");
-    await killed.sees(/Evaluation, random-own-labels: accuracy/);
+    await killed.sees(/Evaluation, random own labels: accuracy/);
     killed.signal("SIGKILL");
     await killed.ended;
     await home.open();
     const again = await home.run([id, ...flags], "robustness");
     assert.equal(again.exitCode, 0, again.stderr);
-    assert.doesNotMatch(again.stderr, /Evaluation, hard-labels/, "it is done already");
+    assert.doesNotMatch(again.stderr, /Evaluation, hard labels/, "it is done already");
 
     const { conditions, baselines, relative_scores: scores } = JSON.parse(again.stdout);
     const byId = new Map<string, Record<string, never>>(
