@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Page } from "playwright-core";
 import { Experiment, type Task } from "../../src/generated/stillhouse/v1/experiment.js";
-import { GetMetricSeriesResponse } from "../../src/generated/stillhouse/v1/service.js";
+import {
+  GetMetricSeriesResponse,
+  MetricDescriptor,
+} from "../../src/generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { DatasetFound, RobustnessSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { metricDescriptor } from "../../src/metric-descriptors.js";
 import { skippedWithoutChromium } from "../fixtures/chromium.js";
 import { DashboardPage } from "../fixtures/dashboard-page.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
@@ -34,9 +38,9 @@ const EXPERIMENTS = [
   stored("baselines1", specWith(), isBaseline),
 ];
 /** One point: a curve of a run that was stopped early. */
-const SERIES = {
-  series: [{ task_id: "x1-distill", name: "outer_loss", num_points: 1, steps: [1], values: [0.7] }],
-};
+const POINT = { name: "outer_loss", num_points: 1, steps: [1], values: [0.7] };
+const descriptor = MetricDescriptor.toJSON(metricDescriptor(POINT.name));
+const SERIES = { series: [{ task_id: "x1-distill", ...POINT, descriptor }] };
 
 const ENDED_STREAM = { contentType: "text/event-stream", body: "event: end\ndata: {}\n\n" };
 
