@@ -114,7 +114,7 @@ describe("two commands on one home", () => {
     await first.sees(EXPERIMENT);
     const second = new RunningCommand(FLAGS, home);
     await first.sees(DISTILLING);
-    await second.sees(/Another command runs on this home/);
+    await second.sees(/Another command uses this home/);
     const id = await second.sees(EXPERIMENT);
     first.signal("SIGINT");
     assert.equal((await first.ended).exitCode, 130, first.stderr);
