@@ -271,6 +271,6 @@ describe("a service with a worker that joined by itself", () => {
     assert.equal(JSON.parse(ofHome.stdout).experiment.tasks[0].state, "STATE_QUEUED");
     const left = await runCommand(["--resume", other, "--detach"], home);
     assert.equal(left.exitCode, 2);
-    assert.match(left.stderr, /--detach needs a control plane that goes on by itself/);
+    assert.match(left.stderr, /--detach needs a control plane that keeps running/);
   });
 });
