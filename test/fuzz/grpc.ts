@@ -193,7 +193,8 @@ function call(
 async function removeAll(plane: MeasuredPlane): Promise<void> {
   const { experiments } = await plane.client.list(1_000, "");
   for (const { id, endTime } of experiments) {
-    if (!endTime) await plane.client.cancel(id);
+    // It may have come to its end since it was listed.
+    if (!endTime) await plane.client.cancel(id).catch(() => undefined);
     await plane.client.delete(id);
   }
 }
