@@ -1,8 +1,7 @@
+import { MAX_DEPTH } from "../messages/limits.js";
+
 /** A value of a message that could not be stored or would mean nothing. */
 type Fault = string;
-
-/** Failures have causes; nothing else is deep. */
-const MAX_DEPTH = 16;
 
 /**
  * Numbers that may be infinite or none at all, by the last two names on the way to them: what a
@@ -17,7 +16,7 @@ const MAY_BE_ANYTHING: ReadonlySet<string> = new Set([
 /**
  * Looks at all numbers of a decoded message, and at how deep it is.
  *
- * @returns what is wrong with the first that is wrong, as a clause: "metrics.points.time is …"
+ * @returns what is wrong with the first that is wrong, as a clause: "metrics.points.step is …"
  */
 export function valueFault(message: object): Fault | undefined {
   return faultOf(message, [], 0);
@@ -25,7 +24,6 @@ export function valueFault(message: object): Fault | undefined {
 
 function faultOf(value: unknown, path: readonly string[], depth: number): Fault | undefined {
   if (depth > 2 * MAX_DEPTH) return `${name(path.slice(0, 3))} is nested too deep`;
-  if (value instanceof Date) return undefined;
   if (typeof value === "number") return numberFault(value, path);
   if (typeof value === "bigint") return countFault(value, path);
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return undefined;
