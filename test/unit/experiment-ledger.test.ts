@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
 import { EventFeed } from "../../src/experiment/scheduling/event-feed.js";
 import { Ledger } from "../../src/experiment/scheduling/ledger.js";
@@ -9,7 +10,7 @@ import { ReadyTasks } from "../../src/experiment/scheduling/ready-tasks.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Sweep } from "../../src/generated/stillhouse/v1/service.js";
 import { LocalStore } from "../../src/store/local-store.js";
-import { LEARNERS, NOW, plannedRecord, quickSpec } from "../fixtures/experiments.js";
+import { LEARNERS, NOW, plannedRecord, quickSpec, statesOf } from "../fixtures/experiments.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const SWEEP = "sweep1";
@@ -92,6 +93,61 @@ describe("a sweep that is stored in pieces", () => {
     store.close();
     const again = opened(test, home);
     assert.equal(again.store.experiments.find("ex2"), undefined);
+  });
+});
+
+describe("a result that several tasks wait for", () => {
+  /** Five experiments that train on the full data, of which the first has; the last wants it anew. */
+  function withResult(test: TestContext) {
+    const all = opened(test, temporaryFolder(test));
+    const { ledger, store } = all;
+    const spec = quickSpec();
+    spec.baseline = { ...spec.baseline, full: true } as typeof spec.baseline;
+    const ids = ["ex1", "ex2", "ex3", "ex4", "ex5"];
+    for (const id of ids) {
+      const record = plannedRecord(id, spec);
+      const reuseAfter = id === "ex5" ? new Date(NOW.getTime() + 1) : undefined;
+      ledger.add({ ...record, experiment: { ...record.experiment, reuseAfter } }, "");
+      lease(ledger, id, `${id}-distill`);
+    }
+    const reads = test.mock.method(store.experiments, "findResults");
+    lease(ledger, "ex1", "ex1-full");
+    ledger.update("ex1", (record, now) => completeTask(record, "ex1-full", LEARNERS, now));
+    const stateOf = (id: string) => statesOf(ledger.record(id)).full;
+    const given = () => ids.slice(1).filter((id) => stateOf(id) === "succeeded");
+    return { ...all, given, reads };
+  }
+
+  function lease(ledger: Ledger, id: string, taskId: string): void {
+    ledger.update(id, (record, now) => leaseTask(record, taskId, now, "w1"));
+  }
+
+  test("is read once and given in turns; who cannot take it starts when all have it", (test) => {
+    const { ledger, ready, given, reads } = withResult(test);
+    const inTurn: string[] = [];
+    for (const id of ["ex2", "ex3", "ex4"]) {
+      inTurn.push(id);
+      assert.equal(ready.nextTask("cpu"), undefined);
+      assert.equal(ledger.shareResults(), true);
+      assert.deepEqual(given(), inTurn);
+    }
+    assert.equal(ledger.shareResults(), false);
+    assert.deepEqual(given(), inTurn);
+    assert.equal(reads.mock.callCount(), 1);
+    assert.equal(ready.nextTask("cpu")?.taskId, "ex5-full");
+  });
+
+  test("is given to the same task again where it could not be stored", (test) => {
+    const { ledger, store, given } = withResult(test);
+    ledger.shareResults();
+    const commit = test.mock.method(store.experiments, "commit", () => {
+      throw new StorageFault(FailureKind.EXHAUSTED, "the disk is full");
+    });
+    assert.throws(() => ledger.shareResults(), { kind: FailureKind.EXHAUSTED });
+    assert.deepEqual(given(), ["ex2"]);
+    commit.mock.restore();
+    while (ledger.shareResults());
+    assert.deepEqual(given(), ["ex2", "ex3", "ex4"]);
   });
 });
 

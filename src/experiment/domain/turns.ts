@@ -11,9 +11,14 @@ export class Turns {
     this.#beganMs = monotonicMs();
   }
 
-  /** Call after each piece: lets the others in when this turn has lasted long enough. */
+  /** Whether this turn has lasted long enough, so that others should have theirs. */
+  get isOver(): boolean {
+    return this.#monotonicMs() - this.#beganMs >= TURN_MS;
+  }
+
+  /** Call after each piece: lets the others in when this turn is over. */
   async next(): Promise<void> {
-    if (this.#monotonicMs() - this.#beganMs < TURN_MS) return;
+    if (!this.isOver) return;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#beganMs = this.#monotonicMs();
   }

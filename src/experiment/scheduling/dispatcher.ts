@@ -34,6 +34,7 @@ export class Dispatcher implements WorkerListener {
   readonly #guard: StorageGuard;
   readonly #desk: ReportDesk;
   #isDraining = false;
+  #isSharing = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
@@ -56,6 +57,7 @@ export class Dispatcher implements WorkerListener {
   /** Call after every change: starts what can start and stops what must. */
   dispatch(): void {
     this.#guard.run(() => {
+      this.#shareResults();
       this.#cancelUnwanted();
       this.#endDrainIfIdle();
       for (const workerId of this.#parts.roster.drainedWorkers()) this.#staffing.dismiss(workerId);
@@ -188,6 +190,18 @@ export class Dispatcher implements WorkerListener {
       if (failedToStart && !this.#isDraining) this.#staffing.noteFailedStart(workerId, exit);
     });
     this.dispatch();
+  }
+
+  /** Many may wait for one result: others have their turn before the next of them get it. */
+  #shareResults(): void {
+    // What is left when this process ends is given at the next start.
+    if (this.#isDraining || this.#isSharing) return;
+    this.#isSharing = this.#parts.ledger.shareResults();
+    if (!this.#isSharing) return;
+    setImmediate(() => {
+      this.#isSharing = false;
+      this.dispatch();
+    });
   }
 
   #cancelUnwanted(): void {

@@ -7,7 +7,10 @@ import {
 import type { ExperimentRecord } from "../domain/record.js";
 import type { ArtifactStore, ExperimentStore } from "../domain/storage-ports.js";
 
-/** The results that are there for tasks that are queued, by their cache keys. */
+/** A stored result, with when its task ended. */
+type Known = ReturnType<ExperimentStore["findResults"]>[number];
+
+/** The stored results that queued tasks can take over, by their cache keys. */
 export class KnownResults {
   readonly #store: Pick<ExperimentStore, "findResults" | "keysWithResults">;
   readonly #artifacts: Pick<ArtifactStore, "exists">;
@@ -20,41 +23,37 @@ export class KnownResults {
     this.#artifacts = artifacts;
   }
 
-  /** Of all queued tasks of an experiment, by the tasks' ids. */
+  /** Those for the queued tasks of an experiment, by the tasks' ids. */
   of({ experiment, tasks }: ExperimentRecord): Map<string, TaskResult> {
     const waiting = tasks.map(({ task }) => task).filter(isAwaitingResult);
-    const known = this.#store.keysWithResults(waiting.map(({ cacheKey }) => cacheKey));
-    return this.ofTasks(
-      experiment,
-      waiting.filter(({ cacheKey }) => known.has(cacheKey)),
-    );
-  }
-
-  /** Of those of these tasks that are queued, by their ids. */
-  ofTasks(experiment: Experiment, tasks: readonly Task[]): Map<string, TaskResult> {
+    const keys = this.#store.keysWithResults(waiting.map(({ cacheKey }) => cacheKey));
     const results = new Map<string, TaskResult>();
-    for (const task of tasks.filter(isAwaitingResult)) {
-      const result = this.#find(experiment, task.cacheKey);
-      if (result !== undefined) results.set(task.id, result);
+    for (const { id, cacheKey } of waiting.filter(({ cacheKey }) => keys.has(cacheKey))) {
+      const result = this.fitting(experiment, this.under(cacheKey));
+      if (result !== undefined) results.set(id, result);
     }
     return results;
   }
 
-  #find({ reuseAfter }: Experiment, cacheKey: string): TaskResult | undefined {
-    const isNew = (endTime: Date | undefined) =>
-      reuseAfter === undefined || (endTime !== undefined && endTime > reuseAfter);
-    return this.#store
-      .findResults(cacheKey)
-      .find(({ result, endTime }) => isNew(endTime) && this.#isThere(result))?.result;
+  /** All under a cache key, newest first. */
+  under(cacheKey: string): readonly Known[] {
+    return this.#store.findResults(cacheKey);
   }
 
-  /** What was distilled is of use as long as it is there. */
+  /** The newest of these that an experiment takes. */
+  fitting({ reuseAfter }: Experiment, known: readonly Known[]): TaskResult | undefined {
+    const isNew = (endTime: Date | undefined) =>
+      reuseAfter === undefined || (endTime !== undefined && endTime > reuseAfter);
+    return known.find(({ result, endTime }) => isNew(endTime) && this.#isThere(result))?.result;
+  }
+
+  /** A distillation is of use only while its artifact exists. */
   #isThere({ kind }: TaskResult): boolean {
     if (kind?.$case !== "distill") return true;
     return this.#artifacts.exists(kind.value.artifact?.id ?? "");
   }
 }
 
-function isAwaitingResult({ state, cacheKey }: Task): boolean {
+export function isAwaitingResult({ state, cacheKey }: Task): boolean {
   return state === State.QUEUED && cacheKey !== "";
 }

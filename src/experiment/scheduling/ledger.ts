@@ -26,6 +26,7 @@ import { OwnerQuota, UNLIMITED, type Unfinished } from "./owner-quota.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import { ResultSharing } from "./result-sharing.js";
 
+type Ready = Pick<ReadyTasks, "update" | "startOrder" | "holdKey" | "releaseKey">;
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
 /**
@@ -43,7 +44,7 @@ export class Ledger {
   readonly #feed: EventFeed;
   readonly #clock: Clock;
   readonly #observer: Observer;
-  readonly #ready: Pick<ReadyTasks, "update" | "startOrder">;
+  readonly #ready: Ready;
   readonly #quota: OwnerQuota;
 
   /**
@@ -55,7 +56,7 @@ export class Ledger {
     artifacts: Pick<ArtifactStore, "exists">,
     feed: EventFeed,
     clock: Clock,
-    ready: Pick<ReadyTasks, "update" | "startOrder">,
+    ready: Ready,
     observer: Observer = UNOBSERVED,
     most: Unfinished = UNLIMITED,
   ) {
@@ -63,10 +64,7 @@ export class Ledger {
     this.#ready = ready;
     this.#store = store;
     this.#arrivals = new Arrivals(store);
-    this.#sharing = new ResultSharing(new KnownResults(store, artifacts), {
-      find: (id) => this.find(id),
-      update: (id, transition) => this.update(id, transition),
-    });
+    this.#sharing = new ResultSharing(new KnownResults(store, artifacts), this, ready);
     this.#feed = feed;
     this.#clock = clock;
     this.#observer = observer;
@@ -279,9 +277,9 @@ export class Ledger {
     this.#sharing.giveTo(this.record(experimentId));
   }
 
-  /** Gives the result of a cache key to all that wait for it. */
-  share(cacheKey: string): void {
-    this.#sharing.share(cacheKey);
+  /** See `ResultSharing.giveMore`. */
+  shareResults(): boolean {
+    return this.#sharing.giveMore(this.#turns());
   }
 
   #remember(record: ExperimentRecord): void {

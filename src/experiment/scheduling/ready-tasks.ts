@@ -31,7 +31,7 @@ export class ReadyTasks {
   readonly #lanes: Lanes;
   readonly #numReady = new Map<string, number>();
   readonly #parked = new Map<string, Set<Entry>>();
-  readonly #runningKeys = new Map<string, number>();
+  readonly #heldKeys = new Map<string, number>();
   readonly #held = new TinyQueue<{ entry: Entry; untilMs: number }>(
     [],
     (a, b) => a.untilMs - b.untilMs,
@@ -73,6 +73,24 @@ export class ReadyTasks {
   /** A task that cannot be started is not tried again before its experiment changes. */
   putAside(taskId: string): void {
     this.#forget(taskId);
+  }
+
+  /** Tasks with this cache key wait until `releaseKey`: their result is being computed or given. */
+  holdKey(cacheKey: string): void {
+    this.#heldKeys.set(cacheKey, (this.#heldKeys.get(cacheKey) ?? 0) + 1);
+  }
+
+  /** What waited because of `holdKey` can start, once it was released as often as it was held. */
+  releaseKey(cacheKey: string): void {
+    const numHolders = (this.#heldKeys.get(cacheKey) ?? 0) - 1;
+    if (numHolders > 0) {
+      this.#heldKeys.set(cacheKey, numHolders);
+      return;
+    }
+    this.#heldKeys.delete(cacheKey);
+    const parked = this.#parked.get(cacheKey) ?? [];
+    this.#parked.delete(cacheKey);
+    for (const entry of parked) this.#enqueue(entry);
   }
 
   /** Call when the limit of a sweep has changed. */
@@ -181,7 +199,7 @@ export class ReadyTasks {
     entry.status = "running";
     this.#turns.noteStart(entry.owner);
     const { cacheKey } = entry;
-    if (cacheKey !== "") this.#runningKeys.set(cacheKey, this.#numRunningOf(cacheKey) + 1);
+    if (cacheKey !== "") this.holdKey(cacheKey);
   }
 
   #enqueue(entry: Entry): void {
@@ -219,28 +237,12 @@ export class ReadyTasks {
     if (status === "parked") this.#parked.get(cacheKey)?.delete(entry);
     if (status !== "running") return;
     this.#turns.noteEnd(entry.owner);
-    if (cacheKey !== "") this.#releaseKey(cacheKey);
+    if (cacheKey !== "") this.releaseKey(cacheKey);
   }
 
   #leaveReady({ device }: Entry): void {
     const kind = deviceKind(device);
     this.#numReady.set(kind, (this.#numReady.get(kind) ?? 0) - 1);
-  }
-
-  #releaseKey(cacheKey: string): void {
-    const numRunning = this.#numRunningOf(cacheKey) - 1;
-    if (numRunning > 0) {
-      this.#runningKeys.set(cacheKey, numRunning);
-      return;
-    }
-    this.#runningKeys.delete(cacheKey);
-    const parked = this.#parked.get(cacheKey) ?? [];
-    this.#parked.delete(cacheKey);
-    for (const entry of parked) this.#enqueue(entry);
-  }
-
-  #numRunningOf(cacheKey: string): number {
-    return this.#runningKeys.get(cacheKey) ?? 0;
   }
 
   *#heads(kind: string): Generator<Entry> {
@@ -251,7 +253,7 @@ export class ReadyTasks {
   /** What leaves the queue could not start now. */
   #firstOf(queue: TinyQueue<Entry>): Entry | undefined {
     for (let head = queue.peek(); head; head = queue.peek()) {
-      if (head.status === "ready" && !this.#runningKeys.has(head.cacheKey)) return head;
+      if (head.status === "ready" && !this.#heldKeys.has(head.cacheKey)) return head;
       queue.pop();
       if (head.status === "ready") this.#park(head);
     }

@@ -119,11 +119,8 @@ export class ReportIntake {
   #takeResult(lease: Lease, result: TaskResult): Outcome {
     const { taskId, experimentId } = lease;
     const task = this.#task(lease);
-    if (task.state === State.SUCCEEDED) {
-      // It was stored, and the disk was full before all that waited for it had it.
-      this.#ledger.share(task.cacheKey);
-      return { kind: "succeeded" };
-    }
+    // It was stored, and the disk was full before all was done that follows from it.
+    if (task.state === State.SUCCEEDED) return { kind: "succeeded" };
     const fault = this.#faultOf(task, result);
     if (fault) {
       const error = internal(fault);

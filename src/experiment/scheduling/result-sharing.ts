@@ -2,8 +2,10 @@ import { State, type Task, type TaskResult } from "../../generated/stillhouse/v1
 import { type ExperimentRecord, findTask } from "../domain/record.js";
 import { alone } from "../domain/storage-fault.js";
 import { reuseResults } from "../domain/transitions.js";
-import { AwaitedResults } from "./awaited-results.js";
-import type { KnownResults } from "./known-results.js";
+import type { Turns } from "../domain/turns.js";
+import { AwaitedResults, type Waiting } from "./awaited-results.js";
+import { isAwaitingResult, type KnownResults } from "./known-results.js";
+import type { ReadyTasks } from "./ready-tasks.js";
 
 /** The records of the ledger, as far as results are given to them. */
 interface Records {
@@ -14,15 +16,33 @@ interface Records {
   ): void;
 }
 
-/** Gives results to all tasks that would compute the same, which their cache keys tell. */
+/** The results of one cache key, on their way to the tasks that wait for one. */
+interface Gift {
+  readonly cacheKey: string;
+  readonly known: ReturnType<KnownResults["under"]>;
+  /** Those that have not had their turn. */
+  readonly waiting: Waiting[];
+}
+
+/**
+ * Gives results to all tasks that would compute the same, which their cache keys tell. Thousands may
+ * wait for one: they get it in turns, and none of them starts to compute meanwhile.
+ */
 export class ResultSharing {
   readonly #known: KnownResults;
   readonly #records: Records;
+  readonly #ready: Pick<ReadyTasks, "holdKey" | "releaseKey">;
   readonly #awaited = new AwaitedResults();
+  readonly #gifts: Gift[] = [];
 
-  constructor(known: KnownResults, records: Records) {
+  constructor(
+    known: KnownResults,
+    records: Records,
+    ready: Pick<ReadyTasks, "holdKey" | "releaseKey">,
+  ) {
     this.#known = known;
     this.#records = records;
+    this.#ready = ready;
   }
 
   /** Call after every change of an experiment. */
@@ -35,22 +55,45 @@ export class ResultSharing {
     this.#give(record, this.#known.of(record));
   }
 
-  /** Gives the result of a task to all that wait for it, where it computed one itself. */
+  /** Where a task has computed its result itself, `giveMore` gives it to all that wait for it. */
   shareResultOf({ state, cacheKey, reused }: Task): void {
-    if (state === State.SUCCEEDED && cacheKey !== "" && !reused) this.share(cacheKey);
+    if (state !== State.SUCCEEDED || cacheKey === "" || reused) return;
+    const waiting = this.#awaited.of(cacheKey);
+    if (waiting.length === 0) return;
+    this.#ready.holdKey(cacheKey);
+    this.#gifts.push({ cacheKey, known: this.#known.under(cacheKey), waiting: waiting.reverse() });
   }
 
-  /** Gives the result of a cache key to all that wait for it. */
-  share(cacheKey: string): void {
-    for (const { experimentId, taskId } of this.#awaited.of(cacheKey)) {
-      const give = () => {
-        const record = this.#records.find(experimentId);
-        const task = record && findTask(record, taskId)?.task;
-        if (task) this.#give(record, this.#known.ofTasks(record.experiment, [task]));
-      };
-      // One that it cannot be given to computes it by itself.
-      alone(give, () => undefined);
+  /**
+   * Gives new results to the tasks that wait for them, until the turn is over.
+   *
+   * @returns whether more are left
+   * @throws StorageFault; the next call goes on with the same task
+   */
+  giveMore(turn: Turns): boolean {
+    for (let gift = this.#gifts[0]; gift; gift = this.#gifts[0]) {
+      const next = gift.waiting.at(-1);
+      if (next) this.#giveOne(next, gift);
+      gift.waiting.pop();
+      if (gift.waiting.length === 0) {
+        this.#gifts.shift();
+        this.#ready.releaseKey(gift.cacheKey);
+      }
+      if (turn.isOver) break;
     }
+    return this.#gifts.length > 0;
+  }
+
+  #giveOne({ experimentId, taskId }: Waiting, { known }: Gift): void {
+    const give = () => {
+      const record = this.#records.find(experimentId);
+      const task = record && findTask(record, taskId)?.task;
+      if (record === undefined || task === undefined || !isAwaitingResult(task)) return;
+      const result = this.#known.fitting(record.experiment, known);
+      if (result !== undefined) this.#give(record, new Map([[taskId, result]]));
+    };
+    // One that it cannot be given to computes it by itself.
+    alone(give, () => undefined);
   }
 
   #give({ experiment }: ExperimentRecord, results: ReadonlyMap<string, TaskResult>): void {
