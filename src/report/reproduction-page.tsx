@@ -1,4 +1,4 @@
-import { formatPercent } from "../text/format.js";
+import { formatDecimals, formatInterval, formatPercent } from "../text/format.js";
 import { type Curve, curveChart } from "./curve-chart.js";
 import { DistilledData } from "./distilled-data.js";
 import { distributionChart } from "./distribution-chart.js";
@@ -34,8 +34,7 @@ export function reproductionPage(reproduction: Reproduction): string {
 }
 
 function TableSection({ table }: { readonly table: ReportedTable }) {
-  const { title, numbers, failures, differences, time } = table;
-  const { spreads, validationAccuracy, outerLoss } = table;
+  const { title, numbers, failures, differences, time, spreads } = table;
   return (
     <section>
       <h2>{title}</h2>
@@ -59,27 +58,38 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
           "Every test learner as a dot, their mean as a line across with its 95 % interval; " +
           "below them the study's mean ± std as a diamond."
         }
-        numbers={{
-          head: ["row", "mean (%)", "95 % interval", "learners"],
-          rows: spreads.map(({ label, mean, interval95, learners }) => [
-            label,
-            formatPercent(mean, 2),
-            interval95 === null
-              ? ""
-              : interval95.map((fraction) => formatPercent(fraction, 2)).join(" to "),
-            learners.map((fraction) => formatPercent(fraction, 2)).join(" "),
-          ]),
-        }}
+        numbers={spreadNumbers(spreads)}
       />
-      {validationAccuracy.length > 0 && (
+      <CurveFigures table={table} />
+    </section>
+  );
+}
+
+function spreadNumbers(spreads: ReportedTable["spreads"]): Numbers {
+  return {
+    head: ["row", "mean (%)", "95 % interval", "learners"],
+    rows: spreads.map(({ label, mean, interval95, learners }) => [
+      label,
+      formatPercent(mean, 2),
+      interval95 === null ? "" : formatInterval(interval95, 2),
+      learners.map((fraction) => formatPercent(fraction, 2)).join(" "),
+    ]),
+  };
+}
+
+function CurveFigures({
+  table: { validationAccuracy, outerLoss },
+}: {
+  readonly table: ReportedTable;
+}) {
+  const accuracy = validationAccuracy.map(inPercent);
+  return (
+    <>
+      {accuracy.length > 0 && (
         <Figure
-          chart={curveChart({
-            axis: "validation accuracy (%)",
-            curves: validationAccuracy.map(inPercent),
-            hasDots: true,
-          })}
+          chart={curveChart({ axis: "validation accuracy (%)", curves: accuracy, hasDots: true })}
           caption="Accuracy on the held-out validation rows while distilling, by which the step is chosen."
-          numbers={curveNumbers(validationAccuracy.map(inPercent), 2)}
+          numbers={curveNumbers(accuracy, 2)}
         />
       )}
       {outerLoss.length > 0 && (
@@ -89,7 +99,7 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
           numbers={curveNumbers(outerLoss, 4)}
         />
       )}
-    </section>
+    </>
   );
 }
 
@@ -144,11 +154,13 @@ function RerunSection({ rerun }: { readonly rerun: Rerun }) {
 function curveNumbers(curves: readonly Curve[], digits: number): Numbers {
   const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))];
   const values = curves.map(({ points }) => new Map(points.map((p) => [p.step, p.value])));
+  const cell = (value: number | undefined) =>
+    value === undefined ? "" : formatDecimals(value, digits);
   return {
     head: ["outer step", ...curves.map(({ label, seed }) => `${label}, seed ${seed}`)],
     rows: steps
       .sort((a, b) => a - b)
-      .map((step) => [`${step}`, ...values.map((of) => of.get(step)?.toFixed(digits) ?? "")]),
+      .map((step) => [`${step}`, ...values.map((of) => cell(of.get(step)))]),
   };
 }
 

@@ -26,6 +26,15 @@ export function formatMeanStd(mean: number, std: number | null | undefined): str
   return isAlone ? formatPercent(mean) : `${formatPercent(mean)} ± ${formatPercent(std)}`;
 }
 
+/** An interval of fractions as percent: "89.9 to 91.2". */
+export function formatInterval(
+  interval: readonly [low: number, high: number] | null | undefined,
+  digits = 1,
+): string {
+  if (interval === null || interval === undefined) return NOTHING;
+  return interval.map((bound) => formatPercent(bound, digits)).join(" to ");
+}
+
 /** A difference of fractions in points with its sign: "+1.3", "−0.4". */
 export function formatGain(difference: number): string {
   return `${difference < 0 ? "−" : "+"}${formatPercent(Math.abs(difference))}`;
@@ -76,6 +85,11 @@ export function formatValue(value: number | undefined): string {
     return value.toExponential(2).replace(/\.?0*e\+?/, "e");
   }
   return String(Number(value.toPrecision(3)));
+}
+
+/** A value with as many decimals as all others of its column: 0.4 → "0.400". */
+export function formatDecimals(value: number | null | undefined, digits: number): string {
+  return value === null || value === undefined ? NOTHING : value.toFixed(digits);
 }
 
 /** "just now", "4 min ago", "3 h ago", "12 days ago". */

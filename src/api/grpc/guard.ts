@@ -1,4 +1,9 @@
-import { ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
+import {
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServerListener,
+  status,
+} from "@grpc/grpc-js";
 import { GuardedCall } from "../../security/guarded-call.js";
 import { UNNAMED } from "../../security/identity.js";
 import { hostOf } from "../../security/network.js";
@@ -8,8 +13,8 @@ import { setCaller } from "./caller.js";
 import { kindOf, statusOf } from "./failure-metadata.js";
 
 /**
- * Lets in only calls that may be made, and leaves a line in the audit log for each change. What is
- * made belongs to the caller, see `ownRequest`.
+ * Lets in only calls that may be made, and writes a line into the audit log for each change. What a
+ * call creates belongs to the caller, see `ownRequest`.
  */
 export function guard(
   security: Pick<Security, "authenticator" | "limits" | "audit" | "folders">,
@@ -19,38 +24,13 @@ export function guard(
       method: method.path,
       from: hostOf(call.getPeer()),
     });
-    let identity = UNNAMED;
+    const refuse = (error: unknown) => {
+      guarded.end(error);
+      call.sendStatus(statusOf(error));
+    };
+    const isStream = method.requestStream || method.responseStream;
     return new ServerInterceptingCall(call, {
-      start: (next) =>
-        next({
-          onReceiveMetadata: (metadata, pass) => {
-            const authorization = metadata.get("authorization")[0]?.toString();
-            // It is of no use further in, where it could only end in a log.
-            metadata.remove("authorization");
-            const isStream = method.requestStream || method.responseStream;
-            guarded.admit(authorization, isStream).then(
-              (admitted) => {
-                identity = admitted;
-                setCaller(metadata, identity);
-                pass(metadata);
-              },
-              (error) => {
-                guarded.end(error);
-                call.sendStatus(statusOf(error));
-              },
-            );
-          },
-          onReceiveMessage: (message, pass) => {
-            guarded.about(message);
-            try {
-              pass(ownRequest(message, identity, security.folders));
-            } catch (error) {
-              guarded.end(error);
-              call.sendStatus(statusOf(error));
-            }
-          },
-          onCancel: () => guarded.endWith("CANCELLED"),
-        }),
+      start: (next) => next(listenerOf({ guarded, folders: security.folders, isStream, refuse })),
       sendMessage: (message, pass) => {
         guarded.about(message);
         pass(message);
@@ -60,5 +40,39 @@ export function guard(
         pass(outcome);
       },
     });
+  };
+}
+
+interface Listening {
+  readonly guarded: GuardedCall;
+  readonly folders: Security["folders"];
+  readonly isStream: boolean;
+  readonly refuse: (error: unknown) => void;
+}
+
+/** Admits the call by its token, and then passes on each request as the caller's own. */
+function listenerOf({ guarded, folders, isStream, refuse }: Listening): ServerListener {
+  let identity = UNNAMED;
+  return {
+    onReceiveMetadata: (metadata, pass) => {
+      const authorization = metadata.get("authorization")[0]?.toString();
+      // Nothing further in needs it, and it could end in a log.
+      metadata.remove("authorization");
+      const admit = async () => {
+        identity = await guarded.admit(authorization, isStream);
+        setCaller(metadata, identity);
+        pass(metadata);
+      };
+      admit().catch(refuse);
+    },
+    onReceiveMessage: (message, pass) => {
+      guarded.about(message);
+      try {
+        pass(ownRequest(message, identity, folders));
+      } catch (error) {
+        refuse(error);
+      }
+    },
+    onCancel: () => guarded.endWith("CANCELLED"),
   };
 }

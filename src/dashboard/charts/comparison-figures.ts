@@ -1,13 +1,12 @@
 import { extent } from "d3-array";
 import { needsDots, stepDomain, stepText, stepTicks } from "../../text/step-axis.js";
 import type { ComparedView } from "../model/comparison.js";
-import type { FigureStyle } from "./figure-style.js";
+import { FIGURE_FONT_SIZE, type FigureStyle, lettersOf } from "./figure-style.js";
 import type { Line } from "./line-chart.js";
 import type { Marks } from "./plot-figure.js";
 
 const ROW_HEIGHT = 44;
-/** Pixels. */
-const FONT_SIZE = 12;
+const LEGEND_ROW_HEIGHT = 18;
 
 export function accuracyFigureHeight(experiments: readonly ComparedView[]): number {
   return experiments.length * ROW_HEIGHT + 46;
@@ -15,37 +14,20 @@ export function accuracyFigureHeight(experiments: readonly ComparedView[]): numb
 
 /** The mean accuracy of each experiment with its 95 % interval. */
 export function drawAccuracies(
-  { plot, dot, link, text }: Marks,
+  marks: Marks,
   width: number,
   experiments: readonly ComparedView[],
   style: FigureStyle,
 ): Element {
-  const rows = experiments.flatMap(({ label, mean, interval }, at) =>
-    mean === undefined
-      ? []
-      : [
-          {
-            label,
-            mean: mean * 100,
-            low: (interval?.[0] ?? mean) * 100,
-            high: (interval?.[1] ?? mean) * 100,
-            colour: style.series(at),
-          },
-        ],
-  );
-  return plot({
+  const rows = accuracyRows(experiments, style);
+  return marks.plot({
     width,
     height: accuracyFigureHeight(experiments),
     marginLeft: 12,
     marginRight: 20,
     marginTop: 8,
     marginBottom: 38,
-    style: {
-      background: style.background,
-      color: style.muted,
-      fontFamily: style.fontFamily,
-      fontSize: `${FONT_SIZE}px`,
-    },
+    style: lettersOf(style),
     x: {
       label: "test accuracy, %",
       labelArrow: "none",
@@ -55,33 +37,61 @@ export function drawAccuracies(
       domain: percentDomain(rows.flatMap(({ low, high }) => [low, high])),
     },
     y: { axis: null, domain: rows.map(({ label }) => label), padding: 0.2, insetBottom: 8 },
-    marks: [
-      link(rows, {
-        x1: "low",
-        x2: "high",
-        y1: "label",
-        y2: "label",
-        stroke: "colour",
-        strokeWidth: 4,
-        strokeOpacity: 0.45,
-        dy: 8,
-      } as never),
-      dot(rows, { x: "mean", y: "label", r: 4.5, fill: "colour", dy: 8 } as never),
-      text(rows, {
-        y: "label",
-        text: "label",
-        frameAnchor: "left",
-        textAnchor: "start",
-        textOverflow: "ellipsis",
-        lineWidth: (width - 40) / FONT_SIZE,
-        fill: style.ink,
-        fontWeight: 500,
-        dy: -8,
-        dx: 2,
-      } as never),
-    ],
+    marks: accuracyMarks(marks, rows, width, style),
     color: { type: "identity" },
   });
+}
+
+interface AccuracyRow {
+  readonly label: string;
+  /** In percent, as the ends of the interval. */
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  readonly colour: string;
+}
+
+function accuracyRows(experiments: readonly ComparedView[], style: FigureStyle): AccuracyRow[] {
+  return experiments.flatMap(({ label, mean, interval }, at) => {
+    if (mean === undefined) return [];
+    const [low, high] = interval ?? [mean, mean];
+    return [
+      { label, mean: mean * 100, low: low * 100, high: high * 100, colour: style.series(at) },
+    ];
+  });
+}
+
+function accuracyMarks(
+  { dot, link, text }: Marks,
+  rows: readonly AccuracyRow[],
+  width: number,
+  style: FigureStyle,
+) {
+  return [
+    link(rows, {
+      x1: "low",
+      x2: "high",
+      y1: "label",
+      y2: "label",
+      stroke: "colour",
+      strokeWidth: 4,
+      strokeOpacity: 0.45,
+      dy: 8,
+    } as never),
+    dot(rows, { x: "mean", y: "label", r: 4.5, fill: "colour", dy: 8 } as never),
+    text(rows, {
+      y: "label",
+      text: "label",
+      frameAnchor: "left",
+      textAnchor: "start",
+      textOverflow: "ellipsis",
+      lineWidth: (width - 40) / FIGURE_FONT_SIZE,
+      fill: style.ink,
+      fontWeight: 500,
+      dy: -8,
+      dx: 2,
+    } as never),
+  ];
 }
 
 /** What an axis of percents shows: at least a point, also where all are the same. */
@@ -92,40 +102,23 @@ export function percentDomain(values: readonly number[]): [number, number] {
 
 /** Curves over each other, for a paper. */
 export function drawCurves(
-  { plot, dot, line, text }: Marks,
+  marks: Marks,
   width: number,
   lines: readonly Line[],
   label: string,
   style: FigureStyle,
 ): Element {
   const bold = lines.filter(({ isFaint }) => !isFaint);
-  const points = bold.flatMap(({ label, steps, values, colour }, at) =>
-    steps.map((step, index) => ({
-      label,
-      step,
-      value: values[index] ?? Number.NaN,
-      colour: style.series(colour ?? at),
-      isDot: needsDots(values),
-    })),
-  );
+  const points = curvePoints(bold, style);
   const domain = stepDomain(points.map(({ step }) => step));
-  const names = bold.map(({ label, colour }, at) => ({
-    label,
-    colour: style.series(colour ?? at),
-    place: at,
-  }));
-  return plot({
+  const legendHeight = LEGEND_ROW_HEIGHT * bold.length;
+  return marks.plot({
     width,
-    height: 380 + 18 * names.length,
+    height: 380 + legendHeight,
     marginLeft: 56,
-    marginTop: 24 + 18 * names.length,
+    marginTop: 24 + legendHeight,
     marginBottom: 40,
-    style: {
-      background: style.background,
-      color: style.muted,
-      fontFamily: style.fontFamily,
-      fontSize: `${FONT_SIZE}px`,
-    },
+    style: lettersOf(style),
     x: {
       label: "outer step",
       labelArrow: "none",
@@ -136,20 +129,46 @@ export function drawCurves(
     },
     y: { label, labelArrow: "none", grid: true, nice: true },
     color: { type: "identity" },
-    marks: [
-      line(points, { x: "step", y: "value", z: "label", stroke: "colour", strokeWidth: 1.5 }),
-      dot(
-        points.filter(({ isDot }) => isDot),
-        { x: "step", y: "value", r: 3, fill: "colour" },
-      ),
-      ...names.map(({ label, colour, place }) =>
-        text([label], {
-          frameAnchor: "top-left",
-          dy: -18 * (names.length - place) - 6,
-          fill: colour,
-          fontWeight: 600,
-        }),
-      ),
-    ],
+    marks: [...curveMarks(marks, points), ...legendMarks(marks, bold, style)],
   });
+}
+
+interface CurvePoint {
+  readonly label: string;
+  readonly step: number;
+  readonly value: number;
+  readonly colour: string;
+  readonly isDot: boolean;
+}
+
+function curvePoints(lines: readonly Line[], style: FigureStyle): CurvePoint[] {
+  return lines.flatMap(({ label, steps, values, colour }, at) =>
+    steps.map((step, index) => ({
+      label,
+      step,
+      value: values[index] ?? Number.NaN,
+      colour: style.series(colour ?? at),
+      isDot: needsDots(values),
+    })),
+  );
+}
+
+function curveMarks({ dot, line }: Marks, points: readonly CurvePoint[]) {
+  const dots = points.filter(({ isDot }) => isDot);
+  return [
+    line(points, { x: "step", y: "value", z: "label", stroke: "colour", strokeWidth: 1.5 }),
+    dot(dots, { x: "step", y: "value", r: 3, fill: "colour" }),
+  ];
+}
+
+/** The names of the lines, one below the other above the frame. */
+function legendMarks({ text }: Marks, lines: readonly Line[], style: FigureStyle) {
+  return lines.map(({ label, colour }, at) =>
+    text([label], {
+      frameAnchor: "top-left",
+      dy: -LEGEND_ROW_HEIGHT * (lines.length - at) - 6,
+      fill: style.series(colour ?? at),
+      fontWeight: 600,
+    }),
+  );
 }

@@ -32,3 +32,11 @@ export const PAPER_STYLE: FigureStyle = {
   background: "#ffffff",
   fontFamily: "Helvetica, Arial, sans-serif",
 };
+
+/** Pixels. */
+export const FIGURE_FONT_SIZE = 12;
+
+/** What Plot takes as the style of a whole figure. */
+export function lettersOf({ background, muted, fontFamily }: FigureStyle) {
+  return { background, color: muted, fontFamily, fontSize: `${FIGURE_FONT_SIZE}px` };
+}

@@ -2,7 +2,7 @@ import type {
   CompareExperimentsResponse,
   Interval,
 } from "../../generated/page/stillhouse/v1/service.js";
-import { formatGain, formatMeanStd, formatPercent } from "../../text/format.js";
+import { formatGain, formatInterval, formatMeanStd } from "../../text/format.js";
 import type { TextTable } from "../../text/table-text.js";
 
 export interface ComparedView {
@@ -80,9 +80,7 @@ export function comparisonTable({ differences, experiments }: Comparison): TextT
 }
 
 function rangeText(interval: readonly [number, number] | undefined): string {
-  return interval === undefined
-    ? ""
-    : `${formatPercent(interval[0])} to ${formatPercent(interval[1])}`;
+  return interval === undefined ? "" : formatInterval(interval);
 }
 
 /** The numbers themselves, unrounded, for programs that read them. */

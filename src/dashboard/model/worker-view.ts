@@ -18,7 +18,7 @@ export interface WorkerView {
   readonly utilisation: number;
   readonly taskId: string;
   readonly experimentId: string;
-  readonly lastHeardMs: number | undefined;
+  readonly lastSeenMs: number | undefined;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -52,7 +52,7 @@ export function workerViews(workers: readonly Worker[]): WorkerView[] {
       memoryUsed,
       memoryTotal,
       memoryPromised: worker.memoryPromisedBytes,
-      lastHeardMs: worker.lastHeardTime?.getTime(),
+      lastSeenMs: worker.lastHeardTime?.getTime(),
     };
   });
 }

@@ -23,7 +23,7 @@ export function useResource<T>(
   ask: (signal: AbortSignal) => Promise<T>,
   { pollMs }: ResourceOptions = {},
 ): Resource<T> {
-  const [state, setState] = useState<{ key: string; data?: T; error?: ServerError }>({ key });
+  const [state, setState] = useState<Answer<T>>({ key });
   const [request, setRequest] = useState(0);
   const latest = useRef(ask);
   latest.current = ask;
@@ -32,35 +32,16 @@ export function useResource<T>(
 
   // Dependencies: these ask again, they are not read
   useEffect(() => {
-    const abort = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const run = async () => {
-      if (!document.hidden) {
-        await latest.current(abort.signal).then(
-          (data) => abort.signal.aborted || setState({ key, data }),
-          (error) => {
-            if (abort.signal.aborted) return;
-            setState((old) => ({
-              ...(old.key === key ? old : { key }),
-              error: asServerError(error),
-            }));
-          },
-        );
+    const askOnce = async (signal: AbortSignal) => {
+      try {
+        const data = await latest.current(signal);
+        if (!signal.aborted) setState({ key, data });
+      } catch (failed) {
+        const error = asServerError(failed);
+        if (!signal.aborted) setState((old) => ({ ...(old.key === key ? old : { key }), error }));
       }
-      if (pollMs !== undefined && !abort.signal.aborted) timer = setTimeout(run, pollMs);
     };
-    const wake = () => {
-      if (document.hidden || pollMs === undefined) return;
-      clearTimeout(timer);
-      run();
-    };
-    document.addEventListener("visibilitychange", wake);
-    run();
-    return () => {
-      abort.abort();
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", wake);
-    };
+    return whileVisible(askOnce, pollMs);
   }, [key, request, pollMs, connection, credentials]);
 
   const current = state.key === key ? state : undefined;
@@ -68,6 +49,43 @@ export function useResource<T>(
     data: current?.data,
     error: current?.error,
     reload: () => setRequest((count) => count + 1),
+  };
+}
+
+interface Answer<T> {
+  readonly key: string;
+  readonly data?: T;
+  readonly error?: ServerError;
+}
+
+/**
+ * Runs something at once, and then at intervals, unless the page is in the background; when it
+ * comes to the front, what is repeated runs at once.
+ *
+ * @returns what ends it
+ */
+function whileVisible(
+  task: (signal: AbortSignal) => Promise<void>,
+  pollMs: number | undefined,
+): () => void {
+  const abort = new AbortController();
+  const { signal } = abort;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const run = async () => {
+    if (!document.hidden) await task(signal);
+    if (pollMs !== undefined && !signal.aborted) timer = setTimeout(run, pollMs);
+  };
+  const wake = () => {
+    if (document.hidden || pollMs === undefined) return;
+    clearTimeout(timer);
+    run();
+  };
+  document.addEventListener("visibilitychange", wake);
+  run();
+  return () => {
+    abort.abort();
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", wake);
   };
 }
 

@@ -32,60 +32,69 @@ export function UserMenu() {
 /** Asks for a token as soon as the server wants one. */
 export function SignIn() {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [text, setText] = useState("");
-  const [problem, setProblem] = useState("");
   const isWanted = needsToken.value;
-
   useEffect(() => {
     const element = dialog.current;
     if (isWanted && element && !element.open) element.showModal();
     if (!isWanted && element?.open) element.close();
   }, [isWanted]);
-
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const before = token.value;
-    keepToken(text.trim());
-    try {
-      identity.value = await whoAmI();
-      setText("");
-      setProblem("");
-      needsToken.value = false;
-    } catch (error) {
-      keepToken(before);
-      setProblem(asServerError(error).message);
-    }
-  };
-
   return (
     <dialog ref={dialog} class="dialog" aria-labelledby="sign-in-title">
-      <form onSubmit={submit}>
-        <h2 id="sign-in-title">Sign in</h2>
-        <p>
-          This server knows its users by tokens. Whoever runs it makes one. It is kept until this
-          tab is closed.
-        </p>
-        <label class="field">
-          <span>Token</span>
-          <input
-            type="password"
-            autocomplete="off"
-            required
-            value={text}
-            onInput={({ currentTarget }) => setText(currentTarget.value)}
-          />
-        </label>
-        {problem === "" ? null : (
-          <p class="notice notice-problem" role="alert">
-            {problem}
-          </p>
-        )}
-        <div class="dialog-buttons">
-          <button type="submit" class="button primary">
-            Sign in
-          </button>
-        </div>
-      </form>
+      <TokenForm />
     </dialog>
   );
+}
+
+function TokenForm() {
+  const [text, setText] = useState("");
+  const [problem, setProblem] = useState("");
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const found = await signIn(text.trim());
+    setProblem(found);
+    if (found === "") setText("");
+  };
+  return (
+    <form onSubmit={submit}>
+      <h2 id="sign-in-title">Sign in</h2>
+      <p>
+        This server identifies its users by tokens. Whoever runs it can give you one. It is kept
+        until this tab is closed.
+      </p>
+      <label class="field">
+        <span>Token</span>
+        <input
+          type="password"
+          autocomplete="off"
+          required
+          value={text}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+        />
+      </label>
+      {problem === "" ? null : (
+        <p class="notice notice-problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <div class="dialog-buttons">
+        <button type="submit" class="button primary">
+          Sign in
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Keeps the token if the server takes it, else the one before. @returns why it was refused, or "" */
+async function signIn(given: string): Promise<string> {
+  const before = token.value;
+  keepToken(given);
+  try {
+    identity.value = await whoAmI();
+    needsToken.value = false;
+    return "";
+  } catch (error) {
+    keepToken(before);
+    return asServerError(error).message;
+  }
 }

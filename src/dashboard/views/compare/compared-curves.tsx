@@ -23,57 +23,27 @@ const POLL_MS = 5000;
 export function ComparedCurves({ experiments }: { readonly experiments: readonly ComparedView[] }) {
   const [metric, setMetric] = useState("outer_loss");
   const [isSmooth, setIsSmooth] = useState(true);
-  const [range, setRange] = useState<readonly [number, number]>();
+  const [range, setRange] = useState<StepRange>();
   const ids = experiments.map(({ id }) => id);
-  const key = `curves ${metric} ${range?.join("-") ?? ""} ${ids.join(" ")}`;
-  const { data, error } = useResource(
-    key,
-    (signal) =>
-      Promise.all(
-        ids.map(async (id) => {
-          const query = {
-            names: [metric],
-            maxPoints: MAX_POINTS,
-            firstStep: range?.[0],
-            lastStep: range?.[1],
-          };
-          const { series = [] } = await getSeries(id, query, signal);
-          return curvesOf(series).find(isOfDistillation);
-        }),
-      ),
-    { pollMs: POLL_MS },
-  );
+  const { data, error } = useCurves(ids, metric, range);
   const choices = useMetrics(ids);
-  const inPercent = choices.some((choice) => choice.name === metric && isPercent(choice));
-  const format = inPercent ? (value: number) => formatPercent(value) : formatValue;
+  const chosen = choices.find(({ name }) => name === metric);
+  const inPercent = chosen !== undefined && isPercent(chosen);
   const lines = useMemo(
     () => linesOf(data ?? [], experiments, isSmooth && !inPercent, inPercent),
     [data, experiments, isSmooth, inPercent],
   );
-  const chosen = choices.find(({ name }) => name === metric);
-  const title = `${chosen ? metricTitle(chosen) : metric}${inPercent ? ", %" : ""}`;
+  const choose = (name: string) => {
+    setMetric(name);
+    setRange(undefined);
+  };
   return (
     <section class="section" aria-labelledby="compared-curves">
       <div class="section-head">
         <h2 id="compared-curves">Curves</h2>
         <div class="section-tools">
           <CheckBox label="Smooth" checked={isSmooth} onChange={setIsSmooth} />
-          <label class="check">
-            Metric
-            <select
-              value={metric}
-              onChange={({ currentTarget }) => {
-                setMetric(currentTarget.value);
-                setRange(undefined);
-              }}
-            >
-              {choices.map((choice) => (
-                <option key={choice.name} value={choice.name}>
-                  {metricTitle(choice)}
-                </option>
-              ))}
-            </select>
-          </label>
+          <MetricChoice chosen={metric} choices={choices} onChoose={choose} />
           {range === undefined ? null : (
             <button type="button" class="link-button" onClick={() => setRange(undefined)}>
               All steps
@@ -82,30 +52,98 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
         </div>
       </div>
       <Problem error={error} />
-      <Figure
-        title={title}
-        controls={
-          <FigureExports
-            label={title}
-            onExport={(type) =>
-              exportFigure(metric, type, (marks, width) =>
-                drawCurves(marks, width, scaled(lines, inPercent), title, PAPER_STYLE),
-              )
-            }
-          />
-        }
-        table={() => twinOf(lines, format)}
-      >
-        <LineChart
-          lines={lines}
-          description={`${title} of ${experiments.length} experiments over the outer steps. The table has the numbers.`}
-          format={format}
-          height={CHART_HEIGHT}
-          onZoom={setRange}
-        />
-      </Figure>
+      <CurvesFigure
+        metric={metric}
+        title={`${chosen ? metricTitle(chosen) : metric}${inPercent ? ", %" : ""}`}
+        inPercent={inPercent}
+        lines={lines}
+        numExperiments={experiments.length}
+        onZoom={setRange}
+      />
     </section>
   );
+}
+
+type StepRange = readonly [first: number, last: number];
+
+interface MetricChoiceProps {
+  readonly chosen: string;
+  readonly choices: readonly Curve[];
+  readonly onChoose: (name: string) => void;
+}
+
+function MetricChoice({ chosen, choices, onChoose }: MetricChoiceProps) {
+  return (
+    <label class="check">
+      Metric
+      <select value={chosen} onChange={({ currentTarget }) => onChoose(currentTarget.value)}>
+        {choices.map((choice) => (
+          <option key={choice.name} value={choice.name}>
+            {metricTitle(choice)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface CurvesFigureProps {
+  readonly metric: string;
+  readonly title: string;
+  readonly inPercent: boolean;
+  readonly lines: readonly Line[];
+  readonly numExperiments: number;
+  readonly onZoom: (range: StepRange | undefined) => void;
+}
+
+function CurvesFigure({
+  metric,
+  title,
+  inPercent,
+  lines,
+  numExperiments,
+  onZoom,
+}: CurvesFigureProps) {
+  const format = inPercent ? (value: number) => formatPercent(value) : formatValue;
+  return (
+    <Figure
+      title={title}
+      controls={
+        <FigureExports
+          label={title}
+          onExport={(type) =>
+            exportFigure(metric, type, (marks, width) =>
+              drawCurves(marks, width, scaled(lines, inPercent), title, PAPER_STYLE),
+            )
+          }
+        />
+      }
+      table={() => twinOf(lines, format)}
+    >
+      <LineChart
+        lines={lines}
+        description={`${title} of ${numExperiments} experiments over the outer steps. The table has the numbers.`}
+        format={format}
+        height={CHART_HEIGHT}
+        onZoom={onZoom}
+      />
+    </Figure>
+  );
+}
+
+/** The curve of one metric per experiment; undefined where an experiment has none. */
+function useCurves(ids: readonly string[], metric: string, range: StepRange | undefined) {
+  const key = `curves ${metric} ${range?.join("-") ?? ""} ${ids.join(" ")}`;
+  const [firstStep, lastStep] = range ?? [];
+  const query = { names: [metric], maxPoints: MAX_POINTS, firstStep, lastStep };
+  const ask = (signal: AbortSignal) =>
+    Promise.all(
+      ids.map(async (id) => {
+        const { series } = await getSeries(id, query, signal);
+        return curvesOf(series).find(isOfDistillation);
+      }),
+    );
+  return useResource(key, ask, { pollMs: POLL_MS });
 }
 
 /** What the distillations have measured, as the server describes it; two points tell that much. */

@@ -1,12 +1,10 @@
-import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { isLive } from "../../model/task-view.js";
+import { useAction } from "../../parts/action.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Problem } from "../../parts/notice.js";
-import { asServerError } from "../../parts/resource.js";
 import { act, deleteExperiment, type ExperimentAction } from "../../server/api.js";
-import type { ServerError } from "../../server/http.js";
 import { isAllowed } from "../../server/session.js";
 import type { ExperimentFeed } from "./feed.js";
 
@@ -20,36 +18,9 @@ const NOT_ADMIN = "This needs a token with the role admin";
 
 /** What one may do with an experiment; what is not possible says why. */
 export function Actions({ view, feed }: ActionsProps) {
-  const [error, setError] = useState<ServerError>();
-  const [busy, setBusy] = useState<string>();
-  const { route } = useLocation();
+  const { busy, error, change, remove } = useExperimentActions(view, feed);
   const mayNot = isAllowed.submit.value ? undefined : READ_ONLY;
-
-  const run = async (name: string, action: () => Promise<void>) => {
-    setBusy(name);
-    try {
-      await action();
-      setError(undefined);
-    } catch (failed) {
-      setError(asServerError(failed));
-    }
-    setBusy(undefined);
-  };
-  const change = (action: ExperimentAction) =>
-    run(action, async () => {
-      await act(view.id, action);
-      if (action === "cancel") await feed.refresh();
-      else feed.restart();
-    });
-  const remove = () =>
-    run("delete", async () => {
-      if (!confirm(`Delete ${view.title} (${view.id}) with its metrics and its artifact?`)) return;
-      await deleteExperiment(view.id);
-      route("/");
-    });
-
   const live = isLive(view);
-  const canGoOn = view.state === "failed" || view.state === "cancelled";
   return (
     <div class="actions">
       <div class="button-row">
@@ -61,20 +32,7 @@ export function Actions({ view, feed }: ActionsProps) {
             onClick={() => change("cancel")}
           />
         ) : (
-          <>
-            <ActionButton
-              label="Resume"
-              reason={mayNot ?? (canGoOn ? undefined : "Nothing is left to do")}
-              isBusy={busy !== undefined}
-              onClick={() => change("resume")}
-            />
-            <ActionButton
-              label="Retry"
-              reason={mayNot ?? (canGoOn ? undefined : "Nothing has failed")}
-              isBusy={busy !== undefined}
-              onClick={() => change("retry")}
-            />
-          </>
+          <RunAgain view={view} mayNot={mayNot} isBusy={busy !== undefined} onChoose={change} />
         )}
         {view.spec.robustness ? null : (
           <a class="button" href={`/new?from=${encodeURIComponent(view.id)}`}>
@@ -91,4 +49,50 @@ export function Actions({ view, feed }: ActionsProps) {
       <Problem error={error} />
     </div>
   );
+}
+
+interface RunAgainProps {
+  readonly view: ExperimentView;
+  /** Why this person may do neither. */
+  readonly mayNot: string | undefined;
+  readonly isBusy: boolean;
+  readonly onChoose: (action: ExperimentAction) => void;
+}
+
+function RunAgain({ view: { state }, mayNot, isBusy, onChoose }: RunAgainProps) {
+  const canGoOn = state === "failed" || state === "cancelled";
+  return (
+    <>
+      <ActionButton
+        label="Resume"
+        reason={mayNot ?? (canGoOn ? undefined : "Nothing is left to do")}
+        isBusy={isBusy}
+        onClick={() => onChoose("resume")}
+      />
+      <ActionButton
+        label="Retry"
+        reason={mayNot ?? (canGoOn ? undefined : "Nothing has failed")}
+        isBusy={isBusy}
+        onClick={() => onChoose("retry")}
+      />
+    </>
+  );
+}
+
+function useExperimentActions(view: ExperimentView, feed: ExperimentFeed) {
+  const { busy, error, run } = useAction<ExperimentAction | "delete">();
+  const { route } = useLocation();
+  const change = (action: ExperimentAction) =>
+    run(action, async () => {
+      await act(view.id, action);
+      if (action === "cancel") await feed.refresh();
+      else feed.restart();
+    });
+  const remove = () =>
+    run("delete", async () => {
+      if (!confirm(`Delete ${view.title} (${view.id}) with its metrics and its artifact?`)) return;
+      await deleteExperiment(view.id);
+      route("/");
+    });
+  return { busy, error, change, remove };
 }

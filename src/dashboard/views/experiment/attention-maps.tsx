@@ -1,4 +1,5 @@
 import { formatPercent } from "../../../text/format.js";
+import { lettersOf, screenStyle } from "../../charts/figure-style.js";
 import { type Marks, PlotFigure } from "../../charts/plot-figure.js";
 import type { Attention, SampleView } from "../../model/inspection-view.js";
 import { readableToken } from "../../model/tokens.js";
@@ -89,16 +90,7 @@ function drawAttention(
   attention: Attention,
   tokens: readonly string[],
 ): Element {
-  const cells = attention.flatMap((heads, layer) =>
-    heads.flatMap((shares, head) =>
-      shares.map(
-        (share, key): Cell => ({ layer: `layer ${layer + 1}`, head: head + 1, key, share }),
-      ),
-    ),
-  );
-  // One large share would leave all others white.
-  const shares = cells.map(({ share }) => share).sort((a, b) => a - b);
-  const top = shares[Math.floor(shares.length * 0.99)] ?? 1;
+  const cells = cellsOf(attention);
   return plot({
     width,
     height,
@@ -107,12 +99,7 @@ function drawAttention(
     marginBottom: 30,
     marginTop: 4,
     padding: 0,
-    style: {
-      background: "none",
-      color: themeColor("--muted"),
-      fontFamily: "inherit",
-      fontSize: "11px",
-    },
+    style: { ...lettersOf(screenStyle()), fontSize: "11px" },
     x: {
       label: "position",
       ticks: tokens.map((_, at) => at).filter((at) => at % 8 === 0),
@@ -122,19 +109,33 @@ function drawAttention(
     fy: { label: null, padding: 0.08, domain: attention.map((_, layer) => `layer ${layer + 1}`) },
     color: {
       type: "sqrt",
-      domain: [0, top],
+      domain: [0, strongest(cells)],
       range: [themeColor("--heat-low"), themeColor("--heat-high")],
       clamp: true,
     },
-    marks: [
-      cell(cells, {
-        x: "key",
-        y: "head",
-        fy: "layer",
-        fill: "share",
-        inset: 0,
-        shapeRendering: "crispEdges",
-      } as never),
-    ],
+    marks: [cell(cells, CELL_CHANNELS)],
   });
+}
+
+const CELL_CHANNELS = {
+  x: "key",
+  y: "head",
+  fy: "layer",
+  fill: "share",
+  inset: 0,
+  shapeRendering: "crispEdges",
+} as never;
+
+function cellsOf(attention: Attention): Cell[] {
+  return attention.flatMap((heads, layer) =>
+    heads.flatMap((shares, head) =>
+      shares.map((share, key) => ({ layer: `layer ${layer + 1}`, head: head + 1, key, share })),
+    ),
+  );
+}
+
+/** The share that gets the full colour. The very largest would leave all others white. */
+function strongest(cells: readonly Cell[]): number {
+  const shares = cells.map(({ share }) => share).sort((a, b) => a - b);
+  return shares[Math.floor(shares.length * 0.99)] ?? 1;
 }

@@ -1,5 +1,7 @@
 import type { RelativeScores as Scores } from "../../../results/relative-scores.js";
+import { formatDecimals } from "../../../text/format.js";
 import { improvementText, recoveryText } from "../../model/score-view.js";
+import { ColumnHeads } from "../../parts/column-heads.js";
 import { ScrollTable } from "../../parts/scroll.js";
 
 /** The scores that the command `robustness` prints; nothing where none can be taken. */
@@ -18,27 +20,17 @@ export function RelativeScores({ scores }: { readonly scores: Scores }) {
       </figcaption>
       {comparisons.length === 0 ? null : (
         <ScrollTable label="Relative scores" class="table">
-          <thead>
-            <tr>
-              <th scope="col">Against real samples</th>
-              <th scope="col" class="end">
-                IOR, hard labels
-              </th>
-              <th scope="col" class="end">
-                IOR, own labels
-              </th>
-              <th scope="col" class="end">
-                Score
-              </th>
-            </tr>
-          </thead>
+          <ColumnHeads
+            words={["Against real samples"]}
+            numbers={["IOR, hard labels", "IOR, own labels", "Score"]}
+          />
           <tbody>
             {comparisons.map(({ id, iorHard, iorOwn, labelRobustScore }) => (
               <tr key={id}>
                 <th scope="row">{id}</th>
                 <td class="end numeric">{improvementText(iorHard)}</td>
                 <td class="end numeric">{improvementText(iorOwn)}</td>
-                <td class="end numeric">{labelRobustScore?.toFixed(3) ?? "–"}</td>
+                <td class="end numeric">{formatDecimals(labelRobustScore, 3)}</td>
               </tr>
             ))}
           </tbody>

@@ -1,7 +1,8 @@
 import { useMemo, useState } from "preact/hooks";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { presetOf, repeatingCommand, specRows } from "../../model/settings-view.js";
+import { presetOf, repeatingCommand, type SpecRow, specRows } from "../../model/settings-view.js";
 import { CheckBox } from "../../parts/check-box.js";
+import { ColumnHeads } from "../../parts/column-heads.js";
 import { CommandBox } from "../../parts/command-box.js";
 import { useResource } from "../../parts/resource.js";
 import { ScrollTable } from "../../parts/scroll.js";
@@ -32,35 +33,37 @@ export function SpecSection({ view }: { readonly view: ExperimentView }) {
           ? ", unchanged."
           : `, with ${changed.length} ${changed.length === 1 ? "setting" : "settings"} of its own:`}
       </p>
-      {shown.length === 0 ? null : (
-        <ScrollTable label="Values of settings" class="table compact settings">
-          <thead>
-            <tr>
-              <th scope="col">Setting</th>
-              <th scope="col">Value</th>
-              <th scope="col">Preset {preset}</th>
-              <th scope="col">What it does</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ setting, value, preset, isChanged }) => (
-              <tr key={setting.flag} class={isChanged ? "changed" : ""}>
-                <th scope="row">
-                  <code>{setting.flag}</code>
-                </th>
-                <td class="strong">
-                  {value || "–"}
-                  {isChanged ? <span class="visually-hidden"> (not the preset's)</span> : null}
-                </td>
-                <td class="muted">{preset || "–"}</td>
-                <td class="muted">{setting.help}</td>
-              </tr>
-            ))}
-          </tbody>
-        </ScrollTable>
-      )}
+      {shown.length === 0 ? null : <SettingTable rows={shown} preset={preset} />}
       <h3>Command to repeat it</h3>
       <CommandBox command={command} />
     </section>
+  );
+}
+
+interface SettingTableProps {
+  readonly rows: readonly SpecRow[];
+  readonly preset: string;
+}
+
+function SettingTable({ rows, preset }: SettingTableProps) {
+  return (
+    <ScrollTable label="Values of settings" class="table compact settings">
+      <ColumnHeads words={["Setting", "Value", `Preset ${preset}`, "What it does"]} />
+      <tbody>
+        {rows.map(({ setting, value, preset, isChanged }) => (
+          <tr key={setting.flag} class={isChanged ? "changed" : ""}>
+            <th scope="row">
+              <code>{setting.flag}</code>
+            </th>
+            <td class="strong">
+              {value || "–"}
+              {isChanged ? <span class="visually-hidden"> (not the preset's)</span> : null}
+            </td>
+            <td class="muted">{preset || "–"}</td>
+            <td class="muted">{setting.help}</td>
+          </tr>
+        ))}
+      </tbody>
+    </ScrollTable>
   );
 }

@@ -63,47 +63,21 @@ interface SettingFieldProps {
   readonly onChange: (text: string) => void;
 }
 
-function SettingField({ setting, text, problem, preset, onChange }: SettingFieldProps) {
-  const { flag, help } = setting;
+function SettingField({ setting, problem, ...rest }: SettingFieldProps) {
+  const { flag, help, kind } = setting;
   const helpId = `help-${flag}`;
   const problemId = `problem-${flag}`;
-  const standard = defaultText(setting, preset);
   const shared = {
     id: `setting-${flag}`,
     "data-flag": flag,
     "aria-describedby": problem === undefined ? helpId : `${problemId} ${helpId}`,
     "aria-invalid": problem !== undefined,
   };
+  const Input = kind === "choice" || kind === "switch" ? ChoiceInput : TextInput;
   return (
-    <div class={`setting-field ${text === "" ? "" : "given"}`}>
+    <div class={`setting-field ${rest.text === "" ? "" : "given"}`}>
       <label for={shared.id}>{flag}</label>
-      {setting.kind === "choice" || setting.kind === "switch" ? (
-        <select
-          {...shared}
-          value={text}
-          onChange={({ currentTarget }) => onChange(currentTarget.value)}
-        >
-          <option value="">{standard === "" ? "by default" : `default: ${standard}`}</option>
-          {(setting.kind === "switch" ? ["true", "false"] : Object.keys(setting.choices ?? {})).map(
-            (word) => (
-              <option key={word} value={word}>
-                {word}
-              </option>
-            ),
-          )}
-        </select>
-      ) : (
-        <input
-          {...shared}
-          type="text"
-          inputMode={setting.kind === "number" ? "decimal" : "text"}
-          autocomplete="off"
-          spellcheck={false}
-          placeholder={standard || setting.placeholder}
-          value={text}
-          onInput={({ currentTarget }) => onChange(currentTarget.value)}
-        />
-      )}
+      <Input {...rest} setting={setting} shared={shared} />
       {problem === undefined ? null : (
         <p id={problemId} class="field-problem">
           {asSentence(problem)}
@@ -113,5 +87,44 @@ function SettingField({ setting, text, problem, preset, onChange }: SettingField
         {help}
       </p>
     </div>
+  );
+}
+
+interface InputProps extends Pick<SettingFieldProps, "setting" | "text" | "preset" | "onChange"> {
+  /** Attributes that tie an input of any kind to its label, its help and its problem. */
+  readonly shared: Readonly<Record<string, string | boolean>>;
+}
+
+function ChoiceInput({ setting, text, preset, onChange, shared }: InputProps) {
+  const standard = defaultText(setting, preset);
+  const words = setting.kind === "switch" ? ["true", "false"] : Object.keys(setting.choices ?? {});
+  return (
+    <select
+      {...shared}
+      value={text}
+      onChange={({ currentTarget }) => onChange(currentTarget.value)}
+    >
+      <option value="">{standard === "" ? "by default" : `default: ${standard}`}</option>
+      {words.map((word) => (
+        <option key={word} value={word}>
+          {word}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function TextInput({ setting, text, preset, onChange, shared }: InputProps) {
+  return (
+    <input
+      {...shared}
+      type="text"
+      inputMode={setting.kind === "number" ? "decimal" : "text"}
+      autocomplete="off"
+      spellcheck={false}
+      placeholder={defaultText(setting, preset) || setting.placeholder}
+      value={text}
+      onInput={({ currentTarget }) => onChange(currentTarget.value)}
+    />
   );
 }

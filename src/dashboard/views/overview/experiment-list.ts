@@ -43,10 +43,8 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
   const load = async (token: string, signal?: AbortSignal) => {
     setIsLoading(true);
     try {
-      const page = await listExperiments(
-        { ...query, pageSize: token === "" ? PAGE_SIZE : LARGE_PAGE_SIZE, pageToken: token },
-        signal,
-      );
+      const pageSize = token === "" ? PAGE_SIZE : LARGE_PAGE_SIZE;
+      const page = await listExperiments({ ...query, pageSize, pageToken: token }, signal);
       if (current.current.key !== key) return;
       const read = page.experiments.map(experimentView);
       setViews((old = []) => (token === "" ? read : merged(old, read, "end")));
@@ -58,6 +56,14 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
     setIsLoading(false);
   };
 
+  const refresh = async (signal: AbortSignal) => {
+    const { query, views: known } = current.current;
+    if (known === undefined) return;
+    const fresh = await changed(query, known, signal);
+    if (signal.aborted || fresh.length === 0) return;
+    setViews((old = []) => merged(old, fresh, "start"));
+  };
+
   // Dependencies: these ask again, they are not read
   useEffect(() => {
     const abort = new AbortController();
@@ -65,26 +71,13 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
     const timer = setInterval(() => {
       if (!document.hidden) refresh(abort.signal).catch(() => undefined);
     }, POLL_MS);
-    const refresh = async (signal: AbortSignal) => {
-      const known = current.current.views;
-      if (known === undefined) return;
-      const fresh = await changed(current.current.query, known, signal);
-      if (signal.aborted || fresh.length === 0) return;
-      setViews((old = []) => merged(old, fresh, "start"));
-    };
     return () => {
       abort.abort();
       clearInterval(timer);
     };
   }, [key, connection, credentials]);
 
-  return {
-    views,
-    hasMore: pageToken !== "",
-    isLoading,
-    error,
-    loadMore: () => load(pageToken),
-  };
+  return { views, hasMore: pageToken !== "", isLoading, error, loadMore: () => load(pageToken) };
 }
 
 /** What is live or new, and what has ended since it was read. */

@@ -27,7 +27,9 @@ export const NO_FILTER: FilterValues = {
   columns: [],
 };
 
-const STATES: readonly [value: string, label: string][] = [
+type Choices = readonly (readonly [value: string, label: string])[];
+
+const STATES: Choices = [
   ["", "Any state"],
   [State.RUNNING, "Running"],
   [State.QUEUED, "Queued"],
@@ -35,6 +37,12 @@ const STATES: readonly [value: string, label: string][] = [
   [State.FAILED, "Failed"],
   [State.CANCELLED, "Cancelled"],
 ];
+
+const TEXT_FILTERS = [
+  ["dataset", "Data set"],
+  ["model", "Model"],
+  ["owner", "Owner"],
+] as const;
 
 /** After this long without a key, typing counts as finished. */
 const WAIT_MS = 250;
@@ -48,6 +56,58 @@ export interface FiltersProps {
 }
 
 export function Filters({ values, settings, onChange }: FiltersProps) {
+  const { typed, type, choose } = useTypedFilter(values, onChange);
+  const flags = settings.map(({ flag }) => flag).filter((flag) => flag !== "name");
+  const grouping: Choices = [
+    ["", "Nothing"],
+    ["sweep", "Sweep"],
+    ...flags.map((flag) => [flag, flag] as const),
+  ];
+  return (
+    <search class="filters">
+      <label class="filter grow">
+        <span>Name, id or setting</span>
+        <input
+          type="search"
+          placeholder="such as first, or sl=none steps=3"
+          value={typed.text}
+          onInput={({ currentTarget }) => type("text", currentTarget.value)}
+        />
+      </label>
+      <ChoiceFilter
+        label="State"
+        value={typed.state}
+        choices={STATES}
+        onChoose={(state) => choose({ state })}
+      />
+      {TEXT_FILTERS.map(([name, label]) => (
+        <label key={name} class="filter">
+          <span>{label}</span>
+          <input
+            type="text"
+            placeholder="any"
+            value={typed[name]}
+            onInput={({ currentTarget }) => type(name, currentTarget.value)}
+          />
+        </label>
+      ))}
+      <ChoiceFilter
+        label="Group by"
+        value={typed.groupBy}
+        choices={grouping}
+        onChoose={(groupBy) => choose({ groupBy })}
+      />
+      <ColumnFilter
+        flags={flags}
+        shown={typed.columns}
+        onChange={(columns) => choose({ columns })}
+      />
+    </search>
+  );
+}
+
+/** What is typed counts after a pause, what is chosen at once. */
+function useTypedFilter(values: FilterValues, onChange: FiltersProps["onChange"]) {
   const [typed, setTyped] = useState(values);
 
   // Dependencies: only what was typed starts the wait
@@ -57,88 +117,64 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
     return () => clearTimeout(timer);
   }, [typed]);
 
-  const type = (name: TextFilter) => (event: { readonly currentTarget: { value: string } }) =>
-    setTyped({ ...typed, [name]: event.currentTarget.value });
+  const type = (name: TextFilter, text: string) => setTyped({ ...typed, [name]: text });
   const choose = (change: Partial<FilterValues>) => {
     const next = { ...typed, ...change };
     setTyped(next);
     onChange(next);
   };
-  const flags = settings.map(({ flag }) => flag).filter((flag) => flag !== "name");
+  return { typed, type, choose };
+}
+
+interface ChoiceFilterProps {
+  readonly label: string;
+  readonly value: string;
+  readonly choices: Choices;
+  readonly onChoose: (value: string) => void;
+}
+
+function ChoiceFilter({ label, value, choices, onChoose }: ChoiceFilterProps) {
   return (
-    <search class="filters">
-      <label class="filter grow">
-        <span>Name, id or setting</span>
-        <input
-          type="search"
-          placeholder="such as first, or sl=none steps=3"
-          value={typed.text}
-          onInput={type("text")}
-        />
-      </label>
-      <label class="filter">
-        <span>State</span>
-        <select
-          value={typed.state}
-          onChange={({ currentTarget }) => choose({ state: currentTarget.value })}
-        >
-          {STATES.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="filter">
-        <span>Data set</span>
-        <input type="text" placeholder="any" value={typed.dataset} onInput={type("dataset")} />
-      </label>
-      <label class="filter">
-        <span>Model</span>
-        <input type="text" placeholder="any" value={typed.model} onInput={type("model")} />
-      </label>
-      <label class="filter">
-        <span>Owner</span>
-        <input type="text" placeholder="any" value={typed.owner} onInput={type("owner")} />
-      </label>
-      <label class="filter">
-        <span>Group by</span>
-        <select
-          value={typed.groupBy}
-          onChange={({ currentTarget }) => choose({ groupBy: currentTarget.value })}
-        >
-          <option value="">Nothing</option>
-          <option value="sweep">Sweep</option>
-          {flags.map((flag) => (
-            <option key={flag} value={flag}>
-              {flag}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label class="filter">
-        <span>Column</span>
-        <select
-          value=""
-          onChange={({ currentTarget }) => {
-            const flag = currentTarget.value;
-            const { columns } = typed;
-            const isShown = columns.includes(flag);
-            choose({
-              columns: isShown ? columns.filter((each) => each !== flag) : [...columns, flag],
-            });
-            currentTarget.value = "";
-          }}
-        >
-          <option value="">Add …</option>
-          {flags.map((flag) => (
-            <option key={flag} value={flag}>
-              {typed.columns.includes(flag) ? `✓ ${flag}` : flag}
-            </option>
-          ))}
-        </select>
-      </label>
-    </search>
+    <label class="filter">
+      <span>{label}</span>
+      <select value={value} onChange={({ currentTarget }) => onChoose(currentTarget.value)}>
+        {choices.map(([value, label]) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface ColumnFilterProps {
+  readonly flags: readonly string[];
+  readonly shown: readonly string[];
+  readonly onChange: (shown: readonly string[]) => void;
+}
+
+/** Adds the column of a setting to the table, or takes it away; it never keeps a value itself. */
+function ColumnFilter({ flags, shown, onChange }: ColumnFilterProps) {
+  return (
+    <label class="filter">
+      <span>Column</span>
+      <select
+        value=""
+        onChange={({ currentTarget }) => {
+          const flag = currentTarget.value;
+          onChange(shown.includes(flag) ? shown.filter((each) => each !== flag) : [...shown, flag]);
+          currentTarget.value = "";
+        }}
+      >
+        <option value="">Add …</option>
+        {flags.map((flag) => (
+          <option key={flag} value={flag}>
+            {shown.includes(flag) ? `✓ ${flag}` : flag}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

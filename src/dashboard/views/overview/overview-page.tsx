@@ -33,25 +33,7 @@ export function OverviewPage() {
   const [numRows, setNumRows] = useState(ROWS_AT_FIRST);
   const choice = useChoice();
   const { data: settings = NO_SETTINGS } = useResource("settings", getSettings);
-  const search = useMemo(() => parseSearch(filter.text, settings), [filter.text, settings]);
-  const list = useExperiments(serverQuery({ ...filter, text: search.text }, sorting));
-  const columns = useMemo(
-    () => filter.columns.flatMap((flag) => settings.find((each) => each.flag === flag) ?? []),
-    [filter.columns, settings],
-  );
-
-  const grouping = useMemo((): Grouping | undefined => {
-    if (filter.groupBy === "") return undefined;
-    if (filter.groupBy === "sweep") return { by: "sweep" };
-    const setting = settings.find(({ flag }) => flag === filter.groupBy);
-    return setting && { by: "setting", setting };
-  }, [filter.groupBy, settings]);
-  const rows = useMemo(() => {
-    const found = (list.views ?? []).filter((view) => fits(view, search));
-    return sorted(found, sorting, settings);
-  }, [list.views, sorting, search, settings]);
-  const groups = useMemo(() => grouping && grouped(rows, grouping), [rows, grouping]);
-
+  const { list, rows, ...shown } = useShown(filter, sorting, settings);
   return (
     <div class="page">
       <div class="page-head">
@@ -65,10 +47,8 @@ export function OverviewPage() {
         <Nothing isFiltered={JSON.stringify(filter) !== JSON.stringify(NO_FILTER)} />
       ) : (
         <ExperimentTable
+          {...shown}
           rows={rows.slice(0, numRows)}
-          groups={groups}
-          grouping={grouping}
-          columns={columns}
           sorting={sorting}
           onSort={setSorting}
           choice={choice}
@@ -78,13 +58,36 @@ export function OverviewPage() {
         <More
           list={list}
           numRows={rows.length}
-          numShown={groups ? rows.length : Math.min(numRows, rows.length)}
+          numShown={shown.groups ? rows.length : Math.min(numRows, rows.length)}
           onShowMore={() => setNumRows(numRows + MORE_ROWS)}
         />
       </div>
       <ChosenBar choice={choice} />
     </div>
   );
+}
+
+/** What fits the filter, in order and in groups, with the settings that are columns. */
+function useShown(filter: FilterValues, sorting: Sorting, settings: readonly SettingView[]) {
+  const search = useMemo(() => parseSearch(filter.text, settings), [filter.text, settings]);
+  const list = useExperiments(serverQuery({ ...filter, text: search.text }, sorting));
+  const columns = useMemo(
+    () => filter.columns.flatMap((flag) => settings.find((each) => each.flag === flag) ?? []),
+    [filter.columns, settings],
+  );
+  const grouping = useMemo(() => groupingOf(filter.groupBy, settings), [filter.groupBy, settings]);
+  const rows = useMemo(() => {
+    const found = (list.views ?? []).filter((view) => fits(view, search));
+    return sorted(found, sorting, settings);
+  }, [list.views, sorting, search, settings]);
+  const groups = useMemo(() => grouping && grouped(rows, grouping), [rows, grouping]);
+  return { list, rows, columns, grouping, groups };
+}
+
+function groupingOf(groupBy: string, settings: readonly SettingView[]): Grouping | undefined {
+  if (groupBy === "sweep") return { by: "sweep" };
+  const setting = settings.find(({ flag }) => flag === groupBy);
+  return setting && { by: "setting", setting };
 }
 
 function Tally({ list: { views } }: { readonly list: ExperimentList }) {

@@ -1,7 +1,13 @@
 import { useMemo, useState } from "preact/hooks";
-import { formatPercent } from "../../../text/format.js";
+import { formatInterval, formatPercent } from "../../../text/format.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
-import { type Axis, type MatrixCell, matrixOf, unfinishedText } from "../../model/sweep-matrix.js";
+import {
+  type Axis,
+  type MatrixCell,
+  matrixOf,
+  type SweepMatrix,
+  unfinishedText,
+} from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty } from "../../parts/notice.js";
 import { ScrollTable } from "../../parts/scroll.js";
@@ -24,6 +30,7 @@ export function Matrix({ views, axes }: MatrixProps) {
   if (row === undefined || matrix === undefined) {
     return <Empty>The experiments of this sweep do not differ in any setting.</Empty>;
   }
+  const range = matrix.range === undefined ? "" : `: ${formatInterval(matrix.range)}`;
   return (
     <>
       <div class="filters">
@@ -38,38 +45,47 @@ export function Matrix({ views, axes }: MatrixProps) {
         )}
       </div>
       <p class="muted matrix-note">
-        Mean test accuracy in %. The stronger the colour, the higher
-        {matrix.range === undefined
-          ? ""
-          : `: ${formatPercent(matrix.range[0])} to ${formatPercent(matrix.range[1])}`}
-        .
+        Mean test accuracy in %. The stronger the colour, the higher{range}.
       </p>
-      <ScrollTable label="Accuracy by setting" class="matrix">
-        <thead>
-          <tr>
-            <td class="corner">
-              {row.setting.flag}
-              {column === undefined ? "" : ` \\ ${column.setting.flag}`}
-            </td>
-            {matrix.columns.map((value) => (
-              <th key={value} scope="col">
-                {value}
-              </th>
+      <MatrixTable matrix={matrix} row={row} column={column} />
+    </>
+  );
+}
+
+interface MatrixTableProps {
+  readonly matrix: SweepMatrix;
+  readonly row: Axis;
+  readonly column: Axis | undefined;
+}
+
+function MatrixTable({ matrix, row, column }: MatrixTableProps) {
+  const { rows, columns, cells, range } = matrix;
+  return (
+    <ScrollTable label="Accuracy by setting" class="matrix">
+      <thead>
+        <tr>
+          <td class="corner">
+            {row.setting.flag}
+            {column === undefined ? "" : ` \\ ${column.setting.flag}`}
+          </td>
+          {columns.map((value) => (
+            <th key={value} scope="col">
+              {value}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((value, at) => (
+          <tr key={value}>
+            <th scope="row">{value}</th>
+            {(cells[at] ?? []).map((cell, place) => (
+              <Cell key={columns[place]} cell={cell} range={range} />
             ))}
           </tr>
-        </thead>
-        <tbody>
-          {matrix.rows.map((value, at) => (
-            <tr key={value}>
-              <th scope="row">{value}</th>
-              {(matrix.cells[at] ?? []).map((cell, place) => (
-                <Cell key={matrix.columns[place]} cell={cell} range={matrix.range} />
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </ScrollTable>
-    </>
+        ))}
+      </tbody>
+    </ScrollTable>
   );
 }
 

@@ -18,27 +18,16 @@ import { Matrix } from "./matrix.js";
 const PAGE_SIZE = 1000;
 const POLL_MS = 3000;
 const ROWS_AT_FIRST = 100;
+/** A comparison of more is read by nobody, and its address grows too long. */
+const MAX_COMPARED = 100;
 
 /** A sweep as a matrix over two of its settings. */
 export function SweepPage() {
   const { params } = useRoute();
   const id = params.id ?? "";
-  const [isDone, setIsDone] = useState(false);
-  const sweep = useResource(
-    `sweep ${id}`,
-    async (signal) => {
-      const [found, views] = await Promise.all([getSweep(id, signal), experimentsOf(id, signal)]);
-      return { sweep: sweepView(found), views };
-    },
-    { pollMs: isDone ? undefined : POLL_MS },
-  );
+  const { data, error } = useSweep(id);
   const { data: settings } = useResource("settings", getSettings);
-  const { data, error } = sweep;
-  useEffect(() => {
-    if (data !== undefined) setIsDone(!data.views.some(isLive));
-  }, [data]);
   usePageTitle(data?.sweep.title ?? "Sweep");
-
   if (data === undefined) {
     return (
       <div class="page">
@@ -48,7 +37,8 @@ export function SweepPage() {
       </div>
     );
   }
-  const axes = settings && axesOf(data.views, settings);
+  const { sweep, views } = data;
+  const axes = settings && axesOf(views, settings);
   return (
     <div class="page">
       <div class="page-head">
@@ -56,23 +46,41 @@ export function SweepPage() {
           <p class="muted over-title">
             <a href="/sweeps">Sweeps</a> / <code>{id}</code>
           </p>
-          <h1>{data.sweep.title}</h1>
-          <p class="muted">{countsText(data.sweep)}</p>
+          <h1>{sweep.title}</h1>
+          <p class="muted">{countsText(sweep)}</p>
         </div>
-        {data.views.length > 1 && data.views.length <= 100 ? (
-          <a class="button" href={compareAddress(data.views.map(({ id }) => id))}>
+        {views.length > 1 && views.length <= MAX_COMPARED ? (
+          <a class="button" href={compareAddress(views.map(({ id }) => id))}>
             Compare all
           </a>
         ) : null}
       </div>
       {axes === undefined ? null : (
         <>
-          <Matrix views={data.views} axes={axes} />
-          <Members views={data.views} axes={axes} />
+          <Matrix views={views} axes={axes} />
+          <Members views={views} axes={axes} />
         </>
       )}
     </div>
   );
+}
+
+/** A sweep with its experiments, read again while some of them are queued or running. */
+function useSweep(id: string) {
+  const [isDone, setIsDone] = useState(false);
+  const resource = useResource(
+    `sweep ${id}`,
+    async (signal) => {
+      const [found, views] = await Promise.all([getSweep(id, signal), experimentsOf(id, signal)]);
+      return { sweep: sweepView(found), views };
+    },
+    { pollMs: isDone ? undefined : POLL_MS },
+  );
+  const { data } = resource;
+  useEffect(() => {
+    if (data !== undefined) setIsDone(!data.views.some(isLive));
+  }, [data]);
+  return resource;
 }
 
 interface MembersProps {

@@ -1,5 +1,6 @@
 import { formatAgo } from "../../../text/format.js";
-import { countsText, sweepView } from "../../model/sweep-view.js";
+import { countsText, type SweepView, sweepView } from "../../model/sweep-view.js";
+import { ColumnHeads } from "../../parts/column-heads.js";
 import { Empty, Problem } from "../../parts/notice.js";
 import { usePages } from "../../parts/pages.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
@@ -29,36 +30,10 @@ export function SweepsPage() {
       ) : null}
       {items === undefined || items.length === 0 ? null : (
         <ScrollTable label="Sweeps" class="table">
-          <thead>
-            <tr>
-              <th scope="col">Sweep</th>
-              <th scope="col">Experiments</th>
-              <th scope="col">Progress</th>
-              <th scope="col" class="end">
-                Created
-              </th>
-            </tr>
-          </thead>
+          <ColumnHeads words={["Sweep", "Experiments", "Progress"]} numbers={["Created"]} />
           <tbody>
             {items.map((sweep) => (
-              <tr key={sweep.id}>
-                <th scope="row">
-                  <a class="row-title" href={`/sweeps/${sweep.id}`}>
-                    {sweep.title}
-                  </a>
-                  <span class="row-sub">{[sweep.id, sweep.owner].filter(Boolean).join(" · ")}</span>
-                </th>
-                <td>
-                  {sweep.numExperiments}
-                  <span class="row-sub">{countsText(sweep)}</span>
-                </td>
-                <td class="state-cell">
-                  <ProgressBar share={shareEnded(sweep)} label={`Progress of ${sweep.title}`} />
-                </td>
-                <td class="end muted">
-                  {sweep.createdMs === undefined ? "–" : formatAgo(sweep.createdMs, Date.now())}
-                </td>
-              </tr>
+              <SweepRow key={sweep.id} sweep={sweep} />
             ))}
           </tbody>
         </ScrollTable>
@@ -74,7 +49,29 @@ export function SweepsPage() {
   );
 }
 
-function shareEnded({ counts, numExperiments }: ReturnType<typeof sweepView>): number {
+function SweepRow({ sweep }: { readonly sweep: SweepView }) {
+  const { id, title, owner, numExperiments, createdMs } = sweep;
+  return (
+    <tr>
+      <th scope="row">
+        <a class="row-title" href={`/sweeps/${id}`}>
+          {title}
+        </a>
+        <span class="row-sub">{[id, owner].filter(Boolean).join(" · ")}</span>
+      </th>
+      <td>
+        {numExperiments}
+        <span class="row-sub">{countsText(sweep)}</span>
+      </td>
+      <td class="state-cell">
+        <ProgressBar share={shareEnded(sweep)} label={`Progress of ${title}`} />
+      </td>
+      <td class="end muted">{createdMs === undefined ? "–" : formatAgo(createdMs, Date.now())}</td>
+    </tr>
+  );
+}
+
+function shareEnded({ counts, numExperiments }: SweepView): number {
   const ended = counts
     .filter(({ state }) => state !== "queued" && state !== "running")
     .reduce((sum, { count }) => sum + count, 0);

@@ -1,0 +1,53 @@
+import type { Row } from "../../../results/rows.js";
+import {
+  formatCount,
+  formatInterval,
+  formatMeanStd,
+  formatPercent,
+  formatValue,
+} from "../../../text/format.js";
+import { ColumnHeads } from "../../parts/column-heads.js";
+import { ScrollTable } from "../../parts/scroll.js";
+
+const NUMBERS = [
+  "Samples",
+  "GD steps",
+  "Accuracy %",
+  "95 % interval",
+  "Macro F1 %",
+  "Learners",
+] as const;
+
+/** What learners reach, a row per kind of data that they are trained on. */
+export function ResultTable({ results }: { readonly results: readonly Row[] }) {
+  return (
+    <ScrollTable label="Accuracy by training data" class="table">
+      <ColumnHeads words={["Trained on"]} numbers={NUMBERS} />
+      <tbody>
+        {results.map((row) => (
+          <ResultRow key={row.id} row={row} />
+        ))}
+      </tbody>
+    </ScrollTable>
+  );
+}
+
+function ResultRow({ row }: { readonly row: Row }) {
+  const { id, label, accuracy, macroF1, trainSamples, gdSteps, chosenLr } = row;
+  return (
+    <tr class={id === "distilled" ? "highlight" : ""}>
+      <th scope="row">
+        {label}
+        {chosenLr === null ? null : (
+          <span class="row-sub">learning rate {formatValue(chosenLr)}, chosen on validation</span>
+        )}
+      </th>
+      <td class="end numeric">{formatCount(trainSamples)}</td>
+      <td class="end numeric">{formatCount(gdSteps)}</td>
+      <td class="end numeric strong">{formatMeanStd(accuracy.mean, accuracy.std)}</td>
+      <td class="end numeric">{formatInterval(accuracy.interval95)}</td>
+      <td class="end numeric">{formatPercent(macroF1)}</td>
+      <td class="end numeric">{accuracy.n}</td>
+    </tr>
+  );
+}
