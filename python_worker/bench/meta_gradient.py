@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import torch
 from _shared import Work, free_bytes, live_peak_bytes, note, peak_bytes, take_turns
-from transformers import BertConfig, BertModel
 
 from stillhouse_worker.distillation.inner import InnerLoss, inner_gradient
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
@@ -29,16 +28,12 @@ from stillhouse_worker.distillation.meta_gradient.walk import outer_gradient
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.learners import draw_head, learner_params
-from stillhouse_worker.learners.encoder import Params, encoder_of
+from stillhouse_worker.learners.encoder import Params
 from stillhouse_worker.learners.precision import PRECISIONS
+from stillhouse_worker.models.catalog import model_folder
+from stillhouse_worker.models.opened import load_encoder
 
 NUM_CLASSES, OUTER_ROWS, OUTER_TOKENS = 4, 32, 64
-MINILM = {
-    "hidden_size": 384,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "intermediate_size": 1536,
-}
 BOUND = "bound"
 COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
 COLUMNS = (
@@ -147,7 +142,7 @@ def _arguments() -> argparse.Namespace:
 def _setting(case: Case) -> Setting:
     draws = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    encoder = encoder_of(BertModel(BertConfig(**MINILM)).eval(), tokenizer=None)
+    encoder = load_encoder(model_folder("minilm"))
     sizes = encoder.config
     config = SyntheticConfig(
         NUM_CLASSES, 1, case.S, "unrestricted", case.attention_labels, case.T, 0.01, 1.0, "none"

@@ -31,10 +31,11 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.learners import draw_head, learner_params, load_encoder
+from stillhouse_worker.learners import draw_head, learner_params
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.precision import Precision
-from stillhouse_worker.models.catalog import locate_model
+from stillhouse_worker.models.catalog import model_folder
+from stillhouse_worker.models.opened import load_encoder
 from stillhouse_worker.seeding import generator
 
 NUM_CLASSES = 4
@@ -66,7 +67,7 @@ class Bench:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.encoder: Encoder = load_encoder(locate_model("minilm").path_or_id)
+        self.encoder: Encoder = load_encoder(model_folder("minilm"))
         self.texts = _texts(args, self.encoder)
         sizes = self.encoder.config
         self.synthetic = SyntheticConfig(

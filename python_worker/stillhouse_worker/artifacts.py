@@ -21,12 +21,13 @@ from .distillation.inner import InnerLoss, train_learner
 from .distillation.synthetic import AttentionLabels, DistilledData
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
-from .learners import Encoder, learner_params, load_encoder
+from .learners import Encoder, learner_params
 from .learners.encoder import Params
-from .learners.export import to_transformers
 from .learners.precision import Precision
 from .learners.starting_heads import StartingHeads
-from .models.catalog import locate_model, model_fingerprint
+from .models.catalog import model_fingerprint, model_folder
+from .models.export import to_transformers
+from .models.opened import load_encoder
 from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 
 TENSORS_NAME = "distilled.safetensors"
@@ -73,15 +74,15 @@ class Artifact(NamedTuple):
     def load_encoder(self) -> Encoder:
         """The pretrained encoder that the data was distilled for."""
         name, fingerprint = (self.manifest["model"][key] for key in ("name", "fingerprint"))
-        folder = Path(locate_model(name).path_or_id)
-        if fingerprint and folder.is_dir() and not model_fingerprint(folder).is_of(fingerprint):
+        folder = model_folder(name)
+        if fingerprint and not model_fingerprint(folder).is_of(fingerprint):
             raise StillhouseError(
                 "conflict",
                 f"the model {name} is not the one that the data was distilled for: the fingerprint "
                 f"of its weights, config and tokenizer is not {fingerprint[:12]}",
                 field="model.fingerprint",
             )
-        return load_encoder(str(folder) if folder.is_dir() else name)
+        return load_encoder(folder)
 
     def heads(self, encoder: Encoder) -> StartingHeads:
         """Which heads learners start from, as while distilling."""

@@ -11,7 +11,7 @@ import torch
 from test_meta_gradient import problem
 
 from stillhouse_worker.distillation.meta_gradient import blockwise, unrolled
-from stillhouse_worker.learners import load_encoder
+from stillhouse_worker.models.opened import load_encoder
 
 _, model, backend = sys.argv
 torch.compile = functools.partial(torch.compile, backend=backend)

@@ -22,8 +22,9 @@ from stillhouse_worker.context.settings import (
 )
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.distillation.outer import OuterConfig
-from stillhouse_worker.learners import Encoder, load_encoder
+from stillhouse_worker.learners import Encoder
 from stillhouse_worker.models.catalog import model_fingerprint
+from stillhouse_worker.models.opened import load_encoder
 from stillhouse_worker.tasks.distill import distill
 
 TOPICS = {

@@ -12,10 +12,10 @@ from stillhouse_worker.learners import (
     features,
     forward,
     learner_params,
-    load_encoder,
     predict,
 )
-from stillhouse_worker.learners.export import to_transformers
+from stillhouse_worker.models.export import to_transformers
+from stillhouse_worker.models.opened import load_encoder
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -165,6 +165,6 @@ def test_exported_transformers_model_has_the_same_logits(
 
 
 def test_a_folder_that_is_no_model_is_named_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StillhouseError, match="cannot be used") as caught:
+    with pytest.raises(StillhouseError, match="so it is not a model") as caught:
         load_encoder(str(tmp_path))
     assert caught.value.field == "model.name"

@@ -18,11 +18,11 @@ from transformers import (
 )
 
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.learners.pretrained import open_pretrained
 from stillhouse_worker.models import catalog as model_catalog
 from stillhouse_worker.models import packaged as packaged_model
-from stillhouse_worker.models.catalog import locate_model, model_fingerprint
+from stillhouse_worker.models.catalog import locate_model, model_fingerprint, model_folder
 from stillhouse_worker.models.files import read_model_facts
+from stillhouse_worker.models.opened import load_encoder
 from stillhouse_worker.models.packaged import packaged_model_folder
 
 BERT = {
@@ -51,8 +51,17 @@ def failure(name: str | Path) -> StillhouseError:
     return caught.value
 
 
-def change_config(folder: Path, **changes: Any) -> None:
-    path = folder / "config.json"
+@pytest.fixture
+def whole_bert(bert: Path) -> Path:
+    """With a tokenizer that can be used."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "goal"]
+    (bert / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    BertTokenizerFast(vocab=str(bert / "vocab.txt")).save_pretrained(bert)
+    return bert
+
+
+def change_config(folder: Path, file: str = "config.json", **changes: Any) -> None:
+    path = folder / file
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
@@ -254,23 +263,41 @@ def test_without_either_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPa
         packaged_model_folder()
 
 
+def test_a_download_is_opened_from_where_it_lies(
+    bert: Path, monkeypatch: pytest.MonkeyPatch, no_hub: None
+) -> None:
+    cached: list[Path] = []
+    monkeypatch.setattr(model_catalog, "hub_is_reachable", lambda: True)
+    monkeypatch.setattr(model_catalog, "hub_has", lambda *_: True)
+    monkeypatch.setattr(
+        model_catalog, "cached_snapshot", lambda _repo: cached[0] if cached else None
+    )
+    monkeypatch.setattr(model_catalog, "download_model", lambda _name: cached.append(bert))
+    assert model_folder("someone/bert") == bert
+    assert model_folder("someone/bert") == bert
+    assert cached == [bert]
+
+
 @pytest.mark.parametrize("asked", ["flash_attention_2", "example/kernels-of-a-stranger", "sdpa"])
-def test_attention_is_the_pinned_one_whatever_the_config_names(bert: Path, asked: str) -> None:
-    change_config(bert, attn_implementation=asked, _attn_implementation=asked)
-    BertTokenizerFast(vocab_file=str(bert / "vocab.txt")).save_pretrained(bert)
-    model, _ = open_pretrained(str(bert))
-    assert model.config._attn_implementation == "eager"
+def test_attention_is_ours_whatever_the_config_names(whole_bert: Path, asked: str) -> None:
+    before = load_encoder(whole_bert)
+    change_config(whole_bert, attn_implementation=asked, _attn_implementation=asked)
+    after = load_encoder(whole_bert)
+    assert after.config == before.config
+    assert all(torch.equal(after.blocks[name], before.blocks[name]) for name in before.blocks)
 
 
 def test_code_that_comes_with_a_model_is_never_run(
-    bert: Path, monkeypatch: pytest.MonkeyPatch
+    whole_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran = bert / "ran"
-    (bert / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass Evil: pass\n")
-    auto_map = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil", "AutoTokenizer": "evil.Evil"}
-    change_config(bert, auto_map=auto_map, model_type="evil")
+    ran = whole_bert / "ran"
+    (whole_bert / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass Evil: pass\n")
+    auto_map = {"AutoModel": "evil.Evil", "AutoConfig": "evil.Evil"}
+    change_config(whole_bert, auto_map={**auto_map, "AutoTokenizer": "evil.Evil"})
+    change_config(
+        whole_bert, "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Evil"] * 2}
+    )
     # With a terminal, transformers would ask the person.
     monkeypatch.setattr("builtins.input", lambda _prompt: "y")
-    with pytest.raises(ValueError, match="custom code"):
-        open_pretrained(str(bert))
+    load_encoder(whole_bert)
     assert not ran.exists()

@@ -13,8 +13,8 @@ from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification
 from conftest import save_tiny_model
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.inspection.questions import describe
-from stillhouse_worker.learners import load_encoder
 from stillhouse_worker.models.files import read_model_facts
+from stillhouse_worker.models.opened import load_encoder
 from stillhouse_worker.models.soundness import check_model
 
 

@@ -216,7 +216,7 @@ const PYTHON: Rules = {
       exceptIn: [],
     },
     // What a config may ask for is pinned there.
-    { code: /\bfrom_pretrained\b/, exceptIn: ["learners/pretrained"] },
+    { code: /(?<!nn\.Embedding\.)\bfrom_pretrained\b/, exceptIn: ["models/opened"] },
     // With weights_only, torch reads tensors and runs nothing.
     {
       code: /\bpickle\b|\btorch\s*\.\s*load\((?![^)]*weights_only\s*=\s*True)/,

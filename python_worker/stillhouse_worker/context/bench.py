@@ -1,17 +1,17 @@
 """Open the data set and the encoder that a task works on."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 
 from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
 from ..errors import StillhouseError
-from ..learners import Encoder, learner_params, load_encoder
+from ..learners import Encoder, learner_params
 from ..learners.encoder import Params
 from ..learners.starting_heads import StartingHeads
-from ..models.catalog import locate_model, model_fingerprint
+from ..models.catalog import model_fingerprint, model_folder
+from ..models.opened import load_encoder
 from .settings import Settings
 from .task_context import TaskContext
 
@@ -87,9 +87,9 @@ def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
 
 def _load_encoder(settings: Settings) -> Encoder:
     name, fingerprint = settings.model.name, settings.model.fingerprint
-    place = Path(locate_model(name).path_or_id)
-    found = model_fingerprint(place) if place.is_dir() else None
-    if found is not None and not found.is_of(fingerprint):
+    folder = model_folder(name)
+    found = model_fingerprint(folder)
+    if not found.is_of(fingerprint):
         raise StillhouseError(
             "conflict",
             f"the model {name} has changed since the experiment was created: the fingerprint of "
@@ -97,4 +97,4 @@ def _load_encoder(settings: Settings) -> Encoder:
             "create a new experiment",
             field="model.fingerprint",
         )
-    return load_encoder(str(place))
+    return load_encoder(folder)

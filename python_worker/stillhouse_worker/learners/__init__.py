@@ -1,6 +1,6 @@
 """Encoders, heads and the learner that they make together."""
 
-from .encoder import Encoder, EncoderConfig, load_encoder
+from .encoder import Encoder, EncoderConfig
 from .head import HEAD_INITS, HeadInit, draw_head
 from .learner import Attention, features, first_order_attention, forward, learner_params, predict
 
@@ -15,6 +15,5 @@ __all__ = [
     "first_order_attention",
     "forward",
     "learner_params",
-    "load_encoder",
     "predict",
 ]

@@ -1,11 +1,11 @@
 """The tokens that are nearest to vectors which enter the first block."""
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from .encoder import Encoder
 
@@ -34,7 +34,7 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
         x: M x S x E.
         count: tokens per vector, k.
     """
-    words = cast(nn.Embedding, encoder.embeddings.word_embeddings)
+    words = encoder.embeddings.word_embeddings
     num_tokens = words.num_embeddings
     vocabulary = torch.arange(num_tokens, device=words.weight.device)[:, None]
     ids, similarities = [], []

@@ -1,1 +1,1 @@
-"""Where pretrained encoders are, what their files say, and whether they can be computed."""
+"""Pretrained encoders: where they are, what their files say, their soundness, in and out."""

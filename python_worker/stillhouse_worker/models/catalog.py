@@ -163,6 +163,17 @@ def download_model(name: str) -> None:
         raise _failure("environment", f"download of model {name!r} failed: {reason}") from error
 
 
+def model_folder(name: str) -> Path:
+    """The folder of an encoder, which is downloaded where the hub alone has it.
+
+    Raises:
+        StillhouseError: as of `locate_model` and `download_model`.
+    """
+    if locate_model(name).needs_download:
+        download_model(name)
+    return Path(locate_model(name).path_or_id)
+
+
 class ModelFingerprint(NamedTuple):
     """Which model the files of a folder are.
 

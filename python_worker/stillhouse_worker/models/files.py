@@ -7,26 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import FailureKind, StillhouseError
+from .architectures import ARCHITECTURES
 
 # In the order of preference; the second is a pickle and only ever read with weights_only.
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 
-# Key of config.json for each fact, and what the architecture has when the key is absent.
-_FACT_KEYS: Mapping[str, Mapping[str, tuple[str, int]]] = {
-    "bert": {
-        "num_layers": ("num_hidden_layers", 12),
-        "num_heads": ("num_attention_heads", 12),
-        "width": ("hidden_size", 768),
-        "max_positions": ("max_position_embeddings", 512),
-    },
-    "distilbert": {
-        "num_layers": ("n_layers", 6),
-        "num_heads": ("n_heads", 12),
-        "width": ("dim", 768),
-        "max_positions": ("max_position_embeddings", 512),
-    },
-}
 # First parts of the names of an encoder's tensors; heads and poolers have others.
 _ENCODER_PARTS = ("embeddings", "encoder", "transformer")
 _WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
@@ -90,10 +76,14 @@ def read_model_facts(folder: Path) -> ModelFacts:
     """
     config = read_config(folder)
     architecture = str(config["model_type"])
-    facts = {
-        fact: _positive(folder, config, key, default)
-        for fact, (key, default) in _FACT_KEYS[architecture].items()
+    kind = ARCHITECTURES[architecture]
+    settings = {
+        "num_layers": kind.num_layers,
+        "num_heads": kind.num_heads,
+        "width": kind.width,
+        "max_positions": kind.max_positions,
     }
+    facts = {fact: _positive(folder, config, *setting) for fact, setting in settings.items()}
     shapes = encoder_shapes(folder)
     _check_shapes(folder, shapes, facts)
     return ModelFacts(architecture, sum(map(prod, shapes.values())), **facts)
@@ -113,11 +103,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise _failure("invalid", f"{path} is not JSON: {error}") from None
     architecture = config.get("model_type") if isinstance(config, dict) else None
-    if architecture not in _FACT_KEYS:
+    if architecture not in ARCHITECTURES:
         raise _failure(
             "invalid",
             f"model folder {folder} has architecture {architecture!r} (model_type in config.json); "
-            f"allowed are {' and '.join(_FACT_KEYS)}",
+            f"allowed are {' and '.join(ARCHITECTURES)}",
         )
     return dict(config)
 

@@ -13,13 +13,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ..learners.encoder import ACTIVATIONS, BERT_BLOCK, DISTILBERT_BLOCK
+from .architectures import ACTIVATIONS, ARCHITECTURES
 from .files import ModelFacts, encoder_shapes, find_weights, own_name, read_config
 from .refusal import refuse
 from .tokenizer import check_tokenizer
-
-_ACTIVATION_KEYS = {"bert": "hidden_act", "distilbert": "activation"}
-_FEED_FORWARD_KEYS = {"bert": ("intermediate_size", 3072), "distilbert": ("hidden_dim", 3072)}
 
 # Switches of config.json that change what an encoder computes, and what is said of each.
 _UNSUPPORTED = {
@@ -32,8 +29,6 @@ _UNSUPPORTED = {
 # Rows and columns of the linear layers of a block by our names, in widths (w) of the encoder and of
 # its feed-forward part (f); a norm has one number per column.
 _LINEAR = {"qkv": "ww", "attention_out": "ww", "up": "fw", "down": "wf"}
-_BLOCKS = {"bert": BERT_BLOCK, "distilbert": DISTILBERT_BLOCK}
-_LAYERS = {"bert": "encoder.layer", "distilbert": "transformer.layer"}
 _TYPES = "embeddings.token_type_embeddings.weight"
 
 
@@ -48,20 +43,33 @@ def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> 
     Raises:
         StillhouseError: ``invalid``, field ``model.name``.
     """
-    config = read_config(folder)
-    _check_switches(folder, config, facts)
+    check_layout(folder, facts)
     shapes = encoder_shapes(folder)
-    _check_shapes(folder, shapes, _wanted_shapes(config, facts))
     _check_token_types(folder, shapes, facts, has_pairs)
     check_tokenizer(folder, shapes["embeddings.word_embeddings.weight"][0])
     _check_finite(folder)
+
+
+def check_layout(folder: Path, facts: ModelFacts) -> None:
+    """Check that config and tensors are those of an encoder that is computed as it was meant.
+
+    Args:
+        folder: of a model whose facts have been read.
+        facts: those.
+
+    Raises:
+        StillhouseError: ``invalid``, field ``model.name``.
+    """
+    config = read_config(folder)
+    _check_switches(folder, config, facts)
+    _check_shapes(folder, encoder_shapes(folder), _wanted_shapes(config, facts))
 
 
 def _check_switches(folder: Path, config: Mapping[str, Any], facts: ModelFacts) -> None:
     for key, said in _UNSUPPORTED.items():
         if config.get(key):
             refuse(folder, f"{said} ({key} in config.json)")
-    key = _ACTIVATION_KEYS[facts.architecture]
+    key = ARCHITECTURES[facts.architecture].activation
     activation = config.get(key, "gelu")
     if activation not in ACTIVATIONS:
         refuse(folder, f"its activation is {activation!r} ({key} in config.json), not gelu")
@@ -74,18 +82,18 @@ def _check_switches(folder: Path, config: Mapping[str, Any], facts: ModelFacts) 
 
 def _wanted_shapes(config: Mapping[str, Any], facts: ModelFacts) -> dict[str, tuple[int, ...]]:
     """Every tensor that must be there, 0 standing for any number of rows."""
-    key, default = _FEED_FORWARD_KEYS[facts.architecture]
-    sizes = {"w": facts.width, "f": config.get(key, default)}
+    kind = ARCHITECTURES[facts.architecture]
+    sizes = {"w": facts.width, "f": config.get(*kind.feed_forward)}
     wanted: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (0, facts.width),
         "embeddings.position_embeddings.weight": (facts.max_positions, facts.width),
         **_norm("embeddings.LayerNorm", facts.width),
     }
-    if facts.architecture == "bert":
+    if kind.has_token_types:
         wanted[_TYPES] = (0, facts.width)
     for index in range(facts.num_layers):
-        prefix = f"{_LAYERS[facts.architecture]}.{index}"
-        for ours, names in _BLOCKS[facts.architecture].items():
+        prefix = f"{kind.layers}.{index}"
+        for ours, names in kind.block.items():
             for name in names:
                 wanted |= (
                     _linear(f"{prefix}.{name}", *(sizes[size] for size in _LINEAR[ours]))
@@ -125,7 +133,8 @@ def _product(shape: tuple[int, ...]) -> str:
 def _check_token_types(
     folder: Path, shapes: Mapping[str, tuple[int, ...]], facts: ModelFacts, has_pairs: bool
 ) -> None:
-    if has_pairs and facts.architecture == "bert" and shapes[_TYPES][0] < 2:
+    has_types = ARCHITECTURES[facts.architecture].has_token_types
+    if has_pairs and has_types and shapes[_TYPES][0] < 2:
         refuse(
             folder,
             "the data set has pairs of texts, and it has one token type alone (type_vocab_size in "
@@ -134,7 +143,7 @@ def _check_token_types(
 
 
 def _check_finite(folder: Path) -> None:
-    for name, tensor in _tensors(folder):
+    for name, tensor in encoder_tensors(folder):
         if not tensor.is_floating_point():
             refuse(folder, f"{name} holds {tensor.dtype}, not floating-point numbers")
         num_bad = tensor.numel() - int(torch.isfinite(tensor).sum())
@@ -146,7 +155,7 @@ def _check_finite(folder: Path) -> None:
             )
 
 
-def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+def encoder_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """The encoder's own tensors, of safetensors one at a time."""
     path = find_weights(folder)
     assert path is not None, "a checked folder has weights"

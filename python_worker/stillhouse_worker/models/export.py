@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .encoder import BERT_BLOCK, Encoder, Params
+from ..learners.encoder import Encoder, Params
+from .architectures import BERT
 
 
 def to_transformers(
@@ -71,15 +72,11 @@ def _tokenizer(encoder: Encoder, max_length: int) -> Any:
 
 
 def _state(encoder: Encoder, params: Params) -> dict[str, Tensor]:
-    embeddings = {
-        name: tensor
-        for name, tensor in encoder.embeddings.state_dict().items()
-        if not name.endswith("_ids")
-    }
+    embeddings = encoder.embeddings.state_dict()
     embeddings.setdefault("token_type_embeddings.weight", torch.zeros(2, encoder.config.width))
     state = {f"bert.embeddings.{name}": tensor for name, tensor in embeddings.items()}
     for index in range(encoder.config.num_layers):
-        for ours, theirs in BERT_BLOCK.items():
+        for ours, theirs in BERT.block.items():
             for kind in ("weight", "bias"):
                 stacked = params[f"blocks.{index}.{ours}.{kind}"]
                 for name, part in zip(theirs, stacked.chunk(len(theirs)), strict=True):
