@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MeasuredPlane } from "../bench/control-plane/measured-plane.js";
+import { inspect } from "node:util";
+import type { BusyWorker, MeasuredPlane } from "../bench/control-plane/measured-plane.js";
 import { quickSpec } from "../fixtures/experiments.js";
-import type { TestWorker } from "../integration/test-worker.js";
 import { CASE_LIMIT_MS } from "./target.js";
 
 /** Not behind the many tasks that an input may have been accepted with. */
@@ -11,18 +11,17 @@ const FIRST = { owner: "dutiful", priority: 100 };
 /** A worker that does whatever task it is given, and so shows that tasks are still dispatched. */
 export class DutifulWorker {
   readonly #plane: MeasuredPlane;
-  readonly #worker: TestWorker;
+  readonly #worker: BusyWorker;
   #numAsked = 0;
 
-  private constructor(plane: MeasuredPlane, worker: TestWorker) {
+  private constructor(plane: MeasuredPlane, worker: BusyWorker) {
     this.#plane = plane;
     this.#worker = worker;
   }
 
   static async start(plane: MeasuredPlane): Promise<DutifulWorker> {
-    const worker = plane.rawWorker("dutiful");
-    await worker.hello();
-    await worker.next("welcome");
+    const [worker] = await plane.connectWorkers(1);
+    assert.ok(worker);
     const dutiful = new DutifulWorker(plane, worker);
     void dutiful.#work();
     return dutiful;
@@ -36,7 +35,7 @@ export class DutifulWorker {
     const { id } = await client.create(quickSpec(seed), request, undefined, FIRST);
     const limit = sleep(CASE_LIMIT_MS, false, { ref: false });
     const isDone = await Promise.race([this.#ended(id).then(() => true), limit]);
-    assert.ok(isDone, "a task of another was not done any more");
+    if (!isDone) assert.fail(await this.#account(id));
     await client.delete(id);
   }
 
@@ -47,6 +46,19 @@ export class DutifulWorker {
   }
 
   async #work(): Promise<void> {
-    for (;;) await this.#worker.finish(await this.#worker.nextTask());
+    for (;;) {
+      await this.#worker.nextTask();
+      await this.#worker.finish();
+      await this.#worker.acknowledged();
+    }
+  }
+
+  async #account(id: string): Promise<string> {
+    const { experiment } = await this.#plane.client.get(id);
+    const workers = await this.#plane.client.workers();
+    const states = experiment.tasks.map(
+      (task) => `${task.id} ${task.state} ${task.failure?.message ?? ""}`,
+    );
+    return `a task of another was not done any more: ${inspect({ states, workers }, { depth: 4 })}`;
   }
 }

@@ -179,5 +179,6 @@ export class BusyWorker {
   /** The acknowledgement of what was reported last. */
   async acknowledged(): Promise<void> {
     await this.worker.next("acknowledge");
+    this.#assign = undefined;
   }
 }
