@@ -170,7 +170,7 @@ def _texts(args: argparse.Namespace, encoder: Encoder) -> TokenSplit:
             source="local",
             data_dir=args.data_dir,
             splits=["train"],
-            reading=Reading(0.05, 0.2),
+            reading=Reading(0.05, 0.2, "refuse"),
         )
         return tokenise(dataset.splits["train"], encoder.tokenizer, args.max_length)
     draws = generator(0, "texts")

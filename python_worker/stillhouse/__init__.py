@@ -1,6 +1,7 @@
 """What programs use of Stillhouse: distilled data on disk, and a client of a control plane.
 
-`load_artifact` needs the packages of the extra ``worker``; the client does without them.
+Both raise `StillhouseError`. `load_artifact` needs the packages of the extra ``worker``; the client
+does without them.
 """
 
 import importlib
@@ -8,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stillhouse_worker.artifacts import Artifact, TrainedLearner, load_artifact
+    from stillhouse_worker.errors import StillhouseError
 
     from .client import StillhouseClient
 
-__all__ = ["Artifact", "StillhouseClient", "TrainedLearner", "load_artifact"]
+__all__ = ["Artifact", "StillhouseClient", "StillhouseError", "TrainedLearner", "load_artifact"]
 
 _HOMES = {
     "Artifact": "stillhouse_worker.artifacts",
     "StillhouseClient": "stillhouse.client",
+    "StillhouseError": "stillhouse_worker.errors",
     "TrainedLearner": "stillhouse_worker.artifacts",
     "load_artifact": "stillhouse_worker.artifacts",
 }

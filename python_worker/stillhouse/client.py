@@ -7,8 +7,9 @@ from typing import Any
 import grpc
 
 from stillhouse_proto.v1 import experiment_pb2, service_pb2, service_pb2_grpc, spec_pb2
+from stillhouse_worker.errors import StillhouseError
 
-from .call_errors import StillhouseError, told
+from .call_errors import told
 
 __all__ = ["StillhouseClient", "StillhouseError"]
 

@@ -130,11 +130,20 @@ def needs_program() -> Callable[[str], None]:
 def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
     """Twelve outer steps on the tiny set, in fp32."""
     dataset = load_dataset(
-        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2, 0.2)
+        "topics",
+        source="local",
+        data_dir=str(tiny_data_dir),
+        splits=(),
+        reading=Reading(0.2, 0.2, "refuse"),
     )
     return Settings(
         data=DataSettings(
-            "topics", "local", str(tiny_data_dir), dataset.fingerprint, 16, Reading(0.2, 0.2)
+            "topics",
+            "local",
+            str(tiny_data_dir),
+            dataset.fingerprint,
+            16,
+            Reading(0.2, 0.2, "refuse"),
         ),
         model=ModelSettings(
             str(tiny_model), "local", model_fingerprint(tiny_model).whole, "default", False

@@ -90,6 +90,12 @@ def load(data_dir: Path, name: str = "reviews", **reading: Any) -> Dataset:
         data_dir=str(data_dir),
         splits=SPLIT_NAMES,
         reading=Reading(
-            **{"validation_fraction": 0.2, "test_fraction": 0.2, "finds_overlap": True} | reading
+            **{
+                "validation_fraction": 0.2,
+                "test_fraction": 0.2,
+                "bad_rows": "refuse",
+                "finds_overlap": True,
+            }
+            | reading
         ),
     )

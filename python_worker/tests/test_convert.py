@@ -23,6 +23,8 @@ RESOLVED = {
         "substitute_for": "",
         "max_length": 64,
         "validation_fraction": 0.05,
+        "bad_rows": "BAD_ROWS_REFUSE",
+        "test_fraction": 0.2,
     },
     "model": {
         "name": "m",
@@ -101,7 +103,9 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert convert.spec_document(convert.spec_from_json(json.dumps(RESOLVED))) == RESOLVED
 
 
-@pytest.mark.parametrize("field", ["seed", "inner.lr", "distilled.labels", "outer"])
+@pytest.mark.parametrize(
+    "field", ["seed", "inner.lr", "distilled.labels", "dataset.bad_rows", "outer"]
+)
 def test_a_spec_with_a_field_left_open_is_refused_by_its_name(field: str) -> None:
     document = json.loads(json.dumps(RESOLVED))
     *path, last = field.split(".")

@@ -9,7 +9,7 @@ from local_sets import DESCRIPTION, TEST, TRAIN, load, make_set
 
 from stillhouse_worker.datasets.hub import hub_entry, source_of_tables
 from stillhouse_worker.datasets.loading import Reading, read_dataset
-from stillhouse_worker.datasets.rows import SPLIT_NAMES, Dataset, SkippedRows
+from stillhouse_worker.datasets.rows import SPLIT_NAMES, BadRows, Dataset, SkippedRows
 from stillhouse_worker.errors import StillhouseError
 
 BAD = [
@@ -22,13 +22,13 @@ BAD = [
 ]
 
 
-def read_hub(rows: list[dict[str, Any]], **reading: Any) -> Dataset:
+def read_hub(rows: list[dict[str, Any]], bad_rows: BadRows = "skip") -> Dataset:
     made = datasets.Dataset.from_list(rows)
     source = source_of_tables("me/set", {"train": made, "test": made}, hub_entry("me/set"))
-    return read_dataset("me/set", "hub", source, SPLIT_NAMES, Reading(0.1, 0.2, **reading))
+    return read_dataset("me/set", "hub", source, SPLIT_NAMES, Reading(0.1, 0.2, bad_rows))
 
 
-def test_bad_rows_of_the_hub_are_skipped_counted_and_said() -> None:
+def test_skipped_rows_are_counted_and_named_in_a_notice() -> None:
     made = [{"text": f"t {at}", "label": at % 2} for at in range(40)]
     dataset = read_hub([*made, {"text": "x", "label": -1}, {"text": "", "label": 0}])
     assert dataset.num_rows == {"train": 36, "validation": 4, "test": 40}
@@ -36,10 +36,12 @@ def test_bad_rows_of_the_hub_are_skipped_counted_and_said() -> None:
     assert SkippedRows("test", "an empty text", 1) in dataset.skipped
     assert any("4 rows of me/set left out" in notice for notice in dataset.notices)
     with pytest.raises(StillhouseError, match="row 41: column 'label' holds -1"):
-        read_hub([*made, {"text": "x", "label": -1}], bad_rows="refuse")
+        read_hub([*made, {"text": "x", "label": -1}], "refuse")
 
 
-def test_ones_own_bad_rows_are_refused_unless_they_are_to_be_skipped(tmp_path: Path) -> None:
+def test_bad_rows_are_refused_with_their_place_or_skipped_as_the_reading_says(
+    tmp_path: Path,
+) -> None:
     clean = make_set(tmp_path)
     fingerprint = load(tmp_path).fingerprint
     for bad in BAD:

@@ -31,10 +31,10 @@ def table(labels: list[Any], names: list[str] | None = None, **columns: str) -> 
 
 
 def read(
-    tables: dict[str, datasets.Dataset], name: str = "me/set", bad_rows: BadRows | None = None
+    tables: dict[str, datasets.Dataset], name: str = "me/set", bad_rows: BadRows = "skip"
 ) -> Dataset:
     source = source_of_tables(name, tables, hub_entry(name))
-    return read_dataset(name, "hub", source, SPLIT_NAMES, Reading(0.1, 0.2, bad_rows=bad_rows))
+    return read_dataset(name, "hub", source, SPLIT_NAMES, Reading(0.1, 0.2, bad_rows))
 
 
 def failure(tables: dict[str, datasets.Dataset]) -> str:
@@ -146,13 +146,17 @@ ASK = """
 import json, sys
 from stillhouse_worker import inspection
 from stillhouse_worker.errors import StillhouseError
-SHARES = {"validation_fraction": 0.1, "test_fraction": 0.2}
+READING = {
+    "validation_fraction": 0.1,
+    "test_fraction": 0.2,
+    "bad_rows": {"hub": "skip", "packaged": "refuse"},
+}
 for what, dataset, model in json.loads(sys.argv[1]):
     try:
         if what == "fetch":
             print(json.dumps({"fetched": inspection.fetch(dataset, model)}))
         else:
-            print(inspection.describe(json.dumps({"dataset": dataset, "model": model, **SHARES})))
+            print(inspection.describe(json.dumps({"dataset": dataset, "model": model, **READING})))
     except StillhouseError as error:
         print(json.dumps({"raised": [error.kind, error.message]}))
 """

@@ -40,7 +40,7 @@ def source(*split_names: SplitName, changed: SplitName | None = None) -> RowSour
 def read(
     rows: RowSource, splits: tuple[SplitName, ...] = SPLIT_NAMES, fraction: float = 0.1
 ) -> Dataset:
-    return read_dataset("set", "local", rows, splits, Reading(fraction, 0.2))
+    return read_dataset("set", "local", rows, splits, Reading(fraction, 0.2, "refuse"))
 
 
 def test_held_out_validation_is_disjoint_complete_and_stratified() -> None:
@@ -167,11 +167,17 @@ def test_the_fingerprint_tells_where_one_text_ends_and_the_next_begins() -> None
 def test_a_fraction_out_of_range_is_named(fraction: float) -> None:
     with pytest.raises(StillhouseError, match="must be > 0 and < 1, got") as caught:
         load_dataset(
-            "bbc_news", source="packaged", data_dir=None, splits=[], reading=Reading(fraction, 0.2)
+            "bbc_news",
+            source="packaged",
+            data_dir=None,
+            splits=[],
+            reading=Reading(fraction, 0.2, "refuse"),
         )
     assert caught.value.field == "dataset.validation_fraction"
 
 
 def test_an_unknown_source_is_named() -> None:
     with pytest.raises(StillhouseError, match="must be local, hub or packaged, got 'web'"):
-        load_dataset("x", source="web", data_dir=None, splits=[], reading=Reading(0.1, 0.2))
+        load_dataset(
+            "x", source="web", data_dir=None, splits=[], reading=Reading(0.1, 0.2, "refuse")
+        )

@@ -198,7 +198,11 @@ def test_a_data_folder_that_is_none_is_not_found(inner: str | None, tmp_path: Pa
     data_dir = inner and str(tmp_path / inner)
     with pytest.raises(StillhouseError) as caught:
         load_dataset(
-            "reviews", source="local", data_dir=data_dir, splits=[], reading=Reading(0.1, 0.2)
+            "reviews",
+            source="local",
+            data_dir=data_dir,
+            splits=[],
+            reading=Reading(0.1, 0.2, "refuse"),
         )
     assert (caught.value.kind, caught.value.field) == ("not_found", "dataset.data_dir")
 
@@ -210,5 +214,9 @@ def test_a_name_does_not_lead_out_of_the_data_folder(tmp_path: Path, name: str) 
     name = name.format(tmp_path=tmp_path)
     with pytest.raises(StillhouseError, match=r"is no data set"):
         load_dataset(
-            name, source="local", data_dir=str(inner), splits=[], reading=Reading(0.1, 0.2)
+            name,
+            source="local",
+            data_dir=str(inner),
+            splits=[],
+            reading=Reading(0.1, 0.2, "refuse"),
         )

@@ -16,7 +16,7 @@ def bbc_news() -> Dataset:
         source="packaged",
         data_dir=None,
         splits=["train", "validation", "test"],
-        reading=Reading(0.1, 0.2),
+        reading=Reading(0.1, 0.2, "refuse"),
     )
 
 

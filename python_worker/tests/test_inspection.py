@@ -17,8 +17,9 @@ from stillhouse_worker.inspection import system_checks
 
 
 def describe(**request: Any) -> dict[str, Any]:
-    shares = {"validation_fraction": 0.1, "test_fraction": 0.2}
-    return json.loads(inspection.describe(json.dumps({**shares, **request})))
+    bad_rows = {"hub": "skip", "local": "refuse", "packaged": "refuse"}
+    resolved = {"validation_fraction": 0.1, "test_fraction": 0.2, "bad_rows": bad_rows}
+    return json.loads(inspection.describe(json.dumps({**resolved, **request})))
 
 
 def system(**request: Any) -> dict[str, dict[str, Any]]:
@@ -64,7 +65,6 @@ def test_describe_tells_sizes_names_and_fingerprints(data_dir: str) -> None:
         "class_names": ["a", "b"],
         "text_columns": ["text"],
         "label_column": "label",
-        "bad_rows": "refuse",
         "files": ["train.jsonl", "test.jsonl"],
         "skipped": [],
         "test_from": "test",
@@ -134,12 +134,17 @@ def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
         ('{"validation_fraction": "x"}', "validation_fraction must be a number or null, got 'x'"),
         (
             '{"validation_fraction": 1.5, "test_fraction": 0.2, "dataset": "bbc_news", '
-            '"model": "minilm"}',
+            '"bad_rows": {"packaged": "refuse"}, "model": "minilm"}',
             "dataset.validation_fraction must be > 0 and < 1, got 1.5",
         ),
         (
             '{"validation_fraction": 0.1, "dataset": "bbc_news", "model": "minilm"}',
-            "test_fraction must be given to read a data set, got nothing",
+            "test_fraction must be given by the control plane, got nothing",
+        ),
+        (
+            '{"validation_fraction": 0.1, "test_fraction": 0.2, "dataset": "bbc_news", '
+            '"bad_rows": {"hub": "skip"}, "model": "minilm"}',
+            "packaged must be given by the control plane, got nothing",
         ),
         ('{"device": "gpu"}', "compute.device must be cpu, cuda or cuda:N, got 'gpu'"),
         ('{"device": "cuda:x"}', "compute.device must be cpu, cuda or cuda:N, got 'cuda:x'"),

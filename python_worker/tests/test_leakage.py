@@ -27,7 +27,7 @@ def other_test_rows(settings: Settings, tmp_path: Path) -> Settings:
     (folder / "test.jsonl").write_text("\n".join(swapped) + "\n")
     data_dir = str(folder.parent)
     dataset = load_dataset(
-        "topics", source="local", data_dir=data_dir, splits=(), reading=Reading(0.2, 0.2)
+        "topics", source="local", data_dir=data_dir, splits=(), reading=Reading(0.2, 0.2, "refuse")
     )
     assert dataset.fingerprint != settings.data.fingerprint
     data = settings.data._replace(data_dir=data_dir, fingerprint=dataset.fingerprint)

@@ -209,6 +209,7 @@ def test_the_question_before_a_run_gives_the_same_answer(tiny_data_dir: Path, be
     def ask() -> dict[str, Any]:
         request = {"dataset": "topics", "data_dir": str(tiny_data_dir), "model": str(bert)}
         request |= {"validation_fraction": 0.1, "test_fraction": 0.2}
+        request |= {"bad_rows": {"local": "refuse"}}
         answer: dict[str, Any] = json.loads(describe(json.dumps({**request, "device": "cpu"})))
         return answer
 

@@ -326,6 +326,10 @@ def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_r
 
 def test_splits_of_the_tiny_set_are_what_the_tests_rely_on(tiny_data_dir) -> None:
     dataset = load_dataset(
-        "topics", source="local", data_dir=str(tiny_data_dir), splits=(), reading=Reading(0.2, 0.2)
+        "topics",
+        source="local",
+        data_dir=str(tiny_data_dir),
+        splits=(),
+        reading=Reading(0.2, 0.2, "refuse"),
     )
     assert dataset.num_rows == {"train": 48, "validation": 12, "test": 30}

@@ -15,7 +15,7 @@ const LAMBDA_KEYS = 1;
 /** Values by the path of their field that follow from the others, unless a draft gives them. */
 export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldValue> {
   return new Map([
-    ["dataset.bad_rows", badRowsOf(spec)],
+    ["dataset.bad_rows", badRowsOf(spec.dataset?.source ?? Source.UNSPECIFIED)],
     ["distilled.attention_lambda", lambdaOf(spec)],
     ["outer.meta_gradient", metaGradientOf(spec)],
   ] as [string, FieldValue][]);
@@ -26,9 +26,8 @@ export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
   for (const [path, value] of derivedValues(from)) writeField(spec, path, value);
 }
 
-/** Python has the same rule for drafts, whose source it is to find. */
-function badRowsOf({ dataset }: ExperimentSpec): BadRows {
-  const source = dataset?.source ?? Source.UNSPECIFIED;
+/** Nobody here can edit a set of the hub; a mistake in one's own files is better mended. */
+export function badRowsOf(source: Source): BadRows {
   if (source === Source.UNSPECIFIED) return BadRows.UNSPECIFIED;
   return source === Source.HUB ? BadRows.SKIP : BadRows.REFUSE;
 }

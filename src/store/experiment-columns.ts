@@ -1,4 +1,4 @@
-import { accuracies, type ExperimentRecord } from "../experiment/domain/record.js";
+import { distilledRow, type ExperimentRecord } from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
 import {
   Experiment,
@@ -6,7 +6,6 @@ import {
   stateFromJSON,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
-import { meanOf } from "../statistics.js";
 import type { SqlValue } from "./database.js";
 
 /** Stands for the accuracy of an experiment without one: it comes after all others. */
@@ -14,7 +13,7 @@ const NO_ACCURACY = -1;
 
 /** What of an experiment is stored beside its id, each a column of its name. */
 export function experimentColumns(record: ExperimentRecord): Record<string, SqlValue> {
-  const { experiment, cancelRequested, tasks } = record;
+  const { experiment, cancelRequested } = record;
   const { id, spec, state, owner, priority, sweepId } = experiment;
   return {
     state,
@@ -26,7 +25,7 @@ export function experimentColumns(record: ExperimentRecord): Record<string, SqlV
     dataset: spec?.dataset?.name ?? "",
     model: spec?.model?.name ?? "",
     search_text: `${id}\n${spec?.name ?? ""}`.toLowerCase(),
-    accuracy: accuracyOf(tasks.map(({ task }) => task)),
+    accuracy: distilledRow(experiment)?.accuracy?.mean ?? NO_ACCURACY,
     message: Experiment.encode(experiment).finish(),
   };
 }
@@ -40,9 +39,4 @@ export function stateOf(column: string): State {
 export function artifactIdOf({ result }: Task): string | null {
   const kind = result?.kind;
   return kind?.$case === "distill" ? (kind.value.artifact?.id ?? null) : null;
-}
-
-function accuracyOf(tasks: readonly Task[]): number {
-  const mean = meanOf([...accuracies(tasks).values()]);
-  return Number.isFinite(mean) ? mean : NO_ACCURACY;
 }

@@ -165,7 +165,7 @@ function fromVersion1(file: SqlFile): void {
     const tasks = taskRecordsOf(file, id);
     const experiment = readMessage(Experiment, message);
     if (typeof experiment === "string") continue;
-    const columns = experimentColumns({ experiment, tasks, cancelRequested: false });
+    const columns = experimentColumns(withResult({ experiment, tasks, cancelRequested: false }));
     const { dataset, model, search_text, accuracy } = columns as Record<string, SqlValue>;
     file.run(
       "UPDATE experiments SET dataset = ?, model = ?, search_text = ?, accuracy = ? WHERE id = ?",

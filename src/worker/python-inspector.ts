@@ -4,7 +4,8 @@ import { z } from "zod";
 import { environment, internal } from "../errors.js";
 import type { Inspector, Log } from "../experiment/domain/ports.js";
 import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
-import { type Facts, factsSchema } from "../settings/facts.js";
+import { badRowsOf } from "../settings/derived.js";
+import { type Facts, factsSchema, SOURCES } from "../settings/facts.js";
 import { TEST_FRACTION, VALIDATION_FRACTION } from "../settings/presets.js";
 import { pythonEnv, pythonModule } from "../setup/python-env.mjs";
 import type { PythonBridge } from "./bridge.js";
@@ -99,16 +100,22 @@ function readingOf(dataset: ExperimentSpec["dataset"]) {
     source: dataset?.source === Source.LOCAL ? "local" : null,
     text_columns: dataset?.textColumn ? dataset.textColumn.split(",") : null,
     label_column: dataset?.labelColumn || null,
-    bad_rows: BAD_ROWS[dataset?.badRows ?? BadRows.UNSPECIFIED] ?? null,
+    bad_rows: badRowsBySource(dataset?.badRows ?? BadRows.UNSPECIFIED),
     validation_fraction: dataset?.validationFraction ?? VALIDATION_FRACTION,
     test_fraction: dataset?.testFraction ?? TEST_FRACTION,
   };
 }
 
-const BAD_ROWS: Partial<Record<BadRows, string>> = {
-  [BadRows.SKIP]: "skip",
-  [BadRows.REFUSE]: "refuse",
-};
+/** By every source that Python may find: the draft's choice, or what a set of that source gets. */
+function badRowsBySource(given: BadRows): Readonly<Record<string, string>> {
+  const wordOf = (source: Source) => {
+    const badRows = given === BadRows.UNSPECIFIED ? badRowsOf(source) : given;
+    return badRows === BadRows.SKIP ? "skip" : "refuse";
+  };
+  return Object.fromEntries(
+    Object.entries(SOURCES).map(([name, source]) => [name, wordOf(source)]),
+  );
+}
 
 function deviceOf(draft: ExperimentSpec): string | null {
   const device = draft.compute?.device ?? "";

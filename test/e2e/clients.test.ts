@@ -65,7 +65,7 @@ describe("the packages for clients", async () => {
     ]);
     await assert.rejects(run(PYTHON, ["-I", "-c", code, ...example, "nope"]), {
       code: 1,
-      stderr: 'NOT_FOUND: there is no experiment "nope"\n',
+      stderr: 'not_found: there is no experiment "nope"\n',
     });
   });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { compareExperiments } from "../../src/experiment/domain/comparison.js";
-import { Experiment } from "../../src/generated/stillhouse/v1/experiment.js";
+import { Experiment, Task } from "../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { experimentResult } from "../../src/results/experiment-result.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 function experimentOf(
@@ -17,8 +18,9 @@ function experimentOf(
     accuracy,
   }));
   const work = { kind: { $case: "evaluate" as const, value: { initSeeds: [] } } };
-  const result = { kind: { $case: "learners" as const, value: { inits } } };
-  return Experiment.fromPartial({ id, spec, tasks: inits.length === 0 ? [] : [{ work, result }] });
+  const learners = { kind: { $case: "learners" as const, value: { inits } } };
+  const tasks = inits.length === 0 ? [] : [Task.fromPartial({ work, result: learners })];
+  return Experiment.fromPartial({ id, spec, result: experimentResult(spec, tasks) });
 }
 
 it("a comparison names the settings that differ and the gain on the same init seeds", () => {

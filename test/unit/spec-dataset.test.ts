@@ -6,6 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { writeDatasetDescription } from "../../src/cli/experiment/dataset-description.js";
 import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
 import { StillhouseError } from "../../src/errors.js";
+import { specForWorker } from "../../src/experiment/scheduling/device-needs.js";
 import { BadRows, Source } from "../../src/generated/stillhouse/v1/spec.js";
 import { withDatasetPath } from "../../src/settings/dataset-path.js";
 import { emptySpec, readField, writeField } from "../../src/settings/field-path.js";
@@ -76,6 +77,16 @@ describe("how the rows of a data set are read", () => {
     const said = read("hub", BadRows.REFUSE);
     assert.equal(said.spec.dataset?.badRows, BadRows.REFUSE);
     assert.deepEqual(said.description.changedFields, ["dataset.bad_rows"]);
+  });
+
+  it("reaches a worker whole where an earlier version stored the spec", () => {
+    const { spec } = resolveSpec(emptySpec(), factsOf({ dataset: { source: "hub" } }));
+    const earlier = structuredClone(spec);
+    Object.assign(earlier.dataset ?? {}, { badRows: BadRows.UNSPECIFIED, testFraction: undefined });
+    const needs = { device: "cpu", numDevices: 1 };
+    const given = specForWorker(earlier, needs, "cpu");
+    assert.deepEqual([given?.dataset?.badRows, given?.dataset?.testFraction], [BadRows.SKIP, 0.2]);
+    assert.deepEqual(specForWorker(spec, needs, "cpu"), spec);
   });
 
   it("names one column of texts, or two of pairs, in any of three ways", () => {

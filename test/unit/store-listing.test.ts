@@ -4,6 +4,7 @@ import { describe, it, type TestContext } from "node:test";
 import { listBytes } from "../../src/api/grpc/list-bytes.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { type ExperimentRecord, withTasks } from "../../src/experiment/domain/record.js";
+import { withResult } from "../../src/experiment/domain/resulted.js";
 import {
   cancelExperiment,
   completeTask,
@@ -52,7 +53,8 @@ function evaluated(record: ExperimentRecord, accuracy: number): ExperimentRecord
   const inits = [-0.1, 0.1].map((by, initSeed) => ({ initSeed, accuracy: accuracy + by }));
   const kind = { $case: "learners" as const, value: { inits } };
   const id = `${record.experiment.id}-evaluate`;
-  return completeTask(leaseTask(record, id, NOW), id, TaskResult.fromPartial({ kind }), NOW);
+  const result = TaskResult.fromPartial({ kind });
+  return withResult(completeTask(leaseTask(record, id, NOW), id, result, NOW), record);
 }
 
 function storeOf(test: TestContext, described: readonly Described[]): SqliteExperimentStore {

@@ -15,7 +15,6 @@ from ..context.settings import (
 )
 from ..context.variation import Variation
 from ..datasets import Reading
-from ..datasets.holdout import FORMER_TEST_FRACTION
 from ..distillation.outer import OuterConfig
 from ..errors import StillhouseError
 
@@ -204,18 +203,17 @@ def _name(message: Any, field: str) -> Any:
 
 
 def _reading(data: spec_pb2.DatasetSpec) -> Reading:
-    bad_rows = _name(data, "bad_rows")
     return Reading(
         data.validation_fraction,
-        data.test_fraction if data.HasField("test_fraction") else FORMER_TEST_FRACTION,
+        data.test_fraction,
+        _name(data, "bad_rows"),
         tuple(data.text_column.split(",")) if data.text_column else (),
         data.label_column,
-        None if bad_rows == "unspecified" else bad_rows,
     )
 
 
-# Fields that the control plane alone reads or that have a default, so that a spec of before they
-# existed is as good.
+# Fields that the control plane alone reads, or for which empty is a value: a spec that was stored
+# before they existed lacks them. All others the control plane fills in.
 _MAY_BE_UNSET = (
     "robustness",
     "baseline.herding",
@@ -223,8 +221,6 @@ _MAY_BE_UNSET = (
     "compute.memory_mib",
     "dataset.text_column",
     "dataset.label_column",
-    "dataset.bad_rows",
-    "dataset.test_fraction",
     "dataset.found",
 )
 

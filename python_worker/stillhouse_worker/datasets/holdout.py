@@ -10,8 +10,8 @@ from .rows import Split
 # Fixed, and on purpose not the experiment's seed: all experiments on a set share its split, so a
 # full-data baseline that one of them trained is good for the others.
 HOLDOUT_SEED = 20220401
-# The share of test of before it could be chosen: specs that do not name one mean it, and the
-# fingerprint of a set that is held out with it is what it was then.
+# The share of test before it could be chosen: the fingerprint of a set that is held out with it
+# does not name the share, as it did not then.
 FORMER_TEST_FRACTION = 0.2
 
 

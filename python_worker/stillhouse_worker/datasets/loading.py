@@ -33,24 +33,18 @@ class Reading(NamedTuple):
         validation_fraction: share of train that is held out where the set has no validation split,
             0 < fraction < 1.
         test_fraction: the same of test, which is held out first.
+        bad_rows: what becomes of rows that cannot be used.
         texts: columns of texts; empty: as the set says, or as recognised.
         label: column of labels; empty: the same.
-        bad_rows: what becomes of rows that cannot be used; None: they are skipped on the hub, where
-            nobody can edit them, and refused elsewhere.
         finds_overlap: whether test rows that are also in train are counted.
     """
 
     validation_fraction: float
     test_fraction: float
+    bad_rows: BadRows
     texts: tuple[str, ...] = ()
     label: str = ""
-    bad_rows: BadRows | None = None
     finds_overlap: bool = False
-
-
-def default_bad_rows(source: str) -> BadRows:
-    """What becomes of bad rows where nobody says so."""
-    return "skip" if source == "hub" else "refuse"
 
 
 def load_dataset(
@@ -105,8 +99,7 @@ def read_dataset(
     name: str, source: str, rows: RowSource, splits: Sequence[SplitName], reading: Reading
 ) -> Dataset:
     """Read every row of ``rows`` once and keep those of the splits asked for."""
-    bad_rows = reading.bad_rows or default_bad_rows(source)
-    reader = _Reader(rows, bad_rows, reading.finds_overlap)
+    reader = _Reader(rows, reading.bad_rows, reading.finds_overlap)
     for split_name in (name for name in SPLIT_NAMES if name in rows.splits):
         is_kept = split_name in splits or (split_name == "train" and _must_hold_out(rows))
         reader.read(split_name, is_kept=is_kept)

@@ -13,7 +13,7 @@ from typing import Any
 from ..artifacts import load_artifact
 from ..datasets.catalog import DatasetLocation, find_dataset
 from ..datasets.hub import download, hub_entry
-from ..datasets.loading import Reading, default_bad_rows, load_dataset
+from ..datasets.loading import Reading, load_dataset
 from ..datasets.rows import SPLIT_NAMES, Dataset
 from ..devices.facts import find_device
 from ..errors import StillhouseError
@@ -41,9 +41,8 @@ _SYSTEM_KEYS = ("data_dir", "home")
 _ARTIFACT_KEYS = ("path", "top")
 _SUGGEST_KEYS = ("space", "trials", "seed")
 _NUMBERS = ("validation_fraction", "test_fraction", "top", "seed")
-_OBJECTS = ("space",)
+_OBJECTS = ("space", "bad_rows")
 _LISTS = ("trials", "text_columns")
-_DEFAULT_TOP = 5
 
 
 def describe(request_json: str) -> str:
@@ -51,9 +50,9 @@ def describe(request_json: str) -> str:
 
     Args:
         request_json: ``{"dataset", "data_dir", "source", "text_columns", "label_column",
-            "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``; to read a data
-            set both shares must be given, any other key that is null or absent stands for the
-            default.
+            "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``. To read a
+            data set both shares must be given, and ``bad_rows`` with "skip" or "refuse" for every
+            source that a set may have; any other key that is null or absent stands for the default.
 
     Returns:
         ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when the hub has something that
@@ -169,7 +168,7 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
     model = locate_model(request.get("model"))
     if dataset.needs_download or model.needs_download:
         return _downloads(dataset, model)
-    reading = _reading(request)
+    reading = _reading(request, dataset.source)
     loaded = load_dataset(
         dataset.name,
         source=dataset.source,
@@ -179,35 +178,35 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     notices = (dataset.notice, *loaded.notices, model.notice)
     return {
-        "dataset": _dataset_facts(dataset, loaded, reading),
+        "dataset": _dataset_facts(dataset, loaded),
         "model": _model_facts(model, has_pairs=len(loaded.text_columns) > 1),
         "device": device._asdict(),
         "notices": [notice for notice in notices if notice],
     }
 
 
-def _reading(request: Mapping[str, Any]) -> Reading:
+def _reading(request: Mapping[str, Any], source: str) -> Reading:
     return Reading(
         _given(request, "validation_fraction"),
         _given(request, "test_fraction"),
+        _given(_given(request, "bad_rows"), source),
         tuple(request.get("text_columns") or ()),
         request.get("label_column") or "",
-        request.get("bad_rows"),
         finds_overlap=True,
     )
 
 
-def _given(request: Mapping[str, Any], key: str) -> float:
+def _given(request: Mapping[str, Any], key: str) -> Any:
     """What the control plane has resolved: its defaults have no copy here."""
-    value: float | None = request.get(key)
+    value = request.get(key)
     if value is None:
-        raise StillhouseError("invalid", f"{key} must be given to read a data set, got nothing")
+        raise StillhouseError("invalid", f"{key} must be given by the control plane, got nothing")
     return value
 
 
 def _artifact(request: Mapping[str, Any]) -> dict[str, Any]:
     loaded = load_artifact(request.get("path") or "")
-    return inspected(loaded, int(request.get("top") or _DEFAULT_TOP))
+    return inspected(loaded, int(_given(request, "top")))
 
 
 def _downloads(dataset: DatasetLocation, model: ModelLocation) -> dict[str, Any]:
@@ -220,10 +219,10 @@ def _downloads(dataset: DatasetLocation, model: ModelLocation) -> dict[str, Any]
 
 def _suggest(request: Mapping[str, Any]) -> dict[str, Any]:
     space, trials = request.get("space") or {}, request.get("trials") or []
-    return suggested(space, trials, int(request.get("seed") or 0))
+    return suggested(space, trials, int(_given(request, "seed")))
 
 
-def _dataset_facts(location: DatasetLocation, dataset: Dataset, reading: Reading) -> dict[str, Any]:
+def _dataset_facts(location: DatasetLocation, dataset: Dataset) -> dict[str, Any]:
     files = dataset.layout.files
     return {
         "name": dataset.name,
@@ -234,7 +233,6 @@ def _dataset_facts(location: DatasetLocation, dataset: Dataset, reading: Reading
         "class_names": dataset.class_names,
         "text_columns": dataset.text_columns,
         "label_column": dataset.layout.label_column,
-        "bad_rows": reading.bad_rows or default_bad_rows(dataset.source),
         "files": [name for split_name in SPLIT_NAMES for name in files.get(split_name, ())],
         "skipped": [skipped._asdict() for skipped in dataset.skipped],
         "test_from": dataset.test_from,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import StillhouseError
 from .refusal import refuse
@@ -29,14 +29,62 @@ def check_tokenizer(folder: Path, num_rows: int) -> None:
     Raises:
         StillhouseError: ``invalid``, field ``model.name``.
     """
-    _check_vocabulary(folder, num_rows)
-    _check_special_tokens(folder)
-    _check_first_token(folder)
+    files = _read(folder)
+    tokens = list(_tokens(files))
+    _check_vocabulary(folder, tokens, num_rows)
+    _check_special_tokens(folder, files, {token for token, _ in tokens})
+    _check_first_token(folder, files)
 
 
-def _check_vocabulary(folder: Path, num_rows: int) -> None:
+class _Files(NamedTuple):
+    """The files that a tokenizer may be made of; empty where one is missing.
+
+    Attributes:
+        whole: tokenizer.json.
+        config: tokenizer_config.json.
+        special: special_tokens_map.json.
+        added: added_tokens.json, numbers by token.
+        vocabulary: the lines of vocab.txt, which is read where there is no tokenizer.json.
+    """
+
+    whole: dict[str, Any]
+    config: dict[str, Any]
+    special: dict[str, Any]
+    added: dict[str, Any]
+    vocabulary: list[str]
+
+    def are_of_bert(self) -> bool:
+        stated = self.config.get("tokenizer_class", _OF_BERT[0])
+        return str(stated).removesuffix("Fast") in _OF_BERT
+
+
+def _read(folder: Path) -> _Files:
+    whole = _json_of(folder / "tokenizer.json")
+    return _Files(
+        whole,
+        _json_of(folder / "tokenizer_config.json"),
+        _json_of(folder / "special_tokens_map.json"),
+        _json_of(folder / "added_tokens.json"),
+        [] if whole else _lines_of(folder / "vocab.txt"),
+    )
+
+
+def _tokens(files: _Files) -> Iterator[tuple[str, int]]:
+    """Tokens and their numbers, of every file."""
+    if files.whole:
+        yield from _dict(_dict(files.whole.get("model")).get("vocab")).items()
+        for added in files.whole.get("added_tokens") or []:
+            yield str(added["content"]), int(added["id"])
+    else:
+        yield from ((token, number) for number, token in enumerate(files.vocabulary))
+    yield from files.added.items()
+    for number, added in _dict(files.config.get("added_tokens_decoder")).items():
+        yield str(_dict(added).get("content", "")), int(number)
+
+
+def _check_vocabulary(folder: Path, tokens: list[tuple[str, int]], num_rows: int) -> None:
     """Every token of the tokenizer needs a row of the embedding."""
-    token, number = max(_tokens(folder), key=lambda pair: pair[1], default=("", -1))
+    token, number = max(tokens, key=lambda pair: pair[1], default=("", -1))
     if number >= num_rows:
         refuse(
             folder,
@@ -45,19 +93,17 @@ def _check_vocabulary(folder: Path, num_rows: int) -> None:
         )
 
 
-def _check_special_tokens(folder: Path) -> None:
+def _check_special_tokens(folder: Path, files: _Files, known: set[str]) -> None:
     """``transformers`` gives a special token that the vocabulary lacks a number behind its end."""
-    known = {token for token, _ in _tokens(folder)}
-    for role, token in _special_tokens(folder).items():
+    for role, token in _special_tokens(files).items():
         if token not in known:
             refuse(folder, f"its tokenizer has no token {token!r} in its vocabulary ({role})")
 
 
-def _special_tokens(folder: Path) -> dict[str, str]:
+def _special_tokens(files: _Files) -> dict[str, str]:
     """By their roles: those of BERT, unless files of the tokenizer name others."""
-    is_of_bert = _is_of_bert(folder)
-    stated = _json_of(folder / "tokenizer_config.json")
-    stated |= _json_of(folder / "special_tokens_map.json")
+    is_of_bert = files.are_of_bert()
+    stated = files.config | files.special
     named = {
         role: stated.get(role, token if is_of_bert else None) for role, token in _ROLES.items()
     }
@@ -65,10 +111,9 @@ def _special_tokens(folder: Path) -> dict[str, str]:
     return {role: token for role, token in texts.items() if isinstance(token, str)}
 
 
-def _check_first_token(folder: Path) -> None:
+def _check_first_token(folder: Path, files: _Files) -> None:
     """Without a special token in front, a head would be given the vector of any word."""
-    whole = _json_of(folder / "tokenizer.json")
-    if whole and not _is_of_bert(folder) and whole.get("post_processor") is None:
+    if files.whole and not files.are_of_bert() and files.whole.get("post_processor") is None:
         refuse(
             folder,
             "its tokenizer puts no special tokens around a text (post_processor in "
@@ -76,25 +121,8 @@ def _check_first_token(folder: Path) -> None:
         )
 
 
-def _is_of_bert(folder: Path) -> bool:
-    stated = _json_of(folder / "tokenizer_config.json").get("tokenizer_class", _OF_BERT[0])
-    return str(stated).removesuffix("Fast") in _OF_BERT
-
-
-def _tokens(folder: Path) -> Iterator[tuple[str, int]]:
-    """Tokens and their numbers, of every file that a tokenizer may be made of."""
-    whole = _json_of(folder / "tokenizer.json")
-    if whole:
-        yield from _dict(_dict(whole.get("model")).get("vocab")).items()
-        for added in whole.get("added_tokens") or []:
-            yield str(added["content"]), int(added["id"])
-    elif (folder / "vocab.txt").is_file():
-        lines = (folder / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
-        yield from ((token, number) for number, token in enumerate(lines))
-    yield from _json_of(folder / "added_tokens.json").items()
-    settings = _json_of(folder / "tokenizer_config.json")
-    for number, added in _dict(settings.get("added_tokens_decoder")).items():
-        yield str(_dict(added).get("content", "")), int(number)
+def _lines_of(path: Path) -> list[str]:
+    return path.read_text("utf-8").removesuffix("\n").split("\n") if path.is_file() else []
 
 
 def _json_of(path: Path) -> dict[str, Any]:

@@ -6,12 +6,13 @@ import type {
   SettingDifference,
 } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { learnersBySeed, summaryOf } from "../../results/rows.js";
 import { readField } from "../../settings/field-path.js";
 import { fieldText } from "../../settings/field-text.js";
 import { fieldsOf } from "../../settings/setting.js";
 import { SETTINGS } from "../../settings/settings.js";
-import { FRACTIONS, pairedDifference, type Summary, summarise } from "../../statistics.js";
-import { accuracies } from "./record.js";
+import { pairedDifference, type Summary } from "../../statistics.js";
+import { distilledRow } from "./record.js";
 
 /** Data and weights may differ where their names do not. */
 const FINGERPRINTS = ["dataset.fingerprint", "model.fingerprint"];
@@ -19,12 +20,12 @@ const FINGERPRINTS = ["dataset.fingerprint", "model.fingerprint"];
 /**
  * Settings that differ, and how much better each experiment is than the first one.
  *
- * @param experiments at least one, each with its tasks
+ * @param experiments at least one, each with its result
  */
 export function compareExperiments(experiments: readonly Experiment[]): CompareExperimentsResponse {
   const specs = experiments.flatMap(({ spec }) => (spec === undefined ? [] : [spec]));
   const [first] = experiments;
-  const reference = accuracies(first?.tasks ?? []);
+  const reference = first && learnersOf(first);
   return {
     differences: differencesOf(specs),
     experiments: experiments.map((experiment) =>
@@ -46,14 +47,14 @@ function differencesOf(specs: readonly ExperimentSpec[]): SettingDifference[] {
 }
 
 function comparedExperiment(
-  { id, tasks }: Experiment,
+  experiment: Experiment,
   reference: ReadonlyMap<string, number> | undefined,
 ): ComparedExperiment {
-  const own = accuracies(tasks);
-  const accuracy = own.size === 0 ? undefined : summarise([...own.values()], FRACTIONS);
-  const gain = reference && pairedDifference(own, reference);
+  const message = distilledRow(experiment)?.accuracy;
+  const accuracy = message && summaryOf(message);
+  const gain = reference && pairedDifference(learnersOf(experiment), reference);
   return {
-    experimentId: id,
+    experimentId: experiment.id,
     accuracyMean: accuracy?.mean,
     accuracyStd: accuracy?.std ?? undefined,
     accuracyInterval: intervalOf(accuracy),
@@ -61,6 +62,11 @@ function comparedExperiment(
     gainInterval: intervalOf(gain ?? undefined),
     sharedInits: gain?.n ?? 0,
   };
+}
+
+function learnersOf(experiment: Experiment): ReadonlyMap<string, number> {
+  const row = distilledRow(experiment);
+  return row === undefined ? new Map() : learnersBySeed(row);
 }
 
 function intervalOf(summary: Summary | undefined): Interval | undefined {

@@ -1,4 +1,5 @@
 import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { ResultKind, type ResultRow } from "../../generated/stillhouse/v1/result.js";
 
 export interface TaskRecord {
   readonly task: Task;
@@ -49,15 +50,11 @@ export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
 }
 
 /**
- * Test accuracies of learners that are trained as the distilled data says, by init seed; empty
- * before they are there.
+ * The row of the stored result that tells of learners trained as the distilled data says; undefined
+ * of an experiment that trains none.
  */
-export function accuracies(tasks: readonly Task[]): ReadonlyMap<string, number> {
-  const inits = tasks.filter(isPlainEvaluation).flatMap(({ result }) => {
-    const kind = result?.kind;
-    return kind?.$case === "learners" ? kind.value.inits : [];
-  });
-  return new Map(inits.map(({ initSeed, accuracy }) => [String(initSeed), accuracy]));
+export function distilledRow({ result }: Experiment): ResultRow | undefined {
+  return result?.rows.find(({ kind }) => kind === ResultKind.DISTILLED);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { completedSpec } from "../../settings/earlier-spec.js";
 
 /** What a task computes on. */
 export interface DeviceNeeds {
@@ -30,13 +31,14 @@ export function devicesFor({ device, numDevices }: DeviceNeeds, workerDevice: st
   return Array.from({ length: numDevices }, (_, at) => `cuda:${first + at}`);
 }
 
-/** The spec as a worker gets it: with the first device that the task computes on there. */
+/** The spec as a worker gets it: complete, with the first device that the task computes on there. */
 export function specForWorker(
   spec: ExperimentSpec | undefined,
   needs: DeviceNeeds,
   workerDevice: string,
 ): ExperimentSpec | undefined {
-  if (!spec?.compute || deviceKind(needs.device) !== deviceKind(workerDevice)) return spec;
+  const complete = spec && completedSpec(spec);
+  if (!complete?.compute || deviceKind(needs.device) !== deviceKind(workerDevice)) return complete;
   const [device] = devicesFor(needs, workerDevice);
-  return { ...spec, compute: { ...spec.compute, device } };
+  return { ...complete, compute: { ...complete.compute, device } };
 }

@@ -18,7 +18,7 @@ import { compareExperiments } from "../domain/comparison.js";
 import { planTasks } from "../domain/plan.js";
 import { type PlannerParts, plannedExperiment } from "../domain/planned-experiment.js";
 import type { Inspector, RunLog, WorkFolders } from "../domain/ports.js";
-import { artifactOf, type ExperimentRecord, withTasks } from "../domain/record.js";
+import { artifactOf, type ExperimentRecord } from "../domain/record.js";
 import { checkPlacement, given } from "../domain/request-checks.js";
 import { isEnded } from "../domain/states.js";
 import type { ArtifactStore, EncodedPage, ExperimentStore } from "../domain/storage-ports.js";
@@ -207,7 +207,7 @@ export class Experiments {
     if (new Set(experimentIds).size < count) {
       throw invalid("experiment_ids", "experiment_ids must name each experiment once");
     }
-    return compareExperiments(experimentIds.map((id) => withTasks(this.#parts.ledger.record(id))));
+    return compareExperiments(experimentIds.map((id) => this.#parts.ledger.record(id).experiment));
   }
 
   /** @param prepare called before the experiment is queued again */
