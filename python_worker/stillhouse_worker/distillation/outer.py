@@ -205,7 +205,7 @@ class OuterLoop:
     def _update(self) -> tuple[float, bool]:
         """Follow the clipped gradients; their norm before that, and whether fp16 overflowed."""
         config, adam = self.config, self.adam
-        adam.scaler.unscale_(adam.optimizer)
+        adam.unscale()
         norm = torch.nn.utils.clip_grad_norm_(list(self.phi.values()), config.clip).item()
         overflowed = adam.scaler.is_enabled() and not math.isfinite(norm)
         if not overflowed:

@@ -1,9 +1,12 @@
 """Adam with the scale of the loss that fp16 needs, and all of its state as tensors."""
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
 from ..learners.precision import Precision
+from .adam import Adam
 from .divergence import MAX_SKIPS, always_overflows
 
 
@@ -24,15 +27,28 @@ class ScaledAdam:
         self, tensors: dict[str, Tensor], device: torch.device, precision: Precision
     ) -> None:
         self.tensors = tensors
-        self.optimizer = torch.optim.Adam(list(tensors.values()))
+        self._adam = Adam(list(tensors.values()))
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.num_skipped = self.skips_in_a_row = 0
 
     def update(self, lr: float) -> None:
         """Follow the gradients of the scaled loss, unless they overflowed."""
-        self.optimizer.param_groups[0]["lr"] = lr
-        self.scaler.step(self.optimizer)
+        self.scaler.step(self._scalable, lr)
         self.scaler.update()
+
+    def forget_gradients(self) -> None:
+        """Before those of the next step."""
+        for tensor in self.tensors.values():
+            tensor.grad = None
+
+    def unscale(self) -> None:
+        """Make the gradients those of the loss itself, before they are looked at."""
+        self.scaler.unscale_(self._scalable)
+
+    @property
+    def _scalable(self) -> Any:
+        """What a scaler takes: it uses no more of an optimiser than ours has."""
+        return cast(Any, self._adam)
 
     def count(self, overflowed: bool, step: int) -> None:
         """Note whether the update of ``step``, which counts from 1, was skipped.
@@ -48,9 +64,9 @@ class ScaledAdam:
     def state(self) -> dict[str, Tensor]:
         """Adam's moments by the names of the tensors, and the scale with its counters."""
         state = {
-            f"adam.{key}.{name}": torch.as_tensor(value)
-            for name, tensor in self.tensors.items()
-            for key, value in self.optimizer.state.get(tensor, {}).items()
+            f"adam.{key}.{name}": value
+            for name, kept in zip(self.tensors, self._adam.state, strict=True)
+            for key, value in kept.items()
         }
         scaler = self.scaler.state_dict()
         scale, growth = scaler.get("scale", 1.0), scaler.get("_growth_tracker", 0)
@@ -60,15 +76,14 @@ class ScaledAdam:
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state` gave."""
-        for name, tensor in self.tensors.items():
+        for (name, tensor), kept in zip(self.tensors.items(), self._adam.state, strict=True):
             if f"adam.step.{name}" in state:  # not before the first update
                 moments = {
                     key: state[f"adam.{key}.{name}"].clone().to(tensor.device)
                     for key in ("exp_avg", "exp_avg_sq")
                 }
                 # Adam keeps its step on the CPU.
-                step = state[f"adam.step.{name}"].clone()
-                self.optimizer.state[tensor] = {"step": step, **moments}
+                kept.update(moments, step=state[f"adam.step.{name}"].clone())
         if "scaler" not in state:  # of an earlier version, which kept it elsewhere
             return
         scale, growth, skipped, *in_a_row = state["scaler"].tolist()

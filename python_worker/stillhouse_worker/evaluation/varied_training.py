@@ -11,6 +11,7 @@ from torch import Tensor
 from ..context.bench import Bench
 from ..context.variation import Variation
 from ..datasets import collate
+from ..distillation.adam import Adam
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
 from ..distillation.synthetic import AttentionLabels, DistilledData, hard_labels
 from ..errors import StillhouseError
@@ -155,11 +156,10 @@ class _Adam:
 
     def __init__(self, theta: Params) -> None:
         self.theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
-        self._adam = torch.optim.Adam(list(self.theta.values()))
+        self._adam = Adam(list(self.theta.values()))
 
     def step(self, grads: Sequence[Tensor], lr: float) -> Params:
         for parameter, grad in zip(self.theta.values(), grads, strict=True):
             parameter.grad = grad
-        self._adam.param_groups[0]["lr"] = lr
-        self._adam.step()
+        self._adam.step(lr)
         return {name: p.detach() for name, p in self.theta.items()}

@@ -111,7 +111,7 @@ class FullTraining:
         torch.manual_seed(derive_seed(settings.seed, "full-data dropout", self.step))
         loss = self._loss(rows)
         self._check_finite(loss.item())
-        adam.optimizer.zero_grad()
+        adam.forget_gradients()
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         scale, warmup = scaler.get_scale(), settings.outer.warmup_fraction
         adam.update(rate_at(self.step, self.num_steps, settings.full.lr, warmup))
