@@ -267,7 +267,9 @@ def test_a_full_baseline_whose_every_step_overflows_in_fp16_fails(
     settings, tmp_path, reporter, monkeypatch
 ) -> None:
     # What is not finite after unscaling is what a scaler finds when a step overflows.
-    def overflow(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
+    def overflow(
+        scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, *_arguments: float
+    ) -> None:
         scaler.unscale_(optimizer)
         state = scaler._per_optimizer_states[id(optimizer)]
         state["found_inf_per_device"] = {
