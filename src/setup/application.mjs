@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { SetupError } from "./failure.mjs";
+import { programPath } from "./program.mjs";
 
 /**
  * Runs the program itself in this process, so that a signal reaches it directly.
@@ -17,9 +18,8 @@ export async function runApplication(root, argv, parent) {
   if (!existsSync(path)) {
     throw new SetupError(`${path} is missing. Bring it back with: git checkout -- src/main.ts`);
   }
-  const { register } = await import("tsx/esm/api");
-  // Of the project, wherever the command is run.
-  register({ tsconfig: join(root, "tsconfig.json") });
-  const { main } = await import(pathToFileURL(path).href);
+  // Reading the maps takes time at every start, and is for those who look for a defect.
+  if (process.env.STILLHOUSE_DEBUG) process.setSourceMapsEnabled(true);
+  const { main } = await import(pathToFileURL(programPath(root)).href);
   await main(argv, parent);
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { dashboard } from "./dashboard.mjs";
 import { generatedCode } from "./generated-code.mjs";
 import { nodePackages } from "./node-packages.mjs";
+import { program } from "./program.mjs";
 import { pythonEnvironment } from "./python-environment.mjs";
 
 /**
@@ -31,7 +32,7 @@ import { pythonEnvironment } from "./python-environment.mjs";
  */
 
 /** In this order: each needs those before it. @type {Step[]} */
-export const STEPS = [nodePackages, pythonEnvironment, generatedCode, dashboard];
+export const STEPS = [nodePackages, pythonEnvironment, generatedCode, program, dashboard];
 
 /** @param {Step} step @param {string} root */
 export function isCurrent(step, root) {

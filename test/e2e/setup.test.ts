@@ -52,6 +52,22 @@ describe("a folder that was set up", () => {
     assert.deepEqual(copy.calls(), []);
   });
 
+  test("runs the program as it now stands, and as it stood where it has an error", async () => {
+    copy.write(
+      "src/main.ts",
+      `import { word } from "./word.js";\n${MAIN.replace("argv)", "word)")}`,
+    );
+    copy.write("src/word.ts", 'export const word: string = "new";\n');
+    assert.equal((await copy.run(["doctor"])).stdout, '"new"\n');
+    copy.write("src/word.ts", "export const word = ;\n");
+    assertPlainFailure(await copy.run(["doctor"]), /tsc failed.*word\.ts[\s\S]*tsc\.log/);
+    assert.match(copy.read("built/word.js"), /"new"/);
+    copy.remove("src/word.ts");
+    copy.write("src/main.ts", MAIN);
+    assert.equal((await copy.run(["doctor"])).stdout, '["doctor"]\n');
+    assert.ok(!copy.has("built/word.js"));
+  });
+
   test("lets Python find the worker under a path with ü in the locale of cron", () => {
     const folder = join(copy.root, ".venv", "lib", "python3.11", "site-packages");
     const program = "import site, sys; site.addsitedir(sys.argv[1]); print(ascii(sys.path[-1]))";
@@ -101,6 +117,11 @@ describe("a folder that was set up", () => {
     assert.equal(copy.numCalls("venv"), 0);
     assert.ok(copy.calls().some((call) => /^pip uninstall .*xxhash/.test(call)));
     assert.ok(copy.has(".venv/lib/python3.11/site-packages/six-1.17.0.dist-info"));
+  });
+
+  test("notices that somebody removed the program in JavaScript, and repairs it", async () => {
+    copy.remove("built");
+    assert.equal((await copy.run(["doctor"])).stdout, '["doctor"]\n');
   });
 
   const damages: [what: string, path: string, rebuilds: string][] = [
