@@ -22,11 +22,11 @@ from .distillation.synthetic import AttentionLabels, DistilledData
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
 from .learners import Encoder, learner_params
-from .learners.encoder import Params
+from .learners.encoder import Params, Pooling
 from .learners.precision import Precision
 from .learners.starting_heads import StartingHeads
 from .models.catalog import model_fingerprint, model_folder
-from .models.export import to_transformers
+from .models.export import save_sentence_transformer, to_transformers
 from .models.opened import load_encoder
 from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 
@@ -82,7 +82,13 @@ class Artifact(NamedTuple):
                 f"of its weights, config and tokenizer is not {fingerprint[:12]}",
                 field="model.fingerprint",
             )
-        return load_encoder(folder)
+        return load_encoder(folder, self.pooling)
+
+    @property
+    def pooling(self) -> Pooling:
+        """What a head is given; data from before it could be chosen is for the first token."""
+        pooling: Pooling = self.manifest["model"].get("pooling", "first")
+        return pooling
 
     def heads(self, encoder: Encoder) -> StartingHeads:
         """Which heads learners start from, as while distilling."""
@@ -145,12 +151,20 @@ class TrainedLearner(NamedTuple):
         return logits_of(self.encoder, self.params, tokens)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write a folder for ``pipeline("text-classification", model=folder)``.
+        """Write a folder that other tools load, with a tokenizer that cuts texts as in training.
 
-        It has weights, config with class names, and the tokenizer, which cuts texts where the
-        learner was trained to; the same as ``to_transformers().save_pretrained(folder)``.
+        Where the head is given the first token, it is one for
+        ``pipeline("text-classification", model=folder)``, the same as
+        ``to_transformers().save_pretrained(folder)``; where it is given the mean over the tokens,
+        one for ``SentenceTransformer(folder)``, whose ``encode`` gives the logits.
         """
-        self.to_transformers().save_pretrained(folder)
+        if self.artifact.pooling == "first":
+            self.to_transformers().save_pretrained(folder)
+            return
+        dataset = self.artifact.manifest["dataset"]
+        save_sentence_transformer(
+            Path(folder), self.encoder, self.params, dataset["class_names"], dataset["max_length"]
+        )
 
     def evaluate(
         self,
@@ -167,6 +181,9 @@ class TrainedLearner(NamedTuple):
         """The same classifier as transformers' ``BertForSequenceClassification``.
 
         What its ``save_pretrained`` writes has the tokenizer too.
+
+        Raises:
+            StillhouseError: ``invalid`` where its head is given the mean over the tokens.
         """
         dataset = self.artifact.manifest["dataset"]
         return to_transformers(

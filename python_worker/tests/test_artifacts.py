@@ -1,5 +1,6 @@
 """Artifacts: what is written is what is read, damage is noticed, the README's lines work."""
 
+import importlib
 import json
 import re
 import shutil
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tasks_of import task_of
+from torch import Tensor
 
 from stillhouse_worker import load_artifact
-from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME
+from stillhouse_worker.artifacts import MANIFEST_NAME, TENSORS_NAME, Artifact
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import distill
 from stillhouse_worker.tensorfile import read_tensors
@@ -71,6 +74,57 @@ def test_a_saved_learner_answers_in_a_pipeline_as_the_learner_does(
     saved = AutoModelForSequenceClassification.from_pretrained(folder)
     assert saved.config.id2label == {0: "sport", 1: "money"}
     assert saved.config.architectures == ["BertForSequenceClassification"]
+
+
+def _with_mean(artifact: Artifact) -> Artifact:
+    model = {**artifact.manifest["model"], "pooling": "mean"}
+    return artifact._replace(manifest={**artifact.manifest, "model": model})
+
+
+def _sentence_transformer_logits(folder: Path, texts: list[str]) -> Tensor:
+    """As sentence-transformers reads a folder: each module of the list after the other."""
+    from transformers import AutoModel, AutoTokenizer
+
+    modules = json.loads((folder / "modules.json").read_text())
+    kinds = [module["type"].removeprefix("sentence_transformers.models.") for module in modules]
+    assert kinds == ["Transformer", "Pooling", "Dense", "Dense"]
+    encoder, pooling, *layers = (folder / module["path"] for module in modules)
+    limit = json.loads((encoder / "sentence_bert_config.json").read_text())["max_seq_length"]
+    inputs = AutoTokenizer.from_pretrained(encoder)(
+        texts, padding=True, truncation=True, max_length=limit, return_tensors="pt"
+    )
+    assert json.loads((pooling / "config.json").read_text())["pooling_mode_mean_tokens"] is True
+    hidden = AutoModel.from_pretrained(encoder)(**inputs).last_hidden_state
+    mask = inputs["attention_mask"][..., None]
+    values = (hidden * mask).sum(1) / mask.sum(1)
+    for layer in layers:
+        config = json.loads((layer / "config.json").read_text())
+        linear = torch.nn.Linear(config["in_features"], config["out_features"])
+        tensors = load_file(layer / "model.safetensors")
+        linear.load_state_dict({n.removeprefix("linear."): t for n, t in tensors.items()})
+        module, _, name = config["activation_function"].rpartition(".")
+        values = getattr(importlib.import_module(module), name)()(linear(values))
+    return values
+
+
+def test_a_learner_with_mean_pooling_is_saved_for_sentence_transformers_alone(
+    artifact_folder: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig, pipeline
+
+    artifact = load_artifact(artifact_folder)
+    learner = _with_mean(artifact).train(init_seed=1)
+    texts = ["goal match team", "bank shares profit " * 20]
+    assert not torch.allclose(learner.logits(texts), artifact.train(init_seed=1).logits(texts))
+    learner.save_pretrained(tmp_path / "saved")
+    found = _sentence_transformer_logits(tmp_path / "saved", texts)
+    torch.testing.assert_close(found, learner.logits(texts), rtol=1e-4, atol=1e-5)
+    config = AutoConfig.from_pretrained(tmp_path / "saved" / "0_Transformer")
+    assert config.id2label == {0: "sport", 1: "money"}
+    with pytest.raises((OSError, ValueError), match=r"config\.json|model_type"):
+        pipeline("text-classification", model=str(tmp_path / "saved"))
+    with pytest.raises(StillhouseError, match=r"--pooling mean.*sentence-transformers"):
+        learner.to_transformers()
 
 
 def test_one_text_has_one_label_and_no_text_has_none(artifact_folder: Path) -> None:

@@ -32,6 +32,7 @@ RESOLVED = {
         "fingerprint": "g",
         "substitute_for": "",
         "head_init": "HEAD_INIT_NORMAL",
+        "pooling": "POOLING_MEAN",
         "init": "INIT_FIXED",
     },
     "distilled": {
@@ -96,6 +97,7 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert made.distilled.x_init == "real"
     assert made.model.fixed_init
     assert made.model.head_init == "normal"
+    assert made.model.pooling == "mean"
     assert (made.outer.num_steps, made.outer.accumulate_loss) == (7, True)
     assert not made.select
     assert made.precision == "bf16"

@@ -3,7 +3,7 @@ import { writeDerived } from "./derived.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
 import { defaultMemoryMib } from "./memory.js";
-import { presetSpec } from "./presets.js";
+import { presetPooling, presetSpec } from "./presets.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 
@@ -22,7 +22,8 @@ export const IDENTIFYING_FIELDS = [
 /**
  * What the preset of a resolved spec says, and what would follow from the settings of that spec.
  *
- * @param facts absent: what follows from the device alone is not set, and its memory is the spec's
+ * @param facts absent: what follows from the device alone is not set, and memory and pooling, which
+ *   follow from device and encoder, are the spec's
  */
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
   const isStudy = spec.preset === Preset.STUDY;
@@ -30,6 +31,8 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
   writeDerived(preset, spec);
   const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);
+  const pooling = facts ? presetPooling(preset, facts.model) : spec.model?.pooling;
+  if (pooling !== undefined) writeField(preset, "model.pooling", pooling);
   return preset;
 }
 

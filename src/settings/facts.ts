@@ -40,6 +40,8 @@ export const factsSchema = z.object({
     num_heads: count,
     width: count,
     max_positions: count,
+    /** What it was trained to hand to a head; empty where nothing says so. */
+    pooling: z.enum(["first", "mean", ""]),
   }),
   device: z.object({
     device: z.string().min(1),

@@ -8,6 +8,7 @@ import {
   Init,
   Labels,
   LearnLr,
+  Pooling,
   Preset,
   Protocol,
   XInit,
@@ -159,6 +160,12 @@ export function presetSpec(preset: KnownPreset, device?: Facts["device"]): Exper
   }
   writeDerived(values, values);
   return values;
+}
+
+/** As the encoder was trained; the study takes the first token, whatever the encoder. */
+export function presetPooling({ preset }: ExperimentSpec, model: Facts["model"]): Pooling {
+  const isMean = preset !== Preset.STUDY && model.pooling === "mean";
+  return isMean ? Pooling.MEAN : Pooling.FIRST;
 }
 
 /** The study's AMP is fp16 on CUDA; elsewhere bf16 where it is fast, since it needs no scaling. */

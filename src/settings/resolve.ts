@@ -4,6 +4,7 @@ import {
   type DatasetFound,
   type ExperimentSpec,
   FloatType,
+  Pooling,
   Preset,
 } from "../generated/stillhouse/v1/spec.js";
 import { derivedValues } from "./derived.js";
@@ -12,7 +13,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
-import { type KnownPreset, presetSpec } from "./presets.js";
+import { type KnownPreset, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS, settingOf } from "./settings.js";
@@ -44,6 +45,7 @@ export function resolveSpec(
   const spec = presetSpec(preset, facts.device);
   overlay(spec, draft);
   fillInFacts(spec, draft, facts);
+  fillInPooling(spec, draft, facts);
   fillInInnerPrecision(spec, draft);
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);
@@ -96,6 +98,17 @@ function fillInFacts(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts):
   writeField(spec, "dataset.data_dir", dataset.source === "local" ? dataset.data_dir : "");
   if (spec.dataset) spec.dataset.found = foundOf(dataset);
   writeField(spec, "compute.device", device.device);
+}
+
+/**
+ * A draft that names the very model comes from a resolved spec: where that has no pooling, it is
+ * from before it could be chosen.
+ */
+function fillInPooling(spec: ExperimentSpec, draft: ExperimentSpec, { model }: Facts): void {
+  const given = draft.model?.pooling ?? Pooling.UNSPECIFIED;
+  if (given !== Pooling.UNSPECIFIED) return;
+  const isFormer = Boolean(draft.model?.fingerprint);
+  writeField(spec, "model.pooling", isFormer ? Pooling.FIRST : presetPooling(spec, model));
 }
 
 function foundOf(dataset: Facts["dataset"]): DatasetFound {

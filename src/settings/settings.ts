@@ -8,6 +8,7 @@ import {
   Init,
   Labels,
   LearnLr,
+  Pooling,
   Preset,
   Protocol,
   XInit,
@@ -68,6 +69,10 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
       "A name on the hub, minilm (packaged), or a folder in the hub's format",
       "(default: distilbert-base-uncased; where it cannot be had, minilm)",
+    ]),
+    choice("pooling", "model.pooling", { first: Pooling.FIRST, mean: Pooling.MEAN }, [
+      "What a head is given: the vector of the first token, or the mean over those of all tokens",
+      "(default: as the encoder was trained, where its folder says so, else first; study: first)",
     ]),
     number("max-length", "dataset.max_length", TEXT_TOKENS, "Tokens that a real text is cut to"),
     number("validation-fraction", "dataset.validation_fraction", POSITIVE_SHARE, [

@@ -7,6 +7,7 @@ import {
   FloatType,
   Init,
   Labels,
+  Pooling,
   Preset,
   Protocol,
   Source,
@@ -76,6 +77,7 @@ describe("the preset", () => {
     assert.match(description.notices.join("\n"), /Preset cpu was chosen/);
     const cut = [
       "preset",
+      "model.pooling",
       "dataset.max_length",
       "distilled.seq_len",
       "outer.epochs",
@@ -123,6 +125,27 @@ describe("the preset", () => {
     assert.equal(inner({ preset: Preset.STUDY }), FP32);
     assert.equal(inner({ "compute.precision": FP32 }), FP32);
     assert.equal(inner({ "compute.precision": FP32, "inner.precision": BF16 }), BF16);
+  });
+});
+
+describe("the pooling", () => {
+  const poolingOf = (given: Given, pooling: Facts["model"]["pooling"]) =>
+    resolved(given, factsOf({ model: { pooling } })).spec.model?.pooling;
+
+  it("is as the encoder was trained, but the first token in preset study", () => {
+    const cpu = { preset: Preset.CPU };
+    assert.equal(poolingOf(cpu, "mean"), Pooling.MEAN);
+    assert.equal(poolingOf(cpu, "first"), Pooling.FIRST);
+    assert.equal(poolingOf(cpu, ""), Pooling.FIRST);
+    assert.equal(poolingOf({ preset: Preset.STUDY }, "mean"), Pooling.FIRST);
+  });
+
+  it("is what a draft says, and the first token in a resolved spec from before it was chosen", () => {
+    const study = { preset: Preset.STUDY, "model.pooling": Pooling.MEAN };
+    assert.equal(poolingOf(study, ""), Pooling.MEAN);
+    assert.deepEqual(resolved(study).description.changedFields, ["model.pooling"]);
+    const former = { preset: Preset.CPU, "model.fingerprint": factsOf().model.fingerprint };
+    assert.equal(poolingOf(former, "mean"), Pooling.FIRST);
   });
 });
 

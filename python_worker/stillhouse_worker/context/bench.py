@@ -97,4 +97,4 @@ def _load_encoder(settings: Settings) -> Encoder:
             "create a new experiment",
             field="model.fingerprint",
         )
-    return load_encoder(folder)
+    return load_encoder(folder, settings.model.pooling)

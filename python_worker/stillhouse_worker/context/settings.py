@@ -6,6 +6,7 @@ from ..datasets import Reading
 from ..distillation.losses import AttentionReduction
 from ..distillation.outer import OuterConfig
 from ..distillation.synthetic import AttentionKind, ClassLabelKind, LearnLr, SyntheticConfig
+from ..learners.encoder import Pooling
 from ..learners.head import HeadInit
 from ..learners.precision import Precision
 
@@ -29,6 +30,7 @@ class ModelSettings(NamedTuple):
     fingerprint: str
     head_init: HeadInit
     fixed_init: bool
+    pooling: Pooling = "first"
 
 
 class DistilledSettings(NamedTuple):

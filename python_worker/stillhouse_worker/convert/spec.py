@@ -152,6 +152,7 @@ def _model(model: spec_pb2.ModelSpec) -> ModelSettings:
         model.fingerprint,
         _name(model, "head_init"),
         _name(model, "init") == "fixed",
+        "mean" if _name(model, "pooling") == "mean" else "first",
     )
 
 
@@ -219,6 +220,7 @@ _MAY_BE_UNSET = (
     "baseline.herding",
     "baseline.kcenter",
     "compute.memory_mib",
+    "model.pooling",
     "dataset.text_column",
     "dataset.label_column",
     "dataset.found",

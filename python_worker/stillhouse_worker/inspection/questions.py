@@ -21,6 +21,7 @@ from ..hub_access import hub_endpoint
 from ..models.catalog import ModelLocation, download_model, locate_model, model_fingerprint
 from ..models.files import read_model_facts
 from ..models.soundness import check_model
+from ..models.trained_pooling import trained_pooling
 from ..printable import printable
 from .distilled_data import inspected
 from .search import suggested
@@ -257,6 +258,7 @@ def _model_facts(location: ModelLocation, *, has_pairs: bool) -> dict[str, Any]:
         "num_heads": facts.num_heads,
         "width": facts.width,
         "max_positions": facts.max_positions,
+        "pooling": trained_pooling(folder),
     }
 
 

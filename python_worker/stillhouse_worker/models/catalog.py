@@ -21,6 +21,7 @@ from ..hub_access import (
 )
 from .files import WEIGHT_FILES, check_model_folder, find_weights, has_tokenizer
 from .packaged import PACKAGED_MODEL, packaged_model_folder
+from .trained_pooling import MODULES_NAME
 
 DEFAULT_MODEL = "distilbert-base-uncased"
 # Short names that the hub still forwards, and where they lead: a cache may have either.
@@ -31,6 +32,8 @@ _HUB_REPOS = {
     "bert-base-cased": "google-bert/bert-base-cased",
 }
 _TOKENIZER_PATTERNS = ("tokenizer*", "vocab.txt", "special_tokens_map.json", "added_tokens.json")
+
+_POOLING_PATTERNS = (MODULES_NAME, "*_Pooling/config.json")
 
 
 class ModelLocation(NamedTuple):
@@ -157,7 +160,8 @@ def download_model(name: str) -> None:
     try:
         present = HfApi().list_repo_files(repo)
         weights = [file for file in WEIGHT_FILES if file in present][:1]
-        snapshot_download(repo, allow_patterns=["config.json", *weights, *_TOKENIZER_PATTERNS])
+        wanted = ["config.json", *weights, *_TOKENIZER_PATTERNS, *_POOLING_PATTERNS]
+        snapshot_download(repo, allow_patterns=wanted)
     except Exception as error:  # whichever HTTP client the installed hub library brings
         reason = " ".join((str(error) or type(error).__name__).split())[:300]
         raise _failure("environment", f"download of model {name!r} failed: {reason}") from error

@@ -1,6 +1,7 @@
-"""A learner as a transformers model, so that other tools can use and save it."""
+"""A learner as other tools know it: a transformers classifier or a sentence-transformers folder."""
 
 import copy
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import StillhouseError
 from ..learners.encoder import Encoder, Params
 from .architectures import BERT
+from .trained_pooling import MODULES_NAME
+
+# The modules of a sentence-transformers folder, in their order. The encoder has a folder of its
+# own: ``pipeline`` would take one in the root for a classifier, and draw the classifier's weights.
+_MODULES = (
+    ("0_Transformer", "Transformer"),
+    ("1_Pooling", "Pooling"),
+    ("2_Dense", "Dense"),
+    ("3_Dense", "Dense"),
+)
 
 
 def to_transformers(
@@ -25,12 +37,81 @@ def to_transformers(
         params: theta.
         class_names: in the order of the logits; ``id2label`` in the config.
         max_length: tokens that a text is cut to; ``model_max_length`` of the tokenizer.
+
+    Raises:
+        StillhouseError: ``invalid`` where the head is given the mean over the tokens, for which
+            transformers has no class; `save_sentence_transformer` writes such a learner.
     """
+    if encoder.config.pooling != "first":
+        raise StillhouseError(
+            "invalid",
+            "transformers has no class for a head that is given the mean over all tokens "
+            "(--pooling mean); save_pretrained(folder) writes a folder for sentence-transformers",
+            field="model.pooling",
+        )
+    state = _state(encoder, params)
+    model = _classifier_class()(_config(encoder, params, class_names))
+    model.load_state_dict(state)
+    model.tokenizer_of_learner = _tokenizer(encoder, max_length)
+    return model.eval()
+
+
+def save_sentence_transformer(
+    folder: Path, encoder: Encoder, params: Params, class_names: Sequence[str], max_length: int
+) -> None:
+    """Write a learner whose head is given the mean over the tokens.
+
+    ``SentenceTransformer(folder).encode(texts)`` gives its logits: encoder, mean, and the head as
+    two dense layers, the first with a Tanh. The class names are ``id2label`` in the encoder's
+    config.
+
+    Args:
+        folder: created where it is missing.
+        encoder, params, class_names, max_length: as of `to_transformers`.
+    """
+    from safetensors.torch import save_file
+    from transformers import BertModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    width, num_classes = encoder.config.width, len(class_names)
+    state, prefix = _state(encoder, params), "bert."
+    model = BertModel(_config(encoder, params, class_names), add_pooling_layer=False)
+    own = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+    model.load_state_dict({n: t for n, t in own.items() if not n.startswith("pooler.")})
+    place = folder / _MODULES[0][0]
+    model.save_pretrained(place)
+    _tokenizer(encoder, max_length).save_pretrained(place)
+    _write(place / "sentence_bert_config.json", {"max_seq_length": max_length})
+    kinds = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
+    _write(folder / _MODULES[1][0] / "config.json", {**kinds, "pooling_mode_cls_token": False})
+    dense = (("head.dense", width, "activation.Tanh"), ("head.out", num_classes, "linear.Identity"))
+    for (name, _), (part, size, activation) in zip(_MODULES[2:], dense, strict=True):
+        sizes = {"in_features": width, "out_features": size, "bias": True}
+        function = {"activation_function": f"torch.nn.modules.{activation}"}
+        _write(folder / name / "config.json", {**sizes, **function})
+        layer = {f"linear.{kind}": params[f"{part}.{kind}"] for kind in ("weight", "bias")}
+        layer = {name: tensor.detach().cpu().contiguous() for name, tensor in layer.items()}
+        save_file(layer, folder / name / "model.safetensors")
+    _write(
+        folder / MODULES_NAME,
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (path, kind) in enumerate(_MODULES)
+        ],
+    )
+
+
+def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _config(encoder: Encoder, params: Params, class_names: Sequence[str]) -> Any:
     from transformers import BertConfig
 
     state = _state(encoder, params)
     word, position = (state[f"bert.embeddings.{n}_embeddings.weight"] for n in ("word", "position"))
-    config = BertConfig(
+    return BertConfig(
         vocab_size=len(word),
         hidden_size=encoder.config.width,
         num_hidden_layers=encoder.config.num_layers,
@@ -42,10 +123,6 @@ def to_transformers(
         id2label=dict(enumerate(class_names)),
         label2id={name: index for index, name in enumerate(class_names)},
     )
-    model = _classifier_class()(config)
-    model.load_state_dict(state)
-    model.tokenizer_of_learner = _tokenizer(encoder, max_length)
-    return model.eval()
 
 
 def _classifier_class() -> Any:

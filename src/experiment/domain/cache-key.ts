@@ -69,6 +69,7 @@ function subjectParts(spec: ExperimentSpec): Part[] {
     ["model.fingerprint", spec.model?.fingerprint],
     ["model.head_init", spec.model?.headInit],
     ["model.init", spec.model?.init],
+    ["model.pooling", spec.model?.pooling],
     ["compute.precision", spec.compute?.precision],
     // The kind of device: another card of the same kind counts as the same.
     ["compute.device", spec.compute?.device?.split(":")[0]],
