@@ -1,8 +1,10 @@
 """Random generators that depend on a seed and a purpose alone, never on what ran before."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
@@ -11,6 +13,8 @@ def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
+def generator(seed: int, purpose: str, index: int = 0) -> "torch.Generator":
     """A CPU generator at the start of the stream of ``derive_seed``."""
+    import torch  # takes seconds, and a seed alone needs none of it
+
     return torch.Generator().manual_seed(derive_seed(seed, purpose, index))

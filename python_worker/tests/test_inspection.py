@@ -1,6 +1,8 @@
 """What the control plane is told: always JSON, never an exception, and the facts it needs."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,24 @@ def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "hub_offline_reason", lambda: "no route")
     monkeypatch.setattr(catalog, "hub_is_reachable", lambda: False)
     monkeypatch.setattr(catalog, "is_cached", lambda _name: False)
+
+
+def test_describe_needs_no_torch_where_there_is_no_gpu(data_dir: str, tiny_model: Path) -> None:
+    request = {"dataset": "ag_news", "data_dir": data_dir, "model": str(tiny_model)}
+    given = {"validation_fraction": 0.1, "test_fraction": 0.2, "bad_rows": {"local": "refuse"}}
+    program = f"""
+import sys
+sys.modules["torch"] = None
+from stillhouse_worker.devices import facts
+facts._GPU_FILES = ()
+from stillhouse_worker.inspection import describe
+print(describe({json.dumps(request | given)!r}))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    answer = json.loads(ran.stdout)["ok"]
+    assert (answer["model"]["width"], answer["device"]["device"]) == (16, "cpu")
 
 
 def test_describe_tells_sizes_names_and_fingerprints(data_dir: str) -> None:

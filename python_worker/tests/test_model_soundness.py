@@ -17,6 +17,8 @@ from stillhouse_worker.models.files import read_model_facts
 from stillhouse_worker.models.opened import load_encoder
 from stillhouse_worker.models.soundness import check_model
 
+WEIGHTS = "model.safetensors"
+
 
 @pytest.fixture(params=["bert", "distilbert"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
@@ -130,6 +132,30 @@ def test_weights_that_are_no_numbers_are_refused_with_their_tensor(
         f"1 of the {load_file(folder / 'model.safetensors')[name].numel()} numbers in {name} "
         in (refusal(folder))
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_numbers_of_every_width_are_looked_at(bert: Path, file: str, dtype: torch.dtype) -> None:
+    sound = {name: tensor.to(dtype) for name, tensor in load_file(bert / WEIGHTS).items()}
+    name = "embeddings.word_embeddings.weight"
+    greatest = torch.full_like(sound[name], torch.finfo(dtype).max)
+    bad = greatest.clone()
+    bad[-1, 1:4] = torch.tensor([float("nan"), float("inf"), float("-inf")])
+    (bert / WEIGHTS).unlink()
+    for words, said in ((-greatest, None), (bad, f"3 of the {bad.numel()} numbers in {name}")):
+        save = save_file if file == WEIGHTS else torch.save
+        save({**sound, name: words}, bert / file)
+        if said is None:
+            check(bert)
+        else:
+            assert said in refusal(bert)
+
+
+def test_weights_that_are_whole_numbers_are_refused(bert: Path) -> None:
+    name = "embeddings.word_embeddings.weight"
+    change_weights(bert, lambda tensors: tensors.update({name: tensors[name].to(torch.int32)}))
+    assert f"{name} holds I32, not floating-point numbers" in refusal(bert)
 
 
 def test_a_tokenizer_with_more_tokens_than_the_embedding_is_refused(folder: Path) -> None:

@@ -1,16 +1,20 @@
 """Labelled text: where sets come from, how they are split, tokenised and batched."""
 
-from .batching import (
-    Batch,
-    TokenSplit,
-    collate,
-    epoch_batches,
-    length_sorted_batches,
-    select_rows,
-    tokenise,
-)
+from typing import TYPE_CHECKING, Any
+
 from .loading import Reading, load_dataset
 from .rows import Dataset, Split
+
+if TYPE_CHECKING:
+    from .batching import (
+        Batch,
+        TokenSplit,
+        collate,
+        epoch_batches,
+        length_sorted_batches,
+        select_rows,
+        tokenise,
+    )
 
 __all__ = [
     "Batch",
@@ -25,3 +29,12 @@ __all__ = [
     "select_rows",
     "tokenise",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Batches are tensors, and importing torch takes seconds: who only reads sets needs none of it.
+    if name in __all__:
+        from . import batching
+
+        return getattr(batching, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,14 +3,16 @@
 import os
 import platform
 import shutil
+import sys
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
 
 from ..errors import StillhouseError
 
 _FIELD = "compute.device"
+# Files by which Linux programs speak with the driver of a GPU: NVIDIA's, that of Tegra, ROCm's, and
+# that of Windows under WSL.
+_GPU_FILES = ("nvidia*", "nvmap", "kfd", "dxg")
 # As Linux calls them on x86-64 (the first two) and on Arm.
 _CPU_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
@@ -46,13 +48,13 @@ def find_device(wanted: str | None) -> DeviceFacts:
         StillhouseError: invalid, for another name or a device that is not there.
     """
     if wanted is None:
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        wanted = "cuda" if num_cuda_devices() > 0 else "cpu"
     kind, _, index = wanted.partition(":")
     if wanted == "cpu":
         return DeviceFacts("cpu", cpu_name(), False, cpu_computes_bf16(), num_cpu_threads(), 0)
     if kind != "cuda" or (":" in wanted and not (index.isascii() and index.isdigit())):
         raise _invalid(f"{_FIELD} must be cpu, cuda or cuda:N, got {wanted!r}")
-    num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    num_devices = num_cuda_devices()
     number = int(index or 0)
     if number >= num_devices:
         present = ["cpu", *(f"cuda:{other}" for other in range(num_devices))]
@@ -62,11 +64,22 @@ def find_device(wanted: str | None) -> DeviceFacts:
 
 def all_devices() -> list[DeviceFacts]:
     """The CPU and every CUDA device of this machine."""
-    num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return [find_device("cpu"), *(_cuda_facts(number) for number in range(num_devices))]
+    return [find_device("cpu"), *(_cuda_facts(number) for number in range(num_cuda_devices()))]
+
+
+def num_cuda_devices() -> int:
+    """CUDA devices that PyTorch can use."""
+    # Without the file of a driver there is none, and PyTorch takes seconds to say so.
+    if sys.platform == "linux" and not any(any(Path("/dev").glob(name)) for name in _GPU_FILES):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _cuda_facts(number: int) -> DeviceFacts:
+    import torch
+
     # From Ampere on; asking PyTorch instead would tell about the current device only.
     native_bf16 = torch.version.hip is not None or torch.cuda.get_device_capability(number)[0] >= 8
     name = torch.cuda.get_device_name(number)

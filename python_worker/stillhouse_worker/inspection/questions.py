@@ -10,7 +10,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-from ..artifacts import load_artifact
 from ..datasets.catalog import DatasetLocation, find_dataset
 from ..datasets.hub import download, hub_entry
 from ..datasets.loading import Reading, load_dataset
@@ -23,7 +22,6 @@ from ..models.files import read_model_facts
 from ..models.soundness import check_model
 from ..models.trained_pooling import trained_pooling
 from ..printable import printable
-from .distilled_data import inspected
 from .search import suggested
 from .system_checks import system_checks
 
@@ -206,6 +204,9 @@ def _given(request: Mapping[str, Any], key: str) -> Any:
 
 
 def _artifact(request: Mapping[str, Any]) -> dict[str, Any]:
+    from ..artifacts import load_artifact  # with PyTorch, which takes seconds
+    from .distilled_data import inspected
+
     loaded = load_artifact(request.get("path") or "")
     return inspected(loaded, int(_given(request, "top")))
 

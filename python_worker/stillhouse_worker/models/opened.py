@@ -5,19 +5,20 @@ and of what its config says only what the two architectures have counts. The wei
 without ``transformers``, whose models take longer to import than a small task to compute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from ..learners.embeddings import Embeddings
 from ..learners.encoder import Encoder, EncoderConfig, Params, Pooling
 from .architectures import ARCHITECTURES, Architecture
-from .files import check_model_folder, read_config, read_model_facts
+from .files import check_model_folder, find_weights, own_name, read_config, read_model_facts
 from .refusal import refuse
-from .soundness import check_layout, encoder_tensors
+from .soundness import check_layout
 
 _EMBEDDINGS = "embeddings."
 
@@ -37,7 +38,7 @@ def load_encoder(place: str | Path, pooling: Pooling = "first") -> Encoder:
     facts = read_model_facts(folder)
     check_layout(folder, facts)
     config, kind = read_config(folder), ARCHITECTURES[facts.architecture]
-    tensors = {name: tensor.detach().float() for name, tensor in encoder_tensors(folder)}
+    tensors = {name: tensor.detach().float() for name, tensor in _tensors(folder)}
     eps = config.get(*kind.norm_eps) if kind.norm_eps else 1e-12
     sizes = (facts.num_layers, facts.num_heads, facts.width, facts.max_positions)
     embeddings = Embeddings(_own_embeddings(tensors, kind), eps)
@@ -61,6 +62,21 @@ def load_tokenizer(folder: Path) -> Any:
         return AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         refuse(folder, str(error).splitlines()[0])
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """The encoder's own tensors, of safetensors one at a time."""
+    path = find_weights(folder)
+    assert path is not None, "a checked folder has weights"
+    if path.suffix != ".safetensors":
+        for name, tensor in torch.load(path, map_location="cpu", weights_only=True).items():
+            if (own := own_name(name)) is not None:
+                yield own, tensor
+        return
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  # a file is no mapping
+            if (own := own_name(name)) is not None:
+                yield own, file.get_tensor(name)
 
 
 def _own_embeddings(tensors: Mapping[str, Tensor], kind: Architecture) -> dict[str, Tensor]:

@@ -1,20 +1,17 @@
 """Whether a model folder is one that the learner computes with, down to every weight.
 
 What is accepted here runs: what a task would stumble over later, or compute wrongly without a word,
-is refused with a sentence before anything is stored. ``transformers``, which takes seconds to
-import, is not needed for that.
+is refused with a sentence before anything is stored. PyTorch and ``transformers``, which take
+seconds to import, are not needed for that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
-from torch import Tensor
-
 from .architectures import ACTIVATIONS, ARCHITECTURES
-from .files import ModelFacts, encoder_shapes, find_weights, own_name, read_config
+from .files import ModelFacts, encoder_shapes, read_config
+from .finite import check_finite
 from .refusal import refuse
 from .tokenizer import check_tokenizer
 
@@ -47,7 +44,7 @@ def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> 
     shapes = encoder_shapes(folder)
     _check_token_types(folder, shapes, facts, has_pairs)
     check_tokenizer(folder, shapes["embeddings.word_embeddings.weight"][0])
-    _check_finite(folder)
+    check_finite(folder)
 
 
 def check_layout(folder: Path, facts: ModelFacts) -> None:
@@ -140,31 +137,3 @@ def _check_token_types(
             "the data set has pairs of texts, and it has one token type alone (type_vocab_size in "
             "config.json), so it cannot tell the second text from the first",
         )
-
-
-def _check_finite(folder: Path) -> None:
-    for name, tensor in encoder_tensors(folder):
-        if not tensor.is_floating_point():
-            refuse(folder, f"{name} holds {tensor.dtype}, not floating-point numbers")
-        num_bad = tensor.numel() - int(torch.isfinite(tensor).sum())
-        if num_bad:
-            refuse(
-                folder,
-                f"{num_bad} of the {tensor.numel()} numbers in {name} are NaN or infinite, so "
-                "nothing could be computed with it",
-            )
-
-
-def encoder_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    """The encoder's own tensors, of safetensors one at a time."""
-    path = find_weights(folder)
-    assert path is not None, "a checked folder has weights"
-    if path.suffix != ".safetensors":
-        for name, tensor in torch.load(path, map_location="cpu", weights_only=True).items():
-            if (own := own_name(name)) is not None:
-                yield own, tensor
-        return
-    with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118  # a file is no mapping
-            if (own := own_name(name)) is not None:
-                yield own, file.get_tensor(name)
