@@ -4,12 +4,8 @@ import {
   MetricScale,
   MetricUnit,
 } from "./generated/stillhouse/v1/service.js";
+import { ACCURACY, OUTER_LOSS, VALIDATION_ACCURACY } from "./metric-names.js";
 
-/** The metric that a worker reports once per outer step. */
-export const OUTER_LOSS = "outer_loss";
-export const VALIDATION_ACCURACY = "validation_accuracy";
-/** Of each learner that is tested, one after the other. */
-export const ACCURACY = "accuracy";
 /** What the names of the phases of an outer step begin with. */
 const PHASE = "seconds_";
 const INNER_RATE = "inner_lr_";

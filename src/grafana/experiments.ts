@@ -1,10 +1,26 @@
-import { metricDescriptor, VALIDATION_ACCURACY } from "../metric-descriptors.js";
+import { MetricUnit } from "../generated/stillhouse/v1/service.js";
+import { metricDescriptor } from "../metric-descriptors.js";
+import { ACCURACY, fullTitle, OUTER_LOSS, VALIDATION_ACCURACY } from "../metric-names.js";
 import { curves, dashboard, table } from "./panels.js";
 
-const { group: VALIDATION } = metricDescriptor(VALIDATION_ACCURACY);
 const CHOSEN = '{experiment=~"$experiment"}';
 const DISTILLED = '{experiment=~"$experiment",learners="distilled"}';
 const FULL = '{experiment=~"$experiment",learners="full"}';
+
+const UNITS: Partial<Record<MetricUnit, string>> = {
+  [MetricUnit.FRACTION]: "percentunit",
+  [MetricUnit.SECONDS]: "s",
+};
+
+/** How a metric is shown, as its descriptor says. */
+function shown(name: string) {
+  const descriptor = metricDescriptor(name);
+  return {
+    title: fullTitle(descriptor),
+    description: descriptor.group?.summary ?? "",
+    unit: UNITS[descriptor.unit] ?? "none",
+  };
+}
 
 /** The experiments that run, and those of the last hour. */
 export const experiments = dashboard({
@@ -34,17 +50,14 @@ export const experiments = dashboard({
         ],
       }),
       curves({
-        title: "Outer loss",
+        ...shown(OUTER_LOSS),
         description: "At the last outer step.",
-        unit: "none",
         queries: [{ expr: `stillhouse_experiment_outer_loss${CHOSEN}`, legend: "{{experiment}}" }],
       }),
     ],
     Accuracy: [
       curves({
-        title: VALIDATION?.title ?? "",
-        description: VALIDATION?.summary ?? "",
-        unit: "percentunit",
+        ...shown(VALIDATION_ACCURACY),
         queries: [
           {
             expr: `stillhouse_experiment_validation_accuracy_ratio${CHOSEN}`,
@@ -53,9 +66,8 @@ export const experiments = dashboard({
         ],
       }),
       curves({
-        title: "Test accuracy",
+        ...shown(ACCURACY),
         description: "Mean of the learners tested so far, by what they were trained on.",
-        unit: "percentunit",
         queries: [
           {
             expr: `stillhouse_experiment_accuracy_ratio${CHOSEN}`,

@@ -1,6 +1,9 @@
+import { metricDescriptor } from "../metric-descriptors.js";
 import { curves, dashboard, table } from "./panels.js";
 
 const CHOSEN = '{worker=~"$worker"}';
+/** Of the metrics that say how long each phase of an outer step takes. */
+const { group: PHASES } = metricDescriptor("seconds_inner");
 const LEGEND = "{{worker}} {{device}}";
 
 /** The workers and the devices that they compute on. */
@@ -74,8 +77,8 @@ export const workers = dashboard({
         })),
       }),
       curves({
-        title: "Where the time of outer steps goes",
-        description: "Share of each phase.",
+        title: PHASES?.title ?? "",
+        description: "Share of each phase in the time of all outer steps.",
         unit: "percentunit",
         queries: [
           {

@@ -1,6 +1,7 @@
 import type { ExperimentRecord } from "../experiment/domain/record.js";
 import { type Experiment, State, type Task } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { ACCURACY } from "../metric-names.js";
 import { testedRows } from "../results/rows.js";
 import { fieldText } from "../settings/field-text.js";
 import { fieldsOf } from "../settings/setting.js";
@@ -52,8 +53,8 @@ export function resultsOf({ experiment: { result, endTime } }: ExperimentRecord)
     if (kind === "variation") return [];
     const prefix = kind === "distilled" ? "test/" : `test/${id}_`;
     return [
-      { key: `${prefix}accuracy_mean`, value: mean },
-      ...(std === null ? [] : [{ key: `${prefix}accuracy_std`, value: std }]),
+      { key: `${prefix}${ACCURACY}_mean`, value: mean },
+      ...(std === null ? [] : [{ key: `${prefix}${ACCURACY}_std`, value: std }]),
     ];
   });
   const ratio = result?.ratioToFull;

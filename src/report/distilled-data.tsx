@@ -1,4 +1,4 @@
-import { formatPercent } from "../text/format.js";
+import { formatDecimals, formatPercent, formatValue } from "../text/format.js";
 import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
 import { Figure } from "./figure.js";
 import type { Inspected, InspectedSample } from "./inspected.js";
@@ -15,7 +15,7 @@ export function DistilledData({ inspected }: { readonly inspected: Inspected }) 
   return (
     <>
       <p>
-        Learning rate {rates.map((rate) => Number(rate.toPrecision(4))).join(", then ")}.
+        Learning rate {rates.map((rate) => formatValue(rate, 4)).join(", then ")}.
         {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
       </p>
       {samples.slice(0, MOST_SAMPLES).map((sample, at) => (
@@ -43,7 +43,7 @@ function Sample({ number, sample, classNames }: SampleProps) {
         caption="Its label for each class."
         numbers={{
           head: ["class", "label"],
-          rows: labels.map((label, at) => [classNames[at] ?? "", label.toFixed(4)]),
+          rows: labels.map((label, at) => [classNames[at] ?? "", formatDecimals(label, 4)]),
         }}
       />
       <NearestTokens positions={positions} />

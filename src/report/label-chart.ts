@@ -1,4 +1,5 @@
 import { axisY, barX, gridX, ruleX, text } from "@observablehq/plot";
+import { formatDecimals } from "../text/format.js";
 import { drawChart } from "./chart.js";
 
 const BAR_HEIGHT = 24;
@@ -41,6 +42,6 @@ export function labelChart(classNames: readonly string[], labels: readonly numbe
 }
 
 function valueText(textAnchor: "start" | "end", dx: number) {
-  const shown = (bar: { value: number }) => bar.value.toFixed(2);
+  const shown = (bar: { value: number }) => formatDecimals(bar.value, 2);
   return { y: "name", x: "value", text: shown, textAnchor, dx };
 }

@@ -1,3 +1,4 @@
+import { formatDecimals } from "../text/format.js";
 import type { InspectedSample } from "./inspected.js";
 import { NumberTable } from "./number-table.js";
 
@@ -31,7 +32,7 @@ export function NearestTokens({ positions }: Pick<InspectedSample, "positions">)
 }
 
 function tokenText([token, cosine]: readonly [string, number]): string {
-  return `${token} ${cosine.toFixed(3)}`;
+  return `${token} ${formatDecimals(cosine, 3)}`;
 }
 
 function shade(cosine: number): string {

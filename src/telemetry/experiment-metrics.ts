@@ -10,7 +10,7 @@ import {
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
-import { ACCURACY, OUTER_LOSS, VALIDATION_ACCURACY } from "../metric-descriptors.js";
+import { ACCURACY, OUTER_LOSS, VALIDATION_ACCURACY } from "../metric-names.js";
 import { testedRows } from "../results/rows.js";
 import { ExperimentGauges, type Learners } from "./experiment-gauges.js";
 

@@ -1,7 +1,8 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import { taskKind } from "../experiment/domain/task-kind.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
-import { OUTER_LOSS, phaseOf } from "../metric-descriptors.js";
+import { phaseOf } from "../metric-descriptors.js";
+import { OUTER_LOSS } from "../metric-names.js";
 
 const PHASE = /^[a-z_]{1,40}$/;
 /** An outer step takes milliseconds on a GPU, and a minute for many inner steps on a CPU. */

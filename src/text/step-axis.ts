@@ -1,4 +1,5 @@
 import { extent, ticks } from "d3-array";
+import { formatCount } from "./format.js";
 /** How far two ticks of an axis of steps may be from each other: there is no half a step. */
 export const STEP_INCREMENTS: readonly number[] = Array.from({ length: 12 }, (_, power) =>
   [1, 2, 5].map((digit) => digit * 10 ** power),
@@ -23,5 +24,5 @@ export function needsDots(values: readonly (number | null)[]): boolean {
 
 /** 120000 → "120,000". */
 export function stepText(step: number): string {
-  return step.toLocaleString("en-US");
+  return formatCount(step);
 }

@@ -37,7 +37,7 @@ describe("doctor", () => {
     const { exitCode, stdout } = await doctor([]);
     assert.equal(exitCode, 0);
     assert.match(stdout, /^✓ Node +20\.11\.0$/m);
-    assert.match(stdout, /^✓ Home +.*home, [\d.]+ GiB free$/m);
+    assert.match(stdout, /^✓ Home +.*home, [\d.]+ [MG]B free$/m);
     assert.match(stdout, /^✓ Control plane +none is running$/m);
     assert.match(stdout, /^! Hugging Face hub +cannot be reached\n +→ go online$/m);
     assert.ok(!stdout.includes("\u001b"));

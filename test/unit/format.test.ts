@@ -4,8 +4,11 @@ import { readableToken, shadeOf } from "../../src/dashboard/model/tokens.js";
 import {
   formatAgo,
   formatBytes,
+  formatDecimals,
   formatDuration,
   formatGain,
+  formatInterval,
+  formatMebibytes,
   formatValue,
 } from "../../src/text/format.js";
 
@@ -33,8 +36,17 @@ describe("figures in a terminal, on the page and in reports", () => {
     assert.equal(formatGain(-0.004), "−0.4");
   });
 
+  test("intervals and columns of decimals say where there is no value", () => {
+    assert.equal(formatInterval([0.899, 0.912]), "89.9 to 91.2");
+    assert.equal(formatInterval([0.899, 0.912], 2), "89.90 to 91.20");
+    assert.equal(formatInterval(null), "–");
+    assert.equal(formatDecimals(0.4, 3), "0.400");
+    assert.equal(formatDecimals(null, 3), "–");
+  });
+
   test("sizes and ages", () => {
     assert.equal(formatBytes(467_000), "467 kB");
+    assert.equal(formatMebibytes(1536 * 2 ** 20), "1,536 MiB");
     assert.equal(formatAgo(0, 30_000), "just now");
     assert.equal(formatAgo(0, 3_600_000 * 3), "3 h ago");
     assert.equal(formatAgo(0, 86_400_000 * 5), "5 days ago");

@@ -1,4 +1,7 @@
 import { type Progress, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { MetricUnit } from "../../generated/stillhouse/v1/service.js";
+import { metricDescriptor } from "../../metric-descriptors.js";
+import { VALIDATION_ACCURACY } from "../../metric-names.js";
 import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
 import {
@@ -22,7 +25,7 @@ const UNITS: Readonly<Record<string, string>> = {
 /** Values that come first, in this order, and how they are called. */
 const VALUE_NAMES: Readonly<Record<string, string>> = {
   loss: "loss",
-  validation_accuracy: "validation",
+  [VALIDATION_ACCURACY]: "validation",
 };
 
 /** One thing that is said about progress; where room is short, the least important go first. */
@@ -103,18 +106,22 @@ function valueParts(values: Readonly<Record<string, number>>): ProgressPart[] {
   const names = new Set([...Object.keys(VALUE_NAMES), ...Object.keys(others).sort()]);
   const shown = [...names].flatMap((name) => {
     const value = others[name];
-    const importance = name.endsWith("accuracy") ? 3 : 2;
+    const importance = isFraction(name) ? 3 : 2;
     return value === undefined ? [] : [{ text: valueText(name, value), importance }];
   });
   if (mean === undefined) return shown;
-  return [...shown, { text: `accuracy ${formatMeanStd(mean, std ?? null)} %`, importance: 3 }];
+  return [...shown, { text: `accuracy ${formatMeanStd(mean, std)} %`, importance: 3 }];
 }
 
 function valueText(name: string, value: number): string {
   const shownName = VALUE_NAMES[name] ?? name.replaceAll("_", " ");
-  return name.endsWith("accuracy")
+  return isFraction(name)
     ? `${shownName} ${formatPercent(value)} %`
     : `${shownName} ${formatValue(value)}`;
+}
+
+function isFraction(name: string): boolean {
+  return metricDescriptor(name).unit === MetricUnit.FRACTION;
 }
 
 function resultText(task: Task): string {

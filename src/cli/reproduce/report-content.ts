@@ -2,6 +2,7 @@ import { internal } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec, Init, Preset } from "../../generated/stillhouse/v1/spec.js";
+import { OUTER_LOSS, VALIDATION_ACCURACY } from "../../metric-names.js";
 import type { Curve } from "../../report/curve-chart.js";
 import type { Spread } from "../../report/distribution-chart.js";
 import type { Inspected } from "../../report/inspected.js";
@@ -108,8 +109,8 @@ function tableContent(
     differences: differencesOf(rows),
     time: timeText(computingS),
     spreads: rows.flatMap(spreadOf),
-    validationAccuracy: curves("validation_accuracy"),
-    outerLoss: curves("outer_loss"),
+    validationAccuracy: curves(VALIDATION_ACCURACY),
+    outerLoss: curves(OUTER_LOSS),
   };
 }
 

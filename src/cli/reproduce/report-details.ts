@@ -1,6 +1,7 @@
 import { FailureKind, fromFailure, StillhouseError, toFailure } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
+import { OUTER_LOSS, VALIDATION_ACCURACY } from "../../metric-names.js";
 import { type Inspected, inspectedSchema } from "../../report/inspected.js";
 import type { Connection } from "../connect/connection.js";
 import { withArtifactFolder } from "../robustness/artifact-copy.js";
@@ -10,7 +11,7 @@ import type { Outcome } from "../run/experiment-runner.js";
 export type InspectArtifact = (path: string, top: number) => Promise<unknown>;
 
 /** Metrics that a report draws. */
-const METRICS = ["outer_loss", "validation_accuracy"];
+const METRICS = [OUTER_LOSS, VALIDATION_ACCURACY];
 /** Of a curve, more than can be told apart on a page. */
 const MAX_POINTS = 150;
 /** Nearest tokens per position. */

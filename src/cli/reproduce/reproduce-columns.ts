@@ -3,6 +3,7 @@ import type { Summary } from "../../statistics.js";
 import type { StudyFigure } from "../../study/tables.js";
 import {
   formatCount,
+  formatDecimals,
   formatGainRange,
   formatMeanStd,
   formatPercent,
@@ -79,5 +80,5 @@ function gainText(gain: Summary | null): string {
 }
 
 function figureText({ mean, std }: StudyFigure): string {
-  return std === null ? mean.toFixed(1) : `${mean.toFixed(1)} ± ${std.toFixed(1)}`;
+  return [mean, ...(std === null ? [] : [std])].map((one) => formatDecimals(one, 1)).join(" ± ");
 }

@@ -6,6 +6,7 @@ import { distilledLabel } from "../../results/spec-labels.js";
 import { INTERVAL_RULE } from "../../statistics.js";
 import {
   formatCount,
+  formatDecimals,
   formatGainRange,
   formatMeanStd,
   formatPercent,
@@ -95,7 +96,7 @@ function scoreTable({ comparisons }: RelativeScores): string {
       id,
       iorHard === null ? "" : formatGainRange(iorHard),
       iorOwn === null ? "" : formatGainRange(iorOwn),
-      labelRobustScore === null ? "" : labelRobustScore.toFixed(3),
+      labelRobustScore === null ? "" : formatDecimals(labelRobustScore, 3),
     ]);
   }
   return table.toString();

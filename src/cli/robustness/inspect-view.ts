@@ -1,6 +1,6 @@
 import type { Inspected } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
-import { formatPercent, formatValue } from "../../text/format.js";
+import { formatDecimals, formatPercent, formatValue } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
 import { Table } from "../terminal/table.js";
 import { wrapText } from "../terminal/wrap-text.js";
@@ -28,7 +28,7 @@ export function renderInspected(
     return [
       `Sample ${at + 1}, ${printable(name)}`,
       `  ${wrapText(printable(tokens), columns, 2)}`,
-      `  mean cosine to the nearest token ${mean.toFixed(3)}`,
+      `  mean cosine to the nearest token ${formatDecimals(mean, 3)}`,
       ...(attention === null ? [] : [renderAttention(attention)]),
     ].join("\n");
   });
@@ -58,7 +58,7 @@ function renderLabels(names: readonly string[], samples: Inspected["samples"]): 
     style: PLAIN_STYLE,
   });
   samples.forEach(({ class_name: name, labels }, at) => {
-    table.push([`${at + 1} ${name}`, ...labels.map((label) => label.toFixed(3))]);
+    table.push([`${at + 1} ${name}`, ...labels.map((label) => formatDecimals(label, 3))]);
   });
   return table.toString();
 }

@@ -3,6 +3,7 @@ import { access, statfs } from "node:fs/promises";
 import { z } from "zod";
 import { toFailure } from "../../errors.js";
 import { makeFolder } from "../../make-folder.js";
+import { formatBytes } from "../../text/format.js";
 
 export const checksSchema = z.object({
   checks: z.array(
@@ -40,7 +41,7 @@ export async function checkHome(home: string): Promise<Check> {
     makeFolder(home);
     await access(home, constants.W_OK | constants.X_OK);
     const { bavail, bsize } = await statfs(home);
-    const detail = `${home}, ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB free`;
+    const detail = `${home}, ${formatBytes(bavail * bsize)} free`;
     if (bavail * bsize >= ENOUGH_DISK_BYTES) {
       return { name: "Home", status: "ok", detail, remedy: "" };
     }

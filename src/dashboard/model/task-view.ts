@@ -45,6 +45,14 @@ export function isLive({ state }: { readonly state: StateName }): boolean {
   return state === "queued" || state === "running";
 }
 
+/** The ids of the tasks that distil; all other tasks train or test learners. */
+export function distillations(
+  experiments: readonly { readonly tasks: readonly TaskView[] }[],
+): ReadonlySet<string> {
+  const tasks = experiments.flatMap((experiment) => experiment.tasks);
+  return new Set(tasks.filter(({ kind }) => kind === "distill").map(({ id }) => id));
+}
+
 /** The tasks of one experiment; several of one name are numbered. */
 export function taskViews(tasks: readonly Task[]): TaskView[] {
   const names = taskNames(tasks);

@@ -1,6 +1,6 @@
 import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
-import { MIB } from "../../settings/memory.js";
+import { formatMebibytes } from "../../text/format.js";
 import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
 import { type ExperimentRecord, findTask, isDistill } from "../domain/record.js";
 import type { ArtifactStore } from "../domain/storage-ports.js";
@@ -99,8 +99,8 @@ export class Assigner {
     const { ledger, clock } = this.#parts;
     const task = requiredTask(ledger.record(ready.experimentId), ready.taskId);
     const message =
-      `It waits for a device with ${mib(ready.memoryBytes)} of memory (--memory); ` +
-      `the largest ${kind} device of the workers has ${mib(mostBytes)} for tasks.`;
+      `It waits for a device with ${formatMebibytes(ready.memoryBytes)} of memory (--memory); ` +
+      `the largest ${kind} device of the workers has ${formatMebibytes(mostBytes)} for tasks.`;
     const time = clock.now();
     ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }
@@ -135,10 +135,6 @@ export class Assigner {
 /** Where a task computes when a worker of this place has it. */
 function placesFor(needs: DeviceNeeds, { host, device }: Place): Place[] {
   return devicesFor(needs, device).map((used) => ({ host, device: used }));
-}
-
-function mib(bytes: number): string {
-  return `${Math.floor(bytes / MIB).toLocaleString("en")} MiB`;
 }
 
 function requiredTask(record: ExperimentRecord, taskId: string): Task {

@@ -8,6 +8,7 @@ import {
   ratioNote,
   withProgress,
 } from "../../../src/dashboard/model/experiment-view.js";
+import { distillations } from "../../../src/dashboard/model/task-view.js";
 import {
   Experiment as PageExperiment,
   Progress,
@@ -69,6 +70,15 @@ describe("an experiment as the page shows it", () => {
       },
     );
     assert.deepEqual(titles, ["minilm", "org/model", "distilbert", "bert"]);
+  });
+
+  test("its distillation is known by its work, whatever the names of its tasks", () => {
+    const tasks = [
+      { ...DISTILL, id: "a-1" },
+      { ...FULL, id: "distill-full" },
+      learners("distill-evaluate", 0.9),
+    ];
+    assert.deepEqual([...distillations([viewOf({ spec: SPEC }, tasks)])], ["a-1"]);
   });
 
   test("shards of the evaluation are one row, and the ratio is that of the means", () => {

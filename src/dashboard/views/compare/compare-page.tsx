@@ -51,7 +51,7 @@ export function ComparePage() {
           <div class="chart-grid section">
             <AccuracyFigure comparison={data.comparison} />
           </div>
-          <ComparedCurves experiments={data.comparison.experiments} />
+          <ComparedCurves experiments={data.comparison.experiments} views={data.views} />
           {axes.length < 2 || ids.length < MATRIX_FROM ? null : (
             <section class="section" aria-labelledby="matrix-title">
               <h2 id="matrix-title">Accuracy over two settings</h2>

@@ -1,4 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
+import type { MetricSeries } from "../../../generated/page/stillhouse/v1/service.js";
+import { fullTitle, OUTER_LOSS } from "../../../metric-names.js";
 import { formatPercent, formatValue } from "../../../text/format.js";
 import { drawCurves } from "../../charts/comparison-figures.js";
 import { linesOfCurve, tableOfLines } from "../../charts/curve-lines.js";
@@ -6,7 +8,9 @@ import { exportFigure } from "../../charts/export-figure.js";
 import { PAPER_STYLE } from "../../charts/figure-style.js";
 import { type Line, LineChart } from "../../charts/line-chart.js";
 import type { ComparedView } from "../../model/comparison.js";
-import { type Curve, curveGroups, curveLabel, curvesOf, isPercent } from "../../model/curves.js";
+import { type Curve, curveGroups, curvesOf, isPercent } from "../../model/curves.js";
+import type { ExperimentView } from "../../model/experiment-view.js";
+import { distillations } from "../../model/task-view.js";
 import { CheckBox } from "../../parts/check-box.js";
 import { Figure } from "../../parts/figure.js";
 import { Problem } from "../../parts/notice.js";
@@ -19,14 +23,19 @@ const MAX_TABLE_ROWS = 100;
 const CHART_HEIGHT = 340;
 const POLL_MS = 5000;
 
+export interface ComparedCurvesProps {
+  readonly experiments: readonly ComparedView[];
+  /** The same experiments, in the same order. */
+  readonly views: readonly ExperimentView[];
+}
+
 /** One metric of the distillation of each experiment, over each other. */
-export function ComparedCurves({ experiments }: { readonly experiments: readonly ComparedView[] }) {
-  const [metric, setMetric] = useState("outer_loss");
+export function ComparedCurves({ experiments, views }: ComparedCurvesProps) {
+  const [metric, setMetric] = useState(OUTER_LOSS);
   const [isSmooth, setIsSmooth] = useState(true);
   const [range, setRange] = useState<StepRange>();
-  const ids = experiments.map(({ id }) => id);
-  const { data, error } = useCurves(ids, metric, range);
-  const choices = useMetrics(ids);
+  const { data, error } = useCurves(views, metric, range);
+  const choices = useMetrics(views);
   const chosen = choices.find(({ name }) => name === metric);
   const inPercent = chosen !== undefined && isPercent(chosen);
   const lines = useMemo(
@@ -54,7 +63,7 @@ export function ComparedCurves({ experiments }: { readonly experiments: readonly
       <Problem error={error} />
       <CurvesFigure
         metric={metric}
-        title={`${chosen ? metricTitle(chosen) : metric}${inPercent ? ", %" : ""}`}
+        title={`${chosen ? titleOf(chosen) : metric}${inPercent ? ", %" : ""}`}
         inPercent={inPercent}
         lines={lines}
         numExperiments={experiments.length}
@@ -79,7 +88,7 @@ function MetricChoice({ chosen, choices, onChoose }: MetricChoiceProps) {
       <select value={chosen} onChange={({ currentTarget }) => onChoose(currentTarget.value)}>
         {choices.map((choice) => (
           <option key={choice.name} value={choice.name}>
-            {metricTitle(choice)}
+            {titleOf(choice)}
           </option>
         ))}
       </select>
@@ -132,7 +141,8 @@ function CurvesFigure({
 }
 
 /** The curve of one metric per experiment; undefined where an experiment has none. */
-function useCurves(ids: readonly string[], metric: string, range: StepRange | undefined) {
+function useCurves(views: readonly ExperimentView[], metric: string, range: StepRange | undefined) {
+  const ids = views.map(({ id }) => id);
   const key = `curves ${metric} ${range?.join("-") ?? ""} ${ids.join(" ")}`;
   const [firstStep, lastStep] = range ?? [];
   const query = { names: [metric], maxPoints: MAX_POINTS, firstStep, lastStep };
@@ -140,31 +150,33 @@ function useCurves(ids: readonly string[], metric: string, range: StepRange | un
     Promise.all(
       ids.map(async (id) => {
         const { series } = await getSeries(id, query, signal);
-        return curvesOf(series).find(isOfDistillation);
+        return distillationCurves(series, views)[0];
       }),
     );
   return useResource(key, ask, { pollMs: POLL_MS });
 }
 
 /** What the distillations have measured, as the server describes it; two points tell that much. */
-function useMetrics(ids: readonly string[]): readonly Curve[] {
+function useMetrics(views: readonly ExperimentView[]): readonly Curve[] {
+  const ids = views.map(({ id }) => id);
   const { data = [] } = useResource(`metrics ${ids.join(" ")}`, (signal) =>
     Promise.all(ids.map((id) => getSeries(id, { maxPoints: 2 }, signal))),
   );
-  const curves = data.flatMap(({ series }) => curvesOf(series)).filter(isOfDistillation);
+  const curves = data.flatMap(({ series }) => distillationCurves(series, views));
   const byName = new Map(curves.map((curve) => [curve.name, curve]));
   return curveGroups([...byName.values()]).flatMap((group) => group.curves);
 }
 
-function isOfDistillation({ taskId }: Curve): boolean {
-  return /distill/.test(taskId);
+function distillationCurves(
+  series: readonly MetricSeries[],
+  views: readonly ExperimentView[],
+): Curve[] {
+  const distills = distillations(views);
+  return curvesOf(series).filter(({ taskId }) => distills.has(taskId));
 }
 
-/** "Loss: after (real texts)"; of a group of one the title of the group. */
-function metricTitle(curve: Curve): string {
-  const group = curve.descriptor?.group?.title ?? "";
-  const title = curveLabel(curve);
-  return title.toLowerCase() === group.toLowerCase() ? group : `${group}: ${title}`;
+function titleOf({ name, descriptor }: Curve): string {
+  return descriptor === undefined ? name : fullTitle(descriptor);
 }
 
 function linesOf(

@@ -10,6 +10,7 @@ import {
   isPercent,
   stepsPerSecond,
 } from "../../model/curves.js";
+import { distillations } from "../../model/task-view.js";
 import { CheckBox } from "../../parts/check-box.js";
 import { Figure, type TableTwin } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
@@ -26,9 +27,13 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
   const range = feed.range.value;
   const [isSmooth, setIsSmooth] = useState(true);
   const [isLog, setIsLog] = useState(false);
-  const distilling = useMemo(() => curves.filter(({ taskId }) => /distill/.test(taskId)), [curves]);
+  const view = feed.experiment.value;
+  const [distilling, others] = useMemo(() => {
+    const distills = distillations(view === undefined ? [] : [view]);
+    const isDistilling = ({ taskId }: Curve) => distills.has(taskId);
+    return [curves.filter(isDistilling), curves.filter((curve) => !isDistilling(curve))];
+  }, [curves, view]);
   const groups = useMemo(() => curveGroups(distilling), [distilling]);
-  const others = useMemo(() => curves.filter(({ taskId }) => !/distill/.test(taskId)), [curves]);
   const zoom = (next: readonly [number, number] | undefined) => feed.zoom(next);
 
   return (

@@ -1,3 +1,4 @@
+import { VALIDATION_ACCURACY } from "../../../metric-names.js";
 import {
   formatCount,
   formatDuration,
@@ -50,7 +51,7 @@ function ratioFigure(view: ExperimentView): KeyFigure {
 }
 
 function validationFigure({ distilled, running }: ExperimentView): KeyFigure {
-  const latest = running?.progress?.values.validation_accuracy;
+  const latest = running?.progress?.values[VALIDATION_ACCURACY];
   const value = percentOrDash(distilled?.validationAccuracy ?? latest);
   if (distilled === undefined) return ["Validation", value, "latest"];
   const { keptStep, outerSteps } = distilled;

@@ -182,7 +182,7 @@ function ExperimentRow({ view, columns, choice }: ExperimentRowProps) {
         ) : null}
       </td>
       <td class="end numeric strong">
-        {accuracy ? formatMeanStd(accuracy.mean, accuracy.std ?? undefined) : "–"}
+        {accuracy ? formatMeanStd(accuracy.mean, accuracy.std) : "–"}
       </td>
       <td class="end numeric">{ratioToFull === undefined ? "–" : formatPercent(ratioToFull)}</td>
       <td class="col-time end numeric">{live ? timeLeft(view) : duration(view)}</td>

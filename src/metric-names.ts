@@ -1,0 +1,19 @@
+/** The names of metrics that more than one part of the program asks for. */
+
+/** The metric that a worker reports once per outer step. */
+export const OUTER_LOSS = "outer_loss";
+export const VALIDATION_ACCURACY = "validation_accuracy";
+/** Of each learner that is tested, one after the other. */
+export const ACCURACY = "accuracy";
+
+/** What of a MetricDescriptor names it, in either form of the message. */
+export interface Titles {
+  readonly title: string;
+  readonly group?: { readonly title: string } | undefined;
+}
+
+/** Names a metric by itself: "Loss: after (real texts)", or the title of a group of one. */
+export function fullTitle({ title, group }: Titles): string {
+  const groupTitle = group?.title ?? "";
+  return title.toLowerCase() === groupTitle.toLowerCase() ? groupTitle : `${groupTitle}: ${title}`;
+}
