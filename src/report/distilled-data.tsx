@@ -15,7 +15,7 @@ export function DistilledData({ inspected }: { readonly inspected: Inspected }) 
   return (
     <>
       <p>
-        Learning rate {rates.map((rate) => formatValue(rate, 4)).join(", then ")}.
+        Learning rate {rates.map(formatValue).join(", then ")}.
         {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
       </p>
       {samples.slice(0, MOST_SAMPLES).map((sample, at) => (

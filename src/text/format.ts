@@ -82,14 +82,14 @@ export function formatMebibytes(bytes: number): string {
 }
 
 /** A measured value with what its size needs: 0.4123 → "0.412", 12.3 → "12.3", 2e-5 → "2e-5". */
-export function formatValue(value: number | undefined, digits = 3): string {
+export function formatValue(value: number | undefined): string {
   if (value === undefined) return NOTHING;
   const size = Math.abs(value);
   if (!Number.isFinite(size)) return String(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
-    return value.toExponential(digits - 1).replace(/\.?0*e\+?/, "e");
+    return value.toExponential(2).replace(/\.?0*e\+?/, "e");
   }
-  return String(Number(value.toPrecision(digits)));
+  return String(Number(value.toPrecision(3)));
 }
 
 /** A value with as many decimals as all others of its column: 0.4 → "0.400". */
