@@ -48,7 +48,7 @@ function Content() {
   useEffect(() => {
     if (!isFirst.current) {
       main.current?.focus({ preventScroll: true });
-      // On the way back the browser knows where one was.
+      // When the reader goes back, the browser restores the scroll position.
       if (!wentBack.current) scrollTo(0, 0);
     }
     isFirst.current = false;

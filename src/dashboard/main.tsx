@@ -15,7 +15,7 @@ import { applyTheme } from "./parts/theme.js";
 import { untilAnswered } from "./server/http.js";
 
 const RELOADED = "stillhouse.reloaded";
-/** A part that is not there either after that is a defect, not a newer page. */
+/** If a part is still missing after one reload, that is a defect and not a newer page. */
 const ONCE_IN_MS = 10_000;
 
 // A part of the page that cannot be loaded: the server is away, or serves a newer page by now.

@@ -5,7 +5,7 @@ export default defineConfig({
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
   build: {
     target: "es2022",
-    // A font inside the style sheet would be loaded by those who do not need its letters.
+    // A font inside the style sheet would be loaded even where its letters are not needed.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 400,
   },

@@ -4,7 +4,7 @@ import { curves, dashboard, number } from "./panels.js";
 export const controlPlane = dashboard({
   uid: "stillhouse-control-plane",
   title: "Stillhouse: control plane",
-  description: "What waits, what runs, what fails, and how the control plane keeps up.",
+  description: "What waits, runs and fails, and the load of the control plane.",
   rows: {
     "At a glance": [
       number({
@@ -21,19 +21,19 @@ export const controlPlane = dashboard({
       }),
       number({
         title: "Running tasks",
-        description: "Tasks in the hands of a worker.",
+        description: "Tasks that workers have.",
         unit: "short",
         queries: [{ expr: "sum(stillhouse_running_tasks)", legend: "running" }],
       }),
       number({
         title: "Workers",
-        description: "Workers that are there.",
+        description: "Connected workers.",
         unit: "short",
         queries: [{ expr: "sum(stillhouse_worker_up)", legend: "workers" }],
       }),
       number({
         title: "Finished since the start",
-        description: "Experiments that came to an end, by how.",
+        description: "Experiments that have ended, by state.",
         unit: "short",
         span: 8,
         queries: [
@@ -146,7 +146,7 @@ export const controlPlane = dashboard({
       }),
       curves({
         title: "Lag of the event loop",
-        description: "How late the control plane comes to what is due, 99th percentile.",
+        description: "Delay of callbacks in the control plane, 99th percentile.",
         unit: "s",
         span: 8,
         queries: [
@@ -155,7 +155,7 @@ export const controlPlane = dashboard({
       }),
       curves({
         title: "HTTP requests",
-        description: "Requests a second by route.",
+        description: "Requests per second by route.",
         unit: "reqps",
         queries: [
           {

@@ -10,7 +10,7 @@ const LEGEND = "{{worker}} {{device}}";
 export const workers = dashboard({
   uid: "stillhouse-workers",
   title: "Stillhouse: workers and devices",
-  description: "Which workers are there, what they do, and how their devices are used.",
+  description: "The connected workers, what they do, and how their devices are used.",
   variable: { name: "worker", metric: "stillhouse_worker_up" },
   rows: {
     Workers: [

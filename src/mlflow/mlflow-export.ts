@@ -8,10 +8,10 @@ import { RunExport } from "./run-export.js";
 import type { TrackingAddress } from "./tracking-address.js";
 import { TrackingError, TrackingServer } from "./tracking-server.js";
 
-/** Of MLflow: all runs go into this one. */
+/** The experiment of MLflow that all runs go into. */
 const EXPERIMENT = "stillhouse";
 const PASS_MS = 2_000;
-/** Longest wait before a server that is away is asked again. */
+/** Longest wait before a server that does not answer is asked again. */
 const MAX_WAIT_MS = 60_000;
 
 export interface MlflowSources {
@@ -21,16 +21,16 @@ export interface MlflowSources {
 }
 
 /**
- * Copies experiments that change to an MLflow tracking server, a run each. It reads what is stored,
- * so nothing waits for that server, and what it missed while it was away it gets when it is back.
+ * Copies experiments to an MLflow tracking server, one run each, whenever they change. It reads
+ * what is stored, so nothing waits for that server, and a server that was away gets what it missed.
  */
 export class MlflowExport implements Observer {
   readonly #server: TrackingServer;
   readonly #sources: MlflowSources;
   readonly #changed = new Set<string>();
-  /** Those that the server does not take. */
+  /** Experiments that the server refused. */
   readonly #refused = new Set<string>();
-  /** Of experiments that have not ended, as far as they are exported. */
+  /** Exports of experiments that have not ended. */
   readonly #runs = new Map<string, RunExport>();
   readonly #stopping = new AbortController();
   readonly #ending = new AbortController();
@@ -57,12 +57,12 @@ export class MlflowExport implements Observer {
     this.#note(experimentId);
   }
 
-  /** Its run in MLflow stays. */
+  /** Forgets a removed experiment. Its run in MLflow stays. */
   removed(experimentId: string): void {
     for (const known of [this.#changed, this.#refused, this.#runs]) known.delete(experimentId);
   }
 
-  /** Exports what is left, unless the server is away or that takes longer than this. */
+  /** Exports what is left, unless the server does not answer or it takes longer than this. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping.abort();
     const limit = setTimeout(() => this.#ending.abort(), withinMs);
@@ -89,7 +89,7 @@ export class MlflowExport implements Observer {
   async #pass(signal: AbortSignal): Promise<void> {
     for (const id of [...this.#changed]) {
       if (signal.aborted) return;
-      // What comes while it is exported counts for the next time.
+      // Changes that arrive during the export count for the next pass.
       this.#changed.delete(id);
       try {
         await this.#export(id, signal);
@@ -117,7 +117,7 @@ export class MlflowExport implements Observer {
     this.#waitMs = PASS_MS;
     if (this.#trouble === "") return;
     this.#trouble = "";
-    this.#sources.log.info(`MLflow at ${this.#server.name} is there again`);
+    this.#sources.log.info(`MLflow at ${this.#server.name} answers again`);
   }
 
   #refuse(id: string, { message }: TrackingError): void {

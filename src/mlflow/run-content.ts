@@ -19,7 +19,7 @@ export function statusOf(state: State): RunStatus {
   return STATUSES[state] ?? "RUNNING";
 }
 
-/** By this tag the run of an experiment is found again. */
+/** The tag by which the run of an experiment is found again. */
 export function identifyingTag(experimentId: string): Pair {
   return { key: "stillhouse.experiment", value: experimentId };
 }
@@ -46,10 +46,10 @@ export function seriesPrefix({ id, experimentId }: Task): string {
   return id.slice(experimentId.length + 1);
 }
 
-/** What test learners reach on each kind of data, and the ratio to full data. */
+/** Accuracies of test learners by their training data, and the ratio to full data. */
 export function resultsOf({ experiment: { result, endTime } }: ExperimentRecord): Metric[] {
   const figures = testedRows(result).flatMap(({ id, kind, accuracy: { mean, std } }) => {
-    // Names of variations are not of a fixed set.
+    // Variations have no fixed set of names.
     if (kind === "variation") return [];
     const prefix = kind === "distilled" ? "test/" : `test/${id}_`;
     return [

@@ -24,7 +24,7 @@ export class RunExport {
     this.#runId = runId;
   }
 
-  /** The run that an earlier control plane made, or a new one. */
+  /** The run that an earlier control plane created, or a new one. */
   static async open(
     server: TrackingServer,
     mlflowExperiment: string,
@@ -41,7 +41,7 @@ export class RunExport {
   }
 
   /**
-   * Brings it up to what is stored.
+   * Brings the run up to date with what is stored.
    *
    * @returns false where it was stopped before
    */

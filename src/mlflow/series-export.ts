@@ -7,7 +7,7 @@ interface Part {
   readonly taken: () => void;
 }
 
-/** How far a series of metric points is exported. */
+/** Exports a series of metric points piece by piece. */
 export class SeriesExport {
   readonly #key: string;
   readonly #taskId: string;
@@ -15,7 +15,7 @@ export class SeriesExport {
   #nextStep = 0;
   #numTaken = 0;
   #rewoundAt = 0;
-  /** Points that the store has of it. */
+  /** Number of its points in the store. */
   numStored = 0;
 
   /** @param key its name in MLflow */
@@ -40,7 +40,9 @@ export class SeriesExport {
     };
   }
 
-  /** Points of a lost attempt may come after those of the next; what MLflow has it leaves as it is. */
+  /**
+   * Points of a lost attempt may arrive after those of the next one; MLflow ignores points it has.
+   */
   #rewound(store: MetricStore, room: number): Part {
     if (this.#rewoundAt === this.numStored) return NOTHING;
     this.#rewoundAt = this.numStored;

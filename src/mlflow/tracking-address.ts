@@ -8,7 +8,7 @@ export interface TrackingAddress {
   readonly token: string | undefined;
 }
 
-/** Throws INVALID for what is no address. */
+/** Throws INVALID for text that is not an address. */
 export function trackingAddress(text: string, token: string | undefined): TrackingAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol)) return { url, token };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { TrackingAddress } from "./tracking-address.js";
 
-/** As MLflow states them for one call. */
+/** Limits of MLflow per call. */
 export const MAX_METRICS_A_CALL = 1_000;
 export const MAX_PARAMS_A_CALL = 100;
 const TIMEOUT_MS = 10_000;
@@ -13,7 +13,7 @@ export interface Pair {
 
 export interface Metric {
   readonly key: string;
-  /** What is no number goes as the word for it: JSON has none. */
+  /** NaN and infinities are sent as words, since JSON has no numbers for them. */
   readonly value: number | "NaN" | "Infinity" | "-Infinity";
   /** Milliseconds since 1970. */
   readonly timestamp: number;
@@ -22,11 +22,11 @@ export interface Metric {
 
 export type RunStatus = "RUNNING" | "SCHEDULED" | "FINISHED" | "FAILED" | "KILLED";
 
-/** Why a call came to nothing. */
+/** Why a call failed. */
 export class TrackingError extends Error {
-  /** Whether the server is there and will not take this, however often it is asked. */
+  /** Whether the server answered and will refuse the call however often it is tried. */
   readonly isFinal: boolean;
-  /** MLflow's word for it; empty where it said none. */
+  /** MLflow's error code; empty where it gave none. */
   readonly code: string;
 
   constructor(message: string, isFinal: boolean, code = "") {
@@ -48,7 +48,7 @@ export class TrackingServer {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #signal: AbortSignal;
-  /** To be shown: without credentials. */
+  /** Its address without credentials, for messages. */
   readonly name: string;
 
   /** @param signal ends every call */
@@ -59,7 +59,7 @@ export class TrackingServer {
     this.#headers = { "Content-Type": "application/json", ...authorization(url, token) };
   }
 
-  /** Id of the experiment of that name, which is made where there is none. */
+  /** Id of the experiment of that name, which is created if it does not exist. */
   async experiment(name: string): Promise<string> {
     const path = `experiments/get-by-name?${new URLSearchParams({ experiment_name: name })}`;
     const find = async () =>
@@ -73,13 +73,13 @@ export class TrackingServer {
       const created = await this.#call("POST", "experiments/create", { name });
       return experimentSchema.parse(created).experiment_id;
     } catch (error) {
-      // Somebody else was quicker.
+      // Another client created it in the meantime.
       if (!hasCode(error, "RESOURCE_ALREADY_EXISTS")) throw error;
       return find();
     }
   }
 
-  /** Id of the run that has a tag. */
+  /** Id of the run with a tag. */
   async findRun(experimentId: string, { key, value }: Pair): Promise<string | undefined> {
     const found = await this.#call("POST", "runs/search", {
       experiment_ids: [experimentId],
@@ -100,7 +100,7 @@ export class TrackingServer {
     return createdRunSchema.parse(await this.#call("POST", "runs/create", run)).run.info.run_id;
   }
 
-  /** What is there already stays as it is. */
+  /** Existing values stay as they are. */
   async logParams(runId: string, params: readonly Pair[]): Promise<void> {
     for (let at = 0; at < params.length; at += MAX_PARAMS_A_CALL) {
       const batch = params.slice(at, at + MAX_PARAMS_A_CALL);
@@ -108,7 +108,7 @@ export class TrackingServer {
     }
   }
 
-  /** What is there already stays as it is. */
+  /** Existing values stay as they are. */
   async logMetrics(runId: string, metrics: readonly Metric[]): Promise<void> {
     for (let at = 0; at < metrics.length; at += MAX_METRICS_A_CALL) {
       const batch = metrics.slice(at, at + MAX_METRICS_A_CALL);
@@ -150,7 +150,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** A wrong request stays wrong; who is let in, and what a proxy says, may change. */
+/** A wrong request stays wrong; permissions and the answers of a proxy may change. */
 function refusal(status: number, text: string): TrackingError {
   try {
     const { error_code, message } = failureSchema.parse(JSON.parse(text));

@@ -7,7 +7,7 @@ export interface AttentionMap {
   /** Positions that each column sums up. */
   readonly positionsPerColumn: number;
   readonly rows: readonly {
-    /** Both from 1 on. */
+    /** Layer and head, counted from 1. */
     readonly layer: number;
     readonly head: number;
     /** Sums of the shares, from the first position on. */
@@ -16,14 +16,14 @@ export interface AttentionMap {
 }
 
 const MOST_COLUMNS = 64;
-/** Less than can be seen; such cells stay empty. */
+/** Smaller shares are invisible; such cells stay empty. */
 const LEAST_SHARE = 0.005;
 const HEAD_HEIGHT = 9;
 const MARGINS = 66;
 const LAYER_GAP = 6;
 
 /**
- * Attention labels, with so few columns that each can be seen.
+ * Attention labels, summed into few enough columns to be visible.
  *
  * @param attention by layer, head and key; each head's shares sum to 1.
  */
@@ -40,7 +40,7 @@ export function attentionMap(attention: readonly (readonly (readonly number[])[]
   return { positionsPerColumn, rows };
 }
 
-/** A heat map: a band per layer, in it a line per head; the darker, the greater the share. */
+/** A heat map: one band per layer with one line per head; the darker, the greater the share. */
 export function attentionChart({ rows, positionsPerColumn }: AttentionMap): string {
   const numLayers = max(rows, ({ layer }) => layer) ?? 0;
   const numHeads = max(rows, ({ head }) => head) ?? 0;

@@ -5,7 +5,7 @@ import { parseHTML } from "linkedom";
 export const CHART_WIDTH = 720;
 
 const FONT_SIZE = 12;
-/** More digits of a coordinate than can be seen. */
+/** Digits of a coordinate beyond what can be seen. */
 const LONG_NUMBER = /\d+\.\d{3,}/g;
 
 /**
@@ -26,7 +26,7 @@ export function drawChart(options: PlotOptions): string {
   return drawn.outerHTML.replaceAll(LONG_NUMBER, (digits) => String(Number(digits).toFixed(1)));
 }
 
-/** The colour of the series at this place, of six that can be told apart. */
+/** The colour of the series at this place, of six distinguishable ones. */
 export function seriesColor(at: number): string {
   return `var(--series-${(at % 6) + 1})`;
 }

@@ -9,16 +9,16 @@ export interface Curve {
   readonly points: readonly { readonly step: number; readonly value: number }[];
 }
 
-/** What a chart of curves shows. */
+/** The content of a chart of curves. */
 export interface CurveChart {
-  /** Of the vertical axis. */
+  /** Label of the vertical axis. */
   readonly axis: string;
   readonly curves: readonly Curve[];
-  /** Whether the points are few enough to be seen each. */
+  /** Whether the points are few enough to be drawn as dots. */
   readonly hasDots: boolean;
 }
 
-/** Curves of one metric; those of one label have one colour, whatever their seed. */
+/** Curves of one metric; curves with the same label have the same colour, whatever their seed. */
 export function curveChart({ axis, curves, hasDots }: CurveChart): string {
   const labels = [...new Set(curves.map(({ label }) => label))];
   const points = curves.flatMap(({ label, seed, points }) =>

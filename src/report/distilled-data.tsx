@@ -8,7 +8,7 @@ import { NearestTokens } from "./nearest-tokens.js";
 /** A page with more samples than this would be too large to open. */
 const MOST_SAMPLES = 24;
 
-/** What distilled data holds: rates, and of each sample its labels, tokens and attention. */
+/** The content of distilled data: rates, and the labels, tokens and attention of each sample. */
 export function DistilledData({ inspected }: { readonly inspected: Inspected }) {
   const { learning_rates: rates, samples, class_names: classNames } = inspected;
   const isCut = samples.length > MOST_SAMPLES;
@@ -62,7 +62,7 @@ function Attention({ attention }: AttentionProps) {
     <Figure
       chart={attentionChart(map)}
       caption={
-        `Attention labels of the first token: a band per layer, in it a line per head; the full ` +
+        `Attention labels of the first token: one band per layer with one line per head; the full ` +
         `colour is ${formatPercent(greatestShare(rows))} % of a head's attention` +
         (positionsPerColumn > 1 ? `, summed over ${positionsPerColumn} positions.` : ".")
       }

@@ -7,7 +7,7 @@ export interface Spread {
   readonly learners: readonly number[];
   readonly mean: number;
   readonly interval95: readonly [low: number, high: number] | null;
-  /** What the study has, in percent. */
+  /** The figure of the study, in percent. */
   readonly study: { readonly mean: number; readonly std: number | null };
 }
 
@@ -15,14 +15,14 @@ const ROW_HEIGHT = 52;
 const MARGINS = 80;
 /** Beyond this many learners dots are smaller. */
 const MANY = 40;
-/** Heights within a row, of 1: dots are spread over a band, the study's figure is below it. */
+/** Heights within a row of height 1: dots spread over a band, and below it the study's figure. */
 const BAND = { from: 0.3, to: 0.95 };
 const MIDDLE = 0.62;
 const STUDY = 0.12;
-/** Multiples of it, without their whole part, lie evenly and far from their neighbours. */
+/** The fractional parts of its multiples are spread evenly, with neighbours far apart. */
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
 
-/** Every learner as a dot, with mean and interval, and below them the figure of the study. */
+/** One dot per learner, with mean and interval, and below them the figure of the study. */
 export function distributionChart(spreads: readonly Spread[]): string {
   const learners = spreads.flatMap(({ label, learners }) =>
     learners.map((accuracy, at) => ({ label, accuracy: accuracy * 100, height: heightOf(at) })),

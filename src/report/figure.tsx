@@ -5,7 +5,7 @@ interface FigureProps {
   /** Markup of `drawChart`. */
   readonly chart: string;
   readonly caption: ComponentChildren;
-  /** What the chart shows, for who cannot see it or wants to have it. */
+  /** The numbers of the chart, for readers who cannot see it or want the values. */
   readonly numbers: Numbers;
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What distilled data holds: the answer of `inspection.artifact`. */
+/** The content of distilled data: the answer of `inspection.artifact`. */
 export const inspectedSchema = z.object({
   model: z.string(),
   dataset: z.string(),

@@ -5,7 +5,7 @@ import { NumberTable } from "./number-table.js";
 /** Share of the colour behind a token that is exactly the distilled vector. */
 const FULL_SHADE = 55;
 
-/** The nearest token of every position, the darker the more similar, and the runners-up below. */
+/** The nearest token of every position, darker if more similar, and the next nearest ones below. */
 export function NearestTokens({ positions }: Pick<InspectedSample, "positions">) {
   const most = Math.max(...positions.map((nearest) => nearest.length));
   const head = ["position", ...Array.from({ length: most }, (_, rank) => `nearest ${rank + 1}`)];

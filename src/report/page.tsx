@@ -11,7 +11,7 @@ interface PageProps {
   readonly children: ComponentChildren;
 }
 
-/** One HTML document that needs nothing beside itself. */
+/** One self-contained HTML document. */
 export function renderPage({ title, subject, children }: PageProps): string {
   const page = (
     <html lang="en">

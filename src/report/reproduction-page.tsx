@@ -55,7 +55,7 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
       <Figure
         chart={distributionChart(spreads)}
         caption={
-          "Every test learner as a dot, their mean as a line across with its 95 % interval; " +
+          "One dot per test learner, their mean as a line across with its 95 % interval; " +
           "below them the study's mean ± std as a diamond."
         }
         numbers={spreadNumbers(spreads)}
@@ -150,7 +150,7 @@ function RerunSection({ rerun }: { readonly rerun: Rerun }) {
   );
 }
 
-/** A row per step, a column per curve. */
+/** One row per step, one column per curve. */
 function curveNumbers(curves: readonly Curve[], digits: number): Numbers {
   const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))];
   const values = curves.map(({ points }) => new Map(points.map((p) => [p.step, p.value])));

@@ -44,7 +44,7 @@ function rerunParts({ command, codeVersion, environments, experiments }: Rerun):
         .map(([name, value]) => `- ${name}: ${value}`)
         .join("\n"),
     ),
-    "What was computed, each with the hash of its resolved settings and what runs it by itself:",
+    "What was computed, each with the hash of its resolved settings and the command that runs it alone:",
     ...experiments.map(({ label, command: own, specHash, files }) =>
       [
         `### ${label}\n`,

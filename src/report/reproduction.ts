@@ -3,10 +3,10 @@ import type { Spread } from "./distribution-chart.js";
 import type { Inspected } from "./inspected.js";
 import type { Numbers } from "./number-table.js";
 
-/** What a reproduction of the study's tables has found. */
+/** The results of a reproduction of the study's tables. */
 export interface Reproduction {
   readonly subject: string;
-  /** The preset, and what differs from it. */
+  /** The preset, and the differences to it. */
   readonly settings: string;
   readonly tables: readonly ReportedTable[];
   /** What the columns of the tables mean. */
@@ -23,7 +23,7 @@ export interface ReportedTable {
   readonly numbers: Numbers;
   /** A sentence for each distillation that failed. */
   readonly failures: readonly string[];
-  /** Each row beside those above it; absent where the numbers say as much. */
+  /** Each row compared with those above it; absent where the numbers already say it. */
   readonly differences: Numbers | undefined;
   /** How long it took. */
   readonly time: string;
@@ -34,22 +34,24 @@ export interface ReportedTable {
 
 export interface ReportedArtifact {
   readonly label: string;
-  /** What it holds, or why that cannot be said. */
+  /** Its content, or why it could not be read. */
   readonly content: Inspected | string;
 }
 
-/** What it takes to compute the same again. */
+/** Everything needed to compute the same again. */
 export interface Rerun {
   readonly command: string;
-  /** Hash over the worker's code and packages; undefined where another machine's computed. */
+  /**
+   * Hash over the worker's code and packages; undefined where another machine computed the results.
+   */
   readonly codeVersion: string | undefined;
   readonly environments: readonly Readonly<Record<string, string>>[];
   readonly experiments: readonly {
     readonly label: string;
-    /** What runs it by itself. */
+    /** The command that runs it alone. */
     readonly command: string;
     readonly specHash: string;
-    /** SHA-256 by file of the distilled data. */
+    /** SHA-256 of each file of the distilled data. */
     readonly files: ReadonlyMap<string, string>;
     /** Resolved, as JSON. */
     readonly spec: unknown;

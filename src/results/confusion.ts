@@ -4,7 +4,7 @@
  */
 export type FlatMatrix = readonly number[];
 
-/** The sum of matrices of one size; undefined where one of them is missing or of another size. */
+/** The sum of matrices of one size; undefined where one of them is missing or has another size. */
 export function sumOfMatrices(matrices: readonly FlatMatrix[]): number[] | undefined {
   const [first = []] = matrices;
   if (first.length === 0 || matrices.some(({ length }) => length !== first.length))

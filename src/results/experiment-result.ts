@@ -22,11 +22,11 @@ import { variationText } from "./variation-text.js";
 
 const DISTILLED = "distilled";
 
-/** The learners that a task tests; undefined of one that tests none. */
+/** The work of a task that tests learners. */
 type Learners = Exclude<NonNullable<NonNullable<Task["work"]>["kind"]>, { $case: "distill" }>;
 
 /**
- * What the tasks of an experiment have found so far: the one place that puts them together.
+ * The result of an experiment so far: the only place that combines the results of its tasks.
  *
  * @param tasks of the experiment, also those that have not begun
  */
@@ -127,14 +127,16 @@ function figuresOf(shards: readonly LearnerResult[]): Partial<ResultRow> {
     loss: meanOf(inits.map((init) => init.loss)),
     trainSamples: first?.trainSamples ?? 0,
     gdSteps: first?.gdSteps ?? 0,
-    // In results of before they were taken both are 0.
+    // Both are 0 in results that were stored before they were measured.
     chosenLr: first?.chosenLr || undefined,
     trainTimeS: trainTimeS || undefined,
     confusion: sumOfMatrices(inits.map((init) => init.confusion)) ?? [],
   };
 }
 
-/** Variations beside the distilled data as it is, where all learners of both have been tested. */
+/**
+ * Adds to each variation its difference to "as distilled", once all learners of both are tested.
+ */
 function withDifferences(rows: readonly ResultRow[]): ResultRow[] {
   const plain = rows.find(({ kind }) => kind === ResultKind.DISTILLED);
   return rows.map((row) => {

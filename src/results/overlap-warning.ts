@@ -1,5 +1,5 @@
 import { formatCount } from "../text/format.js";
-/** What a result says of itself where test rows were also trained on; undefined where none were. */
+/** The warning of a result whose test rows are also in train; undefined where none are. */
 export function overlapWarning(testRowsInTrain: number | undefined): string | undefined {
   if (!testRowsInTrain) return undefined;
   const isOne = testRowsInTrain === 1;

@@ -1,6 +1,6 @@
 import { pairedDifference, type Summary } from "../statistics.js";
 
-/** Weight of the improvement over random beside the hard-label recovery. */
+/** Weight of the improvement over random samples; the rest is that of the hard-label recovery. */
 const WEIGHT = 0.5;
 
 /** The variation of distilled data with one-hot labels. */
@@ -25,25 +25,30 @@ export interface Comparison {
   readonly iorHard: Summary | null;
   /** The same, both with the labels of the distilled data. */
   readonly iorOwn: Summary | null;
-  /** Label-robust score, 0 to 1, with the improvement that has the own labels; else the other. */
+  /**
+   * Label-robust score, 0 to 1, from the improvement with own labels if measured, else with hard
+   * ones.
+   */
   readonly labelRobustScore: number | null;
 }
 
 /** The relative scores of DD-Ranking (arXiv 2505.13300), as fractions. */
 export interface RelativeScores {
-  /** Accuracy that hard labels lose against the full data; null where one is not measured. */
+  /** Accuracy lost by hard labels against the full data; null where either is not measured. */
   readonly hardLabelRecovery: number | null;
   readonly comparisons: readonly Comparison[];
 }
 
-/** What the scores are made of; absent where it was not measured. */
+/** What the scores are computed from; absent where it was not measured. */
 export interface ScoreRows {
   readonly full: ScoredRow | undefined;
   /** The distilled data as it is. */
   readonly own: ScoredRow | undefined;
   /** With one-hot labels. */
   readonly hard: ScoredRow | undefined;
-  /** Real samples by the name of their baseline: with one-hot labels, and with those of the data. */
+  /**
+   * Real samples by the name of their baseline: with one-hot labels, and with those of the data.
+   */
   readonly real: ReadonlyMap<string, { hard: ScoredRow | undefined; own: ScoredRow | undefined }>;
 }
 

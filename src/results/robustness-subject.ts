@@ -1,4 +1,4 @@
-/** The part of a RobustnessSpec that says what is tried, in either form of the message. */
+/** The part of a RobustnessSpec that says what is evaluated, in either form of the message. */
 export interface Tried {
   readonly artifactId?: string | undefined;
   /** RobustnessCheck, by name. */
@@ -7,10 +7,10 @@ export interface Tried {
   readonly transferTo?: readonly { readonly name?: string | undefined }[] | undefined;
 }
 
-/** From here on naming each check says less than their number. */
+/** From this many checks on, their number is given instead of their names. */
 const MANY = 4;
 
-/** Which distilled data is tried and how, so that two of the same data can be told apart. */
+/** Which distilled data is evaluated and how; distinguishes two experiments on the same data. */
 export function robustnessSubject(data: string, tried: Tried): string {
   const { artifactId = "", checks = [], steps = [], transferTo = [] } = tried;
   const words = checks.map((check) =>

@@ -57,7 +57,7 @@ export interface Row {
   readonly loss: number;
   readonly chosenLr: number | null;
   readonly trainTimeS: number | null;
-  /** To the distilled data as it is; null where it is not compared. */
+  /** Gain over "as distilled"; null where it is not compared. */
   readonly difference: Summary | null;
   /** Test rows by true and by predicted class, over all learners; null where not counted. */
   readonly confusion: readonly (readonly number[])[] | null;
@@ -115,7 +115,7 @@ interface ScoresMessage {
   }[];
 }
 
-/** The relative scores, with null for what could not be taken. */
+/** The relative scores, with null for those that could not be computed. */
 export function scoresOf(scores: ScoresMessage | undefined): RelativeScores {
   return {
     hardLabelRecovery: scores?.hardLabelRecovery ?? null,

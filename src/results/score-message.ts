@@ -19,7 +19,7 @@ import { learnersBySeed } from "./rows.js";
  * The scores relative to real samples.
  *
  * @param rows of which all learners have been tested
- * @returns undefined where none can be taken
+ * @returns undefined where none can be computed
  */
 export function relativeScoresOf(rows: readonly ResultRow[]): RelativeScores | undefined {
   const named = (id: string) => scoredRow(rows.find((row) => row.id === id));

@@ -1,4 +1,7 @@
-/** The part of a spec that names distilled data, in either form of the message. Enums by their names. */
+/**
+ * The part of a spec that names distilled data, in either form of the message. Enums by their
+ * names.
+ */
 export interface NamedSpec {
   readonly distilled?:
     | { readonly labels?: string | undefined; readonly attentionLabels?: string | undefined }
@@ -29,7 +32,7 @@ export function distilledLabel(spec: NamedSpec | undefined): string {
   return [`Distilled data${init}`, ...kindWords(spec)].join(" + ");
 }
 
-/** What tells distilled data from other of the same study: "SL restricted + AL cls, 3 steps". */
+/** Distinguishes distilled data within a study: "SL restricted + AL cls, 3 steps". */
 export function shortLabel(spec: NamedSpec | undefined): string {
   const steps = spec?.inner?.steps ?? 1;
   return [

@@ -17,7 +17,7 @@ export interface NamedTask {
     | undefined;
 }
 
-/** How a task is called on the screen. */
+/** The name of a task on the screen. */
 export function taskName({ work, id }: NamedTask): string {
   switch (work?.kind?.$case) {
     case "distill":
@@ -34,7 +34,7 @@ export function taskName({ work, id }: NamedTask): string {
   }
 }
 
-/** The names of the tasks of one experiment; several of one name are numbered. */
+/** The names of the tasks of one experiment; tasks of the same name are numbered. */
 export function taskNames(tasks: readonly NamedTask[]): string[] {
   const names = tasks.map(taskName);
   return names.map((name, at) => {

@@ -28,11 +28,11 @@ const SAMPLES: ReadonlyMap<string, string> = new Map([
 ]);
 
 const HEADS: ReadonlyMap<string, string> = new Map([
-  ["HEAD_INIT_DEFAULT", "head of nn.Linear's law"],
+  ["HEAD_INIT_DEFAULT", "head initialised as by nn.Linear"],
   ["HEAD_INIT_NORMAL", "head from N(0, 0.02)"],
 ]);
 
-/** What differs, in words, such as "nearest tokens, hard labels". */
+/** The differences in words, such as "nearest tokens, hard labels". */
 export function variationText(variation: VariationSettings): string {
   const { steps, optimiser, batchSize, shuffled, hardLabels, transferTo, samples } = variation;
   const isReal = samples !== DECODED && SAMPLES.has(samples);

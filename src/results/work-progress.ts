@@ -3,7 +3,7 @@ import { type BaselineId, type BaselineWork, baselineOfId } from "../baselines.j
 /** What a task computes; baselines by their ids. */
 export type WorkKind = "distill" | "evaluate" | BaselineId;
 
-/** A task by what it says of its work, from whichever form of the message. */
+/** The work of a task, from either form of the message. */
 export interface TaskWork {
   readonly kind: WorkKind;
   readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -21,7 +21,9 @@ export interface TaskWork {
   readonly secondsLeft: number;
 }
 
-/** The settings that the cost of a task follows from; an absent one counts as 0 or as usual. */
+/**
+ * The settings that determine the cost of a task; an absent one counts as 0 or as its usual value.
+ */
 export interface CostSettings {
   readonly dataset?: { readonly validationFraction?: number | undefined } | undefined;
   readonly distilled?: { readonly perClass?: number | undefined } | undefined;
@@ -39,24 +41,30 @@ export interface CostSettings {
 }
 
 export interface WorkProgress {
-  /** 0 to 1, of the work that is to be done and was not taken from earlier experiments. */
+  /** 0 to 1, of the work that was not taken from earlier experiments. */
   readonly share: number;
-  /** Until the last task ends, on as many workers as now; undefined where nothing tells it. */
+  /**
+   * Seconds until the last task ends, on as many workers as now; undefined where it is not known.
+   */
   readonly secondsLeft: number | undefined;
 }
 
-/** Rows of a test split and of train where a spec does not tell them. */
+/** Rows of a test split and of train where a spec does not say. */
 const TEST_TEXTS = 7_600;
 const TRAIN_TEXTS = 20_000;
 const NUM_CLASSES = 4;
-/** Costs of a text in readings of one: estimates after one run of a MiniLM on two CPU cores. */
+/**
+ * Costs per text in units of one forward pass: estimates from a run of a MiniLM on two CPU cores.
+ */
 const GRADIENT = 3;
 const META_GRADIENT = 48;
 const TRAINING = 6;
-/** Learners and rates that are tried on validation, in readings of a test split. */
+/** Cost of the rates that are tried on validation, in units of reading a test split. */
 const RATE_SEARCH = 2;
 
-/** How far an experiment is as a whole, by what its tasks cost and by how long they took so far. */
+/**
+ * Progress of a whole experiment, from the cost of its tasks and the time that they took so far.
+ */
 export function workProgress(spec: CostSettings, tasks: readonly TaskWork[]): WorkProgress {
   const own = tasks.filter(({ state, isReused }) => {
     return !isReused && state !== "failed" && state !== "cancelled";
@@ -98,7 +106,7 @@ interface Part {
   readonly done: number;
 }
 
-/** In readings of a text. */
+/** In units of one forward pass of a text. */
 function costOf(spec: CostSettings, { kind, numLearners, searchesLr }: TaskWork): number {
   const {
     epochs = 0,
@@ -130,7 +138,7 @@ function workBefore(kind: WorkKind, searchesLr: boolean): BaselineWork {
 
 type Stages = Readonly<Record<string, readonly [from: number, to: number]>>;
 
-/** Which part of a task each of its stages is; the last one ends it. */
+/** Which part of a task each of its stages belongs to, in order. */
 const TRAINING_STAGES: Stages = { training: [0, 0.95], evaluating: [0.95, 1] };
 const SEARCHING: Stages = { "choosing the learning rate": [0, 0.3], evaluating: [0.3, 1] };
 const CHOOSING: Stages = {
@@ -154,7 +162,7 @@ function doneShare(task: TaskWork): number {
   return from + (to - from) * Math.min(1, task.done / task.total);
 }
 
-/** Of the stage that runs as the worker says; of what follows by the pace of what ran so far. */
+/** For the running stage as the worker estimates; for what follows at the pace so far. */
 function secondsLeft(parts: readonly Part[]): number | undefined {
   const overall = pace(parts);
   const kinds = new Set(parts.map(({ task }) => task.kind));

@@ -2,12 +2,12 @@ import { Gauge, type Registry } from "prom-client";
 import { BASELINE_IDS, type BaselineId } from "../baselines.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 
-/** What the learners were trained on whose accuracy is meant. */
+/** What the learners behind an accuracy were trained on. */
 export type Learners = "distilled" | BaselineId;
 
 const LEARNERS: readonly Learners[] = ["distilled", ...BASELINE_IDS];
 
-/** The series that each experiment has of its own. */
+/** The series per experiment. */
 export class ExperimentGauges {
   readonly #info: Gauge<"experiment" | "dataset" | "model" | "labels" | "attention_labels">;
   readonly #accuracy: Gauge<"experiment" | "learners">;

@@ -14,12 +14,12 @@ import { ACCURACY, OUTER_LOSS, VALIDATION_ACCURACY } from "../metric-names.js";
 import { testedRows } from "../results/rows.js";
 import { ExperimentGauges, type Learners } from "./experiment-gauges.js";
 
-/** Series of an experiment that has ended stay this long: scrapes must see its last values. */
+/** The series of an ended experiment are kept this long, so that a scrape sees the last values. */
 const KEPT_MS = 3_600_000;
-/** Experiments with series of their own; beyond that those that ended first go first. */
+/** Most experiments with series; beyond that those that ended first are dropped. */
 const MAX_EXPERIMENTS = 500;
 
-/** What the learners of a task were trained on; undefined of a task whose learners have no series. */
+/** What the learners of a task were trained on; undefined if they have no series. */
 function learnersOf(task: Task): Learners | undefined {
   const kind = taskKind(task);
   if (kind === "evaluate") return "distilled";
@@ -32,7 +32,7 @@ const ENDS: Partial<Record<State, string>> = {
   [State.CANCELLED]: "cancelled",
 };
 
-/** An experiment that has series of its own. */
+/** An experiment with series. */
 interface Seen {
   readonly spec: ExperimentSpec | undefined;
   endedAtMs: number | undefined;
@@ -40,7 +40,7 @@ interface Seen {
   readonly tested: Map<Learners, { count: number; sum: number }>;
 }
 
-/** How the experiments are doing that run or have just ended. */
+/** The state of experiments that run or have just ended. */
 export class ExperimentMetrics {
   readonly #monotonicMs: () => number;
   readonly #gauges: ExperimentGauges;
@@ -63,7 +63,7 @@ export class ExperimentMetrics {
     this.#gauges = new ExperimentGauges(registry);
     this.#finished = new Counter({
       name: "stillhouse_experiments_finished_total",
-      help: "Experiments that came to an end.",
+      help: "Experiments that have ended.",
       labelNames: ["state"],
       registers: [registry],
     });
@@ -75,7 +75,7 @@ export class ExperimentMetrics {
     const end = ENDS[state];
     if (end === undefined) this.#unfinished.add(id);
     else if (this.#unfinished.delete(id)) this.#finished.inc({ state: end });
-    // What only waits has nothing to show yet.
+    // An experiment that only waits has no values yet.
     if (state !== State.RUNNING && !this.#seen.has(id)) return;
     const seen = this.#see(after);
     seen.endedAtMs = isEnded(state) ? (seen.endedAtMs ?? this.#monotonicMs()) : undefined;

@@ -11,7 +11,7 @@ const MESSAGES = [
 
 const REPORT_REFUSALS = ["invalid", "not_stored"] as const satisfies ReportRefusal[];
 
-/** What workers were refused. */
+/** Messages and workers that were refused. */
 export class RefusalMetrics {
   readonly #claims: Counter<"message">;
   readonly #workers: Counter;
@@ -21,13 +21,13 @@ export class RefusalMetrics {
     const registers = [registry];
     this.#claims = new Counter({
       name: "stillhouse_lease_refusals_total",
-      help: "Messages about an attempt at a task that came without its secret.",
+      help: "Messages about an attempt at a task without its secret.",
       labelNames: ["message"],
       registers,
     });
     this.#workers = new Counter({
       name: "stillhouse_worker_refusals_total",
-      help: "Workers that were not let in, by their key, their id or their version.",
+      help: "Workers that were refused for their key, their id or their version.",
       registers,
     });
     this.#reports = new Counter({
@@ -36,7 +36,7 @@ export class RefusalMetrics {
       labelNames: ["reason"],
       registers,
     });
-    // A series that first shows with its first value has no rate for it.
+    // Without a zero first, Prometheus computes no rate for the first value.
     for (const message of MESSAGES) this.#claims.inc({ message }, 0);
     for (const reason of REPORT_REFUSALS) this.#reports.inc({ reason }, 0);
   }

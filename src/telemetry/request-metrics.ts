@@ -2,7 +2,7 @@ import { Histogram, type Registry } from "prom-client";
 
 const SECONDS_OF_REQUESTS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60];
 
-/** How long HTTP requests take. */
+/** The duration of HTTP requests. */
 export class RequestMetrics {
   readonly #seconds: Histogram<"method" | "route" | "status">;
 

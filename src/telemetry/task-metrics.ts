@@ -20,7 +20,7 @@ const OUTCOMES: Partial<Record<State, Outcome>> = {
 /** The queue, what runs, and how long both take. */
 export class TaskMetrics {
   readonly #monotonicMs: () => number;
-  /** When a task could first have been given to a worker, or was; by the task's id. */
+  /** When a task became ready, or was given to a worker; by the task's id. */
   readonly #sinceMs = new Map<string, number>();
   readonly #queued: Gauge<"kind">;
   readonly #running: Gauge<"kind">;
@@ -41,33 +41,33 @@ export class TaskMetrics {
     });
     this.#running = new Gauge({
       name: "stillhouse_running_tasks",
-      help: "Tasks in the hands of a worker.",
+      help: "Tasks that workers have.",
       labelNames: ["kind"],
       registers,
     });
     this.#wait = new Histogram({
       name: "stillhouse_queue_wait_seconds",
-      help: "Time from when a task could have begun until a worker got it.",
+      help: "Time from when a task was ready until a worker got it.",
       labelNames: ["kind"],
       buckets: SECONDS_OF_WAITS,
       registers,
     });
     this.#duration = new Histogram({
       name: "stillhouse_task_duration_seconds",
-      help: "Time that a worker had a task, by how that ended.",
+      help: "Time that a worker had a task, by how the attempt ended.",
       labelNames: ["kind", "outcome"],
       buckets: SECONDS_OF_TASKS,
       registers,
     });
     this.#retries = new Counter({
       name: "stillhouse_task_retries_total",
-      help: "Times that a task was queued again after a lost worker or a failure that may pass.",
+      help: "Times that a task was queued again after a lost worker or a retryable failure.",
       labelNames: ["kind"],
       registers,
     });
     this.#reused = new Counter({
       name: "stillhouse_tasks_reused_total",
-      help: "Tasks that took the result of an earlier one.",
+      help: "Tasks that reused the result of an earlier one.",
       labelNames: ["kind"],
       registers,
     });
@@ -84,7 +84,7 @@ export class TaskMetrics {
     this.#leaseExpiries.inc({ reason });
   }
 
-  /** A series that first shows with its first value has no rate for it. */
+  /** Without a zero first, Prometheus computes no rate for the first value. */
   #beginAtZero(): void {
     for (const kind of TASK_KINDS) {
       this.#queued.set({ kind }, 0);
@@ -123,11 +123,11 @@ export class TaskMetrics {
       if (seconds !== undefined) this.#wait.observe({ kind }, seconds);
     }
     if (before && after.state === State.SUCCEEDED && after.reused) this.#reused.inc({ kind });
-    // How long it has been running with an earlier process is not known.
+    // It is not known how long it ran under an earlier process.
     if (before || after.state !== State.RUNNING) this.#remember(after);
   }
 
-  /** What was distilled is there now, and an evaluation of it could begin. */
+  /** The distilled data exists now, so its evaluations are ready. */
   #becameReady({ tasks }: ExperimentRecord): void {
     for (const { task } of tasks) {
       if (taskKind(task) === "evaluate" && task.state === State.QUEUED) this.#remember(task);

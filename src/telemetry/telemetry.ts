@@ -18,11 +18,11 @@ import { WorkerMetrics } from "./worker-metrics.js";
 export interface TelemetryOptions {
   readonly registry: Registry;
   readonly version: string;
-  /** Milliseconds that only ever rise. */
+  /** Milliseconds of a monotonic clock. */
   readonly monotonicMs: () => number;
-  /** The workers that are there. */
+  /** The connected workers. */
   readonly workers: () => readonly Worker[];
-  /** Whether changes are refused since nothing can be stored. */
+  /** Whether changes are refused because nothing can be stored. */
   readonly hasStorageFault: () => boolean;
 }
 
@@ -45,7 +45,7 @@ export class Telemetry implements Observer {
     new WorkerMetrics(registry, monotonicMs, workers);
     new Gauge({
       name: "stillhouse_storage_fault",
-      help: "Whether changes are refused and nothing is dispatched since nothing can be stored.",
+      help: "Whether changes are refused and nothing is dispatched because nothing can be stored.",
       registers: [registry],
       collect() {
         this.set(hasStorageFault() ? 1 : 0);

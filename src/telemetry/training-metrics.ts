@@ -7,10 +7,10 @@ import { OUTER_LOSS } from "../metric-names.js";
 const PHASE = /^[a-z_]{1,40}$/;
 /** An outer step takes milliseconds on a GPU, and a minute for many inner steps on a CPU. */
 const SECONDS_OF_STEPS = [0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60, 180];
-/** More phases than workers have; others count as "other". */
+/** More phases than workers report; further ones count as "other". */
 const MAX_PHASES = 16;
 
-/** What workers report of their outer steps. */
+/** What workers report about their outer steps. */
 export class TrainingMetrics {
   readonly #steps: Counter;
   readonly #stepSeconds: Histogram;

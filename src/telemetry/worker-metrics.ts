@@ -1,18 +1,18 @@
 import { Gauge, type Registry } from "prom-client";
 import { type Worker, WorkerState } from "../generated/stillhouse/v1/service.js";
 
-/** A worker that is gone is shown as down this long, for an alert to be raised. */
+/** How long a lost worker is shown as down, so that an alert can be raised. */
 const DOWN_SHOWN_MS = 900_000;
 
 type Label = "worker" | "host" | "device";
 
 interface Known {
   readonly labels: Record<Label, string>;
-  /** When it was last there, on the monotonic clock. */
+  /** When it was last connected, on the monotonic clock. */
   presentAtMs: number;
 }
 
-/** The workers and the devices that they compute on, as they are when they are asked for. */
+/** The workers and their devices, read at each scrape. */
 export class WorkerMetrics {
   readonly #monotonicMs: () => number;
   readonly #known = new Map<string, Known>();
@@ -23,7 +23,7 @@ export class WorkerMetrics {
   readonly #memoryUsed: Gauge<Label>;
   readonly #utilisation: Gauge<Label>;
 
-  /** @param workers those that are there */
+  /** @param workers those that are connected */
   constructor(registry: Registry, monotonicMs: () => number, workers: () => readonly Worker[]) {
     this.#monotonicMs = monotonicMs;
     const gauge = (name: string, help: string, collect?: () => void) =>
@@ -35,7 +35,7 @@ export class WorkerMetrics {
         ...(collect ? { collect } : {}),
       });
     // The first to be asked fills in all: they stand in the registry in this order.
-    this.#up = gauge("stillhouse_worker_up", "Whether a worker is there.", () =>
+    this.#up = gauge("stillhouse_worker_up", "Whether a worker is connected.", () =>
       this.#collect(workers()),
     );
     this.#busy = gauge("stillhouse_worker_busy", "Whether a worker has a task.");
@@ -49,7 +49,7 @@ export class WorkerMetrics {
     );
     this.#memoryUsed = gauge(
       "stillhouse_worker_device_memory_used_bytes",
-      "Memory in use on the device of a worker, by whomever.",
+      "Memory in use on the device of a worker, by any process.",
     );
     this.#utilisation = gauge(
       "stillhouse_worker_device_utilisation_ratio",
@@ -73,7 +73,7 @@ export class WorkerMetrics {
   #show(worker: Worker, nowMs: number): void {
     const labels = { worker: worker.id, host: worker.host, device: worker.device };
     const leaves = worker.state === WorkerState.DRAINING;
-    // Who was told to leave is not missed.
+    // A drained worker is not missed.
     if (leaves) this.#known.delete(worker.id);
     else this.#known.set(worker.id, { labels, presentAtMs: nowMs });
     this.#up.set(labels, 1);

@@ -5,7 +5,9 @@ const WHOLE_NUMBERS = new Intl.NumberFormat("en-US");
 /** Stands where there is no value. */
 const NOTHING = "–";
 
-/** As a sentence begins; what is no plain word, such as the name of a field, stays as it is. */
+/**
+ * With a capital letter, unless it begins with something else than a word, such as a field's name.
+ */
 export function asSentence(text: string): string {
   return /^[a-z]+[ ,]/.test(text) ? text.slice(0, 1).toUpperCase() + text.slice(1) : text;
 }
@@ -20,7 +22,7 @@ export function formatPercent(fraction: number, digits = 1): string {
   return (fraction * 100).toFixed(digits);
 }
 
-/** Percent as mean and spread: "90.7 ± 0.2", without the spread where there is none. */
+/** Mean and standard deviation in percent: "90.7 ± 0.2", or the mean alone. */
 export function formatMeanStd(mean: number, std: number | null | undefined): string {
   const isAlone = std === null || std === undefined;
   return isAlone ? formatPercent(mean) : `${formatPercent(mean)} ± ${formatPercent(std)}`;
@@ -81,7 +83,7 @@ export function formatMebibytes(bytes: number): string {
   return `${formatCount(Math.floor(bytes / 2 ** 20))} MiB`;
 }
 
-/** A measured value with what its size needs: 0.4123 → "0.412", 12.3 → "12.3", 2e-5 → "2e-5". */
+/** A measured value with three digits: 0.4123 → "0.412", 12.3 → "12.3", 2e-5 → "2e-5". */
 export function formatValue(value: number | undefined): string {
   if (value === undefined) return NOTHING;
   const size = Math.abs(value);
@@ -92,7 +94,7 @@ export function formatValue(value: number | undefined): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** A value with as many decimals as all others of its column: 0.4 → "0.400". */
+/** A value with a fixed number of decimals, as in a column: 0.4 → "0.400". */
 export function formatDecimals(value: number | null | undefined, digits: number): string {
   return value === null || value === undefined ? NOTHING : value.toFixed(digits);
 }
@@ -107,7 +109,7 @@ export function formatAgo(ms: number, nowMs: number): string {
   return `${Math.floor(hours / 24)} days ago`;
 }
 
-/** Hours and minutes of a moment, on the clock of who looks. */
+/** Hours and minutes of a moment in the reader's time zone. */
 export function formatClock(ms: number): string {
   return new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }

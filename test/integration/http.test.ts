@@ -192,7 +192,7 @@ describe("the HTTP interface", () => {
     assert.equal((await ask(plane.httpAddress, "GET", `${EXPERIMENTS}/%ff`)).status, 400);
   });
 
-  it("filters and orders what it lists, a page at a time", async (test) => {
+  it("filters and orders what it lists, page by page", async (test) => {
     const plane = await TestPlane.start(test, HTTP);
     const ids: string[] = [];
     for (const seed of [1, 2, 3]) ids.push((await plane.client.create(quickSpec(seed), "")).id);

@@ -94,13 +94,13 @@ function accuracyMarks(
   ];
 }
 
-/** What an axis of percents shows: at least a point, also where all are the same. */
+/** The range of a percent axis: at least one point wide, also where all values are the same. */
 export function percentDomain(values: readonly number[]): [number, number] {
   const [least = 0, greatest = 0] = extent(values);
   return greatest - least >= 1 ? [least, greatest] : [Math.max(0, greatest - 1), greatest];
 }
 
-/** Curves over each other, for a paper. */
+/** Curves in one frame, for a paper. */
 export function drawCurves(
   marks: Marks,
   width: number,

@@ -3,7 +3,7 @@ import { smoothed } from "../model/curves.js";
 import type { TableTwin } from "../parts/figure.js";
 import type { Line } from "./line-chart.js";
 
-/** Points are thick enough for a mean from here on. */
+/** Fewer points are too sparse for a moving mean. */
 const MIN_SMOOTHED = 50;
 
 interface LineStyle {
@@ -12,7 +12,7 @@ interface LineStyle {
   readonly colour: number;
 }
 
-/** A curve as a line; where it is smoothed, pale below its mean. */
+/** A curve as a line; where it is smoothed, a pale line below its moving mean. */
 export function linesOfCurve(
   { label, steps, values }: Pick<Line, "label" | "steps" | "values">,
   { isSmooth, hasDots, colour }: LineStyle,
@@ -24,7 +24,7 @@ export function linesOfCurve(
   ];
 }
 
-/** The numbers of lines at some of the steps, at most about `maxRows`, the last one among them. */
+/** The values of the lines at about `maxRows` of the steps, the last step among them. */
 export function tableOfLines(
   lines: readonly Pick<Line, "label" | "steps" | "values">[],
   steps: readonly number[],

@@ -2,7 +2,7 @@ import { saveAs } from "../parts/save.js";
 import type { Marks } from "./plot-figure.js";
 
 const WIDTH = 760;
-/** Dots of a picture for each of the drawing, so that it prints well. */
+/** Pixels of the picture per pixel of the drawing, so that it prints well. */
 const SCALE = 3;
 
 export type FigureFormat = "svg" | "png";

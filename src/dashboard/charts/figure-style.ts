@@ -1,6 +1,6 @@
 import { themeColor } from "../parts/theme.js";
 
-/** Colours and letters of a figure. */
+/** Colours and font of a figure. */
 export interface FigureStyle {
   readonly ink: string;
   readonly muted: string;
@@ -11,7 +11,7 @@ export interface FigureStyle {
 
 const NUM_SERIES = 7;
 
-/** As the page is. */
+/** As on the page. */
 export function screenStyle(): FigureStyle {
   return {
     ink: themeColor("--ink"),
@@ -24,7 +24,7 @@ export function screenStyle(): FigureStyle {
 
 const PAPER_SERIES = ["#b3541e", "#1f6f9f", "#3b7f4b", "#8b4f97", "#b8860b", "#33808a", "#6b6b6b"];
 
-/** For a paper: on white, in letters that a program for figures has. */
+/** For a paper: on white, in a font that drawing programs have. */
 export const PAPER_STYLE: FigureStyle = {
   ink: "#111111",
   muted: "#444444",

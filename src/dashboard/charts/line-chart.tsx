@@ -11,9 +11,9 @@ export interface Line {
   readonly steps: readonly number[];
   /** Null where there is no number. */
   readonly values: readonly (number | null)[];
-  /** Thin and pale: what another line smooths. */
+  /** Thin and pale: the raw values behind a smoothed line. */
   readonly isFaint?: boolean;
-  /** A dot at each point: for the few that are far from each other. One or two have them anyhow. */
+  /** A dot at each point, for few points far apart. A line of one or two points always has dots. */
   readonly hasDots?: boolean;
   /** Its colour, by place in the palette; default: its place among the lines. */
   readonly colour?: number;
@@ -21,11 +21,11 @@ export interface Line {
 
 export interface LineChartProps {
   readonly lines: readonly Line[];
-  /** What a screen reader says for the picture. */
+  /** What a screen reader reads instead of the picture. */
   readonly description: string;
   readonly xLabel?: string;
   readonly format?: (value: number) => string;
-  /** Shares from 0 to 1, which no axis exceeds. */
+  /** Values are fractions from 0 to 1, and the axis stays within that. */
   readonly isPercent?: boolean;
   /** Charts with the same name show the same step under the pointer. */
   readonly syncKey?: string;
@@ -51,7 +51,7 @@ export function LineChart(props: LineChartProps) {
     .map(({ label, isFaint, hasDots }) => [label, isFaint, hasDots].join())
     .join("|");
 
-  // Dependencies: points alone make no new chart
+  // Dependencies: new points alone do not need a new chart
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
@@ -92,7 +92,7 @@ function optionsOf(latest: Latest, element: HTMLElement, height: number): uPlot.
   return {
     width: element.clientWidth || 400,
     height,
-    // The last number of the axis ends beyond it.
+    // Room for the last number of the axis, which extends beyond it.
     padding: [8, 18, 0, 0],
     scales: {
       x: { time: false, range: (_, first, last) => stepDomain([first, last]) },
@@ -139,7 +139,7 @@ function seriesOf(latest: Latest): uPlot.Series[] {
         stroke: one.isFaint ? colour.replace(")", ", 0.33)") : colour,
         width: one.isFaint ? 1 : 1.75,
         spanGaps: true,
-        // Asked at each drawing: points that come make no new chart.
+        // Decided at each drawing, since new points do not make a new chart.
         points: { show: () => hasDots(latest.current.lines[at]), size: 6, fill: colour },
         value: (_, value) => (value === null || value === undefined ? "–" : format(value)),
       };
@@ -168,13 +168,13 @@ function hasDots(line: Line | undefined): boolean {
   return line !== undefined && (line.hasDots === true || needsDots(line.values));
 }
 
-/** With some room around the values, also where all are the same. */
+/** The range of the values with a margin, also where all are the same. */
 function shareRange(_: uPlot, least: number, greatest: number): uPlot.Range.MinMax {
   const room = Math.max(0.02, (greatest - least) / 10);
   return [Math.max(0, least - room), Math.min(1, greatest + room)];
 }
 
-/** The line that smooths another one stands for both in the legend. */
+/** In the legend a smoothed line also stands for its pale raw line. */
 function hideFaint(plot: uPlot, lines: readonly Line[]): void {
   const rows = plot.root.querySelectorAll<HTMLElement>(".u-legend .u-series");
   lines.forEach(({ isFaint }, at) => {
@@ -183,7 +183,9 @@ function hideFaint(plot: uPlot, lines: readonly Line[]): void {
   });
 }
 
-/** One column of steps for all lines: each has its own, since each is thinned out by itself. */
+/**
+ * One column of steps for all lines. Each line has its own steps, since each is thinned out alone.
+ */
 function dataOf(lines: readonly Line[]): uPlot.AlignedData {
   if (lines.length === 0) return [[]];
   const tables = lines.map(({ steps, values }) => [steps, values] as unknown as uPlot.AlignedData);

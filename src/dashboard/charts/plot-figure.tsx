@@ -4,12 +4,12 @@ import { themeChanges } from "../parts/theme.js";
 export type Marks = typeof import("./plot-marks.js");
 
 export interface PlotFigureProps {
-  /** What a screen reader says for the picture. */
+  /** What a screen reader reads instead of the picture. */
   readonly description: string;
   /** Redraws whenever the width or the colours change, and when this key does. */
   readonly drawKey: string;
   readonly draw: (marks: Marks, width: number) => Element;
-  /** Height in pixels before it is drawn, so that nothing jumps. */
+  /** Height in pixels before it is drawn, so that the page does not jump. */
   readonly minHeight: number;
 }
 
@@ -42,7 +42,7 @@ export function PlotFigure({ description, drawKey, draw, minHeight }: PlotFigure
   useEffect(() => {
     if (marks === undefined || width === 0) return;
     const drawn = draw(marks, Math.min(width, MAX_WIDTH));
-    // The description stands for it; Plot's own labels name marks, not what they show.
+    // Screen readers get the description; Plot's own labels name marks, not what they show.
     drawn.setAttribute("aria-hidden", "true");
     place.current?.replaceChildren(drawn);
   }, [marks, width, theme, drawKey]);

@@ -7,7 +7,7 @@ import type { TextTable } from "../../text/table-text.js";
 
 export interface ComparedView {
   readonly id: string;
-  /** Told apart by it in tables and legends. */
+  /** Unique among the compared experiments; for tables and legends. */
   readonly label: string;
   readonly mean: number | undefined;
   readonly std: number | undefined;

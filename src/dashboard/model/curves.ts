@@ -13,9 +13,9 @@ export interface Curve {
   readonly name: string;
   readonly steps: readonly number[];
   readonly values: readonly (number | null)[];
-  /** How many there are, of which these are a part. */
+  /** How many points the server has; these may be a thinned-out part of them. */
   readonly numPoints: number;
-  /** Absent of a curve that began with points that have just come: the server describes it. */
+  /** Absent from a curve that began with live points: only the server knows the descriptor. */
   readonly descriptor: MetricDescriptor | undefined;
 }
 
@@ -60,13 +60,13 @@ export function curvesOf(series: readonly MetricSeries[]): Curve[] {
   return series.map((one) => ({ ...one, values: one.values.map(drawable) }));
 }
 
-/** What can be drawn of a value: a loss that is NaN is a gap in its curve. */
+/** The value as it can be drawn: a loss of NaN is a gap in its curve. */
 export function drawable(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
 /**
- * Adds points that have just come. Of a step that an interrupted attempt and its successor both
+ * Adds live points. Of a step that an interrupted attempt and its successor both
  * computed, the later value counts.
  */
 export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]): Curve[] {
@@ -84,7 +84,7 @@ export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]
     };
     changed.set(key, appended(old, added));
   }
-  // As the server sorts them: a curve keeps its colour when all are requested again.
+  // In the order of the server, so that a curve keeps its colour when all are requested again.
   return [...changed.values()].sort((a, b) => a.name.localeCompare(b.name, "en"));
 }
 
@@ -104,7 +104,7 @@ function appended(curve: Curve, added: readonly NewPoint[]): Curve {
   };
 }
 
-/** The mean over a window of neighbours, as long as a share of the curve. */
+/** The moving mean over a window whose length is a share of the curve. */
 export function smoothed(values: readonly (number | null)[], share = 0.04): (number | null)[] {
   const half = Math.floor((values.length * share) / 2);
   if (half < 1) return [...values];
@@ -132,7 +132,7 @@ export function stepsPerSecond(phases: readonly Curve[]): Pick<Curve, "steps" | 
   return { steps, values };
 }
 
-/** Between two points it is on the line that joins them. */
+/** The value at a step, interpolated linearly between two points. */
 export function valueAt({ steps, values }: Pick<Curve, "steps" | "values">, step: number) {
   const at = bisectLeft(steps, step);
   if (steps[at] === step || at === 0) return values[at] ?? undefined;

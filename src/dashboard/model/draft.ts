@@ -2,13 +2,13 @@ import { describeRange, inRange } from "../../settings/range.js";
 import type { PresetName, SettingView } from "./settings-view.js";
 import { writtenValue } from "./settings-view.js";
 
-/** What a person has written, by flag; what is not there is left to the preset. */
+/** What a person has entered, by flag; the preset decides the rest. */
 export type DraftValues = ReadonlyMap<string, string>;
 
 /** Decimal notation only, as on the command line. */
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** Why a setting does not take what was written, as a sentence; undefined when it does. */
+/** Why a setting does not accept the entered text, as a sentence; undefined when it does. */
 export function problemOf(setting: SettingView, text: string): string | undefined {
   const value = text.trim();
   if (value === "") return undefined;
@@ -33,7 +33,7 @@ export function problemOf(setting: SettingView, text: string): string | undefine
   }
 }
 
-/** Sentences by flag, of all that do not fit. */
+/** Sentences by flag, for all values that are not accepted. */
 export function problemsOf(
   values: DraftValues,
   settings: readonly SettingView[],
@@ -98,7 +98,7 @@ export function membersOf(
   return words.every((word) => members.includes(word)) ? words : undefined;
 }
 
-/** What a setting has when nothing is written: of one preset, or of both where none is chosen. */
+/** The default of a setting: that of the chosen preset, or of both presets where none is chosen. */
 export function defaultText(setting: SettingView, preset: PresetName | undefined): string {
   const of = (name: PresetName) => {
     const values = setting.fields.map((path) => setting.default[name][path]);
@@ -111,7 +111,7 @@ export function defaultText(setting: SettingView, preset: PresetName | undefined
     if (setting.flag === "epochs" && value === 0) return "";
     return value === undefined ? "" : writtenValue(setting, value);
   };
-  // It is chosen by the device where nobody chooses it.
+  // The device decides the preset where nobody chooses one.
   if (setting.flag === "preset") return "";
   if (preset !== undefined) return of(preset);
   const [study, cpu] = [of("study"), of("cpu")];

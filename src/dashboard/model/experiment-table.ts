@@ -12,7 +12,7 @@ export interface Sorting {
   readonly isDescending: boolean;
 }
 
-/** How a column sorts when it is chosen first: what is read from the top is the best or newest. */
+/** Columns that first sort in descending order, so that the best or newest come first. */
 export const FIRST_DESCENDING: Readonly<Record<Column, boolean>> = {
   title: false,
   data: false,
@@ -35,7 +35,7 @@ const KEYS: Readonly<Record<Column, (view: ExperimentView) => string | number | 
   created: ({ createdMs }) => createdMs,
 };
 
-/** Those without a value come last, whichever way the others go. */
+/** Rows without a value come last in either order. */
 export function sorted(
   views: readonly ExperimentView[],
   { column, isDescending }: Sorting,
@@ -54,7 +54,7 @@ export function sorted(
   });
 }
 
-/** Numbers sort by size, everything else as it is written. */
+/** Numbers sort by size, everything else as text. */
 function settingKey(setting: SettingView) {
   return (view: ExperimentView) => {
     const value = readField(view.spec, setting.name);
@@ -62,7 +62,7 @@ function settingKey(setting: SettingView) {
   };
 }
 
-/** What was typed into the search: words for the server, and settings that must have a value. */
+/** The search text, parsed: words for the server, and settings that must have a given value. */
 export interface Search {
   readonly text: string;
   readonly conditions: readonly { readonly setting: SettingView; readonly value: string }[];
@@ -92,7 +92,7 @@ export interface ExperimentGroup {
   readonly best: number | undefined;
 }
 
-/** What a group is named after. */
+/** What the experiments of a group have in common. */
 export type Grouping =
   | { readonly by: "sweep" }
   | { readonly by: "setting"; readonly setting: SettingView };

@@ -26,10 +26,10 @@ import {
 
 export interface ExperimentView {
   readonly id: string;
-  /** What a person called it, else what is distilled or measured. */
+  /** The name that a person gave it, else what is distilled or measured. */
   readonly title: string;
   readonly name: string;
-  /** What is distilled, in short; of baselines alone, which. */
+  /** What is distilled, in short; for an experiment of baselines only, which ones. */
   readonly subject: string;
   readonly dataset: string;
   readonly model: string;
@@ -39,26 +39,28 @@ export interface ExperimentView {
   readonly priority: number;
   readonly sweepId: string;
   readonly createdMs: number | undefined;
-  /** Seconds in which its tasks ran, without those in which they waited; undefined until its end. */
+  /**
+   * Seconds in which its tasks ran, without those in which they waited; undefined until its end.
+   */
   readonly tookS: number | undefined;
   readonly failure: Failure | undefined;
   readonly spec: Spec;
   readonly specHash: string;
   readonly tasks: readonly TaskView[];
-  /** Of the distilled data first. */
+  /** The distilled data comes first. */
   readonly results: readonly Row[];
   readonly scores: RelativeScores;
-  /** Of the distilled data, over its test learners. */
+  /** Accuracy of the distilled data, over its test learners. */
   readonly accuracy: Summary | undefined;
   /** Mean accuracy of the distilled data over that of full data. */
   readonly ratioToFull: number | undefined;
   readonly distilled: DistilledView | undefined;
-  /** 0 to 1, of its work. */
+  /** How much of its work is done, 0 to 1. */
   readonly share: number;
   /** For all remaining work; undefined where it cannot be estimated. */
   readonly secondsLeft: number | undefined;
   readonly running: TaskView | undefined;
-  /** Of the data that is distilled here or tried here; empty where there is none. */
+  /** The artifact that is distilled or evaluated here; empty where there is none. */
   readonly artifactId: string;
 }
 
@@ -113,7 +115,7 @@ function distilledFirst(rows: readonly Row[]): Row[] {
   return [...rows.filter((row) => !isBaseline(row)), ...rows.filter(isBaseline)];
 }
 
-/** What is distilled, or the distilled data that is tried; of only baselines, which. */
+/** What is distilled, or which distilled data is evaluated, or else which baselines. */
 function subjectOf(spec: Spec, tasks: readonly Task[]): string {
   if (spec.robustness) return robustnessSubject(shortLabel(spec), spec.robustness);
   if (tasks.length === 0 || tasks.some(({ work }) => !baselineOf(work))) return shortLabel(spec);
@@ -124,12 +126,12 @@ function tookS(tasks: readonly TaskView[]): number {
   return tasks.reduce((sum, { times }) => sum + ranSeconds(times, times.endMs ?? 0), 0);
 }
 
-/** The name of a model; of a folder on a disk its last part. */
+/** The name of a model; for a folder on disk the last part of its path. */
 function modelTitle(name: string): string {
   return /^(\/|[a-z]:)/i.test(name) ? (name.split(/[\\/]/).findLast(Boolean) ?? name) : name;
 }
 
-/** The experiment with how far one of its tasks is. */
+/** The experiment with the latest progress of one of its tasks. */
 export function withProgress(
   view: ExperimentView,
   taskId: string,
@@ -144,7 +146,7 @@ function liveParts(spec: Spec, tasks: readonly TaskView[]) {
   return { share, secondsLeft, running: tasks.find(({ state }) => state === "running") };
 }
 
-/** What stands below the ratio to full data: how it is taken, or why there is none (yet). */
+/** The note below the ratio to full data: how it is computed, or why there is none (yet). */
 export function ratioNote({ ratioToFull, tasks }: Pick<ExperimentView, "ratioToFull" | "tasks">) {
   if (ratioToFull !== undefined) return "Ratio of mean accuracies";
   const state = tasks.find(({ kind }) => kind === "full")?.state;

@@ -1,7 +1,7 @@
 /** A token of the vocabulary and its cosine with a distilled vector, -1 to 1. */
 export type NearToken = readonly [token: string, similarity: number];
 
-/** By layer, head and key: the probabilities that the first token attends with. */
+/** By layer, head and key: the attention probabilities of the first token. */
 export type Attention = readonly (readonly (readonly number[])[])[];
 
 export interface SampleView {
@@ -11,7 +11,7 @@ export interface SampleView {
   /** By position, the nearest first. */
   readonly positions: readonly (readonly NearToken[])[];
   readonly attention: Attention | undefined;
-  /** What a learner attends with that was trained on the data, where it was measured. */
+  /** The attention of a learner trained on the data, where it was measured. */
   readonly learnerAttention: Attention | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface Inspection {
   readonly samples: readonly SampleView[];
 }
 
-/** The answer of the endpoint that looks into distilled data. */
+/** The answer of the endpoint that inspects distilled data. */
 export interface InspectionDocument {
   readonly model: string;
   readonly dataset: string;

@@ -8,16 +8,16 @@ type SettingKind = "choice" | "number" | "switch" | "text" | "subset";
 
 /** A setting as the server describes it. */
 export interface SettingView {
-  /** Path of its field in the spec; of a subset, what the paths of its members begin with. */
+  /** Path of its field in the spec; for a subset, the common prefix of its members' paths. */
   readonly name: string;
   readonly flag: string;
   readonly kind: SettingKind;
   readonly group: string;
   readonly help: string;
-  /** What it takes, as it ends the sentence "must be …". */
+  /** The accepted values, as the end of the sentence "must be …". */
   readonly allowed: string;
   readonly fields: readonly string[];
-  /** What a person writes, and what then stands in the spec. */
+  /** By the word that a person writes: the value in the spec. */
   readonly choices?: Readonly<Record<string, string>>;
   readonly members?: readonly string[];
   readonly range?: Range;
@@ -32,7 +32,7 @@ export interface SettingsDocument {
   readonly settings: readonly SettingView[];
 }
 
-/** What a person writes for what stands in the spec. */
+/** A value of the spec as a person writes it. */
 export function writtenValue(setting: SettingView, value: FieldValue): string {
   const words = Object.entries(setting.choices ?? {});
   return words.find(([, inSpec]) => inSpec === value)?.[0] ?? String(value);
@@ -42,7 +42,7 @@ export function presetOf(spec: Spec): PresetName {
   return spec.preset === Preset.STUDY ? "study" : "cpu";
 }
 
-/** Settings that say what an experiment is about: they belong to no preset. */
+/** Settings that identify what an experiment is about: no preset has them. */
 const IDENTIFYING = new Set(["name", "preset", "dataset", "data-dir", "model", "device"]);
 
 export interface SpecRow {
@@ -53,7 +53,7 @@ export interface SpecRow {
   readonly isChanged: boolean;
 }
 
-/** Every setting of a resolved spec, beside what its preset has. */
+/** Every setting of a resolved spec, with the value of its preset. */
 export function specRows(spec: Spec, settings: readonly SettingView[]): SpecRow[] {
   const preset = presetOf(spec);
   return settings.map((setting) => {
@@ -61,13 +61,13 @@ export function specRows(spec: Spec, settings: readonly SettingView[]): SpecRow[
     const standard = textOf(setting, (path) => setting.default[preset][path]);
     const isDerived = isDerivedFrom(setting, spec);
     const isOwn = IDENTIFYING.has(setting.flag) || isDerived || standard === "";
-    // A setting that came later than the experiment has no value in it.
+    // An experiment has no value for a setting that was added later.
     const isChanged = !isOwn && value !== "" && value !== standard;
     return { setting, value, preset: standard, isChanged };
   });
 }
 
-/** Of epochs and steps only the one that was chosen counts: the other follows from it. */
+/** Whether a setting is the one of epochs and steps that follows from the other. */
 function isDerivedFrom({ flag }: SettingView, spec: Spec): boolean {
   return flag === (spec.outer?.epochs ? "outer-steps" : "epochs");
 }
@@ -84,7 +84,7 @@ function textOf(setting: SettingView, read: (path: string) => FieldValue | undef
 }
 
 /**
- * What a person gives to get this spec: what is not the preset's, and what no preset decides.
+ * What a person must give to get this spec: what differs from the preset, and what no preset has.
  *
  * @returns values by flag, in the order of the table
  */
@@ -99,13 +99,13 @@ export function givenValues(spec: Spec, settings: readonly SettingView[]): Map<s
   return new Map(given.map(({ setting, value }) => [setting.flag, value]));
 }
 
-/** The command that these values amount to. */
+/** The command with these values as flags. */
 export function commandLine(values: ReadonlyMap<string, string>): string {
   const flags = flagsOf(values);
   return ["npm run experiment", ...(flags.length === 0 ? [] : ["--", ...flags])].join(" ");
 }
 
-/** The settings that `npm run robustness` takes; all others are those of the artifact. */
+/** The settings that `npm run robustness` accepts; the artifact determines all others. */
 const OF_ROBUSTNESS = ["data-dir", "inits", "baselines", "device", "precision", "name"];
 
 /** The command that gives the same experiment again. */

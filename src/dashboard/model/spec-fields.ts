@@ -2,7 +2,7 @@ import type { ExperimentSpec } from "../../generated/page/stillhouse/v1/spec.js"
 
 export type Spec = ExperimentSpec;
 
-/** A field that is no message; enums are their names in the proto. */
+/** The value of a field that is not a message; enums are their names in the proto. */
 export type FieldValue = string | number | boolean;
 
 /** Reads a field by its path in the proto, such as "inner.lr_decay". */

@@ -18,17 +18,17 @@ export interface MatrixCell {
 export interface SweepMatrix {
   readonly rows: readonly string[];
   readonly columns: readonly string[];
-  /** By row and column; without experiments where the sweep leaves a combination out. */
+  /** By row and column; a combination that the sweep leaves out has no experiments. */
   readonly cells: readonly (readonly MatrixCell[])[];
   /** Least and greatest accuracy of a cell. */
   readonly range: readonly [least: number, greatest: number] | undefined;
 }
 
-/** A name is no axis: it differs without changing anything. */
+/** A name is not an axis: it differs without changing the result. */
 const NO_AXES = new Set(["name"]);
 const SEED = "seed";
 
-/** Settings that differ; the seed last, since it is what one averages over. */
+/** Settings that differ; the seed last, since results are usually averaged over it. */
 export function axesOf(views: readonly ExperimentView[], settings: readonly SettingView[]): Axis[] {
   const axes = settings
     .filter(({ flag }) => !NO_AXES.has(flag))
@@ -41,7 +41,7 @@ export function axesOf(views: readonly ExperimentView[], settings: readonly Sett
   return axes.sort((a, b) => isSeed(a) - isSeed(b));
 }
 
-/** Numbers by size, choices as their table has them, other words by the alphabet. */
+/** Numbers by size, choices in the order of their table, other words alphabetically. */
 function inOrder(setting: SettingView, values: ReadonlySet<string>): string[] {
   const choices = Object.keys(setting.choices ?? {});
   if (choices.length > 0) return choices.filter((word) => values.has(word));
@@ -79,7 +79,7 @@ function cellOf(views: readonly ExperimentView[]): MatrixCell {
   return { views, accuracy: mean(views, ({ accuracy }) => accuracy?.mean) };
 }
 
-/** What of a cell has no accuracy: how many are to come, and how many will not. */
+/** The experiments of a cell without an accuracy: how many are to come, and how many never will. */
 export function unfinishedText(
   views: readonly Pick<ExperimentView, "accuracy" | "state">[],
 ): string[] {

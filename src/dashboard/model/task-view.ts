@@ -53,7 +53,7 @@ export function distillations(
   return new Set(tasks.filter(({ kind }) => kind === "distill").map(({ id }) => id));
 }
 
-/** The tasks of one experiment; several of one name are numbered. */
+/** The tasks of one experiment; tasks of the same name are numbered. */
 export function taskViews(tasks: readonly Task[]): TaskView[] {
   const names = taskNames(tasks);
   return tasks.map((task, at) => taskView(task, names[at] ?? task.id));
@@ -103,7 +103,7 @@ function variationOf(work: Work | undefined): Variation | undefined {
   return work?.kind?.$case === "evaluate" ? work.kind.value.variation : undefined;
 }
 
-/** What the progress of the whole is made of. */
+/** What the progress of the whole experiment is computed from. */
 export function workOfTask(task: TaskView): TaskWork {
   const { kind, state, numLearners, searchesLr, reused, times, progress } = task;
   const { stage = "", done = 0, total = 0, secondsLeft = 0 } = progress ?? {};

@@ -3,16 +3,16 @@ import { type Worker, WorkerState } from "../../generated/page/stillhouse/v1/ser
 export interface WorkerView {
   readonly id: string;
   readonly state: string;
-  /** When it may get tasks again that it gets none of now. */
+  /** When it may get tasks again; undefined unless it is set aside. */
   readonly setAsideUntilMs: number | undefined;
   readonly host: string;
   readonly device: string;
   readonly deviceName: string;
-  /** 0 to 1; undefined where the device does not say. */
+  /** 0 to 1; undefined where the device does not report it. */
   readonly memoryShare: number | undefined;
   readonly memoryUsed: number;
   readonly memoryTotal: number;
-  /** Of the device: what the tasks of all its workers are given. */
+  /** Of the device, in bytes: what the tasks of all its workers are given. */
   readonly memoryPromised: number;
   /** 0 to 1. */
   readonly utilisation: number;
@@ -22,7 +22,7 @@ export interface WorkerView {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** What starts a worker of this control plane, where it listens as `serve` does by itself. */
+/** The command that connects a worker to this control plane, if it uses the default port. */
 export function workerCommand({
   protocol,
   hostname,

@@ -9,7 +9,7 @@ export interface ActionButtonProps {
   readonly onClick: () => void;
 }
 
-/** A button that can be reached, and says why, also when it does nothing. */
+/** A button that stays reachable when it is disabled, and then says why. */
 export function ActionButton({ label, reason, isBusy, isPrimary, onClick }: ActionButtonProps) {
   const id = useId();
   const [isAsked, setIsAsked] = useState(false);

@@ -1,4 +1,4 @@
-/** Where experiments are compared; the first is the one that gains are counted from. */
+/** The address that compares experiments; gains are relative to the first one. */
 export function compareAddress(ids: Iterable<string>): string {
   return `/compare?${[...ids].map((id) => `id=${encodeURIComponent(id)}`).join("&")}`;
 }

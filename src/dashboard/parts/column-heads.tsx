@@ -7,7 +7,7 @@ export interface ColumnHeadsProps {
   readonly hasTools?: boolean;
 }
 
-/** The head of a table: a name per column. */
+/** The head of a table: one name per column. */
 export function ColumnHeads({ words, numbers = [], hasTools = false }: ColumnHeadsProps) {
   return (
     <thead>

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 
 export function CopyButton({ text, label }: { readonly text: string; readonly label: string }) {
   const [isCopied, setIsCopied] = useState(false);
-  // Browsers offer it to pages over TLS and of this machine only.
+  // Browsers offer the clipboard only to pages over TLS and from this machine.
   if (navigator.clipboard === undefined) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { ScrollTable } from "./scroll.js";
 
-/** The rows of a chart, for those who cannot see it and for those who want the numbers. */
+/** The numbers of a chart as a table, for readers who cannot see it or want the values. */
 export interface TableTwin {
   readonly head: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];

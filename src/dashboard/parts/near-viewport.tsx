@@ -2,12 +2,12 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 export interface NearViewportProps {
-  /** Room that is kept until then, in pixels. */
+  /** Height that is reserved until then, in pixels. */
   readonly minHeight: number;
   readonly children: () => ComponentChildren;
 }
 
-/** Makes its children once they are about to be seen. */
+/** Renders its children once they are about to be scrolled into view. */
 export function NearViewport({ minHeight, children }: NearViewportProps) {
   const place = useRef<HTMLDivElement>(null);
   const [isNear, setIsNear] = useState(false);

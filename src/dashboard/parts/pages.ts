@@ -9,7 +9,7 @@ export interface Page<Item> {
   readonly nextPageToken: string;
 }
 
-/** A list that is read a page at a time. */
+/** A list that is read page by page. */
 export function usePages<Item>(
   key: string,
   ask: (pageToken: string, signal: AbortSignal) => Promise<Page<Item>>,
@@ -34,7 +34,7 @@ export function usePages<Item>(
     }
   };
 
-  // Dependencies: these ask again, they are not read
+  // Dependencies: a change of these asks again; the effect does not read them
   useEffect(() => {
     abort.current = new AbortController();
     load("");

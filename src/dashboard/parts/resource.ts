@@ -3,20 +3,20 @@ import { reconnections, ServerError } from "../server/http.js";
 import { token } from "../server/session.js";
 
 export interface Resource<T> {
-  /** The last answer; it stays while a newer one is asked for, and when that fails. */
+  /** The last answer; it stays while a newer one is requested, and when that request fails. */
   readonly data: T | undefined;
   readonly error: ServerError | undefined;
   readonly reload: () => void;
 }
 
 export interface ResourceOptions {
-  /** Asks again this long after each answer, while the page is in front. */
+  /** Ask again this long after each answer, while the page is visible. */
   readonly pollMs?: number | undefined;
 }
 
 /**
- * What the server says, asked for again when the key changes, when it is back after it was away,
- * and at intervals.
+ * An answer of the server, requested again when the key changes, when the connection is back, and
+ * at intervals.
  */
 export function useResource<T>(
   key: string,
@@ -30,7 +30,7 @@ export function useResource<T>(
   const connection = reconnections.value;
   const credentials = token.value;
 
-  // Dependencies: these ask again, they are not read
+  // Dependencies: a change of these asks again; the effect does not read them
   useEffect(() => {
     const askOnce = async (signal: AbortSignal) => {
       try {
@@ -59,10 +59,10 @@ interface Answer<T> {
 }
 
 /**
- * Runs something at once, and then at intervals, unless the page is in the background; when it
- * comes to the front, what is repeated runs at once.
+ * Runs a task at once and then at intervals, but not while the page is hidden. A repeated task also
+ * runs as soon as the page becomes visible.
  *
- * @returns what ends it
+ * @returns a function that ends it
  */
 function whileVisible(
   task: (signal: AbortSignal) => Promise<void>,

@@ -1,11 +1,11 @@
-/** Lets the browser save something under a name. */
+/** Makes the browser save a file under a name. */
 export function saveAs(name: string, content: Blob): void {
   const address = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
   link.click();
-  // The download has begun by then; at once some browsers would lose it.
+  // If the address were revoked at once, some browsers would lose the download.
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 

@@ -9,7 +9,7 @@ export interface ScrollTableProps {
   readonly children: ComponentChildren;
 }
 
-/** A table that may be larger than its place, and then scrolls, by the keyboard too. */
+/** A table that scrolls, by the keyboard too, where it is larger than its frame. */
 export function ScrollTable({ label, frameClass = "", children, ...rest }: ScrollTableProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach it to scroll it
@@ -19,7 +19,7 @@ export function ScrollTable({ label, frameClass = "", children, ...rest }: Scrol
   );
 }
 
-/** Text with its own lines, of any width and height. */
+/** Preformatted text of any size, which scrolls. */
 export function ScrollText({ children }: { readonly children: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach it to scroll it

@@ -3,7 +3,7 @@ import { whoAmI } from "../server/api.js";
 import { identity, keepToken, needsToken, token } from "../server/session.js";
 import { asServerError, useResource } from "./resource.js";
 
-/** Who one is taken for, and the way out; nothing where the server asks nobody. */
+/** The signed-in user and a button to sign out; nothing where the server asks for no token. */
 export function UserMenu() {
   const { data } = useResource("whoami", whoAmI);
   useEffect(() => {
@@ -29,7 +29,7 @@ export function UserMenu() {
   );
 }
 
-/** Asks for a token as soon as the server wants one. */
+/** Asks for a token as soon as the server requires one. */
 export function SignIn() {
   const dialog = useRef<HTMLDialogElement>(null);
   const isWanted = needsToken.value;
@@ -85,7 +85,7 @@ function TokenForm() {
   );
 }
 
-/** Keeps the token if the server takes it, else the one before. @returns why it was refused, or "" */
+/** Keeps the token if the server accepts it, else the former one. @returns why not, or "" */
 async function signIn(given: string): Promise<string> {
   const before = token.value;
   keepToken(given);

@@ -13,7 +13,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   "set aside": "⊘",
 };
 
-/** A state by word and sign: not everyone can see its colour. */
+/** A state as a word and a symbol: not everyone can see its colour. */
 export function StateBadge({ state }: { readonly state: StateName | string }) {
   return (
     <span class={`badge badge-${state.replace(" ", "-")}`}>

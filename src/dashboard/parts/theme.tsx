@@ -8,7 +8,7 @@ const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 
 const chosen = signal<Theme>(stored());
 
-/** Rises when colours change: canvases do not follow style sheets by themselves. */
+/** Incremented when colours change: canvases do not follow style sheets by themselves. */
 export const themeChanges = signal(0);
 
 darkSystem.addEventListener("change", () => {
@@ -44,12 +44,12 @@ export function ThemeSwitch() {
   );
 }
 
-// A custom property by itself still holds both colours, that of the light page and of the dark.
+// A custom property itself still holds both colours, one for the light and one for the dark page.
 const probe = document.createElement("span");
 probe.hidden = true;
 document.body.append(probe);
 
-/** A colour of the style sheets as it is now, such as "rgb(154, 76, 23)". */
+/** The present value of a colour of the style sheets, such as "rgb(154, 76, 23)". */
 export function themeColor(name: string): string {
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;

@@ -51,7 +51,7 @@ export function whoAmI(): Promise<Identity> {
 
 let settings: Promise<readonly SettingView[]> | undefined;
 
-/** The table of settings; asked for once, since it changes with the server's version only. */
+/** The table of settings; requested once, since only another version of the server changes it. */
 export function getSettings(): Promise<readonly SettingView[]> {
   settings ??= call<SettingsDocument>("settings").then(({ settings }) => settings);
   settings.catch(() => {
@@ -130,7 +130,7 @@ export async function resolveDraft(draft: object): Promise<Resolved> {
   return { spec: json.spec, answer: ResolveExperimentResponse.fromJSON(json) };
 }
 
-/** @param requestId the same one again gives the experiment that the first call made */
+/** @param requestId the same one again returns the experiment that the first call created */
 export async function createExperiment(
   spec: unknown,
   requestId: string,
@@ -195,7 +195,7 @@ export async function getSweep(id: string, signal?: AbortSignal): Promise<Sweep>
   return sweep;
 }
 
-/** Calls the REST interface, and reads its answer as the message that it is. */
+/** Calls the REST interface, and parses its answer as a message. */
 async function ask<Answer>(
   answer: { fromJSON(json: unknown): Answer },
   path: string,

@@ -2,11 +2,11 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { errorOf, isOnline, send } from "./http.js";
 
 const RETRY_MS = 700;
-/** The server says something every 15 s; after three times that the connection is dead. */
+/** The server sends something every 15 s; after three times as long the connection is dead. */
 const SILENCE_MS = 45_000;
 
 export interface StreamHandlers {
-  /** At every connection: what came before it and is not replayed has to be asked for. */
+  /** At every connection: what was sent before it and is not replayed must be requested. */
   readonly onConnect: () => void;
   readonly onMessage: (message: EventSourceMessage) => void;
   readonly onEnd: () => void;

@@ -1,4 +1,4 @@
-/** The items of all pages of a list, one page asked for after the other. */
+/** The items of all pages of a list, requested one page after the other. */
 export async function everyPage<Item>(
   read: (pageToken: string) => Promise<{ items: readonly Item[]; nextPageToken: string }>,
 ): Promise<Item[]> {

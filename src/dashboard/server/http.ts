@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { asSentence } from "../../text/format.js";
 import { needsToken, token } from "./session.js";
 
-/** What a failed call says. */
+/** Why a call failed. */
 export class ServerError extends Error {
   constructor(
     message: string,
@@ -19,7 +19,7 @@ export class ServerError extends Error {
 
 export const isOnline = signal(true);
 
-/** Rises each time that the server is back: what was read before may be old. */
+/** Incremented each time that the server is back: what was read before may be outdated. */
 export const reconnections = signal(0);
 
 const GATEWAY = new Set([502, 503, 504]);
@@ -76,7 +76,7 @@ export async function send(
   return response;
 }
 
-/** What a response with an error status says. */
+/** The error of a response with an error status. */
 export async function errorOf(response: Response): Promise<ServerError> {
   if (response.status === 401) needsToken.value = true;
   const { error } = await response
@@ -87,7 +87,7 @@ export async function errorOf(response: Response): Promise<ServerError> {
   return new ServerError(message, response.status, error?.kind ?? "", error?.field);
 }
 
-/** Ends when the server answers. */
+/** Resolves when the server answers. */
 export async function untilAnswered(): Promise<void> {
   await call("whoami").catch(() => undefined);
   await new Promise<void>((resolve) => {
@@ -100,7 +100,7 @@ export async function untilAnswered(): Promise<void> {
   });
 }
 
-/** From now on asks until the server is back. */
+/** Asks from now on until the server is back. */
 function lost(): void {
   if (!isOnline.value) return;
   isOnline.value = false;

@@ -10,18 +10,18 @@ export interface Identity {
 
 const KEY = "stillhouse.token";
 
-/** For as long as the tab is open: a token outlives neither it nor the person in front of it. */
+/** Kept as long as the tab is open, so that the next person at this browser does not have it. */
 export const token = signal(sessionStorage.getItem(KEY) ?? "");
 
 export const identity = signal<Identity | undefined>(undefined);
 
-/** The server asked for a token that it knows. */
+/** The server refused a call because it had no valid token. */
 export const needsToken = signal(false);
 
 export const isAllowed = {
   /** To create, cancel and resume experiments. */
   submit: computed(() => identity.value?.role !== "read"),
-  /** To drain workers and to delete what others made. */
+  /** To drain workers and to delete what others created. */
   administer: computed(() => identity.value?.role === "admin" || identity.value === undefined),
 };
 

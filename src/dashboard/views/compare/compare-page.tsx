@@ -13,10 +13,10 @@ import { ComparedCurves } from "./compared-curves.js";
 import { ComparisonTable } from "./comparison-table.js";
 import { ExportMenu } from "./export-menu.js";
 
-/** Fewer would leave most of a matrix empty. */
+/** With fewer experiments most of a matrix would be empty. */
 const MATRIX_FROM = 4;
 
-/** Two to many experiments beside each other; the first is what the others are compared with. */
+/** Two or more experiments side by side; the others are compared with the first. */
 export function ComparePage() {
   usePageTitle("Compare");
   const { url } = useLocation();

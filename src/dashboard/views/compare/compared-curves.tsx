@@ -29,7 +29,7 @@ export interface ComparedCurvesProps {
   readonly views: readonly ExperimentView[];
 }
 
-/** One metric of the distillation of each experiment, over each other. */
+/** One metric of each experiment's distillation, in one chart. */
 export function ComparedCurves({ experiments, views }: ComparedCurvesProps) {
   const [metric, setMetric] = useState(OUTER_LOSS);
   const [isSmooth, setIsSmooth] = useState(true);
@@ -156,7 +156,7 @@ function useCurves(views: readonly ExperimentView[], metric: string, range: Step
   return useResource(key, ask, { pollMs: POLL_MS });
 }
 
-/** What the distillations have measured, as the server describes it; two points tell that much. */
+/** The metrics of the distillations. Two points of each are enough to get their descriptors. */
 function useMetrics(views: readonly ExperimentView[]): readonly Curve[] {
   const ids = views.map(({ id }) => id);
   const { data = [] } = useResource(`metrics ${ids.join(" ")}`, (signal) =>

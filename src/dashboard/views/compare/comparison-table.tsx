@@ -10,7 +10,7 @@ export interface ComparisonTableProps {
   readonly ids: readonly string[];
 }
 
-/** The compared experiments, each with the settings in which they differ and what it reaches. */
+/** The compared experiments with the settings in which they differ and their accuracies. */
 export function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
   const { differences, experiments } = comparison;
   return (
@@ -42,7 +42,7 @@ export function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
 interface ComparedRowProps {
   readonly experiment: ComparedView;
   readonly place: number;
-  /** Of the settings in which the experiments differ, by field. */
+  /** Its values of the settings in which the experiments differ, by field. */
   readonly values: readonly (readonly [field: string, value: string])[];
   readonly ids: readonly string[];
 }

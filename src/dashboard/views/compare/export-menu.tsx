@@ -23,7 +23,9 @@ const FORMATS = [
   },
 ];
 
-/** The table of the comparison in what papers and programs read; figures have their own buttons. */
+/**
+ * The table of the comparison in formats for papers and programs; figures have their own buttons.
+ */
 export function ExportMenu({ comparison }: { readonly comparison: Comparison }) {
   return (
     <fieldset class="button-row plain">

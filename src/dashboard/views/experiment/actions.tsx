@@ -16,7 +16,7 @@ export interface ActionsProps {
 const READ_ONLY = "Your token may read only; this needs one with the role submit";
 const NOT_ADMIN = "This needs a token with the role admin";
 
-/** What one may do with an experiment; what is not possible says why. */
+/** The actions on an experiment; a disabled one says why. */
 export function Actions({ view, feed }: ActionsProps) {
   const { busy, error, change, remove } = useExperimentActions(view, feed);
   const mayNot = isAllowed.submit.value ? undefined : READ_ONLY;
@@ -53,7 +53,7 @@ export function Actions({ view, feed }: ActionsProps) {
 
 interface RunAgainProps {
   readonly view: ExperimentView;
-  /** Why this person may do neither. */
+  /** Why this person may do neither; undefined if they may. */
   readonly mayNot: string | undefined;
   readonly isBusy: boolean;
   readonly onChoose: (action: ExperimentAction) => void;

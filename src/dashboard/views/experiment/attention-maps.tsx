@@ -8,7 +8,7 @@ import { themeColor } from "../../parts/theme.js";
 
 const ROW_HEIGHT = 9;
 
-/** The attention labels of the first token by layer and head, and what a trained learner does. */
+/** The first token's attention by layer and head: the labels, and that of a trained learner. */
 export function AttentionMaps({ sample }: { readonly sample: SampleView }) {
   const { attention, learnerAttention } = sample;
   const tokens = sample.positions.map(([nearest]) => readableToken(nearest?.[0] ?? ""));

@@ -7,13 +7,13 @@ import { classNamesOf } from "../../server/api.js";
 
 export interface ConfusionMatrixProps {
   readonly result: Row;
-  /** In the order of their indices; absent from what was stored by an earlier version. */
+  /** In the order of their indices; absent from experiments that an earlier version stored. */
   readonly classNames: readonly string[] | undefined;
-  /** Names the classes otherwise, where it is there. */
+  /** The artifact that names the classes where `classNames` is absent. */
   readonly artifactId: string | undefined;
 }
 
-/** Test rows by true and predicted class, the mean over the learners: a table that is its own twin. */
+/** Test rows by true and predicted class, the mean over the learners, as a table. */
 export function ConfusionMatrix({ result, classNames, artifactId }: ConfusionMatrixProps) {
   const ofArtifact = useClassNames(classNames === undefined ? artifactId : undefined);
   const names = classNames ?? ofArtifact;

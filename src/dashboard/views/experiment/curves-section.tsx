@@ -18,10 +18,10 @@ import { Empty } from "../../parts/notice.js";
 import type { ExperimentFeed } from "./feed.js";
 
 const CHART_HEIGHT = 260;
-/** A table of more rows is read by nobody; the series endpoint has them all. */
+/** More rows are not readable; the series endpoint has them all. */
 const MAX_TABLE_ROWS = 200;
 
-/** How the distillation goes: curves over the outer steps, live. */
+/** The progress of the distillation: live curves over the outer steps. */
 export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
   const curves = feed.curves.value;
   const range = feed.range.value;
@@ -69,7 +69,7 @@ interface StepRangeProps {
   readonly onChange: (range: readonly [number, number] | undefined) => void;
 }
 
-/** The same as dragging over a chart, for the keyboard. */
+/** Chooses a range of steps by the keyboard, as dragging over a chart does by the mouse. */
 function StepRange({ range, onChange }: StepRangeProps) {
   const [first, setFirst] = useState("");
   const [last, setLast] = useState("");
@@ -190,7 +190,7 @@ function SpeedChart({ curves, isSmooth, onZoom }: SpeedChartProps) {
   );
 }
 
-/** Curves of the other tasks, a chart per task and metric; the learners are below Results. */
+/** Curves of the other tasks, one chart per task and metric; Results shows the learners. */
 function OtherCharts({ curves, isSmooth }: Pick<SpeedChartProps, "curves" | "isSmooth">) {
   return (
     <>

@@ -8,7 +8,7 @@ import { AttentionMaps } from "./attention-maps.js";
 import { LearnedLabels } from "./learned-labels.js";
 import { NearestTokens } from "./nearest-tokens.js";
 
-/** What the distilled data looks like: labels, tokens, attention, sample by sample. */
+/** The distilled data sample by sample: labels, nearest tokens, attention. */
 export function DistilledSection({ artifactId }: { readonly artifactId: string }) {
   const { data, error } = useResource(`inspection ${artifactId}`, (signal) =>
     inspectArtifact(artifactId, signal),

@@ -7,12 +7,14 @@ import { Figure } from "../../parts/figure.js";
 import { NearViewport } from "../../parts/near-viewport.js";
 
 const ROW_HEIGHT = 84;
-/** Of a dot with the gap to the next. */
+/** Height of a dot with the gap to the next, in pixels. */
 const DOT_HEIGHT = 8;
-/** Of learners that may be so near to each other that their dots lie above one another. */
+/** Accuracies that differ by less than this may have their dots stacked. */
 const NEAR = 0.005;
 
-/** Each learner a dot; below it the mean, one standard deviation and the interval of the mean. */
+/**
+ * One dot per learner; below them the mean, one standard deviation and the interval of the mean.
+ */
 export function Distribution({ results }: { readonly results: readonly Row[] }) {
   const shown = results.filter(({ learners }) => learners.size > 1);
   if (shown.length === 0) return null;
@@ -56,7 +58,7 @@ export function Distribution({ results }: { readonly results: readonly Row[] }) 
   );
 }
 
-/** Room for the highest stack of dots, below it the mean, above it the label. */
+/** Room for the label, the highest stack of dots and the mean below it, in pixels. */
 function heightOfRow(results: readonly Row[]): number {
   const stacks = results.flatMap(({ learners }) => {
     const accuracies = [...learners.values()];

@@ -22,7 +22,7 @@ import { SourceLink } from "./source-link.js";
 import { SpecSection } from "./spec-section.js";
 import { TaskList } from "./task-list.js";
 
-/** One experiment: what it comes to, how it gets there, and all that belongs to it. */
+/** One experiment: its results, its curves and distilled data, its settings, log and files. */
 export function ExperimentPage() {
   const { params } = useRoute();
   const id = params.id ?? "";
@@ -86,7 +86,7 @@ function Experiment({ view, feed }: ExperimentProps) {
   );
 }
 
-/** Its title, where it belongs and what it is about. */
+/** Its title, its sweep, its data set and its model. */
 function Heading({ view }: { readonly view: ExperimentView }) {
   return (
     <div>
@@ -107,7 +107,7 @@ function Heading({ view }: { readonly view: ExperimentView }) {
         {view.dataset} · {view.model} · seed {view.seed}
         {view.spec.robustness ? (
           <>
-            {" · of artifact "}
+            {" · artifact "}
             <SourceLink artifactId={view.artifactId} />
           </>
         ) : null}

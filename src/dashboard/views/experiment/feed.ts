@@ -15,17 +15,17 @@ export interface LogEntry {
   readonly taskId: string;
 }
 
-/** As many as a chart has pixels; more cannot be told apart. */
+/** About as many as a chart has pixels; more cannot be distinguished. */
 const MAX_POINTS = 1200;
-/** Points that came live are kept whole up to here; then all are requested again, thinned out. */
+/** Live points are kept up to this number; then all are requested again, thinned out. */
 const MAX_LIVE_POINTS = 3 * MAX_POINTS;
 const MAX_LOG_ENTRIES = 5000;
-/** Points come many times a second; the eye follows a few. */
+/** Points arrive many times per second; the eye follows a few updates. */
 const REDRAW_MS = 250;
-/** Changes of state come in bursts. */
+/** Changes of state arrive in bursts. */
 const REFRESH_MS = 100;
 
-/** One experiment as it is and as it goes on, from the stream of its events. */
+/** One experiment, kept up to date by the stream of its events. */
 export class ExperimentFeed {
   readonly experiment = signal<ExperimentView | undefined>(undefined);
   readonly error = signal<ServerError | undefined>(undefined);
@@ -36,7 +36,10 @@ export class ExperimentFeed {
   readonly #id: string;
   readonly #abort = new AbortController();
   #points: NewPoint[] = [];
-  /** What has come since the curves were asked for, which the answer may lack; none while none is awaited. */
+  /**
+   * Live points since the curves were requested, which the answer may lack; undefined without a
+   * request.
+   */
   #pointsSinceRequest: NewPoint[] | undefined;
   #redraw: ReturnType<typeof setTimeout> | undefined;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
@@ -58,7 +61,7 @@ export class ExperimentFeed {
     this.#loadCurves();
   }
 
-  /** Asks for everything again: after an action, and when a lost connection is back. */
+  /** Requests everything again: after an action, and when a lost connection is back. */
   refresh(): Promise<void> {
     this.#loadCurves();
     return this.#readExperiment();
@@ -82,9 +85,10 @@ export class ExperimentFeed {
   #start(): void {
     this.#readExperiment();
     follow(`experiments/${encodeURIComponent(this.#id)}/events`, this.#abort.signal, {
-      // Only now: a point that came before the stream, but after an answer, would be missing.
+      // Only now: otherwise a point between the answer and the start of the stream would be
+      // missing.
       onConnect: () => this.refresh(),
-      // A page that was slow has not been sent every point.
+      // A slow page is not sent every point.
       onEnd: () => this.#loadCurves(),
       onMessage: ({ data }) => this.#take(Event.fromJSON(JSON.parse(data))),
       onError: (error) => this.#failed(error),
@@ -96,7 +100,8 @@ export class ExperimentFeed {
     const current = this.experiment.value;
     switch (kind?.$case) {
       case "experiment":
-        // A stored event says how it was then, and all of them come again at the start of a stream.
+        // A stored event holds an earlier state, and all of them are replayed at the start of a
+        // stream.
         if (sequence === 0) this.experiment.value = experimentView(kind.value);
         else this.#refreshSoon();
         break;
@@ -126,7 +131,7 @@ export class ExperimentFeed {
 
   #addLog(entry: LogEntry): void {
     const entries = this.log.value;
-    // What was seen before a lost connection is not sent twice, but a resumed stream may begin early.
+    // A resumed stream may begin with an entry that was already seen.
     if (entry.sequence !== 0 && entries.some(({ sequence }) => sequence === entry.sequence)) return;
     this.log.value = [...entries, entry].slice(-MAX_LOG_ENTRIES);
   }
@@ -135,11 +140,11 @@ export class ExperimentFeed {
     this.#redraw = undefined;
     const points = this.#points;
     this.#points = [];
-    // Inside a chosen range only the server knows every point.
+    // Within a chosen range only the server has every point.
     if (this.range.value !== undefined) return;
     this.#pointsSinceRequest?.push(...points);
     this.curves.value = withPoints(this.curves.value, points);
-    // How a new curve is shown only the server tells; an answer that is awaited may do so.
+    // Only the server can describe a new curve; the answer to a pending request may do so.
     const isAwaited = this.#pointsSinceRequest !== undefined;
     const isNew = !isAwaited && this.curves.value.some(({ descriptor }) => !descriptor);
     const isLong = this.curves.value.some(({ steps }) => steps.length > MAX_LIVE_POINTS);
@@ -153,7 +158,7 @@ export class ExperimentFeed {
     const query = { maxPoints: MAX_POINTS, firstStep, lastStep };
     try {
       const { series } = await getSeries(this.#id, query, this.#abort.signal);
-      // An answer that was overtaken by a newer question would undo it.
+      // An answer to an older request would undo that to a newer one.
       if (request !== this.#request) return;
       this.curves.value = withPoints(curvesOf(series), this.#pointsSinceRequest ?? []);
       this.#pointsSinceRequest = undefined;

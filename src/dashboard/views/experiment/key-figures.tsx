@@ -10,7 +10,7 @@ import {
 import { type ExperimentView, ratioNote } from "../../model/experiment-view.js";
 import { isLive } from "../../model/task-view.js";
 
-/** The numbers that one looks for first. */
+/** The numbers that readers look for first. */
 export function KeyFigures({ view }: { readonly view: ExperimentView }) {
   const figures = [
     accuracyFigure(view),

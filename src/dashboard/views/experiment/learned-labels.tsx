@@ -17,7 +17,7 @@ interface Bar {
   readonly isOwn: boolean;
 }
 
-/** The label of each sample as bars, one per class. */
+/** The label of each sample as bars, one bar per class. */
 export function LearnedLabels({ inspection }: { readonly inspection: Inspection }) {
   const { samples, classNames } = inspection;
   const bars = barsOf(inspection);

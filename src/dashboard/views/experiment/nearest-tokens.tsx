@@ -4,7 +4,7 @@ import { formatDecimals } from "../../../text/format.js";
 import type { SampleView } from "../../model/inspection-view.js";
 import { readableToken, shadeOf } from "../../model/tokens.js";
 
-/** A sample as the token that is nearest to each of its vectors, shaded by how near it is. */
+/** The nearest token of each vector of a sample, shaded by its similarity. */
 export function NearestTokens({ sample }: { readonly sample: SampleView }) {
   const [chosen, setChosen] = useState<number>();
   const similarities = sample.positions.map(([nearest]) => nearest?.[1] ?? 0);

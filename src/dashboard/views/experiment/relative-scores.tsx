@@ -4,7 +4,7 @@ import { improvementText, recoveryText } from "../../model/score-view.js";
 import { ColumnHeads } from "../../parts/column-heads.js";
 import { ScrollTable } from "../../parts/scroll.js";
 
-/** The scores that the command `robustness` prints; nothing where none can be taken. */
+/** The scores that the command `robustness` prints; nothing where none can be computed. */
 export function RelativeScores({ scores }: { readonly scores: Scores }) {
   const { comparisons, hardLabelRecovery } = scores;
   const recovery = recoveryText(hardLabelRecovery);

@@ -18,7 +18,7 @@ const NUMBERS = [
   "Learners",
 ] as const;
 
-/** What learners reach, a row per kind of data that they are trained on. */
+/** Accuracies of learners, one row per kind of training data. */
 export function ResultTable({ results }: { readonly results: readonly Row[] }) {
   return (
     <ScrollTable label="Accuracy by training data" class="table">

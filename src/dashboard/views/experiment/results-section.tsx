@@ -6,7 +6,7 @@ import { Distribution } from "./distribution.js";
 import { RelativeScores } from "./relative-scores.js";
 import { ResultTable } from "./result-table.js";
 
-/** What the distilled data reaches, beside its baselines, learner by learner. */
+/** The accuracy of the distilled data beside its baselines, learner by learner. */
 export function ResultsSection({ view }: { readonly view: ExperimentView }) {
   const { results } = view;
   const found = view.spec.dataset?.found;

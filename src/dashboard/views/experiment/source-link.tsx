@@ -1,7 +1,7 @@
 import { useResource } from "../../parts/resource.js";
 import { getExperiment } from "../../server/api.js";
 
-/** Where distilled data that is tried comes from: an artifact has the id of its experiment. */
+/** Links to the experiment that an artifact comes from, which has the same id. */
 export function SourceLink({ artifactId }: { readonly artifactId: string }) {
   const { data } = useResource(`source ${artifactId}`, (signal) =>
     getExperiment(artifactId, signal),

@@ -8,7 +8,7 @@ import { useResource } from "../../parts/resource.js";
 import { ScrollTable } from "../../parts/scroll.js";
 import { getSettings } from "../../server/api.js";
 
-/** The resolved spec, what of it is not the preset's, and the command that repeats it. */
+/** The resolved spec, its differences to the preset, and the command that repeats it. */
 export function SpecSection({ view }: { readonly view: ExperimentView }) {
   const { data: settings } = useResource("settings", getSettings);
   const [isAll, setIsAll] = useState(false);

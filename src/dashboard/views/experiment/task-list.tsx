@@ -3,7 +3,7 @@ import type { TaskView } from "../../model/task-view.js";
 import { ProgressBar } from "../../parts/progress-bar.js";
 import { StateBadge } from "../../parts/state-badge.js";
 
-/** The tasks of an experiment with their states and how far they are. */
+/** The tasks of an experiment with their states and progress. */
 export function TaskList({ tasks }: { readonly tasks: readonly TaskView[] }) {
   return (
     <ol class="tasks" aria-label="Tasks">

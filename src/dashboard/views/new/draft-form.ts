@@ -8,7 +8,7 @@ import { isAllowed } from "../../server/session.js";
 
 export type DraftForm = ReturnType<typeof useDraftForm>;
 
-/** What has been entered, what is wrong with it, and what can be done with it. */
+/** The entered values, what is wrong with them, and the actions on them. */
 export function useDraftForm(settings: readonly SettingView[], initial: DraftValues) {
   const [values, setValues] = useState(initial);
   const [plan, setPlan] = useState<Resolved>();
@@ -21,7 +21,7 @@ export function useDraftForm(settings: readonly SettingView[], initial: DraftVal
 
   const onChange = (flag: string, text: string) => {
     setValues(withValue(values, flag, text));
-    // What was checked is no longer what would run, and is another experiment.
+    // The checked plan no longer fits, and the changed values make another experiment.
     setPlan(undefined);
     clearError();
     requestId.current = newRequestId();
@@ -53,14 +53,14 @@ function withValue(values: DraftValues, flag: string, text: string): DraftValues
   return next;
 }
 
-/** Why nothing can be sent; undefined when it can. */
+/** Why the form cannot be sent; undefined when it can. */
 function reasonOfLock(hasProblems: boolean): string | undefined {
   if (!isAllowed.submit.value)
     return "Your token may read only; this needs one with the role submit";
-  return hasProblems ? "Some settings have values that they do not take" : undefined;
+  return hasProblems ? "Some settings have invalid values" : undefined;
 }
 
-/** Where the page is not served over TLS the browser has no randomUUID. */
+/** Without `randomUUID`, which browsers offer only to pages over TLS. */
 function newRequestId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return `page-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;

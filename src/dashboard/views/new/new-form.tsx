@@ -13,10 +13,10 @@ export interface NewFormProps {
   readonly initial: DraftValues;
 }
 
-/** What it is called, and what decides all that is left empty. */
+/** The name, and the preset that decides everything left empty. */
 const isFirst = ({ flag }: SettingView) => flag === "name" || flag === "preset";
 
-/** Every setting in its group, and beside them what they amount to. */
+/** Every setting in its group, and beside them the resulting command and plan. */
 export function NewForm({ settings, initial }: NewFormProps) {
   const draft = useDraftForm(settings, initial);
   const { fields, lockReason, busy, start } = draft;
@@ -59,7 +59,7 @@ interface SummaryProps {
   readonly settings: readonly SettingView[];
 }
 
-/** The command that the values amount to, the buttons, and what the server said. */
+/** The resulting command, the buttons, and the answer of the server. */
 function Summary({ draft, settings }: SummaryProps) {
   const { fields, plan, busy, error, priority, setPriority } = draft;
   return (

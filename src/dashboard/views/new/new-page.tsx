@@ -7,7 +7,7 @@ import { usePageTitle } from "../../parts/title.js";
 import { getExperiment, getSettings } from "../../server/api.js";
 import { NewForm } from "./new-form.js";
 
-/** An experiment by hand: every setting with its default, and the command that it amounts to. */
+/** A form for a new experiment: every setting with its default, and the resulting command. */
 export function NewPage() {
   const { query } = useLocation();
   const from = query.from ?? "";
@@ -39,7 +39,7 @@ export function NewPage() {
   );
 }
 
-/** Where the values come from that are not the preset's. */
+/** The experiment that the values were copied from. */
 function Origin({ id }: { readonly id: string }) {
   if (id === "") return <p class="muted">What is left empty is decided by the preset.</p>;
   return (

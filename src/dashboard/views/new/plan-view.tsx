@@ -10,7 +10,7 @@ export interface PlanViewProps {
   readonly settings: readonly SettingView[];
 }
 
-/** What the server made of a draft. */
+/** The plan that the server resolved a draft to. */
 export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
   const { tasks } = answer;
   const spec = answer.spec ?? ExperimentSpec.fromJSON({});

@@ -7,7 +7,7 @@ export interface SettingFieldsProps {
   readonly settings: readonly SettingView[];
   readonly values: DraftValues;
   readonly problems: ReadonlyMap<string, string>;
-  /** The setting that the server refused, and what it said. */
+  /** The setting that the server refused, and why. */
   readonly faulty: string | undefined;
   readonly fault: string | undefined;
   readonly preset: PresetName | undefined;
@@ -19,7 +19,7 @@ export interface SettingGroupProps extends SettingFieldsProps {
   readonly isOpenAtFirst: boolean;
 }
 
-/** The settings under one heading of the help. */
+/** The settings of one group of the help. */
 export function SettingGroup({ name, isOpenAtFirst, ...fields }: SettingGroupProps) {
   const { settings, values, problems, faulty } = fields;
   const numGiven = settings.filter(({ flag }) => values.has(flag)).length;

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import { compareAddress } from "../../parts/addresses.js";
 
-/** The experiments of a table that were chosen for a comparison. */
+/** The experiments of a table that are selected for a comparison. */
 export interface Choice {
   readonly chosen: ReadonlySet<string>;
   readonly choose: (id: string, isChosen: boolean) => void;
@@ -23,7 +23,7 @@ export function useChoice(): Choice {
   };
 }
 
-/** What can be done with the chosen ones; nothing while there are none. */
+/** The actions on the selected experiments; nothing while none is selected. */
 export function ChosenBar({ choice: { chosen, clear } }: { readonly choice: Choice }) {
   const { route } = useLocation();
   if (chosen.size === 0) return null;

@@ -7,11 +7,11 @@ import { type ExperimentQuery, getExperiment, listExperiments } from "../../serv
 import { reconnections, type ServerError } from "../../server/http.js";
 import { token } from "../../server/session.js";
 
-/** More than a screen shows: with all results of each, a hundred would be a megabyte. */
+/** More than a screen shows. With all their results, a hundred would be a megabyte. */
 const PAGE_SIZE = 50;
-/** Of those that live, and of what is read on demand. */
+/** For experiments that run, and for what is read on demand. */
 const LARGE_PAGE_SIZE = 200;
-/** The newest are looked at for experiments that have just come. */
+/** How many of the newest are read again, to find new experiments. */
 const NUM_NEWEST = 20;
 const POLL_MS = 2000;
 const LIVE_STATES = [State.QUEUED, State.RUNNING];
@@ -26,8 +26,8 @@ export interface ExperimentList {
 }
 
 /**
- * Experiments that fit a query, page by page, kept up to date: of those that were read only what
- * is queued or running is asked for again, and the newest, so that ten thousand cost no more.
+ * Experiments that match a query, page by page, kept up to date. Only those that are queued or
+ * running and the newest are read again, so that ten thousand experiments cost no more.
  */
 export function useExperiments(query: ExperimentQuery): ExperimentList {
   const key = JSON.stringify(query);
@@ -64,7 +64,7 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
     setViews((old = []) => merged(old, fresh, "start"));
   };
 
-  // Dependencies: these ask again, they are not read
+  // Dependencies: a change of these asks again; the effect does not read them
   useEffect(() => {
     const abort = new AbortController();
     load("", abort.signal);
@@ -80,7 +80,7 @@ export function useExperiments(query: ExperimentQuery): ExperimentList {
   return { views, hasMore: pageToken !== "", isLoading, error, loadMore: () => load(pageToken) };
 }
 
-/** What is live or new, and what has ended since it was read. */
+/** Experiments that run or are new, and those that have ended since they were read. */
 async function changed(
   query: ExperimentQuery,
   known: readonly ExperimentView[],
@@ -111,7 +111,7 @@ async function changed(
   return [...fresh, ...answers.filter((view) => view !== undefined)];
 }
 
-/** Replaces those that are known; the others go to one end. */
+/** Replaces the known experiments and adds the others at one end. */
 function merged(
   old: readonly ExperimentView[],
   fresh: readonly ExperimentView[],

@@ -44,7 +44,7 @@ const TEXT_FILTERS = [
   ["owner", "Owner"],
 ] as const;
 
-/** After this long without a key, typing counts as finished. */
+/** After this long without a key press, typing counts as finished. */
 const WAIT_MS = 250;
 
 type TextFilter = "text" | "dataset" | "model" | "owner";
@@ -106,7 +106,7 @@ export function Filters({ values, settings, onChange }: FiltersProps) {
   );
 }
 
-/** What is typed counts after a pause, what is chosen at once. */
+/** Typed text counts after a pause, a choice at once. */
 function useTypedFilter(values: FilterValues, onChange: FiltersProps["onChange"]) {
   const [typed, setTyped] = useState(values);
 
@@ -154,7 +154,7 @@ interface ColumnFilterProps {
   readonly onChange: (shown: readonly string[]) => void;
 }
 
-/** Adds the column of a setting to the table, or takes it away; it never keeps a value itself. */
+/** Adds the column of a setting to the table, or removes it; the select itself keeps no value. */
 function ColumnFilter({ flags, shown, onChange }: ColumnFilterProps) {
   return (
     <label class="filter">
@@ -178,7 +178,7 @@ function ColumnFilter({ flags, shown, onChange }: ColumnFilterProps) {
   );
 }
 
-/** What the server is asked for; it knows three orders, the page sorts what it has read. */
+/** The query for the server, which knows three orders; the page sorts by other columns itself. */
 export function serverQuery(
   values: FilterValues,
   { column, isDescending }: Sorting,

@@ -8,7 +8,7 @@ import { listWorkers } from "../../server/api.js";
 const POLL_MS = 3000;
 const MAX_CARDS = 6;
 
-/** What happens at this moment: each running experiment, and what the workers do. */
+/** The running experiments, and how many workers are busy. */
 export function NowStrip({ running }: { readonly running: readonly ExperimentView[] }) {
   const { data: workers } = useResource(
     "workers",

@@ -21,11 +21,11 @@ import { NowStrip } from "./now-strip.js";
 
 const NO_SETTINGS: readonly SettingView[] = [];
 const NEWEST_FIRST: Sorting = { column: "created", isDescending: true };
-/** More rows than a screen shows are made on demand: the browser lays each of them out. */
+/** Further rows are rendered on demand, since the browser lays each of them out. */
 const ROWS_AT_FIRST = 50;
 const MORE_ROWS = 200;
 
-/** All experiments: what runs, how well, and what each came to. */
+/** All experiments with their states and accuracies. */
 export function OverviewPage() {
   usePageTitle("Experiments");
   const [filter, setFilter] = useState<FilterValues>(NO_FILTER);
@@ -67,7 +67,7 @@ export function OverviewPage() {
   );
 }
 
-/** What fits the filter, in order and in groups, with the settings that are columns. */
+/** The experiments that match the filter, sorted and grouped, and the settings shown as columns. */
 function useShown(filter: FilterValues, sorting: Sorting, settings: readonly SettingView[]) {
   const search = useMemo(() => parseSearch(filter.text, settings), [filter.text, settings]);
   const list = useExperiments(serverQuery({ ...filter, text: search.text }, sorting));
@@ -100,7 +100,7 @@ function Tally({ list: { views } }: { readonly list: ExperimentList }) {
 
 interface MoreProps {
   readonly list: ExperimentList;
-  /** Of those that were read, how many fit. */
+  /** How many of the experiments that were read match the filter. */
   readonly numRows: number;
   readonly numShown: number;
   readonly onShowMore: () => void;

@@ -113,7 +113,7 @@ function Cell({ cell: { views, accuracy }, range }: CellProps) {
   );
 }
 
-/** How many have a result, where not all of them do. */
+/** How many experiments have a result, where not all of them do. */
 function countText(views: readonly ExperimentView[]): string {
   const done = views.filter(({ accuracy }) => accuracy !== undefined).length;
   if (done === 0) return `${views.length} experiments`;

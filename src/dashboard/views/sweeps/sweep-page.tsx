@@ -18,7 +18,7 @@ import { Matrix } from "./matrix.js";
 const PAGE_SIZE = 1000;
 const POLL_MS = 3000;
 const ROWS_AT_FIRST = 100;
-/** A comparison of more is read by nobody, and its address grows too long. */
+/** A comparison of more is not readable, and its address would be too long. */
 const MAX_COMPARED = 100;
 
 /** A sweep as a matrix over two of its settings. */
@@ -88,7 +88,7 @@ interface MembersProps {
   readonly axes: readonly Axis[];
 }
 
-/** Its experiments one by one, with the settings in which they differ. */
+/** Its experiments, with the settings in which they differ. */
 function Members({ views, axes }: MembersProps) {
   const [sorting, setSorting] = useState<Sorting>({ column: "accuracy", isDescending: true });
   const [isWhole, setIsWhole] = useState(false);

@@ -13,7 +13,7 @@ export interface WorkerRowProps {
   readonly onDrain: () => void;
 }
 
-/** A worker with its device, how loaded it is, and its task. */
+/** A worker with its device, its load and its task. */
 export function WorkerRow({ worker, onDrain }: WorkerRowProps) {
   const { id, state, host, device, deviceName, lastSeenMs } = worker;
   const versions = Object.entries(worker.versions).map(([name, version]) => `${name} ${version}`);
@@ -47,7 +47,7 @@ export function WorkerRow({ worker, onDrain }: WorkerRowProps) {
 
 function whyNotDrained({ state }: WorkerView): string | undefined {
   if (!isAllowed.administer.value) return NOT_ADMIN;
-  return state === "draining" ? "It leaves when its task is done" : undefined;
+  return state === "draining" ? "It leaves when its task has ended" : undefined;
 }
 
 function LoadCells({ worker }: { readonly worker: WorkerView }) {

@@ -13,7 +13,7 @@ import { WorkerRow } from "./worker-row.js";
 const POLL_MS = 2000;
 const COLUMNS = ["Worker", "State", "Device", "Load", "Memory", "Task", "Last seen"];
 
-/** The workers with their device, its load and their task; and what waits for one. */
+/** The workers with their devices, load and tasks; and the experiments that wait for a worker. */
 export function WorkersPage() {
   usePageTitle("Workers");
   const workers = useResource("workers", async (signal) => workerViews(await listWorkers(signal)), {
