@@ -3,12 +3,14 @@
  * to another. It imports nothing, so that the page has it too.
  */
 export interface Baseline {
-  /** Its word for `--baselines`, its field in BaselineSpec, and the name of its task and its row. */
+  /**
+   * Its word for `--baselines`, its field in BaselineSpec, and the name of its task and its row.
+   */
   readonly id: string;
   /** Its BaselineKind in the protos. */
   readonly kind: string;
   readonly label: string;
-  /** Whether it runs where nothing is said of baselines. */
+  /** Whether it runs by default. */
   readonly isUsual: boolean;
   /**
    * Seeds of its learners: of the first test learner alone, those of the test learners, or as many
@@ -17,7 +19,10 @@ export interface Baseline {
   readonly seeds: "first" | "of test learners" | "all distinct";
   /** Fields of the spec that its result follows from, beside data, model, device and seeds. */
   readonly cacheParts: readonly string[];
-  /** The SampleSource of the real samples that it trains on; absent where it trains on no few samples. */
+  /**
+   * The SampleSource of the real samples that it trains on; absent where it trains on no few
+   * samples.
+   */
   readonly samples?: string;
   /** What its task spends time on before its learners are tested. */
   readonly work: BaselineWork;

@@ -12,7 +12,7 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
-/** The one error that a user is meant to read: a kind and one sentence. */
+/** The one error that users are meant to read: a kind and one sentence. */
 export class StillhouseError extends Error {
   override readonly name = "StillhouseError";
   readonly kind: FailureKind;
@@ -30,7 +30,7 @@ export class StillhouseError extends Error {
 }
 
 /**
- * A person gave something that cannot be; the sentence says the value and the fix.
+ * A person gave something invalid; the sentence says the value and the fix.
  *
  * @param field path of what is at fault, such as "inner.lr"; empty where no single field is
  */
@@ -38,7 +38,7 @@ export function invalid(field: string, message: string, details?: ErrorDetails):
   return new StillhouseError(FailureKind.INVALID, message, { ...details, field });
 }
 
-/** What was named is not there. */
+/** What was named does not exist. */
 export const notFound = ofKind(FailureKind.NOT_FOUND);
 
 /** @param noun what the id is of, such as "experiment" */
@@ -46,20 +46,20 @@ export function noSuch(noun: string, id: string): StillhouseError {
   return notFound(`there is no ${noun} ${JSON.stringify(id)}`, { field: `${noun}_id` });
 }
 
-/** The state of things does not allow what was asked for. */
+/** The present state does not allow the request. */
 export const conflict = ofKind(FailureKind.CONFLICT);
-/** The machine, its files or its programs are not as they must be. */
+/** The machine, its files or its programs are not usable. */
 export const environment = ofKind(FailureKind.ENVIRONMENT);
 export const cancelled = ofKind(FailureKind.CANCELLED);
 /** A defect of Stillhouse. */
 export const internal = ofKind(FailureKind.INTERNAL);
-/** Nobody answers there at present. */
+/** No control plane answers at present. */
 export const unavailable = ofKind(FailureKind.UNAVAILABLE);
-/** It is not known who asks. */
+/** The caller is not known. */
 export const unauthenticated = ofKind(FailureKind.UNAUTHENTICATED);
-/** Who asks may not do it. */
+/** The caller may not do this. */
 export const permissionDenied = ofKind(FailureKind.PERMISSION_DENIED);
-/** Too much is asked for at once; later there is room. */
+/** Too many requests at a time; later there is room. */
 export const rateLimited = ofKind(FailureKind.RATE_LIMITED, { retryable: true });
 
 /**
@@ -106,7 +106,9 @@ export const SURFACES: Readonly<Record<FailureKind, Surfaces>> = {
   [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
 };
 
-/** Any thrown value as data. What is no StillhouseError is a defect: INTERNAL, with its stack. */
+/**
+ * Any thrown value as data. Anything but a StillhouseError is a defect: INTERNAL, with its stack.
+ */
 export function toFailure(thrown: unknown): Failure {
   if (thrown instanceof StillhouseError) {
     return Failure.fromPartial({

@@ -37,7 +37,7 @@ import { SupervisedWorker } from "./worker/supervised-worker.js";
 
 export type { Surroundings } from "./main/surroundings.js";
 
-/** Exit code of what was ended by Ctrl-C. */
+/** Exit code of a command that was ended by Ctrl-C. */
 const INTERRUPTED = 130;
 
 /**

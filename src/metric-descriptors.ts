@@ -97,7 +97,7 @@ const KNOWN: Readonly<Record<string, readonly [group: GroupId, title: string]>> 
   [`${PHASE}team`]: ["time", "other processes"],
 };
 
-/** How a metric that workers report is shown, also one that nothing is known of. */
+/** How a metric that workers report is shown, also an unknown one. */
 export function metricDescriptor(name: string): MetricDescriptor {
   const [id, title] = KNOWN[name] ?? ofFamily(name) ?? [];
   const rank = GROUPS.findIndex((group) => group.id === id);

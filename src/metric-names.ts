@@ -3,7 +3,7 @@
 /** The metric that a worker reports once per outer step. */
 export const OUTER_LOSS = "outer_loss";
 export const VALIDATION_ACCURACY = "validation_accuracy";
-/** Of each learner that is tested, one after the other. */
+/** Test accuracy of each learner, in the order in which they are tested. */
 export const ACCURACY = "accuracy";
 
 /** What of a MetricDescriptor names it, in either form of the message. */

@@ -5,7 +5,9 @@ import { readPartyKeys } from "./security/keys/read-keys.js";
 import { type HomePaths, keepPrivate, makeHome } from "./store/home.js";
 import { HomeLock, readServerRecord, type ServerRecord } from "./store/home-lock.js";
 
-/** A control plane that starts or ends holds the home without answering; its workers still write. */
+/**
+ * A control plane that starts or ends holds the home without answering; its workers still write.
+ */
 const PATIENCE_MS = 60_000;
 const POLL_MS = 100;
 const ANSWER_MS = 2_000;
@@ -22,7 +24,7 @@ export type OpenedHome =
     };
 
 /**
- * Opens the home folder of the project's data, and makes it where it is not there.
+ * Opens the home folder, and creates it if it does not exist.
  *
  * @param note gets a sentence where others had access to it
  * @throws ENVIRONMENT when the folder cannot be used, UNAVAILABLE when another process holds it

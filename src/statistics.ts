@@ -1,6 +1,6 @@
 import { quantileSorted } from "d3-array";
 
-/** Mean and spread of test learners, and what of them can be believed. */
+/** Mean, standard deviation and interval over test learners. */
 export interface Summary {
   readonly mean: number;
   /** Population standard deviation; null where there is one value only. */
@@ -10,14 +10,16 @@ export interface Summary {
   readonly interval95: readonly [low: number, high: number] | null;
 }
 
-/** Two values say next to nothing about how far others would lie from them. */
+/** Two values say almost nothing about the spread of others. */
 const FEWEST_FOR_INTERVAL = 3;
 /** The percentile bootstrap of fewer is too narrow: of five learners it holds the mean in 83 %. */
 const FEWEST_FOR_BOOTSTRAP = 30;
 /** How intervals are made, for the notes below tables. */
 export const INTERVAL_RULE = `Student's t below ${FEWEST_FOR_BOOTSTRAP} learners, bootstrap from there on, none below ${FEWEST_FOR_INTERVAL}`;
 
-/** What an interval is cut to, since no mean lies outside: that of fractions, such as accuracies. */
+/**
+ * What an interval is cut to, since no mean lies outside: that of fractions, such as accuracies.
+ */
 export const FRACTIONS: Range = [0, 1];
 type Range = readonly [least: number, greatest: number];
 

@@ -5,7 +5,7 @@ import {
 } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 
-/** From here on a person wants to know before the run how much is stored. */
+/** From this size on the plan says before the run how much will be stored. */
 const LARGE_BYTES = 64_000_000;
 
 const BYTES_OF_FP32 = 4;
@@ -35,7 +35,7 @@ export function largeArtifactNotice(spec: ExperimentSpec, bytes: number): string
   return `${size}, nearly all of it attention labels; --artifact-dtype fp16 halves them.`;
 }
 
-/** Attention labels a sample: L x Hd x S for the first query, L x Hd x S x S for all of them. */
+/** Attention labels per sample: L x Hd x S for the first query, L x Hd x S x S for all of them. */
 function attentionNumbers(spec: ExperimentSpec, facts: Facts): number {
   const { attentionLabels, seqLen = 0 } = spec.distilled ?? {};
   const perQuery = facts.model.num_layers * facts.model.num_heads * seqLen;

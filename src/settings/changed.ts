@@ -7,7 +7,7 @@ import { presetPooling, presetSpec } from "./presets.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 
-/** Fields that say what an experiment is about, and where it runs. */
+/** Fields that identify an experiment and where it runs. */
 export const IDENTIFYING_FIELDS = [
   "name",
   "preset",
@@ -20,7 +20,7 @@ export const IDENTIFYING_FIELDS = [
 ];
 
 /**
- * What the preset of a resolved spec says, and what would follow from the settings of that spec.
+ * The values of the preset of a resolved spec, and those that follow from the spec's settings.
  *
  * @param facts absent: what follows from the device alone is not set, and memory and pooling, which
  *   follow from device and encoder, are the spec's

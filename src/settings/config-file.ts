@@ -32,7 +32,7 @@ function readMapping(content: string, fileName: string): Record<string, unknown>
   const broken = document.errors[0] ?? document.warnings[0];
   if (broken !== undefined) {
     const reason = broken.message.split("\n")[0]?.replace(/:$/, "");
-    throw invalid("", `${fileName} is no valid YAML or JSON: ${reason}`);
+    throw invalid("", `${fileName} is not valid YAML or JSON: ${reason}`);
   }
   const root: unknown = readRoot(document, fileName);
   if (root === null) return {};
@@ -51,7 +51,7 @@ function readRoot(document: ReturnType<typeof parseDocument>, fileName: string):
     return root;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw invalid("", `${fileName} is no valid YAML or JSON: ${reason}`);
+    throw invalid("", `${fileName} is not valid YAML or JSON: ${reason}`);
   }
 }
 

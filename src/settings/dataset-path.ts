@@ -4,7 +4,7 @@ import { type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js"
 
 const PATH = /^(~|\.{1,2})?\/|^(~|\.{1,2})$/;
 
-/** Whether the name of a data set says that it is a path. */
+/** Whether the name of a data set is a path. */
 export function isDatasetPath(name: string): boolean {
   return PATH.test(name);
 }
@@ -23,7 +23,7 @@ export function withDatasetPath(draft: ExperimentSpec): ExperimentSpec {
   if (!isAbsolute(name) || base === "" || base === "..") {
     throw invalid(
       "dataset.name",
-      `dataset.name must be a name or a whole path from / on, got ${JSON.stringify(name)}`,
+      `dataset.name must be a name or an absolute path, got ${JSON.stringify(name)}`,
     );
   }
   return {

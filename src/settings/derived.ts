@@ -12,7 +12,7 @@ const LAMBDA_ELEMENTWISE = 100;
 /** λ for the sum over keys: the loss is then S times as large, and 1 is what its authors use. */
 const LAMBDA_KEYS = 1;
 
-/** Values by the path of their field that follow from the others, unless a draft gives them. */
+/** Values that follow from other fields unless a draft gives them, by the path of their field. */
 export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldValue> {
   return new Map([
     ["dataset.bad_rows", badRowsOf(spec.dataset?.source ?? Source.UNSPECIFIED)],

@@ -5,7 +5,7 @@ import { changedFields, presetBeside } from "./changed.js";
 import type { Facts } from "./facts.js";
 
 /**
- * What a person wants to know of a resolved spec before it runs.
+ * The facts about a resolved spec that a person wants to see before it runs.
  *
  * @param notices sentences that came up while it was resolved.
  */

@@ -1,9 +1,9 @@
 import { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 
-/** A field of a spec that is no message. Enums are their names in the proto. */
+/** The value of a field that is not a message. Enums are their names in the proto. */
 export type FieldValue = string | number | boolean;
 
-/** A spec in which nothing is set but every group is there to be filled in. */
+/** A spec without any value, in which every group exists and can be filled in. */
 export function emptySpec(): ExperimentSpec {
   return ExperimentSpec.fromPartial({
     dataset: {},

@@ -7,7 +7,7 @@ import { settingOf } from "./settings.js";
 interface Limit {
   readonly path: string;
   readonly max: number;
-  /** What sets the limit, as the sentence names it. */
+  /** What sets the limit, as part of the sentence. */
   readonly reason: string;
 }
 
@@ -28,7 +28,7 @@ export function fitToFacts(
   noteSlowPrecision(spec, facts, notices);
 }
 
-/** With one fixed head all learners are the same: one says all. */
+/** With one fixed head all learners are the same, so one is enough. */
 function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]): void {
   if (spec.model?.init !== Init.FIXED) return;
   for (const path of ["evaluation.inits", "outer.validation_inits", "outer.inits_per_step"]) {

@@ -3,7 +3,7 @@ import type { Facts } from "./facts.js";
 
 export const MIB = 2 ** 20;
 const FP32_BYTES = 4;
-/** What a process of PyTorch holds on a CUDA device before it computes. */
+/** Memory that a PyTorch process takes on a CUDA device before it computes. */
 const CONTEXT_BYTES = 600 * MIB;
 /** Weights, gradients and the two moments of Adam. */
 const TRAINED_COPIES = 4;
@@ -11,7 +11,7 @@ const TRAINED_COPIES = 4;
 const DISTILLING_COPIES = 6;
 /** Values, gradients and tangents of an inner step. */
 const SECOND_ORDER = 3;
-/** Of the device: the driver and other programs keep some of it. */
+/** Share of the device that tasks may use: the driver and other programs need some of it. */
 const MOST_OF_DEVICE = 0.9;
 
 /**
@@ -63,7 +63,7 @@ function realBatchBytes(
   return activationBytes(numTexts, dataset?.maxLength ?? 0, bytesOfNumber, facts);
 }
 
-/** What a backward pass needs of a forward pass: Korthikanti et al. 2022, equation 1. */
+/** What a backward pass needs from a forward pass: Korthikanti et al. 2022, equation 1. */
 function activationBytes(
   numRows: number,
   numTokens: number,

@@ -18,16 +18,16 @@ import type { Facts } from "./facts.js";
 
 /** The study trains for 20 epochs. */
 const STUDY_EPOCHS = 20;
-/** One measurement an epoch of the study; few enough to cost little, enough to choose from. */
+/** One measurement per epoch of the study: few enough to be cheap, enough to choose from. */
 const VALIDATIONS = 20;
 /** Each takes as long as eight outer steps on a CPU. */
 const CPU_VALIDATIONS = 10;
 /** The study tests on 100 learners. */
 const STUDY_INITS = 100;
 
-/** S on a CPU: steps are a quarter quicker than at 128, and bring more. */
+/** S on a CPU: steps take a quarter less time than at 128, and the accuracy is higher. */
 const CPU_SEQ_LEN = 64;
-/** The study's rate is for 50,000 steps; a thirtieth of them must each go farther. */
+/** The study's rate is for 50,000 steps; a thirtieth of the steps needs a higher rate. */
 const CPU_LR = 2e-2;
 /** Tokens of a real text on a CPU: most news texts are no longer. */
 const CPU_MAX_LENGTH = 64;
@@ -37,11 +37,11 @@ const CPU_OUTER_STEPS = 1450;
 const CPU_INITS = 20;
 const CPU_BASELINE_INITS = 5;
 
-/** Enough to tell a good step from a lucky head; together they read the validation split once. */
+/** Enough to distinguish a good step from a lucky head; together they read the split once. */
 const VALIDATION_INITS = 8;
 /** The same in all presets, since the rows are counted before a preset is chosen. */
 export const VALIDATION_FRACTION = 0.05;
-/** As for validation; that of fingerprints from before it could be chosen. */
+/** The same in all presets too; fingerprints from before it could be chosen assume this value. */
 export const TEST_FRACTION = 0.2;
 const SEED = 0;
 
@@ -50,7 +50,7 @@ const USUAL_BASELINES = Object.fromEntries(
   BASELINES.map(({ id, isUsual }) => [id, isUsual]),
 ) as Record<BaselineId, boolean>;
 
-/** All values of a preset; what stands in no preset comes from the facts. */
+/** All values of a preset; the facts determine what no preset has. */
 const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
   name: "",
   preset: Preset.STUDY,
@@ -174,13 +174,16 @@ function defaultPrecision(preset: KnownPreset, device: Facts["device"]): FloatTy
   return device.bf16 ? FloatType.BF16 : FloatType.FP32;
 }
 
-/** The study's inner step is fp32. On a CPU with bf16 it is half of an outer step's time otherwise. */
+/**
+ * The study's inner step is fp32. On a CPU with bf16 it is half of an outer step's time otherwise.
+ */
 function innerPrecision(preset: KnownPreset, device: Facts["device"]): FloatType {
   const fast = preset === Preset.CPU && device.bf16;
   return fast ? FloatType.BF16 : FloatType.FP32;
 }
 
 function filled<T>(group: T | undefined): T {
-  if (group === undefined) throw new Error("every preset fills in every group");
+  if (group === undefined)
+    throw new Error("a preset has no values for one of the groups of the spec");
   return group;
 }

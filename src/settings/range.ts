@@ -1,4 +1,4 @@
-/** Which numbers a setting takes. Finite numbers only, whatever the bounds. */
+/** The numbers that a setting accepts. Finite numbers only, whatever the bounds. */
 export interface Range {
   readonly integer?: boolean;
   readonly min: number;
@@ -17,7 +17,7 @@ export function inRange(value: number, range: Range): boolean {
   return range.belowMax ? value < range.max : value <= range.max;
 }
 
-/** The range as it ends a sentence: "must be …". */
+/** The range as the end of the sentence "must be …". */
 export function describeRange(range: Range): string {
   const lower = `${range.aboveMin ? ">" : "≥"} ${range.min}`;
   if (range.integer) {

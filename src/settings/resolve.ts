@@ -25,7 +25,7 @@ export interface ResolvedExperiment {
 }
 
 /**
- * Fills in a draft: what it gives, then what its preset says, then what was found out.
+ * Fills in a draft: its own values come first, then those of its preset, then the facts.
  *
  * Resolving a resolved spec gives the same spec, as long as the facts are the same.
  *
@@ -64,14 +64,14 @@ function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): K
     return draft.preset;
   }
   if (facts.device.cuda) {
-    notices.push("Preset study was chosen: none was named, and the device is CUDA.");
+    notices.push("Preset study was chosen: none was named, and the device is a CUDA device.");
     return Preset.STUDY;
   }
-  notices.push("Preset cpu was chosen: none was named, and the device is no CUDA device.");
+  notices.push("Preset cpu was chosen: none was named, and the device is not a CUDA device.");
   return Preset.CPU;
 }
 
-/** Sets what the draft gives. */
+/** Sets the values that the draft gives. */
 export function overlay(spec: ExperimentSpec, draft: ExperimentSpec): void {
   for (const setting of SETTINGS) {
     for (const path of fieldsOf(setting)) {
@@ -164,6 +164,6 @@ function fillInSteps(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts):
 }
 
 function stepsOfEpochs(epochs: number, numRows: number, batchSize: number): number {
-  // A product such as 0.1 · 30 lies a hair above the whole number that is meant.
+  // In floating point a product such as 0.1 · 30 is slightly above the exact value.
   return Math.max(1, Math.ceil((epochs * numRows) / batchSize - 1e-9));
 }

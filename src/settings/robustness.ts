@@ -6,7 +6,10 @@ import type { Facts } from "./facts.js";
 const MAX_STEPS = 10_000;
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** Twice and five times the steps that the data was distilled for; of several also the first alone. */
+/**
+ * Twice and five times the steps that the data was distilled for; with several also the first
+ * alone.
+ */
 export function defaultSteps(steps: number): number[] {
   return [...(steps > 1 ? [1] : []), 2 * steps, 5 * steps];
 }

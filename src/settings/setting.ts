@@ -19,7 +19,7 @@ interface Described {
 
 export interface ChoiceSetting extends Described {
   readonly kind: "choice";
-  /** What a person writes, and what then stands in the spec. */
+  /** By the word that a person writes: the value in the spec. */
   readonly choices: Readonly<Record<string, string>>;
 }
 
@@ -35,7 +35,7 @@ export interface SwitchSetting extends Described {
 export interface TextSetting extends Described {
   readonly kind: "text";
   readonly pattern: RegExp;
-  /** What the pattern allows, as it ends the sentence "must be …". */
+  /** What the pattern allows, as the end of the sentence "must be …". */
   readonly allowed: string;
   readonly placeholder: string;
   /** Whether it may be given several times; its value is then all of them, with commas between. */
@@ -56,7 +56,7 @@ export function fieldsOf(setting: Setting): readonly string[] {
   return setting.members.map((member) => `${setting.path}.${member}`);
 }
 
-/** What the setting takes, as it ends the sentence "must be …" of a choice, switch or subset. */
+/** The accepted values of a choice, switch or subset, as the end of the sentence "must be …". */
 export function allowedWords(setting: ChoiceSetting | SwitchSetting | SubsetSetting): string {
   if (setting.kind === "switch") return "true or false";
   if (setting.kind === "choice") return `one of ${Object.keys(setting.choices).join(", ")}`;

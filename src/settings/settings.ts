@@ -17,7 +17,7 @@ import type { Range } from "./range.js";
 import { fieldsOf, type Group, type Setting } from "./setting.js";
 import { choice, number, subset, text, toggle } from "./setting-rows.js";
 
-// Upper bounds of counts are far above any sensible use: they catch a slip of the keyboard before
+// Upper bounds of counts are far above any sensible use: they catch a typing mistake before
 // it fills a disk or a queue.
 const COUNT: Range = { integer: true, min: 1, max: 1_000_000 };
 const COUNT_OR_NONE: Range = { ...COUNT, min: 0 };
@@ -42,12 +42,12 @@ const FILLED_LINE = /^(?=.*\S)[^\p{Cc}]*$/u;
 const COLUMNS = /^(?=.*\S)[^\p{Cc},]+(,[^\p{Cc},]+)?$/u;
 const DEVICE = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
-/** Every setting of an experiment: the one place for its names, its range and what it does. */
+/** Every setting of an experiment: the only place for its names, its range and its help. */
 export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
   "Data and model": [
     text("dataset", "dataset.name", FILLED_LINE, "a name", "name", [
       "A path of a folder or a file, or a name in --data-dir, on the Hugging Face hub or of a",
-      "packaged set (default: ag_news; where it cannot be had, the packaged set)",
+      "packaged set (default: ag_news; the packaged set if that is not available)",
     ]),
     text("data-dir", "dataset.data_dir", FILLED_LINE, "a folder", "folder", [
       "Folder that holds data set folders (default: STILLHOUSE_DATA_DIR, if set)",
@@ -68,7 +68,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     ]),
     text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
       "A name on the hub, minilm (packaged), or a folder in the hub's format",
-      "(default: distilbert-base-uncased; where it cannot be had, minilm)",
+      "(default: distilbert-base-uncased; minilm if that is not available)",
     ]),
     choice("pooling", "model.pooling", { first: Pooling.FIRST, mean: Pooling.MEAN }, [
       "What a head is given: the vector of the first token, or the mean over those of all tokens",
@@ -116,7 +116,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Attention loss: mean over every element, or sum over keys and mean over the rest",
     ),
     number("per-class", "distilled.per_class", COUNT, "Distilled samples per class"),
-    number("seq-len", "distilled.seq_len", COUNT, "S: vectors a distilled sample"),
+    number("seq-len", "distilled.seq_len", COUNT, "S: vectors per distilled sample"),
     choice(
       "x-init",
       "distilled.x_init",
@@ -148,7 +148,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "inner-precision",
       "inner.precision",
       { fp32: FloatType.FP32, bf16: FloatType.BF16 },
-      "Type of products on the way back of inner steps while distilling (default: by the preset)",
+      "Type of products in the backward pass of inner steps while distilling (default: by the preset)",
     ),
     choice(
       "init",
@@ -160,7 +160,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "head-init",
       "model.head_init",
       { default: HeadInit.DEFAULT, normal: HeadInit.NORMAL },
-      "Law of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias",
+      "Initialisation of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias",
     ),
   ],
   "Outer steps (how the distilled data is trained)": [
@@ -169,7 +169,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("lr", "outer.lr", RATE, "α: Adam's rate at its peak"),
     number("batch-size", "outer.batch_size", COUNT, "Real texts per outer step"),
     number("inits-per-step", "outer.inits_per_step", COUNT, [
-      "K: heads drawn an outer step, over which the gradient is averaged",
+      "K: heads drawn per outer step, over which the gradient is averaged",
     ]),
     number("clip", "outer.clip", RATE, "Largest norm of the gradient of the distilled data"),
     number("warmup", "outer.warmup_fraction", SHARE, "Share of the steps in which the rate rises"),
@@ -179,7 +179,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "outer.meta_gradient",
       { unrolled: "unrolled", stepwise: "stepwise", blockwise: "blockwise" },
       [
-        "Algorithm of the meta-gradient: unrolled, stepwise or blockwise; one gradient, other costs",
+        "Algorithm of the meta-gradient: unrolled, stepwise or blockwise; same gradient, other costs",
         "(default: blockwise, but stepwise for one inner step with rounded products)",
       ],
     ),
@@ -194,7 +194,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "MiB for what blockwise keeps of the last inner steps; the others are run again",
     ]),
     number("validations", "outer.validations", COUNT_OR_NONE, [
-      "How many times the validation accuracy is measured on the way",
+      "How many times the validation accuracy is measured while distilling",
     ]),
     number("validation-inits", "outer.validation_inits", COUNT, [
       "Learners of each such measurement, each on a share of the validation rows",
@@ -233,8 +233,8 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Processes that share each outer step: CUDA devices from --device on, or parts of the CPU",
     ]),
     number("memory", "compute.memory_mib", COUNT_OR_NONE, [
-      "MiB of each device it takes that a task is given; no device gets more than it holds, 0 fits",
-      "anywhere (default: 0 on a CPU; on CUDA an estimate by the sizes of model and batches)",
+      "MiB of device memory per task; a device gets no more tasks than fit, and 0 fits",
+      "anywhere (default: 0 on a CPU; on CUDA an estimate from the sizes of model and batches)",
     ]),
     choice(
       "precision",
@@ -262,7 +262,7 @@ export function findSetting(key: string): Setting | undefined {
   return BY_FLAG.get(key.replaceAll("_", "-"));
 }
 
-/** The setting that fills in a field. */
+/** The setting of a field. */
 export function settingOf(path: string): Setting {
   const setting = SETTINGS.find((candidate) => fieldsOf(candidate).includes(path));
   if (setting === undefined) throw new Error(`no setting has the field ${path}`);

@@ -7,7 +7,9 @@ import { SETTINGS } from "./settings.js";
 import { shown } from "./shown.js";
 import { checkField } from "./values.js";
 
-/** What is found out, not chosen: no flag sets it, and a resolved spec must have it all the same. */
+/**
+ * Fields that no flag sets because the facts determine them; a resolved spec must have them too.
+ */
 const FOUND_TEXTS = [
   "dataset.fingerprint",
   "dataset.substitute_for",

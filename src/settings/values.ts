@@ -20,7 +20,7 @@ export type Assignments = ReadonlyMap<string, FieldValue>;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
- * Reads what a person wrote for a setting.
+ * Parses what a person wrote for a setting.
  *
  * @param raw text of a flag, or a value of a config file.
  * @param label how the sentence of an error names the setting, such as `--inner-lr`.
@@ -75,7 +75,7 @@ export function checkField(setting: Setting, path: string, value: FieldValue): v
   }
 }
 
-/** What a person would write for a value of the spec. */
+/** A value of the spec as a person would write it. */
 export function writtenValue(setting: Setting, value: FieldValue): string {
   if (setting.kind !== "choice") return String(value);
   const word = Object.entries(setting.choices).find(([, inSpec]) => inSpec === value)?.[0];

@@ -100,7 +100,7 @@ describe("a backup", () => {
   it("is of this machine's home and of no server's", async (test) => {
     const asked = await backup(test, temporaryFolder(test), ["a.tar", "--server", "localhost:1"]);
     assert.equal(asked.exitCode, 2);
-    assert.match(asked.stderr, /backup is of the home of this machine; run it there/);
+    assert.match(asked.stderr, /backup writes the home of this machine; run it there/);
     const missing = await backup(test, temporaryFolder(test), []);
     assert.equal(missing.exitCode, 2);
   });

@@ -193,7 +193,7 @@ describe("a config file", () => {
   it("that is not there, is a folder or is broken is refused", () => {
     refused(["--config", "nowhere.yaml"], /--config: nowhere\.yaml does not exist/);
     refused(["--config", "."], /--config: \. is a folder, not a file/);
-    refused(["--config", writeConfig("broken.yaml", "sl: [")], /broken\.yaml is no valid YAML/);
+    refused(["--config", writeConfig("broken.yaml", "sl: [")], /broken\.yaml is not valid YAML/);
     refused(["--config", writeConfig("typo.yaml", "iner-lr: 1")], /did you mean inner-lr\?/);
   });
 });
@@ -295,7 +295,7 @@ describe("the help", () => {
     const request = parse(["--help"]);
     assert.equal(request.kind, "help");
     const text = request.text.replace(/\s+/g, " ");
-    assert.match(text, /S: vectors a distilled sample \[study 512, cpu 64\]/);
+    assert.match(text, /S: vectors per distilled sample \[study 512, cpu 64\]/);
     assert.match(text, /η: rate of the first step \[0\.5\]/);
     assert.match(text, /--epochs <x> .*?\[study 20\]/);
   });

@@ -70,18 +70,18 @@ describe("a config file", () => {
 
   it("with the same setting twice is refused", () => {
     refused("inner-lr: 0.1\ninner_lr: 0.2", /gives inner-lr twice/, "inner.lr");
-    refused("seed: 1\nseed: 2", /no valid YAML or JSON: .*unique/i);
+    refused("seed: 1\nseed: 2", /not valid YAML or JSON: .*unique/i);
   });
 
   it("that is broken is refused, with the place", () => {
-    refused("sl: [none", /run\.yaml is no valid YAML or JSON: .*line 1/);
-    refused('{"seed": 1', /no valid YAML or JSON/);
+    refused("sl: [none", /run\.yaml is not valid YAML or JSON: .*line 1/);
+    refused('{"seed": 1', /not valid YAML or JSON/);
     refused("a: &a [*a]\n", /unknown key|no valid YAML/);
     refused(
       "dataset: &a [*a]\n",
-      /no valid YAML or JSON: an alias stands for what it is a part of/,
+      /not valid YAML or JSON: an alias stands for what it is a part of/,
     );
-    refused("sl: *nowhere\n", /no valid YAML or JSON/);
+    refused("sl: *nowhere\n", /not valid YAML or JSON/);
   });
 
   it("that holds no mapping is refused", () => {

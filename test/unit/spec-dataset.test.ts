@@ -58,7 +58,11 @@ describe("a data set that is named by a path", () => {
     for (const name of ["./mine", "../mine", "~/mine", "~", "/", "/data/.."]) {
       const draft = emptySpec();
       writeField(draft, "dataset.name", name);
-      assert.throws(() => withDatasetPath(draft), refused(/must be a name or a whole path/), name);
+      assert.throws(
+        () => withDatasetPath(draft),
+        refused(/must be a name or an absolute path/),
+        name,
+      );
     }
   });
 });
@@ -139,7 +143,7 @@ describe("--write-dataset-json", () => {
 
   it("is for a folder on this machine", () => {
     const ofFile = () => writeDatasetDescription(specOf(join(folder, "reviews.csv")));
-    assert.throws(ofFile, refused(/describes a folder of one's own, and reviews.csv is none/));
+    assert.throws(ofFile, refused(/describes a local folder, and reviews.csv is not one/));
     const elsewhere = () => draftOf("--write-dataset-json", "--server", "host:1");
     assert.throws(elsewhere, refused(/names another one/));
   });

@@ -9,11 +9,13 @@ export type HomeControlPlane =
   | {
       readonly kind: "started";
       readonly address: string;
-      /** Folder of keys that lets this machine in. */
+      /** Folder of the keys that this machine connects with. */
       readonly keys?: string;
       /** Address of its page, http://HOST:PORT. */
       readonly dashboard: string;
-      /** Unfinished experiments of an ended process that stay queued, since they were not adopted. */
+      /**
+       * Unfinished experiments of an ended process that stay queued because they were not adopted.
+       */
       readonly leftQueued: readonly string[];
       /** Ends its workers after a checkpoint. */
       stop(): Promise<void>;
@@ -37,7 +39,7 @@ const TAKE_OVER_INTERVAL_MS = 300;
 const RETURN_LIMIT_MS = 60_000;
 
 /**
- * The way to a control plane.
+ * The connection to a control plane.
  *
  * Where that is another process on the same home, and it ends, this process takes its place. A
  * server that was named, and has answered before, is given time to come back.
@@ -66,7 +68,7 @@ export class Connection {
     return new Connection(() => new StillhouseClient(endpoint));
   }
 
-  /** To one that this process does not take over when it ends. */
+  /** A connection to a control plane that this process does not replace when that ends. */
   static toControlPlane(controlPlane: HomeControlPlane): Connection {
     return new Connection(() => clientOf(controlPlane), undefined, controlPlane);
   }
@@ -79,12 +81,12 @@ export class Connection {
     return connection;
   }
 
-  /** Experiments of before that the control plane of this process leaves queued. */
+  /** Experiments of earlier processes that the control plane of this process leaves queued. */
   get leftQueued(): readonly string[] {
     return this.#controlPlane?.kind === "started" ? this.#controlPlane.leftQueued : [];
   }
 
-  /** Whether this process takes the place of a control plane that ends. */
+  /** Whether this process replaces a control plane that ends. */
   get takesOver(): boolean {
     return this.#openHome !== undefined;
   }
@@ -98,12 +100,12 @@ export class Connection {
     return this.#client;
   }
 
-  /** From now on the experiment goes on when this process takes over. */
+  /** From now on the experiment continues when this process takes over. */
   adopt(experimentId: string): void {
     this.#adopt.add(experimentId);
   }
 
-  /** Calls the control plane, and once more when another one had to take over meanwhile. */
+  /** Calls the control plane, and again if another one had to take over meanwhile. */
   async call<T>(request: (client: StillhouseClient) => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -116,7 +118,7 @@ export class Connection {
     }
   }
 
-  /** Whether the error was that a joined control plane has ended, and there is one again. */
+  /** Whether the error was the end of a joined control plane which has since been replaced. */
   async recovered(error: unknown): Promise<boolean> {
     if (!isEnding(error) || this.#controlPlane?.kind === "started") return false;
     if (this.#openHome === undefined && !this.#hasAnswered) return false;
@@ -175,7 +177,7 @@ function clientOf({ address, keys }: HomeControlPlane): StillhouseClient {
   return new StillhouseClient(keys === undefined ? address : { address, ...readPartyKeys(keys) });
 }
 
-/** A server that shuts down cancels the calls that it has; nobody else cancels one. */
+/** Only a server that shuts down cancels calls. */
 function isEnding(error: unknown): error is StillhouseError {
   if (!(error instanceof StillhouseError)) return false;
   return error.kind === FailureKind.UNAVAILABLE || error.kind === FailureKind.CANCELLED;

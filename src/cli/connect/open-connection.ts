@@ -14,7 +14,7 @@ export type OpenHome = (
 ) => Promise<HomeControlPlane>;
 
 /**
- * The way to the control plane that a command uses: the server that it names, or that of the home.
+ * The connection that a command uses: to the server that it names, or to the home's control plane.
  *
  * @param adopt see `OpenHome`.
  * @param note shows a sentence to the person who waits.
@@ -40,10 +40,12 @@ export function openConnection(
   }, adopt);
 }
 
-/** Joins the control plane of the home, or opens the home where none runs, and runs nothing. */
+/**
+ * Joins the control plane of the home, or opens the home without running anything where none runs.
+ */
 export type OpenIdleHome = () => Promise<HomeControlPlane>;
 
-/** The connection of a command that only looks and runs nothing itself. */
+/** The connection of a command that only reads and runs nothing itself. */
 export async function openToLook(
   server: NamedServer | undefined,
   openIdleHome: OpenIdleHome,
@@ -52,7 +54,7 @@ export async function openToLook(
   return Connection.toControlPlane(await openIdleHome());
 }
 
-/** @throws StillhouseError INVALID where nobody would go on with what is left behind. */
+/** @throws StillhouseError INVALID where no control plane would run what is left behind. */
 export function requireServer(connection: Connection): void {
   if (!connection.isOwn) return;
   throw invalid(

@@ -4,10 +4,10 @@ import { channelOf, type Endpoint } from "../../api/endpoint.js";
 import { invalid } from "../../errors.js";
 import type { Options } from "../terminal/command-line.js";
 
-/** The flags of every command that speaks to a server, with what its help says. */
+/** The flags of every command that speaks to a server, with their help. */
 export const SERVER_FLAGS: readonly (readonly [flags: string, help: string])[] = [
   ["--server <host:port>", "Use the control plane at this address instead of one of its own"],
-  ["--ca <file>", "Speak TLS, and check the server's certificate against this authority"],
+  ["--ca <file>", "Use TLS, and check the server's certificate against this authority"],
   ["--token-file <file>", "Bearer token for the server (default: STILLHOUSE_TOKEN)"],
   ["--cert <file>", "Certificate to show to the server, with its --key"],
   ["--key <file>", "Private key of --cert"],

@@ -2,7 +2,7 @@ import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { isDatasetPath } from "../../settings/dataset-path.js";
 import type { NamedServer } from "./server-flags.js";
 
-/** Says whose path a data set's is, where it is named by one and a server looks for it. */
+/** Says on which machine a server looks for a data set that is named by a path. */
 export function serverPlaceNote(
   draft: ExperimentSpec,
   server: NamedServer | undefined,

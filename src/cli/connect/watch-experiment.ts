@@ -2,7 +2,7 @@ import { unavailable } from "../../errors.js";
 import { type Event, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Connection } from "./connection.js";
 
-/** Whether nothing more happens to the experiment by itself. */
+/** Whether the experiment stays as it is until a person changes it. */
 export function isEnded(state: State): boolean {
   return state === State.SUCCEEDED || state === State.FAILED || state === State.CANCELLED;
 }
@@ -18,7 +18,7 @@ export interface WatchOptions {
 
 /**
  * The events of an experiment until it ends, also when one control plane takes over from another:
- * then from the last one seen, without gap or repeat.
+ * then after the last one seen, without gap or repeat.
  */
 export async function* watchExperiment(options: WatchOptions): AsyncGenerator<Event, void> {
   const { connection, experimentId } = options;

@@ -6,7 +6,7 @@ import { type ExperimentSpec, Source } from "../../generated/stillhouse/v1/spec.
 const FILE = "dataset.json";
 
 /**
- * Keeps what was recognised of a folder of rows beside them, where it can be read and corrected.
+ * Writes what was recognised about a folder of rows into it, where it can be read and corrected.
  *
  * @param spec resolved
  * @returns the path of the file
@@ -16,7 +16,7 @@ export function writeDatasetDescription({ dataset }: ExperimentSpec): string {
   const { name = "", dataDir = "", source, found } = dataset ?? {};
   const folder = join(dataDir, name);
   if (source !== Source.LOCAL || found === undefined || !isFolder(folder)) {
-    throw refused(`describes a folder of one's own, and ${name} is none`);
+    throw refused(`describes a local folder, and ${name} is not one`);
   }
   const description = {
     labels: found.classNames,

@@ -18,12 +18,12 @@ export type ExperimentRequest =
   | { readonly kind: "help"; readonly text: string }
   | {
       readonly kind: "new";
-      /** What flags and file say; unset fields are left to the preset. */
+      /** The values of flags and file; the preset decides unset fields. */
       readonly draft: ExperimentSpec;
       readonly isDryRun: boolean;
-      /** Whether no result of an earlier experiment is taken. */
+      /** Whether no result of an earlier experiment is reused. */
       readonly isFresh: boolean;
-      /** Whether it is only stored, and left to the control plane. */
+      /** Whether the command only stores it and leaves the run to the control plane. */
       readonly isDetached: boolean;
       /** Whether what is recognised of a folder of rows is kept in its dataset.json. */
       readonly writesDescription: boolean;

@@ -61,10 +61,7 @@ function addControls(command: Command): void {
   const controls: (readonly [string, string])[] = [
     ["--config <file>", "Read settings from a YAML or JSON file"],
     ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
-    [
-      "--write-dataset-json",
-      "Keep what was recognised of a folder of one's own in its dataset.json",
-    ],
+    ["--write-dataset-json", "Save what was recognised about a local folder in its dataset.json"],
     ["--resume <id>", "Continue an experiment that was stopped or failed"],
     ["--fresh", "Compute everything again, also results of earlier experiments"],
     ["--detach", "Return the id at once; the server runs the experiment"],

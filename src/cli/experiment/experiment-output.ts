@@ -51,7 +51,7 @@ export class ExperimentOutput {
     else this.#terminal.stdout.write(renderPlan(resolution.tasks));
   }
 
-  /** An experiment that goes on: what it is, in two lines. */
+  /** Names an experiment that is continued, in two lines. */
   resumed({ id, spec }: Experiment): void {
     this.progress.note(`Experiment ${id}: ${distilledLabel(spec)}, seed ${spec?.seed}`);
     this.progress.note(subjectOf(spec));

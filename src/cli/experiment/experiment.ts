@@ -80,7 +80,7 @@ const MAY_GO_ON: readonly FailureKind[] = [
 
 type Asked = Exclude<ExperimentRequest, { kind: "help" }>;
 
-/** One run of the command against one control plane after the other, normally just one. */
+/** One run of the command, against one control plane or several after each other. */
 class ExperimentRun {
   readonly #request: Asked;
   readonly #surroundings: ExperimentSurroundings;
@@ -141,7 +141,7 @@ class ExperimentRun {
     else await this.#follow(session, id, false);
   }
 
-  /** It goes on without this process. */
+  /** It continues without this process. */
   #leave(id: string): void {
     const { isJson, progress } = this.#output;
     if (isJson) this.#output.document({ experiment_id: id });

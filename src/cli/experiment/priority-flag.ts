@@ -4,7 +4,7 @@ import type { Options } from "../terminal/command-line.js";
 /** The flag of every command that stores experiments, with what its help says. */
 export const PRIORITY_FLAG = [
   "--priority <n>",
-  "Its tasks go before those of a lower one, -100 to 100 (default: 0)",
+  "Tasks of a higher priority run first, -100 to 100 (default: 0)",
 ] as const;
 
 /** @throws StillhouseError INVALID for what is no whole number; the server knows its range. */

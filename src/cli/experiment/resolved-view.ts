@@ -99,7 +99,7 @@ function stepsText({ outer, inner, distilled }: ExperimentSpec): string {
   const batch = formatCount(outer?.batchSize ?? 0);
   return (
     `${formatCount(outer?.steps ?? 0)} outer steps of ${batch} texts, ` +
-    `${inner?.steps} inner, ${distilled?.perClass} distilled a class × ${distilled?.seqLen} vectors`
+    `${inner?.steps} inner, ${distilled?.perClass} distilled per class × ${distilled?.seqLen} vectors`
   );
 }
 

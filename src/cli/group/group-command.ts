@@ -28,7 +28,7 @@ export interface GroupFlags {
   /** Whether they are only stored, and left to the control plane. */
   readonly isDetached: boolean;
   readonly server: NamedServer | undefined;
-  /** Of each member, against all that the control plane has. */
+  /** Priority of each member among all experiments of the control plane. */
   readonly priority: number;
   readonly maxParallel?: number | undefined;
   /** The members are stored as a sweep of this name; when absent each stands alone. */
@@ -126,7 +126,7 @@ function leave(
   }
   const words = sweepId === undefined ? `watch ${ids[0]}` : `ls --sweep ${sweepId}`;
   const flags = server === undefined ? "" : ` ${server.flags}`;
-  output.progress.note(`See what becomes of it: npm run stillhouse -- ${words}${flags}`);
+  output.progress.note(`See how it goes: npm run stillhouse -- ${words}${flags}`);
 }
 
 function interrupted(): StillhouseError {

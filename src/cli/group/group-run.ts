@@ -34,7 +34,7 @@ export async function resolveGroup(
 }
 
 /**
- * Runs experiments side by side, as many at a time as there are workers.
+ * Runs experiments in parallel, as many at a time as there are workers.
  *
  * The same group again goes on with the experiments of the first time: what is done is only read,
  * what was stopped or has failed is resumed. One that fails does not stop the others.

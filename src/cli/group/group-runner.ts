@@ -11,15 +11,15 @@ import { OverviewCounter } from "../progress/group-overview.js";
 import { ExperimentRunner, type Outcome } from "../run/experiment-runner.js";
 import type { Session } from "../run/session.js";
 
-/** An experiment that is wanted. */
+/** An experiment of a group. */
 export interface Member {
-  /** How it is called while it runs. */
+  /** Its name in the progress. */
   readonly label: string;
   readonly draft: ExperimentSpec;
 }
 
 export interface GroupRunnerOptions extends Omit<Session, "untilStopped"> {
-  /** Take no result that ended before now. */
+  /** Reuse no result that ended before now. */
   readonly isFresh: boolean;
   /** Of what is stored; what was stored before keeps its own. */
   readonly priority: number;
@@ -85,7 +85,7 @@ export class GroupRunner {
       const sweep = await connection.call((client) =>
         client.createSweep({ ...request, requestId }),
       );
-      // A sweep that has lost experiments is not what was asked for.
+      // A sweep from which experiments were removed does not answer the request.
       if (sweep.experimentIds.length < specs.length) continue;
       this.#runner.take(sweep.experimentIds);
       for (const id of sweep.experimentIds) await this.#goOn(id);

@@ -19,7 +19,7 @@ import {
   taskEndText,
 } from "./progress-text.js";
 
-/** Rare enough that the log of a run of hours stays readable. */
+/** Seldom enough that the log of a long run stays readable. */
 const LINE_INTERVAL_MS = 10_000;
 
 /**

@@ -12,7 +12,7 @@ import {
   formatValue,
 } from "../../text/format.js";
 
-/** What is counted in each stage; other stages count nothing that a person wants to see. */
+/** The unit that is counted in each stage; the counts of other stages are not shown. */
 const UNITS: Readonly<Record<string, string>> = {
   distilling: "outer step",
   training: "step",
@@ -22,13 +22,13 @@ const UNITS: Readonly<Record<string, string>> = {
   "choosing the learning rate": "learner",
 };
 
-/** Values that come first, in this order, and how they are called. */
+/** Values that are shown first, in this order, with their names. */
 const VALUE_NAMES: Readonly<Record<string, string>> = {
   loss: "loss",
   [VALIDATION_ACCURACY]: "validation",
 };
 
-/** One thing that is said about progress; where room is short, the least important go first. */
+/** One part of a progress line; where room is short, the least important parts are left out. */
 export interface ProgressPart {
   readonly text: string;
   readonly importance: number;

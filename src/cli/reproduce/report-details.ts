@@ -7,12 +7,12 @@ import type { Connection } from "../connect/connection.js";
 import { withArtifactFolder } from "../robustness/artifact-copy.js";
 import type { Outcome } from "../run/experiment-runner.js";
 
-/** Asks what distilled data holds; see `inspection.artifact`. */
+/** Inspects distilled data; see `inspection.artifact`. */
 export type InspectArtifact = (path: string, top: number) => Promise<unknown>;
 
 /** Metrics that a report draws. */
 const METRICS = [OUTER_LOSS, VALIDATION_ACCURACY];
-/** Of a curve, more than can be told apart on a page. */
+/** Most points per curve: more cannot be distinguished on a page. */
 const MAX_POINTS = 150;
 /** Nearest tokens per position. */
 const TOP = 5;

@@ -40,7 +40,7 @@ Examples:
   npm run reproduce -- --dataset ag_news --model minilm --preset cpu --data-dir data
   npm run reproduce -- summary --json > summary.json
 
-Stopped anywhere, the same command continues where it stopped. What one table needs and another has
+After an interruption the same command continues where it stopped. What one table needs and another has
 computed is computed once. An experiment that fails costs its rows alone.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
 `;
@@ -94,7 +94,7 @@ function reproduceCommand(columns: number | undefined) {
     ...MEMBER_CONTROLS,
     ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
     ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],
-    ["--max-parallel <n>", "Experiments that are begun and not yet done, at most (default: all)"],
+    ["--max-parallel <n>", "Most experiments that are started and not yet done (default: all)"],
   ]);
   return command;
 }

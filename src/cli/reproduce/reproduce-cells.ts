@@ -11,7 +11,7 @@ export interface Cell extends Member {
   readonly key: string;
 }
 
-/** One experiment a distinct row and seed; tables share their rows. */
+/** One experiment per distinct row and seed; tables share their rows. */
 export function cellsOf(
   { tables, seeds, given }: Pick<ReproduceRun, "tables" | "seeds" | "given">,
   dataDir: string | undefined,

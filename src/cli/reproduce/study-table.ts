@@ -32,9 +32,9 @@ export interface Difference {
   readonly gain: Summary | null;
 }
 
-/** What came out for a row. */
+/** The measured values of a row. */
 export interface Measured {
-  /** One entry a distillation seed. */
+  /** One entry per distillation seed. */
   readonly seeds: readonly [SeedRow, ...SeedRow[]];
   /** Over all learners of all seeds, as are the other means. */
   readonly accuracy: Summary;
@@ -42,7 +42,7 @@ export interface Measured {
   readonly loss: number;
   /** As in `Row`. */
   readonly confusion: number[][] | null;
-  /** From the opened data to the trained learner; null where it was not taken. */
+  /** Seconds from the opened data to the trained learner; null where they were not measured. */
   readonly trainTimeS: number | null;
   /** Standard deviation of the means of the seeds; null with one seed. */
   readonly stdBetweenSeeds: number | null;
@@ -72,7 +72,7 @@ export interface ReproducedTable {
 /**
  * The tables with these ids, filled in.
  *
- * @param outcomesOf outcomes of a row, one a distillation seed.
+ * @param outcomesOf outcomes of a row, one per distillation seed.
  */
 export function reproducedTables(
   ids: readonly string[],

@@ -10,14 +10,14 @@ export interface FailureView {
   readonly showsTraces?: boolean;
 }
 
-/** Tells why a command failed; returns its exit code. */
+/** Reports why a command failed; returns its exit code. */
 export function reportFailure(
   thrown: unknown,
   { stdout, stderr, hasColor }: Terminal,
   { isJson, showsTraces = false }: FailureView,
 ): number {
   const error = fromFailure(toFailure(thrown));
-  // What a person ended is no error.
+  // What a person stopped is not an error.
   const isWanted = error.kind === FailureKind.CANCELLED;
   const mark = isWanted ? "" : `${colorsOf(hasColor.stderr).red("Error")} `;
   stderr.write(`${mark}${printable(error.message)}\n`);

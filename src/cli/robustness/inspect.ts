@@ -38,7 +38,7 @@ const HELP = `
 ARTIFACT is the folder of distilled data, or the id of an experiment.
 
 Each distilled vector is compared with every token of the vocabulary, embedded at its position as it
-enters the first block. What reads well this way need not teach well: --accuracy trains learners on
+enters the first block. Data that reads well this way does not always train well: --accuracy trains learners on
 the nearest tokens, and measures them beside those of the vectors.
 
 Examples:
@@ -49,7 +49,7 @@ Examples:
 `;
 
 /**
- * The command `inspect`: what distilled data holds.
+ * The command `inspect`: shows the content of distilled data.
  *
  * @param argv what follows the command's name.
  * @returns the exit code.
@@ -191,7 +191,7 @@ function inspectCommand(columns: number | undefined) {
   const group = "Options:";
   const command = scriptCommand("inspect", columns, group)
     .argument("[artifact]", "folder or id")
-    .description("Shows what distilled data holds: nearest tokens, labels, attention, rates.")
+    .description("Shows the content of distilled data: nearest tokens, labels, attention, rates.")
     .addHelpText("after", HELP);
   for (const [flags, help] of [
     ["--top <n>", "Nearest tokens per position (default: 5)"],

@@ -46,13 +46,13 @@ const CHECKS: ReadonlyMap<string, RobustnessCheck> = new Map([
   ["decoding", RobustnessCheck.DECODING],
 ]);
 
-/** Untrained learners say nothing of the distilled data that a row here asks for. */
+/** Untrained learners say nothing about the robustness of distilled data. */
 const DEFAULT_BASELINES: Assignments = new Map(
   BASELINES.map(({ id }) => [`baseline.${id}`, id !== "untrained"]),
 );
 
 const HELP = `
-ARTIFACT is the folder of distilled data, or the id of the experiment that made it.
+ARTIFACT is the folder of distilled data, or the id of the experiment that distilled it.
 
   labels     one-hot labels; real samples with the labels of the distilled data: with the
              baselines, what the relative scores are made of
@@ -72,7 +72,7 @@ Examples:
   npm run robustness -- 12cbf1a8b8 --inits 10 --checks labels,decoding --baselines random,herding
   npm run robustness -- 12cbf1a8b8 --checks none --baselines none --transfer-to bert-base-uncased
 
-Stopped anywhere, the same command continues where it stopped.
+After an interruption the same command continues where it stopped.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
 `;
 
@@ -122,7 +122,7 @@ function robustnessCommand(columns: number | undefined) {
     .usage("[artifact] [flags]")
     .argument("[artifact]", "folder or id")
     .description(
-      "Measures how distilled data does under conditions that it was not distilled for, and its " +
+      "Measures distilled data under conditions that it was not distilled for, and its " +
         "scores relative to real samples.",
     )
     .addHelpText("after", HELP);

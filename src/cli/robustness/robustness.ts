@@ -20,7 +20,7 @@ export interface RobustnessSurroundings extends GroupSurroundings {
 const SOME_FAILED = 1;
 
 /**
- * The command `robustness`: how distilled data does otherwise than it was distilled for.
+ * The command `robustness`: distilled data under conditions that it was not distilled for.
  *
  * @param argv what follows the command's name.
  * @returns the exit code; 1 when one of the evaluations failed.

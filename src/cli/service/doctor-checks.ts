@@ -36,7 +36,7 @@ export function checkNode(version: string): Check {
 
 /** Whether experiments can be stored: the folder can be made and written, and its disk has room. */
 export async function checkHome(home: string): Promise<Check> {
-  const remedy = "set STILLHOUSE_HOME to a folder that can be written";
+  const remedy = "set STILLHOUSE_HOME to a writable folder";
   try {
     makeFolder(home);
     await access(home, constants.W_OK | constants.X_OK);
@@ -66,7 +66,7 @@ export async function checkControlPlane(
       name: "Control plane",
       status: "error",
       detail: toFailure(error).message,
-      remedy: "see what holds the home, or set STILLHOUSE_HOME to another folder",
+      remedy: "find the process that holds the home, or set STILLHOUSE_HOME to another folder",
     };
   }
 }

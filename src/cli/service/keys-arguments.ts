@@ -70,7 +70,7 @@ function parseMake(argv: readonly string[], places: KeysPlaces): KeysRequest {
   const { userFolder, columns } = places;
   const command = keysCommand("", columns)
     .description(
-      "Makes the keys and certificates with which a control plane serves other machines: an " +
+      "Creates the keys and certificates with which a control plane serves other machines: an " +
         "authority, TLS certificates of server, client and workers, CURVE keys, tokens of workers. " +
         "Existing keys are kept; certificates are issued again.",
     )
@@ -84,7 +84,7 @@ function parseMake(argv: readonly string[], places: KeysPlaces): KeysRequest {
     .addOption(grouped("--workers <names>", "Names of workers, with commas").default("worker"))
     .addHelpText(
       "after",
-      "\nTokens of people and programs:\n" +
+      "\nTokens for people and programs:\n" +
         "  npm run keys -- token add NAME --role read|submit|admin   shown once, stored as a hash\n" +
         "  npm run keys -- token ls\n" +
         "  npm run keys -- token rm NAME                             refused from then on\n" +
@@ -107,7 +107,7 @@ function parseMake(argv: readonly string[], places: KeysPlaces): KeysRequest {
 
 function parseAdd(argv: readonly string[], places: KeysPlaces): KeysRequest {
   const command = keysCommand("token add NAME ", places.columns)
-    .description("Makes a bearer token and prints it, once; only its hash is stored.")
+    .description("Creates a bearer token and prints it once; only its hash is stored.")
     .addArgument(new Argument("<name>", "whose it is"))
     .addOption(
       grouped(

@@ -13,7 +13,7 @@ export interface KeysSurroundings {
   readonly home: string;
   /** Folder that relative paths start from. */
   readonly userFolder: string;
-  /** Makes the home where it is not there. */
+  /** Creates the home if it does not exist. */
   readonly openHome: (home: string) => KeysHome;
   /** Name of the person's account on this machine. */
   readonly account: string;
@@ -115,7 +115,7 @@ async function perform(
       };
     case "open": {
       if (!tokens.isClosed) {
-        const text = "It is open: it has had no tokens since it was made, or opened.\n";
+        const text = "It is open: it has had no tokens since it was created, or opened.\n";
         return { text, document: { open: true } };
       }
       if (!request.isConfirmed) await confirm(request.home, ask);
@@ -153,7 +153,7 @@ function shownKeys(
   const rows = [
     [
       PARTIES.authority,
-      "the authority; whoever has its key can make certificates: keep it offline",
+      "the authority; whoever has its key can issue certificates: keep it offline",
     ],
     [PARTIES.server, "for the control plane"],
     [
@@ -169,7 +169,7 @@ function shownKeys(
     `Keys and certificates are in ${folder}, readable by you alone:`,
     ...aligned(rows).map((line) => `  ${line}`),
     `The server's certificate is for ${hosts.join(", ")}; all are valid until ${expires.toISOString().slice(0, 10)}.`,
-    "A control plane that runs takes its new certificate at its next start.",
+    "A running control plane uses its new certificate from its next start on.",
     `Next: npm run keys -- token add NAME --role admin${homeFlag}`,
     "",
   ].join("\n");

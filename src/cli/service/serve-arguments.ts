@@ -4,7 +4,7 @@ import { Option } from "commander";
 import { invalid } from "../../errors.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
-/** Where a control plane answers, and what it starts. */
+/** Where a control plane listens, and what it starts. */
 export interface ServeSettings {
   /** IP address. */
   readonly host: string;
@@ -51,7 +51,7 @@ const HTTP_PORT = 8420;
 const HOST = "127.0.0.1";
 const MAX_PORT = 65_535;
 const MAX_WORKERS = 64;
-/** Twice the largest sweep; a loop gone wild meets it before memory does. */
+/** Twice the largest sweep; stops a runaway script before memory runs out. */
 const DEFAULT_MAX_UNFINISHED = 20_000;
 /** All of them are in memory. */
 const MOST_UNFINISHED = 99_999;
@@ -151,7 +151,7 @@ function serveCommand(columns: number | undefined) {
     ["--worker-port <n>", `Port for workers, 0 for any (default: ${WORKER_PORT})`],
     ["--http-port <n>", `Port of the dashboard, 0 for any (default: ${HTTP_PORT})`],
     ["--home <folder>", "Folder of experiments (default: STILLHOUSE_HOME or .stillhouse)"],
-    ["--workers <n>", "Worker processes of this machine at most, 0 for none (default: 1)"],
+    ["--workers <n>", "Most worker processes of this machine, 0 for none (default: 1)"],
     [
       "--max-unfinished <n>",
       `Unfinished experiments that an owner may have (default: ${DEFAULT_MAX_UNFINISHED})`,

@@ -4,7 +4,7 @@ import { aborted, type Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { parseServeArguments, type ServeSettings } from "./serve-arguments.js";
 
-/** A control plane that answers. */
+/** A running control plane. */
 export interface Server {
   /** Where gRPC answers, HOST:PORT. */
   readonly address: string;

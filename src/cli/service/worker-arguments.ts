@@ -4,13 +4,13 @@ import { invalid } from "../../errors.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
 export interface WorkerSettings {
-  /** Where the control plane hears workers, tcp://HOST:PORT. */
+  /** Where the control plane listens for workers, tcp://HOST:PORT. */
   readonly connect: string;
-  /** Where it takes artifacts, HOST:PORT; absent: as it tells. */
+  /** Where it serves artifacts, HOST:PORT; absent: as the control plane says. */
   readonly artifacts: string | undefined;
   /** "auto", "cpu", "cuda" or "cuda:N". */
   readonly device: string;
-  /** Worker processes a device; each has one task at a time. */
+  /** Worker processes per device; each has one task at a time. */
   readonly numProcesses: number;
   /** Beginning of the names of its workers; absent: the name of the machine. */
   readonly name: string | undefined;
@@ -121,16 +121,16 @@ function workerCommand(columns: number | undefined) {
     .description("Computes for a control plane on this or another machine.")
     .addHelpText("after", HELP);
   const flags: [string, string][] = [
-    ["--connect <tcp://host:port>", "Where the control plane hears workers"],
+    ["--connect <tcp://host:port>", "Where the control plane listens for workers"],
     ["--device <which>", "auto, cpu, cuda or cuda:N (default: auto, all of CUDA or else the CPU)"],
     [
       "--processes <n>",
-      "Processes a device, for tasks side by side as its memory allows (default: 1)",
+      "Processes per device, for parallel tasks as far as its memory allows (default: 1)",
     ],
-    ["--artifacts <host:port>", "gRPC of the control plane (default: as it tells)"],
+    ["--artifacts <host:port>", "gRPC of the control plane (default: as it says itself)"],
     ["--work-dir <folder>", "For checkpoints of this machine (default: worker in the home)"],
     ["--data-dir <folder>", "Local data sets (default: STILLHOUSE_DATA_DIR)"],
-    ["--no-shared-folders", "Use no folder of the control plane, also where it is here"],
+    ["--no-shared-folders", "Use no folder of the control plane, even if it is on this machine"],
     ["--keys <folder>", "Keys of the worker, which npm run keys makes"],
     ["--name <name>", "Beginning of the workers' names (default: that of the machine)"],
   ];

@@ -9,11 +9,11 @@ export const BACKUP: Shape = {
   name: "backup",
   argument: "<file>",
   description:
-    "Writes the home of this machine to a file of tar. In it are experiments, metrics, artifacts, " +
+    "Writes the home of this machine to a tar file. It holds experiments, metrics, artifacts, " +
     "tokens and keys, as they are in one moment, also while a control plane runs; logs and " +
     "checkpoints are not.",
   isOfThisMachine: true,
-  flags: [["--force", "Replace the file where it is there already"]],
+  flags: [["--force", "Replace the file if it exists"]],
   help: "\nRestore it into a new folder: mkdir -m 700 HOME && tar -xf FILE -C HOME",
 };
 
@@ -41,7 +41,7 @@ export async function backup(
   { terminal, interruption, userFolder, backUpHome }: BackupSurroundings,
 ): Promise<number> {
   if (server !== undefined) {
-    throw invalid("", "backup is of the home of this machine; run it there, without --server");
+    throw invalid("", "backup writes the home of this machine; run it there, without --server");
   }
   const made = await backUpHome(resolve(userFolder, file), {
     overwrites: options.force === true,

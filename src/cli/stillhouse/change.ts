@@ -18,18 +18,19 @@ export const CHANGES: Readonly<Record<Change, Shape>> = {
   resume: {
     name: "resume",
     argument,
-    description: "Goes on with what was cancelled or has failed, from its checkpoints.",
+    description:
+      "Continues experiments that were cancelled or have failed, from their checkpoints.",
   },
   retry: {
     name: "retry",
     argument,
     description:
-      "Runs what was cancelled or has failed again from the start, without its checkpoints.",
+      "Runs experiments that were cancelled or have failed again, without their checkpoints.",
   },
   rm: {
     name: "rm",
     argument,
-    description: "Removes experiments that have ended, with all that only they use.",
+    description: "Removes ended experiments with everything that only they use.",
   },
 };
 

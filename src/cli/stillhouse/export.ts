@@ -27,7 +27,7 @@ export const EXPORT: Shape = {
     "Writes an experiment to a folder: experiment.json, spec.json, result.json, events.jsonl, " +
     "metrics.json or metrics.csv, and the files of its artifact.",
   flags: [
-    ["--out <folder>", "Where to (default: stillhouse-ID); must be empty or not there"],
+    ["--out <folder>", "Target folder (default: stillhouse-ID); must be empty or not exist"],
     ["--metrics <which>", "json or csv (default: json)"],
   ],
 };
@@ -70,7 +70,10 @@ function emptyFolder(folder: string): string {
   } catch (error) {
     throw invalid("", `--out: ${folder} cannot be made (${(error as NodeJS.ErrnoException).code})`);
   }
-  throw invalid("", `--out: ${folder} is not empty; name a folder that is, or is not there`);
+  throw invalid(
+    "",
+    `--out: ${folder} is not empty; name an empty folder or one that does not exist`,
+  );
 }
 
 async function storedEvents({ connection }: Session, id: string): Promise<string> {

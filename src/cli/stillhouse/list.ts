@@ -105,7 +105,7 @@ function table(experiments: readonly Experiment[], now: Date): string {
   return rows.toString();
 }
 
-/** What is distilled, or the distilled data that is tried; of only baselines, which. */
+/** What is distilled, or which distilled data is evaluated, or else which baselines. */
 function subjectText({ spec, tasks }: Experiment): string {
   if (spec?.robustness !== undefined) return robustnessSubject(shortLabel(spec), spec.robustness);
   const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";

@@ -8,8 +8,8 @@ export const LOGS: Shape = {
   name: "logs",
   argument: "<id>",
   description:
-    "Prints what the workers said of an experiment. With --json every line is one object.",
-  flags: [["--follow", "Go on until the experiment ends; Ctrl-C leaves it running"]],
+    "Prints the messages of the workers about an experiment. With --json every line is one object.",
+  flags: [["--follow", "Continue until the experiment ends; Ctrl-C leaves it running"]],
 };
 
 /** The subcommand `logs`. */

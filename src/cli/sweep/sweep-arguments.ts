@@ -59,7 +59,7 @@ With --search, flags with a range or a list are searched instead: first comes wh
 a search, then an optimiser (the TPE of Optuna) suggests one set of settings after the other by the
 validation accuracy of those before; the best one alone is tested.
 
-Stopped anywhere, the same command continues where it stopped. An experiment that fails does not stop the
+After an interruption the same command continues where it stopped. An experiment that fails does not stop the
 others.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no server, 130 interrupted.
 `;

@@ -4,7 +4,7 @@
  */
 const SAME_PRESS_MS = 500;
 
-/** How a person ends a run: first in good order, then at once. */
+/** How a person ends a run: the first time in good order, the second time at once. */
 export interface Interruption {
   /** Aborts at the first signal. */
   readonly stop: AbortSignal;

@@ -1,4 +1,4 @@
-/** A command as one would type it, its arguments quoted where a shell wants that. */
+/** A command as a person would type it, with arguments quoted for a shell. */
 export function npmCommand(script: string, argv: readonly string[]): string {
   return `npm run ${script} -- ${argv.map(quoted).join(" ")}`.trimEnd();
 }

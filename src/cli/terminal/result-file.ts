@@ -4,7 +4,7 @@ import { environment } from "../../errors.js";
 import { makeFolder } from "../../make-folder.js";
 
 /**
- * Writes a result where a person wants it; its folder is made where it is not there.
+ * Writes a result where a person wants it; its folder is created if it does not exist.
  *
  * @throws StillhouseError ENVIRONMENT when that cannot be written.
  */
