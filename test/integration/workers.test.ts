@@ -157,7 +157,7 @@ describe("a lost worker's task", () => {
     const heartbeats = setInterval(() => worker.heartbeat(assign, false), 30);
     await plane.seen(id, hasState("distill", State.QUEUED));
     clearInterval(heartbeats);
-    assert.ok(plane.warnings.some((warning) => /did not get on for 0\.3 s/.test(warning)));
+    assert.ok(plane.warnings.some((warning) => /made no progress for 0\.3 s/.test(warning)));
   });
 
   it("goes on with the same worker when that only repeats its hello", async (test) => {

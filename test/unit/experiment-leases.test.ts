@@ -34,7 +34,7 @@ describe("leases", () => {
       [],
     );
     assert.deepEqual(pass(leaseMs), []);
-    assert.match(pass(tickMs)[0] ?? "", /nothing was heard of it for 60 s/);
+    assert.match(pass(tickMs)[0] ?? "", /it sent nothing for 60 s/);
   });
 
   it("run out when heartbeats go on but the task does not", () => {
@@ -42,7 +42,7 @@ describe("leases", () => {
       pass(hungAfterMs, () => 7n),
       [],
     );
-    assert.match(pass(2 * tickMs, () => 7n)[0] ?? "", /did not get on for 600 s/);
+    assert.match(pass(2 * tickMs, () => 7n)[0] ?? "", /made no progress for 600 s/);
   });
 
   it("run out when a task does not stop after it was told to", () => {

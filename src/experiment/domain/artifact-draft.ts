@@ -8,7 +8,7 @@ import type { ArtifactStore } from "./storage-ports.js";
 const MANIFEST = "manifest.json";
 
 /**
- * The draft of an experiment that evaluates distilled data which is there: the settings of the
+ * The draft of an experiment that evaluates existing distilled data: the settings of the
  * artifact's manifest, but for what the draft itself gives.
  *
  * @param artifactId id of an artifact that exists
@@ -26,14 +26,14 @@ export async function draftOfArtifact(
   for (const group of ["dataset", "model"] as const) {
     writeField(result, `${group}.fingerprint`, spec[group]?.fingerprint ?? "");
   }
-  // What is there now decides, not what there was.
+  // The present state decides, not the former one.
   result.compute = {
     ...result.compute,
     device: undefined,
     memoryMib: undefined,
   } as typeof result.compute;
   result.name = undefined;
-  // As many learners as the baselines had, since there are as many rows as baselines and more.
+  // As many learners as the baselines had, since there are at least as many rows as baselines.
   if (result.evaluation) result.evaluation.inits = result.evaluation.baselineInits;
   overlay(result, draft);
   result.robustness = RobustnessSpec.fromPartial({
@@ -59,7 +59,7 @@ export async function modelOfArtifact(
     const { name } = JSON.parse(bytes.toString("utf8")).model;
     if (typeof name === "string") return name;
   } catch {
-    // What is no manifest names no model.
+    // Anything but a manifest names no model.
   }
   throw invalid("artifact_id", `the ${MANIFEST} of artifact ${artifactId} names no model`);
 }
@@ -77,10 +77,10 @@ function parsed(bytes: Buffer, artifactId: string): { spec: ExperimentSpec; numC
     const spec = ExperimentSpec.fromJSON(manifest.spec);
     if (spec.distilled !== undefined && Number.isInteger(numClasses)) return { spec, numClasses };
   } catch {
-    // What is no manifest is no better than one without settings.
+    // Anything but a manifest counts as one without settings.
   }
   throw invalid(
     "robustness.artifact_id",
-    `the ${MANIFEST} of artifact ${artifactId} does not hold the settings that it was made with`,
+    `the ${MANIFEST} of artifact ${artifactId} does not hold the settings that it was distilled with`,
   );
 }

@@ -5,7 +5,7 @@ import {
 } from "../../generated/stillhouse/v1/experiment.js";
 import { PAGE_BYTES } from "./page-token.js";
 
-/** The bytes of an `Experiment`, or of what a list gives of it where they are more than a page. */
+/** The bytes of an `Experiment`, or of its shortened form where it alone exceeds a page. */
 export function fittedBytes(bytes: Uint8Array): Uint8Array {
   if (bytes.length <= PAGE_BYTES) return bytes;
   return Experiment.encode(fittedExperiment(Experiment.decode(bytes))).finish();

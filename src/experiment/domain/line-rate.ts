@@ -1,6 +1,6 @@
 import type { Log } from "./ports.js";
 
-/** Warnings of one kind that strangers can cause, as many as they like. */
+/** Warnings of one kind that strangers can cause without limit. */
 const WARNINGS = { max: 1, windowMs: 10_000 };
 
 /**
@@ -37,7 +37,7 @@ export class LineRate {
   }
 }
 
-/** A log of warnings that gets few of many: one within a while, and how many more there were. */
+/** Limits the warnings in a log: one per window, and then the number of further ones. */
 export function fewWarnings(log: Pick<Log, "warn">): Pick<Log, "warn"> {
   const rate = new LineRate(WARNINGS.max, WARNINGS.windowMs, (count, windowS) =>
     log.warn(`… and ${count} more such warnings in ${windowS} s`),

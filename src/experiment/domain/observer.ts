@@ -7,10 +7,10 @@ export type LeaseEnd = "silent" | "stalled" | "did_not_stop";
 /** Why a report was not taken in: it has impossible values, or it could not be stored. */
 export type ReportRefusal = "invalid" | "not_stored";
 
-/** What speaks of a lease, and must prove that it is the sender's. */
+/** The messages about a lease, which must prove that it is the sender's. */
 export type ClaimingMessage = "hello" | "heartbeat" | "report" | "upload" | "download";
 
-/** Is told what happens, for measurements. Each call is cheap, throws nothing and changes nothing. */
+/** Observes events for measurements. Each call is cheap, throws nothing and changes nothing. */
 export interface Observer {
   /**
    * An experiment was created, or taken over from an earlier process.
@@ -25,13 +25,13 @@ export interface Observer {
   leaseExpired(reason: LeaseEnd): void;
   /** A report could not be taken in; where its attempt was the current one, that ended by it. */
   reportRefused(reason: ReportRefusal): void;
-  /** A message spoke of an attempt without its secret, and changed nothing. */
+  /** A message about an attempt came without its secret, and was ignored. */
   claimRefused(message: ClaimingMessage): void;
-  /** A worker was not let in: by its key, its id or its version. */
+  /** A worker was refused for its key, its id or its version. */
   workerRefused(): void;
 }
 
-/** For when nobody measures. */
+/** Observes nothing. */
 export const UNOBSERVED: Observer = {
   changed: () => undefined,
   removed: () => undefined,

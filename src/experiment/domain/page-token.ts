@@ -71,7 +71,7 @@ export interface PageRequest {
  * @param nameOf distinguishes entries; where the last entry of a page was removed, the next page starts
  *   with the first one whose name is greater
  * @param bytesOf size of an entry in the answer
- * @throws INVALID for a size or a token that cannot be
+ * @throws INVALID for an invalid size or token
  */
 export function pageOf<Entry>(
   list: unknown,

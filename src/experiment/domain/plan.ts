@@ -73,7 +73,7 @@ function distils({ robustness }: ExperimentSpec, numLearners: number, numBaselin
   return robustness === undefined && (numLearners > 0 || numBaselines === 0);
 }
 
-/** Id of the experiment that a task of this id is of. */
+/** Id of the experiment that the task with this id belongs to. */
 export function experimentIdOf(taskId: string): string {
   // The name of a task may have hyphens of its own; the id of an experiment has none.
   return taskId.slice(0, Math.max(0, taskId.indexOf("-")));

@@ -13,7 +13,7 @@ export interface PlannerParts {
   readonly codeVersion: string;
 }
 
-/** What of an experiment is not its spec. */
+/** The properties of an experiment beside its spec. */
 export interface Placement {
   readonly reuseAfter?: Date | undefined;
   readonly owner: string;

@@ -2,22 +2,22 @@ import type { Event } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import type { Facts } from "../../settings/facts.js";
 
-/** What the domain needs of the world. */
+/** The ports through which the domain reaches the rest of the system. */
 export interface Clock {
   now(): Date;
-  /** Milliseconds that only ever rise, whatever happens to the date. */
+  /** Milliseconds of a monotonic clock, which changes of the date do not affect. */
   monotonicMs(): number;
 }
 
 export interface Ids {
   experiment(): string;
-  /** Of a worker that is started here; it ends with this process. */
+  /** An id for a worker that is started here and ends with this process. */
   worker(): string;
   /** Whether an id is one of `worker`, also of an earlier process. */
   isOfWorker(id: string): boolean;
 }
 
-/** Where the control plane writes what happens to it; a pino logger fits. */
+/** The log of the control plane; a pino logger fits. */
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
@@ -25,15 +25,17 @@ export interface Log {
   error(message: string): void;
 }
 
-/** What everything is stored in. */
+/** The storage of the home as a whole. */
 export interface StorageProbe {
-  /** Writes something and takes it back. Throws where that fails. */
+  /** Tests the storage by a write that is undone. Throws where that fails. */
   assertWritable(): void;
 }
 
 /** The folder in which the attempts of a task keep their checkpoints. */
 export interface WorkFolders {
-  /** Throws StorageFault where nothing in the home can be written, else ENVIRONMENT or EXHAUSTED. */
+  /**
+   * Throws StorageFault where nothing in the home can be written, else ENVIRONMENT or EXHAUSTED.
+   */
   prepare(taskId: string): string;
   /** Throws nothing. @returns whether all of it is gone */
   remove(taskId: string): boolean;
@@ -49,12 +51,12 @@ export interface RunLog {
   remove(experimentId: string): void;
 }
 
-/** What is asked of Python. */
+/** The questions that Python answers. */
 export interface Inspector {
-  /** Fetches what is not there yet, then describes data set, model and device of a draft. */
+  /** Downloads what is missing, then describes data set, model and device of a draft. */
   describe(draft: ExperimentSpec): Promise<Facts>;
   /**
-   * What distilled data holds, as JSON: nearest tokens, labels, attention, rates.
+   * The content of distilled data as JSON: nearest tokens, labels, attention, rates.
    *
    * @param path folder of the artifact
    * @param top nearest tokens per position

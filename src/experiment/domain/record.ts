@@ -3,7 +3,7 @@ import { ResultKind, type ResultRow } from "../../generated/stillhouse/v1/result
 
 export interface TaskRecord {
   readonly task: Task;
-  /** Attempts since it was last queued by a person that ended by a lost worker or a retryable failure. */
+  /** Lost attempts and retryable failures since a person last queued it. */
   readonly numLost: number;
 }
 
@@ -34,13 +34,13 @@ export function isEvaluate(task: Task): boolean {
   return task.work?.kind?.$case === "evaluate";
 }
 
-/** Of learners that are trained as the distilled data says. */
+/** Whether a task evaluates learners trained as the distilled data says. */
 export function isPlainEvaluation(task: Task): boolean {
   const kind = task.work?.kind;
   return kind?.$case === "evaluate" && kind.value.variation === undefined;
 }
 
-/** Id of what was distilled, here or in an earlier experiment whose result was taken. */
+/** Id of the artifact distilled here, or in an earlier experiment whose result was reused. */
 export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
   for (const { task } of tasks) {
     const kind = task.result?.kind;
@@ -50,8 +50,8 @@ export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
 }
 
 /**
- * The row of the stored result that tells of learners trained as the distilled data says; undefined
- * of an experiment that trains none.
+ * The row of the stored result for learners trained as the distilled data says; undefined in an
+ * experiment that trains none.
  */
 export function distilledRow({ result }: Experiment): ResultRow | undefined {
   return result?.rows.find(({ kind }) => kind === ResultKind.DISTILLED);

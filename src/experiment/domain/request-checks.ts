@@ -11,7 +11,7 @@ export function pageSizeOf(requested: number, otherwise = DEFAULT_PAGE_SIZE): nu
   throw invalid("page_size", `page_size must be from 0 to ${MAX_PAGE_SIZE}, got ${requested}`);
 }
 
-/** Throws INVALID for a priority or an owner that cannot be. */
+/** Throws INVALID for an invalid priority or owner. */
 export function checkPlacement({ priority, owner }: { priority: number; owner: string }): void {
   if (Math.abs(priority) > MAX_PRIORITY) {
     const range = `-${MAX_PRIORITY} to ${MAX_PRIORITY}`;
@@ -20,7 +20,7 @@ export function checkPlacement({ priority, owner }: { priority: number; owner: s
   checkLine("owner", owner);
 }
 
-/** Throws INVALID for a name that is no short line. */
+/** Throws INVALID for a name that is not one short line. */
 export function checkName(name: string): void {
   checkLine("name", name);
 }

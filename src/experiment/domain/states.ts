@@ -1,7 +1,9 @@
 import { internal } from "../../errors.js";
 import { State } from "../../generated/stillhouse/v1/experiment.js";
 
-/** Where a task may go from each state. An experiment's state follows from those of its tasks. */
+/**
+ * The states that may follow each state of a task. An experiment's state follows from its tasks.
+ */
 const TASK_TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
   [State.UNSPECIFIED]: [],
   // Succeeded at once when another task with the same cache key has the result.
@@ -21,7 +23,7 @@ export function assertMayMove(taskId: string, from: State, to: State): void {
   throw internal(`task ${taskId} cannot go from ${from} to ${to}`);
 }
 
-/** Whether nothing more happens to a task or an experiment by itself. */
+/** Whether a task or an experiment has ended: only a person can change its state. */
 export function isEnded(state: State): boolean {
   return state === State.SUCCEEDED || state === State.FAILED || state === State.CANCELLED;
 }

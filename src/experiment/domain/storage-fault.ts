@@ -3,7 +3,7 @@ import { FailureKind, StillhouseError } from "../../errors.js";
 export interface StorageFaultDetails {
   readonly cause?: unknown;
   readonly retryable?: boolean;
-  /** Whether it stays so however long one waits, as with a damaged database. */
+  /** Whether waiting does not help, as with a damaged database. */
   readonly isLasting?: boolean;
 }
 
@@ -30,7 +30,7 @@ export class StorageFault extends StillhouseError {
   }
 }
 
-/** Whether something failed since the disk is full. */
+/** Whether something failed because the disk is full. */
 export function isFull(thrown: unknown): boolean {
   return thrown instanceof StorageFault && thrown.isFull;
 }

@@ -25,12 +25,12 @@ export interface Change {
   readonly events: readonly Event[];
 }
 
-/** A page of a list that is asked for. */
+/** A request for a page of a list. */
 export interface ExperimentQuery {
   readonly filter: ExperimentFilter;
   readonly order: ExperimentOrder;
   readonly pageSize: number;
-  /** Of the page before; empty for the first one. */
+  /** From the previous page; empty for the first one. */
   readonly pageToken: string;
 }
 
@@ -60,14 +60,14 @@ export interface ExperimentStore {
    */
   create(change: Change, requestId: string): Event[];
   commit(change: Change): Event[];
-  /** Whether it is there, also where it cannot be read. */
+  /** Whether it exists, also where it cannot be read. */
   has(experimentId: string): boolean;
   /** Throws ENVIRONMENT where what is stored of it cannot be read, as `findByRequest`. */
   find(experimentId: string): ExperimentRecord | undefined;
   findByRequest(requestId: string, owner: string): ExperimentRecord | undefined;
   /**
-   * What cannot be read is in it, as failed with the reason. Throws INVALID for a page token that is
-   * not of this filter and order.
+   * What cannot be read is in it, as failed with the reason. Throws INVALID for a page token that
+   * is not of this filter and order.
    */
   list(query: ExperimentQuery): ExperimentPage;
   /** As `list`, without reading what is stored. */
@@ -84,11 +84,17 @@ export interface ExperimentStore {
   forgetLeftovers(): void;
   /** An artifact that a stored result names. */
   findArtifact(artifactId: string): Artifact | undefined;
-  /** Results of the newest tasks that succeeded under this cache key, newest first, with when they ended. */
+  /**
+   * Results of the newest tasks that succeeded under this cache key, newest first, with when they
+   * ended.
+   */
   findResults(cacheKey: string): readonly { result: TaskResult; endTime: Date | undefined }[];
   /** Those of these cache keys that have results. */
   keysWithResults(cacheKeys: readonly string[]): ReadonlySet<string>;
-  /** The first events after a sequence number: at least one if there is any, few where they are large. */
+  /**
+   * The first events after a sequence number: at least one if there is any, few where they are
+   * large.
+   */
   eventsAfter(experimentId: string, sequence: bigint, limit: number): Event[];
   lastSequence(experimentId: string): bigint;
 }
@@ -105,7 +111,7 @@ export interface SweepStore {
   listSweeps(pageSize: number, pageToken: string): ListSweepsResponse;
 }
 
-/** The part of a series that is read. */
+/** The part of a series to be read. */
 export interface SeriesRange {
   readonly firstStep: number;
   readonly lastStep: number;
@@ -113,7 +119,7 @@ export interface SeriesRange {
   readonly maxPoints: number;
 }
 
-/** A point as it was reported. */
+/** A reported point. */
 export interface StoredPoint {
   readonly step: number;
   /** May be NaN. */
@@ -154,7 +160,7 @@ export interface ArtifactUpload {
 export interface ArtifactStore {
   begin(files: readonly ArtifactFile[]): Promise<ArtifactUpload>;
   exists(artifactId: string): boolean;
-  /** Folder of the artifact, there or not. */
+  /** Folder of the artifact, whether it exists or not. */
   pathOf(artifactId: string): string;
   /**
    * @param offset first byte that is wanted

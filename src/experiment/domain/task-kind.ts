@@ -1,7 +1,7 @@
 import { BASELINE_IDS, type BaselineId, baselineOfKind } from "../../baselines.js";
 import type { Task } from "../../generated/stillhouse/v1/experiment.js";
 
-/** What a task is for, as a label: of few values, whatever clients ask for. */
+/** The kind of a task as a label with few values, whatever clients ask for. */
 export type TaskKind = "distill" | "evaluate" | "variation" | BaselineId | "other";
 
 export const TASK_KINDS: readonly TaskKind[] = [

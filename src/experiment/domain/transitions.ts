@@ -92,7 +92,7 @@ export function loseTask(
   if (mustStop(record)) return stopTask(record, taskId, now);
   const failure = Failure.fromPartial({
     kind: FailureKind.WORKER_LOST,
-    message: `the task was given up after ${MAX_LOST_ATTEMPTS} attempts, in the last the worker was lost: ${reason}`,
+    message: `the task was given up after ${MAX_LOST_ATTEMPTS} attempts; in the last one the worker was lost: ${reason}`,
     retryable: true,
     traceback: workerLog,
   });
@@ -112,7 +112,7 @@ export function cancelExperiment(record: ExperimentRecord, now: Date): Experimen
   return settle({ ...record, cancelRequested: true }, now);
 }
 
-/** Queues what was cancelled or failed; what is done stays done. */
+/** Queues the cancelled and failed tasks; results stay. */
 export function resumeExperiment(record: ExperimentRecord, now: Date): ExperimentRecord {
   const tasks = record.tasks.map((entry) =>
     entry.task.state === State.FAILED || entry.task.state === State.CANCELLED
@@ -162,7 +162,7 @@ function stopped(record: ExperimentRecord, task: Task, now: Date): Task {
     : { ...ended, state: State.QUEUED };
 }
 
-/** The task without a running attempt, whose time is added to that of those before. */
+/** The task without a running attempt; the attempt's time is added to that of earlier ones. */
 function attemptEnded(task: Task, now: Date): Task {
   const { attemptStartTime, ranS } = task;
   if (attemptStartTime === undefined) return task;
@@ -170,7 +170,10 @@ function attemptEnded(task: Task, now: Date): Task {
   return { ...task, attemptStartTime: undefined, ranS: ranS + seconds };
 }
 
-/** An evaluation is of what was distilled, here or earlier, or of the artifact that it was planned for. */
+/**
+ * An evaluation is of what was distilled, here or earlier, or of the artifact that it was planned
+ * for.
+ */
 function workToRun(record: ExperimentRecord, task: Task): Task["work"] {
   if (task.work?.kind?.$case !== "evaluate") return task.work;
   const { value: planned } = task.work.kind;

@@ -1,7 +1,7 @@
-/** So long may one piece of work keep calls, timers and signals waiting. */
+/** How long one piece of work may keep calls, timers and signals waiting. */
 const TURN_MS = 20;
 
-/** Long work in pieces, between which others have their turn. */
+/** Splits long work into turns, between which other work runs. */
 export class Turns {
   readonly #monotonicMs: () => number;
   #beganMs: number;
@@ -11,12 +11,12 @@ export class Turns {
     this.#beganMs = monotonicMs();
   }
 
-  /** Whether this turn has lasted long enough, so that others should have theirs. */
+  /** Whether this turn has lasted long enough to let other work run. */
   get isOver(): boolean {
     return this.#monotonicMs() - this.#beganMs >= TURN_MS;
   }
 
-  /** Call after each piece: lets the others in when this turn is over. */
+  /** Call after each piece: lets other work run when this turn is over. */
   async next(): Promise<void> {
     if (!this.isOver) return;
     await new Promise<void>((resolve) => setImmediate(resolve));

@@ -17,7 +17,7 @@ import {
 import { HARD_LABELS, ownLabelsName } from "../../results/relative-scores.js";
 
 /**
- * The evaluations, beside the plain one, that the robustness of distilled data is judged by.
+ * The evaluations, beside the plain one, that measure the robustness of distilled data.
  *
  * What cannot differ from the plain evaluation is left out, such as going without attention labels
  * where there are none.

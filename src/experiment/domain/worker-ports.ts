@@ -16,7 +16,7 @@ export interface WorkerExit {
 /** A worker to start. */
 export interface LaunchOrder {
   readonly workerId: string;
-  /** Device of the machine that it gets, such as "cuda:0". */
+  /** The device that it gets, such as "cuda:0". */
   readonly device: string;
   /** Where it connects, tcp://HOST:PORT. */
   readonly workerAddress: string;
@@ -28,7 +28,7 @@ export interface LaunchOrder {
 export interface LaunchedWorker {
   /** Resolves when it and all that it started have ended; also when it could not be started. */
   readonly ended: Promise<WorkerExit>;
-  /** Tells it to end, and ends it when it has not by then. */
+  /** Tells it to end, and kills it if it has not ended after the grace period. */
   stop(graceMs: number): Promise<void>;
   /** Ends it at once, with all that it started. */
   kill(): void;
@@ -54,15 +54,15 @@ export interface WorkerKeys {
   isKnown(owner: string): boolean;
 }
 
-/** Whether a worker may join: yes, no with the reason, or that it is to ask again. */
+/** Whether a worker may join: yes, no with the reason, or to be asked again later. */
 export type Admission =
   | { readonly kind: "admitted" }
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "later" };
 
-/** What the workers say; each call returns at once. */
+/** Receives the messages of workers; each call returns at once. */
 export interface WorkerListener {
-  /** Comes before all else that a worker says; `ready` follows if it is admitted. */
+  /** Called before any other message of a worker; `ready` follows if it is admitted. */
   admit(hello: Hello): Admission;
   ready(hello: Hello): void;
   heartbeat(workerId: string, heartbeat: Heartbeat): void;

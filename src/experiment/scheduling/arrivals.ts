@@ -3,13 +3,13 @@ import type { ExperimentRecord } from "../domain/record.js";
 import type { Change, ExperimentStore } from "../domain/storage-ports.js";
 import type { Turns } from "../domain/turns.js";
 
-/** An experiment of a sweep that is stored. */
+/** An experiment of a sweep that is being stored. */
 export interface Arrived {
   readonly record: ExperimentRecord;
   readonly events: readonly Event[];
 }
 
-/** Stores the experiments of sweeps one by one, and keeps them out of sight until all are there. */
+/** Stores the experiments of sweeps one by one, and hides them until all are stored. */
 export class Arrivals {
   readonly #store: Pick<ExperimentStore, "create" | "remove">;
   readonly #ids = new Set<string>();
@@ -18,12 +18,12 @@ export class Arrivals {
     this.#store = store;
   }
 
-  /** Whether it is of a sweep that is not stored whole. */
+  /** Whether it belongs to a sweep that is not completely stored. */
   has(experimentId: string): boolean {
     return this.#ids.has(experimentId);
   }
 
-  /** From now on it can be seen. */
+  /** From now on it is visible. */
   admit(experimentId: string): void {
     this.#ids.delete(experimentId);
   }

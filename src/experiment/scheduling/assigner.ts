@@ -37,7 +37,7 @@ export interface AssignerParts {
   readonly faults: TaskFaults;
 }
 
-/** Gives ready tasks to workers that have none and whose devices have room for them. */
+/** Gives ready tasks to idle workers whose devices have room for them. */
 export class Assigner {
   readonly #parts: AssignerParts;
   readonly #toldOf = new WeakSet<ReadyTask>();
@@ -74,7 +74,7 @@ export class Assigner {
     memory.promise(placesFor(needs, place), taskId, memoryBytesOf(record.experiment));
   }
 
-  /** Says of tasks that no worker of now could hold why they wait; once of each. */
+  /** Logs once per task why it waits if no connected worker has enough memory for it. */
   tellOfTooLarge(): void {
     const { roster, ready, memory } = this.#parts;
     for (const kind of ready.numReadyByKind().keys()) {
@@ -88,7 +88,7 @@ export class Assigner {
         );
       for (const task of ready.oversizedTasks(kind, mostBytesFor)) {
         const tell = () => this.#tell(task, kind, mostBytesFor(task));
-        this.#parts.faults.attempt("telling why it waits", task, tell);
+        this.#parts.faults.attempt("logging why it waits", task, tell);
       }
     }
   }

@@ -11,7 +11,7 @@ export interface AttemptParts {
   readonly pool: WorkerPool;
 }
 
-/** The attempt is over, and its worker has put the task down. */
+/** The attempt is over, and its worker no longer computes. */
 export function release(
   { leases, memory, roster }: Pick<AttemptParts, "leases" | "memory" | "roster">,
   { taskId, workerId }: Lease,
@@ -21,7 +21,9 @@ export function release(
   roster.markFree(workerId);
 }
 
-/** The attempt is over, but its worker still holds the task and drops it before it takes another. */
+/**
+ * The attempt is over, but its worker still holds the task and drops it before it takes another.
+ */
 export function takeBack(parts: AttemptParts, lease: Lease): void {
   release(parts, lease);
   parts.roster.markSettling(lease.workerId);

@@ -4,12 +4,12 @@ import type { Change, ExperimentStore } from "../domain/storage-ports.js";
 
 const EVENTS_PER_READ = 1_000;
 
-/** What is stored of a new experiment. */
+/** The change that stores a new experiment. */
 export function creationOf(record: ExperimentRecord, now: Date): Change {
   return { record, tasks: record.tasks, events: [experimentEvent(record, now)] };
 }
 
-/** What is stored of a change; undefined where nothing has changed. */
+/** The change to be stored; undefined where nothing has changed. */
 export function changeOf(
   before: ExperimentRecord,
   after: ExperimentRecord,

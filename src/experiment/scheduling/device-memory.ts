@@ -1,14 +1,14 @@
 import type { DeviceLoad, Place } from "./roster.js";
 
-/** What a device has for tasks, in bytes. */
+/** The memory of a device for tasks, in bytes. */
 export interface Room {
-  /** For one more task now. */
+  /** Free for one more task now. */
   readonly freeBytes: number;
-  /** For one task alone. */
+  /** Available to a single task. */
   readonly capacityBytes: number;
 }
 
-/** Of a device that does not tell, and of any device. */
+/** For a device that does not report its memory. */
 export const UNBOUNDED: Room = {
   freeBytes: Number.POSITIVE_INFINITY,
   capacityBytes: Number.POSITIVE_INFINITY,
@@ -48,7 +48,7 @@ export class DeviceMemory {
     if (isIdle && holding.promised.size === 0) holding.idleBytes = holding.usedBytes;
   }
 
-  /** The task is given so much of each of these devices until it is released. */
+  /** Promises the task this much memory of each of these devices until it is released. */
   promise(places: readonly Place[], taskId: string, bytes: number): void {
     this.release(taskId);
     const holdings = places.map((place) => this.#holdingOf(place));

@@ -25,7 +25,7 @@ export interface DispatcherParts
   readonly observer: Pick<Observer, "leaseExpired" | "reportRefused">;
 }
 
-/** Brings ready tasks and workers together and watches over what runs. */
+/** Assigns ready tasks to workers and watches over running tasks. */
 export class Dispatcher implements WorkerListener {
   readonly #parts: DispatcherParts;
   readonly #assigner: Assigner;
@@ -54,7 +54,7 @@ export class Dispatcher implements WorkerListener {
     return this.#guard.fault;
   }
 
-  /** Call after every change: starts what can start and stops what must. */
+  /** Call after every change: starts what can start and stops what must stop. */
   dispatch(): void {
     this.#guard.run(() => {
       this.#shareResults();
@@ -69,7 +69,7 @@ export class Dispatcher implements WorkerListener {
     });
   }
 
-  /** The worker ends its task, gets no other, and leaves. */
+  /** The worker finishes its task, gets no other, and leaves. */
   drainWorker(workerId: string): void {
     this.#parts.roster.drain(workerId);
     this.dispatch();
@@ -244,7 +244,7 @@ export class Dispatcher implements WorkerListener {
     release(this.#parts, lease);
     const task = findTask(record, taskId)?.task;
     if (task?.state !== State.QUEUED || this.#isDraining) return;
-    const message = `The worker was lost: ${reason}. The task goes on from its last checkpoint.`;
+    const message = `The worker was lost: ${reason}. The task continues from its last checkpoint.`;
     const time = this.#parts.clock.now();
     ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }

@@ -1,9 +1,9 @@
 import type { Event } from "../../generated/stillhouse/v1/experiment.js";
 
-/** Live metric events that are kept for a watcher that does not keep up; older ones are dropped. */
+/** Most live metric events kept for a slow watcher; older ones are dropped. */
 const MAX_WAITING_METRIC_EVENTS = 256;
 
-/** Tells watchers that something happened to an experiment. */
+/** Notifies watchers of events of an experiment. */
 export class EventFeed {
   readonly #subscriptions = new Map<string, Set<Subscription>>();
   readonly #record: (event: Event) => void;
@@ -35,7 +35,7 @@ export class EventFeed {
     }
   }
 
-  /** Progress and metrics, which only those see who watch now. */
+  /** Progress and metrics, which only present watchers get. */
   publishLive(event: Event): void {
     for (const subscription of this.#of(event)) subscription.push(event);
   }

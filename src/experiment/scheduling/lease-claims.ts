@@ -7,7 +7,7 @@ import type { LeaseStore } from "../domain/storage-ports.js";
 /** 256 bits: nobody guesses one, and a fast hash of it is as good as a slow one. */
 const SECRET_BYTES = 32;
 
-/** What a message says of itself: that it is about this attempt, and comes from who has it. */
+/** The claim of a message: which attempt it is about, and the secret that proves it. */
 export interface LeaseClaim {
   readonly taskId: string;
   readonly attempt: number;
@@ -44,7 +44,7 @@ export class LeaseClaims {
   }
 
   /**
-   * Whether a message has the secret of the attempt that it speaks of; if not, that is counted.
+   * Whether a message has the secret of the attempt that it is about; if not, that is counted.
    *
    * @param sender for the log
    */

@@ -1,11 +1,11 @@
 import type { LeaseEnd } from "../domain/observer.js";
 
-/** How long things may take. All in milliseconds. */
+/** Time limits, all in milliseconds. */
 export interface Timings {
   readonly heartbeatIntervalMs: number;
-  /** A worker that was not heard for this long has lost its task. */
+  /** A worker that has sent nothing for this long loses its task. */
   readonly leaseMs: number;
-  /** A task whose progress counter stands still for this long is taken for hung. */
+  /** A task whose progress counter stands still for this long counts as hung. */
   readonly hungAfterMs: number;
   /** Time that a task gets to write a checkpoint when it has to stop. */
   readonly stopGraceMs: number;
@@ -15,7 +15,7 @@ export interface Timings {
   readonly rejoinMs: number;
   /** Wait after the first lost attempt of a task; it doubles with each further one. */
   readonly retryBackOffMs: number;
-  /** How often deadlines are looked at. */
+  /** How often deadlines are checked. */
   readonly tickMs: number;
 }
 
@@ -32,7 +32,7 @@ export const DEFAULT_TIMINGS: Timings = {
   tickMs: 1_000,
 };
 
-/** A running task in the hands of a worker. */
+/** A running task and the worker that has it. */
 export interface Lease {
   readonly taskId: string;
   readonly experimentId: string;
@@ -42,7 +42,7 @@ export interface Lease {
   lastReport: bigint;
   /** When it was told to stop, on the monotonic clock. */
   cancelledAtMs: number | undefined;
-  /** Where it stands with a control plane that was started while the task ran. */
+  /** Its state after a restart of the control plane while the task ran. */
   adoption: "none" | "awaited" | "adopted";
 }
 
@@ -59,7 +59,7 @@ export interface Expiry {
   readonly reason: string;
 }
 
-/** The leases that are out. */
+/** The current leases. */
 export class Leases {
   readonly #byTask = new Map<string, Timed>();
   readonly #timings: Timings;
@@ -107,7 +107,7 @@ export class Leases {
     timed.movedAtMs = this.#monotonicMs();
   }
 
-  /** The lease that a message speaks of, unless the attempt is no longer the current one. */
+  /** The lease that a message is about, unless the attempt is no longer the current one. */
   currentLease(taskId: string, attempt: number): Lease | undefined {
     const lease = this.#byTask.get(taskId);
     return lease?.attempt === attempt ? lease : undefined;
@@ -151,12 +151,10 @@ export class Leases {
         return [{ lease, end: "silent", reason }];
       }
       if (nowMs > lease.deadlineMs) {
-        return [
-          { lease, end: "silent", reason: `nothing was heard of it for ${leaseMs / 1000} s` },
-        ];
+        return [{ lease, end: "silent", reason: `it sent nothing for ${leaseMs / 1000} s` }];
       }
       if (nowMs > lease.movedAtMs + hungAfterMs) {
-        const reason = `its task did not get on for ${hungAfterMs / 1000} s`;
+        const reason = `its task made no progress for ${hungAfterMs / 1000} s`;
         return [{ lease, end: "stalled", reason }];
       }
       if (lease.cancelledAtMs !== undefined && nowMs > lease.cancelledAtMs + stopGraceMs) {

@@ -30,8 +30,8 @@ type Ready = Pick<ReadyTasks, "update" | "startOrder" | "holdKey" | "releaseKey"
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
 /**
- * The experiments and their one way to change: stored first, then in memory, then told to whoever
- * watches. What is unfinished is kept in memory.
+ * The experiments and the only way to change them: a change is stored first, then made in memory,
+ * then reported to watchers. Unfinished experiments are kept in memory.
  */
 export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
@@ -173,7 +173,10 @@ export class Ledger {
     return [...this.#unfinished.values()];
   }
 
-  /** Those of which nothing has begun, in the order in which they start; the last ones wait for others. */
+  /**
+   * Those of which nothing has begun, in the order in which they start; the last ones wait for
+   * others.
+   */
   waitingRecords(): ExperimentRecord[] {
     const isQueued = (record: ExperimentRecord) => record.experiment.state === State.QUEUED;
     const inOrder = this.#ready.startOrder().flatMap((id) => this.#unfinished.get(id) ?? []);

@@ -2,7 +2,7 @@ import { rateLimited } from "../../errors.js";
 import type { ExperimentRecord } from "../domain/record.js";
 import { isEnded } from "../domain/states.js";
 
-/** What an owner has that is unfinished, or may have. */
+/** Unfinished experiments and tasks that an owner has, or may have. */
 export interface Unfinished {
   readonly experiments: number;
   /** Of these experiments, done or not: all of them are in memory. */
@@ -15,7 +15,7 @@ export const UNLIMITED: Unfinished = {
   tasks: Number.POSITIVE_INFINITY,
 };
 
-/** How much each owner has that is unfinished, and may have. */
+/** How many unfinished experiments and tasks each owner has, and may have. */
 export class OwnerQuota {
   readonly #most: Unfinished;
   readonly #ownerOf = new Map<string, string>();
@@ -25,7 +25,7 @@ export class OwnerQuota {
     this.#most = most;
   }
 
-  /** Those who have anything unfinished. */
+  /** The owners with unfinished experiments. */
   owners(): string[] {
     return [...this.#unfinished.keys()];
   }

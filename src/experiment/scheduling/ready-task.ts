@@ -3,11 +3,11 @@ import { MIB } from "../../settings/memory.js";
 import { type ExperimentRecord, isDistill, isEvaluate, mustStop } from "../domain/record.js";
 import type { DeviceNeeds } from "./device-needs.js";
 
-/** A task that a worker could start. */
+/** A task that is ready to start. */
 export interface ReadyTask extends DeviceNeeds {
   readonly taskId: string;
   readonly experimentId: string;
-  /** What it is given of the memory of each of its devices. */
+  /** Memory that it is given on each of its devices. */
   readonly memoryBytes: number;
 }
 
@@ -17,7 +17,7 @@ export interface Entry extends ReadyTask {
   readonly owner: string;
   readonly priority: number;
   readonly numLost: number;
-  /** Where its experiment stands among all, and it in its experiment. */
+  /** The place of its experiment among all, and its place in the experiment. */
   readonly place: readonly [experiment: number, position: number];
   /**
    * `parked` while another task with its cache key runs, `held` for a while after a lost attempt,

@@ -11,7 +11,7 @@ import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
 
 const MAX_BACK_OFF_MS = 60_000;
-/** For so long smaller tasks go before one that finds no room; then the room is kept for it. */
+/** How long smaller tasks may overtake one that finds no room; then room is kept for it. */
 const PATIENCE_MS = 60_000;
 /**
  * The tasks that a worker could start now, kept up with every change of an experiment, so that a
@@ -70,7 +70,7 @@ export class ReadyTasks {
     for (const next of released) this.#updateTasks(next);
   }
 
-  /** A task that cannot be started is not tried again before its experiment changes. */
+  /** Does not try a task again before its experiment changes, because it could not be started. */
   putAside(taskId: string): void {
     this.#forget(taskId);
   }
@@ -128,13 +128,13 @@ export class ReadyTasks {
     return [...this.#heads(kind)].filter((task) => task.memoryBytes > mostBytesFor(task));
   }
 
-  /** How many are ready for each kind of device. */
+  /** Number of ready tasks for each kind of device. */
   numReadyByKind(): ReadonlyMap<string, number> {
     this.#releaseHeld();
     return this.#numReady;
   }
 
-  /** All that are ready, in no order. */
+  /** All ready tasks, in no order. */
   readyTasks(): ReadyTask[] {
     this.#releaseHeld();
     return [...this.#entries.values()].filter(({ status }) => status === "ready");

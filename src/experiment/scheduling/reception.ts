@@ -20,13 +20,13 @@ export interface ReceptionParts {
   readonly grpcPort: () => number;
 }
 
-/** What the reception has others do. */
+/** The actions that the reception delegates. */
 interface ReceptionActions {
   keepRoom(place: Place, lease: Lease): void;
   lose(lease: Lease, reason: string): void;
 }
 
-/** Lets workers in and finds out which tasks they hold. */
+/** Admits workers and finds out which tasks they hold. */
 export class Reception {
   readonly #parts: ReceptionParts;
   readonly #actions: ReceptionActions;
@@ -51,7 +51,7 @@ export class Reception {
     this.#reconcile(hello, isNew);
   }
 
-  /** Whether it has said hello to this control plane; if not, it is asked to. */
+  /** Whether it has said hello to this control plane; if not, it is asked to do so. */
   isKnown(workerId: string): boolean {
     if (this.#parts.roster.has(workerId)) return true;
     this.#parts.pool.send(workerId, { $case: "introduce", value: {} });
@@ -82,7 +82,7 @@ export class Reception {
     if (lease.adoption === "awaited") {
       leases.adopt(lease, acknowledged);
       this.#actions.keepRoom(hello, lease);
-      log.info(`Worker ${workerId} is back and goes on with task ${taskId}`);
+      log.info(`Worker ${workerId} is back and continues task ${taskId}`);
     }
     roster.markBusy(workerId);
     // The order to stop may have been lost with the connection.

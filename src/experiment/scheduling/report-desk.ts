@@ -17,7 +17,7 @@ export interface ReportDeskParts extends AttemptParts, WorkerTrustParts {
   readonly log: Log;
 }
 
-/** Decides which reports count, acknowledges them, and draws the consequences. */
+/** Decides which reports count, acknowledges them, and acts on them. */
 export class ReportDesk {
   readonly #parts: ReportDeskParts;
   readonly #staffing: Staffing;

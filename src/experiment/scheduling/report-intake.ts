@@ -16,7 +16,7 @@ import type { Lease } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import { refusedReport, type TaskFaults } from "./task-faults.js";
 
-/** What a report leads to. */
+/** The consequence of a report. */
 export type Outcome =
   | { readonly kind: "continues" }
   | { readonly kind: "succeeded" }
@@ -28,7 +28,7 @@ export type Outcome =
 
 const CONTINUES: Outcome = { kind: "continues" };
 
-/** Takes in what workers report of their tasks. */
+/** Stores what workers report about their tasks. */
 export class ReportIntake {
   readonly #ledger: Ledger;
   readonly #metrics: MetricStore;
@@ -150,6 +150,6 @@ export class ReportIntake {
   #task(lease: Lease): Task {
     const entry = findTask(this.#ledger.record(lease.experimentId), lease.taskId);
     if (entry) return entry.task;
-    throw internal(`a lease is out for task ${lease.taskId}, which is not in the store`);
+    throw internal(`there is a lease for task ${lease.taskId}, which is not in the store`);
   }
 }

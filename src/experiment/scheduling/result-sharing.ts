@@ -16,7 +16,7 @@ interface Records {
   ): void;
 }
 
-/** The results of one cache key, on their way to the tasks that wait for one. */
+/** The results of one cache key that are being given to the tasks that wait for one. */
 interface Gift {
   readonly cacheKey: string;
   readonly known: ReturnType<KnownResults["under"]>;
@@ -25,8 +25,8 @@ interface Gift {
 }
 
 /**
- * Gives results to all tasks that would compute the same, which their cache keys tell. Thousands may
- * wait for one: they get it in turns, and none of them starts to compute meanwhile.
+ * Gives results to all tasks that would compute the same, which their cache keys tell. Thousands
+ * may wait for one: they get it in turns, and none of them starts to compute meanwhile.
  */
 export class ResultSharing {
   readonly #known: KnownResults;

@@ -1,7 +1,7 @@
 import type { Heartbeat, Hello } from "../../generated/stillhouse/v1/worker.js";
 import { deviceKind } from "./device-needs.js";
 
-/** What a worker says of its device with each heartbeat. */
+/** What a worker reports about its device with each heartbeat. */
 export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
 
 /** A device of a host, which several workers may share. */
@@ -30,7 +30,7 @@ export interface RosterEntry {
   readonly timesSetAside: number;
   /** What failed on it since its last success, each once. */
   readonly failedWork: readonly FailedWork[];
-  /** When it was last heard, or launched, or began to leave, on the monotonic clock. */
+  /** When it was last seen, or launched, or began to leave, on the monotonic clock. */
   readonly heardAtMs: number;
 }
 
@@ -42,7 +42,7 @@ export interface FailedWork {
 }
 
 const NEW = { isDraining: false, timesSetAside: 0, failedWork: [] } as const;
-/** Of a worker on which everything fails only so much is kept. */
+/** Most failed tasks that are remembered per worker. */
 const MAX_FAILED_WORK = 100;
 
 /** The workers and what they are doing. */
@@ -74,7 +74,7 @@ export class Roster {
     return true;
   }
 
-  /** Whatever a worker says shows that it is there. @returns the worker, unless it is leaving */
+  /** Any message of a worker counts as a sign of life. @returns the worker, unless it is leaving */
   markHeard(workerId: string, said?: DeviceLoad): RosterEntry | undefined {
     const entry = this.#entries.get(workerId);
     if (!entry || entry.state === "leaving") return undefined;
@@ -104,7 +104,9 @@ export class Roster {
     return this.#entries.has(workerId);
   }
 
-  /** It still computes a task that is no longer its own: it gets none before it has dropped that. */
+  /**
+   * It still computes a task that is no longer its own: it gets none before it has dropped that.
+   */
   markSettling(workerId: string): void {
     this.#move(workerId, "settling");
   }
@@ -211,12 +213,12 @@ export class Roster {
     return this.#entries.size;
   }
 
-  /** Workers that were launched but said no hello for this long. */
+  /** Workers that were launched this long ago and have not said hello. */
   startingWorkers(durationMs: number): string[] {
     return this.#silent("starting", durationMs);
   }
 
-  /** Workers without a task that were not heard for this long. */
+  /** Workers without a task that have sent nothing for this long. */
   silentIdleWorkers(durationMs: number): string[] {
     return this.#silent("idle", durationMs);
   }

@@ -77,7 +77,7 @@ export class Staffing {
     this.#parts.pool.kill(workerId);
   }
 
-  /** Looks after those that do not come, do not go, or are silent without a task. */
+  /** Handles workers that do not start, do not leave, or are silent without a task. */
   tick(): void {
     const { roster, pool, timings } = this.#parts;
     for (const workerId of roster.startingWorkers(timings.startUpMs)) pool.kill(workerId);
@@ -93,7 +93,7 @@ export class Staffing {
     else this.#launchAfterMs = clock.monotonicMs() + timings.startUpMs;
   }
 
-  /** An idle worker of another kind gives its place to one that is waited for. */
+  /** Ends an idle worker of another kind of device to make room for one that is needed. */
   #makeRoom(kind: string): void {
     const workerId = this.#parts.roster.idleWorkerOfOtherKind(kind);
     if (workerId !== undefined) this.dismiss(workerId);

@@ -1,6 +1,6 @@
 import type { TurnTaking } from "./turn-taking.js";
 
-/** What the order of starts depends on. */
+/** The properties that determine the order of starts. */
 export interface Startable {
   readonly experimentId: string;
   readonly owner: string;
@@ -9,7 +9,7 @@ export interface Startable {
   readonly place: readonly [experiment: number, position: number];
 }
 
-/** More starts than anybody looks ahead. */
+/** Most starts that are computed ahead. */
 const MOST_STARTS = 20_000;
 
 /**

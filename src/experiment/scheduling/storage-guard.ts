@@ -16,7 +16,7 @@ export interface StorageGuardParts {
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
-/** A fault that lasts so long is not one that passes, unless the disk is full. */
+/** A fault that lasts this long does not pass, unless the disk is full. */
 export const LONGEST_FAULT_MS = 600_000;
 
 /**
@@ -71,7 +71,7 @@ export class StorageGuard {
       this.#wait();
       return;
     }
-    log.warn("the storage takes writes again; what waited goes on");
+    log.warn("the storage takes writes again; what waited continues");
     this.#fault = undefined;
     onRecovery();
     for (const action of this.#missed.splice(0)) this.runOnce(action);
@@ -97,7 +97,7 @@ export class StorageGuard {
     }
     this.#faultAtMs = nowMs;
     this.#fault = fault;
-    const outlook = fault.isLasting ? "any more" : "until it is mended";
+    const outlook = fault.isLasting ? "any more" : "until it is repaired";
     log.error(`nothing is dispatched ${outlook}: ${fault.message}`);
     onFault(fault);
   }

@@ -4,11 +4,13 @@ import { isEnded } from "../domain/states.js";
 interface LimitedSweep {
   /** 0 for none. */
   limit: number;
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly unfinished: Map<string, ExperimentRecord>;
 }
 
-/** Which unfinished experiments of each sweep may run: the first ones, as many as its limit allows. */
+/**
+ * Which unfinished experiments of each sweep may run: the first ones, as many as its limit allows.
+ */
 export class SweepLimits {
   readonly #limitOf: (sweepId: string) => number;
   readonly #sweeps = new Map<string, LimitedSweep>();

@@ -18,7 +18,7 @@ export interface TaskFaultsParts extends AttemptParts {
 
 type TaskName = Pick<Lease, "taskId" | "experimentId">;
 
-/** Keeps what is wrong with one task from all others: it fails, with the reason, and they go on. */
+/** Confines a defect to its task: that task fails with the reason, and all others continue. */
 export class TaskFaults {
   readonly #parts: TaskFaultsParts;
 

@@ -1,10 +1,10 @@
-/** Whose turn it is: of whom the fewest tasks run, then whose turn was longest ago. */
+/** Whose turn it is: the owner with the fewest running tasks, then with the least recent turn. */
 export class TurnTaking {
   readonly #numRunning = new Map<string, number>();
   readonly #lastTurn = new Map<string, number>();
   #numTurns = 0;
 
-  /** To look ahead with. */
+  /** A copy for looking ahead. */
   copy(): TurnTaking {
     const copy = new TurnTaking();
     for (const [owner, count] of this.#numRunning) copy.#numRunning.set(owner, count);

@@ -24,7 +24,7 @@ interface TrustedParts extends Omit<WorkerTrustParts, "ledger"> {
 }
 
 /**
- * Puts a worker aside for a while on which everything fails that may be its own fault. Failures of
+ * Sets a worker aside for a while if everything fails on it that may be its own fault. Failures of
  * one spec are those of the spec, and failures of one owner are that owner's while others have work
  * that was not tried. After its time it is given the next task as any other; one more failure of
  * something else then puts it aside for twice as long, and a success clears it.

@@ -19,7 +19,7 @@ export interface DraftsParts {
   readonly inspector: Inspector;
 }
 
-/** Makes resolved specs of drafts. */
+/** Resolves drafts to specs. */
 export class Drafts {
   readonly #parts: DraftsParts;
 
@@ -44,7 +44,10 @@ export class Drafts {
     return resolved;
   }
 
-  /** The draft with the settings of the artifact that it evaluates, which an experiment may stand for. */
+  /**
+   * The draft with the settings of the artifact that it evaluates, which an experiment may stand
+   * for.
+   */
   #ofArtifact(draft: ExperimentSpec): Promise<ExperimentSpec> {
     const { artifacts, ledger } = this.#parts;
     const named = draft.robustness?.artifactId ?? "";

@@ -16,7 +16,9 @@ export interface ExperimentListsParts {
   readonly store: Pick<ExperimentStore, "list" | "listEncoded">;
 }
 
-/** Lists of experiments: what is stored, page by page, and what waits, in the order of its start. */
+/**
+ * Lists of experiments: what is stored, page by page, and what waits, in the order of its start.
+ */
 export class ExperimentLists {
   readonly #parts: ExperimentListsParts;
 
@@ -45,7 +47,7 @@ export class ExperimentLists {
     }
     const page = store.listEncoded(queryOf(request));
     const experiments = page.experiments.map((stored) => {
-      // What runs has progress that is not stored.
+      // Running tasks have progress that is not stored.
       const unfinished = ledger.findUnfinished(stored.id);
       if (unfinished === undefined) return stored;
       return { ...stored, bytes: fittedBytes(Experiment.encode(unfinished).finish()) };

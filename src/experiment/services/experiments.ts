@@ -65,7 +65,7 @@ export class Experiments {
     this.#lists = new ExperimentLists(parts);
   }
 
-  /** From now on every call is refused with this error, also those that only look. */
+  /** From now on every call is refused with this error, also calls that only read. */
   refuse(error: StillhouseError): void {
     this.#refusal = error;
   }
@@ -107,7 +107,7 @@ export class Experiments {
     return this.get(record.experiment.id).experiment;
   }
 
-  /** The experiment, and the folder of its artifact once that is there. */
+  /** The experiment, and the folder of its artifact once it exists. */
   get(experimentId: string): GetExperimentResponse & { experiment: Experiment } {
     this.assertAnswering();
     const { ledger, artifacts } = this.#parts;
@@ -165,7 +165,8 @@ export class Experiments {
 
   /**
    * Queues what is not done of a cancelled or failed experiment. One that is unfinished goes on by
-   * itself, so nothing happens to it; one that succeeded, or is just being cancelled, is a CONFLICT.
+   * itself, so nothing happens to it; one that succeeded, or is just being cancelled, is a
+   * CONFLICT.
    */
   resume(experimentId: string): Experiment {
     return this.#goOn(experimentId, () => {});
@@ -243,7 +244,7 @@ export class Experiments {
       return this.get(id).experiment;
     }
     throw conflict(
-      `request_id ${JSON.stringify(requestId)} made experiment ${id} from another spec; use a new one`,
+      `request_id ${JSON.stringify(requestId)} created experiment ${id} from another spec; use a new one`,
     );
   }
 

@@ -22,7 +22,7 @@ export interface FleetParts {
   readonly clock: Clock;
 }
 
-/** What clients can see of workers and do with them. */
+/** The operations on workers. */
 export class Fleet {
   readonly #parts: FleetParts;
 

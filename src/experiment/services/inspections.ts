@@ -8,7 +8,7 @@ import type { ArtifactStore, ExperimentStore } from "../domain/storage-ports.js"
 /** Answers that are kept; one takes some 100 KB, and seconds to make. */
 const MAX_KEPT = 32;
 
-/** What distilled data holds, asked of Python once. */
+/** Inspections of distilled data, each computed by Python once. */
 export class Inspections {
   readonly #store: Pick<ExperimentStore, "findArtifact">;
   readonly #artifacts: Pick<ArtifactStore, "exists" | "pathOf" | "read">;
@@ -49,7 +49,7 @@ export class Inspections {
     const answer = known ?? this.#inspector.inspect(this.#artifacts.pathOf(artifactId), top);
     this.#answers.delete(key);
     this.#answers.set(key, answer);
-    // What went wrong once may go well the next time.
+    // A failed inspection may succeed the next time.
     answer.catch(() => this.#answers.delete(key));
     const [oldest = ""] = this.#answers.keys();
     if (this.#answers.size > MAX_KEPT) this.#answers.delete(oldest);

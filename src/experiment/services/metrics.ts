@@ -20,7 +20,7 @@ const MAX_POINTS_IN_ALL = 200_000;
 const MAX_SERIES = 5_000;
 const NO_END = Number.MAX_SAFE_INTEGER;
 
-/** What clients can read of the metrics that tasks have reported. */
+/** The metrics that tasks have reported, as clients read them. */
 export class Metrics {
   readonly #ledger: Pick<Ledger, "record">;
   readonly #store: MetricStore;
@@ -40,7 +40,7 @@ export class Metrics {
     return { metrics: page.map(described), nextPageToken };
   }
 
-  /** Throws NOT_FOUND for an experiment that is not there, INVALID for a range that cannot be. */
+  /** Throws NOT_FOUND for an experiment that does not exist, INVALID for an invalid range. */
   series(request: GetMetricSeriesRequest): GetMetricSeriesResponse {
     const { names, maxPoints } = request;
     if (maxPoints !== 0 && (maxPoints < MIN_MAX_POINTS || maxPoints > MAX_MAX_POINTS)) {

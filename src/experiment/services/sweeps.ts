@@ -33,7 +33,7 @@ export interface SweepsParts extends PlannerParts {
   readonly assertOpen: () => void;
 }
 
-/** What clients can do with groups of experiments. */
+/** The operations on groups of experiments. */
 export class Sweeps {
   readonly #parts: SweepsParts;
   #creating: Promise<void> = Promise.resolve();
@@ -121,7 +121,7 @@ export class Sweeps {
     const { experimentIds } = earlier;
     if (experimentIds.length <= specs.length && experimentIds.every(isWanted)) return;
     throw conflict(
-      `request_id ${JSON.stringify(requestId)} made sweep ${earlier.id} from other specs; use a new one`,
+      `request_id ${JSON.stringify(requestId)} created sweep ${earlier.id} from other specs; use a new one`,
     );
   }
 }
