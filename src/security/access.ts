@@ -4,13 +4,13 @@ import { serviceMethods } from "../messages/methods.js";
 import type { Identity } from "./identity.js";
 import { type Rung, reaches } from "./role.js";
 
-/** Who may call a method. */
+/** The access to a method. */
 export interface Access {
   /** The least role; "anyone" needs no token. */
   readonly role: Rung | "anyone";
   /** Whether workers may call it besides. */
   readonly workers?: boolean;
-  /** Whether it changes something, so that it leaves a line in the audit log. */
+  /** Whether it changes something and is written to the audit log. */
   readonly isChange?: boolean;
 }
 
@@ -19,7 +19,7 @@ const ANYONE: Access = { role: "anyone" };
 
 /** What is no method of our protos: by its gRPC path, and what only HTTP has, by the path there. */
 const OTHERS: readonly (readonly [method: string, access: Access])[] = [
-  // What watches over processes has no token and learns only that this one is there.
+  // A supervisor has no token and learns only that this process answers.
   ["/grpc.health.v1.Health/Check", ANYONE],
   ["/grpc.health.v1.Health/List", ANYONE],
   ["/grpc.health.v1.Health/Watch", ANYONE],
@@ -51,7 +51,7 @@ const RUNGS: Partial<Record<Role, Rung>> = {
   [Role.ADMIN]: "admin",
 };
 
-/** A method without a role is one for nobody but an admin. */
+/** Only an admin may call a method without a role. */
 function accessBy({ role, workers, isChange }: MethodRule): Access {
   return { role: RUNGS[role] ?? "admin", workers, isChange };
 }

@@ -11,13 +11,13 @@ export interface AllowedFolders {
 
 export const NO_FOLDERS: AllowedFolders = { data: [], models: [] };
 
-/** What of a spec, or of a draft, can name a folder. */
+/** The fields of a spec or draft that can name a folder. */
 export type PlacesOfSpec = Pick<Partial<ExperimentSpec>, "dataset" | "model" | "robustness">;
 
 /**
- * Checks that every folder that a spec names lies below one that is allowed, wherever links and ".."
- * lead. Names of the hub and of packages are no folders. Whether a folder outside exists makes no
- * difference to the answer.
+ * Checks that every folder that a spec names lies below one that is allowed, wherever links and
+ * ".." lead. Names of the hub and of packages are no folders. Whether a folder outside exists makes
+ * no difference to the answer.
  *
  * @throws PERMISSION_DENIED with the field at fault
  */
@@ -60,7 +60,7 @@ function placesOfModels({ model, robustness }: PlacesOfSpec): Place[] {
     .map((place): Place => ({ ...place, kind: "models" }));
 }
 
-/** Whether a name says of itself that it is a path. */
+/** Whether a name is written as a path. */
 function saysFolder(name: string): boolean {
   const parts = name.split(/[\\/]/);
   return isAbsolute(name) || name.startsWith("~") || parts[0] === "." || parts.includes("..");
@@ -79,7 +79,9 @@ function isWithin(target: string, folder: string | undefined): boolean {
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-/** Where a path leads, of which the end need not be there; undefined for a link that leads nowhere. */
+/**
+ * Where a path leads, of which the end need not be there; undefined for a link that leads nowhere.
+ */
 function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);

@@ -46,7 +46,7 @@ export class AuditLog {
     try {
       this.#file.append(line);
     } catch (error) {
-      // The change has happened; not to tell its caller so would be wrong.
+      // The change has happened, so its caller must get the answer.
       this.#log.error(`the audit line ${line.trim()} was not stored: ${(error as Error).message}`);
     }
   }

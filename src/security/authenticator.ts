@@ -8,7 +8,7 @@ const SCHEME = /^bearer +(\S+)$/i;
 
 type Known = Pick<TokenRecord, "name" | "role" | "sha256">;
 
-/** Knows callers by their bearer tokens. */
+/** Identifies callers by their bearer tokens. */
 export class Authenticator {
   readonly #file: TokenFile;
   readonly #isRequired: boolean;
@@ -41,7 +41,8 @@ export class Authenticator {
   }
 
   /**
-   * Who calls. The file is read again when it has changed, so that a removed token is refused at once.
+   * Who calls. The file is read again when it has changed, so that a removed token is refused at
+   * once.
    *
    * @param authorization such as "Bearer sth_…"; undefined or empty for none
    * @throws UNAUTHENTICATED without a valid token, where one is needed; a token is never part of
@@ -51,7 +52,7 @@ export class Authenticator {
     if (this.isOpen) return UNNAMED;
     if (!authorization) throw unauthenticated(this.#current().length > 0 ? NEEDED : NONE_LEFT);
     const token = SCHEME.exec(authorization)?.[1] ?? "";
-    if (!isToken(token)) throw unauthenticated("that is no bearer token of Stillhouse");
+    if (!isToken(token)) throw unauthenticated("that is not a bearer token of Stillhouse");
     const sha256 = tokenHash(token);
     // All are compared, whichever fits, so that the time tells nothing.
     const [ofSession] = this.#session.filter((known) => isSameHash(known.sha256, sha256));
@@ -86,8 +87,10 @@ export class Authenticator {
 const NEEDED =
   "a bearer token is needed; give --token-file FILE or STILLHOUSE_TOKEN, and a worker --keys FOLDER";
 
-/** What a home tells that has had tokens and has none: its owner, who cannot know why it is shut. */
+/**
+ * What a home tells that has had tokens and has none: its owner, who cannot know why it is shut.
+ */
 export const NONE_LEFT =
-  "a bearer token is needed, and there is none any more; whoever runs this home makes one with " +
+  "a bearer token is needed, and this home has none any more; its owner creates one with " +
   "npm run keys -- token add NAME --role ROLE, or opens it to everyone on its machine with " +
   "npm run keys -- token open";

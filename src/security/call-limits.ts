@@ -10,14 +10,14 @@ export interface LimitValues {
   readonly streams: number;
 }
 
-/** Far above what people, notebooks and a page that polls need; a loop gone wild meets them. */
+/** Far above what people, notebooks and a polling page need; they stop a runaway script. */
 export const DEFAULT_LIMITS: LimitValues = {
   callsPer10s: 2_000,
   refusalsPerMinute: 60,
   streams: 256,
 };
 
-/** How much one caller may ask for, so that the others get their turn. */
+/** Limits the calls of one caller, so that others get their turn. */
 export class CallLimits {
   readonly #calls: RateLimiterMemory;
   readonly #refusals: RateLimiterMemory;

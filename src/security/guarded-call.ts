@@ -14,7 +14,7 @@ export interface CallOrigin {
 const UNKNOWN: Identity = { ...UNNAMED, role: "read" };
 const OK = "ok";
 
-/** One call on its way past everything that may keep it out, whichever protocol it came by. */
+/** One call through all checks that may refuse it, in either protocol. */
 export class GuardedCall {
   readonly #security: Pick<Security, "authenticator" | "limits" | "audit">;
   readonly #origin: CallOrigin;
@@ -65,12 +65,12 @@ export class GuardedCall {
     this.#target = targetOf(message) || this.#target;
   }
 
-  /** The call came to its end. @param thrown why it failed; absent: it did not */
+  /** The call has ended. @param thrown why it failed; absent if it did not */
   end(thrown?: unknown): void {
     this.endWith(thrown === undefined ? OK : resultOf(thrown));
   }
 
-  /** The call came to its end. @param result "ok", or the kind of failure */
+  /** The call has ended. @param result "ok", or the kind of failure */
   endWith(result: string): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;

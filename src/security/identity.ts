@@ -1,6 +1,6 @@
 import type { Role } from "./role.js";
 
-/** Who calls. */
+/** The caller. */
 export interface Identity {
   /** Name of the token; empty where none was needed. */
   readonly name: string;
@@ -9,5 +9,5 @@ export interface Identity {
   readonly authentication: "none" | "session" | "token";
 }
 
-/** Whoever calls where there are no tokens: the machine is theirs. */
+/** Any caller of a control plane without tokens, which only serves its own machine. */
 export const UNNAMED: Identity = { name: "", role: "admin", authentication: "none" };

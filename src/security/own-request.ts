@@ -2,7 +2,7 @@ import { permissionDenied } from "../errors.js";
 import { type AllowedFolders, checkPlaces, type PlacesOfSpec } from "./allowed-folders.js";
 import type { Identity } from "./identity.js";
 
-/** What requests name that not every caller may name. */
+/** The parts of requests that not every caller may name. */
 interface Claims {
   readonly owner?: string;
   readonly draft?: PlacesOfSpec | undefined;
@@ -46,7 +46,7 @@ function ownerOf({ owner = "" }: Claims, { name, role, authentication }: Identit
   if (owner === "") return name;
   if (authentication === "none" || role === "admin" || owner === name) return owner;
   throw permissionDenied(
-    `what ${JSON.stringify(name)} makes belongs to ${JSON.stringify(name)}; ` +
+    `what ${JSON.stringify(name)} creates belongs to ${JSON.stringify(name)}; ` +
       `only a token of the role admin may name another owner, and the request names ${JSON.stringify(owner)}`,
     { field: "owner" },
   );

@@ -14,11 +14,14 @@ const UPLOAD_PREFIX = ".upload-";
 /** A plain name: no folder, no hidden file. */
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const MAX_FILES = 64;
-/** Attention labels of every token are the largest that there are, some GB for many samples. */
+/** Attention labels of every token are the largest files, some GB for many samples. */
 const MAX_ARTIFACT_GIB = 64n;
 const READ_CHUNK_BYTES = 256 * 1024;
 
-/** `HOME/artifacts/ARTIFACT_ID/`: what experiments hand in. A folder is there as a whole or not. */
+/**
+ * `HOME/artifacts/ARTIFACT_ID/`: what experiments hand in. A folder exists completely or not at
+ * all.
+ */
 export class ArtifactFolder implements ArtifactStore {
   readonly #root: string;
   readonly #trash: Trash;
@@ -104,7 +107,7 @@ function checkFiles(files: readonly ArtifactFile[]): void {
   const names = new Set<string>();
   for (const { name } of files) {
     checkName(name, "files.name");
-    if (names.has(name)) throw invalid("files.name", `the file ${name} comes twice in an artifact`);
+    if (names.has(name)) throw invalid("files.name", `an artifact has the file ${name} twice`);
     names.add(name);
   }
 }

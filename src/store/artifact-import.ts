@@ -11,7 +11,7 @@ const FILES = ["distilled.safetensors", "manifest.json"];
 const ID_LENGTH = 10;
 
 /**
- * Takes an artifact from anywhere into a home. The same files again are the same artifact.
+ * Copies an artifact from any folder into a home. The same files again are the same artifact.
  *
  * @returns its id there, which follows from its manifest
  * @throws StillhouseError NOT_FOUND when the folder is no artifact

@@ -13,7 +13,7 @@ interface OpenFile {
   size: bigint;
 }
 
-/** What becomes of the folder in the end. */
+/** What happens to the folder at the end. */
 export interface UploadEnds {
   readonly publish: (artifactId: string) => Promise<void>;
   /** Throws nothing. */

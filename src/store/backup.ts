@@ -23,13 +23,13 @@ import { type HomePaths, homePaths } from "./home.js";
 import { storageFailure } from "./storage-failure.js";
 
 export interface BackupOptions {
-  /** Whether a file that is there already is replaced. */
+  /** Whether an existing file is replaced. */
   readonly overwrites: boolean;
   /** Ends it early; nothing is left of it. */
   readonly signal: AbortSignal;
 }
 
-/** What a backup holds. */
+/** The content of a backup. */
 export interface Backup {
   readonly file: string;
   readonly bytes: number;
@@ -43,11 +43,12 @@ const OWNER_ONLY = 0o600;
 const run = promisify(execFile);
 
 /**
- * Writes a home as one file of tar: its database as it is in one moment, its artifacts, and who gets
- * in; also while a control plane runs on it. Unpacked into an empty folder it is a home. Checkpoints
- * of tasks that are not done and logs are not in it. The file is there as a whole or not at all.
+ * Writes a home as one file of tar: its database as it is in one moment, its artifacts, and who
+ * gets in; also while a control plane runs on it. Unpacked into an empty folder it is a home.
+ * Checkpoints of tasks that are not done and logs are not in it. The file exists completely or not
+ * at all.
  *
- * @throws StillhouseError NOT_FOUND where there is no home, CONFLICT where the file is there already,
+ * @throws StillhouseError NOT_FOUND where there is no home, CONFLICT where the file exists,
  *   ENVIRONMENT or EXHAUSTED where it cannot be written
  */
 export async function backUpHome(
@@ -85,7 +86,7 @@ function draftBeside(file: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOENT") throw storageFailure(error, file);
-    const message = `${file} cannot be written: its folder is not there`;
+    const message = `${file} cannot be written: its folder does not exist`;
     throw notFound(message, { cause: error });
   }
 }
@@ -197,5 +198,5 @@ function noHome({ home }: HomePaths): StillhouseError {
 
 function requireNone(file: string): void {
   if (!existsSync(file)) return;
-  throw conflict(`${file} is there already; choose another name, or replace it with --force`);
+  throw conflict(`${file} exists already; choose another name, or replace it with --force`);
 }

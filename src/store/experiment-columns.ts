@@ -8,10 +8,10 @@ import {
 } from "../generated/stillhouse/v1/experiment.js";
 import type { SqlValue } from "./database.js";
 
-/** Stands for the accuracy of an experiment without one: it comes after all others. */
+/** The column's value for an experiment without an accuracy, which sorts after all others. */
 const NO_ACCURACY = -1;
 
-/** What of an experiment is stored beside its id, each a column of its name. */
+/** The columns of an experiment beside its id. */
 export function experimentColumns(record: ExperimentRecord): Record<string, SqlValue> {
   const { experiment, cancelRequested } = record;
   const { id, spec, state, owner, priority, sweepId } = experiment;
@@ -30,12 +30,12 @@ export function experimentColumns(record: ExperimentRecord): Record<string, SqlV
   };
 }
 
-/** A state as a column has it. */
+/** A state from its column. */
 export function stateOf(column: string): State {
   return stateFromJSON(column);
 }
 
-/** Id of the artifact that a task has distilled, or taken from another one. */
+/** Id of the artifact that a task has distilled, or reused from another one. */
 export function artifactIdOf({ result }: Task): string | null {
   const kind = result?.kind;
   return kind?.$case === "distill" ? (kind.value.artifact?.id ?? null) : null;

@@ -32,7 +32,7 @@ const MOST_ACCURATE_FIRST: Ordering = {
   keyOf: ({ accuracy, number }) => [accuracy, number],
 };
 
-/** What is read of an experiment; the other columns are there to be searched. */
+/** The columns that are read; the others are only searched. */
 export const EXPERIMENT_COLUMNS =
   "number, id, cancel_requested, owner, priority, sweep_id, message";
 

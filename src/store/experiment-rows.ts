@@ -41,10 +41,10 @@ type Found =
   | { readonly record: ExperimentRecord }
   | { readonly row: ExperimentRow; readonly fault: UnreadableRow };
 
-/** A few, so that a start reads many in pieces. */
+/** Few per read, so that a start reads many experiments in pieces. */
 const EXPERIMENTS_PER_READ = 8;
 
-/** Experiments as they are read from SQLite, with their tasks. */
+/** Reads experiments with their tasks from SQLite. */
 export class ExperimentRows {
   readonly #file: SqlFile;
   readonly #onUnreadable: (sentence: string) => void;
@@ -145,7 +145,9 @@ export class ExperimentRows {
     return { row, fault: record };
   }
 
-  /** Of an `Experiment`. What can be read is read only once, and handed on as it is from then on. */
+  /**
+   * Of an `Experiment`. What can be read is read only once, and handed on as it is from then on.
+   */
   #bytesOf(row: ExperimentRow, tasks: readonly TaskRow[]): Uint8Array {
     const found = this.#isReadable.has(row.id) ? undefined : this.#read(row, tasks);
     if (found !== undefined && "fault" in found) {
@@ -186,7 +188,9 @@ function readRecord(
   return { experiment, tasks, cancelRequested: row.cancel_requested !== 0 };
 }
 
-/** For a list, which shows what cannot be read as failed, with what is known of it beside its bytes. */
+/**
+ * For a list, which shows what cannot be read as failed, with what is known of it beside its bytes.
+ */
 function recordOf(found: Found): ExperimentRecord {
   if (!("fault" in found)) return found.record;
   const { id, owner, priority, sweep_id: sweepId } = found.row;

@@ -37,7 +37,7 @@ interface EventRow {
 export interface ExperimentStoreOptions {
   /** For removals with a full disk; absent: none. */
   readonly room?: Pick<RemovalRoom, "remove">;
-  /** Is told of each row that cannot be read, once. */
+  /** Called once for each row that cannot be read. */
   readonly onUnreadable?: (sentence: string) => void;
 }
 
@@ -51,7 +51,9 @@ const NO_ROOM: Pick<RemovalRoom, "remove"> = { remove: (removal) => removal() };
  */
 const MAX_RESULTS = 64;
 
-/** Experiments, tasks and their events in SQLite. A call that returns has been written to the disk. */
+/**
+ * Experiments, tasks and their events in SQLite. A call that returns has been written to the disk.
+ */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
   readonly #rows: ExperimentRows;
@@ -86,7 +88,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     });
   }
 
-  /** Removes the experiments of sweeps that a process was killed in storing. */
+  /** Removes experiments of sweeps whose storing was interrupted by the end of the process. */
   removeIncomplete(): void {
     const rows = this.#file.all<{ id: string }>(
       "SELECT id FROM experiments WHERE sweep_id <> '' AND sweep_id NOT IN (SELECT id FROM sweeps)",
@@ -254,7 +256,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     );
   }
 
-  /** Numbers them on from the last one; within a transaction, so there is never a gap. */
+  /** Continues the numbers within a transaction, so that there is never a gap. */
   #appendEvents(experimentId: string, events: readonly Event[]): Event[] {
     const last = this.lastSequence(experimentId);
     return events.map((event, index) => {

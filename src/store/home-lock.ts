@@ -14,7 +14,7 @@ const serverSchema = z.object({
   keys: z.string(),
 });
 
-/** Where the control plane of a home answers. */
+/** The addresses of the control plane of a home. */
 export type ServerRecord = z.infer<typeof serverSchema>;
 
 /**
@@ -40,7 +40,7 @@ export class HomeLock {
       if (isBusy(error)) return undefined;
       throw error;
     }
-    // An owner that was killed leaves its address behind.
+    // A process that was killed leaves its address behind.
     rmSync(paths.server, { force: true });
     return new HomeLock(paths, file);
   }

@@ -5,17 +5,17 @@ import { storageFailure } from "./storage-failure.js";
 
 /** Logs of workers that are kept; older ones are removed at start. */
 const MAX_LOGS = 50;
-/** It is no worker's, and is kept. */
+/** Not the log of a worker, so it is kept. */
 const AUDIT_LOG = "audit.log";
 
 /** Modes of folders. */
 const ALL_RIGHTS = 0o7777;
 const RIGHTS_OF_OTHERS = 0o077;
 const OWNER_ONLY = 0o700;
-/** Everybody puts things there, and removes only their own. */
+/** In a folder with this bit everybody may create files, and remove only their own. */
 const STICKY = 0o1000;
 
-/** Where things lie in the home folder of the project's data. */
+/** The paths in a home folder. */
 export interface HomePaths {
   readonly home: string;
   readonly database: string;
@@ -23,22 +23,22 @@ export interface HomePaths {
   /** Address of the control plane that runs here. */
   readonly server: string;
   readonly artifacts: string;
-  /** Checkpoints, a folder per task. */
+  /** Checkpoints, one folder per task. */
   readonly work: string;
   /** What is being removed. */
   readonly trash: string;
-  /** Room on the disk for when there is no other. */
+  /** Reserved disk space, for when the disk is full. */
   readonly reserve: string;
   readonly logs: string;
-  /** Logs of experiments, a folder each. */
+  /** Logs of experiments, one folder each. */
   readonly runs: string;
   /** Names, roles and hashes of bearer tokens. */
   readonly tokens: string;
-  /** A JSON line for each change. */
+  /** One JSON line per change. */
   readonly audit: string;
   /** Keys of the control plane that runs, for its own workers and clients. */
   readonly session: string;
-  /** What `npm run keys` makes where it is given no other folder. */
+  /** The default folder of `npm run keys`. */
   readonly keys: string;
 }
 
@@ -62,7 +62,7 @@ export function homePaths(folder: string): HomePaths {
   };
 }
 
-/** Makes the folders of a home that are not there. Throws ENVIRONMENT when that cannot be. */
+/** Creates the missing folders of a home. Throws ENVIRONMENT where that fails. */
 export function makeHome(home: string): HomePaths {
   const paths = homePaths(home);
   try {

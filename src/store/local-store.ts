@@ -19,7 +19,7 @@ import { SqliteWorkerIdStore } from "./worker-id-store.js";
 /** Room for some hundred changes, and for a batch of metric points. */
 const PROBE_BYTES = 4 << 20;
 
-/** Everything that lies in a home folder, opened. Only who holds the home's lock may open it. */
+/** Everything in a home folder, opened. Only the holder of the home's lock may open it. */
 export class LocalStore implements StorageProbe {
   readonly experiments: SqliteExperimentStore;
   readonly sweeps: SqliteSweepStore;
@@ -123,7 +123,8 @@ export class LocalStore implements StorageProbe {
     try {
       database?.pragma("wal_checkpoint(TRUNCATE)");
     } catch {
-      // With a full disk it stays in the log beside the database, from which the next start reads it.
+      // With a full disk it stays in the log beside the database, from which the next start reads
+      // it.
     }
     database?.close();
   }

@@ -9,8 +9,8 @@ import { MetricSummaryRow } from "./metric-summary.js";
 import { SummaryCache } from "./summary-cache.js";
 
 /**
- * Metric points in SQLite, a batch a transaction: one value a step of a series, and beside the
- * series what is known of it without reading it.
+ * Metric points in SQLite, one transaction per batch: one value per step of a series, and beside
+ * the series what is known of it without reading it.
  */
 export class SqliteMetricStore implements MetricStore {
   readonly #file: SqlFile;

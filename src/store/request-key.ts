@@ -1,6 +1,6 @@
 /**
- * Under what a request id is remembered. It is its owner's: the same id of another owner is another
- * request, whether it was guessed or follows from the same specs.
+ * The key under which a request id is stored. It includes the owner: the same id of another owner
+ * is another request, whether it was guessed or follows from the same specs.
  */
 export function requestKey(owner: string, requestId: string): string | null {
   if (requestId === "") return null;

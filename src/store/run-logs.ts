@@ -9,8 +9,8 @@ const NAME = "log.jsonl";
 
 /**
  * `HOME/runs/EXPERIMENT_ID/log.jsonl`: what the workers said of an experiment and how its tasks
- * went, one JSON object a line. A copy of the events for people and tools that read files; workers
- * of this machine write event files of TensorBoard beside it.
+ * went, one JSON object per line. A copy of the events for people and tools that read files;
+ * workers of this machine write event files of TensorBoard beside it.
  */
 export class RunLogs implements RunLog {
   readonly #root: string;

@@ -9,7 +9,7 @@ import {
   migrate,
 } from "./migrations.js";
 
-/** Rises with every change of the tables; kept in the file as SQLite's user_version. */
+/** Incremented with every change of the tables; stored in the file as SQLite's user_version. */
 const SCHEMA_VERSION = 6;
 
 /**
@@ -98,7 +98,7 @@ function checkIntegrity(file: SqlFile): void {
   const found = file.pragma("quick_check(1)");
   if (found === "ok") return;
   throw environment(
-    `${file.path} is damaged (${String(found)}); move it away to begin with an empty one`,
+    `${file.path} is damaged (${String(found)}); move it away to start with an empty one`,
   );
 }
 

@@ -21,15 +21,15 @@ const READ_ONLY: Explanation = {
 };
 const UNREADABLE: Explanation = {
   kind: FailureKind.ENVIRONMENT,
-  says: "cannot be opened; look at its permissions or choose another home folder with STILLHOUSE_HOME",
+  says: "cannot be opened; check its permissions or choose another home folder with STILLHOUSE_HOME",
 };
 const IMPOSSIBLE: Explanation = {
   kind: FailureKind.ENVIRONMENT,
-  says: "is not there and cannot be made; choose another home folder with STILLHOUSE_HOME",
+  says: "does not exist and cannot be created; choose another home folder with STILLHOUSE_HOME",
 };
 const BROKEN: Explanation = {
   kind: FailureKind.ENVIRONMENT,
-  says: "is damaged or no database; move it away to begin with an empty one",
+  says: "is damaged or no database; move it away to start with an empty one",
   isLasting: true,
 };
 const BUSY: Explanation = {
@@ -39,16 +39,18 @@ const BUSY: Explanation = {
 };
 const FAULTY: Explanation = {
   kind: FailureKind.ENVIRONMENT,
-  says: "could not be read or written: look at the disk",
+  says: "could not be read or written: check the disk",
   retryable: true,
 };
 const TOO_MANY_FILES: Explanation = {
   kind: FailureKind.ENVIRONMENT,
-  says: "cannot be opened since too many files and connections are open; raise the limit (ulimit -n) or close some",
+  says: "cannot be opened because too many files and connections are open; raise the limit (ulimit -n) or close some",
   retryable: true,
 };
 
-/** What concerns all that lies in a home: codes of SQLite (their beginning) and of the file system. */
+/**
+ * What concerns all that lies in a home: codes of SQLite (their beginning) and of the file system.
+ */
 const OF_THE_HOME: readonly (readonly [code: string, Explanation])[] = [
   ["SQLITE_FULL", FULL],
   // A file that may not grow is reported as a failed write, not as SQLITE_FULL.

@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../make-folder.js";
 
-/** Somebody may still write into what is removed. */
+/** Another process may still write into what is removed. */
 const REMOVAL = { recursive: true, force: true, maxRetries: 3, retryDelay: 100 } as const;
 
 /**
@@ -76,6 +76,6 @@ export class Trash {
   #tell(path: string, { message }: Error): void {
     if (this.#toldOf.has(path)) return;
     this.#toldOf.add(path);
-    this.#onFault(`${path} cannot be removed at present, and is tried again: ${message}`);
+    this.#onFault(`${path} cannot be removed at present; it is tried again later: ${message}`);
   }
 }

@@ -1,9 +1,9 @@
 import { FailureKind, StillhouseError } from "../errors.js";
 import { bytesOf } from "./database.js";
 
-/** A row whose bytes are no message of ours: whoever needs it fails, and nobody else. */
+/** A row whose bytes are not a valid message: only calls that need it fail. */
 export class UnreadableRow extends StillhouseError {
-  /** @param owner id of the experiment that the row is of */
+  /** @param owner id of the experiment that the row belongs to */
   constructor(table: string, id: string, owner: string, reason: string) {
     const remedy = `npm run stillhouse -- rm ${owner} removes the experiment`;
     super(

@@ -1,12 +1,12 @@
 import type { WorkerIdStore } from "../experiment/domain/storage-ports.js";
 import type { SqlFile } from "./database.js";
 
-/** As many as a folder of workers has names; whoever uses a new name at each start keeps these. */
+/** Most ids per key; with a new name at every start, the oldest ids become free. */
 const MAX_IDS_PER_KEY = 1_000;
 /** A day; more often it is not worth a write that an id is in use. */
 const USE_RESOLUTION_MS = 86_400_000;
 
-/** Which key has which ids of workers, in SQLite. */
+/** The worker ids of each key, in SQLite. */
 export class SqliteWorkerIdStore implements WorkerIdStore {
   readonly #file: SqlFile;
   readonly #maxIdsPerKey: number;

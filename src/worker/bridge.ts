@@ -4,13 +4,13 @@ import { environment, FailureKind, StillhouseError, unavailable } from "../error
 import { logTail } from "./log-tail.js";
 import { type Environment, ProcessGroup } from "./process-group.js";
 
-/** What is asked of Python; each takes JSON and gives `{"ok": ...}` or `{"failure": ...}`. */
+/** The questions to Python; each takes JSON and returns `{"ok": ...}` or `{"failure": ...}`. */
 export type Inspection = "describe" | "system" | "artifact" | "suggest";
 
 export interface PythonBridgeOptions {
   readonly pythonPath: string;
   readonly env: Environment;
-  /** What Python prints goes here; it would otherwise break the terminal's progress. */
+  /** Receives what Python prints, which would otherwise break the terminal's progress. */
   readonly logPath: string;
   /** Time that one call may take. */
   readonly timeoutMs: number;
@@ -175,7 +175,8 @@ class RunningPython {
     const ask = module[`${inspection}$`];
     if (!ask) throw new Error("a proxy of pythonia answers to every name");
     const answer = await ask(request, { $timeout: Number.POSITIVE_INFINITY });
-    if (typeof answer !== "string") throw new Error(`${inspection} answered with no text`);
+    if (typeof answer !== "string")
+      throw new Error(`${inspection} answered with something else than text`);
     if (answer.startsWith(EXCEPTION)) throw exceptionOf(answer);
     return answer;
   }
@@ -237,7 +238,7 @@ function kindOf(word: string): FailureKind {
 }
 
 function stopping(): StillhouseError {
-  return unavailable("Python is no longer asked, since the control plane is stopping");
+  return unavailable("Python is no longer asked because the control plane is stopping");
 }
 
 function exceptionOf(answer: string): StillhouseError {

@@ -1,4 +1,4 @@
-/** Which worker speaks on which connection, as its hello told. */
+/** Which worker uses which connection, according to its hello. */
 export class Connections {
   readonly #workerIds = new Map<string, string>();
   readonly #routingIds = new Map<string, Buffer>();

@@ -3,7 +3,7 @@ import { fewWarnings } from "../experiment/domain/line-rate.js";
 import type { Log } from "../experiment/domain/ports.js";
 import { encodeZ85 } from "./z85.js";
 
-/** What the control plane's end of CURVE needs. Keys in Z85. */
+/** The CURVE keys of the control plane, in Z85. */
 export interface CurveServer {
   readonly secretKey: string;
   /** Whether the worker with this public key may join; asked again for each connection. */

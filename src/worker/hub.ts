@@ -138,7 +138,7 @@ export class WorkerHub {
     }
   }
 
-  /** A message that makes us throw stops no other. */
+  /** An error in handling one message does not stop the others. */
   #takeAlone(listener: WorkerListener, message: Received): void {
     const { routingId, kind } = message;
     try {
@@ -176,7 +176,7 @@ export class WorkerHub {
     }
   }
 
-  /** What is no message of ours is logged and dropped: no peer can stop the others. */
+  /** Logs and drops invalid messages, so that no peer can stop the others. */
   #decode(frames: Buffer[]): Received | undefined {
     const [routingId, frame] = frames;
     if (!routingId || !frame || frames.length !== 2) {

@@ -1,6 +1,6 @@
 import { MAX_DEPTH } from "../messages/limits.js";
 
-/** A value of a message that could not be stored or would mean nothing. */
+/** Finds values of a message that cannot be stored or have no meaning. */
 type Fault = string;
 
 /**

@@ -76,7 +76,7 @@ describe("a backup", () => {
     writeFileSync(file, "precious");
     const refused = await backup(test, plane.home, [file]);
     assert.equal(refused.exitCode, 1);
-    assert.match(refused.stderr, /home\.tar is there already; .* --force/);
+    assert.match(refused.stderr, /home\.tar exists already; .* --force/);
     const nowhere = await backup(test, temporaryFolder(test), [file, "--force"]);
     assert.match(nowhere.stderr, /there is no home at/);
     assert.equal(readFileSync(file, "utf8"), "precious");

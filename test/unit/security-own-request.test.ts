@@ -33,7 +33,7 @@ describe("whom a request says that it is for", () => {
     assert.equal(ownerFor("anna", ANNA), "anna");
     assert.throws(
       () => ownerFor("bob", ANNA),
-      withMessage(/"anna" makes belongs to "anna".*role admin.*"bob"/),
+      withMessage(/"anna" creates belongs to "anna".*role admin.*"bob"/),
     );
     assert.throws(() => ownerFor("root", ANNA), withMessage(/belongs/));
   });

@@ -113,7 +113,7 @@ describe("the authenticator", () => {
     file.remove("anna");
     const restarted = () => new Authenticator(new TokenFile(file.path), false);
     const isClosed = (error: unknown) =>
-      isRefused(error) && /there is none any more.*token add.*token open/.test(String(error));
+      isRefused(error) && /this home has none any more.*token add.*token open/.test(String(error));
     for (const each of [running, restarted()]) {
       assert.throws(() => each.identify(undefined), isClosed);
       assert.throws(() => each.identify(`Bearer ${token}`), isRefused);

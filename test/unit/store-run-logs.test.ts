@@ -14,7 +14,7 @@ function eventOf(kind: NonNullable<Event["kind"]>): Event {
 }
 
 describe("the log of an experiment", () => {
-  it("has a JSON object a line, with the ids of what it speaks of, until it is removed", (test) => {
+  it("has one JSON object per line with the ids that it is about, until it is removed", (test) => {
     const root = temporaryFolder(test);
     const logs = new RunLogs(root, new Trash(temporaryFolder(test)));
     const running = Task.fromPartial({ state: State.RUNNING, attempt: 2, workerId: "w" });

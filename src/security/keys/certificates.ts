@@ -32,7 +32,7 @@ const CERTIFICATE_DAYS = 825;
 /** Clocks of two machines may differ. */
 const CLOCK_SKEW_MS = 3_600_000;
 
-/** A certificate authority of one's own, which signs certificates but no other authority. */
+/** A private certificate authority, which signs certificates but no other authority. */
 export async function makeAuthority(now: Date): Promise<CertificateAndKey> {
   const keys = await makeKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({

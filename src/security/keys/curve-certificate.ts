@@ -26,7 +26,9 @@ export function curveCertificate({
   return ["metadata", "curve", `    public-key = "${publicKey}"`, ...secret, ""].join("\n");
 }
 
-/** @param path of the file with the text, for the error. @throws ENVIRONMENT when it has no such key */
+/**
+ * @param path of the file with the text, for the error. @throws ENVIRONMENT when it has no such key
+ */
 export function readCurveKey(
   text: string,
   which: "public-key" | "secret-key",
@@ -34,7 +36,7 @@ export function readCurveKey(
 ): string {
   const found = new RegExp(`^\\s*${which}\\s*=\\s*"(\\S{40})"\\s*$`, "m").exec(text)?.[1];
   if (found !== undefined) return found;
-  throw environment(`${path} is no certificate of CURVE: it has no ${which} of 40 characters`);
+  throw environment(`${path} is not a CURVE certificate: it has no ${which} of 40 characters`);
 }
 
 /** The names of the certificate files of a folder, by the public keys that they hold. */

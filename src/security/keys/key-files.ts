@@ -1,5 +1,5 @@
 /**
- * What a party has in its folder of keys. The same names for all, so that one flag names all of it
+ * The files in a party's folder of keys. The same names for all, so that one flag names all of it
  * and the folder can be copied as it is to the machine where the party runs.
  */
 export const KEY_FILES = {

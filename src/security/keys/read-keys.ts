@@ -14,7 +14,7 @@ export interface ServerTls {
   readonly key: string;
 }
 
-/** What the control plane has in its folder of keys. */
+/** The content of the control plane's folder of keys. */
 export interface ServerKeys {
   /** Files with secrets that others than their owner can read. */
   readonly exposed: readonly string[];
@@ -54,7 +54,7 @@ function isExposed(path: string): boolean {
   return (statSync(path).mode & OTHERS) !== 0;
 }
 
-/** What a client or a worker has in its folder of keys; what it lacks is undefined. */
+/** The content of a client's or a worker's folder of keys; missing files are undefined. */
 export interface PartyKeys {
   readonly authority?: string;
   readonly certificate?: string;

@@ -12,7 +12,7 @@ const COMMAND = 4;
 const SHORT_HEADER_BYTES = 2;
 const LONG_HEADER_BYTES = 9;
 
-/** What the header of a frame tells. */
+/** The header of a frame. */
 export interface Frame {
   /** Bytes that follow the header. */
   readonly size: number;
@@ -29,7 +29,9 @@ export interface FrameListener {
   ends(frame: Frame): void;
 }
 
-/** Finds the frames in one direction of a connection of ZMTP 3 (RFC 23), whose bytes it keeps not. */
+/**
+ * Finds the frames in one direction of a connection of ZMTP 3 (RFC 23), whose bytes it keeps not.
+ */
 export class FrameReader {
   readonly #listener: FrameListener;
   #greetingLeft = GREETING_BYTES;

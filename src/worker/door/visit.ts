@@ -45,7 +45,7 @@ export class Visit implements Holder {
     this.#deadline = setTimeout(() => this.#end(), options.firstMessageMs);
     options.held.add(this);
     client.once("close", () => this.#end());
-    // One that says nothing has no need of a connection to ZeroMQ.
+    // A silent connection needs no connection to ZeroMQ.
     client.once("data", (bytes) => this.#enter(bytes));
   }
 
@@ -112,7 +112,7 @@ export class Visit implements Holder {
   /** ZeroMQ closes what breaks the protocol, takes no key, or is replaced by a newer connection. */
   #hubLeft(): void {
     if (!this.#client.destroyed && !this.#hasSpoken) {
-      this.#options.onRefused("was not let in by the handshake");
+      this.#options.onRefused("was refused by the handshake");
     }
     // What has been said to it may still be on its way.
     this.#client.destroySoon();
