@@ -63,7 +63,7 @@ def test_what_came_damaged_is_never_seen(tmp_path) -> None:
     store = Store()
     store.files[TENSORS_NAME] = b"x" * 7000
     server, port = serve(store)
-    with pytest.raises(StillhouseError, match="was damaged on its way here") as raised:
+    with pytest.raises(StillhouseError, match="was damaged in transit") as raised:
         transfer(port).download(LEASE, "a", tmp_path / "fetched")
     assert raised.value.retryable
     assert not (tmp_path / "fetched" / TENSORS_NAME).exists()

@@ -55,7 +55,7 @@ def test_bad_rows_are_refused_with_their_place_or_skipped_as_the_reading_says(
         "no label": 2,
         "an empty text": 2,
         "half of a surrogate pair": 1,
-        "a label that is no class": 1,
+        "a label that is not a class": 1,
     }
     # What was left out is part of what was decided about the set.
     assert dataset.fingerprint != fingerprint

@@ -110,7 +110,7 @@ def test_columns_that_cannot_be_recognised_are_listed() -> None:
 
 def test_wrong_rows_are_named() -> None:
     bad_label = {"train": table([0, 1, -1], NAMES, text="a")}
-    assert "'me/set' (train) row 3: column 'label' holds -1, which is no class" in failure(
+    assert "'me/set' (train) row 3: column 'label' holds -1, which is not a class" in failure(
         bad_label
     )
     empty = datasets.Dataset.from_dict({"text": ["a", " "], "label": [0, 1]})

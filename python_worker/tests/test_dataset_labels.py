@@ -49,7 +49,7 @@ def test_one_name_anywhere_makes_all_labels_names(tmp_path: Path) -> None:
     # 0 and 1 alone would be positions; the 7 of test says that they are meant as names.
     described = {**DESCRIPTION, "labels": ["0", "7"]}
     make_set(tmp_path, ".jsonl", described, train=rows([0, 1] * 4), test=rows([7, 0]))
-    with pytest.raises(StillhouseError, match="holds 1, which is no class; allowed are 0, 7"):
+    with pytest.raises(StillhouseError, match="holds 1, which is not a class; allowed are 0, 7"):
         load(tmp_path)
 
 
@@ -109,7 +109,7 @@ def test_classes_without_names_are_found_in_order(tmp_path: Path) -> None:
     ("labels", "said"),
     [
         ([["a"], ["a", "b"]] * 4, "is multi-label: it holds a list of labels per row"),
-        ([0.5, 1.25] * 4, "holds the fraction 0.5, which is no class"),
+        ([0.5, 1.25] * 4, "holds the fraction 0.5, which is not a class"),
         (["a"] * 8, "must hold two or more classes, got a"),
     ],
 )

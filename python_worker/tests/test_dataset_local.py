@@ -97,14 +97,14 @@ def test_a_description_that_is_not_json_is_named(tmp_path: Path) -> None:
     [
         (
             {"text": "x", "label": "great"},
-            'holds "great", which is no class; allowed are 0 to 1, or in all rows of the set bad, g',
+            'holds "great", which is not a class; allowed are 0 to 1, or in all rows of the set bad, g',
         ),
-        ({"text": "x", "label": 2}, "holds 2, which is no class"),
-        ({"text": "x", "label": -1}, "holds -1, which is no class"),
-        ({"text": "x", "label": True}, "holds true, which is no class"),
-        ({"text": "x", "label": None}, "holds null, which is no class"),
-        ({"text": "x", "label": 0.5}, "holds 0.5, which is no class"),
-        ({"text": "x", "label": float("nan")}, "holds NaN, which is no class"),
+        ({"text": "x", "label": 2}, "holds 2, which is not a class"),
+        ({"text": "x", "label": -1}, "holds -1, which is not a class"),
+        ({"text": "x", "label": True}, "holds true, which is not a class"),
+        ({"text": "x", "label": None}, "holds null, which is not a class"),
+        ({"text": "x", "label": 0.5}, "holds 0.5, which is not a class"),
+        ({"text": "x", "label": float("nan")}, "holds NaN, which is not a class"),
         ({"text": "cut \ud83d", "label": 0}, "without half of a surrogate pair"),
         ({"text": "", "label": 0}, 'must hold a text that is not empty, got ""'),
         ({"text": " \n", "label": 0}, "must hold a text that is not empty"),
@@ -212,7 +212,7 @@ def test_a_name_does_not_lead_out_of_the_data_folder(tmp_path: Path, name: str) 
     make_set(tmp_path)
     inner = tmp_path / "reviews"
     name = name.format(tmp_path=tmp_path)
-    with pytest.raises(StillhouseError, match=r"is no data set"):
+    with pytest.raises(StillhouseError, match=r"is not a data set"):
         load_dataset(
             name,
             source="local",

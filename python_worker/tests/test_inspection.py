@@ -226,7 +226,7 @@ def test_what_is_not_well_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "torch 2." in checks["Libraries"]["detail"]
     assert "no-such-package missing (locked 1.0)" in checks["Libraries"]["detail"]
     assert checks["Hugging Face hub"]["status"] == "warning"
-    assert "minilm takes its place" in checks["Default model"]["detail"]
+    assert "minilm is used instead" in checks["Default model"]["detail"]
     assert checks["Data folder"]["status"] == "error"
     assert checks["Packaged model"]["detail"] == "it is gone"
     for name in ("Libraries", "Hugging Face hub", "Default model", "Data folder", "Packaged model"):

@@ -3,7 +3,7 @@ import { boundMessage } from "../messages/bound-message.js";
 import { withoutSpec } from "../settings/field-path.js";
 
 /**
- * What is wrong with a request of a client, by whichever protocol it came: a text, a list or a map
+ * What is wrong with a request of a client, in either protocol: a text, a list or a map
  * beyond the table of limits, or a time that cannot be stored.
  *
  * @param type name of the message in the protos, without its package

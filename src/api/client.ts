@@ -31,7 +31,9 @@ import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { channelOf, type Endpoint } from "./endpoint.js";
 import { errorOf } from "./grpc/failure-metadata.js";
 
-/** An experiment, and the folder of its artifact on the server's machine; empty before it is there. */
+/**
+ * An experiment, and the folder of its artifact on the server's machine; empty before it exists.
+ */
 export type FoundExperiment = GetExperimentResponse & { experiment: Experiment };
 
 type Answer<Response> = (error: ServiceError | null, response: Response) => void;
@@ -48,7 +50,10 @@ export class StillhouseClient {
   readonly #workers: WorkerServiceClient;
   readonly #sweeps: SweepServiceClient;
 
-  /** @param endpoint HOST:PORT alone for one without keys; nothing is connected before the first call */
+  /**
+   * @param endpoint HOST:PORT alone for one without keys; nothing is connected before the first
+   * call
+   */
   constructor(endpoint: Endpoint | string) {
     const { address, credentials, options } = channelOf(
       typeof endpoint === "string" ? { address: endpoint } : endpoint,
@@ -153,7 +158,7 @@ export class StillhouseClient {
     return this.#returned(response.experiment, `experiment for id ${experimentId}`);
   }
 
-  /** As `resume`, but what is not done begins anew, without its checkpoints. */
+  /** As `resume`, but unfinished tasks start again, without their checkpoints. */
   async retry(experimentId: string): Promise<Experiment> {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
       this.#stub.retryExperiment({ experimentId }, answer),
@@ -232,7 +237,7 @@ export class StillhouseClient {
     });
   }
 
-  /** The worker ends its task, gets no other, and leaves. */
+  /** The worker finishes its task, gets no other, and leaves. */
   async drainWorker(workerId: string): Promise<void> {
     await this.#call((answer) => this.#workers.drainWorker({ workerId }, answer));
   }

@@ -11,7 +11,7 @@ import { invalid } from "../errors.js";
 import { hostOf, isLoopback } from "../security/network.js";
 import { CHANNEL_OPTIONS } from "./grpc/limits.js";
 
-/** Where a control plane answers, and what it takes to be let in. Texts in PEM. */
+/** The address of a control plane and the keys to connect to it. Texts in PEM. */
 export interface Endpoint {
   /** HOST:PORT. */
   readonly address: string;
@@ -42,7 +42,7 @@ export function channelOf(endpoint: Endpoint): Channel {
   if (token !== undefined && endpoint.authority === undefined && !isLoopback(hostOf(address))) {
     throw invalid(
       "",
-      `a token is sent over TLS alone, and ${address} is another machine; give the certificate of its authority with --ca FILE`,
+      `a token is sent only over TLS, and ${address} is another machine; give the certificate of its authority with --ca FILE`,
     );
   }
   return {
@@ -68,13 +68,10 @@ function credentialsOf(endpoint: Endpoint): ChannelCredentials {
   const { address, authority, certificate, key, serverName = hostOf(address) } = endpoint;
   if (authority === undefined) {
     if (certificate === undefined && key === undefined) return credentials.createInsecure();
-    throw invalid(
-      "",
-      "a client's certificate needs --ca FILE besides, the authority of the server",
-    );
+    throw invalid("", "a client's certificate also needs --ca FILE, the authority of the server");
   }
   if ((certificate === undefined) !== (key === undefined)) {
-    throw invalid("", "a client's certificate and its key go together; give both --cert and --key");
+    throw invalid("", "a client's certificate needs its key; give both --cert and --key");
   }
   const bytes = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
   try {

@@ -7,7 +7,7 @@ import type { SecurityOptions } from "../security/security.js";
 import type { HomeLock } from "../store/home-lock.js";
 import type { Environment } from "../worker/process-group.js";
 
-/** Where a control plane listens that nobody gave an address. */
+/** The default address of a control plane. */
 export const LOOPBACK = "127.0.0.1";
 
 export interface ControlPlaneOptions {
@@ -33,7 +33,7 @@ export interface ControlPlaneOptions {
   readonly grpcPort?: number;
   /** 0, the default, for any. */
   readonly workerPort?: number;
-  /** Who gets in. On any host but loopback keys and tokens are needed. */
+  /** Keys and tokens, which any host but loopback needs. */
   readonly security?: SecurityOptions;
   /**
    * Experiments that go on when an earlier process left them unfinished; the others stay queued
@@ -60,7 +60,7 @@ export interface ControlPlane {
   readonly clientKeys: string;
   /** Where HTTP answers and the dashboard is, such as http://HOST:PORT; empty for nowhere. */
   readonly httpAddress: string;
-  /** Experiments of an earlier process that stay queued, since they were not adopted. */
+  /** Experiments of an earlier process that stay queued because they were not adopted. */
   readonly leftQueued: readonly string[];
   /** Resolves when the home can no longer be written and waiting does not help: stop then. */
   readonly broken: Promise<StillhouseError>;
@@ -68,7 +68,7 @@ export interface ControlPlane {
    * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
    * are not done go on at the next start.
    *
-   * @param withinMs what has not stopped by then is ended, and goes on from its last checkpoint
+   * @param withinMs what has not stopped by then is killed, and continues from its last checkpoint
    */
   stop(withinMs?: number): Promise<void>;
   /** Ends all processes that were started, at once; for when this one ends in the next moment. */

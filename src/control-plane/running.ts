@@ -82,7 +82,7 @@ export class RunningControlPlane implements ControlPlane {
     workers.killAll();
   }
 
-  /** Goes on with what an earlier process left. */
+  /** Continues what an earlier process left. */
   async #takeUp(): Promise<void> {
     const { adopt, stop } = this.#options;
     const { ledger, dispatcher } = this.#parts;

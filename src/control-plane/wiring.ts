@@ -46,7 +46,7 @@ const INSPECTION_TIMEOUT_MS = 600_000;
 /** Its connection, and both ends of the one from there to ZeroMQ. */
 const FILES_PER_WORKER = 3;
 
-/** What everything is made from. */
+/** The inputs of all parts. */
 interface Ground {
   readonly options: ControlPlaneOptions;
   readonly store: LocalStore;
@@ -54,7 +54,7 @@ interface Ground {
   readonly life: Life;
 }
 
-/** What the parts need to know of the control plane while it runs, or report to it. */
+/** What the parts read from the running control plane, or report to it. */
 export interface Life {
   /** Where gRPC listens; 0 before it does. */
   readonly grpcPort: number;

@@ -160,7 +160,7 @@ describe("the HTTP interface", () => {
         "reuse_after",
         /must be a time between/,
       ],
-      [EXPERIMENTS, "{", "", /no valid JSON/],
+      [EXPERIMENTS, "{", "", /not valid JSON/],
     ];
     for (const [path, body, field, message] of cases) {
       const { status, body: answer } = await ask(plane.httpAddress, "POST", path, { body });

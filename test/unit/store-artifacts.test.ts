@@ -102,7 +102,7 @@ describe("the artifact folder", () => {
       assert.throws(() => artifacts.exists(name), isInvalid(/plain name/));
     }
     const twice = [fileOf("a", Buffer.of(1)), fileOf("a", Buffer.of(2))];
-    await assert.rejects(artifacts.begin(twice), isInvalid(/a comes twice/));
+    await assert.rejects(artifacts.begin(twice), isInvalid(/has the file a twice/));
     await assert.rejects(artifacts.begin([]), isInvalid(/1 to 64 files, got 0/));
     assert.deepEqual(readdirSync(root), []);
   });

@@ -1,1 +1,1 @@
-"""What a task works with: settings, data and encoder, whom it reports to, its checkpoints."""
+"""The context of a task: settings, data and encoder, its reporter, its checkpoints."""

@@ -19,10 +19,10 @@ SplitName = Literal["train", "validation", "test"]
 
 
 class Bench(NamedTuple):
-    """A task with what it computes on.
+    """A task with its data set, encoder and device.
 
     Attributes:
-        task: what it was given.
+        task: its context.
         dataset: its facts; only the splits that were asked for are in memory.
         tokens: those splits, tokenised.
         encoder: the pretrained encoder, on the device.
@@ -42,7 +42,7 @@ class Bench(NamedTuple):
 
     @property
     def heads(self) -> StartingHeads:
-        """Which heads learners start from."""
+        """The initial heads of learners."""
         settings, width = self.task.settings, self.encoder.config.width
         model = settings.model
         return StartingHeads(

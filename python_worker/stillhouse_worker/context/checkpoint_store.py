@@ -1,4 +1,4 @@
-"""The checkpoints of one task: whichever attempt wrote them, the next one finds the newest."""
+"""The checkpoints of one task; an attempt finds the newest one of all attempts."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from ..tensorfile import write_bytes
 
 _FOLDER = "checkpoints"
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<step>[0-9]{12})-(?P<sha256>[0-9a-f]{64})")
-# The one before the newest is of use where the newest turns out to be damaged.
+# The last but one is used where the newest turns out to be damaged.
 _NUM_KEPT = 2
 
 
@@ -41,7 +41,7 @@ class CheckpointStore:
         self._former = task_folder / former_name
 
     def put(self, step: int, content: bytes) -> None:
-        """Keep ``content``; of all that is there the last two stay.
+        """Keep ``content`` and remove all checkpoints but the last two.
 
         Args:
             step: how far the task is, 0 <= step < 10^12.
@@ -56,10 +56,10 @@ class CheckpointStore:
                 entry.path.unlink(missing_ok=True)
 
     def newest(self, tell: Callable[[str], None]) -> Path | None:
-        """The file of the greatest step whose content is what was put.
+        """The undamaged file with the greatest step.
 
         Args:
-            tell: is given a sentence about each that is damaged.
+            tell: called with a sentence about each damaged file.
 
         Returns:
             None where there is none.
@@ -74,7 +74,7 @@ class CheckpointStore:
         found = []
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
             match = _NAME.fullmatch(path.name)
-            # Another attempt may remove it in this moment.
+            # Another attempt may remove it at the same time.
             with suppress(FileNotFoundError):
                 if match and match["kind"] == self._kind:
                     changed = path.stat().st_mtime

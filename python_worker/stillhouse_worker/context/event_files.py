@@ -1,4 +1,4 @@
-"""Metrics as event files of TensorBoard, beside what is stored."""
+"""Metrics as event files of TensorBoard, in addition to the stored ones."""
 
 import os
 import time
@@ -36,7 +36,7 @@ def with_event_files(reporter: Reporter, task: str, beside: Path | None) -> Iter
 class _EventFiles:
     """A reporter that passes everything on and writes the metrics.
 
-    No task fails for want of these files: where they cannot be written it says so, and goes on.
+    No task fails because these files cannot be written: it logs that and continues.
     """
 
     def __init__(self, reporter: Reporter, folder: Path) -> None:
@@ -76,7 +76,7 @@ class _EventFiles:
                 self._give_up(error)
 
     def stop_requested(self) -> bool:
-        """As the one says that it passes on to."""
+        """As the wrapped reporter says."""
         return self._reporter.stop_requested()
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ def _open(folder: Path, first_step: int) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     # The suffix keeps apart the files of two attempts within a second.
     writer = EventsWriter(str(folder / "events"), f".from-{first_step}")
-    # An attempt that was interrupted may have come farther than its checkpoint.
+    # An interrupted attempt may have written steps beyond its checkpoint.
     writer.write_event(_event(first_step, session_log=SessionLog(status=SessionLog.START)))
     return writer
 

@@ -1,4 +1,4 @@
-"""What a task has found out so far, as JSON that the next attempt reads."""
+"""Intermediate results of a task, as JSON that the next attempt reads."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from .task_context import TaskContext
 
 
 class Notes:
-    """JSON values of one kind and task; see `CheckpointStore` for what becomes of several.
+    """JSON values of one kind and task; see `CheckpointStore` for which of several are kept.
 
     Args:
         task: whose notes they are; its reporter is told of those that are damaged.

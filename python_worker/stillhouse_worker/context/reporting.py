@@ -1,4 +1,4 @@
-"""What a task says while it runs, and what it gives at its end."""
+"""What a task reports while it runs, and its outcome."""
 
 import importlib.metadata
 import os
@@ -21,7 +21,7 @@ class Reporter(Protocol):
     """Where a task reports to; calls are cheap and may come at every step."""
 
     def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
-        """How far the task is. Shown live, not stored."""
+        """The progress of the task. Shown live, not stored."""
 
     def metric(self, name: str, step: int, value: float) -> None:
         """A point of a series that is stored."""
@@ -37,7 +37,7 @@ class Reporter(Protocol):
 
 
 class Silent:
-    """A reporter for a process that another one speaks for."""
+    """A reporter for a member of a team, for which the leader reports."""
 
     def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
         """Nothing."""
@@ -52,7 +52,7 @@ class Silent:
         """Nothing."""
 
     def stop_requested(self) -> bool:
-        """Never: the one that speaks decides."""
+        """Never: the leader decides."""
         return False
 
 
@@ -110,7 +110,7 @@ Outcome = LearnerOutcome | DistillOutcome
 
 
 def environment(device: str) -> dict[str, str]:
-    """What the numbers of a run depend on beside its spec."""
+    """The facts that the numbers of a run depend on beside its spec."""
     name = (
         torch.cuda.get_device_name(device)
         if device.startswith("cuda")

@@ -1,4 +1,4 @@
-"""Steps that are made one after the other, stopped at any of them, and taken up again."""
+"""A loop of steps that can be stopped at any step and resumed."""
 
 import time
 from pathlib import Path
@@ -17,24 +17,24 @@ class Steps(Protocol):
 
     @property
     def step(self) -> int:
-        """Steps that have been made."""
+        """Number of finished steps."""
 
     @property
     def num_steps(self) -> int:
-        """Steps in all."""
+        """Total number of steps."""
 
     def advance(self) -> None:
-        """Make a step, and what is due after it."""
+        """Do a step, and the work that is due after it."""
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that determines what follows."""
+        """Everything that determines the following steps."""
 
     def restore(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Go on from what `state` gave when ``step`` steps had been made."""
+        """Continue from what `state` returned after ``step`` steps."""
 
 
 class ResumableLoop:
-    """Makes the steps of a task and keeps checkpoints of them.
+    """Does the steps of a task and keeps checkpoints.
 
     Args:
         task: whose stop ends the loop, and whose folder has the checkpoints.
@@ -53,17 +53,19 @@ class ResumableLoop:
         return self._checkpoints.newest()
 
     def restore(self, checkpoint: Path | None) -> None:
-        """Go on from a file of `newest_checkpoint`; None, or one that is damaged, starts anew."""
+        """Continue from a file of `newest_checkpoint`; start anew for None or a damaged one."""
         saved = self._checkpoints.read(checkpoint)
         if saved is None:
             return
         tensors, facts = saved
         self._steps.restore(facts["step"], tensors, facts)
-        self.seconds = facts.get("seconds", 0.0)  # not in checkpoints of before it was counted
+        self.seconds = facts.get(
+            "seconds", 0.0
+        )  # absent from checkpoints that were written before it was counted
         self._reporter.log("info", f"resumed at {self._name} {facts['step']}")
 
     def run(self) -> None:
-        """Make the steps that are left.
+        """Do the remaining steps.
 
         Raises:
             Stopped: a stop was requested; the checkpoint is written.

@@ -1,4 +1,4 @@
-"""What a task needs to know, in the core's own types; made from the spec by `convert`."""
+"""The settings of a task in the core's own types; `convert` makes them from the spec."""
 
 from typing import Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What one attempt at a task is given, whatever the kind of the task."""
+"""The inputs of one attempt at a task of any kind."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""When a checkpoint is written, and what an earlier attempt left behind."""
+"""Decides when checkpoints are written, and reads those of earlier attempts."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ MOST_OF_RUN = 0.01
 
 
 class CheckpointTimes:
-    """Checkpoints as often as they cost little."""
+    """Writes checkpoints as often as they cost little time."""
 
     def __init__(self) -> None:
         self._last, self._interval = time.monotonic(), SHORTEST_INTERVAL_S
@@ -35,7 +35,7 @@ class CheckpointTimes:
 
 
 class TrainingCheckpoints:
-    """Of what a distillation or a full training has come to: tensors, and facts as JSON.
+    """Checkpoints of a distillation or a full training: tensors, and facts as JSON.
 
     Args:
         work_dir: the task's own folder.
@@ -47,11 +47,11 @@ class TrainingCheckpoints:
         self._reporter = reporter
 
     def newest(self) -> Path | None:
-        """The file to go on from."""
+        """The file to continue from."""
         return self._store.newest(lambda sentence: self._reporter.log("warning", sentence))
 
     def read(self, path: Path | None) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What a file of `newest` holds; None when there is none, or it cannot be read."""
+        """The content of a file of `newest`; None when there is none, or it cannot be read."""
         if path is None:
             return None
         try:
@@ -61,7 +61,7 @@ class TrainingCheckpoints:
             return None
 
     def write(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Keep what a step has come to.
+        """Keep the state after a step.
 
         Raises:
             OSError: the disk is full or gone.

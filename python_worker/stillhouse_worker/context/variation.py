@@ -1,4 +1,4 @@
-"""How the learners of an evaluation are trained otherwise than the distilled data says."""
+"""How the training of an evaluation's learners differs from what the distilled data says."""
 
 from typing import Literal, NamedTuple
 
@@ -11,7 +11,7 @@ REAL_SAMPLES: tuple[Samples, ...] = ("random", "herding", "kcenter")
 
 
 class Variation(NamedTuple):
-    """What differs; the defaults are what the distilled data says. See the proto's message.
+    """The differences; the defaults are what the distilled data says. See the proto's message.
 
     Attributes:
         steps: passes over the samples, with the rates again from the first; 0: one per rate.
@@ -19,9 +19,9 @@ class Variation(NamedTuple):
         batch_size: samples per gradient step; 0: all.
         shuffled: every learner and pass draws an order of the samples.
         head_init: initialisation of the head; None: the one distilled for.
-        without_attention_labels: the attention is left to itself.
+        without_attention_labels: the attention loss is left out.
         hard_labels: one-hot labels of the samples' classes.
-        samples: what stands in the place of the distilled vectors.
+        samples: what learners are trained on instead of the distilled vectors.
         searches_lr: one rate for all steps, the best of a few on validation.
         model: encoder to train; empty: the one distilled for.
         model_fingerprint: of its weights.

@@ -1,4 +1,4 @@
-"""Frames between a worker and its control plane, and what stands in them."""
+"""Frames between a worker and its control plane, and their content."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from stillhouse_proto.v1 import experiment_pb2, worker_pb2
 from ..devices.load import UNKNOWN, DeviceLoad
 from .lease import NO_LEASE, Lease
 
-# Of worker.proto; a control plane turns away who speaks an earlier one.
+# Version of worker.proto; a control plane refuses workers with an earlier one.
 PROTOCOL = 2
 
 Welcome = worker_pb2.Welcome
@@ -67,7 +67,7 @@ def goodbye() -> bytes:
 
 
 def heartbeat(lease: Lease, progress_counter: int, load: DeviceLoad) -> bytes:
-    """A sign of life, with how the device is doing."""
+    """A sign of life, with the load of the device."""
     return worker_pb2.WorkerMessage(
         heartbeat=worker_pb2.Heartbeat(
             **lease._asdict(),
@@ -92,7 +92,7 @@ def stopped() -> worker_pb2.Stopped:
 def progress(
     stage: str, done: int, total: int, per_second: float, values: Mapping[str, float]
 ) -> experiment_pb2.Progress:
-    """How far a task is; the time left follows from the rate."""
+    """The progress of a task; the time left follows from the rate."""
     return experiment_pb2.Progress(
         stage=stage,
         done=done,
@@ -123,7 +123,7 @@ def log_line(level: str, message: str) -> experiment_pb2.LogLine:
 
 
 def control_message(frame: bytes) -> ControlMessage | None:
-    """What the control plane says; None for what this version does not know."""
+    """A message of the control plane; None for a kind that this version does not know."""
     message = worker_pb2.ControlMessage.FromString(frame)
     kind = message.WhichOneof("kind")
     return None if kind is None else getattr(message, kind)

@@ -1,4 +1,4 @@
-"""What a worker has of an attempt at a task: the right to speak of it."""
+"""A worker's lease of an attempt at a task."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ class Lease(NamedTuple):
     secret: bytes = b""
 
     def is_of(self, message: worker_pb2.CancelTask | worker_pb2.Acknowledge) -> bool:
-        """Whether a message of the control plane speaks of this attempt."""
+        """Whether a message of the control plane is about this attempt."""
         return (self.task_id, self.attempt) == (message.task_id, message.attempt)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What came out of a task, as the control plane keeps it."""
+"""The outcome of a task, as the control plane stores it."""
 
 import errno
 import traceback
@@ -67,7 +67,7 @@ def distill_result(
     wall_time_s: float,
     environment: Mapping[str, str],
 ) -> experiment_pb2.TaskResult:
-    """Result of a distillation whose artifact the control plane has taken in."""
+    """Result of a distillation whose artifact the control plane has stored."""
     return experiment_pb2.TaskResult(
         distill=experiment_pb2.DistillResult(
             artifact=artifact,

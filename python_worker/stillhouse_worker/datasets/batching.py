@@ -146,7 +146,7 @@ def epoch_batches(
 
 
 def length_sorted_batches(lengths: Int64[Tensor, " rows"], batch_size: int) -> list[Tensor]:
-    """All rows, longest first, for measuring: the least padding, and too little memory shows first.
+    """All rows, longest first, for measuring: least padding, and a lack of memory shows at once.
 
     Args:
         lengths: tokens of each row, int64 [N].

@@ -1,4 +1,4 @@
-"""Where a data set of a given name is, and what stands in for the default one without a hub."""
+"""Finds a data set by its name, and a substitute for the default one where there is no hub."""
 
 import difflib
 import socket
@@ -78,11 +78,11 @@ def _local(name: str, data_dir: str) -> DatasetLocation:
         raise _missing(f"there is no file or folder {path} on {socket.gethostname()}", data_dir)
     if path.is_dir():
         raise _missing(
-            f"the folder {path} is no data set: it holds neither dataset.json nor a train file",
+            f"the folder {path} is not a data set: it holds neither dataset.json nor a train file",
             str(path),
         )
     raise _missing(
-        f"the file {path} is no data set: its name must end in {', '.join(SUFFIXES)}", data_dir
+        f"the file {path} is not a data set: its name must end in {', '.join(SUFFIXES)}", data_dir
     )
 
 
@@ -112,7 +112,7 @@ def _substitute() -> DatasetLocation:
         substitute_for=DEFAULT_DATASET,
         notice=f"The default data set {DEFAULT_DATASET} is not on this machine and the hub cannot "
         f"be reached ({hub_offline_reason()}), so {DEFAULT_PACKAGED}, which comes with a package, "
-        "takes its place.",
+        "is used instead.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the texts and the labels, where nobody has said so."""
+"""Recognises the columns of texts and labels of a table where nobody has named them."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def recognised_columns(
         raise invalid(f"{place}: the column {label!r} cannot hold both texts and labels")
     found_label = label or _label(present, likely_labels)
     found_texts = texts or _texts([column for column in present if column != found_label])
-    # Of two columns the one that is not known is what the other is not.
+    # Of two columns, the unknown one has the role that the other one does not have.
     if len(present) == 2 and found_texts and not found_label:
         found_label = next(column for column in present if column not in found_texts)
     if len(present) == 2 and found_label and not found_texts:

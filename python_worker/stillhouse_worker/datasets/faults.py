@@ -1,4 +1,4 @@
-"""The failures of a data set that is not as it should be, or not there."""
+"""The failures of a data set that is invalid or does not exist."""
 
 from ..errors import StillhouseError
 
@@ -11,5 +11,5 @@ def invalid(message: str) -> StillhouseError:
 
 
 def not_found(message: str) -> StillhouseError:
-    """The failure of a set that is not there."""
+    """The failure of a set that does not exist."""
     return StillhouseError("not_found", message, field=_FIELD)

@@ -1,4 +1,4 @@
-"""The bytes of a file as they are meant, whatever hides them: gzip, byte order marks, pointers."""
+"""The actual bytes of a file behind gzip and byte order marks; pointers of Git LFS are refused."""
 
 import gzip
 import io
@@ -10,7 +10,7 @@ GZIP_ENDING = ".gz"
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-# How a file begins that Git LFS has put into the repository in the place of the real one.
+# The beginning of a pointer that Git LFS stores in the repository instead of the file.
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 

@@ -168,7 +168,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Record]
 
 
 def _actual_names(where: str, columns: Sequence[str], present: Sequence[str]) -> Mapping[str, str]:
-    """What each column is called in the file: names may be in another Unicode normal form."""
+    """The name of each column in the file, which may be in another Unicode normal form."""
     actual: dict[str, str] = {}
     for column in columns:
         found = [name for name in present if name == column] or [

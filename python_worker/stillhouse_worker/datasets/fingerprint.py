@@ -1,4 +1,4 @@
-"""SHA-256 over all that a data set gives to an experiment."""
+"""SHA-256 over everything that an experiment takes from a data set."""
 
 import hashlib
 import struct
@@ -38,7 +38,7 @@ class Fingerprint:
             yield row
 
     def note(self, *texts: str) -> None:
-        """Take in something else that was decided about the set."""
+        """Include another decision about the set."""
         self._hash.update(b"".join(_framed(text) for text in texts))
 
     def hexdigest(self) -> str:

@@ -1,4 +1,4 @@
-"""Which class a value of a label column is: by its name in every format alike, else by position."""
+"""The class of a value of a label column: by its name, in any file format, else by its position."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from .rows import SplitName, shown
 # 1 in JSON is 1.0 in a column of floats, which has gaps, and either is text in a CSV.
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0+)?")
 _TRUTH = ("true", "false")
-# How sets write that the label of a row is kept secret or is not known.
+# How sets mark a label that is secret or unknown.
 _NO_LABEL = "-1"
 # A control plane takes confusions of as many classes, and names of as many characters.
 _MOST_CLASSES = 1_000
@@ -37,7 +37,7 @@ class LabelRule(NamedTuple):
     labelled: frozenset[SplitName]
 
     def class_of(self, value: Any) -> int | None:
-        """Class index of a label; None where it is no class."""
+        """Class index of a label; None where it is not a class."""
         for written in ways_to_write(value):
             if written in self.classes:
                 return self.classes[written]
@@ -98,7 +98,7 @@ def named_classes(
 
 
 def found_classes(splits: Mapping[SplitName, LabelValues], place: str) -> LabelRule:
-    """The rule for classes that nobody has named: they are the labels of train, in order.
+    """The rule for unnamed classes: they are the labels of train, in order.
 
     Raises:
         StillhouseError: invalid for labels that are lists or fractions, for fewer than two classes
@@ -110,7 +110,7 @@ def found_classes(splits: Mapping[SplitName, LabelValues], place: str) -> LabelR
         if is_missing(value):
             continue
         if isinstance(value, float) and not value.is_integer():
-            raise invalid(f"{place} holds the fraction {shown(value)}, which is no class")
+            raise invalid(f"{place} holds the fraction {shown(value)}, which is not a class")
         found.add(ways_to_write(value)[-1])
         if len(found) > _MOST_CLASSES:
             raise invalid(
@@ -127,7 +127,7 @@ def found_classes(splits: Mapping[SplitName, LabelValues], place: str) -> LabelR
 
 
 def ways_to_write(value: Any) -> tuple[str, ...]:
-    """How a class may be called that a file gives as this value; the most plain way comes last."""
+    """The possible names of a class that a file gives as this value, the plainest one last."""
     if isinstance(value, bool):
         return str(value).lower(), str(value).upper(), str(value)
     if isinstance(value, int):

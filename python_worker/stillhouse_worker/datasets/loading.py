@@ -131,7 +131,7 @@ def _must_hold_out(rows: RowSource) -> bool:
 
 
 class _Reader:
-    """What is known of a set while its splits pass through."""
+    """The state while the splits of a set are read."""
 
     def __init__(self, rows: RowSource, bad_rows: BadRows, finds_overlap: bool) -> None:
         self.fingerprint = Fingerprint(rows)
@@ -158,7 +158,7 @@ class _Reader:
         self._check_counts(split_name, self.fingerprint.class_counts)
 
     def hold_out(self, part: SplitName, fraction: float) -> None:
-        """Take a part out of train."""
+        """Hold a part out of train."""
         train = self.kept["train"]
         held_out = holdout_indices(train.labels, fraction, part)
         rest = sorted(set(range(len(train.labels))).difference(held_out))
@@ -167,7 +167,7 @@ class _Reader:
         if part == "test" and self._finds_overlap:
             of_train = self._hashes["train"]
             self._hashes["train"], self._hashes["test"] = of_train[rest], of_train[held_out]
-        # Fingerprints of before there was a choice stay as they are.
+        # Fingerprints from before the share could be chosen stay as they are.
         if part == "test" and fraction != FORMER_TEST_FRACTION:
             self.fingerprint.note("test_fraction", repr(fraction))
 
@@ -186,7 +186,7 @@ class _Reader:
                 )
 
     def skipped(self) -> tuple[SkippedRows, ...]:
-        """What was left out, by split and reason."""
+        """The rows that were left out, by split and reason."""
         return tuple(
             SkippedRows(split_name, reason, counts[reason])
             for split_name, counts in self._skipped.items()

@@ -1,4 +1,4 @@
-"""A data set of one's own: a folder with a file per split, with or without ``dataset.json``, or
+"""A local data set: a folder with one file per split, with or without ``dataset.json``, or
 one file of rows."""
 
 import json
@@ -18,7 +18,7 @@ from .tables import Classes, Columns, Table, rows_of_tables
 
 _DESCRIPTION = "dataset.json"
 _REQUIRED_KEYS = ("labels", "text_columns", "label_column")
-# Read by people only.
+# Only people read these.
 _OPTIONAL_KEYS = ("name", "licence", "note")
 
 
@@ -69,8 +69,8 @@ def local_source(
     place = found_below(Path(data_dir), name)
     if not has_local(name, data_dir):
         raise not_found(
-            f"{Path(data_dir) / name} is no data set: neither a folder that holds {_DESCRIPTION} "
-            f"or a train file, nor a file that ends in {', '.join(SUFFIXES)}"
+            f"{Path(data_dir) / name} is not a data set: neither a folder that holds "
+            f"{_DESCRIPTION} or a train file, nor a file that ends in {', '.join(SUFFIXES)}"
         )
     files: dict[SplitName, tuple[Path, ...]] = (
         {"train": (place,)} if place.is_file() else split_files(place)

@@ -1,10 +1,10 @@
-"""What a person should read before using a data set, a sentence each."""
+"""Notices that a person should read before using a data set, one sentence each."""
 
 from collections import defaultdict
 
 from .rows import Dataset
 
-# Of more classes a notice names some.
+# A notice names at most this many classes.
 _SHOWN_CLASSES = 20
 
 
@@ -40,7 +40,7 @@ def _test_part(dataset: Dataset, test_fraction: float) -> str:
             f"{dataset.name} has no test rows with labels: its validation split is the test split, "
             "and validation is held out of train."
         )
-    # What comes with a package is divided by us, as its documentation says.
+    # Stillhouse itself divides packaged sets, as the documentation says.
     if dataset.test_from == "train" and dataset.source != "packaged":
         return (
             f"{dataset.name} has no test rows: {100 * test_fraction:.4g} % of each class of train "

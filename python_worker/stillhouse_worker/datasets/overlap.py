@@ -1,4 +1,4 @@
-"""How many test rows are also in train, told by 64-bit hashes of their texts."""
+"""Counts the test rows that are also in train, by 64-bit hashes of their texts."""
 
 import hashlib
 from array import array
@@ -17,7 +17,7 @@ class TextHashes:
         self._hashes = array("Q", hashes)
 
     def add(self, first: str, second: str | None) -> None:
-        """Take in a row."""
+        """Add a row."""
         texts = (first,) if second is None else (first, second)
         plain = _BETWEEN.join(" ".join(text.split()) for text in texts)
         digest = hashlib.blake2b(plain.encode(), digest_size=8).digest()
@@ -28,7 +28,7 @@ class TextHashes:
         return TextHashes(self._hashes[row] for row in rows)
 
     def number_also_in(self, others: "TextHashes") -> int:
-        """How many of these are among the others."""
+        """How many of these rows are among the others."""
         return int(np.isin(self._array, others._array).sum())
 
     @property

@@ -1,4 +1,4 @@
-"""What a labelled text data set is, once read, and what a place to read one from must offer."""
+"""A labelled text data set after reading, and the interface of a source of rows."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 
-# What becomes of rows that cannot be used.
+# What happens to rows that cannot be used.
 BadRows = Literal["skip", "refuse"]
 
 # Text, second text of a pair or None, class index.
@@ -41,7 +41,7 @@ class Split(NamedTuple):
 
 
 class SkippedRows(NamedTuple):
-    """How many rows of a split were left out for one reason."""
+    """The number of rows of a split that were left out for one reason."""
 
     split: str
     reason: str
@@ -82,7 +82,7 @@ class Dataset(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What was found at the place of a data set.
+    """The facts about the source of a data set.
 
     Attributes:
         label_column: empty where rows have none, since each class is a folder.

@@ -1,4 +1,4 @@
-"""Which files of a folder make up which split."""
+"""Finds the files of each split in a folder."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from .faults import invalid, not_found
 from .files import SUFFIXES, suffix_of
 from .rows import SPLIT_NAMES, SplitName
 
-# What a split may be called; where a set has several of one split, the first counts.
+# The possible names of a split; where a set has several for one split, the first counts.
 SPLIT_BY_NAME: Mapping[str, SplitName] = {
     "train": "train",
     "validation": "validation",
@@ -89,7 +89,7 @@ def _whole(folder: Path, split_name: SplitName, parts: list[_Part]) -> tuple[Pat
 
 
 def has_train_file(folder: Path) -> bool:
-    """Whether a folder looks like a data set; one that may not be read does not."""
+    """Whether a folder looks like a data set; an unreadable one does not."""
     try:
         names = [path.name for path in folder.iterdir() if path.is_file()]
     except PermissionError:
@@ -98,7 +98,7 @@ def has_train_file(folder: Path) -> bool:
 
 
 def found_below(folder: Path, name: str) -> Path:
-    """``folder/name``, or what is there under that name in another Unicode normal form."""
+    """``folder/name``, or an existing file of that name in another Unicode normal form."""
     path = folder / name
     if path.exists() or not path.parent.is_dir():
         return path

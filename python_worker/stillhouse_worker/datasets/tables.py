@@ -20,7 +20,7 @@ Table = Callable[[Sequence[str]], Iterator[Record]]
 
 
 class Columns(NamedTuple):
-    """Where texts and labels stand.
+    """The columns of texts and labels.
 
     Attributes:
         texts: one column, or two of pairs.
@@ -32,7 +32,7 @@ class Columns(NamedTuple):
 
 
 class Classes(NamedTuple):
-    """What is known of the classes beforehand.
+    """The classes as far as they are known before reading.
 
     Attributes:
         names: None where the labels of train are the classes.
@@ -115,9 +115,10 @@ def _row(record: Record, columns: Columns, rule: LabelRule) -> Row | BadRow:
     if index is None:
         where = f"{record.where}: column {columns.label!r}"
         refuse_lists(label, where)
-        reason = "no label" if is_missing(label) else "a label that is no class"
+        reason = "no label" if is_missing(label) else "a label that is not a class"
         return BadRow(
-            reason, f"{where} holds {shown(label)}, which is no class; allowed are {rule.allowed}"
+            reason,
+            f"{where} holds {shown(label)}, which is not a class; allowed are {rule.allowed}",
         )
     return texts[0], texts[1] if len(texts) == 2 else None, index
 

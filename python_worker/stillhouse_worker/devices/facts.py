@@ -1,4 +1,4 @@
-"""Which device computes, what it is called and what it is good at."""
+"""The devices of this machine, their names and capabilities."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ _CPU_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 class DeviceFacts(NamedTuple):
-    """A device that is there.
+    """A device of this machine.
 
     Attributes:
         device: "cpu" or "cuda:N".

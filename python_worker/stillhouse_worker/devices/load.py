@@ -1,4 +1,4 @@
-"""How full and how busy a device is, whoever uses it."""
+"""The memory use and utilisation of a device, by all processes."""
 
 import gc
 import os
@@ -36,7 +36,7 @@ def load_meter(device: str) -> Callable[[], DeviceLoad]:
 
 
 def give_back_memory(device: str) -> None:
-    """Hand what PyTorch keeps for its next use to others on the device, between tasks."""
+    """Release memory that PyTorch caches, between tasks, for other processes on the device."""
     if device.startswith("cuda"):
         gc.collect()
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""What is said of an outer step whose loss or gradient is no longer finite, and what would help."""
+"""The error of an outer step whose loss or gradient is no longer finite, with advice."""
 
 import dataclasses
 import math
@@ -12,8 +12,8 @@ from ..learners.encoder import Params
 from .inner import InnerLoss, train_learner
 from .synthetic import DistilledData
 
-# A scale that starts at 2^16 is halved at each overflow: after this many it is 2^-9, and what still
-# overflows would do so for ever.
+# A scale that starts at 2^16 is halved at each overflow: after this many it is 2^-9, and steps that
+# still overflow would do so for ever.
 MAX_SKIPS = 25
 
 
@@ -62,7 +62,7 @@ def always_overflows(step: int) -> StillhouseError:
 
 
 def _is_finite_without_attention(attempt: Attempt) -> bool:
-    """Whether the learner that is trained by the labels alone has a loss on the real texts."""
+    """Whether a learner trained without the attention loss has a finite loss on the real texts."""
     data = attempt.data.map(Tensor.detach)._replace(attention_labels=None)
     loss = dataclasses.replace(attempt.inner_loss, attention_lambda=0.0)
     theta = train_learner(loss, data, attempt.theta)

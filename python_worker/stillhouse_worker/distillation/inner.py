@@ -56,12 +56,12 @@ class InnerLoss:
         return loss + torch.stack(shares).mean() * self.attention_lambda
 
     def attention_weight(self, target: Float[Tensor, "m h q s"]) -> float:
-        """What the divergence from a block's labels, summed over every element, counts."""
+        """The weight of the divergence from a block's labels, summed over every element."""
         weight = divergence_weight(target, self.attention_reduction, self.num_keys)
         return self.attention_lambda / self.config.num_layers * weight
 
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
-        """The cross-entropy, given what the last block passes on."""
+        """The cross-entropy, from the output of the last block."""
         pooled = pool(self.config, hidden, None)
         return soft_cross_entropy(run_head(params, pooled, dropout=0.0), labels)
 

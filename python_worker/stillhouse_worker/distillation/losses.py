@@ -41,7 +41,7 @@ def divergence_weight(
     reduction: AttentionReduction,
     num_keys: int | None = None,
 ) -> float:
-    """What the divergence, summed over every element, is multiplied by."""
+    """The factor of the divergence that is summed over every element."""
     length = target.shape[-1]
     keys = (num_keys or length) if reduction == "elementwise" else 1
     return length / (target.numel() * keys)

@@ -58,7 +58,7 @@ class OuterConfig(NamedTuple):
 
 
 class OuterProblem(NamedTuple):
-    """What distilled data is trained for.
+    """The fixed parts of the outer problem.
 
     Attributes:
         synthetic: which tensors are learned.
@@ -88,7 +88,7 @@ class OuterStep(NamedTuple):
         outer_loss: on the real batch after the inner steps.
         inner_loss: on the distilled data before the first inner step.
         grad_norm: norm of the meta-gradient before clipping.
-        skipped: the update was skipped since fp16 overflowed.
+        skipped: the update was skipped because fp16 overflowed.
     """
 
     outer_loss: float
@@ -253,7 +253,7 @@ class OuterLoop:
         return tensors | self.adam.state()
 
     def restore(self, state: dict[str, Tensor], step: int) -> None:
-        """Go on from what `state` gave when ``step`` outer steps had been made."""
+        """Continue from what `state` returned after ``step`` outer steps."""
         self.step = step
         for name, tensor in self.phi.items():
             tensor.data.copy_(state[f"phi.{name}"])

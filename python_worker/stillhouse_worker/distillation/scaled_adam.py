@@ -19,7 +19,7 @@ class ScaledAdam:
         precision: of what the gradients come from.
 
     Attributes:
-        num_skipped: steps that were skipped since fp16 overflowed.
+        num_skipped: steps that were skipped because fp16 overflowed.
         skips_in_a_row: the last of them, one after the other.
     """
 
@@ -37,12 +37,12 @@ class ScaledAdam:
         self.scaler.update()
 
     def forget_gradients(self) -> None:
-        """Before those of the next step."""
+        """Clear the gradients before the next step."""
         for tensor in self.tensors.values():
             tensor.grad = None
 
     def unscale(self) -> None:
-        """Make the gradients those of the loss itself, before they are looked at."""
+        """Divide the gradients by the scale of the loss, before they are read."""
         self.scaler.unscale_(self._scalable)
 
     @property
@@ -75,7 +75,7 @@ class ScaledAdam:
         return state
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
+        """Continue from what `state` returned."""
         for (name, tensor), kept in zip(self.tensors.items(), self._adam.state, strict=True):
             if f"adam.step.{name}" in state:  # not before the first update
                 moments = {
@@ -84,11 +84,13 @@ class ScaledAdam:
                 }
                 # Adam keeps its step on the CPU.
                 kept.update(moments, step=state[f"adam.step.{name}"].clone())
-        if "scaler" not in state:  # of an earlier version, which kept it elsewhere
+        if "scaler" not in state:  # from an earlier version, which stored it in another place
             return
         scale, growth, skipped, *in_a_row = state["scaler"].tolist()
         self.num_skipped = int(skipped)
-        self.skips_in_a_row = int(sum(in_a_row))  # not in checkpoints of before it was counted
+        self.skips_in_a_row = int(
+            sum(in_a_row)
+        )  # absent from checkpoints that were written before it was counted
         if self.scaler.is_enabled():
             own = {"scale": scale, "_growth_tracker": int(growth)}
             self.scaler.load_state_dict({**self.scaler.state_dict(), **own})

@@ -1,4 +1,4 @@
-"""phi: the tensors that are learned, and the distilled data that they stand for."""
+"""phi: the learned tensors, and the distilled data that they parametrise."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
@@ -47,7 +47,7 @@ class SyntheticConfig(NamedTuple):
 
 
 class AttentionLabels(NamedTuple):
-    """What the attention of a learner is to be on each sample.
+    """The attention that a learner is to have on each sample.
 
     Attributes:
         kind: "cls": of the first query alone; "all": of every query.
@@ -62,7 +62,7 @@ class AttentionLabels(NamedTuple):
         return AttentionLabels(self.kind, function(self.log_probabilities))
 
     def of_block(self, index: int) -> Float[Tensor, "m h q s"]:
-        """Those of one layer."""
+        """The labels of one layer."""
         return self.log_probabilities[:, index]
 
     def packed(self) -> Tensor:
@@ -71,12 +71,12 @@ class AttentionLabels(NamedTuple):
 
     @classmethod
     def unpacked(cls, kind: Literal["cls", "all"], packed: Tensor) -> "AttentionLabels":
-        """From what `packed` gives."""
+        """The inverse of `packed`."""
         return cls(kind, packed.unsqueeze(-2) if kind == "cls" else packed)
 
 
 class DistilledData(NamedTuple):
-    """What a learner is trained on.
+    """The training data of a learner.
 
     Attributes:
         x: vectors that enter the first block.
@@ -132,7 +132,7 @@ def init_phi(
 
 
 def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
-    """The distilled data that phi stands for, differentiable in phi."""
+    """The distilled data that phi parametrises, differentiable in phi."""
     x = phi["x"]
     if config.class_labels == "hard":
         labels = hard_labels(config.num_classes, config.per_class).to(x)

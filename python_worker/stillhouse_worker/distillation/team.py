@@ -11,7 +11,7 @@ from ..errors import StillhouseError
 
 
 class Team(NamedTuple):
-    """This process and how many there are; one alone needs no process group.
+    """This process's rank and the number of processes; a single one needs no process group.
 
     Attributes:
         rank: number of this process, 0 <= rank < size.

@@ -20,7 +20,7 @@ from torch.distributed import FileStore  # type: ignore[attr-defined]
 from ..errors import StillhouseError
 from .team import ALONE, Team
 
-# What a helper does: it gets its place in the team and its device.
+# The work of a helper, which is given its place in the team and its device.
 Follow = Callable[[Team, str], None]
 
 # A helper imports PyTorch and opens its device before it joins.
@@ -104,7 +104,7 @@ def _help(follow: Follow, team: Team, device: str, store_path: str) -> None:
 
 @contextmanager
 def _joined(team: Team, device: str, store: FileStore) -> Iterator[str]:
-    """Be a member while inside; gives this member's device."""
+    """Join the team for the duration of the context; yields this member's device."""
     kind, _, first = device.partition(":")
     threads = torch.get_num_threads()
     if kind == "cuda":

@@ -67,7 +67,7 @@ def features_of(
     precision: Precision,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[Tensor, "n e"]:
-    """What the frozen encoder hands to a head for every row, fp32, on the CPU.
+    """The features of every row: the frozen encoder's input to a head, fp32, on the CPU.
 
     Args:
         encoder: the pretrained encoder.

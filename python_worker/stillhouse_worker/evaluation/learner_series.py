@@ -1,4 +1,4 @@
-"""Test learners one after the other; those that are done survive an interruption."""
+"""Tests learners one after the other; finished ones survive an interruption."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class Timed(NamedTuple):
 def measure_learners(
     task: TaskContext, learner: Callable[[int], Timed], test: Callable[[Params], Measures]
 ) -> list[InitOutcome]:
-    """Make and test one learner per init seed of the task; finished learners are noted.
+    """Train and test one learner per init seed of the task; finished learners are noted.
 
     Args:
         task: whose init seeds they are.

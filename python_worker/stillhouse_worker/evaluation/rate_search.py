@@ -1,4 +1,4 @@
-"""Choose a learning rate on validation; what was tried survives an interruption."""
+"""Chooses a learning rate on validation; finished rates survive an interruption."""
 
 from collections.abc import Callable, Sequence
 

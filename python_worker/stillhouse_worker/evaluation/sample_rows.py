@@ -1,4 +1,4 @@
-"""Which real samples a learner is trained on: drawn at random, or chosen as a coreset."""
+"""The real samples that a learner is trained on: drawn at random, or chosen as a coreset."""
 
 from collections.abc import Callable
 

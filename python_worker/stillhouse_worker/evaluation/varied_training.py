@@ -1,4 +1,4 @@
-"""Test learners that are trained otherwise than the distilled data says."""
+"""Test learners whose training differs from what the distilled data says."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _LOG_ZERO = -1e4
 
 
 class Training(NamedTuple):
-    """What a learner is trained on.
+    """The training samples of a learner.
 
     Attributes:
         data: as `DistilledData`; real samples are padded to the longest.
@@ -83,7 +83,7 @@ def decoded(encoder: Encoder, x: Float[Tensor, "m s e"]) -> Float[Tensor, "m s e
 
 
 def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Training:
-    """Real texts in the place of the distilled vectors, under the same labels.
+    """Real texts instead of the distilled vectors, with the same labels.
 
     Each is cut to S tokens. Attention labels are taken as far as the text reaches, as shares of
     what they give to it.

@@ -1,4 +1,4 @@
-"""What the control plane asks Python in short; it imports this package by its name."""
+"""Short questions of the control plane, which imports this package by its name."""
 
 from .questions import artifact, describe, fetch, suggest, system
 

@@ -1,4 +1,4 @@
-"""What distilled data looks like to a person: its nearest tokens, its labels, its attention."""
+"""Inspects distilled data: nearest tokens, labels, attention."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..learners.nearest_tokens import Nearest, nearest_tokens
 
 
 def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m l h s"]:
-    """What the first token attends to in a learner that was trained on the data, on that data.
+    """The first token's attention, on the data, in a learner that was trained on it.
 
     Args:
         artifact: the distilled data.

@@ -1,4 +1,4 @@
-"""What the control plane asks Python in short: JSON text in, JSON text out, never an exception.
+"""Short questions of the control plane: JSON text in, JSON text out, never an exception.
 
 An answer is ``{"ok": ...}`` or ``{"failure": {"kind", "message", "field"}}``.
 """
@@ -45,7 +45,7 @@ _LISTS = ("trials", "text_columns")
 
 
 def describe(request_json: str) -> str:
-    """What an experiment would run on: data set, model and device, found and read.
+    """The data set, model and device of a draft, found and read.
 
     Args:
         request_json: ``{"dataset", "data_dir", "source", "text_columns", "label_column",
@@ -74,19 +74,19 @@ def system(request_json: str) -> str:
 
 
 def artifact(request_json: str) -> str:
-    """What distilled data holds, for ``inspect``.
+    """The content of distilled data, for ``inspect``.
 
     Args:
         request_json: ``{"path": folder of the artifact, "top": tokens per position}``.
 
     Returns:
-        ``{"ok": ...}`` with what `distilled_data.inspected` gives.
+        ``{"ok": ...}`` with the result of `distilled_data.inspected`.
     """
     return _answer(request_json, _ARTIFACT_KEYS, _artifact)
 
 
 def suggest(request_json: str) -> str:
-    """Which settings a search tries next.
+    """The next settings of a search.
 
     Args:
         request_json: ``{"space", "trials", "seed"}``, see `search.suggested`.

@@ -1,4 +1,4 @@
-"""Which settings to try next, by Optuna: a function of the seed and of what was tried, no state."""
+"""The next settings of a search, by Optuna: a function of the seed and of earlier trials."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

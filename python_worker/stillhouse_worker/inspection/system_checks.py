@@ -1,4 +1,4 @@
-"""What ``doctor`` shows: each part of the machine, whether it is well, and the remedy if not."""
+"""The checks of ``doctor``: the state of each part of the machine, and the remedy."""
 
 import os
 import platform
@@ -76,7 +76,7 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return check()._replace(name=name)
     except StillhouseError as error:
         return Check(name, "error", error.message, _SET_UP)
-    except Exception as error:  # a report on a broken machine must not break on it
+    except Exception as error:  # a report on a broken machine must not fail itself
         return Check(name, "error", f"{type(error).__name__}: {error}", _SET_UP)
 
 
@@ -174,7 +174,7 @@ def _default_cached(name: str, substitute: str, cached: Callable[[str], bool]) -
     return Check(
         "",
         "warning",
-        f"{name} is not cached and the hub cannot be reached; {substitute} takes its place",
+        f"{name} is not cached and the hub cannot be reached; {substitute} is used instead",
         f"copy the hub's cache of a machine that has {name}, or name another one",
     )
 

@@ -1,4 +1,4 @@
-"""What turns tokens into the vectors that enter the first block."""
+"""The embeddings: from tokens to the vectors that enter the first block."""
 
 from typing import cast
 
@@ -28,7 +28,7 @@ class Embeddings(nn.Module):
         has_types = "token_type_embeddings.weight" in tensors
         self.token_type_embeddings = _table(tensors, "token_type_embeddings") if has_types else None
         self.LayerNorm = nn.LayerNorm(self.word_embeddings.embedding_dim, eps=norm_eps)
-        # Who trains it sets the rate.
+        # Training code sets the rate.
         self.dropout = nn.Dropout(0.0)
         self.load_state_dict(tensors, assign=True)
         self.requires_grad_(False)

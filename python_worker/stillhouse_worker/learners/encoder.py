@@ -16,13 +16,13 @@ from .embeddings import Embeddings
 
 Params = dict[str, Tensor]
 
-# What a head is given: the last block's vector of the first token, or the mean of those of all.
+# The input of a head: the last block's vector of the first token, or the mean over all tokens.
 Pooling = Literal["first", "mean"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
 class EncoderConfig(NamedTuple):
-    """Sizes of an encoder, and what it hands to a head."""
+    """Sizes of an encoder, and its pooling."""
 
     num_layers: int
     num_heads: int

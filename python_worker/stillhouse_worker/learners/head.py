@@ -1,4 +1,4 @@
-"""The head: Linear(E, E), Tanh, Linear(E, C) over what the encoder hands to it."""
+"""The head: Linear(E, E), Tanh, Linear(E, C) over the pooled output of the encoder."""
 
 import math
 from typing import Literal, get_args

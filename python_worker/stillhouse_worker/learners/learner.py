@@ -14,13 +14,13 @@ from .precision import Linear, Precision, low_backward_linear
 # scores are returned. "fused" is PyTorch's kernel: first order only, no scores.
 Attention = Literal["explicit", "fused"]
 
-# Which rows of the last block's scores are wanted. Where only its first token reaches the head, the
-# other rows cost extra and are needed for attention labels of all tokens alone.
+# Which rows of the last block's scores are computed. Where only its first token reaches the head,
+# the other rows cost extra and are only needed for attention labels of all tokens.
 ScoreRows = Literal["first", "all"]
 
 
 class Output(NamedTuple):
-    """What a learner computes.
+    """The output of a learner.
 
     Attributes:
         logits: b x C.
@@ -69,7 +69,7 @@ def forward(
         attention: see `Attention`.
         score_rows: see `ScoreRows`.
         dropout: probability in 0 <= p < 1, after attention, each sublayer and before the head.
-        backward: of the products with weights on the way back; see `low_backward_linear`.
+        backward: of the products with weights in the backward pass; see `low_backward_linear`.
     """
     run = _Run(config, mask, attention, score_rows, dropout, low_backward_linear(backward))
     hidden, scores = _run_blocks(run, params, entry)
@@ -83,7 +83,7 @@ def features(
     token_type_ids: Int[Tensor, "b s"],
     mask: Bool[Tensor, "b s"],
 ) -> Float[Tensor, "b e"]:
-    """What the pretrained encoder hands to a head; see `pool`."""
+    """The pretrained encoder's input to a head; see `pool`."""
     entry = encoder.embed(input_ids, token_type_ids)
     attention = first_order_attention(entry.device)
     run = _Run(encoder.config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
@@ -93,7 +93,7 @@ def features(
 def pool(
     config: EncoderConfig, hidden: Float[Tensor, "b rows e"], mask: Bool[Tensor, "b s"] | None
 ) -> Float[Tensor, "b e"]:
-    """What a head is given of the vectors that the last block passes on.
+    """The input of a head, from the output of the last block.
 
     Args:
         config: says which: the first vector, or the mean over the tokens.
@@ -109,7 +109,7 @@ def pool(
 
 
 class _Run(NamedTuple):
-    """What is the same for all blocks of a run; see `forward`."""
+    """The properties that all blocks of a pass share; see `forward`."""
 
     config: EncoderConfig
     mask: Tensor | None
@@ -122,7 +122,7 @@ class _Run(NamedTuple):
 def _run_blocks(
     run: _Run, params: Params, entry: Float[Tensor, "b s e"]
 ) -> tuple[Float[Tensor, "b rows e"], tuple[Tensor, ...]]:
-    """What the last block passes on, and the scores of all blocks."""
+    """The output of the last block, and the scores of all blocks."""
     hidden, scores = entry, []
     for index in range(run.config.num_layers):
         is_last = index == run.config.num_layers - 1
@@ -155,7 +155,7 @@ def _run_block(
 
 
 def run_head(params: Params, pooled: Float[Tensor, "b e"], dropout: float) -> Float[Tensor, "b c"]:
-    """Logits of what `pool` gives."""
+    """Logits from the output of `pool`."""
     inner = torch.tanh(_linear(F.linear, params, "head.dense", pooled))
     if dropout:
         inner = F.dropout(inner, dropout)
@@ -207,7 +207,9 @@ def _attend(
         context = F.scaled_dot_product_attention(query, key, value, key_mask, run.dropout)
     else:
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        if key_mask is not None:  # added, since filling in costs a pass on the way back too
+        if (
+            key_mask is not None
+        ):  # added, since filling in also costs a pass over the memory in the backward pass
             lowest = torch.finfo(scores.dtype).min
             scores = scores + (~key_mask).to(scores.dtype) * lowest
         probabilities = scores[:, :, :rows].softmax(-1)

@@ -33,7 +33,7 @@ Linear = Callable[[Tensor, Tensor, Tensor], Tensor]
 def low_backward_linear(precision: Precision) -> Linear:
     """A linear layer whose own product is fp32, and whose derivatives are in ``precision``.
 
-    A meta-gradient keeps its direction with these: rounding the way forward too turns it ten times
+    A meta-gradient keeps its direction with these: rounding the forward pass too turns it ten times
     as far (cosine 0.997 instead of 0.9998 with the exact one; bf16, MiniLM).
     """
     if precision == "fp32":

@@ -1,4 +1,4 @@
-"""Which heads learners start from: the one place that says so."""
+"""The initial heads of learners: the only place that decides them."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The two architectures that can be computed: what their files call things."""
+"""The two supported architectures: the names in their files."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Where a pretrained encoder of a given name is, and what its files say about it.
+"""Finds a pretrained encoder by its name, and reads the facts about it.
 
 Facts come from ``config.json`` and the header of the weight file: no weights are read into memory
 and ``transformers``, which takes seconds to import, is not needed.
@@ -126,7 +126,7 @@ def _substitute() -> ModelLocation:
         substitute_for=DEFAULT_MODEL,
         notice=f"The default model {DEFAULT_MODEL} is not on this machine and the hub cannot be "
         f"reached ({hub_offline_reason()}), so {PACKAGED_MODEL}, which comes with a package, "
-        "takes its place.",
+        "is used instead.",
     )
 
 

@@ -1,4 +1,4 @@
-"""A learner as other tools know it: a transformers classifier or a sentence-transformers folder."""
+"""A learner for other tools: as a transformers classifier or a sentence-transformers folder."""
 
 import copy
 import json

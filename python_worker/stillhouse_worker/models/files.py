@@ -19,7 +19,7 @@ _WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 
 class ModelFacts(NamedTuple):
-    """What the files of an encoder say about it.
+    """The facts about an encoder from its files.
 
     Attributes:
         architecture: "bert" or "distilbert".

@@ -1,4 +1,4 @@
-"""What is said of a model that cannot be used."""
+"""The error of a model that cannot be used."""
 
 from pathlib import Path
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Whether a model folder is one that the learner computes with, down to every weight.
+"""Checks that the learner can compute with a model folder, down to every weight.
 
 What is accepted here runs: what a task would stumble over later, or compute wrongly without a word,
 is refused with a sentence before anything is stored. PyTorch and ``transformers``, which take

@@ -1,4 +1,4 @@
-"""What an encoder was trained to hand to a head, as sentence-transformers writes it down."""
+"""The pooling that an encoder was trained with, as sentence-transformers stores it."""
 
 import json
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""The worker process: its talk with the control plane, and what it keeps on its machine."""
+"""The worker process: its messages with the control plane, and its files."""

@@ -20,12 +20,12 @@ from .credentials import Credentials, call_metadata, open_channel
 _MAX_MESSAGE_BYTES = 64 << 20
 _OPTIONS: list[tuple[str, Any]] = [("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
 _RETRY_INTERVAL_S = 1.0
-# A control plane that was started anew may answer before it has found this worker again.
+# A restarted control plane may answer before this worker has said hello again.
 _LONGEST_CONFLICT_S = 120.0
 
 
 class ArtifactTransfer:
-    """Hands artifacts in and fetches them; waits for a control plane that is away.
+    """Uploads and downloads artifacts; waits for a control plane that does not answer.
 
     Args:
         address: HOST:PORT.
@@ -56,7 +56,7 @@ class ArtifactTransfer:
         return self._patiently(hand_in)
 
     def download(self, lease: Lease, artifact_id: str, folder: Path) -> Path:
-        """Fetch the artifact into ``folder``; what was cut off on its way is never seen there.
+        """Fetch the artifact into ``folder``, where an incomplete one never appears.
 
         Raises:
             Stopped: a stop was requested before the control plane came back.
@@ -77,7 +77,7 @@ class ArtifactTransfer:
         if expected is not None and hashlib.sha256(content).hexdigest() != expected.sha256:
             raise StillhouseError(
                 "environment",
-                f"{name} of artifact {artifact_id} was damaged on its way here: "
+                f"{name} of artifact {artifact_id} was damaged in transit: "
                 f"its SHA-256 is not {expected.sha256}",
                 retryable=True,
             )

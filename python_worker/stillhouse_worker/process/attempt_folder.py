@@ -1,4 +1,4 @@
-"""What an attempt writes for itself lies in a folder of its own, so that none disturbs the next."""
+"""The folders of attempts: each writes into its own, so that none disturbs the next."""
 
 import shutil
 from contextlib import suppress
@@ -9,12 +9,12 @@ _ATTEMPTS = "attempts"
 
 
 def attempt_folder(task_folder: Path, attempt: int) -> Path:
-    """The folder of an attempt, there or not: journal, stopwatch, drafts, what was fetched."""
+    """The folder of an attempt, existing or not: journal, stopwatch, drafts, downloads."""
     return task_folder / _ATTEMPTS / str(attempt)
 
 
 def earlier_folders(task_folder: Path, attempt: int) -> list[Path]:
-    """Where attempts before ``attempt`` left something, in their order.
+    """The folders of attempts before ``attempt``, in their order.
 
     The task's own folder comes first: earlier versions had one for all attempts.
     """

@@ -1,4 +1,4 @@
-"""A worker's end of ZeroMQ."""
+"""A worker's ZeroMQ socket."""
 
 import secrets
 
@@ -11,7 +11,7 @@ Socket = zmq.Socket[bytes]
 
 # Frames that wait in ZeroMQ itself; beyond that the outbox holds them.
 _HIGH_WATER_MARK = 1000
-# A connection that was cut without a word is noticed after this long, and made anew.
+# A silently lost connection is noticed after this long, and opened again.
 _PING_INTERVAL_MS, _PING_TIMEOUT_MS = 5_000, 20_000
 _LONGEST_RECONNECT_MS = 2_000
 _ROUTING_ID_BYTES = 16
@@ -48,7 +48,7 @@ def connect(context: zmq.Context[Socket], address: str, credentials: Credentials
 
 
 class Silence:
-    """Tells a person now and then that the control plane does not answer.
+    """Logs now and then that the control plane does not answer.
 
     Args:
         address: of the control plane.
@@ -63,7 +63,7 @@ class Silence:
         self._next: float | None = None
 
     def look(self, joined: bool, now: float) -> None:
-        """Call often; ``now`` in seconds that only ever rise."""
+        """Call often; ``now`` in seconds of a monotonic clock."""
         if joined:
             self._next = None
         elif self._next is None:

@@ -1,4 +1,4 @@
-"""Keys with which a worker proves who it is, and checks whom it talks to."""
+"""The keys by which a worker identifies itself and checks the control plane."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ _TOKEN, _SERVER_NAME = "token", "server-name"
 
 
 class Credentials(NamedTuple):
-    """What a worker has in its folder of keys; what is not there is None."""
+    """The content of a worker's folder of keys; None for missing files."""
 
     authority: bytes | None = None
     certificate: bytes | None = None

@@ -1,8 +1,9 @@
 """Reports of an attempt on disk until they are acknowledged, in the attempt's own folder.
 
-Whoever goes on from a checkpoint finds here what an attempt before said and nobody took in, so that
-the points of its steps are not lost with the process. With each report goes the secret of its
-attempt, so that whoever finds it may hand it in; for that reason others may not read the file.
+An attempt that resumes from a checkpoint finds here the reports of earlier attempts that nobody
+acknowledged, so that the points of those steps are not lost with the process. Each report has the
+secret of its attempt, so that whoever finds it may hand it in; for that reason others may not read
+the file.
 """
 
 import os
@@ -55,7 +56,7 @@ class Journal:
             self._write_missing()
 
     def sync(self) -> None:
-        """What was appended outlives a loss of power from here on.
+        """Make what was appended survive a power failure.
 
         Raises:
             OSError: the disk is full or gone.
@@ -83,7 +84,7 @@ class Journal:
         return next(entry for entry in self._missing if entry.number > number)
 
     def all_acknowledged(self) -> None:
-        """Nothing in the file is needed any more."""
+        """All of the file has been acknowledged."""
         self._missing.clear()
         if self._size > _ENOUGH_BYTES:
             self._file.truncate(0)

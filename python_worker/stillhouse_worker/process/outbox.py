@@ -1,4 +1,4 @@
-"""Reports of one attempt on their way to the control plane: numbered, kept until acknowledged."""
+"""The reports of one attempt to the control plane: numbered, and kept until acknowledged."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ METRIC_INTERVAL_S = 0.5
 PROGRESS_INTERVAL_S = 0.25
 # A report of so many points takes some 300 KB.
 MAX_POINTS = 5_000
-# Reports beyond these, while nobody takes them, wait in the journal alone.
+# Unacknowledged reports beyond this size are kept only in the journal.
 MAX_HELD_BYTES = 8 << 20
 
 
@@ -49,7 +49,7 @@ class Outbox:
         self._last_sent = 0.0
 
     def progress(self, stage: str, done: int, total: int, values: Mapping[str, float]) -> None:
-        """Keep the latest; older progress is of no use to anyone."""
+        """Keep only the latest progress."""
         rate = self._rate.update(stage, done)
         message = convert.progress(stage, done, total, rate, values)
         frame = convert.report(self._lease, 0, progress=message)
@@ -58,7 +58,7 @@ class Outbox:
             self._progress = frame
 
     def metric(self, name: str, step: int, value: float) -> None:
-        """Gather points; they leave together."""
+        """Gather points; they are sent together."""
         with self._lock:
             self.progress_counter += 1
             self._points.append((name, step, value))

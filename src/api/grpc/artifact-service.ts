@@ -34,7 +34,7 @@ export function artifactService(
   };
 }
 
-/** What comes of a stream; one that ends before its end was cut off by its sender. */
+/** The parts of a stream; a stream that ends early was cut off by its sender. */
 async function* partsOf(
   call: AsyncIterable<UploadArtifactRequest>,
 ): AsyncGenerator<UploadArtifactRequest> {

@@ -47,11 +47,11 @@ export function kindOf({
   return kind?.replace("FAILURE_KIND_", "") ?? status[code ?? status.UNKNOWN] ?? String(code);
 }
 
-/** What OpenSSL and Node say of a connection that was made and given up again, and what it means. */
+/** What OpenSSL and Node say about a refused connection, and what it means. */
 const HINTS: readonly (readonly [says: RegExp, hint: string])[] = [
   [
     /self-signed|unable to (verify|get)/i,
-    " that --ca trusts: its certificate is of another authority",
+    " that --ca trusts: its certificate is from another authority",
   ],
   [/altnames/, " by that name: its certificate is for others; npm run keys -- --hosts adds one"],
   [/has expired/, " with a valid certificate: it has expired; npm run keys makes a new one"],
@@ -83,7 +83,7 @@ export function errorOf(error: ServiceError, address: string): StillhouseError {
     return invalid("", message, { cause: error });
   }
   if (error.code === status.UNIMPLEMENTED) {
-    const message = `the control plane at ${address} is of another version of Stillhouse`;
+    const message = `the control plane at ${address} has another version of Stillhouse`;
     return environment(message, { cause: error });
   }
   const message = `the call to ${address} failed: ${error.details || error.message}`;

@@ -6,7 +6,7 @@ import {
 } from "@grpc/grpc-js";
 import type { ConnectionLimits } from "../../security/connection-limits.js";
 
-/** A client connects when it calls; what has not called by then holds a place for nothing. */
+/** A client connects in order to call; a connection without a call by then is closed. */
 const FIRST_CALL_MS = 20_000;
 
 /**

@@ -13,7 +13,7 @@ import { setCaller } from "./caller.js";
 import { kindOf, statusOf } from "./failure-metadata.js";
 
 /**
- * Lets in only calls that may be made, and writes a line into the audit log for each change. What a
+ * Admits only permitted calls, and writes a line into the audit log for each change. What a
  * call creates belongs to the caller, see `ownRequest`.
  */
 export function guard(

@@ -3,9 +3,9 @@ import type { ChannelOptions } from "@grpc/grpc-js";
 /** An experiment with a thousand test learners takes 40 KB; chunks of artifacts take 1 MiB. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
-/** A connection that is silent for this long is asked whether it is still there. */
+/** A connection that is silent for this long is pinged. */
 const KEEPALIVE_MS = 30_000;
-/** So long may the answer take: a process that is held up for a moment is not gone. */
+/** How long the answer may take: a process that is delayed for a moment is not lost. */
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
 const BOTH_ENDS: ChannelOptions = {
@@ -26,7 +26,7 @@ export const SERVER_OPTIONS: ChannelOptions = {
 /** Of clients. */
 export const CHANNEL_OPTIONS: ChannelOptions = {
   ...BOTH_ENDS,
-  // A proxy that http_proxy names leads to the web, and a control plane is none of the web's.
+  // A proxy that http_proxy names leads to the web, where no control plane is.
   "grpc.enable_http_proxy": 0,
   // A client of its own connects anew at once; a shared connection that failed would first wait.
   "grpc.use_local_subchannel_pool": 1,

@@ -5,7 +5,7 @@ import { ReflectionService } from "@grpc/reflection";
 import { protoPath as healthProto } from "grpc-health-check";
 import { descriptorBytes } from "../../messages/descriptors.js";
 
-/** Server reflection, so that clients without our protos find what there is to call. */
+/** Server reflection, so that clients without our protos find the available methods. */
 export function addReflection(server: Server): void {
   const definitions = { ...loadSync(healthProto), ...definitionOf(descriptorBytes()) };
   new ReflectionService(definitions).addToServer(server);

@@ -15,7 +15,7 @@ import { Health } from "./health.js";
 import { SERVER_OPTIONS } from "./limits.js";
 import { addReflection } from "./reflection.js";
 
-/** A service of the protos with what carries it out. */
+/** A service of the protos with its implementation. */
 export interface Service {
   readonly definition: ServiceDefinition;
   readonly methods: UntypedServiceImplementation;
@@ -55,7 +55,7 @@ export class GrpcServer {
     addReflection(this.#server);
   }
 
-  /** What the health service tells: whether calls are taken. */
+  /** Sets what the health service says: whether calls are accepted. */
   set isServing(isServing: boolean) {
     this.#health.isServing = isServing;
   }

@@ -13,7 +13,7 @@ import { allUnary } from "./calls.js";
 import { EXPERIMENT_SERVICE, experimentService } from "./experiment-service.js";
 import type { Service } from "./server.js";
 
-/** What the services are carried out by. */
+/** The implementations of the services. */
 export interface ServedParts extends AnsweringParts {
   readonly dispatcher: Dispatcher;
   readonly store: ExperimentStore;

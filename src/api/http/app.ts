@@ -24,7 +24,7 @@ export interface HttpAppOptions {
   readonly version: string;
   readonly log: Log;
   readonly security: Pick<Security, "authenticator" | "limits" | "audit" | "folders">;
-  /** Is told of each answer that is no stream. */
+  /** Called for each answer that is not a stream. */
   readonly onAnswer: (method: string, route: string, status: number, seconds: number) => void;
   /** Whether the server listens on a loopback address only. */
   readonly isLoopback: boolean;
@@ -68,7 +68,7 @@ function descriptionRoute(
   return route;
 }
 
-/** Lets the call in, checks what it brings, and answers it. */
+/** Admits the call, checks its request, and answers it. */
 function handlerOf(
   route: Route,
   checks: BodyChecks,

@@ -23,9 +23,9 @@ export const ERROR_SCHEMA: JsonSchema = {
   },
 };
 
-/** What a client of HTTP does wrong before its request reaches a route. */
+/** Errors of HTTP clients before a request reaches a route. */
 const TRANSPORT_ERRORS: Readonly<Record<string, string>> = {
-  "entity.parse.failed": "the body is no valid JSON",
+  "entity.parse.failed": "the body is not valid JSON",
   "entity.too.large": "the body is too large",
   "encoding.unsupported": "the encoding of the body is not known",
   "charset.unsupported": "the character set of the body is not known",
@@ -46,7 +46,7 @@ export function failureHandler(log: Log): ErrorRequestHandler {
   return (thrown, request, response, _next) => {
     const transport = transportError(thrown);
     if (!transport) logDefect(log, `${request.method} ${request.path}`, thrown);
-    // Half an answer is on its way: only a cut connection tells that it is none.
+    // A part of the answer has been sent: only a cut connection shows the failure.
     if (response.headersSent) response.destroy();
     else if (transport) sendFailure(response, transport.error, transport.status);
     else sendFailure(response, thrown);
@@ -62,7 +62,7 @@ export function logDefect(log: Log, what: string, thrown: unknown): void {
 
 /** A path of the API that is none, or not with this method. */
 export const noSuchRoute: RequestHandler = (request, response) => {
-  const message = `there is no ${request.method} ${request.path}; GET /api/v1/openapi.json describes what there is`;
+  const message = `there is no ${request.method} ${request.path}; GET /api/v1/openapi.json lists all paths`;
   sendFailure(response, notFound(message));
 };
 

@@ -49,7 +49,7 @@ function operation(route: Route): JsonSchema {
       : { requestBody: { required: true, content: json(reference(route.body)) } }),
     responses: {
       ...answers(route.answer),
-      default: { description: "What went wrong.", content: json(reference("Error")) },
+      default: { description: "The error.", content: json(reference("Error")) },
     },
   };
 }

@@ -65,7 +65,7 @@ export function sameSiteOnly(isLocal: boolean): RequestHandler {
       isLocal && !isLoopbackHost(host)
         ? `this server is reached as localhost only, not as ${JSON.stringify(host)}`
         : isChange(request.method) && origin !== undefined && !isSameHost(origin, host)
-          ? `a page of ${JSON.stringify(origin)} may change nothing here`
+          ? `a page of ${JSON.stringify(origin)} may not change anything here`
           : undefined;
     if (message === undefined) next();
     else sendFailure(response, permissionDenied(message));

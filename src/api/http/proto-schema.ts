@@ -87,7 +87,7 @@ function valueSchema(field: DescField, isSent: boolean): JsonSchema {
     return isTime ? { type: "string", format: "date-time" } : reference(field.message.name);
   }
   if (field.enum) return reference(field.enum.name);
-  if (field.scalar === undefined) throw new Error(`${field} has a type of no kind`);
+  if (field.scalar === undefined) throw new Error(`${field} has an unknown kind of type`);
   if (field.scalar !== ScalarType.STRING) return scalarSchema(field.scalar, isSent);
   const { max, form } = textLimit(field.parent.name, field.name);
   if (!isSent) return { type: "string" };

@@ -5,7 +5,7 @@ import type { HttpPlace } from "../../messages/methods.js";
 import type { Identity } from "../../security/identity.js";
 import type { JsonSchema } from "./proto-schema.js";
 
-/** What a client gives with a request. */
+/** The input of a request. */
 export interface Asked {
   /** The parts of the path in braces. */
   readonly path: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface Asked {
   readonly mayName: ((spec: ExperimentSpec) => void) | undefined;
 }
 
-/** An answer that is no JSON. */
+/** An answer that is not JSON. */
 export interface RawAnswer {
   /** Media types by their names, with what they hold. */
   readonly content: Readonly<Record<string, JsonSchema>>;

@@ -14,7 +14,7 @@ const settingSchema = z.strictObject({
   kind: z.enum(["choice", "number", "switch", "text", "subset"]),
   group: z.string(),
   help: z.string(),
-  allowed: z.string().describe("What it takes, as it ends the sentence: must be …"),
+  allowed: z.string().describe("The accepted values, as the end of the sentence: must be …"),
   fields: z.array(z.string()).describe("Paths of the fields that it fills in."),
   choices: z.record(z.string(), z.string()).optional().describe("Word → value in the spec."),
   members: z.array(z.string()).optional(),

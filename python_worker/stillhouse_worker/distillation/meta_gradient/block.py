@@ -1,4 +1,4 @@
-"""A transformer block by hand: the one of `learners.learner`, forward and back.
+"""The block of `learners.learner` with hand-written forward and backward passes.
 
 What autograd would keep in a graph is kept in two plain tuples (`block_values`), since the
 derivatives along a direction (`block_push`, `block_pull`) need each of these values once more.
@@ -31,12 +31,12 @@ def run_forward(
     target: Tensor | None,
     narrow: Narrow | None = None,
 ) -> Forward:
-    """Run a block on what enters it.
+    """The forward pass of a block.
 
     Args:
         block, params, hidden: which one, its parameters by their names, and M x S x E.
         target: its attention labels, M x Hd x Q x S log-probabilities; None without.
-        narrow: what is known from the same run before, if it is.
+        narrow: kept values of an earlier pass at the same point, if there are any.
     """
     (num_samples, length, width), heads = hidden.shape, block.config.num_heads
     rows = 1 if block.passes_first else length
@@ -85,16 +85,17 @@ def run_backward(
     wants_entered: bool,
     narrow: Narrow | None = None,
 ) -> Backward:
-    """Run a block back.
+    """The backward pass of a block.
 
     Args:
         block, params: as for `run_forward`.
-        trace: of that run.
+        trace: of the forward pass.
         passed: M x rows x E, gradient in what the block passed on.
         distance: how far along their gradients the parameters are moved, into new tensors; None
             leaves this out.
         wants_entered: whether the gradient in what entered is needed.
-        narrow: what is known from the same run before, if it is; then ``distance`` must be None.
+        narrow: kept values of an earlier pass at the same point, if there are any; then
+            ``distance`` must be None.
     """
     (num_samples, rows, _), heads = passed.shape, block.config.num_heads
     back = _Back(params, block.precision, distance, {})
@@ -139,7 +140,7 @@ def _attention_back(trace: Trace, context_hqd: Tensor) -> tuple[Tensor, Tensor, 
 
 
 class _Back(NamedTuple):
-    """The runs back of what has parameters."""
+    """The backward passes of the parts with parameters."""
 
     params: Params
     precision: Precision
@@ -242,7 +243,7 @@ def _moved(
 
 
 def rounded(tensor: Tensor, precision: Precision) -> Tensor:
-    """As a factor of a product on the way back."""
+    """A tensor as a factor of a product in the backward pass."""
     return tensor if precision == "fp32" else tensor.to(low_dtype(precision))
 
 

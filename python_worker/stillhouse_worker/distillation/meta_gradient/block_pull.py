@@ -1,4 +1,4 @@
-"""Forward mode over a block's run back: the tangent of a gradient, taken back."""
+"""Forward mode over a block's backward pass: the tangent of a gradient."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def pull(
 
     Args:
         block, params: as for `push`.
-        trace, cotangents: of the block's runs forward and back.
+        trace, cotangents: of the block's forward and backward passes.
         tangents: of `push`.
         passed: M x rows x E.
         distance: the parameters' tangents are moved by this times the tangents of the gradients
@@ -71,7 +71,7 @@ def pull(
 
 
 class _Back(NamedTuple):
-    """The runs back of what has parameters; each moves their tangents when it has used them."""
+    """The backward passes of the parts with parameters; each moves their tangents after use."""
 
     block: Block
     params: Parameters

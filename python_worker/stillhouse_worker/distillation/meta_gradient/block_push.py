@@ -1,4 +1,4 @@
-"""Forward mode over a block's run forward: the tangent of what enters it, taken forward."""
+"""Forward mode over a block's forward pass: the tangent of its output."""
 
 import math
 
@@ -18,7 +18,7 @@ def push(
 
     Args:
         block, params: which one, and its parameters by their names, with their tangents.
-        trace: of its run.
+        trace: of its forward pass.
         hidden: M x S x E, tangent of what enters; None where it does not depend on the direction.
         num_samples: M.
     """

@@ -1,4 +1,4 @@
-"""Tangents of a block's values along a direction, as `block_push` makes them.
+"""Tangents of a block's values along a direction, as `block_push` computes them.
 
 Every value that they need is in `Trace` and `Cotangents`, so that what `block_push` and
 `block_pull` compute are tangents alone: twice the products of a plain run, and none whose result
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Parameter(NamedTuple):
-    """A parameter and its tangent, which lie where they are."""
+    """A parameter and its tangent, neither of them copied."""
 
     value: Tensor
     tangent: Tensor
@@ -58,7 +58,7 @@ class Tangents(NamedTuple):
 
 
 class Pushed(NamedTuple):
-    """What `push` gives.
+    """The result of `push`.
 
     Attributes:
         passed: M x rows x E, tangent of what the block passes on.

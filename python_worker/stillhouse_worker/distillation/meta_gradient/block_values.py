@@ -1,4 +1,4 @@
-"""What is kept of a run of a transformer block, forward and back, and how much that is."""
+"""The values of a transformer block's forward and backward passes, and their sizes."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from ...learners.precision import Precision
 
 
 class Block(NamedTuple):
-    """What is the same for every run of a block.
+    """The properties of a block that are the same in every pass.
 
     Attributes:
         config: sizes of the encoder.
-        precision: of the products with weights on the way back; see `low_backward_linear`.
+        precision: of the products with weights in the backward pass; see `low_backward_linear`.
         passes_first: only its first row is passed on, as the last block does where the head is
             given no other.
         attention_weight: what the divergence from its attention labels, summed over every element,
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
     @property
     def query_scale(self) -> float:
-        """What queries are multiplied by."""
+        """The factor of the queries."""
         return (self.config.width // self.config.num_heads) ** -0.5
 
 
@@ -39,7 +39,7 @@ class Normed(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """The values of a forward run. Rows are those that a part of the block computes.
+    """The values of a forward pass. Rows are those that a part of the block computes.
 
     Attributes:
         hidden: M S x E, what entered.
@@ -66,7 +66,7 @@ class Trace(NamedTuple):
 
 
 class Cotangents(NamedTuple):
-    """The values of a run back: the gradient of the loss in each value of the block.
+    """The values of a backward pass: the gradient of the loss in each value of the block.
 
     Attributes:
         passed: M rows x E, in what the block passed on.
@@ -110,7 +110,7 @@ class Narrow(NamedTuple):
 
     @classmethod
     def of(cls, trace: Trace, cotangents: Cotangents) -> "Narrow":
-        """Those among all values of a run forward and back."""
+        """The narrow values among all values of a forward and a backward pass."""
         return cls(
             trace.attention_norm,
             trace.norm,
@@ -121,7 +121,7 @@ class Narrow(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What a forward run gives.
+    """The result of a forward pass.
 
     Attributes:
         passed: M x rows x E, what the block passes on.
@@ -135,7 +135,7 @@ class Forward(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """What a run back gives.
+    """The result of a backward pass.
 
     Attributes:
         entered: M x S x E, gradient in what entered the block; None when not wanted.

@@ -1,10 +1,12 @@
 """Forward mode over reverse mode, block by block, with no graph at all.
 
-An inner step runs the blocks forward and back by hand. Where there is memory for them its values
-stay, all of them or the few that save most; the others are computed again when the walk back
-reaches them.
-Along v, every block is then taken forward and back once more, by its tangents alone; what comes
-back are the products.
+An inner step computes the forward and backward passes of the blocks by hand. Where there is memory,
+its values are kept, all of them or the few that save most time; the others are computed again when
+the backward pass over the inner steps needs them. Along v, the tangents of every block then pass
+forward and backward once more, and the result are the products.
+
+The names of local tensors end in their axes, as in `block_layout`: m samples, l layers, h heads, q
+rows of queries (1 where a block passes on its first row alone, else S), s keys, e of E, c classes.
 """
 
 import functools
@@ -47,7 +49,7 @@ def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
 
 
 def _plan(problem: MetaProblem, data: DistilledData, theta: Params, num_steps: int) -> list[Keep]:
-    """Room goes to the narrow values first, which save most for their size, then to the others."""
+    """Memory goes to the narrow values first, which save most time for their size."""
     step = _Step(problem, data, theta)
     room = problem.activation_bytes // data.x.element_size()
     narrow, everything = step.kept_numel("narrow"), step.kept_numel("all")
@@ -55,15 +57,15 @@ def _plan(problem: MetaProblem, data: DistilledData, theta: Params, num_steps: i
     num_all = min((room - num_narrow * narrow) // (everything - narrow), num_narrow)
     keeps: list[Keep] = ["nothing"] * (num_steps - num_narrow)
     keeps += ["narrow"] * (num_narrow - num_all)
-    keeps += ["all"] * num_all  # the way back begins with these
+    keeps += ["all"] * num_all  # the backward pass starts with these
     return keeps
 
 
 class _HeadProducts(NamedTuple):
-    """What the head contributes.
+    """The contribution of the head.
 
     Attributes:
-        tangent: M x rows x E, of the gradient in what the last block passes on.
+        tangent: M x rows x E, of the gradient in the output of the last block.
         class_labels: tangent of the gradient in them.
         rise: tangent of the cross-entropy.
     """
@@ -88,22 +90,22 @@ class _Step:
 
     @torch.no_grad()
     def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
-        """See `InnerStep`; of what is kept `products` computes nothing again."""
-        hidden, forwards = self._data.x, []
+        """See `InnerStep`; `products` does not compute kept values again."""
+        hidden_mqe, forwards = self._data.x, []
         narrow: dict[int, Narrow] = {}
         for index in range(self._num_blocks):
-            forwards.append(self._forward(index, hidden))
-            hidden = forwards[-1].passed
+            forwards.append(self._forward(index, hidden_mqe))
+            hidden_mqe = forwards[-1].passed
         shares = [each.divergence for each in forwards if each.divergence is not None]
-        cotangent: Tensor | None
-        loss, gradients, cotangent = self._head(hidden)
+        cotangent_mqe: Tensor | None
+        loss, gradients, cotangent_mqe = self._head(hidden_mqe)
         trained = sgd(_head_of(self._theta), gradients.values(), lr)
         kept = list(forwards) if keep == "all" else []
         for index in reversed(range(self._num_blocks)):
             trace = forwards.pop().trace
-            back = self._backward(index, trace, cotangent, -lr)
+            back = self._backward(index, trace, cotangent_mqe, -lr)
             trained |= {f"blocks.{index}.{name}": p for name, p in back.trained.items()}
-            cotangent = back.entered
+            cotangent_mqe = back.entered
             if keep == "all":
                 self._cotangents.insert(0, back.cotangents)
             elif keep == "narrow":
@@ -116,23 +118,25 @@ class _Step:
         """See `InnerStep`."""
         direction = dict(zip(self._theta, v, strict=True))
         distance = -lr if wanted.next_v else None
-        hidden, tangent = self._data.x, None
+        hidden_mqe, tangent_mqe = self._data.x, None
         entries: list[tuple[Tensor, Tensor | None]] = []
         alive: dict[int, tuple[Trace, Tangents]] = {}
-        targets = []
+        targets_mhqs = []
         for index in range(self._num_blocks):
-            entries.append((hidden, tangent))
-            forward, pushed = self._both_forward(index, hidden, tangent, direction)
-            hidden, tangent = forward.passed, pushed.passed
+            entries.append((hidden_mqe, tangent_mqe))
+            forward, pushed = self._both_forward(index, hidden_mqe, tangent_mqe, direction)
+            hidden_mqe, tangent_mqe = forward.passed, pushed.passed
             if pushed.target is not None:
-                targets.append(torch.unflatten(pushed.target, 0, (len(hidden), -1)))  # M Hd Q S
+                targets_mhqs.append(torch.unflatten(pushed.target, 0, (len(hidden_mqe), -1)))
             run = (forward.trace, pushed.tangents)
             if self._forwards or index >= self._num_blocks - self._num_alive(run):
                 alive[index] = run
             del forward, pushed, run
         is_known = bool(self._cotangents or self._narrow)
-        cotangent = None if is_known else self._head(hidden)[2]
-        tangent, labels, slope = self._head_products(hidden, tangent, direction, distance)
+        cotangent_mqe = None if is_known else self._head(hidden_mqe)[2]
+        tangent_mqe, labels_mc, slope = self._head_products(
+            hidden_mqe, tangent_mqe, direction, distance
+        )
         for index in reversed(range(self._num_blocks)):
             if index not in alive:
                 forward, pushed = self._both_forward(index, *entries[index], direction)
@@ -142,22 +146,22 @@ class _Step:
             if self._cotangents:
                 cotangents = self._cotangents.pop()
             else:
-                back = self._backward(index, trace, cotangent, None)
-                cotangents, cotangent = back.cotangents, back.entered
-            tangent = self._functions.pull(
+                back = self._backward(index, trace, cotangent_mqe, None)
+                cotangents, cotangent_mqe = back.cotangents, back.entered
+            tangent_mqe = self._functions.pull(
                 self._block(index),
                 self._parameters(index, direction),
                 trace,
                 cotangents,
                 tangents,
-                tangent,
+                tangent_mqe,
                 distance,
             )
-        attention = None
+        attention_mlhqs = None
         if self._data.attention_labels is not None:
-            attention = torch.stack(targets, 1)
-            slope = slope + attention.sum()
-        parts = zip(self._inputs.parts(), (tangent, labels, attention), strict=True)
+            attention_mlhqs = torch.stack(targets_mhqs, 1)
+            slope = slope + attention_mlhqs.sum()
+        parts = zip(self._inputs.parts(), (tangent_mqe, labels_mc, attention_mlhqs), strict=True)
         data = [p for part, p in parts if part is not None and part.requires_grad]
         return Products(cast(list[Tensor], data), slope if wanted.slope else None)
 
@@ -198,7 +202,7 @@ class _Step:
         narrow = self._narrow.get(index)
         if narrow is not None:
             cotangent = torch.unflatten(narrow.passed, 0, (len(self._data.x), -1))
-        # What enters the first block is no one's output.
+        # The input of the first block is not the output of another one.
         return self._functions.run_backward(
             self._block(index),
             block_params(self._theta, index),
@@ -225,7 +229,7 @@ class _Step:
         return {name: Parameter(values[name], tangents[name]) for name in values}
 
     def _num_alive(self, run: tuple[Trace, Tangents]) -> int:
-        """How many blocks like this one may stay until the way back: the last, freed first."""
+        """How many blocks like this one may be kept until the backward pass: the last ones."""
         tensors = [t for t in tree_leaves(run) if t is not None]
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return self._problem.activation_bytes // size
@@ -275,9 +279,9 @@ class _BlockFunctions(NamedTuple):
 
 @functools.cache
 def _block_functions(compiled: bool) -> _BlockFunctions:
-    """As they are or compiled, once for all blocks of a shape.
+    """The functions as they are or compiled, once for all blocks of a shape.
 
-    A graph that breaks is an error: what is compiled in pieces may drop a tangent without a word.
+    A graph break is an error: a function compiled in pieces may silently drop a tangent.
     """
     functions = (run_forward, run_backward, push, pull)
     if not compiled:

@@ -1,4 +1,4 @@
-"""What every meta-gradient method takes and returns."""
+"""The arguments and results of every meta-gradient method."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

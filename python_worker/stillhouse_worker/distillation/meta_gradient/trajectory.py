@@ -1,4 +1,4 @@
-"""theta_0 ... theta_{T-1}, as far as they fit into memory; the others are trained again."""
+"""theta_0 ... theta_{T-1} as far as they fit into memory; the others are trained again."""
 
 import math
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Trajectory:
     def put(self, index: int, theta: Params) -> None:
         """Hand in theta at the start of step ``index``, in order from 0."""
         if index % self._spacing == 0 or index >= self.whole_from:
-            # The walk back needs them last.
+            # The backward pass needs them last.
             is_early = index < self._spacing * self._num_on_host
             self._kept[index] = _to_host(theta) if is_early else theta
 

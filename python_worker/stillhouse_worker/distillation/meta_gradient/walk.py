@@ -1,4 +1,4 @@
-"""The walk back over the inner steps that all methods but the oracle share.
+"""The backward pass over the inner steps ("walk"), which all methods but the oracle share.
 
     v <- grad_theta L(theta_T)
     for t = T ... 1:
@@ -49,7 +49,7 @@ class Products(NamedTuple):
     slope: Tensor | None
 
 
-# How much of what a step computes in training stays for its products; "narrow" is between.
+# How many values a step keeps from training for its products; "narrow" is between.
 Keep = Literal["nothing", "narrow", "all"]
 
 
@@ -66,7 +66,7 @@ class InnerStep(Protocol):
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
         """See `Products`; where wanted, v becomes v - lr D_v grad_theta l, in place.
 
-        Called once at most; what was kept may be gone afterwards.
+        Called once at most; kept values may be freed by it.
         """
 
 
@@ -80,7 +80,7 @@ Plan = Callable[[MetaProblem, DistilledData, Params, int], list[Keep]]
 def walk(
     problem: MetaProblem, phi: Phi, theta: Params, make_step: MakeStep, plan: Plan
 ) -> MetaGradient:
-    """Train forward, keeping what the way back needs, and walk back; see the module."""
+    """Train forward, keeping what the backward pass needs, then do that pass; see the module."""
     data = problem.materialise(phi)
     inputs = data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
     lrs = inputs.lrs.tolist()

@@ -57,7 +57,7 @@ export interface ArtifactParts {
   readonly inspections: Inspections;
 }
 
-/** The files of artifacts, and what they hold. */
+/** The files of artifacts, and inspections of them. */
 export function artifactRoutes({ store, artifacts, inspections }: ArtifactParts): Route[] {
   return [
     {
@@ -81,7 +81,7 @@ export function artifactRoutes({ store, artifacts, inspections }: ArtifactParts)
       path: "/api/v1/artifacts/{id}/inspection",
       rpc: "ArtifactService/DownloadArtifact",
       operation: "inspectArtifact",
-      summary: "What distilled data holds: nearest tokens, labels, attention, rates.",
+      summary: "The content of distilled data: nearest tokens, labels, attention, rates.",
       query: z.object({
         top: count(1, MAX_TOP, DEFAULT_TOP).describe("Nearest tokens per position."),
       }),

@@ -56,7 +56,7 @@ function handlerOf(unary: AllUnaryMethods, method: Method): Answering<unknown, u
   const { parent, localName } = method.description;
   const service = new Map<string, object>(Object.entries(unary)).get(parent.name) ?? {};
   const handle = new Map(Object.entries(service)).get(localName);
-  if (handle === undefined) throw new Error(`nothing answers ${method.path}`);
+  if (handle === undefined) throw new Error(`no handler answers ${method.path}`);
   return handle;
 }
 

@@ -16,7 +16,7 @@ const OWN_NAMES: Readonly<Record<string, Query>> = {
   ListExperimentsRequest: {
     schema: z.object({
       page_size: count(0, 1000, 100),
-      page_token: text.describe("Of the page before, with the same filter and order."),
+      page_token: text.describe("From the previous page, with the same filter and order."),
       state: repeated(named(State)).describe("Any of these."),
       dataset: text,
       model: text,
@@ -36,8 +36,8 @@ const OWN_NAMES: Readonly<Record<string, Query>> = {
   },
   GetMetricSeriesRequest: {
     schema: z.object({
-      name: repeated(z.string()).describe("Any of these; none: all that there are."),
-      max_points: count(0, 10_000, 0).describe("Points per series at most; 0 means 1000."),
+      name: repeated(z.string()).describe("Any of these; none: all metrics."),
+      max_points: count(0, 10_000, 0).describe("Most points per series; 0 means 1000."),
       first_step: uint64,
       last_step: uint64.describe("0 for no end."),
     }),

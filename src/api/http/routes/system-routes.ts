@@ -57,7 +57,7 @@ function clientRoutes(): Route[] {
     {
       verb: "get",
       path: "/api/v1/whoami",
-      summary: "Who the caller is taken for.",
+      summary: "The identity of the caller.",
       answer: {
         type: "object",
         properties: {
@@ -81,7 +81,7 @@ function healthRoutes(refusal: () => StillhouseError | undefined): Route[] {
     {
       verb: "get",
       path: "/healthz",
-      summary: "Whether the process lives.",
+      summary: "Whether the process is alive.",
       answer: ALIVE,
       handle: (_asked, response) => {
         response.json({ status: "ok" });
@@ -90,7 +90,8 @@ function healthRoutes(refusal: () => StillhouseError | undefined): Route[] {
     {
       verb: "get",
       path: "/readyz",
-      summary: "Whether requests are taken; not while it stops, or when it can store nothing.",
+      summary:
+        "Whether requests are accepted; not while it stops, or when it cannot store anything.",
       answer: ALIVE,
       handle: (_asked, response) => {
         const reason = refusal();
