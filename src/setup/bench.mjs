@@ -7,7 +7,7 @@ import { runForeground } from "./foreground.mjs";
 import { pythonEnv } from "./python-env.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
-/** Where benchmarks lie; a folder or a name with an underscore in front is part of one. */
+/** The folders of benchmarks; a folder, or a name that begins with an underscore, is part of one. */
 const PYTHON_FOLDER = join("python_worker", "bench");
 const TYPESCRIPT_FOLDER = join("test", "bench");
 
@@ -40,7 +40,7 @@ export async function runBench(root, [name, ...args]) {
 }
 
 /**
- * Runs a TypeScript program that is no part of the product.
+ * Runs a TypeScript program that is not part of the product.
  *
  * @param {string} root
  * @param {string} file relative to the root

@@ -8,7 +8,7 @@ import { pythonEnv } from "./python-env.mjs";
  * @typedef {{ name: string, program: string, args: string[], cwd?: string, fix?: string }} Tool
  */
 
-const FIX = "npm run format repairs what can be repaired by itself";
+const FIX = "npm run format repairs what can be repaired automatically";
 const NODE_BIN = join("node_modules", ".bin");
 const PYTHON_BIN = join(".venv", "bin");
 const WORKER = "python_worker";
@@ -50,7 +50,7 @@ const CHECKS = [
     name: "Proto compatibility",
     program: join(NODE_BIN, "buf"),
     args: ["breaking", "--against", PUBLISHED_PROTOS],
-    fix: "Fields and methods that clients know are only added to; see proto/README.md",
+    fix: "Published protos grow only by new fields and methods; see proto/README.md",
   },
   {
     name: "Import rules",
@@ -78,7 +78,7 @@ const FORMATTERS = [
 ];
 
 /**
- * Runs every check, also after one has failed, with a line for each.
+ * Runs every check, also after one has failed, with one line each.
  *
  * @param {string} root
  * @returns {Promise<number>} 0 when all passed

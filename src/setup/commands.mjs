@@ -71,7 +71,7 @@ const COMMANDS = {
     run: (root, args, parent) => runApplication(root, ["robustness", ...args], parent),
   },
   inspect: {
-    summary: "show what distilled data holds: nearest tokens, labels, attention, rates",
+    summary: "show the content of distilled data: nearest tokens, labels, attention, rates",
     usage: "npm run inspect -- ARTIFACT [--help] [FLAGS]",
     ownHelp: true,
     run: (root, args, parent) => runApplication(root, ["inspect", ...args], parent),
@@ -83,7 +83,7 @@ const COMMANDS = {
     run: (root, args, parent) => runApplication(root, ["doctor", ...args], parent),
   },
   keys: {
-    summary: "make keys and certificates for a server on the network, and bearer tokens",
+    summary: "create keys and certificates for a server on the network, and bearer tokens",
     usage: "npm run keys -- [token add|ls|rm NAME] [--help] [FLAGS]",
     ownHelp: true,
     run: (root, args, parent) => runApplication(root, ["keys", ...args], parent),
@@ -93,8 +93,8 @@ const COMMANDS = {
     usage: "npm run setup",
     details: [
       "Installs the npm packages (node_modules) and a Python environment (.venv), generates code and",
-      "builds the dashboard. What is up to date is left alone. To rebuild a part, delete its folder.",
-      "STILLHOUSE_PYTHON names the Python to make the environment with.",
+      "builds the dashboard. Parts that are up to date stay as they are. To rebuild a part, delete its folder.",
+      "STILLHOUSE_PYTHON names the Python to create the environment with.",
     ],
     bare: true,
     run: async () => {
@@ -148,7 +148,7 @@ const COMMANDS = {
     summary: "write the dashboard to dist/dashboard",
     usage: "npm run build",
     details: [
-      "Every command does it by itself after a change of src/dashboard; this does it anyhow.",
+      "Every command does this after a change of src/dashboard; this command always does it.",
     ],
     force: dashboard,
     bare: true,
@@ -197,7 +197,7 @@ const COMMANDS = {
     run: (root, args) => runTypeScript(root, join("test", "chaos", "main.ts"), args),
   },
   fuzz: {
-    summary: "send malformed input to everything that takes some",
+    summary: "send malformed input to every interface",
     usage: "npm run fuzz -- [--help] [FLAGS]",
     ownHelp: true,
     run: (root, args) => runTypeScript(root, join("test", "fuzz", "main.ts"), args),
@@ -205,7 +205,7 @@ const COMMANDS = {
 };
 
 /**
- * Runs one npm script: the set-up, then what the script is for. Sets the exit code.
+ * Runs one npm script: the set-up, then the script's own work. Sets the exit code.
  *
  * @param {string[]} argv the script's name and its arguments
  * @param {number} parent the process that started this one

@@ -13,7 +13,7 @@ import { explain } from "./failure.mjs";
 import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
 
 const SOURCES = join("src", "dashboard");
-// What the page takes from elsewhere, as the import rules allow it.
+// Sources of other folders that the page imports, as the import rules allow.
 const SHARED = [
   join("src", "generated", "page"),
   join("src", "results"),
@@ -32,7 +32,7 @@ export const dashboard = {
   unfinished: [DRAFT],
 
   isCurrent({ root }) {
-    // An installation may leave the page out; what is served then says so.
+    // An installation may leave the page out; the server then says so.
     if (!existsSync(join(root, SOURCES, "index.html"))) return true;
     return readStamp(join(root, PLACE, STAMP))?.fingerprint === wanted(root);
   },

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** How often the process that started this one is looked for. */
+/** How often the parent process is checked. */
 const LOOK_MS = 500;
 const WRITE_ONLY = 1;
 const ACCESS_MODES = 3;

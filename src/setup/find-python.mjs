@@ -69,7 +69,7 @@ function describeLack(found, named, isRoot) {
     .filter((text, index, all) => all.indexOf(text) === index);
   const seen = there.length > 0 ? `; found only ${there.join(", ")}` : "";
   if (named) {
-    return `STILLHOUSE_PYTHON=${named} is no Python ≥ ${OLDEST_PYTHON.join(".")}${seen}. Name one that is, or unset it.`;
+    return `STILLHOUSE_PYTHON=${named} is not Python ≥ ${OLDEST_PYTHON.join(".")}${seen}. Name such a Python, or unset it.`;
   }
   return `Stillhouse needs Python ≥ ${OLDEST_PYTHON.join(".")}${seen || ", and there is none on the PATH"}. Install it on Debian or Ubuntu with: ${sudo}apt-get install python3 python3-venv\nOn macOS: brew install python@3.13. Python elsewhere: STILLHOUSE_PYTHON=/path/to/python3 npm run setup`;
 }

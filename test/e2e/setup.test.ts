@@ -243,7 +243,7 @@ describe("what is missing is said with the command that fixes it", () => {
   test("a named Python that is none", async () => {
     const none = join(copy.folder, "none");
     const ended = await copy.run(["setup"], { STILLHOUSE_PYTHON: none });
-    assertPlainFailure(ended, /STILLHOUSE_PYTHON=\/.*\/none is no Python ≥ 3\.11/);
+    assertPlainFailure(ended, /STILLHOUSE_PYTHON=\/.*\/none is not Python ≥ 3\.11/);
   });
 
   test("a Node that is too old", async () => {

@@ -25,7 +25,7 @@ test("the protos and the table have the same baselines", () => {
   }
 });
 
-test("each has its switch, and every setting that its result follows from is one", () => {
+test("each has its switch, and its cache parts are settings", () => {
   const fields = SETTINGS.flatMap(fieldsOf);
   for (const { id, cacheParts } of BASELINES) {
     assert.equal(settingOf(`baseline.${id}`).flag, "baselines");
@@ -33,7 +33,7 @@ test("each has its switch, and every setting that its result follows from is one
   }
 });
 
-test("its task is called as its row is", () => {
+test("its task has the name of its row", () => {
   for (const { kind } of BASELINES) {
     const task = Task.fromJSON({ work: { baseline: { kind } } });
     assert.equal(taskName(task), baselineOfKind(kind)?.label);

@@ -30,7 +30,7 @@ async function lineIn(path: string, pattern: RegExp): Promise<string> {
 }
 
 describe("a log", () => {
-  test("is rotated by size, and only so many files are kept", (test) => {
+  test("is rotated by size and keeps a limited number of files", (test) => {
     const folder = temporaryFolder(test);
     const file = new RotatedFile(join(folder, "a.log"), { maxBytes: 100, maxFiles: 3 });
     for (let number = 100; number < 200; number++) file.append(`line ${number}\n`);
@@ -44,7 +44,7 @@ describe("a log", () => {
     );
   });
 
-  test("of a process counts the lines that come too fast, and is rotated", async (test) => {
+  test("of a process only counts lines beyond the rate limit, and is rotated", async (test) => {
     const path = join(temporaryFolder(test), "logs", "process.log");
     const noted: string[] = [];
     const limits = { maxLines: 10, windowMs: 50, maxBytes: 4_096, maxFiles: 2 };
@@ -54,7 +54,7 @@ describe("a log", () => {
     assert.match(await lineIn(path, /more lines/), /… and 990 more lines in 0.05 s/);
   });
 
-  test("of changes counts strangers beyond some, and never drops those who are known", async (test) => {
+  test("of changes only counts strangers beyond the limit, and never drops known callers", async (test) => {
     const path = join(temporaryFolder(test), "audit.log");
     const audit = new AuditLog(path, { error: assert.fail }, 50);
     for (let number = 0; number < 532; number++) audit.record(STRANGER);

@@ -86,7 +86,7 @@ describe("a flag", () => {
     });
   }
 
-  it("sets its field; none of them sets nothing", () => {
+  it("sets its field, and without flags nothing is set", () => {
     assert.deepEqual(given([]), {});
     assert.deepEqual(
       given([
@@ -153,7 +153,7 @@ describe("a flag", () => {
     refused(["unrestricted"], /unexpected argument "unrestricted"; npm needs a -- before/);
   });
 
-  it("with an unknown choice lists what there is", () => {
+  it("with an unknown choice lists the choices", () => {
     refused(["--preset", "gpu"], /must be one of study, cpu, got gpu/, "preset");
     refused(["--sl", "unresticted"], /restricted, unrestricted, got unresticted; did you mean un/);
   });
@@ -168,7 +168,7 @@ describe("a flag", () => {
 });
 
 describe("a config file", () => {
-  it("counts less than a flag, field by field", () => {
+  it("is overridden by a flag, field by field", () => {
     const config = writeConfig(
       "run.yaml",
       "inner-lr: 0.1\nsl: restricted\naccumulate-loss: true\n",
@@ -180,7 +180,7 @@ describe("a config file", () => {
     });
   });
 
-  it("gives way to a flag for the length of the run, whichever of the two it names", () => {
+  it("is overridden by a flag for the length of the run, for epochs and steps alike", () => {
     const config = writeConfig("length.yaml", "outer-steps: 100\n");
     assert.deepEqual(given(["--config", config, "--epochs", "2"]), { "outer.epochs": 2 });
   });
@@ -190,7 +190,7 @@ describe("a config file", () => {
     refused(["--config", config], /epochs in both\.yaml .* exclude each other/);
   });
 
-  it("that is not there, is a folder or is broken is refused", () => {
+  it("that is missing, a folder or broken is refused", () => {
     refused(["--config", "nowhere.yaml"], /--config: nowhere\.yaml does not exist/);
     refused(["--config", "."], /--config: \. is a folder, not a file/);
     refused(["--config", writeConfig("broken.yaml", "sl: [")], /broken\.yaml is not valid YAML/);
@@ -216,7 +216,7 @@ describe("paths", () => {
     assert.equal(given(["--model", "~/m"])["model.name"], join(homedir(), "m"));
   });
 
-  it("are told from names on the hub", () => {
+  it("are distinguished from names on the hub", () => {
     for (const model of ["minilm", "google/bert_uncased_L-2_H-128_A-2"]) {
       assert.equal(given(["--model", model])["model.name"], model);
     }

@@ -33,7 +33,7 @@ async function doctor(argv: string[], changes: Partial<Parameters<typeof runDoct
 }
 
 describe("doctor", () => {
-  it("lists what was found, with a remedy below what is not well, and exit code 0", async () => {
+  it("lists what was found, with a remedy below each problem, and exit code 0", async () => {
     const { exitCode, stdout } = await doctor([]);
     assert.equal(exitCode, 0);
     assert.match(stdout, /^✓ Node +20\.11\.0$/m);
@@ -65,7 +65,7 @@ describe("doctor", () => {
     });
   });
 
-  it("finds a home that cannot be made", async () => {
+  it("reports a home that cannot be created", async () => {
     writeFileSync(join(folder, "file"), "");
     const { exitCode, stdout } = await doctor([], { home: join(folder, "file", "home") });
     assert.equal(exitCode, 1);

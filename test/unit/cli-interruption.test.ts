@@ -14,14 +14,14 @@ describe("an interruption", () => {
     assert.ok(interruption.kill.aborted);
   });
 
-  it("takes signals within half a second for one press of a key", () => {
+  it("counts signals within half a second as one key press", () => {
     let nowMs = 0;
     const interruption = createInterruption(() => nowMs);
     for (nowMs = 0; nowMs <= 500; nowMs += 50) interruption.press();
     assert.ok(!interruption.kill.aborted);
   });
 
-  it("tells those who wait before it and those who come after it", async () => {
+  it("resolves waits that began before it and after it", async () => {
     const interruption = createInterruption(() => 0);
     const before = aborted(interruption.stop);
     interruption.press();

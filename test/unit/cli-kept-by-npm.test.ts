@@ -29,12 +29,12 @@ function kept(env: Record<string, string>, argv: string[] = []): string | undefi
 }
 
 describe("flags that npm kept", () => {
-  it("are none where npm has nothing but its own settings and those of a .npmrc", () => {
+  it("are not found where npm has only its own settings and those of a .npmrc", () => {
     assert.equal(kept({}), undefined);
     assert.equal(kept({}, ["--dataset", "x"]), undefined);
   });
 
-  it("are told with the right command line, quoted for a shell", () => {
+  it("are reported with the right command line, quoted for a shell", () => {
     assert.equal(
       kept({ npm_config_dataset: "my set", npm_config_data_dir: "/d", npm_config_dry_run: "true" }),
       "npm kept --dataset=my set --data-dir=/d --dry-run to itself, since no -- stands before; " +
@@ -42,7 +42,7 @@ describe("flags that npm kept", () => {
     );
   });
 
-  it("have their values among the words, where those were typed apart", () => {
+  it("take their values from the words that were typed separately", () => {
     const env = { npm_config_dataset: "true", npm_config_json: "true" };
     assert.match(kept(env, ["x"]) ?? "", /write: npm run experiment -- --dataset x --json$/);
     assert.match(
@@ -55,11 +55,11 @@ describe("flags that npm kept", () => {
     );
   });
 
-  it("may be negative ones", () => {
+  it("may be negative flags", () => {
     assert.match(kept({ npm_config_full: "" }) ?? "", /write: npm run experiment -- --no-full$/);
   });
 
-  it("are of no concern to a command inside another script", () => {
+  it("are ignored in a command inside another script", () => {
     assert.equal(kept({ npm_config_dataset: "x", npm_lifecycle_event: "test" }), undefined);
   });
 });

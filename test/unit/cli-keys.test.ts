@@ -69,7 +69,7 @@ test("the folder is in the home unless another is named, relative to where the u
   assert.ok(existsSync(join(paths.home, "other", "server", "tls.crt")));
 });
 
-test("the keys and tokens of another home are there, and in no other", async (t) => {
+test("keys and tokens for another home are written there and nowhere else", async (t) => {
   const { keys, paths, tokens } = place(t);
   const other = makeHome(join(paths.home, "other"));
   const { stdout } = await keys("--home", "other");
@@ -88,7 +88,7 @@ test("the help of token is that of keys", async (t) => {
   assert.equal((await keys("token", "--help")).stdout, (await keys("--help")).stdout);
 });
 
-test("mistakes are told in a sentence, with exit code 2 for wrong usage", async (t) => {
+test("mistakes are one sentence, with exit code 2 for wrong usage", async (t) => {
   const { keys } = place(t);
   const mistakes: [argv: string[], exitCode: number, message: RegExp][] = [
     [["token"], 2, /token takes add, ls, rm or open/],
@@ -109,7 +109,7 @@ test("mistakes are told in a sentence, with exit code 2 for wrong usage", async 
   }
 });
 
-test("a home without its last token opens when somebody types so, and that is on record", async (t) => {
+test("a home whose last token was removed opens only by a typed word, which the audit log records", async (t) => {
   const { keys, audit, answers, tokens } = place(t);
   assert.match((await keys("token", "open")).stdout, /^It is open/);
   await keys("token", "add", "anna", "--role", "admin");

@@ -82,7 +82,7 @@ describe("the text of a progress", () => {
     assert.equal(joinParts(parts, 3), "outer step 510/1,500");
   });
 
-  it("of a stage that is not counted is its name", () => {
+  it("of an uncounted stage is its name", () => {
     const loading = Progress.fromJSON({ stage: "loading", done: 0, total: 1 });
     assert.equal(joinParts(progressParts(loading)), "loading");
   });
@@ -160,7 +160,7 @@ describe("progress of the whole experiment", () => {
     presenter.show({ ...event, taskId: RUNNING.id, kind: progress });
   }
 
-  it("is its work, not its tasks, with the time that all of it takes", () => {
+  it("counts its work, not its tasks, with the time left for all of it", () => {
     const out = new RecordedOutput();
     shownOn(new PlainProgress(out, () => 0));
     const [line = ""] = out.lines;
@@ -169,7 +169,7 @@ describe("progress of the whole experiment", () => {
     assert.match(line, /left; Distillation: outer step 750\/1,500 · loss 0\.412 .*\/s$/);
   });
 
-  it("is one bar above those of the tasks, which tell no time of their own", async () => {
+  it("is one bar above those of the tasks, which show no time left themselves", async () => {
     const out = new RecordedOutput(100);
     const display = new LiveProgress(out);
     shownOn(display);
@@ -184,14 +184,14 @@ describe("progress of the whole experiment", () => {
     display.close();
   });
 
-  it("is left to the overview of a group", () => {
+  it("is shown by the overview of a group instead", () => {
     const out = new RecordedOutput();
     shownOn(new PlainProgress(out, () => 0), true);
     assert.match(out.lines[0] ?? "", /^Distillation: 50\.0 %, .* left$/);
   });
 });
 
-it("numbers tasks of one experiment that have one name", () => {
+it("numbers tasks of an experiment that have the same name", () => {
   const evaluation = Task.fromJSON({ id: "x-evaluate", work: { evaluate: {} } });
   assert.deepEqual(taskNames([DISTILL, evaluation, FULL, evaluation]), [
     "Distillation",
@@ -332,7 +332,7 @@ describe("the overview of a group", () => {
 });
 
 describe("the events of an experiment", () => {
-  it("are shown by what they are, also progress of tasks known from the first one", () => {
+  it("are shown by their kind, also progress of tasks that only the first event names", () => {
     const out = new RecordedOutput();
     const presenter = new EventPresenter(new PlainProgress(out, () => 0));
     const shown = (taskId: string, kind: Event["kind"]) =>

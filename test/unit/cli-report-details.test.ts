@@ -38,7 +38,7 @@ const CONNECTION = {
 };
 
 describe("the distilled data of a report", () => {
-  it("is downloaded for as long as it is read where it lies on another machine", async (test) => {
+  it("is downloaded while it is read if it lies on another machine", async (test) => {
     let folder = "";
     const told: number[][] = [];
     const contents = await inspectOutcomes(
@@ -59,7 +59,7 @@ describe("the distilled data of a report", () => {
     assert.equal(existsSync(folder), false);
   });
 
-  it("that cannot be read costs the report that part alone", async (test) => {
+  it("that cannot be read is missing from the report, and only that", async (test) => {
     const artifactPath = mkdtempSync(join(tmpdir(), "stillhouse-test-"));
     test.after(() => rmSync(artifactPath, { recursive: true }));
     const contents = await inspectOutcomes(

@@ -18,7 +18,7 @@ function rendered(given: Record<string, FieldValue>, columns?: number, isColored
 }
 
 describe("the resolved experiment", () => {
-  it("is shown in a few lines, with all that is not the preset's", () => {
+  it("is shown in a few lines, with its differences to the preset", () => {
     const given = {
       "distilled.labels": Labels.RESTRICTED,
       "outer.epochs": 2,
@@ -63,7 +63,7 @@ describe("the terminal", () => {
 });
 
 describe("numbers", () => {
-  it("are shown with what their size needs", () => {
+  it("are shown with the digits that their size needs", () => {
     assert.deepEqual([0.2, 59.6, 305, 3600, 4_830, 90_000].map(formatDuration), [
       "0 s",
       "1 min",

@@ -74,7 +74,7 @@ describe("the result of an experiment", () => {
 describe("test rows that are in train too", () => {
   const warned = { ...SPEC, dataset: { ...SPEC.dataset, found: foundOf(1_207) } } as ExperimentSpec;
 
-  it("are said below the result, of distilled data and of how it does otherwise", () => {
+  it("are reported below the result of an experiment and of a robustness experiment", () => {
     const lineOf = (text: string) => text.split("\n").find((line) => line.startsWith("WARNING"));
     const text = renderResult(finishedExperiment(warned), "", undefined);
     assert.match(lineOf(text) ?? "", /^WARNING: 1,207 test rows are also in train, the same texts/);
@@ -187,7 +187,7 @@ describe("the JSON document", () => {
     assert.equal(document.spec.outer.warmup_fraction, 0.1);
   });
 
-  it("has null for a ratio and an artifact that are not there", () => {
+  it("has null for a missing ratio and a missing artifact", () => {
     const without = JSON.parse(JSON.stringify(resultDocument(finishedExperiment(SPEC, true), "")));
     assert.equal(without.ratio_to_full, null);
     assert.equal(without.artifact, null);

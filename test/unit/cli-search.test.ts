@@ -36,7 +36,7 @@ describe("the space of a search", () => {
     assert.equal(axis("lr", "0.005"), undefined);
   });
 
-  it("takes no axis that changes what is measured, and no range that is none", () => {
+  it("refuses an axis that changes the measurement, and an invalid range", () => {
     assert.throws(() => axis("seed", "0..9"), /--seed cannot be searched, got 0\.\.9/);
     assert.throws(() => axis("validations", "1,2"), /--validations cannot be searched/);
     assert.throws(() => axis("lr", "0.1..0.01"), /--lr must rise from low to high/);
@@ -46,7 +46,7 @@ describe("the space of a search", () => {
     assert.throws(() => axis("sl", "none,hard"), /must be one of .*got hard/);
   });
 
-  it("gives numbers that can be typed, and stays between its ends", () => {
+  it("gives numbers with few digits, between the ends of the range", () => {
     const lr = axis("lr", "0.0051234..0.05:log");
     assert.ok(lr);
     assert.equal(suggestedText(lr, 0.0123456), "0.01235");
@@ -55,7 +55,7 @@ describe("the space of a search", () => {
 });
 
 describe("what an experiment has without a search", () => {
-  it("is taken where it is in the space, as one would type it", () => {
+  it("is taken where it lies in the space, as a person would type it", () => {
     const spec = resolvedSpec();
     const own = (flag: string, raw: string) => {
       const found = axis(flag, raw);
@@ -79,7 +79,7 @@ describe("what an experiment has without a search", () => {
 });
 
 describe("the arguments of a search", () => {
-  it("make trials that see nothing of the test split, and one experiment that does", () => {
+  it("make trials that never read the test split, and one experiment that does", () => {
     const request = search("--lr 0.005..0.05:log --sl none,restricted --inits 7 --seed 3");
     assert.equal(request.numTrials, 20);
     assert.equal(request.maxParallel, 1);

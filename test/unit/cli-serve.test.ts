@@ -6,7 +6,7 @@ import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 
-it("serve ends its workers and fails when its home is broken, so that it is started anew", async () => {
+it("serve ends its workers and fails when its home is broken, so that it is restarted", async () => {
   const stderr = new RecordedOutput();
   const done: string[] = [];
   const broken = new StillhouseError(FailureKind.ENVIRONMENT, "the home is damaged");
@@ -33,7 +33,7 @@ it("serve ends its workers and fails when its home is broken, so that it is star
   assert.match(stderr.text, /Error the home is damaged/);
 });
 
-it("serve that is told to end while it still starts ends as it was told", async () => {
+it("serve that is told to end while it starts ends in order", async () => {
   const interruption = createInterruption();
   const stderr = new RecordedOutput();
   const exitCode = await runServe([], {

@@ -63,13 +63,13 @@ test("the flags can be handed on", () => {
   assert.deepEqual(serverWords({ json: true }), []);
 });
 
-test("a token does not travel in the open, but on this machine it may", () => {
+test("a token is not sent unencrypted, except on this machine", () => {
   refused({ server: SERVER }, /TLS alone.*--ca FILE/, "sth_env");
   assert.ok(serverOf({ server: "127.0.0.1:7" }, { userFolder: "/", token: "sth_env" }));
   assert.ok(serverOf({ server: SERVER }, { userFolder: "/" }));
 });
 
-test("what does not fit together is refused before anything is done", async (t) => {
+test("flags that do not fit together are refused before anything is done", async (t) => {
   const folder = await withKeys(t);
   const at = (...parts: string[]) => join(folder, ...parts);
   const ca = at("ca", "ca.crt");

@@ -28,7 +28,7 @@ async function saidOf(drafts: ExperimentSpec[], server: NamedServer | undefined)
   return out.lines.slice(1);
 }
 
-it("a group says once of each path of a data set that it is the server's", async () => {
+it("a group says once per path of a data set that the server looks for it", async () => {
   const drafts = [draftOf({ name: "/data/reviews" }), draftOf({ name: "/data/reviews" })];
   assert.deepEqual(await saidOf(drafts, SERVER), [
     "/data/reviews is looked for on the machine of gpu.example:4410",

@@ -24,7 +24,7 @@ function refused(action: () => unknown, message: RegExp) {
 }
 
 describe("the arguments of serve", () => {
-  it("have defaults that keep to this machine", () => {
+  it("listen on this machine only by default", () => {
     const request = parseServeArguments([], PLACES);
     assert.ok(request.kind === "serve");
     const { host, grpcPort, workerPort, httpPort, numWorkers, drainMs, home, keys } = request;
@@ -32,7 +32,7 @@ describe("the arguments of serve", () => {
     assert.deepEqual([numWorkers, drainMs, home, keys], [1, 30_000, PLACES.home, undefined]);
   });
 
-  it("take folders from where the person is, and any port for 0", () => {
+  it("resolve folders from the user's folder, and take any port for 0", () => {
     const argv = ["--home", "h", "--keys", "../k", "--grpc-port", "0", "--workers", "0"];
     const request = parseServeArguments(argv, PLACES);
     assert.ok(request.kind === "serve");
@@ -40,7 +40,7 @@ describe("the arguments of serve", () => {
     assert.deepEqual([request.grpcPort, request.numWorkers], [0, 0]);
   });
 
-  it("allow callers with a token no folder but those that are named, each by a flag", () => {
+  it("allow callers with a token only the folders named by flags", () => {
     const foldersOf = (argv: string[], dataDir?: string) => {
       const request = parseServeArguments(argv, { ...PLACES, dataDir });
       return request.kind === "serve" ? request.folders : undefined;
@@ -93,7 +93,7 @@ describe("the arguments of worker", () => {
 });
 
 describe("the arguments of stillhouse", () => {
-  it("name a server and filters, and refuse what there is not", () => {
+  it("name a server and filters, and refuse unknown ones", () => {
     const argv = ["--state", "running, failed", "--server", "127.0.0.1:8421", "--json"];
     const parsed = parseCommand(LIST, argv, PLACES);
     assert.ok(parsed.kind === "run");

@@ -35,7 +35,7 @@ describe("the command of a resolved spec", () => {
 });
 
 describe("what differs from a preset", () => {
-  it("stands beside the preset's values where they are known", () => {
+  it("is shown beside the preset's values where they are known", () => {
     const spec = resolved({
       ...{ preset: Preset.CPU, "outer.steps": 200, "evaluation.inits": 3 },
       ...{ "inner.steps": 3 },

@@ -7,7 +7,7 @@ const START = new Date("2026-01-01T10:00:00Z");
 const LATER = new Date("2026-01-01T12:00:00Z");
 
 describe("how long a task took", () => {
-  test("is what its attempts took, without the hours in which it was stopped", () => {
+  test("is the time of its attempts, without the hours in which it was stopped", () => {
     const result = TaskResult.create({ wallTimeS: 90 });
     const task = Task.create({ startTime: START, endTime: LATER, result });
     assert.equal(durationText(task, LATER), "1 min 30 s");

@@ -73,7 +73,7 @@ describe("a table of the study", () => {
     assert.equal(differencesOf(full?.rows ?? []), undefined);
   });
 
-  it("tells how long it took, each task once, and is a JSON document", () => {
+  it("gives the computing time, each task once, and is a JSON document", () => {
     assert.deepEqual([full?.computingS, soft?.computingS], [120, 420]);
     const files = { report: "report.md", page: "report.html" };
     const { tables } = reproduceDocument(
@@ -98,7 +98,7 @@ describe("a table of the study", () => {
     ]);
   });
 
-  it("names a row that was stopped or has failed altogether, and has the study's figure of it", () => {
+  it("names a row that was stopped or has failed, with the study's figure", () => {
     const shownWith = (change: Partial<Experiment>) => {
       const [{ experiment, ...rest }] = outcomes as [Outcome];
       const none = { ...rest, experiment: { ...experiment, ...change, tasks: [] } };

@@ -58,7 +58,7 @@ describe("the documentation", () => {
     });
   }
 
-  it("README is short, and its first command stands near its beginning", () => {
+  it("README is short, and its first command is near its beginning", () => {
     const { text } = PAGES[0] ?? { text: "" };
     const lines = text.trimEnd().split("\n");
     assert.ok(lines.length <= README_LINES, `${lines.length} lines`);

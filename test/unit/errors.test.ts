@@ -46,7 +46,7 @@ test("exit codes are 2 for usage, 3 for no server, 130 for cancelled and 1 for a
   }
 });
 
-test("a failure keeps everything on its way through bytes, its cause too", () => {
+test("a failure survives encoding completely, with its cause", () => {
   const cause = new StillhouseError(FailureKind.ENVIRONMENT, "no Python at /x");
   const error = new StillhouseError(FailureKind.WORKER_LOST, "lost 3 times", {
     field: "compute.device",
@@ -64,7 +64,7 @@ test("a failure keeps everything on its way through bytes, its cause too", () =>
   assert.equal(back.cause.message, "no Python at /x");
 });
 
-test("what is no StillhouseError is a defect with its stack", () => {
+test("any other error than StillhouseError is a defect with its stack", () => {
   const failure = toFailure(new TypeError("x is not a function"));
   assert.equal(failure.kind, FailureKind.INTERNAL);
   assert.equal(failure.message, "x is not a function");

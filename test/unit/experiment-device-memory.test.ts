@@ -53,7 +53,7 @@ describe("the memory of a device", () => {
     assert.equal(memory.roomOn([other]).freeBytes, 70);
   });
 
-  it("is not bounded where the device does not tell, and forgotten with its last worker", () => {
+  it("is not bounded where the device does not report it, and forgotten with its last worker", () => {
     const memory = new DeviceMemory();
     memory.noteReport(GPU, load(0, 0), true);
     assert.deepEqual(memory.roomOn([GPU]), UNBOUNDED);

@@ -23,7 +23,7 @@ function inspectionsOf(manifest: string) {
   return { inspections, asked };
 }
 
-test("nobody has a model opened, by way of an artifact, whose folder they may not name", async () => {
+test("an artifact opens no model whose folder its caller may not name", async () => {
   const { inspections, asked } = inspectionsOf('{"model": {"name": "/secret/model"}}');
   const mayName = ({ model }: { model?: { name?: string | undefined } | undefined }) => {
     if (model?.name === "/secret/model") throw new Error("refused");

@@ -27,7 +27,7 @@ describe("leases", () => {
     return reasons;
   }
 
-  it("run out when nothing is heard, and heartbeats extend them", () => {
+  it("run out when the worker is silent, and heartbeats extend them", () => {
     let counter = 0n;
     assert.deepEqual(
       pass(5 * leaseMs, () => counter++),
@@ -37,7 +37,7 @@ describe("leases", () => {
     assert.match(pass(tickMs)[0] ?? "", /it sent nothing for 60 s/);
   });
 
-  it("run out when heartbeats go on but the task does not", () => {
+  it("run out when heartbeats continue but the task makes no progress", () => {
     assert.deepEqual(
       pass(hungAfterMs, () => 7n),
       [],
@@ -65,7 +65,7 @@ describe("leases", () => {
     assert.equal(pass(2 * leaseMs).length > 0, true);
   });
 
-  it("fence: only the current attempt is found", () => {
+  it("are found only by the current attempt", () => {
     assert.equal(leases.currentLease("t", 1), undefined);
     assert.equal(leases.currentLease("t", 2)?.workerId, "w");
     leases.release("t");
@@ -86,7 +86,7 @@ function hello(workerId: string, pid: number): Hello {
 }
 
 describe("the roster", () => {
-  it("tells a repeated hello from a process that started anew", () => {
+  it("distinguishes a repeated hello from a restarted process", () => {
     const roster = new Roster(() => 0);
     assert.equal(roster.register(hello("w", 1)), true);
     roster.markBusy("w");

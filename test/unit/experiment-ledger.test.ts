@@ -52,7 +52,7 @@ async function turnsUntil(promise: Promise<unknown>): Promise<number> {
 }
 
 describe("a sweep that is stored in pieces", () => {
-  test("lets others have their turn, and none of it is found before it is whole", async (test) => {
+  test("lets other calls run, and is invisible before it is complete", async (test) => {
     const { store, ready, ledger } = opened(test, temporaryFolder(test));
     const seen: string[] = [];
     const records = (function* () {
@@ -76,7 +76,7 @@ describe("a sweep that is stored in pieces", () => {
     assert.equal(ready.readyTasks().length, 3);
   });
 
-  test("is gone where it was not stored whole: at once, or after a kill at the next start", async (test) => {
+  test("is removed if it was not stored completely: at once, or at the next start after a kill", async (test) => {
     const home = temporaryFolder(test);
     const { store, ledger } = opened(test, home);
     const stopped = (function* () {
@@ -122,7 +122,7 @@ describe("a result that several tasks wait for", () => {
     ledger.update(id, (record, now) => leaseTask(record, taskId, now, "w1"));
   }
 
-  test("is read once and given in turns; who cannot take it starts when all have it", (test) => {
+  test("is read once and given in turns; a task that cannot take it starts when all others have it", (test) => {
     const { ledger, ready, given, reads } = withResult(test);
     const inTurn: string[] = [];
     for (const id of ["ex2", "ex3", "ex4"]) {
@@ -152,7 +152,7 @@ describe("a result that several tasks wait for", () => {
 });
 
 describe("a start", () => {
-  test("takes up a long queue in turns, and shares results in one change an experiment", async (test) => {
+  test("loads a long queue in turns, and shares results in one change per experiment", async (test) => {
     const home = temporaryFolder(test);
     const before = opened(test, home);
     const spec = quickSpec();
@@ -188,7 +188,7 @@ describe("a start", () => {
 });
 
 describe("a start that is told to end", () => {
-  test("ends at its next turn, and the next start takes up all", async (test) => {
+  test("ends at its next turn, and the next start loads the rest", async (test) => {
     const home = temporaryFolder(test);
     const before = opened(test, home);
     for (const id of ["ex1", "ex2"]) before.ledger.add(plannedRecord(id), "");
@@ -216,7 +216,7 @@ describe("a start that is told to end", () => {
 });
 
 describe("what could start", () => {
-  test("is worked out in one look at an experiment, however many tasks it has", () => {
+  test("is computed by reading an experiment once, however many tasks it has", () => {
     const ready = new ReadyTasks(
       () => 0,
       1,

@@ -79,7 +79,7 @@ describe("a plan", () => {
     assert.deepEqual(idsOf(false), ["ex1-distill"]);
   });
 
-  it("cuts an evaluation into shards of ten, of which a longer one has those of a shorter", () => {
+  it("cuts an evaluation into shards of ten, so that a longer one contains those of a shorter one", () => {
     const shardsOfCount = (inits: number) => {
       const spec = resolvedSpec((draft) => Object.assign(draft.evaluation ?? {}, { inits }));
       return plan(spec).filter((task) => task.work?.kind?.$case === "evaluate");
@@ -97,7 +97,7 @@ describe("a plan", () => {
     assert.notEqual(shardsOfCount(20)[0]?.cacheKey, shardsOfCount(20)[1]?.cacheKey);
   });
 
-  it("compares with coresets where that is asked for, on the same learners", () => {
+  it("compares with coresets on request, on the same learners", () => {
     const spec = resolvedSpec((draft) =>
       Object.assign(draft.baseline ?? {}, { herding: true, kcenter: true }),
     );
@@ -140,7 +140,7 @@ describe("a plan", () => {
 describe("a cache key", () => {
   const original = keysOf(() => {});
 
-  it("is 64 hexadecimal digits, others for each task", () => {
+  it("is 64 hexadecimal digits, different for each task", () => {
     for (const key of Object.values(original)) assert.match(key, /^[0-9a-f]{64}$/);
     assert.equal(new Set(Object.values(original)).size, 5);
   });

@@ -120,7 +120,7 @@ describe("the order of dispatch", () => {
     assert.deepEqual(queue.startAll(), ["c-distill", "d-distill", "a-distill", "b-distill"]);
   });
 
-  it("is told beforehand as it then is, by priority, turns and age", () => {
+  it("is predicted as it then happens, by priority, turns and age", () => {
     const queue = new Queue(
       ...["a1", "a2", "a3"].map((id) => experimentOf(id, { owner: "ann" })),
       ...["b1", "b2"].map((id) => experimentOf(id, { owner: "bob" })),
@@ -135,7 +135,7 @@ describe("the order of dispatch", () => {
     assert.equal(told.at(-1), "c1");
   });
 
-  it("is fair between owners: who has least running, then whose turn was longest ago", () => {
+  it("is fair between owners: fewest running tasks first, then the least recent turn", () => {
     const ids = ["a1", "a2", "a3", "a4"];
     const queue = new Queue(
       ...ids.map((id) => experimentOf(id, { owner: "ann" })),
@@ -199,7 +199,7 @@ describe("memory in the order of dispatch", () => {
     assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000))?.taskId, "a-distill");
   });
 
-  it("gives a device what it is told of, by the exact size within a lane", () => {
+  it("respects the reported memory of a device to the byte, also within a lane", () => {
     const queue = new Queue(
       experimentOf("a", { memoryMib: 1_000 }),
       experimentOf("b", { memoryMib: 1_001 }),
@@ -218,7 +218,7 @@ describe("memory in the order of dispatch", () => {
     assert.deepEqual(queue.startAll(), ["a-distill", "b-distill", "c-distill"]);
   });
 
-  it("costs a decision no more with 10,000 tasks of as many sizes than with 10", () => {
+  it("takes no longer per decision with 10,000 tasks of as many sizes than with 10", () => {
     const secondsFor = (numTasks: number) => {
       const queue = new Queue();
       for (let at = 0; at < numTasks; at++) {
@@ -257,7 +257,7 @@ describe("what is ready", () => {
     assert.deepEqual(queue.startAll(), ["ex2-full"]);
   });
 
-  it("is of the first unfinished experiments of a sweep alone, as many as its limit says", () => {
+  it("includes only the first unfinished experiments of a sweep, up to its limit", () => {
     const queue = new Queue();
     queue.sweepLimit = 2;
     for (const id of ["a", "b", "c", "d"]) queue.set(experimentOf(id, { sweepId: "s" }));
@@ -283,7 +283,7 @@ describe("what is ready", () => {
     assert.deepEqual(queue.startAll(), ["c-evaluate"]);
   });
 
-  it("is nothing of an experiment that is cancelled, and all of it again when it is resumed", () => {
+  it("excludes a cancelled experiment, and includes it again when it is resumed", () => {
     const queue = new Queue(experimentOf("a"), experimentOf("b"));
     queue.change("a-distill", (record) => cancelExperiment(record, NOW));
     assert.deepEqual(queue.ready.readyTasks().map(({ taskId }) => taskId), ["b-distill"]); // biome-ignore format: one line
@@ -308,7 +308,7 @@ describe("what is ready", () => {
     assert.deepEqual(queue.ready.readyTasks(), []);
   });
 
-  it("is kept up through any order of changes", () => {
+  it("stays correct through any order of changes", () => {
     const ids = Array.from({ length: 30 }, (_, index) => `e${index}`);
     const queue = new Queue(...ids.map((id, at) => experimentOf(id, { owner: `o${at % 4}` })));
     let seed = 1;

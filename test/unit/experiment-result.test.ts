@@ -44,7 +44,7 @@ function figuresOf(value: unknown, path = ""): [path: string, figure: unknown][]
 describe("the result of an experiment", () => {
   const [distils, tries] = storedOnes();
 
-  it("keeps every figure of the documents that were written before", () => {
+  it("keeps every figure of earlier documents", () => {
     const written = resultDocument(answered(distils.experiment), "/home/artifacts/d1-distill");
     const before = figuresOf(distils.document);
     assert.ok(before.length > 100, `${before.length} figures are compared`);
@@ -65,7 +65,7 @@ describe("the result of an experiment", () => {
     assert.deepEqual(Experiment.fromJSON(json).result, result);
   });
 
-  it("has baselines first, says of each row what it is computed from, and how it stands", () => {
+  it("has baselines first, and names the tasks and the state of each row", () => {
     const { result } = answered(tries.experiment);
     const rows = result?.rows ?? [];
     assert.deepEqual(
@@ -87,7 +87,7 @@ describe("the result of an experiment", () => {
     );
   });
 
-  it("tells from the beginning which rows there will be, and of how many learners", () => {
+  it("lists from the beginning all rows, and their numbers of learners", () => {
     const { spec, tasks } = distils.experiment;
     const begun = tasks.map((task) => {
       const isDone = task.id === "d1-evaluate-1";

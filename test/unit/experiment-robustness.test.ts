@@ -171,7 +171,7 @@ describe("the cache key of a variation", () => {
     Object.fromEntries(plan(spec).map((task) => [task.id, task.cacheKey]));
   const original = keys(robustSpec());
 
-  it("is another for each", () => {
+  it("differs for each", () => {
     assert.equal(new Set(Object.values(original)).size, Object.keys(original).length);
   });
 
@@ -213,7 +213,7 @@ describe("a request for robustness", () => {
     );
   });
 
-  it("refuses steps and artifacts that are none", () => {
+  it("refuses invalid steps and artifacts", () => {
     assert.throws(
       () => robustSpec((_, robustness) => Object.assign(robustness, { steps: [2, 2] })),
       refused("robustness.steps", /distinct integers from 1 to 10000, got 2,2/),

@@ -6,7 +6,7 @@ import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 const LEASE_MS = 30_000;
 
 describe("a worker without a task", () => {
-  it("is silent only when it has said nothing at all for so long", () => {
+  it("is silent only when it has sent no message at all for that long", () => {
     let nowMs = 0;
     const roster = new Roster(() => nowMs);
     roster.register(Hello.fromPartial({ workerId: "w", device: "cpu" }));

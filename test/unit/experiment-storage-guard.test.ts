@@ -45,7 +45,7 @@ class Guarded {
 }
 
 describe("a full disk", () => {
-  it("holds all up until there is room; what is told once is done then, in its order", () => {
+  it("delays everything until there is space, then does what cannot be repeated, in order", () => {
     const guarded = new Guarded();
     const { guard } = guarded;
     guarded.fault = FULL;
@@ -79,7 +79,7 @@ describe("a full disk", () => {
 });
 
 describe("a fault of the storage", () => {
-  it("is tried again for as long as it lasts, the longest pause being a quarter of a minute", () => {
+  it("is retried as long as it lasts, with pauses of at most a quarter of a minute", () => {
     const guarded = new Guarded();
     guarded.fault = FAULTY;
     guarded.guard.run(guarded.action("one"));
@@ -90,7 +90,7 @@ describe("a fault of the storage", () => {
     assert.deepEqual(guarded.after(15_000), ["recovered"]);
   });
 
-  it("that lasts too long is told of once, and tried on", () => {
+  it("that lasts too long is reported once, and retried", () => {
     const guarded = new Guarded();
     guarded.fault = FAULTY;
     guarded.guard.run(guarded.action("one"));

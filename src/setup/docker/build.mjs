@@ -96,7 +96,7 @@ function copy(step, workdir, place, stages, build) {
     for (const source of step.sources) {
       const from = join(build.folder, step.from, source);
       if (!existsSync(from))
-        throw new SetupError(`line ${step.line} copies ${source}, which is not there`);
+        throw new SetupError(`line ${step.line} copies ${source}, which does not exist`);
       link(from, join(place, target));
     }
     return;
@@ -121,7 +121,7 @@ function matches(root, pattern, line) {
   );
   const found = readdirSync(join(root, folder)).filter((entry) => name.test(entry));
   if (found.length > 0) return found.map((entry) => posix.join(folder, entry));
-  throw new SetupError(`line ${line} copies ${pattern}, which is not there`);
+  throw new SetupError(`line ${line} copies ${pattern}, which does not exist`);
 }
 
 /** @param {string} from @param {string} place @param {string} to */

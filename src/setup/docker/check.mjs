@@ -155,7 +155,7 @@ function unpinned(stages, services) {
 /** @param {string[]} unproven */
 function tell(unproven) {
   console.log(`
-Nothing is wrong as far as this goes. Without an engine it leaves unproven:
+This check found no fault. Without an engine it leaves unproven:
   - the base images: this machine's Debian, Node and Python stood in for them
   - PyTorch of its own index, which makes the images small
   - what runs as root in them, and in the images of others (Prometheus, Grafana)

@@ -17,7 +17,7 @@ const NPM_PACKAGES = ["dclint@3.1.0", "dockerfile-ast@0.7.1", "@balena/dockerign
  */
 
 /**
- * Brings the programs that look at Dockerfiles and compose files.
+ * Installs the programs that check Dockerfiles and compose files.
  *
  * @param {string} root
  * @returns {Promise<DockerTools>}

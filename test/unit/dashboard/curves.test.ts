@@ -27,7 +27,7 @@ function point(name: string, step: number, value: number | null) {
 }
 
 describe("curves", () => {
-  test("are read from series, what is no number as a gap", () => {
+  test("are read from series, with gaps for values that are not numbers", () => {
     const [read] = curvesOf([
       MetricSeries.fromJSON({
         task_id: "t",
@@ -68,7 +68,7 @@ describe("curves", () => {
     assert.equal(next?.numPoints, 5);
   });
 
-  test("the points that came before are not changed", () => {
+  test("earlier points are not changed", () => {
     const old = [curve("outer_loss", [1], [3])];
     withPoints(old, [point("outer_loss", 2, 2)]);
     assert.deepEqual(old[0]?.steps, [1]);
@@ -103,7 +103,7 @@ describe("curves", () => {
     );
   });
 
-  test("those of one group are in one chart, with the titles that came with them", () => {
+  test("curves of one group share a chart, with the titles of their descriptors", () => {
     const names = [
       "seconds_walk",
       "validation_accuracy",
@@ -123,7 +123,7 @@ describe("curves", () => {
     );
   });
 
-  test("one that nothing is known of has a chart of its own, after the others", () => {
+  test("an unknown metric has a chart of its own, after the others", () => {
     const groups = curveGroups(
       ["entropy_of_labels", "grad_norm"].map((name) => curve(name, [1], [1])),
     );

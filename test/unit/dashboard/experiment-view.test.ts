@@ -61,7 +61,7 @@ const SPEC = resolvedSpec((draft) => {
 });
 
 describe("an experiment as the page shows it", () => {
-  test("a model of the hub has its name, one in a folder that of the folder", () => {
+  test("a model of the hub has its own name, one in a folder the folder's name", () => {
     const titles = ["minilm", "org/model", "/models/distilbert/", "C:\\models\\bert"].map(
       (name) => {
         const spec = resolvedSpec();
@@ -97,7 +97,7 @@ describe("an experiment as the page shows it", () => {
     assert.equal(view.share, 1);
   });
 
-  test("its title tells it from others of the same study", () => {
+  test("its title distinguishes it from others of the same study", () => {
     const three = resolvedSpec((draft) => {
       draft.inner = { ...draft.inner, steps: 3 } as typeof draft.inner;
     });
@@ -119,7 +119,7 @@ describe("an experiment as the page shows it", () => {
     );
   });
 
-  test("the time that it waited does not count as its own", () => {
+  test("the time that it waited does not count", () => {
     const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
     const waited = { spec: SPEC, createTime: at(0), endTime: at(500) };
     const ran = { ...structuredClone(DISTILL), startTime: at(30), endTime: at(400) };
@@ -131,7 +131,7 @@ describe("an experiment as the page shows it", () => {
     assert.equal(viewOf({ ...waited, state: State.RUNNING }, [ran]).tookS, undefined);
   });
 
-  test("learners that were trained otherwise are rows of their own", () => {
+  test("each variation has a row of its own", () => {
     const varied = learners("e2", 0.5, 0.7);
     const variation = Variation.fromPartial({ name: "hard-labels", hardLabels: true });
     varied.work = {
@@ -206,7 +206,7 @@ describe("the table of experiments", () => {
   );
   const ids = (list: readonly ExperimentView[]) => list.map(({ id }) => id);
 
-  test("sorts by any column; what has no value comes last either way", () => {
+  test("sorts by any column, with missing values last in either order", () => {
     assert.deepEqual(ids(sorted(views, { column: "accuracy", isDescending: true })), [
       "x2",
       "x0",
@@ -247,7 +247,7 @@ describe("a confusion matrix", () => {
     ]);
   });
 
-  test("is missing where a learner was measured before it was counted", () => {
+  test("is missing where a learner was measured before confusion was counted", () => {
     assert.equal(sumOfMatrices([[], [1, 1, 0, 2]]), undefined);
     assert.deepEqual(sharesOfMatrix([]), []);
   });

@@ -76,7 +76,7 @@ const steps = (feed: ExperimentFeed) => feed.curves.value[0]?.steps ?? [];
 const asksSeries = (server: ScriptedServer) =>
   server.asked.filter((url) => url.includes("/series")).length;
 
-it("curves have every point, whichever of stream and answer is late", async (test) => {
+it("curves have every point, whether the stream or the answer is late", async (test) => {
   const server = new ScriptedServer(test);
   const feed = await openFeed(test);
   await until(() => server.asked.some((url) => url.endsWith("/events")));
@@ -90,7 +90,7 @@ it("curves have every point, whichever of stream and answer is late", async (tes
   assert.deepEqual(steps(feed), [1, 2, 3], "an answer that is older than a point keeps it");
 });
 
-it("curves are whole at the end, whatever a slow page was not sent", async (test) => {
+it("curves are complete at the end, even if a slow page was not sent every point", async (test) => {
   const server = new ScriptedServer(test);
   const feed = await openFeed(test);
   await until(() => server.asked.some((url) => url.endsWith("/events")));

@@ -47,7 +47,7 @@ describe("messages as the page reads them", () => {
     assert.deepEqual(read.kind.value.values, { validation_accuracy: 0.5 });
   });
 
-  test("a metric that is no number stays none", () => {
+  test("a metric that is not a number stays NaN", () => {
     const points = [{ name: "outer_loss", value: Number.NaN }];
     const event = Event.fromPartial({ kind: { $case: "metrics", value: { points } } });
     const read = PageEvent.fromJSON(sent(Event.toJSON(event)));

@@ -45,7 +45,7 @@ const CHANGED = resolvedSpec((draft) => {
 });
 
 describe("a spec beside its preset", () => {
-  test("what differs is marked, what no preset decides is not", () => {
+  test("differences are marked, except where no preset decides", () => {
     const changed = specRows(asPageReads(CHANGED), SETTINGS).filter(({ isChanged }) => isChanged);
     assert.deepEqual(
       changed.map(({ setting, value }) => [setting.flag, value]),
@@ -70,7 +70,7 @@ describe("a spec beside its preset", () => {
     assert.doesNotMatch(command, /--epochs|--clip/);
   });
 
-  test("of distilled data under other conditions the command names them", () => {
+  test("the command of a robustness experiment names its conditions", () => {
     const robustness = RobustnessSpec.fromPartial({
       artifactId: "12cbf1a8b8",
       checks: [RobustnessCheck.HEAD_INIT, RobustnessCheck.STEPS],
@@ -154,7 +154,7 @@ describe("the form", () => {
     );
   });
 
-  test("says what a setting has when it is left empty", () => {
+  test("shows the default of an empty setting", () => {
     const text = (flag: string, preset?: "cpu" | "study") => {
       const setting = SETTINGS.find((each) => each.flag === flag);
       assert.ok(setting);
@@ -189,7 +189,7 @@ describe("the search in the table", () => {
     );
   });
 
-  test("finds by what a person writes, and sorts by a setting as a number", () => {
+  test("finds values as a person writes them, and sorts numbers by size", () => {
     const views = [10, 9, 100].map((steps) => {
       const spec = resolvedSpec((draft) => {
         draft.inner = { ...draft.inner, steps } as typeof draft.inner;
@@ -244,7 +244,7 @@ describe("the matrix of a sweep", () => {
     assert.deepEqual(axes[0]?.values, ["none", "unrestricted"]);
   });
 
-  test("averages over what is on neither axis", () => {
+  test("averages over settings that are on neither axis", () => {
     const [sl, steps] = axes;
     assert.ok(sl && steps);
     const { rows, columns, cells, range } = matrixOf(views, sl, steps);

@@ -4,7 +4,7 @@ import { unfinishedText } from "../../../src/dashboard/model/sweep-matrix.js";
 import { summarise } from "../../../src/statistics.js";
 
 describe("a cell of a sweep", () => {
-  it("counts as to come what will come alone", () => {
+  it("counts only experiments that will still end as to come", () => {
     const accuracy = summarise([0.5]);
     const states = ["succeeded", "running", "queued", "failed", "cancelled", "cancelled"] as const;
     const views = states.map((state) => ({
