@@ -101,7 +101,7 @@ describe("a fault of the storage", () => {
     assert.deepEqual(guarded.after(15_000), ["recovered"]);
   });
 
-  it("that comes back whenever it seems to be mended lasts as well", () => {
+  it("that returns after every apparent repair counts as lasting", () => {
     const guarded = new Guarded();
     const fail = () => {
       throw FAULTY;
@@ -114,14 +114,14 @@ describe("a fault of the storage", () => {
     assert.equal(seen.filter((what) => what.startsWith("broken")).length, 1);
   });
 
-  it("is told of at once where the database is damaged", () => {
+  it("is reported at once where the database is damaged", () => {
     const guarded = new Guarded();
     guarded.fault = DAMAGED;
     guarded.guard.run(guarded.action("one"));
     assert.deepEqual(guarded.after(1), ["broken: damaged"]);
   });
 
-  it("is none where the disk is full, however long: a new process would find it as full", () => {
+  it("never counts as lasting where the disk is full, since a new process would find it as full", () => {
     const guarded = new Guarded();
     guarded.fault = FULL;
     guarded.guard.run(guarded.action("one"));
@@ -129,7 +129,7 @@ describe("a fault of the storage", () => {
   });
 });
 
-it("what is no fault of the storage is left, and nothing else with it", () => {
+it("any other error affects only its own step", () => {
   const guarded = new Guarded();
   const fail = (error: Error) => () => {
     throw error;

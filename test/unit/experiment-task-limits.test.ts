@@ -25,7 +25,7 @@ function specWith(inits: number, numTransfers = 0) {
 }
 
 describe("the number of tasks", () => {
-  test("is counted as it is planned, without planning", () => {
+  test("is counted without planning, and equals the plan", () => {
     const fixed = specWith(1);
     fixed.model = { ...fixed.model, init: Init.FIXED } as typeof fixed.model;
     const none = resolvedSpec();
@@ -85,7 +85,7 @@ describe("what an owner may have", () => {
     quota.requireRoom("ann", { experiments: 1, tasks: 7 });
   });
 
-  test("holds for what is being stored, too", () => {
+  test("includes experiments that are being stored", () => {
     const quota = new OwnerQuota({ experiments: 2, tasks: 100 });
     const giveBack = quota.reserve("ann", { experiments: 2, tasks: 10 });
     assert.throws(() => quota.requireRoom("ann", { experiments: 1, tasks: 1 }));

@@ -89,7 +89,7 @@ describe("an experiment", () => {
     assert.deepEqual(record.experiment.failure, failure);
   });
 
-  it("goes on when a baseline fails, and fails in the end with that failure", () => {
+  it("continues when a baseline fails, and fails at its end with that failure", () => {
     const failure = failureOf(FailureKind.DIVERGED);
     let record = done(plannedRecord(), "distill");
     record = failTask(running(record, "full"), "ex1-full", failure, LATER);
@@ -99,7 +99,7 @@ describe("an experiment", () => {
     assert.deepEqual(record.experiment.failure, failure);
   });
 
-  it("is cancelled when what ran has stopped", () => {
+  it("is cancelled when its running tasks have stopped", () => {
     let record = cancelExperiment(running(plannedRecord(), "distill"), NOW);
     assert.deepEqual(statesOf(record).evaluate, "cancelled");
     assert.equal(record.experiment.state, State.RUNNING);
@@ -108,7 +108,7 @@ describe("an experiment", () => {
     assert.equal(record.experiment.state, State.CANCELLED);
   });
 
-  it("resumes what is not done and keeps what is", () => {
+  it("resumes unfinished tasks and keeps results", () => {
     let record = running(done(plannedRecord(), "distill"), "evaluate");
     record = stopTask(cancelExperiment(record, NOW), "ex1-evaluate", LATER);
     record = resumeExperiment(record, LATER);
@@ -140,7 +140,7 @@ describe("a task", () => {
     assert.equal(twice.tasks[0]?.task.attempt, 2);
   });
 
-  it("that evaluates is told the artifact that was distilled", () => {
+  it("that evaluates gets the artifact that was distilled", () => {
     const { work } = running(done(plannedRecord(), "distill"), "evaluate").tasks[1]?.task ?? {};
     assert.ok(work?.kind?.$case === "evaluate");
     assert.equal(work.kind.value.artifactId, "ex0");
@@ -159,7 +159,7 @@ describe("a task", () => {
     assert.equal(failure?.traceback, "last words");
   });
 
-  it("is tried again by what its failure says, not by its kind or text", () => {
+  it("is tried again if its failure is retryable, whatever its kind or text", () => {
     const again = failureOf(FailureKind.EXHAUSTED, true);
     const record = failTask(running(plannedRecord(), "distill"), "ex1-distill", again, LATER);
     assert.equal(statesOf(record).distill, "queued");
@@ -178,7 +178,7 @@ describe("a task", () => {
     assert.equal(statesOf(record).distill, "queued");
   });
 
-  it("that is done moves nowhere", () => {
+  it("that is done has no further transition", () => {
     const record = done(plannedRecord(), "distill");
     const refused = (error: unknown) =>
       error instanceof StillhouseError && /STATE_SUCCEEDED to STATE_RUNNING/.test(error.message);

@@ -60,7 +60,7 @@ async function numbers(events: AsyncIterable<Event>): Promise<number[]> {
 }
 
 describe("a watch", () => {
-  it("of what is stored alone ends there, though the experiment goes on", async () => {
+  it("of stored events only ends after them, though the experiment continues", async () => {
     const happenings = new Happenings();
     for (const message of ["one", "two"]) happenings.log(message);
     happenings.live("t", 1n);
@@ -88,14 +88,14 @@ describe("a watch", () => {
     );
   });
 
-  it("goes on after the event that was seen last", async () => {
+  it("continues after the last event that was seen", async () => {
     const happenings = new Happenings();
     for (let index = 0; index < 5; index++) happenings.log("before");
     happenings.end();
     assert.deepEqual(await numbers(happenings.watch(4n)), [4, 5, 6]);
   });
 
-  it("refuses a sequence that is still to come, which would skip events in silence", async () => {
+  it("refuses a future sequence, which would silently skip events", async () => {
     const happenings = new Happenings();
     happenings.log("one");
     await assert.rejects(
@@ -128,7 +128,7 @@ describe("a watch", () => {
     assert.ok(newest?.$case === "metrics" && newest.value.points[0]?.sequence === 10_000n);
   });
 
-  it("drops the progress that a task's new state has overtaken", async () => {
+  it("drops progress that is older than a task's new state", async () => {
     const happenings = new Happenings();
     const subscription = happenings.feed.subscribe("e");
     happenings.live("t", 1n);

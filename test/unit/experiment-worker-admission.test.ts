@@ -57,7 +57,7 @@ class Door {
 }
 
 describe("who may work under which id", () => {
-  test("an id is the first key's, and a key may have several", (t) => {
+  test("an id belongs to the key that first used it, and a key may have several", (t) => {
     const door = new Door(t);
     assert.deepEqual(
       [door.ask("a", "x"), door.ask("a", "y"), door.ask("a", "x")],
@@ -70,13 +70,13 @@ describe("who may work under which id", () => {
     assert.match(door.ask("a", "y") ?? "", /no key a/);
   });
 
-  test("ids of workers that are started here are for their key alone, and others for anyone", (t) => {
+  test("ids of local workers are reserved for their key, and all others are free", (t) => {
     const door = new Door(t);
     assert.match(door.ask("a", "worker-1") ?? "", /another key/);
     assert.equal(door.ask("own", "worker-1"), undefined);
   });
 
-  test("nothing of this is asked where there are no keys, but the version is", (t) => {
+  test("without keys only the version is checked", (t) => {
     const door = new Door(t);
     assert.equal(door.ask("a", "x"), undefined);
     door.keys.isOpen = true;
@@ -84,7 +84,7 @@ describe("who may work under which id", () => {
     assert.match(door.ask("", "x", { protocol: 1 }) ?? "", /too old.*update it/);
   });
 
-  test("an id has its limits, and a key so many ids: the oldest are freed, nobody else's", (t) => {
+  test("ids and their number per key are limited: the oldest of that key are freed", (t) => {
     const door = new Door(t);
     for (const id of ["", "é".repeat(65)]) assert.match(door.ask("a", id) ?? "", /1 to 128 bytes/);
     assert.equal(door.ask("b", "other"), undefined);
@@ -97,7 +97,7 @@ describe("who may work under which id", () => {
     assert.match(door.ask("a", "other") ?? "", /another key/);
   });
 
-  test("an id that is in use stays, however many come after it", (t) => {
+  test("an id in use stays, however many come after it", (t) => {
     const door = new Door(t);
     door.ask("a", "in-use");
     for (let number = 0; number < 2 * MAX_IDS; number++) {
@@ -108,7 +108,7 @@ describe("who may work under which id", () => {
     assert.match(door.ask("b", "in-use") ?? "", /another key/);
   });
 
-  test("many refusals are all counted, and few are told", (t) => {
+  test("many refusals are all counted, and few are logged", (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const door = new Door(t);
     for (let number = 0; number < 100; number++) door.ask("nobody", "x");

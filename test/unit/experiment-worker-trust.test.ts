@@ -49,13 +49,13 @@ function specs(owner: string, count: number): string[] {
 }
 
 describe("a worker on which things fail", () => {
-  test("is not put aside for one spec, however often it fails", () => {
+  test("is not set aside for one spec, however often it fails", () => {
     const trial = new Trial([]);
     trial.fail(...Array<string>(20).fill("ann.1"));
     assert.equal(trial.isAside, false);
   });
 
-  test("is not put aside for one owner while another one has work", () => {
+  test("is not set aside for one owner while another one has work", () => {
     const trial = new Trial(["ann", "bob"]);
     trial.fail(...specs("ann", 20));
     assert.equal(trial.isAside, false);
@@ -63,7 +63,7 @@ describe("a worker on which things fail", () => {
     assert.equal(trial.isAside, true);
   });
 
-  test("is put aside for five specs of the only owner there is", () => {
+  test("is set aside for five specs of the only owner", () => {
     const trial = new Trial(["ann"]);
     trial.fail(...specs("ann", 4));
     assert.equal(trial.isAside, false);
@@ -96,13 +96,13 @@ describe("a worker on which things fail", () => {
     assert.equal(asideAfter("ann.4"), MINUTE_MS);
   });
 
-  test("is started anew where it is a process of this machine", () => {
+  test("is restarted if it is a process of this machine", () => {
     const trial = new Trial([], true);
     trial.fail(...specs("ann", 5));
     assert.deepEqual(trial.dismissed, ["w"]);
   });
 
-  test("is not blamed for what is the spec's by its kind, or for what nobody knows", () => {
+  test("is not blamed for failures of the spec, or for unknown ones", () => {
     const trial = new Trial([]);
     for (const id of specs("ann", 9)) {
       trial.trust.noteFailure("w", `${id}-distill`, failureOf(FailureKind.DIVERGED));

@@ -11,7 +11,7 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-test("files with a hash in their name are kept for ever, the page is asked for again", async (t) => {
+test("files with a hash in their name are cached for ever, the page is requested again", async (t) => {
   const dashboard = temporaryFolder(t);
   const security = openSecurity("127.0.0.1", {}, homePaths(temporaryFolder(t)), silent);
   const options = {

@@ -425,7 +425,7 @@ describe("the reader of imports catches a planted violation", () => {
     });
   }
 
-  test("comments and docstrings are no code", () => {
+  test("comments and docstrings are not code", () => {
     const typescript = parseTypeScript("cli/x", '// import "zeromq";\n/* process.env */\n');
     const python = parsePython("learners/x", '"""\nimport zmq\n"""\n# os.environ\n');
     assert.deepEqual(violations([typescript], TYPESCRIPT), []);

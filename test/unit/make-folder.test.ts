@@ -6,7 +6,7 @@ import { makeFolder } from "../../src/make-folder.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 describe("making a folder", () => {
-  it("makes those above it too, with the mode, and is content with what is there", (t) => {
+  it("makes its parents too, with the mode, and accepts existing folders", (t) => {
     const root = temporaryFolder(t);
     makeFolder(join(root, "a", "b"), 0o700);
     makeFolder(join(root, "a", "b"), 0o755);
@@ -21,7 +21,7 @@ describe("making a folder", () => {
     assert.throws(() => makeFolder(join(root, "file", "a", "b")), { code: "ENOTDIR" });
   });
 
-  it("fails at once where the system has no such place, which Node's own way tries for ever", {
+  it("fails at once where the system allows no folder, which Node's own function tries for ever", {
     skip: !existsSync("/proc/self"),
   }, () => {
     for (const path of ["/proc/stillhouse", "/proc/stillhouse/a/b", "/proc/self/a"]) {

@@ -62,7 +62,7 @@ const ALL = incoming().flatMap((message) =>
 );
 
 describe("the limits of what comes in", () => {
-  test("are for fields that the protos have", () => {
+  test("name only fields of the protos", () => {
     for (const named of limitedFields()) {
       const [message = "", field] = named.split(".");
       const { fields } = requiredMessage(message);
@@ -73,7 +73,7 @@ describe("the limits of what comes in", () => {
     }
   });
 
-  test("hold for every text that can come in: it is refused by its field, or cut", () => {
+  test("apply to every incoming text: it is refused by its field, or cut", () => {
     const texts = ALL.filter(({ last }) => last.scalar === ScalarType.STRING);
     assert.ok(texts.length > 60, `only ${texts.length} texts were found`);
     for (const { message, fields, last } of texts) {
@@ -98,7 +98,7 @@ describe("the limits of what comes in", () => {
     }
   });
 
-  test("hold for the form of every id and of the names of metrics", () => {
+  test("apply to the form of every id and of the names of metrics", () => {
     const ids = ALL.filter(
       ({ last }) => /^(\w+_)?ids?$/.test(last.name) && last.scalar === ScalarType.STRING,
     );
@@ -135,7 +135,7 @@ describe("the limits of what comes in", () => {
     }
   });
 
-  test("hold for every time that can come in, also one that no Date can be", () => {
+  test("apply to every incoming time, also to one beyond the range of Date", () => {
     const times = ALL.filter(({ last }) => last.message?.typeName === "google.protobuf.Timestamp");
     assert.ok(times.length > 3, `only ${times.length} times were found`);
     for (const { message, fields, last } of times) {
@@ -151,7 +151,7 @@ describe("the limits of what comes in", () => {
     }
   });
 
-  test("hold for every list and map that can come in", () => {
+  test("apply to every incoming list and map", () => {
     const many = ALL.filter(({ last }) => last.fieldKind === "list" || last.fieldKind === "map");
     assert.ok(many.length > 15, `only ${many.length} lists and maps were found`);
     for (const { message, fields, last } of many) {
@@ -167,7 +167,7 @@ describe("the limits of what comes in", () => {
     }
   });
 
-  test("hold for keys and values of maps, and for how deep causes go", () => {
+  test("apply to keys and values of maps, and to the depth of causes", () => {
     const hello = (versions: object) => ({ kind: { $case: "hello", value: { versions } } });
     assert.equal(boundMessage("WorkerMessage", hello({ torch: "2" })), undefined);
     assert.match(
@@ -194,7 +194,7 @@ describe("a text that is cut", () => {
     assert.equal(shortened("short", { max: 100, keeps: "end" }), "short");
   });
 
-  test("has no half of a character", () => {
+  test("never cuts a character in half", () => {
     for (const keeps of ["start", "end"] as const) {
       for (const length of [100, 101]) {
         const cut = shortened("🜁".repeat(300), { max: length, keeps });

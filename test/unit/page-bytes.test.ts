@@ -51,7 +51,7 @@ function query(pageToken: string): ExperimentQuery {
 }
 
 describe("a page", () => {
-  test("of experiments has bounded bytes, and all of them come on some page, in order", (test) => {
+  test("of experiments has bounded bytes, and every experiment is on one page, in order", (test) => {
     const local = openStore(test);
     const ids = Array.from({ length: 7 }, (_, at) => `ex${at}`);
     for (const id of ids) store(local, largeRecord(id, MIB));
@@ -73,7 +73,7 @@ describe("a page", () => {
     assert.deepEqual(seen, [...ids, "huge"]);
   });
 
-  test("of sweeps and of what is in memory has bounded bytes, too", (test) => {
+  test("of sweeps and of lists in memory has bounded bytes, too", (test) => {
     const { sweeps } = openStore(test);
     for (const at of [1, 2, 3, 4, 5]) {
       sweeps.createSweep(Sweep.fromPartial({ id: `s${at}`, name: "x".repeat(MIB) }), "");
@@ -144,7 +144,7 @@ describe("an experiment that is larger than a page", () => {
     assert.equal(fitted.tasks.length, planned.tasks.length);
   });
 
-  test("of usual size is listed whole", () => {
+  test("of usual size is listed completely", () => {
     const small = experimentOf(largeRecord("ex1", 100_000));
     assert.equal(fittedExperiment(small), small);
   });

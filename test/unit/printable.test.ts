@@ -13,7 +13,7 @@ const HOSTILE = "a\u001b[2J\u001b]0;title\u0007\rb\u009b31m\u202eevil\u2066\u000
 const OBEYED = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
 
 describe("printable text", () => {
-  it("shows what a terminal would obey as JSON writes it, and leaves all letters alone", () => {
+  it("escapes control characters as JSON does, and leaves all letters as they are", () => {
     assert.equal(
       printable("a\u001b[2Jb\u009bc\u202e\n\t\r"),
       "a\\u001b[2Jb\\u009bc\\u202e\\n\\t\\r",
@@ -24,13 +24,13 @@ describe("printable text", () => {
     assert.equal(printableLines("one\n\ttwo\r\u001b"), "one\n\ttwo\\r\\u001b");
   });
 
-  it("is the same when it is made printable again", () => {
+  it("does not change when it is made printable again", () => {
     assert.equal(printable(printable(HOSTILE)), printable(HOSTILE));
   });
 });
 
 describe("a terminal", () => {
-  it("gets nothing to obey but colours, whatever a command writes", () => {
+  it("gets no control sequences but colours, whatever a command writes", () => {
     const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
     const terminal = terminalOf(stdout, stderr, {});
     terminal.stdout.write(`${HOSTILE}\n`);
@@ -40,14 +40,14 @@ describe("a terminal", () => {
     assert.doesNotMatch(stderr.text.slice(15, -1), OBEYED);
   });
 
-  it("gets JSON that is read as it was", () => {
+  it("gets JSON that parses to the same value", () => {
     const stdout = new RecordedOutput();
     const document = { name: HOSTILE };
     terminalOf(stdout, stdout, {}).stdout.write(JSON.stringify(document));
     assert.deepEqual(JSON.parse(stdout.text), document);
   });
 
-  it("gets one line for a line of a log, however many are in it", () => {
+  it("gets one line per log line, however many line breaks are in it", () => {
     const line = LogLine.fromPartial({
       level: LogLevel.INFO,
       message: `${HOSTILE}\nError: forged`,

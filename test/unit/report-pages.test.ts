@@ -124,7 +124,7 @@ describe("the page of a reproduction", () => {
     ]);
   });
 
-  it("says what was compared, what it took, and how to run it again, as does the Markdown", () => {
+  it("names the comparison, its time and the command to repeat it, as the Markdown does", () => {
     const texts = [document.body.textContent ?? "", reproductionMarkdown(REPRODUCTION)];
     const parts = [
       "outer-steps 20 (1450)",
@@ -157,7 +157,7 @@ describe("the page of distilled data", () => {
   const command = "npm run inspect -- x --html page.html";
   const { document } = parseHTML(artifactPage(INSPECTED, accuracies, command));
 
-  it("shows what learners make of it where that was measured", () => {
+  it("shows the accuracy of learners where it was measured", () => {
     assert.ok(document.body.textContent?.includes("nearest tokens45.2"));
     assert.doesNotMatch(artifactPage(INSPECTED, undefined, command), /45\.2/);
   });
@@ -174,7 +174,7 @@ describe("the page of distilled data", () => {
     assert.ok(document.body.textContent?.includes(MARKUP));
   });
 
-  it("sums attention over stretches of positions where there are too many to see", () => {
+  it("sums attention over neighbouring positions where there are too many to see", () => {
     const keys = Array.from({ length: 130 }, () => 1 / 130);
     const { positionsPerColumn, rows } = attentionMap([[keys]]);
     assert.equal(positionsPerColumn, 3);

@@ -52,7 +52,7 @@ describe("who may call what", () => {
     assert.throws(() => accessTo("constructor"), isDenied);
   });
 
-  test("read looks, submit acts, admin deletes and drains, a worker hands in", () => {
+  test("read reads, submit creates and cancels, admin deletes and drains, worker uploads", () => {
     const read = allowed("read");
     const submit = allowed("submit");
     assert.ok(read.includes("WatchExperiment") && read.includes("DownloadArtifact"));
@@ -66,14 +66,14 @@ describe("who may call what", () => {
     assert.equal(allowed("admin").length, definedMethods().length);
   });
 
-  test("what only reads is not audited, what changes is", () => {
+  test("calls that change something are audited, calls that only read are not", () => {
     for (const [path, { role, isChange }] of accessTable()) {
       const resolves = path.endsWith("/ResolveExperiment");
       assert.equal(Boolean(isChange), role !== "read" && role !== "anyone" && !resolves, path);
     }
   });
 
-  test("the ladder rises, and a worker stands on no rung", () => {
+  test("each role includes the ones before it, except worker", () => {
     assert.ok(
       reaches("admin", "read") && reaches("submit", "submit") && !reaches("read", "submit"),
     );

@@ -38,7 +38,7 @@ const withKind = (kind: FailureKind) => (error: unknown) =>
   error instanceof StillhouseError && error.kind === kind;
 
 describe("a guarded call", () => {
-  test("that changes something leaves one line: who, what, from where, result", async (t) => {
+  test("that changes something writes one audit line: who, what, from where, result", async (t) => {
     const { call, bearer, lines } = parts(t);
     const cancel = call("CancelExperiment");
     await cancel.admit(bearer("submit"), false);
@@ -58,7 +58,7 @@ describe("a guarded call", () => {
     });
   });
 
-  test("that fails or is refused leaves a line with the reason, one that reads none", async (t) => {
+  test("that fails or is refused writes a line with the reason, a read writes none", async (t) => {
     const { call, bearer, lines } = parts(t);
     const token = bearer("read");
     const cancel = call("CancelExperiment");
@@ -78,7 +78,7 @@ describe("a guarded call", () => {
     );
   });
 
-  test("without a valid token is refused, and after a few at once", async (t) => {
+  test("without a valid token is refused, and after several attempts without a check", async (t) => {
     const { call } = parts(t);
     const unauthenticated = withKind(FailureKind.UNAUTHENTICATED);
     await assert.rejects(call("GetExperiment").admit(undefined, false), unauthenticated);
@@ -87,7 +87,7 @@ describe("a guarded call", () => {
     await assert.rejects(call("GetExperiment").admit(undefined, false), limited);
   });
 
-  test("counts among the streams until its end", async (t) => {
+  test("counts as an open stream until its end", async (t) => {
     const { call, bearer } = parts(t);
     const token = bearer("read");
     const first = call("WatchExperiment");

@@ -48,7 +48,7 @@ describe("a folder of keys", () => {
     }
   });
 
-  test("lets in the CURVE keys of its workers, who know the control plane's", async (t) => {
+  test("admits the CURVE keys of its workers, which know the control plane's", async (t) => {
     const { make, read, folder } = place(t);
     await make([], ["a", "b"]);
     const allowed = publicKeysIn(join(folder, "server", "workers"));
@@ -64,7 +64,7 @@ describe("a folder of keys", () => {
     }
   });
 
-  test("made again, keeps authority, CURVE keys, names and tokens, and adds names and workers", async (t) => {
+  test("created again, keeps authority, CURVE keys, names and tokens, and adds names and workers", async (t) => {
     const { make, read, tokens } = place(t);
     await make(["one.example.org"]);
     const kept = ["ca/ca.crt", "ca/ca.key", "server/curve.key_secret", "workers/gpu-1/token"];

@@ -11,7 +11,7 @@ const isLimited = (error: unknown) =>
   error instanceof StillhouseError && error.kind === FailureKind.RATE_LIMITED && error.retryable;
 
 describe("limits", () => {
-  test("the calls of one token are bounded, and cost the others nothing", async () => {
+  test("the calls of one token are bounded, without effect on other tokens", async () => {
     const limits = new CallLimits(LIMITS);
     for (let i = 0; i < 3; i++) await limits.countCall("anna");
     await assert.rejects(limits.countCall("anna"), isLimited);
@@ -49,7 +49,7 @@ describe("addresses", () => {
     }
   });
 
-  test("those of this machine are told where it serves at all of them", () => {
+  test("all addresses of this machine are listed where it serves on all of them", () => {
     assert.deepEqual(addressesFor("127.0.0.1"), []);
     assert.deepEqual(addressesFor("10.0.0.1"), []);
     for (const address of addressesFor("0.0.0.0")) {

@@ -21,15 +21,15 @@ const withMessage = (message: RegExp) => (error: unknown) =>
 
 const ownerFor = (owner: string, caller: Identity) => ownRequest({ owner }, caller, NONE).owner;
 
-describe("whom a request says that it is for", () => {
-  test("is its caller, where it says nothing", () => {
+describe("the owner of a request", () => {
+  test("is its caller by default", () => {
     assert.deepEqual(
       [ANNA, ROOT, LOCAL, UNNAMED].map((caller) => ownerFor("", caller)),
       ["anna", "root", "local", ""],
     );
   });
 
-  test("is nobody else, and is not changed in silence", () => {
+  test("cannot be anybody else, and is not changed silently", () => {
     assert.equal(ownerFor("anna", ANNA), "anna");
     assert.throws(
       () => ownerFor("bob", ANNA),
@@ -38,13 +38,13 @@ describe("whom a request says that it is for", () => {
     assert.throws(() => ownerFor("root", ANNA), withMessage(/belongs/));
   });
 
-  test("is whom an admin names, and whom anyone names where there are no tokens", () => {
+  test("is free for an admin, and for anyone where there are no tokens", () => {
     assert.equal(ownerFor("bob", ROOT), "bob");
     assert.equal(ownerFor("bob", LOCAL), "bob");
     assert.equal(ownerFor("bob", UNNAMED), "bob");
   });
 
-  test("leaves requests alone that make nothing", () => {
+  test("does not matter to requests that create nothing", () => {
     const request = { experimentId: "e" };
     assert.equal(ownRequest(request, ANNA, NONE), request);
     assert.equal(ownRequest(undefined, ANNA, NONE), undefined);
@@ -65,7 +65,7 @@ function places(test: TestContext) {
 }
 
 describe("folders that a request names", () => {
-  test("may lie below those that are allowed, there or not", (t) => {
+  test("may lie below allowed folders, existing or not", (t) => {
     const { root, ask } = places(t);
     ask({ dataset: { name: "news", dataDir: join(root, "data") } });
     mkdirSync(join(root, "data", "src"));
@@ -77,7 +77,7 @@ describe("folders that a request names", () => {
     ask({ robustness: { transferTo: [{ name: join(root, "models", "tiny") }] } });
   });
 
-  test("may be no others, by whichever way they are named", (t) => {
+  test("may not be any others, however they are named", (t) => {
     const { root, ask } = places(t);
     const data = join(root, "data");
     symlinkSync(join(root, "secret"), join(data, "link"));
@@ -119,7 +119,7 @@ describe("folders that a request names", () => {
     isRefused({ model: { name: join(root, "models", "link", "tiny") } }, "model.name");
   });
 
-  test("are refused in the same words whether they are there or not", (t) => {
+  test("are refused in the same words whether they exist or not", (t) => {
     const { root, ask } = places(t);
     const link = join(root, "models", "to");
     const messageFor = (name: string, before: () => void = () => undefined) => {
@@ -160,7 +160,7 @@ describe("folders that a request names", () => {
     assert.throws(() => ask(spec, ROOT), isRefused);
   });
 
-  test("are the caller's own business where there are no tokens, or it is this machine's user", (t) => {
+  test("are not checked where there are no tokens, or for this machine's user", (t) => {
     const { root, ask } = places(t);
     for (const caller of [UNNAMED, LOCAL]) {
       ask({ model: { name: join(root, "secret") } }, caller, NONE);

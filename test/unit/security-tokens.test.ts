@@ -45,7 +45,7 @@ describe("the file of tokens", () => {
     );
   });
 
-  test("refuses names that would not read well in a log, and the removal of what is not there", (t) => {
+  test("refuses unreadable names, and the removal of an unknown token", (t) => {
     const file = tokenFile(t);
     for (const name of ["", "a b", "../x", "a\nb", "x".repeat(65)]) {
       assert.throws(() => file.add(name, "read", NOW), failsWith(FailureKind.INVALID, /name/));
@@ -64,7 +64,7 @@ describe("the file of tokens", () => {
 });
 
 describe("the authenticator", () => {
-  test("knows a caller by the token", (t) => {
+  test("identifies a caller by the token", (t) => {
     const file = tokenFile(t);
     const token = file.add("anna", "submit", NOW);
     file.add("bob", "admin", NOW);
@@ -74,7 +74,7 @@ describe("the authenticator", () => {
     assert.deepEqual(authenticator.identify(`bearer  ${token}`), expected);
   });
 
-  test("refuses all else, and tells no token in its message", (t) => {
+  test("refuses everything else, and names no token in its message", (t) => {
     const file = tokenFile(t);
     const token = file.add("anna", "admin", NOW);
     const wrong = token.slice(0, -1) + (token.endsWith("A") ? "B" : "A");
@@ -96,7 +96,7 @@ describe("the authenticator", () => {
     }
   });
 
-  test("is open only where no token is needed and none is there", (t) => {
+  test("is open only where no token is needed and none exists", (t) => {
     const file = tokenFile(t);
     const loopback = new Authenticator(file, false);
     assert.equal(loopback.identify(undefined).authentication, "none");
@@ -150,7 +150,7 @@ describe("the authenticator", () => {
     assert.throws(() => authenticator.identify(`Bearer ${token}`), isRefused);
   });
 
-  test("lets nobody in while the file is damaged", (t) => {
+  test("refuses everyone while the file is damaged", (t) => {
     const file = tokenFile(t);
     const token = file.add("anna", "admin", NOW);
     const authenticator = new Authenticator(file, false);
@@ -160,7 +160,7 @@ describe("the authenticator", () => {
     assert.throws(() => authenticator.identify(`Bearer ${token}`), isDamaged);
   });
 
-  test("knows the tokens of its own session, which no other one does", (t) => {
+  test("accepts the tokens of its own session, which no other one accepts", (t) => {
     const file = tokenFile(t);
     const authenticator = new Authenticator(file, true);
     const token = authenticator.issue("this machine", "admin");

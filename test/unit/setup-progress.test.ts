@@ -32,7 +32,7 @@ test("what pip installs beyond the lock file does not count as progress through 
   assert.deepEqual(shown, ["torch 2.13.0 (1 of 2)", "nvidia-cublas (1 of 2)"]);
 });
 
-test("npm's lines become the packages fetched of all, whatever else it asks the registry", () => {
+test("npm's lines become the number of fetched packages, whatever else it asks the registry", () => {
   const shown: string[] = [];
   const read = createNpmReader(2, (text) => shown.push(text));
   read("npm http fetch GET 200 https://registry.example/zod 90ms (cache miss)");

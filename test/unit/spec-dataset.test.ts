@@ -36,7 +36,7 @@ function refused(message: RegExp) {
 }
 
 describe("a data set that is named by a path", () => {
-  it("is a whole path from the user's folder on, and a name stays a name", () => {
+  it("becomes an absolute path from the user's folder, and a name stays a name", () => {
     const nameOf = (written: string) => draftOf("--dataset", written).dataset?.name;
     assert.equal(nameOf("./mine/reviews"), join(folder, "mine/reviews"));
     assert.equal(nameOf("mine/reviews"), join(folder, "mine/reviews"));
@@ -54,7 +54,7 @@ describe("a data set that is named by a path", () => {
     assert.equal(withDatasetPath(named), named);
   });
 
-  it("is refused where it does not say from where it starts", () => {
+  it("is refused where it is relative", () => {
     for (const name of ["./mine", "../mine", "~/mine", "~", "/", "/data/.."]) {
       const draft = emptySpec();
       writeField(draft, "dataset.name", name);
@@ -68,7 +68,7 @@ describe("a data set that is named by a path", () => {
 });
 
 describe("how the rows of a data set are read", () => {
-  it("follows from where it is, unless it is said", () => {
+  it("follows from the source, unless it is given", () => {
     const read = (source: "hub" | "local" | "packaged", given = BadRows.UNSPECIFIED) => {
       const draft = emptySpec();
       writeField(draft, "dataset.bad_rows", given);
@@ -129,7 +129,7 @@ describe("--write-dataset-json", () => {
       factsOf({ dataset: { name: basename(path), data_dir: dirname(path) } }),
     ).spec;
 
-  it("keeps what was recognised, and never replaces what a person wrote", () => {
+  it("writes what was recognised, and never replaces an existing file", () => {
     const path = writeDatasetDescription(specOf(join(folder, "mine")));
     assert.equal(path, join(folder, "mine", "dataset.json"));
     assert.deepEqual(JSON.parse(readFileSync(path, "utf8")), {

@@ -108,7 +108,7 @@ describe("specHash", () => {
     assert.match(specHash(spec), /^[0-9a-f]{64}$/);
   });
 
-  it("does not tell 0 from -0", () => {
+  it("treats 0 and -0 alike", () => {
     const [zero, negative] = [resolvedSpec(), resolvedSpec()].map((spec) => spec);
     assert.ok(zero && negative);
     writeField(zero, "outer.warmup_fraction", 0);

@@ -160,7 +160,7 @@ describe("outer steps", () => {
     assert.equal(steps({ "outer.epochs": 0.5 }), 1_250);
   });
 
-  it("do not count a hair above a whole number as one more", () => {
+  it("are not rounded up by floating-point errors", () => {
     const facts = factsOf({ dataset: { train_rows: 30 } });
     const given = { "outer.epochs": 0.1, "outer.batch_size": 1 };
     assert.equal(resolved(given, facts).spec.outer?.steps, 3);
@@ -193,7 +193,7 @@ describe("values that depend on others", () => {
     assert.equal(method({ "outer.meta_gradient": "unrolled" }), "unrolled");
   });
 
-  it("what follows from others is no change of the preset", () => {
+  it("derived values do not count as changes of the preset", () => {
     const given = {
       "inner.steps": 3,
       "distilled.attention_reduction": "ATTENTION_REDUCTION_ELEMENTWISE",
@@ -249,7 +249,7 @@ describe("values that depend on others", () => {
     assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 64/);
   });
 
-  it("more distilled samples than rows a class are refused", () => {
+  it("more distilled samples than rows per class are refused", () => {
     assert.throws(
       () => resolved({ "distilled.per_class": 11 }, factsOf({ dataset: { train_rows: 40 } })),
       refused("distilled.per_class", /at most 10, .* got 11/),
@@ -372,7 +372,7 @@ describe("the size of the artifact", () => {
     );
   });
 
-  it("above 64 MB is a notice with the number and what halves it", () => {
+  it("above 64 MB gives a notice with the size and how to halve it", () => {
     const given = {
       "distilled.attention_labels": AttentionLabels.ALL,
       "distilled.seq_len": 512,
@@ -396,7 +396,7 @@ describe("a resolved spec", () => {
     assert.equal(resolved().spec.distilled?.perClass, 1);
   });
 
-  it("lists what is not the preset's", () => {
+  it("lists its differences to the preset", () => {
     const { description } = resolved({
       "inner.lr": 0.1,
       "distilled.labels": Labels.UNRESTRICTED,

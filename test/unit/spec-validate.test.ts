@@ -83,7 +83,7 @@ describe("validateSpec", () => {
     }
   });
 
-  it("refuses the specs that no resolution gives", () => {
+  it("refuses specs that no resolution returns", () => {
     assert.equal(
       fieldAtFault(() => validateSpec(ExperimentSpec.create())),
       "dataset.name",
@@ -118,7 +118,7 @@ describe("validateSpec", () => {
     );
   });
 
-  it("says the flag, the field, what is allowed and the value", () => {
+  it("names the flag, the field, the allowed values and the value", () => {
     const draft = emptySpec();
     writeField(draft, "inner.lr", -0.1);
     assert.throws(() => validateDraft(draft), {
@@ -126,7 +126,7 @@ describe("validateSpec", () => {
     });
   });
 
-  it("takes an empty draft, and one whose groups are missing", () => {
+  it("accepts an empty draft, and one whose groups are missing", () => {
     validateDraft(emptySpec());
     validateDraft(ExperimentSpec.create());
     validateDraft(ExperimentSpec.fromPartial({ distilled: { labels: Labels.HARD } }));

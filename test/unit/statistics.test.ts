@@ -9,7 +9,7 @@ describe("a summary of learners", () => {
     assert.deepEqual(summarise([0.9]), { mean: 0.9, std: null, n: 1, interval95: null });
   });
 
-  it("has a bootstrap interval near that of the normal law, the same at every call", () => {
+  it("has a bootstrap interval near that of the normal distribution, the same at every call", () => {
     const values = Array.from({ length: 400 }, (_, at) => Math.sin(at * 12.9898) / 2);
     const { mean, std, interval95 } = summarise(values);
     const half = (1.96 * (std ?? 0)) / Math.sqrt(values.length);
@@ -19,17 +19,17 @@ describe("a summary of learners", () => {
     assert.deepEqual(summarise(values).interval95, interval95);
   });
 
-  it("has no interval of two, whose least and greatest would pass for one", () => {
+  it("has no interval for two values", () => {
     assert.equal(summarise([0.8, 0.9]).interval95, null);
   });
 
-  it("has the interval of Student's t of few: mean ± t · s / √n", () => {
+  it("has the interval of Student's t for few values: mean ± t · s / √n", () => {
     const [low, high] = summarise([1, 2, 3, 4, 5]).interval95 ?? [];
     assert.equal(low?.toFixed(4), (3 - 2.776445 * Math.sqrt(2.5 / 5)).toFixed(4));
     assert.equal(high?.toFixed(4), (3 + 2.776445 * Math.sqrt(2.5 / 5)).toFixed(4));
   });
 
-  it("leaves no range that its values cannot leave", () => {
+  it("has an interval within the range of possible values", () => {
     const [low, high] = summarise([0.99, 0.7, 0.99], FRACTIONS).interval95 ?? [];
     assert.ok((low ?? 0) > 0, `${low}`);
     assert.equal(high, 1);
@@ -76,7 +76,7 @@ describe("a paired difference", () => {
   const learners = (...values: number[]) =>
     new Map(values.map((value, at) => [String(at), value] as const));
 
-  it("is that of the learners with the same seeds, so their common luck cancels out", () => {
+  it("pairs learners with the same seeds, so that their common luck cancels out", () => {
     const gain = pairedDifference(learners(0.5, 0.7, 0.9), learners(0.4, 0.6, 0.8));
     assert.equal(gain?.mean.toFixed(6), "0.100000");
     assert.equal(gain?.interval95?.map((end) => end.toFixed(6)).join(" "), "0.100000 0.100000");

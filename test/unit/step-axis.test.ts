@@ -4,7 +4,7 @@ import { curveChart } from "../../src/report/curve-chart.js";
 import { needsDots, stepDomain, stepTicks } from "../../src/text/step-axis.js";
 
 describe("an axis of steps", () => {
-  it("has whole steps alone, however few there are", () => {
+  it("has whole steps only, however few there are", () => {
     assert.deepEqual(stepTicks(0, 3), [0, 1, 2, 3]);
     assert.deepEqual(stepTicks(1, 2), [1, 2]);
     assert.deepEqual(

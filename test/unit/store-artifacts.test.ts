@@ -51,7 +51,7 @@ function isInvalid(message: RegExp) {
 }
 
 describe("the artifact folder", () => {
-  it("holds what was handed in, empty files too, and nothing beside it", async (test) => {
+  it("holds exactly the uploaded files, empty ones too", async (test) => {
     const root = temporaryFolder(test);
     const artifacts = new ArtifactFolder(root, trashOf(test));
     const contents = { "a.bin": "some bytes", "empty.txt": "", "manifest.json": "{}" };
@@ -107,7 +107,7 @@ describe("the artifact folder", () => {
     assert.deepEqual(readdirSync(root), []);
   });
 
-  it("puts a later artifact wholly in the place of an earlier one", async (test) => {
+  it("replaces an earlier artifact completely", async (test) => {
     const root = temporaryFolder(test);
     const artifacts = new ArtifactFolder(root, trashOf(test));
     await put(artifacts, "ex1", { old: "old", both: "old" });
@@ -117,7 +117,7 @@ describe("the artifact folder", () => {
     assert.deepEqual(readdirSync(root), ["ex1"]);
   });
 
-  it("reads a file back in chunks, and says which is not there", async (test) => {
+  it("reads a file back in chunks, and names a missing one", async (test) => {
     const artifacts = new ArtifactFolder(temporaryFolder(test), trashOf(test));
     const text = "0123456789".repeat(100_000);
     await put(artifacts, "ex1", { "big.txt": text.slice(0, 1_000) });
@@ -130,7 +130,7 @@ describe("the artifact folder", () => {
     );
   });
 
-  it("forgets at start what an upload left that was cut off", async (test) => {
+  it("removes interrupted uploads at start", async (test) => {
     const root = temporaryFolder(test);
     const artifacts = new ArtifactFolder(root, trashOf(test));
     await put(artifacts, "ex1", { a: "a" });
@@ -198,7 +198,7 @@ describe("a path from outside", () => {
     assert.equal(Buffer.concat(chunks).toString(), "text");
   });
 
-  it("brings no more bytes than an artifact can have", async (test) => {
+  it("accepts no more bytes than an artifact can have", async (test) => {
     const artifacts = new ArtifactFolder(temporaryFolder(test), trashOf(test));
     const file = { ...fileOf("a", Buffer.alloc(0)), size: 65n << 30n };
     await assert.rejects(artifacts.begin([file]), isInvalid(/at most 64 GiB/));
@@ -237,7 +237,7 @@ describe("a home", () => {
     assert.ok(existsSync(paths.audit));
   });
 
-  it("whose folder cannot be made is refused by its path", (test) => {
+  it("whose folder cannot be created is refused by its path", (test) => {
     const folder = temporaryFolder(test);
     writeFileSync(join(folder, "file"), "");
     const refused = (error: unknown) =>

@@ -50,7 +50,7 @@ function fails(kind: FailureKind, message: RegExp) {
 }
 
 describe("the store of experiments", () => {
-  it("gives back what was stored, to the last field", (test) => {
+  it("returns every stored field", (test) => {
     const { store } = opened(test);
     const record = plannedRecord();
     created(store, record);
@@ -65,7 +65,7 @@ describe("the store of experiments", () => {
     assert.equal(store.find("ex2"), undefined);
   });
 
-  it("finds an experiment by the request that made it, and makes one a request", (test) => {
+  it("finds an experiment by its request id, and stores one per request", (test) => {
     const { store } = opened(test);
     created(store, plannedRecord("ex1"), "request 1");
     created(store, plannedRecord("ex2"));
@@ -76,7 +76,7 @@ describe("the store of experiments", () => {
     assert.equal(store.find("ex4"), undefined, "nothing of a failed transaction stays");
   });
 
-  it("knows a request by its owner, also one of before they were kept apart", (test) => {
+  it("keeps request ids per owner, and finds those that were stored without an owner", (test) => {
     const { store, file } = opened(test);
     const ofOwner = (id: string, owner: string) => {
       const record = plannedRecord(id);
@@ -92,7 +92,7 @@ describe("the store of experiments", () => {
     assert.equal(store.findByRequest("request 2", "bob"), undefined);
   });
 
-  it("knows what is unfinished, oldest first", (test) => {
+  it("lists unfinished experiments, oldest first", (test) => {
     const { store } = opened(test);
     for (const id of ["a", "b", "c"]) created(store, plannedRecord(id));
     const ended = cancelExperiment(plannedRecord("b"), NOW);
