@@ -29,13 +29,10 @@ import { ResultSharing } from "./result-sharing.js";
 type Ready = Pick<ReadyTasks, "update" | "startOrder" | "holdKey" | "releaseKey">;
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
-/**
- * The experiments and the only way to change them: a change is stored first, then made in memory,
- * then reported to watchers. Unfinished experiments are kept in memory.
- */
+/** Holds the unfinished experiments. A change is stored, then made in memory, then reported. */
 export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
-  /** Those of them that nothing is done for before somebody asks for them. */
+  /** Those that stay queued until somebody asks for them. */
   readonly #held = new Set<string>();
   readonly #progress = new LatestProgress();
   readonly #store: ExperimentStore;
@@ -71,8 +68,8 @@ export class Ledger {
   }
 
   /**
-   * Takes up what an earlier process left: what ran is queued again, unless it still runs. Lets
-   * others have their turn in between, so that a long queue is no long block.
+   * Loads what an earlier process left: tasks that ran are queued again, unless they still run.
+   * Other work runs in between, so that a long queue does not block for long.
    *
    * @param goesOn whether an experiment goes on; the others stay queued until `release`
    * @param runsOn whether the worker of a running task may still be there
@@ -103,7 +100,7 @@ export class Ledger {
     return [...this.#held];
   }
 
-  /** Somebody asks for an experiment that stayed queued: it goes on. */
+  /** Continues an experiment that stayed queued, because somebody asks for it. */
   release(experimentId: string): void {
     const record = this.#unfinished.get(experimentId);
     if (!this.#held.delete(experimentId) || record === undefined) return;
