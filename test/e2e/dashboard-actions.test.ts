@@ -43,7 +43,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     }
   }
 
-  test("cancels what runs, resumes it where it stopped, and retries it from the start", async () => {
+  test("cancels a running experiment, resumes it from its checkpoint, and retries it from the start", async () => {
     const id = await dashboard.create(tinyDraft({ "outer-steps": MANY_STEPS, name: "long" }));
     const stored = async () => (await dashboard.api("GET", `experiments/${id}`)).experiment;
     await dashboard.visit(`/experiments/${id}`);
@@ -70,7 +70,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     assert.equal((await stored()).tasks[0].attempt, 3);
   });
 
-  test("shows why an experiment failed, and retries it when that is mended", async () => {
+  test("shows why an experiment failed, and retries it after the repair", async () => {
     const { dataDir } = tinyDataAndModel();
     const [here, away] = ["here", "away"].map((name) => join(folder, name)) as [string, string];
     cpSync(dataDir, here, { recursive: true });
@@ -157,7 +157,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     assert.equal(await rows.count(), rising.length - numOthers);
   });
 
-  test("drains a worker: it ends its task and leaves, another goes on", async () => {
+  test("drains a worker: it finishes its task and leaves, and another one continues", async () => {
     const changes = { ...QUICK, "outer-steps": 200, name: "drained" };
     const id = await dashboard.create(tinyDraft(changes));
     await dashboard.visit("/workers");

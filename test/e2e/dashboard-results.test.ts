@@ -72,7 +72,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
     await page.getByText("; of 1 learner.").waitFor();
   });
 
-  test("test rows that are in train are said above the results", async () => {
+  test("a warning above the results names test rows that are in train", async () => {
     await page.getByText("WARNING: 3 test rows are also in train").waitFor();
   });
 
@@ -84,7 +84,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
     assert.equal(cells.at(-3), "–");
   });
 
-  test("what is tried leads to where it was distilled, with its scores beside real samples", async () => {
+  test("a robustness experiment links to its source, with its scores beside real samples", async () => {
     await dashboard.visit("/experiments/tried1");
     const link = page.getByRole("link", { name: "source1", exact: true });
     await link.waitFor();

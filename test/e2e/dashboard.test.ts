@@ -54,7 +54,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     return id;
   }
 
-  test("an experiment is started from the form, which knows what it may not be given", async () => {
+  test("an experiment is started from the form, which refuses invalid values", async () => {
     await dashboard.visit("/");
     await page.getByText("There are no experiments yet").waitFor();
     await page.getByRole("link", { name: "New experiment" }).click();
@@ -86,7 +86,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     assert.deepEqual(await confusion.getByRole("rowheader").allTextContents(), ["warm", "cold"]);
   });
 
-  test("its distilled data is looked into, and its files are downloaded", async () => {
+  test("its distilled data is inspected, and its files are downloaded", async () => {
     await page.locator("#distilled-title").scrollIntoViewIfNeeded();
     await page.getByText("Nearest tokens").waitFor();
     assert.ok((await page.locator(".token").count()) >= 8);
@@ -121,7 +121,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     assert.equal(await rows.count(), 60);
   });
 
-  test("a clone goes on, without a gap, when the server is killed and comes back", async () => {
+  test("a clone continues without a gap when the server is killed and restarted", async () => {
     await page.getByRole("link", { name: "Clone with changes" }).click();
     await page.getByText("With the settings of").waitFor();
     const changes = { name: "second", "outer-steps": "120", sl: "restricted" };
@@ -188,7 +188,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     assert.deepEqual(found, []);
   });
 
-  test("who may only read is refused a cancel, and told why", async () => {
+  test("a read-only caller is refused a cancel, with the reason", async () => {
     await dashboard.visit(`/new?from=${ids[0]}`);
     await page.getByText("With the settings of").waitFor();
     const id = await start(new Map(Object.entries({ name: "endless", "outer-steps": "100000" })));

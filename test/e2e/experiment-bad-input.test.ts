@@ -93,7 +93,7 @@ describe("bad input, end to end", () => {
       "dataset.name",
     ));
 
-  it("a label that is no class", () =>
+  it("a label that is not a class", () =>
     refused(
       damagedDataset("lukewarm", withRow({ text: "red", label: "lukewarm" })),
       /lukewarm.*warm.*cold/,
@@ -107,7 +107,7 @@ describe("bad input, end to end", () => {
       "dataset.name",
     ));
 
-  it("a data set that is nowhere", () =>
+  it("a data set that does not exist", () =>
     refused([...FLAGS, "--dataset", "no_such_set"], /no_such_set/, "dataset.name", "not_found"));
 
   it("a model folder that is not one", () => {
@@ -119,7 +119,7 @@ describe("bad input, end to end", () => {
   it("a length beyond the model's positions", () =>
     refused([...FLAGS, "--seq-len", "33"], /at most 32, .* got 33/, "distilled.seq_len"));
 
-  it("a device that is not there", () =>
+  it("a device that does not exist", () =>
     refused([...FLAGS, "--device", "cuda:7"], /cuda:7/, "compute.device"));
 });
 

@@ -43,7 +43,7 @@ async function allEnded(pids: readonly number[]): Promise<void> {
 describe("an interrupted experiment", () => {
   const uninterrupted = runCommand(INTERRUPTIBLE, homeOfReference).then(distilledBytes);
 
-  it("stops after a checkpoint, says how to go on, and leaves no process behind", async () => {
+  it("stops after a checkpoint, says how to continue, and leaves no process behind", async () => {
     const run = new RunningCommand(INTERRUPTIBLE, home);
     const id = await run.sees(EXPERIMENT);
     await run.sees(DISTILLING);
@@ -66,7 +66,7 @@ describe("an interrupted experiment", () => {
     assert.deepEqual(JSON.parse(again.stdout), JSON.parse(resumed.stdout), "its result again");
   });
 
-  it("that was killed goes on to the same bytes; others only point at it meanwhile", async () => {
+  it("that was killed continues to the same bytes; other commands only name it meanwhile", async () => {
     const run = new RunningCommand([...INTERRUPTIBLE, "--fresh"], home);
     const id = await run.sees(EXPERIMENT);
     await run.sees(DISTILLING);

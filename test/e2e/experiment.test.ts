@@ -61,7 +61,7 @@ describe("an experiment", () => {
     assert.ok(!stderr.includes("\u001b"), "colour in a pipe");
   });
 
-  it("takes the baselines of an earlier one, and prints a table with how to use the result", async () => {
+  it("reuses the baselines of an earlier one, and prints a table with how to use the result", async () => {
     await home.open();
     const { exitCode, stdout, stderr } = await home.run(FLAGS);
     assert.equal(exitCode, 0, stderr);
@@ -107,7 +107,7 @@ describe("an experiment", () => {
     assert.equal(document.description.train_rows, 96);
   });
 
-  it("that names a server which is not there ends with exit code 3", async () => {
+  it("that names an unreachable server ends with exit code 3", async () => {
     const { exitCode, stdout } = await home.run(["--server", "127.0.0.1:1", "--json"]);
     assert.equal(exitCode, 3);
     assert.equal(JSON.parse(stdout).error.kind, "unavailable");

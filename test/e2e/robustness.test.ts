@@ -31,7 +31,7 @@ function measured(stdout: string): Record<string, unknown> {
 }
 
 describe("robustness", () => {
-  it("measures what is there, is killed, and goes on to the same figures", async () => {
+  it("measures existing data, is killed, and continues to the same figures", async () => {
     const made = await home.run(DISTIL);
     assert.equal(made.exitCode, 0, made.stderr);
     const { experiment_id: id, artifact } = JSON.parse(made.stdout);

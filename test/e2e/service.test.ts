@@ -142,7 +142,7 @@ async function assertWhole(id: string, numAttempts: number): Promise<void> {
 }
 
 describe("a service with a worker that joined by itself", () => {
-  it("loses nothing when it is killed, and when the worker is ended besides", async () => {
+  it("loses nothing when it is killed, nor when the worker is ended too", async () => {
     let server = await serve();
     let elsewhere = worker();
     const id = await detached();
@@ -218,7 +218,7 @@ describe("a service with a worker that joined by itself", () => {
     assert.equal((await stillhouse("workers", "drain", "")).exitCode, 2);
   });
 
-  it("is asked what the distilled data of an experiment holds", async () => {
+  it("shows the content of an experiment's distilled data", async () => {
     const accuracy = ["--accuracy", "--inits", "1"];
     const shown = await asked("inspect", await distilledId(), "--top", "1", ...accuracy);
     assert.equal(shown.samples.length, 2, "classes");
@@ -253,7 +253,7 @@ describe("a service with a worker that joined by itself", () => {
     }
   });
 
-  it("drains at SIGTERM: what runs stops after a checkpoint and stays queued", async () => {
+  it("drains at SIGTERM: running tasks stop after a checkpoint and stay queued", async () => {
     const server = [...running].find(({ stdout }) => stdout.includes('"ready":true'));
     assert.ok(server);
     const [id = "", other = ""] = await detachedSweep("--outer-steps", "1000000", "--seed", "1,2");

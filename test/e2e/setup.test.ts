@@ -40,7 +40,7 @@ describe("a folder that was set up", () => {
   });
   after(() => copy.dispose());
 
-  test("starts the program with no other process and no word", async () => {
+  test("starts the program without other processes and without output", async () => {
     copy.forgetCalls();
     const again = await copy.run(["doctor", "x y"], { PATH: join(copy.folder, "none") });
     assert.deepEqual(again, {
@@ -176,7 +176,7 @@ describe("an interrupted set-up", () => {
     });
   }
 
-  test("that was killed does not count as made, nor does what it started go on beside the next", async () => {
+  test("that was killed does not count as done, and its children do not run beside the next one", async () => {
     copy = new SetupCopy();
     copy.behave({ hang: "pip" });
     const killed = copy.start(["setup"]);
@@ -199,7 +199,7 @@ describe("two commands right after a clone", () => {
   const copy = new SetupCopy();
   after(() => copy.dispose());
 
-  test("set up once: the second says that it waits, and finds all made", async () => {
+  test("set up once: the second says that it waits, and finds everything ready", async () => {
     copy.write("src/main.ts", MAIN);
     copy.behave({ hang: "npm" });
     const first = copy.start(["experiment", "1"]);
@@ -214,7 +214,7 @@ describe("two commands right after a clone", () => {
   });
 });
 
-describe("what is missing is said with the command that fixes it", () => {
+describe("a missing requirement is named with the command that fixes it", () => {
   const copy = new SetupCopy();
   after(() => copy.dispose());
   afterEach(() => copy.behave({}));
@@ -240,7 +240,7 @@ describe("what is missing is said with the command that fixes it", () => {
     assertPlainFailure(ended, /lacks its module ensurepip.*apt-get install python3\.12-venv/);
   });
 
-  test("a named Python that is none", async () => {
+  test("a named Python that is not one", async () => {
     const none = join(copy.folder, "none");
     const ended = await copy.run(["setup"], { STILLHOUSE_PYTHON: none });
     assertPlainFailure(ended, /STILLHOUSE_PYTHON=\/.*\/none is not Python ≥ 3\.11/);
@@ -317,7 +317,7 @@ describe("the commands", () => {
     assert.deepEqual([exitCode, stderr], [2, "npm run check takes no arguments, got: --fix\n"]);
   });
 
-  test("name what is there when a benchmark or a test is not", async () => {
+  test("list the existing benchmarks or tests when one does not exist", async () => {
     mkdirSync(join(copy.root, "python_worker", "bench"), { recursive: true });
     copy.write("python_worker/bench/meta_gradient.py", "");
     const bench = await copy.run(["bench", "speed"]);

@@ -21,7 +21,7 @@ function sweep(args: readonly string[]) {
 describe("sweep", () => {
   const GRID = ["--sl", "none,unrestricted", "--steps", "1,2"];
 
-  it("runs every combination, and when stopped goes on with what is missing", async () => {
+  it("runs every combination, and continues with the missing ones when stopped", async () => {
     const run = home.start([...FLAGS, ...GRID], "sweep");
     await run.sees(/1 of 4: --sl none --steps 1 is done/);
     run.interruption.press();
@@ -57,7 +57,7 @@ describe("sweep", () => {
     assert.ok(numDistilled < 4, again.stderr);
   });
 
-  it("of which an experiment was removed computes that one again, as another sweep", async () => {
+  it("computes a removed experiment again, as another sweep", async () => {
     const first = JSON.parse((await sweep([...GRID, "--json"])).stdout);
     const removed = await home.run(["rm", first.experiments[1].experiment_id], "stillhouse");
     assert.equal(removed.exitCode, 0, removed.stderr);
@@ -72,7 +72,7 @@ describe("sweep", () => {
     assert.equal(again.stderr.match(/^Distillation: kept/gm)?.length, 1, again.stderr);
   });
 
-  it("shows what failed beside what is done, and exits with 1", async () => {
+  it("shows failed experiments beside finished ones, and exits with 1", async () => {
     const { exitCode, stdout, stderr } = await sweep(["--lr", "0.05,1e30", "--max-parallel", "1"]);
     assert.equal(exitCode, 1, stderr);
     assert.match(stderr, /2 of 2: --lr 1e30 has failed: the .* is (nan|inf)/);
@@ -81,7 +81,7 @@ describe("sweep", () => {
     assert.match(stdout, /│ 1e30 +│ failed/);
   });
 
-  it("searches by validation accuracy, goes on when killed, and tests the best alone", async () => {
+  it("searches by validation accuracy, continues when killed, and tests only the best", async () => {
     // FLAGS have another rate, but what is searched has the default without them.
     const search = ["--search", "--lr", "0.0005..0.05:log", "--sl", "unrestricted,none"];
     const args = [...search, "--trials", "4", "--max-parallel", "2", "--inits", "2"];

@@ -97,7 +97,7 @@ describe("a backup", () => {
     assert.deepEqual(readdirSync(disk.folder), ["filler"]);
   });
 
-  it("is of this machine's home and of no server's", async (test) => {
+  it("covers this machine's home and not a server's", async (test) => {
     const asked = await backup(test, temporaryFolder(test), ["a.tar", "--server", "localhost:1"]);
     assert.equal(asked.exitCode, 2);
     assert.match(asked.stderr, /backup writes the home of this machine; run it there/);

@@ -99,7 +99,7 @@ def system(request):
     });
   });
 
-  it("keeps the text of an exception, and works on after it", async (test) => {
+  it("keeps the text of an exception, and continues to work after it", async (test) => {
     const { bridge } = bridgeTo(
       test,
       `
@@ -142,7 +142,7 @@ def system(request): return json.dumps({"ok": os.getpid()})
     await assert.rejects(bridge.ask("system", {}), slow);
   });
 
-  it("ends a Python that is not asked any more, and starts it anew when it is", async (test) => {
+  it("ends an idle Python, and starts it again for the next question", async (test) => {
     const inspection = "import os\ndef system(request): return json.dumps({'ok': os.getpid()})";
     const { bridge } = bridgeTo(test, inspection, { idleMs: 100 });
     const first = await bridge.ask("system", {});
@@ -204,7 +204,7 @@ describe("a draft", () => {
     await assert.rejects(plane.client.resolve(draft), wrong);
   });
 
-  it("whose data is not there yet is downloaded first, with its progress told", async (test) => {
+  it("whose data is missing is downloaded first, with progress", async (test) => {
     const flag = join(temporaryFolder(test), "fetched");
     const wanted = { dataset: "ag_news", model: null };
     const downloads = JSON.stringify(

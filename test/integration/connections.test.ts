@@ -57,7 +57,7 @@ describe("connections of a gRPC server", () => {
     assert.deepEqual(["a", "a", "a", "b"].map(from), [true, true, false, true]);
   });
 
-  it("are closed that make no call in time, and stay when they have", async (test) => {
+  it("are closed without a call in time, and kept otherwise", async (test) => {
     const port = await serverWith(test, new ConnectionLimits(10, 10), 300);
     const client = new StillhouseClient({ address: `${LOOPBACK}:${port}` });
     test.after(() => client.close());

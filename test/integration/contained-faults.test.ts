@@ -75,7 +75,7 @@ describe("a report that cannot be stored", () => {
     assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
   });
 
-  it("does the same where it holds a time that there is not, now or late", async (test) => {
+  it("does the same with an impossible time, in time or late", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(1), "");
@@ -124,7 +124,7 @@ describe("a report that cannot be stored", () => {
 });
 
 describe("an experiment whose step cannot be done", () => {
-  it("fails with the reason where its folder cannot be made, and the next has its turn", async (test) => {
+  it("fails with the reason where its folder cannot be created, and the next one runs", async (test) => {
     const plane = await TestPlane.start(test);
     const { id, tasks } = await plane.client.create(quickSpec(1), "");
     writeFileSync(
@@ -139,7 +139,7 @@ describe("an experiment whose step cannot be done", () => {
     assert.match(failure?.message ?? "", /work\/.* cannot be opened/);
   });
 
-  it("is left where it cannot even fail, and goes on when it can", async (test) => {
+  it("waits where it cannot even fail, and continues when it can", async (test) => {
     const plane = await TestPlane.start(test);
     const { id } = await plane.client.create(quickSpec(1), "");
     const file = refuse(test, plane, `UPDATE ON tasks WHEN NEW.experiment_id = '${id}'`);

@@ -36,7 +36,7 @@ describe("an experiment", () => {
     assert.deepEqual(readdirSync(join(plane.home, "work")), []);
   });
 
-  it("is made once a request, and refused when the request is used for another spec", async (test) => {
+  it("is created once per request, and refused when the request is used for another spec", async (test) => {
     const { client } = await TestPlane.start(test);
     const first = await client.create(quickSpec(), "request");
     const again = await client.create(quickSpec(), "request");
@@ -55,7 +55,7 @@ describe("an experiment", () => {
     assert.equal((await client.list(0, "")).experiments.length, 0);
   });
 
-  it("that is not there is NOT_FOUND for every call", async (test) => {
+  it("that does not exist is NOT_FOUND for every call", async (test) => {
     const { client } = await TestPlane.start(test);
     const missing = fails(FailureKind.NOT_FOUND, /no experiment "nope"/, "experiment_id");
     await assert.rejects(client.get("nope"), missing);
@@ -64,7 +64,7 @@ describe("an experiment", () => {
     await assert.rejects(client.watch("nope", 0n).next(), missing);
   });
 
-  it("shows the latest progress to who comes later, and metrics and logs to who watches", async (test) => {
+  it("shows the latest progress to later watchers, and metrics and logs to present ones", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -139,7 +139,7 @@ describe("an experiment", () => {
     assert.equal((await plane.ended(thirdId)).state, State.SUCCEEDED);
   });
 
-  it("takes what an equal one has distilled, and not when that is gone or it is to be new", async (test) => {
+  it("reuses the data of an equal one, unless that was removed or a fresh run is wanted", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const first = await plane.client.create(quickSpec(), "");

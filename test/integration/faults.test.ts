@@ -70,7 +70,7 @@ describe("a control plane", () => {
     assert.deepEqual(storedSequences(file), [1, 2]);
   });
 
-  it("bears a clock that jumps by a day, forth and back", async (test) => {
+  it("survives a clock that jumps by a day, forward and back", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -95,7 +95,7 @@ describe("a control plane", () => {
     assert.deepEqual(plane.warnings, []);
   });
 
-  it("takes nothing from a second worker that speaks for the lease of the first", async (test) => {
+  it("ignores a second worker that claims the lease of the first", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker("owner");
     const { id } = await plane.client.create(quickSpec(), "");
@@ -114,7 +114,7 @@ describe("a control plane", () => {
     assert.deepEqual(storedSequences(databaseOf(test, plane)), [1, 2]);
   });
 
-  it("counts a metric point once, whatever repeats and reorders its reports", async (test) => {
+  it("counts a metric point once, even if its reports are repeated and reordered", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     await plane.client.create(quickSpec(), "");

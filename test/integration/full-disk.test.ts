@@ -36,7 +36,7 @@ function withPoints(home: string, experimentId: string, count: number): void {
 }
 
 describe("a home on a full disk", { skip: noSmallDisk }, () => {
-  it("lists what there is, and removes also what is larger than the room for it", (test) => {
+  it("lists experiments, and also removes those that are larger than the free space", (test) => {
     const disk = new SmallDisk(test, 24);
     const home = disk.folder;
     const store = LocalStore.open(home);

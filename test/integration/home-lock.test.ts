@@ -53,7 +53,7 @@ describe("the lock of a home", () => {
     }
   });
 
-  it("ignores a record that is no record", (test) => {
+  it("ignores an invalid record", (test) => {
     const paths = makeHome(temporaryFolder(test));
     for (const text of ["", "{", "[]", '{"address": 5, "pid": 1}', '{"address": "", "pid": 1}']) {
       writeFileSync(paths.server, text);

@@ -102,7 +102,7 @@ describe("the HTTP interface with tokens", () => {
     );
   });
 
-  it("lets nobody make something for another, or name a folder that is not allowed", async (test) => {
+  it("lets nobody create experiments for others, or name a forbidden folder", async (test) => {
     const home = temporaryFolder(test);
     const plane = await TestPlane.start(test, { ...HTTP, home });
     const tokens = new TokenFile(homePaths(home).tokens);

@@ -220,7 +220,7 @@ describe("the HTTP interface", () => {
     assert.equal(next.next_page_token, undefined);
   });
 
-  it("gives a part of a file, and nothing to who has it already", async (test) => {
+  it("sends a part of a file, and nothing to a client that has it already", async (test) => {
     const plane = await TestPlane.start(test, HTTP);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
-describe("Ctrl-C in a command that only looks", () => {
+describe("Ctrl-C in a command that only reads", () => {
   for (const [words, isFollowing] of [
     [["watch"], (stderr: string) => stderr.includes("Experiment ")],
     [["watch", "--json"], () => true],

@@ -25,7 +25,7 @@ async function finished(plane: TestPlane, worker: TestWorker, spec: ExperimentSp
 }
 
 describe("a retry", () => {
-  it("queues what failed without its checkpoints, where a resume keeps them", async (test) => {
+  it("queues failed tasks without their checkpoints, which a resume keeps", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(specOf(), "");
@@ -53,7 +53,7 @@ describe("a retry", () => {
 });
 
 describe("a list", () => {
-  it("gives experiments as a get does, those that run with their progress", async (test) => {
+  it("returns experiments as a get does, running ones with their progress", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const done = await finished(plane, worker, specOf(1));
@@ -73,7 +73,7 @@ describe("a list", () => {
 });
 
 describe("an owner", () => {
-  it("may have so many unfinished experiments, and others theirs", async (test) => {
+  it("may have a limited number of unfinished experiments, independent of other owners", async (test) => {
     const plane = await TestPlane.start(test, { maxUnfinished: 2 });
     const { client } = plane;
     const create = (seed: number, owner: string) =>
@@ -140,7 +140,7 @@ describe("a removal", () => {
   });
 });
 
-it("experiments are compared by what they differ in", async (test) => {
+it("a comparison lists the differing settings", async (test) => {
   const plane = await TestPlane.start(test);
   const worker = await plane.worker();
   const first = await finished(plane, worker, specOf());

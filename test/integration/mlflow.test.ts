@@ -78,7 +78,7 @@ const SERVERS = [
 
 for (const [name, skip, start] of SERVERS) {
   describe(`the export to ${name}`, { skip }, () => {
-    it("makes a run of an experiment: settings, every point, results and how it ended", async (test) => {
+    it("exports an experiment as a run: settings, every point, results and its end", async (test) => {
       const port = await freePort();
       await start(test, port);
       const plane = await planeFor(test, port);
@@ -144,7 +144,7 @@ for (const [name, skip, start] of SERVERS) {
       await hasPoints(reader, 20);
     });
 
-    it("goes on in the same run after a restart, and doubles nothing", async (test) => {
+    it("continues the same run after a restart, without duplicates", async (test) => {
       const port = await freePort();
       await start(test, port);
       const first = await planeFor(test, port);
@@ -181,8 +181,8 @@ for (const [name, skip, start] of SERVERS) {
   });
 }
 
-describe("an MLflow server that is of no use", () => {
-  it("that never answers harms no run, and keeps nobody from stopping", async (test) => {
+describe("an unusable MLflow server", () => {
+  it("that never answers affects no experiment and delays no stop", async (test) => {
     const deaf = createServer(() => undefined).listen(0, "127.0.0.1");
     test.after(() => deaf.close());
     await new Promise((resolve) => deaf.once("listening", resolve));
@@ -197,7 +197,7 @@ describe("an MLflow server that is of no use", () => {
     assert.match(plane.warnings.join(), new RegExp(`did not get all of ${id}`));
   });
 
-  it("that refuses an experiment is told of once, and gets the others", async (test) => {
+  it("that refuses an experiment is reported once, and gets the others", async (test) => {
     const port = await freePort();
     const server = await MlflowStandIn.start(test, port);
     server.refuse(400, "INVALID_PARAMETER_VALUE", "no such thing");

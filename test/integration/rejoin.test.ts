@@ -62,8 +62,8 @@ function numPoints(home: string, taskId: string): number | undefined {
   }
 }
 
-describe("a worker of elsewhere", () => {
-  it("goes on with its task when the control plane was killed; no report is lost or doubled", async (test) => {
+describe("a remote worker", () => {
+  it("continues its task when the control plane was killed; no report is lost or doubled", async (test) => {
     const home = temporaryFolder(test);
     const port = await freePort();
     const zmq = `tcp://127.0.0.1:${port}`;
@@ -150,7 +150,7 @@ describe("a worker of elsewhere", () => {
     assert.equal(numPoints(home, old.taskId), 2);
   });
 
-  it("that comes back with a task of old is told to stop, and gets none before it has", async (test) => {
+  it("that returns with an outdated task is told to stop, and gets no other before it has", async (test) => {
     const plane = await TestPlane.start(test, { timings: { leaseMs: 300 } });
     const worker = await plane.worker("slow");
     const { id } = await plane.client.create(quickSpec(), "");

@@ -33,7 +33,7 @@ async function workerOf(
 }
 
 describe("scheduling", () => {
-  it("gives what is urgent to the next worker, and owners take turns", async (test) => {
+  it("gives urgent tasks to the next worker, and owners take turns", async (test) => {
     const plane = await TestPlane.start(test);
     const { client } = plane;
     const ids = new Map<string, string>();
@@ -66,7 +66,7 @@ describe("scheduling", () => {
     assert.equal((await plane.experiment(id)).spec?.compute?.device, "cuda:0");
   });
 
-  it("puts tasks side by side on a device as its memory allows", async (test) => {
+  it("runs tasks in parallel on a device as its memory allows", async (test) => {
     const plane = await TestPlane.start(test);
     const { client } = plane;
     const one = await workerOf(plane, "one", "cuda:0", 1, LOAD);

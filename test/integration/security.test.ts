@@ -142,7 +142,7 @@ describe("a control plane that other machines can reach", () => {
 });
 
 describe("gRPC with keys", () => {
-  test("refuses who speaks no TLS, and who trusts another authority", async (t) => {
+  test("refuses clients without TLS, and those that trust another authority", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     const token = there.token("admin");
@@ -175,7 +175,7 @@ describe("gRPC with keys", () => {
     await plane.client.list(1, "");
   });
 
-  test("lets a token do what its role allows, from its making to its removal", async (t) => {
+  test("lets a token do what its role allows, from its creation to its removal", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     await assert.rejects(there.client(plane).list(1, ""), isUnauthenticated);
@@ -230,7 +230,7 @@ describe("gRPC with keys", () => {
     }
   });
 
-  test("tells whether it serves to everyone, and what it offers only to who has a token", async (t) => {
+  test("tells everyone its health, and its services only to callers with a token", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     const { authority = "" } = readPartyKeys(join(there.keys, "client"));

@@ -16,7 +16,7 @@ import { it } from "../fixtures/waiting.js";
 const NUM_EVENTS = 5_000;
 const MESSAGE = "x".repeat(2_000);
 
-it("a client that does not read holds the server up and costs it no memory", async (test) => {
+it("a client that does not read makes the server wait and costs it no memory", async (test) => {
   let numMade = 0;
   async function* watch(): AsyncGenerator<Event> {
     while (numMade < NUM_EVENTS) {

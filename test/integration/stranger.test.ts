@@ -29,7 +29,7 @@ function runStranger(address: string, spec: ExperimentSpec): Promise<unknown> {
 }
 
 describe("a stranger", () => {
-  it("with Python's gRPC alone finds by reflection what there is, and drives it", async (test) => {
+  it("with only Python's gRPC finds the services by reflection, and uses them", async (test) => {
     const plane = await TestPlane.start(test);
     const seen = (await runStranger(plane.plane.address, resolvedSpec())) as Record<
       string,

@@ -42,7 +42,7 @@ describe("a worker that is kept alive", () => {
     assert.equal(pids().length, 2);
   });
 
-  it("is let be when it ended in order, or when no new start can help", async (test) => {
+  it("is not restarted when it ended in order, or when no restart can help", async (test) => {
     const drained = supervised(test, "exit 0");
     assert.equal(await drained.worker.ended, 0);
     const refused = supervised(test, "exit 2");

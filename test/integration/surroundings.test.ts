@@ -36,7 +36,7 @@ async function proxy(test: TestContext): Promise<{ url: string; numAsked: () => 
 }
 
 describe("a command in the surroundings of a person", () => {
-  it("asks no proxy for itself, and loads no module of the person's PYTHONPATH", async (t) => {
+  it("uses no proxy for itself, and loads no module of the person's PYTHONPATH", async (t) => {
     const { url, numAsked } = await proxy(t);
     const modules = shadowingModules(t);
     const proxies = ["http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
@@ -56,7 +56,7 @@ describe("a command in the surroundings of a person", () => {
     assert.equal(numAsked(), 0);
   });
 
-  it("stops where npm kept its flags, before anything is made", async (t) => {
+  it("stops where npm kept its flags, before anything is created", async (t) => {
     const home = join(temporaryFolder(t), "home");
     const env = { npm_lifecycle_event: "experiment", npm_config_dataset: "x", INIT_CWD: home };
     const { exitCode, stderr } = await new RunningCommand([], home, "experiment", env).ended;

@@ -8,7 +8,7 @@ import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 describe("a sweep", () => {
-  it("is stored whole before any of it runs, in its order, once a request", async (test) => {
+  it("is stored completely before any of it runs, in order, once per request", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const request = {
@@ -39,7 +39,7 @@ describe("a sweep", () => {
     await assert.rejects(other, fails(FailureKind.CONFLICT, /from other specs/));
   });
 
-  it("with a limit has so many experiments begun, also after a restart, until it is changed", async (test) => {
+  it("with a limit starts only that many experiments, also after a restart, until it is changed", async (test) => {
     const plane = await TestPlane.start(test);
     const request = { requestId: "r", specs: [1, 2, 3].map(quickSpec), maxParallel: 1 };
     const { id, maxParallel, experimentIds } = await plane.client.createSweep(request);

@@ -27,7 +27,7 @@ describe("an existing home that others can read", () => {
     assert.match(notes[0] ?? "", /was open to other accounts .* \(mode 755\); it is for its owner/);
   });
 
-  it("is let be where it is everybody's, with a warning", (test) => {
+  it("is left as it is where it belongs to everybody, with a warning", (test) => {
     const paths = homePaths(temporaryFolder(test));
     chmodSync(paths.home, 0o1777);
     const notes: string[] = [];
@@ -37,7 +37,7 @@ describe("an existing home that others can read", () => {
   });
 
   const skip = process.getuid?.() === 0 ? false : "only root can give a folder away";
-  it("is let be where it is another account's, with a warning", { skip }, (test) => {
+  it("is left as it is where it belongs to another account, with a warning", { skip }, (test) => {
     const paths = homePaths(temporaryFolder(test));
     chmodSync(paths.home, 0o750);
     chownSync(paths.home, 4_711, 4_711);
