@@ -106,6 +106,9 @@ export const SURFACES: Readonly<Record<FailureKind, Surfaces>> = {
   [FailureKind.UNRECOGNIZED]: { grpcStatus: 2, httpStatus: 500, exitCode: 1 },
 };
 
+/** Exit code of a command that a person ended, as shells give it for Ctrl-C. */
+export const INTERRUPTED = SURFACES[FailureKind.CANCELLED].exitCode;
+
 /**
  * Any thrown value as data. Anything but a StillhouseError is a defect: INTERNAL, with its stack.
  */

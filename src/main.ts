@@ -14,7 +14,7 @@ import { runStillhouse } from "./cli/stillhouse/stillhouse.js";
 import { runSweep } from "./cli/sweep/sweep.js";
 import { aborted } from "./cli/terminal/interruption.js";
 import { keptByNpm } from "./cli/terminal/kept-by-npm.js";
-import { invalid } from "./errors.js";
+import { INTERRUPTED, invalid } from "./errors.js";
 import { processLog } from "./logging/process-log.js";
 import { homeOf, openIdle, runningAt, startServer } from "./main/home-ways.js";
 import { inspectPython, withPython } from "./main/python.js";
@@ -36,9 +36,6 @@ import { devicesForWorkers } from "./worker/device-list.js";
 import { SupervisedWorker } from "./worker/supervised-worker.js";
 
 export type { Surroundings } from "./main/surroundings.js";
-
-/** Exit code of a command that was ended by Ctrl-C. */
-const INTERRUPTED = 130;
 
 /**
  * Runs a command and ends the process with its exit code.

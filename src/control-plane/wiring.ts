@@ -41,8 +41,6 @@ import { clock, connectionLimits, ids } from "./surroundings.js";
 
 const DASHBOARD = fileURLToPath(new URL("../../dist/dashboard", import.meta.url));
 const PYTHON_WORKER = fileURLToPath(new URL("../../python_worker", import.meta.url));
-/** Time for the first import of PyTorch and for the fingerprint of a large data set. */
-const INSPECTION_TIMEOUT_MS = 600_000;
 /** Its connection, and both ends of the one from there to ZeroMQ. */
 const FILES_PER_WORKER = 3;
 
@@ -155,8 +153,7 @@ function workersOf({ options, store, security }: Ground) {
 function pythonOf({ options, store }: Ground) {
   const { pythonPath, env, log } = options;
   const logPath = join(store.logs, "inspection.log");
-  const timeoutMs = INSPECTION_TIMEOUT_MS;
-  const bridge = new PythonBridge({ pythonPath, env, logPath, timeoutMs });
+  const bridge = new PythonBridge({ pythonPath, env, logPath });
   return { bridge, inspector: new PythonInspector({ bridge, pythonPath, env, log }) };
 }
 

@@ -4,9 +4,6 @@ import { join } from "node:path";
 import { type Inspection, PythonBridge } from "../worker/bridge.js";
 import type { Surroundings } from "./surroundings.js";
 
-/** Time for the first import of PyTorch on a slow disk, and for long distilled samples. */
-const INSPECTION_TIMEOUT_MS = 600_000;
-
 /** Asks Python one thing, in a process that ends with the answer. */
 export function inspectPython(
   surroundings: Surroundings,
@@ -24,8 +21,7 @@ export async function withPython<T>(
   if (python) return work(python);
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-inspection-"));
   const logPath = join(folder, "python.log");
-  const timeoutMs = INSPECTION_TIMEOUT_MS;
-  const bridge = new PythonBridge({ pythonPath, env: process.env, logPath, timeoutMs });
+  const bridge = new PythonBridge({ pythonPath, env: process.env, logPath });
   try {
     return await work(bridge);
   } finally {

@@ -12,8 +12,8 @@ export interface PythonBridgeOptions {
   readonly env: Environment;
   /** Receives what Python prints, which would otherwise break the terminal's progress. */
   readonly logPath: string;
-  /** Time that one call may take. */
-  readonly timeoutMs: number;
+  /** Time that one call may take; default: `CALL_TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
   /** Python ends when it was not asked for so long, since PyTorch holds much memory. */
   readonly idleMs?: number;
 }
@@ -44,6 +44,8 @@ interface Answer {
 const EXCEPTION = "\u0000exception\u0000";
 const MODULE = "stillhouse_worker.inspection";
 const STOP_GRACE_MS = 2_000;
+/** For the first import of PyTorch on a slow disk, a large data set, or long distilled samples. */
+const CALL_TIMEOUT_MS = 600_000;
 const IDLE_MS = 60_000;
 
 /**
@@ -144,7 +146,7 @@ class RunningPython {
   }
 
   async call(inspection: Inspection, request: string): Promise<string> {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs = CALL_TIMEOUT_MS } = this.#options;
     this.#process.child.ref();
     const timer = setTimeout(() => {
       this.#reason ??= `it gave no answer within ${timeoutMs / 1000} s`;

@@ -1,3 +1,4 @@
+import { INTERRUPTED } from "../../errors.js";
 import { addressesFor } from "../../security/network.js";
 import { reportFailure } from "../results/report-failure.js";
 import { aborted, type Interruption } from "../terminal/interruption.js";
@@ -33,9 +34,6 @@ export interface ServeSurroundings {
     note: (sentence: string) => void,
   ) => Promise<Server>;
 }
-
-/** Exit code of what was ended at once. */
-const INTERRUPTED = 130;
 
 /**
  * The command `serve`: a control plane that runs until it is stopped, or until its home cannot be

@@ -1,3 +1,4 @@
+import { INTERRUPTED } from "../../errors.js";
 import { reportFailure } from "../results/report-failure.js";
 import { aborted, type Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -28,7 +29,6 @@ export interface WorkerSurroundings {
 
 /** Time to come to a checkpoint. */
 const GRACE_MS = 60_000;
-const INTERRUPTED = 130;
 
 /**
  * The command `worker`: one process per device, restarted until the command is ended.

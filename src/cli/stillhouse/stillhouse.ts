@@ -1,4 +1,4 @@
-import { invalid } from "../../errors.js";
+import { INTERRUPTED, invalid } from "../../errors.js";
 import { suggest } from "../../settings/suggestion.js";
 import { type OpenIdleHome, openToLook } from "../connect/open-connection.js";
 import { reportFailure } from "../results/report-failure.js";
@@ -24,9 +24,6 @@ export interface StillhouseSurroundings {
   readonly token: string | undefined;
   readonly showsTraces: boolean;
 }
-
-/** Exit code of what was ended by Ctrl-C. */
-const INTERRUPTED = 130;
 
 type Run = Extract<Parsed, { kind: "run" }>;
 
