@@ -3,15 +3,19 @@
  * to another. It imports nothing, so that the page has it too.
  */
 export interface Baseline {
-  /**
-   * Its word for `--baselines`, its field in BaselineSpec, and the name of its task and its row.
-   */
+  /** The name of its task and its row. */
   readonly id: string;
+  /** Its word for `--baselines`; several may share one. With "_" for "-" its field in the protos. */
+  readonly flag: string;
+  /** That field as it is called here. */
+  readonly field: string;
   /** Its BaselineKind in the protos. */
   readonly kind: string;
   readonly label: string;
   /** Whether it runs by default. */
   readonly isUsual: boolean;
+  /** Whether it runs before the distillation, so that a table has its first rows soon. */
+  readonly isQuick?: boolean;
   /**
    * Seeds of its learners: of the first test learner alone, those of the test learners, or as many
    * other ones also where all test learners share one head.
@@ -35,14 +39,20 @@ export interface BaselineWork {
   readonly choosesSamples?: boolean;
   /** Tries learning rates on validation. */
   readonly searchesLr?: boolean;
+  /** Runs the frozen encoder over all of train and of test, and no learner. */
+  readonly readsFeatures?: boolean;
+  /** Tunes each learner on pairs of this many texts per class. */
+  readonly tunesOn?: number;
 }
 
 const OF_REAL_SAMPLES = ["distilled.per_class", "inner.steps"];
 
-/** In the order in which they are planned and shown. */
+/** In the order in which they are shown. */
 export const BASELINES = [
   {
     id: "full",
+    flag: "full",
+    field: "full",
     kind: "BASELINE_KIND_FULL",
     label: "Full data",
     isUsual: true,
@@ -60,7 +70,45 @@ export const BASELINES = [
     work: { trains: true },
   },
   {
+    id: "linear-probe",
+    flag: "linear-probe",
+    field: "linearProbe",
+    kind: "BASELINE_KIND_LINEAR_PROBE",
+    label: "Linear probe, all rows",
+    isUsual: true,
+    isQuick: true,
+    seeds: "first",
+    cacheParts: [],
+    work: { readsFeatures: true },
+  },
+  {
+    id: "linear-probe-few",
+    flag: "linear-probe",
+    field: "linearProbe",
+    kind: "BASELINE_KIND_LINEAR_PROBE_FEW",
+    label: "Linear probe, random samples",
+    isUsual: true,
+    isQuick: true,
+    seeds: "all distinct",
+    cacheParts: ["distilled.per_class"],
+    work: { readsFeatures: true },
+  },
+  {
+    id: "class-means",
+    flag: "class-means",
+    field: "classMeans",
+    kind: "BASELINE_KIND_CLASS_MEANS",
+    label: "Class means, all rows",
+    isUsual: true,
+    isQuick: true,
+    seeds: "first",
+    cacheParts: [],
+    work: { readsFeatures: true },
+  },
+  {
     id: "random",
+    flag: "random",
+    field: "random",
     kind: "BASELINE_KIND_RANDOM",
     label: "Random real samples",
     isUsual: true,
@@ -72,6 +120,8 @@ export const BASELINES = [
   },
   {
     id: "herding",
+    flag: "herding",
+    field: "herding",
     kind: "BASELINE_KIND_HERDING",
     label: "Real samples by herding",
     // Reading all of train takes as long as several test learners do.
@@ -83,6 +133,8 @@ export const BASELINES = [
   },
   {
     id: "kcenter",
+    flag: "kcenter",
+    field: "kcenter",
     kind: "BASELINE_KIND_KCENTER",
     label: "Real samples by k-centre",
     isUsual: false,
@@ -92,7 +144,43 @@ export const BASELINES = [
     work: { choosesSamples: true, searchesLr: true },
   },
   {
+    id: "adam",
+    flag: "adam",
+    field: "adam",
+    kind: "BASELINE_KIND_ADAM",
+    label: "Random real samples, Adam",
+    isUsual: false,
+    // Those of "random", so that both train on the same samples.
+    seeds: "all distinct",
+    cacheParts: ["distilled.per_class"],
+    work: { searchesLr: true },
+  },
+  {
+    id: "setfit-8",
+    flag: "setfit",
+    field: "setfit",
+    kind: "BASELINE_KIND_SETFIT_8",
+    label: "SetFit, 8 samples per class",
+    isUsual: false,
+    seeds: "all distinct",
+    cacheParts: [],
+    work: { tunesOn: 8 },
+  },
+  {
+    id: "setfit-64",
+    flag: "setfit",
+    field: "setfit",
+    kind: "BASELINE_KIND_SETFIT_64",
+    label: "SetFit, 64 samples per class",
+    isUsual: false,
+    seeds: "all distinct",
+    cacheParts: [],
+    work: { tunesOn: 64 },
+  },
+  {
     id: "untrained",
+    flag: "untrained",
+    field: "untrained",
     kind: "BASELINE_KIND_UNTRAINED",
     label: "Untrained learner",
     isUsual: true,
@@ -106,9 +194,14 @@ export type BaselineId = (typeof BASELINES)[number]["id"];
 
 export const BASELINE_IDS: readonly BaselineId[] = BASELINES.map(({ id }) => id);
 
+/** The words for `--baselines`. */
+export const BASELINE_FLAGS: readonly string[] = [...new Set(BASELINES.map(({ flag }) => flag))];
+
+/** The boolean fields of BaselineSpec. */
+export type BaselineField = (typeof BASELINES)[number]["field"];
+
 /** Those that train on as many real samples as there are distilled ones. */
-export const OF_SAMPLES: readonly (Baseline & { id: BaselineId; samples: string })[] =
-  BASELINES.filter((baseline) => "samples" in baseline);
+export const OF_SAMPLES = BASELINES.filter((baseline) => "samples" in baseline);
 
 const BY_KIND = new Map<string, Baseline & { id: BaselineId }>(
   BASELINES.map((baseline) => [baseline.kind, baseline]),

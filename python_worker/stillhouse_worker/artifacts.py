@@ -263,6 +263,11 @@ def load_artifact(path: str | Path) -> Artifact:
     return Artifact(data, manifest)
 
 
+def stored_bytes(path: str | Path) -> int:
+    """Bytes of the tensors of distilled data in its folder."""
+    return (Path(path) / TENSORS_NAME).stat().st_size
+
+
 def _attention_labels(packed: Tensor | None) -> AttentionLabels | None:
     """As `AttentionLabels.packed` gave them; the file says their kind by the number of its axes."""
     if packed is None:

@@ -45,17 +45,19 @@ export function experimentResult(
   };
 }
 
-/** Shards of an evaluation belong to one row. */
+/** Shards of an evaluation belong to one row. A variation may be called as a baseline is. */
 function rowsOf(spec: ExperimentSpec | undefined, tasks: readonly Task[]): ResultRow[] {
-  const groups = groupedBy(tasks, rowIdOf);
-  const others = [...groups.keys()].filter(
-    (id) => !BASELINE_IDS.some((baseline) => baseline === id),
+  const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";
+  const baselines = groupedBy(tasks.filter(isBaseline), rowIdOf);
+  const others = groupedBy(
+    tasks.filter((task) => !isBaseline(task)),
+    rowIdOf,
   );
-  // Baselines are dispatched last and shown first, as in the tables of the study.
-  return [...BASELINE_IDS, ...others].flatMap((id) => {
-    const ofRow = id === undefined ? undefined : groups.get(id);
-    return id === undefined || ofRow === undefined ? [] : [rowOf(id, ofRow, spec)];
-  });
+  // Baselines are shown first, as in the tables of the study, whenever they are dispatched.
+  const inOrder = BASELINE_IDS.map((id) => [id, baselines.get(id)] as const);
+  return [...inOrder, ...others].flatMap(([id, ofRow]) =>
+    id === undefined || ofRow === undefined ? [] : [rowOf(id, ofRow, spec)],
+  );
 }
 
 function groupedBy<Item, Key>(
@@ -91,8 +93,15 @@ function rowOf(id: string, tasks: readonly Task[], spec: ExperimentSpec | undefi
     initSeeds: inits.map(({ initSeed }) => initSeed),
     accuracies: inits.map(({ accuracy }) => accuracy),
     wallTimeS: tasks.reduce((sum, { result }) => sum + (result?.wallTimeS ?? 0), 0),
+    joules: joulesOf(tasks),
     ...(inits.length === 0 ? {} : figuresOf(shards)),
   });
+}
+
+/** Undefined where it is not known of every task. */
+function joulesOf(tasks: readonly Task[]): number | undefined {
+  const known = tasks.flatMap(({ result }) => result?.joules ?? []);
+  return known.length === tasks.length ? known.reduce((sum, each) => sum + each, 0) : undefined;
 }
 
 function namesOf(kind: Learners, spec: ExperimentSpec | undefined): Partial<ResultRow> {
@@ -130,6 +139,7 @@ function figuresOf(shards: readonly LearnerResult[]): Partial<ResultRow> {
     // Both are 0 in results that were stored before they were measured.
     chosenLr: first?.chosenLr || undefined,
     trainTimeS: trainTimeS || undefined,
+    storedBytes: Number(first?.storedBytes ?? 0) || undefined,
     confusion: sumOfMatrices(inits.map((init) => init.confusion)) ?? [],
   };
 }

@@ -31,6 +31,8 @@ export interface RowMessage {
   readonly gdSteps: number;
   readonly chosenLr?: number | undefined;
   readonly trainTimeS?: number | undefined;
+  readonly storedBytes?: number | undefined;
+  readonly joules?: number | undefined;
   readonly confusion: readonly number[];
 }
 
@@ -57,6 +59,10 @@ export interface Row {
   readonly loss: number;
   readonly chosenLr: number | null;
   readonly trainTimeS: number | null;
+  /** What has to be stored for a learner; null where it is not known, or nothing is. */
+  readonly storedBytes: number | null;
+  /** Energy of its tasks; null where a machine did not tell. */
+  readonly joules: number | null;
   /** Gain over "as distilled"; null where it is not compared. */
   readonly difference: Summary | null;
   /** Test rows by true and by predicted class, over all learners; null where not counted. */
@@ -81,6 +87,8 @@ export function testedRow(row: RowMessage): Row | undefined {
     loss: row.loss ?? 0,
     chosenLr: row.chosenLr ?? null,
     trainTimeS: row.trainTimeS ?? null,
+    storedBytes: row.storedBytes ?? null,
+    joules: row.joules ?? null,
     difference: row.difference ? summaryOf(row.difference) : null,
     confusion: rowsOfMatrix(row.confusion),
   };

@@ -59,6 +59,8 @@ const NUM_CLASSES = 4;
 const GRADIENT = 3;
 const META_GRADIENT = 48;
 const TRAINING = 6;
+/** Pairs of texts that SetFit makes of each: of 20 others of its class, and of as many others. */
+const PAIRS_PER_TEXT = 40;
 /** Cost of the rates that are tried on validation, in units of reading a test split. */
 const RATE_SEARCH = 2;
 
@@ -127,7 +129,9 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr }: TaskWork)
     (work.trains ? trainTexts * (spec.baseline?.fullEpochs ?? 1) * TRAINING : 0) +
     (work.choosesSamples ? trainTexts : 0) +
     (work.searchesLr ? RATE_SEARCH * TEST_TEXTS : 0) +
-    testing
+    (work.tunesOn ?? 0) * NUM_CLASSES * numLearners * PAIRS_PER_TEXT * GRADIENT +
+    // Classifiers on features read each split once, however many they are.
+    (work.readsFeatures ? trainTexts + TEST_TEXTS : testing)
   );
 }
 
@@ -141,6 +145,12 @@ type Stages = Readonly<Record<string, readonly [from: number, to: number]>>;
 /** Which part of a task each of its stages belongs to, in order. */
 const TRAINING_STAGES: Stages = { training: [0, 0.95], evaluating: [0.95, 1] };
 const SEARCHING: Stages = { "choosing the learning rate": [0, 0.3], evaluating: [0.3, 1] };
+const READING: Stages = {
+  "reading train": [0, 0.65],
+  "reading validation": [0.65, 0.7],
+  "reading test": [0.7, 0.95],
+  evaluating: [0.95, 1],
+};
 const CHOOSING: Stages = {
   "choosing samples": [0, 0.2],
   "choosing the learning rate": [0.2, 0.4],
@@ -149,10 +159,14 @@ const CHOOSING: Stages = {
 
 function stageOf({ kind, stage, searchesLr }: TaskWork): readonly [from: number, to: number] {
   if (stage === "loading") return [0, 0];
-  const { trains, choosesSamples, searchesLr: tries } = workBefore(kind, searchesLr);
-  const isChoosing = choosesSamples || searchesLr;
-  const stages = isChoosing ? CHOOSING : trains ? TRAINING_STAGES : tries ? SEARCHING : {};
-  return stages[stage] ?? [0, 1];
+  return stagesOf(workBefore(kind, searchesLr), searchesLr)[stage] ?? [0, 1];
+}
+
+function stagesOf(work: BaselineWork, isVariation: boolean): Stages {
+  if (work.choosesSamples || isVariation) return CHOOSING;
+  if (work.readsFeatures) return READING;
+  if (work.trains) return TRAINING_STAGES;
+  return work.searchesLr ? SEARCHING : {};
 }
 
 function doneShare(task: TaskWork): number {

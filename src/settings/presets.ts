@@ -1,4 +1,4 @@
-import { BASELINES, type BaselineId } from "../baselines.js";
+import { BASELINES, type BaselineField } from "../baselines.js";
 import {
   AttentionLabels,
   AttentionReduction,
@@ -47,8 +47,8 @@ const SEED = 0;
 
 /** Whether each baseline runs. */
 const USUAL_BASELINES = Object.fromEntries(
-  BASELINES.map(({ id, isUsual }) => [id, isUsual]),
-) as Record<BaselineId, boolean>;
+  BASELINES.map(({ field, isUsual }) => [field, isUsual]),
+) as Record<BaselineField, boolean>;
 
 /** All values of a preset; the facts determine what no preset has. */
 const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({

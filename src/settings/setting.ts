@@ -50,10 +50,15 @@ export interface SubsetSetting extends Described {
 
 export type Setting = ChoiceSetting | NumberSetting | SwitchSetting | TextSetting | SubsetSetting;
 
+/** Path of the field of one of its names. */
+export function memberPath({ path }: SubsetSetting, member: string): string {
+  return `${path}.${member.replaceAll("-", "_")}`;
+}
+
 /** Paths of the fields that a setting fills in. */
 export function fieldsOf(setting: Setting): readonly string[] {
   if (setting.kind !== "subset") return [setting.path];
-  return setting.members.map((member) => `${setting.path}.${member}`);
+  return setting.members.map((member) => memberPath(setting, member));
 }
 
 /** The accepted values of a choice, switch or subset, as the end of the sentence "must be …". */

@@ -1,4 +1,4 @@
-import { BASELINE_IDS } from "../baselines.js";
+import { BASELINE_FLAGS } from "../baselines.js";
 import {
   AttentionLabels,
   AttentionReduction,
@@ -211,8 +211,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "Test learners of the distilled data; with 0 the baselines run alone, or, with",
       "--baselines none, the distillation",
     ]),
-    subset("baselines", "baseline", BASELINE_IDS, [
-      `Which baselines run: all, none, or some of ${BASELINE_IDS.join(",")}`,
+    subset("baselines", "baseline", BASELINE_FLAGS, [
+      "Which baselines run: all, none, or some, with commas between them, of",
+      BASELINE_FLAGS.join(", "),
     ]),
     number("baseline-inits", "evaluation.baseline_inits", LEARNERS, [
       "Test learners of all baselines but full",

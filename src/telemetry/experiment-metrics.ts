@@ -118,7 +118,9 @@ export class ExperimentMetrics {
 
   #takeResult({ id, result }: Experiment): void {
     for (const { id: row, kind, accuracy } of testedRows(result)) {
-      const learners = kind === "distilled" ? "distilled" : baselineOfId(row)?.id;
+      // A variation may be called as a baseline is.
+      const baseline = kind === "baseline" ? baselineOfId(row)?.id : undefined;
+      const learners = kind === "distilled" ? "distilled" : baseline;
       if (learners) this.#gauges.accuracy(id, learners, accuracy.mean);
     }
     if (result?.distillation === undefined) return;

@@ -78,6 +78,12 @@ export function formatBytes(bytes: number | bigint): string {
   return amount < 1e9 ? `${Math.round(amount / 1e6)} MB` : `${(amount / 1e9).toFixed(1)} GB`;
 }
 
+/** Energy: "12 J", "3.4 kJ", "1.2 MJ". */
+export function formatJoules(joules: number): string {
+  if (joules < 1e3) return `${Math.round(joules)} J`;
+  return joules < 1e6 ? `${(joules / 1e3).toFixed(1)} kJ` : `${(joules / 1e6).toFixed(1)} MJ`;
+}
+
 /** Bytes in the unit of the settings for memory: "1,536 MiB". */
 export function formatMebibytes(bytes: number): string {
   return `${formatCount(Math.floor(bytes / 2 ** 20))} MiB`;

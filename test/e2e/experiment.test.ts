@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe } from "node:test";
 import { runCommand } from "../fixtures/command.js";
@@ -20,6 +20,7 @@ interface Row {
   train_samples: number;
   gd_steps: number;
   accuracy: { mean: number; std: number | null; n: number };
+  stored_bytes: number | null;
 }
 
 describe("an experiment", () => {
@@ -29,7 +30,8 @@ describe("an experiment", () => {
     assert.equal(exitCode, 0, stderr);
     const document = JSON.parse(stdout);
     const rows = new Map<string, Row>(document.rows.map((row: Row) => [row.id, row]));
-    assert.deepEqual([...rows.keys()], ["full", "random", "untrained", "distilled"]);
+    const linear = ["linear-probe", "linear-probe-few", "class-means"];
+    assert.deepEqual([...rows.keys()], ["full", ...linear, "random", "untrained", "distilled"]);
     const [full, untrained, distilled] = ["full", "untrained", "distilled"].map((id) => {
       const row = rows.get(id);
       assert.ok(row, id);
@@ -43,6 +45,11 @@ describe("an experiment", () => {
     assert.deepEqual([distilled.variant, distilled.accuracy.n], ["unrestricted + cls", 3]);
     assert.ok(distilled.accuracy.mean >= 0.9, `distilled ${distilled.accuracy.mean}`);
     assert.ok(untrained.accuracy.mean <= 0.7, `untrained ${untrained.accuracy.mean}`);
+    const [probe, means] = [rows.get("linear-probe"), rows.get("class-means")];
+    // Of the tiny encoder's two classes and 16 features, with and without biases.
+    assert.deepEqual([probe?.stored_bytes, means?.stored_bytes], [4 * 2 * 17, 4 * 2 * 16]);
+    const { size } = statSync(join(document.artifact, "distilled.safetensors"));
+    assert.equal(distilled.stored_bytes, size);
     assert.equal(document.ratio_to_full, distilled.accuracy.mean / full.accuracy.mean);
     assert.equal(document.spec.name, "first");
     assert.equal(document.spec.distilled.attention_labels, "ATTENTION_LABELS_CLS");
@@ -52,7 +59,7 @@ describe("an experiment", () => {
       "manifest.json",
     ]);
     const run = join(home.path, "runs", document.experiment_id);
-    const tasks = ["distill", "evaluate", "full", "random", "untrained"];
+    const tasks = ["distill", "evaluate", "full", ...linear, "random", "untrained"];
     assert.deepEqual(readdirSync(run).sort(), [...tasks, "log.jsonl"].sort());
     assert.match(readdirSync(join(run, "distill")).join(), /^events\.out\.tfevents\./);
     assert.equal(stderr.match(/Dashboard http:\/\/127\.0\.0\.1:\d+/g)?.length, 1, stderr);
@@ -68,6 +75,8 @@ describe("an experiment", () => {
     assert.match(stderr, /Full data: accuracy [\d.]+ %, reused from an earlier experiment/);
     assert.match(stdout, /^Data set colours · model /m);
     assert.match(stdout, /│ Full data +│ +96 │ +18 │ +[\d.]+ │ 1 │/);
+    assert.match(stdout, /│ Linear probe, all rows +│ +96 │ +0 │ +[\d.]+ │ 1 │.* B │/);
+    assert.match(stdout, /│ Class means, all rows +│ +96 │ +0 │ +[\d.]+ │ 1 │.* B │/);
     assert.match(stdout, /│ Distilled data +│ +2 │ +1 │ +[\d.]+ ± [\d.]+ │ 3 │/);
     assert.match(stdout, /Ratio to full data: [\d.]+ %/);
     assert.match(stdout, /reused\)/);
@@ -103,7 +112,7 @@ describe("an experiment", () => {
     assert.deepEqual(readdirSync(join(home.path, "artifacts")), artifacts);
     const document = JSON.parse(json.stdout);
     assert.equal(document.spec.outer.steps, 60);
-    assert.equal(document.tasks.length, 5);
+    assert.equal(document.tasks.length, 8);
     assert.equal(document.description.train_rows, 96);
   });
 

@@ -9,6 +9,7 @@ import {
   Task,
 } from "../../src/generated/stillhouse/v1/experiment.js";
 import { taskName } from "../../src/results/task-names.js";
+import { emptySpec, writeField } from "../../src/settings/field-path.js";
 import { fieldsOf } from "../../src/settings/setting.js";
 import { SETTINGS, settingOf } from "../../src/settings/settings.js";
 
@@ -27,8 +28,12 @@ test("the protos and the table have the same baselines", () => {
 
 test("each has its switch, and its cache parts are settings", () => {
   const fields = SETTINGS.flatMap(fieldsOf);
-  for (const { id, cacheParts } of BASELINES) {
-    assert.equal(settingOf(`baseline.${id}`).flag, "baselines");
+  for (const { flag, field, cacheParts } of BASELINES) {
+    const path = `baseline.${flag.replaceAll("-", "_")}`;
+    assert.equal(settingOf(path).flag, "baselines");
+    const spec = emptySpec();
+    writeField(spec, path, true);
+    assert.equal(spec.baseline?.[field], true);
     for (const field of cacheParts) assert.ok(fields.includes(field), field);
   }
 });

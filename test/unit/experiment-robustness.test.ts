@@ -48,7 +48,13 @@ function robustSpec(
   });
   Object.assign(draft, { seed: 7, robustness });
   Object.assign(draft.evaluation ?? {}, { inits: 3, baselineInits: 3 });
-  Object.assign(draft.baseline ?? {}, { full: false, untrained: false, herding: true });
+  Object.assign(draft.baseline ?? {}, {
+    full: false,
+    untrained: false,
+    herding: true,
+    linearProbe: false,
+    classMeans: false,
+  });
   Object.assign(draft.distilled ?? {}, {
     labels: Labels.UNRESTRICTED,
     attentionLabels: AttentionLabels.CLS,

@@ -32,6 +32,10 @@ describe("a config file", () => {
       "baseline.random": false,
       "baseline.herding": false,
       "baseline.kcenter": false,
+      "baseline.linear_probe": false,
+      "baseline.class_means": false,
+      "baseline.adam": false,
+      "baseline.setfit": false,
       "baseline.untrained": true,
     };
     assert.deepEqual(

@@ -80,12 +80,15 @@ class LearnerOutcome(NamedTuple):
         train_samples: rows that each was trained on.
         gd_steps: gradient steps that each made.
         chosen_lr: learning rate chosen on validation; 0 where none was searched.
+        stored_bytes: what has to be stored for one of them: its training data, or its weights where
+            nothing of an encoder is trained.
     """
 
     inits: list[InitOutcome]
     train_samples: int
     gd_steps: int
     chosen_lr: float = 0.0
+    stored_bytes: int = 0
 
 
 class DistillOutcome(NamedTuple):

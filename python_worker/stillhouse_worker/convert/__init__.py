@@ -19,7 +19,7 @@ from .frames import (
     report,
     stopped,
 )
-from .results import distill_result, failure_of, is_retryable, learner_result
+from .results import Cost, distill_result, failure_of, is_retryable, learner_result
 from .spec import (
     TaskRequest,
     settings_of,
@@ -35,6 +35,7 @@ __all__ = [
     "Assign",
     "CancelTask",
     "ControlMessage",
+    "Cost",
     "Introduce",
     "Shutdown",
     "TaskRequest",

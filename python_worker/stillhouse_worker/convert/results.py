@@ -3,7 +3,7 @@
 import errno
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -45,8 +45,20 @@ def failure_of(error: BaseException) -> failure_pb2.Failure:
     )
 
 
+class Cost(NamedTuple):
+    """What a task took.
+
+    Attributes:
+        wall_time_s: seconds of all its attempts.
+        joules: energy of the machine meanwhile; None where it is not known.
+    """
+
+    wall_time_s: float
+    joules: float | None = None
+
+
 def learner_result(
-    outcome: LearnerOutcome, wall_time_s: float, environment: Mapping[str, str]
+    outcome: LearnerOutcome, cost: Cost, environment: Mapping[str, str]
 ) -> experiment_pb2.TaskResult:
     """Result of a task that tested learners."""
     return experiment_pb2.TaskResult(
@@ -55,8 +67,10 @@ def learner_result(
             train_samples=outcome.train_samples,
             gd_steps=outcome.gd_steps,
             chosen_lr=outcome.chosen_lr,
+            stored_bytes=outcome.stored_bytes,
         ),
-        wall_time_s=wall_time_s,
+        wall_time_s=cost.wall_time_s,
+        joules=cost.joules,
         environment=environment,
     )
 
@@ -64,7 +78,7 @@ def learner_result(
 def distill_result(
     outcome: DistillOutcome,
     artifact: experiment_pb2.Artifact,
-    wall_time_s: float,
+    cost: Cost,
     environment: Mapping[str, str],
 ) -> experiment_pb2.TaskResult:
     """Result of a distillation whose artifact the control plane has stored."""
@@ -76,7 +90,8 @@ def distill_result(
             outer_steps=outcome.outer_steps,
             steps_per_second=outcome.steps_per_second,
         ),
-        wall_time_s=wall_time_s,
+        wall_time_s=cost.wall_time_s,
+        joules=cost.joules,
         environment=environment,
     )
 

@@ -1,7 +1,7 @@
 """A labelled text data set after reading, and the interface of a source of rows."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 SplitName = Literal["train", "validation", "test"]
@@ -38,6 +38,13 @@ class Split(NamedTuple):
     first: list[str]
     second: list[str] | None
     labels: list[int]
+
+
+def text_bytes(split: Split, rows: Iterable[int] | None = None) -> int:
+    """UTF-8 bytes of the texts of these rows; of all where none are named."""
+    chosen = range(len(split.labels)) if rows is None else rows
+    columns = (split.first,) if split.second is None else (split.first, split.second)
+    return sum(len(texts[row].encode()) for row in chosen for texts in columns)
 
 
 class SkippedRows(NamedTuple):

@@ -52,13 +52,29 @@ def measure(
     for rows, logits in _batches(encoder, params, tokens, precision):
         labels = tokens.labels[rows]
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        pairs = labels * num_classes + logits.argmax(-1)
-        confusion += torch.bincount(pairs, minlength=num_classes**2).view_as(confusion)
+        confusion += _confusion(logits, labels, num_classes)
         done += len(rows)
         on_batch(done, num_rows)
-    accuracy = confusion.diagonal().sum().item() / num_rows
-    counts = tuple(confusion.flatten().tolist())
-    return Measures(accuracy, loss / num_rows, macro_f1(confusion), counts)
+    return _measures(confusion, loss / num_rows)
+
+
+def measures_of(
+    logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"], num_classes: int
+) -> Measures:
+    """The same measures of logits that are there, those of every row of a split."""
+    return _measures(
+        _confusion(logits, labels, num_classes), F.cross_entropy(logits, labels).item()
+    )
+
+
+def _measures(confusion: Int[Tensor, "c c"], loss: float) -> Measures:
+    accuracy = confusion.diagonal().sum().item() / confusion.sum().item()
+    return Measures(accuracy, loss, macro_f1(confusion), tuple(confusion.flatten().tolist()))
+
+
+def _confusion(logits: Tensor, labels: Tensor, num_classes: int) -> Int[Tensor, "c c"]:
+    pairs = labels * num_classes + logits.argmax(-1)
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
 
 
 def logits_of(

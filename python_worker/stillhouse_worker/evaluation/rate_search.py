@@ -1,6 +1,7 @@
 """Chooses a learning rate on validation; finished rates survive an interruption."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from ..context.bench import Bench
 from ..context.notes import Notes
@@ -17,6 +18,18 @@ ADAM_LRS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 _STAGE = "choosing the learning rate"
 
 
+class Choice(NamedTuple):
+    """What was best on validation.
+
+    Attributes:
+        lr: the rate.
+        stage: index of the theta among those that training with it passed through.
+    """
+
+    lr: float
+    stage: int
+
+
 def choose_lr(bench: Bench, lrs: Sequence[float], learner: Callable[[int, float], Params]) -> float:
     """The rate whose mean accuracy on validation over the init seeds is best; of equals the first.
 
@@ -28,24 +41,52 @@ def choose_lr(bench: Bench, lrs: Sequence[float], learner: Callable[[int, float]
     Raises:
         Stopped: a stop was requested; finished rates are noted.
     """
+    return choose(bench, lrs, lambda seed, lr: [learner(seed, lr)], bench.task.init_seeds).lr
+
+
+def choose(
+    bench: Bench,
+    lrs: Sequence[float],
+    stages: Callable[[int, float], Iterable[Params]],
+    seeds: Sequence[int],
+) -> Choice:
+    """The rate and the stage whose mean accuracy on validation is best; of equals the first.
+
+    Args:
+        bench: with the validation split.
+        lrs: rates to try.
+        stages: (init seed, rate) -> each theta on the way that is to be tried, always as many.
+        seeds: init seeds to try them with.
+
+    Raises:
+        Stopped: a stop was requested; finished rates are noted.
+    """
     task = bench.task
-    notes, reporter, seeds = Notes(task, "rates", "chosen_lr.json"), task.reporter, task.init_seeds
+    notes, reporter = Notes(task, "rates", "chosen_rate.json"), task.reporter
     tried, total = 0, len(lrs) * len(seeds)
-    means: dict[str, float] = notes.read() or {}
+    means: dict[str, list[float]] = notes.read() or {}
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
             accuracies = []
             for seed in seeds:
-                if reporter.stop_requested():
-                    raise Stopped
-                accuracies.append(_accuracy(bench, learner(seed, lr)))
+                accuracies.append(_accuracies(bench, stages(seed, lr)))
                 reporter.progress(_STAGE, tried + len(accuracies), total, {})
-            means[str(lr)] = mean_and_std(accuracies)[0]
+            means[str(lr)] = [mean_and_std(same)[0] for same in zip(*accuracies, strict=True)]
             notes.write(len(means), means)
-        reporter.metric("validation_accuracy", index, means[str(lr)])
+        reporter.metric("validation_accuracy", index, max(means[str(lr)]))
         tried += len(seeds)
         reporter.progress(_STAGE, tried, total, {})
-    return max(lrs, key=lambda lr: means[str(lr)])
+    choices = [Choice(lr, stage) for lr in lrs for stage in range(len(means[str(lr)]))]
+    return max(choices, key=lambda choice: means[str(choice.lr)][choice.stage])
+
+
+def _accuracies(bench: Bench, stages: Iterable[Params]) -> list[float]:
+    accuracies = []
+    for theta in stages:
+        if bench.task.reporter.stop_requested():
+            raise Stopped
+        accuracies.append(_accuracy(bench, theta))
+    return accuracies
 
 
 def _accuracy(bench: Bench, theta: Params) -> float:

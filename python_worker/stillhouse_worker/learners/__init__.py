@@ -2,7 +2,15 @@
 
 from .encoder import Encoder, EncoderConfig
 from .head import HEAD_INITS, HeadInit, draw_head
-from .learner import Attention, features, first_order_attention, forward, learner_params, predict
+from .learner import (
+    Attention,
+    features,
+    first_order_attention,
+    forward,
+    learner_params,
+    pooled_features,
+    predict,
+)
 
 __all__ = [
     "HEAD_INITS",
@@ -15,5 +23,6 @@ __all__ = [
     "first_order_attention",
     "forward",
     "learner_params",
+    "pooled_features",
     "predict",
 ]

@@ -85,7 +85,16 @@ def features(
 ) -> Float[Tensor, "b e"]:
     """The pretrained encoder's input to a head; see `pool`."""
     entry = encoder.embed(input_ids, token_type_ids)
-    attention = first_order_attention(entry.device)
+    return pooled_features(encoder, entry, mask, first_order_attention(entry.device))
+
+
+def pooled_features(
+    encoder: Encoder,
+    entry: Float[Tensor, "b s e"],
+    mask: Bool[Tensor, "b s"],
+    attention: Attention,
+) -> Float[Tensor, "b e"]:
+    """The same of vectors that enter the first block, differentiable in the encoder's blocks."""
     run = _Run(encoder.config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
     return pool(encoder.config, _run_blocks(run, encoder.blocks, entry)[0], mask)
 

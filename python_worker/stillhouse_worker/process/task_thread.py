@@ -9,6 +9,7 @@ from ..context.event_files import with_event_files
 from ..context.reporting import LearnerOutcome, Stopped, environment
 from ..context.task_context import TaskContext
 from ..convert.lease import Lease
+from ..devices.energy import EnergyMeter
 from ..tasks.execute import execute
 from .artifact_transfer import ArtifactTransfer
 from .attempt_folder import attempt_folder
@@ -68,6 +69,7 @@ class TaskThread:
         if request.artifact_id and artifact_path is None:
             fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
+        meter = EnergyMeter(settings.device)
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
             task = TaskContext(
                 settings,
@@ -80,11 +82,15 @@ class TaskThread:
                 request.variation,
             )
             outcome = execute(request.work, task)
+        # What earlier attempts have spent is not known.
+        joules = meter.joules() if self.lease.attempt == 1 else None
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
-            return convert.learner_result(outcome, self.stopwatch.seconds(), facts)
+            cost = convert.Cost(self.stopwatch.seconds(), joules)
+            return convert.learner_result(outcome, cost, facts)
         artifact = self._transfer.upload(self.lease, outcome.folder)
-        return convert.distill_result(outcome, artifact, self.stopwatch.seconds(), facts)
+        cost = convert.Cost(self.stopwatch.seconds(), joules)
+        return convert.distill_result(outcome, artifact, cost, facts)
 
     def _event_folder(self) -> Path | None:
         run = self._place.shared_run(self._assign.run_dir)

@@ -1,6 +1,6 @@
 """EVALUATE: train test learners on distilled data and measure them on the test split."""
 
-from ..artifacts import load_artifact
+from ..artifacts import load_artifact, stored_bytes
 from ..context.bench import open_bench
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
@@ -21,4 +21,5 @@ def evaluate(task: TaskContext) -> LearnerOutcome:
         return artifact.train(seed, device=task.settings.device, encoder=bench.encoder).params
 
     outcomes = tested_learners(bench, learner)
-    return LearnerOutcome(outcomes, len(artifact.data.x), len(artifact.data.lrs))
+    data, num_bytes = artifact.data, stored_bytes(task.artifact_path)
+    return LearnerOutcome(outcomes, len(data.x), len(data.lrs), stored_bytes=num_bytes)

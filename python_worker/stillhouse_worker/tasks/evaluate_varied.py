@@ -2,7 +2,7 @@
 
 import torch
 
-from ..artifacts import Artifact
+from ..artifacts import Artifact, stored_bytes
 from ..context.bench import Bench, SplitName, open_bench
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
@@ -33,7 +33,8 @@ def evaluate_varied(task: TaskContext, variation: Variation, artifact: Artifact)
         lr = choose_lr(bench, lrs, learners.train)
     outcomes = tested_learners(bench, lambda seed: learners.train(seed, lr))
     data = artifact.data
-    return LearnerOutcome(outcomes, len(data.x), variation.num_gd_steps(data), lr)
+    num_bytes = stored_bytes(task.artifact_path) if task.artifact_path else 0
+    return LearnerOutcome(outcomes, len(data.x), variation.num_gd_steps(data), lr, num_bytes)
 
 
 def _splits(variation: Variation) -> tuple[SplitName, ...]:

@@ -7,8 +7,14 @@ from ..context.reporting import Outcome
 from ..context.task_context import TaskContext
 from .distill import distill
 from .evaluate import evaluate
+from .frozen_features import (
+    class_means_baseline,
+    few_shot_probe_baseline,
+    linear_probe_baseline,
+)
 from .full_training import full_baseline
-from .real_samples import coreset_baseline, random_baseline
+from .real_samples import adam_baseline, coreset_baseline, random_baseline
+from .setfit import setfit_baseline
 from .untrained import untrained_baseline
 
 _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
@@ -17,6 +23,12 @@ _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
     "full": full_baseline,
     "random": random_baseline,
     "untrained": untrained_baseline,
+    "linear_probe": linear_probe_baseline,
+    "linear_probe_few": few_shot_probe_baseline,
+    "class_means": class_means_baseline,
+    "adam": adam_baseline,
+    "setfit_8": functools.partial(setfit_baseline, 8),
+    "setfit_64": functools.partial(setfit_baseline, 64),
     "herding": functools.partial(coreset_baseline, "herding"),
     "kcenter": functools.partial(coreset_baseline, "kcenter"),
 }

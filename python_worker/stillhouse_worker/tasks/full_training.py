@@ -12,6 +12,7 @@ from ..context.reporting import LearnerOutcome
 from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
 from ..datasets import Batch, collate, epoch_batches
+from ..datasets.rows import text_bytes
 from ..distillation.outer import rate_at
 from ..distillation.scaled_adam import ScaledAdam
 from ..errors import StillhouseError
@@ -34,7 +35,9 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
     loop.save()
     params = training.finish()
     outcomes = measure_learners(one, lambda _: Timed(params, loop.seconds), tester(bench))
-    return LearnerOutcome(outcomes, len(bench.tokens["train"].labels), training.num_steps)
+    train = bench.dataset.splits["train"]
+    num_rows, num_bytes = len(train.labels), text_bytes(train)
+    return LearnerOutcome(outcomes, num_rows, training.num_steps, stored_bytes=num_bytes)
 
 
 class FullTraining:

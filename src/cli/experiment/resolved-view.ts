@@ -91,7 +91,10 @@ function presetText(spec: ExperimentSpec, { changedFields }: Description): strin
 /** `inner-lr 0.1`; a baseline that was switched on or off goes by its own name. */
 function changeText(spec: ExperimentSpec, path: string): string {
   const setting = settingOf(path);
-  const name = setting.kind === "subset" ? `baseline ${path.split(".").pop()}` : setting.flag;
+  const name =
+    setting.kind === "subset"
+      ? `baseline ${path.split(".").pop()?.replaceAll("_", "-")}`
+      : setting.flag;
   return `${name} ${fieldText(spec, path)}`;
 }
 

@@ -2,7 +2,7 @@ import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { changedFields, IDENTIFYING_FIELDS, presetBeside } from "../../settings/changed.js";
 import { readField } from "../../settings/field-path.js";
 import { fieldText } from "../../settings/field-text.js";
-import { fieldsOf, type Setting } from "../../settings/setting.js";
+import { fieldsOf, memberPath, type Setting } from "../../settings/setting.js";
 import { SETTINGS, settingOf } from "../../settings/settings.js";
 import { givenValue } from "../../settings/validate.js";
 import { writtenValue } from "../../settings/values.js";
@@ -45,7 +45,7 @@ function wordsOf(setting: Setting, spec: ExperimentSpec): string[] {
   const { flag } = setting;
   if (setting.kind === "subset") {
     const chosen = setting.members.filter(
-      (member) => readField(spec, `${setting.path}.${member}`) === true,
+      (member) => readField(spec, memberPath(setting, member)) === true,
     );
     return [`--${flag}`, chosen.join(",") || "none"];
   }

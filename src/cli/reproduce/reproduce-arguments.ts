@@ -1,5 +1,5 @@
-import { BASELINE_IDS } from "../../baselines.js";
 import { invalid } from "../../errors.js";
+import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
 import type { Assignments } from "../../settings/values.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";
@@ -22,9 +22,6 @@ export interface ReproduceRun extends GroupFlags {
 }
 
 export type ReproduceRequest = { readonly kind: "help"; readonly text: string } | ReproduceRun;
-
-/** Whether a baseline runs, by its field; the tables have rows for the full data alone. */
-export const BASELINE_PATHS = BASELINE_IDS.map((id) => `baseline.${id}`);
 
 const CONTROLS = "Run:";
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;

@@ -1,9 +1,10 @@
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { NO_BASELINES } from "../../settings/baseline-fields.js";
 import type { FieldValue } from "../../settings/field-path.js";
 import { STUDY_TABLES, type StudyRow } from "../../study/tables.js";
 import { draftOf } from "../experiment/experiment-arguments.js";
 import type { Member } from "../group/group-runner.js";
-import { BASELINE_PATHS, type ReproduceRun } from "./reproduce-arguments.js";
+import type { ReproduceRun } from "./reproduce-arguments.js";
 import { labelOf } from "./study-table.js";
 
 /** An experiment of the group, and which row of the tables it is. */
@@ -35,9 +36,7 @@ export function cellsOf(
   );
 }
 
-/** The tables have none but the full data, whose row is an experiment of its own. */
-const NO_BASELINES: readonly [string, FieldValue][] = BASELINE_PATHS.map((path) => [path, false]);
-
+/** The tables have no baseline but the full data, whose row is an experiment of its own. */
 const FULL_ALONE: readonly [string, FieldValue][] = [
   ["evaluation.inits", 0],
   ["baseline.full", true],

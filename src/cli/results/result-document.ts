@@ -44,6 +44,8 @@ export function rowDocument(row: Row): object {
     loss: row.loss,
     chosen_lr: row.chosenLr,
     train_time_s: row.trainTimeS,
+    stored_bytes: row.storedBytes,
+    joules: row.joules,
     confusion: row.confusion,
   };
 }

@@ -3,8 +3,10 @@ import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Row } from "../../results/rows.js";
 import { taskName } from "../../results/task-names.js";
 import {
+  formatBytes,
   formatCount,
   formatDuration,
+  formatJoules,
   formatMeanStd,
   formatPercent,
   formatSeconds,
@@ -44,25 +46,28 @@ export function renderResult(
   ].join("\n");
 }
 
+/** The columns behind the label; one that no row fills is left out. */
+const COLUMNS: readonly (readonly [head: string, cell: (row: Row) => string])[] = [
+  ["#train\nsamples", ({ trainSamples }) => formatCount(trainSamples)],
+  ["#GD\nsteps", ({ gdSteps }) => formatCount(gdSteps)],
+  ["accuracy (%)", ({ accuracy }) => formatMeanStd(accuracy.mean, accuracy.std)],
+  ["n", ({ accuracy }) => String(accuracy.n)],
+  ["train", ({ trainTimeS }) => (trainTimeS === null ? "" : formatSeconds(trainTimeS))],
+  ["stored", ({ storedBytes }) => (storedBytes === null ? "" : formatBytes(storedBytes))],
+  ["energy", ({ joules }) => (joules === null ? "" : formatJoules(joules))],
+];
+
 function renderTable(rows: readonly Row[], columns: number | undefined): string {
   const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
+  const filled = COLUMNS.filter(([, cell]) => rows.some((row) => cell(row) !== ""));
   const table = new Table({
-    head: ["data", "#train\nsamples", "#GD\nsteps", "accuracy (%)", "n", "train"],
-    colAligns: ["left", "right", "right", "right", "right", "right"],
+    head: ["data", ...filled.map(([head]) => head)],
+    colAligns: ["left", ...filled.map(() => "right" as const)],
     style: PLAIN_STYLE,
     wordWrap: isNarrow,
-    ...(isNarrow ? { colWidths: [NARROW_LABEL_WIDTH, null, null, null, null, null] } : {}),
+    ...(isNarrow ? { colWidths: [NARROW_LABEL_WIDTH, ...filled.map(() => null)] } : {}),
   });
-  for (const { label, trainSamples, gdSteps, accuracy, trainTimeS } of rows) {
-    table.push([
-      label,
-      formatCount(trainSamples),
-      formatCount(gdSteps),
-      formatMeanStd(accuracy.mean, accuracy.std),
-      accuracy.n,
-      trainTimeS === null ? "" : formatSeconds(trainTimeS),
-    ]);
-  }
+  for (const row of rows) table.push([row.label, ...filled.map(([, cell]) => cell(row))]);
   return table.toString();
 }
 
@@ -71,7 +76,8 @@ function summaryLines(experiment: Experiment, result: ShownResult): string[] {
   const kept = distillation && keptStepText(distillation);
   const warning = overlapWarning(experiment.spec?.dataset?.found?.testRowsInTrain);
   return [
-    "train: time from the opened data to the trained learner",
+    "train: time from the opened data to the trained learner; stored: bytes of its training data,",
+    "or of its weights where nothing of the encoder is trained",
     ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
     ...(kept === undefined ? [] : [kept]),
     timesText(experiment.tasks),

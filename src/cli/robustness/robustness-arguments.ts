@@ -1,11 +1,12 @@
 import { Option } from "commander";
-import { BASELINES } from "../../baselines.js";
+import { OF_SAMPLES } from "../../baselines.js";
 import { invalid } from "../../errors.js";
 import {
   type ExperimentSpec,
   RobustnessCheck,
   RobustnessSpec,
 } from "../../generated/stillhouse/v1/spec.js";
+import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
 import { SETTINGS } from "../../settings/settings.js";
 import type { Assignments } from "../../settings/values.js";
 import {
@@ -46,9 +47,11 @@ const CHECKS: ReadonlyMap<string, RobustnessCheck> = new Map([
   ["decoding", RobustnessCheck.DECODING],
 ]);
 
-/** Untrained learners say nothing about the robustness of distilled data. */
+/** What the scores are relative to. */
+const RELATIVE_TO = ["full", ...OF_SAMPLES.map(({ id }) => id)].map((id) => `baseline.${id}`);
+
 const DEFAULT_BASELINES: Assignments = new Map(
-  BASELINES.map(({ id }) => [`baseline.${id}`, id !== "untrained"]),
+  BASELINE_PATHS.map((path) => [path, RELATIVE_TO.includes(path)]),
 );
 
 const HELP = `

@@ -1,4 +1,5 @@
 import { invalid } from "../../errors.js";
+import { NO_BASELINES } from "../../settings/baseline-fields.js";
 import type { FieldValue } from "../../settings/field-path.js";
 import { SETTINGS } from "../../settings/settings.js";
 import {
@@ -37,12 +38,7 @@ const DEFAULT_TRIALS = 20;
 const MAX_TRIALS = 10_000;
 
 /** Nothing is tested, so that the test split has no say in what is chosen. */
-const UNTESTED: readonly [string, FieldValue][] = [
-  ["evaluation.inits", 0],
-  ["baseline.full", false],
-  ["baseline.random", false],
-  ["baseline.untrained", false],
-];
+const UNTESTED: readonly [string, FieldValue][] = [["evaluation.inits", 0], ...NO_BASELINES];
 
 /**
  * Reads the flags of a search.

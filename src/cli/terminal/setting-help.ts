@@ -49,7 +49,7 @@ function presetText(setting: Setting, preset: typeof STUDY): string | undefined 
   if (setting.flag === "preset") return undefined;
   const values = fieldsOf(setting).map((path) => givenValue(preset, setting, path));
   if (setting.kind === "subset") {
-    return setting.members.filter((_, at) => values[at]).join(",") || "none";
+    return setting.members.filter((_, at) => values[at]).join(", ") || "none";
   }
   return defaultText(setting, readField(preset, setting.path), values[0]);
 }

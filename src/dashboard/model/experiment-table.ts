@@ -120,8 +120,8 @@ export function grouped(views: readonly ExperimentView[], grouping: Grouping): E
 /** The value of a setting as a person writes it. */
 export function settingText({ spec }: ExperimentView, setting: SettingView): string {
   if (setting.kind === "subset") {
-    const chosen = setting.fields.filter((path) => readField(spec, path) === true);
-    return chosen.map((path) => path.split(".").at(-1)).join(",") || "none";
+    const isChosen = setting.fields.map((path) => readField(spec, path) === true);
+    return setting.members?.filter((_, at) => isChosen[at]).join(",") || "none";
   }
   const value = readField(spec, setting.name);
   return value === undefined || value === "" ? "–" : writtenValue(setting, value);

@@ -77,7 +77,9 @@ function textOf(setting: SettingView, read: (path: string) => FieldValue | undef
     const chosen = setting.fields.filter((path) => read(path) === true);
     if (setting.fields.every((path) => read(path) === undefined)) return "";
     if (chosen.length === setting.fields.length) return "all";
-    return chosen.map((path) => path.split(".").at(-1)).join(",") || "none";
+    return (
+      chosen.map((path) => setting.members?.[setting.fields.indexOf(path)]).join(",") || "none"
+    );
   }
   const value = read(setting.name);
   return value === undefined || value === "" ? "" : writtenValue(setting, value);

@@ -15,8 +15,8 @@ import { numShards, shardsOf } from "./shards.js";
 import { variationsOf } from "./variations.js";
 
 /**
- * The tasks of an experiment in the order in which they are dispatched: distil, evaluate in shards,
- * then the baselines that are enabled; with no test learners the baselines alone, and where there
+ * The tasks of an experiment in the order in which they are dispatched: the baselines that take a
+ * minute, distil, evaluate in shards, then the other baselines that are enabled; with no test learners the baselines alone, and where there
  * are none either, the distillation alone. Where the robustness of distilled data is asked for,
  * nothing is distilled, and there is an evaluation for each variation besides. Ids follow from the
  * experiment's, so a plan is repeatable.
@@ -49,13 +49,16 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
       });
     });
   const baselines = plannedBaselines(spec);
+  const planned = (those: typeof baselines) =>
+    those.map(({ name, work }) => plan(name, { $case: "baseline", value: work }));
   return [
+    ...planned(baselines.filter(({ isQuick }) => isQuick)),
     ...(distils(spec, count, baselines.length)
       ? [plan("distill", { $case: "distill", value: {} })]
       : []),
     ...evaluation(),
     ...variationsOf(spec).flatMap(evaluation),
-    ...baselines.map(({ name, work }) => plan(name, { $case: "baseline", value: work })),
+    ...planned(baselines.filter(({ isQuick }) => !isQuick)),
   ];
 }
 
@@ -79,15 +82,22 @@ export function experimentIdOf(taskId: string): string {
   return taskId.slice(0, Math.max(0, taskId.indexOf("-")));
 }
 
-function plannedBaselines(spec: ExperimentSpec): { name: string; work: BaselineWork }[] {
+interface PlannedBaseline {
+  readonly name: string;
+  readonly work: BaselineWork;
+  readonly isQuick: boolean;
+}
+
+function plannedBaselines(spec: ExperimentSpec): PlannedBaseline[] {
   return wantedBaselines(spec).map((baseline) => ({
     name: baseline.id,
+    isQuick: "isQuick" in baseline && baseline.isQuick,
     work: { kind: baselineKindFromJSON(baseline.kind), initSeeds: seedsOf(baseline, spec) },
   }));
 }
 
 function wantedBaselines({ baseline }: ExperimentSpec) {
-  return BASELINES.filter(({ id }) => baseline?.[id]);
+  return BASELINES.filter(({ field }) => baseline?.[field]);
 }
 
 function seedsOf({ seeds }: Baseline, spec: ExperimentSpec): number[] {

@@ -80,7 +80,7 @@ function ofLabels(spec: ExperimentSpec): Varied[] {
   if (isHard) return [hard];
   return [
     hard,
-    ...OF_SAMPLES.filter(({ id }) => spec.baseline?.[id]).map(({ id, samples }) => ({
+    ...OF_SAMPLES.filter(({ field }) => spec.baseline?.[field]).map(({ id, samples }) => ({
       name: ownLabelsName(id),
       samples: sampleSourceFromJSON(samples),
       searchesLr: true,

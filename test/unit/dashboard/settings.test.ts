@@ -119,7 +119,8 @@ describe("the form", () => {
     });
     assert.deepEqual(problems({ device: "gpu", baselines: "full,half" }), {
       device: "must be auto, cpu, cuda or cuda:N",
-      baselines: "must be all, none, or some of full,random,herding,kcenter,untrained",
+      baselines:
+        "must be all, none, or some of full,linear-probe,class-means,random,herding,kcenter,adam,setfit,untrained",
     });
   });
 
@@ -163,7 +164,7 @@ describe("the form", () => {
     assert.equal(text("seq-len"), "study 512, cpu 64");
     assert.equal(text("seq-len", "cpu"), "64");
     assert.equal(text("batch-size"), "48");
-    assert.equal(text("baselines"), "full,random,untrained");
+    assert.equal(text("baselines"), "full,linear-probe,class-means,random,untrained");
     assert.equal(text("x-init", "study"), "noise");
     assert.equal(text("epochs", "cpu"), "");
     assert.equal(text("preset"), "");

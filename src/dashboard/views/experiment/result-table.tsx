@@ -1,9 +1,11 @@
 import type { Row } from "../../../results/rows.js";
 import {
+  formatBytes,
   formatCount,
   formatInterval,
   formatMeanStd,
   formatPercent,
+  formatSeconds,
   formatValue,
 } from "../../../text/format.js";
 import { ColumnHeads } from "../../parts/column-heads.js";
@@ -16,6 +18,8 @@ const NUMBERS = [
   "95 % interval",
   "Macro F1 %",
   "Learners",
+  "Training time",
+  "Stored",
 ] as const;
 
 /** Accuracies of learners, one row per kind of training data. */
@@ -25,7 +29,7 @@ export function ResultTable({ results }: { readonly results: readonly Row[] }) {
       <ColumnHeads words={["Trained on"]} numbers={NUMBERS} />
       <tbody>
         {results.map((row) => (
-          <ResultRow key={row.id} row={row} />
+          <ResultRow key={`${row.kind} ${row.id}`} row={row} />
         ))}
       </tbody>
     </ScrollTable>
@@ -34,6 +38,7 @@ export function ResultTable({ results }: { readonly results: readonly Row[] }) {
 
 function ResultRow({ row }: { readonly row: Row }) {
   const { id, label, accuracy, macroF1, trainSamples, gdSteps, chosenLr } = row;
+  const { trainTimeS, storedBytes } = row;
   return (
     <tr class={id === "distilled" ? "highlight" : ""}>
       <th scope="row">
@@ -48,6 +53,8 @@ function ResultRow({ row }: { readonly row: Row }) {
       <td class="end numeric">{formatInterval(accuracy.interval95)}</td>
       <td class="end numeric">{formatPercent(macroF1)}</td>
       <td class="end numeric">{accuracy.n}</td>
+      <td class="end numeric">{trainTimeS === null ? "" : formatSeconds(trainTimeS)}</td>
+      <td class="end numeric">{storedBytes === null ? "" : formatBytes(storedBytes)}</td>
     </tr>
   );
 }
