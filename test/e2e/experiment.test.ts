@@ -46,8 +46,8 @@ describe("an experiment", () => {
     assert.ok(distilled.accuracy.mean >= 0.9, `distilled ${distilled.accuracy.mean}`);
     assert.ok(untrained.accuracy.mean <= 0.7, `untrained ${untrained.accuracy.mean}`);
     const [probe, means] = [rows.get("linear-probe"), rows.get("class-means")];
-    // Of the tiny encoder's two classes and 16 features, with and without biases.
-    assert.deepEqual([probe?.stored_bytes, means?.stored_bytes], [4 * 2 * 17, 4 * 2 * 16]);
+    // Of the tiny encoder's two classes and 32 features, with and without biases.
+    assert.deepEqual([probe?.stored_bytes, means?.stored_bytes], [4 * 2 * 33, 4 * 2 * 32]);
     const { size } = statSync(join(document.artifact, "distilled.safetensors"));
     assert.equal(distilled.stored_bytes, size);
     assert.equal(document.ratio_to_full, distilled.accuracy.mean / full.accuracy.mean);
