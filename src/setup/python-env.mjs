@@ -1,13 +1,16 @@
 /**
  * The environment of every Python that is started: a person's settings, but not those that would
- * make it load other modules than those of the project's environment, run a file before ours or
- * read file names in another encoding than Node writes them.
+ * make it load other modules than those of the project's environment, run a file before ours,
+ * read file names in another encoding than Node writes them, or compile all of our code at every
+ * start, which takes half a second.
  *
  * @param {Readonly<NodeJS.ProcessEnv>} env
  * @returns {NodeJS.ProcessEnv}
  */
-export function pythonEnv({ PYTHONHOME, PYTHONPATH, PYTHONSTARTUP, PYTHONUSERBASE, ...env }) {
-  return { ...env, PYTHONNOUSERSITE: "1", PYTHONUTF8: "1" };
+export function pythonEnv(env) {
+  const { PYTHONHOME, PYTHONPATH, PYTHONSTARTUP, PYTHONUSERBASE, ...others } = env;
+  const { PYTHONDONTWRITEBYTECODE, ...own } = others;
+  return { ...own, PYTHONNOUSERSITE: "1", PYTHONUTF8: "1" };
 }
 
 /**
