@@ -16,8 +16,8 @@ import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
 
 const FLAGS = [...tinyFlags(tinyDataAndModel()), "--baselines", "none", "--json"];
-/** Long enough to be interrupted, short enough to wait for. */
-const INTERRUPTIBLE = [...FLAGS, "--outer-steps", "120", "--seed", "5"];
+/** Long enough to be interrupted three times, short enough to wait for. */
+const INTERRUPTIBLE = [...FLAGS, "--outer-steps", "200", "--seed", "5"];
 const ENDLESS = [...FLAGS, "--outer-steps", "1000000"];
 const DISTILLING = /Distillation: .*outer step/;
 const EXPERIMENT = /^Experiment ([0-9a-f]+)$/m;
@@ -40,12 +40,21 @@ async function allEnded(pids: readonly number[]): Promise<void> {
   await until(() => !pids.some(isAlive));
 }
 
+/** In this order: each test continues the experiment where the one before has left it. */
 describe("an interrupted experiment", () => {
   const uninterrupted = runCommand(INTERRUPTIBLE, homeOfReference).then(distilledBytes);
+  let id: string;
+
+  /** Continues it, until it distils. */
+  async function resumed(): Promise<RunningCommand> {
+    const run = new RunningCommand(["--resume", id, "--json"], home);
+    await run.sees(DISTILLING);
+    return run;
+  }
 
   it("stops after a checkpoint, says how to continue, and leaves no process behind", async () => {
     const run = new RunningCommand(INTERRUPTIBLE, home);
-    const id = await run.sees(EXPERIMENT);
+    id = await run.sees(EXPERIMENT);
     await run.sees(DISTILLING);
     const processes = descendants(run.child.pid ?? 0);
     assert.ok(processes.length > 0);
@@ -58,18 +67,10 @@ describe("an interrupted experiment", () => {
     assert.equal(document.experiment_id, id);
     assert.match(stderr, new RegExp(`npm run experiment -- --resume ${id}`));
     await allEnded(processes);
-    const resumed = await runCommand(["--resume", id, "--json"], home);
-    assert.equal(distilledBytes(resumed), await uninterrupted);
-    assert.match(resumed.stderr, /Distillation: kept outer step/);
-    const again = await runCommand(["--resume", id, "--json"], home);
-    assert.equal(again.exitCode, 0, again.stderr);
-    assert.deepEqual(JSON.parse(again.stdout), JSON.parse(resumed.stdout), "its result again");
   });
 
-  it("that was killed continues to the same bytes; other commands only name it meanwhile", async () => {
-    const run = new RunningCommand([...INTERRUPTIBLE, "--fresh"], home);
-    const id = await run.sees(EXPERIMENT);
-    await run.sees(DISTILLING);
+  it("that was killed stays queued, and other commands only name it", async () => {
+    const run = await resumed();
     const processes = descendants(run.child.pid ?? 0);
     run.signal("SIGKILL");
     await run.ended;
@@ -80,14 +81,10 @@ describe("an interrupted experiment", () => {
       other.stderr,
       new RegExp(`1 unfinished experiment stays queued .${id}.; .*--resume ${id}`),
     );
-    const resumed = await runCommand(["--resume", id, "--json"], home);
-    assert.equal(distilledBytes(resumed), await uninterrupted);
   });
 
   it("ends at once at a second signal, with its workers", async () => {
-    const run = new RunningCommand(ENDLESS, home);
-    const id = await run.sees(EXPERIMENT);
-    await run.sees(DISTILLING);
+    const run = await resumed();
     const processes = descendants(run.child.pid ?? 0);
     run.signal("SIGTERM");
     await run.sees(/Stopping/);
@@ -95,10 +92,15 @@ describe("an interrupted experiment", () => {
     run.signal("SIGTERM");
     assert.equal((await run.ended).exitCode, 130);
     await allEnded(processes);
-    const resumed = new RunningCommand(["--resume", id, "--json"], home);
-    await resumed.sees(DISTILLING);
-    resumed.signal("SIGTERM");
-    assert.equal((await resumed.ended).exitCode, 130, resumed.stderr);
+  });
+
+  it("continues to the bytes of one that was left alone, and shows them again", async () => {
+    const run = await runCommand(["--resume", id, "--json"], home);
+    assert.equal(distilledBytes(run), await uninterrupted);
+    assert.match(run.stderr, /Distillation: kept outer step/);
+    const again = await runCommand(["--resume", id, "--json"], home);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.deepEqual(JSON.parse(again.stdout), JSON.parse(run.stdout), "its result again");
   });
 
   it("that does not exist is an error", async () => {
