@@ -3,19 +3,20 @@ import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * Folders whose files share processes, and how many. A process of its own per file costs about a
- * second of CPU for the compiler alone, and the same again to load what most files import.
+ * Folders whose files share processes, and how many. A process of its own per file costs four to
+ * six seconds of CPU, for the compiler and to load what most files import.
  */
 const SHARED = new Map([
-  [join("test", "unit"), 2],
+  [join("test", "e2e"), 2],
   [join("test", "integration"), 1],
+  [join("test", "unit"), 2],
 ]);
 
 /**
- * Files of those folders that run alone: they start processes and wait for them, so sharing would
- * save little and make them wait for each other.
+ * Files of the integration tests that mostly wait for processes: others are not to wait with them,
+ * so they share processes of their own.
  */
-const ALONE = new Set([
+const WAITING = new Set([
   "bench.test.ts",
   "bridge.test.ts",
   "chaos.test.ts",
@@ -35,6 +36,13 @@ const ALONE = new Set([
   "surroundings.test.ts",
   "workers.test.ts",
 ]);
+const WAITING_PROCESSES = 2;
+
+/** Files that begin something long as they are read, or take ports then that are used later. */
+const ALONE = new Set(["experiment-interrupted.test.ts", "service.test.ts"]);
+
+/** Of the rules above. */
+export const NAMED_FILES = [...WAITING, ...ALONE];
 
 /**
  * What the test runner, which starts a process per file, is given for these test files: those that
@@ -47,25 +55,32 @@ const ALONE = new Set([
  * @returns {string[]} absolute, too
  */
 export function groupTestFiles(root, files, folder) {
-  /** @type {Map<string, string[]>} */
+  /** @type {Map<string, { processes: number, members: string[] }>} */
   const groups = new Map();
   const alone = [];
   for (const file of files) {
-    const shared = sharedFolder(relative(root, file));
-    if (shared === undefined) alone.push(file);
-    else groups.set(shared, [...(groups.get(shared) ?? []), file]);
+    const group = groupOf(relative(root, file));
+    if (group === undefined) {
+      alone.push(file);
+      continue;
+    }
+    const { members } = groups.get(group.name) ?? { members: [] };
+    groups.set(group.name, { processes: group.processes, members: [...members, file] });
   }
-  const entries = [...groups].flatMap(([shared, members]) =>
-    deal(members, SHARED.get(shared) ?? 1).map((hand) => writeEntry(root, hand, folder)),
+  const entries = [...groups.values()].flatMap(({ processes, members }) =>
+    deal(members, processes).map((hand) => writeEntry(root, hand, folder)),
   );
-  return [...entries, ...alone];
+  // Those that run alone take longest, so they begin.
+  return [...alone, ...entries];
 }
 
-/** @param {string} file @returns {string | undefined} */
-function sharedFolder(file) {
+/** @param {string} file @returns {{ name: string, processes: number } | undefined} */
+function groupOf(file) {
   if (ALONE.has(basename(file)) || file.endsWith(".long.test.ts")) return undefined;
+  if (WAITING.has(basename(file))) return { name: "waiting", processes: WAITING_PROCESSES };
   for (let place = dirname(file); place !== "."; place = dirname(place)) {
-    if (SHARED.has(place)) return place;
+    const processes = SHARED.get(place);
+    if (processes !== undefined) return { name: place, processes };
   }
   return undefined;
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { it } from "node:test";
+import { fileURLToPath } from "node:url";
 
-import { groupTestFiles } from "../../src/setup/test-groups.mjs";
+import { groupTestFiles, NAMED_FILES } from "../../src/setup/test-groups.mjs";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 it("files of a shared folder run in few processes, and each failure names its file", (test) => {
@@ -39,9 +40,23 @@ it("files of a shared folder run in few processes, and each failure names its fi
   assert.match(run.stdout, /✔ test\/unit\/deep\/d\.test\.ts/);
 });
 
-it("a file that starts processes and waits for them, or takes minutes, runs alone", (test) => {
+it("a file that takes minutes, or begins as it is read, runs alone and first", (test) => {
   const root = temporaryFolder(test);
-  const files = ["integration/workers.test.ts", "unit/a.long.test.ts", "e2e/any.test.ts"];
-  const paths = files.map((file) => join(root, "test", file));
-  assert.deepEqual(groupTestFiles(root, paths, root), paths);
+  const path = (name: string) => join(root, "test", name);
+  const alone = ["unit/a.long.test.ts", "e2e/service.test.ts"].map(path);
+  const shared = ["unit/a.test.ts", "e2e/any.test.ts", "integration/workers.test.ts"].map(path);
+  const entries = groupTestFiles(root, [...shared, ...alone], root);
+  assert.deepEqual(entries.slice(0, 2), alone);
+  assert.equal(entries.length, 5, "each of the others in a process of its group");
+});
+
+it("every file that a rule names is there", () => {
+  const folder = fileURLToPath(new URL("..", import.meta.url));
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) =>
+    basename(name),
+  );
+  assert.deepEqual(
+    NAMED_FILES.filter((name) => !names.includes(name)),
+    [],
+  );
 });
