@@ -228,6 +228,7 @@ def test_learners_of_a_validation_read_its_rows_once_between_them(
         return measure(encoder, theta, tokens, precision)
 
     monkeypatch.setattr(sys.modules[distill.__module__], "measure", noted)
+    settings = settings._replace(outer=settings.outer._replace(num_steps=1))
     for count, sizes in ((5, [3, 3, 2, 2, 2]), (100, [1] * 12)):
         texts.clear()
         own = settings._replace(validations=1, validation_inits=count)

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { SetupError } from "./failure.mjs";
-import { programPath } from "./program.mjs";
+import { programFile } from "./program.mjs";
 
 /**
  * Runs the program itself in this process, so that a signal reaches it directly.
@@ -20,6 +20,6 @@ export async function runApplication(root, argv, parent) {
   }
   // Reading the maps takes time at every start, and is for those who look for a defect.
   if (process.env.STILLHOUSE_DEBUG) process.setSourceMapsEnabled(true);
-  const { main } = await import(pathToFileURL(programPath(root)).href);
+  const { main } = await import(pathToFileURL(programFile(root, "main.js")).href);
   await main(argv, parent);
 }

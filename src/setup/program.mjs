@@ -79,9 +79,9 @@ export const program = {
   },
 };
 
-/** Its first file. @param {string} root */
-export function programPath(root) {
-  return join(root, PLACE, "main.js");
+/** One of its files. @param {string} root @param {string} name relative to the sources, such as "main.js" */
+export function programFile(root, name) {
+  return join(root, PLACE, name);
 }
 
 /** @param {string} root @returns {string[]} relative to the sources, in a fixed order */

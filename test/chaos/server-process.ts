@@ -9,7 +9,7 @@ import { PYTHON } from "../fixtures/tiny.js";
 import type { Addresses } from "../integration/test-worker.js";
 import type { TcpProxy } from "./tcp-proxy.js";
 
-const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../fixtures/plane-process.mjs", import.meta.url));
 
 /** Short, so that a pause outlives a lease within seconds; a machine under load just about keeps up. */
 export const TIMINGS: Partial<Timings> = {
@@ -41,7 +41,7 @@ export class ServerProcess {
   async start(): Promise<void> {
     const options = { ...this.#options, pythonPath: PYTHON, timings: TIMINGS };
     const child = fork(PLANE, [JSON.stringify(options)], {
-      execArgv: ["--import", "tsx"],
+      execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       // A sum depends on the number of threads, and all workers must come to the same bytes.
       env: { ...process.env, OMP_NUM_THREADS: "1" },

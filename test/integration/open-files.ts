@@ -11,7 +11,7 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT } from "../fixtures/tiny.js";
 import { TestWorker } from "./test-worker.js";
 
-const PLANE = "test/fixtures/plane-process.ts";
+const PLANE = "test/fixtures/plane-process.mjs";
 
 interface Served {
   readonly grpc: string;
@@ -62,11 +62,10 @@ async function doExperiment(client: StillhouseClient, worker: TestWorker): Promi
 async function startWithin(test: TestContext, maxOpenFiles: number): Promise<Served> {
   const options = JSON.stringify({ home: temporaryFolder(test), http: { port: 0 } });
   const command = `ulimit -n ${maxOpenFiles}; exec "$0" "$@"`;
-  const child = spawn(
-    "/bin/sh",
-    ["-c", command, process.execPath, "--import", "tsx", PLANE, options],
-    { cwd: PROJECT, stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const child = spawn("/bin/sh", ["-c", command, process.execPath, PLANE, options], {
+    cwd: PROJECT,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   afterwards(test, async () => {
     const ended = once(child, "exit");
     child.kill("SIGKILL");

@@ -17,7 +17,7 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { it, until } from "../fixtures/waiting.js";
 import { TestPlane, workerCommand } from "./test-plane.js";
 
-const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../fixtures/plane-process.mjs", import.meta.url));
 
 function quickSpec(seed = 7) {
   const spec = resolvedSpec();
@@ -325,7 +325,7 @@ async function planeProcess(
   maxBlocks?: number,
 ): Promise<{ child: ChildProcess; address: string }> {
   const limit = maxBlocks === undefined ? "" : `ulimit -S -f ${maxBlocks};`;
-  const command = `${limit} exec "$0" --import tsx "$1" "$2"`;
+  const command = `${limit} exec "$0" "$1" "$2"`;
   const options = JSON.stringify({ home, pythonPath, numWorkers: 1 });
   const args = ["-c", command, process.execPath, PLANE, options];
   const child = spawn("bash", args, { stdio: ["ignore", "pipe", "pipe"] });

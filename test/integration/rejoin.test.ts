@@ -15,7 +15,7 @@ import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 import { claimOf, TestWorker } from "./test-worker.js";
 
-const PLANE = fileURLToPath(new URL("../fixtures/plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../fixtures/plane-process.mjs", import.meta.url));
 
 function quickSpec(): ExperimentSpec {
   const spec = resolvedSpec();
@@ -45,7 +45,7 @@ async function planeProcess(
   home: string,
   workerPort: number,
 ): Promise<{ child: ChildProcess; address: string }> {
-  const args = ["--import", "tsx", PLANE, JSON.stringify({ home, workerPort })];
+  const args = [PLANE, JSON.stringify({ home, workerPort })];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   afterwards(test, () => child.kill("SIGKILL"));
   const [line] = await once(child.stdout, "data");

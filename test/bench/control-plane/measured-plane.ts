@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../../src/api/client.js";
 import { type Addresses, TestWorker } from "../../integration/test-worker.js";
 
-const PLANE = fileURLToPath(new URL("../../fixtures/plane-process.ts", import.meta.url));
+const PLANE = fileURLToPath(new URL("../../fixtures/plane-process.mjs", import.meta.url));
 /** As real workers do it under the default timings. */
 const HEARTBEAT_INTERVAL_MS = 2_000;
 /** Streams that share a connection. */
@@ -69,7 +69,7 @@ export class MeasuredPlane {
     prepare?.(home);
     const http = settings.http ? { port: 0 } : undefined;
     const child = fork(PLANE, [JSON.stringify({ home, pythonPath, numWorkers, http })], {
-      execArgv: ["--import", "tsx", ...(settings.collects ? ["--expose-gc"] : [])],
+      execArgv: settings.collects ? ["--expose-gc"] : [],
       stdio: ["ignore", "ignore", settings.keepsLog ? "pipe" : "inherit", "ipc"],
     });
     const ended = once(child, "exit").then(() => {
