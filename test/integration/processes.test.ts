@@ -62,7 +62,7 @@ describe("a worker process", () => {
   });
 
   it("that is killed loses nothing: the task goes on from its checkpoint in another", async (test) => {
-    const options = { numWorkers: 1, pythonPath: workerCommand(test, 40) };
+    const options = { numWorkers: 1, pythonPath: workerCommand(test, 150) };
     const plane = await TestPlane.start(test, options);
     const { id } = await plane.client.create(quickSpec(), "");
     await plane.seen(id, progressed);
@@ -140,7 +140,7 @@ describe("a worker process", () => {
   });
 
   it("is cancelled after a checkpoint, and a resume goes on from it", async (test) => {
-    const options = { numWorkers: 1, pythonPath: workerCommand(test, 40) };
+    const options = { numWorkers: 1, pythonPath: workerCommand(test, 150) };
     const plane = await TestPlane.start(test, options);
     const { id } = await plane.client.create(quickSpec(), "");
     await plane.seen(id, progressed);

@@ -151,6 +151,7 @@ export class MeasuredPlane {
 export class BusyWorker {
   readonly worker: TestWorker;
   #assign: Awaited<ReturnType<TestWorker["nextTask"]>> | undefined;
+  #hasFinished = false;
 
   constructor(worker: TestWorker) {
     this.worker = worker;
@@ -164,6 +165,7 @@ export class BusyWorker {
 
   async nextTask(): Promise<void> {
     this.#assign = await this.worker.nextTask();
+    this.#hasFinished = false;
   }
 
   async heartbeat(): Promise<void> {
@@ -174,11 +176,12 @@ export class BusyWorker {
   async finish(): Promise<void> {
     const value = await this.worker.result(this.assign);
     await this.worker.report(this.assign, { $case: "result", value });
+    this.#hasFinished = true;
   }
 
   /** The acknowledgement of what was reported last. */
   async acknowledged(): Promise<void> {
     await this.worker.next("acknowledge");
-    this.#assign = undefined;
+    if (this.#hasFinished) this.#assign = undefined;
   }
 }
