@@ -12,7 +12,7 @@ import { isLoopback } from "./network.js";
 import { SessionKeys } from "./session-keys.js";
 import { TokenFile } from "./token-file.js";
 
-/** How a control plane is to be protected. */
+/** The options of protection for a control plane. */
 export interface SecurityOptions {
   /** Folder that `npm run keys` has made. Needed on any host but loopback; taken there if given. */
   readonly keys?: string;
@@ -38,7 +38,7 @@ export interface WorkerGate {
   isAllowed(publicKey: string): boolean;
 }
 
-/** Everything that decides who gets in. */
+/** Decides which clients and workers get access. */
 export interface Security {
   readonly authenticator: Authenticator;
   readonly limits: CallLimits;
@@ -116,13 +116,13 @@ function checkKeys({ tls, exposed }: ServerKeys, log: Log): void {
 function missingKeys(host: string, folder: string, isLocal: boolean): StillhouseError {
   const why = isLocal ? "" : `${host} can be reached from other machines, and `;
   return environment(
-    `${why}there are no keys in ${folder}; make them with: npm run keys -- --out ${folder} --hosts NAME,IP`,
+    `${why}there are no keys in ${folder}; create them with: npm run keys -- --out ${folder} --hosts NAME,IP`,
   );
 }
 
 function missingTokens(host: string, home: string): StillhouseError {
   return environment(
-    `${host} can be reached from other machines, and nobody has a token; make one with: npm run keys -- token add NAME --role admin --home ${home}`,
+    `${host} can be reached from other machines, and nobody has a token; create one with: npm run keys -- token add NAME --role admin --home ${home}`,
   );
 }
 

@@ -27,7 +27,7 @@ export type TokenRecord = z.infer<typeof fileSchema>["tokens"][number];
 /** Beside the tokens, and named unlike them, so that removing them leaves it. */
 const CLOSED = "closed";
 const CLOSED_TEXT =
-  "This home has had bearer tokens, so it lets nobody in without one, also when all are gone.\n" +
+  "This home has had bearer tokens, so it admits nobody without one, even after all are removed.\n" +
   "npm run keys -- token open ends that.\n";
 
 /**
@@ -65,7 +65,7 @@ export class TokenFile {
     if (names.length > 0) {
       const rest = names.length > 5 ? ` and ${names.length - 5} more` : "";
       throw conflict(
-        `there are tokens still, of ${names.slice(0, 5).join(", ")}${rest}; ` +
+        `there are still tokens, of ${names.slice(0, 5).join(", ")}${rest}; ` +
           "remove each first with: npm run keys -- token rm NAME",
       );
     }
@@ -90,7 +90,7 @@ export class TokenFile {
     try {
       return fileSchema.parse(JSON.parse(text)).tokens;
     } catch {
-      throw unusable(this.path, "it is no list of tokens");
+      throw unusable(this.path, "it is not a list of tokens");
     }
   }
 
@@ -158,7 +158,7 @@ function reserve(draft: string): void {
 
 function checkName(name: string): void {
   if (name === "local" || name === "local-worker") {
-    const message = `${name} is the name of what the control plane starts itself; choose another`;
+    const message = `${name} is the name of the control plane's own workers; choose another`;
     throw invalid("", message);
   }
   if (NAME.test(name)) return;

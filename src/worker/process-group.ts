@@ -63,7 +63,7 @@ export class ProcessGroup {
         // A later error, such as of a message to a process that ended, is no end by itself.
         if (this.child.pid !== undefined) return;
         this.#hasEnded = true;
-        resolve(error.code === "ENOENT" ? `${command} is not there` : error.message);
+        resolve(error.code === "ENOENT" ? `${command} does not exist` : error.message);
       });
       this.child.once("exit", (code, signal) => {
         this.signal("SIGKILL"); // what it started and left behind

@@ -126,7 +126,7 @@ function factsOf(answer: unknown): Facts {
   const facts = factsSchema.safeParse(answer);
   if (facts.success) return facts.data;
   throw internal(
-    `Python described the draft in a way that is not understood: ${z.prettifyError(facts.error)}`,
+    `Python returned an invalid description of the draft: ${z.prettifyError(facts.error)}`,
   );
 }
 

@@ -15,9 +15,9 @@ export interface SupervisedWorkerOptions {
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** A process that lived so long had been well. */
+/** A process that ran this long counts as healthy. */
 const WELL_AFTER_MS = 60_000;
-/** Exit code for what no new start can mend, such as a device that is not there. */
+/** Exit code for faults that no restart can repair, such as a missing device. */
 const USAGE = 2;
 
 /** A worker process that is started again when it dies, until it ends by itself or is stopped. */

@@ -155,7 +155,7 @@ def system(request): return json.dumps({"ok": os.getpid()})
     const logPath = join(folder, "log");
     const pythonPath = join(folder, ".venv", "bin", "python");
     const bridge = new PythonBridge({ pythonPath, env: {}, logPath, timeoutMs: NET_MS });
-    const none = /\.venv\/bin\/python is not there; run the command again/;
+    const none = /\.venv\/bin\/python does not exist; run the command again/;
     await assert.rejects(bridge.ask("system", {}), fails(FailureKind.ENVIRONMENT, none));
     await bridge.stop();
   });

@@ -85,7 +85,7 @@ describe("a worker process", () => {
     const { id } = await plane.client.create(resolvedSpec(), "");
     const { failure, tasks } = await plane.ended(id);
     assert.equal(failure?.kind, FailureKind.ENVIRONMENT);
-    const said = `no worker could be started, ${pythonPath} is not there; run the command again`;
+    const said = `no worker could be started, ${pythonPath} does not exist; run the command again`;
     assert.ok(failure?.message.includes(said), failure?.message);
     assert.ok(tasks.every(({ state }) => state !== State.QUEUED));
   });

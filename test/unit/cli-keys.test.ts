@@ -116,7 +116,7 @@ test("a home whose last token was removed opens only by a typed word, which the 
   answers.push("open");
   const early = await keys("token", "open");
   assert.equal(early.exitCode, 1);
-  assert.match(early.stderr, /there are tokens still, of anna; .*token rm/);
+  assert.match(early.stderr, /there are still tokens, of anna; .*token rm/);
   assert.match((await keys("token", "rm", "anna")).stderr, /was the last one.*token open/s);
   const nobody = await keys("token", "open");
   assert.equal(nobody.exitCode, 2);

@@ -69,9 +69,9 @@ export async function change(
   }
   if (session.isJson) printJson(session, { experiments: documents });
   if (session.isIdle && (name === "resume" || name === "retry") && exitCode === 0) {
-    session.note("No control plane runs on this home; npm run serve goes on with what is queued");
+    session.note("No control plane runs on this home; npm run serve continues queued experiments");
   } else if (name === "cancel" && exitCode === 0) {
-    session.note(`Go on with it: ${nextCommand(session, `resume ${prefixes.join(" ")}`)}`);
+    session.note(`Continue it: ${nextCommand(session, `resume ${prefixes.join(" ")}`)}`);
   }
   return exitCode;
 }

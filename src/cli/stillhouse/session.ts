@@ -5,7 +5,7 @@ import type { NamedServer } from "../connect/server-flags.js";
 import type { Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";
 
-/** What a subcommand works with. */
+/** The context of a subcommand. */
 export interface Session {
   readonly connection: Connection;
   readonly terminal: Terminal;
@@ -56,7 +56,7 @@ export async function fullWorkerId({ connection }: Session, prefix: string): Pro
 
 function requireId(prefix: string): void {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) return;
-  throw invalid("", `an id is of letters and digits, got ${JSON.stringify(prefix)}`);
+  throw invalid("", `an id has only letters and digits, got ${JSON.stringify(prefix)}`);
 }
 
 function onlyId(matches: readonly string[], prefix: string, noun: string, list: string): string {

@@ -16,7 +16,7 @@ import { ageText, durationText, stateWord, taskStanding } from "./state-words.js
 export const SHOW: Shape = {
   name: "show",
   argument: "<id>",
-  description: "Shows an experiment: what it is, its tasks, and its results as far as they are.",
+  description: "Shows an experiment: its settings, its tasks, and its results so far.",
 };
 
 /** The subcommand `show`. */
@@ -42,7 +42,7 @@ function headText(experiment: Experiment, now: Date): string {
   const { id, spec, state, createTime, owner, priority, sweepId, failure } = experiment;
   const facts: [string, string][] = [
     ["Experiment", spec?.name ? `${id}, ${spec.name}` : id],
-    ["State", `${stateWord(state)}, made ${ageText(createTime, now)}`],
+    ["State", `${stateWord(state)}, created ${ageText(createTime, now)}`],
     ["What", `${distilledLabel(spec)}, seed ${spec?.seed}`],
     ["On", subjectOf(spec)],
     ["Owner", owner],

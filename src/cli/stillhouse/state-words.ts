@@ -17,7 +17,7 @@ export function stateWord(state: State): string {
   return Object.entries(STATES).find(([, known]) => known === state)?.[0] ?? "";
 }
 
-/** Accuracy of the distilled data where there is one, else how far it is. */
+/** Accuracy of the distilled data where there is one, else the progress. */
 export function standingText(experiment: Experiment): string {
   const accuracy = resultOf(experiment).rows.find(({ id }) => id === "distilled")?.accuracy;
   if (accuracy !== undefined) return `${formatMeanStd(accuracy.mean, accuracy.std)} %`;
@@ -28,7 +28,7 @@ export function standingText(experiment: Experiment): string {
   return `${formatPercent(share)} % done${left}`;
 }
 
-/** What a running task does, in full. */
+/** The full text of a running task's progress. */
 export function taskStanding(task: Task): string {
   if (task.state === State.RUNNING && task.progress) {
     return [percentText(task), joinParts(progressParts(task.progress))].filter(Boolean).join(" ");

@@ -114,7 +114,7 @@ async function whileConnected(
   try {
     const running = action({ ...parts, isIdle: connection.isOwn });
     running.catch(() => undefined); // nobody hears of it after Ctrl-C
-    // All of them only look or ask: what they asked for is done, or goes on, without them.
+    // All of them only read or request: a request is finished, or continues, without them.
     return await Promise.race([running, aborted(interruption.stop).then(() => INTERRUPTED)]);
   } finally {
     for (const step of last) step();
@@ -138,7 +138,7 @@ function overview(name: string, { stdout }: Terminal): number {
       "Usage: npm run stillhouse -- COMMAND [flags]",
       "",
       "Shows and manages the experiments of a control plane: that of --server, that of the",
-      "home, or the home itself. The beginning of an id is enough where no other id begins so.",
+      "home, or the home itself. The beginning of an id is enough if it is unique.",
       "",
       ...lines,
       "",

@@ -52,6 +52,6 @@ async function concluded(session: Session, id: string, output: ExperimentOutput)
 
 function nothingRuns(id: string): StillhouseError {
   return unavailable(
-    `experiment ${id} waits, and no control plane runs on this home; npm run serve goes on with it`,
+    `experiment ${id} waits, and no control plane runs on this home; npm run serve continues it`,
   );
 }

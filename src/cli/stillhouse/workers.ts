@@ -9,7 +9,7 @@ import { ageText } from "./state-words.js";
 export const WORKERS: Shape = {
   name: "workers",
   argument: "[drain] [id...]",
-  description: "Lists the workers, or lets them end their tasks and leave: workers drain ID…",
+  description: "Lists the workers, or lets them finish their tasks and leave: workers drain ID…",
 };
 
 /** The subcommand `workers`. */

@@ -53,7 +53,7 @@ export function searchRequest(options: Options, surroundings: ArgumentSurroundin
     return axis === undefined ? [] : [axis];
   });
   if (options.detach === true) {
-    throw invalid("", "--search chooses by what has ended, so it cannot be left with --detach");
+    throw invalid("", "--search chooses by ended trials, so it does not work with --detach");
   }
   if (axes.length === 0) {
     throw invalid(

@@ -39,7 +39,7 @@ export type SweepRequest =
     } & GroupFlags)
   | SearchRequest;
 
-/** More than this is a slip of the keyboard. */
+/** More than this is a typing mistake. */
 const MAX_CELLS = 10_000;
 /** Letters of the name of a sweep. */
 const MAX_NAME = 200;
@@ -153,7 +153,7 @@ function sweepCommand(columns: number | undefined) {
     ["--trials <n>", "With --search: how many settings are tried (default: 20)"],
     [
       "--max-parallel <n>",
-      "Experiments that are begun and not yet done, at most (default: all; with --search 1)",
+      "Most experiments that are started and not yet done (default: all; with --search 1)",
     ],
   ]);
   return command;
