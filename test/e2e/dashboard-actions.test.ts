@@ -44,7 +44,9 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
   }
 
   test("cancels a running experiment, resumes it from its checkpoint, and retries it from the start", async () => {
-    const id = await dashboard.create(tinyDraft({ "outer-steps": MANY_STEPS, name: "long" }));
+    const id = await dashboard.create(
+      tinyDraft({ "outer-steps": MANY_STEPS, baselines: "none", name: "long" }),
+    );
     const stored = async () => (await dashboard.api("GET", `experiments/${id}`)).experiment;
     await dashboard.visit(`/experiments/${id}`);
     await state("running");
