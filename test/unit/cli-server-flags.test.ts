@@ -64,7 +64,7 @@ test("the flags can be handed on", () => {
 });
 
 test("a token is not sent unencrypted, except on this machine", () => {
-  refused({ server: SERVER }, /TLS alone.*--ca FILE/, "sth_env");
+  refused({ server: SERVER }, /only over TLS.*--ca FILE/, "sth_env");
   assert.ok(serverOf({ server: "127.0.0.1:7" }, { userFolder: "/", token: "sth_env" }));
   assert.ok(serverOf({ server: SERVER }, { userFolder: "/" }));
 });

@@ -80,7 +80,7 @@ describe("a config file", () => {
   it("that is broken is refused, with the place", () => {
     refused("sl: [none", /run\.yaml is not valid YAML or JSON: .*line 1/);
     refused('{"seed": 1', /not valid YAML or JSON/);
-    refused("a: &a [*a]\n", /unknown key|no valid YAML/);
+    refused("a: &a [*a]\n", /unknown key|not valid YAML/);
     refused(
       "dataset: &a [*a]\n",
       /not valid YAML or JSON: an alias stands for what it is a part of/,
