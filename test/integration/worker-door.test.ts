@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { curveKeyPair, Dealer } from "zeromq";
@@ -155,5 +157,28 @@ describe("connections at the workers' port", () => {
     const door = new WorkerDoor({ debug() {}, info() {}, warn() {}, error() {} }, false);
     afterwards(test, () => door.close());
     assert.equal(statSync(dirname(door.path)).mode & 0o777, 0o700);
+  });
+});
+
+describe("a door that closes", () => {
+  it("ends in peace where a worker has left while something was said to it", async (test) => {
+    const door = new WorkerDoor({ debug() {}, info() {}, warn() {}, error() {} }, false);
+    // In the place of ZeroMQ: goes on talking to a worker that has hung up.
+    const inside = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", () => {
+        const talk = setInterval(() => socket.write("word"), 1);
+        socket.once("close", () => clearInterval(talk));
+      });
+    });
+    inside.listen(door.path);
+    await once(inside, "listening");
+    afterwards(test, () => inside.close());
+    const client = rawClient(test, await door.listen(HOST, 0));
+    client.handshake("leaving");
+    await once(client.socket, "data");
+    const closed = door.close();
+    client.socket.resetAndDestroy();
+    await closed;
   });
 });

@@ -64,7 +64,7 @@ export class WorkerDoor {
   /** Call when ZeroMQ has closed its socket: what it has said still arrives. */
   async close(): Promise<void> {
     if (this.#server.listening) this.#server.close();
-    const left = Promise.all([...this.#sockets].map((socket) => once(socket, "close")));
+    const left = Promise.all([...this.#sockets].map(closed));
     const patience = new AbortController();
     await Promise.race([left, sleep(CLOSE_GRACE_MS, undefined, patience)]);
     patience.abort();
@@ -90,6 +90,11 @@ export class WorkerDoor {
       },
     });
   }
+}
+
+/** One that fails closes too, and `once` of events would reject. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
 function privateFolder(): string {
