@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import {
   type Experiment,
+  LearnerResult,
   State,
   TaskResult,
 } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -70,7 +71,8 @@ function resultOf(result: TaskResult | undefined): unknown {
   if (result === undefined) return undefined;
   const { kind } = TaskResult.fromJSON(TaskResult.toJSON(result));
   if (kind?.$case === "learners") {
-    return { ...kind.value, inits: kind.value.inits.map((init) => ({ ...init, trainTimeS: 0 })) };
+    const inits = kind.value.inits.map((init) => ({ ...init, trainTimeS: 0 }));
+    return LearnerResult.toJSON({ ...kind.value, inits });
   }
   if (kind?.$case !== "distill") return kind;
   const { keptStep, validationAccuracy, outerSteps } = kind.value;
