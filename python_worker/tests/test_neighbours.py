@@ -1,14 +1,17 @@
 """The baselines that compute otherwise than by a gradient step on samples."""
 
+import json
 import random
 
 import pytest
 import torch
 from tasks_of import run as run_task
 
+from stillhouse_worker.context.checkpoint_store import CheckpointStore
 from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.datasets.rows import Split, text_bytes
 from stillhouse_worker.evaluation import split_features as features_module
+from stillhouse_worker.evaluation.rate_search import SGD_LRS
 from stillhouse_worker.tasks import real_samples, setfit
 from stillhouse_worker.tasks.setfit import pairs_of
 
@@ -109,6 +112,16 @@ def test_an_interrupted_search_goes_on_to_the_same_result(
     assert stops > 1
     assert [e.loss for e in parts.inits] == [e.loss for e in whole.inits]
     assert parts._replace(inits=[]) == whole._replace(inits=[])
+
+
+def test_a_search_goes_on_from_the_notes_of_an_earlier_version(
+    settings, tmp_path, reporter
+) -> None:
+    """It noted one number per rate."""
+    notes = json.dumps({str(lr): 0.5 + lr for lr in SGD_LRS}).encode()
+    CheckpointStore(tmp_path, "rates", "chosen_lr.json").put(len(SGD_LRS), notes)
+    outcome = run("random", settings, tmp_path, reporter)
+    assert outcome.chosen_lr == max(SGD_LRS)
 
 
 def test_setfit_tunes_the_encoder_on_pairs(settings, tmp_path, reporter) -> None:

@@ -62,9 +62,9 @@ def choose(
         Stopped: a stop was requested; finished rates are noted.
     """
     task = bench.task
-    notes, reporter = Notes(task, "rates", "chosen_rate.json"), task.reporter
+    notes, reporter = Notes(task, "rates", "chosen_lr.json"), task.reporter
     tried, total = 0, len(lrs) * len(seeds)
-    means: dict[str, list[float]] = notes.read() or {}
+    means = _noted(notes.read() or {})
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
             accuracies = []
@@ -78,6 +78,11 @@ def choose(
         reporter.progress(_STAGE, tried, total, {})
     choices = [Choice(lr, stage) for lr in lrs for stage in range(len(means[str(lr)]))]
     return max(choices, key=lambda choice: means[str(choice.lr)][choice.stage])
+
+
+def _noted(means: dict[str, float | list[float]]) -> dict[str, list[float]]:
+    """Noted means per rate; earlier versions noted the one of each, for the last stage alone."""
+    return {lr: mean if isinstance(mean, list) else [mean] for lr, mean in means.items()}
 
 
 def _accuracies(bench: Bench, stages: Iterable[Params]) -> list[float]:
