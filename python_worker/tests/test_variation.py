@@ -227,7 +227,7 @@ def test_no_variation_reads_rows_that_it_does_not_need(
         opened.append(tuple(splits))
         return open_bench(settings, splits)
 
-    monkeypatch.setattr(module, "open_bench", noting)
+    monkeypatch.setattr(module, "open_for_learners", noting)
     for number, variation in enumerate(
         [
             Variation(steps=1),

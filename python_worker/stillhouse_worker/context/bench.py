@@ -1,11 +1,12 @@
 """Open the data set and the encoder that a task works on."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
+from ..datasets.rows import SPLIT_NAMES, SplitName
 from ..errors import StillhouseError
 from ..learners import Encoder, learner_params
 from ..learners.encoder import Params
@@ -14,8 +15,6 @@ from ..models.catalog import model_fingerprint, model_folder
 from ..models.opened import load_encoder
 from .settings import Settings
 from .task_context import TaskContext
-
-SplitName = Literal["train", "validation", "test"]
 
 
 class Bench(NamedTuple):
@@ -52,6 +51,12 @@ class Bench(NamedTuple):
     def test_learner(self, init_seed: int) -> Params:
         """theta before training, of the test learner with this init seed."""
         return learner_params(self.encoder, self.heads.of_test_learner(init_seed))
+
+
+def open_for_learners(task: TaskContext, splits: Sequence[SplitName] = SPLIT_NAMES) -> Bench:
+    """`open_bench` for a task that tests learners, which is told to be loading."""
+    task.reporter.progress("loading", 0, len(task.init_seeds), {})
+    return open_bench(task, splits)
 
 
 def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:

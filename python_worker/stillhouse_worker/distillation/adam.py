@@ -29,6 +29,12 @@ class Adam:
         self.state: list[dict[str, Tensor]] = [{} for _ in tensors]
         self.param_groups = [{"params": tensors}]
 
+    def follow(self, grads: Sequence[Tensor | None], lr: float) -> None:
+        """`step` with gradients from elsewhere, one per tensor; None leaves a tensor as it is."""
+        for tensor, grad in zip(self.tensors, grads, strict=True):
+            tensor.grad = grad
+        self.step(lr)
+
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """Follow the gradients at this rate."""

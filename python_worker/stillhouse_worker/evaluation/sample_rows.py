@@ -17,9 +17,9 @@ from .coresets import Coreset, coreset_rows, features_of
 RowsOf = Callable[[int], Tensor]
 
 
-def random_rows(bench: Bench) -> RowsOf:
-    """Rows that every learner draws for itself."""
-    per_class = bench.task.settings.distilled.per_class
+def random_rows(bench: Bench, per_class: int | None = None) -> RowsOf:
+    """Rows that every learner draws for itself; by default as many as are distilled."""
+    per_class = per_class or bench.task.settings.distilled.per_class
 
     def rows_of(init_seed: int) -> Tensor:
         draws = generator(init_seed, "random samples")

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..context.bench import Bench, SplitName
+from ..context.bench import Bench
 from ..context.reporting import Stopped
+from ..datasets.rows import SplitName
 from .coresets import features_of
 
 

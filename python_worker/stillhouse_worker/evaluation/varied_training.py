@@ -159,7 +159,5 @@ class _Adam:
         self._adam = Adam(list(self.theta.values()))
 
     def step(self, grads: Sequence[Tensor], lr: float) -> Params:
-        for parameter, grad in zip(self.theta.values(), grads, strict=True):
-            parameter.grad = grad
-        self._adam.step(lr)
+        self._adam.follow(grads, lr)
         return {name: p.detach() for name, p in self.theta.items()}

@@ -50,7 +50,7 @@ def to_transformers(
             field="model.pooling",
         )
     state = _state(encoder, params)
-    model = _classifier_class()(_config(encoder, params, class_names))
+    model = _classifier_class()(_config(encoder, state, class_names))
     model.load_state_dict(state)
     model.tokenizer_of_learner = _tokenizer(encoder, max_length)
     return model.eval()
@@ -75,7 +75,7 @@ def save_sentence_transformer(
     folder.mkdir(parents=True, exist_ok=True)
     width, num_classes = encoder.config.width, len(class_names)
     state, prefix = _state(encoder, params), "bert."
-    model = BertModel(_config(encoder, params, class_names), add_pooling_layer=False)
+    model = BertModel(_config(encoder, state, class_names), add_pooling_layer=False)
     own = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
     model.load_state_dict({n: t for n, t in own.items() if not n.startswith("pooler.")})
     place = folder / _MODULES[0][0]
@@ -106,17 +106,17 @@ def _write(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _config(encoder: Encoder, params: Params, class_names: Sequence[str]) -> Any:
+def _config(encoder: Encoder, state: Params, class_names: Sequence[str]) -> Any:
+    """The config of a model with the tensors that `_state` gives."""
     from transformers import BertConfig
 
-    state = _state(encoder, params)
     word, position = (state[f"bert.embeddings.{n}_embeddings.weight"] for n in ("word", "position"))
     return BertConfig(
         vocab_size=len(word),
         hidden_size=encoder.config.width,
         num_hidden_layers=encoder.config.num_layers,
         num_attention_heads=encoder.config.num_heads,
-        intermediate_size=len(params["blocks.0.up.bias"]),
+        intermediate_size=len(state["bert.encoder.layer.0.intermediate.dense.bias"]),
         max_position_embeddings=len(position),
         type_vocab_size=len(state["bert.embeddings.token_type_embeddings.weight"]),
         layer_norm_eps=encoder.config.layer_norm_eps,

@@ -1,7 +1,7 @@
 """EVALUATE: train test learners on distilled data and measure them on the test split."""
 
 from ..artifacts import load_artifact, stored_bytes
-from ..context.bench import open_bench
+from ..context.bench import open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
 from ..evaluation.learner_series import tested_learners
@@ -14,8 +14,7 @@ def evaluate(task: TaskContext) -> LearnerOutcome:
     assert task.artifact_path is not None
     if task.variation is not None:
         return evaluate_varied(task, task.variation, load_artifact(task.artifact_path))
-    task.reporter.progress("loading", 0, len(task.init_seeds), {})
-    bench, artifact = open_bench(task, ("test",)), load_artifact(task.artifact_path)
+    bench, artifact = open_for_learners(task, ("test",)), load_artifact(task.artifact_path)
 
     def learner(seed: int) -> Params:
         return artifact.train(seed, device=task.settings.device, encoder=bench.encoder).params

@@ -3,10 +3,11 @@
 import torch
 
 from ..artifacts import Artifact, stored_bytes
-from ..context.bench import Bench, SplitName, open_bench
+from ..context.bench import Bench, open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
 from ..context.variation import REAL_SAMPLES, Variation
+from ..datasets.rows import SplitName
 from ..distillation.inner import InnerLoss
 from ..evaluation.learner_series import tested_learners
 from ..evaluation.rate_search import ADAM_LRS, SGD_LRS, choose_lr
@@ -23,9 +24,8 @@ from ..learners.encoder import Params
 
 def evaluate_varied(task: TaskContext, variation: Variation, artifact: Artifact) -> LearnerOutcome:
     """One learner per init seed, trained as ``variation`` says; a rate is chosen on validation."""
-    task.reporter.progress("loading", 0, len(task.init_seeds), {})
     own = task._replace(settings=variation.settings(task.settings))
-    bench = open_bench(own, _splits(variation))
+    bench = open_for_learners(own, _splits(variation))
     learners = _Learners(bench, variation, artifact)
     lr = 0.0
     if variation.searches_lr:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..context.bench import Bench, open_bench
+from ..context.bench import Bench, open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
 from ..datasets import Batch, collate
@@ -28,13 +28,13 @@ _SEARCH_LEARNERS = 2
 
 def random_baseline(task: TaskContext) -> LearnerOutcome:
     """Learners trained on as many real samples as there are distilled ones; each draws its own."""
-    bench = _opened(task)
+    bench = open_for_learners(task)
     return _baseline(bench, random_rows(bench))
 
 
 def coreset_baseline(kind: Coreset, task: TaskContext) -> LearnerOutcome:
     """Learners trained on the rows that a coreset method chooses: all on the same ones."""
-    bench = _opened(task)
+    bench = open_for_learners(task)
     return _baseline(bench, chosen_rows(kind, bench))
 
 
@@ -44,7 +44,7 @@ def adam_baseline(task: TaskContext) -> LearnerOutcome:
     Its rate, of `ADAM_LRS`, and its number of steps, of `ADAM_STEPS`, are those that are best on
     validation.
     """
-    bench = _opened(task)
+    bench = open_for_learners(task)
     rows_of, seeds = random_rows(bench), task.init_seeds
 
     def stages(seed: int, lr: float) -> Iterator[Params]:
@@ -54,11 +54,6 @@ def adam_baseline(task: TaskContext) -> LearnerOutcome:
     outcomes = tested_learners(bench, lambda seed: next(islice(stages(seed, lr), stage, None)))
     num_samples, num_bytes = len(rows_of(seeds[0])), sample_bytes(bench, rows_of)
     return LearnerOutcome(outcomes, num_samples, ADAM_STEPS[stage], lr, num_bytes)
-
-
-def _opened(task: TaskContext) -> Bench:
-    task.reporter.progress("loading", 0, len(task.init_seeds), {})
-    return open_bench(task, ("train", "validation", "test"))
 
 
 def _baseline(bench: Bench, rows_of: RowsOf) -> LearnerOutcome:
@@ -94,9 +89,7 @@ def _adam_on_rows(bench: Bench, init_seed: int, rows: Tensor, lr: float) -> Iter
     theta = {name: tensor.clone() for name, tensor in theta.items()}
     adam = Adam(list(theta.values()))
     for step in range(1, max(ADAM_STEPS) + 1):
-        for tensor, grad in zip(theta.values(), gradient(theta), strict=True):
-            tensor.grad = grad
-        adam.step(lr)
+        adam.follow(gradient(theta), lr)
         if step in ADAM_STEPS:
             yield theta
 

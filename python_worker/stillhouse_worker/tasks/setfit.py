@@ -18,21 +18,20 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..context.bench import Bench, open_bench
+from ..context.bench import Bench, open_for_learners
 from ..context.reporting import LearnerOutcome, Stopped
 from ..context.task_context import TaskContext
 from ..datasets import Batch, TokenSplit, collate, select_rows
-from ..datasets.sampling import draw_rows
 from ..distillation.adam import Adam
 from ..distillation.outer import rate_at
 from ..evaluation import Measures, features_of, measures_of
 from ..evaluation.learner_series import measure_learners, timed
 from ..evaluation.linear_classifiers import LinearClassifier, searched_probe
-from ..evaluation.sample_rows import RowsOf, sample_bytes
+from ..evaluation.sample_rows import RowsOf, random_rows, sample_bytes
 from ..learners import Encoder, first_order_attention, pooled_features
 from ..learners.encoder import Params
 from ..learners.precision import autocast
-from ..seeding import derive_seed, generator
+from ..seeding import derive_seed
 
 PAIRS_PER_TEXT = 20
 BATCH_PAIRS = 16
@@ -52,14 +51,8 @@ class Pair(NamedTuple):
 
 def setfit_baseline(per_class: int, task: TaskContext) -> LearnerOutcome:
     """Learners that are each tuned on ``per_class`` random texts of each class."""
-    task.reporter.progress("loading", 0, len(task.init_seeds), {})
-    bench = open_bench(task, ("train", "validation", "test"))
-
-    def rows_of(seed: int) -> Tensor:
-        draws = generator(seed, "random samples")
-        return draw_rows(bench.tokens["train"], bench.num_classes, per_class, draws)
-
-    return _outcome(bench, rows_of)
+    bench = open_for_learners(task)
+    return _outcome(bench, random_rows(bench, per_class))
 
 
 def pairs_of(labels: list[int], pairs_per_text: int, draws: random.Random) -> list[Pair]:
@@ -120,9 +113,7 @@ def _tuned(bench: Bench, samples: TokenSplit, seed: int) -> Params:
             raise Stopped
         loss = _loss(bench, encoder, samples, pairs)
         grads = torch.autograd.grad(loss, list(blocks.values()), allow_unused=True)
-        for tensor, grad in zip(blocks.values(), grads, strict=True):
-            tensor.grad = grad
-        adam.step(rate_at(step, len(batches), LEARNING_RATE, WARMUP_FRACTION))
+        adam.follow(grads, rate_at(step, len(batches), LEARNING_RATE, WARMUP_FRACTION))
         done, total = before + step + 1, len(batches) * len(bench.task.init_seeds)
         reporter.progress("tuning", done, total, {"loss": loss.item()})
     return {name: tensor.detach() for name, tensor in blocks.items()}

@@ -1,6 +1,5 @@
 import { describeRange, inRange } from "../../settings/range.js";
-import type { PresetName, SettingView } from "./settings-view.js";
-import { writtenValue } from "./settings-view.js";
+import { type PresetName, type SettingView, subsetText, writtenValue } from "./settings-view.js";
 
 /** What a person has entered, by flag; the preset decides the rest. */
 export type DraftValues = ReadonlyMap<string, string>;
@@ -101,12 +100,10 @@ export function membersOf(
 /** The default of a setting: that of the chosen preset, or of both presets where none is chosen. */
 export function defaultText(setting: SettingView, preset: PresetName | undefined): string {
   const of = (name: PresetName) => {
-    const values = setting.fields.map((path) => setting.default[name][path]);
+    const read = (path: string) => setting.default[name][path];
+    const values = setting.fields.map(read);
     if (values.every((value) => value === undefined || value === "")) return "";
-    if (setting.kind === "subset") {
-      const chosen = (setting.members ?? []).filter((_, at) => values[at] === true);
-      return chosen.length === setting.members?.length ? "all" : chosen.join(",") || "none";
-    }
+    if (setting.kind === "subset") return subsetText(setting, read);
     const [value] = values;
     if (setting.flag === "epochs" && value === 0) return "";
     return value === undefined ? "" : writtenValue(setting, value);

@@ -1,6 +1,5 @@
 import type { ExperimentView } from "./experiment-view.js";
-import type { SettingView } from "./settings-view.js";
-import { writtenValue } from "./settings-view.js";
+import { chosenWords, type SettingView, writtenValue } from "./settings-view.js";
 import { readField } from "./spec-fields.js";
 import { isLive } from "./task-view.js";
 
@@ -120,8 +119,7 @@ export function grouped(views: readonly ExperimentView[], grouping: Grouping): E
 /** The value of a setting as a person writes it. */
 export function settingText({ spec }: ExperimentView, setting: SettingView): string {
   if (setting.kind === "subset") {
-    const isChosen = setting.fields.map((path) => readField(spec, path) === true);
-    return setting.members?.filter((_, at) => isChosen[at]).join(",") || "none";
+    return chosenWords(setting, (path) => readField(spec, path));
   }
   const value = readField(spec, setting.name);
   return value === undefined || value === "" ? "–" : writtenValue(setting, value);

@@ -72,14 +72,27 @@ function isDerivedFrom({ flag }: SettingView, spec: Spec): boolean {
   return flag === (spec.outer?.epochs ? "outer-steps" : "epochs");
 }
 
+/** The chosen names of a subset with commas between them; "none" where there are none. */
+export function chosenWords(
+  { fields, members = [] }: SettingView,
+  read: (path: string) => FieldValue | undefined,
+): string {
+  return members.filter((_, at) => read(fields[at] ?? "") === true).join(",") || "none";
+}
+
+/** The same as a person writes it: "all" where all are chosen. */
+export function subsetText(
+  setting: SettingView,
+  read: (path: string) => FieldValue | undefined,
+): string {
+  const isWhole = setting.fields.every((path) => read(path) === true);
+  return isWhole ? "all" : chosenWords(setting, read);
+}
+
 function textOf(setting: SettingView, read: (path: string) => FieldValue | undefined): string {
   if (setting.kind === "subset") {
-    const chosen = setting.fields.filter((path) => read(path) === true);
     if (setting.fields.every((path) => read(path) === undefined)) return "";
-    if (chosen.length === setting.fields.length) return "all";
-    return (
-      chosen.map((path) => setting.members?.[setting.fields.indexOf(path)]).join(",") || "none"
-    );
+    return subsetText(setting, read);
   }
   const value = read(setting.name);
   return value === undefined || value === "" ? "" : writtenValue(setting, value);
