@@ -171,6 +171,8 @@ def test_a_run_of_an_earlier_version_is_resumed(
 def test_distillation_learns_the_two_topics(settings, tmp_path, reporter) -> None:
     longer = settings._replace(outer=settings.outer._replace(num_steps=150, lr=0.1))
     outcome = run("distill", longer, tmp_path / "d", reporter)
+    losses = [value for name, _, value in reporter.metrics if name == "outer_loss"]
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
     learners = run("evaluate", longer, tmp_path / "e", reporter, str(outcome.folder))
     untrained = run("untrained", longer, tmp_path / "u", reporter)
     mean = sum(entry.accuracy for entry in learners.inits) / len(SEEDS)
