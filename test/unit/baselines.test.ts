@@ -26,7 +26,7 @@ test("the protos and the table have the same baselines", () => {
   }
 });
 
-test("each has its switch, and its cache parts are settings", () => {
+test("each baseline has its switch, and its cache parts are settings", () => {
   const fields = SETTINGS.flatMap(fieldsOf);
   for (const { flag, field, cacheParts } of BASELINES) {
     const path = `baseline.${flag.replaceAll("-", "_")}`;
@@ -38,7 +38,7 @@ test("each has its switch, and its cache parts are settings", () => {
   }
 });
 
-test("its task has the name of its row", () => {
+test("a baseline's task has the name of its row", () => {
   for (const { kind } of BASELINES) {
     const task = Task.fromJSON({ work: { baseline: { kind } } });
     assert.equal(taskName(task), baselineOfKind(kind)?.label);

@@ -45,7 +45,7 @@ function writeConfig(name: string, content: string): string {
   return name;
 }
 
-/** Words that a setting does not take: wrong kinds, and beyond each end of a range. */
+/** Values that a setting refuses: wrong types, and numbers beyond each end of a range. */
 function wrongWords(setting: Setting): string[] {
   switch (setting.kind) {
     case "number": {
@@ -226,7 +226,7 @@ describe("paths", () => {
     }
   });
 
-  it("of the data come from the surroundings only where nothing else names them", () => {
+  it("of the data come from the environment only where nothing else names them", () => {
     assert.deepEqual(given([], "/env"), { "dataset.data_dir": "/env" });
     assert.deepEqual(given(["--data-dir", "/flag"], "/env"), { "dataset.data_dir": "/flag" });
   });

@@ -19,14 +19,14 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.end();
 });
 
-/** Answers like a control plane that has one experiment, and tells what it was asked. */
+/** Answers like a control plane that has one experiment, and records what it was asked. */
 class FakeControlPlane {
   readonly #server = new Server();
   readonly asked: string[] = [];
   state = State.RUNNING;
   address = "";
   end: () => void = () => undefined;
-  /** Resolves when it answers no more. */
+  /** Resolves once it no longer answers. */
   readonly ended = new Promise<void>((resolve) => {
     this.end = () => {
       this.#server.forceShutdown();
@@ -127,7 +127,7 @@ describe("a connection to the control plane of another process", () => {
       call.write(eventOf(4, 10, State.SUCCEEDED));
       call.end();
     });
-    second.state = State.QUEUED; // left so by a process that started meanwhile
+    second.state = State.QUEUED; // as a process that started meanwhile left it
     const adopted: string[][] = [];
     const connection = await Connection.toHome((ids) => {
       adopted.push([...ids]);
@@ -162,7 +162,7 @@ describe("a connection to the control plane of another process", () => {
       answers.map(({ experiment }) => experiment?.id),
       ["x1", "x1"],
     );
-    assert.equal(places.length, 0, "both calls wait for one and the same search");
+    assert.equal(places.length, 0, "both calls wait for the same search");
     await connection.close();
   });
 });
@@ -201,7 +201,7 @@ describe("a connection that cannot be replaced", () => {
     await connection.close();
   });
 
-  it("does not take the end of a stream for the end of the experiment", async () => {
+  it("does not mistake the end of a stream for the end of the experiment", async () => {
     const plane = await FakeControlPlane.start((call) => {
       call.write(eventOf(0, 1, State.RUNNING));
       call.end();

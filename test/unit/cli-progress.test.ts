@@ -100,7 +100,7 @@ describe("the sentence about an ended task", () => {
     );
   });
 
-  it("says why a lost one is tried again, and nothing of one that never ran", () => {
+  it("says why a lost task is tried again, and nothing about one that never ran", () => {
     const failure = { kind: "FAILURE_KIND_WORKER_LOST", message: "the worker was killed" };
     const lost = Task.fromJSON({
       ...(Task.toJSON(RUNNING) as object),
@@ -114,7 +114,7 @@ describe("the sentence about an ended task", () => {
 });
 
 describe("plain progress", () => {
-  it("is one line in ten seconds, and one whenever the stage changes", () => {
+  it("is one line per ten seconds, and one whenever the stage changes", () => {
     const out = new RecordedOutput();
     let nowMs = 0;
     const display = new PlainProgress(out, () => nowMs);
@@ -136,7 +136,7 @@ describe("plain progress", () => {
     assert.ok(!out.text.includes("\u001b"));
   });
 
-  it("of the command's own work is a line in ten seconds, and none at its end", () => {
+  it("of the command's own work is one line per ten seconds, and none at its end", () => {
     const out = new RecordedOutput();
     let nowMs = 0;
     const display = new PlainProgress(out, () => nowMs);
@@ -201,7 +201,7 @@ it("numbers tasks of an experiment that have the same name", () => {
   ]);
 });
 
-/** What stands on a terminal after it was told this: only the sequences that the bars use. */
+/** What a terminal shows after this output; knows only the sequences that the bars use. */
 function screenAfter(text: string): string[] {
   const lines = [""];
   let row = 0;
@@ -210,7 +210,7 @@ function screenAfter(text: string): string[] {
   for (const [token] of text.matchAll(/\u001b\[[?\d;]*[A-Za-z]|\n|\r|[^\u001b\n\r]+/g)) {
     if (token === "\n") {
       row++;
-      column = 0; // the terminal of a person turns a line feed into a new line
+      column = 0; // a real terminal starts a new line at a line feed
       lines[row] ??= "";
     } else if (token === "\r") {
       column = 0;
@@ -294,7 +294,7 @@ describe("the overview of a group", () => {
   const OVERVIEW = { total: 14, done: 3, running: 1, failed: 1 };
   const TEXT = "3 of 14 done, 1 running, 1 failed, 9 waiting";
 
-  it("counts what is done, runs, has failed and waits", () => {
+  it("counts experiments that are done, running, failed and waiting", () => {
     assert.equal(overviewText(OVERVIEW), TEXT);
     assert.equal(overviewText({ ...OVERVIEW, done: 14, running: 0, failed: 0 }), "14 of 14 done");
     const shown: GroupOverview[] = [];
@@ -307,7 +307,7 @@ describe("the overview of a group", () => {
     assert.deepEqual(shown.at(-1), { total: 3, done: 1, running: 0, failed: 1 });
   });
 
-  it("is a line whenever one has ended", () => {
+  it("is printed as a line whenever an experiment has ended", () => {
     const out = new RecordedOutput();
     const display = new PlainProgress(out);
     display.overview({ ...OVERVIEW, done: 0, failed: 0 });

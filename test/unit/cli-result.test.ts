@@ -26,7 +26,7 @@ function specWith(labels: Labels, attentionLabels: AttentionLabels, init = Init.
   return resolveSpec(draft, factsOf()).spec;
 }
 
-/** A data set with so many test rows that are in train too. */
+/** A data set with this many test rows that are in train too. */
 function foundOf(testRowsInTrain: number): DatasetFound {
   return DatasetFound.fromPartial({ classNames: ["warm", "cold"], testRowsInTrain });
 }

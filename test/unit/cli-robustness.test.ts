@@ -79,7 +79,10 @@ describe("the robustness of distilled data", () => {
     const score = (Math.E ** alpha - Math.E ** -1) / (Math.E - Math.E ** -1);
     assert.ok(Math.abs((random?.labelRobustScore ?? 0) - score) < 1e-12);
     assert.equal(herding?.iorOwn, null);
-    assert.ok((herding?.labelRobustScore ?? 0) > 0.3, "with hard labels where there are no own");
+    assert.ok(
+      (herding?.labelRobustScore ?? 0) > 0.3,
+      "with hard labels where it has none of its own",
+    );
   });
 
   it("scores 1 at best and 0 at worst", () => {

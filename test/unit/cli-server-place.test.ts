@@ -19,7 +19,7 @@ function draftOf(dataset: Partial<NonNullable<ExperimentSpec["dataset"]>>): Expe
   return { ...spec, dataset: { ...spec.dataset, dataDir: "", ...dataset } } as ExperimentSpec;
 }
 
-/** What is said while members with these drafts are looked at. */
+/** What is printed while members with these drafts are resolved. */
 async function saidOf(drafts: ExperimentSpec[], server: NamedServer | undefined) {
   const out = new RecordedOutput();
   const members = drafts.map((draft) => ({ label: "a member", draft }));
@@ -28,7 +28,7 @@ async function saidOf(drafts: ExperimentSpec[], server: NamedServer | undefined)
   return out.lines.slice(1);
 }
 
-it("a group says once per path of a data set that the server looks for it", async () => {
+it("a group says once for each path of a data set that the server looks for it", async () => {
   const drafts = [draftOf({ name: "/data/reviews" }), draftOf({ name: "/data/reviews" })];
   assert.deepEqual(await saidOf(drafts, SERVER), [
     "/data/reviews is looked for on the machine of gpu.example:4410",

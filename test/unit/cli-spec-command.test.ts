@@ -19,10 +19,10 @@ describe("the command of a resolved spec", () => {
     ["with switches, epochs, and baselines", { "outer.accumulate_loss": true, "outer.epochs": 2.5, "baseline.herding": true, "baseline.full": false }, factsOf()],
     ["with what would follow from others", { "distilled.attention_labels": AttentionLabels.CLS, "distilled.attention_lambda": 0, "outer.meta_gradient": "unrolled", "inner.steps": 3, "inner.lr_decay": 1e-7 }, factsOf()],
     ["of the study's preset on a GPU", { preset: Preset.STUDY, seed: 4_294_967_295, "outer.steps": 7 }, factsOf({ device: CUDA })],
-  ]; // biome-ignore format: a case a line
+  ]; // biome-ignore format: one case per line
 
   for (const [name, given, facts] of CASES) {
-    it(`${name} gives that spec again, also where another device would choose otherwise`, () => {
+    it(`${name} gives that spec again, even where a device would lead to other choices`, () => {
       const spec = resolved(given, facts);
       const words = experimentCommand(spec).split(" ").slice(4);
       const surroundings = { userFolder: "/", dataDir: undefined, columns: undefined };

@@ -14,7 +14,7 @@ describe("how long a task took", () => {
     assert.equal(durationText({ ...task, reused: true }, LATER), "");
   });
 
-  test("is that of its attempts while there is no result", () => {
+  test("is that of its attempts as long as there is no result", () => {
     assert.equal(durationText(Task.create(), LATER), "");
     const task = Task.create({ startTime: START, ranS: 60 });
     assert.equal(durationText(task, LATER), "1 min");

@@ -14,7 +14,7 @@ import { failureOf } from "../fixtures/experiments.js";
 import { factsOf } from "../fixtures/facts.js";
 
 const TABLES = ["full-data", "soft-labels"];
-/** Of the rows in their order, by seed; a row that is left out has failed. */
+/** For each seed the accuracies of the rows, in order; an empty row has failed. */
 const ACCURACIES: Record<number, number[][]> = {
   0: [[0.9], [0.5, 0.7], [0.6, 0.9], [0.8, 0.8]],
   1: [[0.92], [0.5, 0.6], [], [0.7, 0.9]],

@@ -65,11 +65,11 @@ describe("the documentation", () => {
     const words = text.split(/\s+/).filter((word) => word !== "").length;
     assert.ok(words <= README_WORDS, `${words} words`);
     const first = lines.findIndex((line) => line.startsWith("    npm run experiment"));
-    assert.ok(first >= 0 && first < FIRST_COMMAND_LINE, `it stands on line ${first + 1}`);
+    assert.ok(first >= 0 && first < FIRST_COMMAND_LINE, `it is on line ${first + 1}`);
   });
 });
 
-/** Headings as the links of common Markdown viewers name them. */
+/** The anchors that common Markdown viewers give to headings. */
 function anchorsOf(file: string): string[] {
   if (statSync(file).isDirectory()) return [];
   const headings = readFileSync(file, "utf8").matchAll(/^#+ (.+)$/gm);
@@ -97,7 +97,7 @@ function placesFor(userFolder: string) {
   return { userFolder, home, token: undefined, dataDir: undefined, columns: 80 };
 }
 
-/** @throws where the command line is not what its command takes */
+/** @throws where the command does not accept the command line */
 function understand(name: string, argv: string[], places: ReturnType<typeof placesFor>): void {
   const parse = PARSERS[name];
   if (parse) {
@@ -130,7 +130,7 @@ const PARSERS: Readonly<Record<string, (argv: string[], places: Places) => unkno
   },
 };
 
-/** What a script without a parser of its own is written in. */
+/** The source file of a script without a parser of its own. */
 function sourceOf(name: string, [first = ""]: string[]): string {
   const candidates = [
     `python_worker/bench/${first.replaceAll("-", "_")}.py`,

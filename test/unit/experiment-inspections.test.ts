@@ -28,7 +28,7 @@ test("an artifact opens no model whose folder its caller may not name", async ()
   const mayName = ({ model }: { model?: { name?: string | undefined } | undefined }) => {
     if (model?.name === "/secret/model") throw new Error("refused");
   };
-  // What another caller was told is no way around it.
+  // An answer that another caller got before is no way around this.
   await inspections.inspect("a1", 5);
   await assert.rejects(inspections.inspect("a1", 5, mayName), /refused/);
   assert.equal(asked.length, 1);

@@ -16,7 +16,7 @@ describe("leases", () => {
     leases.grant({ taskId: "t", experimentId: "e", attempt: 2, workerId: "w" });
   });
 
-  /** Time passes with a look at the deadlines each tick; a heartbeat each second when wanted. */
+  /** Lets time pass, tick by tick: looks at the deadlines, after a heartbeat where one is given. */
   function pass(durationMs: number, heartbeat?: () => bigint) {
     const reasons: string[] = [];
     for (const endMs = nowMs + durationMs; nowMs < endMs; ) {

@@ -97,7 +97,7 @@ describe("a sweep that is stored in pieces", () => {
 });
 
 describe("a result that several tasks wait for", () => {
-  /** Five experiments that train on the full data, of which the first has; the last wants it anew. */
+  /** Five experiments with the full-data baseline: the first has its result, the last reuses none. */
   function withResult(test: TestContext) {
     const all = opened(test, temporaryFolder(test));
     const { ledger, store } = all;

@@ -19,11 +19,11 @@ import {
   resolvedSpec,
 } from "../fixtures/experiments.js";
 
-/** Experiments whose tasks are started and ended, and what is ready of them. */
+/** Experiments whose tasks are started and ended, and those of the tasks that are ready. */
 class Queue {
   readonly records = new Map<string, ExperimentRecord>();
   nowMs = 0;
-  /** Of every sweep. */
+  /** The limit of every sweep. */
   sweepLimit = 0;
   readonly ready = new ReadyTasks(
     () => this.nowMs,
@@ -147,7 +147,7 @@ describe("the order of dispatch", () => {
     assert.deepEqual(turns.slice(3, 5).sort(), ["a2-distill", "b2-distill"]);
     assert.deepEqual(turns.slice(5), ["a3-distill", "a4-distill"]);
 
-    // With one worker, who has little to do waits for one task of another at most.
+    // With one worker, an owner with little to do waits for at most one task of another.
     const alone = new Queue(
       ...ids.map((id) => experimentOf(id, { owner: "ann" })),
       experimentOf("b1", { owner: "bob" }),
@@ -193,7 +193,7 @@ describe("memory in the order of dispatch", () => {
     assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000))?.taskId, "a-distill");
     queue.nowMs = 60_000;
     assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000)), undefined);
-    // A device that could never hold it does not wait for it.
+    // A device that could never hold the big task does not wait for it.
     assert.equal(queue.ready.nextTask("cpu", room(8_000, 8_000))?.taskId, "a-distill");
     queue.start("big-distill");
     assert.equal(queue.ready.nextTask("cpu", room(8_000, 10_000))?.taskId, "a-distill");
@@ -240,7 +240,7 @@ describe("memory in the order of dispatch", () => {
 });
 
 describe("what is ready", () => {
-  it("is one of several tasks with one cache key, and another when that did not succeed", () => {
+  it("is one of several tasks with the same cache key, and another one if that did not succeed", () => {
     const other = resolvedSpec((draft) => Object.assign(draft.outer ?? {}, { lr: 0.123 }));
     const queue = new Queue(plannedRecord("ex1"), plannedRecord("ex2", other));
     const started = queue.startAll();
@@ -264,12 +264,16 @@ describe("what is ready", () => {
     queue.set(experimentOf("e"));
     assert.deepEqual(queue.startAll(), ["a-distill", "b-distill", "e-distill"]);
     queue.succeed("a-distill");
-    assert.deepEqual(queue.startAll(), ["a-evaluate"], "it is not done before its evaluation is");
+    assert.deepEqual(
+      queue.startAll(),
+      ["a-evaluate"],
+      "an experiment counts until its evaluation is done",
+    );
     queue.succeed("a-evaluate");
     assert.deepEqual(queue.startAll(), ["c-distill"]);
     queue.change("d-distill", (record) => cancelExperiment(record, NOW));
     queue.change("b-distill", (record) => cancelExperiment(record, NOW));
-    assert.deepEqual(queue.startAll(), [], "what is cancelled but runs still counts");
+    assert.deepEqual(queue.startAll(), [], "an experiment that is cancelled but still runs counts");
     queue.change("b-distill", (record) => stopTask(record, "b-distill", NOW));
     queue.change("d-distill", (record) => resumeExperiment(record, NOW));
     queue.change("b-distill", (record) => resumeExperiment(record, NOW));
@@ -291,7 +295,7 @@ describe("what is ready", () => {
     assert.deepEqual(queue.startAll(), ["b-distill", "a-distill"]);
   });
 
-  it("is a task whose worker was lost after a while, longer each time", () => {
+  it("includes a task again some time after its worker was lost, later each time", () => {
     const queue = new Queue(experimentOf("a"));
     for (const waitMs of [1_000, 2_000]) {
       assert.equal(queue.startNext(), "a-distill");

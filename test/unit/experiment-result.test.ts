@@ -11,7 +11,7 @@ import { testedRows } from "../../src/results/rows.js";
 
 interface Stored {
   readonly experiment: Experiment;
-  /** What the commands wrote of it with `--json` before results were part of the contract. */
+  /** What the commands printed with `--json` before results were part of the contract. */
   readonly document: unknown;
 }
 
@@ -33,7 +33,7 @@ function answered(experiment: Experiment): Experiment {
   return Experiment.decode(Experiment.encode({ ...experiment, result }).finish());
 }
 
-/** What is measured since those documents were written; null where it was not. */
+/** What is measured only since those documents were written; null where it was not. */
 const NEWER = ["stored_bytes", "joules"];
 
 /** Everything in a document but words: numbers, and null where there is none. */

@@ -113,7 +113,7 @@ describe("a plan for the robustness of distilled data", () => {
     }
   });
 
-  it("leaves out what would be the plain evaluation once more", () => {
+  it("leaves out conditions that would only repeat the plain evaluation", () => {
     const hard = robustSpec((draft) =>
       Object.assign(draft.distilled ?? {}, {
         labels: Labels.HARD,
@@ -230,7 +230,7 @@ describe("a request for robustness", () => {
     );
   });
 
-  it("takes the settings of the artifact's manifest, but for what it gives itself", async () => {
+  it("takes the settings of the artifact's manifest, except those that it gives itself", async () => {
     const spec = resolvedSpec((draft) => Object.assign(draft.inner ?? {}, { steps: 3 }));
     const manifest = JSON.stringify({
       spec: ExperimentSpec.toJSON(spec),
@@ -257,7 +257,7 @@ describe("a request for robustness", () => {
 });
 
 describe("a variation that fails", () => {
-  it("leaves the others to run, as a failed plain evaluation does not", () => {
+  it("lets the others run on, unlike a plain evaluation that fails", () => {
     const failed = (id: string) => {
       const record = leaseTask(plannedRecord("ex1", robustSpec()), id, NOW);
       return failTask(record, id, failureOf(FailureKind.DIVERGED), NOW);

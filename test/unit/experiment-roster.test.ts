@@ -14,7 +14,7 @@ describe("a worker without a task", () => {
     roster.markHeard("w", load);
     for (let times = 0; times < 3; times++) {
       nowMs += LEASE_MS;
-      // A report, which tells nothing of the device.
+      // A report, which says nothing about the device.
       roster.markHeard("w");
       nowMs += 1;
       assert.deepEqual(roster.silentIdleWorkers(LEASE_MS), []);

@@ -10,7 +10,7 @@ const DAMAGED = new StorageFault(FailureKind.ENVIRONMENT, "damaged", {
   isLasting: true,
 });
 
-/** A guard whose storage has a fault or none, as a test says. */
+/** A guard whose storage has the fault that a test gives it, or none. */
 class Guarded {
   nowMs = 0;
   fault: StorageFault | undefined;

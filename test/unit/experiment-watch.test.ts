@@ -121,7 +121,7 @@ describe("a watch", () => {
       kinds.set(kind, [...(kinds.get(kind) ?? []), event]);
     }
     const progress = kinds.get("progress")?.map((event) => event.taskId);
-    assert.ok((progress?.length ?? 0) <= 3, "the first may have been taken, then one a task");
+    assert.ok((progress?.length ?? 0) <= 3, "the first may have been taken, then one per task");
     const points = kinds.get("metrics") ?? [];
     assert.ok(points.length <= 257);
     const newest = points.at(-1)?.kind;

@@ -12,7 +12,7 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 const DAY_MS = 86_400_000;
 const MAX_IDS = 5;
 
-/** Keys of which the tokens are the names. */
+/** Keys whose tokens are their names. */
 class NamedKeys {
   readonly ownWorkers = "own";
   readonly known = new Set(["a", "b", "own"]);
@@ -97,7 +97,7 @@ describe("who may work under which id", () => {
     assert.match(door.ask("a", "other") ?? "", /another key/);
   });
 
-  test("an id in use stays, however many come after it", (t) => {
+  test("an id in use is kept, however many come after it", (t) => {
     const door = new Door(t);
     door.ask("a", "in-use");
     for (let number = 0; number < 2 * MAX_IDS; number++) {

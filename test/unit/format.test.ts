@@ -44,7 +44,7 @@ describe("figures in a terminal, on the page and in reports", () => {
     assert.equal(formatDecimals(null, 3), "–");
   });
 
-  test("sizes and ages", () => {
+  test("sizes have decimal or binary units, and ages one unit", () => {
     assert.equal(formatBytes(467_000), "467 kB");
     assert.equal(formatMebibytes(1536 * 2 ** 20), "1,536 MiB");
     assert.equal(formatAgo(0, 30_000), "just now");
@@ -54,7 +54,7 @@ describe("figures in a terminal, on the page and in reports", () => {
 });
 
 describe("tokens", () => {
-  test("pieces of words read as such", () => {
+  test("show a dot before pieces of words", () => {
     assert.equal(readableToken("##ing"), "·ing");
     assert.equal(readableToken("oil"), "oil");
   });

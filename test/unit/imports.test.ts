@@ -34,7 +34,7 @@ const TYPESCRIPT: Rules = {
     baselines: [],
     "metric-names": [],
     "metric-descriptors": ["generated", "metric-names"],
-    // What the page takes of it reads messages of either form, and nothing generated.
+    // The files that the page imports read messages of either form, and import no generated code.
     results: ["baselines", "generated", "statistics", "text"],
     settings: ["baselines", "errors", "generated"],
     messages: ["generated"],
@@ -92,7 +92,7 @@ const TYPESCRIPT: Rules = {
       "results",
       "settings/range",
     ],
-    // Pages are made of plain values.
+    // Pages are made from plain values.
     report: ["text"],
     cli: [
       "baselines",
@@ -153,16 +153,16 @@ const TYPESCRIPT: Rules = {
     linkedom: ["report"],
     "preact-render-to-string": ["report"],
   },
-  // The domain is pure: it hashes, names the type of a stream of bytes and keeps a heap.
+  // The domain does no I/O: it hashes, names the type of a stream of bytes and keeps a heap.
   packagesOf: { experiment: ["node:crypto", "node:stream", "tinyqueue"] },
   noCode: [
     { code: /\bprocess\s*\.\s*env\b/, exceptIn: ["main"] },
     { code: /\bprocess\s*\.\s*exit\b/, exceptIn: ["main"] },
-    // Under a path that a person names, Node's own way may never return.
+    // For some paths that a person may name, Node's own function never returns.
     { code: /\bmkdir(?:Sync)?\s*\([^;]*\brecursive\b|\bmkdir: true\b/, exceptIn: ["setup"] },
-    // It has other enums than the rest of the program, though they have the same names.
+    // Its enums are other types than those of the rest of the program, though the names are the same.
     { code: /generated\/page\//, exceptIn: ["dashboard"] },
-    // Nothing that comes from outside is run.
+    // Nothing that comes from outside is run as code.
     { code: /(?<![.\w$])eval\s*\(|\bnew Function\b|["']node:vm["']/, exceptIn: [] },
     // An error of a known kind is made by the kind's function of errors.ts.
     { code: /\bnew StillhouseError\(\s*FailureKind\./, exceptIn: ["errors"] },
@@ -230,7 +230,7 @@ const PYTHON: Rules = {
     zmq: ["process/worker", "process/connection", "process/credentials"],
     grpc: ["process/artifact_transfer", "process/credentials"],
     stillhouse_proto: ["convert"],
-    // What programs import stands on the worker, which knows nothing of it.
+    // The public package builds on the worker, which knows nothing about it.
     stillhouse: [],
   },
   packagesOf: {},
@@ -243,7 +243,7 @@ const PYTHON: Rules = {
       code: /(?<![.\w])(eval|exec)\s*\(|\ballow_pickle\b|\btrust_remote_code\s*=\s*(?!False\b)/,
       exceptIn: [],
     },
-    // What a config may ask for is pinned there.
+    // That file pins what a model's config may ask for.
     { code: /(?<!nn\.Embedding\.)\bfrom_pretrained\b/, exceptIn: ["models/opened"] },
     // With weights_only, torch reads tensors and runs nothing.
     {

@@ -22,12 +22,12 @@ function requiredMessage(name: string): DescMessage {
 }
 
 interface Place {
-  /** The fields from the outermost message to the one that is meant. */
+  /** The fields on the way from the outermost message to the last one. */
   readonly fields: readonly DescField[];
   readonly last: DescField;
 }
 
-/** Every field that can be reached from a message, each type once on a way. */
+/** Every field that can be reached from a message, with each type once per path. */
 function placesIn(message: DescMessage, before: readonly DescField[] = []): Place[] {
   return message.fields.flatMap((field) => {
     const fields = [...before, field];

@@ -29,7 +29,7 @@ function openStore(test: TestContext): LocalStore {
   return store;
 }
 
-/** An experiment whose results take about so many bytes. */
+/** An experiment whose results take about this many bytes. */
 function largeRecord(id: string, numBytes: number): ExperimentRecord {
   const init = InitResult.fromPartial({ accuracy: 0.5, confusion: Array(10_000).fill(1) });
   const inits = Array<InitResult>(Math.ceil(numBytes / 10_000)).fill(init);

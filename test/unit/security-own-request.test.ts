@@ -136,7 +136,7 @@ describe("folders that a request names", () => {
     for (const name of ["gone", "gone/deeper", "secret/key", "secret/key/below"]) {
       assert.equal(messageFor(join(root, name)), there, name);
     }
-    // Neither does a link tell what is behind it.
+    // A link does not reveal either whether something is behind it.
     symlinkSync(join(root, "gone"), link);
     assert.equal(messageFor(link), there);
   });

@@ -35,7 +35,7 @@ describe("the file of tokens", () => {
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
   });
 
-  test("has no two tokens alike, and no two of a name", (t) => {
+  test("has no two equal tokens, and no two with the same name", (t) => {
     const file = tokenFile(t);
     const tokens = Array.from({ length: 20 }, (_, i) => file.add(`user-${i}`, "read", NOW));
     assert.equal(new Set(tokens).size, 20);

@@ -6,7 +6,7 @@ import { it } from "node:test";
 import { testFiles } from "../../src/setup/test.mjs";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
-it("a folder stands for its quick or its long tests, a named file for itself", (test) => {
+it("a folder selects its quick or its long tests, a named file only itself", (test) => {
   const folder = temporaryFolder(test);
   mkdirSync(join(folder, "deep"));
   const [quick, long] = [join(folder, "b.test.ts"), join(folder, "deep", "a.long.test.ts")];

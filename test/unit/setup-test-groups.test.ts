@@ -40,17 +40,17 @@ it("files of a shared folder run in few processes, and each failure names its fi
   assert.match(run.stdout, /✔ test\/unit\/deep\/d\.test\.ts/);
 });
 
-it("a file that takes minutes, or begins as it is read, runs alone and first", (test) => {
+it("a file that takes minutes, or starts work as it is imported, runs alone and first", (test) => {
   const root = temporaryFolder(test);
   const path = (name: string) => join(root, "test", name);
   const alone = ["unit/a.long.test.ts", "e2e/service.test.ts"].map(path);
   const shared = ["unit/a.test.ts", "e2e/any.test.ts", "integration/workers.test.ts"].map(path);
   const entries = groupTestFiles(root, [...shared, ...alone], root);
   assert.deepEqual(entries.slice(0, 2), alone);
-  assert.equal(entries.length, 5, "each of the others in a process of its group");
+  assert.equal(entries.length, 5, "each of the others in a process for its group");
 });
 
-it("every file that a rule names is there", () => {
+it("every file that a rule names exists", () => {
   const folder = fileURLToPath(new URL("..", import.meta.url));
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) =>
     basename(name),

@@ -59,7 +59,7 @@ describe("a config file", () => {
     assert.deepEqual(read("# nothing yet\n"), {});
   });
 
-  it("takes none as a word, and a number as a name", () => {
+  it("reads none as a choice, and a number as text where a name is expected", () => {
     assert.deepEqual(read("sl: none\nname: 7\n"), {
       "distilled.labels": "LABELS_HARD",
       name: "7",

@@ -83,7 +83,7 @@ describe("how the rows of a data set are read", () => {
     assert.deepEqual(said.description.changedFields, ["dataset.bad_rows"]);
   });
 
-  it("reaches a worker whole where an earlier version stored the spec", () => {
+  it("reaches a worker with every field set even if an earlier version stored the spec", () => {
     const { spec } = resolveSpec(emptySpec(), factsOf({ dataset: { source: "hub" } }));
     const earlier = structuredClone(spec);
     Object.assign(earlier.dataset ?? {}, { badRows: BadRows.UNSPECIFIED, testFraction: undefined });

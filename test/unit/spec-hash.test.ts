@@ -46,7 +46,7 @@ function pathsOf(message: object, prefix = ""): string[] {
 function another(value: FieldValue | undefined): FieldValue {
   if (typeof value === "number") return value + 1;
   if (typeof value === "boolean") return !value;
-  // Of an enum every other name will do; its last value is always one.
+  // Any other name of the same enum will do.
   return ENUM_OTHERS[String(value)] ?? `${value} changed`;
 }
 

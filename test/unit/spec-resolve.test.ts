@@ -140,7 +140,7 @@ describe("the pooling", () => {
     assert.equal(poolingOf({ preset: Preset.STUDY }, "mean"), Pooling.FIRST);
   });
 
-  it("is what a draft says, and the first token in a resolved spec from before it was chosen", () => {
+  it("is what a draft says, and the first token in a spec resolved before it was a setting", () => {
     const study = { preset: Preset.STUDY, "model.pooling": Pooling.MEAN };
     assert.equal(poolingOf(study, ""), Pooling.MEAN);
     assert.deepEqual(resolved(study).description.changedFields, ["model.pooling"]);
@@ -326,7 +326,7 @@ describe("what was found", () => {
     );
   });
 
-  it("may be of a model whose weights alone counted when the fingerprint was taken", () => {
+  it("may match an earlier fingerprint of the model, which covered its weights alone", () => {
     const { model } = factsOf();
     for (const wanted of [model.fingerprint, model.weights_fingerprint]) {
       assert.equal(

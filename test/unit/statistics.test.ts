@@ -42,7 +42,7 @@ describe("a summary of learners", () => {
     [29, 4000],
     [30, 500],
   ] as const) {
-    it(`holds the mean that ${count} learners were drawn from in 95 % of cases`, () => {
+    it(`contains the mean that ${count} learners were drawn from in 95 % of cases`, () => {
       const draw = normals(count);
       let held = 0;
       for (let round = 0; round < rounds; round++) {
@@ -93,7 +93,7 @@ describe("a paired difference", () => {
   });
 });
 
-/** Numbers of the standard normal law by Box and Muller, from a linear congruence. */
+/** Standard normal numbers by Box and Muller, from a linear congruential generator. */
 function normals(seed: number): () => number {
   let state = seed;
   const uniform = () => {

@@ -190,7 +190,7 @@ describe("a path from outside", () => {
       error instanceof StillhouseError && error.kind === FailureKind.NOT_FOUND;
     assert.throws(() => artifacts.read("ex1", "link"), isMissing);
     assert.throws(() => artifacts.read("ex2", "secret"), isMissing);
-    // A home that is itself behind a link is no way out.
+    // A home may itself be behind a link.
     symlinkSync(root, join(folder, "linked"));
     const chunks = await new ArtifactFolder(join(folder, "linked"), trashOf(test))
       .read("ex1", "a")

@@ -73,7 +73,7 @@ describe("the store of experiments", () => {
     assert.equal(store.findByRequest("request 1", "")?.experiment.id, "ex1");
     assert.equal(store.findByRequest("", ""), undefined);
     assert.throws(() => created(store, plannedRecord("ex4"), "request 1"));
-    assert.equal(store.find("ex4"), undefined, "nothing of a failed transaction stays");
+    assert.equal(store.find("ex4"), undefined, "a failed transaction leaves nothing behind");
   });
 
   it("keeps request ids per owner, and finds those that were stored without an owner", (test) => {
@@ -159,7 +159,7 @@ describe("the store of experiments", () => {
 });
 
 describe("metrics", () => {
-  it("count once when they are sent again, and their summary tells last, least and greatest", (test) => {
+  it("count once when they are sent again, and their summary has the last, least and greatest", (test) => {
     const { path, store } = opened(test);
     created(store, plannedRecord());
     const file = openForMetrics(path);
@@ -269,7 +269,7 @@ describe("a database that cannot be used", () => {
   });
 });
 
-/** A disk with room for so many more pages. */
+/** A disk with room for this many more pages. */
 function limitPages(file: SqlFile, more: number) {
   file.pragma(`max_page_count = ${Number(file.pragma("page_count")) + more}`);
 }

@@ -8,7 +8,7 @@ import { LocalStore } from "../../src/store/local-store.js";
 import { plannedRecord } from "../fixtures/experiments.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
-it("a home is made for its owner alone, and folders above it as any", (test) => {
+it("a home is created for its owner alone, and folders above it with the usual mode", (test) => {
   const above = join(temporaryFolder(test), "new");
   const { home } = makeHome(join(above, "home"));
   assert.equal(statSync(home).mode & 0o777, 0o700);

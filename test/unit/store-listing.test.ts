@@ -133,7 +133,7 @@ describe("a list of experiments", () => {
     }
   });
 
-  it("passes on what fits every part of the filter", (test) => {
+  it("returns the experiments that match every part of the filter", (test) => {
     const store = storeOf(test, [
       { id: "e1", owner: "ann", dataset: "sst2", name: "First Try" },
       { id: "e2", owner: "bob", dataset: "sst2", sweepId: "s1" },
@@ -171,7 +171,7 @@ describe("a list of experiments", () => {
     );
   });
 
-  it("refuses a page token of another filter or order, or of nobody's", (test) => {
+  it("refuses a page token of another filter or order, or one that nobody gave out", (test) => {
     const store = storeOf(test, [{ id: "a" }, { id: "b" }]);
     const query = { filter: ExperimentFilter.fromPartial({}), order: NEWEST, pageSize: 1 };
     const { nextPageToken } = store.list({ ...query, pageToken: "" });

@@ -49,7 +49,7 @@ function seriesOf(store: SqliteMetricStore, maxPoints: number, firstStep = 0, la
 }
 
 describe("a series of a metric", () => {
-  it("is read on from a step, so many points at a time, as they were reported", (test) => {
+  it("is read from a step onwards, a limited number of points at a time, as reported", (test) => {
     const store = storeOf(test);
     const valueAt = (step: number) => (step === 20 ? Number.NaN : step / 4);
     store.appendMetrics(TASK, 1, pointsOf([30, 10, 20, 40], valueAt));
@@ -60,7 +60,7 @@ describe("a series of a metric", () => {
     assert.deepEqual(store.points(TASK, "other", 0, 2), []);
   });
 
-  it("is given whole where it is short, by step, within the steps asked for", (test) => {
+  it("has every point where it is short, in the order of steps, within the range asked for", (test) => {
     const store = storeOf(test);
     store.appendMetrics(
       TASK,
@@ -85,7 +85,7 @@ describe("a series of a metric", () => {
       1,
       pointsOf(counted(1, 100), () => 1),
     );
-    // Its least and greatest value are replaced, and go.
+    // The second attempt replaces the least and the greatest value.
     store.appendMetrics(
       TASK,
       1,
@@ -101,7 +101,7 @@ describe("a series of a metric", () => {
       2,
       pointsOf(counted(91, 103), () => 2),
     );
-    // What the first attempt sends again comes too late.
+    // A point that the first attempt sends again comes too late.
     store.appendMetrics(
       TASK,
       1,
@@ -174,7 +174,7 @@ describe("a series of a metric", () => {
       for (const [step, written] of values) known.set(step, written);
     };
     for (let first = 3; first < 9_000; first += 300) write(1, first, first + 299);
-    // The second attempt goes back over blocks that are filled.
+    // The second attempt goes back over blocks that are already full.
     for (let first = 5_000; first < 14_000; first += 450) write(2, first, first + 449);
     const ranges = Array.from({ length: 60 }, () => [draw(15_000), draw(15_000)].sort((a, b) => a - b)); // biome-ignore format: one line
     for (const [first = 0, last = 0] of [[0, END], ...ranges]) {

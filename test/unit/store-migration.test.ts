@@ -43,13 +43,13 @@ function finished(id: string, name: string, accuracy: number): ExperimentRecord 
   return completeTask(record, evaluate, evaluated, NOW);
 }
 
-it("a database of version 1 keeps all that it has, and can be searched as a new one", (test) => {
+it("a database of version 1 keeps all its content, and can be searched like a new one", (test) => {
   const path = join(temporaryFolder(test), "stillhouse.db");
   const records = [finished("ex1", "Good", 0.9), plannedRecord("ex2"), finished("ex3", "", 0.5)];
   const old = new SqlFile(path);
   old.exec(SCHEMA_VERSION_1);
   for (const record of records) insertAsVersion1(old, record);
-  // Of step 20 there are the values of two attempts.
+  // Step 20 has the values of two attempts.
   for (const point of [
     "1, 1, 'loss', 10, 0.5",
     "1, 2, 'loss', 20, 0.25",
@@ -60,7 +60,7 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
   old.exec(
     "INSERT INTO metric_summaries VALUES ('ex1-distill', 'loss', 3, 20, 0.75, 20, 0.25, 20, 0.75)",
   );
-  // As many as are read by blocks.
+  // So many points that they are read in blocks.
   old.exec(`
     WITH RECURSIVE steps (step) AS (SELECT 1 UNION ALL SELECT step + 1 FROM steps WHERE step < 9000)
     INSERT INTO metric_points SELECT 'ex1-full', 1, step, 'loss', step, step % 1000, 0 FROM steps`);
@@ -123,7 +123,7 @@ it("a database of version 1 keeps all that it has, and can be searched as a new 
   assert.deepEqual(structureOf(file), structureOf(fresh));
 });
 
-/** Tables, their columns and indexes, whatever they were made by. */
+/** Tables, their columns and indexes, whichever version created them. */
 function structureOf(file: SqlFile): unknown {
   const tables = file.all<{ type: string; name: string }>(
     "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name",

@@ -37,7 +37,7 @@ describe("the log of an experiment", () => {
     assert.equal(existsSync(join(root, "ex1")), false);
   });
 
-  it("of an experiment that is no more is swept away, and none that cannot be written stops anything", (test) => {
+  it("of a removed experiment is swept away, and one that cannot be written stops nothing", (test) => {
     const root = temporaryFolder(test);
     for (const id of ["gone", "there"]) mkdirSync(join(root, id));
     const logs = new RunLogs(root, new Trash(temporaryFolder(test)));

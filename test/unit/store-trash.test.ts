@@ -8,7 +8,7 @@ import { Trash } from "../../src/store/trash.js";
 import { LocalWorkFolders } from "../../src/store/work-folders.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
-/** A process that goes on writing files into a folder, whenever it is there. */
+/** A process that keeps writing files into a folder, whenever the folder exists. */
 const WRITER = `
   import { renameSync, writeFileSync } from "node:fs";
   const folder = process.argv[1];
@@ -22,7 +22,7 @@ const WRITER = `
 `;
 
 describe("the trash", () => {
-  it("takes a folder that somebody writes into, each time, and is empty in the end", async (test) => {
+  it("takes a folder each time, even while a process writes into it, and is empty in the end", async (test) => {
     const home = temporaryFolder(test);
     const faults: string[] = [];
     const trash = new Trash(join(home, "trash"), (sentence) => faults.push(sentence));
@@ -48,7 +48,7 @@ describe("the trash", () => {
     assert.deepEqual(faults, []);
   });
 
-  it("has done its work where nothing is there", (test) => {
+  it("succeeds where there is nothing to remove", (test) => {
     const trash = new Trash(join(temporaryFolder(test), "trash"));
     assert.equal(trash.discard(join(temporaryFolder(test), "none")), true);
   });
@@ -62,7 +62,7 @@ describe("the trash", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  it("removes at its place what it cannot move", (test) => {
+  it("removes in place what it cannot move", (test) => {
     const folder = temporaryFolder(test);
     writeFileSync(join(folder, "file"), "");
     mkdirSync(join(folder, "discarded"));

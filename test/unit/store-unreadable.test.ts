@@ -20,7 +20,7 @@ const ALL = {
   pageSize: 10,
   pageToken: "",
 };
-/** Neither has a field that ends where it says; the last is a message, but of nobody. */
+/** The first two do not parse; the last is a valid message, but with an empty id. */
 const DAMAGES = ["x'ff'", "x'0aff00'", "x''"];
 
 /** A home of three experiments, reopened after something was done to its database. */
@@ -63,13 +63,13 @@ for (const [table, where] of [
     for (const bytes of DAMAGES) {
       const sql = `UPDATE ${table} SET message = ${bytes} WHERE ${where}`;
 
-      it(`of ${bytes} is named, and keeps nothing from the others`, (test) => {
+      it(`of ${bytes} is named, and does not affect the others`, (test) => {
         const { store, warnings } = damaged(test, sql);
         const { experiments } = store;
         const ids = [...experiments.unfinished()].map(({ experiment }) => experiment.id);
         assert.deepEqual(ids, ["aa", "cc"]);
         assert.deepEqual([...experiments.unfinished()].length, 2);
-        assert.equal(warnings.filter((line) => row.test(line)).length, 1, "it is told of once");
+        assert.equal(warnings.filter((line) => row.test(line)).length, 1, "it is reported once");
         assert.throws(() => experiments.find("bb"), unreadable(row));
         assert.deepEqual(experiments.find("cc"), plannedRecord("cc"));
       });
@@ -102,7 +102,7 @@ for (const [table, where] of [
   });
 }
 
-it("a damaged result is not taken, and keeps no other from being", (test) => {
+it("a damaged result is not reused, and does not keep others from being", (test) => {
   const sql = `UPDATE tasks SET cache_key = 'k', state = 'STATE_SUCCEEDED', artifact_id = 'a'
     WHERE id LIKE '%-distill'; UPDATE tasks SET message = x'ff' WHERE id = 'aa-distill'`;
   const { experiments } = damaged(test, sql).store;
@@ -110,7 +110,7 @@ it("a damaged result is not taken, and keeps no other from being", (test) => {
   assert.equal(experiments.findArtifact("a"), undefined);
 });
 
-it("a damaged event is told of in its place", (test) => {
+it("a damaged event is reported in its place", (test) => {
   const sql = "UPDATE events SET message = x'ff' WHERE experiment_id = 'bb' AND sequence = 1";
   const { experiments } = damaged(test, sql).store;
   const [event] = experiments.eventsAfter("bb", 0n, 10);
@@ -126,7 +126,7 @@ it("a damaged sweep is listed by its id", (test) => {
   assert.equal(sweeps.listSweeps(10, "").sweeps[0]?.id, "ss");
 });
 
-it("one that had ended is as little in the way", (test) => {
+it("a damaged experiment does not keep another from being stored and read", (test) => {
   const { store } = damaged(test, "UPDATE experiments SET message = x'ff' WHERE id = 'bb'");
   const record = cancelExperiment(plannedRecord("dd"), NOW);
   store.experiments.create({ record, tasks: record.tasks, events: [] }, "");

@@ -31,7 +31,7 @@ describe("the unit of systemd", () => {
     assert.equal(field("RestartPreventExitStatus"), "2");
   });
 
-  it("is one that systemd takes", (test) => {
+  it("is accepted by systemd", (test) => {
     const folder = temporaryFolder(test);
     const file = join(folder, "stillhouse.service");
     const here = UNIT.replaceAll("/opt/stillhouse", PROJECT.replace(/\/$/, "")).replace(

@@ -31,7 +31,7 @@ describe("a table as CSV", () => {
 });
 
 describe("a table as LaTeX", () => {
-  it("has no cell that the end of the row before would take", () => {
+  it("has no cell that LaTeX would read as an argument of the row end before it", () => {
     const latex = toLatex({ head: ["h"], rows: [["[2em]"], ["*"], ["a[1]"]] });
     assert.match(latex, /^ {2}\{\}\[2em\] \\\\$/m);
     assert.match(latex, /^ {2}\{\}\* \\\\$/m);
@@ -48,7 +48,7 @@ describe("a table as LaTeX", () => {
 });
 
 describe("a table as Markdown", () => {
-  it("has a row a line and no cell that ends early or is HTML", () => {
+  it("has one row per line, and no cell that ends early or is HTML", () => {
     const lines = toMarkdown(table("x|y", "a\\|b", "one\ntwo", "<img src=x>")).split("\n");
     assert.deepEqual(lines, [
       "| h | h | h | h |",

@@ -30,14 +30,14 @@ class Measured {
     hasStorageFault: () => this.hasStorageFault,
   });
 
-  /** Tells it of a change and gives what came of it. */
+  /** Reports a change to it and returns the record after the change. */
   step(before: ExperimentRecord, after: ExperimentRecord): ExperimentRecord {
     const changed = withResult(after, before);
     this.telemetry.changed(before, changed);
     return changed;
   }
 
-  /** The lines of the metrics whose names begin so, without comments. */
+  /** The lines of the metrics whose names begin with the prefix, without comments. */
   async lines(prefix: string): Promise<string[]> {
     const text = await this.telemetry.text();
     return text.split("\n").filter((line) => line.startsWith(prefix));
@@ -50,7 +50,7 @@ class Measured {
 }
 
 describe("the measurements of tasks", () => {
-  it("count what waits and runs, and time both by kind and outcome", async () => {
+  it("count the waiting and the running ones, and their times by kind and outcome", async () => {
     const measured = new Measured();
     const planned = plannedRecord();
     measured.telemetry.changed(undefined, planned);
@@ -68,12 +68,12 @@ describe("the measurements of tasks", () => {
     assert.equal(await measured.value(`stillhouse_task_duration_seconds_sum${interrupted}`), 60);
     const stopped = stopTask(leaseTask(lost, "ex1-distill", NOW), "ex1-distill", NOW);
     const again = measured.step(stopped, leaseTask(stopped, "ex1-distill", NOW));
-    // What a stop of the control plane or a person queues again is none.
+    // A task that is queued again because it was stopped does not count as a retry.
     assert.equal(await measured.value('stillhouse_task_retries_total{kind="distill"}'), 1);
     assert.equal(await measured.value('stillhouse_lease_expiries_total{reason="silent"}'), 1);
     measured.nowMs = 100_000;
     const done = measured.step(again, completeTask(again, "ex1-distill", DISTILLED, NOW));
-    // An evaluation waits from when there is something to evaluate.
+    // An evaluation begins to wait when there is something to evaluate.
     measured.nowMs = 101_000;
     const evaluated = measured.step(done, leaseTask(done, "ex1-evaluate", NOW));
     assert.equal(await measured.value('stillhouse_queue_wait_seconds_sum{kind="evaluate"}'), 1);
@@ -157,7 +157,7 @@ describe("the measurements of workers", () => {
       utilisation: 0.5,
     });
 
-  it("show one that is gone as down for a while, unless it was told to leave", async () => {
+  it("show a lost worker as down for a while, unless it was told to leave", async () => {
     const measured = new Measured();
     measured.workers = [worker(WorkerState.BUSY)];
     assert.equal(await measured.value(`stillhouse_worker_up${labels}`), 1);

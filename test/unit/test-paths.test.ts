@@ -5,10 +5,10 @@ import { it } from "node:test";
 
 const PROJECT = join(import.meta.dirname, "..", "..");
 const FOLDERS = ["test", "python_worker/tests"];
-/** What is meant to be absent, and the folder that every program shares. */
+/** Paths that are meant to be absent, and those of the folder that all programs share. */
 const OF_THE_MACHINE = /["'`]\/(nowhere|no|not|none|missing|absent|gone|tmp)\b[^"'`]*/g;
 
-it("no test names a file outside a folder of its own, which other machines may have or lack", () => {
+it("no test names a file outside its own folder, which other machines may have or lack", () => {
   const files = FOLDERS.flatMap((folder) =>
     readdirSync(join(PROJECT, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => /\.(ts|py)$/.test(name) && !/^bench/.test(name))

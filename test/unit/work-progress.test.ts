@@ -43,7 +43,7 @@ describe("progress of the whole", () => {
     assert.deepEqual([shares[0], shares.at(-1)], [0, 1]);
   });
 
-  it("tells the time that all of it takes, not that of the present task", () => {
+  it("gives the time left for all of it, not only for the running task", () => {
     const ran = task("untrained", { state: "succeeded", ranS: 100 });
     const { secondsLeft } = workProgress(SPEC, [
       ran,
@@ -59,7 +59,7 @@ describe("progress of the whole", () => {
     assert.equal(Math.round(secondsLeft ?? 0), 150);
   });
 
-  it("leaves out what was taken from earlier, has failed or was cancelled", () => {
+  it("leaves out tasks that were reused, have failed or were cancelled", () => {
     const none = [
       task("full", { state: "succeeded", isReused: true, ranS: 5_000 }),
       task("random", { state: "failed" }),
@@ -72,7 +72,7 @@ describe("progress of the whole", () => {
     assert.equal(workProgress(SPEC, none).share, 1);
   });
 
-  it("tells no time where nothing has run", () => {
+  it("gives no time left where nothing has run", () => {
     assert.equal(workProgress(SPEC, [task("distill")]).secondsLeft, undefined);
     assert.deepEqual(workProgress(SPEC, []), { share: 0, secondsLeft: undefined });
   });

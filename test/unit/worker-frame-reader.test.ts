@@ -38,12 +38,12 @@ describe("the reader of ZMTP frames", () => {
     }
   });
 
-  test("tells a frame when it begins, before its bytes have come", () => {
+  test("reports a frame as soon as it begins, before its bytes arrive", () => {
     const { begun, ended } = framesIn(Buffer.concat([GREETING, LONG.subarray(0, 9)]), 100);
     assert.deepEqual([begun.length, ended.length], [1, 0]);
   });
 
-  test("takes no other protocol, and no earlier version", () => {
+  test("accepts no other protocol, and no earlier version", () => {
     const older = Buffer.from(GREETING);
     older[10] = 1;
     for (const bytes of [Buffer.from("GET / HTTP/1.1\r\n"), Buffer.from([1, 0]), older]) {

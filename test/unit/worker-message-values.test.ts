@@ -23,7 +23,7 @@ function pointOf(values: Partial<MetricPoint>): MetricPoint {
 }
 
 describe("what a worker says", () => {
-  it("may hold what a learner came to, whatever it is", () => {
+  it("may contain any metric and result of a learner, even NaN", () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, -1e308, 0]) {
       assert.equal(valueFault(reportOf(points(pointOf({ value, time: new Date() })))), undefined);
       const inits = [{ initSeed: 1, accuracy: 0.5, loss: value }];

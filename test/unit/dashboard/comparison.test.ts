@@ -43,7 +43,7 @@ describe("a comparison", () => {
     ]),
   );
 
-  test("says the gain over the first, with its interval", () => {
+  test("states the gain over the first, with its interval", () => {
     assert.deepEqual(comparisonTable(comparison).rows, [
       ["first", "none", "70.0 ± 2.0", "69.0 to 71.0", "", ""],
       ["50 % off_shore", "restricted", "75.0 ± 1.0", "", "+5.0", "−1.0 to +8.0"],
@@ -74,7 +74,7 @@ describe("a comparison", () => {
     assert.match(latex, /distilled\.labels/);
   });
 
-  test("as CSV has the numbers themselves, quoted where it must", () => {
+  test("as CSV has the numbers themselves, quoted where needed", () => {
     const csv = toCsv(numberTable(comparison));
     const [head, first, second] = csv.split("\r\n");
     assert.equal(head?.split(",")[3], "accuracy_mean");

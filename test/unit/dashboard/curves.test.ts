@@ -60,7 +60,7 @@ describe("curves", () => {
     assert.equal(next[1]?.numPoints, 3);
   });
 
-  test("of a step that was computed twice the later value counts", () => {
+  test("take the later value of a step that was computed twice", () => {
     const old = [curve("outer_loss", [1, 2, 3, 4], [9, 8, 7, 6])];
     const [next] = withPoints(old, [point("outer_loss", 3, 70), point("outer_loss", 5, 50)]);
     assert.deepEqual(next?.steps, [1, 2, 3, 4, 5]);
@@ -68,13 +68,13 @@ describe("curves", () => {
     assert.equal(next?.numPoints, 5);
   });
 
-  test("earlier points are not changed", () => {
+  test("stay unchanged themselves when points are added", () => {
     const old = [curve("outer_loss", [1], [3])];
     withPoints(old, [point("outer_loss", 2, 2)]);
     assert.deepEqual(old[0]?.steps, [1]);
   });
 
-  test("smoothing is the mean of neighbours, gaps left out", () => {
+  test("are smoothed by the mean of neighbours, without gaps", () => {
     const values = Array.from({ length: 100 }, (_, at) => at);
     const smooth = smoothed(values, 0.04);
     assert.equal(smooth[50], 50);
@@ -83,7 +83,7 @@ describe("curves", () => {
     assert.deepEqual(smoothed([1, 2, 3]), [1, 2, 3]);
   });
 
-  test("between two points a curve is the line that joins them", () => {
+  test("follow the straight line between two points", () => {
     const line = curve("a", [10, 20], [1, 3]);
     assert.equal(valueAt(line, 15), 2);
     assert.equal(valueAt(line, 20), 3);
@@ -91,7 +91,7 @@ describe("curves", () => {
     assert.equal(valueAt(line, 30), 3);
   });
 
-  test("steps per second are one over all phases, also where they were thinned out differently", () => {
+  test("of steps per second divide one by the time of all phases, though each is thinned out otherwise", () => {
     const { steps, values } = stepsPerSecond([
       curve("seconds_inner", [1, 2, 3], [0.1, 0.2, 0.3]),
       curve("seconds_outer", [1, 3], [0.4, 0.2]),
@@ -103,7 +103,7 @@ describe("curves", () => {
     );
   });
 
-  test("curves of one group share a chart, with the titles of their descriptors", () => {
+  test("of one group share a chart, with the titles of their descriptors", () => {
     const names = [
       "seconds_walk",
       "validation_accuracy",
@@ -123,7 +123,7 @@ describe("curves", () => {
     );
   });
 
-  test("an unknown metric has a chart of its own, after the others", () => {
+  test("of an unknown metric have a chart of their own, after the others", () => {
     const groups = curveGroups(
       ["entropy_of_labels", "grad_norm"].map((name) => curve(name, [1], [1])),
     );

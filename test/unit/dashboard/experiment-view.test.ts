@@ -61,7 +61,7 @@ const SPEC = resolvedSpec((draft) => {
 });
 
 describe("an experiment as the page shows it", () => {
-  test("a model of the hub has its own name, one in a folder the folder's name", () => {
+  test("a model of the hub has its name there, and one in a folder the folder's name", () => {
     const titles = ["minilm", "org/model", "/models/distilbert/", "C:\\models\\bert"].map(
       (name) => {
         const spec = resolvedSpec();
@@ -119,7 +119,7 @@ describe("an experiment as the page shows it", () => {
     );
   });
 
-  test("the time that it waited does not count", () => {
+  test("its time leaves out how long it waited", () => {
     const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
     const waited = { spec: SPEC, createTime: at(0), endTime: at(500) };
     const ran = { ...structuredClone(DISTILL), startTime: at(30), endTime: at(400) };

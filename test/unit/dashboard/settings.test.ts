@@ -45,7 +45,7 @@ const CHANGED = resolvedSpec((draft) => {
 });
 
 describe("a spec beside its preset", () => {
-  test("differences are marked, except where no preset decides", () => {
+  test("has its differences marked, except where no preset decides", () => {
     const changed = specRows(asPageReads(CHANGED), SETTINGS).filter(({ isChanged }) => isChanged);
     assert.deepEqual(
       changed.map(({ setting, value }) => [setting.flag, value]),

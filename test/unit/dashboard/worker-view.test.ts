@@ -5,13 +5,13 @@ import { workerCommand } from "../../../src/dashboard/model/worker-view.js";
 
 const PLACES = { home: "/home", dataDir: undefined, userFolder: "/", columns: 80 };
 
-describe("what the page advises where no worker is", () => {
+describe("what the page advises where there is no worker", () => {
   for (const [protocol, hostname] of [
     ["http:", "127.0.0.1"],
     ["http:", "[::1]"],
     ["https:", "stillhouse.example.org"],
   ] as const) {
-    it(`is a command that is taken (${protocol}//${hostname})`, () => {
+    it(`is a command that the command line accepts (${protocol}//${hostname})`, () => {
       const command = workerCommand({ protocol, hostname });
       const [npm, run, script, dashes, ...args] = command.split(" ");
       assert.deepEqual([npm, run, script, dashes], ["npm", "run", "worker", "--"]);
