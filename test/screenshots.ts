@@ -7,7 +7,7 @@ import { takePictures } from "./fixtures/pictures.js";
 import { ServedPlane } from "./fixtures/served-plane.js";
 import { PROJECT } from "./fixtures/tiny.js";
 
-/** Pictures of the dashboard for the README, of a finished experiment of a home. */
+/** Pictures of the dashboard for the README, from a finished experiment of a home. */
 
 const USAGE = "Usage: npm run screenshots -- --home DIR --experiment ID [--out DIR]";
 const OUT = join(PROJECT, "src", "dashboard", "screenshots");
@@ -26,7 +26,7 @@ if (values.home === undefined || values.experiment === undefined) {
   await takeAll(resolve(values.home), values.experiment, resolve(values.out));
 }
 
-/** Of a copy: a look at a home changes nothing in it. */
+/** Opens a copy of the home, so that the home itself does not change. */
 async function takeAll(home: string, experiment: string, out: string): Promise<void> {
   if (!existsSync(join(home, "stillhouse.db"))) throw new Error(`there is no home at ${home}`);
   const copy = mkdtempSync(join(tmpdir(), "stillhouse-screenshots-"));

@@ -15,7 +15,7 @@ import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { it } from "../fixtures/waiting.js";
 import { TestPlane, workerCommand } from "./test-plane.js";
 
-/** The command on a home; only it is ever asked for. */
+/** Runs `backup` on a home; a backup asks for no control plane. */
 async function backup(test: TestContext, home: string, args: readonly string[]) {
   const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
   const exitCode = await runStillhouse(["backup", ...args], {
@@ -70,7 +70,7 @@ describe("a backup", () => {
     assert.equal(text, await textOf(plane.client.download(done, "m.json")));
   });
 
-  it("replaces no file but with --force, and leaves it where it fails", async (test) => {
+  it("replaces a file only with --force, and leaves it as it was where it fails", async (test) => {
     const plane = await TestPlane.start(test);
     const file = join(temporaryFolder(test), "home.tar");
     writeFileSync(file, "precious");
@@ -97,7 +97,7 @@ describe("a backup", () => {
     assert.deepEqual(readdirSync(disk.folder), ["filler"]);
   });
 
-  it("covers this machine's home and not a server's", async (test) => {
+  it("covers this machine's home, and is refused for a server's", async (test) => {
     const asked = await backup(test, temporaryFolder(test), ["a.tar", "--server", "localhost:1"]);
     assert.equal(asked.exitCode, 2);
     assert.match(asked.stderr, /backup writes the home of this machine; run it there/);

@@ -5,7 +5,7 @@ import { measureIntake } from "../bench/control-plane/intake.js";
 import { measureWatching } from "../bench/control-plane/watching.js";
 import { it } from "../fixtures/waiting.js";
 
-/** How fast it is says `npm run bench -- control-plane`; here it only has to measure something. */
+/** `npm run bench -- control-plane` shows how fast it is; here it only has to measure something. */
 it("the control plane is measured with workers that speak the protocol", async () => {
   const intake = await measureIntake(4, 1_000);
   assert.ok(intake.numPoints >= 1_000 && intake.pointsPerSecond > 0 && intake.peakRssBytes > 0);

@@ -16,14 +16,14 @@ import { TestPlane } from "./test-plane.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A Python package stillhouse_worker whose inspection is as a test wants it. */
+/** A Python package stillhouse_worker with the given code as its inspection. */
 function pythonWith(test: TestContext, inspection: string, main = "") {
   const folder = temporaryFolder(test);
   mkdirSync(join(folder, "stillhouse_worker"));
   writeFileSync(join(folder, "stillhouse_worker", "__init__.py"), "");
   writeFileSync(join(folder, "stillhouse_worker", "__main__.py"), main);
   writeFileSync(join(folder, "stillhouse_worker", "inspection.py"), `import json\n${inspection}`);
-  // A person's PYTHONPATH is taken away from what we start, so this Python brings its own.
+  // The bridge removes PYTHONPATH from the environment, so this Python sets its own.
   const pythonPath = join(folder, "python");
   writeFileSync(pythonPath, `#!/bin/sh\nPYTHONPATH="${folder}" exec python3 "$@"\n`);
   chmodSync(pythonPath, 0o755);
@@ -57,7 +57,7 @@ def system(request):
 `;
 
 describe("the bridge to Python", () => {
-  it("asks in JSON and answers in JSON, of any length, and prints into its log only", async (test) => {
+  it("asks and answers in JSON of any length, and prints into its log only", async (test) => {
     const { bridge, logPath } = bridgeTo(test, ECHO);
     const request = { data_dir: 'a "quoted" ü path', home: null };
     const answer = (await bridge.ask("system", request)) as { got: unknown; long: string };
@@ -99,7 +99,7 @@ def system(request):
     });
   });
 
-  it("keeps the text of an exception, and continues to work after it", async (test) => {
+  it("passes on the text of an exception, and continues to work after it", async (test) => {
     const { bridge } = bridgeTo(
       test,
       `
@@ -118,7 +118,7 @@ def system(request): return json.dumps({"ok": 1})
     await assert.rejects(bridge.ask("system", {}), fails(FailureKind.ENVIRONMENT, missing));
   });
 
-  it("notices at once that Python died, and starts it anew for the next question", async (test) => {
+  it("notices at once that Python died, and starts it again for the next question", async (test) => {
     const { bridge } = bridgeTo(
       test,
       `
@@ -196,7 +196,7 @@ describe("a draft", () => {
     assert.ok(await plane.client.create(spec, ""), "what was resolved can be created");
   });
 
-  it("that is wrong by itself is refused without asking Python", async (test) => {
+  it("that is invalid by itself is refused without asking Python", async (test) => {
     const plane = await TestPlane.start(test);
     const draft = emptySpec();
     Object.assign(draft.inner ?? {}, { lr: -1 });

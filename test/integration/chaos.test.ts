@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { runChaos } from "../chaos/chaos.js";
 import { it } from "../fixtures/waiting.js";
 
-/** `npm run chaos` has the long form. */
+/** `npm run chaos` runs longer. */
 const SHORT = { faults: 3, seed: 4, numWorkers: 1, outerSteps: 30 };
 
-it("experiments amid faults end as their calm twins do", async (test) => {
+it("experiments amid faults end with the same results as without faults", async (test) => {
   const say = (text: string) => test.diagnostic(text);
   const result = await runChaos({ ...SHORT, say });
   assert.equal(result.error, undefined);

@@ -16,7 +16,7 @@ import { TestPlane } from "./test-plane.js";
 const LOOPBACK = "127.0.0.1";
 
 function idle(test: TestContext, port: number): Socket {
-  // The end of a connection shows only to who reads it.
+  // A socket notices the end of its connection only while it reads.
   const socket = connect(port, LOOPBACK)
     .on("error", () => undefined)
     .resume();
@@ -43,7 +43,7 @@ describe("connections of a gRPC server", () => {
     sockets[0]?.destroy();
     const client = new StillhouseClient({ address: `${LOOPBACK}:${port}` });
     test.after(() => client.close());
-    // The server may not have seen yet that one has gone.
+    // The server may not have noticed yet that one is closed.
     for (;;) {
       const answer = await client.workers().catch(() => undefined);
       if (answer !== undefined) break;
@@ -68,7 +68,7 @@ describe("connections of a gRPC server", () => {
 });
 
 describe("a process with few open files", () => {
-  it("keeps some for itself, whatever number of connections come", () => {
+  it("keeps some for itself, however many connections come", () => {
     assert.equal(connectionsWithin(1_024), 256);
     assert.equal(connectionsWithin(100), 16);
     assert.equal(connectionsWithin(Number.POSITIVE_INFINITY), 2_000);
@@ -76,7 +76,7 @@ describe("a process with few open files", () => {
     assert.ok(openFileLimit("/proc/no-such-file") > 0);
   });
 
-  it("serves its clients while idle connections are at both doors", async (test) => {
+  it("serves its clients while both ports have idle connections", async (test) => {
     const plane = await TestPlane.start(test, { http: { port: 0 }, maxOpenFiles: 300 });
     await plane.client.workers();
     for (const address of [plane.plane.address, new URL(plane.plane.httpAddress).host]) {

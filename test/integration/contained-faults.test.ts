@@ -19,7 +19,7 @@ function points(value: number) {
   return { $case: "metrics" as const, value: { points: [point] } };
 }
 
-/** From now on the database refuses a change, and only that. */
+/** Makes the database refuse one kind of change, and only that. */
 function refuse(test: TestContext, plane: TestPlane, change: string): SqlFile {
   const file = new SqlFile(join(plane.home, "stillhouse.db"));
   afterwards(test, () => file.close());
@@ -30,7 +30,7 @@ function refuse(test: TestContext, plane: TestPlane, change: string): SqlFile {
 const refusePoison = (test: TestContext, plane: TestPlane) =>
   refuse(test, plane, `INSERT ON metric_points WHEN NEW.value = ${POISON}`);
 
-/** It has put down what it had in hand. */
+/** Tells the control plane that the worker no longer works on its task. */
 async function settle(worker: TestWorker): Promise<void> {
   await worker.heartbeat({ taskId: "", attempt: 0 });
 }
@@ -41,7 +41,7 @@ async function finishBoth(worker: TestWorker): Promise<Assign> {
 }
 
 describe("a report that cannot be stored", () => {
-  it("fails its attempt, is acknowledged, and is noticed by nobody else", async (test) => {
+  it("fails its attempt, is acknowledged, and affects nothing else", async (test) => {
     const plane = await TestPlane.start(test);
     refusePoison(test, plane);
     const worker = await plane.worker();
@@ -51,7 +51,7 @@ describe("a report that cannot be stored", () => {
     assert.equal(poisoned.experimentId, id);
     assert.equal((await worker.reported(poisoned, points(1))).fenced, false);
     const answer = await worker.reported(poisoned, points(POISON));
-    assert.deepEqual([answer.number, answer.fenced], [2n, true], "it does not come again");
+    assert.deepEqual([answer.number, answer.fenced], [2n, true], "it is not sent again");
     await settle(worker);
     assert.equal((await finishBoth(worker)).experimentId, other.id);
     assert.equal((await plane.ended(other.id)).state, State.SUCCEEDED);
@@ -61,7 +61,7 @@ describe("a report that cannot be stored", () => {
     assert.match(failure?.message ?? "", /report of the worker could not be taken in: .*no such/);
   });
 
-  it("is acknowledged as well where it comes late, or from one that never had the task", async (test) => {
+  it("is acknowledged also if it comes late, or from a worker that never had the task", async (test) => {
     const plane = await TestPlane.start(test);
     refusePoison(test, plane);
     const worker = await plane.worker();
@@ -75,7 +75,7 @@ describe("a report that cannot be stored", () => {
     assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
   });
 
-  it("does the same with an impossible time, in time or late", async (test) => {
+  it("fails its attempt if it holds an impossible time, and is acknowledged again when repeated", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(1), "");
@@ -88,7 +88,7 @@ describe("a report that cannot be stored", () => {
     };
     const answer = await worker.reported(assign, log);
     assert.deepEqual([answer.number, answer.fenced], [1n, true]);
-    assert.equal((await worker.reported(assign, log)).fenced, true, "and it does not come again");
+    assert.equal((await worker.reported(assign, log)).fenced, true, "a repeat is acknowledged");
     await settle(worker);
     assert.equal((await finishBoth(worker)).experimentId, other.id);
     const { failure } = await plane.ended(id);
@@ -98,7 +98,7 @@ describe("a report that cannot be stored", () => {
     );
   });
 
-  it("does the same where it holds a text beyond the limits", async (test) => {
+  it("fails its attempt if it holds a text beyond the limits", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(1), "");
@@ -153,7 +153,7 @@ describe("an experiment whose step cannot be done", () => {
     assert.equal((await finishBoth(worker)).experimentId, id);
   });
 
-  it("does not keep the loss of its worker from being noticed by others", async (test) => {
+  it("does not keep the tasks of other lost workers from being queued again", async (test) => {
     const plane = await TestPlane.start(test, { timings: { leaseMs: 300 } });
     const first = await plane.worker("first");
     const { id } = await plane.client.create(quickSpec(1), "");

@@ -116,7 +116,7 @@ describe("an experiment", () => {
     assert.equal((await worker.nextTask()).attempt, 2);
   });
 
-  it("reuses the baselines of an earlier one, and computes them anew when one thing changes", async (test) => {
+  it("reuses the baselines of an earlier one, and computes them again when one thing changes", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     await plane.client.create(resolvedSpec(), "");
@@ -139,7 +139,7 @@ describe("an experiment", () => {
     assert.equal((await plane.ended(thirdId)).state, State.SUCCEEDED);
   });
 
-  it("reuses the data of an equal one, unless that was removed or a fresh run is wanted", async (test) => {
+  it("reuses the data of an equal one, unless that was removed or a fresh run is asked for", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const first = await plane.client.create(quickSpec(), "");
@@ -208,7 +208,7 @@ describe("clients", () => {
     second.close();
   });
 
-  it("see every stored event once however often they come back", async (test) => {
+  it("see every stored event once, however often they reconnect", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -239,7 +239,7 @@ describe("clients", () => {
     );
   });
 
-  it("that no control plane answers get UNAVAILABLE with the address", async () => {
+  it("get UNAVAILABLE with the address where no control plane answers", async () => {
     const client = new StillhouseClient("127.0.0.1:9");
     const none = fails(FailureKind.UNAVAILABLE, /no control plane answers at 127/);
     await assert.rejects(client.list(0, ""), none);
@@ -247,7 +247,7 @@ describe("clients", () => {
     client.close();
   });
 
-  it("end a watch quietly by their signal, and get UNAVAILABLE when the plane stops", async (test) => {
+  it("end a watch quietly by an abort signal, and get UNAVAILABLE when the plane stops", async (test) => {
     const plane = await TestPlane.start(test);
     const { id } = await plane.client.create(quickSpec(), "");
     const abort = new AbortController();
@@ -256,7 +256,7 @@ describe("clients", () => {
     const stopped = assert.rejects(
       async () => {
         for await (const _ of watch) {
-          // Until the control plane stops.
+          // The watch ends when the control plane stops.
         }
       },
       fails(FailureKind.UNAVAILABLE, /is stopping/),

@@ -32,7 +32,7 @@ function databaseOf(test: TestContext, plane: TestPlane): SqlFile {
   return file;
 }
 
-/** Another process begins to write, and goes on for so long. */
+/** Another process holds the write lock of the database for this long. */
 function holdWriteLock(home: string, durationMs: number) {
   const script = `
     import Database from "libsql";
@@ -59,7 +59,7 @@ describe("a control plane", () => {
     const { id } = await plane.client.create(quickSpec(), "");
     const assign = await worker.nextTask();
     const file = databaseOf(test, plane);
-    // The plane waits within SQLite, so its own timers stand still; a process of its own lets go.
+    // The plane waits within SQLite, in this process, so only another one can release the lock.
     const held = holdWriteLock(plane.home, 700);
     await held.begun;
     assert.equal((await worker.reported(assign, metrics(1, 2))).number, 1n);
@@ -126,12 +126,12 @@ describe("a control plane", () => {
     assert.equal(await send(2n, 3, 4), 0n, "a gap is not taken");
     assert.equal(await send(1n, 1, 2), 1n);
     assert.equal(await send(1n, 1, 2), 1n);
-    assert.equal(await send(2n, 2, 3, 4), 2n, "a point of before within a new report");
+    assert.equal(await send(2n, 2, 3, 4), 2n, "an earlier point within a new report");
     assert.equal(await send(3n, 4, 3), 3n);
     assert.deepEqual(storedSequences(databaseOf(test, plane)), [1, 2, 3, 4]);
   });
 
-  it("shows who watches the points that come late, of an attempt that was lost", async (test) => {
+  it("shows watchers the points of a lost attempt that come late", async (test) => {
     const plane = await TestPlane.start(test);
     const lost = await plane.worker("lost");
     const { id } = await plane.client.create(quickSpec(), "");
@@ -147,7 +147,7 @@ describe("a control plane", () => {
       .then((found) => {
         event = found;
       });
-    // Live events count from the start of the watch, so points are sent until it is there.
+    // A watch shows live events only from its start, so points are sent until one arrives.
     for (let number = 1; event === undefined; number++) {
       await lost.report(first, metrics(number), BigInt(number));
       assert.equal((await lost.next("acknowledge")).fenced, true);

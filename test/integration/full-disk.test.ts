@@ -19,7 +19,7 @@ function stored(store: LocalStore, id: string): void {
   store.experiments.create({ record, tasks: record.tasks, events: [] }, "");
 }
 
-/** Of the first task of an experiment, with about 35 bytes each. */
+/** Stores points of the first task of an experiment, about 35 bytes each. */
 function withPoints(home: string, experimentId: string, count: number): void {
   const file = openForMetrics(homePaths(home).database);
   const taskId = plannedRecord(experimentId).tasks[0]?.task.id ?? "";
@@ -42,7 +42,7 @@ describe("a home on a full disk", { skip: noSmallDisk }, () => {
     const store = LocalStore.open(home);
     afterwards(test, () => store.close());
     for (const id of ["kept", "small", "large"]) stored(store, id);
-    // More than the room that is kept for removals: 7 MB of points.
+    // 7 MB of points: more than the reserve that is kept for removals.
     withPoints(home, "large", 200_000);
     store.keepReserve();
     disk.fill();
@@ -55,14 +55,14 @@ describe("a home on a full disk", { skip: noSmallDisk }, () => {
     assert.equal(store.experiments.find("large"), undefined);
     assert.equal(store.experiments.find("small"), undefined);
     assert.equal(store.experiments.find("kept")?.experiment.id, "kept");
-    // What was removed leaves room within the database.
+    // Removals leave room within the database file.
     stored(store, "new");
     assert.throws(() => store.assertWritable(), isFull, "not before the reserve is back");
     disk.empty();
     store.assertWritable();
   });
 
-  it("is opened, read and made emptier over the network, and takes nothing new", async (test) => {
+  it("is opened, read and freed of experiments over the network, and accepts none", async (test) => {
     const disk = new SmallDisk(test, 24);
     const first = await TestPlane.start(test, { home: disk.folder });
     const ids: string[] = [];
@@ -83,7 +83,7 @@ describe("a home on a full disk", { skip: noSmallDisk }, () => {
     await assert.rejects(more(), isFull);
     for (const id of ids) {
       for await (const _ of client.watch(id, 0n)) {
-        // What is stored, to its end.
+        // Every stored event can be read.
       }
       await client.delete(id);
     }

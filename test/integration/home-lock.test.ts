@@ -28,7 +28,7 @@ async function holder(test: TestContext, home: string): Promise<ChildProcess> {
 }
 
 describe("the lock of a home", () => {
-  it("has one holder, and the kernel releases it when that is killed", async (test) => {
+  it("has one holder, and the kernel releases it when the holder is killed", async (test) => {
     const home = temporaryFolder(test);
     const paths = makeHome(home);
     const child = await holder(test, home);

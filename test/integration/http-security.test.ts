@@ -21,7 +21,7 @@ const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) =>
   addresses?.some(({ address }) => address === "::1"),
 );
 
-describe("a control plane of this machine alone", () => {
+describe("a control plane for this machine alone", () => {
   for (const host of ["127.0.0.5", "::1"]) {
     it(`answers clients, browsers and workers at its own address, ${host}`, {
       skip: host === "::1" && !HAS_IPV6 && "this machine has no IPv6",
@@ -39,7 +39,7 @@ describe("a control plane of this machine alone", () => {
     });
   }
 
-  it("answers under no name that was bent to its address", async (test) => {
+  it("answers under no host name that somebody made resolve to its address", async (test) => {
     const { httpAddress } = (await TestPlane.start(test, HTTP)).plane;
     const statusAs = async (host: string) =>
       (await ask(httpAddress, "GET", EXPERIMENTS, { headers: { host } })).status;
@@ -58,7 +58,7 @@ describe("a control plane of this machine alone", () => {
 });
 
 describe("the HTTP interface with tokens", () => {
-  it("lets each role do what it may over gRPC, and notes changes with who made them", async (test) => {
+  it("lets each role do what it may over gRPC, and audits changes with who made them", async (test) => {
     const home = temporaryFolder(test);
     const plane = await TestPlane.start(test, { ...HTTP, home });
     const { id } = await plane.client.create(quickSpec(), "");
@@ -76,7 +76,7 @@ describe("the HTTP interface with tokens", () => {
     assert.deepEqual(await call("GET", `${EXPERIMENTS}/${id}/events`), [401, "UNAUTHENTICATED"]);
     assert.deepEqual(await call("GET", "/healthz"), [200, undefined]);
     assert.deepEqual(await call("GET", "/api/v1/openapi.json"), [200, undefined]);
-    // The page has to be there to be given a token.
+    // The page loads without a token, since it is where a person enters one.
     assert.deepEqual(await call("GET", "/"), await call("GET", "/", read));
     assert.deepEqual(await call("GET", EXPERIMENTS, read), [200, undefined]);
     const cancel = `${EXPERIMENTS}/${id}:cancel`;
@@ -139,6 +139,6 @@ describe("the HTTP interface with tokens", () => {
     });
     agent.destroy();
     assert.equal(status, 200);
-    await assert.rejects(fetch(`${httpAddress}/healthz`), "an unknown authority was believed");
+    await assert.rejects(fetch(`${httpAddress}/healthz`), "an unknown authority was trusted");
   });
 });

@@ -116,7 +116,7 @@ describe("the HTTP interface", () => {
     assert.deepEqual(sweep.body.sweep.counts, [{ state: "STATE_QUEUED", count: 2 }]);
     const sweeps = await check("get /api/v1/sweeps", "/api/v1/sweeps");
     assert.equal(sweeps.body.sweeps[0].name, "two");
-    // There is no Python here to ask.
+    // This control plane has no Python to ask.
     const inspection = "/api/v1/artifacts/{id}/inspection";
     const seen = await check(`get ${inspection}`, `/api/v1/artifacts/${id}/inspection?top=3`);
     assert.equal(seen.body.error.kind, "FAILURE_KIND_ENVIRONMENT");
@@ -250,7 +250,7 @@ describe("the HTTP interface", () => {
     }
   });
 
-  it("sends events without gap or repeat, and goes on after the last one seen", async (test) => {
+  it("sends events without gap or repeat, and continues after the last one seen", async (test) => {
     const plane = await TestPlane.start(test, HTTP);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -272,7 +272,7 @@ describe("the HTTP interface", () => {
       await collected(sentEvents(url, { "last-event-id": middle })),
     ]) {
       const restIds = rest.flatMap(({ id: sequence }) => (sequence ? [Number(sequence)] : []));
-      // First the experiment as it is, under the sequence that was asked for.
+      // The first event is the experiment itself, under the sequence number that was asked for.
       assert.deepEqual(restIds, ids.slice(2));
     }
     const wrong = await ask(
@@ -284,7 +284,7 @@ describe("the HTTP interface", () => {
     assert.match(wrong.body.error.message, /must be at most/);
   });
 
-  it("tells its watchers that it stops, and is then not ready", async (test) => {
+  it("tells its watchers that it stops, and is not ready from then on", async (test) => {
     const plane = await TestPlane.start(test, HTTP);
     const { id } = await plane.client.create(quickSpec(), "");
     const events = sentEvents(`${plane.plane.httpAddress}${EXPERIMENTS}/${id}/events`);
@@ -297,7 +297,7 @@ describe("the HTTP interface", () => {
     await assert.rejects(ask(plane.plane.httpAddress, "GET", "/readyz"));
   });
 
-  it("keeps other sites out and asks no other host for anything", async (test) => {
+  it("keeps other sites out and requests nothing from other hosts", async (test) => {
     const { plane } = await TestPlane.start(test, HTTP);
     const { httpAddress } = plane;
     const page = await ask(httpAddress, "GET", "/experiments/some-id");

@@ -13,9 +13,9 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { TestPlane } from "./test-plane.js";
 import { claimOf, TestWorker } from "./test-worker.js";
 
-/** A net for a machine that does other things besides. */
+/** Wide, since the machine may be busy with other work. */
 const NET = { timeout: 120_000 };
-/** How long somebody who must not get in is given to get in. */
+/** How long a test waits to see that a stranger gets no answer. */
 const PATIENCE_MS = 400;
 
 const FORGED_ACCURACY = 0.123;
@@ -33,14 +33,14 @@ function lineOf(message: string) {
   return { $case: "log" as const, value: { level, message, time: new Date(0) } };
 }
 
-/** What somebody else may know of an assignment, with the secrets that he may try. */
+/** What a stranger may know of an assignment, with each secret that they may try. */
 function forgeries(assign: Assign, ownSecret: Buffer): Assign[] {
   return [Buffer.alloc(0), Buffer.alloc(32, 1), assign.secret.subarray(1), ownSecret].map(
     (secret) => ({ ...assign, secret }),
   );
 }
 
-/** A plane with keys, and workers that have one each. */
+/** A control plane with keys, for workers that have a key each. */
 class KeyedPlane {
   readonly #test: TestContext;
   readonly keys: string;
@@ -71,7 +71,7 @@ class KeyedPlane {
     return this.#plane;
   }
 
-  /** A process with the keys of `party`. */
+  /** A worker with the keys of `party`. */
   worker(party: string, id: string, routingId?: string): TestWorker {
     assert.ok(this.#workers.includes(party));
     const { workerAddress: zmq, address: grpc } = this.plane.plane;
@@ -91,9 +91,9 @@ async function welcomed(worker: TestWorker): Promise<TestWorker> {
   return worker;
 }
 
-describe("a worker that knows of another one's task", () => {
+describe("a worker that knows the task of another one", () => {
   test(
-    "cannot report, hand in, add points or keep it alive; nothing forged is ever served",
+    "cannot report on it, upload, add points or extend its lease, and nothing forged is served",
     NET,
     async (t) => {
       const plane = await TestPlane.start(t, { http: { port: 0 } });
@@ -115,7 +115,7 @@ describe("a worker that knows of another one's task", () => {
         ]) {
           await other.report(forged, kind, 1n);
           const { fenced, number } = await other.next("acknowledge");
-          assert.deepEqual([fenced, number], [true, 1n], "who is outdated stops, and says no more");
+          assert.deepEqual([fenced, number], [true, 1n], "it is told to stop and to send no more");
         }
         await other.heartbeat(forged);
         assert.equal((await other.next("acknowledge")).fenced, true);
@@ -142,7 +142,7 @@ describe("a worker that knows of another one's task", () => {
       assert.match(text, /stillhouse_lease_refusals_total\{message="heartbeat"\} 4/);
       assert.match(text, /stillhouse_lease_refusals_total\{message="upload"\} 4/);
       const told = plane.warnings.filter((line) => /secret/.test(line));
-      assert.ok(told.length >= 1 && told.length < 5, "few lines tell of many refusals");
+      assert.ok(told.length >= 1 && told.length < 5, "many refusals give few lines");
     },
   );
 
@@ -154,7 +154,7 @@ describe("a worker that knows of another one's task", () => {
     const thief = plane.rawWorker("thief");
     await thief.hello(1, { taskId: assign.taskId, attempt: assign.attempt });
     assert.equal((await thief.next("acknowledge")).fenced, true);
-    // On an open machine an id is nobody's own; the lease is, all the same.
+    // Without keys any process may use any id, but the lease still has one holder.
     const namesake = plane.rawWorker("owner");
     await namesake.hello(2, { taskId: assign.taskId, attempt: assign.attempt });
     assert.equal((await namesake.next("acknowledge")).fenced, true);
@@ -201,7 +201,7 @@ describe("a worker's id", () => {
     assert.match((await removed.next("shutdown")).reason, /not known, or was removed/);
   });
 
-  test("of a worker that the control plane starts itself is nobody else's", NET, async (t) => {
+  test("of a worker that the control plane starts itself is refused to others", NET, async (t) => {
     const there = await KeyedPlane.start(t, "gpu");
     const worker = there.worker("gpu", "worker-0123abcd");
     await worker.hello();
@@ -209,7 +209,7 @@ describe("a worker's id", () => {
   });
 
   test(
-    "is no address: who connects under it hears nothing of what is said to it",
+    "is no address: another process that connects under it receives none of its messages",
     NET,
     async (t) => {
       const there = await KeyedPlane.start(t, "gpu", "thief");
@@ -248,7 +248,7 @@ describe("an artifact", () => {
 
 describe("on loopback", () => {
   test(
-    "workers need keys as soon as there are tokens; those of the session will do",
+    "workers need keys as soon as there are tokens, and those of the session are enough",
     NET,
     async (t) => {
       const home = temporaryFolder(t);
@@ -268,7 +268,7 @@ describe("on loopback", () => {
     },
   );
 
-  test("tokens that come while it runs are asked for at the next hello", NET, async (t) => {
+  test("tokens that are added while it runs are required at the next hello", NET, async (t) => {
     const home = temporaryFolder(t);
     const plane = await TestPlane.start(t, { home });
     const { workerAddress: zmq, address: grpc } = plane.plane;

@@ -15,7 +15,7 @@ describe("Ctrl-C in a command that only reads", () => {
     [["watch", "--json"], () => true],
     [["logs", "--follow"], () => true],
   ] as const) {
-    it(`ends ${words.join(" ")} quietly, and what is looked at goes on`, async (test) => {
+    it(`ends ${words.join(" ")} quietly, and the experiment continues`, async (test) => {
       const { plane, client } = await TestPlane.start(test);
       const { id } = await client.create(quickSpec(7), "");
       const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];

@@ -85,7 +85,7 @@ describe("an owner", () => {
       /"ann" has 2 unfinished experiments and asks for 1 more; 2 is the limit/,
     );
     await assert.rejects(create(3, "ann"), limited);
-    assert.equal((await create(1, "ann")).id, first.id, "the same request again is no more");
+    assert.equal((await create(1, "ann")).id, first.id, "the same request again does not count");
     const specs = [specOf(4), specOf(5), specOf(6)];
     const sweep = () => client.createSweep({ specs, owner: "bob" });
     await assert.rejects(sweep, /"bob" has 0 unfinished experiments and asks for 3 more/);
@@ -93,7 +93,7 @@ describe("an owner", () => {
     await client.cancel(first.id);
     await create(3, "ann");
     await assert.rejects(client.resume(first.id), limited);
-    // Those of before count after a restart too.
+    // Experiments from before a restart count too.
     await plane.stop();
     const again = await TestPlane.start(test, { home: plane.home, maxUnfinished: 2 });
     await assert.rejects(again.client.resume(first.id), limited);
@@ -101,7 +101,7 @@ describe("an owner", () => {
 });
 
 describe("a removal", () => {
-  it("takes the artifact along, unless another experiment uses it", async (test) => {
+  it("removes the artifact too, unless another experiment uses it", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const first = await finished(plane, worker, specOf());
@@ -159,7 +159,7 @@ it("a comparison lists the differing settings", async (test) => {
   await assert.rejects(plane.client.compare([first, first]), wrong(/each experiment once/));
 });
 
-it("owner and priority are kept, searched by, and checked", async (test) => {
+it("owner and priority are stored, checked, and can be filtered by", async (test) => {
   const { client } = await TestPlane.start(test);
   const placement = { owner: "ann", priority: -5 };
   const { id } = await client.create(specOf(1), "", undefined, placement);

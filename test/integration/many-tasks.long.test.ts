@@ -3,5 +3,5 @@ import { runManyTasks, TASKS_PER_EXPERIMENT } from "./many-tasks.js";
 
 const NUM_TASKS = 2_000;
 
-it("two thousand tiny tasks are done without one refused call", (test) =>
+it("two thousand tiny tasks are done without a single refused call", (test) =>
   runManyTasks(test, NUM_TASKS / TASKS_PER_EXPERIMENT));

@@ -2,5 +2,5 @@ import { it } from "node:test";
 import { runManyTasks } from "./many-tasks.js";
 
 /** `many-tasks.long.test.ts` runs two thousand. */
-it("tiny tasks whose folders are written into are all done, without one refused call", (test) =>
+it("tiny tasks are all done without a refused call, though a process writes into their folders", (test) =>
   runManyTasks(test, 5));

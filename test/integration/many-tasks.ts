@@ -11,7 +11,7 @@ import { afterwards } from "../fixtures/temporary-folder.js";
 import { TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
 
-/** What one experiment of `resolvedSpec` has: distillation, evaluation, three baselines. */
+/** An experiment of `resolvedSpec` has a distillation, an evaluation and three baselines. */
 export const TASKS_PER_EXPERIMENT = 5;
 const NUM_WORKERS = 4;
 /** Experiments that are queued ahead of the workers. */
@@ -38,8 +38,8 @@ const WRITER = `
 `;
 
 /**
- * Runs so many experiments of tiny tasks while another process writes into their folders, and
- * clients ask all the time.
+ * Runs experiments of tiny tasks while another process writes into their folders and clients call
+ * all the time.
  *
  * @throws AssertionError for a call that was refused, or an experiment that did not succeed
  */
@@ -74,7 +74,7 @@ export async function runManyTasks(test: TestContext, numExperiments: number): P
   writer.kill("SIGKILL");
   await once(writer, "exit");
   await plane.stop();
-  // What the writer made anew of tasks that are done goes at the latest with the next start.
+  // Folders of finished tasks that the writer created again are removed by the next start at latest.
   await (await TestPlane.start(test, { home: plane.home })).stop();
   assert.deepEqual(readdirSync(join(plane.home, "work")), []);
   const trash = join(plane.home, "trash");
@@ -85,7 +85,7 @@ async function finishAll(worker: TestWorker): Promise<never> {
   for (;;) await worker.finishNext();
 }
 
-/** Asks by gRPC and HTTP until it is stopped, and keeps what was refused. */
+/** Calls by gRPC and HTTP until it is stopped, and keeps the refusals. */
 function askAllTheTime(test: TestContext, plane: TestPlane) {
   const refusals: string[] = [];
   let numCalls = 0;

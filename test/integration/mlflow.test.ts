@@ -62,7 +62,7 @@ async function hasPoints(reader: MlflowReader, count: number): Promise<void> {
   });
 }
 
-/** Python of an environment with MLflow, which is large: the tests run without it as well. */
+/** The Python of an environment with MLflow, which is large: the tests run without it as well. */
 const PYTHON = process.env.STILLHOUSE_TEST_MLFLOW;
 
 async function startMlflow(test: TestContext, port: number): Promise<void> {
@@ -111,7 +111,7 @@ for (const [name, skip, start] of SERVERS) {
       }
     });
 
-    it("gives a server that was away what it missed", async (test) => {
+    it("sends a server that was away what it missed", async (test) => {
       const port = await freePort();
       const plane = await planeFor(test, port);
       await runWith(plane, await plane.worker());
@@ -130,7 +130,7 @@ for (const [name, skip, start] of SERVERS) {
       assert.equal(plane.warnings.length, 1);
     });
 
-    it("gets points that come late, after those of later steps", async (test) => {
+    it("sends points that come late, after those of later steps", async (test) => {
       const port = await freePort();
       await start(test, port);
       const plane = await planeFor(test, port);
@@ -216,7 +216,7 @@ describe("an unusable MLflow server", () => {
 });
 
 describe("the address of an MLflow server", () => {
-  it("brings its credentials along", async (test) => {
+  it("may contain credentials, which are sent", async (test) => {
     const port = await freePort();
     const server = await MlflowStandIn.start(test, port);
     for (const [address, token, expected] of [
@@ -231,7 +231,7 @@ describe("the address of an MLflow server", () => {
     }
   });
 
-  it("must be one", () => {
+  it("is refused where it is not a URL", () => {
     for (const text of ["sqlite:///mlflow.db", "localhost:5000", "no address"]) {
       assert.throws(() => trackingAddress(text, undefined), {
         message: `STILLHOUSE_MLFLOW must be an address such as http://127.0.0.1:5000, got ${JSON.stringify(text)}`,

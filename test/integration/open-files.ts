@@ -20,8 +20,8 @@ interface Served {
 }
 
 /**
- * Connects more often to each port of a control plane than it may have files open, and shows that
- * who was there goes on meanwhile, and that others get in afterwards.
+ * Opens more connections to each port of a control plane than it may have files open, and shows
+ * that earlier clients and workers continue meanwhile, and that others get in afterwards.
  */
 export async function surviveIdleConnections(
   test: TestContext,
@@ -35,21 +35,21 @@ export async function surviveIdleConnections(
   await client.workers();
   const idle = openIdle(test, served, numPerPort);
   await idle.someAreRefused;
-  // Its artifact would need a connection more.
+  // The task is finished only afterwards: its artifact would need one more connection.
   await client.create(quickSpec(1), "");
   const assign = await worker.nextTask();
   const stored = { level: LogLevel.INFO, message: "text", time: new Date() };
   await worker.reported(assign, { $case: "log", value: LogLine.fromPartial(stored) });
   idle.end();
   const later = clientOf(test, served);
-  // The control plane may not have seen yet that the others have gone.
+  // The control plane may not have noticed yet that the others are closed.
   while (!(await later.workers().catch(() => undefined)));
   await doExperiment(later, await workerOf(test, served, "later"));
   await worker.finish(assign);
   assert.equal((await fetch(`${served.http}/readyz`)).status, 200);
 }
 
-/** Through all of its tasks, each with its reports stored. */
+/** Runs an experiment to its end, with every report stored. */
 async function doExperiment(client: StillhouseClient, worker: TestWorker): Promise<void> {
   const { id } = await client.create(quickSpec(2), "");
   let state: State | undefined;
@@ -89,7 +89,7 @@ async function workerOf(test: TestContext, addresses: Served, id: string): Promi
   return worker;
 }
 
-/** Connections that say nothing; to workers' port, such as have shaken hands, which cost most. */
+/** Silent connections; those to the workers' port have shaken hands, since such cost most. */
 function openIdle(test: TestContext, { grpc, zmq, http }: Served, numPerPort: number) {
   const [grpcPort, zmqPort, httpPort] = [grpc, zmq, http].map((address) =>
     Number(address.split(":").at(-1)),

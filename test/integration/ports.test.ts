@@ -6,7 +6,7 @@ import { afterwards } from "../fixtures/temporary-folder.js";
 import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
-it("a port that is taken is refused alike by all three servers", async (test) => {
+it("a port that is in use is refused in the same words by all three servers", async (test) => {
   const other = createServer().listen(0, "127.0.0.1");
   afterwards(test, () => other.close());
   await once(other, "listening");

@@ -26,7 +26,7 @@ function quickSpec(seed = 7) {
   return spec;
 }
 
-/** Processes of test workers whose arguments name something, such as a worker's id. */
+/** Processes of test workers whose arguments contain a text, such as a worker's id. */
 function workersOf(text: string): number[] {
   return commandLines()
     .filter(({ line }) => line.includes("test-worker.ts") && line.includes(text))
@@ -61,7 +61,7 @@ describe("a worker process", () => {
     assert.equal(logs.filter((name) => name.startsWith("worker-")).length, 1);
   });
 
-  it("that is killed loses nothing: the task goes on from its checkpoint in another", async (test) => {
+  it("that is killed loses nothing: another one continues from the checkpoint", async (test) => {
     const options = { numWorkers: 1, pythonPath: workerCommand(test, 150) };
     const plane = await TestPlane.start(test, options);
     const { id } = await plane.client.create(quickSpec(), "");
@@ -100,7 +100,7 @@ describe("a worker process", () => {
     assert.equal(failure?.traceback, "Traceback\nNo module named torch");
   });
 
-  it("that cannot be started beside one that works is not started again and again", async (test) => {
+  it("that cannot be started while another worker works is not started again and again", async (test) => {
     const starts = join(temporaryFolder(test), "starts");
     const dying = script(test, `echo start >> "${starts}"; exit 1`);
     const plane = await TestPlane.start(test, { numWorkers: 1, pythonPath: dying });
@@ -123,7 +123,7 @@ describe("a worker process", () => {
     assert.match(failure?.message ?? "", /killed by SIGKILL/);
   });
 
-  it("that does not stop is killed with what it started, after the grace", async (test) => {
+  it("that does not stop is killed with its child processes after the grace period", async (test) => {
     const pidFile = join(temporaryFolder(test), "pid");
     const stubborn = script(
       test,
@@ -139,7 +139,7 @@ describe("a worker process", () => {
     await until(() => !isAlive(child));
   });
 
-  it("is cancelled after a checkpoint, and a resume goes on from it", async (test) => {
+  it("stops after a checkpoint when cancelled, and a resume continues from there", async (test) => {
     const options = { numWorkers: 1, pythonPath: workerCommand(test, 150) };
     const plane = await TestPlane.start(test, options);
     const { id } = await plane.client.create(quickSpec(), "");
@@ -155,7 +155,7 @@ describe("a worker process", () => {
 });
 
 describe("a control plane", () => {
-  it("that stops leaves its experiments to the next one, which goes on from the checkpoint", async (test) => {
+  it("that stops leaves its experiments to the next one, which continues from the checkpoint", async (test) => {
     const home = temporaryFolder(test);
     const options = { home, numWorkers: 1, pythonPath: workerCommand(test, 40) };
     const first = await TestPlane.start(test, options);
@@ -171,7 +171,7 @@ describe("a control plane", () => {
     assert.equal(experiment.tasks[0]?.attempt, 2);
   });
 
-  it("leaves queued what it finds unfinished and was not asked to go on with", async (test) => {
+  it("leaves unfinished experiments queued that it was not asked to continue", async (test) => {
     const home = temporaryFolder(test);
     const first = await TestPlane.start(test, { home });
     const wanted = await first.client.create(quickSpec(1), "");
@@ -189,7 +189,7 @@ describe("a control plane", () => {
     const { experiments } = await second.client.list(10, "");
     const queued = experiments.filter(({ state }) => state === State.QUEUED);
     assert.equal(queued.length, 3);
-    // They go on, or end, when somebody asks for it.
+    // They continue, or end, when somebody asks for it.
     assert.equal((await second.client.cancel(dropped.id)).state, State.CANCELLED);
     await second.client.resume(other.id);
     assert.equal((await worker.finishNext()).experimentId, other.id);
@@ -197,12 +197,12 @@ describe("a control plane", () => {
     await worker.finishNext();
     assert.equal((await worker.finishNext()).experimentId, asked.id);
     await second.stop();
-    // And all of them where a control plane runs for itself.
+    // A control plane that runs on its own continues all of them.
     const third = await TestPlane.start(test, { home });
     assert.deepEqual(third.plane.leftQueued, []);
   });
 
-  it("that is killed is taken over: workers end, events and results stay, the task goes on", async (test) => {
+  it("that is killed is taken over: workers end, events and results stay, the task continues", async (test) => {
     const home = temporaryFolder(test);
     const pythonPath = workerCommand(test, 60);
     const { child, address } = await planeProcess(test, home, pythonPath);
@@ -243,7 +243,7 @@ describe("a control plane", () => {
     assert.equal(opened.address, address);
   });
 
-  it("keeps its address to itself until the home is free, then the next one owns it", async (test) => {
+  it("keeps its home while it stops, and the next one owns the home afterwards", async (test) => {
     const first = await TestPlane.start(test);
     const opening = openHome(first.home, console.error);
     assert.equal((await opening).kind, "running");
@@ -254,7 +254,7 @@ describe("a control plane", () => {
     second.lock.release();
   });
 
-  it("takes nothing new while its disk is full but is read and emptied, and goes on after it", async (test) => {
+  it("refuses new experiments while its disk is full, can be read and emptied, and then continues", async (test) => {
     const home = temporaryFolder(test);
     const earlier = await TestPlane.start(test, { home });
     const { id: done } = await earlier.client.create(quickSpec(2_000), "");
@@ -271,7 +271,7 @@ describe("a control plane", () => {
     };
     const ended = async (id = "") => {
       for await (const _ of client.watch(id, 0n)) {
-        // Until it ends, or the failure comes.
+        // The watch ends with the experiment, or with the failure.
       }
     };
     await assert.rejects(fill, full);
@@ -317,7 +317,7 @@ describe("a control plane", () => {
   });
 });
 
-/** @param maxBlocks how large files may become at first, in KiB; like a full disk beyond that */
+/** @param maxBlocks limit on the size of files, in KiB, which acts like a full disk at first */
 async function planeProcess(
   test: TestContext,
   home: string,

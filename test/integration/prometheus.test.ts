@@ -22,7 +22,7 @@ interface PanelJson {
 /** A run that takes seconds. */
 const QUICK = { "outer-steps": 10, validations: 2, inits: 2, baselines: "full" };
 
-/** What stands for the choices that a person makes on a page of Grafana. */
+/** An expression with values for the variables that a person chooses on a page of Grafana. */
 function asked(expression: string): string {
   return expression.replaceAll("$__rate_interval", "1m").replaceAll(/\$(experiment|worker)/g, ".*");
 }
@@ -33,7 +33,7 @@ function promtool(...args: string[]): void {
 }
 
 describe("Prometheus", () => {
-  it("finds nothing wrong with configuration and rules, whose alerts come when they should", {
+  it("accepts configuration and rules, and alerts fire when they should", {
     skip,
   }, () => {
     const folder = join(DOCKER, "prometheus");
@@ -43,7 +43,7 @@ describe("Prometheus", () => {
     promtool("test", "rules", join(folder, "tests", "rules.test.yml"));
   });
 
-  it("scrapes a real run, and every panel of Grafana then shows something", {
+  it("scrapes a real run, after which every panel of Grafana has data", {
     skip,
   }, async (test) => {
     const plane = await TestPlane.start(test, {
@@ -94,7 +94,7 @@ describe("Prometheus", () => {
 });
 
 describe("the dashboards of Grafana", () => {
-  it("are what npm run grafana writes", () => {
+  it("equal what npm run grafana writes", () => {
     const folder = join(DOCKER, "grafana", "dashboards");
     const files = dashboardFiles();
     assert.deepEqual(readdirSync(folder).sort(), Object.keys(files).sort());

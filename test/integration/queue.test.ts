@@ -10,7 +10,7 @@ import { TestPlane } from "./test-plane.js";
 const NEXT = ExperimentOrder.NEXT_FIRST;
 
 describe("the queue", () => {
-  it("is listed with what starts next first, not with the oldest", async (test) => {
+  it("is listed in the order in which tasks will start, not by age", async (test) => {
     const { client } = await TestPlane.start(test);
     const made = [];
     for (const priority of [0, -1, 5]) {

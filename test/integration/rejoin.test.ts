@@ -39,7 +39,7 @@ function pointsOf(...sequences: number[]): NonNullable<TaskReport["kind"]> {
   return { $case: "metrics", value: { points } };
 }
 
-/** A control plane that can be killed, for workers that come by themselves. */
+/** A control plane that can be killed, for remote workers. */
 async function planeProcess(
   test: TestContext,
   home: string,
@@ -85,7 +85,7 @@ describe("a remote worker", () => {
     await worker.heartbeat(assign);
     await worker.next("introduce");
     const { taskId, attempt } = assign;
-    // Who knows the name of the worker and of its task, but not the secret, does not get it.
+    // A process that knows the names of worker and task, but not the secret, does not get the task.
     const impostor = new TestWorker({ zmq, grpc: "" }, "elsewhere");
     afterwards(test, () => impostor.close());
     await impostor.hello(1, { taskId, attempt });
@@ -118,7 +118,7 @@ describe("a remote worker", () => {
     assert.equal(numPoints(home, taskId), 3);
   });
 
-  it("that does not come back loses its task after a while, without a mark against the task", async (test) => {
+  it("that does not come back loses its task after a while, which does not count against the task", async (test) => {
     const home = temporaryFolder(test);
     const port = await freePort();
     const first = await planeProcess(test, home, port);
@@ -135,7 +135,7 @@ describe("a remote worker", () => {
     const other = await plane.worker("other");
     const assign = await other.nextTask();
     assert.deepEqual([assign.taskId, assign.attempt], [old.taskId, 2]);
-    // The points of the first attempt come late, from whoever found them; nothing else counts.
+    // Another worker hands in the points of the first attempt late; nothing else of it counts.
     await other.report(old, pointsOf(1, 2), 1n);
     const late = await other.next("acknowledge");
     assert.deepEqual([late.attempt, late.number, late.fenced], [1, 1n, true]);
@@ -150,7 +150,7 @@ describe("a remote worker", () => {
     assert.equal(numPoints(home, old.taskId), 2);
   });
 
-  it("that returns with an outdated task is told to stop, and gets no other before it has", async (test) => {
+  it("that returns with an outdated task is told to stop, and gets another one only after that", async (test) => {
     const plane = await TestPlane.start(test, { timings: { leaseMs: 300 } });
     const worker = await plane.worker("slow");
     const { id } = await plane.client.create(quickSpec(), "");

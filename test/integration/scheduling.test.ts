@@ -16,7 +16,7 @@ function specOf(seed: number, device = "cpu", memoryMib = 0): ExperimentSpec {
 }
 
 const MIB = 2n ** 20n;
-/** A device of which a quarter is in use without any task. */
+/** A device with a quarter of its memory in use by other programs. */
 const LOAD = { memoryTotalBytes: 8_000n * MIB, memoryUsedBytes: 2_000n * MIB };
 
 async function workerOf(
@@ -53,7 +53,7 @@ describe("scheduling", () => {
     assert.deepEqual(order, ["urgent", "b1", "a1", "a2"]);
   });
 
-  it("sends a task to a worker with the kind of device that it needs, and names its own", async (test) => {
+  it("sends a task to a worker with the kind of device that it needs, and names that worker's device", async (test) => {
     const plane = await TestPlane.start(test);
     const cpu = await workerOf(plane, "cpu", "cpu");
     const { id } = await plane.client.create(specOf(1, "cuda:0"), "");
@@ -79,10 +79,10 @@ describe("scheduling", () => {
     assert.equal((await two.nextTask()).experimentId, small, "the second finds 2,000 MiB");
     const [worker] = await client.workers();
     assert.equal(worker?.memoryPromisedBytes, 5_500n * MIB);
-    // Another device has room for what waits.
+    // Another device has room for the waiting task.
     const other = await workerOf(plane, "other", "cuda:1", 3, LOAD);
     assert.equal((await other.nextTask()).experimentId, second);
-    // Its successor gets the room of a task that has ended.
+    // The next task gets the room of one that has ended.
     const { id: fourth } = await client.create(specOf(4, "cuda:0", 4_400), "");
     await one.reported(running, {
       $case: "failure",
@@ -91,7 +91,7 @@ describe("scheduling", () => {
     assert.equal((await one.nextTask()).experimentId, fourth);
   });
 
-  it("counts a distillation that shares its steps on all of its devices, and none other", async (test) => {
+  it("counts the memory of a distillation over several devices on each of them, and on no other", async (test) => {
     const plane = await TestPlane.start(test);
     const { client } = plane;
     const second = await workerOf(plane, "second", "cuda:1", 1, LOAD);
@@ -111,14 +111,14 @@ describe("scheduling", () => {
     const { id: other } = await client.create(specOf(4, "cuda:0", 1_500), "");
     assert.equal((await first.nextTask()).experimentId, small);
     assert.equal((await beside.nextTask()).experimentId, other);
-    // What is measured of it needs one device.
+    // Its evaluation needs one device.
     await second.finish(team);
     const evaluation = await second.nextTask();
     assert.equal(evaluation.experimentId, both);
     assert.equal(evaluation.spec?.compute?.device, "cuda:1");
   });
 
-  it("says of a task that no device of the workers could hold why it waits", async (test) => {
+  it("says why a task waits that is larger than any device of the workers", async (test) => {
     const plane = await TestPlane.start(test);
     const { id } = await plane.client.create(specOf(1, "cuda:0", 7_000), "");
     const { id: other } = await plane.client.create(specOf(2, "cuda:0", 6_000), "");
@@ -135,7 +135,7 @@ describe("scheduling", () => {
     assert.equal((await enough.nextTask()).experimentId, id);
   });
 
-  it("sets a worker aside on which spec after spec fails, for a time or until it is started anew", async (test) => {
+  it("sets a worker aside on which spec after spec fails, for a time or until it is restarted", async (test) => {
     const plane = await TestPlane.start(test);
     const broken = await workerOf(plane, "broken", "cpu");
     const sweep = await plane.client.createSweep({
@@ -145,12 +145,12 @@ describe("scheduling", () => {
       const assign = await broken.nextTask();
       await broken.reported(assign, { $case: "failure", value: failureOf(kind) });
     };
-    // That its spec diverges says nothing of the worker.
+    // A spec that diverges says nothing about the worker.
     await fail(FailureKind.DIVERGED);
     for (let count = 0; count < 5; count++) await fail(FailureKind.ENVIRONMENT);
     const [worker] = await plane.client.workers();
     assert.equal(worker?.state, WorkerState.SET_ASIDE);
-    assert.ok(worker.setAsideUntil, "it is not told until when");
+    assert.ok(worker.setAsideUntil, "the end of the time is missing");
     assert.match(
       plane.warnings.join("\n"),
       /worker broken is set aside for 1 min: 5 different specs/,
@@ -161,7 +161,7 @@ describe("scheduling", () => {
     assert.equal((await anew.nextTask()).experimentId, last);
   });
 
-  it("gives up a task that is lost three times, with what became of its workers", async (test) => {
+  it("gives up a task that lost three workers, and says what happened to them", async (test) => {
     const plane = await TestPlane.start(test);
     const { id } = await plane.client.create(specOf(1), "");
     for (const attempt of [1, 2, 3]) {

@@ -36,10 +36,10 @@ import { it as test } from "../fixtures/waiting.js";
 import { TestPlane, workerCommand } from "./test-plane.js";
 import { TestWorker } from "./test-worker.js";
 
-/** How long somebody who must not get in is given to get in. */
+/** How long a test waits to see that a stranger gets no answer. */
 const PATIENCE_MS = 400;
 
-/** It names no folder of the server. */
+/** A spec that names no folder of the server. */
 function quickSpec() {
   const spec = resolvedSpec();
   spec.dataset = { ...spec.dataset, source: Source.HUB, dataDir: "" } as DatasetSpec;
@@ -89,7 +89,7 @@ class ProtectedHome {
     return this.tokens.add(role, role, new Date());
   }
 
-  /** A client as a person has it: the authority, and perhaps a token. */
+  /** A client as a person would use it: with the authority, and perhaps a token. */
   client({ plane }: TestPlane, extra: Partial<Endpoint> = {}): StillhouseClient {
     const { authority = "" } = readPartyKeys(join(this.keys, "client"));
     const client = new StillhouseClient({ address: plane.address, authority, ...extra });
@@ -114,7 +114,7 @@ class ProtectedHome {
 }
 
 describe("a control plane that other machines can reach", () => {
-  test("does not start without keys, nor without tokens, and says what makes them", async (t) => {
+  test("does not start without keys or without tokens, and says how to create them", async (t) => {
     const there = new ProtectedHome(t);
     const start = () => TestPlane.start(t, { home: there.home, host: "0.0.0.0" });
     const isEnvironment = (message: RegExp) => withKind(FailureKind.ENVIRONMENT, message);
@@ -126,7 +126,7 @@ describe("a control plane that other machines can reach", () => {
     await assert.rejects(there.client(plane).list(1, ""), isUnauthenticated);
   });
 
-  test("tells of keys that others can read", async (t) => {
+  test("warns of keys that others can read", async (t) => {
     const there = new ProtectedHome(t);
     await there.makeKeys();
     chmodSync(join(there.keys, "server", "tls.key"), 0o640);
@@ -135,7 +135,7 @@ describe("a control plane that other machines can reach", () => {
     assert.match(warnings.join("\n"), /server\/tls\.key can be read by others; chmod 600/);
   });
 
-  test("does not start with certificates of clients asked for but no keys", async (t) => {
+  test("does not start without keys where clients must have certificates", async (t) => {
     const start = TestPlane.start(t, { security: { requiresClientCertificate: true } });
     await assert.rejects(start, withKind(FailureKind.INVALID, /keys/));
   });
@@ -158,7 +158,7 @@ describe("gRPC with keys", () => {
     await there.client(plane, { token }).list(1, "");
   });
 
-  test("wants a certificate of its authority where it is told to", async (t) => {
+  test("requires a certificate of its authority where it is told to", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start({ requiresClientCertificate: true });
     const token = there.token("read");
@@ -171,7 +171,7 @@ describe("gRPC with keys", () => {
     await assert.rejects(foreign.list(1, ""), isUnavailable(/./));
     const own = readPartyKeys(join(there.keys, "client"));
     await there.client(plane, { ...own, token }).list(1, "");
-    // What belongs to the control plane itself is let in as well.
+    // The control plane's own processes are let in as well.
     await plane.client.list(1, "");
   });
 
@@ -186,7 +186,7 @@ describe("gRPC with keys", () => {
     const admin = there.client(plane, { token: there.token("admin") });
     await assert.rejects(reader.create(quickSpec(), ""), isDenied);
     const { id, owner } = await submitter.create(quickSpec(), "");
-    assert.equal(owner, "submit", "it belongs to the token that made it");
+    assert.equal(owner, "submit", "it belongs to the token that created it");
     assert.equal((await reader.get(id)).experiment?.id, id);
     await assert.rejects(reader.cancel(id), isDenied);
     assert.equal((await submitter.cancel(id)).state, State.CANCELLED);
@@ -208,7 +208,7 @@ describe("gRPC with keys", () => {
     ]);
   });
 
-  test("refuses streams beyond their number, and gives them free when they end", async (t) => {
+  test("refuses more streams than the limit, and counts no stream that has ended", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start({ limits: { streams: 1 } });
     const { id } = await plane.client.create(quickSpec(), "");
@@ -230,7 +230,7 @@ describe("gRPC with keys", () => {
     }
   });
 
-  test("tells everyone its health, and its services only to callers with a token", async (t) => {
+  test("shows its health to everyone, and its services only to callers with a token", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     const { authority = "" } = readPartyKeys(join(there.keys, "client"));
@@ -255,7 +255,7 @@ describe("gRPC with keys", () => {
     }
   });
 
-  test("lets a command on the same home in, and nobody by a file of another mode", async (t) => {
+  test("lets a command on the same home in, by files that only their owner can read", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     const opened = await openHome(there.home, console.error);
@@ -272,7 +272,7 @@ describe("gRPC with keys", () => {
 });
 
 describe("what a caller names", () => {
-  test("is its own: another owner is refused, and what another asked for is not found", async (t) => {
+  test("is the caller's own: naming another owner is refused, and a request id finds no other's", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     const as = (name: string, role: Role = "submit") =>
@@ -283,7 +283,7 @@ describe("what a caller names", () => {
     await assert.rejects(bob.createSweep({ specs: [spec], owner: "anna" }), isDenied);
     const { owner } = await root.create(spec, "", undefined, { owner: "anna" });
     assert.equal(owner, "anna");
-    // Ids of groups follow from their specs, so that two people send the same.
+    // The request id of a group follows from its specs, so two people may send the same one.
     const ofAnna = await anna.create(spec, "group-1");
     const ofBob = await bob.create(spec, "group-1");
     assert.notEqual(ofAnna.id, ofBob.id);
@@ -319,21 +319,21 @@ describe("what a caller names", () => {
     await assert.rejects(client.create(outside, ""), isRefused);
     await assert.rejects(client.createSweep({ specs: [outside] }), isRefused);
     await client.create(withModel(join(models, "tiny")), "");
-    // The settings that an artifact was made with may name folders too.
+    // The settings of an artifact may name folders too.
     const artifact = join(there.home, "artifacts", "a1");
     mkdirSync(artifact);
     const manifest = { dataset: { class_names: ["a", "b"] }, spec: ExperimentSpec.toJSON(outside) };
     writeFileSync(join(artifact, "manifest.json"), JSON.stringify(manifest));
     const draft = ExperimentSpec.fromPartial({ robustness: { artifactId: "a1" } });
     await assert.rejects(client.resolve(draft), isRefused);
-    // Python, which there is none of here, is asked for who may read the folder anyway.
+    // For a caller who may read the folder, Python is asked, and this control plane has none.
     const isEnvironment = withKind(FailureKind.ENVIRONMENT);
     await assert.rejects(plane.client.resolve(outside), isEnvironment);
   });
 });
 
 describe("workers with keys", () => {
-  test("join with a key that is allowed, and compute and hand in over TLS and CURVE", async (t) => {
+  test("join with an allowed key, and compute and upload over TLS and CURVE", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start({ requiresClientCertificate: true });
     const worker = there.worker(plane);
@@ -347,7 +347,7 @@ describe("workers with keys", () => {
     assert.deepEqual([upload?.who, upload?.result], ["worker-gpu", "ok"]);
   });
 
-  test("that the control plane starts itself get theirs by file", async (t) => {
+  test("that the control plane starts itself get their keys by file", async (t) => {
     const there = new ProtectedHome(t);
     await there.makeKeys();
     const plane = await TestPlane.start(t, {
@@ -362,7 +362,7 @@ describe("workers with keys", () => {
     assert.deepEqual([upload?.who, upload?.result], ["local-worker", "ok"]);
   });
 
-  test("cannot join with another key, without one, or after theirs was taken away", async (t) => {
+  test("cannot join with another key, without one, or after their key was removed", async (t) => {
     const there = new ProtectedHome(t);
     const plane = await there.start();
     const { publicKey: curveServerKey } = readServerKeys(there.keys).curve;

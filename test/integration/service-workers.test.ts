@@ -16,7 +16,7 @@ async function workerOf(plane: TestPlane, isIt: (worker: Worker) => boolean): Pr
 }
 
 describe("workers", () => {
-  it("are listed with their device, what they do and how loaded it is", async (test) => {
+  it("are listed with their task, their device and its load", async (test) => {
     const plane = await TestPlane.start(test);
     const [one] = [await plane.worker("one"), await plane.worker("two")];
     const { id } = await plane.client.create(resolvedSpec(), "");
@@ -42,7 +42,7 @@ describe("workers", () => {
     }
   });
 
-  it("that are drained end their task, get no other, and are sent away", async (test) => {
+  it("that are drained finish their task, get no other, and are told to end", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker("one");
     const { id } = await plane.client.create(resolvedSpec(), "");

@@ -50,7 +50,7 @@ it("a client that does not read makes the server wait and costs it no memory", a
   for (let before = 0; numMade > before; await sleep(300)) before = numMade; // until it waits
   assert.ok(numMade < NUM_EVENTS / 4, `${numMade} events were made for nobody`);
   while (await read()) {
-    // To the end.
+    // Reads to the end.
   }
   assert.equal(expected, BigInt(NUM_EVENTS));
 });

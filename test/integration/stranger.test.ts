@@ -117,7 +117,7 @@ describe("the status of a failed call", () => {
     assert.deepEqual(detailsOf(conflict), ["ErrorInfo"]);
   });
 
-  it("fits the 8 KiB that gRPC takes, however long its texts are", () => {
+  it("fits the 8 KiB that gRPC allows, however long its texts are", () => {
     const long = "x".repeat(100_000);
     const cause = new StillhouseError(FailureKind.INTERNAL, long);
     const error = new StillhouseError(FailureKind.INVALID, long, {

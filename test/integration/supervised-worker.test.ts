@@ -7,7 +7,7 @@ import { sendSignal } from "../fixtures/signals.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { it, until } from "../fixtures/waiting.js";
 
-/** A worker whose process is a script; its starts are lines of a file. */
+/** A worker whose process is a script, which adds a line to a file at each start. */
 function supervised(test: TestContext, script: string) {
   const folder = temporaryFolder(test);
   const starts = join(folder, "starts");
@@ -42,7 +42,7 @@ describe("a worker that is kept alive", () => {
     assert.equal(pids().length, 2);
   });
 
-  it("is not restarted when it ended in order, or when no restart can help", async (test) => {
+  it("is not restarted when it ended normally, or when no restart can help", async (test) => {
     const drained = supervised(test, "exit 0");
     assert.equal(await drained.worker.ended, 0);
     const refused = supervised(test, "exit 2");

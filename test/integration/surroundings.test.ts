@@ -9,7 +9,7 @@ import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 
 const DRY_RUN = [...tinyFlags(tinyDataAndModel()), "--dry-run", "--json"];
 
-/** A folder with modules of a person that have the names of ours and of what we use. */
+/** A folder with a person's modules, named like ours and like those that we import. */
 function shadowingModules(test: TestContext): string {
   const folder = temporaryFolder(test);
   for (const name of ["tokenizers", "datasets", "torch", "grpc", "stillhouse_worker", "zmq"]) {
@@ -21,7 +21,7 @@ function shadowingModules(test: TestContext): string {
   return folder;
 }
 
-/** Counts who connects, and hangs up. */
+/** A proxy that counts connections and closes them. */
 async function proxy(test: TestContext): Promise<{ url: string; numAsked: () => number }> {
   let asked = 0;
   const server = createServer((socket) => {
@@ -35,7 +35,7 @@ async function proxy(test: TestContext): Promise<{ url: string; numAsked: () => 
   return { url: `http://127.0.0.1:${address.port}`, numAsked: () => asked };
 }
 
-describe("a command in the surroundings of a person", () => {
+describe("a command in a person's environment", () => {
   it("uses no proxy for itself, and loads no module of the person's PYTHONPATH", async (t) => {
     const { url, numAsked } = await proxy(t);
     const modules = shadowingModules(t);

@@ -67,7 +67,7 @@ describe("a sweep", () => {
     );
   });
 
-  it("of which one spec is wrong stores nothing", async (test) => {
+  it("stores nothing where one of its specs is invalid", async (test) => {
     const { client } = await TestPlane.start(test);
     const wrong = quickSpec(2);
     Object.assign(wrong.inner ?? {}, { lr: -1 });

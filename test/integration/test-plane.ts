@@ -16,7 +16,7 @@ import { readPartyKeys } from "../../src/security/keys/read-keys.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { TestWorker } from "./test-worker.js";
 
-/** Short enough for a test, long enough for a machine that does other things besides. */
+/** Short enough for a test, long enough for a busy machine. */
 export const QUICK: Partial<Timings> = {
   heartbeatIntervalMs: 50,
   // No test waits for a lease to run out unless it says so, however busy the machine is.
@@ -28,12 +28,12 @@ export const QUICK: Partial<Timings> = {
 
 const WORKER = fileURLToPath(new URL("test-worker.ts", import.meta.url));
 
-/** A control plane of a home of its own, with a client. */
+/** A control plane on a home of its own, with a client. */
 export class TestPlane {
   readonly home: string;
   readonly plane: ControlPlane;
   readonly client: StillhouseClient;
-  /** What the control plane logged from level warning on. */
+  /** What the control plane logged at level warning or above. */
   readonly warnings: string[];
   readonly #test: TestContext;
 
@@ -80,7 +80,7 @@ export class TestPlane {
     return worker;
   }
 
-  /** One that has not said hello. */
+  /** A worker that has not said hello. */
   rawWorker(id: string): TestWorker {
     const worker = new TestWorker(this.#addresses, id);
     afterwards(this.#test, () => worker.close());
@@ -106,14 +106,14 @@ export class TestPlane {
     return this.experiment(id);
   }
 
-  /** Waits for an event; live ones count from the start of the wait. */
+  /** Waits for an event: a stored one, or a live one from now on. */
   async seen(id: string, isIt: (event: Event) => boolean): Promise<Event> {
     for await (const event of this.client.watch(id, 0n)) if (isIt(event)) return event;
     throw new Error("the experiment ended before that happened");
   }
 }
 
-/** An executable that stands for Python and starts a test worker of so many steps of 20 ms. */
+/** An executable that stands in for Python and starts a test worker, with steps of 20 ms each. */
 export function workerCommand(test: TestContext, steps: number): string {
   const path = join(temporaryFolder(test), "python");
   const node = `TEST_WORKER_STEPS=${steps} exec "${process.execPath}" --import tsx`;

@@ -31,13 +31,13 @@ type Control = NonNullable<ControlMessage["kind"]>;
 type ReportKind = NonNullable<TaskReport["kind"]>;
 type Value<Kind extends Control["$case"]> = Extract<Control, { $case: Kind }>["value"];
 
-/** What of an assignment proves that it is this worker's. */
+/** The part of an assignment that proves who holds it. */
 type LeaseClaim = Pick<Assign, "taskId" | "attempt" | "secret">;
 
 export interface Addresses {
   readonly zmq: string;
   readonly grpc: string;
-  /** Folder of keys of a worker; absent: it has none. */
+  /** Folder of the worker's keys; absent where it has none. */
   readonly keys?: string;
 }
 
@@ -52,7 +52,7 @@ function curveOptions(keys: string | undefined) {
   };
 }
 
-/** A worker that computes nothing but speaks worker.proto; a test says what it does. */
+/** A worker that computes nothing but speaks worker.proto, driven by a test. */
 export class TestWorker {
   readonly id: string;
   #addresses: Addresses;
@@ -63,7 +63,7 @@ export class TestWorker {
   #progressCounter = 0n;
   #number = 0n;
 
-  /** @param routingId of its socket; nobody else knows it, as that of a real worker */
+  /** @param routingId of its socket; by default random, like that of a real worker */
   constructor(addresses: Addresses, id: string, routingId = randomBytes(17).toString("hex")) {
     this.id = id;
     this.#addresses = addresses;
@@ -85,12 +85,12 @@ export class TestWorker {
     return worker;
   }
 
-  /** From now on artifacts go elsewhere. */
+  /** Sends and fetches artifacts at other addresses from now on. */
   move(addresses: Addresses): void {
     this.#addresses = addresses;
   }
 
-  /** @param inHand what it says to be working on */
+  /** @param inHand the task that it claims to work on */
   async hello(pid = process.pid, inHand: Partial<Hello> = {}): Promise<void> {
     const value = Hello.fromPartial({
       workerId: this.id,
@@ -104,7 +104,7 @@ export class TestWorker {
     await this.send({ $case: "hello", value });
   }
 
-  /** The next message of a kind, also one that came before. */
+  /** The next message of a kind, also one that has arrived already. */
   async next<Kind extends Control["$case"]>(kind: Kind): Promise<Value<Kind>> {
     const index = this.#received.findIndex((control) => control.$case === kind);
     const [there] = index < 0 ? [] : this.#received.splice(index, 1);
@@ -172,7 +172,7 @@ export class TestWorker {
     });
   }
 
-  /** A part of a file, and what the first chunk tells of the whole. */
+  /** A part of a file, and what the first chunk says about the whole file. */
   download(
     artifactId: string,
     fileName: string,
@@ -199,7 +199,7 @@ export class TestWorker {
     return this.reported(assign, { $case: "result", value: await this.result(assign) });
   }
 
-  /** The result of a task, its artifact handed in. */
+  /** The result of a task, whose artifact is uploaded first. */
   async result(assign: Assign): Promise<TaskResult> {
     if (assign.work?.kind?.$case === "distill") {
       const artifact = await this.upload(assign, { "distilled.safetensors": "x", "m.json": "{}" });
@@ -248,7 +248,7 @@ export class TestWorker {
   }
 }
 
-/** Of an assignment what messages about it begin with. */
+/** The fields of an assignment that messages about it begin with. */
 export function claimOf(assign: Partial<LeaseClaim>): LeaseClaim {
   const { taskId = "", attempt = 0, secret = Buffer.alloc(0) } = assign;
   return { taskId, attempt, secret };
@@ -275,7 +275,7 @@ async function serve(argv: string[]): Promise<void> {
   process.exit(0);
 }
 
-/** Counts to STEPS with a checkpoint at each, in the steps' own time. */
+/** Counts to TEST_WORKER_STEPS, with a pause and a checkpoint at each step. */
 async function runTask(worker: TestWorker, assign: Assign, ending: AbortSignal): Promise<void> {
   const steps = Number(process.env.TEST_WORKER_STEPS ?? 1);
   const checkpoint = join(assign.workDir, "step");

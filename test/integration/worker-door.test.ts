@@ -18,11 +18,11 @@ import { TestWorker } from "./test-worker.js";
 
 const HOST = "127.0.0.1";
 const KIB = 1024;
-/** More than the two bounds below; without a bound all of them would be taken. */
+/** More than the bounds of the tests; without a bound all of them would be accepted. */
 const MANY_PARTS = 2_000;
 const BOUND = 1_024 * KIB;
 
-/** Answers each hello. */
+/** Answers each hello with a welcome. */
 class Welcoming implements WorkerListener {
   readonly #hub: WorkerHub;
 
@@ -74,7 +74,7 @@ function rawClient(test: TestContext, port: number): RawZmtp {
 }
 
 describe("a message without end at the workers' port", () => {
-  it("is cut off by its frames, and others are served", async (test) => {
+  it("is cut off by its number of frames, and others are served", async (test) => {
     const { port, zmq, warnings } = await openHub(test, {});
     const client = rawClient(test, port);
     client.handshake("vandal");
@@ -84,7 +84,7 @@ describe("a message without end at the workers' port", () => {
     await isAnswered(test, zmq);
   });
 
-  it("is cut off by its bytes", async (test) => {
+  it("is cut off by its number of bytes", async (test) => {
     const { port, warnings } = await openHub(test, { held: new HeldBytes(BOUND, 2 * BOUND) });
     const client = rawClient(test, port);
     client.handshake("vandal");
@@ -108,7 +108,7 @@ describe("a message without end at the workers' port", () => {
 });
 
 describe("connections at the workers' port", () => {
-  it("hold no more together than a bound: the one with most goes", async (test) => {
+  it("together hold no more bytes than a bound, beyond which the one with most is closed", async (test) => {
     const { port, warnings } = await openHub(test, { held: new HeldBytes(10 * BOUND, 3 * BOUND) });
     const [small, large, last] = [1, 2, 1].map((share, index) => {
       const client = rawClient(test, port);
@@ -121,7 +121,7 @@ describe("connections at the workers' port", () => {
     assert.match(warnings.join(), /messages that are not complete have more than/);
   });
 
-  it("are limited, also those that only connect", async (test) => {
+  it("are limited in number, including those that only connect", async (test) => {
     const limits = new ConnectionLimits(3, 3);
     const { port, zmq } = await openHub(test, { admit: (socket) => limits.admit(socket) });
     const idle = [1, 2, 3, 4].map(() => rawClient(test, port));
@@ -132,7 +132,7 @@ describe("connections at the workers' port", () => {
     await isAnswered(test, zmq);
   });
 
-  it("are closed that bring no message in time, and stay when they have", async (test) => {
+  it("are closed where they bring no message in time, and kept otherwise", async (test) => {
     const { port, zmq } = await openHub(test, { firstMessageMs: 500 });
     const honest = await isAnswered(test, zmq);
     const [silent, shaken] = [rawClient(test, port), rawClient(test, port)];
@@ -142,7 +142,7 @@ describe("connections at the workers' port", () => {
     await honest.next("welcome");
   });
 
-  it("are closed that speak another protocol, or send a command without end", async (test) => {
+  it("are closed where they speak another protocol or send a command without end", async (test) => {
     const { port, zmq } = await openHub(test, {});
     const browser = rawClient(test, port);
     browser.socket.write("GET / HTTP/1.1\r\n\r\n");
@@ -153,7 +153,7 @@ describe("connections at the workers' port", () => {
     await isAnswered(test, zmq);
   });
 
-  it("reach ZeroMQ by a folder of this user alone", async (test) => {
+  it("reach ZeroMQ through a folder that only this user can enter", async (test) => {
     const door = new WorkerDoor({ debug() {}, info() {}, warn() {}, error() {} }, false);
     afterwards(test, () => door.close());
     assert.equal(statSync(dirname(door.path)).mode & 0o777, 0o700);
@@ -161,9 +161,9 @@ describe("connections at the workers' port", () => {
 });
 
 describe("a door that closes", () => {
-  it("ends in peace where a worker has left while something was said to it", async (test) => {
+  it("closes without an error where a worker hangs up while it is being sent messages", async (test) => {
     const door = new WorkerDoor({ debug() {}, info() {}, warn() {}, error() {} }, false);
-    // In the place of ZeroMQ: goes on talking to a worker that has hung up.
+    // Stands in for ZeroMQ: keeps sending to a worker that has hung up.
     const inside = createServer((socket) => {
       socket.on("error", () => undefined);
       socket.on("data", () => {

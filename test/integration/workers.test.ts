@@ -103,7 +103,7 @@ describe("reports of a worker", () => {
     assert.match((await plane.ended(second.id)).failure?.message ?? "", /handed in no artifact/);
   });
 
-  it("that are no messages at all are dropped, and others are served on", async (test) => {
+  it("that are no messages at all are dropped, and other workers are still served", async (test) => {
     const plane = await TestPlane.start(test);
     const vandal = plane.rawWorker("vandal");
     await vandal.sendRaw(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]));
@@ -119,7 +119,7 @@ describe("reports of a worker", () => {
     assert.equal(dropped.length, 3, plane.warnings.join("\n"));
   });
 
-  it("say failed: the task is tried again only where the failure says so", async (test) => {
+  it("of a failure have the task tried again if the failure is retryable, three times at most", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -149,7 +149,7 @@ describe("a lost worker's task", () => {
     assert.match(failure?.message ?? "", /after 3 attempts.*goodbye/);
   });
 
-  it("is given up when it hangs while its heartbeats go on", async (test) => {
+  it("is given up when it hangs although heartbeats continue", async (test) => {
     const plane = await TestPlane.start(test, { timings: { hungAfterMs: 300 } });
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -160,7 +160,7 @@ describe("a lost worker's task", () => {
     assert.ok(plane.warnings.some((warning) => /made no progress for 0\.3 s/.test(warning)));
   });
 
-  it("goes on with the same worker when that only repeats its hello", async (test) => {
+  it("stays with the same worker when that only repeats its hello", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     await plane.client.create(quickSpec(), "");
@@ -170,7 +170,7 @@ describe("a lost worker's task", () => {
     assert.equal((await finishRest(plane, worker, assign)).tasks[0]?.attempt, 1);
   });
 
-  it("is queued again when the worker starts anew under the same name", async (test) => {
+  it("is queued again when the worker restarts under the same name", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     await plane.client.create(quickSpec(), "");
@@ -193,7 +193,7 @@ describe("a lost worker's task", () => {
 });
 
 describe("an artifact", () => {
-  it("of an upload that is cut off never shows", async (test) => {
+  it("whose upload is cut off is never visible", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
@@ -201,7 +201,7 @@ describe("an artifact", () => {
     await assert.rejects(worker.upload(assign, { a: "half" }, true));
     const artifacts = join(plane.home, "artifacts");
     await until(() => readdirSync(artifacts).length === 0);
-    assert.deepEqual(plane.warnings, [], "a sender that goes away is no defect");
+    assert.deepEqual(plane.warnings, [], "a sender that disconnects is no defect");
     await finishRest(plane, worker, assign);
     assert.ok(existsSync(join(artifacts, id, "m.json")));
   });
@@ -246,7 +246,7 @@ describe("an artifact", () => {
 });
 
 describe("a cancel", () => {
-  it("returns when the task has stopped after its checkpoint; a resume goes on", async (test) => {
+  it("returns when the task has stopped after its checkpoint, from which a resume continues", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(resolvedSpec(), "");
@@ -267,7 +267,7 @@ describe("a cancel", () => {
     assert.deepEqual([again.attempt, again.workDir], [2, assign.workDir]);
   });
 
-  it("of a task that just finishes keeps its result", async (test) => {
+  it("keeps the result of a task that finishes at that moment", async (test) => {
     const plane = await TestPlane.start(test);
     const worker = await plane.worker();
     const { id } = await plane.client.create(quickSpec(), "");
