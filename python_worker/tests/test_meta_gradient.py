@@ -413,6 +413,25 @@ def test_compiled_blocks_drop_no_tangent(
     assert max(gaps.values()) <= 1e-12
 
 
+def test_a_step_loads_no_compiler(tiny_model: Path) -> None:
+    """Which takes seconds of each process that distils."""
+    program = """
+import sys, torch
+from test_meta_gradient import problem
+from stillhouse_worker.distillation.meta_gradient import blockwise
+from stillhouse_worker.distillation.scaled_adam import ScaledAdam
+from stillhouse_worker.models.opened import load_encoder
+case, phi, theta = problem(load_encoder(sys.argv[1]), num_steps=2, learn_lr="per_step")
+for name, gradient in blockwise(case, phi, theta).grads.items():
+    phi[name].grad = gradient
+ScaledAdam(phi, torch.device("cpu"), "fp32").update(0.1)
+loaded = {"torch._dynamo", "sympy"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    folder = Path(__file__).parent
+    subprocess.run([sys.executable, "-c", program, str(tiny_model)], cwd=folder, check=True)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_bf16_inner_products_leave_the_direction(tiny_encoder: Encoder, method: str) -> None:
     single = problem(tiny_encoder, num_steps=2, learn_lr="shared", dtype=torch.float32)

@@ -11,7 +11,7 @@ rows of queries (1 where a block passes on its first row alone, else S), s keys,
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from ...learners.encoder import Params
 from ...learners.learner import block_params
-from ..inner import sgd
+from ..inner import leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .block import run_backward, run_forward
 from .block_pull import pull
@@ -37,10 +37,6 @@ from .block_values import (
 )
 from .interface import MetaGradient, MetaProblem
 from .walk import Keep, Products, Wanted, walk
-
-# Their stubs also cover the form with auxiliary output, which has three parts.
-jvp = cast(Callable[..., tuple[Any, Any]], torch.func.jvp)
-vjp = cast(Callable[..., tuple[Any, Callable[..., Any]]], torch.func.vjp)
 
 
 def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
@@ -133,6 +129,7 @@ class _Step:
                 alive[index] = run
             del forward, pushed, run
         is_known = bool(self._cotangents or self._narrow)
+        assert tangent_mqe is not None  # there is at least one block
         cotangent_mqe = None if is_known else self._head(hidden_mqe)[2]
         tangent_mqe, labels_mc, slope = self._head_products(
             hidden_mqe, tangent_mqe, direction, distance
@@ -236,34 +233,35 @@ class _Step:
 
     def _head(self, hidden: Tensor) -> tuple[Tensor, Params, Tensor]:
         """The cross-entropy, and its gradients in the head's parameters and in ``hidden``."""
-        loss, pull_back = vjp(
-            lambda own, hidden: self._problem.inner_loss.head(own, hidden, self._data.class_labels),
-            _head_of(self._theta),
-            hidden,
-        )
-        return loss, *pull_back(torch.ones_like(loss))
+        params, hidden = leaves(_head_of(self._theta)), hidden.detach().requires_grad_()
+        with torch.enable_grad():
+            loss = self._problem.inner_loss.head(params, hidden, self._data.class_labels)
+        *gradients, along = torch.autograd.grad(loss, [*params.values(), hidden])
+        return loss.detach(), dict(zip(params, gradients, strict=True)), along
 
     def _head_products(
-        self, hidden: Tensor, tangent: Tensor | None, direction: Params, distance: float | None
+        self, hidden: Tensor, tangent: Tensor, direction: Params, distance: float | None
     ) -> _HeadProducts:
-        """See there; moves the head's part of the direction as `pull` does."""
-        loss_of = self._problem.inner_loss.head
-        theta, v = _head_of(self._theta), _head_of(direction)
+        """See there; moves the head's part of the direction as `pull` does.
 
-        def gradients(params: Params, hidden: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
-            own, rest = ({}, params) if distance is None else (params, {})
-            loss, pull_back = vjp(
-                lambda own, hidden, labels: loss_of({**rest, **own}, hidden, labels),
-                own,
-                hidden,
-                self._data.class_labels,
-            )
-            return loss, pull_back(torch.ones_like(loss))
-
-        _, (rise, (moved, along, labels)) = jvp(gradients, (theta, hidden), (v, tangent))
-        for name, gradient in moved.items():
-            v[name].add_(gradient, alpha=distance)
-        return _HeadProducts(along, labels, rise)
+        The tangents of the gradients along a direction are the gradients of the rise along it,
+        since second derivatives are symmetric. Forward mode would load PyTorch's compiler here, for
+        seconds.
+        """
+        v = _head_of(direction)
+        params, hidden = leaves(_head_of(self._theta)), hidden.detach().requires_grad_()
+        labels = self._data.class_labels.detach().requires_grad_()
+        entries = [*params.values(), hidden]
+        with torch.enable_grad():
+            loss = self._problem.inner_loss.head(params, hidden, labels)
+            gradients = torch.autograd.grad(loss, entries, create_graph=True)
+            along = zip(gradients, [*v.values(), tangent], strict=True)
+            rise = torch.stack([(gradient * each).sum() for gradient, each in along]).sum()
+        moving = [] if distance is None else list(params.values())
+        tangent, class_labels, *moved = torch.autograd.grad(rise, [hidden, labels, *moving])
+        for tensor, gradient in zip(v.values(), moved, strict=False):
+            tensor.add_(gradient, alpha=distance)
+        return _HeadProducts(tangent, class_labels, rise.detach())
 
 
 def _head_of(params: Params) -> Params:

@@ -151,9 +151,15 @@ def learned_parts(data: DistilledData) -> list[Tensor]:
 
 
 def _pull_back(phi: Phi, data: DistilledData, cotangents: list[Tensor]) -> dict[str, Tensor]:
-    """Cotangents of the learned parts of the data, then of its rates, to those of phi."""
+    """Cotangents of the learned parts of the data, then of its rates, to those of phi.
+
+    As the gradients of one scalar: to be given several, PyTorch loads its symbolic shapes, which
+    takes most of a second.
+    """
     parts = learned_parts(data)
     if data.lrs.requires_grad:
         parts.append(data.lrs)
-    grads = torch.autograd.grad(parts, list(phi.values()), grad_outputs=cotangents[: len(parts)])
+    pairs = zip(parts, cotangents[: len(parts)], strict=True)
+    total = torch.stack([(part * cotangent).sum() for part, cotangent in pairs]).sum()
+    grads = torch.autograd.grad(total, list(phi.values()))
     return dict(zip(phi, grads, strict=True))
