@@ -10,7 +10,7 @@ import {
   tagsOf,
 } from "./run-content.js";
 import { SeriesExport } from "./series-export.js";
-import { MAX_METRICS_A_CALL, type RunStatus, type TrackingServer } from "./tracking-server.js";
+import { MAX_METRICS_PER_CALL, type RunStatus, type TrackingServer } from "./tracking-server.js";
 
 /** The run of MLflow that shows an experiment. */
 export class RunExport {
@@ -51,13 +51,13 @@ export class RunExport {
     for (;;) {
       if (signal.aborted) return false;
       const parts = [];
-      let room = MAX_METRICS_A_CALL;
+      let room = MAX_METRICS_PER_CALL;
       for (const each of series) {
         const part = each.next(store, room);
         parts.push(part);
         room -= part.metrics.length;
       }
-      if (room === MAX_METRICS_A_CALL) break;
+      if (room === MAX_METRICS_PER_CALL) break;
       await this.#server.logMetrics(
         this.#runId,
         parts.flatMap(({ metrics }) => metrics),

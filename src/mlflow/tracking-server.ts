@@ -2,8 +2,8 @@ import { z } from "zod";
 import type { TrackingAddress } from "./tracking-address.js";
 
 /** Limits of MLflow per call. */
-export const MAX_METRICS_A_CALL = 1_000;
-export const MAX_PARAMS_A_CALL = 100;
+export const MAX_METRICS_PER_CALL = 1_000;
+export const MAX_PARAMS_PER_CALL = 100;
 const TIMEOUT_MS = 10_000;
 
 export interface Pair {
@@ -102,16 +102,16 @@ export class TrackingServer {
 
   /** Existing values stay as they are. */
   async logParams(runId: string, params: readonly Pair[]): Promise<void> {
-    for (let at = 0; at < params.length; at += MAX_PARAMS_A_CALL) {
-      const batch = params.slice(at, at + MAX_PARAMS_A_CALL);
+    for (let at = 0; at < params.length; at += MAX_PARAMS_PER_CALL) {
+      const batch = params.slice(at, at + MAX_PARAMS_PER_CALL);
       await this.#call("POST", "runs/log-batch", { run_id: runId, params: batch });
     }
   }
 
   /** Existing values stay as they are. */
   async logMetrics(runId: string, metrics: readonly Metric[]): Promise<void> {
-    for (let at = 0; at < metrics.length; at += MAX_METRICS_A_CALL) {
-      const batch = metrics.slice(at, at + MAX_METRICS_A_CALL);
+    for (let at = 0; at < metrics.length; at += MAX_METRICS_PER_CALL) {
+      const batch = metrics.slice(at, at + MAX_METRICS_PER_CALL);
       await this.#call("POST", "runs/log-batch", { run_id: runId, metrics: batch });
     }
   }

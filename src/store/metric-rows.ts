@@ -9,7 +9,7 @@ export interface PointRow {
 }
 
 /** Rows of one statement: several are written in about the time of one. */
-const ROWS_A_STATEMENT = [64, 8, 1];
+const ROWS_PER_STATEMENT = [64, 8, 1];
 
 const POINT_COLUMNS = ["series", "step", "attempt", "sequence", "value", "time_ms"];
 const SUMMARY_COLUMNS = [
@@ -39,7 +39,7 @@ function insert(
 ): void {
   let at = 0;
   const places = `(${columns.map(() => "?").join(", ")})`;
-  for (const count of ROWS_A_STATEMENT) {
+  for (const count of ROWS_PER_STATEMENT) {
     const values = Array(count).fill(places).join(", ");
     const sql = `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${values} ${onConflict}`;
     for (; at + count <= rows.length; at += count) {

@@ -13,7 +13,7 @@ interface Steps {
 }
 
 /** A part takes its least and its greatest value. */
-const POINTS_A_PART = 2;
+const POINTS_PER_PART = 2;
 /** Those before the first whole block and after the last one. */
 const NUM_EDGES = 2;
 
@@ -46,7 +46,7 @@ export function outlineWithin(
     pointsWithin(file, series, { first: step, last: step }),
   );
   const inner = { first: first + 1, last: last - 1 };
-  const numParts = Math.floor((maxPoints - ends.length) / POINTS_A_PART);
+  const numParts = Math.floor((maxPoints - ends.length) / POINTS_PER_PART);
   const whole = wholeBlocks(inner, greatestStep);
   const blocksAPart = Math.ceil(whole.length / Math.max(1, numParts - NUM_EDGES));
   // Parts that are narrower than two blocks are read point by point.

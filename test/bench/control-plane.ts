@@ -33,7 +33,7 @@ interface Size {
   readonly calls: number;
   readonly watchS: number;
   readonly outerSteps: number;
-  /** Experiments, and shards of each. */
+  /** Pairs of a number of experiments and a number of shards per experiment. */
   readonly loads: readonly (readonly [number, number])[];
 }
 

@@ -8,40 +8,40 @@ import { tinySpec } from "./tiny-spec.js";
 export interface ChaosOptions {
   readonly faults: number;
   readonly seed: number;
-  /** Workers that come from elsewhere; the control plane may start one more by itself. */
+  /** Remote workers; the control plane may start one more itself. */
   readonly numWorkers: number;
-  /** Of each experiment: how long it takes. */
+  /** Outer steps per experiment, which determine how long it takes. */
   readonly outerSteps: number;
   readonly say: (text: string) => void;
   /** Ends the faults early. */
   readonly stop?: AbortSignal;
 }
 
-/** All counts. */
+/** What a run counted. */
 export interface ChaosResult {
   readonly seed: number;
   readonly faults: number;
   readonly experiments: number;
-  /** Experiments whose results are those of their calm twins, byte for byte. */
+  /** Experiments with the same results as their calm twins, byte for byte. */
   readonly equal_to_calm: number;
-  /** Accepted experiments that are not there, and metric points that no attempt reported. */
+  /** Accepted experiments, and metric points, that are missing. */
   readonly lost: number;
-  /** Experiments more than were asked for, or deleted, and metric points that count twice. */
+  /** Experiments that nobody asked for or that were deleted, and metric points that count twice. */
   readonly duplicated: number;
-  /** Experiments that were resumed by hand after a task of theirs had lost three workers. */
+  /** Experiments that were resumed by a call, since faults had failed one of their tasks. */
   readonly resumed: number;
   readonly by_kind: Readonly<Record<string, number>>;
-  /** What ended the run before its books could be made. */
+  /** What ended the run before anything could be compared. */
   readonly error?: string;
 }
 
-/** Whether nothing was lost, doubled or different, and the run came to its end. */
+/** Whether the run was completed and nothing was lost, doubled or different. */
 export function isWhole(result: ChaosResult): boolean {
   const { experiments, equal_to_calm, lost, duplicated, error } = result;
   return error === undefined && equal_to_calm === experiments && lost + duplicated === 0;
 }
 
-/** Runs real experiments while faults happen, each of them in calm as well, and compares. */
+/** Compares real experiments amid faults with their calm twins: the same ones without faults. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { say, numWorkers, seed, stop = new AbortController().signal } = options;
   const chaotic = new System({ name: "chaotic", numWorkers, numOwnWorkers: 1, hasKeys: true });
@@ -58,13 +58,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       onAccepted: (request, twin) => {
         const created = calm.client.create(twin, request);
         const ended = created.then(({ id }) => calm.ended(id));
-        // It is waited for at the end, whatever becomes of it until then.
+        // It is awaited at the end, where a failure is reported.
         ended.catch(() => undefined);
         twins.set(request, ended);
       },
     });
     await storm.run();
-    say(`${storm.requests.size} experiments have ended; what is left of their calm twins …`);
+    say(`${storm.requests.size} experiments ended; waiting for their calm twins …`);
     const calmEnds = new Map<string, Experiment>();
     for (const request of storm.requests.keys()) {
       const twin = await twins.get(request);

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 
-/** What is done to a part of a running system, and what a fault that ends by itself lasts. */
+/** What is done to a part of a running system, and how long. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** Which of the workers or experiments, counted around. */
+  /** Which of the workers or experiments, modulo their number. */
   readonly target: number;
-  /** Since the fault before began. */
+  /** Time since the start of the fault before it. */
   readonly afterMs: number;
   readonly lastsMs: number;
 }
@@ -24,7 +24,7 @@ export type FaultKind =
   | "cancel and retry"
   | "delete";
 
-/** A worker that is killed needs seconds to start, in which nothing else can happen to it. */
+/** Kills are rarer, since a worker needs seconds to start, in which nothing else can happen to it. */
 const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
   ["kill worker", 2],
   ["kill own worker", 1],
@@ -43,7 +43,7 @@ const WEIGHTS: readonly (readonly [FaultKind, number])[] = [
 /**
  * The faults of a seed, always the same.
  *
- * @param leaseMs pauses and cuts last from a tenth of it to half as long again
+ * @param leaseMs pauses and cuts last from 0.1 to 1.5 times as long
  */
 export function drawFaults(count: number, seed: number, leaseMs: number): Fault[] {
   const kinds = WEIGHTS.map(([kind, weight]) => ({ weight, arbitrary: fc.constant(kind) }));

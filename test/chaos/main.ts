@@ -6,12 +6,12 @@ const HELP = `Usage: npm run chaos -- [--faults N] [--seed S] [--workers N] [--j
 
 Runs many small real experiments, with keys and tokens, while worker and server processes are killed,
 paused and cut off, the disk is full, keys are withdrawn, and experiments are cancelled, resumed,
-retried and deleted, all at random; and each of them in calm as well; and compares the results byte
-for byte. A fault takes about three seconds. The exit code is 0 when nothing was lost, doubled or
-different. The counts are printed in every end; Ctrl-C ends the faults early, a second one at once.
+retried and deleted, all at random. Runs each of them without faults as well, and compares the results
+byte for byte. A fault takes about three seconds. The exit code is 0 when nothing was lost, doubled or
+different. The counts are always printed. Ctrl-C ends the faults early; a second Ctrl-C exits at once.
 
   --faults N   (default: 20)
-  --seed S     of what happens when (default: at random; it is printed)
+  --seed S     decides what happens when (default: at random; it is printed)
   --workers N  worker processes beside the one that the server starts (default: 2)
   --json       the counts as JSON: {seed, faults, experiments, equal_to_calm, lost, duplicated, …}`;
 
@@ -53,7 +53,7 @@ if (values.help) {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(130);
-      console.error("no more faults; what was begun comes to its end …");
+      console.error("no more faults; waiting for the experiments that have begun …");
       stopping.abort();
     });
   }

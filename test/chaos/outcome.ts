@@ -19,7 +19,7 @@ export interface Outcome {
 
 interface Series {
   readonly values: ReadonlyMap<number, number | null>;
-  /** What is kept of it beside its points: their number, and the last, least and greatest value. */
+  /** What is stored beside the points: their number, and the last, least and greatest value. */
   readonly summary: readonly (number | null)[];
 }
 
@@ -38,7 +38,7 @@ interface SeriesRow {
   max_value: number | null;
 }
 
-/** @param artifacts folder of artifacts of the home @param database of the home, at rest */
+/** @param artifacts the home's folder of artifacts @param database the home's, not in use */
 export function outcomeOf(experiment: Experiment, artifacts: string, database: SqlFile): Outcome {
   const series = new Map<string, Series>();
   for (const { id } of experiment.tasks) {
@@ -79,7 +79,7 @@ function resultOf(result: TaskResult | undefined): unknown {
   return { keptStep, validationAccuracy, outerSteps };
 }
 
-/** Hashes of the artifact's files as they lie there. */
+/** Hashes of the artifact's files on disk. */
 function filesOf(experiment: Experiment, artifacts: string): Record<string, string> {
   const hashOf = (name: string) =>
     createHash("sha256")
@@ -98,9 +98,9 @@ export interface Difference {
 }
 
 /**
- * A point is lost when a step of the calm series is not there, and doubled when a step is there that
- * the calm one has not, or counts more than once. Attempts report again what lies behind the
- * checkpoint that they go on from; what they say of it must be the same.
+ * A point is lost when a step of the calm series is missing, and doubled when there is a step that the
+ * calm series lacks, or a step counts more than once. An attempt that continues from a checkpoint
+ * reports the steps after it again, and must report the same values.
  */
 export function compareOutcomes(calm: Outcome, chaotic: Outcome): Difference {
   const series: string[] = [];

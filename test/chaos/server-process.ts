@@ -11,7 +11,7 @@ import type { TcpProxy } from "./tcp-proxy.js";
 
 const PLANE = fileURLToPath(new URL("../fixtures/plane-process.mjs", import.meta.url));
 
-/** Short, so that a pause outlives a lease within seconds; a machine under load just about keeps up. */
+/** So short that a pause outlasts a lease within seconds, and long enough for a busy machine. */
 export const TIMINGS: Partial<Timings> = {
   heartbeatIntervalMs: 200,
   leaseMs: 2_000,
@@ -19,12 +19,12 @@ export const TIMINGS: Partial<Timings> = {
   tickMs: 100,
 };
 
-/** Files of the control plane may not grow beyond this while its disk is taken for full. */
+/** Limit on the size of the control plane's files while its disk counts as full. */
 const FULL_DISK_BYTES = 4_096;
 
 export type ServerOptions = Pick<ControlPlaneOptions, "home" | "numWorkers" | "security">;
 
-/** The control plane of a home, in a process that may be killed; behind the proxies when it is back. */
+/** The control plane of a home, in a process that may be killed; each start is behind the proxies. */
 export class ServerProcess {
   readonly #options: ServerOptions;
   readonly #workers: TcpProxy;
@@ -43,7 +43,7 @@ export class ServerProcess {
     const child = fork(PLANE, [JSON.stringify(options)], {
       execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      // A sum depends on the number of threads, and all workers must come to the same bytes.
+      // A sum depends on the number of threads, and all workers must compute the same bytes.
       env: { ...process.env, OMP_NUM_THREADS: "1" },
     });
     let errors = "";
@@ -65,7 +65,7 @@ export class ServerProcess {
     this.#child?.kill(name);
   }
 
-  /** From now on what it writes fails as on a full disk, or no longer. */
+  /** Makes its writes fail as on a full disk from now on, or succeed again. */
   fillDisk(isFull: boolean): void {
     const { pid, exitCode, signalCode } = this.#child ?? {};
     if (pid === undefined || exitCode !== null || signalCode !== null) return;
@@ -73,14 +73,14 @@ export class ServerProcess {
     execFileSync("prlimit", ["--pid", String(pid), `--fsize=${limit}`], { stdio: "ignore" });
   }
 
-  /** Ends one of the workers that it has started by itself. @returns whether there was one */
+  /** Kills one of the workers that it has started itself. @returns whether there was one */
   killOwnWorker(): boolean {
     const worker = this.#ownWorkers()[0];
     if (worker === undefined) return false;
     try {
       sendSignal(worker, "SIGKILL");
     } catch {
-      return false; // It has ended in this moment.
+      return false; // It has just ended.
     }
     return true;
   }
@@ -91,7 +91,7 @@ export class ServerProcess {
     return childrenOf(pid).filter((child) => commandOf(child).includes("stillhouse_worker worker"));
   }
 
-  /** Resolves when it has ended. */
+  /** Resolves once the process has ended. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;

@@ -6,15 +6,15 @@ import { drawFaults, type Fault } from "./faults.js";
 import { TIMINGS } from "./server-process.js";
 import type { System } from "./system.js";
 
-/** Experiments that are under way while there are faults to come, for each worker. */
+/** Unfinished experiments per worker while faults happen. */
 const NUM_UNDER_WAY = 1.5;
 const POLL_MS = 200;
-/** Starts of a server one after the other that may fail, since its disk is full or it is killed. */
+/** Attempts to start the server, which fail while its disk is full or when it is killed. */
 const MAX_STARTS = 20;
-/** An experiment that does not come to its end in this time, once it is calm, is lost. */
+/** An experiment counts as lost if it has not ended this long after the last fault. */
 const CALM_LIMIT_MS = 180_000;
 
-/** What a caller is told while a fault lasts, and what passes with it. */
+/** Kinds of failure that a caller may get while a fault lasts, and that pass with it. */
 const PASSING = [
   FailureKind.UNAVAILABLE,
   FailureKind.EXHAUSTED,
@@ -28,12 +28,12 @@ export interface StormOptions {
   readonly faults: number;
   readonly seed: number;
   readonly say: (text: string) => void;
-  /** Ends the faults early; what was begun still comes to its end. */
+  /** Ends the faults early; experiments that have begun still run to their end. */
   readonly stop: AbortSignal;
   readonly onAccepted: (request: string, spec: ExperimentSpec) => void;
 }
 
-/** Submits experiments as long as faults happen, and waits for the end of all. */
+/** Submits experiments as long as faults happen, and waits until all have ended. */
 export class Storm {
   /** Ids of the experiments that were accepted and not deleted again, by request id. */
   readonly requests = new Map<string, string>();
@@ -46,13 +46,13 @@ export class Storm {
   readonly #options: StormOptions;
   readonly #faults: readonly Fault[];
   readonly #ending: Promise<void>[] = [];
-  /** Those that a fault has cancelled, until it lets them go on. */
+  /** Experiments that a fault has cancelled and not resumed yet. */
   readonly #cancelled = new Set<string>();
   readonly #deleted = new Set<string>();
   /** Requests whose experiment has not ended yet. */
   readonly #underWay = new Map<string, string>();
   readonly #withdrawn = new Set<number>();
-  /** The server is started anew once, whatever else is under way. */
+  /** Restarts of the server run one after the other. */
   #restart: Promise<void> = Promise.resolve();
   #isCalm = false;
   #failure: { readonly error: unknown } | undefined;
@@ -67,7 +67,7 @@ export class Storm {
 
   async run(): Promise<void> {
     const submitting = this.#submit();
-    // It is waited for at the end.
+    // It is awaited at the end.
     submitting.catch(() => undefined);
     for (const fault of this.#faults) {
       await sleep(fault.afterMs);
@@ -82,12 +82,12 @@ export class Storm {
     await submitting;
   }
 
-  /** Experiments one after the other, a few at a time, through a client that does not give up. */
+  /** Submits experiments and follows them, a few at a time, through calls that are tried again. */
   async #submit(): Promise<void> {
     const underWay = new Set<Promise<void>>();
     for (let seed = 1; !this.#isCalm && this.#failure === undefined; seed++) {
       const experiment = this.#follow(seed).catch((error) => {
-        // Told at the end: what else is under way still comes to its end.
+        // Thrown at the end: the other experiments still run to theirs.
         this.#failure ??= { error };
       });
       underWay.add(experiment);
@@ -119,7 +119,7 @@ export class Storm {
       const state = experiment?.state;
       if (state === State.SUCCEEDED) return;
       if (experiment && state === State.FAILED && !(await this.#resume(experiment))) return;
-      // One that nobody lets go on any more would never end.
+      // An experiment that nobody resumes any more would never end.
       if (state === State.CANCELLED && this.#isCalm && !this.#cancelled.has(id)) {
         await this.#unlessTooLate(() => this.#system.client.resume(id));
       }
@@ -129,7 +129,7 @@ export class Storm {
     this.say(`experiment ${id} has not ended after ${CALM_LIMIT_MS / 1000} s of calm`);
   }
 
-  /** Undefined where it was deleted in between. */
+  /** Undefined where it has been deleted meanwhile. */
   async #find(id: string): Promise<Experiment | undefined> {
     try {
       return (await this.#patiently(() => this.#system.client.get(id))).experiment;
@@ -140,10 +140,10 @@ export class Storm {
   }
 
   /**
-   * A task is given up after three lost workers, or where a full disk ended it, which says nothing
-   * against it in a storm.
+   * Resumes an experiment that failed because a task lost three workers or because of a full disk,
+   * as may happen in a storm.
    *
-   * @returns whether the experiment goes on
+   * @returns whether the experiment continues
    */
   async #resume({ id, failure }: Experiment): Promise<boolean> {
     const kind = failure?.kind;
@@ -153,18 +153,18 @@ export class Storm {
       return false;
     }
     this.numResumed++;
-    // It may be deleted in this moment.
+    // It may have just been deleted.
     return this.#unlessTooLate(() => this.#system.client.resume(id));
   }
 
-  /** Calls again until there is an answer. */
+  /** Repeats a call until there is an answer. */
   async #patiently<Result>(call: () => Promise<Result>): Promise<Result> {
     for (;;) {
       try {
         return await call();
       } catch (error) {
         if (!isOneOf(error, PASSING)) throw error;
-        // Where the server is gone for good, nobody would ever answer.
+        // A server that could not be restarted will never answer.
         if (this.#failure) throw error;
         await sleep(POLL_MS);
       }
@@ -229,13 +229,13 @@ export class Storm {
       await server.kill();
       await this.#started();
     });
-    // A server that does not start at all is told of at the end.
+    // A server that does not start at all is reported at the end.
     this.#restart.catch((error) => {
       this.#failure ??= { error };
     });
   }
 
-  /** As a supervisor would: what a full disk ended at its start is started again. */
+  /** Starts the server again where a full disk ended it at its start, as a supervisor would. */
   async #started(): Promise<void> {
     for (let numTries = 1; ; numTries++) {
       try {
@@ -249,7 +249,7 @@ export class Storm {
     }
   }
 
-  /** A connection that is there stays, so all are made anew. */
+  /** Existing connections stay open without the key, so all are dropped and have to reconnect. */
   #withdrawKey(fault: Fault, index: number): void {
     if (this.#withdrawn.has(index)) return;
     this.#withdrawn.add(index);
@@ -261,7 +261,7 @@ export class Storm {
     });
   }
 
-  /** Cancels one of the experiments that are under way, and later lets it go on. */
+  /** Cancels one of the unfinished experiments, and resumes or retries it later. */
   #interrupt(fault: Fault, goOn: (id: string) => Promise<unknown>): void {
     const [, id] = this.#anyUnderWay(fault);
     if (id === undefined || this.#cancelled.has(id)) return;
@@ -276,7 +276,7 @@ export class Storm {
     this.#goesOn(interrupted());
   }
 
-  /** Cancels one of the experiments that are under way and removes it; it must not come back. */
+  /** Cancels and deletes one of the unfinished experiments; it must not come back. */
   #delete(fault: Fault): void {
     const [request, id] = this.#anyUnderWay(fault);
     if (request === undefined || id === undefined || this.#cancelled.has(id)) return;
@@ -284,7 +284,7 @@ export class Storm {
     const deleted = async () => {
       await this.#unlessTooLate(() => this.#system.client.cancel(id));
       this.say(`  ${id} is deleted`);
-      // From the first try on it may be gone without an answer.
+      // Even the first call may delete it, though its answer is lost.
       this.#deleted.add(id);
       this.requests.delete(request);
       await this.#unlessTooLate(() => this.#system.client.delete(id));
@@ -297,7 +297,7 @@ export class Storm {
     return all[target % Math.max(1, all.length)] ?? [];
   }
 
-  /** @returns false where the experiment has ended or is gone */
+  /** @returns false where the experiment has ended or was deleted */
   async #unlessTooLate(call: () => Promise<unknown>): Promise<boolean> {
     try {
       await this.#patiently(call);

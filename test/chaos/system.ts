@@ -16,20 +16,20 @@ import { TcpProxy } from "./tcp-proxy.js";
 import { WorkerProcess } from "./worker-process.js";
 
 const POLL_MS = 200;
-/** The calm twins of a whole run are done one after the other. */
+/** Wide, since one worker runs the calm twins of a whole run one after the other. */
 const TWINS_LIMIT_MS = 600_000;
 
 export interface SystemOptions {
   readonly name: string;
-  /** Workers that come from elsewhere. */
+  /** Remote workers. */
   readonly numWorkers: number;
-  /** Workers that the control plane may start by itself. */
+  /** Workers that the control plane may start itself. */
   readonly numOwnWorkers: number;
   /** Whether workers and clients need keys and tokens. */
   readonly hasKeys: boolean;
 }
 
-/** A server, workers, and the proxies between them, in a home of their own. */
+/** A server with a home of its own, workers, and the proxies between them. */
 export class System {
   readonly proxies: TcpProxy[] = [];
   readonly workers: WorkerProcess[] = [];
@@ -81,7 +81,7 @@ export class System {
     await this.#server.start();
   }
 
-  /** The key of a worker is refused from its next connection on, or let in again. */
+  /** Refuses the key of a worker from its next connection on, or accepts it again. */
   allow(workerIndex: number, isAllowed: boolean): void {
     if (!this.#options.hasKeys) return;
     const key = join(this.#keysOf("server"), "workers", `${nameOf(workerIndex)}.key`);
@@ -101,7 +101,7 @@ export class System {
     throw new Error(`experiment ${id} has not ended after ${TWINS_LIMIT_MS / 1000} s`);
   }
 
-  /** What experiments left, by their ids; only once the server has stopped. */
+  /** The outcomes of experiments, by their ids; to be read only once the server has stopped. */
   outcomes(experiments: readonly Experiment[]): Map<string, Outcome> {
     const { artifacts, database } = homePaths(this.#home);
     const file = new SqlFile(database);
@@ -123,7 +123,7 @@ export class System {
     rmSync(this.#home, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  /** @returns a token with which clients may do everything */
+  /** @returns a token of an admin */
   async #makeKeys(workers: readonly string[]): Promise<string> {
     const tokens = new TokenFile(homePaths(this.#home).tokens);
     const now = new Date();

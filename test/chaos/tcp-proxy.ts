@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 /**
- * Stands between workers and the control plane at an address that stays: it passes bytes on, cuts
- * all connections off, or holds them, so that what was sent arrives late.
+ * Stands between workers and the control plane, at an address that never changes: it passes bytes
+ * on, cuts all connections, or holds bytes back, so that they arrive late.
  */
 export class TcpProxy {
   readonly #server: Server;
@@ -28,24 +28,24 @@ export class TcpProxy {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Where connections go from now on; the present ones end. */
+  /** Sends connections to this port from now on, and ends the present ones. */
   pointTo(port: number): void {
     this.#targetPort = port;
     this.#destroyAll();
   }
 
-  /** Ends all connections, in the middle of what they carry, and takes none until `mend`. */
+  /** Ends all connections, even in the middle of a message, and accepts none until `mend`. */
   cut(): void {
     this.#isCut = true;
     this.#destroyAll();
   }
 
-  /** Ends all connections once; they may be made anew at once. */
+  /** Ends all connections once; both sides may reconnect at once. */
   drop(): void {
     this.#destroyAll();
   }
 
-  /** Lets connections stand, but no byte through, until `mend`. */
+  /** Keeps connections open, but passes no byte on until `mend`. */
   hold(): void {
     this.#isHeld = true;
     for (const socket of this.#sockets) socket.pause();
@@ -77,7 +77,7 @@ export class TcpProxy {
     from.on("data", (bytes) => {
       to.write(bytes);
     });
-    // The other end hears of it by its own end.
+    // The other side notices when its own connection is closed.
     from.on("error", () => undefined);
     from.on("close", () => {
       this.#sockets.delete(from);

@@ -6,7 +6,7 @@ import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 /** Two tasks: a distillation and its evaluation. */
 const FLAGS = ["--inits", "2", "--baselines", "none"];
 
-/** The resolved spec of a tiny experiment; with another seed it is another one. */
+/** The resolved spec of a tiny experiment; a different seed makes it a different experiment. */
 export async function tinySpec(
   client: StillhouseClient,
   outerSteps: number,

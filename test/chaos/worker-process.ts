@@ -4,8 +4,8 @@ import { closeSync, openSync } from "node:fs";
 import { PYTHON } from "../fixtures/tiny.js";
 
 /**
- * Checkpoints are written far more often than every 20 s, since a whole experiment takes less: only
- * so do kills fall between them.
+ * Checkpoints are written far more often than every 20 s, since a whole experiment takes less, and
+ * kills should fall between checkpoints.
  */
 const START = `
 import sys
@@ -18,13 +18,13 @@ sys.exit(main(sys.argv[1:]))
 export interface WorkerPlace {
   readonly zmq: string;
   readonly grpc: string;
-  /** Folder of its keys; absent: it needs none. */
+  /** Folder of its keys; absent where it needs none. */
   readonly keys?: string;
   /** File to which all processes of this name log. */
   readonly logPath: string;
 }
 
-/** A real worker that is started anew whenever its process ends, as a supervisor would. */
+/** A real worker that is restarted whenever its process ends, as by a supervisor. */
 export class WorkerProcess {
   readonly #id: string;
   readonly #place: WorkerPlace;

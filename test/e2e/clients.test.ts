@@ -17,7 +17,7 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLIENTS = join(ROOT, "dist", "clients");
 
-/** A control plane with an experiment without baselines; it ends when it is told to. */
+/** A control plane with an experiment without baselines, which `finish` brings to its end. */
 async function planeWithExperiment(test: TestContext) {
   const plane = await TestPlane.start(test);
   const worker = await plane.worker();
@@ -53,7 +53,7 @@ describe("the packages for clients", async () => {
     const python = join(CLIENTS, "python");
     await run(PYTHON, ["-m", "pip", "install", ...offline, "--target", site, python]);
     const example = [join(python, "examples", "follow_experiment.py"), plane.plane.address];
-    // Only what was installed, not what lies beside the example.
+    // The example may import only what was installed, not the files beside it.
     const code = `import sys, runpy; sys.path[:0] = [${JSON.stringify(site)}]; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name="__main__")`;
     const following = run(PYTHON, ["-I", "-c", code, ...example, id]);
     await finish();

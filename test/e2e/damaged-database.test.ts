@@ -9,8 +9,8 @@ import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
 
 /**
- * As a bad sector or another program does to files that are open. With the index of the log (-shm)
- * goes what SQLite keeps of them in memory, so that the damage is seen at the next call.
+ * Overwrites open files, as a bad sector or another program may. The index of the log (-shm) is
+ * overwritten too, so that SQLite does not go on with what it has in memory and the next call fails.
  */
 function damage(database: string): void {
   for (const path of [database, `${database}-wal`, `${database}-shm`]) {

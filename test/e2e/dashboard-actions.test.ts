@@ -9,11 +9,11 @@ import { DashboardPage } from "../fixtures/dashboard-page.js";
 import { tinyDataAndModel, tinyDraft } from "../fixtures/tiny.js";
 import { it as test } from "../fixtures/waiting.js";
 
-/** More than a worker makes while a person presses a button. */
+/** More than a worker takes while a person presses a button. */
 const MANY_STEPS = 100_000;
 const QUICK = { "outer-steps": 10, validations: 1, inits: 2, baselines: "none" };
 
-describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, () => {
+describe("a person on the dashboard", { skip: skippedWithoutChromium() }, () => {
   let dashboard: DashboardPage;
   let page: Page;
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-data-"));
@@ -58,7 +58,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     await press("Resume");
     await state("running");
     const resumedAt = await stepShown();
-    assert.ok(resumedAt >= reached, `it went on at ${resumedAt}, it had reached ${reached}`);
+    assert.ok(resumedAt >= reached, `it continued at step ${resumedAt} and had reached ${reached}`);
     await page.getByText("attempt 2").waitFor();
     await press("Cancel");
     await state("cancelled");
@@ -66,7 +66,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     await press("Retry");
     await state("running");
     const retriedAt = await stepShown();
-    assert.ok(retriedAt < reached, `it began anew at ${retriedAt}`);
+    assert.ok(retriedAt < reached, `it restarted at step ${retriedAt}`);
     await press("Cancel");
     await state("cancelled");
     assert.equal((await stored()).tasks[0].attempt, 3);
@@ -159,7 +159,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     assert.equal(await rows.count(), rising.length - numOthers);
   });
 
-  test("drains a worker: it finishes its task and leaves, and another one continues", async () => {
+  test("drains a worker, which finishes its task and leaves, and another one continues", async () => {
     const changes = { ...QUICK, "outer-steps": 200, name: "drained" };
     const id = await dashboard.create(tinyDraft(changes));
     await dashboard.visit("/workers");
@@ -179,7 +179,7 @@ describe("what one does on the dashboard", { skip: skippedWithoutChromium() }, (
     assert.notEqual(evaluated, distilled);
   });
 
-  test("no script failed, and no other host was asked", () => {
+  test("sees no failed script, and no request goes to another host", () => {
     assert.deepEqual(dashboard.complaints, []);
   });
 });
@@ -190,7 +190,7 @@ interface ExperimentJson {
   }[];
 }
 
-/** Mean accuracy in per cent, as it is shown. */
+/** Mean accuracy in percent, as shown on the page. */
 function accuracyOf({ tasks }: ExperimentJson): string {
   const inits = tasks.flatMap(({ result }) => result?.learners?.inits ?? []);
   const mean = inits.reduce((sum, { accuracy = 0 }) => sum + accuracy, 0) / inits.length;

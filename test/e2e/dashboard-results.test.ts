@@ -23,7 +23,7 @@ function specWith(robustness?: RobustnessSpec): ExperimentSpec {
   return { ...spec, dataset, robustness } as ExperimentSpec;
 }
 
-/** An experiment as if it were stored, with those of the fixture's tasks that are chosen. */
+/** An experiment as the server would return it, with the chosen tasks of the fixture. */
 function stored(id: string, spec: ExperimentSpec, isChosen: (task: Task) => boolean): Experiment {
   const experiment = finishedExperiment(spec);
   return { ...experiment, id, tasks: experiment.tasks.filter(isChosen) };
@@ -57,14 +57,14 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
       await page.route(path, (route) => route.fulfill({ json: body }));
       const json = GetMetricSeriesResponse.toJSON(GetMetricSeriesResponse.fromJSON(SERIES));
       await page.route(`${path}/series**`, (route) => route.fulfill({ json }));
-      // The curves are asked for once the stream is there; that of what has ended ends at once.
+      // The page asks for curves once the stream is open; that of an ended experiment ends at once.
       await page.route(`${path}/events`, (route) => route.fulfill(ENDED_STREAM));
     }
   });
 
   after(() => dashboard?.close());
 
-  test("classes have their names also where there is no artifact to name them", async () => {
+  test("classes have their names even where there is no artifact", async () => {
     await dashboard.visit("/experiments/baselines1");
     const confusion = page.getByRole("region", { name: "Confusion, Full data" });
     await confusion.waitFor();
@@ -76,7 +76,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
     await page.getByText("WARNING: 3 test rows are also in train").waitFor();
   });
 
-  test("two learners have no interval", async () => {
+  test("a row of two learners has no interval", async () => {
     const row = page.getByRole("row", { name: /Random real samples/ });
     await row.first().waitFor();
     const heads = await page
@@ -84,7 +84,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
       .getByRole("columnheader")
       .allTextContents();
     const cells = await row.first().getByRole("cell").allTextContents();
-    // The first column has the heads of the rows.
+    // The first column holds the row headers, which are no cells.
     const cellOf = (head: string) => cells[heads.indexOf(head) - 1];
     assert.equal(cellOf("Learners"), "2");
     assert.equal(cellOf("95 % interval"), "–");

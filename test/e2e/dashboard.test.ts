@@ -11,7 +11,7 @@ import { ask } from "../fixtures/http-client.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it as test } from "../fixtures/waiting.js";
 
-/** Settings that are written into the form, by flag. */
+/** The values to fill into the form, by flag. */
 function formValues(changes: Record<string, string>): Map<string, string> {
   const flags = tinyFlags(tinyDataAndModel());
   const values = new Map<string, string>();
@@ -74,7 +74,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     await start(new Map());
   });
 
-  test("it is watched live to its end", async () => {
+  test("that experiment is watched live to its end", async () => {
     await page.getByRole("progressbar", { name: "Distillation" }).waitFor();
     await page.locator(".page-head .badge-succeeded").waitFor();
     const accuracy = await page.locator(".key-value").first().textContent();
@@ -101,7 +101,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     );
   });
 
-  test("pictures are taken of it, as those of the README were", async () => {
+  test("pictures of it are taken, like those of the README", async () => {
     const out = join(dashboard.home, "pictures");
     const paths = await dashboard.takePictures(ids[0] ?? "", out);
     assert.deepEqual(paths.map((path) => basename(path)).sort(), [
@@ -135,7 +135,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     await page.getByRole("img", { name: /Loss\. .*120 points to step 120/ }).waitFor();
   });
 
-  test("the two are compared, and the comparison is exported", async () => {
+  test("both experiments are compared, and the comparison is exported", async () => {
     await dashboard.visit("/");
     for (const name of ["first", "second"]) {
       await page.getByRole("checkbox", { name: new RegExp(`Compare ${name} `) }).check();
@@ -211,7 +211,7 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     assert.ok(await page.locator(".page-head .badge-running").isVisible());
   });
 
-  test("no script failed, and no other host was asked", () => {
+  test("no script failed, and no request went to another host", () => {
     assert.deepEqual(dashboard.complaints, []);
   });
 });

@@ -9,10 +9,10 @@ import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT } from "../fixtures/tiny.js";
 import { until } from "../fixtures/waiting.js";
 
-/** With which the program ends when it ends in order. */
+/** The exit code of the program when it ends in order. */
 const IN_ORDER = 7;
 
-/** Stands for the server: listens as it does, and takes some time to end. */
+/** Stands in for the server: listens for the same signals, and takes some time to end. */
 const PROGRAM = `
 import { appendFileSync } from "node:fs";
 import { listenForEnd } from "./setup/ending.mjs";
@@ -25,7 +25,7 @@ listenForEnd({ env: process.env, script: "serve", parent }, () => {
 process.on("SIGHUP", () => note("hung up"));
 let looks = 0;
 setInterval(() => {
-  // It looks later than the listener does, and as often.
+  // It looks as often as the listener does, and after it.
   if (process.ppid !== parent && ++looks === 2) note("npm is gone");
 }, 500);
 note(process.pid);
@@ -38,7 +38,7 @@ interface Chain {
   notes(): string[];
 }
 
-/** npm, what it starts as package.json says, and the program at the end of the chain. */
+/** npm, the processes that it starts by package.json, and the program at the end of the chain. */
 async function chain(test: TestContext, command = ["npm", "run", "serve"]): Promise<Chain> {
   const folder = realpathSync(temporaryFolder(test));
   mkdirSync(join(folder, "src", "setup"), { recursive: true });
@@ -62,13 +62,13 @@ function end(pid: number, signal: NodeJS.Signals): void {
   try {
     sendSignal(pid, signal);
   } catch {
-    // All of it is gone.
+    // Every process has ended.
   }
 }
 
 describe("a program that npm runs", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    it(`ends in order by ${signal} to npm, which waits for it and has its exit code`, async (test) => {
+    it(`ends in order when npm gets ${signal}; npm waits for it and exits with its code`, async (test) => {
       const { npm, exitCode, notes } = await chain(test);
       npm.kill(signal);
       assert.equal(await exitCode, IN_ORDER);
@@ -77,7 +77,7 @@ describe("a program that npm runs", () => {
   }
 
   for (const signal of ["SIGHUP", "SIGKILL"] as const) {
-    it(`ends in order after npm was ended by ${signal}`, async (test) => {
+    it(`ends in order after ${signal} has ended npm`, async (test) => {
       const { npm, exitCode, notes, program } = await chain(test);
       npm.kill(signal);
       await exitCode;
@@ -86,13 +86,13 @@ describe("a program that npm runs", () => {
     });
   }
 
-  it("ends in order by a signal of its own, and npm with it", async (test) => {
+  it("ends in order at a signal to itself, and npm exits with its code", async (test) => {
     const { program, exitCode } = await chain(test);
     sendSignal(program, "SIGHUP");
     assert.equal(await exitCode, IN_ORDER);
   });
 
-  it("goes on under nohup when the terminal is closed, until it is told to end", async (test) => {
+  it("keeps running under nohup when the terminal is closed, until it is told to end", async (test) => {
     const { npm, program, exitCode, notes } = await chain(test, ["nohup", "npm", "run", "serve"]);
     sendSignal(-(npm.pid ?? 0), "SIGHUP");
     await exitCode;

@@ -31,7 +31,7 @@ async function controlPlaneWith(pythonPath: string, name: string): Promise<Contr
   });
 }
 
-/** The command in this process, against a control plane that is there already. */
+/** Runs the command in this process, against a running control plane. */
 async function command(argv: string[], controlPlane: ControlPlane) {
   const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
   const exitCode = await runExperiment([...argv, "--json"], {
@@ -65,7 +65,7 @@ function withRow(row: object): (path: string) => void {
   return (path) => writeFileSync(join(path, "train.jsonl"), `${JSON.stringify(row)}\n`);
 }
 
-describe("bad input, end to end", () => {
+describe("the command refuses in one sentence", () => {
   let controlPlane: ControlPlane;
   before(async () => {
     controlPlane = await controlPlaneWith(PYTHON, "home");
@@ -75,7 +75,7 @@ describe("bad input, end to end", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** One sentence with what it is about, an exit code, and nothing of the program's inside. */
+  /** The message says what is wrong, the exit code fits, and no stack or traceback is shown. */
   async function refused(argv: string[], message: RegExp, field: string, kind = "invalid") {
     const { exitCode, document, stderr } = await command(argv, controlPlane);
     assert.match(document.error.message, message);

@@ -35,17 +35,17 @@ function distilledBytes({ exitCode, stdout, stderr }: Ended): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** A worker that was left alone first waits a while for an answer to its last report. */
+/** Waits: a worker that lost its control plane first waits for the answer to its last report. */
 async function allEnded(pids: readonly number[]): Promise<void> {
   await until(() => !pids.some(isAlive));
 }
 
-/** In this order: each test continues the experiment where the one before has left it. */
+/** The order matters: each test continues the experiment where the one before left it. */
 describe("an interrupted experiment", () => {
   const uninterrupted = runCommand(INTERRUPTIBLE, homeOfReference).then(distilledBytes);
   let id: string;
 
-  /** Continues it, until it distils. */
+  /** Resumes the experiment, and waits until it distils. */
   async function resumed(): Promise<RunningCommand> {
     const run = new RunningCommand(["--resume", id, "--json"], home);
     await run.sees(DISTILLING);
@@ -59,7 +59,7 @@ describe("an interrupted experiment", () => {
     const processes = descendants(run.child.pid ?? 0);
     assert.ok(processes.length > 0);
     run.signal("SIGINT");
-    run.signal("SIGINT"); // npm passes on what the terminal has sent already
+    run.signal("SIGINT"); // npm passes on the signal that the terminal has sent to both
     const { exitCode, stdout, stderr } = await run.ended;
     assert.equal(exitCode, 130, stderr);
     const document = JSON.parse(stdout);
@@ -94,7 +94,7 @@ describe("an interrupted experiment", () => {
     await allEnded(processes);
   });
 
-  it("continues to the bytes of one that was left alone, and shows them again", async () => {
+  it("ends in the same bytes as an uninterrupted one, and shows its result again", async () => {
     const run = await runCommand(["--resume", id, "--json"], home);
     assert.equal(distilledBytes(run), await uninterrupted);
     assert.match(run.stderr, /Distillation: kept outer step/);

@@ -46,7 +46,7 @@ describe("an experiment", () => {
     assert.ok(distilled.accuracy.mean >= 0.9, `distilled ${distilled.accuracy.mean}`);
     assert.ok(untrained.accuracy.mean <= 0.7, `untrained ${untrained.accuracy.mean}`);
     const [probe, means] = [rows.get("linear-probe"), rows.get("class-means")];
-    // Of the tiny encoder's two classes and 32 features, with and without biases.
+    // Two classes by the tiny encoder's 32 features, with and without biases.
     assert.deepEqual([probe?.stored_bytes, means?.stored_bytes], [4 * 2 * 33, 4 * 2 * 32]);
     const { size } = statSync(join(document.artifact, "distilled.safetensors"));
     assert.equal(distilled.stored_bytes, size);
@@ -142,7 +142,7 @@ describe("an experiment", () => {
 });
 
 describe("doctor", () => {
-  it("asks the real Python, and finds nothing that keeps an experiment from running", async () => {
+  it("asks the real Python, and finds nothing that would prevent an experiment", async () => {
     const { exitCode, stdout, stderr } = await home.run(["--json"], "doctor");
     assert.equal(exitCode, 0, stderr);
     const { ok, checks } = JSON.parse(stdout);

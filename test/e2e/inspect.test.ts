@@ -46,7 +46,7 @@ describe("inspect", () => {
     assert.ok(html.includes(`npm run inspect -- ${id} --html`));
   });
 
-  it("measures learners that are trained on the nearest tokens, and finds a shared artifact", async () => {
+  it("measures learners that were trained on the nearest tokens, and finds a shared artifact", async () => {
     const measured = await home.run([id, "--accuracy", "--inits", "2", "--json"], "inspect");
     assert.equal(measured.exitCode, 0, measured.stderr);
     const { accuracy, samples } = JSON.parse(measured.stdout);
@@ -69,7 +69,7 @@ describe("inspect", () => {
     assert.match(shown.stdout, /attention labels of the first token/, shown.stderr);
   });
 
-  it("says that there is no such artifact, and what --top must be", async () => {
+  it("says that an artifact does not exist, and what --top must be", async () => {
     const missing = await home.run(["nothing-here"], "inspect");
     assert.equal(missing.exitCode, 1);
     assert.match(missing.stderr, /there is no experiment "nothing-here"/);

@@ -7,24 +7,24 @@ import { RunningCommand, runCommand } from "../fixtures/command.js";
 
 const LONGEST_LIFE_MS = 9_000;
 
-/** What a run has measured, to the last digit, but for times. */
+/** The figures of a run to the last digit, without times. */
 function figures(stdout: string): unknown {
   return JSON.parse(stdout).tables.map(({ rows }: { rows: object[] }) =>
     rows.map((row) => ({ ...row, experiment_id: "", seeds: [], train_time_s: null })),
   );
 }
 
-/** A report of a run, its times aside. */
+/** A report of a run, without its times. */
 function reportOf(stdout: string, file: "report" | "page"): string {
   const text = readFileSync(JSON.parse(stdout)[file], "utf8");
   return text.replaceAll(/[\d.]+ (?:h|min|s)(?: \d+ (?:min|s))?\b/g, "TIME");
 }
 
 /**
- * Runs `reproduce` in a new home, kills it at random moments, and lets it come to its end.
+ * Runs `reproduce` in a new home, kills it at random moments, and then lets it run to its end.
  *
- * @param args its arguments, `--json` among them
- * @param uninterrupted what the same command printed that ran through
+ * @param args its arguments, including `--json`
+ * @param uninterrupted what the same command printed without an interruption
  */
 export async function assertSameWhenKilled(
   args: readonly string[],

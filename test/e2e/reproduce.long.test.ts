@@ -17,7 +17,7 @@ const home = new KeptHome();
 before(() => home.open());
 after(() => home.remove());
 
-it(`reproduce, killed at ${NUM_KILLS} moments, reports as uninterrupted byte by byte`, async () => {
+it(`reproduce, killed at ${NUM_KILLS} moments, writes the same report as an uninterrupted run`, async () => {
   const { exitCode, stdout, stderr } = await home.run(ARGS, "reproduce");
   assert.equal(exitCode, 0, stderr);
   await assertSameWhenKilled(ARGS, stdout, NUM_KILLS);

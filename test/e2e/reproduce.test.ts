@@ -7,7 +7,7 @@ import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 import { assertSameWhenKilled } from "./reproduce-killed.js";
 
-/** Too few steps from noise on to learn it all, so that the rows differ. */
+/** So few steps from noise that not everything is learned, so that the rows differ. */
 const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),
   ...["--outer-steps", "12", "--validations", "1", "--lr", "0.01", "--inits", "4"],
@@ -59,11 +59,11 @@ describe("reproduce", () => {
     const html = readFileSync(page, "utf8");
     assert.equal(html.match(/aria-label="Accuracy of every test learner/g)?.length, 2);
     assert.equal(html.match(/aria-label="outer loss over outer steps/g)?.length, 2);
-    assert.equal(html.match(/<h3>hard labels, seed 0<\/h3>/g)?.length, 1, "what two tables share");
+    assert.equal(html.match(/<h3>hard labels, seed 0<\/h3>/g)?.length, 1, "a shared row");
     assert.doesNotMatch(html, /could not be inspected/);
   });
 
-  it("again computes nothing, and of another table only what is missing", async () => {
+  it("computes nothing when repeated, and only what is missing for another table", async () => {
     const { stdout: document } = first;
     const again = await reproduce([...TABLES, "--json"]);
     assert.equal(again.exitCode, 0, again.stderr);
@@ -75,7 +75,7 @@ describe("reproduce", () => {
     assert.match(more.stdout, /SL unrestricted \+ AL cls .* 90\.7 ± 0\.2/);
   });
 
-  it("killed at a moment, its report is the uninterrupted one byte by byte", async () => {
+  it("writes the same report after a kill as without one", async () => {
     await assertSameWhenKilled([...TABLES, "--json", ...FLAGS], first.stdout, 1);
   });
 

@@ -22,7 +22,7 @@ after(async () => {
   rmSync(elsewhere, { recursive: true, force: true });
 });
 
-/** What was measured, without the times that it took. */
+/** The figures of a run, without times. */
 function measured(stdout: string): Record<string, unknown> {
   const { experiment_id: _, ...document } = JSON.parse(stdout, (key, value) =>
     key === "train_time_s" ? undefined : value,
@@ -78,7 +78,7 @@ describe("robustness", () => {
 
     const taken = await home.run([elsewhere, ...flags], "robustness");
     assert.equal(taken.exitCode, 0, taken.stderr);
-    assert.doesNotMatch(taken.stderr, /accuracy/, "of the same bytes nothing is computed anew");
+    assert.doesNotMatch(taken.stderr, /accuracy/, "nothing is computed again for the same bytes");
     const artifactIds = readdirSync(join(home.path, "artifacts"));
     assert.equal(artifactIds.length, 2, "the one from elsewhere is in the home as well");
     const { artifact_id: one, ...first } = measured(again.stdout);
@@ -90,7 +90,7 @@ describe("robustness", () => {
     assert.match(listed.stdout, new RegExp(`robustness of ${id}`));
   });
 
-  it("says that there is no such artifact", async () => {
+  it("says that an artifact does not exist", async () => {
     const missing = await home.run(["nothing-here"], "robustness");
     assert.equal(missing.exitCode, 1);
     assert.match(missing.stderr, /there is no experiment "nothing-here"/);

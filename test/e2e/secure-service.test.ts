@@ -30,7 +30,7 @@ async function firstLine(command: RunningCommand): Promise<string> {
   return command.stdout.split("\n")[0] ?? "";
 }
 
-/** All that is in the files of a folder, as far as they are not keys themselves. */
+/** The content of all files of a folder that are not keys themselves. */
 function leftBehind(folder: string): string {
   const files = readdirSync(folder, { withFileTypes: true, recursive: true });
   return files

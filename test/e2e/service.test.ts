@@ -15,7 +15,7 @@ import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
 const STEPS = 200;
-/** Time in which the worker takes some steps without a server, and not all of them. */
+/** Time in which the worker takes some steps without a server, but not all of them. */
 const ALONE_MS = 150;
 const FLAGS = [
   ...tinyFlags(tinyDataAndModel()),
@@ -39,7 +39,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** Resolves when it says that it is ready. */
+/** Starts the server; resolves once it says that it is ready. */
 async function serve(): Promise<RunningCommand> {
   const { grpc, worker } = ports;
   const flags = ["--grpc-port", grpc, "--worker-port", worker, "--http-port", 0, "--workers", 0];
@@ -67,7 +67,7 @@ function started(args: readonly string[], script: string): RunningCommand {
   return command;
 }
 
-/** A command that names the server, in this process. */
+/** Runs a command that names the server, in this process. */
 function here(args: readonly string[], script: string): Promise<Ended> {
   return new CommandHere(args, join(folder, "unused"), script).ended;
 }
@@ -84,7 +84,7 @@ async function detached(...flags: string[]): Promise<string> {
   return stdout.trim();
 }
 
-/** What a command of a group prints. */
+/** The JSON that a command prints. */
 async function asked(script: string, ...args: string[]) {
   const flags = [...args, "--server", address, "--json"];
   const { exitCode, stdout, stderr } = await here(flags, script);
@@ -92,7 +92,7 @@ async function asked(script: string, ...args: string[]) {
   return JSON.parse(stdout);
 }
 
-/** Of the newest experiment that distilled. */
+/** The id of the newest experiment that distilled. */
 async function distilledId(): Promise<string> {
   const { experiments } = await client.list(10, "");
   const isDistilled = ({ work }: Task) => work?.kind?.$case === "distill";
@@ -107,12 +107,12 @@ async function detachedSweep(...flags: string[]): Promise<string[]> {
   return ids;
 }
 
-/** Waits until the distillation has come so far. */
+/** Waits until the distillation has reached a step. */
 async function reached(id: string, step: number): Promise<void> {
   for await (const { kind } of client.watch(id, 0n)) {
     if (kind?.$case === "progress" && kind.value.done >= BigInt(step)) return;
   }
-  throw new Error("the experiment ended before it came so far");
+  throw new Error(`experiment ${id} ended before step ${step}`);
 }
 
 async function ended(id: string): Promise<Experiment> {
@@ -130,7 +130,7 @@ function distilledHash(id: string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** Every outer step has one point of every metric of outer steps. */
+/** Every metric of outer steps has exactly one point per outer step. */
 async function assertWhole(id: string, numAttempts: number): Promise<void> {
   const summaries = await client.metrics(id);
   const losses = summaries.find(({ name }) => name === "outer_loss");
@@ -141,8 +141,8 @@ async function assertWhole(id: string, numAttempts: number): Promise<void> {
   for (const { name, steps } of series) assert.deepEqual(steps, all, name);
 }
 
-describe("a service with a worker that joined by itself", () => {
-  it("loses nothing when it is killed, nor when the worker is ended too", async () => {
+describe("a service with a remote worker", () => {
+  it("loses nothing when it is killed, even if the worker ends too", async () => {
     let server = await serve();
     let elsewhere = worker();
     const id = await detached();
@@ -150,18 +150,18 @@ describe("a service with a worker that joined by itself", () => {
     server.signal("SIGKILL");
     await server.ended;
     await sleep(ALONE_MS);
-    // It would come to its end before a server on a busy machine is back.
+    // Otherwise the distillation could end before the server on a busy machine is back.
     const paused = descendants(elsewhere.child.pid ?? 0);
     for (const pid of paused) sendSignal(pid, "SIGSTOP");
     server = await serve();
     for (const pid of paused) sendSignal(pid, "SIGCONT");
     await reached(id, 60);
     const { experiment } = await client.get(id);
-    assert.equal(experiment?.tasks[0]?.attempt, 1, "the task went on where it was");
+    assert.equal(experiment?.tasks[0]?.attempt, 1, "the task continued where it was");
 
     server.signal("SIGKILL");
     await server.ended;
-    await sleep(ALONE_MS); // what is computed now is in the journal alone
+    await sleep(ALONE_MS); // the steps of this time are in the journal alone
     elsewhere.signal("SIGTERM");
     assert.equal((await elsewhere.ended).exitCode, 0, elsewhere.stderr);
     const [task] = readdirSync(join(folder, "elsewhere", "tasks"));
@@ -180,7 +180,7 @@ describe("a service with a worker that joined by itself", () => {
     assert.equal(distilledHash(id), distilledHash(calm));
   });
 
-  it("is asked from the shell: ls, show, logs, export, rm, by the beginning of an id", async () => {
+  it("answers ls, show, logs, export and rm, each by the beginning of an id", async () => {
     const listed = await stillhouse("ls", "--state", "succeeded", "--json");
     assert.equal(listed.exitCode, 0, listed.stderr);
     const { experiments } = JSON.parse(listed.stdout);
@@ -224,10 +224,10 @@ describe("a service with a worker that joined by itself", () => {
     assert.equal(shown.samples.length, 2, "classes");
     const rows = shown.accuracy.map(({ id, n }: { id: string; n: number }) => [id, n]);
     assert.deepEqual(rows[0], ["plain", 1]);
-    assert.ok(rows.length > 1, "of the nearest tokens too");
+    assert.ok(rows.length > 1, "learners on the nearest tokens too");
   });
 
-  it("is left with robustness and tables, and shows them to the same command", async () => {
+  it("runs detached robustness and tables, and shows them to the same command", async () => {
     const checks = ["--checks", "head-init", "--baselines", "none", "--inits", "1"];
     const robustness = [await distilledId(), ...checks];
     const tables = [

@@ -18,7 +18,7 @@ const STAMPS = [
 ];
 const WAITING = /Another set-up is at work in this folder/;
 
-/** A failure that a person can read: one or two lines on stderr, nothing else. */
+/** A failure that a person can read: a sentence on stderr, no stack, and nothing on stdout. */
 function assertPlainFailure({ exitCode, stdout, stderr }: Ended, sentence: RegExp): void {
   assert.match(stderr, sentence);
   assert.equal(exitCode, 1);
@@ -52,7 +52,7 @@ describe("a folder that was set up", () => {
     assert.deepEqual(copy.calls(), []);
   });
 
-  test("runs the program as it now stands, and as it stood where it has an error", async () => {
+  test("compiles a changed program; a change with an error fails and keeps what was compiled", async () => {
     copy.write(
       "src/main.ts",
       `import { word } from "./word.js";\n${MAIN.replace("argv)", "word)")}`,
@@ -79,14 +79,14 @@ describe("a folder that was set up", () => {
     assert.equal(found.trim(), `'${join(copy.root, "python_worker").replaceAll("ü", "\\xfc")}'`);
   });
 
-  test("generates anew when a proto changes, and installs nothing", async () => {
+  test("generates code again when a proto changes, and installs nothing", async () => {
     copy.forgetCalls();
     copy.write("proto/stillhouse/v1/new.proto", 'syntax = "proto3";\npackage stillhouse.v1;\n');
     assert.equal((await copy.run(["setup"])).exitCode, 0);
     assert.deepEqual([copy.numCalls("protoc"), copy.numCalls("pip")], [1, 0]);
   });
 
-  test("removes the generated Python where earlier versions put it, and nothing beside", async () => {
+  test("removes the generated Python where earlier versions put it, and nothing else", async () => {
     mkdirSync(join(copy.root, "python_worker/stillhouse/v1"), { recursive: true });
     copy.write("python_worker/stillhouse/v1/spec_pb2.py", "");
     copy.write("python_worker/stillhouse/.stamp.json", "{}");
@@ -157,7 +157,7 @@ describe("an interrupted set-up", () => {
     ["pip", "SIGTERM"],
     ["protoc", "SIGHUP"],
   ] as const) {
-    test(`leaves nothing half-made and no process behind (${signal} during ${work})`, async () => {
+    test(`leaves nothing half-done and no process behind (${signal} during ${work})`, async () => {
       copy = new SetupCopy();
       copy.behave({ hang: work });
       const running = copy.start(["setup"]);
@@ -176,7 +176,7 @@ describe("an interrupted set-up", () => {
     });
   }
 
-  test("that was killed does not count as done, and its children do not run beside the next one", async () => {
+  test("that was killed does not count as done, and the next one waits for its children", async () => {
     copy = new SetupCopy();
     copy.behave({ hang: "pip" });
     const killed = copy.start(["setup"]);
@@ -279,7 +279,7 @@ describe("a missing requirement is named with the command that fixes it", () => 
     ],
   ];
   for (const [what, work, output, sentence] of tools) {
-    test(`${what}, and nothing half-made stays`, async () => {
+    test(`${what}, without leaving anything half-done`, async () => {
       for (const path of ["node_modules", ".venv"]) copy.remove(path);
       copy.behave({ fail: { work, output } });
       assertPlainFailure(await copy.run(["setup"]), sentence);

@@ -82,7 +82,7 @@ describe("sweep", () => {
   });
 
   it("searches by validation accuracy, continues when killed, and tests only the best", async () => {
-    // FLAGS have another rate, but what is searched has the default without them.
+    // FLAGS have another rate, but a setting that is searched starts from the preset's.
     const search = ["--search", "--lr", "0.0005..0.05:log", "--sl", "unrestricted,none"];
     const args = [...search, "--trials", "4", "--max-parallel", "2", "--inits", "2"];
     const run = new RunningCommand([...FLAGS, ...args], home.path, "sweep");
@@ -96,7 +96,7 @@ describe("sweep", () => {
     assert.equal(exitCode, 0, stderr);
     const { trials, best } = JSON.parse(stdout);
     assert.equal(trials.length, 4);
-    assert.deepEqual(trials[0].settings, { sl: "none", lr: "0.02" }, "the preset's own go first");
+    assert.deepEqual(trials[0].settings, { sl: "none", lr: "0.02" }, "the preset's own come first");
     assert.ok(
       trials.some(({ settings }: { settings: object }) => isDeepStrictEqual(settings, { sl, lr })),
       "the trial of the first run is one of the second's",
@@ -115,7 +115,7 @@ describe("sweep", () => {
     assert.doesNotMatch(best.command, /--search|--trials|,/);
   });
 
-  it("names the value of a list that is wrong", async () => {
+  it("names the wrong value of a list", async () => {
     const wrong = await sweep(["--sl", "none,hard"]);
     assert.equal(wrong.exitCode, 2);
     assert.match(wrong.stderr, /--sl .*must be one of none, restricted, unrestricted, got hard/);

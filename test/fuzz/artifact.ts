@@ -40,7 +40,7 @@ const name = fc.oneof(
   ),
   fc.string({ unit: "binary" }),
 );
-/** A file as it is announced, with what is wrong about that. */
+/** A file as it is announced, perhaps with a wrong name, size or hash. */
 const file = fc.record({
   name,
   content: fc.uint8Array({ maxLength: 200 }),
@@ -53,7 +53,7 @@ const upload = fc.record({
   files: fc.array(file, { maxLength: 4 }),
   isCurrent: fc.boolean(),
   hasHeader: fc.boolean(),
-  /** What comes besides, and whether the stream is cut off. */
+  /** Bytes that were not announced. */
   surplus: fc.uint8Array({ maxLength: 20 }),
   isCut: fc.boolean(),
 });
@@ -66,7 +66,7 @@ export const fuzzArtifacts: Target = async (extent) => {
 
 function fuzzUploads(extent: Extent): Promise<void> {
   return withPlane(extent, async (plane, fed) => {
-    // An artifact that is replaced goes there on its way out.
+    // An artifact that is replaced goes to the trash.
     const before = new Set([...readdirSync(plane.home), "trash"]);
     const [worker] = await plane.connectWorkers(1);
     await plane.client.create(resolvedSpec(), "fuzz");
@@ -93,7 +93,7 @@ function fuzzUploads(extent: Extent): Promise<void> {
         RIGHT.has(code) || (drawn.isCut && code === status.CANCELLED),
         `an upload was answered by ${status[code]}: ${details}`,
       );
-      if (code === status.OK) assert.ok(drawn.hasHeader && drawn.isCurrent, "it was let in");
+      if (code === status.OK) assert.ok(drawn.hasHeader && drawn.isCurrent, "it was accepted");
     });
     try {
       await fc.assert(property, parametersOf(extent));
@@ -104,9 +104,9 @@ function fuzzUploads(extent: Extent): Promise<void> {
     assert.deepEqual(strange, [], "something was written beside the artifacts");
     const left = () =>
       readdirSync(join(plane.home, "artifacts")).filter((each) => each !== experimentId);
-    // Those that were cut off are noticed a little later.
+    // Uploads that were cut off are noticed a little later.
     for (let waitMs = 0; waitMs < CASE_LIMIT_MS && left().length > 0; waitMs += 50) await sleep(50);
-    assert.deepEqual(left(), [], "an upload that was refused left something");
+    assert.deepEqual(left(), [], "an upload that was refused left files");
   });
 }
 
@@ -121,7 +121,7 @@ function send(
       (error: ServiceError | null) =>
         resolve({ code: error?.code ?? status.OK, details: error?.details ?? "" }),
     );
-    // A server that has answered may close the stream while it is written.
+    // A server that has answered may close the stream while the client still writes.
     stream.on("error", () => undefined);
     for (const part of parts) stream.write({ part });
     if (isCut) stream.cancel();

@@ -5,7 +5,7 @@ import type { BusyWorker, MeasuredPlane } from "../bench/control-plane/measured-
 import { quickSpec } from "../fixtures/experiments.js";
 import { CASE_LIMIT_MS } from "./target.js";
 
-/** Not behind the many tasks that an input may have been accepted with. */
+/** Ahead of the many tasks that an accepted input may have created. */
 const FIRST = { owner: "dutiful", priority: 100 };
 
 /** A worker that does whatever task it is given, and so shows that tasks are still dispatched. */
@@ -27,7 +27,7 @@ export class DutifulWorker {
     return dutiful;
   }
 
-  /** Fails unless a new experiment is taken, dispatched and done in time. */
+  /** Fails unless a new experiment is accepted, dispatched and done in time. */
   async showsThatTasksAreDone(): Promise<void> {
     const { client } = this.#plane;
     const seed = this.#numAsked++;
@@ -59,6 +59,6 @@ export class DutifulWorker {
     const states = experiment.tasks.map(
       (task) => `${task.id} ${task.state} ${task.failure?.message ?? ""}`,
     );
-    return `a task of another was not done any more: ${inspect({ states, workers }, { depth: 4 })}`;
+    return `the task of another owner is no longer done: ${inspect({ states, workers }, { depth: 4 })}`;
   }
 }

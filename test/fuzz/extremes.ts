@@ -1,18 +1,18 @@
 import fc from "fast-check";
 
-/** Which example, and which of its values become which extremes. Numbers are counted around. */
+/** Which example, and which of its values become which extremes; all indices are taken modulo. */
 export interface Recipe {
   readonly example: number;
   readonly changes: readonly { readonly leaf: number; readonly extreme: number }[];
 }
 
-/** A message as generated code has it. */
+/** A message of the generated code. */
 export type Message = object;
 
 const LONG = 70_000;
 const MANY = 2_000;
 
-/** A time beyond what Date can say, which a sender of another language can send all the same. */
+/** A time, also one beyond the range of Date, which a sender in another language may still send. */
 const timeOf = (seconds: number) => ({ getTime: () => seconds * 1_000 }) as Date;
 
 const EXTREMES = {
@@ -35,16 +35,16 @@ const EXTREMES = {
 
 type Path = readonly (string | number)[];
 
-/** Recipes for messages that are valid but for values at the edges of what their fields hold. */
+/** Recipes for messages that are valid except for values at the edges of what their fields hold. */
 export function recipes(): fc.Arbitrary<Recipe> {
   const change = fc.record({ leaf: fc.nat(1_000), extreme: fc.nat(100) });
   return fc.record({ example: fc.nat(1_000), changes: fc.array(change, { maxLength: 3 }) });
 }
 
 /**
- * The encoded message of a recipe; the example as it is where its extremes cannot be encoded.
+ * The encoded message of a recipe; the unchanged example where the extremes cannot be encoded.
  *
- * @param encode of generated code
+ * @param encode of the generated code
  */
 export function extremeBytes<M extends Message>(
   { changes }: Pick<Recipe, "changes">,
@@ -86,12 +86,12 @@ function choicesFor(value: unknown): readonly unknown[] | undefined {
     : undefined;
 }
 
-/** Every value that can be made extreme, lists that hold something included. */
+/** The paths of all values that can be made extreme, including lists that are not empty. */
 function pathsOf(value: unknown, path: Path = []): Path[] {
   if (choicesFor(value) !== undefined) return [path];
   if (typeof value !== "object" || value === null) return [];
   const own = Array.isArray(value) && value.length > 0 ? [path] : [];
-  // The name of a choice of a oneof is no value of the message.
+  // The name of a oneof's case is no value of the message.
   const entries = Object.entries(value).filter(([key]) => key !== "$case");
   return [...own, ...entries.flatMap(([key, inner]) => pathsOf(inner, [...path, key]))];
 }

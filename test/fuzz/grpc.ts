@@ -23,7 +23,7 @@ const SERVICES: readonly Readonly<Record<string, Method>>[] = [
   service.ArtifactServiceService,
 ];
 const METHODS = SERVICES.flatMap((methods) => Object.values(methods));
-/** What a caller may be told of its own mistake, or of what is not there. */
+/** The statuses for success, for a caller's mistake and for what does not exist. */
 const RIGHT = new Set([
   status.OK,
   status.INVALID_ARGUMENT,
@@ -34,14 +34,14 @@ const RIGHT = new Set([
   status.PERMISSION_DENIED,
   status.UNIMPLEMENTED,
 ]);
-/** What gRPC itself says of bytes that are no message. */
+/** What gRPC itself says about bytes that are no message. */
 const UNREADABLE = /deserializ|illegal|out of range|wire type|premature|invalid/i;
 const asIs = (bytes: Buffer) => bytes;
 
 /** A valid request. */
 interface Example {
   readonly method: Method;
-  /** The request with extremes by the recipe. */
+  /** The request, encoded with the extremes of the recipe. */
   bytes(recipe: Pick<Recipe, "changes">): Buffer;
 }
 
@@ -106,7 +106,7 @@ function examples(): Example[] {
   ];
 }
 
-/** Bytes of any kind to any method, or a valid request with values at their edges to its own. */
+/** Arbitrary bytes to any method, or a valid request with extreme values to its own method. */
 type Case =
   | { readonly path: string; readonly messages: readonly Buffer[] }
   | { readonly valid: Recipe };
@@ -119,8 +119,8 @@ function cases(known: readonly Example[]): fc.Arbitrary<Case> {
 }
 
 /**
- * Every call is answered, with what was asked for or with an error that is the caller's, and the
- * tasks of others are dispatched and done.
+ * Every call is answered, with what was asked for or with an error that is the caller's fault, and
+ * the tasks of others are still dispatched and done.
  */
 export const fuzzGrpc: Target = (extent) =>
   withPlane(extent, async (plane, fed) => {
@@ -158,7 +158,7 @@ function requestOf(
   return { method, messages: sent.messages };
 }
 
-/** A stream is left at its first answer. */
+/** Calls a method; a stream is cancelled at its first answer. */
 function call(
   client: Client,
   { path, requestStream, responseStream }: Method,
@@ -170,7 +170,7 @@ function call(
       resolve({ code: error?.code ?? status.OK, details: error?.details ?? "" });
     if (requestStream) {
       const stream = client.makeClientStreamRequest(path, asIs, asIs, options, answer);
-      // A server that has answered may close the stream while it is written.
+      // A server that has answered may close the stream while the client still writes.
       stream.on("error", () => undefined);
       for (const message of [first, ...rest]) stream.write(message);
       stream.end();
@@ -189,11 +189,11 @@ function call(
   });
 }
 
-/** What a call made after all would be held by right, and so would hide what is held by mistake. */
+/** Removes the experiments that calls created, whose memory would hide a leak. */
 async function removeAll(plane: MeasuredPlane): Promise<void> {
   const { experiments } = await plane.client.list(1_000, "");
   for (const { id, endTime } of experiments) {
-    // It may have come to its end since it was listed.
+    // It may have ended since it was listed.
     if (!endTime) await plane.client.cancel(id).catch(() => undefined);
     await plane.client.delete(id);
   }

@@ -70,7 +70,7 @@ interface Answer {
   readonly content: string;
 }
 
-/** Every request is answered, and a refusal is the caller's fault, in the one form of an error. */
+/** Every request is answered; a refusal is the caller's fault, and has the form of all errors. */
 export const fuzzHttp: Target = (extent) =>
   withPlane(extent, async (plane, fed) => {
     const agent = new Agent({ keepAlive: true });
@@ -81,7 +81,7 @@ export const fuzzHttp: Target = (extent) =>
         freq: 8,
       }),
       segment,
-      /** Another path altogether. */
+      /** Used instead of the route's path. */
       path: fc.option(
         text.map((path) => `/${encoded(path)}`),
         { freq: 8 },
@@ -102,7 +102,7 @@ export const fuzzHttp: Target = (extent) =>
         `${answer.status}: ${answer.content}`,
       );
       assert.doesNotMatch(answer.content, /\n\s+at .*:\d+:\d+/, "a stack is shown");
-      // Of the pages a text for people is enough.
+      // Outside the API a text for people is enough.
       const isApi = path.startsWith("/api/") && answer.contentType !== "";
       if (answer.status < 400 || !isApi) return;
       const { error } = JSON.parse(answer.content) as { error: Record<string, unknown> };
@@ -115,7 +115,7 @@ export const fuzzHttp: Target = (extent) =>
     }
   });
 
-/** What is asked of Python cannot be answered here, for there is none. */
+/** Requests that need Python fail with this kind, since this control plane has none. */
 function isEnvironment({ content }: Answer): boolean {
   return content.includes("FAILURE_KIND_ENVIRONMENT");
 }
@@ -133,7 +133,7 @@ function getOf(path: string): Route {
   return { method: "GET", path };
 }
 
-/** A stream of events is left at its beginning. */
+/** Sends a request; a stream of events is closed as soon as it begins. */
 function ask(
   agent: Agent,
   url: string,
@@ -161,7 +161,7 @@ function ask(
     });
     sent.on("timeout", () => sent.destroy(new Error(`no answer within ${CASE_LIMIT_MS} ms`)));
     sent.on("error", (error: NodeJS.ErrnoException) => {
-      // A server that refuses a body may close the connection while it is sent.
+      // A server that refuses a body may close the connection while the client still sends it.
       if (error.code === "EPIPE" || error.code === "ECONNRESET") {
         resolve({ status: 400, contentType: "", content: "" });
       } else reject(error);
@@ -171,7 +171,7 @@ function ask(
   });
 }
 
-/** A lone surrogate has no encoding. */
+/** Goes through a buffer, since a lone surrogate has no encoding. */
 function encoded(raw: string): string {
   return encodeURIComponent(Buffer.from(raw).toString());
 }

@@ -5,8 +5,9 @@ import { TARGETS } from "./targets.js";
 
 const HELP = `Usage: npm run fuzz -- [TARGET…] [--cases N] [--seed S] [--json]
 
-Sends malformed input to what takes some, and fails at a crash, a hang, growing memory or an error
-that is not the sender's. A case that fails is made small and printed with its seed.
+Sends malformed input to everything that reads input from outside, and fails at a crash, a hang,
+growing memory or an error that is not the sender's fault. A case that fails is shrunk and printed
+with its seed.
 
   TARGET…    ${Object.keys(TARGETS).join(", ")} (default: all)
   --cases N  for each target (default: 10000)

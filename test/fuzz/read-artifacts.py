@@ -1,6 +1,7 @@
-"""Read artifacts that were changed at random: CASES SEED.
+"""Read artifacts that were changed at random. Arguments: CASES SEED.
 
-Each is read, or refused by a StillhouseError. Prints what was not, and then exits with 1.
+Each must be read, or refused by a StillhouseError; otherwise the case is printed and the exit code
+is 1.
 """
 
 import hashlib
@@ -56,7 +57,7 @@ def changed(content: bytes, draw: random.Random) -> bytes:
 
 
 def other_json(draw: random.Random, depth: int = 0) -> object:
-    """Well-formed JSON of any form."""
+    """Well-formed JSON of any shape."""
     kinds = [None, True, -1, 0.5, "text", 10**30, float("inf"), [], {}]
     if depth > 3 or draw.random() < 0.4:
         return draw.choice(kinds)

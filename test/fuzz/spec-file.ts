@@ -39,7 +39,7 @@ const scalar = fc.oneof(
 const line = fc
   .tuple(fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...FLAGS) }, fc.string()), scalar)
   .map(([key, value]) => `${key}: ${value}`);
-/** Each line ten times the one before: what is small as text and does not fit the memory. */
+/** Each line is ten times the one before: small as text, and too large for memory when expanded. */
 const bomb = fc.integer({ min: 1, max: 12 }).map((depth) => {
   const lines = Array.from({ length: depth }, (_, level) => {
     const item = level === 0 ? "x" : `*a${level - 1}`;

@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import type fc from "fast-check";
 import { MeasuredPlane } from "../bench/control-plane/measured-plane.js";
 
-/** How far a run goes. */
+/** How many cases a run has, and its seed. */
 export interface Extent {
   readonly cases: number;
   readonly seed: number;
 }
 
-/** Something that takes input from outside. Throws at the first input, shrunk, that it does not bear. */
+/** Fuzzes something that reads input from outside. Throws at the first input that breaks it, shrunk. */
 export type Target = (extent: Extent) => Promise<void>;
 
-/** Longest time that one input may take, on a machine under load. */
+/** Longest time that one input may take, on a busy machine. */
 export const CASE_LIMIT_MS = 60_000;
-/** Caches fill up at first; what is held beyond this after thousands of inputs grows with them. */
+/** Caches may fill up by this much; more after thousands of inputs is a leak. */
 const MAX_GROWTH_BYTES = 32 * 1024 * 1024;
 const BEGINNING = 0.2;
 
@@ -22,8 +22,8 @@ export function parametersOf<T>({ cases, seed }: Extent): fc.Parameters<T> {
 }
 
 /**
- * Feeds a control plane in a process of its own. After a fifth of the inputs what it holds in
- * memory must not grow any more.
+ * Feeds a control plane in a process of its own. After a fifth of the inputs its memory must not
+ * grow any more.
  *
  * @param feed calls `fed` after each input
  */
@@ -45,13 +45,13 @@ export async function withPlane(
     const growth = lateBytes - (earlyBytes ?? lateBytes);
     assert.ok(growth < MAX_GROWTH_BYTES, `memory grew by ${growth} bytes over ${numFed} inputs`);
   } catch (error) {
-    throw new Error(`The control plane logged at last:\n${plane.log}`, { cause: error });
+    throw new Error(`The last lines of the control plane's log:\n${plane.log}`, { cause: error });
   } finally {
     await plane.close();
   }
 }
 
-/** An error and what it came from: a property tells the input, and its cause what went wrong. */
+/** An error with its causes: that of a property says the input, and its cause what went wrong. */
 export function explained(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? "" : `\n${explained(error.cause)}`;

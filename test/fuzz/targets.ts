@@ -5,7 +5,7 @@ import { fuzzSpecFiles } from "./spec-file.js";
 import type { Target } from "./target.js";
 import { fuzzZeroMq } from "./zeromq.js";
 
-/** Everything that takes input from outside, by the name that the command line has for it. */
+/** Everything that reads input from outside, by its name on the command line. */
 export const TARGETS: Readonly<Record<string, Target>> = {
   "spec-files": fuzzSpecFiles,
   grpc: fuzzGrpc,

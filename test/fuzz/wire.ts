@@ -1,10 +1,10 @@
 import fc from "fast-check";
 
-/** Longest of what is sent at random. */
+/** Longest run of random bytes. */
 const MAX_BYTES = 2_000;
 const MAX_FIELD = 24;
 
-/** Well-formed protobuf of no particular message: fields at random, some of them messages again. */
+/** Well-formed protobuf of no particular message: random fields, some of them messages themselves. */
 const { message: wireMessage } = fc.letrec<{ message: Buffer }>((tie) => ({
   message: fc
     .array(
@@ -21,7 +21,7 @@ const { message: wireMessage } = fc.letrec<{ message: Buffer }>((tie) => ({
     .map((fields) => Buffer.concat(fields)),
 }));
 
-/** Bytes that are no message, or another one, or nearly one of the examples. */
+/** Bytes that are no message, or an unknown message, or nearly one of the examples. */
 export function malformed(examples: readonly Uint8Array[]): fc.Arbitrary<Buffer> {
   const example = fc.constantFrom(...examples);
   return fc.oneof(
@@ -33,7 +33,7 @@ export function malformed(examples: readonly Uint8Array[]): fc.Arbitrary<Buffer>
 
 interface Edit {
   readonly kind: "flip" | "cut" | "insert" | "repeat" | "truncate";
-  /** Where, as a share of the length. */
+  /** The place of the edit, as a share of the length. */
   readonly at: number;
   readonly length: number;
   readonly bytes: Uint8Array;

@@ -12,11 +12,11 @@ import { parametersOf, type Target, withPlane } from "./target.js";
 import { malformed } from "./wire.js";
 
 const ID = "vandal";
-/** Other than the dutiful worker's, so that each gets its own tasks. */
+/** Different from the dutiful worker's, so that each gets its own tasks. */
 const DEVICE = "cuda:0";
 const NO_CLAIM: LeaseClaim = claimOf({ taskId: "x-distill", attempt: 1 });
 
-/** What a worker with this lease may say, each message as it should be. */
+/** A correct message of every kind from a worker with this lease. */
 function examples(claim: LeaseClaim): WorkerMessage[] {
   const at = new Date(0);
   const point = MetricPoint.fromPartial({ sequence: 1n, name: "loss", step: 1n, time: at });
@@ -45,7 +45,7 @@ function jsonOf(message: object): unknown {
   );
 }
 
-/** Frames of any kind, or messages of the worker's own lease with values at their edges. */
+/** Arbitrary frames, or messages for the worker's own lease with extreme values. */
 type Case = { readonly frames: readonly Buffer[] } | { readonly said: readonly Recipe[] };
 
 function cases(): fc.Arbitrary<Case> {
@@ -56,8 +56,8 @@ function cases(): fc.Arbitrary<Case> {
 }
 
 /**
- * Whatever a peer sends, also the one that holds a task, it is dropped or counts as what it is, and
- * the tasks of others are dispatched and done.
+ * Whatever a peer sends, even one that holds a task, is dropped or taken as a message of its kind,
+ * and the tasks of others are still dispatched and done.
  */
 export const fuzzZeroMq: Target = (extent) =>
   withPlane(extent, async (plane, fed) => {
@@ -74,7 +74,7 @@ export const fuzzZeroMq: Target = (extent) =>
     await fc.assert(property, parametersOf(extent));
   });
 
-/** A task in the hands of a worker of its own. */
+/** A task that is leased to a worker of its own. */
 class HeldTask {
   readonly worker: TestWorker;
   readonly #plane: MeasuredPlane;
@@ -109,7 +109,7 @@ class HeldTask {
     return extremeBytes({ changes }, message, WorkerMessage.encode);
   }
 
-  /** The worker leaves, and nothing of the task stays. */
+  /** The worker leaves, and the task is deleted. */
   async release(): Promise<void> {
     await this.worker.send({ $case: "goodbye", value: {} });
     this.worker.close();

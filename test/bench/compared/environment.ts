@@ -11,11 +11,11 @@ export const MLFLOW = "mlflow==3.17.2";
 const INSTALL_LIMIT_MS = 1_800_000;
 
 /**
- * Python of an environment with programs to compare with, made on first use in the cache folder of
- * the user.
+ * The Python of an environment with programs to compare with, created on first use in the user's
+ * cache folder.
  *
  * @param packages with their versions
- * @throws what pip says where it cannot be made
+ * @throws the message of pip where it cannot be created
  */
 export async function comparedPrograms(
   packages: readonly string[],

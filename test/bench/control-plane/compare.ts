@@ -5,9 +5,9 @@ import { OwnJobs, OwnPoints } from "./compare/stillhouse.js";
 import { quantile, rounded } from "./figures.js";
 
 const PACKAGES = [MLFLOW, "ray[default]==2.60.0"];
-/** As in the intake of Stillhouse, and the most that MLflow takes in one call. */
+/** As in the intake of Stillhouse, and the most that MLflow accepts in one call. */
 const BATCHES = [125, 1_000];
-/** MLflow's server has 15 connections to its database; calls that wait for one end by its limit. */
+/** MLflow's server has 15 connections to its database, and calls that wait for one time out. */
 const NUM_CLIENTS = 10;
 const NUM_ROUNDS = 3;
 const INTAKE_SECONDS = 6;
@@ -16,16 +16,16 @@ const NUM_JOBS = 10;
 /** Medians over the rounds, or why there are none. */
 export type Compared = Readonly<Record<string, Record<string, number> | string>>;
 
-/** One of two that are measured in turns: gives a figure a second. */
+/** One of two programs that are measured in turns; `measure` returns a rate per second. */
 interface Contender {
   readonly name: string;
   readonly measure: () => Promise<number>;
 }
 
 /**
- * What people use today, on this machine in this run, in turns with Stillhouse: MLflow's tracking
- * server (one process, SQLite) takes in metric points of as many clients in as large batches, and
- * Ray's job submission runs jobs, each a process, where Stillhouse has workers that are there.
+ * Measures what people use today in turns with Stillhouse, on this machine in this run: MLflow's
+ * tracking server (one process, SQLite) takes in metric points from as many clients in equally large
+ * batches, and Ray's job submission runs each job as a process, where Stillhouse has running workers.
  */
 export async function compare(say: (text: string) => void): Promise<Compared> {
   let python: string;
@@ -44,7 +44,7 @@ async function comparedPoints(python: string, say: (text: string) => void): Prom
     await mlflow.start();
     const figures: Record<string, Record<string, number>> = {};
     for (const batch of BATCHES) {
-      say(`metric points in turns with MLflow, ${batch} a call, ${NUM_CLIENTS} clients`);
+      say(`metric points in turns with MLflow, ${batch} per call, ${NUM_CLIENTS} clients`);
       figures[`points_per_second_${batch}_a_call`] = await inTurns(
         { name: "stillhouse", measure: () => own.perSecond(batch, INTAKE_SECONDS) },
         {
@@ -79,7 +79,7 @@ async function comparedJobs(python: string, say: (text: string) => void): Promis
   }
 }
 
-/** The median of each, and of the ratio within a round. */
+/** The median of each, and the median of the ratios of the rounds. */
 async function inTurns(a: Contender, b: Contender): Promise<Record<string, number>> {
   const rounds: [number, number][] = [];
   for (let round = 0; round < NUM_ROUNDS; round++) {

@@ -4,7 +4,7 @@ import { PYTHON, tinyDataAndModel } from "../../fixtures/tiny.js";
 import { MeasuredPlane } from "./measured-plane.js";
 
 export interface CpuShare {
-  /** Processor seconds of the control plane for each second in which its worker trains. */
+  /** Processor seconds of the control plane per second in which its worker trains. */
   readonly share: number;
   readonly trainingSeconds: number;
 }

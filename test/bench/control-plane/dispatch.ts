@@ -3,11 +3,11 @@ import { quantile } from "./figures.js";
 import { baselineSpec, storeQueued } from "./homes.js";
 import { type BusyWorker, MeasuredPlane } from "./measured-plane.js";
 
-const TASKS_AN_EXPERIMENT = 3;
+const TASKS_PER_EXPERIMENT = 3;
 /** Tasks of four seconds on 200 workers end at this rate. */
 const TASKS_PER_SECOND = 50;
 
-/** Tasks scheduled a second when every worker takes no time for its task. */
+/** Tasks scheduled per second when every worker takes no time for its task. */
 export async function measureThroughput(numWorkers: number, numTasks: number): Promise<number> {
   const numQueued = numTasks + numWorkers;
   const plane = await MeasuredPlane.start({ prepare: (home) => storeTasks(home, numQueued) });
@@ -38,8 +38,8 @@ export interface DispatchDelay {
 }
 
 /**
- * Time from a worker's report of a result to its next task, while so many tasks wait. Tasks end at
- * a steady rate, and for those that begin others are submitted.
+ * Time from a worker's report of a result to its next task, while a number of tasks wait. Tasks end
+ * at a steady rate, and a new one is submitted for each that starts.
  */
 export async function measureDelay(
   numWorkers: number,
@@ -57,11 +57,11 @@ export async function measureDelay(
     for (let index = 0; index < numSamples; index++) {
       const dueMs = startMs + (index * 1000) / TASKS_PER_SECOND;
       await sleep(Math.max(0, dueMs - performance.now()));
-      // A worker that still waits for its task when its turn comes again is waited for.
+      // Where a worker still waits for a task when its turn comes again, so does this loop.
       if (index >= numWorkers) await delays[index - numWorkers];
       delays.push(exchange(workers[index % numWorkers] as BusyWorker));
-      if (index % TASKS_AN_EXPERIMENT > 0) continue;
-      const spec = baselineSpec(1_000_000 + index, TASKS_AN_EXPERIMENT);
+      if (index % TASKS_PER_EXPERIMENT > 0) continue;
+      const spec = baselineSpec(1_000_000 + index, TASKS_PER_EXPERIMENT);
       submitted.push(plane.client.create(spec, ""));
     }
     await Promise.all(submitted);
@@ -82,5 +82,5 @@ async function exchange(worker: BusyWorker): Promise<number> {
 }
 
 function storeTasks(home: string, numTasks: number): void {
-  storeQueued(home, Math.ceil(numTasks / TASKS_AN_EXPERIMENT), TASKS_AN_EXPERIMENT);
+  storeQueued(home, Math.ceil(numTasks / TASKS_PER_EXPERIMENT), TASKS_PER_EXPERIMENT);
 }

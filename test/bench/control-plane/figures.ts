@@ -4,7 +4,7 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Of what is to be read by people: three figures. */
+/** Rounds to three digits, for figures that people read. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(3));
 }

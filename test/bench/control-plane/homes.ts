@@ -7,7 +7,7 @@ import { makeHome } from "../../../src/store/home.js";
 import { openDatabase } from "../../../src/store/schema.js";
 import { DISTILLED, plannedRecord, quickSpec, resolvedSpec } from "../../fixtures/experiments.js";
 
-/** An experiment of baselines alone: each of its tasks can start at once and hands in no artifact. */
+/** An experiment of baselines alone, whose tasks can all start at once and upload no artifact. */
 export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
   const spec = resolvedSpec();
   spec.seed = seed;
@@ -16,7 +16,7 @@ export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
   return spec;
 }
 
-/** Stores experiments that wait, all of different seeds. */
+/** Stores experiments that wait, each with its own seed. */
 export function storeQueued(home: string, count: number, numTasks: 1 | 3): void {
   const records = Array.from({ length: count }, (_, index) =>
     plannedRecord(`queued${index}`, baselineSpec(index + 1, numTasks)),
@@ -24,7 +24,7 @@ export function storeQueued(home: string, count: number, numTasks: 1 | 3): void 
   storeAll(home, records);
 }
 
-/** Stores experiments that wait, of a distillation and so many shards of its evaluation. */
+/** Stores experiments that wait, each with a distillation and shards of its evaluation. */
 export function storeSharded(home: string, count: number, numShards: number): void {
   const specOf = (seed: number) => {
     const spec = quickSpec(seed);
@@ -37,7 +37,7 @@ export function storeSharded(home: string, count: number, numShards: number): vo
   storeAll(home, records);
 }
 
-/** Stores experiments that have succeeded, each with tasks and learners as of the preset cpu. */
+/** Stores experiments that have succeeded, each with tasks and learners as in the preset cpu. */
 export function storeFinished(home: string, count: number): void {
   const records = Array.from({ length: count }, (_, index) => {
     const spec = resolvedSpec((draft) => {
@@ -57,7 +57,7 @@ export function finishedId(index: number): string {
   return `finished${index}`;
 }
 
-/** The learners that a task was asked for, on four classes, with all that is kept of them. */
+/** The learners that a task was asked for, on four classes, with every field that is stored. */
 function learners({ work }: Task): TaskResult {
   const initSeeds = work?.kind?.$case === "distill" ? [] : (work?.kind?.value.initSeeds ?? []);
   const inits = initSeeds.map((initSeed, index) => ({
@@ -82,7 +82,7 @@ function finished(record: ExperimentRecord): ExperimentRecord {
 
 function storeAll(home: string, records: readonly ExperimentRecord[]): void {
   const file = openDatabase(makeHome(home).database);
-  // Nothing of it needs to outlive a loss of power, and it would take minutes.
+  // Waiting for the disk would take minutes, and nothing here has to survive a power cut.
   file.pragma("synchronous = OFF");
   const store = new SqliteExperimentStore(file);
   for (const record of records) store.create({ record, tasks: record.tasks, events: [] }, "");

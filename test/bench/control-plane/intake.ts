@@ -5,27 +5,27 @@ import { storeQueued } from "./homes.js";
 import { type BusyWorker, MeasuredPlane } from "./measured-plane.js";
 
 const NAMES = ["outer_loss", "outer_gradient_norm", "inner_lr", "step_seconds"];
-/** What a worker gathers in half a second of 250 points: 200 such workers make 50,000 a second. */
-export const POINTS_A_REPORT = 125;
+/** Half a second of a worker with 250 points per second; 200 such workers make 50,000 per second. */
+export const POINTS_PER_REPORT = 125;
 const SAMPLE_INTERVAL_MS = 250;
 
-/** Called before each report of so many points: whether it is to be sent. */
+/** Called before each report, with its number of points: whether it is to be sent. */
 type Goal = (numPoints: number) => boolean;
 
 export interface Intake {
   readonly numPoints: number;
   readonly pointsPerSecond: number;
-  /** Processor time of the control plane for a million points, all its threads together. */
+  /** Processor time of all threads of the control plane per million points. */
   readonly cpuSPerMillion: number;
-  /** Resident memory of the control plane when a tenth was taken in, and its most afterwards. */
+  /** Resident memory of the control plane after a tenth of the points, and its peak afterwards. */
   readonly earlyRssBytes: number;
   readonly peakRssBytes: number;
-  /** 99th percentile of the time of a call for the list, meanwhile. */
+  /** 99th percentile of the time of a list call meanwhile. */
   readonly callP99Ms: number;
 }
 
 interface Sample {
-  /** Of all points, that have been sent. */
+  /** Share of the points that had been sent. */
   readonly share: number;
   readonly rssBytes: number;
   readonly callMs: number;
@@ -41,22 +41,24 @@ export async function measureIntake(numWorkers: number, numPoints: number): Prom
   try {
     const workers = await plane.connectWorkers(numWorkers);
     await Promise.all(workers.map((worker) => worker.nextTask()));
-    const numReports = Math.ceil(numPoints / POINTS_A_REPORT);
+    const numReports = Math.ceil(numPoints / POINTS_PER_REPORT);
     let numSent = 0;
     const goal = () => numSent++ < numReports;
     const samples: Sample[] = [];
     const sampling = sample(plane, samples, () => numSent / numReports);
     const cpuBeforeS = (await plane.usage()).cpuS;
     const startMs = performance.now();
-    await Promise.all(workers.map((worker) => new PointSender(worker).send(POINTS_A_REPORT, goal)));
+    await Promise.all(
+      workers.map((worker) => new PointSender(worker).send(POINTS_PER_REPORT, goal)),
+    );
     const seconds = (performance.now() - startMs) / 1000;
     await sampling;
     const cpuS = (await plane.usage()).cpuS - cpuBeforeS;
     const late = samples.filter(({ share }) => share >= 0.1);
     return {
-      numPoints: numReports * POINTS_A_REPORT,
-      pointsPerSecond: (numReports * POINTS_A_REPORT) / seconds,
-      cpuSPerMillion: (cpuS * 1e6) / (numReports * POINTS_A_REPORT),
+      numPoints: numReports * POINTS_PER_REPORT,
+      pointsPerSecond: (numReports * POINTS_PER_REPORT) / seconds,
+      cpuSPerMillion: (cpuS * 1e6) / (numReports * POINTS_PER_REPORT),
       earlyRssBytes: late[0]?.rssBytes ?? Number.NaN,
       peakRssBytes: Math.max(...late.map(({ rssBytes }) => rssBytes)),
       callP99Ms: quantile(
@@ -69,7 +71,7 @@ export async function measureIntake(numWorkers: number, numPoints: number): Prom
   }
 }
 
-/** Looks at the control plane again and again, until all points have been sent. */
+/** Samples the control plane until all points have been sent. */
 async function sample(
   plane: MeasuredPlane,
   samples: Sample[],
@@ -84,7 +86,7 @@ async function sample(
   }
 }
 
-/** A worker whose points go on where the last ones ended. */
+/** A worker that numbers its points without a gap. */
 export class PointSender {
   readonly #worker: BusyWorker;
   #next = 1;

@@ -16,7 +16,7 @@ export interface Latency {
   readonly get: Percentiles;
 }
 
-/** Time of a call to a control plane that does nothing else, over pages and experiments at random. */
+/** Time of calls to an otherwise idle control plane, for successive pages and random experiments. */
 export async function measureLatency(numStored: number, numCalls: number): Promise<Latency> {
   const plane = await MeasuredPlane.start({ prepare: (home) => storeFinished(home, numStored) });
   try {

@@ -2,16 +2,16 @@ import { storeSharded } from "./homes.js";
 import { MeasuredPlane } from "./measured-plane.js";
 
 export interface Load {
-  /** Until all is stored, without waiting for the disk. */
+  /** Time to store all experiments, without waiting for the disk. */
   readonly createS: number;
-  /** From the start of the process until it answers. */
+  /** Time from the start of the process until it answers. */
   readonly startS: number;
-  /** Longest time in which the control plane took no call, timer or signal, meanwhile. */
+  /** Longest time in which the control plane handled no call, timer or signal meanwhile. */
   readonly longestBlockMs: number;
   readonly rssBytes: number;
 }
 
-/** Starts a control plane on a home in which so many experiments of a task and shards wait. */
+/** Starts a control plane on a home with waiting experiments, each a task and its shards. */
 export async function measureLoad(numExperiments: number, numShards: number): Promise<Load> {
   let createdMs = 0;
   const beganMs = performance.now();

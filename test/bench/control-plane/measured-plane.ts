@@ -8,19 +8,19 @@ import { StillhouseClient } from "../../../src/api/client.js";
 import { type Addresses, TestWorker } from "../../integration/test-worker.js";
 
 const PLANE = fileURLToPath(new URL("../../fixtures/plane-process.mjs", import.meta.url));
-/** As real workers do it under the default timings. */
+/** As of real workers under the default timings. */
 const HEARTBEAT_INTERVAL_MS = 2_000;
-/** Streams that share a connection. */
-const CALLS_A_CLIENT = 25;
+/** Number of streams that share a connection. */
+const CALLS_PER_CLIENT = 25;
 const LOG_CHARACTERS = 4_000;
 
 export interface Usage {
-  /** Processor seconds since the process began, all its threads together. */
+  /** Processor seconds of all threads since the start of the process. */
   readonly cpuS: number;
   readonly rssBytes: number;
-  /** Memory of what is held, after a collection where `collects` is set. */
+  /** Memory of reachable objects where `collects` is set, else of all that is not collected yet. */
   readonly heldBytes: number;
-  /** Longest time in which it took no call, timer or signal, since it began. */
+  /** Longest time since its start in which it handled no call, timer or signal. */
   readonly longestBlockMs: number;
 }
 
@@ -33,9 +33,9 @@ export interface PlaneSettings {
   readonly numWorkers?: number;
   /** Whether it answers over HTTP too. */
   readonly http?: boolean;
-  /** Whether garbage is collected before memory is told. */
+  /** Whether garbage is collected before memory is measured. */
   readonly collects?: boolean;
-  /** Whether what it logs is kept instead of shown. */
+  /** Whether its log is kept in `log` instead of shown. */
   readonly keepsLog?: boolean;
   /** Fills the new home before the control plane opens it. */
   readonly prepare?: (home: string) => void;
@@ -44,7 +44,7 @@ export interface PlaneSettings {
 /** A control plane in a process of its own, on a home of its own, with simulated workers. */
 export class MeasuredPlane {
   readonly client: StillhouseClient;
-  /** The last lines that were logged, where they are kept. */
+  /** The end of the log, where `keepsLog` is set. */
   log = "";
   readonly #addresses: PlaneAddresses;
   readonly #child: ChildProcess;
@@ -80,7 +80,7 @@ export class MeasuredPlane {
     return new MeasuredPlane(home, child, addresses as PlaneAddresses);
   }
 
-  /** Workers that have been welcomed; each sends heartbeats for the task it holds. */
+  /** Workers that have been welcomed and that send heartbeats for the task they hold. */
   async connectWorkers(count: number): Promise<BusyWorker[]> {
     const names = Array.from({ length: count }, (_, index) => `simulated-${index}`);
     const workers = await Promise.all(
@@ -95,9 +95,9 @@ export class MeasuredPlane {
     });
   }
 
-  /** Clients enough for so many calls at a time. */
+  /** Enough clients for this many calls at a time. */
   clientsFor(numCalls: number): StillhouseClient[] {
-    const count = Math.ceil(numCalls / CALLS_A_CLIENT);
+    const count = Math.ceil(numCalls / CALLS_PER_CLIENT);
     const clients = Array.from({ length: count }, () => new StillhouseClient(this.#addresses.grpc));
     this.#clients.push(...clients);
     return clients;
@@ -120,7 +120,7 @@ export class MeasuredPlane {
     return this.#addresses.zmq;
   }
 
-  /** http://HOST:PORT; empty where it does not answer. */
+  /** http://HOST:PORT; empty where it does not serve HTTP. */
   get httpAddress(): string {
     return this.#addresses.http;
   }
@@ -179,7 +179,7 @@ export class BusyWorker {
     this.#hasFinished = true;
   }
 
-  /** The acknowledgement of what was reported last. */
+  /** Waits for the acknowledgement of the last report. */
   async acknowledged(): Promise<void> {
     await this.worker.next("acknowledge");
     if (this.#hasFinished) this.#assign = undefined;

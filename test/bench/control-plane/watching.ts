@@ -9,7 +9,7 @@ import { type BusyWorker, MeasuredPlane } from "./measured-plane.js";
 const NUM_EXPERIMENTS = 20;
 const REPORT_INTERVAL_MS = 250;
 const SENT_MS = "sent_ms";
-/** For the last events to arrive. */
+/** Time for the last events to arrive. */
 const SETTLE_MS = 1_000;
 
 export interface WatchDelay {
@@ -18,7 +18,7 @@ export interface WatchDelay {
   readonly p99Ms: number;
 }
 
-/** Time from a worker's report to its event at a watcher: progress, and lines of the log, which are stored. */
+/** Time from a worker's report of progress or a log line, which is stored, to the watcher's event. */
 export async function measureWatching(numWatchers: number, seconds: number): Promise<WatchDelay> {
   const prepare = (home: string) => storeQueued(home, NUM_EXPERIMENTS, 1);
   const plane = await MeasuredPlane.start({ prepare });
@@ -57,12 +57,12 @@ class Watcher {
     this.#events = events;
   }
 
-  /** Resolves with the first event, which is the experiment as it is. */
+  /** Resolves with the first event, which is the present experiment. */
   async begin(): Promise<void> {
     await this.#events.next();
   }
 
-  /** The delays of all events until the watch is ended. */
+  /** The delays of all events until the watch ends. */
   async delaysMs(): Promise<number[]> {
     const delaysMs: number[] = [];
     for await (const { kind } of this.#events) {

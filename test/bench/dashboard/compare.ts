@@ -15,7 +15,7 @@ import type { Served } from "./timings.js";
 
 const run = promisify(execFile);
 const FOLDER = join(import.meta.dirname, "compare");
-// TensorBoard asks for pkg_resources, which later ones have no more.
+// TensorBoard imports pkg_resources, which later versions of setuptools no longer have.
 const PACKAGES = [MLFLOW, "tensorboard==2.20.0", "setuptools==80.9.0"];
 const FILL_LIMIT_MS = 900_000;
 const READ_LIMIT_MS = 600_000;
@@ -107,7 +107,7 @@ async function tensorboard(
 }
 
 const ROW: Sought = (page) => page.locator("runs-data-table tb-data-table-content-row").first();
-/** Below the curve are its last values, which come with it. */
+/** The curve itself is a canvas; its last values appear below it at the same time. */
 const CURVE: Sought = (page) => page.locator("scalar-card tb-data-table-content-row").first();
 
 async function fill(
@@ -121,7 +121,7 @@ async function fill(
   return stdout.trim().split(" ");
 }
 
-/** What it takes to read its files counts for nobody. */
+/** Waits until TensorBoard has read its files, which is not part of its figures. */
 async function hasRead(address: string, numRuns: number, server: ChildProcess): Promise<void> {
   const deadlineMs = performance.now() + READ_LIMIT_MS;
   while (performance.now() < deadlineMs && server.exitCode === null) {
@@ -130,10 +130,10 @@ async function hasRead(address: string, numRuns: number, server: ChildProcess): 
     if (runs.length >= numRuns) return;
     await sleep(500);
   }
-  throw new Error("TensorBoard did not come to read all of it");
+  throw new Error("TensorBoard did not read all of its files in time");
 }
 
-/** From the address to what is sought, with nothing in the browser's cache. */
+/** Time from opening the address to seeing the element, with an empty browser cache. */
 async function shown(
   { browser, repetitions }: Comparison,
   what: string,

@@ -11,12 +11,12 @@ import { Labels } from "../../../src/generated/stillhouse/v1/spec.js";
 import type { LocalStore } from "../../../src/store/local-store.js";
 import { CODE_VERSION, resolvedSpec } from "../../fixtures/experiments.js";
 
-/** Id of the experiment that has the many points. */
+/** Id of the experiment with many points. */
 export const LONG_RUN = "longrun";
 
 const LABELS = [Labels.HARD, Labels.RESTRICTED, Labels.UNRESTRICTED];
 const NUM_INITS = 20;
-/** Points that are stored at a time, as they come from a worker. */
+/** Number of points that are stored at a time, as those of a worker are. */
 const BATCH = 10_000;
 
 /** Stores experiments that have ended, each with the results of its tasks. */
@@ -26,7 +26,7 @@ export function fillWithExperiments(store: LocalStore, count: number): void {
   }
 }
 
-/** Stores an experiment with so many points, half of each loss. */
+/** Stores an experiment with this many points, half of them of either loss. */
 export function writeLongRun(store: LocalStore, numPoints: number): void {
   const change = changeOf(LONG_RUN, "a long run", 0);
   store.experiments.create(change, "");

@@ -1,4 +1,4 @@
-/** A figure of a page. */
+/** A measured figure of a page. */
 export interface Measured {
   readonly what: string;
   readonly value: number;
@@ -16,7 +16,7 @@ export function median(numbers: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** A program that is not to be had costs its own figures alone. */
+/** Where a program cannot be installed or run, only its own figures are missing. */
 export async function unlessMissing(
   name: string,
   measure: () => Promise<Measured[]>,

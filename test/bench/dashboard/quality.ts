@@ -9,7 +9,7 @@ import type { Measured } from "./measured.js";
 import type { Served } from "./timings.js";
 
 const run = promisify(execFile);
-// The newest that Node 20 runs and npm can lock; for this bench alone, so no set-up brings it.
+// The newest that runs on Node 20 and that npm can lock; only this bench uses and installs it.
 const LIGHTHOUSE = "lighthouse@12.2.3";
 const FOLDER = join(PROJECT, ".setup", "lighthouse");
 const CATEGORIES = ["performance", "accessibility", "best-practices"] as const;
@@ -22,7 +22,7 @@ const VIEWS: readonly [name: string, path: string][] = [
   ["the form", "/new"],
 ];
 
-/** What axe-core finds, however slight. */
+/** Everything that axe-core finds, however slight. */
 export async function axe({ browser, address }: Served): Promise<Measured[]> {
   const page = await browser.newPage({ baseURL: address, viewport: { width: 1280, height: 900 } });
   const results: Measured[] = [];
@@ -37,7 +37,7 @@ export async function axe({ browser, address }: Served): Promise<Measured[]> {
   return results;
 }
 
-/** Scores of Lighthouse as on a desktop; throws what npm says where it cannot be installed. */
+/** Lighthouse's scores for a desktop; throws the message of npm where it cannot be installed. */
 export async function lighthouse({ address }: Served): Promise<Measured[]> {
   const program = join(FOLDER, "node_modules", ".bin", "lighthouse");
   if (!existsSync(program)) await install();

@@ -4,9 +4,9 @@ import { type Measured, median, repeated } from "./measured.js";
 
 export interface Served {
   readonly browser: Browser;
-  /** http://HOST:PORT of a control plane whose home is filled. */
+  /** http://HOST:PORT of a control plane with a filled home. */
   readonly address: string;
-  /** Points of the long run. */
+  /** Number of points of the long run. */
   readonly numPoints: number;
   readonly repetitions: number;
 }
@@ -33,7 +33,7 @@ export async function firstView(served: Served): Promise<Measured[]> {
   ];
 }
 
-/** Opening a long run, choosing a part of it, and moving over its charts. */
+/** Times of opening a long run, choosing a part of it, and moving over its charts. */
 export async function longRun(served: Served): Promise<Measured[]> {
   const page = await opened(served);
   const chart = page.getByRole("img", { name: /^Loss\./ });
@@ -61,7 +61,7 @@ export async function longRun(served: Served): Promise<Measured[]> {
   });
   await page.getByRole("button", { name: "All steps" }).click();
   const box = await chart.boundingBox();
-  if (box === null) throw new Error("the chart has no place on the page");
+  if (box === null) throw new Error("the chart is not on the page");
   const frames = page.evaluate(`new Promise((resolve) => {
     let count = 0;
     const start = performance.now();
@@ -82,7 +82,7 @@ export async function longRun(served: Served): Promise<Measured[]> {
   ];
 }
 
-/** What one does with the table of experiments. */
+/** Times of sorting, grouping and searching the table of experiments. */
 export async function table(served: Served): Promise<Measured[]> {
   const page = await opened(served);
   await page.goto("/");

@@ -1,6 +1,7 @@
-"""Metric points a second into MLflow's tracking server: PORT NUM_CLIENTS POINTS_A_BATCH SECONDS.
+"""Metric points per second into MLflow's tracking server.
 
-Each client has a run of its own and logs the next batch when the last one is answered.
+Arguments: PORT NUM_CLIENTS POINTS_PER_BATCH SECONDS. Each client has a run of its own and logs the
+next batch when the last one is answered.
 """
 
 import http.client
@@ -16,7 +17,7 @@ NAMES = ["outer_loss", "outer_gradient_norm", "inner_lr", "step_seconds"]
 
 
 def post(connection: http.client.HTTPConnection, path: str, body: object) -> dict:
-    """Call the REST API; as MLflow's own client, again where the server failed or hung up."""
+    """Call the REST API, again where the server failed or hung up, as MLflow's own client does."""
     content = json.dumps(body)
     headers = {"Content-Type": "application/json"}
     problem = ""
@@ -70,7 +71,7 @@ ready = threading.Barrier(NUM_CLIENTS, action=lambda: begun.append(time.monotoni
 with ThreadPoolExecutor(NUM_CLIENTS) as clients:
     logging = [clients.submit(log, index) for index in range(NUM_CLIENTS)]
 failures = [failure for each in logging if (failure := each.exception()) is not None]
-# Where one failed before the others began, those only tell that they do not wait any longer.
+# Where one client failed before the others began, theirs is only the error of the broken barrier.
 failures.sort(key=lambda failure: isinstance(failure, threading.BrokenBarrierError))
 if failures:
     raise failures[0]

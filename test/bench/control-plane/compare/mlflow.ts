@@ -24,7 +24,7 @@ export class MlflowPoints {
     return this.#server.start();
   }
 
-  /** @param batch points a call */
+  /** @param batch points per call */
   async perSecond(numClients: number, batch: number, seconds: number): Promise<number> {
     const sizes = [this.#server.port, numClients, batch, seconds].map(String);
     const { stdout } = await run(this.#python, [SCRIPT, ...sizes], { timeout: RUN_LIMIT_MS });

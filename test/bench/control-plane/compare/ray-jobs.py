@@ -1,6 +1,6 @@
-"""Jobs a second through Ray's job submission, for each number of jobs that is read from stdin.
+"""Jobs per second through Ray's job submission, for each number of jobs that is read from stdin.
 
-A job is a process that ends at once. Prints 0 when a first one has run.
+A job is a process that ends at once. Prints 0 when the first one has run.
 """
 
 import sys

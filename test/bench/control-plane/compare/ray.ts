@@ -7,7 +7,7 @@ const SCRIPT = join(import.meta.dirname, "ray-jobs.py");
 const START_LIMIT_MS = 300_000;
 const ERROR_CHARACTERS = 2_000;
 
-/** A Ray of this machine, and its job submission. */
+/** Ray on this machine, and its job submission. */
 export class RayJobs {
   readonly #python: string;
   #process: ChildProcessWithoutNullStreams | undefined;
@@ -18,7 +18,7 @@ export class RayJobs {
     this.#python = python;
   }
 
-  /** Resolves when it has run a first job. */
+  /** Resolves once it has run its first job. */
   async start(): Promise<void> {
     const env = { ...process.env, RAY_USAGE_STATS_ENABLED: "0" };
     this.#process = spawn(this.#python, [SCRIPT], { env });
@@ -38,7 +38,7 @@ export class RayJobs {
     const child = this.#process;
     if (!child || child.exitCode !== null) return;
     const ended = once(child, "exit");
-    child.stdin.end(); // it stops what it has started
+    child.stdin.end(); // the script then stops Ray
     await ended;
   }
 

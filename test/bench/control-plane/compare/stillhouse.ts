@@ -2,7 +2,7 @@ import { baselineSpec, storeQueued } from "../homes.js";
 import { PointSender } from "../intake.js";
 import { type BusyWorker, MeasuredPlane } from "../measured-plane.js";
 
-/** Metric points from workers, each with the next report once its last one is stored. */
+/** Metric points from workers that send the next report once the last one is stored. */
 export class OwnPoints {
   readonly #plane: MeasuredPlane;
   readonly #senders: readonly PointSender[];
@@ -54,7 +54,7 @@ export class OwnJobs {
     return new OwnJobs(plane, await plane.connectWorkers(numWorkers));
   }
 
-  /** From the first submission until all have ended. */
+  /** Jobs per second, from the first submission until all have ended. */
   async perSecond(numJobs: number): Promise<number> {
     const { client } = this.#plane;
     const startMs = performance.now();
@@ -83,7 +83,7 @@ export class OwnJobs {
         await worker.acknowledged();
       }
     } catch (error) {
-      // Its socket is closed with the plane.
+      // The worker's socket is closed with the plane.
       if (this.#isOpen) throw error;
     }
   }

@@ -1,7 +1,7 @@
-"""Runs and a long run into the database of MLflow: SQLITE_FILE NUM_RUNS NUM_POINTS.
+"""Store runs and one long run in a database of MLflow. Arguments: SQLITE_FILE NUM_RUNS NUM_POINTS.
 
-One run is logged by MLflow's own client; the others are copies of its rows, since the client takes
-in about a hundred runs a second.
+One run is logged by MLflow's own client; the others are copies of its rows, since the client only
+logs about a hundred runs per second.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""Event files for TensorBoard: FOLDER NUM_RUNS NUM_POINTS; the long run has half of each loss."""
+"""Write event files for TensorBoard. Arguments: FOLDER NUM_RUNS NUM_POINTS.
+
+Half of the points of the long run are of either loss.
+"""
 
 import math
 import sys
