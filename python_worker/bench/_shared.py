@@ -8,33 +8,66 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from torch.profiler import ProfilerActivity, profile
 
 Work = Callable[[], object]
 
+CPU = torch.device("cpu")
 
-def take_turns(works: Mapping[str, Work], repetitions: int) -> dict[str, list[float]]:
+
+def take_turns(
+    works: Mapping[str, Work], repetitions: int, device: torch.device = CPU
+) -> dict[str, list[float]]:
     """Seconds of each work, ``repetitions`` times in turn, after one turn that warms up."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(repetitions + 1):
         for name, work in works.items():
             gc.collect()
-            started = time.perf_counter()
-            work()
+            seconds = seconds_of(work, device)
             if turn > 0:
-                times[name].append(time.perf_counter() - started)
+                times[name].append(seconds)
         note(f"  turn {turn} of {repetitions}", end="\r")
     return times
 
 
-def peak_bytes(work: Work) -> int:
-    """The most memory that ``work`` takes beyond what the process holds before; glibc."""
+def seconds_of(work: Work, device: torch.device = CPU) -> float:
+    """Seconds until ``work`` is done, on a GPU too, whose kernels run behind its calls."""
+    wait_for(device)
+    started = time.perf_counter()
+    work()
+    wait_for(device)
+    return time.perf_counter() - started
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_bytes(work: Work, device: torch.device = CPU) -> int:
+    """The most memory that ``work`` takes beyond what is held before.
+
+    On a CPU it is that of the process, by glibc; on a GPU what its tensors hold, by PyTorch.
+    """
     gc.collect()
+    if device.type == "cuda":
+        return _cuda_peak_bytes(work, device)
     ctypes.CDLL("libc.so.6").malloc_trim(0)  # what was freed does not count as held
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
     before = _entry("/proc/self/status", "VmRSS")
     work()
     return _entry("/proc/self/status", "VmHWM") - before
+
+
+def _cuda_peak_bytes(work: Work, device: torch.device) -> int:
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
 
 
 def live_peak_bytes(work: Work) -> int:

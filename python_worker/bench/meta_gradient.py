@@ -15,27 +15,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from _shared import Work, free_bytes, live_peak_bytes, note, peak_bytes, take_turns
-
-from stillhouse_worker.distillation.inner import InnerLoss, inner_gradient
-from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
-from stillhouse_worker.distillation.meta_gradient.walk import outer_gradient
-from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
-from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
-from stillhouse_worker.learners import draw_head, learner_params
-from stillhouse_worker.learners.encoder import Params
+from stillhouse_worker.distillation.meta_gradient import METHODS
 from stillhouse_worker.learners.precision import PRECISIONS
 from stillhouse_worker.models.catalog import model_folder
 from stillhouse_worker.models.opened import load_encoder
 
-NUM_CLASSES, OUTER_ROWS, OUTER_TOKENS = 4, 32, 64
-BOUND = "bound"
-COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
+from ._meta_problem import BOUND, COMPILED, Case, Setting, setting_of, theta_bytes, work_of
+from ._shared import free_bytes, live_peak_bytes, note, peak_bytes, seconds_of, take_turns
+
 COLUMNS = (
     *("method", "T", "S", "attention labels", "precision", "time / B", "time / unrolled"),
     *("peak MB", "of that tensors", "first-order peak MB", "turns"),
@@ -45,32 +36,12 @@ PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
 USABLE_MEMORY = 0.7
 
 
-class Case(NamedTuple):
-    """One row of the table but for the method."""
-
-    T: int
-    S: int
-    attention_labels: str
-    precision: str
-    trajectory_mib: int
-    activation_mib: int
-
-
 class Run(NamedTuple):
     """One run in a process of its own: time in s, and peak memory in bytes."""
 
     seconds: float
     peak_bytes: int
     live_peak_bytes: int | None  # of tensors, where it is asked for
-
-
-class Setting(NamedTuple):
-    """What a method is called with, and the outer loss in one part, as the bound computes it."""
-
-    problem: MetaProblem
-    whole: list[Callable[[Params], torch.Tensor]]
-    phi: Phi
-    theta: Params
 
 
 def main() -> None:
@@ -140,54 +111,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _setting(case: Case) -> Setting:
-    draws = torch.Generator().manual_seed(0)
-    torch.manual_seed(0)
-    encoder = load_encoder(model_folder("minilm"))
-    sizes = encoder.config
-    config = SyntheticConfig(
-        NUM_CLASSES, 1, case.S, "unrestricted", case.attention_labels, case.T, 0.01, 1.0, "none"
-    )
-    x = torch.randn(NUM_CLASSES, case.S, sizes.width, generator=draws)
-    phi = init_phi(config, sizes.num_layers, sizes.num_heads, x, draws)
-    entry = torch.randn(OUTER_ROWS, OUTER_TOKENS, sizes.width, generator=draws)
-    mask = torch.ones(OUTER_ROWS, OUTER_TOKENS, dtype=torch.bool)
-    labels = torch.randint(NUM_CLASSES, (OUTER_ROWS,), generator=draws)
-    whole, parts = (
-        outer_losses(sizes, entry, mask, labels, case.precision, parts)
-        for parts in (1, num_parts(entry.device))
-    )
-    head = draw_head(sizes.width, NUM_CLASSES, "default", draws)
-    inner = "bf16" if case.precision == "bf16" else "fp32"
-    return Setting(
-        MetaProblem(
-            lambda phi: materialise(config, phi),
-            InnerLoss(sizes, 1.0, "keys", inner),
-            parts,
-            trajectory_bytes=case.trajectory_mib * 2**20,
-            activation_bytes=case.activation_mib * 2**20,
-        ),
-        whole,
-        phi,
-        learner_params(encoder, head),
-    )
-
-
-def _work(setting: Setting, name: str) -> Work:
-    problem, whole, phi, theta = setting
-    if name in (BOUND, "unrolled"):
-        problem = problem._replace(outer_losses=whole)
-    if name != BOUND:
-        method = METHODS[name.removesuffix(COMPILED)]
-        case = problem._replace(compiled=name.endswith(COMPILED))
-        return lambda: method(case, phi, theta)
-    data = problem.materialise(phi).map(torch.Tensor.detach)
-
-    def plain_training() -> None:
-        for _ in data.lrs:
-            inner_gradient(problem.inner_loss, data, theta)
-        outer_gradient(problem, theta)
-
-    return plain_training
+    return setting_of(case, load_encoder(model_folder("minilm")))
 
 
 def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -197,8 +121,8 @@ def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[
     turn = sum(run.seconds for run in fitting.values())
     turns = int(60 * args.minutes / turn) - 1  # one warms up
     setting = _setting(case)
-    works = {name: _work(setting, name) for name in fitting}
-    compile_seconds = {name: _seconds(works[name]) for name in works if name.endswith(COMPILED)}
+    works = {name: work_of(setting, name) for name in fitting}
+    compile_seconds = {name: seconds_of(works[name]) for name in works if name.endswith(COMPILED)}
     times = (
         take_turns(works, min(turns, args.repetitions))
         if turns > 0
@@ -221,15 +145,9 @@ def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[
             "peak_bytes": run and run.peak_bytes,
             "live_peak_bytes": run and run.live_peak_bytes,
             "first_order_peak_bytes": bound.peak_bytes,
-            "theta_bytes": sum(p.numel() * p.element_size() for p in setting.theta.values()),
+            "theta_bytes": theta_bytes(setting),
             "compile_seconds": compile_seconds.get(name),
         }
-
-
-def _seconds(work: Work) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def _fitting_run(case: Case, name: str, is_live: bool) -> Run | None:
@@ -244,13 +162,20 @@ def _fitting_run(case: Case, name: str, is_live: bool) -> Run | None:
 
 @functools.cache  # the prediction of each T asks for the same two
 def _run(case: Case, name: str, is_live: bool = False) -> Run:
-    command = [sys.executable, __file__, "--child", json.dumps([*case, name, is_live])]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        __spec__.name,
+        "--child",
+        json.dumps([*case, name, is_live]),
+    ]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return Run(*json.loads(output))
 
 
 def _run_here(case: Case, name: str, is_live: bool) -> Run:
-    work = _work(_setting(case), name)
+    work = work_of(_setting(case), name)
     if name.endswith(COMPILED):
         work()  # what the compiler itself takes does not count
     started = time.perf_counter()

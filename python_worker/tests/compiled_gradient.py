@@ -8,8 +8,8 @@ import json
 import sys
 
 import torch
-from test_meta_gradient import problem
 
+from bench._small_problem import problem
 from stillhouse_worker.distillation.meta_gradient import blockwise, unrolled
 from stillhouse_worker.models.opened import load_encoder
 

@@ -4,19 +4,26 @@ import dataclasses
 import functools
 import itertools
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch.utils._pytree import tree_leaves
 
-from stillhouse_worker.distillation.inner import InnerLoss, leaves, sgd
+from bench._small_problem import (
+    ALL,
+    ATTENTION,
+    PAIRS,
+    Combination,
+    distance_of,
+    most_noise,
+    problem,
+    rounding_noise,
+)
+from stillhouse_worker.distillation.inner import leaves, sgd
 from stillhouse_worker.distillation.meta_gradient import (
     METHODS,
     MetaGradient,
@@ -24,64 +31,15 @@ from stillhouse_worker.distillation.meta_gradient import (
     blockwise,
     unrolled,
 )
-from stillhouse_worker.distillation.synthetic import (
-    AttentionKind,
-    ClassLabelKind,
-    LearnLr,
-    Phi,
-    SyntheticConfig,
-    init_phi,
-    materialise,
-)
-from stillhouse_worker.learners import Encoder, draw_head, forward, learner_params
+from stillhouse_worker.distillation.synthetic import AttentionKind, Phi
+from stillhouse_worker.learners import Encoder
 from stillhouse_worker.learners.encoder import POOLINGS, Params, Pooling
-
-NUM_CLASSES = 3
 
 
 @pytest.fixture(scope="session")
 def mean_encoder(tiny_encoder: Encoder) -> Encoder:
     """The same encoder, of which a head is given the mean over the tokens."""
     return tiny_encoder._replace(config=tiny_encoder.config._replace(pooling="mean"))
-
-
-def problem(
-    encoder: Encoder,
-    labels: ClassLabelKind = "unrestricted",
-    attention: AttentionKind = "cls",
-    num_steps: int = 1,
-    learn_lr: LearnLr = "none",
-    accumulate: bool = False,
-    dtype: torch.dtype = torch.float64,
-) -> tuple[MetaProblem, Phi, Params]:
-    """A small problem with padded pairs of texts, in float64 unless told otherwise."""
-    draws = torch.Generator().manual_seed(5)
-    config = SyntheticConfig(NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr)
-    x = torch.randn(NUM_CLASSES, 4, encoder.config.width, generator=draws)
-    phi = init_phi(config, encoder.config.num_layers, encoder.config.num_heads, x, draws)
-    phi = {name: p.detach().to(dtype).requires_grad_() for name, p in phi.items()}
-    head = draw_head(encoder.config.width, NUM_CLASSES, "default", draws)
-    theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
-    ids = torch.randint(5, 20, (5, 6), generator=draws)
-    second = torch.arange(6) >= torch.tensor([3, 2, 4, 1, 2])[:, None]
-    entry = encoder.embed(ids, second.long()).to(dtype)
-    mask = torch.arange(6) < torch.tensor([6, 3, 5, 1, 4])[:, None]
-    targets = torch.tensor([0, 1, 2, 0, 1])
-
-    def outer_loss(rows: slice, params: Params) -> torch.Tensor:
-        logits = forward(encoder.config, params, entry[rows], mask[rows]).logits
-        return F.cross_entropy(logits, targets[rows], reduction="sum") / len(targets)
-
-    return (
-        MetaProblem(
-            lambda values: materialise(config, values),
-            InnerLoss(encoder.config, 0.7, "keys"),
-            [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
-            accumulate,
-        ),
-        phi,
-        theta,
-    )
 
 
 def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params) -> float:
@@ -136,41 +94,6 @@ def _assert_slopes(method: Callable, case: MetaProblem, phi: Phi, theta: Params)
         assert (grads[name] * direction).sum().item() == pytest.approx(slope, rel=1e-5, abs=1e-9)
 
 
-class Combination(NamedTuple):
-    labels: ClassLabelKind
-    attention: AttentionKind
-    num_steps: int
-    learn_lr: LearnLr
-    accumulate: bool
-
-
-_LABELS = ("hard", "restricted", "unrestricted")
-_ATTENTION = ("none", "cls", "all")
-_STEPS = (1, 2, 3, 10)
-_LEARN_LR = ("none", "shared", "per_step")
-
-ALL = list(
-    itertools.starmap(
-        Combination, itertools.product(_LABELS, _ATTENTION, _STEPS, _LEARN_LR, (False, True))
-    )
-)
-
-
-def _covering() -> list[Combination]:
-    """Twelve in which every pair of two settings' values occurs, the fewest that there can be."""
-    return [
-        Combination(
-            _LABELS[label],
-            _ATTENTION[(step + label) % 3],
-            _STEPS[step],
-            _LEARN_LR[(2 * step + label) % 3],
-            (step + label) % 2 == 1,
-        )
-        for step, label in itertools.product(range(len(_STEPS)), range(len(_LABELS)))
-    ]
-
-
-PAIRS = _covering()
 CHOICES = [
     pytest.param(PAIRS, id="pairs"),
     pytest.param(ALL, id="all", marks=pytest.mark.long),
@@ -200,7 +123,7 @@ def test_methods_equal_the_unrolled_gradient_to_twelve_digits(
 
 
 @pytest.mark.parametrize("method", METHODS_BUT_ORACLE)
-@pytest.mark.parametrize("attention", _ATTENTION)
+@pytest.mark.parametrize("attention", ATTENTION)
 def test_with_mean_pooling_methods_equal_the_unrolled_gradient(
     mean_encoder: Encoder, method: str, attention: AttentionKind
 ) -> None:
@@ -300,53 +223,8 @@ def test_the_last_steps_keep_most(tiny_encoder: Encoder) -> None:
         assert module._plan(case._replace(activation_bytes=room), data, theta, 4) == expected
 
 
-def _distance(grads: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> float:
-    """Of the gradient as a whole: of a single rate it is luck which digit is the first wrong."""
-    return (
-        torch.stack([(grads[name].double() - exact[name]).norm() for name in exact]).norm().item()
-    )
-
-
-UNIT_ROUND_OFF = 2.0**-24
-
-
-def _rounding_noise(encoder: Encoder, each: Combination, exact: dict[str, torch.Tensor]) -> float:
-    """How far float64 is from itself when the inputs are moved by one rounding of float32 each.
-
-    This is the condition of the problem: no computation in float32 can be nearer in general, since
-    its first operation already rounds.
-    """
-    case, phi, theta = problem(encoder, *each)
-    draws = torch.Generator().manual_seed(2)
-
-    def moved(tensor: torch.Tensor) -> torch.Tensor:
-        signs = torch.randint(0, 2, tensor.shape, generator=draws) * 2 - 1
-        return tensor.detach() * (1 + UNIT_ROUND_OFF * signs)
-
-    phi = {name: moved(tensor).requires_grad_() for name, tensor in phi.items()}
-    theta = {name: moved(tensor) for name, tensor in theta.items()}
-    return _distance(blockwise(case, phi, theta).grads, exact)
-
-
-# Operations one after another in which a value is rounded: of a block 12 forward (two LayerNorms,
-# two products with a bias, scores, softmax, GELU, two sums), twice as many back, and for the
-# derivatives along v the same once more; the tiny encoder has two blocks, its head and loss count as
-# one. Outside the inner steps there is one pass forward and back.
-_ROUNDINGS_PER_PASS = 3 * (12 * 2 + 12)
-
-
-def _most_roundings(num_steps: int) -> int:
-    return _ROUNDINGS_PER_PASS * (1 + 2 * num_steps)
-
-
 def _assert_as_exact_as_float32(distance: float, noise: float, num_steps: int) -> None:
-    """Roundings of independent sign add up as the root of their number.
-
-    A computation whose D operations in a row each do what one rounding of the inputs does ends about
-    sqrt(D) times as far off. A term that is left out is off by a share of the gradient, and bf16 by
-    2^16 times the noise, whereas sqrt(D) is 18 to 48 here.
-    """
-    assert distance <= math.sqrt(_most_roundings(num_steps)) * noise
+    assert distance <= most_noise(num_steps) * noise
 
 
 @pytest.fixture(scope="module")
@@ -356,7 +234,7 @@ def float32(tiny_encoder: Encoder, exact: Callable) -> Callable:
     def measured(each: Combination) -> tuple[float, float]:
         expected = exact(each).grads
         oracle = unrolled(*problem(tiny_encoder, *each, dtype=torch.float32)).grads
-        return _rounding_noise(tiny_encoder, each, expected), _distance(oracle, expected)
+        return rounding_noise(tiny_encoder, each, expected), distance_of(oracle, expected)
 
     return functools.cache(measured)
 
@@ -375,7 +253,7 @@ def test_in_float32_a_method_is_as_far_from_float64_as_its_roundings_and_the_ora
     ratios = []
     for each in combinations:
         single = problem(tiny_encoder, *each, dtype=torch.float32)
-        distance = _distance(METHODS[method](*single).grads, exact(each).grads)
+        distance = distance_of(METHODS[method](*single).grads, exact(each).grads)
         noise, of_oracle = float32(each)
         _assert_as_exact_as_float32(distance, noise, each.num_steps)
         ratios.append(distance / of_oracle)
@@ -387,12 +265,12 @@ def test_what_is_wrong_or_coarse_is_farther_than_float32_explains(
 ) -> None:
     each = Combination("unrestricted", "cls", 10, "per_step", True)
     expected = exact(each).grads
-    noise = _rounding_noise(tiny_encoder, each, expected)
+    noise = rounding_noise(tiny_encoder, each, expected)
     case, phi, theta = problem(tiny_encoder, *each, dtype=torch.float32)
     coarse = case._replace(inner_loss=dataclasses.replace(case.inner_loss, precision="bf16"))
     first_loss_alone = case._replace(accumulate_loss=False)
     for wrong in (coarse, first_loss_alone):
-        distance = _distance(blockwise(wrong, phi, theta).grads, expected)
+        distance = distance_of(blockwise(wrong, phi, theta).grads, expected)
         with pytest.raises(AssertionError):
             _assert_as_exact_as_float32(distance, noise, each.num_steps)
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isOfNpm } from "./ending.mjs";
 import { SetupError } from "./failure.mjs";
 import { runForeground } from "./foreground.mjs";
-import { pythonEnv } from "./python-env.mjs";
+import { pythonEnv, pythonModule } from "./python-env.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
 /** The folders of benchmarks; a folder, or a name that begins with an underscore, is part of one. */
@@ -32,8 +32,8 @@ export async function runBench(root, [name, ...args]) {
   if (!python.includes(name)) {
     throw new SetupError(`There is no benchmark "${name}". Benchmarks: ${list}`, 2);
   }
-  const file = join(root, PYTHON_FOLDER, `${name.replaceAll("-", "_")}.py`);
-  return runForeground(pythonPath(root), [file, ...args], {
+  const module = `bench.${name.replaceAll("-", "_")}`;
+  return runForeground(pythonPath(root), [...pythonModule(module), ...args], {
     cwd: userFolder(),
     env: pythonEnv(process.env),
   });

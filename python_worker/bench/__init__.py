@@ -1,0 +1,1 @@
+"""Benchmarks: each module without an underscore is a program, ``python -m bench.NAME``."""

@@ -1,0 +1,156 @@
+"""A meta-gradient so small that its error can be compared with what rounding explains.
+
+The tests of the methods take it on a CPU, and the benchmark of a GPU takes it there.
+"""
+
+import functools
+import itertools
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stillhouse_worker.distillation.inner import InnerLoss
+from stillhouse_worker.distillation.meta_gradient import MetaProblem, blockwise
+from stillhouse_worker.distillation.synthetic import (
+    AttentionKind,
+    ClassLabelKind,
+    LearnLr,
+    Phi,
+    SyntheticConfig,
+    init_phi,
+    materialise,
+)
+from stillhouse_worker.learners import draw_head, forward, learner_params
+from stillhouse_worker.learners.encoder import Encoder, Params
+
+NUM_CLASSES = 3
+
+
+class Combination(NamedTuple):
+    """Settings in which the small problem comes."""
+
+    labels: ClassLabelKind
+    attention: AttentionKind
+    num_steps: int
+    learn_lr: LearnLr
+    accumulate: bool
+
+
+_LABELS = ("hard", "restricted", "unrestricted")
+ATTENTION = ("none", "cls", "all")
+_STEPS = (1, 2, 3, 10)
+_LEARN_LR = ("none", "shared", "per_step")
+
+ALL = list(
+    itertools.starmap(
+        Combination, itertools.product(_LABELS, ATTENTION, _STEPS, _LEARN_LR, (False, True))
+    )
+)
+
+
+def _covering() -> list[Combination]:
+    """Twelve in which every pair of two settings' values occurs, the fewest that there can be."""
+    return [
+        Combination(
+            _LABELS[label],
+            ATTENTION[(step + label) % 3],
+            _STEPS[step],
+            _LEARN_LR[(2 * step + label) % 3],
+            (step + label) % 2 == 1,
+        )
+        for step, label in itertools.product(range(len(_STEPS)), range(len(_LABELS)))
+    ]
+
+
+PAIRS = _covering()
+
+
+def problem(
+    encoder: Encoder,
+    labels: ClassLabelKind = "unrestricted",
+    attention: AttentionKind = "cls",
+    num_steps: int = 1,
+    learn_lr: LearnLr = "none",
+    accumulate: bool = False,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[MetaProblem, Phi, Params]:
+    """A small problem with padded pairs of texts, in float64 unless told otherwise.
+
+    It is on the encoder's device, with the same numbers on each.
+    """
+    draws = torch.Generator().manual_seed(5)
+    device = next(iter(encoder.blocks.values())).device
+    config = SyntheticConfig(NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr)
+    x = torch.randn(NUM_CLASSES, 4, encoder.config.width, generator=draws)
+    phi = init_phi(config, encoder.config.num_layers, encoder.config.num_heads, x, draws)
+    phi = {name: p.detach().to(device, dtype).requires_grad_() for name, p in phi.items()}
+    head = draw_head(encoder.config.width, NUM_CLASSES, "default", draws)
+    theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
+    ids = torch.randint(5, 20, (5, 6), generator=draws).to(device)
+    second = torch.arange(6) >= torch.tensor([3, 2, 4, 1, 2])[:, None]
+    entry = encoder.embed(ids, second.long().to(device)).to(dtype)
+    mask = (torch.arange(6) < torch.tensor([6, 3, 5, 1, 4])[:, None]).to(device)
+    targets = torch.tensor([0, 1, 2, 0, 1], device=device)
+
+    def outer_loss(rows: slice, params: Params) -> Tensor:
+        logits = forward(encoder.config, params, entry[rows], mask[rows]).logits
+        return F.cross_entropy(logits, targets[rows], reduction="sum") / len(targets)
+
+    return (
+        MetaProblem(
+            lambda values: materialise(config, values),
+            InnerLoss(encoder.config, 0.7, "keys"),
+            [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
+            accumulate,
+        ),
+        phi,
+        theta,
+    )
+
+
+def distance_of(grads: dict[str, Tensor], exact: dict[str, Tensor]) -> float:
+    """Of the gradient as a whole: of a single rate it is luck which digit is the first wrong."""
+    gaps = [(grads[name].double() - exact[name]).norm() for name in exact]
+    return torch.stack(gaps).norm().item()
+
+
+UNIT_ROUND_OFF = 2.0**-24
+
+
+def rounding_noise(encoder: Encoder, each: Combination, exact: dict[str, Tensor]) -> float:
+    """How far float64 is from itself when the inputs are moved by one rounding of float32 each.
+
+    This is the condition of the problem: no computation in float32 can be nearer in general, since
+    its first operation already rounds.
+    """
+    case, phi, theta = problem(encoder, *each)
+    draws = torch.Generator().manual_seed(2)
+
+    def moved(tensor: Tensor) -> Tensor:
+        signs = torch.randint(0, 2, tensor.shape, generator=draws) * 2 - 1
+        return tensor.detach() * (1 + UNIT_ROUND_OFF * signs.to(tensor.device))
+
+    phi = {name: moved(tensor).requires_grad_() for name, tensor in phi.items()}
+    theta = {name: moved(tensor) for name, tensor in theta.items()}
+    return distance_of(blockwise(case, phi, theta).grads, exact)
+
+
+# Operations one after another in which a value is rounded: of a block 12 forward (two LayerNorms,
+# two products with a bias, scores, softmax, GELU, two sums), twice as many back, and for the
+# derivatives along v the same once more; the tiny encoder has two blocks, its head and loss count
+# as one. Outside the inner steps there is one pass forward and back.
+_ROUNDINGS_PER_PASS = 3 * (12 * 2 + 12)
+
+
+def most_noise(num_steps: int) -> float:
+    """How many times the noise float32 may be off.
+
+    Roundings of independent sign add up as the root of their number: a computation whose D
+    operations in a row each do what one rounding of the inputs does ends about sqrt(D) times as
+    far off. A term that is left out is off by a share of the gradient, and bf16 by 2^16 times the
+    noise, whereas sqrt(D) is 18 to 48 here.
+    """
+    return math.sqrt(_ROUNDINGS_PER_PASS * (1 + 2 * num_steps))
