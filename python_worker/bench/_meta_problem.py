@@ -1,4 +1,4 @@
-"""The problem of which a meta-gradient is measured, its methods, and the first-order bound."""
+"""The problem for which meta-gradients are measured, its methods, and the first-order bound."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,11 +17,11 @@ from ._shared import Work
 
 NUM_CLASSES, OUTER_ROWS, OUTER_TOKENS = 4, 32, 64
 BOUND = "bound"
-COMPILED = " compiled"  # what a method's name ends in when its blocks are compiled
+COMPILED = " compiled"  # suffix of a method's name when its blocks are compiled
 
 
 class Case(NamedTuple):
-    """One row of a table but for the method."""
+    """One row of a table, without the method."""
 
     T: int
     S: int
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What a method is called with, and the outer loss in one part, as the bound computes it."""
+    """The arguments of a method, and the outer loss in one part, as the bound computes it."""
 
     problem: MetaProblem
     whole: list[Callable[[Params], torch.Tensor]]

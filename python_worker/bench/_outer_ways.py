@@ -22,7 +22,7 @@ from stillhouse_worker.seeding import generator
 from ._shared import Work
 
 NUM_CLASSES = 4
-# Tokens of AG News' texts, about: what is drawn where no data set is given.
+# About the numbers of tokens in AG News: drawn where no data set is given.
 MEAN_LENGTH, LENGTH_SPREAD = 50, 14
 _LR = 2e-3
 _MIB = 2**20
@@ -98,7 +98,7 @@ class Scene(NamedTuple):
 
 
 class Steps:
-    """One outer step after the other, in one way."""
+    """Consecutive outer steps in one way."""
 
     def __init__(self, scene: Scene, way: Way) -> None:
         self.scene, self.way = scene, way
@@ -175,6 +175,6 @@ def several(steps: Steps, count: int) -> Work:
 
 
 def cosine(grads: dict[str, Tensor], exact: dict[str, Tensor]) -> float:
-    """Of two gradients as a whole."""
+    """Cosine of two whole gradients."""
     flat = [torch.cat([g[name].double().flatten() for name in exact]) for g in (grads, exact)]
     return torch.cosine_similarity(*flat, dim=0).item()

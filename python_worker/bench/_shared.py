@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: taking turns, peak memory, notes on stderr."""
+"""Shared by the benchmarks: taking turns, peak memory, notes on stderr."""
 
 import ctypes
 import gc
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 def take_turns(
     works: Mapping[str, Work], repetitions: int, device: torch.device = CPU
 ) -> dict[str, list[float]]:
-    """Seconds of each work, ``repetitions`` times in turn, after one turn that warms up."""
+    """Seconds of each work, measured ``repetitions`` times in turn after one warm-up turn."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(repetitions + 1):
         for name, work in works.items():
@@ -32,7 +32,7 @@ def take_turns(
 
 
 def seconds_of(work: Work, device: torch.device = CPU) -> float:
-    """Seconds until ``work`` is done, on a GPU too, whose kernels run behind its calls."""
+    """Seconds until ``work`` is done, on a GPU including the kernels that run asynchronously."""
     wait_for(device)
     started = time.perf_counter()
     work()
@@ -41,13 +41,13 @@ def seconds_of(work: Work, device: torch.device = CPU) -> float:
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def peak_bytes(work: Work, device: torch.device = CPU) -> int:
-    """The most memory that ``work`` takes beyond what is held before.
+    """Peak memory of ``work`` in bytes beyond what was held before.
 
     On a CPU it is that of the process, by glibc; on a GPU what its tensors hold, by PyTorch.
     """
@@ -55,7 +55,7 @@ def peak_bytes(work: Work, device: torch.device = CPU) -> int:
     if device.type == "cuda":
         return _cuda_peak_bytes(work, device)
     ctypes.CDLL("libc.so.6").malloc_trim(0)  # what was freed does not count as held
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = _entry("/proc/self/status", "VmRSS")
     work()
     return _entry("/proc/self/status", "VmHWM") - before
@@ -71,9 +71,9 @@ def _cuda_peak_bytes(work: Work, device: torch.device) -> int:
 
 
 def live_peak_bytes(work: Work) -> int:
-    """The most that the CPU tensors which ``work`` makes hold at a time.
+    """Peak number of bytes held at a time by the CPU tensors that ``work`` makes.
 
-    Less than `peak_bytes` by what the heap loses between them, and what libraries take.
+    `peak_bytes` is larger by what the heap loses between tensors and by what libraries take.
     """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
@@ -85,12 +85,12 @@ def live_peak_bytes(work: Work) -> int:
 
 
 def free_bytes() -> int:
-    """Memory of the machine that is free; Linux."""
+    """Free memory of the machine in bytes; Linux."""
     return _entry("/proc/meminfo", "MemAvailable")
 
 
 def note(text: str, end: str = "\n") -> None:
-    """A line of progress on stderr; one that is overwritten only where there is a terminal."""
+    """Write a line of progress to stderr; one to be overwritten only if stderr is a terminal."""
     if end == "\n" or sys.stderr.isatty():
         print(text, file=sys.stderr, end=end, flush=True)
 

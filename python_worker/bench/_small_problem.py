@@ -52,7 +52,7 @@ ALL = list(
 
 
 def _covering() -> list[Combination]:
-    """Twelve in which every pair of two settings' values occurs, the fewest that there can be."""
+    """Twelve combinations, the fewest in which every pair of values of two settings occurs."""
     return [
         Combination(
             _LABELS[label],
@@ -112,7 +112,7 @@ def problem(
 
 
 def distance_of(grads: dict[str, Tensor], exact: dict[str, Tensor]) -> float:
-    """Of the gradient as a whole: of a single rate it is luck which digit is the first wrong."""
+    """Distance of the whole gradient; for a single rate it is luck which digit is wrong first."""
     gaps = [(grads[name].double() - exact[name]).norm() for name in exact]
     return torch.stack(gaps).norm().item()
 
@@ -138,19 +138,19 @@ def rounding_noise(encoder: Encoder, each: Combination, exact: dict[str, Tensor]
     return distance_of(blockwise(case, phi, theta).grads, exact)
 
 
-# Operations one after another in which a value is rounded: of a block 12 forward (two LayerNorms,
-# two products with a bias, scores, softmax, GELU, two sums), twice as many back, and for the
-# derivatives along v the same once more; the tiny encoder has two blocks, its head and loss count
-# as one. Outside the inner steps there is one pass forward and back.
+# Number of operations in a row that round a value: 12 per block forward (two LayerNorms, two
+# products with a bias, scores, softmax, GELU, two sums), twice as many backward, and as many again
+# for the derivatives along v. The tiny encoder has two blocks; its head and loss count as one more.
+# Outside the inner steps there is one forward and backward pass.
 _ROUNDINGS_PER_PASS = 3 * (12 * 2 + 12)
 
 
 def most_noise(num_steps: int) -> float:
-    """How many times the noise float32 may be off.
+    """How many times the rounding noise a float32 result may be off.
 
-    Roundings of independent sign add up as the root of their number: a computation whose D
-    operations in a row each do what one rounding of the inputs does ends about sqrt(D) times as
-    far off. A term that is left out is off by a share of the gradient, and bf16 by 2^16 times the
-    noise, whereas sqrt(D) is 18 to 48 here.
+    Roundings of independent sign add up with the square root of their number: if each of D
+    operations in a row adds as much error as one rounding of the inputs, the result is about
+    sqrt(D) times as far off, which is 18 to 48 here. A missing term changes the gradient by a
+    share of itself, and bf16 by 2^16 times the noise.
     """
     return math.sqrt(_ROUNDINGS_PER_PASS * (1 + 2 * num_steps))

@@ -2,9 +2,9 @@
 
 The bound B is what training alone costs: T plain forward and backward passes on the distilled
 batch and one on the outer batch, eager, with the kernels and the precision of the methods. Methods
-and bound take turns in one process, and each ratio is the median over the turns; peak memory is
-measured in a process of its own for each, above what it held before. Where a case takes so long
-that there is no time for turns, it is timed in those processes, once.
+and bound take turns in one process, and each ratio is the median over the turns. Peak memory is
+measured in a process of its own for each, above what it held before. A case that takes too long
+for turns is timed once, in those processes.
 """
 
 import argparse
@@ -32,7 +32,7 @@ COLUMNS = (
     *("peak MB", "of that tensors", "first-order peak MB", "turns"),
 )
 PLOT = Path(__file__).parents[2] / "dist" / "bench" / "meta_gradient.svg"
-# Unrolled steps beyond this share of the free memory are predicted and not tried.
+# Unrolled steps that are predicted to need more than this share of the free memory are not run.
 USABLE_MEMORY = 0.7
 
 
@@ -41,7 +41,7 @@ class Run(NamedTuple):
 
     seconds: float
     peak_bytes: int
-    live_peak_bytes: int | None  # of tensors, where it is asked for
+    live_peak_bytes: int | None  # of tensors, where --live-peaks asks for it
 
 
 def main() -> None:
@@ -93,10 +93,12 @@ def _arguments() -> argparse.Namespace:
         "--minutes",
         type=float,
         default=5,
-        help="for the turns of a case, which are fewer where they take longer (default: 5)",
+        help="time for the turns of a case, which are fewer if they take longer (default: 5)",
     )
     parser.add_argument(
-        "--live-peaks", action="store_true", help="also what tensors hold, in one more run of each"
+        "--live-peaks",
+        action="store_true",
+        help="also the peak of tensors, in one more run of each",
     )
     parser.add_argument("--quick", action="store_true", help="S 64, T 1, 3 and 10, al cls")
     parser.add_argument(
@@ -119,7 +121,7 @@ def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[
     bound = _run(case, BOUND)
     fitting = {BOUND: bound, **{name: run for name, run in alone.items() if run is not None}}
     turn = sum(run.seconds for run in fitting.values())
-    turns = int(60 * args.minutes / turn) - 1  # one warms up
+    turns = int(60 * args.minutes / turn) - 1  # one is for warm-up
     setting = _setting(case)
     works = {name: work_of(setting, name) for name in fitting}
     compile_seconds = {name: seconds_of(works[name]) for name in works if name.endswith(COMPILED)}
@@ -151,8 +153,8 @@ def _rows(case: Case, methods: list[str], args: argparse.Namespace) -> Iterator[
 
 
 def _fitting_run(case: Case, name: str, is_live: bool) -> Run | None:
-    """None where the memory is predicted not to fit."""
-    if name == "unrolled" and case.T > 3:  # its memory is a line in T
+    """The run, or None where the memory is predicted not to fit."""
+    if name == "unrolled" and case.T > 3:  # its memory is linear in T
         one, three = (_run(case._replace(T=steps), name).peak_bytes for steps in (1, 3))
         predicted = one + (three - one) / 2 * (case.T - 1)
         if predicted > USABLE_MEMORY * free_bytes():
@@ -160,7 +162,7 @@ def _fitting_run(case: Case, name: str, is_live: bool) -> Run | None:
     return _run(case, name, is_live)
 
 
-@functools.cache  # the prediction of each T asks for the same two
+@functools.cache  # the prediction for each T needs the same two runs
 def _run(case: Case, name: str, is_live: bool = False) -> Run:
     command = [
         sys.executable,
@@ -177,7 +179,7 @@ def _run(case: Case, name: str, is_live: bool = False) -> Run:
 def _run_here(case: Case, name: str, is_live: bool) -> Run:
     work = work_of(_setting(case), name)
     if name.endswith(COMPILED):
-        work()  # what the compiler itself takes does not count
+        work()  # the time and memory of the compiler itself do not count
     started = time.perf_counter()
     peak = peak_bytes(work)
     seconds = time.perf_counter() - started
@@ -215,7 +217,7 @@ def _cell(value: float | None, unit: float, digits: int, missing: str = "") -> s
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Time and peak memory over T, a line a method, a row of panels a kind of case."""
+    """Plot time and peak memory over T: one line per method, one row of panels per kind of case."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,10 +1,10 @@
-"""A whole outer step as Stillhouse takes it, against the way that published code takes it.
+"""Time of a whole outer step in Stillhouse, against the way of published code.
 
 The usual way: fp32, unrolled with a graph through all inner steps, every text padded to the longest
-allowed, and one more pass without gradients for the loss that is logged. Both ways take the same
-texts and heads in turn: batch, embedding, inner steps, meta-gradient, clipping, Adam. The cosine is
-that with the exact meta-gradient of one step. Heads are given the first token where nothing else is
-said, so that the last block computes one row, or the mean over all tokens.
+allowed, and one more pass without gradients for the logged loss. Both ways take turns with the same
+texts and heads: batch, embedding, inner steps, meta-gradient, clipping, Adam. The cosine compares
+the meta-gradient of one step with the exact one. Heads get the first token, so that the last block
+computes one row, or the mean over all tokens where the name says so.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     args = _arguments()
     try:
         scene = _scene(args)
-    except StillhouseError as error:  # of the data set
+    except StillhouseError as error:  # the data set cannot be used
         sys.exit(f"error: {error.message}")
     lengths = scene.texts.offsets.diff()
     note(f"{len(lengths):,} texts of {lengths.float().mean():.0f} tokens")

@@ -1,6 +1,6 @@
 """Prints how far the compiled method is from the oracle: relative gap by tensor, as JSON.
 
-A program of its own, since what checks types at run time in the tests cannot be compiled.
+A program of its own, since the tests check types at run time, and such functions cannot be compiled.
 """
 
 import functools

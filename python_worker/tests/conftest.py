@@ -116,7 +116,7 @@ def tiny_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def needs_program() -> Callable[[str], None]:
-    """Takes a program that is a Debian package of the same name, and skips the test without it."""
+    """Skips a test without a program that the Debian package of the same name contains."""
 
     def check(program: str) -> None:
         if shutil.which(program) is None:
@@ -190,12 +190,12 @@ def settings(tiny_model: Path, tiny_data_dir: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def distilled(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> DistillOutcome:
-    """What distilling under ``settings`` gives; who changes the artifact takes a copy."""
+    """The outcome of distilling with ``settings``; a test that changes the artifact copies it first."""
     return distill(task_of(settings, Silent(), tmp_path_factory.mktemp("distilled")))
 
 
 class RecordingReporter:
-    """Notes everything; asks for a stop after a number of progress calls."""
+    """Records everything; asks for a stop after a number of progress calls."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.stop_after = stop_after

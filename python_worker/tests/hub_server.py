@@ -1,4 +1,4 @@
-"""A small Hugging Face hub on a loopback port: the few answers that downloads need, from a folder.
+"""A small Hugging Face hub on a loopback port, which serves a folder as far as downloads need it.
 
 Run as ``python hub_server.py FOLDER``; it prints its port. FOLDER holds datasets/OWNER/NAME/FILES
 and models/OWNER/NAME/FILES.

@@ -1,4 +1,4 @@
-"""Tasks as tests give them."""
+"""Makes and executes tasks for tests."""
 
 from pathlib import Path
 
@@ -15,6 +15,6 @@ def task_of(settings: Settings, reporter: Reporter, folder: Path, **given) -> Ta
 
 
 def run(work: str, settings, seeds, artifact, folder: Path, reporter, variation=None) -> Outcome:
-    """Execute it; ``artifact`` is its folder or empty."""
+    """Execute a task; ``artifact`` is the artifact's folder or empty."""
     given = {"init_seeds": seeds, "artifact_path": Path(artifact), "variation": variation}
     return execute(work, task_of(settings, reporter, folder, **given))

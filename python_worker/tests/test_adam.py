@@ -18,11 +18,11 @@ def give_gradients(tensors: dict[str, torch.Tensor], step: int) -> None:
     draws = torch.Generator().manual_seed(step)
     for name, tensor in tensors.items():
         gradient = torch.randn(tensor.shape, generator=draws) * 10.0 ** (step % 5 - 3)
-        # One joins later, so that tensors may differ in their number of steps.
+        # One tensor gets gradients only later, so that tensors differ in their number of steps.
         tensor.grad = None if name == "still" and step < 7 else gradient
 
 
-def test_every_step_is_that_of_torch_to_the_bit() -> None:
+def test_every_step_equals_that_of_torch_to_the_bit() -> None:
     ours, theirs = leaves(), leaves()
     adam, reference = Adam(list(ours.values())), torch.optim.Adam(list(theirs.values()))
     for step in range(30):
@@ -38,7 +38,7 @@ def test_every_step_is_that_of_torch_to_the_bit() -> None:
         assert all(torch.equal(state[key], reference.state[tensor][key]) for key in state)
 
 
-def test_what_was_restored_goes_on_to_the_same_bits() -> None:
+def test_a_restored_state_continues_to_the_same_bits() -> None:
     cpu = torch.device("cpu")
     through, parts = leaves(), leaves()
     whole, first = ScaledAdam(through, cpu, "fp16"), ScaledAdam(parts, cpu, "fp16")

@@ -1,4 +1,4 @@
-"""Artifacts over a real gRPC server: also one that is away at first, or sends something else."""
+"""Artifacts over a real gRPC server, also one that is away at first or sends damaged files."""
 
 import hashlib
 import threading
@@ -21,7 +21,7 @@ FILES = {TENSORS_NAME: b"tensors" * 1000, MANIFEST_NAME: b"{}"}
 
 
 class Store(service_pb2_grpc.ArtifactServiceServicer):
-    """Keeps what is handed in, and gives `FILES` or what a test puts in their place."""
+    """Keeps what is uploaded, and serves `FILES` or what a test puts in their place."""
 
     def __init__(self) -> None:
         self.files = dict(FILES)
@@ -59,7 +59,7 @@ def test_an_artifact_is_fetched_whole(tmp_path) -> None:
     server.stop(None)
 
 
-def test_what_came_damaged_is_never_seen(tmp_path) -> None:
+def test_a_file_damaged_in_transit_is_never_visible(tmp_path) -> None:
     store = Store()
     store.files[TENSORS_NAME] = b"x" * 7000
     server, port = serve(store)
@@ -70,7 +70,7 @@ def test_what_came_damaged_is_never_seen(tmp_path) -> None:
     server.stop(None)
 
 
-def test_a_disk_of_the_control_plane_that_is_full_is_waited_for(tmp_path) -> None:
+def test_an_upload_waits_while_the_control_planes_disk_is_full(tmp_path) -> None:
     class Full(Store):
         is_full = True
 
@@ -90,7 +90,7 @@ def test_a_disk_of_the_control_plane_that_is_full_is_waited_for(tmp_path) -> Non
     server.stop(None)
 
 
-def test_an_artifact_that_is_too_large_is_not_offered_again(tmp_path) -> None:
+def test_an_artifact_that_is_too_large_is_not_uploaded_again(tmp_path) -> None:
     class Small(Store):
         def UploadArtifact(self, requests, context):  # noqa: N802
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too large")
@@ -102,7 +102,7 @@ def test_an_artifact_that_is_too_large_is_not_offered_again(tmp_path) -> None:
     server.stop(None)
 
 
-def test_a_control_plane_that_is_away_is_waited_for(tmp_path) -> None:
+def test_an_upload_waits_for_a_control_plane_that_is_away(tmp_path) -> None:
     server, port = serve(Store())
     server.stop(None).wait()
     (tmp_path / "a.bin").write_bytes(b"content")

@@ -61,7 +61,7 @@ def test_a_saved_learner_answers_in_a_pipeline_as_the_learner_does(
     folder = tmp_path / "saved"
     (learner if way == "learner" else learner.to_transformers()).save_pretrained(folder)
     classify = pipeline("text-classification", model=str(folder))
-    # Longer than the model has positions, so that an uncut text would end in an IndexError.
+    # Longer than the model's positions, so that a text without truncation would raise an IndexError.
     texts = ["goal match team", "bank shares profit " * 20]
     answers = classify(texts, truncation=True)
     assert [answer["label"] for answer in answers] == learner.predict(texts)
@@ -82,7 +82,7 @@ def _with_mean(artifact: Artifact) -> Artifact:
 
 
 def _sentence_transformer_logits(folder: Path, texts: list[str]) -> Tensor:
-    """As sentence-transformers reads a folder: each module of the list after the other."""
+    """The logits as sentence-transformers computes them, by the modules of the folder in turn."""
     from transformers import AutoModel, AutoTokenizer
 
     modules = json.loads((folder / "modules.json").read_text())
@@ -136,7 +136,7 @@ def test_one_text_has_one_label_and_no_text_has_none(artifact_folder: Path) -> N
     assert learner.predict(("goal", "bank")) == learner.predict(["goal", "bank"])
 
 
-def test_pairs_that_are_not_as_many_as_texts_are_refused(artifact_folder: Path) -> None:
+def test_a_number_of_pairs_unlike_that_of_texts_is_refused(artifact_folder: Path) -> None:
     learner = load_artifact(artifact_folder).train(init_seed=1)
     with pytest.raises(ValueError, match="there must be 2 pairs, one for each, got 1"):
         learner.predict(["goal", "bank"], ["match"])

@@ -1,4 +1,4 @@
-"""What one attempt writes is out of reach of the others, and found by those that look for it."""
+"""Each attempt writes into a folder of its own, and later attempts find those of earlier ones."""
 
 from stillhouse_worker.process.attempt_folder import attempt_folder, earlier_folders, tidy
 
@@ -12,7 +12,7 @@ def test_attempts_have_folders_of_their_own_in_the_order_of_their_numbers(tmp_pa
     assert earlier_folders(tmp_path / "not there", 2) == [tmp_path / "not there"]
 
 
-def test_of_an_attempt_that_has_ended_its_seconds_and_its_journal_stay(tmp_path) -> None:
+def test_an_attempt_that_has_ended_keeps_only_its_seconds_and_its_journal(tmp_path) -> None:
     (tmp_path / "fetched" / "deep").mkdir(parents=True)
     for name in ("seconds", "seconds.draft", "journal-3"):
         (tmp_path / name).write_text("1")

@@ -1,4 +1,4 @@
-"""Attempts that overlap share their checkpoints, and none takes up what is not whole."""
+"""Overlapping attempts share their checkpoints, and none continues from a damaged one."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_the_last_two_are_kept(store, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"other"])
-def test_one_that_is_damaged_is_told_of_and_the_one_before_counts(store, damage) -> None:
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_counts(store, damage) -> None:
     store.put(1, b"first")
     store.put(2, b"second")
     newest = store.newest(never)
@@ -51,7 +51,7 @@ def test_one_that_is_damaged_is_told_of_and_the_one_before_counts(store, damage)
     assert [("step 2 is damaged" in sentence) for sentence in told] == [True]
 
 
-def test_of_the_same_step_the_later_counts(store, tmp_path) -> None:
+def test_the_later_of_two_checkpoints_of_one_step_counts(store, tmp_path) -> None:
     store.put(3, b"earlier")
     for path in (tmp_path / "checkpoints").iterdir():
         os.utime(path, (1, 1))
@@ -59,7 +59,7 @@ def test_of_the_same_step_the_later_counts(store, tmp_path) -> None:
     assert content_of(store.newest(never)) == b"later"
 
 
-def test_what_an_earlier_version_left_is_taken_up_until_there_is_a_newer_one(
+def test_a_checkpoint_of_an_earlier_version_counts_until_there_is_a_newer_one(
     store, tmp_path
 ) -> None:
     (tmp_path / "checkpoint.safetensors").write_bytes(b"of old")

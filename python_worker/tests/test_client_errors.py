@@ -57,7 +57,7 @@ def test_an_error_of_another_server_keeps_its_code() -> None:
     assert (error.kind, error.message) == ("internal", "NOT_FOUND: said by gRPC")
 
 
-def test_where_nobody_answers_the_call_may_be_tried_again() -> None:
+def test_a_call_that_nobody_answers_may_be_tried_again() -> None:
     with (
         stillhouse.StillhouseClient("127.0.0.1:1") as client,
         pytest.raises(stillhouse.StillhouseError) as caught,

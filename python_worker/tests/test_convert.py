@@ -108,7 +108,7 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
 @pytest.mark.parametrize(
     "field", ["seed", "inner.lr", "distilled.labels", "dataset.bad_rows", "outer"]
 )
-def test_a_spec_with_a_field_left_open_is_refused_by_its_name(field: str) -> None:
+def test_a_spec_with_an_unset_field_is_refused_by_the_fields_name(field: str) -> None:
     document = json.loads(json.dumps(RESOLVED))
     *path, last = field.split(".")
     owner = document
@@ -129,7 +129,7 @@ def variation_of(document: dict):
     return convert.variation_of(work)
 
 
-def test_a_variation_reaches_the_core_and_is_none_where_there_is_none() -> None:
+def test_a_variation_reaches_the_core_and_is_none_where_it_is_not_set() -> None:
     assert variation_of({"init_seeds": [1]}) is None
     assert variation_of({"variation": {"name": "x"}}) == Variation()
     assert variation_of(
@@ -150,7 +150,7 @@ def test_a_variation_reaches_the_core_and_is_none_where_there_is_none() -> None:
     ) == Variation(3, "adam", 2, True, "normal", True, True, "kcenter", True, "m", "f")
 
 
-def test_a_spec_of_before_there_were_coresets_is_as_good() -> None:
+def test_a_spec_from_before_coresets_is_accepted() -> None:
     document = {**RESOLVED, "baseline": {**RESOLVED["baseline"], "herding": True}}
     assert convert.settings_of(convert.spec_from_json(json.dumps(document))).seed == 3
 
@@ -199,7 +199,7 @@ def test_outbox_numbers_reports_and_keeps_points_before_what_follows() -> None:
     }
 
 
-def test_outbox_sends_again_what_nobody_acknowledged() -> None:
+def test_outbox_sends_unacknowledged_reports_again() -> None:
     outbox = Outbox(Lease("t", 1, b"secret"))
     outbox.log("info", "one")
     outbox.log("info", "two")

@@ -1,4 +1,4 @@
-"""Rows that cannot be used, tests that are in train, and splits that are too small or not there."""
+"""Rows that cannot be used, test rows that are in train, and splits that are small or missing."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def test_bad_rows_are_refused_with_their_place_or_skipped_as_the_reading_says(
         "half of a surrogate pair": 1,
         "a label that is not a class": 1,
     }
-    # What was left out is part of what was decided about the set.
+    # The fingerprint says which rows were left out.
     assert dataset.fingerprint != fingerprint
 
 
@@ -79,7 +79,7 @@ def load_two_rows(tmp_path: Path) -> Dataset:
     return load(tmp_path)
 
 
-def test_test_rows_that_are_in_train_are_counted_and_said(tmp_path: Path) -> None:
+def test_test_rows_that_are_in_train_are_counted_and_reported(tmp_path: Path) -> None:
     again = [{"text": f"  {row['text']} ", "label": row["label"]} for row in TRAIN[:3]]
     make_set(tmp_path, test=[*TEST, *again])
     dataset = load(tmp_path)
@@ -90,7 +90,7 @@ def test_test_rows_that_are_in_train_are_counted_and_said(tmp_path: Path) -> Non
     assert load(tmp_path).notices == ()
 
 
-def test_rows_that_a_set_has_twice_are_seen_in_a_test_part_that_was_held_out(
+def test_duplicate_rows_are_counted_in_a_held_out_test_part_too(
     tmp_path: Path,
 ) -> None:
     folder = make_set(tmp_path, train=[*TRAIN, *TRAIN, *TRAIN])
@@ -112,7 +112,7 @@ def test_without_labelled_test_rows_validation_is_the_test_split(
     assert "its validation split is the test split" in dataset.notices[0]
 
 
-def test_a_part_of_train_is_the_test_split_of_a_set_that_has_no_other(tmp_path: Path) -> None:
+def test_a_part_of_train_is_the_test_split_of_a_set_without_one(tmp_path: Path) -> None:
     (make_set(tmp_path) / "test.jsonl").unlink()
     dataset = load(tmp_path)
     assert dataset.num_rows["test"] == 4

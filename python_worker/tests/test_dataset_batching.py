@@ -47,7 +47,7 @@ def random_lengths(count: int) -> Tensor:
     return torch.randint(3, 200, (count,), generator=generator(1))
 
 
-def test_chosen_rows_are_those_rows_and_in_that_order() -> None:
+def test_selected_rows_come_in_the_order_of_the_selection() -> None:
     chosen = select_rows(tokens_of(2, 1, 3, 2), torch.tensor([2, 0]))
     assert chosen.input_ids.tolist() == [2001, 2002, 2003, 1, 2]
     assert chosen.token_type_ids.tolist() == [1, 0, 1, 1, 0]

@@ -1,4 +1,4 @@
-"""Sets without a description, files under other names, and hints where a file is not what it says."""
+"""Sets without a description, files of other names, and hints where content and name disagree."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ def message(data_dir: Path, name: str = "reviews") -> str:
     return caught.value.message
 
 
-def test_a_folder_without_description_is_recognised_and_says_what(tmp_path: Path) -> None:
+def test_a_folder_without_description_is_recognised_and_a_notice_says_how(tmp_path: Path) -> None:
     folder = make_set(tmp_path)
     (folder / "dataset.json").unlink()
     dataset = load(tmp_path)
@@ -36,14 +36,14 @@ def test_a_file_is_a_set_whose_test_part_is_held_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["dev", "val", "valid"])
-def test_validation_has_other_names(tmp_path: Path, name: str) -> None:
+def test_validation_files_may_have_other_names(tmp_path: Path, name: str) -> None:
     folder = make_set(tmp_path, validation=TEST)
     (folder / "validation.jsonl").rename(folder / f"{name}.jsonl")
     assert load(tmp_path).num_rows == {"train": 20, "validation": 6, "test": 6}
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-def test_a_split_may_lie_in_parts(tmp_path: Path, suffix: str) -> None:
+def test_a_split_may_have_several_files(tmp_path: Path, suffix: str) -> None:
     folder = make_set(tmp_path, suffix)
     (folder / f"train{suffix}").unlink()
     for part, rows in enumerate((TRAIN[:8], TRAIN[8:])):
@@ -53,7 +53,7 @@ def test_a_split_may_lie_in_parts(tmp_path: Path, suffix: str) -> None:
     assert "has 1 of the 2 files of train" in message(tmp_path)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+def test_a_byte_order_mark_does_not_count_as_content(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".json", ".csv", ".tsv"):
         folder = make_set(tmp_path, suffix)
         for file in folder.iterdir():
@@ -63,7 +63,7 @@ def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
             file.unlink()
 
 
-def test_gzip_is_seen_whatever_the_name(tmp_path: Path) -> None:
+def test_gzip_is_recognised_whatever_the_name(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".csv", ".json"):
         folder = make_set(tmp_path, suffix)
         for file in folder.glob(f"*{suffix}"):
@@ -100,7 +100,7 @@ def test_a_pointer_of_git_lfs_says_how_to_fetch_the_file(tmp_path: Path, suffix:
         ("train.json", "[1]", "train.json row 1 must hold a JSON object, got 1"),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_hinted_at(
+def test_a_file_whose_content_and_name_disagree_gets_a_hint(
     tmp_path: Path, name: str, content: str, said: str
 ) -> None:
     folder = make_set(tmp_path)
@@ -109,7 +109,7 @@ def test_a_file_that_is_not_what_its_name_says_is_hinted_at(
     assert said in message(tmp_path)
 
 
-def test_utf_16_is_named(tmp_path: Path) -> None:
+def test_a_utf_16_file_is_refused_by_its_encoding(tmp_path: Path) -> None:
     folder = make_set(tmp_path, ".csv")
     (folder / "train.csv").write_bytes("text,label\nx,0\n".encode("utf-16"))
     assert "train.csv is UTF-16; save it as UTF-8" in message(tmp_path)
@@ -120,7 +120,7 @@ def test_a_folder_is_found_in_another_unicode_normal_form(tmp_path: Path) -> Non
     assert load(tmp_path, "caf\u00e9").num_rows["test"] == 6
 
 
-def test_two_columns_are_known_by_the_one_that_is_recognised(tmp_path: Path) -> None:
+def test_a_single_other_column_is_the_text_and_of_two_one_must_be_named(tmp_path: Path) -> None:
     rows: Rows = [{"utterance": f"t {at}", "label": at % 2} for at in range(20)]
     write_jsonl(tmp_path / "one.jsonl", rows)
     assert load(tmp_path, "one.jsonl").text_columns == ("utterance",)
@@ -128,7 +128,7 @@ def test_two_columns_are_known_by_the_one_that_is_recognised(tmp_path: Path) -> 
     assert "name it by --text-column" in message(tmp_path, "two.jsonl")
 
 
-def test_a_path_is_looked_for_nowhere_else(tmp_path: Path) -> None:
+def test_a_path_is_looked_up_nowhere_else(tmp_path: Path) -> None:
     make_set(tmp_path)
     assert find_dataset("reviews", str(tmp_path), "local").source == "local"
     for name, said in (
@@ -143,7 +143,7 @@ def test_a_path_is_looked_for_nowhere_else(tmp_path: Path) -> None:
         assert said in caught.value.message
 
 
-def test_a_data_folder_that_is_a_set_says_how_to_take_it(
+def test_a_data_folder_that_is_a_set_says_how_to_use_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from stillhouse_worker.datasets import catalog

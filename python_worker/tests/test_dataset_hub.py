@@ -1,4 +1,4 @@
-"""Sets of the hub: which columns and splits are taken, and a download from a hub on loopback."""
+"""Sets of the hub: which columns and splits are used, and a download from a hub on loopback."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def test_where_test_labels_are_hidden_validation_is_the_test_split() -> None:
     assert dataset.text_columns == ("sentence",)
 
 
-def test_of_matched_and_mismatched_splits_the_matched_ones_count() -> None:
+def test_matched_splits_are_used_and_mismatched_ones_are_not() -> None:
     tables = {
         "train": table([0, 1] * 50, NAMES, sentence="a"),
         "validation_matched": table([0, 1] * 10, NAMES, sentence="a"),
@@ -129,15 +129,15 @@ def test_a_repository_may_name_its_configuration() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "*", "../x", "a/b/c", "a b"])
-def test_names_that_no_repository_has_are_not_cached(
+def test_a_name_that_no_repository_can_have_is_not_cached(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     assert cached_folder(name, None) is None
 
 
-# What follows asks a hub on loopback, all in one process and then once more offline: the hub's
-# libraries read their settings at import, and take seconds to import.
+# The tests below ask a hub on loopback, all in one process, and then another process that is
+# offline: the hub's libraries read their settings at import, which takes seconds.
 
 Question = tuple[str, str | None, str | None]
 Answers = dict[Question, dict[str, Any]]
@@ -200,7 +200,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def online(hub: Hub) -> Answers:
-    """What is answered while the hub is reached; the cache is empty at first."""
+    """The answers while the hub can be reached; the cache is empty at first."""
     return hub.ask(
         [
             ("describe", "sst2", "me/tiny"),
@@ -220,7 +220,7 @@ def online(hub: Hub) -> Answers:
 
 @pytest.fixture(scope="module")
 def offline(hub: Hub, online: Answers) -> Answers:
-    """What is answered later without the hub."""
+    """The answers afterwards, without the hub."""
     return hub.ask([("describe", "sst2", "me/tiny"), ("describe", "qnli", "minilm")], offline=True)
 
 
@@ -252,7 +252,7 @@ def _put_model(folder: Path) -> None:
     BertTokenizerFast.from_pretrained(packaged_model_folder()).save_pretrained(folder)
 
 
-def test_what_is_not_cached_is_named_and_then_fetched(online: Answers) -> None:
+def test_missing_downloads_are_named_and_then_fetched(online: Answers) -> None:
     assert online["describe", "sst2", "me/tiny"]["ok"] == {
         "downloads": ["sst2", "me/tiny"],
         "fetch": {"dataset": "sst2", "model": "me/tiny"},

@@ -1,4 +1,4 @@
-"""Which class a label is: the same one whatever the format it comes in."""
+"""Which class a label means: the same one in every format."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def test_train_and_test_in_different_formats_agree(tmp_path: Path) -> None:
     assert classes(tmp_path, "test") == ["1", "0", "0"]
 
 
-def test_stars_from_one_to_five_are_their_names(tmp_path: Path) -> None:
+def test_labels_from_one_to_five_are_the_classes_of_these_names(tmp_path: Path) -> None:
     stars = rows([1, 2, 3, 4, 5] * 2)
     names = ["1", "2", "3", "4", "5"]
     make_set(tmp_path, ".jsonl", {**DESCRIPTION, "labels": names}, train=stars, test=stars)
@@ -75,7 +75,7 @@ def test_a_refusal_names_no_label_that_it_refuses(
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_truth_values_are_classes_that_are_called_so(tmp_path: Path, suffix: str) -> None:
+def test_booleans_are_the_classes_named_true_and_false(tmp_path: Path, suffix: str) -> None:
     made = rows([True, False] * 4)
     named = {**DESCRIPTION, "labels": ["False", "True"]}
     make_set(tmp_path, suffix, named, train=made, test=made, validation=made)

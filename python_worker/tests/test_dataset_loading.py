@@ -62,7 +62,7 @@ def test_both_parts_keep_the_order_of_the_file_and_the_labels_of_the_texts() -> 
 
 
 def test_the_held_out_rows_are_the_same_on_every_machine() -> None:
-    # Written down, so that a change of the rule is seen: baselines are cached under it.
+    # Written out, so that a change of the rule is noticed: cached baselines depend on it.
     assert holdout_indices([0, 1] * 10, 0.2, "validation") == [11, 12, 13, 18]
     assert holdout_indices([0, 1] * 10, 0.2, "test") == [11, 13, 14, 16]
 
@@ -107,9 +107,9 @@ def test_a_load_of_train_and_validation_holds_no_row_of_test(splits: tuple[Split
     assert part.fingerprint == whole.fingerprint
 
 
-def test_test_rows_are_dropped_as_they_stream_by() -> None:
+def test_test_rows_are_dropped_while_they_are_read() -> None:
     class Tracked(str):
-        """A text that knows how many of its kind are alive."""
+        """A text that counts how many of its kind are alive."""
 
         alive = 0
         most = 0
@@ -148,7 +148,7 @@ def test_the_fingerprint_changes_with_classes_columns_and_labels() -> None:
     assert len({read(variant).fingerprint for variant in variants}) == len(variants)
 
 
-def test_the_fingerprint_tells_where_one_text_ends_and_the_next_begins() -> None:
+def test_the_fingerprint_depends_on_where_one_text_ends_and_the_next_begins() -> None:
     def pairs(first: str, second: str) -> RowSource:
         return RowSource(
             "here",

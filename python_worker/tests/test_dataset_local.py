@@ -41,7 +41,7 @@ def test_pairs_are_read_in_every_format(tmp_path: Path, suffix: str) -> None:
     assert train.labels == [0, 1] * 5
 
 
-def test_a_class_named_like_a_number_is_taken_by_its_name(tmp_path: Path) -> None:
+def test_a_class_named_like_a_number_is_matched_by_its_name(tmp_path: Path) -> None:
     rows = [{"text": "one star", "label": "1"}, {"text": "no star", "label": "0"}]
     make_set(
         tmp_path,
@@ -129,7 +129,7 @@ def test_a_wrong_row_of_parquet_is_named_with_its_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_missing_column_is_named_with_those_there(tmp_path: Path, suffix: str) -> None:
+def test_a_missing_column_is_named_with_the_existing_ones(tmp_path: Path, suffix: str) -> None:
     make_set(tmp_path, suffix, train=[{"body": "x", "label": 0}])
     assert "must have one column 'text', got body, label" in failure(tmp_path).message
 
@@ -194,7 +194,7 @@ def test_a_folder_that_is_no_set_is_not_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("inner", [None, "nowhere/at/all"])
-def test_a_data_folder_that_is_none_is_not_found(inner: str | None, tmp_path: Path) -> None:
+def test_a_missing_data_folder_is_not_found(inner: str | None, tmp_path: Path) -> None:
     data_dir = inner and str(tmp_path / inner)
     with pytest.raises(StillhouseError) as caught:
         load_dataset(

@@ -20,7 +20,7 @@ def bbc_news() -> Dataset:
     )
 
 
-def test_bbc_news_is_the_set_that_was_looked_at(bbc_news: Dataset) -> None:
+def test_bbc_news_has_the_known_rows_and_fingerprint(bbc_news: Dataset) -> None:
     assert bbc_news.class_names == ("business", "entertainment", "politics", "sports", "tech")
     assert bbc_news.num_rows == {"train": 1470, "validation": 165, "test": 408}
     labels = Counter(label for split in bbc_news.splits.values() for label in split.labels)
@@ -39,7 +39,7 @@ def test_texts_are_whole_articles_with_their_pound_signs(bbc_news: Dataset) -> N
     assert {letter for text in texts for letter in text if not letter.isascii()} == {"£"}
 
 
-def test_no_story_of_one_part_is_told_in_another(bbc_news: Dataset) -> None:
+def test_no_test_article_repeats_half_of_its_sentences_from_train(bbc_news: Dataset) -> None:
     train = {sentence for text in bbc_news.splits["train"].first for sentence in _sentences(text)}
     for text in bbc_news.splits["test"].first:
         sentences = _sentences(text)

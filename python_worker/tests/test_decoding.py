@@ -1,4 +1,4 @@
-"""Nearest tokens of distilled vectors, at the place where those enter."""
+"""Nearest tokens of distilled vectors, at the layer where the vectors enter."""
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_cpu_is_busy_by_the_time_since_it_was_last_asked(proc: Path) -> None:
+def test_cpu_utilisation_covers_the_time_since_the_last_call(proc: Path) -> None:
     meter = load_meter("cpu")
     (proc / "stat").write_text(STAT.format(busy=130, idle=110))
     load = meter()
@@ -78,7 +78,7 @@ def test_a_gpu_without_a_driver_is_unknown() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-def test_a_gpu_tells_its_memory_and_how_busy_it_is() -> None:
+def test_a_gpu_reports_its_memory_and_utilisation() -> None:
     meter = load_meter("cuda:0")
     idle = meter()
     held = torch.zeros(256 << 20, dtype=torch.uint8, device="cuda:0")

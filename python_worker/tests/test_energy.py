@@ -1,4 +1,4 @@
-"""Energy by the counters of RAPL, on a folder as the kernel has it."""
+"""Energy by the RAPL counters, in a folder laid out like the kernel's."""
 
 from pathlib import Path
 
@@ -26,14 +26,14 @@ def test_packages_are_summed_and_their_parts_are_not(tmp_path: Path) -> None:
     assert meter.joules() == pytest.approx(5.5)
 
 
-def test_a_counter_that_began_again_goes_on(tmp_path: Path) -> None:
+def test_a_counter_that_wraps_around_keeps_counting(tmp_path: Path) -> None:
     _count(tmp_path, "intel-rapl:0", RANGE - 1_000_000)
     meter = EnergyMeter("cpu", tmp_path)
     _count(tmp_path, "intel-rapl:0", 2_000_000)
     assert meter.joules() == pytest.approx(3.0)
 
 
-def test_a_machine_that_does_not_tell_has_none(tmp_path: Path) -> None:
+def test_a_machine_without_readable_counters_has_no_energy(tmp_path: Path) -> None:
     assert EnergyMeter("cpu", tmp_path / "none").joules() is None
     _count(tmp_path, "intel-rapl:0", 1)
     meter = EnergyMeter("cpu", tmp_path)
@@ -41,6 +41,6 @@ def test_a_machine_that_does_not_tell_has_none(tmp_path: Path) -> None:
     assert meter.joules() is None
 
 
-def test_a_gpu_that_does_not_tell_has_none(tmp_path: Path) -> None:
+def test_a_gpu_without_a_counter_has_no_energy(tmp_path: Path) -> None:
     _count(tmp_path, "intel-rapl:0", 1)
     assert EnergyMeter("cuda:99", tmp_path).joules() is None

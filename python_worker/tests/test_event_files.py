@@ -25,7 +25,7 @@ class Recorder(Silent):
 
 
 def events(folder: Path) -> list[Event]:
-    """The events of all files: records of length (8 bytes), its check (4), bytes, their check (4)."""
+    """The events of all files; a record is length (8 bytes), checksum (4), content, checksum (4)."""
     found = []
     for path in sorted(folder.glob("events.out.tfevents.*")):
         content, at = path.read_bytes(), 0
@@ -72,7 +72,7 @@ def test_a_resumed_attempt_drops_what_the_one_before_wrote_beyond_its_checkpoint
 
 
 @pytest.mark.parametrize(("named", "has_folder"), [("", True), (None, False)])
-def test_nothing_is_written_where_there_is_no_place_or_a_person_wants_none(
+def test_nothing_is_written_without_a_folder_or_where_a_person_switches_it_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, has_folder: bool
 ) -> None:
     if named is None:
@@ -84,7 +84,7 @@ def test_nothing_is_written_where_there_is_no_place_or_a_person_wants_none(
         assert reporter is recorder
 
 
-def test_a_full_disk_costs_the_event_files_alone(
+def test_a_full_disk_ends_only_the_event_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("STILLHOUSE_TENSORBOARD", raising=False)
@@ -101,7 +101,7 @@ def test_a_full_disk_costs_the_event_files_alone(
 
 
 class FullDisk:
-    """A file that takes what is buffered and no more."""
+    """A file that buffers records and fails when they are flushed."""
 
     def write(self, record: bytes) -> None:
         pass

@@ -1,4 +1,4 @@
-"""A worker has the same name after each start, and no two have it at a time."""
+"""A worker has the same name after each start, and no two have it at the same time."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 from stillhouse_worker.process.identity import Identity
 
 
-def test_two_at_a_time_have_two_names_and_each_comes_back(tmp_path) -> None:
+def test_two_workers_at_a_time_have_two_names_and_get_them_again(tmp_path) -> None:
     first, second = (Identity(tmp_path, "lab", "cuda:1") for _ in range(2))
     assert first.worker_id != second.worker_id
     assert first.worker_id.startswith("lab-cuda1-")

@@ -1,4 +1,4 @@
-"""What the control plane is told: always JSON, never an exception, and the facts it needs."""
+"""The answers to the control plane: always JSON, never an exception, with the facts it needs."""
 
 import json
 import subprocess
@@ -45,7 +45,7 @@ def data_dir(tmp_path: Path) -> str:
 
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine that cannot reach the hub and has nothing cached."""
+    """Acts like a machine that cannot reach the hub and has nothing cached."""
     monkeypatch.setattr(catalog, "hub_offline_reason", lambda: "no route")
     monkeypatch.setattr(catalog, "hub_is_reachable", lambda: False)
     monkeypatch.setattr(catalog, "is_cached", lambda _name: False)
@@ -69,7 +69,7 @@ print(describe({json.dumps(request | given)!r}))
     assert (answer["model"]["width"], answer["device"]["device"]) == (16, "cpu")
 
 
-def test_describe_tells_sizes_names_and_fingerprints(data_dir: str) -> None:
+def test_describe_returns_sizes_names_and_fingerprints(data_dir: str) -> None:
     started = time.process_time()
     answer = describe(
         dataset="ag_news", model="minilm", data_dir=data_dir, device="cpu", validation_fraction=0.2
@@ -117,7 +117,7 @@ def test_an_unnamed_set_without_hub_is_the_packaged_one_and_says_so() -> None:
 
 
 @pytest.mark.usefixtures("no_hub")
-def test_a_named_set_that_cannot_be_had_says_where_it_was_looked_for(data_dir: str) -> None:
+def test_a_named_set_that_is_not_found_says_where_it_was_looked_for(data_dir: str) -> None:
     message = describe(dataset="ag_new", data_dir=data_dir)["failure"]["message"]
     assert f"the data folder {data_dir} holds ag_news" in message
     assert "the packaged sets are bbc_news" in message
@@ -137,7 +137,7 @@ def test_a_packaged_set_may_be_named_and_a_folder_of_that_name_comes_first(data_
     assert find_dataset("bbc_news", data_dir).source == "local"
 
 
-def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
     missing = str(tmp_path / "data")
     failure = describe(data_dir=missing)["failure"]
     assert (failure["kind"], failure["field"]) == ("not_found", "dataset.data_dir")
@@ -214,7 +214,7 @@ def test_system_checks_every_part(data_dir: str, tmp_path: Path) -> None:
     assert checks["Default data set"]["detail"] == "ag_news is in the data folder"
 
 
-def test_what_is_not_well_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_problem_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("# pinned\ntorch==0.1\nno-such-package==1.0 ; python_version > '3'\n")
     monkeypatch.setattr(system_checks, "_REQUIREMENTS_LOCK", lock)
@@ -237,7 +237,7 @@ def _broken_package() -> Path:
     raise StillhouseError("environment", "it is gone")
 
 
-def test_a_check_that_breaks_is_a_line_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_raises_is_reported_as_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_checks.shutil, "disk_usage", lambda _folder: 1 / 0)
     assert system()["Disk"]["status"] == "error"
     assert "ZeroDivisionError" in system()["Disk"]["detail"]

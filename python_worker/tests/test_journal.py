@@ -1,4 +1,4 @@
-"""What a worker says is on disk until it is acknowledged, and found by whoever goes on."""
+"""A worker's reports are on disk until they are acknowledged, and the next attempt finds them."""
 
 import os
 import tracemalloc
@@ -65,7 +65,7 @@ def test_journals_of_earlier_attempts_are_handed_in_one_report_after_the_other(t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["journal-10", "journal-11"]
 
 
-def test_journals_lie_in_the_folders_of_their_attempts(tmp_path) -> None:
+def test_journals_are_in_the_folders_of_their_attempts(tmp_path) -> None:
     written(tmp_path, 1)  # of an earlier version
     for attempt in (2, 3, 4):
         written(attempt_folder(tmp_path, attempt), attempt)
@@ -96,11 +96,11 @@ def test_others_cannot_read_a_journal_since_the_secret_of_its_attempt_is_in_it(t
     assert path.stat().st_mode & 0o777 == 0o600
     (found,) = leftovers(tmp_path, "t", 4)
     frame = worker_pb2.WorkerMessage.FromString(found.take(0.0))
-    assert frame.report.secret == b"secret", "whoever goes on with the task may hand it in"
+    assert frame.report.secret == b"secret", "the next attempt may hand it in"
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-    """Let so many bytes of each write through; none is a full disk."""
+    """Let this many bytes of each write through; 0 is a full disk."""
 
     def pwrite(file: int, content: bytes, place: int) -> int:
         if not content[:room]:
@@ -111,7 +111,9 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
 
 
 @pytest.mark.parametrize("room", [0, 3])
-def test_what_a_disk_takes_in_part_or_not_is_written_later(tmp_path, monkeypatch, room) -> None:
+def test_a_record_that_did_not_fit_on_the_disk_is_written_later(
+    tmp_path, monkeypatch, room
+) -> None:
     journal = Journal(tmp_path, 1)
     outbox = Outbox(Lease("t", 1, b"secret"), journal)
     outbox.log("info", "first")
@@ -126,7 +128,7 @@ def test_what_a_disk_takes_in_part_or_not_is_written_later(tmp_path, monkeypatch
     assert [entry.number for entry in read_entries(journal.path)] == [1, 2, 3]
 
 
-def test_reports_that_nobody_takes_are_on_disk_and_not_in_memory(tmp_path, monkeypatch) -> None:
+def test_reports_that_cannot_be_sent_are_on_disk_and_not_in_memory(tmp_path, monkeypatch) -> None:
     outbox = Outbox(Lease("t", 1, b"secret"), Journal(tmp_path, 1))
     num_reports, text = 2_000, "x" * 50_000
     tracemalloc.start()
@@ -141,7 +143,7 @@ def test_reports_that_nobody_takes_are_on_disk_and_not_in_memory(tmp_path, monke
         assert sum(map(len, frames)) < MAX_HELD_BYTES + 100_000
         found = [worker_pb2.WorkerMessage.FromString(frame).report for frame in frames]
         taken += [(report.number, report.log.message.split()[0]) for report in found]
-        # Half of them, so that the others are sent again.
+        # Only half are acknowledged, so that the others are sent again.
         outbox.acknowledge(found[len(found) // 2].number)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

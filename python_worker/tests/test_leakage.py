@@ -1,4 +1,4 @@
-"""Distilling never sees the test split, and a way in which it would is noticed."""
+"""Distilling never sees the test split, and a planted leak is noticed."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from stillhouse_worker.tasks.distill import distill
 
 @pytest.fixture
 def other_test_rows(settings: Settings, tmp_path: Path) -> Settings:
-    """The same settings on a set whose test rows are others: the labels are swapped."""
+    """The same settings on a set with other test rows, whose labels are swapped."""
     folder = tmp_path / "other" / "topics"
     shutil.copytree(Path(settings.data.data_dir) / "topics", folder)
     rows = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
@@ -39,7 +39,7 @@ def distilled_bytes(settings: Settings, reporter, folder: Path) -> tuple[bytes, 
     return (outcome.folder / TENSORS_NAME).read_bytes(), outcome.validation_accuracy
 
 
-def test_distilled_data_and_what_is_chosen_do_not_depend_on_test_rows(
+def test_distilled_data_and_validation_do_not_depend_on_test_rows(
     settings, other_test_rows, reporter, tmp_path
 ) -> None:
     one = distilled_bytes(settings, reporter, tmp_path / "a")
@@ -85,7 +85,7 @@ def test_a_searched_rate_does_not_depend_on_test_rows(
     assert accuracy == pytest.approx(1 - other_accuracy)  # its labels are swapped
 
 
-def test_a_distillation_has_no_test_rows_in_reach(settings, reporter, tmp_path) -> None:
+def test_a_distillation_holds_no_test_rows(settings, reporter, tmp_path) -> None:
     bench = module.Distillation(task_of(settings, reporter, tmp_path)).bench
     assert set(bench.tokens) == {"train", "validation"}
     assert "test" not in bench.dataset.splits

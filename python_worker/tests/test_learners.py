@@ -55,7 +55,7 @@ def test_entry_vectors_of_real_tokens_give_the_logits_of_transformers(
 
 
 @pytest.mark.parametrize("kind", ["tiny_model", "tiny_distilbert"])
-def test_with_mean_pooling_a_head_is_given_the_mean_of_the_real_tokens(
+def test_with_mean_pooling_a_head_gets_the_mean_of_the_real_tokens(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     from transformers import AutoModel
@@ -106,7 +106,7 @@ def test_fused_and_explicit_attention_agree_in_value_and_gradient(tiny_model: Pa
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
 
 
-def test_what_lies_behind_the_mask_changes_nothing(tiny_model: Path) -> None:
+def test_masked_positions_change_nothing(tiny_model: Path) -> None:
     encoder, params = case(tiny_model)
     ids, types, mask = batch()
     changed = torch.where(mask, ids, torch.full_like(ids, 6))
@@ -128,7 +128,7 @@ def test_dropout_changes_the_logits_and_zero_dropout_does_not(tiny_model: Path) 
     )
 
 
-def test_default_head_follows_the_law_of_linear_layers() -> None:
+def test_default_head_has_the_initialisation_of_linear_layers() -> None:
     head = draw_head(64, 4, "default", torch.Generator().manual_seed(0))
     values = torch.cat([tensor.flatten() for tensor in head.values()])
     assert values.abs().max() <= 1 / 8

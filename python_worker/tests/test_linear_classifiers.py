@@ -14,7 +14,7 @@ from stillhouse_worker.evaluation.linear_classifiers import (
 
 
 def clouds(rows: int, spread: float, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Three clouds around points that all draws share, their features of unlike scales."""
+    """Three clouds around fixed points, with features of different scales."""
     centres = torch.randn(3, 5, generator=torch.Generator().manual_seed(9))
     draws = torch.Generator().manual_seed(seed)
     labels = torch.arange(rows) % 3
@@ -52,7 +52,7 @@ def test_a_constant_feature_counts_for_nothing_and_breaks_nothing() -> None:
     )
 
 
-def test_the_penalty_is_the_one_that_is_best_on_validation() -> None:
+def test_the_penalty_is_the_best_one_on_validation() -> None:
     train, validation = clouds(12, 1.5, seed=1), clouds(600, 1.5, seed=2)
     told: list[float] = []
     strengths = (1e-5, 1e-2, 1.0, 100.0)

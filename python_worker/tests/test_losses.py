@@ -35,7 +35,7 @@ def _attention_case() -> tuple[torch.Tensor, torch.Tensor]:
 KL_FIRST_ROW = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
 
 
-def test_keys_reduction_is_the_divergence_a_query() -> None:
+def test_keys_reduction_is_the_divergence_per_query() -> None:
     scores, target = _attention_case()
     assert attention_divergence(scores, target[:, :, :1], "keys").item() == pytest.approx(
         KL_FIRST_ROW
@@ -54,7 +54,7 @@ def test_elementwise_reduction_averages_over_keys_too() -> None:
 
 
 @pytest.mark.parametrize("rows", ["first", "all"])
-def test_a_shorter_sample_has_the_weight_of_a_row_of_the_distilled_ones(rows: str) -> None:
+def test_a_row_of_a_shorter_sample_weighs_as_much_as_a_distilled_one(rows: str) -> None:
     scores, target = _attention_case()
     target = target[:, :, :1] if rows == "first" else target
     keys = attention_divergence(scores, target, "keys").item()

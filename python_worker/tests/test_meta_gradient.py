@@ -38,7 +38,7 @@ from stillhouse_worker.learners.encoder import POOLINGS, Params, Pooling
 
 @pytest.fixture(scope="session")
 def mean_encoder(tiny_encoder: Encoder) -> Encoder:
-    """The same encoder, of which a head is given the mean over the tokens."""
+    """The same encoder, but the head gets the mean over the tokens."""
     return tiny_encoder._replace(config=tiny_encoder.config._replace(pooling="mean"))
 
 
@@ -133,7 +133,7 @@ def test_with_mean_pooling_methods_equal_the_unrolled_gradient(
 
 
 def _assert_equal(other: MetaGradient, oracle: MetaGradient, each: Combination) -> None:
-    """To twelve digits."""
+    """Assert equality to twelve digits."""
     torch.testing.assert_close(other.outer_loss, oracle.outer_loss, rtol=1e-12, atol=0)
     torch.testing.assert_close(other.inner_losses, oracle.inner_losses, rtol=1e-12, atol=0)
     for name, expected in oracle.grads.items():
@@ -154,7 +154,7 @@ def test_a_trajectory_that_does_not_fit_changes_no_bit(tiny_encoder: Encoder, me
             assert torch.equal(again.grads[name], expected), (name, on_device, on_host)
 
 
-def test_what_is_computed_again_changes_no_bit(tiny_encoder: Encoder) -> None:
+def test_recomputed_values_change_no_bit(tiny_encoder: Encoder) -> None:
     case, phi, theta = problem(tiny_encoder, attention="all", num_steps=2, learn_lr="per_step")
     expected, num_runs, step_bytes = _counted(case, phi, theta)
     # All values of one step and a few of the other; few of both; none.
@@ -196,7 +196,7 @@ def _counted(case: MetaProblem, phi: Phi, theta: Params) -> tuple[dict, int, int
 
 @pytest.mark.parametrize("attention", ["none", "cls", "all"])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_the_memory_of_a_step_is_known_before_it_is_made(
+def test_the_memory_of_a_step_is_predicted(
     request: pytest.FixtureRequest, pooling: Pooling, attention: AttentionKind
 ) -> None:
     encoder = request.getfixturevalue("mean_encoder" if pooling == "mean" else "tiny_encoder")
@@ -229,7 +229,7 @@ def _assert_as_exact_as_float32(distance: float, noise: float, num_steps: int) -
 
 @pytest.fixture(scope="module")
 def float32(tiny_encoder: Encoder, exact: Callable) -> Callable:
-    """Of a combination the noise of rounding, and how far the oracle is off, computed once."""
+    """The rounding noise of a combination and the oracle's distance, computed once."""
 
     def measured(each: Combination) -> tuple[float, float]:
         expected = exact(each).grads
@@ -241,15 +241,15 @@ def float32(tiny_encoder: Encoder, exact: Callable) -> Callable:
 
 @pytest.mark.parametrize("method", METHODS_BUT_ORACLE)
 @pytest.mark.parametrize("combinations", CHOICES)
-def test_in_float32_a_method_is_as_far_from_float64_as_its_roundings_and_the_oracle(
+def test_in_float32_a_method_is_as_exact_as_its_roundings_and_the_oracle(
     tiny_encoder: Encoder,
     exact: Callable,
     float32: Callable,
     method: str,
     combinations: list[Combination],
 ) -> None:
-    """Each gradient within what roundings explain; and of one gradient it is luck which of two
-    methods is nearer, but not of all: on the geometric mean none is twice as far as the oracle."""
+    """Each gradient is as near as roundings explain. For one gradient it is luck which of two methods
+    is nearer, but in the geometric mean over all, no method is twice as far off as the oracle."""
     ratios = []
     for each in combinations:
         single = problem(tiny_encoder, *each, dtype=torch.float32)
@@ -260,7 +260,7 @@ def test_in_float32_a_method_is_as_far_from_float64_as_its_roundings_and_the_ora
     assert torch.tensor(ratios).log().mean().exp() <= 2
 
 
-def test_what_is_wrong_or_coarse_is_farther_than_float32_explains(
+def test_a_wrong_or_coarse_gradient_is_farther_off_than_float32_explains(
     tiny_encoder: Encoder, exact: Callable
 ) -> None:
     each = Combination("unrestricted", "cls", 10, "per_step", True)
@@ -281,7 +281,7 @@ def test_what_is_wrong_or_coarse_is_farther_than_float32_explains(
 def test_compiled_blocks_drop_no_tangent(
     tiny_model: Path, needs_program: Callable[[str], None], backend: str
 ) -> None:
-    """What is traced is the same with either backend; generating and building C++ takes a minute."""
+    """Both backends compile the same trace; generating and building C++ takes a minute."""
     if backend == "inductor":
         needs_program("g++")
     script = Path(__file__).with_name("compiled_gradient.py")
@@ -292,7 +292,7 @@ def test_compiled_blocks_drop_no_tangent(
 
 
 def test_a_step_loads_no_compiler(tiny_model: Path) -> None:
-    """Which takes seconds of each process that distils."""
+    """Loading one would take seconds in each process that distils."""
     program = """
 import sys, torch
 from test_meta_gradient import problem
@@ -311,7 +311,7 @@ assert not loaded, loaded
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_bf16_inner_products_leave_the_direction(tiny_encoder: Encoder, method: str) -> None:
+def test_bf16_inner_products_keep_the_direction(tiny_encoder: Encoder, method: str) -> None:
     single = problem(tiny_encoder, num_steps=2, learn_lr="shared", dtype=torch.float32)
     case, phi, theta = single
     rounded = dataclasses.replace(case.inner_loss, precision="bf16")

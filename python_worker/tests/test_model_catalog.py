@@ -53,7 +53,7 @@ def failure(name: str | Path) -> StillhouseError:
 
 @pytest.fixture
 def whole_bert(bert: Path) -> Path:
-    """With a tokenizer that can be used."""
+    """A BERT with a usable tokenizer."""
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "goal"]
     (bert / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     BertTokenizerFast(vocab=str(bert / "vocab.txt")).save_pretrained(bert)
@@ -92,7 +92,7 @@ def test_a_distilbert_of_a_classifier_counts_its_encoder_only(tmp_path: Path) ->
     assert read_model_facts(tmp_path) == ("distilbert", expected, 3, 2, 8, 64)
 
 
-def test_older_weights_are_read_without_running_what_is_in_them(bert: Path) -> None:
+def test_older_weights_are_read_without_running_code_in_them(bert: Path) -> None:
     facts = read_model_facts(bert)
     weights = bert / "model.safetensors"
     torch.save(load_file(weights), bert / "pytorch_model.bin")
@@ -139,14 +139,14 @@ def test_the_fingerprint_changes_with_each_file_that_changes_what_is_computed(
     assert not after.is_of(before.whole)
 
 
-def test_the_fingerprint_is_that_of_a_copy_and_not_of_what_lies_beside_the_model(
+def test_a_copy_has_the_same_fingerprint_whatever_lies_beside_it(
     bert: Path,
 ) -> None:
     before = model_fingerprint(bert)
     copy = Path(shutil.copytree(bert, bert.parent / "copy"))
     (copy / "README.md").write_text("a card")
     assert model_fingerprint(copy) == before
-    # What was distilled before the config and the tokenizer counted is still known.
+    # Artifacts from before the config and the tokenizer counted still match.
     assert before.is_of(before.whole)
     assert before.is_of(before.weights)
     assert not before.is_of("")
@@ -179,7 +179,7 @@ def test_another_architecture_is_refused(bert: Path) -> None:
 
 
 @pytest.mark.parametrize("config", ["{", "[]", '"bert"'])
-def test_a_config_that_is_none_is_refused(bert: Path, config: str) -> None:
+def test_a_config_that_is_no_json_object_is_refused(bert: Path, config: str) -> None:
     (bert / "config.json").write_text(config)
     assert failure(bert).kind == "invalid"
 
@@ -208,7 +208,7 @@ def test_cut_weights_are_refused(bert: Path) -> None:
 
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As on a machine that cannot reach the hub and has nothing cached."""
+    """Acts like a machine that cannot reach the hub and has nothing cached."""
     monkeypatch.setattr(model_catalog, "hub_offline_reason", lambda: "no route")
     monkeypatch.setattr(model_catalog, "hub_is_reachable", lambda: False)
     monkeypatch.setattr(model_catalog, "cached_snapshot", lambda _repo: None)
@@ -226,11 +226,11 @@ def test_only_an_unnamed_default_is_replaced() -> None:
 
 
 @pytest.mark.usefixtures("no_hub")
-def test_near_names_are_offered() -> None:
+def test_similar_names_are_suggested() -> None:
     assert "did you mean minilm?" in failure("minilmm").message
 
 
-def test_half_a_download_is_not_taken_for_a_model(
+def test_an_incomplete_download_is_not_used_as_a_model(
     bert: Path, monkeypatch: pytest.MonkeyPatch, no_hub: None
 ) -> None:
     monkeypatch.setattr(model_catalog, "cached_snapshot", lambda _repo: bert)
@@ -263,7 +263,7 @@ def test_without_either_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPa
         packaged_model_folder()
 
 
-def test_a_download_is_opened_from_where_it_lies(
+def test_a_download_is_opened_in_place(
     bert: Path, monkeypatch: pytest.MonkeyPatch, no_hub: None
 ) -> None:
     cached: list[Path] = []
@@ -297,7 +297,7 @@ def test_code_that_comes_with_a_model_is_never_run(
     change_config(
         whole_bert, "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Evil"] * 2}
     )
-    # With a terminal, transformers would ask the person.
+    # At a terminal, transformers would ask the person whether to run it.
     monkeypatch.setattr("builtins.input", lambda _prompt: "y")
     load_encoder(whole_bert)
     assert not ran.exists()

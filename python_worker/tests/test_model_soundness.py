@@ -1,4 +1,4 @@
-"""What is accepted before a run runs; what would fail later or be wrong is refused by name."""
+"""Models that are accepted before a run can run; those that would fail or be wrong are refused."""
 
 import json
 from collections.abc import Callable
@@ -99,7 +99,7 @@ def test_another_activation_is_refused(folder: Path, activation: object) -> None
         ({"max_position_embeddings": 64}, "position_embeddings.weight must be 64 x 16"),
     ],
 )
-def test_what_a_config_changes_is_refused_by_name(
+def test_a_config_that_changes_the_computation_is_refused_by_name(
     bert: Path, changes: dict[str, Any], said: str
 ) -> None:
     change_config(bert, **changes)
@@ -119,7 +119,7 @@ def test_a_missing_tensor_is_named_which_transformers_would_draw_at_random(folde
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused_with_their_tensor(
+def test_weights_that_are_not_finite_are_refused_with_their_tensor(
     folder: Path, value: float
 ) -> None:
     name = list(load_file(folder / "model.safetensors"))[3]
@@ -136,7 +136,7 @@ def test_weights_that_are_no_numbers_are_refused_with_their_tensor(
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
-def test_numbers_of_every_width_are_looked_at(bert: Path, file: str, dtype: torch.dtype) -> None:
+def test_numbers_of_every_width_are_checked(bert: Path, file: str, dtype: torch.dtype) -> None:
     sound = {name: tensor.to(dtype) for name, tensor in load_file(bert / WEIGHTS).items()}
     name = "embeddings.word_embeddings.weight"
     greatest = torch.full_like(sound[name], torch.finfo(dtype).max)
@@ -200,11 +200,11 @@ def test_special_tokens_may_have_other_names(bert: Path) -> None:
     assert AutoTokenizer.from_pretrained(bert).cls_token_id < len(words.splitlines())
 
 
-def test_a_tokenizer_that_puts_nothing_around_a_text_is_refused(bert: Path) -> None:
+def test_a_tokenizer_that_adds_no_special_tokens_is_refused(bert: Path) -> None:
     path = bert / "tokenizer.json"
     whole = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**whole, "post_processor": None}), "utf-8")
-    check(bert)  # BertTokenizer does it by itself
+    check(bert)  # BertTokenizer adds them by itself
     config = bert / "tokenizer_config.json"
     stated = json.loads(config.read_text("utf-8"))
     config.write_text(json.dumps({**stated, "tokenizer_class": "PreTrainedTokenizerFast"}), "utf-8")

@@ -1,4 +1,4 @@
-"""The baselines that compute otherwise than by a gradient step on samples."""
+"""Baselines other than plain gradient steps on samples: linear classifiers, Adam, SetFit."""
 
 import json
 import random
@@ -39,7 +39,7 @@ def run(work, settings, folder, reporter, seeds=SEEDS):
         ("class_means", None, NUM_CLASSES * WIDTH),
     ],
 )
-def test_a_linear_classifier_trains_nothing_of_the_encoder(
+def test_a_linear_classifier_does_not_train_the_encoder(
     settings, tmp_path, reporter, work, samples, numbers
 ) -> None:
     outcome = run(work, settings, tmp_path, reporter)
@@ -53,7 +53,7 @@ def test_a_linear_classifier_trains_nothing_of_the_encoder(
         assert entry.train_time_s > 0
 
 
-def test_those_of_all_rows_do_not_depend_on_the_seed_and_those_of_a_few_do(
+def test_only_linear_classifiers_on_a_few_rows_depend_on_the_seed(
     settings, tmp_path, reporter
 ) -> None:
     def losses(work: str) -> set[float]:
@@ -71,7 +71,7 @@ def test_tasks_of_an_experiment_read_a_split_once(settings, tmp_path, reporter) 
     reporter.stages.clear()
     again = run("class_means", settings, tmp_path / "means", reporter)
     assert not [stage for stage, _, _ in reporter.stages if stage.startswith("reading")]
-    # What reading took is a part of what these learners cost, whoever read.
+    # The time of reading counts for these learners too, though another task has read the split.
     held = features_module._held[1]["train"].seconds
     assert all(entry.train_time_s >= held > 0 for entry in again.inits)
 
@@ -81,12 +81,12 @@ def test_tasks_of_an_experiment_read_a_split_once(settings, tmp_path, reporter) 
 
 
 @pytest.mark.parametrize("work", ["linear_probe", "linear_probe_few", "class_means"])
-def test_a_stop_while_a_split_is_read_is_heard(settings, tmp_path, make_reporter, work) -> None:
+def test_a_stop_is_noticed_while_a_split_is_read(settings, tmp_path, make_reporter, work) -> None:
     with pytest.raises(Stopped):
         run(work, settings, tmp_path, make_reporter(1))
 
 
-def test_adam_takes_the_samples_of_the_random_baseline_and_the_best_stage(
+def test_adam_uses_the_samples_of_the_random_baseline_and_the_best_stage(
     settings, tmp_path, reporter
 ) -> None:
     outcome = run("adam", settings, tmp_path / "adam", reporter)
@@ -94,12 +94,12 @@ def test_adam_takes_the_samples_of_the_random_baseline_and_the_best_stage(
     assert outcome.gd_steps in (2, 4)
     plain = run("random", settings, tmp_path / "random", reporter)
     assert plain.stored_bytes == outcome.stored_bytes > 0
-    # Each learner is what the same rate gives after that many steps.
+    # A repetition gives the same learners.
     again = run("adam", settings, tmp_path / "again", reporter)
     assert [e.loss for e in again.inits] == [e.loss for e in outcome.inits]
 
 
-def test_an_interrupted_search_goes_on_to_the_same_result(
+def test_an_interrupted_search_continues_to_the_same_result(
     settings, tmp_path, reporter, make_reporter
 ) -> None:
     whole = run("adam", settings, tmp_path / "whole", reporter)
@@ -114,10 +114,10 @@ def test_an_interrupted_search_goes_on_to_the_same_result(
     assert parts._replace(inits=[]) == whole._replace(inits=[])
 
 
-def test_a_search_goes_on_from_the_notes_of_an_earlier_version(
+def test_a_search_continues_from_the_notes_of_an_earlier_version(
     settings, tmp_path, reporter
 ) -> None:
-    """It noted one number per rate."""
+    """That version noted one number per rate."""
     notes = json.dumps({str(lr): 0.5 + lr for lr in SGD_LRS}).encode()
     CheckpointStore(tmp_path, "rates", "chosen_lr.json").put(len(SGD_LRS), notes)
     outcome = run("random", settings, tmp_path, reporter)
@@ -139,7 +139,7 @@ def test_pairs_have_the_same_class_half_of_the_time_and_never_a_text_twice() -> 
     pairs = pairs_of(labels, 5, random.Random(1))
     assert all(pair.first != pair.second for pair in pairs)
     assert all(pair.is_same == (labels[pair.first] == labels[pair.second]) for pair in pairs)
-    # The only text of class 2 has no other of its class.
+    # The only text of class 2 has no partner of its class.
     assert sum(pair.is_same for pair in pairs) == 5 * 5
     assert sum(not pair.is_same for pair in pairs) == 6 * 5
     assert pairs != sorted(pairs)
@@ -152,7 +152,7 @@ def test_bytes_of_texts_are_those_of_utf_8() -> None:
     assert text_bytes(split._replace(second=None), [0]) == 3
 
 
-def test_full_data_and_distilled_data_say_what_they_take(
+def test_full_data_and_distilled_data_report_their_bytes(
     settings, distilled, tmp_path, reporter
 ) -> None:
     tensors = distilled.folder / "distilled.safetensors"

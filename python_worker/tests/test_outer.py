@@ -45,7 +45,7 @@ def test_another_seed_takes_another_path(settings, tmp_path, reporter) -> None:
     )
 
 
-def test_restored_state_goes_on_to_the_same_bits(settings, tmp_path, reporter) -> None:
+def test_restored_state_continues_to_the_same_bits(settings, tmp_path, reporter) -> None:
     straight, broken = (_loop(settings, tmp_path, reporter) for _ in range(2))
     for _ in range(3):
         straight.advance()
@@ -57,7 +57,7 @@ def test_restored_state_goes_on_to_the_same_bits(settings, tmp_path, reporter) -
     assert all(torch.equal(straight.phi[name], resumed.phi[name]) for name in straight.phi)
 
 
-def test_several_inits_a_step_average_the_gradients_of_their_heads(
+def test_several_inits_per_step_average_the_gradients_of_their_heads(
     settings, tmp_path, reporter
 ) -> None:
     def gradients(loop, init: int) -> dict[str, torch.Tensor]:
@@ -74,7 +74,7 @@ def test_several_inits_a_step_average_the_gradients_of_their_heads(
         torch.testing.assert_close(tensor.grad, mean, rtol=1e-4, atol=1e-7)
 
 
-def test_the_time_of_a_step_is_told_by_phase(settings, tmp_path, reporter) -> None:
+def test_the_time_of_a_step_is_reported_by_phase(settings, tmp_path, reporter) -> None:
     loop = _loop(settings, tmp_path, reporter)
     loop.advance()
     seconds = loop.clock.read()
@@ -107,7 +107,7 @@ def test_a_loss_that_explodes_names_the_step_and_the_quantity(settings, tmp_path
     assert caught.value.kind == "diverged"
 
 
-def test_fp16_that_always_overflows_fails_after_so_many_steps_in_a_row(
+def test_fp16_that_overflows_in_too_many_steps_in_a_row_fails(
     settings, tmp_path, reporter, monkeypatch
 ) -> None:
     fp16 = settings.outer._replace(num_steps=100)
@@ -138,7 +138,7 @@ def test_overflows_between_good_steps_do_not_add_up(
     assert (loop.adam.num_skipped, loop.adam.skips_in_a_row) == (3, 0)
 
 
-def test_an_attention_loss_that_explodes_is_told_from_a_rate_that_does(
+def test_an_exploding_attention_loss_is_distinguished_from_an_exploding_rate(
     settings, tmp_path, reporter
 ) -> None:
     def failure(**changes: object) -> StillhouseError:

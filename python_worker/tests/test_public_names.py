@@ -8,7 +8,7 @@ import stillhouse_worker
 from stillhouse_worker import artifacts
 
 
-def test_every_public_name_is_there_under_both_packages() -> None:
+def test_both_packages_export_every_public_name() -> None:
     for name in stillhouse_worker.__all__:
         assert getattr(stillhouse_worker, name) is getattr(artifacts, name)
         assert getattr(stillhouse, name) is getattr(artifacts, name)
@@ -16,7 +16,7 @@ def test_every_public_name_is_there_under_both_packages() -> None:
     assert not hasattr(stillhouse, "load")
 
 
-def test_the_client_does_without_torch_and_an_artifact_says_what_it_lacks() -> None:
+def test_the_client_works_without_torch_and_an_artifact_says_that_it_needs_it() -> None:
     program = """
 import sys
 sys.modules["torch"] = None

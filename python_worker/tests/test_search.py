@@ -18,7 +18,7 @@ SPACE = {
 
 
 def value_of(settings: dict[str, Any]) -> float:
-    """Greatest, 1, at lr 0.01 with restricted labels."""
+    """An objective with its maximum, 1, at lr 0.01 with restricted labels."""
     return 1 - abs(math.log10(settings["lr"] / 0.01)) - 0.5 * (settings["sl"] == "none")
 
 
@@ -30,7 +30,7 @@ def searched(count: int, seed: int) -> list[dict[str, Any]]:
     return trials
 
 
-def test_a_search_repeats_itself_and_goes_on_from_what_is_stored() -> None:
+def test_a_search_is_deterministic_and_continues_from_stored_trials() -> None:
     trials = searched(14, seed=3)
     assert searched(14, seed=3) == trials
     assert suggested(SPACE, trials[:12], 3) == trials[12]["settings"]
@@ -57,7 +57,7 @@ def test_trials_that_failed_or_still_run_are_taken_into_account() -> None:
     assert set(suggested(SPACE, trials, 0)) == set(SPACE)
 
 
-def test_it_is_asked_through_the_inspection() -> None:
+def test_the_inspection_answers_with_the_suggestion() -> None:
     answer = json.loads(inspection.suggest(json.dumps({"space": SPACE, "trials": [], "seed": 3})))
     assert answer == {"ok": suggested(SPACE, [], 3)}
     wrong = json.loads(inspection.suggest(json.dumps({"space": [], "trials": [], "seed": 3})))

@@ -27,7 +27,7 @@ def test_attempts_add_up(tmp_path) -> None:
     assert 120.0 <= started(tmp_path, 3).seconds() < 121.0
 
 
-def test_one_that_goes_on_after_it_was_given_up_changes_nothing_of_its_successors(tmp_path) -> None:
+def test_an_attempt_that_was_given_up_does_not_change_the_time_of_its_successor(tmp_path) -> None:
     stale, successor = started(tmp_path, 1), started(tmp_path, 2)
     successor.save()
     kept_by_successor = (attempt_folder(tmp_path, 2) / "seconds").read_text()
@@ -36,13 +36,13 @@ def test_one_that_goes_on_after_it_was_given_up_changes_nothing_of_its_successor
     assert (attempt_folder(tmp_path, 2) / "seconds").read_text() == kept_by_successor
 
 
-def test_what_earlier_versions_kept_for_all_attempts_counts(tmp_path) -> None:
+def test_the_time_that_earlier_versions_kept_for_all_attempts_counts(tmp_path) -> None:
     (tmp_path / "seconds").write_text("50")
     kept(tmp_path, 4, 7.0)
     assert 57.0 <= started(tmp_path, 5).seconds() < 58.0
 
 
-def test_what_cannot_be_read_or_written_counts_for_nothing(tmp_path) -> None:
+def test_a_time_that_cannot_be_read_or_written_does_not_count(tmp_path) -> None:
     (tmp_path / "seconds").write_text("half a li")
     assert started(tmp_path, 1).seconds() < 60
     gone = Stopwatch(tmp_path / "not there", 1)

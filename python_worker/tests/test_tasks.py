@@ -103,7 +103,7 @@ def test_a_kill_between_checkpoints_only_repeats_steps(
     for _ in range(5):
         killed.advance()
         if killed.loop.step == 3:
-            save(killed)  # then two more steps, then the process is gone
+            save(killed)  # two more steps follow before the process is killed
     resumed = distill(task_of(settings, reporter, tmp_path / "killed"))
     assert bytes_of(distilled.folder) == bytes_of(resumed.folder)
 
@@ -123,7 +123,7 @@ def checkpoints_of(folder: Path, kind: str) -> list[Path]:
     return sorted((folder / "checkpoints").glob(f"{kind}-*"))
 
 
-def test_a_run_goes_on_from_the_checkpoint_before_one_that_is_damaged(
+def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(
     settings, distilled, tmp_path, reporter, make_reporter
 ) -> None:
     folder = tmp_path / "broken"
@@ -146,7 +146,7 @@ def test_an_attempt_that_was_given_up_cannot_disturb_its_successor(
     stale.advance()
     save(stale)
     outcome = distill(task_of(settings, reporter, folder, scratch=folder / "attempts" / "2"))
-    # It writes on while its successor has handed in, and what it writes is behind.
+    # It keeps writing after its successor has finished, and its checkpoint is of an earlier step.
     stale.advance()
     save(stale)
     assert bytes_of(outcome.folder) == bytes_of(distilled.folder)
@@ -215,11 +215,11 @@ def test_checkpoints_take_a_hundredth_of_a_run_at_most(monkeypatch) -> None:
     while now < 200:
         checkpoints.save_if_due(save)
         now += 1
-    # 50 s after what took half a second; never sooner than after 20 s.
+    # 50 s after a save that took half a second, but never sooner than after 20 s.
     assert saved == pytest.approx([20, 70.5, 121, 141.1, 161.2, 181.3], abs=1.1)
 
 
-def test_learners_of_a_validation_read_its_rows_once_between_them(
+def test_the_learners_of_a_validation_share_out_its_rows(
     settings, tmp_path, reporter, monkeypatch
 ) -> None:
     texts: list[list[int]] = []
@@ -250,7 +250,7 @@ def test_untrained_learners_are_near_chance(settings, tmp_path, reporter) -> Non
 
 
 @pytest.mark.parametrize("work", ["random", "herding", "kcenter"])
-def test_a_baseline_of_real_samples_takes_the_rate_that_is_best_on_validation(
+def test_a_baseline_of_real_samples_uses_the_best_rate_on_validation(
     settings, tmp_path, reporter, work
 ) -> None:
     outcome = run(work, settings, tmp_path, reporter)
@@ -269,7 +269,7 @@ def test_full_baseline_learns_the_set(settings, tmp_path, reporter) -> None:
 def test_a_full_baseline_whose_every_step_overflows_in_fp16_fails(
     settings, tmp_path, reporter, monkeypatch
 ) -> None:
-    # What is not finite after unscaling is what a scaler finds when a step overflows.
+    # A scaler notices that a step overflowed by values that are not finite after unscaling.
     def overflow(
         scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, *_arguments: float
     ) -> None:
@@ -309,7 +309,7 @@ def test_an_interrupted_task_gives_the_same_learners(
     assert without_times(straight) == without_times(broken)
 
 
-def test_distillation_has_no_test_rows_in_reach(settings, tmp_path, reporter) -> None:
+def test_a_distillation_reads_no_test_rows(settings, tmp_path, reporter) -> None:
     run_ = Distillation(task_of(settings, reporter, tmp_path))
     assert set(run_.bench.dataset.splits) == set(run_.bench.tokens) == {"train", "validation"}
 

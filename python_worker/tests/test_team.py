@@ -21,8 +21,8 @@ def _short(settings, **outer):
     return settings._replace(outer=settings.outer._replace(num_steps=5, **outer))
 
 
-# Two heads are shared out; with one head the rows of the batch are, whose last one of 48 rows in
-# batches of 7 is smaller.
+# Two heads are shared out among the processes; with one head, the rows of the batch are, and the
+# last batch of 48 rows in batches of 7 is smaller.
 @pytest.mark.parametrize(
     "outer", [{"inits_per_step": 2}, {"batch_size": 7}, {"accumulate_loss": True}]
 )
@@ -43,7 +43,7 @@ def test_two_processes_distil_what_one_does(settings, tmp_path, reporter, outer)
     assert any(name == "seconds_team" for name, _, _ in reporter.metrics)
 
 
-def test_a_team_that_was_stopped_goes_on_to_the_same_bytes(
+def test_a_team_that_was_stopped_continues_to_the_same_bytes(
     settings, tmp_path, reporter, make_reporter
 ) -> None:
     chosen = _short(settings)._replace(num_devices=2)
@@ -59,7 +59,7 @@ def test_a_team_that_was_stopped_goes_on_to_the_same_bytes(
     assert [path.name for path in folder.iterdir() if path.name.startswith("team-")] == []
 
 
-def test_a_helper_that_is_gone_fails_the_step_and_may_be_tried_again(tmp_path) -> None:
+def test_a_lost_helper_fails_the_step_with_a_retryable_error(tmp_path) -> None:
     tensor = torch.ones(3)
     with leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)) as team:
         team.total([tensor])
@@ -70,7 +70,7 @@ def test_a_helper_that_is_gone_fails_the_step_and_may_be_tried_again(tmp_path) -
 
 
 class _EndsOnArrival:
-    """A helper ends as it reads it."""
+    """A helper exits when it unpickles this."""
 
     def __call__(self, team: Team, device: str) -> None: ...
 

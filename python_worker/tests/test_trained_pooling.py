@@ -1,4 +1,4 @@
-"""What an encoder was trained to hand to a head, as its folder says."""
+"""The pooling with which an encoder was trained, as its folder says."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_packaged_encoder_was_trained_for_the_mean() -> None:
     assert trained_pooling(packaged_model_folder()) == "mean"
 
 
-def test_a_folder_that_says_nothing_readable_has_none(tmp_path: Path) -> None:
+def test_a_folder_without_readable_modules_has_no_pooling(tmp_path: Path) -> None:
     assert trained_pooling(tmp_path) == ""
     (tmp_path / "modules.json").write_text('{"no": "list"}')
     assert trained_pooling(tmp_path) == ""

@@ -1,4 +1,4 @@
-"""Which copies of theta are kept, and that those that are not come back the same."""
+"""Which copies of theta are kept, and that the others are recomputed to the same values."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_spacing_is_the_smallest_that_fits_or_the_one_that_needs_least(
 
 @pytest.mark.parametrize("on_host", [0, 1, 3])
 @pytest.mark.parametrize("on_device", [1, 4, 6, 10])
-def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(
+def test_every_theta_is_recovered_within_the_allowed_number_of_copies(
     on_device: int, on_host: int
 ) -> None:
     num_steps, max_copies = 10, on_device + on_host
@@ -52,7 +52,7 @@ def test_every_theta_comes_back_and_no_more_copies_live_than_were_allowed(
 
 
 @pytest.mark.parametrize(("on_device", "on_host", "expected"), [(7, 3, 3), (9, 5, 1), (10, 5, 0)])
-def test_the_earliest_go_to_the_host_as_far_as_the_device_has_no_room(
+def test_the_earliest_copies_go_to_the_host_where_the_device_has_no_room(
     monkeypatch: pytest.MonkeyPatch, on_device: int, on_host: int, expected: int
 ) -> None:
     moved = []

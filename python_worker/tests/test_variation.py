@@ -1,4 +1,4 @@
-"""Learners that are trained otherwise than the distilled data says."""
+"""Learners that are not trained as the distilled data says."""
 
 import pytest
 import torch
@@ -65,7 +65,7 @@ def differs(one, other) -> bool:
     return any(not torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_variation_of_nothing_is_the_plain_evaluation(
+def test_an_empty_variation_is_the_plain_evaluation(
     distilled_settings, artifact, tmp_path, reporter
 ) -> None:
     plain = run_task("evaluate", distilled_settings, SEEDS, artifact, tmp_path / "a", reporter)
@@ -129,7 +129,7 @@ def test_adam_moves_by_the_rate_in_its_first_step(artifact, tiny_encoder) -> Non
     torch.testing.assert_close(moved, torch.full_like(moved, 1e-3), rtol=1e-2, atol=1e-6)
 
 
-def test_a_mask_is_as_good_as_leaving_the_rest_out(artifact, tiny_encoder) -> None:
+def test_masked_positions_equal_a_shorter_sample(artifact, tiny_encoder) -> None:
     data = load_artifact(artifact).data.map(lambda part: part.clone())
     mask = torch.ones(2, 6, dtype=torch.bool)
     mask[:, 4:] = False
@@ -143,7 +143,7 @@ def test_a_mask_is_as_good_as_leaving_the_rest_out(artifact, tiny_encoder) -> No
     variation = Variation()
     head = draw_head(config.width, 2, "default", generator(3, "test head"))
     theta = learner_params(tiny_encoder, head)
-    # A sum over keys: the number of queries that a mean is over differs for labels of all tokens.
+    # Attention labels of all tokens are not weighed: the number of queries in their mean differs.
     loss = InnerLoss(config, 1.0 if labels.kind == "cls" else 0.0, "keys")
     one = train_varied(variation, loss, Training(padded, mask), theta, 3)
     other = train_varied(variation, loss, Training(cut), theta, 3)
@@ -151,7 +151,7 @@ def test_a_mask_is_as_good_as_leaving_the_rest_out(artifact, tiny_encoder) -> No
         torch.testing.assert_close(one[name], other[name])
 
 
-def test_real_samples_stand_in_the_place_of_distilled_ones(
+def test_real_samples_replace_distilled_ones(
     distilled_settings, artifact, reporter, tmp_path
 ) -> None:
     bench = open_bench(task_of(distilled_settings, reporter, tmp_path), ("train",))
@@ -172,7 +172,7 @@ def test_real_samples_stand_in_the_place_of_distilled_ones(
         with_real_samples(data, bench, rows[:1])
 
 
-def test_attention_labels_weigh_a_row_of_a_short_text_as_one_of_the_distilled_data(
+def test_a_row_of_attention_labels_weighs_the_same_for_a_short_text(
     distilled_settings, artifact, reporter, tmp_path
 ) -> None:
     loaded = load_artifact(artifact)
@@ -181,7 +181,7 @@ def test_attention_labels_weigh_a_row_of_a_short_text_as_one_of_the_distilled_da
     loss = module._Learners(bench, variation, loaded).loss
     block = loaded.data.attention_labels.of_block(0)
     short = block[:, :, :3, :3]
-    # A block's labels have one row per query: all elements but for the keys.
+    # A block's labels have one row per query, so the rows are counted without the axis of keys.
     per_row, per_short_row = (
         loss.attention_weight(labels) * labels[..., 0].numel() for labels in (block, short)
     )

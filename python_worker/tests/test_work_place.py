@@ -1,4 +1,4 @@
-"""A worker uses what it shares with the control plane, and else has folders of its own."""
+"""A worker uses folders that it shares with the control plane, and otherwise its own."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.process.work_place import WorkPlace
 
 
-def test_a_folder_that_is_there_is_shared_and_another_is_made(tmp_path) -> None:
+def test_an_existing_folder_is_shared_and_otherwise_one_is_created(tmp_path) -> None:
     shared = tmp_path / "home" / "ab12-distill"
     shared.mkdir(parents=True)
     place = WorkPlace("cpu", tmp_path / "own")
@@ -27,7 +27,7 @@ def test_a_task_never_works_outside_the_folder(tmp_path, name) -> None:
         WorkPlace("cpu", tmp_path).task_folder(name, str(tmp_path / "none"))
 
 
-def test_an_artifact_is_shared_when_its_manifest_is_seen(tmp_path) -> None:
+def test_an_artifact_is_shared_when_its_manifest_is_visible(tmp_path) -> None:
     place = WorkPlace("cpu", None)
     assert place.shared_artifact(str(tmp_path)) is None
     (tmp_path / MANIFEST_NAME).write_text("{}")

@@ -1,4 +1,4 @@
-"""What a worker process shows of itself when it joins, against a ROUTER that says what a test wants."""
+"""What a worker process sends when it joins, against a ROUTER socket that a test controls."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from stillhouse_worker.process import worker_log
 from stillhouse_worker.process.connection import Silence
 
 TOKEN = "sth_" + "x" * 43
-# A net for a machine that does other things besides: importing PyTorch alone takes its time.
+# Wide, since the machine may be busy, and importing PyTorch alone takes seconds.
 NET_S = 240
 
 
@@ -43,17 +43,17 @@ def test_a_worker_that_is_refused_ends_with_the_reason(router, worker) -> None:
     hello = worker_pb2.WorkerMessage.FromString(frame).hello
     assert hello.worker_id == "known-name"
     assert len(routing_id) >= 16
-    assert b"known-name" not in routing_id, "nobody who knows the name can take its connection"
+    assert b"known-name" not in routing_id, "the name is not enough to take over the connection"
     assert (hello.protocol, hello.token) == (2, TOKEN)
     reason = "the worker id belongs to another key; start it with --id"
     refusal = worker_pb2.ControlMessage(shutdown=worker_pb2.Shutdown(reason=reason))
     router.send_multipart([routing_id, refusal.SerializeToString()])
     _, errors = worker.communicate(timeout=NET_S)
-    assert worker.returncode == 2, "no new start can mend it"
+    assert worker.returncode == 2, "a restart cannot help"
     assert f"refused this worker: {reason}" in errors
 
 
-def test_a_worker_that_is_heard_by_nobody_says_so_now_and_then(monkeypatch) -> None:
+def test_a_worker_that_nobody_answers_says_so_now_and_then(monkeypatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(worker_log, "write", lambda level, message: said.append(message))
     silence = Silence("tcp://there:1", has_keys=False)

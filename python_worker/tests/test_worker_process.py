@@ -1,4 +1,4 @@
-"""The process of a worker as a whole."""
+"""The whole process of a worker."""
 
 import socket
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 import zmq
 
 
-def test_a_worker_ends_with_a_parent_that_was_gone_before_it_looked():
+def test_a_worker_ends_where_its_parent_has_ended_before_its_first_check():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     flags = ["--connect", "tcp://127.0.0.1:9", "--id", "orphan", "--parent", str(gone.pid)]
@@ -26,7 +26,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_a_worker_reaches_a_control_plane_at_an_address_of_ipv6():
+def test_a_worker_reaches_a_control_plane_at_an_ipv6_address():
     with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
         router.setsockopt(zmq.IPV6, 1)
         port = router.bind_to_random_port("tcp://[::1]")
