@@ -14,7 +14,7 @@ import { sendSignal } from "../fixtures/signals.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
-const STEPS = 200;
+const STEPS = 140;
 /** Time in which the worker takes some steps without a server, but not all of them. */
 const ALONE_MS = 150;
 const FLAGS = [
