@@ -72,7 +72,7 @@ async function startMlflow(test: TestContext, port: number): Promise<void> {
 }
 
 const SERVERS = [
-  ["what stands in for MLflow", false, MlflowStandIn.start],
+  ["a stand-in for MLflow", false, MlflowStandIn.start],
   ["MLflow itself", PYTHON ? false : "STILLHOUSE_TEST_MLFLOW names no Python with it", startMlflow],
 ] as const;
 

@@ -17,7 +17,7 @@ describe("the command of a resolved spec", () => {
   const CASES: [string, Record<string, FieldValue>, ReturnType<typeof factsOf>][] = [
     ["of a preset as it is", {}, factsOf()],
     ["with switches, epochs, and baselines", { "outer.accumulate_loss": true, "outer.epochs": 2.5, "baseline.herding": true, "baseline.full": false }, factsOf()],
-    ["with what would follow from others", { "distilled.attention_labels": AttentionLabels.CLS, "distilled.attention_lambda": 0, "outer.meta_gradient": "unrolled", "inner.steps": 3, "inner.lr_decay": 1e-7 }, factsOf()],
+    ["with values that would else be derived", { "distilled.attention_labels": AttentionLabels.CLS, "distilled.attention_lambda": 0, "outer.meta_gradient": "unrolled", "inner.steps": 3, "inner.lr_decay": 1e-7 }, factsOf()],
     ["of the study's preset on a GPU", { preset: Preset.STUDY, seed: 4_294_967_295, "outer.steps": 7 }, factsOf({ device: CUDA })],
   ]; // biome-ignore format: one case per line
 
