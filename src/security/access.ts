@@ -6,18 +6,18 @@ import { type Rung, reaches } from "./role.js";
 
 /** The access to a method. */
 export interface Access {
-  /** The least role; "anyone" needs no token. */
+  /** The lowest role that may call it; "anyone" needs no token. */
   readonly role: Rung | "anyone";
-  /** Whether workers may call it besides. */
+  /** Whether workers may call it too. */
   readonly workers?: boolean;
-  /** Whether it changes something and is written to the audit log. */
+  /** Whether it changes something and is therefore written to the audit log. */
   readonly isChange?: boolean;
 }
 
 const READ: Access = { role: "read" };
 const ANYONE: Access = { role: "anyone" };
 
-/** What is no method of our protos: by its gRPC path, and what only HTTP has, by the path there. */
+/** Methods outside our protos, by their gRPC path, or by the path of HTTP if only that has them. */
 const OTHERS: readonly (readonly [method: string, access: Access])[] = [
   // A supervisor has no token and learns only that this process answers.
   ["/grpc.health.v1.Health/Check", ANYONE],
@@ -75,7 +75,7 @@ export function requireAccess(identity: Identity, method: string): void {
 }
 
 /**
- * HTTP has nothing for workers: an artifact that one needs it fetches by gRPC, with its lease.
+ * HTTP has nothing for workers: they fetch the artifacts they need by gRPC, with their lease.
  *
  * @throws PERMISSION_DENIED
  */

@@ -15,9 +15,9 @@ export const NO_FOLDERS: AllowedFolders = { data: [], models: [] };
 export type PlacesOfSpec = Pick<Partial<ExperimentSpec>, "dataset" | "model" | "robustness">;
 
 /**
- * Checks that every folder that a spec names lies below one that is allowed, wherever links and
- * ".." lead. Names of the hub and of packages are no folders. Whether a folder outside exists makes
- * no difference to the answer.
+ * Checks that every folder that a spec names is below an allowed one, after links and ".." are
+ * resolved. Names of the hub and of packages are not folders. The answer does not depend on whether
+ * a folder outside exists.
  *
  * @throws PERMISSION_DENIED with the field at fault
  */
@@ -54,7 +54,7 @@ function placesOfModels({ model, robustness }: PlacesOfSpec): Place[] {
       path: name,
     })),
   ];
-  // Python takes a name for a folder where there is one of that name.
+  // Python reads a name as a folder if there is a folder of that name.
   return named
     .filter(({ path }) => path !== "" && (saysFolder(path) || isThere(resolve(path))))
     .map((place): Place => ({ ...place, kind: "models" }));
@@ -67,7 +67,7 @@ function saysFolder(name: string): boolean {
 }
 
 function isAllowed(path: string, folders: readonly string[]): boolean {
-  // What "~" is, only a shell of this machine may say.
+  // Only a shell of this machine may expand "~".
   if (path.startsWith("~")) return false;
   const target = realPath(resolve(path));
   return target !== undefined && folders.some((folder) => isWithin(target, realPath(folder)));
@@ -80,7 +80,7 @@ function isWithin(target: string, folder: string | undefined): boolean {
 }
 
 /**
- * Where a path leads, of which the end need not be there; undefined for a link that leads nowhere.
+ * Where a path leads, even if its end does not exist; undefined for a link that leads nowhere.
  */
 function realPath(path: string): string | undefined {
   try {
@@ -97,7 +97,7 @@ function isThere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
-    // Such as a file in the place of a folder, or a folder that may not be read.
+    // For example a file where a folder should be, or a folder that may not be read.
     return false;
   }
 }

@@ -2,7 +2,7 @@ import { LineRate } from "../experiment/domain/line-rate.js";
 import type { Log } from "../experiment/domain/ports.js";
 import { RotatedFile } from "../logging/rotated-file.js";
 
-/** Lines within ten seconds of callers who are nobody; the others of that time are counted. */
+/** Lines about callers without a token within ten seconds; further ones are only counted. */
 const MAX_STRANGERS = 20;
 const WINDOW_MS = 10_000;
 
@@ -13,7 +13,7 @@ export interface AuditEntry {
   readonly role: string;
   /** Such as "CancelExperiment" or "token add". */
   readonly what: string;
-  /** What it was done to: the id of an experiment, of a sweep, of a worker; a name. */
+  /** What was changed: the id of an experiment, a sweep or a worker, or a name. */
   readonly target: string;
   /** Address of the caller. */
   readonly from: string;
@@ -21,7 +21,7 @@ export interface AuditEntry {
   readonly result: string;
 }
 
-/** `HOME/logs/audit.log`: a JSON line for each change. Strangers cannot fill it, see `LineRate`. */
+/** `HOME/logs/audit.log`: one JSON line per change. Strangers cannot fill it, see `LineRate`. */
 export class AuditLog {
   readonly #file: RotatedFile;
   readonly #log: Pick<Log, "error">;

@@ -12,7 +12,7 @@ type Known = Pick<TokenRecord, "name" | "role" | "sha256">;
 export class Authenticator {
   readonly #file: TokenFile;
   readonly #isRequired: boolean;
-  /** Of this process; nothing of them is on disk but what is handed to its own children. */
+  /** Tokens of this process; on disk there are only those for its own children and commands. */
   readonly #session: Known[] = [];
   #stored: readonly Known[] = [];
   #version: string | undefined;
@@ -23,7 +23,7 @@ export class Authenticator {
     this.#isRequired = isRequired;
   }
 
-  /** A token that is good until this process ends. */
+  /** A new token that is valid until this process ends. */
   issue(name: string, role: Role): string {
     const token = makeToken();
     this.#session.push({ name, role, sha256: tokenHash(token) });
@@ -35,14 +35,14 @@ export class Authenticator {
     return !this.#isRequired && this.#current().length === 0 && !this.#file.isClosed;
   }
 
-  /** Whether there is a token of that name. */
+  /** Whether there is a token with that name. */
   knows(name: string): boolean {
     return [...this.#current(), ...this.#session].some((known) => known.name === name);
   }
 
   /**
-   * Who calls. The file is read again when it has changed, so that a removed token is refused at
-   * once.
+   * Identifies the caller. The file is read again when it has changed, so that a removed token is
+   * refused at once.
    *
    * @param authorization such as "Bearer sth_…"; undefined or empty for none
    * @throws UNAUTHENTICATED without a valid token, where one is needed; a token is never part of
@@ -54,7 +54,7 @@ export class Authenticator {
     const token = SCHEME.exec(authorization)?.[1] ?? "";
     if (!isToken(token)) throw unauthenticated("that is not a bearer token of Stillhouse");
     const sha256 = tokenHash(token);
-    // All are compared, whichever fits, so that the time tells nothing.
+    // Every hash is compared, even after a match, so that the time reveals nothing.
     const [ofSession] = this.#session.filter((known) => isSameHash(known.sha256, sha256));
     const [stored] = this.#current().filter((known) => isSameHash(known.sha256, sha256));
     const known = ofSession ?? stored;
@@ -63,13 +63,13 @@ export class Authenticator {
     return { name, role, authentication: ofSession ? "session" : "token" };
   }
 
-  /** A file of tokens may come from an earlier version, or by a copy, without that mark. */
+  /** A file of tokens from an earlier version, or a copied one, may lack the mark. */
   #keepClosed(): void {
     if (this.#stored.length === 0) return;
     try {
       this.#file.close();
     } catch {
-      // While there are tokens it is closed anyway; a full disk is no reason to let nobody in.
+      // While there are tokens it is closed anyway; a full disk is no reason to refuse everybody.
     }
   }
 
@@ -88,7 +88,7 @@ const NEEDED =
   "a bearer token is needed; give --token-file FILE or STILLHOUSE_TOKEN, and a worker --keys FOLDER";
 
 /**
- * What a home tells that has had tokens and has none: its owner, who cannot know why it is shut.
+ * The message of a home that has had tokens and has none: its owner may not know why it is closed.
  */
 export const NONE_LEFT =
   "a bearer token is needed, and this home has none any more; its owner creates one with " +

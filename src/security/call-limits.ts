@@ -2,15 +2,15 @@ import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { rateLimited } from "../errors.js";
 
 export interface LimitValues {
-  /** Calls of one token within ten seconds. */
+  /** Calls per token within ten seconds. */
   readonly callsPer10s: number;
-  /** Calls without a valid token of one address within a minute. */
+  /** Calls without a valid token per address within a minute. */
   readonly refusalsPerMinute: number;
-  /** Streams of one token at a time. */
+  /** Open streams per token. */
   readonly streams: number;
 }
 
-/** Far above what people, notebooks and a polling page need; they stop a runaway script. */
+/** Far more than people, notebooks and a polling page need; meant to stop a runaway script. */
 export const DEFAULT_LIMITS: LimitValues = {
   callsPer10s: 2_000,
   refusalsPerMinute: 60,
@@ -43,7 +43,7 @@ export class CallLimits {
   /**
    * Counts a stream that begins.
    *
-   * @returns to be called when it has ended
+   * @returns a function to call when it has ended
    * @throws RATE_LIMITED
    */
   openStream(name: string): () => void {

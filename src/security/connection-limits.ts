@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 
-/** Files that are open besides connections: database, logs, artifacts, pipes of processes. */
+/** Open files other than connections: database, logs, artifacts, pipes of processes. */
 const RESERVED_FILES = 256;
 const MAX_CONNECTIONS = 2_000;
 const MIN_CONNECTIONS = 16;
-/** Where the limit cannot be read, what Linux and macOS give at least is assumed. */
+/** Assumed where the limit cannot be read: the least that Linux and macOS give. */
 const ASSUMED_OPEN_FILES = 256;
 
 /**
- * How many connections a server may have, so that all servers of a process together leave files to
- * be opened: gRPC, HTTP and workers have a third each of what is not reserved.
+ * How many connections a server may have so that the servers of a process together leave files that
+ * can still be opened: gRPC, HTTP and workers each have a third of those that are not reserved.
  *
  * @param openFiles files that the process may have open at a time
  * @param filesPerConnection files that one connection takes
@@ -31,7 +31,7 @@ export function openFileLimit(path = "/proc/self/limits"): number {
   }
 }
 
-/** Counts the connections of a server, in all and by the address that they come from. */
+/** Counts the connections of a server, in total and per remote address. */
 export class ConnectionLimits {
   readonly #max: number;
   readonly #maxPerAddress: number;

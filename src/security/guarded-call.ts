@@ -5,7 +5,7 @@ import type { Security } from "./security.js";
 
 /** Name of a method, its full path and where the call comes from. */
 export interface CallOrigin {
-  /** gRPC path of the method; a route of REST stands for one. */
+  /** gRPC path of the method; for a route of REST, that of the method it stands for. */
   readonly method: string;
   /** Address of the caller. */
   readonly from: string;
@@ -14,7 +14,7 @@ export interface CallOrigin {
 const UNKNOWN: Identity = { ...UNNAMED, role: "read" };
 const OK = "ok";
 
-/** One call through all checks that may refuse it, in either protocol. */
+/** Takes one call through all checks that may refuse it, in either protocol. */
 export class GuardedCall {
   readonly #security: Pick<Security, "authenticator" | "limits" | "audit">;
   readonly #origin: CallOrigin;
@@ -30,10 +30,10 @@ export class GuardedCall {
   }
 
   /**
-   * Lets the call in.
+   * Admits the call.
    *
-   * @param authorization header or metadata of that name
-   * @param isStream whether it lasts, so that it counts among the streams that are open
+   * @param authorization the header or metadata of that name
+   * @param isStream whether the call is a stream, which counts towards the open ones
    * @throws UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED
    */
   async admit(authorization: string | undefined, isStream: boolean): Promise<Identity> {
@@ -56,7 +56,7 @@ export class GuardedCall {
 
   #openStream(name: string): void {
     this.#closeStream = this.#security.limits.openStream(name);
-    // The caller may have gone while it was let in.
+    // The caller may have hung up while it was being admitted.
     if (this.#hasEnded) this.#closeStream();
   }
 
@@ -93,7 +93,7 @@ export class GuardedCall {
     try {
       identity = authenticator.identify(authorization);
     } catch (error) {
-      // Only what has no valid token is counted here: nobody locks out who has one.
+      // Only calls without a valid token are counted here: nobody locks out one who has a token.
       if (isUnauthenticated(error)) await limits.countRefusal(this.#origin.from);
       throw error;
     }

@@ -9,5 +9,5 @@ export interface Identity {
   readonly authentication: "none" | "session" | "token";
 }
 
-/** Any caller of a control plane without tokens, which only serves its own machine. */
+/** Every caller of a control plane without tokens, which only serves its own machine. */
 export const UNNAMED: Identity = { name: "", role: "admin", authentication: "none" };

@@ -14,9 +14,9 @@ interface Claims {
 type PlacesCheck = (spec: PlacesOfSpec) => void;
 
 /**
- * A request as its caller may make it: what it makes belongs to the caller, and it names folders of
- * this machine only where they are allowed. An admin may name another owner; who needs no token, or
- * is this machine's own user, may name anything.
+ * A request as its caller may make it: what it creates belongs to the caller, and it may name only
+ * allowed folders of this machine. An admin may name another owner. A caller who needs no token, or
+ * who is this machine's own user, may name anything.
  *
  * @throws PERMISSION_DENIED with a sentence that says what may be named
  */
@@ -32,12 +32,12 @@ export function ownRequest<Request>(
   return "owner" in request ? { ...request, owner: ownerOf(request as Claims, identity) } : request;
 }
 
-/** What checks the folders that a spec names for this caller; undefined where it may name any. */
+/** Checks the folders that a spec names for this caller; undefined where it may name any. */
 export function placesCheck(
   { authentication }: Identity,
   folders: AllowedFolders,
 ): PlacesCheck | undefined {
-  // Who reads the session's token can read the folders by themselves.
+  // A user who can read the session's token can read the folders anyway.
   if (authentication !== "token") return undefined;
   return (spec) => checkPlaces(spec, folders);
 }

@@ -14,9 +14,9 @@ import { TokenFile } from "./token-file.js";
 
 /** The options of protection for a control plane. */
 export interface SecurityOptions {
-  /** Folder that `npm run keys` has made. Needed on any host but loopback; taken there if given. */
+  /** Folder that `npm run keys` has created. Needed on every host but loopback, optional there. */
   readonly keys?: string;
-  /** Whether gRPC and HTTP ask clients for a certificate of the authority besides a token. */
+  /** Whether gRPC and HTTP require a certificate of the authority from clients besides a token. */
   readonly requiresClientCertificate?: boolean;
   readonly limits?: Partial<LimitValues>;
   /** Folders below which callers with a token may name data sets and models; none where absent. */
@@ -43,7 +43,7 @@ export interface Security {
   readonly authenticator: Authenticator;
   readonly limits: CallLimits;
   readonly audit: AuditLog;
-  /** For what this control plane starts itself. */
+  /** Keys for the workers that this control plane starts, and for commands on its home. */
   readonly session: SessionKeys;
   /** Absent on loopback, unless keys were given: TLS is off. */
   readonly keys: ServerKeys | undefined;
@@ -57,11 +57,11 @@ const DAY_MS = 86_400_000;
 const WARN_BEFORE_DAYS = 30;
 
 /**
- * Reads keys and tokens, and refuses to go on where that would leave a control plane open to the
+ * Reads keys and tokens, and refuses to continue where the control plane would be open to the
  * network.
  *
  * @param host that it listens on
- * @throws ENVIRONMENT with the command that mends it
+ * @throws ENVIRONMENT with the command that repairs it
  */
 export function openSecurity(
   host: string,
@@ -76,12 +76,12 @@ export function openSecurity(
   if (requiresClientCertificate && folder === undefined) throw certificateWithoutKeys();
   const keys = folder === undefined ? undefined : readServerKeys(folder);
   if (keys) checkKeys(keys, log);
-  // With tokens of workers alone nobody could ask for anything.
+  // With only tokens of workers, nobody could use the control plane.
   if (!isLocal && tokens.read().every(({ role }) => role === "worker"))
     throw missingTokens(host, paths.home);
   const authenticator = new Authenticator(tokens, !isLocal);
   if (!authenticator.isOpen && tokens.read().length === 0) log.warn(`${paths.home}: ${NONE_LEFT}`);
-  // Where callers need tokens, workers need keys: without any they are those of the session alone.
+  // Where callers need tokens, workers need keys: without a folder, the session's are the only ones.
   const curve = keys?.curve ?? (authenticator.isOpen ? undefined : makeCurveKeys());
   const session = new SessionKeys(paths.session, authenticator, keys, curve);
   return {

@@ -7,19 +7,20 @@ import type { ServerKeys } from "./keys/read-keys.js";
 import { writeSecret } from "./keys/secret-file.js";
 import { subjectNames } from "./keys/subject-names.js";
 
-/** Name of the token of workers that the control plane starts itself; nobody else's has it. */
+/** Name of the token of the workers that the control plane starts; no other token has it. */
 export const OWN_WORKERS = "local-worker";
 
 /**
- * Folders of keys for what belongs to this control plane: the workers that it starts, and commands
- * on the same home. They are good until it ends, and whoever can read them can read the home.
+ * Folders of keys for this control plane's own processes: the workers that it starts, and commands
+ * on the same home. They are valid until it ends, and only a user who can read the home can read
+ * them.
  */
 export class SessionKeys {
   readonly #folder: string;
   readonly #workerKey: string;
-  /** For the workers that it starts. */
+  /** Folder for the workers that it starts. */
   readonly worker: string;
-  /** For commands on the same home. */
+  /** Folder for commands on the same home. */
   readonly client: string;
 
   /**
@@ -47,7 +48,7 @@ export class SessionKeys {
     writeSecret(join(this.worker, KEY_FILES.controlPlane), curveCertificate({ publicKey }));
   }
 
-  /** Whether it is the CURVE key of the workers that were started here. */
+  /** Whether it is the CURVE key of the workers that this control plane started. */
   isWorker(publicKey: string): boolean {
     return publicKey === this.#workerKey;
   }
@@ -61,7 +62,7 @@ export class SessionKeys {
     if (!keys) return;
     const { authority, certificate, key } = keys.tls;
     writeSecret(join(folder, KEY_FILES.authority), authority);
-    // The server's own certificate is good for a client too, and its key is on this machine anyway.
+    // The server's certificate is valid for a client too, and its key is on this machine anyway.
     writeSecret(join(folder, KEY_FILES.certificate), certificate);
     writeSecret(join(folder, KEY_FILES.key), key);
     const [name] = subjectNames(certificate);

@@ -21,18 +21,18 @@ const fileSchema = z.object({
   ),
 });
 
-/** A token without the token: who has it, and what is needed to know it again. */
+/** What is stored of a token: whose it is, and the hash by which it is recognised. */
 export type TokenRecord = z.infer<typeof fileSchema>["tokens"][number];
 
-/** Beside the tokens, and named unlike them, so that removing them leaves it. */
+/** A file beside that of the tokens, so that it remains when that is removed. */
 const CLOSED = "closed";
 const CLOSED_TEXT =
   "This home has had bearer tokens, so it admits nobody without one, even after all are removed.\n" +
   "npm run keys -- token open ends that.\n";
 
 /**
- * `HOME/tokens.json`: the tokens that are accepted, by their hashes; and `HOME/closed`, which says
- * that a home has had some, so that losing the last one opens nothing.
+ * `HOME/tokens.json`: the accepted tokens, by their hashes; and `HOME/closed`, which says that a
+ * home has had tokens, so that removing the last one does not open it.
  */
 export class TokenFile {
   readonly path: string;
@@ -43,12 +43,12 @@ export class TokenFile {
     this.#closed = join(dirname(path), CLOSED);
   }
 
-  /** Whether nobody is let in without a token, be there tokens or not. */
+  /** Whether nobody is admitted without a token, even if there are no tokens. */
   get isClosed(): boolean {
     return existsSync(this.#closed);
   }
 
-  /** From now on nobody is let in without a token. @throws ENVIRONMENT when that cannot be kept */
+  /** Admits nobody without a token from now on. @throws ENVIRONMENT when that cannot be stored */
   close(): void {
     if (this.isClosed) return;
     try {
@@ -59,7 +59,7 @@ export class TokenFile {
     }
   }
 
-  /** From now on everyone on this machine is let in. @throws CONFLICT while there are tokens */
+  /** Admits everyone on this machine from now on. @throws CONFLICT while there are tokens */
   open(): void {
     const names = this.read().map(({ name }) => name);
     if (names.length > 0) {
@@ -72,13 +72,13 @@ export class TokenFile {
     rmSync(this.#closed, { force: true });
   }
 
-  /** Differs after every change; empty where there is no file. */
+  /** A text that differs after every change; empty where there is no file. */
   version(): string {
     const stat = statSync(this.path, { throwIfNoEntry: false });
     return stat ? `${stat.ino} ${stat.mtimeMs} ${stat.size}` : "";
   }
 
-  /** In the order in which they were added. @throws ENVIRONMENT when the file is damaged */
+  /** The tokens in the order of their creation. @throws ENVIRONMENT when the file is damaged */
   read(): TokenRecord[] {
     let text: string;
     try {
@@ -95,9 +95,9 @@ export class TokenFile {
   }
 
   /**
-   * Makes a token. It is returned once and stored nowhere.
+   * Creates a token. It is returned once and stored nowhere.
    *
-   * @throws INVALID for a name that is none, CONFLICT for one that is taken
+   * @throws INVALID for an invalid name, CONFLICT for one that is in use
    */
   add(name: string, role: Role, now: Date): string {
     checkName(name);
@@ -115,7 +115,7 @@ export class TokenFile {
     return token;
   }
 
-  /** From now on the token is refused. @throws NOT_FOUND */
+  /** Removes the token, which is refused from now on. @throws NOT_FOUND */
   remove(name: string): void {
     this.#change((tokens) => {
       const others = tokens.filter((token) => token.name !== name);
@@ -126,7 +126,7 @@ export class TokenFile {
     });
   }
 
-  /** The new file is written beside the old one, exclusively, so that no change is lost. */
+  /** Writes the new file beside the old one, exclusively, so that no change is lost. */
   #change(action: (tokens: TokenRecord[]) => TokenRecord[]): void {
     const draft = `${this.path}.new`;
     makeFolder(dirname(this.path));

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 
 const TOKEN_BYTES = 32;
-/** Tells people and secret scanners what it is. */
+/** Shows people and secret scanners what it is. */
 const PREFIX = "sth_";
 const TOKEN = /^sth_[A-Za-z0-9_-]{43}$/;
 
@@ -15,8 +15,8 @@ export function isToken(text: string): boolean {
 }
 
 /**
- * What is stored of a token. It is as random as a key, so that a fast hash does: there is nothing
- * to guess that scrypt would slow down.
+ * What is stored of a token. A fast hash is enough, since a token is as random as a key: scrypt
+ * would only slow down guessing, and there is nothing to guess.
  *
  * @returns SHA-256, hexadecimal
  */

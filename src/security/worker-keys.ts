@@ -4,15 +4,15 @@ import { requireAccess } from "./access.js";
 import type { Authenticator } from "./authenticator.js";
 import { OWN_WORKERS } from "./session-keys.js";
 
-/** What a worker's token must be good for: it hands in what it made. */
+/** The call that a worker's token must allow: it uploads what it has computed. */
 const HANDING_IN = "/stillhouse.v1.ArtifactService/UploadArtifact";
 
 /**
- * The keys of workers by the tokens that lie in the same folders. A token tells more than the CURVE
- * key of a connection: of that ZeroMQ says nothing once the connection is there.
+ * Identifies the keys of workers by the tokens in the same folders. The CURVE key of a connection
+ * would not do: ZeroMQ does not tell which one it was once the connection is open.
  */
 export class TokensOfWorkers implements WorkerKeys {
-  /** Another one after each start, as the token; no token of the file can have such a name. */
+  /** Differs after each start, like the token; no token of the file can have such a name. */
   readonly ownWorkers = `${OWN_WORKERS}#${randomBytes(4).toString("hex")}`;
   readonly #authenticator: Authenticator;
 

@@ -1,4 +1,4 @@
-// The library registers its parts by decorators, which need this polyfill before it.
+// The library registers its parts by decorators, so this polyfill has to be imported first.
 import "reflect-metadata";
 import { createPrivateKey, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
@@ -23,11 +23,11 @@ export interface CertificateAndKey {
   readonly key: string;
 }
 
-/** P-256 with SHA-256: what every TLS library of the last ten years takes. */
+/** P-256 with SHA-256, which every TLS library of the last ten years accepts. */
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3_650;
-/** The longest that all TLS clients accept. */
+/** The longest validity that all TLS clients accept. */
 const CERTIFICATE_DAYS = 825;
 /** Clocks of two machines may differ. */
 const CLOCK_SKEW_MS = 3_600_000;
@@ -50,8 +50,8 @@ export async function makeAuthority(now: Date): Promise<CertificateAndKey> {
 }
 
 /**
- * A certificate that the authority signs, good for both ends of TLS: a server's own workers show
- * it too.
+ * A certificate that the authority signs, valid for both ends of TLS, since a server's own workers
+ * present it too.
  *
  * @param name common name
  * @param hosts DNS names and IP addresses of a server; none for a client

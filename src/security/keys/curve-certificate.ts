@@ -10,7 +10,7 @@ export interface CurveKeys {
   readonly secretKey: string;
 }
 
-/** Suffix of a file with a public key alone, as czmq and pyzmq have it. */
+/** Suffix of a file with only a public key, as in czmq and pyzmq. */
 const PUBLIC_SUFFIX = ".key";
 
 export function makeCurveKeys(): CurveKeys {

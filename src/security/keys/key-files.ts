@@ -1,6 +1,6 @@
 /**
- * The files in a party's folder of keys. The same names for all, so that one flag names all of it
- * and the folder can be copied as it is to the machine where the party runs.
+ * The files in a party's folder of keys. All parties use the same names, so that one flag names the
+ * folder, and it can be copied unchanged to the machine where the party runs.
  */
 export const KEY_FILES = {
   /** Certificate of the authority that the other side is checked against. */
@@ -15,11 +15,11 @@ export const KEY_FILES = {
   workers: "workers",
   /** Bearer token. */
   token: "token",
-  /** Name in the server's certificate where it is reached by another one; a file that may lack. */
+  /** The name in the server's certificate, if clients use another one; the file may be missing. */
   serverName: "server-name",
 } as const;
 
-/** Folders of the parties within a folder that `npm run keys` has made. */
+/** Folders of the parties within a folder that `npm run keys` has created. */
 export const PARTIES = {
   authority: "ca",
   server: "server",

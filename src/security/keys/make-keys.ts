@@ -15,13 +15,13 @@ import { readSecret, readSecretIfThere, writeSecret } from "./secret-file.js";
 import { shortest, subjectNames } from "./subject-names.js";
 
 export interface KeysRequest {
-  /** Folder for all of it. */
+  /** The folder to create. */
   readonly folder: string;
   /** DNS names and IP addresses of the server, besides this machine's own. */
   readonly hosts: readonly string[];
   /** Names of workers. */
   readonly workers: readonly string[];
-  /** Where the workers' tokens are known from then on. */
+  /** The file to which the workers' tokens are added. */
   readonly tokens: TokenFile;
   readonly now: Date;
 }
@@ -29,22 +29,22 @@ export interface KeysRequest {
 export interface MadeKeys {
   /** All names in the server's certificate. */
   readonly hosts: readonly string[];
-  /** End of the validity of the certificates, the authority's apart. */
+  /** When the certificates expire, except the authority's. */
   readonly expires: Date;
 }
 
 const LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1"];
 
 /**
- * Makes a folder with the keys and certificates of every party. Where it is there already, the
- * authority, CURVE keys and tokens are kept, and so are the names of the server; certificates are
- * issued anew, so that names can be added and none expires.
+ * Creates a folder with the keys and certificates of every party. If it exists already, the
+ * authority, CURVE keys, tokens and the names of the server are kept, and certificates are issued
+ * again, so that names can be added and none expires.
  *
  * @throws ENVIRONMENT when something cannot be read or written
  */
 export async function makeKeys(request: KeysRequest): Promise<MadeKeys> {
   const { folder, workers, now } = request;
-  // Only this command needs the library below it, which takes its time to load.
+  // Only this command needs the library behind it, which is slow to load.
   const { issueCertificate, makeAuthority } = await import("./certificates.js");
   const at = (...parts: string[]) => join(folder, ...parts);
   const authority = await authorityIn(at(PARTIES.authority), () => makeAuthority(now));
@@ -108,7 +108,7 @@ function curveKeysIn(folder: string): CurveKeys {
   return keys;
 }
 
-/** A token is kept while it is known; only its hash is, so that a lost one is replaced. */
+/** A token in the folder is kept as long as it is valid; otherwise it is replaced. */
 function ensureToken(path: string, name: string, { tokens, now }: KeysRequest): void {
   const known = tokens.read().find((record) => record.name === name);
   const there = readSecretIfThere(path)?.trim();

@@ -4,7 +4,7 @@ import { publicKeysIn, readCurveKey } from "./curve-certificate.js";
 import { KEY_FILES, PARTIES } from "./key-files.js";
 import { readSecret, readSecretIfThere } from "./secret-file.js";
 
-/** Any right of group and others. */
+/** All rights of the group and of others. */
 const OTHERS = 0o077;
 
 /** Texts in PEM. */
@@ -16,19 +16,19 @@ export interface ServerTls {
 
 /** The content of the control plane's folder of keys. */
 export interface ServerKeys {
-  /** Files with secrets that others than their owner can read. */
+  /** Files with secrets that not only their owner can read. */
   readonly exposed: readonly string[];
   readonly tls: ServerTls;
   /** Own CURVE keys, in Z85. */
   readonly curve: { readonly publicKey: string; readonly secretKey: string };
-  /** Whether a worker has this public CURVE key; reads the folder anew. */
+  /** Whether a worker has this public CURVE key; reads the folder again. */
   isWorker(publicKey: string): boolean;
 }
 
 /**
  * The control plane's keys.
  *
- * @param folder that `npm run keys` has made, or its folder for the server alone
+ * @param folder that `npm run keys` has created, or its folder for the server alone
  * @throws ENVIRONMENT when a file is missing or holds something else
  */
 export function readServerKeys(folder: string): ServerKeys {

@@ -6,13 +6,13 @@ import { makeFolder } from "../../make-folder.js";
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
 
-/** Writes a file that its owner alone can read, whole or not at all. @throws ENVIRONMENT */
+/** Writes a file that only its owner can read, completely or not at all. @throws ENVIRONMENT */
 export function writeSecret(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
     makeFolder(dirname(path), OWNER_ONLY_FOLDER);
     writeFileSync(temporary, text, { mode: OWNER_ONLY_FILE });
-    // A file that was there already keeps its own mode.
+    // A file that existed already would keep its own mode.
     chmodSync(temporary, OWNER_ONLY_FILE);
     renameSync(temporary, path);
   } catch (error) {
