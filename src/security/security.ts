@@ -81,7 +81,7 @@ export function openSecurity(
     throw missingTokens(host, paths.home);
   const authenticator = new Authenticator(tokens, !isLocal);
   if (!authenticator.isOpen && tokens.read().length === 0) log.warn(`${paths.home}: ${NONE_LEFT}`);
-  // Where callers need tokens, workers need keys: without a folder, the session's are the only ones.
+  // Where callers need tokens, workers need keys: without a folder, only the session's exist.
   const curve = keys?.curve ?? (authenticator.isOpen ? undefined : makeCurveKeys());
   const session = new SessionKeys(paths.session, authenticator, keys, curve);
   return {

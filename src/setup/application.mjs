@@ -18,7 +18,7 @@ export async function runApplication(root, argv, parent) {
   if (!existsSync(path)) {
     throw new SetupError(`${path} is missing. Bring it back with: git checkout -- src/main.ts`);
   }
-  // Reading the maps takes time at every start, and is for those who look for a defect.
+  // Only for those who look for a defect, since reading the maps takes time at every start.
   if (process.env.STILLHOUSE_DEBUG) process.setSourceMapsEnabled(true);
   const { main } = await import(pathToFileURL(programFile(root, "main.js")).href);
   await main(argv, parent);

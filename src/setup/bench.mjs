@@ -7,7 +7,7 @@ import { runForeground } from "./foreground.mjs";
 import { pythonEnv, pythonModule } from "./python-env.mjs";
 import { pythonPath } from "./python-environment.mjs";
 
-/** The folders of benchmarks; a folder, or a name that begins with an underscore, is part of one. */
+/** The folders of benchmarks. Folders in them, and names that begin with "_", are only parts. */
 const PYTHON_FOLDER = join("python_worker", "bench");
 const TYPESCRIPT_FOLDER = join("test", "bench");
 
@@ -15,7 +15,7 @@ const TYPESCRIPT_FOLDER = join("test", "bench");
  * Runs a benchmark by its name with dashes: a file of python_worker/bench or of test/bench.
  *
  * @param {string} root
- * @param {string[]} args the name, then what the benchmark takes
+ * @param {string[]} args the name, then the arguments of the benchmark
  * @returns {Promise<number>}
  */
 export async function runBench(root, [name, ...args]) {
@@ -50,7 +50,7 @@ export function runTypeScript(root, file, args) {
   return runForeground(process.execPath, ["--import", "tsx", file, ...args], { cwd: root });
 }
 
-/** Where the user is: npm runs a script in the project's folder. */
+/** The user's working folder: npm runs scripts in the project's folder. */
 function userFolder() {
   const { env } = process;
   return isOfNpm(env, "bench") ? (env.INIT_CWD ?? "") : process.cwd();

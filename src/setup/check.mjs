@@ -85,7 +85,7 @@ const FORMATTERS = [
  */
 export async function runChecks(root) {
   let failed = 0;
-  // One after the other would wait for mypy; all at once, the quick ones are done meanwhile.
+  // All at once, so that the quick ones are done while mypy runs.
   const running = CHECKS.map((check) => ({ check, result: capture(root, check) }));
   for (const { check, result } of running) {
     const { exitCode, output, seconds } = await result;

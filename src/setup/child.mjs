@@ -61,7 +61,7 @@ function ended(child) {
 }
 
 /**
- * TERM to the whole group, KILL to what is left of it after a grace.
+ * Sends TERM to the whole group, and KILL to what is left of it after a grace period.
  *
  * @param {import("node:child_process").ChildProcess} child
  */
@@ -84,7 +84,7 @@ function signalGroup(pid, signal) {
 /**
  * @param {import("node:child_process").ChildProcess} child
  * @param {ChildOptions} options
- * @returns {() => string} the end of what was printed so far
+ * @returns {() => string} returns the end of the output so far
  */
 function collectOutput(child, { onLine, logPath }) {
   let kept = "";

@@ -21,7 +21,7 @@ const TSC_OPTIONS = [
  *
  * @param {string} root
  * @param {string} [out] folder that gets `python` and `typescript`
- * @returns {Promise<number>} 0 when both were made
+ * @returns {Promise<number>} 0 when both were written
  */
 export async function runClients(root, out = join(root, "dist", "clients")) {
   rmSync(out, { recursive: true, force: true });
@@ -30,7 +30,7 @@ export async function runClients(root, out = join(root, "dist", "clients")) {
 }
 
 /**
- * The distribution as it stands, with its generated code: without an extra it is the client alone.
+ * Copies the distribution with its generated code. Installed without extras, it is only the client.
  *
  * @param {string} root @param {string} out
  */
@@ -41,7 +41,7 @@ function writePythonPackage(root, out) {
     cpSync(join(source, name), join(out, name), { recursive: true, filter });
   }
   const lock = readFileSync(join(source, "requirements.lock"), "utf8");
-  // Generated code needs at least the versions that it was made with.
+  // Generated code needs at least the versions with which it was generated.
   const project = ["grpcio", "protobuf"].reduce(
     (text, name) => {
       const version = new RegExp(`^${name}==(.+)$`, "m").exec(lock)?.[1] ?? "0";

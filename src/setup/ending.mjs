@@ -11,19 +11,19 @@ const ACCESS_MODES = 3;
 /**
  * @typedef {object} Start
  * @property {NodeJS.ProcessEnv} env
- * @property {string} script the script of package.json that this process may be
+ * @property {string} script the script of package.json as which this process may run
  * @property {number} parent the process that started this one, as it was at the start
  */
 
 /**
  * Calls `end` at each sign that this process should end: SIGINT, SIGTERM, SIGHUP, and the end of
- * the npm that runs it, which does not pass every signal on and none when it is killed.
+ * the npm that runs it, which does not pass on every signal, and none when it is killed.
  *
- * What nohup started goes on when its terminal is closed. Node forgets at its start that SIGHUP is
- * to be ignored, npm's as well as this one, so npm ends with the terminal.
+ * A process that nohup started keeps running when its terminal is closed. Node resets SIGHUP at its
+ * start, which nohup has set to be ignored, in npm as well as here, so npm ends with the terminal.
  *
  * @param {Start} start
- * @param {() => void} end may be called several times for one wish
+ * @param {() => void} end may be called several times for one sign
  * @returns {() => void} stops listening
  */
 export function listenForEnd({ env, script, parent }, end) {
@@ -43,7 +43,7 @@ export function listenForEnd({ env, script, parent }, end) {
     clearInterval(looking);
     if (!hasLostTerminal) end();
   }, LOOK_MS).unref();
-  // Whoever else started this process may go: a shell in the background, one that says `disown`.
+  // Any other parent may end first: a shell in the background, or one that disowns this process.
   if (!isOfOwnNpm(env, script)) clearInterval(looking);
   return () => {
     clearInterval(looking);
@@ -52,8 +52,8 @@ export function listenForEnd({ env, script, parent }, end) {
 }
 
 /**
- * Whether npm runs this script. Other processes of npm that are around this one say so too, but for
- * a script of theirs.
+ * Whether npm runs this script. An npm further up the process tree sets the variable too, but to
+ * the name of its own script.
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {string} script
@@ -67,7 +67,7 @@ function isOfOwnNpm(env, script) {
   return isOfNpm(env, script) && env.npm_package_json === join(ROOT, "package.json");
 }
 
-/** Shells say in `_` what they started; GNU nohup takes a terminal away by a stdin that cannot be read. */
+/** Shells put the command into `_`; GNU nohup replaces a terminal by a stdin that is unreadable. */
 function isOfNohup(/** @type {NodeJS.ProcessEnv} */ env) {
   return basename(env._ ?? "") === "nohup" || isUnreadableStdin();
 }

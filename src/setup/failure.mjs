@@ -10,13 +10,13 @@ export class SetupError extends Error {
 /** The person stopped the command (Ctrl-C, SIGTERM or a closed terminal). */
 export class Interrupted extends SetupError {
   constructor() {
-    super("Interrupted. Nothing half-made is left; the same command starts the set-up again.", 130);
+    super("Interrupted. Nothing half-done is left; the same command starts the set-up again.", 130);
   }
 }
 
 /**
- * What a tool's output says about why it failed, first match first. A lost network makes pip add
- * "No matching distribution", so the network is looked for before that.
+ * Causes of a tool's failure by its output; the first match counts. Without a network, pip also
+ * prints "No matching distribution", so the network is matched before that.
  *
  * @typedef {{ tool: string, root: string, logPath: string }} Failed
  * @type {Array<{ pattern: RegExp, say: (match: RegExpMatchArray, failed: Failed) => string }>}
@@ -67,7 +67,7 @@ export function explain(failed, output, exitCode) {
 }
 
 /**
- * The same for an error of Node's own file or process calls; undefined when it is a defect of ours.
+ * The same for an error of Node's own file or process calls; undefined where it is a defect.
  *
  * @param {unknown} error
  * @param {string} root

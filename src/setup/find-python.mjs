@@ -17,11 +17,11 @@ print(json.dumps({
  */
 
 /**
- * The first Python on the path that can make an environment for us.
+ * The first Python on the path that can create an environment.
  *
  * @param {NodeJS.ProcessEnv} env STILLHOUSE_PYTHON in it names the only candidate
  * @param {Run} run
- * @param {boolean} isRoot whether the commands that are proposed need no sudo
+ * @param {boolean} isRoot whether the suggested commands need no sudo
  * @returns {Promise<FoundPython>}
  * @throws {SetupError} naming what was found, and what to install
  */
@@ -43,10 +43,10 @@ async function probe(program, run) {
   const { exitCode, output } = await run(program, ["-I", "-c", PROBE]);
   if (exitCode !== 0) return undefined;
   try {
-    // A wrapper around Python may print lines of its own before.
+    // A wrapper around Python may print lines of its own first.
     return JSON.parse(output.slice(output.indexOf("{")));
   } catch {
-    // Something else than Python answers to this name.
+    // Some other program has this name.
     return undefined;
   }
 }

@@ -25,7 +25,7 @@ const TS_OPTIONS = [
   "removeEnumPrefix=true",
   "importSuffix=.js",
   "env=node",
-  // JSON has the proto's field names, as everything that people and Python read has them.
+  // JSON has the proto's field names, like everything that people and Python read.
   "snakeToCamel=keys",
   "protoJsonFormat=false",
 ].join(",");
@@ -46,7 +46,7 @@ const PAGE_OPTIONS = [
   "protoJsonFormat=false",
 ].join(",");
 
-// Ours, and what errors are told with: https://github.com/googleapis/googleapis.
+// Our protos, and those for details of errors: https://github.com/googleapis/googleapis.
 const PROTO_FOLDERS = [join("stillhouse", "v1"), join("google", "rpc")];
 
 // Name inside the draft folder → place in the project.
@@ -55,8 +55,8 @@ const OUTPUTS = {
   [join("python", "stillhouse")]: join("python_worker", "stillhouse_proto"),
 };
 
-// protoc names Python modules by the path of the proto, whose first part is here a package that is
-// written by hand. On the wire nothing changes: names of messages stand in the descriptors.
+// protoc names Python modules by the path of the proto, whose first part is the name of a package
+// that is written by hand. Nothing changes on the wire, since descriptors hold the message names.
 const PYTHON_IMPORT = /^(from|import) stillhouse\.v1\b/gm;
 const PYTHON_PACKAGE = "stillhouse_proto.v1";
 
@@ -131,10 +131,10 @@ function protocArguments(root, draft) {
     plugin("ts_page", "node_modules/.bin/protoc-gen-ts_proto"),
     `--ts_page_out=${join(draft, "typescript", "page")}`,
     `--ts_page_opt=${PAGE_OPTIONS}`,
-    // What server reflection and OpenAPI tell.
+    // For server reflection and OpenAPI.
     `--descriptor_set_out=${join(draft, "typescript", "descriptors.binpb")}`,
     "--include_imports",
-    // The comments are the descriptions that OpenAPI and reflection give.
+    // OpenAPI and reflection show the comments as descriptions.
     "--include_source_info",
     `--python_out=${python}`,
     `--grpc_python_out=${python}`,

@@ -7,10 +7,10 @@ import { SetupError } from "./failure.mjs";
 const HELD_BY_ANOTHER = 75;
 
 // Node cannot lock files, Python can. The lock belongs to the open file, not to the process that
-// asked for it: Python locks the descriptor that it inherits from us as number 3, ends, and the
-// lock stays with ours. The system frees it when we and every child that inherited it are gone,
-// whatever ended us, so it cannot go stale, and an npm or pip that outlives a killed set-up keeps
-// the next one out until it is done.
+// asked for it: Python locks the descriptor that it inherits from us as number 3 and ends, and our
+// descriptor keeps the lock. The system releases it when this process and every child that
+// inherited it have ended, for whatever reason, so it cannot go stale, and an npm or pip that
+// outlives a killed set-up keeps the next one waiting until it is done.
 const TAKE = `
 import fcntl, sys
 try:

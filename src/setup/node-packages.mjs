@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { explain, SetupError } from "./failure.mjs";
 import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
 
-// Every binary comes inside a package, so no package needs to run a script of its own at install.
-// --include=dev and --loglevel: `npm run -s` and NODE_ENV=production would pass their own down.
+// Every binary comes inside a package, so no package has to run an install script. --include=dev
+// and --loglevel are explicit, since `npm run -s` and NODE_ENV=production would change them.
 const NPM_CI = [
   "ci",
   "--ignore-scripts",
@@ -13,7 +13,7 @@ const NPM_CI = [
   "--no-audit",
   "--no-fund",
   "--no-progress",
-  // Without a network npm would wait 70 s before it says so.
+  // Otherwise npm would wait 70 s before it reports that there is no network.
   "--fetch-retry-mintimeout=2000",
   "--fetch-retry-maxtimeout=10000",
   "--loglevel=http",
@@ -57,7 +57,7 @@ export function createNpmReader(total, show) {
   };
 }
 
-/** How many packages of the lock file this platform takes. @param {string} root */
+/** How many packages of the lock file are for this platform. @param {string} root */
 function numPackages(root) {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   /** @type {Array<{ os?: string[], cpu?: string[], libc?: string[] }>} */
@@ -83,7 +83,7 @@ function stampPath(root) {
 /** @param {string} root */
 function wanted(root) {
   const lock = readFileSync(join(root, "package-lock.json"));
-  // Native add-ons fit one binary interface, platform and processor.
+  // Native add-ons are built for one binary interface, platform and processor.
   return fingerprint([lock, process.versions.modules ?? "", process.platform, process.arch]);
 }
 

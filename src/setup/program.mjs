@@ -15,16 +15,16 @@ import { explain } from "./failure.mjs";
 import { fingerprint, readStamp, writeStamp } from "./stamp.mjs";
 
 const SOURCES = "src";
-/** Vite builds it. */
+/** Left out, since Vite builds it. */
 const PAGE = join("dashboard", "/");
 const DRAFT = join(".setup", "built");
-// As deep as the sources, which find other files of the project by their place.
+// At the same depth as the sources, which find other files of the project by relative paths.
 const PLACE = "built";
 const STAMP = ".stamp.json";
-/** What is read where it lies beside the code. */
+/** Files that the code reads from beside it. */
 const DATA = [join("generated", "descriptors.binpb")];
 
-// Types are left out and nothing is looked at: checking is the work of `npm run check`.
+// Types are removed without being checked, which `npm run check` does.
 const OPTIONS = [
   ...["--ignoreConfig", "--allowJs", "--noCheck", "--noResolve", "--sourceMap"],
   ...["--target", "es2023", "--lib", "es5", "--types", "", "--module", "nodenext"],
@@ -32,7 +32,7 @@ const OPTIONS = [
 ];
 
 /**
- * The program in JavaScript. Compiling it anew at each start took every command two and a half
+ * The program in JavaScript. Compiling it at each start would cost every command two and a half
  * seconds of processor time.
  *
  * @type {import("./steps.mjs").Step}
@@ -61,7 +61,7 @@ export const program = {
     const logPath = join(root, ".setup", "tsc.log");
     const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
     const places = ["--rootDir", source, "--outDir", draft];
-    // The draft is moved, so its maps name the sources by their whole place.
+    // The draft is moved, so its source maps need absolute paths.
     const maps = ["--sourceRoot", `${pathToFileURL(source)}/`];
     const { exitCode, output } = await run(
       process.execPath,

@@ -1,8 +1,8 @@
 /**
- * The environment of every Python that is started: a person's settings, but not those that would
- * make it load other modules than those of the project's environment, run a file before ours,
- * read file names in another encoding than Node writes them, or compile all of our code at every
- * start, which takes half a second.
+ * The environment variables for every Python that is started: the person's settings, except those
+ * that would make it load modules from outside the project's environment, run a file before ours,
+ * read file names in another encoding than Node's, or compile all of our code at every start, which
+ * takes half a second.
  *
  * @param {Readonly<NodeJS.ProcessEnv>} env
  * @returns {NodeJS.ProcessEnv}
@@ -14,8 +14,8 @@ export function pythonEnv(env) {
 }
 
 /**
- * Arguments of Python for a module of the project's environment. Without the flag a file in the
- * folder that a command is given in could take the place of a module.
+ * Python's arguments for a module of the project's environment. Without the flag, a file in the
+ * current folder could replace a module.
  *
  * @param {string} name
  * @returns {string[]}

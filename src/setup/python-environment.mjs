@@ -16,10 +16,10 @@ import { fingerprint, readStamp, removeStamp, writeStamp } from "./stamp.mjs";
 const FOLDER = ".venv";
 const LOCKS = ["requirements.lock", "packaged.lock"];
 
-// Our own code is found where it lies, by a line of a file that Python reads at its start. Relative
-// to that file the line is ASCII wherever the project is: Python reads it in the encoding of the
-// locale, and under LC_ALL=C, as cron has it, no other letter is one. pip's editable install writes
-// the whole path, as the one that set-up made under this name before did.
+// Python finds our code in place by a line of a file that it reads at its start. The line is a
+// relative path, so that it is ASCII wherever the project is: Python reads it in the encoding of
+// the locale, and LC_ALL=C, as under cron, has no other letters. pip's editable install would write
+// the absolute path, as earlier set-ups did in a file of this name.
 const SOURCES = { name: "stillhouse.pth", line: "../../../../python_worker\n" };
 const EDITABLE = "stillhouse-worker";
 
@@ -46,7 +46,7 @@ export const pythonEnvironment = {
     const { root } = context;
     const stamp = readStamp(stampPath(root));
     const before = /** @type {Record<string, string>} */ (stamp?.pinned ?? {});
-    // An environment that is only out of date is brought up to date in place, which takes seconds.
+    // An environment that is only out of date is updated in place, which takes seconds.
     if (stamp && stamp.root === root && isIntact(root, stamp, before)) {
       removeStamp(stampPath(root));
     } else await makeEnvironment(context);
@@ -126,7 +126,7 @@ async function python({ root, env, run, progress }, program, args) {
   const logPath = join(root, ".setup", "pip.log");
   const numPackages = Object.keys(pinned(root)).length;
   const onLine = createPipReader(numPackages, (text) => progress.detail(text));
-  // A person's own pip settings must not send packages elsewhere than into the environment.
+  // The person's own pip settings must not install packages outside the environment.
   const { PIP_TARGET, PIP_PREFIX, ...rest } = env;
   const result = await run(program, args, { env: { ...rest, PIP_USER: "0" }, logPath, onLine });
   if (result.exitCode !== 0) {
@@ -143,17 +143,17 @@ function stampPath(root) {
 function wanted(root) {
   const read = (/** @type {string} */ name) =>
     readFileSync(join(root, "python_worker", name), "utf8");
-  // Of the project's own file only what its install reads: not the settings of linters and tests.
+  // Only the tables of pyproject.toml that matter for the install, not those of linters and tests.
   const tables = read("pyproject.toml").split(/^(?=\[)/m);
   const installed = tables.filter((table) =>
     /^\[(build-system|project|tool\.setuptools)\b/.test(table),
   );
-  // The root, since an environment does not survive being moved.
+  // The root is part of it, since an environment does not survive being moved.
   return fingerprint([...LOCKS.map(read), ...installed, SOURCES.line, root]);
 }
 
 /**
- * Whether the environment of this stamp is still there, whole, on the Python that it was made with.
+ * Whether the environment of this stamp is still complete, on the Python that it was created with.
  *
  * @param {string} root
  * @param {Record<string, unknown>} stamp
@@ -166,7 +166,7 @@ function isIntact(root, stamp, packages) {
     const installed = installedVersions(root);
     return Object.entries(packages).every(([name, version]) => installed.get(name) === version);
   } catch {
-    // A file that should be there is not.
+    // A file is missing.
     return false;
   }
 }
@@ -176,7 +176,7 @@ function installedVersions(root) {
   const installed = new Map();
   for (const entry of readdirSync(sitePackages(root))) {
     const match = entry.match(/^(.+)-([^-]+)\.dist-info$/);
-    // A local build of a version (2.13.0+cpu) is that version.
+    // A local build of a version (2.13.0+cpu) counts as that version.
     if (match?.[1] && match[2]) installed.set(normalise(match[1]), match[2].replace(/\+.*/, ""));
   }
   return installed;

@@ -1,7 +1,7 @@
 // The first file of every npm script. It runs before any package is installed and on any Node, so
 // it loads nothing before the version is known to be new enough.
 const OLDEST_NODE = 20;
-// Before anything takes time in which it might go.
+// Read first, since the parent might end while anything else runs.
 const parent = process.ppid;
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) {

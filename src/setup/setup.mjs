@@ -49,7 +49,7 @@ async function buildStale(root, env, signal, isStale) {
       (program, args) => runChild(program, args, { cwd: root, env, signal }),
       process.getuid?.() === 0,
     );
-  // Looked for before anything is downloaded, so that its lack is said at once.
+  // Looked for before anything is downloaded, so that a missing Python is reported at once.
   const python = isCurrent(pythonEnvironment, root) ? pythonPath(root) : (await find()).executable;
   const onWait = () =>
     progress.say("Another set-up is at work in this folder. Waiting for it to end …");

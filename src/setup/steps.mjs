@@ -21,8 +21,8 @@ import { pythonEnvironment } from "./python-environment.mjs";
  * @property {(program: string, args: string[], options: RunOptions) =>
  *   Promise<import("./child.mjs").ChildResult>} run ends with the set-up
  *
- * A part of the set-up. It builds first and marks last, so that a build that ended early, whatever
- * ended it, does not count as made.
+ * A part of the set-up. It builds first and writes its stamp last, so that a build that ended
+ * early, for whatever reason, does not count as done.
  *
  * @typedef {object} Step
  * @property {string} name
@@ -39,7 +39,7 @@ export function isCurrent(step, root) {
   try {
     return step.isCurrent({ root });
   } catch {
-    // What it would read is not there yet.
+    // A file that it reads does not exist yet.
     return false;
   }
 }

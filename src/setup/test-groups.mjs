@@ -13,8 +13,8 @@ const SHARED = new Map([
 ]);
 
 /**
- * Files of the integration tests that mostly wait for processes: others are not to wait with them,
- * so they share processes of their own.
+ * Files of integration tests that mostly wait for processes. They share processes of their own, so
+ * that other files do not wait with them.
  */
 const WAITING = new Set([
   "bench.test.ts",
@@ -38,16 +38,16 @@ const WAITING = new Set([
 ]);
 const WAITING_PROCESSES = 2;
 
-/** Files that begin something long as they are read, or take ports then that are used later. */
+/** Files that start something long when they are imported, or reserve ports then for later use. */
 const ALONE = new Set(["experiment-interrupted.test.ts", "service.test.ts"]);
 
-/** Of the rules above. */
+/** The files that the rules above name. */
 export const NAMED_FILES = [...WAITING, ...ALONE];
 
 /**
- * What the test runner, which starts a process per file, is given for these test files: those that
- * share a process through a file that imports them, each as a suite of its name, so that a failure
- * names it and its hooks are its own.
+ * The files to give to the test runner, which starts a process per file. Test files that share a
+ * process are imported by one file, each as a suite with its name, so that a failure names the file
+ * and its hooks only run for its own tests.
  *
  * @param {string} root
  * @param {string[]} files absolute
@@ -70,7 +70,7 @@ export function groupTestFiles(root, files, folder) {
   const entries = [...groups.values()].flatMap(({ processes, members }) =>
     deal(members, processes).map((hand) => writeEntry(root, hand, folder)),
   );
-  // Those that run alone take longest, so they begin.
+  // Files that run alone take longest, so they come first.
   return [...alone, ...entries];
 }
 

@@ -24,7 +24,7 @@ import { groupTestFiles } from "./test-groups.mjs";
  * @typedef {"quick" | "long"} Length
  */
 
-/** What pytest ends with where no test was chosen: a file need not have one of either length. */
+/** pytest's exit code where no test was selected: a file may have none of a length. */
 const PYTEST_FOUND_NONE = 5;
 
 /**
@@ -53,8 +53,8 @@ export async function runTests(root, args, length) {
 }
 
 /**
- * Side by side, since neither keeps two cores busy. What Python's tests print is shown when those
- * of TypeScript are done.
+ * Runs both side by side, since neither keeps two cores busy. The output of Python's tests is shown
+ * when those of TypeScript are done.
  *
  * @param {string} root
  * @param {Length} length
@@ -77,7 +77,7 @@ async function testBoth(root, length) {
   }
 }
 
-/** All of that length, of which there may be none. @param {string} root @param {Run} run */
+/** Runs all tests of a length, of which there may be none. @param {string} root @param {Run} run */
 function testAllTypeScript(root, run) {
   if (testFiles(join(root, "test"), run.length).length === 0) return 0;
   return testTypeScript(root, ["test"], run);
@@ -99,7 +99,7 @@ async function testTypeScript(root, paths, { length, options = [], ...surroundin
     );
   }
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-tests-"));
-  // Most of them wait for processes most of the time.
+  // Two at a time, since most of them wait for processes most of the time.
   const fixed = ["--import", "tsx", "--test", "--test-concurrency=2", "--test-reporter=spec"];
   try {
     const inFolders = files.filter((file) => !named.includes(file));
@@ -126,7 +126,7 @@ async function testPython(root, paths, { length, options = [], ...surroundings }
 }
 
 /**
- * Quick tests are what pyproject.toml chooses. A test that is named runs, however long it takes.
+ * pyproject.toml selects the quick tests. A test that is named runs in any case.
  *
  * @param {string[]} paths @param {Length} length
  */
@@ -138,9 +138,9 @@ function marked(paths, length) {
 const NAMES = { quick: "*.test.ts", long: "*.long.test.ts" };
 
 /**
- * Node 20 finds no TypeScript tests by itself.
+ * The test files in a folder, since Node 20 does not find TypeScript tests by itself.
  *
- * @param {string} path a file that is named runs, however long it takes
+ * @param {string} path a folder; a file that is named runs in any case
  * @param {Length} length
  * @returns {string[]}
  */

@@ -10,12 +10,12 @@ import { runInSandbox } from "./sandbox.mjs";
  * @typedef {import("./dockerfile.mjs").Stage} Stage
  * @typedef {object} Build
  * @property {string} root the project, which is the context
- * @property {string} folder where stages are made, a folder each
+ * @property {string} folder where stages are built, one folder each
  * @property {string} modules npm packages of the check
  * @property {string} python
  * @property {Record<string, string>} args values of ARG that are not the default
  * @property {(sentence: string) => void} say
- * @property {string[]} unproven what was not done here
+ * @property {string[]} unproven steps that were not run here
  */
 
 /**
@@ -46,7 +46,7 @@ export async function makeStage(stage, stages, build) {
     else if (step.kind === "env") {
       for (const [name, value] of Object.entries(step.values)) {
         values[name] = expand(value);
-        // An empty one would hide the setting of this machine.
+        // An empty value would hide this machine's setting.
         if (values[name] !== "") env[name] = values[name];
       }
     } else if (step.kind === "copy") copy(step, workdir, place, stages, build);
@@ -105,7 +105,7 @@ function copy(step, workdir, place, stages, build) {
   for (const path of step.sources.flatMap((source) => matches(build.root, source, step.line))) {
     const source = join(build.root, path);
     const isFile = statSync(source).isFile();
-    // As Docker does: of a folder what is in it, a file under its name where the target is a folder.
+    // As in Docker: the content of a folder, or a file under its name if the target is a folder.
     const base = isFile && isFolder ? join(target, basename(path)) : target;
     for (const file of filesOf(source).filter(allowed)) {
       copyInto(file, place, isFile ? base : join(base, relative(source, file)));
@@ -129,7 +129,7 @@ function copyInto(from, place, to) {
   cpSync(from, join(place, to), { recursive: true, verbatimSymlinks: true });
 }
 
-/** A copy between stages, of gigabytes: its files are links to the same bytes. @param {string} from @param {string} to */
+/** Copies between stages by links, since the files take gigabytes. @param {string} from @param {string} to */
 function link(from, to) {
   mkdirSync(dirname(to), { recursive: true });
   execFileSync("cp", ["--archive", "--link", "--no-target-directory", from, to]);

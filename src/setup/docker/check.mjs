@@ -11,14 +11,14 @@ import { readDockerfile } from "./dockerfile.mjs";
 import { runInSandbox } from "./sandbox.mjs";
 import { dockerTools } from "./tools.mjs";
 
-/** Of the user in the images. */
+/** The id of the user in the images. */
 const UID = 10001;
 const START_UP_S = 120;
 
 /**
- * Looks at the images and the compose file as far as that goes without an engine: lints both, does
- * the steps of the build stage in a clean folder, and starts control plane and worker there with
- * the commands of the compose file, until the worker is seen in /metrics.
+ * Checks the images and the compose file as far as possible without a container engine: lints both,
+ * runs the steps of the build stage in a clean folder, and starts control plane and worker there
+ * with the commands of the compose file, until the worker appears in /metrics.
  *
  * @param {string} root
  * @returns {Promise<number>} 0 when nothing is wrong
@@ -58,7 +58,7 @@ export async function checkDocker(root) {
 async function makeImages(stages, root, folder, modules) {
   /** @type {string[]} */
   const unproven = [];
-  // The index of the machine, since a closed network does not reach PyTorch's own.
+  // The machine's package index, since a closed network does not reach PyTorch's own.
   const args = { TORCH_INDEX: "" };
   const build = { root, folder, modules, python: pythonPath(root), args, say, unproven };
   for (const stage of stages) {
@@ -73,7 +73,7 @@ async function makeImages(stages, root, folder, modules) {
 }
 
 /**
- * Those of the compose file, by name.
+ * The services of the compose file, by name.
  *
  * @param {string} root
  */
@@ -86,7 +86,7 @@ async function readServices(root) {
 /**
  * @param {Awaited<ReturnType<typeof readServices>>} services
  * @param {string} root
- * @param {string} folder where the stages lie
+ * @param {string} folder where the stages are
  */
 async function startServices(services, root, folder) {
   const volumes = Object.fromEntries(
@@ -137,7 +137,7 @@ async function startServices(services, root, folder) {
 }
 
 /**
- * Images of others that a registry may fill anew under the same tag.
+ * Third-party images, whose tags a registry may point to other content.
  *
  * @param {import("./dockerfile.mjs").Stage[]} stages
  * @param {Awaited<ReturnType<typeof readServices>>} services
@@ -149,16 +149,16 @@ function unpinned(stages, services) {
   );
   const images = [...stages.map(({ from }) => from), ...ofServices.map(({ image }) => image)];
   const tagged = new Set(images.filter((image) => !own.has(image) && !image.includes("@sha256:")));
-  return `what these tags name, digests being known to their registry alone: ${[...tagged].join(", ")}`;
+  return `what these tags point to, since only their registry knows the digests: ${[...tagged].join(", ")}`;
 }
 
 /** @param {string[]} unproven */
 function tell(unproven) {
   console.log(`
-This check found no fault. Without an engine it leaves unproven:
+This check found no fault. Without a container engine, it cannot check:
   - the base images: this machine's Debian, Node and Python stood in for them
-  - PyTorch of its own index, which makes the images small
-  - what runs as root in them, and in the images of others (Prometheus, Grafana)
+  - PyTorch from its own package index, which makes the images small
+  - what runs as root in them, and in third-party images (Prometheus, Grafana)
   - isolation: read-only root, dropped capabilities, networks, GPUs
 ${unproven.map((line) => `  - ${line}`).join("\n")}`);
 }

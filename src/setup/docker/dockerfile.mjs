@@ -16,10 +16,10 @@ import { join } from "node:path";
  */
 
 /**
- * The stages of a Dockerfile in their order.
+ * The stages of a Dockerfile, in order.
  *
  * @param {string} path
- * @param {string} modules where the parser lies
+ * @param {string} modules folder with the parser
  * @returns {Stage[]}
  */
 export function readDockerfile(path, modules) {

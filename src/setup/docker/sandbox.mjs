@@ -14,11 +14,11 @@ import { runForeground } from "../foreground.mjs";
  */
 
 /**
- * Runs a shell command where there is nothing but this machine's programs, in the place of a base
- * image, and the folders that are given.
+ * Runs a shell command in a sandbox with nothing but this machine's programs, which stand in for a
+ * base image, and the given folders.
  *
  * @param {string} command
- * @param {string} python the interpreter that stands for the image's
+ * @param {string} python the interpreter that stands in for the image's
  * @param {SandboxOptions} options
  * @returns {Promise<number>} its exit code
  */
@@ -28,7 +28,7 @@ export function runInSandbox(
   { folders, files = {}, workdir, env, uid, hasNetwork },
 ) {
   const interpreter = realpathSync(python);
-  // A Python outside of /usr, such as one of pyenv, comes with its whole tree.
+  // A Python outside /usr, such as one of pyenv, needs its whole tree.
   const trees = [dirname(dirname(interpreter)), dirname(dirname(process.execPath))].filter(
     (tree) => !tree.startsWith("/usr"),
   );
@@ -48,7 +48,7 @@ export function runInSandbox(
     ...(hasNetwork ? [] : ["--unshare-net"]),
     ...["--ro-bind", "/usr", "/usr"],
     ...["bin", "lib", "lib64", "sbin"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
-    // Where a machine without a network may have its packages.
+    // A machine without a network may have its packages here.
     ...["--ro-bind-try", "/opt", "/opt"],
     ...["--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"],
     ...trees.flatMap((tree) => ["--ro-bind", tree, tree]),

