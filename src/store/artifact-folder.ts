@@ -9,7 +9,7 @@ import { FolderUpload } from "./artifact-upload.js";
 import { storageFailure } from "./storage-failure.js";
 import type { Trash } from "./trash.js";
 
-/** Uploads lie beside the artifacts, so that a rename stays within the file system. */
+/** Uploads are written beside the artifacts, so that a rename stays within the file system. */
 const UPLOAD_PREFIX = ".upload-";
 /** A plain name: no folder, no hidden file. */
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -19,8 +19,8 @@ const MAX_ARTIFACT_GIB = 64n;
 const READ_CHUNK_BYTES = 256 * 1024;
 
 /**
- * `HOME/artifacts/ARTIFACT_ID/`: what experiments hand in. A folder exists completely or not at
- * all.
+ * `HOME/artifacts/ARTIFACT_ID/`: the artifacts that experiments upload. A folder exists completely
+ * or not at all.
  */
 export class ArtifactFolder implements ArtifactStore {
   readonly #root: string;
@@ -58,7 +58,7 @@ export class ArtifactFolder implements ArtifactStore {
     const path = join(this.pathOf(artifactId), fileName);
     if (this.#isOwnFile(path)) {
       if (length === 0) return Readable.from([]);
-      // The last byte counts in.
+      // The end is inclusive.
       const end = length === undefined ? Number.POSITIVE_INFINITY : offset + length - 1;
       return createReadStream(path, { highWaterMark: READ_CHUNK_BYTES, start: offset, end });
     }
@@ -67,7 +67,7 @@ export class ArtifactFolder implements ArtifactStore {
     });
   }
 
-  /** A link, of the file or on the way to it, could lead anywhere. */
+  /** False for a link, be it the file or a folder above it, since it could lead anywhere. */
   #isOwnFile(path: string): boolean {
     if (!lstatSync(path, { throwIfNoEntry: false })?.isFile()) return false;
     return realpathSync(path) === join(realpathSync(this.#root), relative(this.#root, path));
@@ -77,14 +77,14 @@ export class ArtifactFolder implements ArtifactStore {
     return this.#trash.discard(this.pathOf(artifactId));
   }
 
-  /** Removes what uploads left that were cut off. */
+  /** Removes what interrupted uploads left behind. */
   sweep(): void {
     for (const name of readdirSync(this.#root)) {
       if (name.startsWith(UPLOAD_PREFIX)) this.#trash.discard(join(this.#root, name));
     }
   }
 
-  /** A folder cannot be renamed over one that is not empty, so an earlier one moves away first. */
+  /** Moves an earlier folder away first, since a rename replaces no folder that is not empty. */
   async #publish(folder: string, artifactId: string): Promise<void> {
     const target = this.pathOf(artifactId);
     this.#trash.discard(target);
@@ -120,7 +120,7 @@ function checkName(name: string, field: string): void {
   );
 }
 
-/** So that the rename outlives a loss of power. */
+/** Ensures that the rename survives a loss of power. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   try {

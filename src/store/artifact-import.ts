@@ -11,10 +11,11 @@ const FILES = ["distilled.safetensors", "manifest.json"];
 const ID_LENGTH = 10;
 
 /**
- * Copies an artifact from any folder into a home. The same files again are the same artifact.
+ * Copies an artifact from any folder into a home. Importing the same files again gives the same
+ * artifact.
  *
  * @returns its id there, which follows from its manifest
- * @throws StillhouseError NOT_FOUND when the folder is no artifact
+ * @throws StillhouseError NOT_FOUND when the folder holds no artifact
  */
 export async function importArtifact(home: string, folder: string): Promise<string> {
   const contents = await Promise.all(FILES.map((name) => contentOf(folder, name)));

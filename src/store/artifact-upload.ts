@@ -13,10 +13,10 @@ interface OpenFile {
   size: bigint;
 }
 
-/** What happens to the folder at the end. */
+/** What to do with the folder at the end. */
 export interface UploadEnds {
   readonly publish: (artifactId: string) => Promise<void>;
-  /** Throws nothing. */
+  /** Does not throw. */
   readonly discard: () => void;
 }
 
@@ -67,7 +67,7 @@ export class FolderUpload implements ArtifactUpload {
     this.#ends.discard();
   }
 
-  /** The file that is not full; empty files on the way are made as well. */
+  /** The first file that is not complete; creates the empty files before it. */
   async #fileForNextByte(): Promise<OpenFile> {
     for (;;) {
       this.#current ??= await this.#openNext();

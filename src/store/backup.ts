@@ -25,11 +25,11 @@ import { storageFailure } from "./storage-failure.js";
 export interface BackupOptions {
   /** Whether an existing file is replaced. */
   readonly overwrites: boolean;
-  /** Ends it early; nothing is left of it. */
+  /** Ends it early, without leaving anything behind. */
   readonly signal: AbortSignal;
 }
 
-/** The content of a backup. */
+/** What a backup contains. */
 export interface Backup {
   readonly file: string;
   readonly bytes: number;
@@ -37,16 +37,15 @@ export interface Backup {
   readonly artifacts: number;
 }
 
-/** Who gets in. Without them a home that is restored would be open to everyone. */
+/** Tokens and keys: without them a restored home would be open to everyone. */
 const ACCESS = ["tokens.json", "closed", "keys"];
 const OWNER_ONLY = 0o600;
 const run = promisify(execFile);
 
 /**
- * Writes a home as one file of tar: its database as it is in one moment, its artifacts, and who
- * gets in; also while a control plane runs on it. Unpacked into an empty folder it is a home.
- * Checkpoints of tasks that are not done and logs are not in it. The file exists completely or not
- * at all.
+ * Writes a home as one tar file: a snapshot of its database, its artifacts, tokens and keys. A
+ * control plane may run on the home meanwhile. Unpacked into an empty folder, the file is a home.
+ * It contains no logs and no checkpoints of unfinished tasks. It exists completely or not at all.
  *
  * @throws StillhouseError NOT_FOUND where there is no home, CONFLICT where the file exists,
  *   ENVIRONMENT or EXHAUSTED where it cannot be written
@@ -65,21 +64,21 @@ export async function backUpHome(
     mkdirSync(content);
     const experiments = snapshot(paths, join(content, basename(paths.database)));
     signal.throwIfAborted();
-    // After the database: all that it names was there, and may only have been removed since.
+    // After the database: every artifact that it names existed, and can only have been removed.
     const artifacts = takeArtifacts(paths, content);
     for (const name of ACCESS) take(join(paths.home, name), join(content, name));
     const packed = await pack(content, join(draft, "backup.tar"), signal);
     publish(packed, file, overwrites);
     return { file, bytes: statSync(file).size, experiments, artifacts };
   } catch (error) {
-    // The database of the home is only read; it is the copy that has no room.
+    // The home's database is only read, so it is the copy that has no room.
     throw storageFailure(isFull(error) ? (error as Error).cause : error, file);
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
 }
 
-/** Of its owner alone, and on the disk of the file. */
+/** Creates a folder that only its owner can enter, on the disk of the backup file. */
 function draftBeside(file: string): string {
   try {
     return mkdtempSync(`${file}.`);
@@ -91,9 +90,9 @@ function draftBeside(file: string): string {
   }
 }
 
-/** @returns how many experiments are in it */
+/** @returns the number of experiments in the copy */
 function snapshot({ database }: HomePaths, copy: string): number {
-  // SQLite writes into an empty file, and would let others read one that it makes.
+  // SQLite also writes into an empty file; one that it creates itself would be readable by others.
   writeFileSync(copy, "", { mode: OWNER_ONLY });
   const file = new SqlFile(database);
   try {
@@ -111,7 +110,7 @@ function snapshot({ database }: HomePaths, copy: string): number {
   }
 }
 
-/** @returns how many there are; one that is being handed in has no name yet */
+/** @returns the number of artifacts, without those whose upload is not finished */
 function takeArtifacts({ home, artifacts }: HomePaths, content: string): number {
   if (!existsSync(artifacts)) return 0;
   const names = readdirSync(artifacts).filter((name) => !name.startsWith("."));
@@ -120,7 +119,7 @@ function takeArtifacts({ home, artifacts }: HomePaths, content: string): number 
   return names.filter((name) => take(join(artifacts, name), join(target, name))).length;
 }
 
-/** @returns whether it is there as a whole */
+/** @returns whether all of it was taken */
 function take(from: string, to: string): boolean {
   try {
     if (statSync(from).isDirectory()) {
@@ -137,12 +136,12 @@ function take(from: string, to: string): boolean {
   }
 }
 
-/** Files of a home are replaced and never changed, so that a link keeps what it was. */
+/** Files of a home are replaced, never changed in place, so a link keeps the present content. */
 function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch {
-    // Another file system, or one without links.
+    // The backup is on another file system, or on one without links.
     copyFileSync(from, to);
   }
 }
@@ -164,7 +163,7 @@ function publish(packed: string, file: string, overwrites: boolean): void {
   if (overwrites || !linked(packed, file)) renameSync(packed, file);
 }
 
-/** A link replaces nothing, where a rename would replace what came in the last moment. */
+/** A link never replaces a file; a rename would replace one that was created at the last moment. */
 function linked(packed: string, file: string): boolean {
   try {
     linkSync(packed, file);

@@ -4,11 +4,11 @@ import { storageFailure } from "./storage-failure.js";
 export type SqlValue = string | number | bigint | Uint8Array | null;
 
 /**
- * A SQLite file with prepared statements that are kept.
+ * A SQLite file that caches its prepared statements.
  *
- * It hides two traps of libsql: a single bound value must come in an array (a lone Buffer aborts
- * the process), and `all` gives a blob as ArrayBuffer where `get` gives a Buffer. All errors are
- * StillhouseErrors.
+ * It hides two pitfalls of libsql: a single bound value must be in an array (a lone Buffer aborts
+ * the process), and `all` returns a blob as ArrayBuffer where `get` returns a Buffer. All errors
+ * are StillhouseErrors.
  */
 export class SqlFile {
   readonly path: string;
@@ -41,7 +41,7 @@ export class SqlFile {
     return Object.values(rows[0] ?? {})[0];
   }
 
-  /** Runs `action` in one transaction, that of its caller if there is one: all is stored or nothing. */
+  /** Runs `action` in one transaction, the caller's if there is one: all is stored or nothing. */
   transaction<Result>(action: () => Result): Result {
     if (this.#database.inTransaction) return action();
     this.exec("BEGIN IMMEDIATE");
@@ -80,7 +80,7 @@ export class SqlFile {
   }
 }
 
-/** A blob of a row as bytes, whichever of the two ways libsql gives it. */
+/** A blob of a row as bytes, in whichever of the two types libsql returns it. */
 export function bytesOf(blob: ArrayBuffer | Uint8Array): Uint8Array {
   return blob instanceof Uint8Array ? blob : new Uint8Array(blob);
 }

@@ -1,11 +1,11 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** Tag of the field `tasks`, of number 5 and a message each. */
+/** Wire tag of the field `tasks`: number 5, with a message per entry. */
 const TASKS = (5 << 3) | 2;
 
 /**
- * The bytes of an `Experiment`, from those of one without tasks and of its tasks. Reading them and
- * encoding them again takes many times as long as fetching them.
+ * The bytes of an `Experiment`, made from those of the experiment without tasks and those of its
+ * tasks. Decoding and encoding them again would take many times as long as fetching them.
  */
 export function experimentBytes(experiment: Uint8Array, tasks: readonly Uint8Array[]): Uint8Array {
   const writer = new BinaryWriter().raw(experiment);

@@ -11,7 +11,7 @@ import type { SqlValue } from "./database.js";
 /** The column's value for an experiment without an accuracy, which sorts after all others. */
 const NO_ACCURACY = -1;
 
-/** The columns of an experiment beside its id. */
+/** The columns of an experiment, except its id. */
 export function experimentColumns(record: ExperimentRecord): Record<string, SqlValue> {
   const { experiment, cancelRequested } = record;
   const { id, spec, state, owner, priority, sweepId } = experiment;
@@ -35,7 +35,7 @@ export function stateOf(column: string): State {
   return stateFromJSON(column);
 }
 
-/** Id of the artifact that a task has distilled, or reused from another one. */
+/** Id of the artifact that a task has distilled, or reuses from another task. */
 export function artifactIdOf({ result }: Task): string | null {
   const kind = result?.kind;
   return kind?.$case === "distill" ? (kind.value.artifact?.id ?? null) : null;

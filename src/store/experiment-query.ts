@@ -11,7 +11,7 @@ interface OrderedRow {
 
 interface Ordering {
   readonly orderBy: string;
-  /** Selects what follows a key. */
+  /** SQL condition for the rows after a key. */
   readonly after: string;
   readonly keyOf: (row: OrderedRow) => PageKey;
 }
@@ -32,11 +32,11 @@ const MOST_ACCURATE_FIRST: Ordering = {
   keyOf: ({ accuracy, number }) => [accuracy, number],
 };
 
-/** The columns that are read; the others are only searched. */
+/** The columns that are read; the others are only for searching. */
 export const EXPERIMENT_COLUMNS =
   "number, id, cancel_requested, owner, priority, sweep_id, message";
 
-/** What a page is made of, with the size that an experiment and its tasks have in it. */
+/** The columns of a page, with the number of bytes of an experiment and its tasks. */
 const PAGE_COLUMNS = `number, id, accuracy, length(message) + (
     SELECT coalesce(sum(length(tasks.message)), 0) FROM tasks WHERE experiment_id = experiments.id
   ) AS bytes`;
@@ -45,11 +45,11 @@ const PAGE_COLUMNS = `number, id, accuracy, length(message) + (
 export interface PageStatement {
   readonly sql: string;
   readonly values: readonly SqlValue[];
-  /** The token of the page that follows the one that ends with this row. */
+  /** The token for the page after one that ends with this row. */
   readonly tokenAfter: (row: OrderedRow) => string;
 }
 
-/** Asks for one entry more than a page has, which tells whether another page follows. */
+/** Asks for one entry more than a page has, to know whether another page follows. */
 export function pageStatement(query: ExperimentQuery): PageStatement {
   const { filter, order } = query;
   const ordering = orderingOf(order);
@@ -75,7 +75,7 @@ function conditionsOf({ filter }: ExperimentQuery): { sql: string; values: reado
     ...Object.entries(equal)
       .filter(([, value]) => value !== "")
       .map(([column, value]) => ({ sql: `${column} = ?`, values: [value] })),
-    // As the index says it.
+    // In the words of the index, so that SQLite uses it.
     ...(sweepId !== "" ? [{ sql: "sweep_id = ? AND sweep_id <> ''", values: [sweepId] }] : []),
     ...(states.length > 0
       ? [{ sql: `state IN (${states.map(() => "?").join(", ")})`, values: states }]

@@ -2,13 +2,13 @@ import type { Leftovers } from "../experiment/domain/storage-ports.js";
 import type { SqlFile } from "./database.js";
 import type { RemovalRoom } from "./removal-room.js";
 
-/** Points of a piece; their pages are some hundred kB. An event is about ten times as large. */
+/** Points per piece, some hundred kB of database pages. An event is about ten times as large. */
 const PIECE_ROWS = 5_000;
-/** Of an experiment. */
+/** The tasks of an experiment, and the series of these tasks. */
 const TASKS = "SELECT id FROM tasks WHERE experiment_id = ?";
 const SERIES = `SELECT id FROM metric_series WHERE task_id IN (${TASKS})`;
 
-/** Removes experiments, of which it reads no message: what cannot be read can be removed. */
+/** Removes experiments without reading their messages, so that damaged ones can be removed too. */
 export class ExperimentRemoval {
   readonly #file: SqlFile;
   readonly #room: Pick<RemovalRoom, "remove">;
@@ -55,7 +55,7 @@ export class ExperimentRemoval {
     for (const { id } of tasks) this.#addLeftover("task", id);
   }
 
-  /** Of what an experiment may have very many of: of points first, then of events. */
+  /** Removes some of what an experiment may have very many of: points first, then events. */
   #removePiece(experimentId: string): { changes: number } {
     const points = this.#file.run(
       `DELETE FROM metric_points WHERE (series, step) IN (

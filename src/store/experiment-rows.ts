@@ -41,7 +41,7 @@ type Found =
   | { readonly record: ExperimentRecord }
   | { readonly row: ExperimentRow; readonly fault: UnreadableRow };
 
-/** Few per read, so that a start reads many experiments in pieces. */
+/** Few, so that a start reads many experiments in pieces. */
 const EXPERIMENTS_PER_READ = 8;
 
 /** Reads experiments with their tasks from SQLite. */
@@ -52,7 +52,7 @@ export class ExperimentRows {
   /** Ids of experiments that have been read by this process. */
   readonly #isReadable = new Set<string>();
 
-  /** @param onUnreadable gets each row that cannot be read, once */
+  /** @param onUnreadable is called once for each row that cannot be read */
   constructor(file: SqlFile, onUnreadable: (sentence: string) => void) {
     this.#file = file;
     this.#onUnreadable = onUnreadable;
@@ -63,7 +63,7 @@ export class ExperimentRows {
   }
 
   findByRequest(requestId: string, owner: string): ExperimentRecord | undefined {
-    // An id alone is how it was remembered before it was its owner's.
+    // Earlier versions stored a request id without its owner.
     return this.#one(
       `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE request_id IN (?, ?) AND owner = ?`,
       requestKey(owner, requestId),
@@ -98,7 +98,7 @@ export class ExperimentRows {
     return { page, nextPageToken: hasMore ? tokenAfter(last) : "" };
   }
 
-  /** In the order of the page. */
+  /** The records in the order of the page. */
   #rowsOf(page: readonly PageRow[]): ExperimentRow[] {
     const rows = this.#file.all<ExperimentRow>(
       `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE id IN (SELECT value FROM json_each(?))`,
@@ -146,7 +146,7 @@ export class ExperimentRows {
   }
 
   /**
-   * Of an `Experiment`. What can be read is read only once, and handed on as it is from then on.
+   * The bytes of an `Experiment`. A row is decoded only the first time, to check that it is readable.
    */
   #bytesOf(row: ExperimentRow, tasks: readonly TaskRow[]): Uint8Array {
     const found = this.#isReadable.has(row.id) ? undefined : this.#read(row, tasks);
@@ -157,7 +157,7 @@ export class ExperimentRows {
     return experimentBytes(bytesOf(row.message), ofTasks);
   }
 
-  /** The tasks of experiments in their order, by the id of the experiment. */
+  /** The tasks of each experiment in order, by its id. */
   #taskRows(rows: readonly ExperimentRow[]): Map<string, TaskRow[]> {
     const tasks = new Map(rows.map(({ id }) => [id, [] as TaskRow[]]));
     const found = this.#file.all<TaskRow & { experiment_id: string }>(
@@ -189,7 +189,7 @@ function readRecord(
 }
 
 /**
- * For a list, which shows what cannot be read as failed, with what is known of it beside its bytes.
+ * The record for a list, which shows an unreadable experiment as failed, with what its columns say.
  */
 function recordOf(found: Found): ExperimentRecord {
   if (!("fault" in found)) return found.record;

@@ -35,24 +35,24 @@ interface EventRow {
 }
 
 export interface ExperimentStoreOptions {
-  /** For removals with a full disk; absent: none. */
+  /** Room for removals on a full disk; none where absent. */
   readonly room?: Pick<RemovalRoom, "remove">;
   /** Called once for each row that cannot be read. */
   readonly onUnreadable?: (sentence: string) => void;
 }
 
-/** Many experiments may have taken the same one; the first readable row describes it. */
+/** Many experiments may have reused the same artifact; the first readable row describes it. */
 const ARTIFACT_ROWS = 8;
 const NO_ROOM: Pick<RemovalRoom, "remove"> = { remove: (removal) => removal() };
 
 /**
- * Results under one cache key are equal, so of thousands a few of the newest do: one whose artifact
- * is there, and that is new enough where the asker wants none from before.
+ * Results under one cache key are equal, so a few of the newest are enough: among them should be
+ * one whose artifact exists, and that is new enough for a caller who wants no earlier ones.
  */
 const MAX_RESULTS = 64;
 
 /**
- * Experiments, tasks and their events in SQLite. A call that returns has been written to the disk.
+ * Experiments, tasks and their events in SQLite. When a call returns, its change is on the disk.
  */
 export class SqliteExperimentStore implements ExperimentStore {
   readonly #file: SqlFile;
@@ -88,7 +88,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     });
   }
 
-  /** Removes experiments of sweeps whose storing was interrupted by the end of the process. */
+  /** Removes experiments of sweeps that were not stored completely before the process ended. */
   removeIncomplete(): void {
     const rows = this.#file.all<{ id: string }>(
       "SELECT id FROM experiments WHERE sweep_id <> '' AND sweep_id NOT IN (SELECT id FROM sweeps)",
@@ -96,7 +96,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     for (const { id } of rows) this.remove(id);
   }
 
-  /** Writes the version of the tables once more. */
+  /** Writes the version of the tables once more, to test whether that is possible. */
   assertWritable(): void {
     this.#file.transaction(() => {
       this.#file.exec(`PRAGMA user_version = ${this.#file.pragma("user_version")}`);
@@ -211,13 +211,13 @@ export class SqliteExperimentStore implements ExperimentStore {
     return BigInt(row?.last ?? 0);
   }
 
-  /** Whether a task is done, and its folder of checkpoints with it. */
+  /** Whether a task is done, so that its folder of checkpoints is no longer needed. */
   isTaskSucceeded(taskId: string): boolean {
     const row = this.#file.get<{ state: string }>("SELECT state FROM tasks WHERE id = ?", taskId);
     return row?.state === State.SUCCEEDED;
   }
 
-  /** Those that can be read, one by one: what another would give can be computed again. */
+  /** The tasks that can be read, one by one; the result of a damaged one can be computed again. */
   *#tasks(where: string, value: string): Generator<Task, void> {
     const rows = this.#file.all<TaskMessage>(`SELECT message FROM tasks WHERE ${where}`, value);
     for (const { message } of rows) {
@@ -256,7 +256,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     );
   }
 
-  /** Continues the numbers within a transaction, so that there is never a gap. */
+  /** Numbers the events within a transaction, so that there is never a gap. */
   #appendEvents(experimentId: string, events: readonly Event[]): Event[] {
     const last = this.lastSequence(experimentId);
     return events.map((event, index) => {
@@ -272,7 +272,7 @@ export class SqliteExperimentStore implements ExperimentStore {
   }
 }
 
-/** In place of an event that cannot be read comes a line of the log that says so. */
+/** Replaces an event that cannot be read by a log line that says so. */
 function readEvent(experimentId: string, sequence: number, bytes: Uint8Array): Event {
   const event = readMessage(Event, bytes, (found) => found.experimentId === experimentId);
   if (typeof event !== "string") return event;

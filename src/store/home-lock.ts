@@ -10,11 +10,11 @@ import { storageFailure } from "./storage-failure.js";
 const serverSchema = z.object({
   address: z.string().min(1),
   pid: z.number().int().positive(),
-  /** Folder of keys for clients of this machine. */
+  /** Folder of keys for clients on this machine. */
   keys: z.string(),
 });
 
-/** The addresses of the control plane of a home. */
+/** How to reach the control plane of a home. */
 export type ServerRecord = z.infer<typeof serverSchema>;
 
 /**
@@ -46,9 +46,9 @@ export class HomeLock {
   }
 
   /**
-   * Tells other processes where the control plane answers; they see all of it or nothing.
+   * Publishes the control plane's address for other processes, which see all of it or nothing.
    *
-   * @param keys folder of keys for clients of this machine; empty for none
+   * @param keys folder of keys for clients on this machine; empty for none
    */
   announce(address: string, keys = ""): void {
     const temporary = `${this.#paths.server}.tmp`;
@@ -61,7 +61,7 @@ export class HomeLock {
     }
   }
 
-  /** The control plane answers no longer, but still holds the home. */
+  /** Withdraws the address: the control plane no longer answers, but still holds the home. */
   withdraw(): void {
     rmSync(this.#paths.server, { force: true });
   }
@@ -78,12 +78,12 @@ export function readServerRecord(paths: HomePaths): ServerRecord | undefined {
   try {
     return serverSchema.parse(JSON.parse(readFileSync(paths.server, "utf8")));
   } catch {
-    // Not there yet, or not a record of ours: the caller asks again until its patience ends.
+    // The file does not exist yet or holds no record; the caller tries again for some time.
     return undefined;
   }
 }
 
-/** With a full disk the room that is kept for such cases goes first. */
+/** On a full disk, the reserve is given up first. */
 function begin(file: SqlFile, { reserve }: HomePaths): void {
   try {
     file.exec("BEGIN EXCLUSIVE");

@@ -3,16 +3,16 @@ import { dirname, join, resolve } from "node:path";
 import { makeFolder } from "../make-folder.js";
 import { storageFailure } from "./storage-failure.js";
 
-/** Logs of workers that are kept; older ones are removed at start. */
+/** How many logs of workers are kept; older ones are removed at the start. */
 const MAX_LOGS = 50;
-/** Not the log of a worker, so it is kept. */
+/** Always kept, since it is not the log of a worker. */
 const AUDIT_LOG = "audit.log";
 
 /** Modes of folders. */
 const ALL_RIGHTS = 0o7777;
 const RIGHTS_OF_OTHERS = 0o077;
 const OWNER_ONLY = 0o700;
-/** In a folder with this bit everybody may create files, and remove only their own. */
+/** In a folder with this bit, people can only remove their own files. */
 const STICKY = 0o1000;
 
 /** The paths in a home folder. */
@@ -25,7 +25,7 @@ export interface HomePaths {
   readonly artifacts: string;
   /** Checkpoints, one folder per task. */
   readonly work: string;
-  /** What is being removed. */
+  /** Files and folders that are being removed. */
   readonly trash: string;
   /** Reserved disk space, for when the disk is full. */
   readonly reserve: string;
@@ -36,7 +36,7 @@ export interface HomePaths {
   readonly tokens: string;
   /** One JSON line per change. */
   readonly audit: string;
-  /** Keys of the control plane that runs, for its own workers and clients. */
+  /** Keys of the running control plane, for its own workers and clients. */
   readonly session: string;
   /** The default folder of `npm run keys`. */
   readonly keys: string;
@@ -78,10 +78,10 @@ export function makeHome(home: string): HomePaths {
 }
 
 /**
- * Takes the rights of others from the folder of a home: results, logs and keys are nobody else's
- * business. Another account's folder, and one that is everybody's such as /tmp, is left alone.
+ * Closes the folder of a home to other accounts, since results, logs and keys are private. A folder
+ * of another account, or one for everybody such as /tmp, is left alone.
  *
- * @param note gets a sentence on what others can do, or could do
+ * @param note is called with a sentence if others have access, or had it
  */
 export function keepPrivate({ home }: HomePaths, note: (sentence: string) => void): void {
   const { mode, uid } = statSync(home);
@@ -95,7 +95,7 @@ export function keepPrivate({ home }: HomePaths, note: (sentence: string) => voi
   note(`the home folder ${home} was open to ${others}; it is for its owner alone now`);
 }
 
-/** Removes the oldest logs, so that a home that is used for months does not fill up with them. */
+/** Removes the oldest logs, so that they do not pile up in a home that is used for months. */
 export function pruneLogs(paths: HomePaths): void {
   const logs = readdirSync(paths.logs)
     .filter((name) => name.endsWith(".log") && name !== AUDIT_LOG)

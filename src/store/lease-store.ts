@@ -6,8 +6,8 @@ export class SqliteLeaseStore implements LeaseStore {
   readonly #file: SqlFile;
 
   /**
-   * @param file a connection that does not wait for the disk: the change of the experiment, which
-   *   follows, is on the disk only with all that stands before it in the log
+   * @param file a connection that does not wait for the disk: the change of the experiment follows,
+   *   and when that is on the disk, so is everything before it in the log
    */
   constructor(file: SqlFile) {
     this.#file = file;

@@ -61,9 +61,9 @@ export class LocalStore implements StorageProbe {
   }
 
   /**
-   * Opens a home and clears away what a process left that was killed.
+   * Opens a home and removes what a killed process left behind.
    *
-   * @param log gets what cannot be removed
+   * @param log is told what cannot be removed
    */
   static open(home: string, log: Pick<Log, "warn"> = console): LocalStore {
     const store = new LocalStore(home, log);
@@ -74,14 +74,14 @@ export class LocalStore implements StorageProbe {
     return store;
   }
 
-  /** Removes what could not be removed when it was no longer wanted. Call now and then. */
+  /** Tries again to remove what could not be removed before. Call it now and then. */
   tidy(): void {
     this.clearLeftovers();
     this.workFolders.sweep((taskId) => this.experiments.isTaskSucceeded(taskId));
     this.#trash.empty();
   }
 
-  /** Removes what deleted experiments left in folders; what cannot be removed now is remembered. */
+  /** Removes the folders of deleted experiments; what cannot be removed now stays on the list. */
   clearLeftovers(): void {
     const { artifactIds, taskIds } = this.experiments.leftovers();
     if (artifactIds.length + taskIds.length === 0) return;
@@ -94,7 +94,7 @@ export class LocalStore implements StorageProbe {
 
   /** Throws EXHAUSTED or ENVIRONMENT. */
   assertWritable(): void {
-    // Without it, a disk that is full once more would allow no removals.
+    // Without the reserve, nothing could be removed when the disk is full again.
     this.#reserve.keep();
     try {
       writeFileSync(this.#probe, Buffer.alloc(PROBE_BYTES), { flush: true });
@@ -106,7 +106,7 @@ export class LocalStore implements StorageProbe {
     this.experiments.assertWritable();
   }
 
-  /** Takes the room for removals. Throws EXHAUSTED or ENVIRONMENT where there is none. */
+  /** Reserves room for removals. Throws EXHAUSTED or ENVIRONMENT where there is none. */
   keepReserve(): void {
     this.#reserve.keepWhatFits();
   }
@@ -116,15 +116,15 @@ export class LocalStore implements StorageProbe {
     return this.#trash.settled();
   }
 
-  /** After it the database is one file, which alone holds everything that was stored. */
+  /** Closes the home. Afterwards the database is a single file with everything that was stored. */
   close(): void {
     const [database, ...others] = [...this.#files].reverse();
     for (const file of others) file.close();
     try {
       database?.pragma("wal_checkpoint(TRUNCATE)");
     } catch {
-      // With a full disk it stays in the log beside the database, from which the next start reads
-      // it.
+      // On a full disk, changes remain in the log beside the database, where the next start reads
+      // them.
     }
     database?.close();
   }

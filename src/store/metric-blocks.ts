@@ -1,6 +1,6 @@
 import type { SqlFile } from "./database.js";
 
-/** Steps of a block; a long series is drawn from its blocks, without reading its points. */
+/** Steps per block; a long series is drawn from its blocks, without reading its points. */
 export const BLOCK_STEPS = 64;
 
 /** The block that a step is in. */
@@ -9,8 +9,8 @@ export function blockOf(step: number): number {
 }
 
 /**
- * Writes what is known of blocks: their number of points, least and greatest value. The block of a
- * series' greatest step is still being filled, so what is stored of it does not count.
+ * Stores summaries of blocks: the number of points, the least and the greatest value. The block
+ * with a series' greatest step is still being filled, so its stored summary does not count.
  */
 export function measureBlocks(file: SqlFile, series: number, blocks: Iterable<number>): void {
   const extreme = (aggregate: "min" | "max") =>

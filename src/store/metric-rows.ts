@@ -8,7 +8,7 @@ export interface PointRow {
   readonly point: MetricPoint;
 }
 
-/** Rows of one statement: several are written in about the time of one. */
+/** Rows per statement, since several are written in about the time of one. */
 const ROWS_PER_STATEMENT = [64, 8, 1];
 
 const POINT_COLUMNS = ["series", "step", "attempt", "sequence", "value", "time_ms"];
@@ -17,12 +17,12 @@ const SUMMARY_COLUMNS = [
   ...["min_step", "min_value", "max_step", "max_value"],
 ];
 
-/** Inserts points of which none is there. */
+/** Inserts points, none of which may exist already. */
 export function insertPoints(file: SqlFile, points: readonly PointRow[]): void {
   insert(file, "metric_points", POINT_COLUMNS, points.map(valuesOf));
 }
 
-/** Writes what is known of series that are there. */
+/** Writes the summaries of existing series. */
 export function storeSummaries(file: SqlFile, summaries: readonly MetricSummaryRow[]): void {
   const columns = ["id", "task_id", "name", ...SUMMARY_COLUMNS];
   const changes = SUMMARY_COLUMNS.map((column) => `${column} = excluded.${column}`).join(", ");

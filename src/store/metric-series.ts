@@ -32,7 +32,7 @@ export const METRIC_SERIES = {
   },
 };
 
-/** The points of a series within a range of steps; of too many, their outline. */
+/** The points of a series within a range of steps, or their outline if there are too many. */
 export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): MetricSeries {
   const { id, task_id: taskId, name } = row;
   const { firstStep, lastStep, maxPoints } = range;
@@ -84,7 +84,7 @@ function countPoints(file: SqlFile, series: number, first: number, last: number)
   return file.get<{ count: number }>(sql, series, first, last)?.count ?? 0;
 }
 
-/** The first and the last step that there are; two questions, which SQLite need not count for. */
+/** The first and the last existing step, by two queries that need no count. */
 function stepsWithin(
   file: SqlFile,
   series: number,

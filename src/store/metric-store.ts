@@ -9,8 +9,8 @@ import { MetricSummaryRow } from "./metric-summary.js";
 import { SummaryCache } from "./summary-cache.js";
 
 /**
- * Metric points in SQLite, one transaction per batch: one value per step of a series, and beside
- * the series what is known of it without reading it.
+ * Metric points in SQLite, one transaction per batch: one value per step of a series, and a summary
+ * of each series, so that it need not be read.
  */
 export class SqliteMetricStore implements MetricStore {
   readonly #file: SqlFile;
@@ -27,7 +27,7 @@ export class SqliteMetricStore implements MetricStore {
     try {
       this.#file.transaction(() => this.#append(taskId, attempt, points));
     } catch (error) {
-      // What was not stored is not known either.
+      // The cached summaries already include points that were not stored.
       this.#summaries.clear();
       throw error;
     }
@@ -55,7 +55,7 @@ export class SqliteMetricStore implements MetricStore {
     insertPoints(this.#file, rows);
     storeSummaries(this.#file, summaries);
     for (const { summary, blocks } of touched) {
-      // It is still being filled.
+      // This block is still being filled.
       blocks.delete(blockOf(summary.greatestStep));
       measureBlocks(this.#file, summary.id, blocks);
     }
@@ -89,7 +89,7 @@ export class SqliteMetricStore implements MetricStore {
   }
 
   /**
-   * Stores a point whose step may be there already; of two values the later attempt's counts.
+   * Stores a point whose step may exist already; then the value of the later attempt counts.
    *
    * @returns whether the point is new
    */
@@ -112,7 +112,7 @@ export class SqliteMetricStore implements MetricStore {
     return true;
   }
 
-  /** The least or the greatest value is no longer there. */
+  /** Finds the least and the greatest value again, after one of them was replaced. */
   #measureAnew(summary: MetricSummaryRow): void {
     const extreme = (aggregate: "min" | "max") =>
       this.#file.get<{ step: number; value: number | null }>(
@@ -133,7 +133,7 @@ function byName(points: readonly MetricPoint[]): Map<string, MetricPoint[]> {
   return groups;
 }
 
-/** Whether all steps lie beyond those stored, so that none of them can be stored already. */
+/** Whether all steps come after the stored ones, so that none of them can be stored already. */
 function isBeyond(points: readonly MetricPoint[], greatestStep: number): boolean {
   let before = greatestStep;
   for (const { step } of points) {

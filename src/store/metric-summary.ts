@@ -23,12 +23,12 @@ interface Extreme {
 }
 
 /**
- * What is known of a series without reading it. The best value is the least one of a loss and the
- * greatest one of an accuracy, so both are kept.
+ * A summary of a series. The best value is the least one for a loss and the greatest one for an
+ * accuracy, so both are kept.
  */
 export class MetricSummaryRow {
   readonly #row: SeriesRow;
-  /** Whether the least or the greatest value was replaced, so that another one is now. */
+  /** Whether the least or the greatest value was replaced and has to be found again. */
   isStale = false;
 
   constructor(row: SeriesRow) {
@@ -47,13 +47,13 @@ export class MetricSummaryRow {
     return this.#row.greatest_step;
   }
 
-  /** Takes in a point that is stored; call `replaced` before where it took the place of another. */
+  /** Adds a stored point; call `replaced` before if it replaced another one. */
   add({ step: bigStep, value }: MetricPoint): void {
     const row = this.#row;
     const step = Number(bigStep);
     row.num_points += 1;
     row.greatest_step = Math.max(row.greatest_step, step);
-    // Late points of an earlier attempt come after those of the attempt that went on from it.
+    // Points of an earlier attempt may arrive after those of the attempt that continues from it.
     if (step >= (row.last_step ?? 0)) {
       row.last_step = step;
       row.last_value = value;
@@ -87,7 +87,7 @@ export class MetricSummaryRow {
     this.isStale = false;
   }
 
-  /** In the order of the table. */
+  /** The values in the order of the table's columns. */
   columns(): SqlValue[] {
     const row = this.#row;
     return [

@@ -5,7 +5,7 @@ import type { SqlFile, SqlValue } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
 import { readMessage } from "./unreadable-row.js";
 
-/** Indexes end with the number of the row by themselves, so each also gives the order of lists. */
+/** SQLite ends every index with the row number, so each index also gives the order of lists. */
 export const ADDED_IN_VERSION_2 = `
 CREATE INDEX experiments_state ON experiments (state);
 CREATE INDEX experiments_owner ON experiments (owner);
@@ -138,7 +138,7 @@ ALTER TABLE experiments ADD COLUMN accuracy REAL NOT NULL DEFAULT -1;
 ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
 `;
 
-/** What leads from each version to the next. */
+/** The migration from each version to the next. */
 const STEPS: readonly ((file: SqlFile) => void)[] = [
   fromVersion1,
   fromVersion2,
@@ -147,12 +147,12 @@ const STEPS: readonly ((file: SqlFile) => void)[] = [
   fromVersion5,
 ];
 
-/** Brings tables of an earlier version up to the present one; call it within a transaction. */
+/** Migrates tables of an earlier version to the present one; call it within a transaction. */
 export function migrate(file: SqlFile, version: number): void {
   for (const step of STEPS.slice(version - 1)) step(file);
 }
 
-/** Searchable columns come from the messages that were stored. */
+/** Fills the new searchable columns from the stored messages. */
 function fromVersion1(file: SqlFile): void {
   file.exec(COLUMNS_OF_VERSION_2);
   file.exec(ADDED_IN_VERSION_2);
@@ -185,12 +185,12 @@ function fromVersion3(file: SqlFile): void {
   file.exec(BLOCKS_OF_VERSION_3);
 }
 
-/** Attempts that were under way have no secret; their workers are of that version too. */
+/** Running attempts get no secret, since their workers are of the earlier version too. */
 function fromVersion4(file: SqlFile): void {
   file.exec(ADDED_IN_VERSION_5);
 }
 
-/** Experiments are stored with their results, which lists hand on as they are. */
+/** Stores experiments with their results, so that lists can return the bytes unchanged. */
 function fromVersion5(file: SqlFile): void {
   for (const { id, message } of rowsOf(file, "SELECT id, message FROM experiments")) {
     const experiment = readMessage(Experiment, message);

@@ -3,8 +3,8 @@ import type { SqlFile } from "./database.js";
 import type { Reserve } from "./reserve.js";
 
 /**
- * Lets a database be made emptier with a full disk. Every change is written to the log of the
- * database first, which then has no room to grow.
+ * Makes removals from a database possible on a full disk. Every change is first written to the log
+ * of the database, which then has no room to grow.
  */
 export class RemovalRoom {
   readonly #file: SqlFile;
@@ -16,12 +16,12 @@ export class RemovalRoom {
   }
 
   /**
-   * Does what removes rows. Where the disk is full, what the log holds is moved into the database,
-   * into room that the reserve gives, and the log is written from its start again.
+   * Removes rows. If the disk is full, the reserve is given up, the content of the log is moved
+   * into the database, and the log is written from its start again.
    *
-   * @param removal all of it, as one change
-   * @param piece removes a little of the same, so that the log stays short; called until it has
-   *   removed nothing
+   * @param removal the whole removal, as one change
+   * @param piece removes a small part of it, so that the log stays short; called until it has
+   *   nothing left to remove
    * @throws StorageFault where even that needs more room than there is
    */
   remove(removal: () => void, piece: () => { changes: number } = () => ({ changes: 0 })): void {
@@ -42,7 +42,7 @@ export class RemovalRoom {
     try {
       this.#file.pragma("wal_checkpoint(TRUNCATE)");
     } catch (thrown) {
-      // What is being removed may fit into the log all the same.
+      // The removal may still fit into the log.
       if (!isFull(thrown)) throw thrown;
     }
   }

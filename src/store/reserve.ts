@@ -2,19 +2,19 @@ import { randomBytes } from "node:crypto";
 import { rmSync, statSync, writeFileSync } from "node:fs";
 import { storageFailure } from "./storage-failure.js";
 
-/** For the log of a removal in pieces, and for the growth of the database by what its log holds. */
+/** Enough for the log of a removal in pieces, and for the database to take in the log. */
 const RESERVE_BYTES = 4 << 20;
-/** What is kept where the disk is full is a multiple of it. */
+/** On a nearly full disk, the reserve is a multiple of this. */
 const STEP_BYTES = 512 << 10;
-/** What a start writes: keys of its session, its address, tasks that are queued again. */
+/** What a start writes: keys of the session, its address, tasks that are queued again. */
 const START_BYTES = 64 << 10;
 
-/** File systems that compress would keep no room for zeros. */
+/** Random, since a file system that compresses would reserve no room for zeros. */
 let content: Buffer | undefined;
 
 /**
- * `HOME/reserve`: room on the disk that is given up when there is no other, so that an experiment
- * can be removed, and a home be opened, with a full disk.
+ * `HOME/reserve`: disk space that is given up when there is no other, so that experiments can be
+ * removed, and a home opened, on a full disk.
  */
 export class Reserve {
   readonly #path: string;
@@ -23,19 +23,19 @@ export class Reserve {
     this.#path = path;
   }
 
-  /** Takes all of the room where it is not taken. Throws StorageFault or EXHAUSTED. */
+  /** Takes the whole reserve unless it is taken already. Throws StorageFault or EXHAUSTED. */
   keep(): void {
     this.#take(RESERVE_BYTES);
   }
 
-  /** Takes as much of it as there is. Throws StorageFault or EXHAUSTED where that is too little. */
+  /** Takes as much as fits. Throws StorageFault or EXHAUSTED where that is too little. */
   keepWhatFits(): void {
     for (let bytes = RESERVE_BYTES; bytes > STEP_BYTES; bytes -= STEP_BYTES) {
       try {
         this.#take(bytes);
         return;
       } catch {
-        // Perhaps a little less of it fits.
+        // Perhaps a little less fits.
       }
     }
     this.#take(STEP_BYTES);
@@ -52,12 +52,12 @@ export class Reserve {
     }
   }
 
-  /** Gives the room up. */
+  /** Frees the reserved space. */
   giveUp(): void {
     rmSync(this.#path, { force: true });
   }
 
-  /** Gives it up where the disk has no room for a start. */
+  /** Frees it if the disk has no room for a start. */
   giveUpIfNeeded(): void {
     const probe = `${this.#path}-probe`;
     try {

@@ -8,9 +8,9 @@ import type { Trash } from "./trash.js";
 const NAME = "log.jsonl";
 
 /**
- * `HOME/runs/EXPERIMENT_ID/log.jsonl`: what the workers said of an experiment and how its tasks
- * went, one JSON object per line. A copy of the events for people and tools that read files;
- * workers of this machine write event files of TensorBoard beside it.
+ * `HOME/runs/EXPERIMENT_ID/log.jsonl`: the log lines of an experiment's workers and the states of
+ * its tasks, one JSON object per line. It is a copy of the events, for people and tools that read
+ * files; workers on this machine write TensorBoard event files beside it.
  */
 export class RunLogs implements RunLog {
   readonly #root: string;
@@ -41,7 +41,7 @@ export class RunLogs implements RunLog {
     try {
       appendFileSync(join(folder, NAME), `${JSON.stringify(line)}\n`);
     } catch {
-      // A full disk shows where it matters: at the results. The events have been stored.
+      // The events themselves are stored; a full disk is reported where results are stored.
     }
   }
 
@@ -49,7 +49,7 @@ export class RunLogs implements RunLog {
     this.#trash.discard(join(this.#root, experimentId));
   }
 
-  /** Removes what a killed control plane left of deleted experiments. */
+  /** Removes the logs of deleted experiments that a killed control plane left behind. */
   sweep(exists: (experimentId: string) => boolean): void {
     for (const id of readdirSync(this.#root)) if (!exists(id)) this.remove(id);
   }

@@ -13,7 +13,7 @@ import {
 const SCHEMA_VERSION = 6;
 
 /**
- * Messages are stored as the bytes of their proto; beside them stand the columns that are searched.
+ * Messages are stored as the bytes of their proto, beside columns for searching.
  * Times are milliseconds since 1970.
  */
 const TABLES = `
@@ -61,8 +61,8 @@ CREATE TABLE events (
 ${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSION_5}`;
 
 /**
- * Opens the database of a home, makes its tables where there are none and brings those of an
- * earlier version up to this one.
+ * Opens the database of a home, creates its tables if there are none, and migrates those of an
+ * earlier version.
  *
  * @throws ENVIRONMENT for a damaged file or one of a newer version
  */
@@ -84,8 +84,8 @@ export function openDatabase(path: string): SqlFile {
 }
 
 /**
- * Another connection to a database that is open already, for points of metrics: a commit does not
- * wait for the disk, so the last ones may be lost when the machine loses power, and only then.
+ * Opens another connection to an open database, for metric points: a commit does not wait for the
+ * disk, so the last points may be lost when the machine loses power, and only then.
  */
 export function openForMetrics(path: string): SqlFile {
   const file = new SqlFile(path);

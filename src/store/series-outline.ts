@@ -1,7 +1,7 @@
 import type { SqlFile } from "./database.js";
 import { BLOCK_STEPS, blockOf } from "./metric-blocks.js";
 
-/** NULL stands for what is no number. */
+/** A value of null is NaN. */
 export interface Point {
   readonly step: number;
   readonly value: number | null;
@@ -12,9 +12,9 @@ interface Steps {
   readonly last: number;
 }
 
-/** A part takes its least and its greatest value. */
+/** Each part gives its least and its greatest value. */
 const POINTS_PER_PART = 2;
-/** Those before the first whole block and after the last one. */
+/** The parts before the first whole block and after the last one. */
 const NUM_EDGES = 2;
 
 /** The points of a series within a range of steps, by step. */
@@ -27,11 +27,11 @@ export function pointsWithin(file: SqlFile, series: number, { first, last }: Ste
 }
 
 /**
- * At most so many points of a range, by step: the first and the last one, and of parts of about
- * equal width between them the least and the greatest value. This is what a drawing of all points
- * would show.
+ * At most `maxPoints` points of a range, by step: the first and the last one, and the least and the
+ * greatest value of each of the parts of about equal width between them. A drawing of all points
+ * would look the same.
  *
- * @param steps the first and the last step that there are in the range
+ * @param steps the first and the last existing step in the range
  * @param greatestStep of the whole series
  */
 export function outlineWithin(
@@ -48,11 +48,11 @@ export function outlineWithin(
   const inner = { first: first + 1, last: last - 1 };
   const numParts = Math.floor((maxPoints - ends.length) / POINTS_PER_PART);
   const whole = wholeBlocks(inner, greatestStep);
-  const blocksAPart = Math.ceil(whole.length / Math.max(1, numParts - NUM_EDGES));
+  const blocksPerPart = Math.ceil(whole.length / Math.max(1, numParts - NUM_EDGES));
   // Parts that are narrower than two blocks are read point by point.
   const points =
-    numParts > NUM_EDGES && blocksAPart >= 2
-      ? blockExtremes(file, series, inner, whole, blocksAPart)
+    numParts > NUM_EDGES && blocksPerPart >= 2
+      ? blockExtremes(file, series, inner, whole, blocksPerPart)
       : pointExtremes(file, series, inner, numParts);
   const byStep = new Map([...ends, ...points].map((point) => [point.step, point]));
   return [...byStep.values()].sort((a, b) => a.step - b.step);
@@ -63,7 +63,7 @@ interface Blocks {
   readonly length: number;
 }
 
-/** The blocks that lie in a range as a whole and are filled. */
+/** The full blocks that are completely within a range. */
 export function wholeBlocks({ first, last }: Steps, greatestStep: number): Blocks {
   const firstBlock = Math.ceil(first / BLOCK_STEPS);
   const end = Math.min(blockOf(last + 1), blockOf(greatestStep));
@@ -75,14 +75,14 @@ function blockExtremes(
   series: number,
   { first, last }: Steps,
   blocks: Blocks,
-  blocksAPart: number,
+  blocksPerPart: number,
 ): Point[] {
   const end = blocks.first + blocks.length;
   const between = ["min", "max"].flatMap((extreme) =>
     file.all<Point>(
       `SELECT ${extreme}_step AS step, ${extreme}(${extreme}_value) AS value FROM metric_blocks
        WHERE series = ? AND block BETWEEN ? AND ? GROUP BY ${partOf("block")}`,
-      ...[series, blocks.first, end - 1, blocks.first, blocksAPart],
+      ...[series, blocks.first, end - 1, blocks.first, blocksPerPart],
     ),
   );
   const edges = [
@@ -110,8 +110,8 @@ function pointExtremes(
 }
 
 /**
- * Of a group SQLite gives the step of the row that has the least or the greatest value. Numbers are
- * bound as floating point, which would not be divided to whole parts.
+ * For a group, SQLite returns the step of the row with the least or the greatest value. The casts
+ * are needed because numbers are bound as floating point, which has no integer division.
  */
 function partOf(column: string): string {
   return `(${column} - CAST(? AS INTEGER)) / CAST(? AS INTEGER)`;

@@ -6,7 +6,7 @@ interface Explanation {
   /** Ends the sentence "PATH …". */
   readonly says: string;
   readonly retryable?: boolean;
-  /** Waiting does not mend it. */
+  /** Waiting does not help. */
   readonly isLasting?: boolean;
 }
 
@@ -49,11 +49,11 @@ const TOO_MANY_FILES: Explanation = {
 };
 
 /**
- * What concerns all that lies in a home: codes of SQLite (their beginning) and of the file system.
+ * Errors that concern the whole home: prefixes of SQLite's codes, and codes of the file system.
  */
 const OF_THE_HOME: readonly (readonly [code: string, Explanation])[] = [
   ["SQLITE_FULL", FULL],
-  // A file that may not grow is reported as a failed write, not as SQLITE_FULL.
+  // SQLite reports a file that may not grow as a failed write, not as SQLITE_FULL.
   ["SQLITE_IOERR_WRITE", FULL],
   ["SQLITE_IOERR", FAULTY],
   ["SQLITE_READONLY", READ_ONLY],
@@ -72,7 +72,7 @@ const OF_THE_HOME: readonly (readonly [code: string, Explanation])[] = [
   ["ENFILE", TOO_MANY_FILES],
 ];
 
-/** What concerns the file or folder that it is said of, and no other. */
+/** Errors that concern only the file or folder they are reported for. */
 const OF_ONE_PATH: readonly (readonly [code: string, Explanation])[] = [
   ["EFBIG", FULL],
   ["EACCES", READ_ONLY],
@@ -87,8 +87,8 @@ const OF_ONE_PATH: readonly (readonly [code: string, Explanation])[] = [
 
 /**
  * An error of SQLite or of the file system as one sentence with the path and the remedy: a
- * StorageFault where nothing in the home can be written, another StillhouseError where it is of
- * this path alone, and the error itself where it is no failure of storage.
+ * StorageFault where nothing in the home can be written, another StillhouseError where only this
+ * path is concerned, and the error itself where it is not a failure of storage.
  */
 export function storageFailure(error: unknown, path: string): unknown {
   if (error instanceof StillhouseError || !(error instanceof Error)) return error;

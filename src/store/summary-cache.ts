@@ -2,10 +2,10 @@ import type { SqlFile } from "./database.js";
 import { METRIC_SERIES } from "./metric-series.js";
 import { MetricSummaryRow } from "./metric-summary.js";
 
-/** Tasks that run at a time are fewer; of those that ended nothing more comes. */
+/** More than tasks run at a time; tasks that have ended report nothing more. */
 const MAX_TASKS = 1_000;
 
-/** What is known of the series of the tasks that last reported, so that it is read once. */
+/** Summaries of the series of tasks that reported recently, so that each is only read once. */
 export class SummaryCache {
   readonly #file: SqlFile;
   readonly #byTask = new Map<string, Map<string, MetricSummaryRow>>();
@@ -14,7 +14,7 @@ export class SummaryCache {
     this.#file = file;
   }
 
-  /** The summary of a series, which is made where there is none. */
+  /** The summary of a series, which is created if there is none. */
   get(taskId: string, name: string): MetricSummaryRow {
     const byName = this.#of(taskId);
     let summary = byName.get(name);

@@ -42,7 +42,7 @@ export class SqliteSweepStore implements SweepStore {
   }
 
   findSweepByRequest(requestId: string, owner: string): Sweep | undefined {
-    // An id alone is how it was remembered before it was its owner's.
+    // Earlier versions stored a request id without its owner.
     const rows = this.#file.all<SweepRow>(
       "SELECT number, id, message FROM sweeps WHERE request_id IN (?, ?)",
       requestKey(owner, requestId),
@@ -70,7 +70,7 @@ export class SqliteSweepStore implements SweepStore {
     };
   }
 
-  /** Read one by one, as far as the page goes. */
+  /** Reads the sweeps one by one, until the page is full. */
   *#sweeps(rows: readonly SweepRow[]): Generator<{ number: number; sweep: Sweep }, void> {
     for (const row of rows) yield { number: row.number, sweep: this.#sweep(row) };
   }
@@ -80,10 +80,10 @@ export class SqliteSweepStore implements SweepStore {
     return row && this.#sweep(row);
   }
 
-  /** With its experiments as they are now. */
+  /** A sweep with its experiments as they are now. */
   #sweep({ id, message }: SweepRow): Sweep {
     const read = readMessage(Sweep, message, (found) => found.id === id);
-    // What is known of it beside its bytes, so that its experiments run and are found.
+    // An unreadable sweep keeps its id, so that its experiments run and are found.
     const sweep = typeof read === "string" ? unreadable(id) : read;
     const rows = this.#file.all<{ id: string; state: string }>(
       `SELECT id, state FROM experiments WHERE sweep_id = ? AND sweep_id <> ''

@@ -4,12 +4,12 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "../make-folder.js";
 
-/** Another process may still write into what is removed. */
+/** With retries, since another process may still write into a folder that is being removed. */
 const REMOVAL = { recursive: true, force: true, maxRetries: 3, retryDelay: 100 } as const;
 
 /**
- * `HOME/trash/`: what is no longer wanted is moved here, which takes no time and cannot fail half
- * way, and removed in the background. What cannot be removed is tried again by `empty`.
+ * `HOME/trash/`: files and folders to remove are moved here, which takes no time and cannot fail
+ * half-way, and then removed in the background. `empty` tries again what could not be removed.
  */
 export class Trash {
   readonly #folder: string;
@@ -17,16 +17,16 @@ export class Trash {
   readonly #onFault: (sentence: string) => void;
   readonly #toldOf = new Set<string>();
 
-  /** @param onFault gets what cannot be moved or removed at present */
+  /** @param onFault is called with a sentence on what cannot be moved or removed at present */
   constructor(folder: string, onFault: (sentence: string) => void = () => undefined) {
     this.#folder = folder;
     this.#onFault = onFault;
   }
 
   /**
-   * Moves a file or folder out of the way. Throws nothing.
+   * Moves a file or folder out of the way. Does not throw.
    *
-   * @returns whether nothing is there any more
+   * @returns whether the path no longer exists
    */
   discard(path: string): boolean {
     const name = randomBytes(8).toString("hex");
@@ -40,12 +40,12 @@ export class Trash {
     return true;
   }
 
-  /** Removes all that is here, also what an earlier process left. Throws nothing. */
+  /** Removes everything in the trash, including what an earlier process left. Does not throw. */
   empty(): void {
     try {
       for (const name of readdirSync(this.#folder)) this.#remove(name);
     } catch {
-      // It is not there before something is discarded; what else is wrong shows at the next.
+      // The folder does not exist before something is discarded; other faults show at the next call.
     }
   }
 
@@ -54,7 +54,7 @@ export class Trash {
     await Promise.all(this.#removing.values());
   }
 
-  /** For what lies on another file system, or where the disk has no room for a folder. */
+  /** For paths on another file system, or a disk without room for a folder. */
   #removedInPlace(path: string): boolean {
     try {
       rmSync(path, { recursive: true, force: true });

@@ -20,8 +20,8 @@ interface MessageType<Message> {
 /**
  * The message of a row.
  *
- * @param isIt whether it is that of this row, since damaged bytes may still be a message
- * @returns the reason as a clause where it cannot be read
+ * @param isIt whether the message belongs to this row, since damaged bytes may still parse
+ * @returns the message, or the reason as a clause where it cannot be read
  */
 export function readMessage<Message extends object>(
   type: MessageType<Message>,

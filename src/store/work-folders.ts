@@ -29,7 +29,7 @@ export class LocalWorkFolders implements WorkFolders {
     return this.#trash.discard(join(this.#root, taskId));
   }
 
-  /** Removes what is left of tasks that are done. */
+  /** Removes the folders of finished tasks. */
   sweep(isDone: (taskId: string) => boolean): void {
     for (const taskId of readdirSync(this.#root).filter(isDone)) this.remove(taskId);
   }

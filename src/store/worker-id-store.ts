@@ -3,7 +3,7 @@ import type { SqlFile } from "./database.js";
 
 /** Most ids per key; with a new name at every start, the oldest ids become free. */
 const MAX_IDS_PER_KEY = 1_000;
-/** A day; more often it is not worth a write that an id is in use. */
+/** A day: noting more often that an id is in use is not worth a write. */
 const USE_RESOLUTION_MS = 86_400_000;
 
 /** The worker ids of each key, in SQLite. */
