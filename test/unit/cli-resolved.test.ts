@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { renderResolved } from "../../src/cli/experiment/resolved-view.js";
+import { renderResolved } from "../../src/cli/run/resolved-view.js";
 import { colorsOf, terminalOf } from "../../src/cli/terminal/terminal.js";
 import { wrapText } from "../../src/cli/terminal/wrap-text.js";
 import { Labels } from "../../src/generated/stillhouse/v1/spec.js";

@@ -182,14 +182,14 @@ const ROOMS: Readonly<Record<Area, readonly Area[]>> = {
   "cli/connect": ["terminal"],
   "cli/results": ["terminal"],
   "cli/progress": ["results", "terminal"],
-  "cli/run": ["connect", "progress", "terminal"],
-  "cli/experiment": ["run", "connect", "progress", "results", "terminal"],
-  "cli/group": ["experiment", "run", "connect", "progress", "terminal"],
+  "cli/run": ["connect", "progress", "results", "terminal"],
+  "cli/group": ["run", "connect", "progress", "terminal"],
+  "cli/experiment": ["group", "run", "connect", "progress", "results", "terminal"],
   "cli/robustness": ["group", "experiment", "run", "connect", "results", "terminal"],
   "cli/reproduce": ["robustness", "group", "experiment", "run", "connect", "results", "terminal"],
   "cli/sweep": ["group", "experiment", "run", "results", "terminal"],
   "cli/service": ["results", "terminal"],
-  "cli/stillhouse": ["experiment", "connect", "progress", "results", "terminal"],
+  "cli/stillhouse": ["run", "connect", "progress", "results", "terminal"],
 };
 
 const GROUND = ["errors", "seeding", "tensorfile"];

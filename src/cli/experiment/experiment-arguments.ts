@@ -9,9 +9,9 @@ import { emptySpec, type FieldValue, writeField } from "../../settings/field-pat
 import { SETTINGS } from "../../settings/settings.js";
 import { type Assignments, parseValue } from "../../settings/values.js";
 import { type NamedServer, serverOf } from "../connect/server-flags.js";
+import { priorityOf } from "../run/priority-flag.js";
 import { attributeOf, type Options, parseArguments } from "../terminal/command-line.js";
 import { experimentCommand } from "./experiment-command.js";
-import { priorityOf } from "./priority-flag.js";
 
 /** What a person asks for. */
 export type ExperimentRequest =

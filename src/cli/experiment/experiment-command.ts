@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
 import { SETTINGS_BY_GROUP } from "../../settings/settings.js";
 import { SERVER_FLAGS } from "../connect/server-flags.js";
+import { PRIORITY_FLAG } from "../run/priority-flag.js";
 import { scriptCommand } from "../terminal/command-line.js";
 import { flagUsage, settingHelp } from "../terminal/setting-help.js";
-import { PRIORITY_FLAG } from "./priority-flag.js";
 
 const CONTROLS = "Run:";
 

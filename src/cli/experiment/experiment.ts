@@ -15,12 +15,12 @@ import type { Connection } from "../connect/connection.js";
 import { requireServer } from "../connect/open-connection.js";
 import { serverPlaceNote } from "../connect/server-place.js";
 import { EventPresenter } from "../progress/event-presenter.js";
+import { ExperimentOutput } from "../run/experiment-output.js";
 import { ExperimentRunner } from "../run/experiment-runner.js";
 import { type Session, type SessionSurroundings, withSession } from "../run/session.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { writeDatasetDescription } from "./dataset-description.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
-import { ExperimentOutput } from "./experiment-output.js";
 
 export interface ExperimentSurroundings extends SessionSurroundings {
   readonly terminal: Terminal;

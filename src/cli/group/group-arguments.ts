@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { invalid } from "../../errors.js";
 import { SERVER_FLAGS, type ServerSurroundings, serverOf } from "../connect/server-flags.js";
-import { PRIORITY_FLAG, priorityOf } from "../experiment/priority-flag.js";
+import { PRIORITY_FLAG, priorityOf } from "../run/priority-flag.js";
 import type { Options } from "../terminal/command-line.js";
 import type { GroupFlags } from "./group-command.js";
 

@@ -1,7 +1,7 @@
 import { cancelled, fromFailure, type StillhouseError, SURFACES, toFailure } from "../../errors.js";
 import { requireServer } from "../connect/open-connection.js";
 import type { NamedServer } from "../connect/server-flags.js";
-import { ExperimentOutput } from "../experiment/experiment-output.js";
+import { ExperimentOutput } from "../run/experiment-output.js";
 import type { Outcome } from "../run/experiment-runner.js";
 import { type Session, type SessionSurroundings, withSession } from "../run/session.js";
 import type { Terminal } from "../terminal/terminal.js";

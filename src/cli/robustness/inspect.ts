@@ -7,10 +7,10 @@ import type { Numbers } from "../../report/number-table.js";
 import { formatMeanStd } from "../../text/format.js";
 import { openToLook } from "../connect/open-connection.js";
 import { type NamedServer, SERVER_FLAGS, serverOf, serverWords } from "../connect/server-flags.js";
-import type { ExperimentOutput } from "../experiment/experiment-output.js";
 import { guarded } from "../group/group-command.js";
 import { summaryDocument } from "../results/result-document.js";
 import { type Condition, robustnessResult } from "../results/robustness-result.js";
+import type { ExperimentOutput } from "../run/experiment-output.js";
 import {
   type Options,
   type ParsedArguments,

@@ -3,10 +3,10 @@ import { basename, dirname, join, resolve } from "node:path";
 import { invalid } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { NamedServer } from "../connect/server-flags.js";
-import type { ExperimentOutput } from "../experiment/experiment-output.js";
 import { type GroupSurroundings, guarded, runMembers } from "../group/group-command.js";
 import { requireSuccess } from "../group/group-run.js";
 import { robustnessResult } from "../results/robustness-result.js";
+import type { ExperimentOutput } from "../run/experiment-output.js";
 import { parseRobustnessArguments, type RobustnessRun } from "./robustness-arguments.js";
 
 export interface RobustnessSurroundings extends GroupSurroundings {

@@ -1,8 +1,8 @@
 import { fromFailure, type StillhouseError, unavailable } from "../../errors.js";
 import { Event, State } from "../../generated/stillhouse/v1/experiment.js";
 import { isEnded, watchExperiment } from "../connect/watch-experiment.js";
-import { ExperimentOutput } from "../experiment/experiment-output.js";
 import { EventPresenter } from "../progress/event-presenter.js";
+import { ExperimentOutput } from "../run/experiment-output.js";
 import type { Shape } from "./command.js";
 import { foundExperiment, nextCommand, type Session } from "./session.js";
 
