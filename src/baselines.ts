@@ -112,7 +112,7 @@ export const BASELINES = [
     kind: "BASELINE_KIND_RANDOM",
     label: "Random real samples",
     isUsual: true,
-    // Learners with the same head differ all the same, by their samples.
+    // Learners with the same head still differ by their samples.
     seeds: "all distinct",
     cacheParts: OF_REAL_SAMPLES,
     samples: "SAMPLE_SOURCE_RANDOM",

@@ -10,7 +10,7 @@ export type { ControlPlane, ControlPlaneOptions } from "./control-plane/options.
 export { type OpenedHome, openHome } from "./open-home.js";
 
 /**
- * Starts the control plane of a home; unfinished experiments go on at once. Throws the reason of
+ * Starts the control plane of a home; unfinished experiments continue at once. Throws the reason of
  * `stop` when that ends it.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {

@@ -41,7 +41,7 @@ export function invalid(field: string, message: string, details?: ErrorDetails):
 /** What was named does not exist. */
 export const notFound = ofKind(FailureKind.NOT_FOUND);
 
-/** @param noun what the id is of, such as "experiment" */
+/** @param noun the kind of thing that has the id, such as "experiment" */
 export function noSuch(noun: string, id: string): StillhouseError {
   return notFound(`there is no ${noun} ${JSON.stringify(id)}`, { field: `${noun}_id` });
 }
@@ -148,7 +148,7 @@ export function fromFailure(failure: Failure): StillhouseError {
  * @param address HOST:PORT
  */
 export function cannotListen(what: string, address: string, cause: Error): StillhouseError {
-  // gRPC has no code, and tells it in its message.
+  // gRPC's error has no code, only its message says it.
   const isTaken = `${"code" in cause ? cause.code : ""} ${cause.message}`.includes("EADDRINUSE");
   return isTaken
     ? conflict(`the port for ${what}, ${address}, is taken; choose another one (0 takes any)`, {

@@ -2,12 +2,12 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 /**
- * Makes a folder, and those above it that are not there.
+ * Creates a folder, and the missing ones above it.
  *
- * Node's own way to do it never returns where a file system answers ENOENT below a folder that is
- * there, as /proc does: it makes that folder, finds it there, and tries again.
+ * Node's own function never returns where a file system answers ENOENT below an existing folder, as
+ * /proc does: it creates that folder, finds that it exists, and tries again.
  *
- * @param mode of each folder that is made; absent: what the process gives to new ones
+ * @param mode of each folder that is created; where absent, the process's default
  * @throws the error of the system, with its code
  */
 export function makeFolder(path: string, mode?: number): void {

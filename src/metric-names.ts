@@ -12,7 +12,7 @@ export interface Titles {
   readonly group?: { readonly title: string } | undefined;
 }
 
-/** Names a metric by itself: "Loss: after (real texts)", or the title of a group of one. */
+/** The full name of a metric: "Loss: after (real texts)", or the title of a group of one. */
 export function fullTitle({ title, group }: Titles): string {
   const groupTitle = group?.title ?? "";
   return title.toLowerCase() === groupTitle.toLowerCase() ? groupTitle : `${groupTitle}: ${title}`;

@@ -18,7 +18,7 @@ const FEWEST_FOR_BOOTSTRAP = 30;
 export const INTERVAL_RULE = `Student's t below ${FEWEST_FOR_BOOTSTRAP} learners, bootstrap from there on, none below ${FEWEST_FOR_INTERVAL}`;
 
 /**
- * What an interval is cut to, since no mean lies outside: that of fractions, such as accuracies.
+ * The range of fractions, such as accuracies: intervals are cut to it, since no mean is outside.
  */
 export const FRACTIONS: Range = [0, 1];
 type Range = readonly [least: number, greatest: number];

@@ -40,7 +40,7 @@ type Answer<Response> = (error: ServiceError | null, response: Response) => void
 
 /**
  * A client of the experiment service. Every error is a StillhouseError: the one that the server
- * had, or UNAVAILABLE when none answers.
+ * reported, or UNAVAILABLE when no server answers.
  */
 export class StillhouseClient {
   readonly #address: string;
@@ -113,7 +113,7 @@ export class StillhouseClient {
   }
 
   /**
-   * First the experiment as it is, then its events until it ends. To go on after a loss of the
+   * First the experiment as it is, then its events until it ends. To continue after a lost
    * connection, pass the greatest sequence that was seen.
    *
    * @param afterSequence 0 for all events
@@ -142,7 +142,7 @@ export class StillhouseClient {
     }
   }
 
-  /** Resolves when none of its tasks runs any more. */
+  /** Resolves once none of its tasks is running. */
   async cancel(experimentId: string): Promise<Experiment> {
     const response = await this.#call<{ experiment: Experiment | undefined }>((answer) =>
       this.#stub.cancelExperiment({ experimentId }, answer),

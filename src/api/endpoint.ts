@@ -57,7 +57,7 @@ export function channelOf(endpoint: Endpoint): Channel {
 }
 
 /**
- * TLS knows no IP addresses among the names that a client may ask for, so it asks for another one;
+ * TLS does not allow a client to request a server by an IP address, so it requests another name;
  * the certificate is checked against the address.
  */
 function nameForAddress(address: string): string | undefined {

@@ -25,7 +25,7 @@ export interface ControlPlaneOptions {
   readonly maxUnfinished?: number;
   /** Files that the process may have open; absent: what the system says. */
   readonly maxOpenFiles?: number;
-  /** Most tasks of all unfinished experiments of an owner; absent: any number. */
+  /** Most tasks in all unfinished experiments of an owner; any number where absent. */
   readonly maxUnfinishedTasks?: number;
   /** IP address to listen on; 127.0.0.1 where it is absent. */
   readonly host?: string;
@@ -36,8 +36,8 @@ export interface ControlPlaneOptions {
   /** Keys and tokens, which any host but loopback needs. */
   readonly security?: SecurityOptions;
   /**
-   * Experiments that go on when an earlier process left them unfinished; the others stay queued
-   * until they are resumed. When absent all go on.
+   * Experiments to continue if an earlier process left them unfinished; the others stay queued
+   * until they are resumed. Where absent, all continue.
    */
   readonly adopt?: readonly string[];
   /** Ends a start that takes long. */
@@ -65,8 +65,8 @@ export interface ControlPlane {
   /** Resolves when the home can no longer be written and waiting does not help: stop then. */
   readonly broken: Promise<StillhouseError>;
   /**
-   * Stops what runs after a checkpoint, ends the workers and releases the home. Experiments that
-   * are not done go on at the next start.
+   * Stops running tasks after a checkpoint, ends the workers and releases the home. Unfinished
+   * experiments continue at the next start.
    *
    * @param withinMs what has not stopped by then is killed, and continues from its last checkpoint
    */

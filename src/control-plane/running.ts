@@ -117,7 +117,7 @@ export class RunningControlPlane implements ControlPlane {
     experiments.refuse(reason);
     feed.end(reason);
     inspector.stop();
-    // Workers still hand in artifacts while they come to their end, so the server stops after them.
+    // Workers still upload artifacts while they finish, so the server stops after them.
     await Promise.all([bridge.stop(), atMost(withinMs, dispatcher.drain())]);
     const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
     await workers.stop(Math.min(leftMs, this.#parts.timings.stopGraceMs));

@@ -17,7 +17,7 @@ import { PanelBuilder as TimeSeriesBuilder } from "@grafana/grafana-foundation-s
 /** The data source that a person chooses at the top of the page. */
 const DATA_SOURCE = { type: "prometheus", uid: `\${datasource}` };
 
-/** A line of a panel: what is asked of Prometheus, and how it is called. */
+/** A line of a panel: its Prometheus expression and its name. */
 export interface Query {
   readonly expr: string;
   /** Such as "{{kind}}". */
@@ -30,7 +30,7 @@ interface PanelOptions {
   /** As Grafana names units: "s", "percentunit", "short", "bytes". */
   readonly unit: string;
   readonly queries: readonly Query[];
-  /** Of the 24 columns of a row. */
+  /** Width in columns; a row has 24. */
   readonly span?: number;
 }
 

@@ -2,7 +2,7 @@ import { metricDescriptor } from "../metric-descriptors.js";
 import { curves, dashboard, table } from "./panels.js";
 
 const CHOSEN = '{worker=~"$worker"}';
-/** Of the metrics that say how long each phase of an outer step takes. */
+/** Group of the metrics that say how long each phase of an outer step takes. */
 const { group: PHASES } = metricDescriptor("seconds_inner");
 const LEGEND = "{{worker}} {{device}}";
 

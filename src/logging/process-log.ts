@@ -15,7 +15,7 @@ export interface LogLimits extends RotationLimits {
 }
 
 /**
- * Everything goes to a file of bounded size; what a person should know is noted besides, without its
+ * Everything goes to a file of bounded size; what a person should know is also noted, without its
  * stack.
  */
 export function processLog(

@@ -10,7 +10,7 @@ import { processLog } from "../logging/process-log.js";
 import { type TrackingAddress, trackingAddress } from "../mlflow/tracking-address.js";
 import { noteOn, PROJECT, type Surroundings } from "./surroundings.js";
 
-/** Where the dashboard of a command is, unless another one is there already. */
+/** Port of a command's dashboard, unless another one uses it already. */
 const HTTP = { port: 8420, orAnyPort: true };
 /** One worker uses all cores of a CPU, and a second one on the same device would only wait. */
 const NUM_WORKERS = 1;

@@ -45,7 +45,7 @@ export function surroundingsOf(command: string, parent: number): Surroundings {
   };
 }
 
-/** A reader that has gone, such as `head`, or a closed terminal is no reason to drop a run. */
+/** A reader that has ended, such as `head`, or a closed terminal is no reason to end a run. */
 function tolerant(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   return stream.on("error", () => undefined);
 }
@@ -71,7 +71,7 @@ export async function askedAtTerminal(question: string): Promise<string | undefi
   }
 }
 
-/** Of the person at the terminal. A container may run as a user that has no name. */
+/** Name of the person at the terminal. A container may run as a user without a name. */
 export function accountName(): string {
   try {
     return userInfo().username;

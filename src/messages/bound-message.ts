@@ -34,9 +34,9 @@ interface BoundField {
 const plans = new Map<string, readonly BoundField[]>();
 
 /**
- * Holds a decoded message against the table of limits, with all that is in it, and its times against
- * what can be stored. Texts that people
- * only read, such as log lines, are cut in place.
+ * Checks a decoded message, with everything in it, against the table of limits, and its times
+ * against the range that can be stored. Texts that people only read, such as log lines, are cut in
+ * place.
  *
  * @param type name of the message in the protos, without its package
  * @returns the first value that is beyond a limit
@@ -116,7 +116,7 @@ function faultOfValue(
   return undefined;
 }
 
-/** The value itself is not told, since it may hold what no terminal should be sent. */
+/** The value itself is left out, since it may contain what no terminal should be sent. */
 function faultOfForm(value: string, { form }: TextLimit, path: string): LimitFault | undefined {
   if (form === undefined || regularExpression(form.pattern).test(value)) return undefined;
   return fault(path, form.rule);

@@ -72,7 +72,7 @@ const COUNTS: Readonly<Record<string, number>> = {
   "CreateSweepRequest.specs": 10_000,
   "MetricPoints.points": 10_000,
   "LearnerResult.inits": 10_000,
-  // Of a thousand classes.
+  // For a thousand classes.
   "InitResult.confusion": 1_000_000,
   // The parts of the largest sets of the hub.
   "DatasetFound.files": 10_000,

@@ -8,9 +8,9 @@ export interface Method {
   readonly path: string;
   readonly description: DescMethod;
   readonly rule: MethodRule;
-  /** Where it is on HTTP, where it is there. */
+  /** Its place on HTTP, if it has one. */
   readonly http: HttpPlace | undefined;
-  /** The first sentences that the proto says of it; it has some. */
+  /** The first sentences of its comment in the proto; never empty. */
   readonly comment: string;
 }
 

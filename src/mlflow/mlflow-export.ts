@@ -62,7 +62,7 @@ export class MlflowExport implements Observer {
     for (const known of [this.#changed, this.#refused, this.#runs]) known.delete(experimentId);
   }
 
-  /** Exports what is left, unless the server does not answer or it takes longer than this. */
+  /** Exports the rest, unless the server does not answer or it takes longer than this. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping.abort();
     const limit = setTimeout(() => this.#ending.abort(), withinMs);

@@ -41,7 +41,7 @@ export interface ResultMessage {
   readonly rows: readonly RowMessage[];
 }
 
-/** A row of which at least one learner has been tested, as readers show it. */
+/** A row with at least one tested learner, as readers show it. */
 export interface Row {
   readonly id: string;
   readonly kind: "baseline" | "distilled" | "variation";
@@ -61,7 +61,7 @@ export interface Row {
   readonly trainTimeS: number | null;
   /** What has to be stored for a learner; null where it is not known, or nothing is. */
   readonly storedBytes: number | null;
-  /** Energy of its tasks; null where a machine did not tell. */
+  /** Energy of its tasks; null where a machine did not report it. */
   readonly joules: number | null;
   /** Gain over "as distilled"; null where it is not compared. */
   readonly difference: Summary | null;

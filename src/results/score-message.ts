@@ -18,7 +18,7 @@ import { learnersBySeed } from "./rows.js";
 /**
  * The scores relative to real samples.
  *
- * @param rows of which all learners have been tested
+ * @param rows with all learners tested
  * @returns undefined where none can be computed
  */
 export function relativeScoresOf(rows: readonly ResultRow[]): RelativeScores | undefined {

@@ -41,8 +41,8 @@ function readMapping(content: string, fileName: string): Record<string, unknown>
 }
 
 /**
- * Aliases are refused at a depth where they would fill the memory, and where they stand for what
- * they are a part of; that is an error of the file.
+ * Aliases are refused as an error of the file at a depth where they would fill the memory, and
+ * where they refer to something that contains them.
  */
 function readRoot(document: ReturnType<typeof parseDocument>, fileName: string): unknown {
   try {

@@ -9,7 +9,7 @@ import { type FieldValue, writeField } from "./field-path.js";
 
 /** λ of the study, for the mean over every element. */
 const LAMBDA_ELEMENTWISE = 100;
-/** λ for the sum over keys: the loss is then S times as large, and 1 is what its authors use. */
+/** λ for the sum over keys: the loss is then S times as large, and its authors use 1. */
 const LAMBDA_KEYS = 1;
 
 /** Values that follow from other fields unless a draft gives them, by the path of their field. */
@@ -26,7 +26,7 @@ export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
   for (const [path, value] of derivedValues(from)) writeField(spec, path, value);
 }
 
-/** Nobody here can edit a set of the hub; a mistake in one's own files is better mended. */
+/** Skips rows of the hub, which nobody here can edit; one's own files are better corrected. */
 export function badRowsOf(source: Source): BadRows {
   if (source === Source.UNSPECIFIED) return BadRows.UNSPECIFIED;
   return source === Source.HUB ? BadRows.SKIP : BadRows.REFUSE;

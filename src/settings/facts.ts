@@ -3,7 +3,7 @@ import { Source } from "../generated/stillhouse/v1/spec.js";
 
 const count = z.number().int().nonnegative();
 const source = z.enum(["local", "hub", "packaged"]);
-/** Python says null or "" where there is nothing to say. */
+/** Python sends null or "" for an absent text. */
 const optionalText = z
   .string()
   .nullish()
@@ -32,7 +32,7 @@ export const factsSchema = z.object({
     name: z.string().min(1),
     source,
     fingerprint: z.string().min(1),
-    /** Of the weights alone, which is how models were told apart before. */
+    /** Fingerprint of the weights alone, by which earlier versions distinguished models. */
     weights_fingerprint: optionalText,
     substitute_for: optionalText,
     parameter_count: count,

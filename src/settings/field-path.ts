@@ -40,7 +40,7 @@ export function writeField(spec: ExperimentSpec, path: string, value: FieldValue
   group[last] = value;
 }
 
-/** Path of a field of a request: those of a spec have the names that the spec gives them. */
+/** Path of a field of a request; a field of its spec is named by its path within the spec. */
 export function withoutSpec(path: string): string {
   return path.replace(/^(draft|spec)\./, "");
 }

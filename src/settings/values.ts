@@ -49,7 +49,7 @@ export function parseValue(setting: Setting, raw: unknown, label: string): Assig
 }
 
 /**
- * Checks a value that stands in a spec.
+ * Checks a value of a spec.
  *
  * @param path a field of the setting.
  * @throws StillhouseError INVALID.

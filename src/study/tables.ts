@@ -4,7 +4,7 @@ import type { FieldValue } from "../settings/field-path.js";
 /** Accuracy in percent, as the study gives it. */
 export interface StudyFigure {
   readonly mean: number;
-  /** Over 100 learners; null where there was one. */
+  /** Over 100 learners; null for a single one. */
   readonly std: number | null;
 }
 

@@ -7,7 +7,7 @@ import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
 const SECONDS_OF_TASKS = [1, 3, 10, 30, 60, 180, 600, 1800, 3600, 7200, 21_600, 86_400];
 const SECONDS_OF_WAITS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300, 1800, 7200, 86_400];
 
-/** How an attempt at a task ended; "interrupted": it goes on later, with this or another worker. */
+/** How an attempt at a task ended; "interrupted" ones continue later, on any worker. */
 type Outcome = "succeeded" | "failed" | "cancelled" | "interrupted";
 
 const OUTCOMES: Partial<Record<State, Outcome>> = {

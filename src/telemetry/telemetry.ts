@@ -61,7 +61,7 @@ export class Telemetry implements Observer {
     build.set({ version, node: process.versions.node }, 1);
   }
 
-  /** Of the text that `text` gives. */
+  /** Content type of what `text` returns. */
   get contentType(): string {
     return this.#registry.contentType;
   }

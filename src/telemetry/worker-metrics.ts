@@ -34,7 +34,7 @@ export class WorkerMetrics {
         registers: [registry],
         ...(collect ? { collect } : {}),
       });
-    // The first to be asked fills in all: they stand in the registry in this order.
+    // The registry asks the gauges in this order, and the first one fills in all.
     this.#up = gauge("stillhouse_worker_up", "Whether a worker is connected.", () =>
       this.#collect(workers()),
     );

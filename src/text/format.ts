@@ -2,11 +2,11 @@
 
 const WHOLE_NUMBERS = new Intl.NumberFormat("en-US");
 
-/** Stands where there is no value. */
+/** Shown where there is no value. */
 const NOTHING = "–";
 
 /**
- * With a capital letter, unless it begins with something else than a word, such as a field's name.
+ * With a capital letter, unless it begins with something other than a word, such as a field's name.
  */
 export function asSentence(text: string): string {
   return /^[a-z]+[ ,]/.test(text) ? text.slice(0, 1).toUpperCase() + text.slice(1) : text;

@@ -17,7 +17,7 @@ export function stepDomain(steps: readonly number[]): [first: number, last: numb
   return first === last ? [Math.max(0, first - 1), last + 1] : [first, last];
 }
 
-/** Whether a line through these values might not be seen without a dot at each. */
+/** Whether a line through these values might be invisible without a dot at each. */
 export function needsDots(values: readonly (number | null)[]): boolean {
   return values.filter((value) => value !== null && Number.isFinite(value)).length < 3;
 }

@@ -66,7 +66,7 @@ export function toLatex({ head, rows }: TextTable): string {
   ].join("");
 }
 
-/** After the end of a row, LaTeX takes a bracket for a length and an asterisk for a flag. */
+/** After the end of a row, LaTeX reads a bracket as a length and an asterisk as a flag. */
 function latexCell(text: string): string {
   const escaped = oneLine(text).replace(/[\\{}$&#%_^~<>|"±−–]/g, (sign) => LATEX[sign] ?? sign);
   return /^[[*]/.test(escaped) ? `{}${escaped}` : escaped;

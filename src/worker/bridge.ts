@@ -14,7 +14,7 @@ export interface PythonBridgeOptions {
   readonly logPath: string;
   /** Time that one call may take; default: `CALL_TIMEOUT_MS`. */
   readonly timeoutMs?: number;
-  /** Python ends when it was not asked for so long, since PyTorch holds much memory. */
+  /** Python is ended after this long without a question, since PyTorch holds much memory. */
   readonly idleMs?: number;
 }
 
@@ -40,7 +40,7 @@ interface Answer {
   sig?: string;
 }
 
-/** Marks the answer that stands for an exception of Python. */
+/** Marks an answer that represents an exception of Python. */
 const EXCEPTION = "\u0000exception\u0000";
 const MODULE = "stillhouse_worker.inspection";
 const STOP_GRACE_MS = 2_000;
@@ -67,11 +67,11 @@ export class PythonBridge {
   }
 
   /**
-   * Calls a function of the worker's inspection module; Python is started when it does not run.
+   * Calls a function of the worker's inspection module; Python is started if it does not run.
    *
-   * @returns what stands under "ok"
-   * @throws the failure that Python gives, ENVIRONMENT when Python cannot be asked, or UNAVAILABLE
-   *   when the bridge is being stopped
+   * @returns the value under "ok"
+   * @throws the failure that Python returns, ENVIRONMENT when Python cannot be asked, or
+   *   UNAVAILABLE when the bridge is being stopped
    */
   ask(inspection: Inspection, request: object): Promise<unknown> {
     const answer = this.#last.then(() => this.#ask(inspection, JSON.stringify(request)));
@@ -119,7 +119,7 @@ class RunningPython {
   constructor(options: PythonBridgeOptions) {
     this.#options = options;
     const require = createRequire(import.meta.url);
-    // pythonia has no export for these two, and both lie in one folder of the package.
+    // pythonia does not export these two, which are both in one folder of the package.
     const folder = dirname(require.resolve("pythonia"));
     const { Bridge } = require(join(folder, "Bridge.js")) as {
       Bridge: new (transport: PythoniaTransport) => PythoniaBridge;
@@ -218,7 +218,7 @@ class ProcessTransport implements PythoniaTransport {
   #receive(answer: Answer): void {
     const handler = answer.r === undefined ? undefined : this.#handlers.get(answer.r);
     if (!handler || answer.r === undefined) return;
-    // pythonia makes an error without a message of an exception, and may print on the way.
+    // pythonia turns an exception into an error without a message, and may print meanwhile.
     const shown =
       answer.key === "error" ? { ...answer, key: "string", val: EXCEPTION + answer.sig } : answer;
     // A handler that returns true waits for another answer under the same number.

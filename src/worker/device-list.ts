@@ -8,7 +8,7 @@ import type { Environment } from "./process-group.js";
 const devicesSchema = z.array(z.object({ device: z.string(), cuda: z.boolean() }));
 
 /**
- * The devices to have a worker each: all of CUDA, or the CPU where there is none.
+ * The devices that get a worker each: all CUDA devices, or the CPU where there are none.
  *
  * @throws ENVIRONMENT when Python cannot be asked
  */

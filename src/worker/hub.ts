@@ -14,13 +14,13 @@ import { SendQueue } from "./send-queue.js";
 const HIGH_WATER_MARK = 1_000;
 /** A batch of metrics takes a few KB; artifacts go another way. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024;
-/** A worker whose queue stays full for so long does not read any more. */
+/** A worker whose queue stays full for this long no longer reads. */
 const SEND_TIMEOUT_MS = 1_000;
-/** Messages are taken in for so long before others have their turn. */
+/** How long messages are handled before other work has its turn. */
 const TURN_MS = 10;
 
 const SOCKET_OPTIONS = {
-  // A send to a worker that is gone fails at once instead of being dropped in silence.
+  // A message to a lost worker fails at once instead of being dropped silently.
   mandatory: true,
   // A worker that reconnects takes over the routing id of its lost connection.
   handover: true,
@@ -41,9 +41,9 @@ interface Received {
 }
 
 /**
- * The control plane's end of ZeroMQ: a ROUTER that workers connect to with a DEALER. One protobuf
- * message a frame. A DEALER's routing id is random and known to its process alone; which worker
- * that is, its hello tells, and whether it may be that one, `admit` of the listener.
+ * The control plane's end of ZeroMQ: a ROUTER to which workers connect with a DEALER, with one
+ * protobuf message per frame. A DEALER's routing id is random and known only to its process. Its
+ * hello says which worker it is, and `admit` of the listener whether it may be that one.
  */
 export class WorkerHub {
   readonly #router: Router;
@@ -103,7 +103,7 @@ export class WorkerHub {
   ): void {
     const routingId = this.#connections.of(workerId);
     if (routingId !== undefined) this.#sendTo(routingId, kind, onUnreachable);
-    // Later, as with a connection that is gone: the caller is in the middle of something.
+    // Called later, as for a lost connection, since the caller is in the middle of something.
     else queueMicrotask(() => onUnreachable("it has no connection"));
   }
 
@@ -132,7 +132,7 @@ export class WorkerHub {
       const message = this.#decode(frames);
       if (message) this.#takeAlone(listener, message);
       if (performance.now() - turnBeganMs < TURN_MS) continue;
-      // Messages that are there already come without a pause, in which calls and timers would wait.
+      // Waiting messages would come without a pause, while calls and timers wait.
       await new Promise((resolve) => setImmediate(resolve));
       turnBeganMs = performance.now();
     }
@@ -160,7 +160,7 @@ export class WorkerHub {
       deliver(listener, workerId, kind, fault);
       if (kind.$case === "goodbye") this.#connections.unbind(workerId);
     } else if (kind.$case !== "goodbye") {
-      // Nobody knows who that is. It sends what it has to say again once it has told.
+      // Its identity is unknown. It sends its messages again after it has introduced itself.
       this.#sendTo(routingId, { $case: "introduce", value: {} });
     }
   }

@@ -60,7 +60,7 @@ export class ProcessGroup {
   #end(command: string): Promise<string> {
     return new Promise((resolve) => {
       this.child.on("error", (error: NodeJS.ErrnoException) => {
-        // A later error, such as of a message to a process that ended, is no end by itself.
+        // A later error, such as for a message to an ended process, does not itself mean an end.
         if (this.child.pid !== undefined) return;
         this.#hasEnded = true;
         resolve(error.code === "ENOENT" ? `${command} does not exist` : error.message);

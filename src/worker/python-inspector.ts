@@ -22,7 +22,7 @@ export interface PythonInspectorOptions {
   readonly bridge: PythonBridge;
   readonly pythonPath: string;
   readonly env: Environment;
-  /** Is told what is downloaded and how far that is. */
+  /** Gets lines about downloads and their progress. */
   readonly log: Log;
 }
 

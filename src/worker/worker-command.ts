@@ -1,8 +1,8 @@
 import { pythonModule } from "../setup/python-env.mjs";
 
 /**
- * Arguments of Python for a worker that ends with this process, also where this one is gone before
- * the worker can look whose child it is.
+ * Python's arguments for a worker that ends with this process, even if this process ends before the
+ * worker can check its parent.
  *
  * @param flags of `python -m stillhouse_worker worker`.
  */

@@ -64,7 +64,7 @@ export class Workers implements WorkerPool {
     for (const worker of this.#launched.values()) worker.kill();
   }
 
-  /** Ends all that were started here: told, and after a while ended. */
+  /** Ends all workers that were started here: asks them first, and kills them after a while. */
   async stop(graceMs: number): Promise<void> {
     await Promise.all([...this.#launched.values()].map((worker) => worker.stop(graceMs)));
   }

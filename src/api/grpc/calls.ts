@@ -42,10 +42,10 @@ type HandlerOf<Method> =
     : never;
 
 /**
- * A generator of messages as a handler of gRPC. The next message is asked for only when the client
- * has taken the ones before, so that a slow client costs no memory.
+ * A generator of messages as a handler of gRPC. The next message is only produced when the client
+ * has read the ones before, so that a slow client costs no memory.
  *
- * @param handle gets a signal that aborts when the client is gone, and the metadata of the call
+ * @param handle gets a signal that aborts when the client disconnects, and the call's metadata
  */
 export function serverStream<Request, Response>(
   log: Log,

@@ -10,8 +10,8 @@ import type { ConnectionLimits } from "../../security/connection-limits.js";
 const FIRST_CALL_MS = 20_000;
 
 /**
- * Takes the connections of a gRPC server, which by itself takes any number of them and waits for
- * ever for their first call.
+ * Accepts the connections of a gRPC server, which alone would accept any number of them and wait
+ * for their first call without a limit.
  */
 export class FrontDoor {
   readonly #server: NetServer;
@@ -34,14 +34,14 @@ export class FrontDoor {
       this.#server.once("error", reject);
       this.#server.listen(port, host, () => {
         this.#server.off("error", reject);
-        // Without files for a new connection, those that are there go on.
+        // If no file is left for a new connection, the existing ones continue.
         this.#server.on("error", () => undefined);
         resolve((this.#server.address() as AddressInfo).port);
       });
     });
   }
 
-  /** Takes no more connections; those that are there stay. */
+  /** Accepts no more connections; existing ones stay open. */
   close(): void {
     if (this.#server.listening) this.#server.close();
     for (const timer of this.#waiting.values()) clearTimeout(timer);

@@ -28,6 +28,6 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   ...BOTH_ENDS,
   // A proxy that http_proxy names leads to the web, where no control plane is.
   "grpc.enable_http_proxy": 0,
-  // A client of its own connects anew at once; a shared connection that failed would first wait.
+  // A client with its own connection reconnects at once; a shared one that failed would wait first.
   "grpc.use_local_subchannel_pool": 1,
 };

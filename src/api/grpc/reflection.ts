@@ -12,8 +12,8 @@ export function addReflection(server: Server): void {
 }
 
 /**
- * The loader merges files and loses which imports which, without which Python takes none of them.
- * Of a definition the service reads the files alone, so they are given as they are.
+ * The loader merges files and loses their imports, without which Python accepts none of them. The
+ * service only reads the files of a definition, so they are passed on unchanged.
  */
 function definitionOf(fileDescriptorSet: Uint8Array): PackageDefinition {
   const files: Buffer[] = [];

@@ -35,7 +35,7 @@ export class GrpcServer {
   readonly #health: Health;
 
   /**
-   * @param security absent: whoever connects may do everything
+   * @param security where absent, everybody who connects may do everything
    * @param limits of connections
    */
   constructor(services: readonly Service[], security?: Security, limits = UNLIMITED) {

@@ -19,7 +19,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface HttpAppOptions {
   readonly routes: readonly Route[];
-  /** Folder of the built dashboard; need not be there. */
+  /** Folder of the built dashboard, which need not exist. */
   readonly dashboard: string;
   readonly version: string;
   readonly log: Log;

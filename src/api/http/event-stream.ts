@@ -11,10 +11,10 @@ const KEEP_ALIVE_MS = 15_000;
 const RETRY_MS = 2_000;
 
 /**
- * Sends events as server-sent events. The next event is asked for only when the client has taken
- * the ones before, so that a slow client costs no memory.
+ * Sends events as server-sent events. The next event is only produced when the client has read the
+ * ones before, so that a slow client costs no memory.
  *
- * Stored events carry their sequence as id, from which a client goes on after a lost connection.
+ * Stored events carry their sequence as id, from which a client continues after a lost connection.
  * The stream ends with an event named "end" when the experiment has ended, or with one named
  * "failure" that holds the error.
  *

@@ -6,7 +6,7 @@ import { isLoopback } from "../../security/network.js";
 import { sendFailure } from "./failures.js";
 
 const RATE_WINDOW_S = 10;
-/** A page asks for a few things a second, a script for a few hundred. */
+/** A page sends a few requests per second, a script a few hundred. */
 const MAX_REQUESTS_PER_WINDOW = 20_000;
 
 /** Headers that keep a page of ours from asking other hosts, and other pages from framing it. */
@@ -72,7 +72,7 @@ export function sameSiteOnly(isLocal: boolean): RequestHandler {
   };
 }
 
-/** An address is what it says; only a name can be bent to another one. */
+/** An address cannot be forged; only a name can be made to resolve to another address. */
 function isLoopbackHost(host: string): boolean {
   return isLoopback(host.replace(/:\d+$/, "").toLowerCase());
 }

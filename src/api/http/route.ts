@@ -31,8 +31,8 @@ export interface RawAnswer {
 export interface Route extends HttpPlace {
   readonly summary: string;
   /**
-   * The gRPC method that gives the same, such as "ExperimentService/CancelExperiment": who may call
-   * that may come here.
+   * The gRPC method that does the same, such as "ExperimentService/CancelExperiment": a caller who
+   * may call that one may use this route.
    */
   readonly rpc?: string;
   /** Its name in the description where that is not the one of `rpc`. */

@@ -10,10 +10,10 @@ const NOT_BUILT =
   "This control plane has no dashboard: it was not built. In the project's folder: npm run build\n";
 
 /**
- * The built dashboard. What has a hash in its name is kept by browsers for ever, everything else is
- * asked for again. A path that is no file is one of the page's own routes: it gets index.html.
+ * The built dashboard. Browsers cache files with a hash in their name for ever, and request all
+ * others again. A path that is no file is one of the page's own routes: it gets index.html.
  *
- * @param folder need not be there
+ * @param folder need not exist
  */
 export function dashboardFiles(folder: string): Router {
   const router = Router();

@@ -27,7 +27,7 @@ export type HomeControlPlane =
 /**
  * Opens the home.
  *
- * @param adopt experiments that go on if an ended process left them unfinished.
+ * @param adopt experiments to continue if an ended process left them unfinished.
  */
 type OpenHome = (adopt: readonly string[]) => Promise<HomeControlPlane>;
 

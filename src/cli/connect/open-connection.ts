@@ -3,9 +3,9 @@ import { Connection, type HomeControlPlane } from "./connection.js";
 import type { NamedServer } from "./server-flags.js";
 
 /**
- * Starts the control plane of the home, or joins the one that runs.
+ * Starts the control plane of the home, or joins a running one.
  *
- * @param adopt experiments that go on if an ended process left them unfinished.
+ * @param adopt experiments to continue if an ended process left them unfinished.
  * @param note shows a sentence of the control plane.
  */
 export type OpenHome = (
@@ -54,7 +54,7 @@ export async function openToLook(
   return Connection.toControlPlane(await openIdleHome());
 }
 
-/** @throws StillhouseError INVALID where no control plane would run what is left behind. */
+/** @throws StillhouseError INVALID where no control plane would run what is left to it. */
 export function requireServer(connection: Connection): void {
   if (!connection.isOwn) return;
   throw invalid(

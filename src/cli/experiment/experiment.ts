@@ -70,7 +70,7 @@ export async function runExperiment(
 /** How many of the experiments that stay queued are named. */
 const MAX_NAMED = 3;
 
-/** Failures whose cause may be gone at the next try; after others the same try fails again. */
+/** Failures whose cause may have passed at the next attempt; others would only occur again. */
 const MAY_GO_ON: readonly FailureKind[] = [
   FailureKind.EXHAUSTED,
   FailureKind.WORKER_LOST,

@@ -22,9 +22,9 @@ const SHARED: readonly Control[] = [
 ];
 
 /**
- * Adds the flags of how a group is run.
+ * Adds the flags for how a group is run.
  *
- * @param own those that the command has beside what all such commands have.
+ * @param own flags of this command, besides those that every command of a group has.
  */
 export function addGroupControls(command: Command, group: string, own: readonly Control[]): void {
   for (const [flags, help] of [...own, ...SHARED]) {

@@ -21,7 +21,7 @@ export interface GroupSurroundings extends SessionSurroundings {
   readonly showsTraces: boolean;
 }
 
-/** The flags that all such commands have. */
+/** The flags that every command of a group has. */
 export interface GroupFlags {
   readonly isDryRun: boolean;
   readonly isFresh: boolean;
@@ -31,9 +31,9 @@ export interface GroupFlags {
   /** Priority of each member among all experiments of the control plane. */
   readonly priority: number;
   readonly maxParallel?: number | undefined;
-  /** The members are stored as a sweep of this name; when absent each stands alone. */
+  /** The members are stored as a sweep of this name; where absent, each is stored on its own. */
   readonly sweepName?: string | undefined;
-  /** A dry run lists the tasks of the one member instead of the members. */
+  /** A dry run lists the tasks of the only member instead of the members. */
   readonly listsTasks?: boolean;
 }
 
@@ -59,7 +59,7 @@ export async function guarded(
   }
 }
 
-/** See `withSession`; of a command that goes on where it was when it is given again. */
+/** See `withSession`; for a command that continues where it was when it is repeated. */
 export function withGroupSession<T>(
   flags: GroupFlags,
   surroundings: GroupSurroundings,
@@ -70,9 +70,9 @@ export function withGroupSession<T>(
 }
 
 /**
- * Runs the members, or lists them where that is all that is asked for.
+ * Runs the members, or lists them for a dry run.
  *
- * @param conclude makes something of the outcomes while the control plane is there.
+ * @param conclude turns the outcomes into a value while the control plane still runs.
  * @returns undefined after a list.
  */
 export function runMembers<T>(
@@ -106,7 +106,7 @@ export function runMembers<T>(
   });
 }
 
-/** They go on without this process; the same command without --detach shows what became of them. */
+/** They continue without this process; the same command without --detach shows their results. */
 function leave(
   members: readonly Member[],
   { ids, sweepId }: StoredGroup,

@@ -12,7 +12,7 @@ const FOLLOWED_AT_ONCE = 100;
 export interface GroupOptions extends GroupRunnerOptions {
   /** That looks at the data sets; absent where a control plane of this machine does. */
   readonly server: NamedServer | undefined;
-  /** Stored as the sweep of this name; when absent each member stands alone. */
+  /** The group is stored as a sweep of this name; where absent, each member on its own. */
   readonly sweepName?: string | undefined;
   /** Experiments of the sweep that are begun and not yet done, at most; all of them when absent. */
   readonly maxParallel?: number | undefined;
@@ -36,8 +36,8 @@ export async function resolveGroup(
 /**
  * Runs experiments in parallel, as many at a time as there are workers.
  *
- * The same group again goes on with the experiments of the first time: what is done is only read,
- * what was stopped or has failed is resumed. One that fails does not stop the others.
+ * The same group again continues with the experiments of the first time: those that are done are
+ * only read, those that were stopped or failed are resumed. If one fails, the others continue.
  *
  * @returns one outcome per member, in their order.
  * @throws StillhouseError CANCELLED when stopped.
@@ -61,7 +61,7 @@ export async function runGroup(
 export interface StoredGroup {
   /** In the order of the members. */
   readonly ids: readonly string[];
-  /** Absent where each stands alone. */
+  /** Absent where each member is stored on its own. */
   readonly sweepId?: string;
 }
 

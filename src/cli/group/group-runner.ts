@@ -21,7 +21,7 @@ export interface Member {
 export interface GroupRunnerOptions extends Omit<Session, "untilStopped"> {
   /** Reuse no result that ended before now. */
   readonly isFresh: boolean;
-  /** Of what is stored; what was stored before keeps its own. */
+  /** Priority of new experiments; those that were stored before keep theirs. */
   readonly priority: number;
   /** Failures of an earlier run that would only happen again; none when absent. */
   readonly isFinal?: (failure: Failure) => boolean;
@@ -44,8 +44,8 @@ export class GroupRunner {
   }
 
   /**
-   * Stores one, or finds the one that an earlier run of the same group stored, and sees that it
-   * goes on: its request id follows from its spec and from the code that computes it.
+   * Stores one, or finds the one that an earlier run of the same group stored, and has it continue:
+   * its request id follows from its spec and from the code that computes it.
    *
    * @returns its id.
    * @throws StillhouseError CANCELLED when stopped before.
@@ -137,7 +137,7 @@ export class GroupRunner {
     });
   }
 
-  /** Of what determines the results. */
+  /** Hash of everything that determines the results. */
   #hashOf(resolutions: readonly ResolveExperimentResponse[]): string {
     const identity = resolutions.map((resolution) => [
       specHash(specOf(resolution)),

@@ -9,7 +9,7 @@ export class EventPresenter {
   readonly #tasks = new Map<string, Task>();
   #experiment: Experiment | undefined;
 
-  /** @param isMember of a group, whose overview stands for the progress of the whole. */
+  /** @param isMember whether a group's overview shows the progress of the whole instead. */
   constructor(display: ProgressDisplay, isMember = false) {
     this.#display = display;
     this.#isMember = isMember;

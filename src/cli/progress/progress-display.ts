@@ -10,7 +10,7 @@ export interface ProgressDisplay {
   progress(task: Task, progress: Progress): void;
   /** What a worker says. */
   log(line: LogLine): void;
-  /** How far the whole experiment is; from then on its time left stands for that of its tasks. */
+  /** Progress of the whole experiment; its time left is then shown instead of that of its tasks. */
   whole(progress: WorkProgress): void;
   /** How many experiments of a group are done, run and wait. */
   overview(overview: GroupOverview): void;

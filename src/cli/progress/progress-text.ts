@@ -57,7 +57,7 @@ export function leftText(seconds: number | undefined): string {
 /**
  * "outer step 510/1,500 · loss 0.412 · validation 91.2 % · 3.2/s · 5 min left".
  *
- * @param columns that may be taken; what does not fit is left out, the least important first.
+ * @param columns available; what does not fit is left out, the least important first.
  */
 export function joinParts(
   parts: readonly ProgressPart[],

@@ -32,7 +32,7 @@ const LEGEND =
 
 /** What a page shows beside the results themselves. */
 export interface ReportDetails {
-  /** How it was asked for. */
+  /** The command line that asked for it. */
   readonly command: string;
   /** See `Rerun.codeVersion`. */
   readonly codeVersion: string | undefined;
@@ -45,8 +45,8 @@ export interface ReportDetails {
 /**
  * Everything that the report of a reproduction shows.
  *
- * It holds no id and no path of the home, so that but for times the same results give the same
- * bytes.
+ * It contains no id and no path of the home, so that the same results give the same bytes, except
+ * for times.
  */
 export function reportContent(
   tables: readonly ReproducedTable[],
@@ -76,7 +76,7 @@ export function reportContent(
   };
 }
 
-/** The preset, and in what the run differs from it, told by a row that varies the least. */
+/** The preset and the run's differences from it, read off a row that varies the least. */
 function settingsText(experiments: readonly Experiment[]): string {
   const distilled = experiments.filter(isDistilled);
   const isRandom = ({ spec }: Experiment) => spec?.model?.init === Init.RANDOM;

@@ -138,7 +138,7 @@ function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
   return [{ seed: spec?.seed ?? 0, experimentId: id, row }];
 }
 
-/** Whether no one of them has failed by itself. */
+/** Whether all of them were stopped, and none has failed. */
 export function areStopped(seeds: readonly FailedSeed[]): boolean {
   return seeds.every(({ isStopped }) => isStopped);
 }

@@ -63,7 +63,7 @@ export function planDocument({ spec, tasks, description }: ResolveExperimentResp
   };
 }
 
-/** A failure as one JSON document; the experiment's id is there to resume it. */
+/** A failure as one JSON document, with the experiment's id for resuming it. */
 export function failureDocument(error: StillhouseError, experimentId?: string): object {
   const { kind, message, field } = error;
   return {

@@ -7,8 +7,8 @@ import { artifactOf } from "../results/result.js";
 import type { Outcome } from "../run/experiment-runner.js";
 
 /**
- * Does some work with the folder of the distilled data, which is downloaded for as long as that
- * takes where it lies on another machine.
+ * Does some work with the folder of the distilled data; if it is on another machine, it is
+ * downloaded for the duration of the work.
  */
 export async function withArtifactFolder<T>(
   { experiment, artifactPath }: Outcome,

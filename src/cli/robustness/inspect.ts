@@ -91,7 +91,7 @@ export function runInspect(
   });
 }
 
-/** Of the distilled vectors and of the text that is nearest to them, where that is asked for. */
+/** Learners on the distilled vectors and on the text nearest to them, if --accuracy asks for it. */
 async function measuredLearners(
   word: string,
   options: Options,

@@ -93,7 +93,7 @@ export function parseRobustnessArguments(
   const { options, words } = parsed;
   const [subject] = words;
   if (subject === undefined) throw invalid("artifact", "which artifact? Give a folder or an id");
-  // Of what an experiment calls --steps there are several here.
+  // An experiment has one value of --steps, but here it is a list.
   const given = givenAssignments({ ...options, steps: undefined }, surroundings);
   const inits = given.get("evaluation.inits");
   if (inits === 0) throw invalid("evaluation.inits", "--inits must be ≥ 1, got 0");

@@ -12,7 +12,7 @@ import { parseRobustnessArguments, type RobustnessRun } from "./robustness-argum
 export interface RobustnessSurroundings extends GroupSurroundings {
   /** Folder of experiments and artifacts. */
   readonly home: string;
-  /** Takes an artifact into the home; gives its id there. */
+  /** Imports an artifact into the home; returns its id there. */
   readonly importArtifact: (folder: string) => Promise<string>;
 }
 
@@ -46,10 +46,10 @@ export function runRobustness(
 }
 
 /**
- * The experiment that measures what is asked for, at its end.
+ * The experiment that measures what is asked for, once it has ended.
  *
- * @returns undefined where that is only listed, or left to a server.
- * @throws StillhouseError where not even the plain evaluation came to a result.
+ * @returns undefined for a dry run, and where the experiment is left to a server.
+ * @throws StillhouseError where not even the plain evaluation has a result.
  */
 export async function measuredRobustness(
   request: RobustnessRun,

@@ -24,7 +24,7 @@ export class ExperimentRunner {
     });
   }
 
-  /** From now on they belong to this run: they go on when it takes over, and stop when it stops. */
+  /** Adds them to this run: they continue when it takes over, and stop when it stops. */
   take(ids: readonly string[]): void {
     const { connection, stop } = this.#session;
     for (const id of ids) {
@@ -34,7 +34,7 @@ export class ExperimentRunner {
     }
   }
 
-  /** Has an experiment go on that was stopped or has failed, where `mayGoOn` says so. */
+  /** Resumes an experiment that was stopped or has failed, where `mayGoOn` allows it. */
   async resume(id: string, mayGoOn: (experiment: Experiment) => boolean): Promise<void> {
     const { connection, stop } = this.#session;
     if (stop.aborted) return;
@@ -70,7 +70,7 @@ export class ExperimentRunner {
     return this.#session.connection.call((client) => client.get(id));
   }
 
-  /** The end of the watch tells what became of it. */
+  /** Errors are ignored, since the end of the watch shows the outcome. */
   #cancel(id: string): void {
     this.#session.connection.call((client) => client.cancel(id)).catch(() => {});
   }

@@ -25,7 +25,7 @@ export interface SessionRequest {
   readonly server: NamedServer | undefined;
   /** Whether experiments are only stored, and left to the control plane. */
   readonly isDetached: boolean;
-  /** Experiments that go on if an ended process left them unfinished; none when absent. */
+  /** Experiments to continue if an ended process left them unfinished; none where absent. */
   readonly adopt?: readonly string[];
 }
 
@@ -38,7 +38,7 @@ export interface SessionSurroundings {
 /**
  * Opens the control plane for some work, which a second interruption ends at once.
  *
- * @param interrupted the error of an interruption, as it is at that moment
+ * @param interrupted makes the error of an interruption, at that moment
  * @throws StillhouseError CANCELLED when interrupted; what the work throws
  */
 export async function withSession<T>(

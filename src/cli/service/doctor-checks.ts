@@ -53,7 +53,7 @@ export async function checkHome(home: string): Promise<Check> {
   }
 }
 
-/** @param runningAt asks for the address of the control plane that has the home, if one has. */
+/** @param runningAt finds the address of the control plane that holds the home, if there is one. */
 export async function checkControlPlane(
   runningAt: () => Promise<string | undefined>,
 ): Promise<Check> {

@@ -17,7 +17,7 @@ export interface KeysSurroundings {
   readonly openHome: (home: string) => KeysHome;
   /** Name of the person's account on this machine. */
   readonly account: string;
-  /** Shows a question and gives the line that is typed; undefined where nobody can be asked. */
+  /** Shows a question and returns the typed line; undefined where nobody can be asked. */
   readonly ask: (question: string) => Promise<string | undefined>;
 }
 
@@ -151,10 +151,7 @@ function shownKeys(
   expires: Date,
 ): Shown {
   const rows = [
-    [
-      PARTIES.authority,
-      "the authority; whoever has its key can issue certificates: keep it offline",
-    ],
+    [PARTIES.authority, "the authority; its key can issue certificates, so keep it offline"],
     [PARTIES.server, "for the control plane"],
     [
       PARTIES.client,

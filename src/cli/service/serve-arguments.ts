@@ -21,7 +21,7 @@ export interface ServeSettings {
   readonly maxUnfinished: number;
   /** Most tasks of all unfinished experiments of an owner. */
   readonly maxUnfinishedTasks: number;
-  /** Time in which running tasks come to a checkpoint when the server is stopped. */
+  /** Time for running tasks to reach a checkpoint when the server is stopped. */
   readonly drainMs: number;
   /** Folder of keys. */
   readonly keys: string | undefined;

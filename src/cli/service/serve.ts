@@ -62,7 +62,7 @@ export async function runServe(
     const fault = await Promise.race([aborted(interruption.stop), server.broken]);
     const exitCode = await ended(server, request.drainMs, interruption, note);
     if (fault === undefined) return exitCode;
-    // So that whoever watches over this process starts a new one.
+    // So that a supervisor of this process starts a new one.
     throw fault;
   } catch (thrown) {
     // It was told to end before it was ready.

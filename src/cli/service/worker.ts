@@ -27,7 +27,7 @@ export interface WorkerSurroundings {
   ) => KeptWorker;
 }
 
-/** Time to come to a checkpoint. */
+/** Time for a running task to reach a checkpoint. */
 const GRACE_MS = 60_000;
 
 /**
@@ -74,7 +74,7 @@ async function ended(
   });
   const all = Promise.all(workers.map((worker) => worker.ended));
   const byThemselves = all.then(async (codes) => {
-    // Those that were told to end are waited for above.
+    // Workers that were told to end have been waited for above.
     return stop.aborted ? stopped : Math.max(0, ...codes);
   });
   return Promise.race([killed, stopped, byThemselves]);

@@ -10,7 +10,7 @@ export interface FullSeries {
   readonly values: readonly number[];
 }
 
-/** Most points of a series that one call gives. */
+/** Most points of a series that one call returns. */
 const POINTS_PER_CALL = 10_000;
 
 /** Every point of every metric of an experiment, however many calls that takes. */

@@ -51,7 +51,7 @@ export function durationText(task: Task, now: Date): string {
   return formatDuration(ranSecondsOf(task, now));
 }
 
-/** The same of all tasks of an experiment. */
+/** The same for all tasks of an experiment together. */
 export function tookText({ tasks }: Experiment, now: Date): string {
   if (tasks.every(({ reused, startTime }) => reused || startTime === undefined)) return "";
   return formatDuration(tasks.reduce((sum, task) => sum + ranSecondsOf(task, now), 0));

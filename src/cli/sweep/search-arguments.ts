@@ -20,13 +20,13 @@ export interface SearchRequest extends GroupFlags {
   readonly kind: "search";
   readonly axes: readonly SearchAxis[];
   readonly numTrials: number;
-  /** Of the optimiser, and of every distillation. */
+  /** Seed of the optimiser and of every distillation. */
   readonly seed: number;
   /** Trials that run at a time. */
   readonly maxParallel: number;
-  /** The experiment that was asked for, with what it has where nothing is searched. */
+  /** The experiment that was asked for, with the settings that it has without a search. */
   readonly unsearched: Member;
-  /** A trial: distilled and validated, and nothing of the test split. */
+  /** A trial: distilled and validated, without the test split. */
   readonly trialOf: (settings: SearchSettings) => Member;
   /** The experiment that was asked for, with these settings. */
   readonly experimentOf: (settings: SearchSettings) => Member;

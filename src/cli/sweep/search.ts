@@ -24,9 +24,9 @@ const NONE_SUCCEEDED = 1;
 /**
  * Searches for the settings with the best validation accuracy, and tests those.
  *
- * The first trial has what the experiment would have without a search, where that is in the space.
- * Trial k is suggested from the results of all before it but the last `maxParallel` - 1, which may
- * still run: so the same command suggests the same trials again, and finds those stored that an
+ * The first trial has the settings of the experiment without a search, if those are in the space.
+ * Trial k is suggested from the results of all trials before it except the last `maxParallel` - 1,
+ * which may still run. So the same command suggests the same trials again, and finds those that an
  * interrupted run has finished.
  *
  * @returns the exit code; 1 when no trial succeeded.
@@ -70,13 +70,13 @@ export function runSearch(
   });
 }
 
-/** A trial as the optimiser gets it; one without an outcome still runs. */
+/** A trial as passed to the optimiser; one without an outcome still runs. */
 interface AskedTrial {
   readonly settings: SearchSettings;
   readonly ended: Trial | undefined;
 }
 
-/** What the experiment would have without a search; what is suggested where that is not possible. */
+/** The settings of the experiment without a search, or a suggestion where those are impossible. */
 async function unsearched(
   { axes, unsearched: member }: SearchRequest,
   suggestion: SearchSettings,

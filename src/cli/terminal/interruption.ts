@@ -1,6 +1,6 @@
 /**
- * A terminal sends Ctrl-C to every process of its group, and npm passes its own on besides: one
- * press arrives twice within milliseconds. What comes this soon after the first is the same press.
+ * A terminal sends Ctrl-C to every process of its group, and npm passes on its own signal too, so
+ * one press arrives twice within milliseconds. A signal so soon after the first is the same press.
  */
 const SAME_PRESS_MS = 500;
 

@@ -7,11 +7,11 @@ interface Listed {
 }
 
 /**
- * What npm keeps of a command line without `--`: it takes the flags for settings of its own, hands
- * them over as variables of the environment, and the command runs with its defaults.
+ * What npm keeps of a command line without `--`: it reads the flags as settings of its own, passes
+ * them as environment variables, and the command runs with its defaults.
  *
- * A variable counts where it is a flag of this command, since npm's own settings and those of a
- * person's .npmrc are there too.
+ * A variable counts if it is a flag of this command, since npm's own settings and those of the
+ * person's .npmrc are variables too.
  *
  * @param script name of the npm script.
  * @param argv what npm passed on.
@@ -63,7 +63,7 @@ function keptFlag(
   value: string,
   listed: ReadonlyMap<string, Listed>,
 ): Kept | undefined {
-  // npm makes an empty value of --no-flag, and "true" of a flag without a value.
+  // npm turns --no-flag into an empty value, and a flag without a value into "true".
   if (value === "") {
     const negative = listed.get(variable.replace("npm_config_", "npm_config_no_"));
     return negative && { text: `--${negative.name}`, lacksValue: false };

@@ -6,8 +6,8 @@ import { printableLines } from "../../text/printable.js";
 const STYLES = /(\u001b\[(?:[0-24]|2[2-4]|3\d|9[0-7])m)/;
 
 /**
- * Hands on what a terminal shows and nothing that it obeys but colours, so that no name or message
- * of others can move its cursor or change its state, whoever forgot to look at it.
+ * Passes on what a terminal shows, and no control sequences except colours, so that no foreign name
+ * or message can move its cursor or change its state, even if a caller forgot to check it.
  */
 export class PrintingOutput extends Writable {
   readonly #out: Writable;

@@ -1,7 +1,7 @@
 import CliTable, { type Cell, type TableConstructorOptions } from "cli-table3";
 import { printable, printableLines } from "../../text/printable.js";
 
-/** A table whose cells are lines, whoever named what is in them; its heads may have several. */
+/** A table whose cells are single lines, whatever names they contain; heads may have several. */
 export class Table {
   readonly #table: CliTable.Table;
 

@@ -8,7 +8,7 @@ export interface Terminal {
   readonly stdout: Writable;
   /** Progress, notices and errors. */
   readonly stderr: Writable;
-  /** The same place for what moves the cursor; whoever writes here makes text of others printable. */
+  /** The same stream, for writing cursor movements; callers must make foreign text printable. */
   readonly live: Writable;
   /** Width of the results in columns; undefined where stdout is no terminal. */
   readonly columns: number | undefined;

@@ -1,8 +1,8 @@
 /**
  * Breaks a text between words.
  *
- * @param columns of a line, the indent included; a longer word stays whole.
- * @param indent of every line; that of the first is there already.
+ * @param columns of a line, including the indent; a longer word stays whole.
+ * @param indent of every line; the caller has already written that of the first.
  */
 export function wrapText(text: string, columns: number, indent: number): string {
   let line = "";

@@ -66,8 +66,8 @@ export function drawable(value: number): number | null {
 }
 
 /**
- * Adds live points. Of a step that an interrupted attempt and its successor both
- * computed, the later value counts.
+ * Adds live points. If an interrupted attempt and its successor both computed a step, the later
+ * value counts.
  */
 export function withPoints(curves: readonly Curve[], points: readonly NewPoint[]): Curve[] {
   const changed = new Map(curves.map((curve) => [keyOf(curve), curve]));

@@ -99,7 +99,8 @@ function textOf(setting: SettingView, read: (path: string) => FieldValue | undef
 }
 
 /**
- * What a person must give to get this spec: what differs from the preset, and what no preset has.
+ * The values that a person must give to get this spec: those that differ from the preset, and those
+ * that no preset has.
  *
  * @returns values by flag, in the order of the table
  */

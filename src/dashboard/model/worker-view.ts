@@ -12,7 +12,7 @@ export interface WorkerView {
   readonly memoryShare: number | undefined;
   readonly memoryUsed: number;
   readonly memoryTotal: number;
-  /** Of the device, in bytes: what the tasks of all its workers are given. */
+  /** Bytes of the device that are promised to the tasks of all its workers. */
   readonly memoryPromised: number;
   /** 0 to 1. */
   readonly utilisation: number;

@@ -4,7 +4,7 @@ export interface ScrollTableProps {
   /** What a screen reader calls it. */
   readonly label: string;
   readonly class: string;
-  /** Of the frame that the table scrolls in. */
+  /** CSS class of the frame that the table scrolls in. */
   readonly frameClass?: string;
   readonly children: ComponentChildren;
 }

@@ -119,7 +119,7 @@ export async function compareExperiments(
 
 /** Fills in a draft; nothing is stored. */
 export interface Resolved {
-  /** As the server wrote it, which is what `createExperiment` takes. */
+  /** As the server wrote it, since `createExperiment` takes it in that form. */
   readonly spec: unknown;
   readonly answer: ResolveExperimentResponse;
 }

@@ -36,7 +36,7 @@ export interface CallOptions {
  * Calls the REST interface.
  *
  * @param path below /api/v1/
- * @returns the JSON of the answer, of the type that the description of the interface gives it
+ * @returns the JSON of the answer; its type is that of the interface's description
  * @throws ServerError
  */
 export async function call<Answer = unknown>(

@@ -8,8 +8,8 @@ import type { ArtifactStore } from "./storage-ports.js";
 const MANIFEST = "manifest.json";
 
 /**
- * The draft of an experiment that evaluates existing distilled data: the settings of the
- * artifact's manifest, but for what the draft itself gives.
+ * The draft of an experiment that evaluates existing distilled data: the settings of the artifact's
+ * manifest, except those that the draft itself gives.
  *
  * @param artifactId id of an artifact that exists
  * @throws INVALID for a manifest that has no settings, NOT_FOUND when it has no manifest

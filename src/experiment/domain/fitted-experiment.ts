@@ -12,9 +12,9 @@ export function fittedBytes(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * What a list gives of an experiment: all of it, unless that alone is more than a page. Then its
- * tasks come without what only a look at one experiment needs, and, if that is not enough, without
- * their results: a list is of use with any experiment in it.
+ * What a list contains of an experiment: all of it, unless it is larger than a page. Then its tasks
+ * lack what only the view of a single experiment needs and, if that is not enough, their results,
+ * so that a list can show any experiment.
  */
 export function fittedExperiment(experiment: Experiment): Experiment {
   if (!isTooLarge(experiment)) return experiment;

@@ -4,9 +4,8 @@ import type { Log } from "./ports.js";
 const WARNINGS = { max: 1, windowMs: 10_000 };
 
 /**
- * Lets a number of lines pass within a period, and then only counts them: whoever can make a log
- * grow fills it no
- * faster than that.
+ * Lets a number of lines pass within a period, and then only counts them, so that nobody who can
+ * make a log grow fills it faster than that.
  */
 export class LineRate {
   readonly #max: number;
@@ -15,7 +14,7 @@ export class LineRate {
   #count = 0;
   #window: NodeJS.Timeout | undefined;
 
-  /** @param onMore told at the end of a window how many lines did not pass */
+  /** @param onMore is called at the end of a window with the number of lines that did not pass */
   constructor(max: number, windowMs: number, onMore: (count: number, windowS: number) => void) {
     this.#max = max;
     this.#windowMs = windowMs;

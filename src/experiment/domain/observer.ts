@@ -42,7 +42,7 @@ export const UNOBSERVED: Observer = {
   workerRefused: () => undefined,
 };
 
-/** One that tells several, in this order. */
+/** An observer that notifies several, in this order. */
 export function allOf(observers: readonly Observer[]): Observer {
   return {
     changed: (before, after) => {

@@ -8,8 +8,8 @@ export type PageKey = readonly (number | string)[];
 const DIGEST_LENGTH = 12;
 
 /**
- * Bytes of a page, whatever number of entries was asked for. Clients of gRPC take messages of
- * 4 MiB unless they are configured otherwise, and what runs has progress that is not counted.
+ * Bytes of a page, whatever number of entries was asked for. Clients of gRPC accept messages of
+ * 4 MiB unless they are configured otherwise; the progress of running tasks is not counted.
  */
 export const PAGE_BYTES = 3 * 1024 * 1024;
 

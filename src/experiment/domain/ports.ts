@@ -37,13 +37,13 @@ export interface WorkFolders {
    * Throws StorageFault where nothing in the home can be written, else ENVIRONMENT or EXHAUSTED.
    */
   prepare(taskId: string): string;
-  /** Throws nothing. @returns whether all of it is gone */
+  /** Does not throw. @returns whether all of it is removed */
   remove(taskId: string): boolean;
 }
 
 /** A readable copy of what happened to each experiment, beside the store. */
 export interface RunLog {
-  /** Folder of the experiment for such copies; empty where it cannot be made. */
+  /** The experiment's folder for such copies; empty where it cannot be created. */
   folderOf(experimentId: string): string;
   /** A stored event. Throws nothing. */
   note(event: Event): void;

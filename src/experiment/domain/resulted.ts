@@ -3,9 +3,9 @@ import type { ExperimentRecord } from "./record.js";
 
 /**
  * The record with the result that follows from its tasks. It is stored with the experiment, so that
- * lists, which hand on what is stored, have it too.
+ * lists, which return stored bytes unchanged, contain it too.
  *
- * @param before the record as it was with its result; only what has changed is computed anew
+ * @param before the earlier record with its result; only what has changed is computed again
  */
 export function withResult(record: ExperimentRecord, before?: ExperimentRecord): ExperimentRecord {
   const { experiment, tasks } = record;

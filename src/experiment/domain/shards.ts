@@ -1,7 +1,7 @@
 /** Enough learners that opening the data set and the encoder is a small part of a shard. */
 const SHARD_SIZE = 10;
 
-/** How many parts an evaluation of so many learners has; none for none. */
+/** How many parts an evaluation of this many learners has; 0 for 0. */
 export function numShards(numLearners: number): number {
   return numLearners === 0 ? 0 : Math.max(1, Math.floor(numLearners / SHARD_SIZE));
 }

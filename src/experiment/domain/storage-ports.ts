@@ -34,7 +34,7 @@ export interface ExperimentQuery {
   readonly pageToken: string;
 }
 
-/** What of a removed experiment lies in folders, and is of no use to any other. */
+/** The folders of removed experiments that no other experiment uses. */
 export interface Leftovers {
   readonly artifactIds: readonly string[];
   readonly taskIds: readonly string[];
@@ -141,7 +141,7 @@ export interface MetricStore {
    * In the order of the tasks, then by name.
    *
    * @param names empty for all
-   * @param range told how many series there are
+   * @param range is called with the number of series
    */
   series(
     taskIds: readonly string[],
@@ -168,7 +168,7 @@ export interface ArtifactStore {
    * @throws NOT_FOUND when there is no such file
    */
   read(artifactId: string, fileName: string, offset?: number, length?: number): Readable;
-  /** Throws nothing. @returns whether all of it is gone */
+  /** Does not throw. @returns whether all of it is removed */
   remove(artifactId: string): boolean;
 }
 

@@ -4,8 +4,8 @@ import { settingOf } from "../../settings/settings.js";
 import { countTasks } from "./plan.js";
 
 /**
- * Tasks of an experiment: each of its changes is worked out over all of them, and whoever asks for
- * it gets all of them in one message.
+ * Most tasks of an experiment: each of its changes is computed over all of them, and a client gets
+ * all of them in one message.
  */
 export const MAX_TASKS_PER_EXPERIMENT = 2_000;
 /** A task takes about 6 KB of memory until its experiment has ended. */

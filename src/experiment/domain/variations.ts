@@ -19,8 +19,8 @@ import { HARD_LABELS, ownLabelsName } from "../../results/relative-scores.js";
 /**
  * The evaluations, beside the plain one, that measure the robustness of distilled data.
  *
- * What cannot differ from the plain evaluation is left out, such as going without attention labels
- * where there are none.
+ * Variations that cannot differ from the plain evaluation are left out, such as training without
+ * attention labels where there are none.
  *
  * @param spec resolved, with `robustness`
  */

@@ -20,7 +20,7 @@ export interface LaunchOrder {
   readonly device: string;
   /** Where it connects, tcp://HOST:PORT. */
   readonly workerAddress: string;
-  /** Where it hands in artifacts, HOST:PORT. */
+  /** Where it uploads artifacts, HOST:PORT. */
   readonly grpcAddress: string;
 }
 
@@ -44,10 +44,10 @@ export interface WorkerKeys {
   /** Name of the key of the workers that this control plane starts itself. */
   readonly ownWorkers: string;
   /**
-   * Name of the key that a bearer token stands for; undefined where none is asked for.
+   * Name of the key that a bearer token identifies; undefined where no token is required.
    *
    * @param token empty for none
-   * @throws UNAUTHENTICATED or PERMISSION_DENIED for a token that lets no worker in
+   * @throws UNAUTHENTICATED or PERMISSION_DENIED for a token that admits no worker
    */
   ownerOf(token: string): string | undefined;
   /** Whether a key of that name is still accepted. */
@@ -76,8 +76,8 @@ export interface WorkerListener {
 
 export interface WorkerPool {
   /**
-   * Sends soon, in order. A worker that cannot be reached is reported as gone where the message is
-   * an order; others are sent again when the worker is back.
+   * Sends soon, in order. If the message is an order, a worker that cannot be reached is reported
+   * as lost; other messages are sent again when the worker is back.
    */
   send(workerId: string, message: NonNullable<ControlMessage["kind"]>): void;
   /** Starts a worker process on this machine; it says hello, or it exits. */

@@ -75,7 +75,7 @@ export class Dispatcher implements WorkerListener {
     this.dispatch();
   }
 
-  /** Call at the interval of the timings: gives up what ran out of time. */
+  /** Gives up whatever ran out of time. Call it at the interval of the timings. */
   tick(): void {
     this.#guard.tick();
     this.#guard.run(() => {
@@ -111,7 +111,7 @@ export class Dispatcher implements WorkerListener {
   }
 
   /**
-   * The lease under which a worker hands in an artifact or fetches one.
+   * The lease under which a worker uploads or fetches an artifact.
    *
    * @throws PERMISSION_DENIED without the secret of the attempt, CONFLICT when it does not run
    */
@@ -219,7 +219,7 @@ export class Dispatcher implements WorkerListener {
     pool.send(lease.workerId, { $case: "cancel", value: { taskId, attempt } });
   }
 
-  /** Takes a task from a worker that may still be there: its process is ended. */
+  /** Takes a task from a worker that may still run, and ends the worker's process. */
   #giveUp(lease: Lease, reason: string): void {
     this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
     this.#lose(lease, reason, "");
@@ -235,7 +235,7 @@ export class Dispatcher implements WorkerListener {
   #loseTask(lease: Lease, reason: string, logTail: string): void {
     const { ledger } = this.#parts;
     const { taskId, experimentId } = lease;
-    // A task that was told to stop did not fail when its worker ended on the way.
+    // A task that was told to stop has not failed if its worker ended before it stopped.
     const record = ledger.update(experimentId, (before, now) =>
       this.#isDraining || lease.adoption === "awaited"
         ? stopTask(before, taskId, now)

@@ -14,7 +14,7 @@ export class EventFeed {
     this.#record = record;
   }
 
-  /** Whoever subscribes must close the subscription. */
+  /** The caller must close the subscription. */
   subscribe(experimentId: string): Subscription {
     const others = this.#subscriptions.get(experimentId) ?? new Set();
     this.#subscriptions.set(experimentId, others);

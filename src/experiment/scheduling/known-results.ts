@@ -23,7 +23,7 @@ export class KnownResults {
     this.#artifacts = artifacts;
   }
 
-  /** Those for the queued tasks of an experiment, by the tasks' ids. */
+  /** The known results for the queued tasks of an experiment, by the tasks' ids. */
   of({ experiment, tasks }: ExperimentRecord): Map<string, TaskResult> {
     const waiting = tasks.map(({ task }) => task).filter(isAwaitingResult);
     const keys = this.#store.keysWithResults(waiting.map(({ cacheKey }) => cacheKey));

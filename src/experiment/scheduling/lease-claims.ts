@@ -21,9 +21,9 @@ export interface LeaseClaimsParts {
 }
 
 /**
- * The secrets of all attempts. A task's id and the number of its attempt are no secret, so they
- * prove nothing: whoever speaks of an attempt shows the secret that was assigned with it. Only
- * hashes are kept, those of earlier attempts too, whose reports may come late.
+ * The secrets of all attempts. A task's id and the number of its attempt are no secrets, so they
+ * prove nothing: a message about an attempt must contain the secret that was assigned with it. Only
+ * hashes are stored, also those of earlier attempts, whose reports may come late.
  */
 export class LeaseClaims {
   readonly #store: LeaseStore;
@@ -51,7 +51,7 @@ export class LeaseClaims {
   isProven(message: ClaimingMessage, claim: LeaseClaim, sender: string): boolean {
     const { taskId, attempt, secret } = claim;
     const expected = this.#store.findSecret(taskId, attempt);
-    // Hashes are of one length, and what differs in them tells nothing of the secret.
+    // Hashes have one length, and how they differ reveals nothing about the secret.
     if (expected !== undefined && timingSafeEqual(expected, hashOf(secret))) return true;
     this.#observer.claimRefused(message);
     const what = `attempt ${attempt} of task ${JSON.stringify(taskId)}`;

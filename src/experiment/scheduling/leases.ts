@@ -40,7 +40,7 @@ export interface Lease {
   readonly workerId: string;
   /** Number of the last report that was taken in. */
   lastReport: bigint;
-  /** When it was told to stop, on the monotonic clock. */
+  /** When the task was told to stop, on the monotonic clock. */
   cancelledAtMs: number | undefined;
   /** Its state after a restart of the control plane while the task ran. */
   adoption: "none" | "awaited" | "adopted";

@@ -32,7 +32,7 @@ type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 /** Holds the unfinished experiments. A change is stored, then made in memory, then reported. */
 export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
-  /** Those that stay queued until somebody asks for them. */
+  /** Experiments that stay queued until somebody asks for them. */
   readonly #held = new Set<string>();
   readonly #progress = new LatestProgress();
   readonly #store: ExperimentStore;
@@ -68,11 +68,11 @@ export class Ledger {
   }
 
   /**
-   * Loads what an earlier process left: tasks that ran are queued again, unless they still run.
-   * Other work runs in between, so that a long queue does not block for long.
+   * Loads what an earlier process left: tasks that were running are queued again, unless they still
+   * run. Other work runs in between, so that a long queue does not block for long.
    *
-   * @param goesOn whether an experiment goes on; the others stay queued until `release`
-   * @param runsOn whether the worker of a running task may still be there
+   * @param goesOn whether an experiment continues; the others stay queued until `release`
+   * @param runsOn whether the worker of a running task may still be computing
    * @param stop ends it early; the next load does the rest
    * @returns ids of those that stay queued. Throws the reason of `stop`.
    */
@@ -116,12 +116,12 @@ export class Ledger {
   }
 
   /**
-   * Adds new experiments of one owner with queued tasks: all of them, or none. Others have their
-   * turn in between, and find none of them before the last one is stored.
+   * Adds new experiments of one owner with queued tasks: all of them, or none. Other work runs in
+   * between, and sees none of them before the last one is stored.
    *
    * @param records made one by one, as they are needed
-   * @param more how many they are, with how many tasks
-   * @param complete stores the sweep that they are of
+   * @param more the number of experiments and of their tasks
+   * @param complete stores the sweep that they belong to
    * @throws RATE_LIMITED as `requireRoom`, and what ends the iteration
    */
   async addSweep(
@@ -171,8 +171,8 @@ export class Ledger {
   }
 
   /**
-   * Those of which nothing has begun, in the order in which they start; the last ones wait for
-   * others.
+   * Experiments of which no task has started, in the order in which they will start; the last ones
+   * wait for others.
    */
   waitingRecords(): ExperimentRecord[] {
     const isQueued = (record: ExperimentRecord) => record.experiment.state === State.QUEUED;
@@ -267,7 +267,7 @@ export class Ledger {
     this.publishLateMetrics(task, points);
   }
 
-  /** Points that complete a series and say nothing of how the task stands now. */
+  /** Points that complete a series, but say nothing about the present state of the task. */
   publishLateMetrics(task: Task, points: MetricPoints): void {
     this.#feed.publishLive(taskEvent(task, this.#clock.now(), { $case: "metrics", value: points }));
   }

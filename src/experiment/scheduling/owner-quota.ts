@@ -41,9 +41,9 @@ export class OwnerQuota {
   }
 
   /**
-   * Takes room for what is about to be added.
+   * Reserves room for experiments that are about to be added.
    *
-   * @returns gives it back; call it once the experiments are counted themselves
+   * @returns a function that gives the room back; call it once the experiments themselves count
    * @throws RATE_LIMITED as `requireRoom`
    */
   reserve(owner: string, more: Unfinished): () => void {

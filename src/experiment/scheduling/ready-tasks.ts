@@ -11,18 +11,17 @@ import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
 
 const MAX_BACK_OFF_MS = 60_000;
-/** How long smaller tasks may overtake one that finds no room; then room is kept for it. */
+/** How long smaller tasks may overtake one that has no room; afterwards room is kept for it. */
 const PATIENCE_MS = 60_000;
 /**
- * The tasks that a worker could start now, kept up with every change of an experiment, so that a
+ * The tasks that a worker could start now, updated with every change of an experiment, so that a
  * choice costs the same however many there are.
  *
  * An evaluation waits for the distillation of its experiment, and an experiment for its turn in a
- * sweep with a limit. While a task runs, others with its
- * cache key wait for its result. A task whose attempt was lost waits for a while, longer each time.
- * Of the rest, a higher priority goes first; then the owner of whom the fewest tasks run, then the
- * one whose turn was longest ago; then what came first. What the device has no room for lets
- * smaller tasks go before it, for a while.
+ * sweep with a limit. While a task runs, others with its cache key wait for its result. A task
+ * whose attempt was lost waits for a while, longer each time. Of the others, a higher priority goes
+ * first; then the owner with the fewest running tasks, then the owner whose turn was longest ago;
+ * then the oldest. A task for which the device has no room lets smaller ones go first for a while.
  */
 export class ReadyTasks {
   readonly #monotonicMs: () => number;

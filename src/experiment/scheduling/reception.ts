@@ -16,7 +16,7 @@ export interface ReceptionParts {
   readonly pool: WorkerPool;
   readonly timings: Timings;
   readonly log: Log;
-  /** Where workers hand in artifacts, on the host that they connected to. */
+  /** Port to which workers upload artifacts, on the host that they connected to. */
   readonly grpcPort: () => number;
 }
 
@@ -68,7 +68,7 @@ export class Reception {
       this.#goesOn(hello, lease);
       return;
     }
-    // What claims a task without its secret takes nothing from whoever has it.
+    // A process that claims a task without its secret takes nothing from the one that has it.
     if (lease && isNew && isProven) this.#actions.lose(lease, "it was restarted");
     if (taskId === "") return;
     roster.markSettling(workerId);

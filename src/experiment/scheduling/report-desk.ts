@@ -30,13 +30,13 @@ export class ReportDesk {
   }
 
   /**
-   * Only who has the secret of an attempt is heard. Reports are taken in order and once: a repeat
-   * is only acknowledged again, and after a gap the worker sends again from the last acknowledged
-   * one.
+   * Only a worker with the secret of an attempt is heard. Reports are accepted in order and once: a
+   * repeat is only acknowledged again, and after a gap the worker sends again from the last
+   * acknowledged one.
    *
    * @param isKnown whether the worker has said hello
-   * @param fault why nothing of the report can be taken in
-   * @throws StorageFault: then nothing was taken in, and the report comes again
+   * @param fault why nothing of the report can be accepted
+   * @throws StorageFault: then nothing was stored, and the report comes again
    */
   take(workerId: string, report: TaskReport, isKnown: boolean, fault?: string): void {
     const { leases, claims, intake, pool, observer } = this.#parts;
@@ -68,7 +68,7 @@ export class ReportDesk {
       }
     }
     acknowledge(pool, workerId, report, { number: lease.lastReport, fenced: false });
-    // It was not told to stop, so somebody is ending its process.
+    // It was not told to stop by the control plane, so somebody is ending its process.
     const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
     if (isLeaving) this.#staffing.remove(workerId);
   }

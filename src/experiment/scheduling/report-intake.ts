@@ -109,7 +109,7 @@ export class ReportIntake {
     this.#ledger.publishLateMetrics(task, kind.value);
   }
 
-  /** What an earlier control plane stored without a word to the worker comes once more. */
+  /** A line that an earlier control plane stored but did not acknowledge comes once more. */
   #takeLog(lease: Lease, line: LogLine): void {
     const task = this.#task(lease);
     if (lease.adoption === "adopted" && this.#ledger.hasLog(task, line)) return;

@@ -25,8 +25,8 @@ interface Gift {
 }
 
 /**
- * Gives results to all tasks that would compute the same, which their cache keys tell. Thousands
- * may wait for one: they get it in turns, and none of them starts to compute meanwhile.
+ * Gives results to all tasks with the same cache key, which would compute the same. Thousands may
+ * wait for one: they get it in turns, and none of them starts to compute meanwhile.
  */
 export class ResultSharing {
   readonly #known: KnownResults;
@@ -55,7 +55,7 @@ export class ResultSharing {
     this.#give(record, this.#known.of(record));
   }
 
-  /** Where a task has computed its result itself, `giveMore` gives it to all that wait for it. */
+  /** If a task has computed its result itself, `giveMore` gives it to all that wait for it. */
   shareResultOf({ state, cacheKey, reused }: Task): void {
     if (state !== State.SUCCEEDED || cacheKey === "" || reused) return;
     const waiting = this.#awaited.of(cacheKey);
@@ -92,7 +92,7 @@ export class ResultSharing {
       const result = this.#known.fitting(record.experiment, known);
       if (result !== undefined) this.#give(record, new Map([[taskId, result]]));
     };
-    // One that it cannot be given to computes it by itself.
+    // A task that cannot be given the result computes it itself.
     alone(give, () => undefined);
   }
 

@@ -192,7 +192,7 @@ export class Roster {
     return this.#entries.get(workerId)?.timesSetAside ?? 0;
   }
 
-  /** It gets no tasks for this long, or until it is restarted. */
+  /** Gives the worker no tasks for this long, or until it is restarted. */
   setAside(workerId: string, forMs: number): void {
     const entry = this.#entries.get(workerId);
     if (!entry) return;
@@ -249,7 +249,7 @@ export class Roster {
   }
 }
 
-/** The device of a worker; before it said hello that of a host without a name. */
+/** The device of a worker; before its hello, that of a host without a name. */
 export function placeOf({ hello, device }: RosterEntry): Place {
   return { host: hello?.host ?? "", device: hello?.device ?? device };
 }

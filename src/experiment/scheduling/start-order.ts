@@ -5,7 +5,7 @@ export interface Startable {
   readonly experimentId: string;
   readonly owner: string;
   readonly priority: number;
-  /** Where its experiment stands among all, and it in its experiment. */
+  /** Position of its experiment among all, and of the task within its experiment. */
   readonly place: readonly [experiment: number, position: number];
 }
 

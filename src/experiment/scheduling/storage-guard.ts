@@ -42,7 +42,7 @@ export class StorageGuard {
     return this.#fault;
   }
 
-  /** For what comes again by itself, and leaves all as it was when it cannot be stored. */
+  /** Runs an action that is repeated anyway and that changes nothing when it cannot be stored. */
   run(action: () => void): void {
     if (this.#fault) return;
     try {
@@ -58,7 +58,7 @@ export class StorageGuard {
     if (this.#fault) this.#missed.push(action);
   }
 
-  /** Call now and then: goes on where the storage takes writes again. */
+  /** Continues once the storage accepts writes again. Call it now and then. */
   tick(): void {
     const { storage, clock, log, onRecovery } = this.#parts;
     if (!this.#fault) return;

@@ -21,8 +21,8 @@ export interface WorkerAdmissionParts {
 
 /**
  * Decides who may work under which id. An id belongs to the key that first used it, so that no
- * worker takes the place of another one's; a key may have several ids, one per process. Where no
- * keys are asked for, ids belong to nobody.
+ * worker can take another one's place; a key may have several ids, one per process. Where no keys
+ * are required, ids belong to nobody.
  */
 export class WorkerAdmission {
   readonly #parts: WorkerAdmissionParts;

@@ -5,9 +5,9 @@ import type { ArtifactStore, ArtifactUpload } from "../domain/storage-ports.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 
 /**
- * Takes in the artifact of a running task, from who has the secret of the attempt. It must be the
- * current one at both ends of the stream, so that a worker that was given up on the way cannot
- * replace what its successor made.
+ * Receives the artifact of a running task from the worker with the secret of the attempt. The
+ * attempt must be current at the start and at the end of the stream, so that a worker that was
+ * given up meanwhile cannot replace its successor's artifact.
  *
  * @param parts a header, then chunks
  * @throws INVALID for a stream or a file that is not as announced, CONFLICT for an old attempt,

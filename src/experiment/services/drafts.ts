@@ -45,8 +45,8 @@ export class Drafts {
   }
 
   /**
-   * The draft with the settings of the artifact that it evaluates, which an experiment may stand
-   * for.
+   * The draft with the settings of the artifact that it evaluates, which may be named by its
+   * experiment.
    */
   #ofArtifact(draft: ExperimentSpec): Promise<ExperimentSpec> {
     const { artifacts, ledger } = this.#parts;

@@ -67,7 +67,8 @@ export class ExperimentLists {
 }
 
 /**
- * Whether the first that will start are asked for. What changes with every start has no pages.
+ * Whether the list of experiments that start next is asked for. It has no pages, since it changes
+ * with every start.
  *
  * @throws StillhouseError INVALID with a page token or another filter than an owner
  */

@@ -88,8 +88,8 @@ export class Experiments {
   }
 
   /**
-   * Stores a resolved spec and queues its tasks. The same request id again gives the experiment of
-   * the first call; with another spec it is a CONFLICT.
+   * Stores a resolved spec and queues its tasks. The same request id again returns the experiment
+   * of the first call; with another spec it is a CONFLICT.
    */
   create(request: CreateExperimentRequest): Experiment {
     this.assertOpen();
@@ -164,8 +164,8 @@ export class Experiments {
   }
 
   /**
-   * Queues what is not done of a cancelled or failed experiment. One that is unfinished goes on by
-   * itself, so nothing happens to it; one that succeeded, or is just being cancelled, is a
+   * Queues the unfinished tasks of a cancelled or failed experiment. An unfinished experiment
+   * continues anyway, so it stays as it is; one that succeeded, or is just being cancelled, is a
    * CONFLICT.
    */
   resume(experimentId: string): Experiment {

@@ -45,7 +45,7 @@ export class Fleet {
     return this.#parts.roster.workers().map((entry) => this.#message(entry));
   }
 
-  /** Throws NOT_FOUND. A worker that is draining already goes on doing so. */
+  /** Throws NOT_FOUND. Does nothing for a worker that is draining already. */
   drain({ workerId }: DrainWorkerRequest): DrainWorkerResponse {
     const { roster, dispatcher } = this.#parts;
     const entry = roster.find(workerId);

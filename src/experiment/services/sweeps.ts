@@ -43,9 +43,9 @@ export class Sweeps {
   }
 
   /**
-   * Stores all experiments of a sweep at once, then queues them. The same request id again gives
-   * the sweep of the first call, which goes on with the limit of this one; with other specs it is a
-   * CONFLICT.
+   * Stores all experiments of a sweep at once, then queues them. The same request id again returns
+   * the sweep of the first call, which continues with the limit of this one; with other specs it is
+   * a CONFLICT.
    */
   create(request: CreateSweepRequest): Promise<CreateSweepResponse> {
     // A repeat that comes while the first call is still at it has to find what that one makes.
@@ -114,7 +114,7 @@ export class Sweeps {
     return this.get({ sweepId: earlier.id });
   }
 
-  /** Those of its experiments that were removed since are not asked for. */
+  /** Experiments of the sweep that were removed since are not compared. */
   #checkSame(earlier: Sweep, { requestId, specs }: CreateSweepRequest): void {
     const wanted = new Set(specs.map(specHash));
     const isWanted = (id: string) => wanted.has(this.#parts.ledger.record(id).experiment.specHash);

@@ -18,8 +18,8 @@ export interface WatchSources {
  * The experiment as a whole, then its events after a sequence number: stored ones without gap or
  * repeat, progress and metrics as they happen. Ends when the experiment has ended.
  *
- * Nothing is buffered for a slow consumer but what `Subscription` bounds: stored events are read
- * from the store when they are asked for.
+ * For a slow consumer, only what `Subscription` bounds is buffered: stored events are read from the
+ * store when they are asked for.
  *
  * @param signal ends the watch early and quietly
  * @param storedOnly ends it after the events that are stored

@@ -1,6 +1,6 @@
 /** Of one connection: more than the largest message that a worker has. */
 const MAX_OF_ONE = 32 * 1024 * 1024;
-/** Of all connections together. */
+/** Limit for all connections together. */
 const MAX_OF_ALL = 256 * 1024 * 1024;
 
 export interface Holder {

@@ -6,7 +6,7 @@ import type { HeldBytes, Holder } from "./held-bytes.js";
 const MAX_COMMAND_BYTES = 64 * 1024;
 /** A worker's messages have one. */
 const MAX_FRAMES = 8;
-/** What ZeroMQ needs for a frame besides its bytes. */
+/** Memory that ZeroMQ needs for a frame besides its bytes. */
 const FRAME_OVERHEAD_BYTES = 64;
 
 export interface VisitOptions {
@@ -21,7 +21,7 @@ export interface VisitOptions {
   readonly onRefused: (why: string) => void;
 }
 
-/** One connection at the door: its bytes go on to ZeroMQ and back, and are looked at on the way. */
+/** One connection at the door: its bytes pass to ZeroMQ and back, and are inspected on the way. */
 export class Visit implements Holder {
   heldBytes = 0;
   readonly #client: Socket;
@@ -59,7 +59,7 @@ export class Visit implements Holder {
     const hub = connect(this.#options.path);
     this.#hub = hub;
     hub.write(bytes);
-    // These listeners come first, so what is cut does not go on.
+    // These listeners come first, so that bytes that are cut off are not passed on.
     this.#client.on("data", (more) => this.#looksAt(more));
     hub.on("data", (answer) => this.#fromHub.read(answer));
     this.#client.pipe(hub);

@@ -25,8 +25,9 @@ export interface WorkerDoorOptions {
 }
 
 /**
- * Listens for workers in place of ZeroMQ, which takes any number of connections and messages of any
- * number of frames. Each connection goes on to a socket of ZeroMQ in a folder of this user alone.
+ * Listens for workers in place of ZeroMQ, which would accept any number of connections, and
+ * messages of any number of frames. Each connection is passed on to a socket of ZeroMQ in a folder
+ * that only this user can enter.
  */
 export class WorkerDoor {
   /** Where ZeroMQ is to listen. */
@@ -56,7 +57,7 @@ export class WorkerDoor {
   async listen(host: string, port: number): Promise<number> {
     this.#server.listen(port, host);
     await once(this.#server, "listening");
-    // Without files for a new connection, those that are there go on.
+    // If no file is left for a new connection, the existing ones continue.
     this.#server.on("error", () => undefined);
     return (this.#server.address() as AddressInfo).port;
   }

@@ -16,7 +16,7 @@ const MAX_TOP = 50;
 const numbers = (depth: number): JsonSchema =>
   depth === 0 ? { type: "number" } : { type: "array", items: numbers(depth - 1) };
 
-/** What other tools may rely on; more may stand beside it. */
+/** What other tools may rely on; there may be more fields. */
 const INSPECTION: JsonSchema = {
   type: "object",
   required: ["model", "dataset", "class_names", "learning_rates", "samples"],
