@@ -15,7 +15,9 @@ const FEWEST_FOR_INTERVAL = 3;
 /** The percentile bootstrap of fewer is too narrow: of five learners it holds the mean in 83 %. */
 const FEWEST_FOR_BOOTSTRAP = 30;
 /** How intervals are made, for the notes below tables. */
-export const INTERVAL_RULE = `Student's t below ${FEWEST_FOR_BOOTSTRAP} learners, bootstrap from there on, none below ${FEWEST_FOR_INTERVAL}`;
+export const INTERVAL_RULE = intervalRule("learners");
+/** The same where what is counted are distillations. */
+export const INTERVAL_RULE_OF_DISTILLATIONS = intervalRule("distillations");
 
 /**
  * The range of fractions, such as accuracies: intervals are cut to it, since no mean is outside.
@@ -26,6 +28,10 @@ type Range = readonly [least: number, greatest: number];
 /** Enough that the ends of an interval move by less than a tenth of its width. */
 const RESAMPLES = 2000;
 const SEED = 20221;
+
+function intervalRule(counted: string): string {
+  return `Student's t below ${FEWEST_FOR_BOOTSTRAP} ${counted}, bootstrap from there on, none below ${FEWEST_FOR_INTERVAL}`;
+}
 
 /** @param range of the values; unbounded where absent */
 export function summarise(values: readonly number[], range?: Range): Summary {
@@ -46,8 +52,8 @@ export function summarise(values: readonly number[], range?: Range): Summary {
 }
 
 /**
- * How much better one variant is than another: differences of the learners with the same seeds,
- * which share their heads, so that the luck of a head cancels out.
+ * How much greater the values of one variant are than those of another: differences of the learners
+ * with the same seeds, which share their heads, so that the luck of a head cancels out.
  *
  * @returns null where no two learners share their seeds.
  */

@@ -45,10 +45,11 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
       <p>{time}</p>
       {differences !== undefined && (
         <>
-          <h3>How much better each row is than those above it</h3>
+          <h3>Each row minus those above it</h3>
           <NumberTable {...differences} />
           <p>
-            Mean difference in points over learners with the same seeds, with its 95 % interval.
+            Mean difference in points over learners with the same seeds, with its 95 % interval and,
+            of several distillations, the ± between them.
           </p>
         </>
       )}

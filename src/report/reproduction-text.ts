@@ -25,8 +25,8 @@ function tableParts({ title, numbers, failures, differences, time }: ReportedTab
     ...(differences === undefined
       ? []
       : [
-          "How much better each row is than those above it: mean difference in points over " +
-            "learners with the same seeds, with its 95 % interval.",
+          "Each row minus those above it: mean difference in points over learners with the same " +
+            "seeds, with its 95 % interval and, of several distillations, the ± between them.",
           markdownTable(differences),
         ]),
   ];

@@ -54,6 +54,11 @@ export function formatGainRange({
   return interval95 === null ? gain : `${gain} [${interval95.map(formatGain).join(", ")}]`;
 }
 
+/** The ± between distillations behind a figure: " (seeds ± 0.7)"; empty with one distillation. */
+export function formatBetweenSeeds(std: number | null): string {
+  return std === null ? "" : ` (seeds ± ${formatPercent(std)})`;
+}
+
 /** Seconds in at most two units: "42 s", "5 min 3 s", "1 h 20 min", "2 d 3 h". */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

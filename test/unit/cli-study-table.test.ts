@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { cellsOf, keyOf } from "../../src/cli/reproduce/reproduce-cells.js";
 import { differencesOf, numbersOf } from "../../src/cli/reproduce/reproduce-columns.js";
-import { failureLines, reproduceDocument } from "../../src/cli/reproduce/reproduce-output.js";
+import {
+  failureLines,
+  reproduceDocument,
+  reproduceText,
+} from "../../src/cli/reproduce/reproduce-output.js";
 import { reproducedTables } from "../../src/cli/reproduce/study-table.js";
 import type { Outcome } from "../../src/cli/run/experiment-runner.js";
 import { FailureKind } from "../../src/errors.js";
@@ -19,6 +23,8 @@ const ACCURACIES: Record<number, number[][]> = {
   0: [[0.9], [0.5, 0.7], [0.6, 0.9], [0.8, 0.8]],
   1: [[0.92], [0.5, 0.6], [], [0.7, 0.9]],
 };
+
+const FILES = { report: "report.md", page: "report.html" };
 
 const cells = cellsOf({ tables: TABLES, seeds: [0, 1], given: new Map() }, undefined);
 const outcomes = cells.map(({ draft }, at) => {
@@ -64,26 +70,45 @@ describe("a table of the study", () => {
     ]);
   });
 
-  it("compares each row with all of distilled data above it, over learners with the same seeds", () => {
+  it("compares each row with all of distilled data above it, over learners and over distillations", () => {
     const differences = differencesOf(soft?.rows ?? []);
     assert.deepEqual(differences?.head, ["row, minus", "hard labels", "SL restricted"]);
     const [restricted, unrestricted] = differences?.rows ?? [];
     assert.match(restricted?.join("|") ?? "", /^SL restricted\|\+15\.0\|$/);
-    assert.match(unrestricted?.join("|") ?? "", /^SL unrestricted\|\+22\.5 \[\S+, \S+\]\|\+5\.0$/);
+    // By seed the means differ by 20 and by 25 points; only seed 0 has a row to subtract.
+    assert.match(
+      unrestricted?.join("|") ?? "",
+      /^SL unrestricted\|\+22\.5 \[\S+, \S+\] \(seeds ± 2\.5\)\|\+5\.0$/,
+    );
     assert.equal(differencesOf(full?.rows ?? []), undefined);
+  });
+
+  it("calls no row better or best, and says what a difference can tell", () => {
+    const tables = [soft].flatMap((table) => table ?? []);
+    const text = reproduceText(tables, FILES);
+    assert.match(text, /no greater than the ± between distillations tells nothing\. Where/);
+    const once = reproducedTables(TABLES, (row) =>
+      outcomes.filter((_, at) => at < 4 && cells[at]?.key === keyOf(row)),
+    );
+    assert.match(reproduceText(once, FILES), /One distillation each:/);
+    for (const shown of [text, reproduceText(once, FILES)]) {
+      assert.doesNotMatch(shown, /\bbest\b|\bbetter\b|\bgain\b|[↑▲]/i);
+    }
   });
 
   it("gives the computing time, each task once, and is a JSON document", () => {
     assert.deepEqual([full?.computingS, soft?.computingS], [120, 420]);
-    const files = { report: "report.md", page: "report.html" };
     const { tables } = reproduceDocument(
       [soft].flatMap((table) => table ?? []),
-      files,
+      FILES,
     ) as {
       tables: { computing_s: number; rows: Record<string, unknown>[] }[];
     };
     const [, hard, restricted] = tables[0]?.rows ?? [];
     assert.equal(tables[0]?.computing_s, 420);
+    const { distillations } = hard as { distillations: { std: number; n: number } };
+    assert.equal(distillations.n, 2);
+    assert.equal(distillations.std, hard?.std_between_seeds);
     assert.deepEqual([hard?.macro_f1, hard?.gain, hard?.failed], [0.475, null, []]);
     assert.deepEqual(
       hard?.confusion,

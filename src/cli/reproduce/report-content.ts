@@ -17,16 +17,16 @@ import { artifactOf } from "../results/result.js";
 import { subjectOf } from "../results/subject.js";
 import type { Outcome } from "../run/experiment-runner.js";
 import { differencesOf, numbersOf } from "./reproduce-columns.js";
-import { failureLines, timeText } from "./reproduce-output.js";
+import { failureLines, noteOf, timeText } from "./reproduce-output.js";
 import { computingS, type ReproducedRow, type ReproducedTable } from "./study-table.js";
 
 /** Settings that the tables themselves choose. */
 const OF_THE_TABLES = [...VARIED_PATHS, ...BASELINE_PATHS, "seed"];
 
 const LEGEND =
-  "Accuracy: mean ± population std over test learners, and that of the means of several seeds. " +
-  "Gain: mean difference to the row of distilled data above over learners with the same seeds, " +
-  `with its 95 % interval (${INTERVAL_RULE}). ` +
+  "Accuracy: mean ± population std over test learners. Seeds ±: population std of the means of the " +
+  "distillations. Difference: to the row of distilled data above, mean over learners with the same " +
+  `seeds, with its 95 % interval (${INTERVAL_RULE}) and the ± between distillations. ` +
   "Loss: cross-entropy on the test split, in nats. Train: time " +
   "from the opened data to the trained learner. Study: AG News, DistilBERT, 100 learners.";
 
@@ -58,7 +58,7 @@ export function reportContent(
     subject: subjectOf(experiments[0]?.spec),
     settings: settingsText(experiments),
     tables: tables.map((table) => tableContent(table, details)),
-    legend: LEGEND,
+    legend: `${LEGEND} ${noteOf(tables)}`,
     time: `All of it took ${formatDuration(computingS(experiments))} of computing.`,
     distilled: experiments.flatMap((experiment) => artifactContent(experiment, details)),
     rerun: {
@@ -116,9 +116,8 @@ function tableContent(
 
 function spreadOf({ name, measured, figure }: ReproducedRow): Spread[] {
   if (measured === undefined) return [];
-  const { seeds, accuracy } = measured;
-  const learners = seeds.flatMap((seed) => [...seed.row.learners.values()]);
-  const { mean, interval95 } = accuracy;
+  const learners = [...measured.row.learners.values()];
+  const { mean, interval95 } = measured.row.accuracy;
   return [{ label: name, learners, mean, interval95, study: figure }];
 }
 

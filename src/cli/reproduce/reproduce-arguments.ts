@@ -4,9 +4,10 @@ import type { Assignments } from "../../settings/values.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";
 import { addSettings } from "../experiment/experiment-command.js";
+import { distillationsOf, MAX_SEED, seedsFrom } from "../group/distillations-flag.js";
 import { addGroupControls, groupFlagsOf, MEMBER_CONTROLS } from "../group/group-arguments.js";
 import type { GroupFlags } from "../group/group-command.js";
-import { parseArguments, scriptCommand } from "../terminal/command-line.js";
+import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
 
 /** What a person asks for. */
 export interface ReproduceRun extends GroupFlags {
@@ -24,8 +25,8 @@ export interface ReproduceRun extends GroupFlags {
 export type ReproduceRequest = { readonly kind: "help"; readonly text: string } | ReproduceRun;
 
 const CONTROLS = "Run:";
+const FIRST_SEED = 0;
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
-const MAX_SEED = 2 ** 32 - 1;
 const IDS = STUDY_TABLES.map(({ id }) => id);
 
 const HELP = `
@@ -33,7 +34,7 @@ Tables: ${IDS.join(", ")}; all of them when none is named.
 
 Examples:
   npm run reproduce
-  npm run reproduce -- soft-labels attention-labels --seeds 0,1,2
+  npm run reproduce -- soft-labels attention-labels --distillations 3
   npm run reproduce -- --dataset ag_news --model minilm --preset cpu --data-dir data
   npm run reproduce -- summary --json > summary.json
 
@@ -60,7 +61,10 @@ export function parseReproduceArguments(
   }
   const given = givenAssignments(options, surroundings);
   if (given.has("seed"))
-    throw invalid("seed", "seed is what --seeds gives; leave it out of the file");
+    throw invalid(
+      "seed",
+      "seed is what --distillations and --seeds give; leave it out of the file",
+    );
   for (const path of [...VARIED_PATHS, ...BASELINE_PATHS]) {
     if (given.has(path)) {
       throw invalid(path, `${path} is what the tables choose; leave it out of the config file`);
@@ -69,7 +73,7 @@ export function parseReproduceArguments(
   return {
     kind: "run",
     tables: words.length === 0 ? IDS : IDS.filter((id) => words.includes(id)),
-    seeds: seedsOf(options.seeds),
+    seeds: seedsOf(options),
     given,
     reportFolder: typeof options.report === "string" ? options.report : undefined,
     ...groupFlagsOf(options, surroundings),
@@ -89,15 +93,23 @@ function reproduceCommand(columns: number | undefined) {
   addSettings(command, [...VARIED_PATHS, "baseline", "seed", "name"]);
   addGroupControls(command, CONTROLS, [
     ...MEMBER_CONTROLS,
-    ["--seeds <list>", "Distillation seeds, such as 0,1,2 (default: 0)"],
+    ["--distillations <n>", "How often each row is distilled, with seeds from 0 on (default: 1)"],
+    ["--seeds <list>", "The same with seeds of your choice, such as 0,4,7"],
     ["--report <folder>", "Where report.md and report.html go (default: a folder of the home)"],
     ["--max-parallel <n>", "Most experiments that are started and not yet done (default: all)"],
   ]);
   return command;
 }
 
-function seedsOf(raw: unknown): number[] {
-  if (raw === undefined) return [0];
+function seedsOf({ seeds: raw, distillations }: Options): number[] {
+  const count = distillationsOf(distillations);
+  if (raw === undefined) return seedsFrom(FIRST_SEED, count ?? 1);
+  if (count !== undefined) {
+    throw invalid(
+      "seed",
+      "--distillations takes the seeds from 0 on, and --seeds names them; give one of the two",
+    );
+  }
   const seeds = typeof raw === "string" && SEED_LIST.test(raw) ? raw.split(",").map(Number) : [];
   const isAllowed = seeds.length > 0 && seeds.every((seed) => seed <= MAX_SEED);
   if (isAllowed && new Set(seeds).size === seeds.length) return seeds;

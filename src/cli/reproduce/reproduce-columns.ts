@@ -1,7 +1,8 @@
 import type { Numbers } from "../../report/number-table.js";
-import type { Summary } from "../../statistics.js";
+import type { Spread } from "../../results/distillations.js";
 import type { StudyFigure } from "../../study/tables.js";
 import {
+  formatBetweenSeeds,
   formatCount,
   formatDecimals,
   formatGainRange,
@@ -22,20 +23,20 @@ interface Column {
 
 const COLUMNS: readonly Column[] = [
   { name: "data", cell: ({ label }) => label },
-  measured("#train samples", ({ seeds }) => formatCount(seeds[0].row.trainSamples)),
-  measured("#GD steps", ({ seeds }) => formatCount(seeds[0].row.gdSteps)),
+  measured("#train samples", ({ row }) => formatCount(row.trainSamples)),
+  measured("#GD steps", ({ row }) => formatCount(row.gdSteps)),
   {
     name: "accuracy (%)",
     cell: ({ measured, failed }) =>
       measured === undefined ? (areStopped(failed) ? "stopped" : "failed") : accuracyText(measured),
   },
-  measured("n", ({ accuracy }) => String(accuracy.n)),
-  measured("gain", ({ differences }) => gainText(differences.at(-1)?.gain ?? null)),
-  { ...measured("macro F1 (%)", ({ macroF1 }) => formatPercent(macroF1)), isOfPage: true },
-  { ...measured("loss", ({ loss }) => formatValue(loss)), isOfPage: true },
+  measured("n", ({ row }) => String(row.accuracy.n)),
+  measured("difference", ({ differences }) => differenceText(differences.at(-1)?.spread ?? null)),
+  { ...measured("macro F1 (%)", ({ row }) => formatPercent(row.macroF1)), isOfPage: true },
+  { ...measured("loss", ({ row }) => formatValue(row.loss)), isOfPage: true },
   {
-    ...measured("train", ({ trainTimeS }) =>
-      trainTimeS === null ? "" : formatSeconds(trainTimeS),
+    ...measured("train", ({ row }) =>
+      row.trainTimeS === null ? "" : formatSeconds(row.trainTimeS),
     ),
     isOfPage: true,
   },
@@ -51,7 +52,7 @@ export function numbersOf(rows: readonly ReproducedRow[], isPage: boolean): Numb
   };
 }
 
-/** Every row of distilled data beside those above it; undefined where `gain` says as much. */
+/** Every row of distilled data beside those above it; undefined where `difference` says as much. */
 export function differencesOf(rows: readonly ReproducedRow[]): Numbers | undefined {
   const compared = rows.filter(({ measured }) => (measured?.differences.length ?? 0) > 0);
   if (compared.length < 2) return undefined;
@@ -60,7 +61,7 @@ export function differencesOf(rows: readonly ReproducedRow[]): Numbers | undefin
     head: ["row, minus", ...others],
     rows: compared.map(({ name, measured }) => [
       name,
-      ...others.map((_, at) => gainText(measured?.differences[at]?.gain ?? null)),
+      ...others.map((_, at) => differenceText(measured?.differences[at]?.spread ?? null)),
     ]),
   };
 }
@@ -69,14 +70,14 @@ function measured(name: string, cell: (measured: Measured) => string): Column {
   return { name, cell: (row) => (row.measured === undefined ? "" : cell(row.measured)) };
 }
 
-function accuracyText({ accuracy, stdBetweenSeeds }: Measured): string {
-  const text = formatMeanStd(accuracy.mean, accuracy.std);
-  if (stdBetweenSeeds === null) return text;
-  return `${text} (seeds ± ${formatPercent(stdBetweenSeeds)})`;
+function accuracyText({ row: { spread } }: Measured): string {
+  const { learners, distillations } = spread;
+  return formatMeanStd(learners.mean, learners.std) + formatBetweenSeeds(distillations.std);
 }
 
-function gainText(gain: Summary | null): string {
-  return gain === null ? "" : formatGainRange(gain);
+function differenceText(spread: Spread | null): string {
+  if (spread === null) return "";
+  return formatGainRange(spread.learners) + formatBetweenSeeds(spread.distillations.std);
 }
 
 function figureText({ mean, std }: StudyFigure): string {

@@ -1,3 +1,4 @@
+import { comparisonNote, type Spread } from "../../results/distillations.js";
 import { INTERVAL_RULE } from "../../statistics.js";
 import { formatDuration } from "../../text/format.js";
 import { rowDocument, summaryDocument } from "../results/result-document.js";
@@ -14,9 +15,16 @@ export interface ReportFiles {
 }
 
 const LEGEND =
-  "accuracy: mean ± population std over test learners, and that of the means of several seeds; " +
-  "gain: mean difference to the distilled row above over learners with the same seeds, with its " +
-  `95 % interval (${INTERVAL_RULE}); study: AG News, DistilBERT, 100 learners.`;
+  "accuracy: mean ± population std over test learners; seeds ±: population std of the means of the " +
+  "distillations; difference: to the distilled row above, mean over learners with the same seeds, " +
+  `with its 95 % interval (${INTERVAL_RULE}) and the ± between distillations; ` +
+  "study: AG News, DistilBERT, 100 learners.";
+
+/** What the differences between the rows of distilled data can tell. */
+export function noteOf(tables: readonly ReproducedTable[]): string {
+  const rows = tables.flatMap((table) => table.rows);
+  return comparisonNote(rows.flatMap(({ measured }) => measured?.seeds.length ?? []));
+}
 
 /** The tables as a person reads them. */
 export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {
@@ -30,7 +38,7 @@ export function reproduceText(tables: readonly ReproducedTable[], files: ReportF
     table.push(...numbers.rows.map((row) => [...row]));
     return [title, table.toString(), ...failureLines(rows), timeText(computingS)].join("\n");
   });
-  return `\n${parts.join("\n\n")}\n\n${LEGEND}\nReport: ${files.report}\nPage:   ${files.page}\n`;
+  return `\n${parts.join("\n\n")}\n\n${LEGEND}\n${noteOf(tables)}\nReport: ${files.report}\nPage:   ${files.page}\n`;
 }
 
 /** A line for each seed without a result. */
@@ -75,27 +83,26 @@ function document({ label, figure, measured, failed }: ReproducedRow): object {
   };
 }
 
-function measuredDocument(measured: Measured): object {
-  const { seeds, accuracy, macroF1, loss, confusion, differences } = measured;
-  const gain = differences.at(-1)?.gain ?? null;
+function measuredDocument({ seeds, row, differences }: Measured): object {
+  const { distillations } = row.spread;
+  const gain = differences.at(-1)?.spread?.learners ?? null;
   return {
-    ...rowDocument(seeds[0].row),
+    ...rowDocument(row),
     experiment_id: seeds[0].experimentId,
-    accuracy: summaryDocument(accuracy),
-    macro_f1: macroF1,
-    loss,
-    confusion,
-    train_time_s: measured.trainTimeS,
-    std_between_seeds: measured.stdBetweenSeeds,
+    std_between_seeds: distillations.std,
+    distillations: summaryDocument(distillations),
     gain: gain === null ? null : summaryDocument(gain),
-    differences: differences.map(({ to, gain }) => ({
-      to,
-      ...(gain === null ? { mean: null } : summaryDocument(gain)),
-    })),
+    differences: differences.map(({ to, spread }) => ({ to, ...differenceDocument(spread) })),
     seeds: seeds.map(({ seed, experimentId, row }) => ({
       seed,
       experiment_id: experimentId,
       accuracy: summaryDocument(row.accuracy),
     })),
   };
+}
+
+function differenceDocument(spread: Spread | null): object {
+  if (spread === null) return { mean: null };
+  const { learners, distillations } = spread;
+  return { ...summaryDocument(learners), distillations: summaryDocument(distillations) };
 }

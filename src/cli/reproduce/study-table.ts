@@ -1,19 +1,21 @@
 import { internal } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
-import { rowsOfMatrix, sumOfMatrices } from "../../results/confusion.js";
-import type { Row } from "../../results/rows.js";
+import {
+  type RowOverSeeds,
+  rowOverSeeds,
+  type SeedRow,
+  type Spread,
+  spreadOfDifference,
+} from "../../results/distillations.js";
 import { distilledLabel, shortLabel } from "../../results/spec-labels.js";
-import { FRACTIONS, meanOf, pairedDifference, type Summary, summarise } from "../../statistics.js";
 import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../../study/tables.js";
 import { resultOf } from "../results/result.js";
 import type { Outcome } from "../run/experiment-runner.js";
 
 /** One distillation of a row, or one training on full data. */
-export interface SeedRow {
-  readonly seed: number;
+export interface StudySeedRow extends SeedRow {
   readonly experimentId: string;
-  readonly row: Row;
 }
 
 /** A seed without a result: it has failed, or was stopped by a person. */
@@ -24,28 +26,20 @@ export interface FailedSeed {
   readonly isStopped: boolean;
 }
 
-/** How much better a row is than another one, over learners with the same seeds. */
+/** A row beside another one. */
 export interface Difference {
   /** Name of the other row. */
   readonly to: string;
-  /** Null where no two learners have the same seeds. */
-  readonly gain: Summary | null;
+  /** How much greater its accuracy is; null where no two learners have the same seeds. */
+  readonly spread: Spread | null;
 }
 
 /** The measured values of a row. */
 export interface Measured {
   /** One entry per distillation seed. */
-  readonly seeds: readonly [SeedRow, ...SeedRow[]];
-  /** Over all learners of all seeds, as are the other means. */
-  readonly accuracy: Summary;
-  readonly macroF1: number;
-  readonly loss: number;
-  /** As in `Row`. */
-  readonly confusion: number[][] | null;
-  /** Seconds from the opened data to the trained learner; null where they were not measured. */
-  readonly trainTimeS: number | null;
-  /** Standard deviation of the means of the seeds; null with one seed. */
-  readonly stdBetweenSeeds: number | null;
+  readonly seeds: readonly [StudySeedRow, ...StudySeedRow[]];
+  /** Over all of them. */
+  readonly row: RowOverSeeds;
   /** To each row of distilled data above it, the nearest last. */
   readonly differences: readonly Difference[];
 }
@@ -103,7 +97,7 @@ function rowsOf(
   experiments: readonly (readonly Experiment[])[],
 ): ReproducedRow[] {
   const result: ReproducedRow[] = [];
-  const above: { name: string; learners: ReadonlyMap<string, number> }[] = [];
+  const above: { name: string; seeds: readonly SeedRow[] }[] = [];
   studyRows.forEach(({ kind, figure }, at) => {
     const found = experiments[at] ?? [];
     const spec = found[0]?.spec;
@@ -111,14 +105,13 @@ function rowsOf(
     const label = isFull ? "Full data" : labelOf(spec);
     const name = isFull ? label : shortLabel(spec);
     const seeds = found.flatMap((experiment) => seedRow(experiment, kind));
-    const learners = learnersOf(seeds);
     const differences = (isFull ? [] : above).map((other) => ({
       to: other.name,
-      gain: pairedDifference(learners, other.learners),
+      spread: spreadOfDifference(seeds, other.seeds),
     }));
-    const measured = measuredOf(seeds, learners, differences);
+    const measured = measuredOf(seeds, differences);
     result.push({ label, name, figure, measured, failed: found.flatMap(failedSeed) });
-    if (!isFull && measured) above.push({ name, learners });
+    if (!isFull && measured) above.push({ name, seeds });
   });
   return result;
 }
@@ -129,7 +122,7 @@ export function labelOf(spec: ExperimentSpec | undefined): string {
   return `${distilledLabel(spec)}${steps === 1 ? "" : `, ${steps} steps`}`;
 }
 
-function seedRow(experiment: Experiment, kind: StudyRow["kind"]): SeedRow[] {
+function seedRow(experiment: Experiment, kind: StudyRow["kind"]): StudySeedRow[] {
   const { id, spec, state } = experiment;
   if (state !== State.SUCCEEDED) return [];
   const row = resultOf(experiment).rows.find((candidate) => candidate.id === kind);
@@ -150,34 +143,10 @@ function failedSeed({ id, spec, state, failure }: Experiment): FailedSeed[] {
 }
 
 function measuredOf(
-  [first, ...others]: readonly SeedRow[],
-  learners: ReadonlyMap<string, number>,
+  [first, ...others]: readonly StudySeedRow[],
   differences: readonly Difference[],
 ): Measured | undefined {
   if (first === undefined) return undefined;
   const seeds = [first, ...others] as const;
-  const rows = seeds.map(({ row }) => row);
-  const means = rows.map(({ accuracy }) => accuracy.mean);
-  const times = rows.flatMap(({ trainTimeS }) => trainTimeS ?? []);
-  return {
-    seeds: [...seeds],
-    accuracy: summarise([...learners.values()], FRACTIONS),
-    macroF1: meanOf(rows.map(({ macroF1 }) => macroF1)),
-    loss: meanOf(rows.map(({ loss }) => loss)),
-    confusion: rowsOfMatrix(
-      sumOfMatrices(rows.map(({ confusion }) => confusion?.flat() ?? [])) ?? [],
-    ),
-    trainTimeS: times.length === 0 ? null : meanOf(times),
-    stdBetweenSeeds: means.length > 1 ? summarise(means).std : null,
-    differences,
-  };
-}
-
-/** Accuracy by distillation seed and init seed. */
-function learnersOf(seeds: readonly SeedRow[]): Map<string, number> {
-  return new Map(
-    seeds.flatMap(({ seed, row }) =>
-      [...row.learners].map(([init, accuracy]) => [`${seed}/${init}`, accuracy] as const),
-    ),
-  );
+  return { seeds, row: rowOverSeeds(seeds), differences };
 }
