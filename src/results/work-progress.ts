@@ -11,6 +11,8 @@ export interface TaskWork {
   readonly numLearners: number;
   /** Whether a rate is chosen before the learners are tested. */
   readonly searchesLr: boolean;
+  /** Whether it takes the rate that another task has found. */
+  readonly takesLr: boolean;
   readonly isReused: boolean;
   /** See `ranSeconds`. */
   readonly ranS: number;
@@ -37,7 +39,9 @@ export interface CostSettings {
         readonly validations?: number | undefined;
       }
     | undefined;
-  readonly baseline?: { readonly fullEpochs?: number | undefined } | undefined;
+  readonly baseline?:
+    | { readonly fullEpochs?: number | undefined; readonly fullLr?: number | undefined }
+    | undefined;
 }
 
 export interface WorkProgress {
@@ -59,6 +63,8 @@ const NUM_CLASSES = 4;
 const GRADIENT = 3;
 const META_GRADIENT = 48;
 const TRAINING = 6;
+/** With a searched rate, as many trainings as the halving of four rates costs. */
+const HALVED_TRAININGS = 2;
 /** Pairs of texts that SetFit makes of each: of 20 others of its class, and of as many others. */
 const PAIRS_PER_TEXT = 40;
 /** Cost of the rates that are tried on validation, in units of reading a test split. */
@@ -109,7 +115,7 @@ interface Part {
 }
 
 /** In units of one forward pass of a text. */
-function costOf(spec: CostSettings, { kind, numLearners, searchesLr }: TaskWork): number {
+function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: TaskWork): number {
   const {
     epochs = 0,
     steps = 0,
@@ -125,8 +131,10 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr }: TaskWork)
     return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
   }
   const work = workBefore(kind, searchesLr);
+  const { fullEpochs = 1, fullLr } = spec.baseline ?? {};
+  const fullTrainings = fullLr === 0 && !takesLr ? HALVED_TRAININGS : 1;
   return (
-    (work.trains ? trainTexts * (spec.baseline?.fullEpochs ?? 1) * TRAINING : 0) +
+    (work.trains ? trainTexts * fullEpochs * TRAINING * fullTrainings : 0) +
     (work.choosesSamples ? trainTexts : 0) +
     (work.searchesLr ? RATE_SEARCH * TEST_TEXTS : 0) +
     (work.tunesOn ?? 0) * NUM_CLASSES * numLearners * PAIRS_PER_TEXT * GRADIENT +

@@ -3,7 +3,7 @@ import { writeDerived } from "./derived.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
 import { defaultMemoryMib } from "./memory.js";
-import { presetPooling, presetSpec } from "./presets.js";
+import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 
@@ -22,8 +22,8 @@ export const IDENTIFYING_FIELDS = [
 /**
  * The values of the preset of a resolved spec, and those that follow from the spec's settings.
  *
- * @param facts absent: what follows from the device alone is not set, and memory and pooling, which
- *   follow from device and encoder, are the spec's
+ * @param facts absent: what follows from the device alone is not set, and memory, pooling and the
+ *   epochs of full data, which follow from device, encoder and data set, are the spec's
  */
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
   const isStudy = spec.preset === Preset.STUDY;
@@ -33,6 +33,10 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);
   const pooling = facts ? presetPooling(preset, facts.model) : spec.model?.pooling;
   if (pooling !== undefined) writeField(preset, "model.pooling", pooling);
+  const epochs = facts
+    ? presetFullEpochs(preset, facts.dataset.train_rows)
+    : spec.baseline?.fullEpochs;
+  if (epochs !== undefined) writeField(preset, "baseline.full_epochs", epochs);
   return preset;
 }
 

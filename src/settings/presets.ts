@@ -36,6 +36,9 @@ const CPU_OUTER_STEPS = 1450;
 /** Each test learner reads the whole test split, which is most of the time of an evaluation. */
 const CPU_INITS = 20;
 const CPU_BASELINE_INITS = 5;
+/** At least as many steps of the full-data baseline, if that takes no more epochs than the study's. */
+const CPU_FULL_STEPS = 400;
+const MOST_FULL_EPOCHS = 3;
 
 /** Enough to distinguish a good step from a lucky head; together they read the split once. */
 const VALIDATION_INITS = 8;
@@ -102,6 +105,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     fullBatchSize: 48,
     fullLr: 2e-5,
     fullDropout: 0.1,
+    fullInits: 1,
   },
   compute: { numDevices: 1 },
   seed: SEED,
@@ -142,6 +146,13 @@ const CPU: ExperimentSpec = {
     inits: CPU_INITS,
     baselineInits: CPU_BASELINE_INITS,
   },
+  baseline: {
+    ...filled(STUDY.baseline),
+    // It follows from the rows of train; see `presetFullEpochs`.
+    fullEpochs: undefined,
+    // The best of a few on validation.
+    fullLr: 0,
+  },
 };
 
 export type KnownPreset = Preset.STUDY | Preset.CPU;
@@ -160,6 +171,19 @@ export function presetSpec(preset: KnownPreset, device?: Facts["device"]): Exper
   }
   writeDerived(values, values);
   return values;
+}
+
+/**
+ * Passes over train of the full-data baseline: with a searched rate one is enough where it has
+ * hundreds of steps; the study takes three, whatever the size of the set.
+ *
+ * @param spec with the size of its batches
+ * @param numRows of train
+ */
+export function presetFullEpochs({ preset, baseline }: ExperimentSpec, numRows: number): number {
+  if (preset === Preset.STUDY) return filled(STUDY.baseline).fullEpochs ?? MOST_FULL_EPOCHS;
+  const stepsPerEpoch = Math.ceil(numRows / (baseline?.fullBatchSize || 1));
+  return Math.min(MOST_FULL_EPOCHS, Math.ceil(CPU_FULL_STEPS / stepsPerEpoch));
 }
 
 /** As the encoder was trained; the study takes the first token, whatever the encoder. */

@@ -13,7 +13,7 @@ import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
-import { type KnownPreset, presetPooling, presetSpec } from "./presets.js";
+import { type KnownPreset, presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS, settingOf } from "./settings.js";
@@ -46,6 +46,10 @@ export function resolveSpec(
   overlay(spec, draft);
   fillInFacts(spec, draft, facts);
   fillInPooling(spec, draft, facts);
+  if (spec.baseline?.fullEpochs === undefined) {
+    const numRows = facts.dataset.train_rows;
+    writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
+  }
   fillInInnerPrecision(spec, draft);
   fillInSteps(spec, draft, facts);
   fitToFacts(spec, draft, facts, notices);

@@ -218,9 +218,12 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("baseline-inits", "evaluation.baseline_inits", LEARNERS, [
       "Test learners of all baselines but full",
     ]),
+    number("full-inits", "baseline.full_inits", LEARNERS, "Full data: learners"),
     number("full-epochs", "baseline.full_epochs", COUNT, "Full data: passes over train"),
     number("full-batch-size", "baseline.full_batch_size", COUNT, "Full data: texts per step"),
-    number("full-lr", "baseline.full_lr", RATE, "Full data: Adam's rate at its peak"),
+    number("full-lr", "baseline.full_lr", { ...RATE, aboveMin: false }, [
+      "Full data: Adam's rate at its peak; with 0 it is the best of a few on validation",
+    ]),
     number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),
   ],
   Run: [

@@ -93,6 +93,8 @@ describe("the preset", () => {
       "outer.activation_mib",
       "outer.meta_gradient",
       "outer.validations",
+      "baseline.full_epochs",
+      "baseline.full_lr",
     ];
     for (const path of cut) {
       if (path !== "preset") writeField(study, path, readField(spec, path) as number | string);
@@ -101,6 +103,17 @@ describe("the preset", () => {
     assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 64]);
     assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [20, 5]);
     assert.equal(spec.distilled?.attentionLambda, 1);
+  });
+
+  it("cpu trains on full data with a searched rate, in as few epochs as have 400 steps", () => {
+    const epochs = (train_rows: number, preset = Preset.CPU) => {
+      const { spec } = resolved({ preset }, factsOf({ dataset: { train_rows } }));
+      return [spec.baseline?.fullEpochs, spec.baseline?.fullLr];
+    };
+    assert.deepEqual(epochs(20_169), [1, 0]);
+    assert.deepEqual(epochs(19_000), [2, 0], "396 steps per epoch");
+    assert.deepEqual(epochs(1_000), [3, 0], "no more than the study's");
+    assert.deepEqual(epochs(20_169, Preset.STUDY), [3, 2e-5]);
   });
 
   it("that is named is taken without a notice", () => {

@@ -66,7 +66,11 @@ class DistilledSettings(NamedTuple):
 
 
 class FullSettings(NamedTuple):
-    """Training on the full data: see ``BaselineSpec``; its warm-up is that of the outer loop."""
+    """Training on the full data: see ``BaselineSpec``; its warm-up is that of the outer loop.
+
+    Attributes:
+        lr: Adam's rate at its peak; 0: the best of a few on validation.
+    """
 
     epochs: int
     batch_size: int

@@ -64,7 +64,7 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         assign.attempt,
         work,
         list(init_seeds),
-        settings_of(assign.spec),
+        _with_rate(settings_of(assign.spec), assign.work.baseline.lr),
         spec_document(assign.spec),
         assign.work_dir,
         assign.artifact_path,
@@ -103,6 +103,11 @@ def spec_from_json(text: str) -> spec_pb2.ExperimentSpec:
         return json_format.Parse(text, spec_pb2.ExperimentSpec())
     except json_format.ParseError as error:
         raise StillhouseError("invalid", f"the spec cannot be read: {error}") from error
+
+
+def _with_rate(settings: Settings, lr: float) -> Settings:
+    """With the rate that another task has found for full data; 0: as they are."""
+    return settings._replace(full=settings.full._replace(lr=lr)) if lr else settings
 
 
 def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
@@ -223,6 +228,7 @@ _MAY_BE_UNSET = (
     "baseline.class_means",
     "baseline.adam",
     "baseline.setfit",
+    "baseline.full_inits",
     "compute.memory_mib",
     "model.pooling",
     "dataset.text_column",

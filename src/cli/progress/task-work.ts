@@ -26,6 +26,7 @@ function workOf(task: Task): TaskWork {
     kind: kindOf(kind),
     state: state.replace("STATE_", "").toLowerCase() as TaskWork["state"],
     numLearners: kind?.$case === "distill" ? 0 : (kind?.value.initSeeds.length ?? 0),
+    takesLr: kind?.$case === "baseline" && kind.value.takesLr,
     searchesLr: kind?.$case === "evaluate" && kind.value.variation?.searchesLr === true,
     isReused: reused,
     ranS: result?.wallTimeS ?? ranS,

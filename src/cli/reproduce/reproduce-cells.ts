@@ -25,6 +25,7 @@ export function cellsOf(
     [...rows].map(([key, row]): Cell => {
       const settings = new Map<string, FieldValue>([
         ...NO_BASELINES,
+        ["baseline.full_inits", FULL_LEARNERS],
         ...(row.kind === "full" ? [] : row.settings),
         ...given,
         ...(row.kind === "full" ? FULL_ALONE : []),
@@ -35,6 +36,9 @@ export function cellsOf(
     }),
   );
 }
+
+/** What the rows are held against is one mean, of which the spread is known. */
+const FULL_LEARNERS = 3;
 
 /** The tables have no baseline but the full data, whose row is an experiment of its own. */
 const FULL_ALONE: readonly [string, FieldValue][] = [

@@ -23,6 +23,7 @@ export interface TaskView {
   readonly kind: WorkKind;
   readonly numLearners: number;
   readonly searchesLr: boolean;
+  readonly takesLr: boolean;
   readonly times: RunTimes;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -72,6 +73,7 @@ function taskView(task: Task, name: string): TaskView {
     kind: kindOf(work),
     numLearners: seedsOf(work).length,
     searchesLr: variationOf(work)?.searchesLr ?? false,
+    takesLr: work?.kind?.$case === "baseline" && work.kind.value.takesLr,
     times: {
       isReused: reused,
       wallTimeS: result?.wallTimeS,
@@ -105,7 +107,7 @@ function variationOf(work: Work | undefined): Variation | undefined {
 
 /** What the progress of the whole experiment is computed from. */
 export function workOfTask(task: TaskView): TaskWork {
-  const { kind, state, numLearners, searchesLr, reused, times, progress } = task;
+  const { kind, state, numLearners, searchesLr, takesLr, reused, times, progress } = task;
   const { stage = "", done = 0, total = 0, secondsLeft = 0 } = progress ?? {};
   const ranS = times.wallTimeS ?? times.ranS;
   return {
@@ -113,6 +115,7 @@ export function workOfTask(task: TaskView): TaskWork {
     state,
     numLearners,
     searchesLr,
+    takesLr,
     isReused: reused,
     ranS,
     stage,

@@ -115,7 +115,9 @@ function fieldOf(name: string): string {
   return name.slice(name.indexOf(".") + 1);
 }
 
-function baselineParts(spec: ExperimentSpec, { kind }: BaselineWork): Part[] {
+/** The rate that a task takes over follows from what the task that finds it has in common. */
+function baselineParts(spec: ExperimentSpec, { kind, takesLr }: BaselineWork): Part[] {
   const fields = baselineOfKind(kind)?.cacheParts ?? [];
-  return fields.map((field) => [field, readField(spec, field)]);
+  const parts = fields.map((field): Part => [field, readField(spec, field)]);
+  return takesLr ? [...parts, ["takes_lr", true]] : parts;
 }

@@ -1,6 +1,7 @@
 import { BASELINES, type Baseline } from "../../baselines.js";
 import { invalid } from "../../errors.js";
 import {
+  BaselineKind,
   type BaselineWork,
   baselineKindFromJSON,
   State,
@@ -67,7 +68,9 @@ export function countTasks(spec: ExperimentSpec): number {
   const count = required(spec.evaluation?.inits, "evaluation.inits");
   const isFixed = spec.model?.init === Init.FIXED;
   const shards = numShards(isFixed ? Math.min(count, 1) : count);
-  const baselines = wantedBaselines(spec).length;
+  const wanted = wantedBaselines(spec);
+  const further = wanted.some(({ id }) => id === "full") ? numFullLearners(spec) - 1 : 0;
+  const baselines = wanted.length + further;
   const evaluations = shards * (1 + variationsOf(spec).length);
   return Number(distils(spec, count, baselines)) + evaluations + baselines;
 }
@@ -89,11 +92,29 @@ interface PlannedBaseline {
 }
 
 function plannedBaselines(spec: ExperimentSpec): PlannedBaseline[] {
-  return wantedBaselines(spec).map((baseline) => ({
-    name: baseline.id,
-    isQuick: "isQuick" in baseline && baseline.isQuick,
-    work: { kind: baselineKindFromJSON(baseline.kind), initSeeds: seedsOf(baseline, spec) },
-  }));
+  return wantedBaselines(spec).flatMap((baseline) => {
+    const kind = baselineKindFromJSON(baseline.kind);
+    const work = { kind, initSeeds: seedsOf(baseline, spec), takesLr: false, lr: 0 };
+    const isQuick = "isQuick" in baseline && baseline.isQuick;
+    if (kind !== BaselineKind.FULL) return [{ name: baseline.id, isQuick, work }];
+    return fullLearners(spec).map((initSeed, at) => ({
+      name: at === 0 ? baseline.id : `${baseline.id}-${at + 1}`,
+      isQuick,
+      // The first one searches the rate, so that a plan with one learner has the same task.
+      work: { ...work, initSeeds: [initSeed], takesLr: at > 0 && spec.baseline?.fullLr === 0 },
+    }));
+  });
+}
+
+/** Seeds of the learners that are trained on full data, each by a task of its own. */
+function fullLearners(spec: ExperimentSpec): number[] {
+  return learnerSeeds(spec, numFullLearners(spec));
+}
+
+/** One in specs of before it could be chosen. */
+function numFullLearners({ baseline, model }: ExperimentSpec): number {
+  const count = baseline?.fullInits ?? 1;
+  return model?.init === Init.FIXED ? Math.min(count, 1) : count;
 }
 
 function wantedBaselines({ baseline }: ExperimentSpec) {

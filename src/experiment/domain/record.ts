@@ -1,4 +1,9 @@
-import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import {
+  BaselineKind,
+  type Experiment,
+  State,
+  type Task,
+} from "../../generated/stillhouse/v1/experiment.js";
 import { ResultKind, type ResultRow } from "../../generated/stillhouse/v1/result.js";
 
 export interface TaskRecord {
@@ -38,6 +43,30 @@ export function isEvaluate(task: Task): boolean {
 export function isPlainEvaluation(task: Task): boolean {
   const kind = task.work?.kind;
   return kind?.$case === "evaluate" && kind.value.variation === undefined;
+}
+
+/** The rate that full data's first task has found; undefined before. */
+export function foundLr({ tasks }: ExperimentRecord): number | undefined {
+  const found = tasks.find(({ task }) => findsLr(task) && task.state === State.SUCCEEDED);
+  const result = found?.task.result?.kind;
+  return result?.$case === "learners" ? result.value.chosenLr : undefined;
+}
+
+/** Whether a task takes the rate that another one of its experiment has found for full data. */
+export function takesLr(task: Task): boolean {
+  const kind = task.work?.kind;
+  return kind?.$case === "baseline" && kind.value.takesLr;
+}
+
+function findsLr(task: Task): boolean {
+  const kind = task.work?.kind;
+  return kind?.$case === "baseline" && kind.value.kind === BaselineKind.FULL && !kind.value.takesLr;
+}
+
+/** Whether what a task waits for cannot come: the task that finds its rate has failed. */
+export function waitsInVain({ tasks }: ExperimentRecord): (task: Task) => boolean {
+  const isLost = tasks.some(({ task }) => findsLr(task) && task.state === State.FAILED);
+  return (task) => isLost && takesLr(task);
 }
 
 /** Id of the artifact distilled here, or in an earlier experiment whose result was reused. */

@@ -1,7 +1,15 @@
 import { FailureKind } from "../../errors.js";
 import { State, type Task, type TaskResult } from "../../generated/stillhouse/v1/experiment.js";
 import { Failure } from "../../generated/stillhouse/v1/failure.js";
-import { artifactOf, type ExperimentRecord, mustStop, type TaskRecord } from "./record.js";
+import {
+  artifactOf,
+  type ExperimentRecord,
+  foundLr,
+  mustStop,
+  type TaskRecord,
+  takesLr,
+  waitsInVain,
+} from "./record.js";
 import { assertMayMove, isEnded } from "./states.js";
 
 /** A task whose attempts were lost this often is not tried again. */
@@ -172,9 +180,13 @@ function attemptEnded(task: Task, now: Date): Task {
 
 /**
  * An evaluation is of what was distilled, here or earlier, or of the artifact that it was planned
- * for.
+ * for. A training that takes its rate from another one is told it.
  */
 function workToRun(record: ExperimentRecord, task: Task): Task["work"] {
+  if (task.work?.kind?.$case === "baseline" && takesLr(task)) {
+    const value = { ...task.work.kind.value, lr: foundLr(record) ?? 0 };
+    return { kind: { $case: "baseline", value } };
+  }
   if (task.work?.kind?.$case !== "evaluate") return task.work;
   const { value: planned } = task.work.kind;
   const value = { ...planned, artifactId: artifactOf(record) ?? planned.artifactId };
@@ -205,15 +217,17 @@ function moveTasks(
   return settle({ ...record, tasks }, now);
 }
 
-/** Cancels what waits in an experiment that must stop, and derives the experiment's own state. */
+/**
+ * Cancels what waits in an experiment that must stop and what waits in vain, and derives the
+ * experiment's own state.
+ */
 function settle(record: ExperimentRecord, now: Date): ExperimentRecord {
-  const tasks = mustStop(record)
-    ? record.tasks.map((entry) =>
-        entry.task.state === State.QUEUED
-          ? { ...entry, task: { ...entry.task, state: State.CANCELLED, endTime: now } }
-          : entry,
-      )
-    : record.tasks;
+  const isPointless = mustStop(record) ? () => true : waitsInVain(record);
+  const tasks = record.tasks.map((entry) =>
+    entry.task.state === State.QUEUED && isPointless(entry.task)
+      ? { ...entry, task: { ...entry.task, state: State.CANCELLED, endTime: now } }
+      : entry,
+  );
   const state = experimentState(tasks, record.cancelRequested);
   return {
     ...record,

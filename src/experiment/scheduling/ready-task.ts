@@ -1,6 +1,13 @@
 import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
-import { type ExperimentRecord, isDistill, isEvaluate, mustStop } from "../domain/record.js";
+import {
+  type ExperimentRecord,
+  foundLr,
+  isDistill,
+  isEvaluate,
+  mustStop,
+  takesLr,
+} from "../domain/record.js";
 import type { DeviceNeeds } from "./device-needs.js";
 
 /** A task that is ready to start. */
@@ -42,7 +49,9 @@ export function startable(record: ExperimentRecord): (task: Task) => boolean {
   const isDistilled = record.tasks.every(
     ({ task }) => !isDistill(task) || task.state === State.SUCCEEDED,
   );
-  return (task) => task.state === State.QUEUED && (isDistilled || !isEvaluate(task));
+  const hasLr = foundLr(record) !== undefined;
+  return (task) =>
+    task.state === State.QUEUED && (isDistilled || !isEvaluate(task)) && (hasLr || !takesLr(task));
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

@@ -1,0 +1,158 @@
+"""Training a learner on the full data: Adam, linear warm-up and decay, dropout."""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..context.bench import Bench
+from ..datasets import Batch, collate, epoch_batches
+from ..distillation.outer import rate_at
+from ..distillation.scaled_adam import ScaledAdam
+from ..errors import StillhouseError
+from ..evaluation.measure import Measures, measure
+from ..learners import first_order_attention, forward
+from ..learners.encoder import Params
+from ..learners.precision import autocast
+from ..seeding import derive_seed, generator
+
+
+class FullSteps:
+    """The steps of the training; validation accuracy is measured after each epoch.
+
+    Under selection the best epoch is kept.
+
+    Args:
+        bench: whose encoder's embeddings are trained in place.
+        lr: Adam's rate at its peak.
+
+    Attributes:
+        steps_before, num_all_steps: of this and of other trainings together, for who watches.
+    """
+
+    def __init__(self, bench: Bench, lr: float) -> None:
+        self._bench, self._settings, self.lr = bench, bench.task.settings, lr
+        full, train = self._settings.full, bench.tokens["train"]
+        theta = bench.test_learner(bench.task.init_seeds[0])
+        self._theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
+        embeddings = bench.encoder.embeddings.requires_grad_(True).train()
+        _set_dropout(embeddings, full.dropout)
+        self._tensors: dict[str, Tensor] = {
+            **self._theta,
+            **{f"embeddings.{name}": p for name, p in embeddings.named_parameters()},
+        }
+        self._adam = ScaledAdam(self._tensors, bench.device, self._settings.precision)
+        self._per_epoch = math.ceil(len(train.labels) / full.batch_size)
+        self.num_steps = self.num_all_steps = self._per_epoch * full.epochs
+        self.step = self.steps_before = 0
+        self._batches: list[Tensor] = []
+        self._best: dict[str, Tensor] = {}
+        self._values: dict[str, float] = {}
+
+    def advance(self) -> None:
+        """Train on a batch; see `Steps`.
+
+        Raises:
+            StillhouseError: ``diverged``.
+        """
+        epoch, index = divmod(self.step, self._per_epoch)
+        if index == 0 or not self._batches:
+            self._batches = self._epoch_batches(epoch)
+        self._train_step(self._batches[index])
+        if self.step % self._per_epoch == 0:
+            self._validate()
+
+    def finish(self) -> Params:
+        """theta of the epoch that is kept; the encoder has its embeddings from here on."""
+        with torch.no_grad():
+            for name, parameter in self._tensors.items():
+                parameter.copy_(self._best[name])
+        self._bench.encoder.embeddings.eval().requires_grad_(False)
+        return {name: parameter.detach() for name, parameter in self._theta.items()}
+
+    def on_validation(self) -> Measures:
+        """Measures of the learner as it is now."""
+        encoder, tokens = self._bench.encoder, self._bench.tokens["validation"]
+        embeddings = encoder.embeddings.eval()
+        measures = measure(encoder, self._theta, tokens, self._settings.precision)
+        embeddings.train()
+        return measures
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """See `Steps`: theta, the embeddings and Adam's two moments, some 270 MB for MiniLM."""
+        tensors = {f"now.{name}": p for name, p in self._tensors.items()}
+        tensors |= {f"best.{name}": p for name, p in self._best.items()}
+        return tensors | self._adam.state(), {"values": self._values}
+
+    def restore(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """See `Steps`."""
+        self.step, self._values = step, facts["values"]
+        self._adam.restore(tensors)
+        for name, parameter in self._tensors.items():
+            parameter.data.copy_(tensors[f"now.{name}"])
+            if f"best.{name}" in tensors:
+                self._best[name] = tensors[f"best.{name}"].to(parameter)
+
+    def _epoch_batches(self, epoch: int) -> list[Tensor]:
+        draws = generator(self._settings.seed, "full-data batches", epoch)
+        lengths = self._bench.tokens["train"].offsets.diff()
+        return epoch_batches(lengths, self._settings.full.batch_size, draws)
+
+    def _train_step(self, rows: Tensor) -> None:
+        settings, adam, scaler = self._settings, self._adam, self._adam.scaler
+        torch.manual_seed(derive_seed(settings.seed, "full-data dropout", self.step))
+        loss = self._loss(rows)
+        self._check_finite(loss.item())
+        adam.forget_gradients()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scale, warmup = scaler.get_scale(), settings.outer.warmup_fraction
+        adam.update(rate_at(self.step, self.num_steps, self.lr, warmup))
+        self.step += 1
+        # The scale falls at an overflow alone.
+        adam.count(scaler.get_scale() < scale, self.step)
+        self._values["loss"] = loss.item()
+        reporter, done = self._bench.task.reporter, self.steps_before + self.step
+        reporter.metric("train_loss", done, loss.item())
+        reporter.progress("training", done, self.num_all_steps, self._values)
+
+    def _loss(self, rows: Tensor) -> Tensor:
+        """The mean cross-entropy of these rows of train, under dropout."""
+        bench, encoder = self._bench, self._bench.encoder
+        batch = Batch(*(t.to(bench.device) for t in collate(bench.tokens["train"], rows)))
+        with autocast(bench.device, self._settings.precision):
+            logits = forward(
+                encoder.config,
+                self._theta,
+                encoder.embed(batch.input_ids, batch.token_type_ids),
+                batch.mask,
+                attention=first_order_attention(bench.device),
+                dropout=self._settings.full.dropout,
+            ).logits
+        return F.cross_entropy(logits.float(), batch.labels)
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise StillhouseError(
+                "diverged",
+                f"the training loss is {loss} at step {self.step + 1} of the full-data baseline; "
+                "a smaller --full-lr may help",
+                field="baseline.full_lr",
+            )
+
+    def _validate(self) -> None:
+        accuracy = self.on_validation().accuracy
+        best = self._values.get("best_validation_accuracy", -1.0)
+        self._values["validation_accuracy"] = accuracy
+        step = self.steps_before + self.step
+        self._bench.task.reporter.metric("validation_accuracy", step, accuracy)
+        if accuracy >= best or not self._settings.select:
+            self._values["best_validation_accuracy"] = accuracy
+            self._best = {name: p.detach().clone() for name, p in self._tensors.items()}
+
+
+def _set_dropout(embeddings: torch.nn.Module, probability: float) -> None:
+    for module in embeddings.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = probability
