@@ -101,7 +101,7 @@ class StillhouseClient:
 
         Args:
             experiment_id: which.
-            after_sequence: to go on after a loss of the connection, the greatest one that was seen.
+            after_sequence: to continue after a lost connection, the greatest one that was seen.
         """
         request = service_pb2.WatchExperimentRequest(
             experiment_id=experiment_id, after_sequence=after_sequence

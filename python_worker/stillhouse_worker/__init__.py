@@ -11,7 +11,7 @@ __all__ = ["Artifact", "TrainedLearner", "load_artifact"]
 
 
 def __getattr__(name: str) -> Any:
-    # Importing torch takes seconds, and the inspection that starts every command needs none of it.
+    # Importing torch takes seconds, and the inspection that starts every command does not need it.
     if name in __all__:
         from . import artifacts
 

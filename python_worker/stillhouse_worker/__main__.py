@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    # Before the imports, which take seconds in which it may go. It may have gone before that, so
-    # who must not be outlived names itself.
+    # Read before the imports, which take seconds in which the parent may end. It may have ended
+    # before that, too, so a process that the worker must not outlive passes its own id.
     parent = arguments.parent or os.getppid()
     from .devices.facts import find_device
     from .process.credentials import read_credentials

@@ -34,7 +34,7 @@ TENSORS_NAME = "distilled.safetensors"
 MANIFEST_NAME = "manifest.json"
 FORMAT = "stillhouse.distilled.v1"
 _ATTENTION_NAME = "attention_log_probabilities"
-# JSON that is well-formed but of another form: a list for an object, or nested without an end.
+# Errors for well-formed JSON of the wrong shape: a list for an object, or endless nesting.
 _WRONG_FORM = (TypeError, AttributeError, RecursionError)
 
 

@@ -46,7 +46,7 @@ def hub_endpoint() -> str:
 def hub_has(repo: str, kind: Literal["model", "dataset"]) -> bool:
     """Whether the hub, which must be reachable, has a repository of that name.
 
-    When the hub gives no clear answer, this is True: the download that follows tells what is wrong.
+    True when the hub gives no clear answer: the download that follows says what is wrong.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError

@@ -15,6 +15,6 @@ def derive_seed(seed: int, purpose: str, index: int = 0) -> int:
 
 def generator(seed: int, purpose: str, index: int = 0) -> "torch.Generator":
     """A CPU generator at the start of the stream of ``derive_seed``."""
-    import torch  # takes seconds, and a seed alone needs none of it
+    import torch  # takes seconds, and `derive_seed` does not need it
 
     return torch.Generator().manual_seed(derive_seed(seed, purpose, index))

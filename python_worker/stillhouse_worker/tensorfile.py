@@ -42,7 +42,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors on the CPU, and the facts.
 
     Raises:
-        ValueError: the file is damaged or no such file.
+        ValueError: the file is damaged or of another kind.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -64,7 +64,7 @@ def test_a_lost_helper_fails_the_step_with_a_retryable_error(tmp_path) -> None:
     with leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)) as team:
         team.total([tensor])
         assert tensor.tolist() == [2, 2, 2]
-        with pytest.raises(StillhouseError, match="shares the outer steps is gone") as caught:
+        with pytest.raises(StillhouseError, match="shares the outer steps was lost") as caught:
             team.total([tensor])
     assert caught.value.retryable
 

@@ -22,7 +22,7 @@ export const workers = dashboard({
       }),
       curves({
         title: "There",
-        description: "1 while a worker is there; 0 after it is gone.",
+        description: "1 while a worker is connected; 0 after it is lost.",
         unit: "short",
         queries: [{ expr: `stillhouse_worker_up${CHOSEN}`, legend: LEGEND }],
       }),

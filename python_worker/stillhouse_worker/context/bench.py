@@ -54,7 +54,7 @@ class Bench(NamedTuple):
 
 
 def open_for_learners(task: TaskContext, splits: Sequence[SplitName] = SPLIT_NAMES) -> Bench:
-    """`open_bench` for a task that tests learners, which is told to be loading."""
+    """`open_bench` for a task that tests learners, with "loading" as its progress."""
     task.reporter.progress("loading", 0, len(task.init_seeds), {})
     return open_bench(task, splits)
 

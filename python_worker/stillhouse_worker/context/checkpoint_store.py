@@ -16,7 +16,7 @@ _NUM_KEPT = 2
 
 
 class _Entry(NamedTuple):
-    """Sorted as the newest last; of two with the same step the one that was written later."""
+    """Sorts the newest last; of two with the same step, the one that was written later."""
 
     step: int
     changed: float
@@ -47,7 +47,7 @@ class CheckpointStore:
             step: how far the task is, 0 <= step < 10^12.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or missing.
         """
         sha256 = hashlib.sha256(content).hexdigest()
         write_bytes(self._folder / f"{self._kind}-{step:012d}-{sha256}", content)

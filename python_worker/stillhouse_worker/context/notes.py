@@ -11,7 +11,7 @@ class Notes:
     """JSON values of one kind and task; see `CheckpointStore` for which of several are kept.
 
     Args:
-        task: whose notes they are; its reporter is told of those that are damaged.
+        task: whose notes they are; its reporter gets a line about damaged ones.
         kind: lower-case letters.
         former_name: file in the task's own folder where earlier versions had it.
     """
@@ -33,7 +33,7 @@ class Notes:
         """Keep a value; the greatest step is the newest.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or missing.
         """
         self._store.put(step, json.dumps(value).encode())
 

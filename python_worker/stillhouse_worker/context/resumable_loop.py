@@ -45,15 +45,15 @@ class ResumableLoop:
     def __init__(self, task: TaskContext, name: str, steps: Steps) -> None:
         self._reporter, self._name, self._steps = task.reporter, name, steps
         self._checkpoints = TrainingCheckpoints(task.work_dir, task.reporter)
-        # Of all attempts, interruptions not counted.
+        # Time of all attempts, without interruptions.
         self.seconds = 0.0
 
     def newest_checkpoint(self) -> Path | None:
-        """The file that `restore` goes on from."""
+        """The file that `restore` continues from."""
         return self._checkpoints.newest()
 
     def restore(self, checkpoint: Path | None) -> None:
-        """Continue from a file of `newest_checkpoint`; start anew for None or a damaged one."""
+        """Continue from a file of `newest_checkpoint`; start again for None or a damaged one."""
         saved = self._checkpoints.read(checkpoint)
         if saved is None:
             return

@@ -20,7 +20,7 @@ class TaskContext(NamedTuple):
         work_dir: the task's own folder, which all its attempts share.
         scratch: the attempt's own folder.
         artifact_path: folder of the artifact to evaluate; None where there is none.
-        variation: how learners are trained otherwise than that artifact says; None: as it says.
+        variation: how learners' training differs from what that artifact says; None: not at all.
     """
 
     settings: Settings

@@ -39,7 +39,7 @@ class TrainingCheckpoints:
 
     Args:
         work_dir: the task's own folder.
-        reporter: told of checkpoints that are damaged.
+        reporter: gets a line about each damaged checkpoint.
     """
 
     def __init__(self, work_dir: Path, reporter: Reporter) -> None:
@@ -64,7 +64,7 @@ class TrainingCheckpoints:
         """Keep the state after a step.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or missing.
         """
         self._reporter.checkpoint()
         self._store.put(step, tensor_bytes(tensors, facts))

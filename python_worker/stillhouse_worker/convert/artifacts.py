@@ -12,7 +12,7 @@ UPLOAD_CHUNK_BYTES = 1 << 20
 
 
 def upload_requests(lease: Lease, files: Sequence[tuple[str, str, bytes]]) -> Any:
-    """Requests that hand in ``files`` of (name, sha256, content)."""
+    """Requests that upload ``files`` of (name, sha256, content)."""
     header = service_pb2.UploadHeader(
         **lease._asdict(),
         files=[

@@ -41,7 +41,7 @@ def hello(
         lease: of the task that it has in hand.
         acknowledged: number of the last report of it that was acknowledged.
         load: of the device, for the memory that tasks find there.
-        token: bearer token that says whose worker it is, where one is asked for.
+        token: bearer token that says whose worker it is, where one is required.
     """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(

@@ -32,7 +32,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Batches are tensors, and importing torch takes seconds: who only reads sets needs none of it.
+    # Batches need torch, which takes seconds to import; reading sets does not need it.
     if name in __all__:
         from . import batching
 

@@ -60,7 +60,7 @@ def find_dataset(
     wanted = DEFAULT_DATASET if name is None else name
     is_set = data_dir is not None and is_set_folder(Path(data_dir))
     if name is None and data_dir is not None and is_set and not has_local(wanted, data_dir):
-        # Whoever names a set as the folder of sets does not mean the default one.
+        # A person who names a set as the folder of sets does not mean the default set.
         raise _missing(f"none is named, and {_is_set_itself(data_dir)}", data_dir)
     found = _look_up(wanted, data_dir)
     if found is not None:

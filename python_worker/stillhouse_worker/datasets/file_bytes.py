@@ -47,7 +47,7 @@ def open_text(path: Path) -> io.TextIOWrapper:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise ``invalid`` for a file of which Git LFS has not fetched the content."""
+    """Raise ``invalid`` for a file whose content Git LFS has not fetched."""
     with path.open("rb") as file:
         if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
             raise invalid(

@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
     Attributes:
         where: file and line (or row) for a message, counted from 1.
-        values: the columns asked for, at least.
+        values: at least the requested columns.
     """
 
     where: str

@@ -1,7 +1,7 @@
 """Sets that the ``datasets`` library has prepared in its cache, found and opened without the hub.
 
-The library keeps a set as OWNER___NAME/CONFIGURATION/VERSION/HASH/NAME-SPLIT.arrow. Asking the
-library itself what it has would ask the hub first, and takes a second of imports.
+The library keeps a set as OWNER___NAME/CONFIGURATION/VERSION/HASH/NAME-SPLIT.arrow. The library
+itself would ask the hub before it looks into its cache, and takes a second to import.
 """
 
 import glob

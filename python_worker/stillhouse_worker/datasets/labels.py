@@ -101,8 +101,8 @@ def found_classes(splits: Mapping[SplitName, LabelValues], place: str) -> LabelR
     """The rule for unnamed classes: they are the labels of train, in order.
 
     Raises:
-        StillhouseError: invalid for labels that are lists or fractions, for fewer than two classes
-            and for so many that they are none.
+        StillhouseError: invalid for labels that are lists or fractions, and for fewer than two or
+            too many different ones.
     """
     found: set[str] = set()
     for value in splits["train"]():
@@ -163,7 +163,7 @@ def positions(num_classes: int) -> dict[str, int]:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for a label that is not given: nothing, not a number, or -1."""
+    """Whether a value means that a row has no label: None, NaN or -1."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
     if isinstance(value, str) and not value.strip():

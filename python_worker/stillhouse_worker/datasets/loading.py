@@ -1,4 +1,4 @@
-"""Reading a data set once: rows kept for the splits asked for, the fingerprint taken of all."""
+"""Reading a data set once: rows kept for the requested splits, the fingerprint taken of all."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -73,8 +73,8 @@ def _bbc_rows(folder: Path) -> Iterator[Row]:
     """Articles by class and file name, each story once.
 
     The BBC published some stories twice, word for word (98) or with a few sentences changed (84).
-    An article is dropped when more than 30 % of its letters stand in sentences that an article
-    before it has, so that no story of the test part was trained on; 2,043 remain.
+    An article is dropped when more than 30 % of its letters are in sentences of an article before
+    it, so that no story of the test part was trained on; 2,043 remain.
     """
     seen: set[str] = set()
     for label, class_name in enumerate(_BBC_CLASSES):

@@ -1,4 +1,4 @@
-"""Energy that a machine has spent, where it tells: Intel's RAPL for processors, NVML for GPUs."""
+"""Energy that a machine has spent, where it reports it: by RAPL for processors, NVML for GPUs."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class EnergyMeter:
         self._gpu = _gpu_joules(device)
 
     def joules(self) -> float | None:
-        """Spent until now; None where a processor, or the GPU that computes, does not tell."""
+        """Joules spent so far; None where a processor, or the GPU in use, does not report them."""
         now = _packages(self._powercap)
         if not self._packages or now.keys() != self._packages.keys():
             return None

@@ -80,7 +80,7 @@ def num_cuda_devices() -> int:
 def _cuda_facts(number: int) -> DeviceFacts:
     import torch
 
-    # From Ampere on; asking PyTorch instead would tell about the current device only.
+    # From Ampere on; PyTorch's own function only answers for the current device.
     native_bf16 = torch.version.hip is not None or torch.cuda.get_device_capability(number)[0] >= 8
     name = torch.cuda.get_device_name(number)
     num_available = torch.cuda.device_count() - number

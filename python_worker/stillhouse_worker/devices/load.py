@@ -13,11 +13,11 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class DeviceLoad(NamedTuple):
-    """A device at one time; zeros stand for what is not known.
+    """The state of a device at one time; a value is 0 where it is not known.
 
     Attributes:
         memory_total_bytes: of a CPU, what this process may use of the host's memory.
-        memory_used_bytes: by whomever.
+        memory_used_bytes: by all processes.
         utilisation: share of the time since it was last asked, 0 to 1. Of a CPU, over the threads
             that this process may run on; of a GPU, the share in which a kernel ran.
     """
@@ -31,7 +31,7 @@ UNKNOWN = DeviceLoad(0, 0, 0.0)
 
 
 def load_meter(device: str) -> Callable[[], DeviceLoad]:
-    """What tells the load of "cpu" or "cuda:N" whenever it is called. It never raises."""
+    """A function that returns the load of "cpu" or "cuda:N" at each call and never raises."""
     return _CudaMeter(torch.device(device)) if device.startswith("cuda") else _CpuMeter()
 
 
@@ -43,7 +43,7 @@ def give_back_memory(device: str) -> None:
 
 
 class _CpuMeter:
-    """By psutil and the cgroup of the process; what the system does not tell is not known."""
+    """By psutil and the cgroup of the process, as far as the system reports them."""
 
     def __init__(self) -> None:
         self._busy, self._all = _cpu_seconds()
@@ -57,7 +57,7 @@ class _CpuMeter:
 
 
 class _CudaMeter:
-    """By NVML, which unlike the CUDA runtime takes no memory on the device to tell."""
+    """By NVML, which unlike the CUDA runtime takes no memory on the device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -67,7 +67,7 @@ class _CudaMeter:
             total = torch.cuda.get_device_properties(self._device).total_memory
             used = torch.cuda.device_memory_used(self._device)
             return DeviceLoad(total, used, torch.cuda.utilization(self._device) / 100)
-        except Exception:  # a driver without NVML, or one that is being replaced: tasks go on
+        except Exception:  # a driver without NVML, or one that is being replaced: tasks continue
             return UNKNOWN
 
 
@@ -99,7 +99,7 @@ def _memory() -> tuple[int, int]:
 
 
 def _cgroup_memory() -> tuple[int, int]:
-    """Limit of the cgroup (version 2), and what it uses besides files that can be dropped."""
+    """Limit of the cgroup (version 2), and its memory in use without files that can be dropped."""
     try:
         groups = (Path(psutil.PROCFS_PATH) / "self" / "cgroup").read_text("ascii")
         folder = _CGROUPS / groups.rpartition("::")[2].strip().lstrip("/")

@@ -30,7 +30,7 @@ class Adam:
         self.param_groups = [{"params": tensors}]
 
     def follow(self, grads: Sequence[Tensor | None], lr: float) -> None:
-        """`step` with gradients from elsewhere, one per tensor; None leaves a tensor as it is."""
+        """`step` with the given gradients, one per tensor; None leaves a tensor as it is."""
         for tensor, grad in zip(self.tensors, grads, strict=True):
             tensor.grad = grad
         self.step(lr)

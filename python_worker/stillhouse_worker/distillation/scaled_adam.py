@@ -47,14 +47,14 @@ class ScaledAdam:
 
     @property
     def _scalable(self) -> Any:
-        """What a scaler takes: it uses no more of an optimiser than ours has."""
+        """Our optimiser, typed for a scaler, which only uses what ours has."""
         return cast(Any, self._adam)
 
     def count(self, overflowed: bool, step: int) -> None:
         """Note whether the update of ``step``, which counts from 1, was skipped.
 
         Raises:
-            StillhouseError: ``diverged`` when so many in a row were that nothing is learned.
+            StillhouseError: ``diverged`` after so many skips in a row that nothing is learned.
         """
         self.num_skipped += overflowed
         self.skips_in_a_row = self.skips_in_a_row + 1 if overflowed else 0

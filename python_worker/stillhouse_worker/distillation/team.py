@@ -28,7 +28,7 @@ class Team(NamedTuple):
             tensors: of one dtype on one device, and the same shapes in every process.
 
         Raises:
-            StillhouseError: ``environment``, retryable, when another process is gone.
+            StillhouseError: ``environment``, retryable, when another process is lost.
         """
         flat = parameters_to_vector(tensors)
         try:
@@ -36,7 +36,7 @@ class Team(NamedTuple):
         except RuntimeError as error:
             raise StillhouseError(
                 "environment",
-                f"a process that shares the outer steps is gone: {error}",
+                f"a process that shares the outer steps was lost: {error}",
                 retryable=True,
             ) from error
         vector_to_parameters(flat, tensors)

@@ -69,7 +69,7 @@ def leading(size: int, device: str, scratch: Path, follow: Follow) -> Iterator[T
 
 
 def _await(helpers: Sequence[BaseProcess], store: FileStore) -> None:
-    """Wait until all helpers are about to join: whoever joins alone waits as for a step."""
+    """Wait until all helpers are about to join, since a process that joins alone would block."""
     deadline = time.monotonic() + _JOIN_TIMEOUT_S
     missing = dict(enumerate(helpers, 1))
     while missing := {rank: h for rank, h in missing.items() if not store.check([_sign(rank)])}:
@@ -98,7 +98,7 @@ def _help(follow: Follow, team: Team, device: str, store_path: str) -> None:
     try:
         with _joined(team, device, store) as own_device:
             follow(team, own_device)
-    except StillhouseError as error:  # the leader fails with the same one, or is gone
+    except StillhouseError as error:  # the leader fails with the same error, or has ended
         sys.exit(error.message)
 
 

@@ -119,7 +119,7 @@ def searched_probe(
         validation: the same of other rows.
         num_classes: C.
         strengths: those that are tried, each greater than 0.
-        on_strength: told the index of each and its accuracy on validation.
+        on_strength: called with the index of each and its accuracy on validation.
     """
     best: tuple[float, float, LinearClassifier] | None = None
     for index, l2 in enumerate(strengths):

@@ -85,8 +85,7 @@ def decoded(encoder: Encoder, x: Float[Tensor, "m s e"]) -> Float[Tensor, "m s e
 def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Training:
     """Real texts instead of the distilled vectors, with the same labels.
 
-    Each is cut to S tokens. Attention labels are taken as far as the text reaches, as shares of
-    what they give to it.
+    Each is cut to S tokens, and attention labels to the length of the text, normalised over it.
 
     Args:
         data: with the labels to train on.
@@ -152,7 +151,7 @@ def _batches(
 
 
 class _Adam:
-    """Adam over theta, whose gradients come from elsewhere."""
+    """Adam over theta, with given gradients."""
 
     def __init__(self, theta: Params) -> None:
         self.theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}

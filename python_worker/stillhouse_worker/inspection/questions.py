@@ -51,7 +51,7 @@ def describe(request_json: str) -> str:
         request_json: ``{"dataset", "data_dir", "source", "text_columns", "label_column",
             "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``. To read a
             data set both shares must be given, and ``bad_rows`` with "skip" or "refuse" for every
-            source that a set may have; any other key that is null or absent stands for the default.
+            source that a set may have; any other key that is null or absent means the default.
 
     Returns:
         ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when the hub has something that
@@ -65,7 +65,7 @@ def system(request_json: str) -> str:
     """The state of this machine, for ``doctor``.
 
     Args:
-        request_json: ``{"data_dir", "home"}``; a key that is null or absent stands for none.
+        request_json: ``{"data_dir", "home"}``; a key that is null or absent means none.
 
     Returns:
         ``{"ok": {"checks": [{"name", "status": "ok|warning|error", "detail", "remedy"}]}}``.

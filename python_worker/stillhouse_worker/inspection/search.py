@@ -14,7 +14,7 @@ def suggested(
 ) -> dict[str, Any]:
     """Settings for one more trial, by a tree-structured Parzen estimator (TPE).
 
-    The same seed and trials give the same settings, so a search that was cut off goes on from its
+    The same seed and trials give the same settings, so an interrupted search continues from its
     stored trials alone.
 
     Args:
@@ -36,7 +36,7 @@ def suggested(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         distributions = {name: _distribution(axis) for name, axis in space.items()}
-        # With constant_liar, what still runs counts as poor, so that others try elsewhere.
+        # With constant_liar, running trials count as poor, so that others try different settings.
         sampler = optuna.samplers.TPESampler(
             seed=derive_seed(seed, "search", len(trials)) % _MAX_SEED, constant_liar=True
         )

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 class Embeddings(nn.Module):
     """Words, positions and, where there are any, token types: their sum, LayerNorm, dropout.
 
-    Its tensors have the names that BERT and DistilBERT have in files, so it is built of theirs.
+    Its tensors have the names of those in files of BERT and DistilBERT, so it is built from them.
     """
 
     token_type_embeddings: nn.Embedding | None
 
     def __init__(self, tensors: dict[str, Tensor], norm_eps: float) -> None:
-        """Make it of tensors, which become its parameters and get no gradient.
+        """Make it from tensors, which become its parameters and get no gradient.
 
         Args:
             tensors: by their names, such as ``word_embeddings.weight``.

@@ -1,8 +1,8 @@
 """Pretrained BERT and DistilBERT encoders, opened at the entry of the first block.
 
 The blocks run from a flat dictionary of tensors, one layout for both architectures, so that
-their parameters can be passed as a function's argument. The embeddings are a module: they lie
-before the entry point and get no inner gradient.
+their parameters can be passed as a function's argument. The embeddings are a module, since they
+come before the entry point and get no inner gradient.
 """
 
 import copy

@@ -26,8 +26,8 @@ class Nearest(NamedTuple):
 def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> Nearest:
     """Compare each vector with the whole vocabulary as it enters the first block there.
 
-    A distilled vector stands behind position embeddings and LayerNorm, so what it is compared with
-    is every token embedded at that very position, of the first sentence.
+    A distilled vector enters after position embeddings and LayerNorm, so it is compared with every
+    token embedded at the same position, in the first sentence.
 
     Args:
         encoder: the one that the data was distilled for.

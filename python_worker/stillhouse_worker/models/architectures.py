@@ -10,7 +10,7 @@ ACTIVATIONS = ("gelu", "gelu_python")
 class Architecture(NamedTuple):
     """Names in config.json and in the weights of one architecture.
 
-    A setting is the key in config.json and what an absent key stands for.
+    A setting is a key in config.json and its default.
 
     Attributes:
         num_layers, num_heads, width, max_positions, feed_forward: settings, sizes of the encoder.
@@ -18,7 +18,7 @@ class Architecture(NamedTuple):
         norm_eps: setting of what LayerNorm adds to a variance; None where it is always 1e-12.
         layers: first part of the names of a block's tensors.
         block: our name within a block -> the names whose tensors are stacked along dimension 0.
-        has_token_types: whether the two texts of a pair are told apart by an embedding.
+        has_token_types: whether an embedding distinguishes the two texts of a pair.
     """
 
     num_layers: tuple[str, int]

@@ -183,9 +183,9 @@ class ModelFingerprint(NamedTuple):
 
     Attributes:
         whole: SHA-256 (hex) over the weights, the config and the tokenizer: all that determines
-            what is computed. What the files hold counts and not where they lie, so a folder and a
-            snapshot of the hub with the same files are the same model.
-        weights: SHA-256 (hex) of the weight file alone, which is how models were told apart before.
+            what is computed. Only the content of the files counts, so a folder and a snapshot of
+            the hub with the same files are the same model.
+        weights: SHA-256 (hex) of the weight file alone, as in earlier versions.
     """
 
     whole: str

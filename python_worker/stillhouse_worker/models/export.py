@@ -14,8 +14,8 @@ from ..learners.encoder import Encoder, Params
 from .architectures import BERT
 from .trained_pooling import MODULES_NAME
 
-# The modules of a sentence-transformers folder, in their order. The encoder has a folder of its
-# own: ``pipeline`` would take one in the root for a classifier, and draw the classifier's weights.
+# The modules of a sentence-transformers folder, in order. The encoder has a folder of its own:
+# ``pipeline`` would mistake one in the root for a classifier, and draw the classifier's weights.
 _MODULES = (
     ("0_Transformer", "Transformer"),
     ("1_Pooling", "Pooling"),

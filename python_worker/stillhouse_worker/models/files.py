@@ -161,7 +161,7 @@ def _bin_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         tensors = torch.load(path, map_location="meta", weights_only=True)
         return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     except Exception as error:  # those of the archive, of objects and of types share no base class
-        # What the libraries say of it fills a screen, with escape sequences for a terminal.
+        # The libraries' own message fills a screen, with escape sequences for a terminal.
         raise _failure(
             "invalid",
             f"{path} does not hold tensors and nothing else ({type(error).__name__}); other "

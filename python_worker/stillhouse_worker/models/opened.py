@@ -1,8 +1,8 @@
 """The encoder of a model folder.
 
-Of a folder its config is read, its tensors and its tokenizer; no code that comes with it is run,
-and of what its config says only what the two architectures have counts. The weights are read
-without ``transformers``, whose models take longer to import than a small task to compute.
+Only the config, the tensors and the tokenizer of a folder are read; no code in it is run, and of
+its config only the settings of the two architectures count. The weights are read without
+``transformers``, whose models take longer to import than a small task to compute.
 """
 
 from collections.abc import Iterator, Mapping

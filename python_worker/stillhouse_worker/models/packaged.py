@@ -26,7 +26,7 @@ def packaged_model_folder() -> Path:
     """Folder with config.json, weights and tokenizer of ``minilm``.
 
     Raises:
-        StillhouseError: environment, with the remedy, when neither package is there whole.
+        StillhouseError: environment, with the remedy, when neither package is complete.
     """
     config = _installed_file(MODEL_PACKAGE, _CONFIG)
     if config is not None and (config.parent / "model.safetensors").is_file():

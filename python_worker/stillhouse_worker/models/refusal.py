@@ -11,7 +11,7 @@ def refuse(folder: Path, why: str) -> NoReturn:
 
     Args:
         folder: of the model.
-        why: a clause that names what is wrong and where it stands.
+        why: a clause that names what is wrong and where.
     """
     raise StillhouseError(
         "invalid", f"the model {folder} cannot be used: {why}", field="model.name"

@@ -1,8 +1,8 @@
 """Checks that the learner can compute with a model folder, down to every weight.
 
-What is accepted here runs: what a task would stumble over later, or compute wrongly without a word,
-is refused with a sentence before anything is stored. PyTorch and ``transformers``, which take
-seconds to import, are not needed for that.
+A model that is accepted here can run: one that would fail in a task, or silently compute wrong
+values, is refused with a sentence before anything is stored. This needs neither PyTorch nor
+``transformers``, which take seconds to import.
 """
 
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ def _check_switches(folder: Path, config: Mapping[str, Any], facts: ModelFacts) 
 
 
 def _wanted_shapes(config: Mapping[str, Any], facts: ModelFacts) -> dict[str, tuple[int, ...]]:
-    """Every tensor that must be there, 0 standing for any number of rows."""
+    """The shapes of all required tensors; 0 means any number of rows."""
     kind = ARCHITECTURES[facts.architecture]
     sizes = {"w": facts.width, "f": config.get(*kind.feed_forward)}
     wanted: dict[str, tuple[int, ...]] = {

@@ -94,7 +94,7 @@ def _check_vocabulary(folder: Path, tokens: list[tuple[str, int]], num_rows: int
 
 
 def _check_special_tokens(folder: Path, files: _Files, known: set[str]) -> None:
-    """``transformers`` gives a special token that the vocabulary lacks a number behind its end."""
+    """``transformers`` would number a special token that the vocabulary lacks beyond its end."""
     for role, token in _special_tokens(files).items():
         if token not in known:
             refuse(folder, f"its tokenizer has no token {token!r} in its vocabulary ({role})")

@@ -31,7 +31,7 @@ def trained_pooling(folder: Path) -> Literal["first", "mean", ""]:
 
 
 def _read(path: Path) -> Any:
-    """The JSON of a file; None where there is none that can be read: it is only a hint."""
+    """The JSON of a file; None where it cannot be read, since it is only a hint."""
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -20,10 +20,10 @@ _FIRST_WORD_S, _FURTHER_WORD_S = 15.0, 300.0
 
 
 def connect(context: zmq.Context[Socket], address: str, credentials: Credentials) -> Socket:
-    """A socket that is about to be connected, and stays so, whatever comes and goes between.
+    """A socket that connects, and reconnects whenever the connection is lost.
 
-    Its routing id is the same after each reconnect and known to nobody else: who has another one's
-    routing id takes over its connection.
+    Its routing id is the same after each reconnect and known to nobody else, since a process with
+    the same routing id would take over the connection.
 
     Args:
         context: of ZeroMQ.
@@ -37,7 +37,7 @@ def connect(context: zmq.Context[Socket], address: str, credentials: Credentials
     # Without it ZeroMQ resolves no IPv6 address; with it, those of IPv4 as well.
     socket.setsockopt(zmq.IPV6, 1)
     socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
-    # What is sent without a connection is refused at once: the outbox keeps it.
+    # A message is refused at once while there is no connection: the outbox keeps it.
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, _LONGEST_RECONNECT_MS)
     socket.setsockopt(zmq.HEARTBEAT_IVL, _PING_INTERVAL_MS)

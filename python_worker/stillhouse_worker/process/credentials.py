@@ -35,7 +35,7 @@ class Credentials(NamedTuple):
 
 
 def read_credentials(folder: Path | None) -> Credentials:
-    """The keys of a folder; none for None. Raises StillhouseError for a folder without any."""
+    """The keys in a folder; none for None. Raises StillhouseError for a folder without keys."""
     if folder is None:
         return Credentials()
     if not folder.is_dir():
@@ -60,7 +60,7 @@ def read_credentials(folder: Path | None) -> Credentials:
 
 
 def secure(socket: zmq.Socket[bytes], credentials: Credentials) -> None:
-    """Switches CURVE on for a ZeroMQ socket that is not connected yet, where there are keys."""
+    """Enables CURVE for a ZeroMQ socket that is not connected yet, if there are keys."""
     server, public, secret = (
         credentials.curve_server,
         credentials.curve_public,
@@ -78,7 +78,7 @@ def open_channel(
 ) -> grpc.Channel:
     """A gRPC channel, over TLS where the authority of the server is known.
 
-    A proxy that http_proxy names leads to the web, and a control plane is none of the web's.
+    The proxy that http_proxy names is for the web, and a control plane is not reached through it.
     """
     options = [*options, ("grpc.enable_http_proxy", 0)]
     if credentials.authority is None:

@@ -16,7 +16,7 @@ class Identity:
     """A worker's name, held until the process ends, however it ends.
 
     Names are kept in files of a folder; a process takes the first that no other one holds. So the
-    control plane sees at once that a worker has started anew, and that what it ran is free.
+    control plane sees at once that a worker was restarted and that its task is free.
 
     Args:
         folder: for the files.

@@ -1,9 +1,8 @@
 """Reports of an attempt on disk until they are acknowledged, in the attempt's own folder.
 
 An attempt that resumes from a checkpoint finds here the reports of earlier attempts that nobody
-acknowledged, so that the points of those steps are not lost with the process. Each report has the
-secret of its attempt, so that whoever finds it may hand it in; for that reason others may not read
-the file.
+acknowledged, so that the points of those steps are not lost with the process. Each report contains
+the secret of its attempt, with which anybody could hand it in, so only its owner may read the file.
 """
 
 import os
@@ -59,7 +58,7 @@ class Journal:
         """Make what was appended survive a power failure.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or missing.
         """
         self._write_missing()
         os.fsync(self._file.fileno())
@@ -107,7 +106,7 @@ class Journal:
 
 
 class Leftover:
-    """What an earlier attempt left in its journal, handed in one report after the other."""
+    """Reports that an earlier attempt left in its journal, sent one after the other."""
 
     def __init__(self, path: Path, task_id: str) -> None:
         self.path = path

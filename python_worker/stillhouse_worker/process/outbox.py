@@ -13,7 +13,7 @@ from .journal import RESEND_AFTER_S, Entry, Journal
 
 METRIC_INTERVAL_S = 0.5
 PROGRESS_INTERVAL_S = 0.25
-# A report of so many points takes some 300 KB.
+# A report of this many points takes some 300 KB.
 MAX_POINTS = 5_000
 # Unacknowledged reports beyond this size are kept only in the journal.
 MAX_HELD_BYTES = 8 << 20
@@ -40,7 +40,7 @@ class Outbox:
         self._unsent: deque[Entry] = deque()
         self._sent: deque[Entry] = deque()
         self._held_bytes = 0
-        # Of the last report, and of the last that is in memory.
+        # Number of the last report, and of the last one that is in memory.
         self._number = self._last_held = 0
         self._points: list[tuple[str, int, float]] = []
         self._num_points = 0
@@ -71,10 +71,10 @@ class Outbox:
         self.add(log=convert.log_line(level, message))
 
     def checkpoint(self) -> None:
-        """Keep on disk what was reported so far; called before each checkpoint.
+        """Write all reports so far to the disk; called before each checkpoint.
 
         Raises:
-            OSError: the disk is full or gone.
+            OSError: the disk is full or missing.
         """
         with self._lock:
             self._flush_points()

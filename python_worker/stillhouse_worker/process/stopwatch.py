@@ -22,7 +22,7 @@ class Stopwatch:
         self._started = time.monotonic()
 
     def seconds(self) -> float:
-        """Of all attempts, up to now."""
+        """Seconds of all attempts, up to now."""
         return self._earlier + self._own()
 
     def save(self) -> None:

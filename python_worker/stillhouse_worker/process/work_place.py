@@ -10,15 +10,15 @@ from ..context.settings import Settings
 from ..errors import StillhouseError
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# Checkpoints of tasks that went on elsewhere are of no use any more by then.
+# By then, checkpoints of tasks that continued on another machine are of no use any more.
 _LONGEST_KEPT_S = 14 * 24 * 3600.0
 
 
 class WorkPlace:
     """Where a worker computes and keeps its checkpoints.
 
-    The folders that the control plane names are used where they are there: names of tasks are
-    random, so such a folder is the control plane's own, on this machine or over a shared disk.
+    The folders that the control plane names are used if they exist here: names of tasks are random,
+    so such a folder is the control plane's own, on this machine or on a shared disk.
 
     Args:
         device: cpu or cuda:N.

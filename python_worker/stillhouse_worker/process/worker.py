@@ -33,17 +33,17 @@ _LONELY_FAREWELL_S = 1.0
 
 
 class Worker:
-    """A worker process: says hello, takes tasks, reports, ends when told or left alone.
+    """A worker process: says hello, takes tasks, reports, and ends when told to or with its parent.
 
-    When the control plane is away it goes on computing, and says hello until it is back.
+    While the control plane is away, it continues to compute, and says hello until it is back.
 
     Args:
         connect: ZeroMQ address, tcp://HOST:PORT.
-        grpc_address: HOST:PORT for artifacts; None for the one that the control plane tells.
-        worker_id: name, unlike that of all other workers.
-        place: what is on this machine.
-        parent: process that this one ends with.
-        credentials: what lets it in where the control plane wants keys.
+        grpc_address: HOST:PORT for artifacts; None for the one that the control plane sends.
+        worker_id: name, different from those of all other workers.
+        place: the device and folders of this machine.
+        parent: process with which this one ends.
+        credentials: keys and token, where the control plane requires them.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Worker:
         self._last_heartbeat = self._last_take = self._last_hello = float("-inf")
 
     def run(self) -> None:
-        """Serve until told to end, until SIGTERM, or until the parent process is gone.
+        """Serve until told to end, until SIGTERM, or until the parent process has ended.
 
         Raises:
             StillhouseError: ``invalid`` when the control plane does not let this worker in.
@@ -102,7 +102,7 @@ class Worker:
             self._serve_task(socket_, self._task, now)
 
     def _send(self, socket_: Socket, frame: bytes) -> bool:
-        """Whether it is on its way; if not, the connection is gone."""
+        """Whether the frame was sent; if not, the connection is lost."""
         try:
             socket_.send(frame, zmq.NOBLOCK)
         except zmq.Again:

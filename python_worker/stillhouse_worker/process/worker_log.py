@@ -1,6 +1,6 @@
-"""What a worker writes: one JSON object per line on stderr, with the task that it speaks of.
+"""The log of a worker: one JSON object per line on stderr, with the task that it is about.
 
-Warnings of libraries reach the control plane besides, as lines of the task that was running.
+Warnings of libraries are also sent to the control plane, as lines of the running task.
 """
 
 import datetime
@@ -27,8 +27,8 @@ def configure(worker_id: str, running: Callable[[], Sink | None]) -> None:
     """Send all that is logged in this process to stderr, and warnings of libraries to ``running``.
 
     Args:
-        worker_id: stands in every line.
-        running: gives the task that runs, if one does.
+        worker_id: is part of every line.
+        running: returns the running task, if there is one.
     """
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(_JsonLines(worker_id))

@@ -32,7 +32,7 @@ _STEP = "outer step"
 
 
 class Kept(NamedTuple):
-    """The distilled data that would be handed in if the run ended now."""
+    """The distilled data that would be uploaded if the run ended now."""
 
     phi: Phi
     step: int
@@ -211,16 +211,16 @@ class Distillation:
 
 
 def distill(task: TaskContext) -> DistillOutcome:
-    """Run a distillation, or what is left of it.
+    """Run a distillation, or the rest of it.
 
     Raises:
         Stopped: a stop was requested; the checkpoint is written.
-        StillhouseError: ``diverged``; ``environment`` when a process of the team is gone.
+        StillhouseError: ``diverged``; ``environment`` when a process of the team is lost.
     """
     settings = task.settings
     if settings.outer.compiled:
         require_compiler()
-    # All processes of a team go on from the same one, also where an earlier attempt writes another.
+    # All processes of a team continue from this one, even if an earlier attempt writes another.
     checkpoint = TrainingCheckpoints(task.work_dir, task.reporter).newest()
     follow = functools.partial(_follow, task._replace(reporter=Silent()), checkpoint)
     with leading(settings.num_devices, settings.device, task.scratch, follow) as team:
@@ -253,7 +253,7 @@ def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Gen
 
     Args:
         bench: data and encoder.
-        x: M x S x E noise; what lies behind the end of a text stays noise.
+        x: M x S x E noise; positions beyond the end of a text stay noise.
         per_class: texts drawn for each class, in the order of the classes.
         draws: generator of the draw.
     """

@@ -40,7 +40,7 @@ def execute(work: str, task: TaskContext) -> Outcome:
 
     Raises:
         Stopped: a stop was requested and the checkpoint is written.
-        StillhouseError: what a person can mend.
+        StillhouseError: a fault that a person can fix.
     """
     for folder in (task.work_dir, task.scratch):
         folder.mkdir(parents=True, exist_ok=True)

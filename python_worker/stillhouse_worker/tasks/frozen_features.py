@@ -1,4 +1,4 @@
-"""BASELINE: linear classifiers on features of the frozen encoder; nothing of it is trained."""
+"""BASELINE: linear classifiers on features of the encoder, which stays frozen."""
 
 from collections.abc import Callable
 

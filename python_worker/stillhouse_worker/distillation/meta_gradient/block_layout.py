@@ -1,4 +1,4 @@
-"""How the values of a block lie in memory: heads, first rows, query beside key and value.
+"""The memory layout of a block's values: heads, first rows, query beside key and value.
 
 The names of local tensors of a block end in their axes: m samples, q rows of queries, s keys,
 e of E, f of F, d of E / Hd; h of M Hd, the heads of all samples; r of M q, the rows of all samples
@@ -21,7 +21,7 @@ def merge_heads(x: Tensor, heads: int) -> Tensor:
 
 
 def add_rows(left: Tensor, right: Tensor) -> Tensor:
-    """The sum of two stacks of matrices of which one has only the first rows."""
+    """The sum of two stacks of matrices, one of which has only the first rows."""
     few, many = (left, right) if left.shape[1] < right.shape[1] else (right, left)
     many[:, : few.shape[1]] += few
     return many

@@ -12,10 +12,10 @@ class Trajectory:
     """Parameters at the start of each inner step, read from the last to the first.
 
     All are kept where they fit, the earliest on the host where the device has no room for them.
-    Else every k-th is kept, and those of one segment between two of them are trained again when the
-    walk back reaches it, but for the last segment, which is kept as a whole: ceil(T/k) + k - 1
-    copies at most, for not quite one more inner pass. k is the smallest that fits the budget, or
-    where none does the one that needs least, about sqrt(T).
+    Otherwise every k-th is kept, and those of the segment between two of them are trained again
+    when the walk back reaches it, except for the last segment, which is kept as a whole: at most
+    ceil(T/k) + k - 1 copies, for not quite one more inner pass. k is the smallest that fits the
+    budget or, if none does, the one that needs least, about sqrt(T).
 
     Attributes:
         whole_from: the step from which on every copy is kept.
@@ -53,7 +53,7 @@ class Trajectory:
             self._kept[index] = _to_host(theta) if is_early else theta
 
     def take(self, index: int, retrain: Callable[[Params, int], Params]) -> Params:
-        """Theta at the start of step ``index``, which is not asked for again.
+        """Theta at the start of step ``index``, which cannot be taken a second time.
 
         Args:
             index: the last one that was not taken yet.

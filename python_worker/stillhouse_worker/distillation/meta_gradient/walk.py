@@ -153,8 +153,8 @@ def learned_parts(data: DistilledData) -> list[Tensor]:
 def _pull_back(phi: Phi, data: DistilledData, cotangents: list[Tensor]) -> dict[str, Tensor]:
     """Cotangents of the learned parts of the data, then of its rates, to those of phi.
 
-    As the gradients of one scalar: to be given several, PyTorch loads its symbolic shapes, which
-    takes most of a second.
+    They are computed as the gradients of one scalar: for several outputs, PyTorch would load its
+    symbolic shapes, which takes most of a second.
     """
     parts = learned_parts(data)
     if data.lrs.requires_grad:
