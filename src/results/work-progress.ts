@@ -19,7 +19,7 @@ export interface TaskWork {
   readonly stage: string;
   readonly done: number;
   readonly total: number;
-  /** Of the present stage; 0 where it is not known. */
+  /** Time left for the present stage; 0 where it is not known. */
   readonly secondsLeft: number;
 }
 
@@ -184,7 +184,7 @@ function doneShare(task: TaskWork): number {
   return from + (to - from) * Math.min(1, task.done / task.total);
 }
 
-/** For the running stage as the worker estimates; for what follows at the pace so far. */
+/** For the running stage the worker's estimate; for what follows, by the pace so far. */
 function secondsLeft(parts: readonly Part[]): number | undefined {
   const overall = pace(parts);
   const kinds = new Set(parts.map(({ task }) => task.kind));
@@ -202,7 +202,7 @@ function secondsLeft(parts: readonly Part[]): number | undefined {
   return Math.max(...known, sumOf(known) / Math.max(1, numRunning));
 }
 
-/** Seconds per unit of cost; undefined where nothing ran long enough to tell. */
+/** Seconds per unit of cost; undefined where nothing has run long enough. */
 function pace(parts: readonly Part[]): number | undefined {
   const measured = parts.flatMap((part) => {
     const { task, cost, done } = part;

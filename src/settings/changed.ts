@@ -41,8 +41,8 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
 }
 
 /**
- * Paths of the fields, but for the identifying ones, in which a spec differs from another one. Of
- * epochs and steps only the one that was chosen counts: the other follows from it.
+ * Paths of the fields, except identifying ones, in which a spec differs from another one. Of epochs
+ * and steps, only the chosen one counts, since the other follows from it.
  */
 export function changedFields(spec: ExperimentSpec, reference: ExperimentSpec): string[] {
   const derived = spec.outer?.epochs ? "outer.steps" : "outer.epochs";

@@ -5,8 +5,8 @@ import type { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/
 import { readField } from "../../settings/field-path.js";
 
 /**
- * Hash of all that determines the result of a task, so that a second experiment reuses it and a
- * change of any of it never does.
+ * Hash of everything that determines the result of a task: an equal task of another experiment
+ * reuses the result, and a task that differs in any of it never does.
  *
  * @param spec resolved
  * @param codeVersion hash over what computes: the sources of the worker and its lock file
@@ -20,7 +20,7 @@ export function cacheKey(
   return cacheKeysOf(spec, codeVersion)(work);
 }
 
-/** As `cacheKey`, for many tasks of one spec: what they have in common is put together once. */
+/** Like `cacheKey`, for many tasks of one spec, whose common parts are hashed only once. */
 export function cacheKeysOf(
   spec: ExperimentSpec,
   codeVersion: string,
@@ -77,7 +77,7 @@ function subjectParts(spec: ExperimentSpec): Part[] {
   ];
 }
 
-/** Fields of `outer` that cost memory or time and change no bit, and the one that steps stand for. */
+/** Fields of `outer` that affect only memory or time; and `epochs`, which `steps` replaces. */
 const WITHOUT_EFFECT = ["trajectoryMib", "hostTrajectoryMib", "activationMib", "epochs"];
 
 function distillParts(spec: ExperimentSpec): Part[] {
@@ -97,7 +97,7 @@ function artifactParts({ artifactSha256 }: RobustnessSpec): Part[] {
   return [["artifact", artifactSha256]];
 }
 
-/** Everything but names: an encoder is what its fingerprint says. */
+/** Everything except names: an encoder is identified by its fingerprint. */
 function variationParts(variation: Variation | undefined): Part[] {
   if (variation === undefined) return [];
   const { name: _, transferTo, ...settings } = variation;

@@ -17,10 +17,10 @@ import { variationsOf } from "./variations.js";
 
 /**
  * The tasks of an experiment in the order in which they are dispatched: the baselines that take a
- * minute, distil, evaluate in shards, then the other baselines that are enabled; with no test learners the baselines alone, and where there
- * are none either, the distillation alone. Where the robustness of distilled data is asked for,
- * nothing is distilled, and there is an evaluation for each variation besides. Ids follow from the
- * experiment's, so a plan is repeatable.
+ * minute, the distillation, the evaluation in shards, then the other enabled baselines. Without
+ * test learners there are only the baselines, and without those only the distillation. If the
+ * robustness of distilled data is asked for, nothing is distilled, and each variation has an
+ * evaluation too. Ids follow from the experiment's, so a plan is repeatable.
  *
  * With a fixed init all test learners are the same, so there is one, and its seed is the
  * experiment's, from which the distillation drew that head.

@@ -14,7 +14,7 @@ export interface TaskRecord {
 
 /** An experiment as the control plane keeps it. Never edited in place. */
 export interface ExperimentRecord {
-  /** Without its tasks, which stand beside it. */
+  /** Without its tasks, which are in `tasks`. */
   readonly experiment: Experiment;
   /** In the order of dispatch. */
   readonly tasks: readonly TaskRecord[];
@@ -87,9 +87,9 @@ export function distilledRow({ result }: Experiment): ResultRow | undefined {
 }
 
 /**
- * Whether nothing of the experiment should run any more: a person cancelled it, or it can no
- * longer give a result because its distillation or evaluation failed. A variation that fails leaves
- * the others of use.
+ * Whether no task of the experiment should run any more: a person cancelled it, or it cannot have
+ * a result because its distillation or evaluation failed. If a variation fails, the others are
+ * still of use.
  */
 export function mustStop(record: ExperimentRecord): boolean {
   return (

@@ -85,7 +85,7 @@ export function failTask(
 }
 
 /**
- * Takes a task from a worker that is gone.
+ * Takes a task from a lost worker.
  *
  * @param reason what happened to the worker, as it ends "the worker was lost: …"
  * @param workerLog last lines of the worker's log; empty when there is none
@@ -107,7 +107,7 @@ export function loseTask(
   return failTask(record, taskId, failure, now);
 }
 
-/** A running task stopped after a checkpoint: it goes on later, unless the experiment must stop. */
+/** A running task stopped after a checkpoint; it continues later if the experiment may run on. */
 export function stopTask(record: ExperimentRecord, taskId: string, now: Date): ExperimentRecord {
   return moveTask(record, taskId, now, ({ task, numLost }) => ({
     numLost,
@@ -139,9 +139,9 @@ export function resumeExperiment(record: ExperimentRecord, now: Date): Experimen
 }
 
 /**
- * Queues again what ran when the control plane ended.
+ * Queues tasks again that ran when the control plane ended.
  *
- * @param runsOn whether the worker of a task may still be there and compute
+ * @param runsOn whether the worker of a task may still be computing
  */
 export function requeueRunning(
   record: ExperimentRecord,
@@ -153,7 +153,7 @@ export function requeueRunning(
     .reduce((result, { task }) => stopTask(forgetAttempt(result, task.id), task.id, now), record);
 }
 
-/** When an attempt ended that nobody watched is not known; the time until now was none of its. */
+/** Nobody knows when an attempt ended that nobody watched, so the time until now does not count. */
 function forgetAttempt(record: ExperimentRecord, taskId: string): ExperimentRecord {
   const tasks = record.tasks.map((entry) =>
     entry.task.id === taskId

@@ -28,7 +28,7 @@ export interface Entry extends ReadyTask {
   readonly place: readonly [experiment: number, position: number];
   /**
    * `parked` while another task with its cache key runs, `held` for a while after a lost attempt,
-   * `gone` when it is none of these any more.
+   * `gone` when none of these applies any more.
    */
   status: "running" | "ready" | "parked" | "held" | "gone";
   /** Since when devices that could hold it are too full, on the monotonic clock. */
@@ -43,7 +43,7 @@ export function memoryBytesOf({ spec }: Experiment): number {
   return (spec?.compute?.memoryMib ?? 0) * MIB;
 }
 
-/** Which tasks of an experiment could start; what they have in common is looked at once. */
+/** Which tasks of an experiment could start; the parts that they share are evaluated only once. */
 export function startable(record: ExperimentRecord): (task: Task) => boolean {
   if (mustStop(record)) return () => false;
   const isDistilled = record.tasks.every(
