@@ -48,15 +48,15 @@ def synthetic_of(case: Case) -> SyntheticConfig:
     )
 
 
-def setting_of(case: Case, encoder: Encoder) -> Setting:
+def setting_of(case: Case, encoder: Encoder, dtype: torch.dtype = torch.float32) -> Setting:
     """The problem of a case, on the device of the encoder; the same numbers on every device."""
     draws = torch.Generator().manual_seed(0)
     sizes, config = encoder.config, synthetic_of(case)
     device = next(iter(encoder.blocks.values())).device
     x = torch.randn(NUM_CLASSES, case.S, sizes.width, generator=draws)
     phi = init_phi(config, sizes.num_layers, sizes.num_heads, x, draws)
-    phi = {name: tensor.detach().to(device).requires_grad_() for name, tensor in phi.items()}
-    entry = torch.randn(OUTER_ROWS, OUTER_TOKENS, sizes.width, generator=draws).to(device)
+    phi = {name: tensor.detach().to(device, dtype).requires_grad_() for name, tensor in phi.items()}
+    entry = torch.randn(OUTER_ROWS, OUTER_TOKENS, sizes.width, generator=draws).to(device, dtype)
     mask = torch.ones(OUTER_ROWS, OUTER_TOKENS, dtype=torch.bool, device=device)
     labels = torch.randint(NUM_CLASSES, (OUTER_ROWS,), generator=draws).to(device)
     whole, parts = (
@@ -72,7 +72,8 @@ def setting_of(case: Case, encoder: Encoder) -> Setting:
         trajectory_bytes=case.trajectory_mib * 2**20,
         activation_bytes=case.activation_mib * 2**20,
     )
-    return Setting(problem, whole, phi, learner_params(encoder, head))
+    theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
+    return Setting(problem, whole, phi, theta)
 
 
 def work_of(setting: Setting, name: str) -> Work:

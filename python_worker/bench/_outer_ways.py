@@ -143,16 +143,19 @@ def scene_of(
     return Scene(encoder, texts, config, phi, head, batch_size, max_length, activation_mib)
 
 
-def drawn_texts(count: int, max_length: int, num_tokens: int = 20_000) -> TokenSplit:
-    """Random tokens in texts about as long as those of AG News.
+def drawn_texts(
+    count: int, max_length: int, num_tokens: int = 20_000, mean_length: int = MEAN_LENGTH
+) -> TokenSplit:
+    """Random tokens in texts about as long as those of AG News, unless told otherwise.
 
     Args:
         count: texts.
         max_length: of a text, > 5.
         num_tokens: of the vocabulary; the first twentieth of them are not drawn.
+        mean_length: of a text before it is cut.
     """
     draws = generator(0, "texts")
-    lengths = (MEAN_LENGTH + LENGTH_SPREAD * torch.randn(count, generator=draws)).long()
+    lengths = (mean_length + LENGTH_SPREAD * torch.randn(count, generator=draws)).long()
     offsets = F.pad(lengths.clamp(5, max_length).cumsum(0), (1, 0))
     total = int(offsets[-1])
     first = num_tokens // 20

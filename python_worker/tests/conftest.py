@@ -92,6 +92,12 @@ def save_tiny_dataset(data_dir: Path, name: str = "topics", rows: int = 60) -> P
     return folder
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of a GPU run where there is one."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny-bert")

@@ -77,7 +77,7 @@ def test_a_gpu_without_a_driver_is_unknown() -> None:
     assert load_meter("cuda:0")() == UNKNOWN
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_a_gpu_reports_its_memory_and_utilisation() -> None:
     meter = load_meter("cuda:0")
     idle = meter()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from stillhouse_worker.datasets import catalog
 from stillhouse_worker.datasets.catalog import find_dataset
@@ -272,7 +271,7 @@ def test_a_missing_compiler_is_named_with_the_package_that_has_it(
     assert (caught.value.kind, caught.value.field) == ("environment", "outer.compile")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_devices_are_named() -> None:
     found = devices.find_device("cuda")
     assert found == devices.find_device(None)

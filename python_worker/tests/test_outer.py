@@ -6,10 +6,13 @@ import pytest
 import torch
 from tasks_of import task_of
 
+from stillhouse_worker.artifacts import load_artifact
+from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.distillation.divergence import MAX_SKIPS
+from stillhouse_worker.distillation.meta_gradient import METHODS
 from stillhouse_worker.distillation.outer import rate_at
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.tasks.distill import Distillation
+from stillhouse_worker.tasks.distill import Distillation, distill
 
 
 def test_rate_rises_over_a_tenth_and_falls_to_zero() -> None:
@@ -96,6 +99,35 @@ def test_mixed_precision_takes_nearly_the_same_first_step(
     exact_grad, rounded_grad = exact.phi["x"].grad, rounded.phi["x"].grad
     assert torch.cosine_similarity(exact_grad.flatten(), rounded_grad.flatten(), dim=0) > 0.99
     assert not torch.equal(before, rounded.phi["x"])
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_first_step_on_a_gpu_is_that_of_a_cpu(
+    settings, tmp_path, reporter, precision, method
+) -> None:
+    on_cpu = settings._replace(outer=settings.outer._replace(method=method))
+    on_gpu = on_cpu._replace(device="cuda:0", precision=precision)
+    loops = [_loop(chosen, tmp_path, reporter) for chosen in (on_cpu, on_gpu)]
+    expected, actual = (loop.advance() for loop in loops)
+    assert not actual.skipped
+    assert actual.outer_loss == pytest.approx(expected.outer_loss, rel=0.02)
+    there, here = (loop.phi["x"].grad.cpu().flatten() for loop in loops)
+    assert torch.cosine_similarity(there, here, dim=0) > 0.99
+
+
+@pytest.mark.cuda
+def test_a_distillation_on_a_gpu_is_made_and_goes_on_from_a_checkpoint(
+    settings, tmp_path, make_reporter
+) -> None:
+    on_gpu = settings._replace(device="cuda:0", precision="fp16")
+    with pytest.raises(Stopped):
+        distill(task_of(on_gpu, make_reporter(3), tmp_path))
+    reporter = make_reporter()
+    outcome = distill(task_of(on_gpu, reporter, tmp_path))
+    assert any("resumed at outer step" in line for _, line in reporter.lines)
+    assert load_artifact(outcome.folder).data.x.isfinite().all()
 
 
 def test_a_loss_that_explodes_names_the_step_and_the_quantity(settings, tmp_path, reporter) -> None:

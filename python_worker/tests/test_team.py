@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from tasks_of import task_of
+from torch.distributed import FileStore
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.distillation.team import Team
-from stillhouse_worker.distillation.team_processes import leading
+from stillhouse_worker.distillation.team_processes import _joined, leading
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import distill
 
@@ -96,6 +97,16 @@ def test_a_helper_that_never_joins_is_given_up(tmp_path, monkeypatch) -> None:
         leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)),
     ):
         pass
+
+
+@pytest.mark.cuda
+def test_a_team_of_one_adds_up_over_nccl(tmp_path) -> None:
+    store, team = FileStore(str(tmp_path / "store"), 1), Team(0, 1)
+    with _joined(team, "cuda:0", store) as device:
+        assert torch.distributed.get_backend() == "nccl"
+        tensors = [torch.ones(3, device=device), torch.full((2, 2), 2.0, device=device)]
+        team.total(tensors)
+    assert [tensor.flatten().tolist() for tensor in tensors] == [[1] * 3, [2] * 4]
 
 
 def _take_part(times: int, team: Team, device: str) -> None:

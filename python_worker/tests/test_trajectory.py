@@ -74,3 +74,16 @@ def test_a_copy_on_the_host_is_a_copy() -> None:
     copy = module._to_host(theta)
     theta["weight"].zero_()
     assert copy["weight"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.cuda
+def test_copies_of_a_gpu_go_to_pinned_memory_and_come_back_the_same() -> None:
+    theta = {"weight": torch.randn(1000, 1000, device="cuda")}
+    assert module._to_host(theta)["weight"].is_pinned()
+    num_bytes = theta["weight"].numel() * 4
+    trajectory = Trajectory(4, theta, num_bytes, 3 * num_bytes)
+    for index in range(4):
+        trajectory.put(index, {"weight": theta["weight"] + index})
+    for index in reversed(range(4)):
+        found = trajectory.take(index, lambda start, step: pytest.fail("nothing is trained again"))
+        assert torch.equal(found["weight"], theta["weight"] + index)

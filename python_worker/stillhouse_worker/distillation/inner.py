@@ -69,7 +69,8 @@ class InnerLoss:
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:
     """theta - lr * grads, as new tensors; differentiable in all three."""
     first = next(iter(theta.values()))
-    rate = torch.as_tensor(lr, dtype=first.dtype, device=first.device)
+    # Of a number it is made on the device: to copy it there, the host would wait for the device.
+    rate = lr.to(first) if isinstance(lr, Tensor) else first.new_full((), lr)
     return {
         name: torch.addcmul(p, g, rate, value=-1)  # one pass over the memory
         for (name, p), g in zip(theta.items(), grads, strict=True)
