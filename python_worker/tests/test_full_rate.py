@@ -11,7 +11,7 @@ from stillhouse_worker.tasks.full_training import full_baseline
 
 SEEDS = [11]
 LRS = (1e-5, 1e-4, 1e-3, 1e-2)
-# Of 18 steps in all, ends of the rungs.
+# Ends of the rungs of 18 steps.
 ENDS = (5, 9, 18)
 
 
@@ -29,7 +29,9 @@ def learners(outcome):
     return [each._replace(train_time_s=0.0) for each in outcome.inits]
 
 
-def test_what_is_left_is_what_its_rate_alone_comes_to(searching, tmp_path, reporter) -> None:
+def test_the_remaining_training_equals_one_with_its_rate_alone(
+    searching, tmp_path, reporter
+) -> None:
     outcome = full(searching, tmp_path / "searched", reporter)
     assert outcome.chosen_lr == 1e-2
     assert outcome.gd_steps == ENDS[-1]

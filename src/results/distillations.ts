@@ -25,7 +25,7 @@ export interface RowOverSeeds extends Row {
 }
 
 /**
- * What a comparison of settings can tell, by how often they were distilled.
+ * What a comparison of settings can show, by how often they were distilled.
  *
  * @param counts distillations of each setting
  */

@@ -1,7 +1,7 @@
 /** What a token lets its bearer do; each includes the ones before it. */
 export const LADDER = ["read", "submit", "admin"] as const;
 
-/** The role worker is not part of this order: it only fetches and hands in artifacts. */
+/** The role worker is not part of this order: it only fetches and uploads artifacts. */
 export const ROLES = [...LADDER, "worker"] as const;
 
 export type Rung = (typeof LADDER)[number];

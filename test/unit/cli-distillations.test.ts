@@ -19,7 +19,7 @@ describe("reproduce --distillations", () => {
     assert.deepEqual(seedsOf(["--distillations", "3"]), seedsOf(["--seeds", "0,1,2"]));
   });
 
-  it("refuses what is no number of distillations, and --seeds beside it", () => {
+  it("refuses an invalid number of distillations, and --seeds beside it", () => {
     for (const wrong of ["0", "-1", "1.5", "two", "", "1001"]) {
       assert.throws(
         () => seedsOf([`--distillations=${wrong}`]),

@@ -32,7 +32,7 @@ const rounded = (values: readonly (number | null | undefined)[] | null | undefin
   values?.map((value) => value?.toFixed(4));
 
 describe("the spread of a setting", () => {
-  it("is one of its learners and another of its distillations", () => {
+  it("is counted once over its learners and once over its distillations", () => {
     const { learners, distillations } = spreadOf([rowOf(0.6, 0.8), rowOf(0.8, 1)]);
     // Deviations 0.2, 0, 0, 0.2 of learners, 0.1 and 0.1 of distillations; divided by n.
     assert.deepEqual(rounded([learners.mean, learners.std]), ["0.8000", "0.1414"]);
@@ -68,7 +68,7 @@ describe("the difference of two settings", () => {
     assert.deepEqual([spread?.learners.n, spread?.distillations.n], [4, 2]);
   });
 
-  it("is nothing where no seed is in both", () => {
+  it("is null where no seed is in both", () => {
     const other = [{ seed: 7, row: rowOf(0.5) }];
     assert.equal(spreadOfDifference(seeds(rowOf(0.6)), other), null);
   });

@@ -53,7 +53,7 @@ function isReady(record: ExperimentRecord, name: string): boolean {
 }
 
 describe("learners on full data", () => {
-  it("have a task each, of which the first is that of a plan with one", () => {
+  it("have a task each, the first of which is the same as in a plan with one learner", () => {
     const [alone] = fullTasks(specOf(1));
     const three = fullTasks(specOf(3));
     assert.deepEqual(
@@ -68,7 +68,7 @@ describe("learners on full data", () => {
     );
   });
 
-  it("take the rate that the first one finds, but for a rate that is given", () => {
+  it("use the rate that the first one finds, unless a rate is given", () => {
     const takes = (spec: ReturnType<typeof specOf>) => worksOf(spec).map(({ takesLr }) => takesLr);
     assert.deepEqual(takes(specOf(3)), [false, true, true]);
     assert.deepEqual(takes(specOf(3, 1e-4)), [false, false, false]);
@@ -76,13 +76,13 @@ describe("learners on full data", () => {
     assert.equal(new Set(seeds).size, 3);
   });
 
-  it("are one where all have the same head", () => {
+  it("are only one where all would have the same head", () => {
     const spec = specOf(3);
     spec.model = { ...spec.model, init: Init.FIXED } as typeof spec.model;
     assert.equal(fullTasks(spec).length, 1);
   });
 
-  it("wait for the rate, and are told it", () => {
+  it("wait for the rate, and get it", () => {
     let record = plannedRecord("ex1", specOf(2));
     assert.deepEqual([isReady(record, "full"), isReady(record, "full-2")], [true, false]);
     record = leaseTask(record, "ex1-full", NOW);
@@ -108,7 +108,7 @@ describe("learners on full data", () => {
     assert.equal(findTask(record, "ex1-full-2")?.task.state, State.CANCELLED);
     assert.notEqual(findTask(record, "ex1-distill")?.task.state, State.CANCELLED, "it goes on");
     record = resumeExperiment(record, NOW);
-    assert.deepEqual(statesOf(record)["2"], statesOf(record)["full"]);
+    assert.deepEqual(statesOf(record)["2"], statesOf(record).full);
     assert.equal(findTask(record, "ex1-full-2")?.task.state, State.QUEUED);
   });
 });

@@ -29,7 +29,7 @@ class FullSteps:
         lr: Adam's rate at its peak.
 
     Attributes:
-        steps_before, num_all_steps: of this and of other trainings together, for who watches.
+        steps_before, num_all_steps: of this and other trainings together, for showing progress.
     """
 
     def __init__(self, bench: Bench, lr: float) -> None:
@@ -110,7 +110,7 @@ class FullSteps:
         scale, warmup = scaler.get_scale(), settings.outer.warmup_fraction
         adam.update(rate_at(self.step, self.num_steps, self.lr, warmup))
         self.step += 1
-        # The scale falls at an overflow alone.
+        # The scale only falls at an overflow.
         adam.count(scaler.get_scale() < scale, self.step)
         self._values["loss"] = loss.item()
         reporter, done = self._bench.task.reporter, self.steps_before + self.step

@@ -13,7 +13,7 @@ from .halving import FULL_LRS, Halving
 def full_baseline(task: TaskContext) -> LearnerOutcome:
     """A learner, embeddings included, trained on all of train; tested once.
 
-    Its rate is that of the settings, or, where that is 0, what `Halving` is left with.
+    Its rate is that of the settings or, where that is 0, the one that `Halving` finds.
     """
     one = task._replace(init_seeds=task.init_seeds[:1])
     bench = open_bench(one, ("train", "validation", "test"))
@@ -24,7 +24,7 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
     loop.run()
     loop.save()
     training = steps.training if isinstance(steps, Halving) else steps
-    # Of what the search took, the part of the training that is left.
+    # The part of the search's time that the remaining training took.
     seconds = loop.seconds * training.num_steps / steps.num_steps
     params = training.finish()
     outcomes = measure_learners(one, lambda _: Timed(params, seconds), tester(bench))

@@ -12,9 +12,9 @@ from ..context.bench import Bench
 from ..errors import StillhouseError
 from .full_steps import FullSteps
 
-# Peaks of Adam's rate that are tried.
+# The peaks of Adam's rate to try.
 FULL_LRS = (2e-5, 5e-5, 1e-4, 2e-4)
-# After these shares of its steps the better half of the trainings goes on.
+# After these shares of its steps, the better half of the trainings continues.
 _RUNGS = (0.25, 0.5, 1.0)
 
 
@@ -39,18 +39,18 @@ class _Leg(NamedTuple):
 
 
 class Halving:
-    """Trainings with several rates, of which the better half goes on after each rung; see `Steps`.
+    """Trainings with several rates; the better half continues after each rung. See `Steps`.
 
-    Each warms up and decays over all its steps, so the one that is left is what its rate alone
-    would have come to. With four rates the others together cost as much again: three do a quarter
-    of their steps, and one of these another quarter.
+    Each warms up and decays over all its steps, so the one that remains is the same as if only its
+    rate had been trained. With four rates, the others together cost as much again: three do a
+    quarter of their steps, and one of these another quarter.
 
     Args:
         bench: whose encoder's embeddings are trained in place.
         lrs: rates to try, in rising order.
 
     Attributes:
-        training: the current one; after all steps the one that is left.
+        training: the current one; after all steps the one that remains.
     """
 
     def __init__(self, bench: Bench, lrs: Sequence[float]) -> None:
@@ -58,7 +58,7 @@ class Halving:
         embeddings = bench.encoder.embeddings.named_parameters()
         self._initial = {name: p.detach().clone() for name, p in embeddings}
         self._alive, self._rung, self._place = list(lrs), 0, 0
-        # Of those that have come to the end of the rung: accuracy and loss on validation.
+        # Accuracy and loss on validation of the trainings that have reached the end of the rung.
         self._scores: dict[str, list[float]] = {}
         self._parked: dict[float, _Parked] = {}
         self.training = FullSteps(bench, self._alive[0])
@@ -77,10 +77,10 @@ class Halving:
         return leg.start + self._place * (leg.end - leg.begin) + self.training.step - leg.begin
 
     def advance(self) -> None:
-        """Train the current one on a batch, and go on with the next one at the end of its leg.
+        """Train the current one on a batch, and continue with the next one at the end of its leg.
 
         Raises:
-            StillhouseError: ``diverged`` with every rate that is left.
+            StillhouseError: ``diverged`` with every remaining rate.
         """
         error = None
         try:
@@ -93,7 +93,7 @@ class Halving:
             self._end_leg(error)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """See `Steps`: that of the current training, and those of all that wait."""
+        """See `Steps`: the state of the current training, and those of all that wait."""
         tensors, own = self.training.state()
         for lr, parked in self._parked.items():
             tensors |= {f"{lr}.{name}": tensor for name, tensor in parked.tensors.items()}
@@ -122,7 +122,7 @@ class Halving:
         self._go_on()
 
     def _end_leg(self, error: StillhouseError | None) -> None:
-        """Note how good the current one is, and go on with the next, if there is one."""
+        """Note how good the current one is, and continue with the next, if there is one."""
         if error is None and self._rung == len(self._legs) - 1:
             return
         training, lr = self.training, self.training.lr
@@ -140,7 +140,7 @@ class Halving:
         self._go_on()
 
     def _halve(self, error: StillhouseError | None) -> None:
-        """The better half goes on, without what diverged; of equals those with the lower loss."""
+        """Keep the better half, without those that diverged; of equal ones those with less loss."""
         finite = [lr for lr in self._alive if str(lr) in self._scores]
         if error is not None and not finite:
             raise error
@@ -172,7 +172,7 @@ class Halving:
 
 
 def _snapshot(training: FullSteps) -> _Parked:
-    """On the CPU: a GPU has room for the current one."""
+    """A copy on the CPU, since a GPU may only have room for the current training."""
     tensors, facts = training.state()
     kept = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
     return _Parked(training.step, kept, {**facts, "values": dict(facts["values"])})

@@ -20,7 +20,7 @@ const LEGEND =
   `with its 95 % interval (${INTERVAL_RULE}) and the ± between distillations; ` +
   "study: AG News, DistilBERT, 100 learners.";
 
-/** What the differences between the rows of distilled data can tell. */
+/** What the differences between the rows of distilled data can show. */
 export function noteOf(tables: readonly ReproducedTable[]): string {
   const rows = tables.flatMap((table) => table.rows);
   return comparisonNote(rows.flatMap(({ measured }) => measured?.seeds.length ?? []));

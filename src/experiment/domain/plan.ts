@@ -111,7 +111,7 @@ function fullLearners(spec: ExperimentSpec): number[] {
   return learnerSeeds(spec, numFullLearners(spec));
 }
 
-/** One in specs of before it could be chosen. */
+/** One in specs from before it was a setting. */
 function numFullLearners({ baseline, model }: ExperimentSpec): number {
   const count = baseline?.fullInits ?? 1;
   return model?.init === Init.FIXED ? Math.min(count, 1) : count;

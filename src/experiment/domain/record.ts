@@ -52,7 +52,7 @@ export function foundLr({ tasks }: ExperimentRecord): number | undefined {
   return result?.$case === "learners" ? result.value.chosenLr : undefined;
 }
 
-/** Whether a task takes the rate that another one of its experiment has found for full data. */
+/** Whether a task uses the rate that another task of its experiment has found for full data. */
 export function takesLr(task: Task): boolean {
   const kind = task.work?.kind;
   return kind?.$case === "baseline" && kind.value.takesLr;
@@ -63,7 +63,7 @@ function findsLr(task: Task): boolean {
   return kind?.$case === "baseline" && kind.value.kind === BaselineKind.FULL && !kind.value.takesLr;
 }
 
-/** Whether what a task waits for cannot come: the task that finds its rate has failed. */
+/** Whether a task waits in vain, since the task that finds its rate has failed. */
 export function waitsInVain({ tasks }: ExperimentRecord): (task: Task) => boolean {
   const isLost = tasks.some(({ task }) => findsLr(task) && task.state === State.FAILED);
   return (task) => isLost && takesLr(task);

@@ -180,7 +180,7 @@ function attemptEnded(task: Task, now: Date): Task {
 
 /**
  * An evaluation is of what was distilled, here or earlier, or of the artifact that it was planned
- * for. A training that takes its rate from another one is told it.
+ * for. A training that uses the rate of another one gets it.
  */
 function workToRun(record: ExperimentRecord, task: Task): Task["work"] {
   if (task.work?.kind?.$case === "baseline" && takesLr(task)) {

@@ -68,7 +68,7 @@ export class ResultSharing {
    * Gives new results to the tasks that wait for them, until the turn is over.
    *
    * @returns whether more are left
-   * @throws StorageFault; the next call goes on with the same task
+   * @throws StorageFault; the next call continues with the same task
    */
   giveMore(turn: Turns): boolean {
     for (let gift = this.#gifts[0]; gift; gift = this.#gifts[0]) {
