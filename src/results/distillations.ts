@@ -63,11 +63,13 @@ export function spreadOfDifference(
   return learners === null || distillations === null ? null : { learners, distillations };
 }
 
-/** Means over the seeds; what does not depend on the seed, and what has no mean, is the first's. */
+/** Means over the seeds, as of times and energy; what does not depend on the seed is the first's. */
 export function rowOverSeeds(seeds: readonly [SeedRow, ...SeedRow[]]): RowOverSeeds {
   const rows = seeds.map(({ row }) => row);
   const spread = spreadOf(rows);
   const times = rows.flatMap(({ trainTimeS }) => trainTimeS ?? []);
+  const joules = rows.flatMap((row) => row.joules ?? []);
+  const rates = new Set(rows.map(({ chosenLr }) => chosenLr));
   const matrices = rows.map(({ confusion }) => confusion?.flat() ?? []);
   return {
     ...seeds[0].row,
@@ -76,6 +78,8 @@ export function rowOverSeeds(seeds: readonly [SeedRow, ...SeedRow[]]): RowOverSe
     learners: learnersOf(seeds),
     macroF1: meanOf(rows.map(({ macroF1 }) => macroF1)),
     loss: meanOf(rows.map(({ loss }) => loss)),
+    chosenLr: rates.size === 1 ? seeds[0].row.chosenLr : null,
+    joules: joules.length < rows.length ? null : meanOf(joules),
     trainTimeS: times.length === 0 ? null : meanOf(times),
     confusion: rowsOfMatrix(sumOfMatrices(matrices) ?? []),
   };

@@ -41,6 +41,7 @@ async function command(argv: string[], controlPlane: ControlPlane) {
     openIdleHome: () => Promise.resolve({ kind: "joined", address: controlPlane.address }),
     userFolder: folder,
     dataDir: undefined,
+    token: undefined,
     showsTraces: false,
   });
   return { exitCode, document: JSON.parse(stdout.text), stderr: stderr.text };

@@ -95,6 +95,38 @@ describe("an experiment", () => {
     assert.match(answer, /warm|cold/);
   });
 
+  it("distils several times as one group, and continues with the missing ones when stopped", async () => {
+    const few = ["--outer-steps", "12", "--validations", "1", "--baselines", "none"];
+    const flags = [...FLAGS, ...few, "--distillations", "2", "--seed", "5"];
+    const planned = await home.run([...flags, "--dry-run"]);
+    assert.match(planned.stdout, /Tasks\n.*\n.*\nThe same tasks for each of: seed 5, seed 6\n$/);
+
+    const run = home.start(flags);
+    await run.sees(/1 of 2: seed 5 is done/);
+    run.interruption.press();
+    const stopped = await run.ended;
+    assert.equal(stopped.exitCode, 130, stopped.stderr);
+    assert.match(stopped.stderr, /the same command continues where it stopped/);
+
+    const { exitCode, stdout, stderr } = await home.run([...flags, "--json"]);
+    assert.equal(exitCode, 0, stderr);
+    const { experiment_id: id, distillations, over_seeds, sweep_id } = JSON.parse(stdout);
+    assert.deepEqual(
+      distillations.map(({ spec }: { spec: { seed: number } }) => spec.seed),
+      [5, 6],
+    );
+    assert.equal(distillations[0].experiment_id, id);
+    assert.equal(over_seeds[0].distillations.n, 2);
+    assert.equal(over_seeds[0].distillations.interval_95, null);
+    const listed = await home.run(["ls", "--sweep", sweep_id, "--json"], "stillhouse");
+    assert.equal(JSON.parse(listed.stdout).experiments.length, 2);
+
+    const one = await home.run([...FLAGS, ...few, "--seed", "5", "--json"]);
+    const alone = JSON.parse(one.stdout);
+    assert.deepEqual(alone.rows[0].accuracy, distillations[0].rows[0].accuracy);
+    assert.deepEqual(Object.keys(alone), Object.keys(distillations[0]).slice(1));
+  });
+
   it("in a dry run shows the resolved spec and the tasks, and stores nothing", async () => {
     const artifacts = readdirSync(join(home.path, "artifacts"));
     const dryRun = [...FLAGS, "--dry-run"];

@@ -9,6 +9,7 @@ import { emptySpec, type FieldValue, writeField } from "../../settings/field-pat
 import { SETTINGS } from "../../settings/settings.js";
 import { type Assignments, parseValue } from "../../settings/values.js";
 import { type NamedServer, serverOf } from "../connect/server-flags.js";
+import { distillationsOf, FIRST_SEED, seedsFrom } from "../group/distillations-flag.js";
 import { priorityOf } from "../run/priority-flag.js";
 import { attributeOf, type Options, parseArguments } from "../terminal/command-line.js";
 import { experimentCommand } from "./experiment-command.js";
@@ -16,26 +17,30 @@ import { experimentCommand } from "./experiment-command.js";
 /** What a person asks for. */
 export type ExperimentRequest =
   | { readonly kind: "help"; readonly text: string }
-  | {
-      readonly kind: "new";
-      /** The values of flags and file; the preset decides unset fields. */
-      readonly draft: ExperimentSpec;
-      readonly isDryRun: boolean;
-      /** Whether no result of an earlier experiment is reused. */
-      readonly isFresh: boolean;
-      /** Whether the command only stores it and leaves the run to the control plane. */
-      readonly isDetached: boolean;
-      /** Whether what is recognised of a folder of rows is kept in its dataset.json. */
-      readonly writesDescription: boolean;
-      readonly priority: number;
-      readonly server: NamedServer | undefined;
-    }
+  | NewExperiment
   | {
       readonly kind: "resume";
       readonly experimentId: string;
       readonly isDetached: boolean;
       readonly server: NamedServer | undefined;
     };
+
+export interface NewExperiment {
+  readonly kind: "new";
+  /** The values of flags and file; the preset decides unset fields. */
+  readonly draft: ExperimentSpec;
+  /** One experiment is run with each of them; the first one is the draft's own. */
+  readonly seeds: readonly number[];
+  readonly isDryRun: boolean;
+  /** Whether no result of an earlier experiment is reused. */
+  readonly isFresh: boolean;
+  /** Whether the command only stores it and leaves the run to the control plane. */
+  readonly isDetached: boolean;
+  /** Whether what is recognised of a folder of rows is kept in its dataset.json. */
+  readonly writesDescription: boolean;
+  readonly priority: number;
+  readonly server: NamedServer | undefined;
+}
 
 export interface ArgumentSurroundings {
   /** Folder that relative paths start from. */
@@ -70,9 +75,11 @@ export function parseExperimentArguments(
     refuseBesideResume(options, flags);
     return { kind: "resume", experimentId, isDetached: options.detach === true, server };
   }
+  const draft = draftOf(givenAssignments(options, surroundings), surroundings.dataDir);
   return {
     kind: "new",
-    draft: draftOf(givenAssignments(options, surroundings), surroundings.dataDir),
+    draft,
+    seeds: seedsOf(options, draft),
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     isDetached: options.detach === true,
@@ -80,6 +87,15 @@ export function parseExperimentArguments(
     priority: priorityOf(options),
     server,
   };
+}
+
+/** Those of the distillations. */
+function seedsOf(options: Options, { seed }: ExperimentSpec): number[] {
+  const count = distillationsOf(options.distillations) ?? 1;
+  if (count > 1 && options.writeDatasetJson === true) {
+    throw invalid("", "--write-dataset-json goes with one distillation; leave out --distillations");
+  }
+  return seedsFrom(seed ?? FIRST_SEED, count);
 }
 
 function writesDescription(options: Options, server: NamedServer | undefined): boolean {
@@ -208,9 +224,14 @@ function absolutePath(path: string, folder: string): string {
 }
 
 function refuseBesideResume(options: Options, flags: Assignments): void {
-  const beside = ["config", "dryRun", "fresh", "priority", "writeDatasetJson"].find(
-    (name) => options[name] !== undefined,
-  );
+  const beside = [
+    "config",
+    "distillations",
+    "dryRun",
+    "fresh",
+    "priority",
+    "writeDatasetJson",
+  ].find((name) => options[name] !== undefined);
   const [firstPath] = flags.keys();
   if (beside === undefined && firstPath === undefined) return;
   throw invalid(

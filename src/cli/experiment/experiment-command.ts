@@ -13,6 +13,7 @@ Examples:
   npm run experiment -- --dataset sst2 --data-dir data --model minilm
   npm run experiment -- --config run.yaml --seed 7 --json > result.json
   npm run experiment -- --sl restricted --dry-run
+  npm run experiment -- --sl unrestricted --al cls --distillations 3
   npm run experiment -- --resume ID
 
 A config file is YAML or JSON with the flags as keys ("inner-lr: 0.1").
@@ -60,6 +61,7 @@ function joined(value: string, before: unknown): string {
 function addControls(command: Command): void {
   const controls: (readonly [string, string])[] = [
     ["--config <file>", "Read settings from a YAML or JSON file"],
+    ["--distillations <n>", "Distil n times, with seeds from --seed on, and compare (default: 1)"],
     ["--dry-run", "Show the resolved experiment and its tasks, and stop"],
     ["--write-dataset-json", "Save what was recognised about a local folder in its dataset.json"],
     ["--resume <id>", "Continue an experiment that was stopped or failed"],

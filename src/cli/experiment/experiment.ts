@@ -14,25 +14,14 @@ import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import type { Connection } from "../connect/connection.js";
 import { requireServer } from "../connect/open-connection.js";
 import { serverPlaceNote } from "../connect/server-place.js";
+import type { GroupSurroundings } from "../group/group-command.js";
 import { EventPresenter } from "../progress/event-presenter.js";
 import { ExperimentOutput } from "../run/experiment-output.js";
 import { ExperimentRunner } from "../run/experiment-runner.js";
-import { type Session, type SessionSurroundings, withSession } from "../run/session.js";
-import type { Terminal } from "../terminal/terminal.js";
+import { type Session, withSession } from "../run/session.js";
 import { writeDatasetDescription } from "./dataset-description.js";
+import { runDistillations } from "./distillations.js";
 import { type ExperimentRequest, parseExperimentArguments } from "./experiment-arguments.js";
-
-export interface ExperimentSurroundings extends SessionSurroundings {
-  readonly terminal: Terminal;
-  /** Folder that relative paths of the arguments start from. */
-  readonly userFolder: string;
-  /** Data folder where the arguments name none. */
-  readonly dataDir: string | undefined;
-  /** Bearer token for a server where the arguments name none. */
-  readonly token?: string | undefined;
-  /** Whether a defect is shown with its place in the code. */
-  readonly showsTraces: boolean;
-}
 
 /**
  * The command `experiment`: runs an experiment and shows its result.
@@ -42,7 +31,7 @@ export interface ExperimentSurroundings extends SessionSurroundings {
  */
 export async function runExperiment(
   argv: readonly string[],
-  surroundings: ExperimentSurroundings,
+  surroundings: GroupSurroundings,
 ): Promise<number> {
   const output = new ExperimentOutput(surroundings.terminal, argv.includes("--json"));
   let run: ExperimentRun | undefined;
@@ -54,6 +43,9 @@ export async function runExperiment(
     if (request.kind === "help") {
       output.help(request.text);
       return 0;
+    }
+    if (request.kind === "new" && request.seeds.length > 1) {
+      return await runDistillations(request, surroundings, output);
     }
     run = new ExperimentRun(request, surroundings, output);
     await run.finished();
@@ -83,11 +75,11 @@ type Asked = Exclude<ExperimentRequest, { kind: "help" }>;
 /** One run of the command, against one control plane or several after each other. */
 class ExperimentRun {
   readonly #request: Asked;
-  readonly #surroundings: ExperimentSurroundings;
+  readonly #surroundings: GroupSurroundings;
   readonly #output: ExperimentOutput;
   experimentId: string | undefined;
 
-  constructor(request: Asked, surroundings: ExperimentSurroundings, output: ExperimentOutput) {
+  constructor(request: Asked, surroundings: GroupSurroundings, output: ExperimentOutput) {
     this.#request = request;
     this.#surroundings = surroundings;
     this.#output = output;

@@ -2,6 +2,8 @@ import { invalid } from "../../errors.js";
 
 /** More than this is a typing mistake. */
 const MOST = 1000;
+/** The seed where none is given, as in the presets. */
+export const FIRST_SEED = 0;
 /** Greatest of 32 bits. */
 export const MAX_SEED = 2 ** 32 - 1;
 

@@ -35,6 +35,8 @@ export interface GroupFlags {
   readonly sweepName?: string | undefined;
   /** A dry run lists the tasks of the only member instead of the members. */
   readonly listsTasks?: boolean;
+  /** The members differ only in their seeds, so the settings and tasks of the first one stand for all. */
+  readonly isShownAsOne?: boolean;
 }
 
 /**
@@ -87,7 +89,9 @@ export function runMembers<T>(
     if (flags.isDetached && !flags.isDryRun) requireServer(session.connection);
     const resolutions = await session.untilStopped(resolveGroup(members, options));
     const [first] = resolutions;
-    if (first !== undefined && !output.isJson) output.subject(first);
+    if (first !== undefined && flags.isShownAsOne) {
+      output.resolved(first, flags.isDetached && !flags.isDryRun);
+    } else if (first !== undefined && !output.isJson) output.subject(first);
     if (flags.isDetached && !flags.isDryRun) {
       leave(members, await storeGroup(resolutions, options), flags, surroundings, output);
       return undefined;
@@ -95,12 +99,10 @@ export function runMembers<T>(
     if (!flags.isDryRun) {
       return conclude(await runGroup(members, resolutions, options), session);
     }
-    if (flags.listsTasks && first !== undefined) {
-      output.plan(first);
-      return undefined;
-    }
     const labels = members.map(({ label }) => label);
-    if (output.isJson) output.document({ experiments: labels });
+    if ((flags.listsTasks || flags.isShownAsOne) && first !== undefined) {
+      output.plan(first, flags.isShownAsOne ? labels : []);
+    } else if (output.isJson) output.document({ experiments: labels });
     else surroundings.terminal.stdout.write(`${labels.join("\n")}\n`);
     return undefined;
   });

@@ -4,7 +4,7 @@ import type { Assignments } from "../../settings/values.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";
 import { addSettings } from "../experiment/experiment-command.js";
-import { distillationsOf, MAX_SEED, seedsFrom } from "../group/distillations-flag.js";
+import { distillationsOf, FIRST_SEED, MAX_SEED, seedsFrom } from "../group/distillations-flag.js";
 import { addGroupControls, groupFlagsOf, MEMBER_CONTROLS } from "../group/group-arguments.js";
 import type { GroupFlags } from "../group/group-command.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
@@ -25,7 +25,6 @@ export interface ReproduceRun extends GroupFlags {
 export type ReproduceRequest = { readonly kind: "help"; readonly text: string } | ReproduceRun;
 
 const CONTROLS = "Run:";
-const FIRST_SEED = 0;
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
 const IDS = STUDY_TABLES.map(({ id }) => id);
 

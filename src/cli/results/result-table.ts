@@ -1,4 +1,5 @@
 import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { Spread } from "../../results/distillations.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Row } from "../../results/rows.js";
 import { taskName } from "../../results/task-names.js";
@@ -6,6 +7,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatInterval,
   formatJoules,
   formatMeanStd,
   formatPercent,
@@ -46,18 +48,33 @@ export function renderResult(
   ].join("\n");
 }
 
+/** A row of one experiment, or of several with other seeds. */
+export type TableRow = Row & { readonly spread?: Spread };
+
+/** What the last columns of a table of rows hold. */
+export const ROWS_LEGEND = [
+  "train: time from the opened data to the trained learner; stored: bytes of its training data,",
+  "or of its weights where nothing of the encoder is trained",
+];
+
 /** The columns behind the label; one that no row fills is left out. */
-const COLUMNS: readonly (readonly [head: string, cell: (row: Row) => string])[] = [
+const COLUMNS: readonly (readonly [head: string, cell: (row: TableRow) => string])[] = [
   ["#train\nsamples", ({ trainSamples }) => formatCount(trainSamples)],
   ["#GD\nsteps", ({ gdSteps }) => formatCount(gdSteps)],
   ["accuracy (%)", ({ accuracy }) => formatMeanStd(accuracy.mean, accuracy.std)],
   ["n", ({ accuracy }) => String(accuracy.n)],
+  ["between\nseeds", ({ spread }) => betweenText(spread?.distillations.std)],
+  [
+    "95 %\ninterval",
+    ({ spread }) => (spread ? formatInterval(spread.distillations.interval95) : ""),
+  ],
   ["train", ({ trainTimeS }) => (trainTimeS === null ? "" : formatSeconds(trainTimeS))],
   ["stored", ({ storedBytes }) => (storedBytes === null ? "" : formatBytes(storedBytes))],
   ["energy", ({ joules }) => (joules === null ? "" : formatJoules(joules))],
 ];
 
-function renderTable(rows: readonly Row[], columns: number | undefined): string {
+/** @param columns width of the terminal; undefined where it does not matter. */
+export function renderTable(rows: readonly TableRow[], columns: number | undefined): string {
   const isNarrow = columns !== undefined && columns < WIDE_COLUMNS;
   const filled = COLUMNS.filter(([, cell]) => rows.some((row) => cell(row) !== ""));
   const table = new Table({
@@ -76,16 +93,19 @@ function summaryLines(experiment: Experiment, result: ShownResult): string[] {
   const kept = distillation && keptStepText(distillation);
   const warning = overlapWarning(experiment.spec?.dataset?.found?.testRowsInTrain);
   return [
-    "train: time from the opened data to the trained learner; stored: bytes of its training data,",
-    "or of its weights where nothing of the encoder is trained",
+    ...ROWS_LEGEND,
     ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
     ...(kept === undefined ? [] : [kept]),
-    timesText(experiment.tasks),
+    timesText(experiment.tasks) + reusedText(experiment.tasks),
     ...(warning === undefined ? [] : [warning]),
   ];
 }
 
-function keptStepText({
+function betweenText(std: number | null | undefined): string {
+  return std === null || std === undefined ? "" : `± ${formatPercent(std)}`;
+}
+
+export function keptStepText({
   keptStep,
   outerSteps,
   validationAccuracy,
@@ -99,8 +119,8 @@ function keptStepText({
   return `${step}, validation accuracy ${formatPercent(validationAccuracy)} %`;
 }
 
-/** "Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s (full data reused)". */
-function timesText(tasks: readonly Task[]): string {
+/** "Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s". */
+export function timesText(tasks: readonly Task[]): string {
   const seconds = new Map<string, number>();
   for (const task of tasks) {
     const isBaseline = task.work?.kind?.$case === "baseline";
@@ -108,10 +128,13 @@ function timesText(tasks: readonly Task[]): string {
     const own = task.reused ? 0 : (task.result?.wallTimeS ?? 0);
     seconds.set(name, (seconds.get(name) ?? 0) + own);
   }
+  return `Time: ${[...seconds].map(([name, total]) => `${name} ${formatDuration(total)}`).join(", ")}`;
+}
+
+/** " (full data reused)"; empty where everything was computed. */
+function reusedText(tasks: readonly Task[]): string {
   const reused = tasks.filter((task) => task.reused).map((task) => taskName(task).toLowerCase());
-  const times = [...seconds].map(([name, total]) => `${name} ${formatDuration(total)}`);
-  const note = reused.length === 0 ? "" : ` (${reused.join(", ")} reused)`;
-  return `Time: ${times.join(", ")}${note}`;
+  return reused.length === 0 ? "" : ` (${reused.join(", ")} reused)`;
 }
 
 function usageLines(artifactPath: string): string[] {

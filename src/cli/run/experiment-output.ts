@@ -46,9 +46,16 @@ export class ExperimentOutput {
     this.progress.note(subjectOf(spec));
   }
 
-  plan(resolution: ResolveExperimentResponse): void {
-    if (this.isJson) this.document(planDocument(resolution));
-    else this.#terminal.stdout.write(renderPlan(resolution.tasks));
+  /** @param times names of the experiments that have these tasks, where they are several */
+  plan(resolution: ResolveExperimentResponse, times: readonly string[] = []): void {
+    const areSeveral = times.length > 0;
+    if (this.isJson) {
+      const document = planDocument(resolution);
+      this.document(areSeveral ? { ...document, experiments: times } : document);
+      return;
+    }
+    const each = areSeveral ? `The same tasks for each of: ${times.join(", ")}\n` : "";
+    this.#terminal.stdout.write(`${renderPlan(resolution.tasks)}${each}`);
   }
 
   /** Names an experiment that is continued, in two lines. */
