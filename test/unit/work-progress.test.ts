@@ -14,7 +14,15 @@ const LONG = { ...SPEC, outer: { epochs: 0, steps: 20_000, batchSize: 48, initsP
 
 function task(kind: TaskWork["kind"], more: Partial<TaskWork> = {}): TaskWork {
   const numLearners = kind === "distill" ? 0 : 5;
-  const rest = { searchesLr: false, takesLr: false, isReused: false, ranS: 0, stage: "", done: 0, total: 0 };
+  const rest = {
+    searchesLr: false,
+    takesLr: false,
+    isReused: false,
+    ranS: 0,
+    stage: "",
+    done: 0,
+    total: 0,
+  };
   return { kind, state: "queued", numLearners, ...rest, secondsLeft: 0, ...more };
 }
 
