@@ -54,9 +54,14 @@ export function formatGainRange({
   return interval95 === null ? gain : `${gain} [${interval95.map(formatGain).join(", ")}]`;
 }
 
+/** A standard deviation by itself: "± 0.7"; empty where there is none. */
+export function formatBetween(std: number | null | undefined): string {
+  return std === null || std === undefined ? "" : `± ${formatPercent(std)}`;
+}
+
 /** The ± between distillations behind a figure: " (seeds ± 0.7)"; empty with one distillation. */
 export function formatBetweenSeeds(std: number | null): string {
-  return std === null ? "" : ` (seeds ± ${formatPercent(std)})`;
+  return std === null ? "" : ` (seeds ${formatBetween(std)})`;
 }
 
 /** Seconds in at most two units: "42 s", "5 min 3 s", "1 h 20 min", "2 d 3 h". */

@@ -8,14 +8,7 @@ import { parseExperimentArguments } from "../../src/cli/experiment/experiment-ar
 import { parseReproduceArguments } from "../../src/cli/reproduce/reproduce-arguments.js";
 import { resultDocument } from "../../src/cli/results/result-document.js";
 import type { Outcome } from "../../src/cli/run/experiment-runner.js";
-import { FailureKind } from "../../src/errors.js";
-import { State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { experimentResult } from "../../src/results/experiment-result.js";
-import { emptySpec } from "../../src/settings/field-path.js";
-import { resolveSpec } from "../../src/settings/resolve.js";
-import { failureOf } from "../fixtures/experiments.js";
-import { factsOf } from "../fixtures/facts.js";
-import { finishedExperiment } from "../fixtures/finished-experiment.js";
+import { failedOf, outcomeOf } from "../fixtures/distillations.js";
 
 const SURROUNDINGS = { userFolder: "/", dataDir: undefined, columns: 80 };
 
@@ -69,39 +62,6 @@ describe("experiment --distillations", () => {
     );
   });
 });
-
-/** An experiment with this seed that has succeeded, its distilled data 5 points lower per seed. */
-function outcomeOf(seed: number): Outcome {
-  const draft = emptySpec();
-  const { spec } = resolveSpec({ ...draft, seed }, factsOf());
-  const { tasks, ...experiment } = finishedExperiment(spec);
-  const moved = tasks.map((task) => {
-    const { result } = task;
-    const isTested = task.work?.kind?.$case === "evaluate" && result?.kind?.$case === "learners";
-    if (!isTested || result?.kind?.$case !== "learners") return task;
-    // The shards of the fixture count their seeds from 1 each.
-    const shard = task.id.endsWith("2") ? 10 : 0;
-    const inits = result.kind.value.inits.map((init) => ({
-      ...init,
-      initSeed: shard + init.initSeed,
-      accuracy: init.accuracy - 0.05 * seed,
-    }));
-    const value = { ...result.kind.value, inits };
-    return { ...task, result: { ...result, kind: { $case: "learners" as const, value } } };
-  });
-  const result = experimentResult(spec, moved);
-  const moving = { ...experiment, id: `x${seed}`, sweepId: "s1", tasks: moved, result };
-  return { experiment: moving, artifactPath: `/home/artifacts/a${seed}` };
-}
-
-function failedOf(seed: number): Outcome {
-  const { experiment } = outcomeOf(seed);
-  const failure = failureOf(FailureKind.DIVERGED);
-  return {
-    experiment: { ...experiment, state: State.FAILED, failure, tasks: [], result: undefined },
-    artifactPath: "",
-  };
-}
 
 describe("several distillations", () => {
   const three = [0, 1, 2].map(outcomeOf);

@@ -5,7 +5,7 @@ import { overlapWarning } from "../../results/overlap-warning.js";
 import { INTERVAL_RULE_OF_DISTILLATIONS, summarise } from "../../statistics.js";
 import { formatMeanStd } from "../../text/format.js";
 import { resultOf } from "../results/result.js";
-import { failureDocument, resultDocument, summaryDocument } from "../results/result-document.js";
+import { failureDocument, overSeedsDocument, resultDocument } from "../results/result-document.js";
 import {
   keptStepText,
   ROWS_LEGEND,
@@ -107,7 +107,10 @@ export function distillationsDocument(outcomes: readonly Outcome[]): object {
   return {
     ...(first === undefined ? {} : resultDocument(first.experiment, first.artifactPath)),
     sweep_id: outcomes[0]?.experiment.sweepId ?? null,
-    over_seeds: rowIds(outcomes).flatMap((id) => rowDocuments(seedRows(outcomes, id))),
+    over_seeds: rowIds(outcomes).flatMap((id) => {
+      const [first, ...others] = seedRows(outcomes, id);
+      return first === undefined ? [] : [overSeedsDocument([first, ...others])];
+    }),
     distillations: outcomes.map(({ experiment, artifactPath }) => ({
       seed: experiment.spec?.seed ?? 0,
       ...(experiment.failure === undefined
@@ -115,18 +118,4 @@ export function distillationsDocument(outcomes: readonly Outcome[]): object {
         : failureDocument(fromFailure(experiment.failure), experiment.id)),
     })),
   };
-}
-
-function rowDocuments([first, ...others]: readonly SeedRow[]): object[] {
-  if (first === undefined) return [];
-  const { id, label, spread } = rowOverSeeds([first, ...others]);
-  return [
-    {
-      id,
-      label,
-      seeds: [first, ...others].map(({ seed }) => seed),
-      learners: summaryDocument(spread.learners),
-      distillations: summaryDocument(spread.distillations),
-    },
-  ];
 }

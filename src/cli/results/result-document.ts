@@ -5,6 +5,7 @@ import {
   type ResolveExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { rowOverSeeds, type SeedRow } from "../../results/distillations.js";
 import type { Row } from "../../results/rows.js";
 import { taskName } from "../../results/task-names.js";
 import type { Summary } from "../../statistics.js";
@@ -47,6 +48,18 @@ export function rowDocument(row: Row): object {
     stored_bytes: row.storedBytes,
     joules: row.joules,
     confusion: row.confusion,
+  };
+}
+
+/** A row over its seeds, with both of its spreads. */
+export function overSeedsDocument(seeds: readonly [SeedRow, ...SeedRow[]]): object {
+  const { id, label, spread } = rowOverSeeds(seeds);
+  return {
+    id,
+    label,
+    seeds: seeds.map(({ seed }) => seed),
+    learners: summaryDocument(spread.learners),
+    distillations: summaryDocument(spread.distillations),
   };
 }
 

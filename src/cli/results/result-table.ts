@@ -4,6 +4,7 @@ import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Row } from "../../results/rows.js";
 import { taskName } from "../../results/task-names.js";
 import {
+  formatBetween,
   formatBytes,
   formatCount,
   formatDuration,
@@ -63,7 +64,7 @@ const COLUMNS: readonly (readonly [head: string, cell: (row: TableRow) => string
   ["#GD\nsteps", ({ gdSteps }) => formatCount(gdSteps)],
   ["accuracy (%)", ({ accuracy }) => formatMeanStd(accuracy.mean, accuracy.std)],
   ["n", ({ accuracy }) => String(accuracy.n)],
-  ["between\nseeds", ({ spread }) => betweenText(spread?.distillations.std)],
+  ["between\nseeds", ({ spread }) => formatBetween(spread?.distillations.std)],
   [
     "95 %\ninterval",
     ({ spread }) => (spread ? formatInterval(spread.distillations.interval95) : ""),
@@ -99,10 +100,6 @@ function summaryLines(experiment: Experiment, result: ShownResult): string[] {
     timesText(experiment.tasks) + reusedText(experiment.tasks),
     ...(warning === undefined ? [] : [warning]),
   ];
-}
-
-function betweenText(std: number | null | undefined): string {
-  return std === null || std === undefined ? "" : `± ${formatPercent(std)}`;
 }
 
 export function keptStepText({

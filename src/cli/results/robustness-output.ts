@@ -23,7 +23,8 @@ const PLAIN_STYLE = { head: [], border: [] };
 const LEGEND = `difference: mean to "as distilled" over learners with the same seeds, with its 95 %
 interval (${INTERVAL_RULE});
 rate: chosen on validation; IOR: improvement over the real samples, with one-hot labels and with the
-labels of the distilled data for both; score: label-robust, 0 to 1.`;
+labels of the distilled data for both; score: label-robust, 0 to 1. All of it is of one distillation:
+± and intervals are between learners.`;
 
 /** The conditions, the real samples and the relative scores as a person reads them. */
 export function robustnessText(experiment: Experiment, result: RobustnessResult): string {

@@ -1,4 +1,5 @@
 import { fromFailure } from "../../errors.js";
+import { comparisonNote } from "../../results/distillations.js";
 import { formatPercent } from "../../text/format.js";
 import { failureDocument, resultDocument } from "../results/result-document.js";
 import { renderResult } from "../results/result-table.js";
@@ -14,7 +15,7 @@ export function searchPlanText({ axes, numTrials }: SearchRequest): string {
 }
 
 /**
- * The trials, the best of them, and how that did on the test split.
+ * The trials, the one of them that was tested, and how it did on the test split.
  *
  * @param tested the experiment with the best settings; undefined where no trial succeeded.
  */
@@ -44,7 +45,8 @@ export function searchText(
   return [
     "",
     table.toString(),
-    `Best: trial ${trials.indexOf(best) + 1}, ${settingsText(best.settings)}`,
+    `Tested: trial ${trials.indexOf(best) + 1}, the first with the highest validation accuracy, ${settingsText(best.settings)}`,
+    comparisonNote([1]),
     "",
     renderResult(tested.experiment, tested.artifactPath, columns),
     `To repeat it: ${request.commandOf(best.settings)}`,

@@ -57,7 +57,7 @@ Examples:
 
 With --search, flags with a range or a list are searched instead: first comes what they are without
 a search, then an optimiser (the TPE of Optuna) suggests one set of settings after the other by the
-validation accuracy of those before; the best one alone is tested.
+validation accuracy of those before; only the one with the highest is tested.
 
 After an interruption the same command continues where it stopped. An experiment that fails does not stop the
 others.
@@ -143,13 +143,13 @@ function sweepCommand(columns: number | undefined) {
   const command = scriptCommand("sweep", columns, CONTROLS)
     .description(
       "Runs an experiment for every combination of the values that flags list, or searches for the " +
-        "best settings.",
+        "settings with the highest validation accuracy.",
     )
     .addHelpText("after", HELP);
   addSettings(command);
   addGroupControls(command, CONTROLS, [
     ...MEMBER_CONTROLS,
-    ["--search", "Search ranges and lists for the best validation accuracy"],
+    ["--search", "Search ranges and lists for the highest validation accuracy"],
     ["--trials <n>", "With --search: how many settings are tried (default: 20)"],
     [
       "--max-parallel <n>",
