@@ -146,6 +146,15 @@ class Distillation:
 
     def _validate(self) -> None:
         """Measure the present distilled data; under selection keep it if it is the best so far."""
+        accuracy = self.on_validation()
+        self._values["validation_accuracy"] = accuracy
+        self.reporter.metric("validation_accuracy", self.loop.step, accuracy)
+        best = self.kept.validation_accuracy
+        if self.settings.select and (best is None or accuracy >= best):
+            self.kept = Kept(_copy(self.loop.phi), self.loop.step, accuracy)
+
+    def on_validation(self) -> float:
+        """Accuracy of learners that the present data trains, each on a share of the rows."""
         data = materialise(self.synthetic, self.loop.phi)
         encoder, num_right = self.bench.encoder, 0
         for index, rows in enumerate(self._validation_shares):
@@ -156,12 +165,7 @@ class Distillation:
             )
             confusion = measure(encoder, theta, rows, self.settings.precision).confusion
             num_right += sum(confusion[:: self.synthetic.num_classes + 1])
-        accuracy = num_right / len(self.bench.tokens["validation"].labels)
-        self._values["validation_accuracy"] = accuracy
-        self.reporter.metric("validation_accuracy", self.loop.step, accuracy)
-        best = self.kept.validation_accuracy
-        if self.settings.select and (best is None or accuracy >= best):
-            self.kept = Kept(_copy(self.loop.phi), self.loop.step, accuracy)
+        return num_right / len(self.bench.tokens["validation"].labels)
 
     def _initial_phi(self) -> Phi:
         config, encoder = self.settings.distilled, self.bench.encoder
