@@ -45,7 +45,8 @@ class Reached(NamedTuple):
 
 def main() -> None:
     """Parse, distil, print."""
-    args, flags = _arguments().parse_known_args()
+    args = _arguments().parse_args()
+    flags = shlex.split(args.common)
     full = args.full / 100 if args.full else _full_accuracy(flags)
     note(f"full data: {full:.1%}")
     variants = dict(_named(text) for text in args.variant or ["as given="])
@@ -66,7 +67,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="npm run bench -- time-to-accuracy",
         description=__doc__.splitlines()[0],
-        epilog="All other flags are those of npm run experiment, for every variant.",
+    )
+    parser.add_argument(
+        "--common", default="", metavar="FLAGS", help="flags of npm run experiment for all variants"
     )
     parser.add_argument(
         "--variant",

@@ -28,7 +28,7 @@ it("time to accuracy is measured per variant and seed, and only as far as it has
   const flags = [...tinyFlags(tinyDataAndModel()), "--outer-steps", "6", "--baselines", "none"];
   const own = ["--variant", "slow=--lr 0.001 --x-init noise", "--variant", "quick=--x-init real"];
   const sizes = ["--seeds", "3", "--every", "2", "--full", "50", "--json"];
-  const args = ["time-to-accuracy", ...flags, ...own, ...sizes];
+  const args = ["time-to-accuracy", "--common", flags.join(" "), ...own, ...sizes];
   const { exitCode, stdout, stderr } = await runCommand(args, tmpdir(), "bench");
   assert.equal(exitCode, 0, stderr);
   const { full, shares, variants } = JSON.parse(stdout);
