@@ -278,7 +278,7 @@ def test_a_wrong_or_coarse_gradient_is_farther_off_than_float32_explains(
 @pytest.mark.parametrize(
     "backend", ["eager", pytest.param("inductor", marks=pytest.mark.long, id="inductor")]
 )
-def test_compiled_blocks_drop_no_tangent(
+def test_compiled_blocks_drop_no_tangent_at_any_learned_rate(
     tiny_model: Path, needs_program: Callable[[str], None], backend: str
 ) -> None:
     """Both backends compile the same trace; generating and building C++ takes a minute."""

@@ -101,6 +101,22 @@ def test_mixed_precision_takes_nearly_the_same_first_step(
     assert not torch.equal(before, rounded.phi["x"])
 
 
+def test_shapes_that_earlier_tasks_compiled_are_forgotten(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    """A function may be compiled for eight shapes; a worker does many tasks in its life."""
+    resets: list[None] = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(None))
+    monkeypatch.setattr("stillhouse_worker.tasks.distill.require_compiler", lambda: None)
+    for is_compiled, expected in ((False, 0), (True, 1)):
+        # The method has no functions that are compiled.
+        outer = settings.outer._replace(num_steps=1, compiled=is_compiled, method="stepwise")
+        folder = tmp_path / str(is_compiled)
+        folder.mkdir()
+        distill(task_of(settings._replace(outer=outer), reporter, folder))
+        assert len(resets) == expected
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("method", METHODS)

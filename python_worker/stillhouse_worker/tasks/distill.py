@@ -224,6 +224,8 @@ def distill(task: TaskContext) -> DistillOutcome:
     settings = task.settings
     if settings.outer.compiled:
         require_compiler()
+        # What was compiled for the shapes of earlier tasks counts towards a limit of shapes.
+        torch.compiler.reset()
     # All processes of a team continue from this one, even if an earlier attempt writes another.
     checkpoint = TrainingCheckpoints(task.work_dir, task.reporter).newest()
     follow = functools.partial(_follow, task._replace(reporter=Silent()), checkpoint)

@@ -21,6 +21,7 @@ from .block_layout import (
     sum_of,
     weight_spans,
 )
+from .block_moves import Distance, moved, moved_by_product
 from .block_values import Backward, Block, Cotangents, Forward, Narrow, Normed, Trace
 
 
@@ -81,7 +82,7 @@ def run_backward(
     params: Params,
     trace: Trace,
     passed: Tensor,
-    distance: float | None,
+    distance: Distance | None,
     wants_entered: bool,
     narrow: Narrow | None = None,
 ) -> Backward:
@@ -144,7 +145,7 @@ class _Back(NamedTuple):
 
     params: Params
     precision: Precision
-    distance: float | None
+    distance: Distance | None
     trained: Params
 
     def norm(self, name: str, normed: Normed, cotangent: Tensor) -> Tensor:
@@ -160,8 +161,8 @@ class _Back(NamedTuple):
     def linear(self, name: str, x: Tensor | None, cotangent: Tensor) -> Tensor:
         if self.distance is not None and x is not None:
             weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
-            moved = _moved(weight, bias, x, cotangent, self.distance, self.precision)
-            self.trained[f"{name}.weight"], self.trained[f"{name}.bias"] = moved
+            weight, bias = _trained(weight, bias, x, cotangent, self.distance, self.precision)
+            self.trained[f"{name}.weight"], self.trained[f"{name}.bias"] = weight, bias
         return rows_back(cotangent, self.params[f"{name}.weight"], self.precision)
 
     def project(
@@ -171,12 +172,12 @@ class _Back(NamedTuple):
         spans = weight_spans(projected)
         if self.distance is not None:
             inputs = inputs_of(projected, hidden, num_samples)
-            moved = [
-                _moved(weight[span], bias[span], x, part, self.distance, self.precision)
+            pieces = [
+                _trained(weight[span], bias[span], x, part, self.distance, self.precision)
                 for span, x, part in zip(spans, inputs, projected, strict=True)
             ]
-            self.trained["qkv.weight"] = torch.cat([piece[0] for piece in moved])
-            self.trained["qkv.bias"] = torch.cat([piece[1] for piece in moved])
+            self.trained["qkv.weight"] = torch.cat([piece[0] for piece in pieces])
+            self.trained["qkv.bias"] = torch.cat([piece[1] for piece in pieces])
         if not wanted:
             return None
         backs = [
@@ -187,7 +188,7 @@ class _Back(NamedTuple):
 
     def _move(self, name: str, gradient: Tensor) -> None:
         assert self.distance is not None
-        self.trained[name] = torch.add(self.params[name], gradient, alpha=self.distance)
+        self.trained[name] = moved(self.params[name], gradient, self.distance)
 
 
 def _divergence(
@@ -226,20 +227,20 @@ def _scale_shift(params: Params, name: str, rows: Tensor) -> Tensor:
     return torch.addcmul(params[f"{name}.bias"], rows, params[f"{name}.weight"])
 
 
-def _moved(
+def _trained(
     weight: Tensor,
     bias: Tensor,
     x: Tensor,
     cotangent: Tensor,
-    distance: float,
+    distance: Distance,
     precision: Precision,
 ) -> tuple[Tensor, Tensor]:
     """Weight and bias plus ``distance`` times their gradients."""
-    moved_bias = torch.add(bias, cotangent.sum(0), alpha=distance)
+    trained_bias = moved(bias, cotangent.sum(0), distance)
     if precision == "fp32":
-        return torch.addmm(weight, cotangent.t(), x, alpha=distance), moved_bias
+        return moved_by_product(weight, cotangent.t(), x, distance), trained_bias
     gradient = rounded(cotangent, precision).t() @ rounded(x, precision)
-    return torch.add(weight, gradient.to(weight), alpha=distance), moved_bias
+    return moved(weight, gradient.to(weight), distance), trained_bias
 
 
 def rounded(tensor: Tensor, precision: Precision) -> Tensor:

@@ -15,6 +15,7 @@ from .block_layout import (
     sum_of,
     weight_spans,
 )
+from .block_moves import Distance, move, move_by_product
 from .block_tangents import NormTangent, Parameter, Parameters, Tangents
 from .block_values import Block, Cotangents, Normed, Trace
 
@@ -26,7 +27,7 @@ def pull(
     cotangents: Cotangents,
     tangents: Tangents,
     passed: Tensor,
-    distance: float | None,
+    distance: Distance | None,
 ) -> Tensor:
     """Take the tangent of the gradient in what a block passed on back to its entry, M x S x E.
 
@@ -75,7 +76,7 @@ class _Back(NamedTuple):
 
     block: Block
     params: Parameters
-    distance: float | None
+    distance: Distance | None
 
     def norm(
         self,
@@ -98,8 +99,8 @@ class _Back(NamedTuple):
         pulled.mul_(normed.scale).addcmul_(out, tangent.drift, value=-1)
         if self.distance is not None:
             slopes = (tangent.rows * value).addcmul_(normed.rows, cotangent)
-            weight.tangent.add_(slopes.sum(0), alpha=self.distance)
-            bias.tangent.add_(cotangent.sum(0), alpha=self.distance)
+            move(weight.tangent, slopes.sum(0), self.distance)
+            move(bias.tangent, cotangent.sum(0), self.distance)
         return pulled
 
     def linear(
@@ -149,10 +150,10 @@ class _Back(NamedTuple):
                 rows = torch.cat([low, low_value]).t()
                 inputs = torch.cat([inputs, rounded(tangent, precision)])
             if precision == "fp32":
-                weight.tangent.addmm_(rows, inputs, alpha=self.distance)
+                move_by_product(weight.tangent, rows, inputs, self.distance)
             else:
-                weight.tangent.add_(rows @ inputs, alpha=self.distance)
-            bias.tangent.add_(cotangent.sum(0), alpha=self.distance)
+                move(weight.tangent, rows @ inputs, self.distance)
+            move(bias.tangent, cotangent.sum(0), self.distance)
         return pulled
 
 

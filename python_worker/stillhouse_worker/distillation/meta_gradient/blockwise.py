@@ -22,6 +22,7 @@ from ...learners.learner import block_params
 from ..inner import leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .block import run_backward, run_forward
+from .block_moves import Distance
 from .block_pull import pull
 from .block_push import push
 from .block_tangents import Parameter, Parameters, Pushed, Tangents
@@ -99,7 +100,7 @@ class _Step:
         kept = list(forwards) if keep == "all" else []
         for index in reversed(range(self._num_blocks)):
             trace = forwards.pop().trace
-            back = self._backward(index, trace, cotangent_mqe, -lr)
+            back = self._backward(index, trace, cotangent_mqe, lr)
             trained |= {f"blocks.{index}.{name}": p for name, p in back.trained.items()}
             cotangent_mqe = back.entered
             if keep == "all":
@@ -152,7 +153,7 @@ class _Step:
                 cotangents,
                 tangents,
                 tangent_mqe,
-                distance,
+                self._distance(lr if wanted.next_v else None),
             )
         attention_mlhqs = None
         if self._data.attention_labels is not None:
@@ -194,7 +195,7 @@ class _Step:
         )
 
     def _backward(
-        self, index: int, trace: Trace, cotangent: Tensor | None, distance: float | None
+        self, index: int, trace: Trace, cotangent: Tensor | None, lr: float | None
     ) -> Backward:
         narrow = self._narrow.get(index)
         if narrow is not None:
@@ -205,10 +206,16 @@ class _Step:
             block_params(self._theta, index),
             trace,
             cotangent,
-            distance,
+            self._distance(lr),
             index > 0 and narrow is None,
             narrow,
         )
+
+    def _distance(self, lr: float | None) -> Distance | None:
+        """How far along a gradient, in the form that the functions of a block take."""
+        if lr is None or not self._problem.compiled:
+            return None if lr is None else -lr
+        return self._data.x.new_full((), -lr)
 
     def _block(self, index: int) -> Block:
         loss, target = self._problem.inner_loss, self._target(index)
