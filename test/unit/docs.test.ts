@@ -81,9 +81,10 @@ function anchorsOf(file: string): string[] {
   );
 }
 
-/** "npm run NAME -- A B" as run, NAME, A, B; "npm test -- A" as run, test, A. */
+/** "npm run NAME -- A B" as run, NAME, A, B; "npm test -- A" as run, test, A. In quotes is a word. */
 function wordsOf(command: string): string[] {
-  const [, ...words] = command.trim().split(/\s+/);
+  const found = command.match(/"[^"]*"|\S+/g) ?? [];
+  const [, ...words] = found.map((word) => word.replaceAll('"', ""));
   const rest = words.filter((word) => word !== "--");
   return rest[0] === "run" ? rest : ["run", ...rest];
 }
@@ -107,7 +108,7 @@ function understand(name: string, argv: string[], places: ReturnType<typeof plac
   const scripts = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts;
   assert.ok(Object.hasOwn(scripts, name), `there is no script ${name}`);
   const source = sourceOf(name, argv);
-  for (const flag of argv.filter((word) => word.startsWith("--"))) {
+  for (const flag of argv.filter((word) => /^--\S+$/.test(word))) {
     assert.ok(source.includes(flag.slice(2)), `${name} has no flag ${flag}`);
   }
 }
