@@ -18,13 +18,10 @@ import {
   type SettingsDocument,
   specRows,
 } from "../../../src/dashboard/model/settings-view.js";
-import { axesOf, matrixOf } from "../../../src/dashboard/model/sweep-matrix.js";
 import { Experiment as PageExperiment } from "../../../src/generated/page/stillhouse/v1/experiment.js";
 import { ExperimentSpec as PageSpec } from "../../../src/generated/page/stillhouse/v1/spec.js";
-import { Experiment } from "../../../src/generated/stillhouse/v1/experiment.js";
 import {
   ExperimentSpec,
-  Labels,
   RobustnessCheck,
   RobustnessSpec,
 } from "../../../src/generated/stillhouse/v1/spec.js";
@@ -208,70 +205,6 @@ describe("the search in the table", () => {
     assert.deepEqual(
       sorted(views, { column: "--steps", isDescending: false }, SETTINGS).map(({ id }) => id),
       ["t9", "t10", "t100"],
-    );
-  });
-});
-
-describe("the matrix of a sweep", () => {
-  const views = [Labels.UNRESTRICTED, Labels.HARD].flatMap((labels) =>
-    [1, 3].flatMap((steps) =>
-      [0, 1].map((seed) => {
-        const spec = resolvedSpec((draft) => {
-          draft.distilled = { ...draft.distilled, labels } as typeof draft.distilled;
-          draft.inner = { ...draft.inner, steps } as typeof draft.inner;
-          draft.seed = seed;
-          draft.name = `${labels} ${steps} ${seed}`;
-        });
-        const id = `${labels}-${steps}-${seed}`;
-        const view = experimentView(
-          PageExperiment.fromJSON(
-            Experiment.toJSON(
-              Experiment.fromPartial({ id, spec: ExperimentSpec.fromPartial(spec) }),
-            ),
-          ),
-        );
-        const mean = labels === Labels.HARD ? 0.5 : 0.8 + seed / 10;
-        return { ...view, accuracy: { mean, std: 0, n: 1, interval95: null } };
-      }),
-    ),
-  );
-  const axes = axesOf(views, SETTINGS);
-
-  test("has the settings that differ as axes, the seed last and no name", () => {
-    const flags = axes.map(({ setting }) => setting.flag);
-    assert.deepEqual(flags.slice(0, 2), ["sl", "steps"]);
-    assert.equal(flags.at(-1), "seed");
-    assert.ok(!flags.includes("name"));
-    assert.deepEqual(axes[0]?.values, ["none", "unrestricted"]);
-  });
-
-  test("averages over settings that are on neither axis", () => {
-    const [sl, steps] = axes;
-    assert.ok(sl && steps);
-    const { rows, columns, cells, range } = matrixOf(views, sl, steps);
-    assert.deepEqual(
-      [rows, columns],
-      [
-        ["none", "unrestricted"],
-        ["1", "3"],
-      ],
-    );
-    assert.deepEqual(
-      cells.map((row) => row.map(({ accuracy, views }) => [accuracy?.toFixed(2), views.length])),
-      [
-        [
-          ["0.50", 2],
-          ["0.50", 2],
-        ],
-        [
-          ["0.85", 2],
-          ["0.85", 2],
-        ],
-      ],
-    );
-    assert.deepEqual(
-      range?.map((value) => value.toFixed(2)),
-      ["0.50", "0.85"],
     );
   });
 });

@@ -3,15 +3,19 @@ import { formatInterval, formatPercent } from "../../../text/format.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import {
   type Axis,
+  cellNote,
   type MatrixCell,
   matrixOf,
   type SweepMatrix,
-  unfinishedText,
+  usualColumn,
 } from "../../model/sweep-matrix.js";
 import { compareAddress } from "../../parts/addresses.js";
 import { Empty } from "../../parts/notice.js";
 import { ScrollTable } from "../../parts/scroll.js";
 import { StateBadge } from "../../parts/state-badge.js";
+
+/** The choice of no setting for the columns; no flag is called so. */
+const NO_COLUMN = "(none)";
 
 export interface MatrixProps {
   readonly views: readonly ExperimentView[];
@@ -23,33 +27,43 @@ export function Matrix({ views, axes }: MatrixProps) {
   const [rowFlag, setRowFlag] = useState("");
   const [columnFlag, setColumnFlag] = useState("");
   const row = axes.find(({ setting }) => setting.flag === rowFlag) ?? axes[0];
-  const column =
-    axes.find((axis) => axis.setting.flag === columnFlag && axis !== row) ??
-    axes.find((axis) => axis !== row);
-  const matrix = useMemo(() => row && matrixOf(views, row, column), [views, row, column]);
+  const chosen = axes.find((axis) => axis.setting.flag === columnFlag && axis !== row);
+  const column = columnFlag === NO_COLUMN ? undefined : (chosen ?? usualColumn(axes, row));
+  const matrix = useMemo(
+    () => row && matrixOf(views, row, column, axes),
+    [views, row, column, axes],
+  );
   if (row === undefined || matrix === undefined) {
     return <Empty>The experiments of this sweep do not differ in any setting.</Empty>;
   }
-  const range = matrix.range === undefined ? "" : `: ${formatInterval(matrix.range)}`;
   return (
     <>
       <div class="filters">
         <AxisChoice label="Rows" axes={axes} chosen={row} onChoose={setRowFlag} />
-        {column === undefined ? null : (
+        {axes.length < 2 ? null : (
           <AxisChoice
             label="Columns"
             axes={axes.filter((axis) => axis !== row)}
             chosen={column}
+            mayBeNone
             onChoose={setColumnFlag}
           />
         )}
       </div>
       <p class="muted matrix-note">
-        Mean test accuracy in %. The stronger the colour, the higher{range}.
+        Mean test accuracy in %. {colourNote(matrix)} {matrix.note}
       </p>
       <MatrixTable matrix={matrix} row={row} column={column} />
     </>
   );
+}
+
+/** Colour would say that one cell is better than another. */
+function colourNote({ range, isWithinSpread }: SweepMatrix): string {
+  if (isWithinSpread) {
+    return "No cell is coloured: they lie no further apart than the distillations of one of them.";
+  }
+  return `The stronger the colour, the higher${range === undefined ? "" : `: ${formatInterval(range)}`}.`;
 }
 
 interface MatrixTableProps {
@@ -59,7 +73,8 @@ interface MatrixTableProps {
 }
 
 function MatrixTable({ matrix, row, column }: MatrixTableProps) {
-  const { rows, columns, cells, range } = matrix;
+  const { rows, columns, cells, isWithinSpread } = matrix;
+  const range = isWithinSpread ? undefined : matrix.range;
   return (
     <ScrollTable label="Accuracy by setting" class="matrix">
       <thead>
@@ -94,7 +109,8 @@ interface CellProps {
   readonly range: readonly [number, number] | undefined;
 }
 
-function Cell({ cell: { views, accuracy }, range }: CellProps) {
+function Cell({ cell, range }: CellProps) {
+  const { views, accuracy } = cell;
   const [first] = views;
   if (first === undefined) return <td class="heat heat-empty">–</td>;
   const share = shareOf(accuracy, range);
@@ -107,22 +123,10 @@ function Cell({ cell: { views, accuracy }, range }: CellProps) {
     >
       <a href={address}>
         {accuracy === undefined ? <StateBadge state={first.state} /> : formatPercent(accuracy)}
-        <span class="cell-note">{views.length > 1 ? countText(views) : spreadText(first)}</span>
+        <span class="cell-note">{cellNote(cell)}</span>
       </a>
     </td>
   );
-}
-
-/** How many experiments have a result, where not all of them do. */
-function countText(views: readonly ExperimentView[]): string {
-  const done = views.filter(({ accuracy }) => accuracy !== undefined).length;
-  if (done === 0) return `${views.length} experiments`;
-  return [`mean of ${done}`, ...unfinishedText(views)].join(", ");
-}
-
-function spreadText({ accuracy }: ExperimentView): string {
-  const std = accuracy?.std;
-  return std === undefined || std === null ? "" : `± ${formatPercent(std)}`;
 }
 
 function shareOf(accuracy: number | undefined, range: readonly [number, number] | undefined) {
@@ -134,18 +138,20 @@ function shareOf(accuracy: number | undefined, range: readonly [number, number] 
 interface AxisChoiceProps {
   readonly label: string;
   readonly axes: readonly Axis[];
-  readonly chosen: Axis;
+  readonly chosen: Axis | undefined;
+  readonly mayBeNone?: boolean;
   readonly onChoose: (flag: string) => void;
 }
 
-function AxisChoice({ label, axes, chosen, onChoose }: AxisChoiceProps) {
+function AxisChoice({ label, axes, chosen, mayBeNone = false, onChoose }: AxisChoiceProps) {
   return (
     <label class="filter">
       <span>{label}</span>
       <select
-        value={chosen.setting.flag}
+        value={chosen?.setting.flag ?? NO_COLUMN}
         onChange={({ currentTarget }) => onChoose(currentTarget.value)}
       >
+        {mayBeNone ? <option>{NO_COLUMN}</option> : null}
         {axes.map(({ setting }) => (
           <option key={setting.flag}>{setting.flag}</option>
         ))}
