@@ -12,6 +12,7 @@ import { AccuracyFigure } from "./accuracy-figure.js";
 import { ComparedCurves } from "./compared-curves.js";
 import { ComparisonTable } from "./comparison-table.js";
 import { ExportMenu } from "./export-menu.js";
+import { SettingsTable } from "./settings-table.js";
 
 /** With fewer experiments most of a matrix would be empty. */
 const MATRIX_FROM = 4;
@@ -27,8 +28,7 @@ export function ComparePage() {
       compareExperiments(ids, signal),
       Promise.all(ids.map((id) => getExperiment(id, signal).then(experimentView))),
     ]);
-    const titles = new Map(views.map(({ id, title }) => [id, title]));
-    return { comparison: comparisonOf(answer, titles), views };
+    return { comparison: comparisonOf(answer, views), views };
   });
   const { data: settings } = useResource("settings", getSettings);
   const axes = useMemo(() => axesOf(data?.views ?? [], settings ?? []), [data, settings]);
@@ -48,6 +48,7 @@ export function ComparePage() {
       ) : (
         <>
           <ComparisonTable comparison={data.comparison} ids={ids} />
+          <SettingsTable comparison={data.comparison} />
           <div class="chart-grid section">
             <AccuracyFigure comparison={data.comparison} />
           </div>

@@ -18,7 +18,7 @@ export function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
       <ScrollTable label="Comparison" class="table">
         <ColumnHeads
           words={["Experiment", ...differences.map(({ field }) => field)]}
-          numbers={["Accuracy %", "95 % interval", "Gain over the first"]}
+          numbers={["Accuracy %", "95 % interval", "Difference to the first"]}
           hasTools
         />
         <tbody>
@@ -33,7 +33,9 @@ export function ComparisonTable({ comparison, ids }: ComparisonTableProps) {
           ))}
         </tbody>
       </ScrollTable>
-      <p class="muted">95 % interval: {INTERVAL_RULE}.</p>
+      <p class="muted">
+        ± and 95 % interval are between learners; interval: {INTERVAL_RULE}. {comparison.note}
+      </p>
       {differences.length === 0 ? <p class="muted">Their settings are the same.</p> : null}
     </>
   );

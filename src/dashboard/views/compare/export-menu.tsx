@@ -1,5 +1,5 @@
 import { toCsv, toLatex, toMarkdown } from "../../../text/table-text.js";
-import { type Comparison, comparisonTable, numberTable } from "../../model/comparison.js";
+import { type Comparison, numberTable, tablesOf } from "../../model/comparison.js";
 import { saveText } from "../../parts/save.js";
 
 const FORMATS = [
@@ -7,13 +7,13 @@ const FORMATS = [
     label: "Markdown",
     name: "comparison.md",
     type: "text/markdown",
-    write: (comparison: Comparison) => toMarkdown(comparisonTable(comparison)),
+    write: (comparison: Comparison) => tablesOf(comparison).map(toMarkdown).join("\n"),
   },
   {
     label: "LaTeX",
     name: "comparison.tex",
     type: "application/x-tex",
-    write: (comparison: Comparison) => toLatex(comparisonTable(comparison)),
+    write: (comparison: Comparison) => tablesOf(comparison).map(toLatex).join("\n"),
   },
   {
     label: "CSV",
@@ -24,7 +24,7 @@ const FORMATS = [
 ];
 
 /**
- * The table of the comparison in formats for papers and programs; figures have their own buttons.
+ * The tables of the comparison in formats for papers and programs; figures have their own buttons.
  */
 export function ExportMenu({ comparison }: { readonly comparison: Comparison }) {
   return (
