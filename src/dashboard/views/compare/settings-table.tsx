@@ -3,19 +3,25 @@ import { type Comparison, hasSeveralDistillations, settingsTable } from "../../m
 import { ColumnHeads } from "../../parts/column-heads.js";
 import { ScrollTable } from "../../parts/scroll.js";
 
-/** The first column and those of the settings are words. */
-const NUM_NUMBERS = 5;
+/** Over the last columns. */
+const NUMBERS = [
+  "Distillations",
+  "Accuracy %",
+  "± between distillations",
+  "95 % interval",
+  "Difference to the first",
+];
 
 /** The settings of the compared experiments over their distillations, where there are several. */
 export function SettingsTable({ comparison }: { readonly comparison: Comparison }) {
   if (!hasSeveralDistillations(comparison)) return null;
   const { head, rows } = settingsTable(comparison);
-  const numWords = head.length - NUM_NUMBERS;
+  const numWords = head.length - NUMBERS.length;
   return (
     <section class="section" aria-labelledby="settings-title">
       <h2 id="settings-title">Settings over their distillations</h2>
       <ScrollTable label="Settings over their distillations" class="table">
-        <ColumnHeads words={head.slice(0, numWords)} numbers={head.slice(numWords)} />
+        <ColumnHeads words={["Setting", ...head.slice(1, numWords)]} numbers={NUMBERS} />
         <tbody>
           {rows.map((cells) => (
             <tr key={cells.join("|")}>
