@@ -2,14 +2,18 @@
 
 import json
 import random
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tasks_of import run as run_task
+from tasks_of import task_of
 
+from stillhouse_worker.context.bench import open_for_learners
 from stillhouse_worker.context.checkpoint_store import CheckpointStore
 from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.datasets.rows import Split, text_bytes
+from stillhouse_worker.evaluation import rate_search
 from stillhouse_worker.evaluation import split_features as features_module
 from stillhouse_worker.evaluation.rate_search import SGD_LRS
 from stillhouse_worker.tasks import real_samples, setfit
@@ -122,6 +126,27 @@ def test_a_search_continues_from_the_notes_of_an_earlier_version(
     CheckpointStore(tmp_path, "rates", "chosen_lr.json").put(len(SGD_LRS), notes)
     outcome = run("random", settings, tmp_path, reporter)
     assert outcome.chosen_lr == max(SGD_LRS)
+
+
+def test_a_rate_that_stays_far_behind_is_given_up(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    accuracies = {0.1: (0.2, 0.7, 0.8, 0.9), 0.2: (0.0, 0.1, 0.75, 0.95), 0.3: (0.3, 0.8, 0.6, 1.0)}
+    measured: list[float] = []
+
+    def stages(seed: int, lr: float):
+        for accuracy in accuracies[lr]:
+            measured.append(lr)
+            yield {"accuracy": torch.tensor(accuracy)}
+
+    def measured_as(encoder, theta, tokens, precision):
+        return SimpleNamespace(accuracy=theta["accuracy"].item())
+
+    monkeypatch.setattr(rate_search, "measure", measured_as)
+    bench = open_for_learners(task_of(settings, reporter, tmp_path, init_seeds=[1, 2]))
+    choice = rate_search.choose(bench, tuple(accuracies), stages, [1, 2])
+    assert choice == (0.2, 3), "0.75 is near enough, and what comes later counts"
+    assert [measured.count(lr) for lr in accuracies] == [8, 8, 6], "the fourth of 0.3 is not tried"
 
 
 def test_setfit_tunes_the_encoder_on_pairs(settings, tmp_path, reporter) -> None:

@@ -1,6 +1,6 @@
 """Chooses a learning rate on validation; finished rates survive an interruption."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..context.bench import Bench
@@ -16,6 +16,10 @@ SGD_LRS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
 # Rates of Adam that are tried on validation: its first step moves every weight by the rate.
 ADAM_LRS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 _STAGE = "choosing the learning rate"
+# A rate is given up that is so far behind another one at the same stage, from the third on, by
+# which even a low one shows what it does.
+_HOPELESS = 0.1
+_FIRST_JUDGED = 2
 
 
 class Choice(NamedTuple):
@@ -41,7 +45,11 @@ def choose_lr(bench: Bench, lrs: Sequence[float], learner: Callable[[int, float]
     Raises:
         Stopped: a stop was requested; finished rates are noted.
     """
-    return choose(bench, lrs, lambda seed, lr: [learner(seed, lr)], bench.task.init_seeds).lr
+
+    def only(seed: int, lr: float) -> Iterator[Params]:
+        yield learner(seed, lr)
+
+    return choose(bench, lrs, only, bench.task.init_seeds).lr
 
 
 def choose(
@@ -51,6 +59,8 @@ def choose(
     seeds: Sequence[int],
 ) -> Choice:
     """The rate and the stage whose mean accuracy on validation is best; of equals the first.
+
+    From the third stage on, a rate that is ten points behind an earlier one is given up.
 
     Args:
         bench: with the validation split.
@@ -67,11 +77,8 @@ def choose(
     means = _noted(notes.read() or {})
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
-            accuracies = []
-            for seed in seeds:
-                accuracies.append(_accuracies(bench, stages(seed, lr)))
-                reporter.progress(_STAGE, tried + len(accuracies), total, {})
-            means[str(lr)] = [mean_and_std(same)[0] for same in zip(*accuracies, strict=True)]
+            learners = [_accuracies(bench, stages(seed, lr)) for seed in seeds]
+            means[str(lr)] = _until_hopeless(zip(*learners, strict=True), list(means.values()))
             notes.write(len(means), means)
         reporter.metric("validation_accuracy", index, max(means[str(lr)]))
         tried += len(seeds)
@@ -85,15 +92,22 @@ def _noted(means: dict[str, float | list[float]]) -> dict[str, list[float]]:
     return {lr: mean if isinstance(mean, list) else [mean] for lr, mean in means.items()}
 
 
-def _accuracies(bench: Bench, stages: Iterable[Params]) -> list[float]:
-    accuracies = []
+def _until_hopeless(
+    stages: Iterable[tuple[float, ...]], others: Sequence[Sequence[float]]
+) -> list[float]:
+    """Means over learners, stage by stage."""
+    means: list[float] = []
+    for stage, accuracies in enumerate(stages):
+        means.append(mean_and_std(accuracies)[0])
+        best = max((other[stage] for other in others if len(other) > stage), default=0.0)
+        if stage >= _FIRST_JUDGED and means[stage] < best - _HOPELESS:
+            break
+    return means
+
+
+def _accuracies(bench: Bench, stages: Iterable[Params]) -> Iterator[float]:
+    precision = bench.task.settings.precision
     for theta in stages:
         if bench.task.reporter.stop_requested():
             raise Stopped
-        accuracies.append(_accuracy(bench, theta))
-    return accuracies
-
-
-def _accuracy(bench: Bench, theta: Params) -> float:
-    precision = bench.task.settings.precision
-    return measure(bench.encoder, theta, bench.tokens["validation"], precision).accuracy
+        yield measure(bench.encoder, theta, bench.tokens["validation"], precision).accuracy

@@ -50,7 +50,9 @@ def adam_baseline(task: TaskContext) -> LearnerOutcome:
     def stages(seed: int, lr: float) -> Iterator[Params]:
         return _adam_on_rows(bench, seed, rows_of(seed), lr)
 
-    lr, stage = choose(bench, ADAM_LRS, stages, seeds[:_SEARCH_LEARNERS])
+    # The high ones first: they show early what the low ones have to come near.
+    lrs = tuple(reversed(ADAM_LRS))
+    lr, stage = choose(bench, lrs, stages, seeds[:_SEARCH_LEARNERS])
     outcomes = tested_learners(bench, lambda seed: next(islice(stages(seed, lr), stage, None)))
     num_samples, num_bytes = len(rows_of(seeds[0])), sample_bytes(bench, rows_of)
     return LearnerOutcome(outcomes, num_samples, ADAM_STEPS[stage], lr, num_bytes)
