@@ -295,7 +295,7 @@ def test_a_step_loads_no_compiler(tiny_model: Path) -> None:
     """Loading one would take seconds in each process that distils."""
     program = """
 import sys, torch
-from test_meta_gradient import problem
+from bench._small_problem import problem
 from stillhouse_worker.distillation.meta_gradient import blockwise
 from stillhouse_worker.distillation.scaled_adam import ScaledAdam
 from stillhouse_worker.models.opened import load_encoder

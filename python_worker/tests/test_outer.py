@@ -1,6 +1,7 @@
 """The outer loop: its schedule, its randomness, and what happens when numbers explode."""
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -64,8 +65,7 @@ def test_several_inits_per_step_average_the_gradients_of_their_heads(
     settings, tmp_path, reporter
 ) -> None:
     def gradients(loop, init: int) -> dict[str, torch.Tensor]:
-        batch = loop._batch(loop._rows())
-        return loop._meta_gradient(batch, loop._entry(batch), init).grads
+        return loop._meta_gradient(loop._losses(loop._rows()), init).grads
 
     three = settings._replace(outer=settings.outer._replace(inits_per_step=3, clip=1e9))
     loop = _loop(three, tmp_path, reporter)
@@ -170,6 +170,24 @@ def test_fp16_that_overflows_in_too_many_steps_in_a_row_fails(
         with pytest.raises(StillhouseError, match="fp16 overflowed in 25 steps") as caught:
             each.advance()
         assert (caught.value.kind, caught.value.field) == ("diverged", "compute.precision")
+
+
+def test_in_fp16_a_process_without_a_row_of_the_first_batch_takes_the_step_too(
+    settings, tmp_path, reporter
+) -> None:
+    class Second(NamedTuple):
+        """The other process has the only row; what it adds up is not looked at here."""
+
+        rank: int = 1
+        size: int = 2
+
+        def total(self, tensors: list[torch.Tensor]) -> None:
+            assert not any(tensor.any() for tensor in tensors)
+
+    fp16 = settings._replace(precision="fp16", outer=settings.outer._replace(batch_size=1))
+    loop = _loop(fp16, tmp_path, reporter)
+    loop.team = Second()
+    assert not loop.advance().skipped
 
 
 def test_overflows_between_good_steps_do_not_add_up(

@@ -24,7 +24,7 @@ def rows(options: Options) -> Iterator[Row]:
     files = [path for path in sorted(TESTS.glob("test_*.py")) if MARK in path.read_text("utf-8")]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-m", "cuda", f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "-v", "-m", "cuda", f"--junitxml={report}"]
         if importlib.util.find_spec("beartype") is None:
             command += ["-o", "addopts="]  # which asks it to check types
         done = subprocess.run([*command, *map(str, files)], cwd=ROOT, stdout=sys.stderr)

@@ -24,10 +24,12 @@ def prepared_device(options: Options) -> torch.device:
         RuntimeError: there is no such device.
     """
     wanted = options.device
+    has_cuda = torch.cuda.is_available()
     if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("--device cuda: PyTorch sees no CUDA device on this machine")
+        # At its full size it would take hours, and more memory than most machines have.
+        wanted = "cuda" if has_cuda or not options.is_tiny else "cpu"
+    if wanted == "cuda" and not has_cuda:
+        raise RuntimeError("PyTorch sees no CUDA device on this machine; --tiny runs on a CPU")
     torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

@@ -38,7 +38,7 @@ def _at(name: str) -> int:
 # What is most certain comes first, what uses up all time that is left comes last. The first one
 # also waits for PyTorch to be read from the disk.
 PARTS = {
-    "exactness": Part("exactness", 80, "the methods in float64, and float32 against it"),
+    "exactness": Part("exactness", 110, "the methods in float64, and float32 against it"),
     "precision": Part("precision", 50, "fp16 and bf16, and steps that fp16 skips"),
     "memory": Part("memory", 60, "measured peaks against what is expected"),
     "meta-gradient": Part("meta_gradient", 80, "time and memory over the first-order bound"),

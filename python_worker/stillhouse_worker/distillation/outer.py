@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,6 +22,9 @@ from .scaled_adam import ScaledAdam
 from .synthetic import Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
+
+# A part of the loss on real texts.
+OuterLoss = Callable[[Params], Tensor]
 
 
 class OuterConfig(NamedTuple):
@@ -135,13 +138,13 @@ class OuterLoop:
         with self.clock.phase("data"):
             rows = self._rows()
             inits, own = self._share(rows)
-            batch = self._batch(own)
-            entry = self._entry(batch)
+            # A member may have no row of a small batch; it waits for the others' sums.
+            parts = self._losses(own) if len(own) else []
         weight = len(own) / (len(rows) * self.config.inits_per_step)
         losses = torch.zeros(2, device=self.problem.device)
         grads = {name: torch.zeros_like(tensor) for name, tensor in self.phi.items()}
         for init in inits if len(own) else ():
-            result = self._meta_gradient(batch, entry, init)
+            result = self._meta_gradient(parts, init)
             losses.add_(torch.stack([result.inner_losses[0], result.outer_loss]), alpha=weight)
             for name, grad in result.grads.items():
                 grads[name].add_(grad, alpha=weight)
@@ -165,14 +168,13 @@ class OuterLoop:
             return range(rank, count, size), rows
         return range(count), rows[rank::size]
 
-    def _meta_gradient(self, batch: Batch, entry: Tensor, init: int) -> MetaGradient:
-        """The meta-gradient for one head; ``entry`` are the batch's embedded texts."""
+    def _meta_gradient(self, parts: Sequence[OuterLoss], init: int) -> MetaGradient:
+        """The meta-gradient for one head; ``parts`` are those of the outer loss."""
         config = self.config
-        losses = self._losses(batch, entry)
         problem = MetaProblem(
             lambda phi: materialise(self.problem.synthetic, phi),
             self.problem.inner_loss,
-            [functools.partial(self._scaled, loss) for loss in losses],
+            [functools.partial(self._scaled, loss) for loss in parts],
             config.accumulate_loss,
             config.trajectory_bytes,
             0 if self.problem.device.type == "cpu" else config.host_bytes,
@@ -188,18 +190,20 @@ class OuterLoop:
         head = self.problem.heads.of_outer_step(self.step * self.config.inits_per_step + init)
         return learner_params(self.problem.encoder, head)
 
-    def _losses(self, batch: Batch, entry: Tensor) -> list[Callable[[Params], Tensor]]:
+    def _losses(self, rows: Tensor) -> list[OuterLoss]:
+        """The parts of the outer loss on these rows of train, whose texts are embedded once."""
         problem = self.problem
+        batch = Batch(*(tensor.to(problem.device) for tensor in collate(problem.train, rows)))
         return outer_losses(
             problem.encoder.config,
-            entry,
+            problem.encoder.embed(batch.input_ids, batch.token_type_ids),
             batch.mask,
             batch.labels,
             problem.precision,
             num_parts(problem.device),
         )
 
-    def _scaled(self, loss: Callable[[Params], Tensor], theta: Params) -> Tensor:
+    def _scaled(self, loss: OuterLoss, theta: Params) -> Tensor:
         return self.adam.scaler.scale(loss(theta))
 
     def _update(self) -> tuple[float, bool]:
@@ -226,24 +230,15 @@ class OuterLoop:
             self._epoch = (epoch, epoch_batches(lengths, self.config.batch_size, draws))
         return self._epoch[1][index]
 
-    def _batch(self, rows: Tensor) -> Batch:
-        batch = collate(self.problem.train, rows)
-        return Batch(*(tensor.to(self.problem.device) for tensor in batch))
-
-    def _entry(self, batch: Batch) -> Tensor:
-        """b x S x E, the batch's embedded texts."""
-        return self.problem.encoder.embed(batch.input_ids, batch.token_type_ids)
-
     def _check_finite(self, quantity: str, value: float) -> None:
         if math.isfinite(value):
             return
-        batch = self._batch(self._rows())
         attempt = Attempt(
             self.step + 1,
             materialise(self.problem.synthetic, self.phi),
             self._theta(0),
             self.problem.inner_loss,
-            self._losses(batch, self._entry(batch)),
+            self._losses(self._rows()),
         )
         raise diverged(quantity, value, attempt)
 

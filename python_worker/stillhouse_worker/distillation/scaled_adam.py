@@ -29,6 +29,9 @@ class ScaledAdam:
         self.tensors = tensors
         self._adam = Adam(list(tensors.values()))
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        # A scaler makes its scale with the first loss that it scales, and a process that has no row
+        # of the first batch scales none.
+        self.scaler.scale(torch.zeros((), device=device))
         self.num_skipped = self.skips_in_a_row = 0
 
     def update(self, lr: float) -> None:
