@@ -3,9 +3,9 @@ import { it } from "../fixtures/waiting.js";
 import { TARGETS } from "../fuzz/targets.js";
 
 /** `npm run fuzz` runs more cases. */
-const SHORT = { cases: 150, seed: 7 };
+const SHORT = { cases: 100, seed: 7 };
 /** After each case of these targets another worker does a whole task. */
-const WITH_TASKS = { ...SHORT, cases: 40 };
+const WITH_TASKS = { ...SHORT, cases: 25 };
 const EXTENTS: Readonly<Record<string, typeof SHORT>> = { grpc: WITH_TASKS, zeromq: WITH_TASKS };
 
 describe("malformed input", () => {
