@@ -26,12 +26,14 @@ from .._random_encoders import MINILM, TINY, random_encoder
 from .._shared import Work, peak_bytes, take_turns, wait_for
 from .device import prepared_device, row_of
 from .meta_gradient import TURNS, cases_of, name_of, ratio_row
-from .part import Options, Row, not_reached, skipped
+from .part import Options, Row, Verdict, not_reached, skipped
 
 NAMES = (BOUND, "blockwise", "stepwise", "unrolled")
 REPLAY = "replay"
 WARM_UPS = 3
 LEAST_COSINE = 0.9999
+# Verdicts after which a process may not capture, or even end, as it should.
+SPOILING: tuple[Verdict, ...] = ("not possible", "out of memory")
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -59,8 +61,7 @@ def _in_own_process(name: str, options: Options, limit_s: float) -> Iterator[Row
         output.seek(0)
         found = [Row(**json.loads(line)) for line in output if line.endswith("\n")]
     yield from found
-    # After a failed capture the process may not even end well.
-    if why and not (found and found[-1].verdict == "not possible"):
+    if why and not (found and found[-1].verdict in SPOILING):
         yield Row(name, why, "failed", {})
 
 
@@ -79,8 +80,8 @@ def main() -> None:
         title = name_of(case, f"{name}, graph")
         row = row_of(title, lambda: _row(title, name, case, encoder, device))  # noqa: B023
         _write(row)
-        if row.verdict == "not possible":
-            return  # it would be in no other case, and the process may be spoilt
+        if row.verdict in SPOILING:
+            return  # the larger cases would not fit either, and others could not be captured
 
 
 def _write(row: Row) -> None:

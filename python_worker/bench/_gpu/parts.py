@@ -45,6 +45,6 @@ PARTS = {
     "study": Part("study", 60, "steps per second at the study's settings"),
     "graphs": Part("graphs", 60, "the methods as CUDA graphs"),
     "tests": Part("cuda_tests", 40, "the tests of pytest that need CUDA"),
-    "compiled": Part("compiled", 70, "blockwise with compiled blocks"),
+    "compiled": Part("compiled", 110, "blockwise with compiled blocks"),
     "minilm": Part("minilm", 90, "MiniLM on AG News", needs=("model", "data_dir")),
 }

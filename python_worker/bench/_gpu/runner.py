@@ -158,6 +158,7 @@ def _judge(report: PartReport, exit_code: int, log: Path) -> None:
     report.last_lines = lines[-LAST_LINES:]
     if report.status == "done":
         report.status = "failed"
-        report.error = lines[-1] if lines else f"ended with exit code {exit_code}"
+        by_itself = lines and exit_code > 0
+        report.error = lines[-1] if by_itself else f"ended with exit code {exit_code}"
     elif report.status == "over its time":
         report.error = f"ended after {report.limit_s:.0f} s"
