@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { searchText } from "../../src/cli/sweep/search-output.js";
 import { searchAxis, suggestedText, textInSpec } from "../../src/cli/sweep/search-space.js";
 import { parseSweepArguments } from "../../src/cli/sweep/sweep-arguments.js";
 import { readField } from "../../src/settings/field-path.js";
 import { findSetting } from "../../src/settings/settings.js";
+import { outcomeOf } from "../fixtures/distillations.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 
 const SURROUNDINGS = { userFolder: "/", dataDir: undefined, columns: undefined };
@@ -112,4 +114,21 @@ describe("the arguments of a search", () => {
       /--trials is for --search/,
     );
   });
+});
+
+it("a search names the trial that it tested, and calls none better than another", () => {
+  const request = search("--lr 0.01,0.02,0.03 --trials 3");
+  const trials = ["0.01", "0.02", "0.03"].map((lr, seed) => ({
+    settings: new Map([["lr", lr]]),
+    outcome: outcomeOf(seed),
+    accuracy: [0.8, 0.9, 0.9][seed],
+  }));
+  const text = searchText(request, trials, outcomeOf(1), undefined);
+  assert.match(
+    text,
+    /^Tested: trial 2, the first with the highest validation accuracy, --lr 0\.02$/m,
+  );
+  assert.match(text, /^One distillation each:/m);
+  assert.match(text, /│ 2 \* +│ 0\.02 +│ 90\.0 /);
+  assert.doesNotMatch(text, /\bbest\b|\bbetter\b/i);
 });
