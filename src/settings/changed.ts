@@ -33,10 +33,12 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);
   const pooling = facts ? presetPooling(preset, facts.model) : spec.model?.pooling;
   if (pooling !== undefined) writeField(preset, "model.pooling", pooling);
-  const epochs = facts
-    ? presetFullEpochs(preset, facts.dataset.train_rows)
-    : spec.baseline?.fullEpochs;
-  if (epochs !== undefined) writeField(preset, "baseline.full_epochs", epochs);
+  if (preset.baseline?.fullEpochs === undefined) {
+    const epochs = facts
+      ? presetFullEpochs(spec, facts.dataset.train_rows)
+      : spec.baseline?.fullEpochs;
+    if (epochs !== undefined) writeField(preset, "baseline.full_epochs", epochs);
+  }
   return preset;
 }
 

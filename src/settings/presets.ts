@@ -38,7 +38,8 @@ const CPU_INITS = 20;
 const CPU_BASELINE_INITS = 5;
 /** At least as many steps of the full-data baseline, if that takes no more epochs than the study's. */
 const CPU_FULL_STEPS = 400;
-const MOST_FULL_EPOCHS = 3;
+/** Whatever the size of the set. */
+const STUDY_FULL_EPOCHS = 3;
 
 /** Enough to distinguish a good step from a lucky head; together they read the split once. */
 const VALIDATION_INITS = 8;
@@ -101,7 +102,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
   },
   baseline: {
     ...USUAL_BASELINES,
-    fullEpochs: 3,
+    fullEpochs: STUDY_FULL_EPOCHS,
     fullBatchSize: 48,
     fullLr: 2e-5,
     fullDropout: 0.1,
@@ -174,16 +175,15 @@ export function presetSpec(preset: KnownPreset, device?: Facts["device"]): Exper
 }
 
 /**
- * Passes over train of the full-data baseline: with a searched rate one is enough where it has
- * hundreds of steps; the study takes three, whatever the size of the set.
+ * Passes over train of the full-data baseline in preset `cpu`: with a searched rate one is enough
+ * where it has hundreds of steps.
  *
  * @param spec with the size of its batches
  * @param numRows of train
  */
-export function presetFullEpochs({ preset, baseline }: ExperimentSpec, numRows: number): number {
-  if (preset === Preset.STUDY) return filled(STUDY.baseline).fullEpochs ?? MOST_FULL_EPOCHS;
+export function presetFullEpochs({ baseline }: ExperimentSpec, numRows: number): number {
   const stepsPerEpoch = Math.ceil(numRows / (baseline?.fullBatchSize || 1));
-  return Math.min(MOST_FULL_EPOCHS, Math.ceil(CPU_FULL_STEPS / stepsPerEpoch));
+  return Math.min(STUDY_FULL_EPOCHS, Math.ceil(CPU_FULL_STEPS / stepsPerEpoch));
 }
 
 /** As the encoder was trained; the study takes the first token, whatever the encoder. */

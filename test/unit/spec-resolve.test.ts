@@ -114,6 +114,10 @@ describe("the preset", () => {
     assert.deepEqual(epochs(19_000), [2, 0], "396 steps per epoch");
     assert.deepEqual(epochs(1_000), [3, 0], "no more than the study's");
     assert.deepEqual(epochs(20_169, Preset.STUDY), [3, 2e-5]);
+    const given = { preset: Preset.CPU, "baseline.full_batch_size": 96 };
+    const { spec, description } = resolved(given, factsOf({ dataset: { train_rows: 20_169 } }));
+    assert.equal(spec.baseline?.fullEpochs, 2);
+    assert.deepEqual(description.changedFields, ["baseline.full_batch_size"]);
   });
 
   it("that is named is taken without a notice", () => {
