@@ -146,6 +146,8 @@ def test_a_rate_that_stays_far_behind_is_given_up(
     bench = open_for_learners(task_of(settings, reporter, tmp_path, init_seeds=[1, 2]))
     choice = rate_search.choose(bench, tuple(accuracies), stages, [1, 2])
     assert choice == (0.2, 3), "0.75 is near enough, and what comes later counts"
+    told = [done for stage, done, _ in reporter.stages if stage.startswith("choosing")]
+    assert told == [1, 2, 2, 3, 4, 4, 5, 6, 6], "after each learner, and after each rate"
     assert [measured.count(lr) for lr in accuracies] == [8, 8, 6], "the fourth of 0.3 is not tried"
 
 

@@ -1,5 +1,6 @@
 """Chooses a learning rate on validation; finished rates survive an interruption."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -77,7 +78,14 @@ def choose(
     means = _noted(notes.read() or {})
     for index, lr in enumerate(lrs):
         if str(lr) not in means:
-            learners = [_accuracies(bench, stages(seed, lr)) for seed in seeds]
+            learners = [
+                _accuracies(
+                    bench,
+                    stages(seed, lr),
+                    functools.partial(reporter.progress, _STAGE, tried + number, total, {}),
+                )
+                for number, seed in enumerate(seeds, 1)
+            ]
             means[str(lr)] = _until_hopeless(zip(*learners, strict=True), list(means.values()))
             notes.write(len(means), means)
         reporter.metric("validation_accuracy", index, max(means[str(lr)]))
@@ -105,9 +113,15 @@ def _until_hopeless(
     return means
 
 
-def _accuracies(bench: Bench, stages: Iterable[Params]) -> Iterator[float]:
+def _accuracies(
+    bench: Bench, stages: Iterable[Params], tell: Callable[[], None]
+) -> Iterator[float]:
+    """On validation, stage by stage; ``tell`` is called once the learner has a first one."""
     precision = bench.task.settings.precision
-    for theta in stages:
+    for stage, theta in enumerate(stages):
         if bench.task.reporter.stop_requested():
             raise Stopped
-        yield measure(bench.encoder, theta, bench.tokens["validation"], precision).accuracy
+        accuracy = measure(bench.encoder, theta, bench.tokens["validation"], precision).accuracy
+        if stage == 0:
+            tell()
+        yield accuracy
