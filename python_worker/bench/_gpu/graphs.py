@@ -6,6 +6,7 @@ rates of the inner steps are fixed: the walks read them on the host, the oracle 
 method is captured in a process of its own: a capture that fails may spoil those that follow.
 """
 
+import functools
 import gc
 import json
 import subprocess
@@ -78,7 +79,7 @@ def main() -> None:
             _write(not_reached(len(cases) - done))
             return
         title = name_of(case, f"{name}, graph")
-        row = row_of(title, lambda: _row(title, name, case, encoder, device))  # noqa: B023
+        row = row_of(title, functools.partial(_row, title, name, case, encoder, device))
         _write(row)
         if row.verdict in SPOILING:
             return  # the larger cases would not fit either, and others could not be captured

@@ -43,9 +43,10 @@ class Scene(NamedTuple):
 def rows(options: Options) -> Iterator[Row]:
     """See `Rows`."""
     scene = _scene(options)
-    num_steps, said = _steps_in_time(scene, options)
+    study = STUDY_EPOCHS * -(-len(scene.train.labels) // scene.settings.batch_size)
+    num_steps = TINY_STEPS if options.is_tiny else _steps_in_time(study, scene, options)
     loop = outer_loop(scene.encoder, scene.train, scene.settings._replace(num_steps=num_steps))
-    for row in (_steps_row(loop, said, scene.device), _learners_row(loop, scene, options)):
+    for row in (_steps_row(loop, study, scene.device), _learners_row(loop, scene, options)):
         # So few steps on so few texts show nothing about what is learned.
         yield row._replace(verdict="measured") if options.is_tiny else row
 
@@ -81,12 +82,8 @@ def _some(tokens: TokenSplit) -> TokenSplit:
     return select_rows(tokens, torch.arange(0, count, max(1, count // TEST_ROWS)))
 
 
-def _steps_in_time(scene: Scene, options: Options) -> tuple[int, str]:
-    """How many outer steps there is time for, and that of the study's in words."""
-    per_epoch = -(-len(scene.train.labels) // scene.settings.batch_size)
-    study = STUDY_EPOCHS * per_epoch
-    if options.is_tiny:
-        return TINY_STEPS, f"of {study:,} of the study"
+def _steps_in_time(study: int, scene: Scene, options: Options) -> int:
+    """How many of the study's outer steps there is time for."""
     loop = outer_loop(scene.encoder, scene.train, scene.settings._replace(num_steps=study))
     for _ in range(PROBED):  # warms up
         loop.advance()
@@ -96,10 +93,10 @@ def _steps_in_time(scene: Scene, options: Options) -> tuple[int, str]:
     wait_for(scene.device)
     seconds = (time.perf_counter() - started) / PROBED
     fitting = int(STEPPING * max(0.0, options.seconds_left()) / seconds)
-    return max(PROBED, min(study, fitting)), f"of {study:,} of the study"
+    return max(PROBED, min(study, fitting))
 
 
-def _steps_row(loop: OuterLoop, said: str, device: torch.device) -> Row:
+def _steps_row(loop: OuterLoop, study: int, device: torch.device) -> Row:
     num_steps = loop.config.num_steps
     losses: list[float] = []
     started = time.perf_counter()
@@ -112,8 +109,8 @@ def _steps_row(loop: OuterLoop, said: str, device: torch.device) -> Row:
     tenth = max(1, len(losses) // 10)
     first, last = statistics.mean(losses[:tenth]), statistics.mean(losses[-tenth:])
     text = (
-        f"{num_steps:,} steps {said}, {per_second:.1f} per second; outer loss {first:.3f} at first "
-        f"and {last:.3f} at last; {loop.adam.num_skipped} skipped"
+        f"{num_steps:,} steps of {study:,} of the study, {per_second:.1f} per second; outer loss "
+        f"{first:.3f} at first and {last:.3f} at last; {loop.adam.num_skipped} skipped"
     )
     figures = {
         "steps": num_steps,
@@ -135,8 +132,7 @@ def _learners_row(loop: OuterLoop, scene: Scene, options: Options) -> Row:
         theta = learner_params(scene.encoder, heads.of_test_learner(len(accuracies)))
         theta = train_learner(loss, data, theta)
         accuracies.append(measure(scene.encoder, theta, scene.test, scene.settings.outer).accuracy)
-    mean = statistics.mean(accuracies)
-    spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+    mean, spread = statistics.mean(accuracies), statistics.pstdev(accuracies)
     chance = 1 / scene.settings.num_classes
     said = (
         f"accuracy {100 * mean:.1f} ± {100 * spread:.1f} % of {len(accuracies)} learners on "

@@ -1,11 +1,10 @@
-import { fromFailure } from "../../errors.js";
 import { State } from "../../generated/stillhouse/v1/experiment.js";
 import { rowOverSeeds, type SeedRow } from "../../results/distillations.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
 import { INTERVAL_RULE_OF_DISTILLATIONS, summarise } from "../../statistics.js";
 import { formatMeanStd } from "../../text/format.js";
 import { resultOf } from "../results/result.js";
-import { failureDocument, overSeedsDocument, resultDocument } from "../results/result-document.js";
+import { memberDocument, overSeedsDocument, resultDocument } from "../results/result-document.js";
 import {
   keptStepText,
   ROWS_LEGEND,
@@ -113,9 +112,7 @@ export function distillationsDocument(outcomes: readonly Outcome[]): object {
     }),
     distillations: outcomes.map(({ experiment, artifactPath }) => ({
       seed: experiment.spec?.seed ?? 0,
-      ...(experiment.failure === undefined
-        ? resultDocument(experiment, artifactPath)
-        : failureDocument(fromFailure(experiment.failure), experiment.id)),
+      ...memberDocument(experiment, artifactPath),
     })),
   };
 }

@@ -1,4 +1,4 @@
-import type { StillhouseError } from "../../errors.js";
+import { fromFailure, type StillhouseError } from "../../errors.js";
 import { type Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
 import {
   Description,
@@ -30,6 +30,14 @@ export function resultDocument(experiment: Experiment, artifactPath: string): ob
       reused: task.reused,
     })),
   };
+}
+
+/** An experiment of a group: its result, or its failure where it has failed. */
+export function memberDocument(experiment: Experiment, artifactPath: string): object {
+  const { failure, id } = experiment;
+  return failure === undefined
+    ? resultDocument(experiment, artifactPath)
+    : failureDocument(fromFailure(failure), id);
 }
 
 /** One row of a table of results. */

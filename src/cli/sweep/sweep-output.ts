@@ -1,10 +1,9 @@
-import { fromFailure } from "../../errors.js";
 import { State } from "../../generated/stillhouse/v1/experiment.js";
 import { comparisonNote, rowOverSeeds, type SeedRow } from "../../results/distillations.js";
 import type { Row } from "../../results/rows.js";
 import { formatBetween, formatInterval, formatMeanStd, formatPercent } from "../../text/format.js";
 import { resultOf } from "../results/result.js";
-import { failureDocument, overSeedsDocument, resultDocument } from "../results/result-document.js";
+import { memberDocument, overSeedsDocument } from "../results/result-document.js";
 import type { Outcome } from "../run/experiment-runner.js";
 import { Table } from "../terminal/table.js";
 import type { Cell } from "./sweep-arguments.js";
@@ -104,10 +103,7 @@ export function sweepDocument(sweep: SweepOutcome): object {
     axes,
     experiments: cells.map(({ settings }, at) => {
       const { experiment, artifactPath } = outcomes[at] as Outcome;
-      const document =
-        experiment.failure === undefined
-          ? resultDocument(experiment, artifactPath)
-          : failureDocument(fromFailure(experiment.failure), experiment.id);
+      const document = memberDocument(experiment, artifactPath);
       return { settings: Object.fromEntries(settings), ...document };
     }),
     over_seeds: overSeeds(sweep).map(({ settings, seeds }) => ({

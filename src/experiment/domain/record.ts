@@ -47,8 +47,7 @@ export function isPlainEvaluation(task: Task): boolean {
 
 /** The rate that full data's first task has found; undefined before. */
 export function foundLr({ tasks }: ExperimentRecord): number | undefined {
-  const found = tasks.find(({ task }) => findsLr(task) && task.state === State.SUCCEEDED);
-  const result = found?.task.result?.kind;
+  const result = tasks.find(({ task }) => findsLr(task))?.task.result?.kind;
   return result?.$case === "learners" ? result.value.chosenLr : undefined;
 }
 
