@@ -17,10 +17,11 @@ export interface Baseline {
   /** Whether it runs before the distillation, so that a table has its first rows soon. */
   readonly isQuick?: boolean;
   /**
-   * Seeds of its learners: of the first test learner alone, those of the test learners, or as many
-   * other ones also where all test learners share one head.
+   * Seeds of its learners: those that it has in every experiment, whatever its seed, since it uses
+   * all of train; those of the test learners; or as many other ones also where all test learners
+   * share one head.
    */
-  readonly seeds: "first" | "of test learners" | "all distinct";
+  readonly seeds: "shared" | "of test learners" | "all distinct";
   /** Fields of the spec that its result follows from, beside data, model, device and seeds. */
   readonly cacheParts: readonly string[];
   /**
@@ -56,7 +57,7 @@ export const BASELINES = [
     kind: "BASELINE_KIND_FULL",
     label: "Full data",
     isUsual: true,
-    seeds: "first",
+    seeds: "shared",
     cacheParts: [
       "baseline.full_epochs",
       "baseline.full_batch_size",
@@ -77,7 +78,7 @@ export const BASELINES = [
     label: "Linear probe, all rows",
     isUsual: true,
     isQuick: true,
-    seeds: "first",
+    seeds: "shared",
     cacheParts: [],
     work: { readsFeatures: true },
   },
@@ -101,7 +102,7 @@ export const BASELINES = [
     label: "Class means, all rows",
     isUsual: true,
     isQuick: true,
-    seeds: "first",
+    seeds: "shared",
     cacheParts: [],
     work: { readsFeatures: true },
   },

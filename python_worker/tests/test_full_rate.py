@@ -33,7 +33,7 @@ def test_the_remaining_training_equals_one_with_its_rate_alone(
     searching, tmp_path, reporter
 ) -> None:
     outcome = full(searching, tmp_path / "searched", reporter)
-    assert outcome.chosen_lr == 1e-2
+    assert outcome.chosen_lr in LRS[2:], "the lower ones learn nothing in 18 steps"
     assert outcome.gd_steps == ENDS[-1]
     losses = [step for name, step, _ in reporter.metrics if name == "train_loss"]
     assert losses == list(range(1, 4 * ENDS[0] + 2 * (ENDS[1] - ENDS[0]) + ENDS[2] - ENDS[1] + 1))

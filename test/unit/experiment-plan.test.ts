@@ -110,10 +110,10 @@ describe("a plan", () => {
     assert.equal(new Set(plan(spec).map((task) => task.cacheKey)).size, 7);
   });
 
-  it("tests all tasks on the same learners, the full baseline on the first of them", () => {
+  it("tests all tasks on the same learners, the full baseline on the same in every plan", () => {
     const [, evaluate, full, random, untrained] = plan(resolvedSpec());
     assert.deepEqual(seedsOf(evaluate), initSeeds(7, 3));
-    assert.deepEqual(seedsOf(full), initSeeds(7, 1));
+    assert.deepEqual(seedsOf(full), initSeeds(0, 1));
     assert.deepEqual(seedsOf(random), initSeeds(7, 2));
     assert.deepEqual(seedsOf(untrained), initSeeds(7, 2));
   });
@@ -155,7 +155,7 @@ describe("a cache key", () => {
       ["model", (s) => Object.assign(s.model ?? {}, { fingerprint: "other" }), all],
       ["head", (s) => Object.assign(s.model ?? {}, { headInit: HeadInit.NORMAL }), all],
       ["init", (s) => Object.assign(s.model ?? {}, { init: Init.FIXED }), all],
-      ["seed", (s) => Object.assign(s, { seed: 8 }), all],
+      ["seed", (s) => Object.assign(s, { seed: 8 }), all.filter((name) => name !== "full")],
       ["precision", (s) => Object.assign(s.compute ?? {}, { precision: FloatType.FP16 }), all],
       ["kind of device", (s) => Object.assign(s.compute ?? {}, { device: "cuda:1" }), all],
       [

@@ -76,6 +76,16 @@ describe("learners on full data", () => {
     assert.equal(new Set(seeds).size, 3);
   });
 
+  it("are the same for every seed of an experiment, unless the head follows from it", () => {
+    const keysOf = (seed: number, init: Init) => {
+      const spec = { ...specOf(2), seed };
+      spec.model = { ...spec.model, init } as typeof spec.model;
+      return fullTasks(spec).map(({ cacheKey }) => cacheKey);
+    };
+    assert.deepEqual(keysOf(0, Init.RANDOM), keysOf(7, Init.RANDOM));
+    assert.notDeepEqual(keysOf(0, Init.FIXED), keysOf(7, Init.FIXED));
+  });
+
   it("are only one where all would have the same head", () => {
     const spec = specOf(3);
     spec.model = { ...spec.model, init: Init.FIXED } as typeof spec.model;

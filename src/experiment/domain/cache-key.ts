@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { baselineOfKind } from "../../baselines.js";
 import type { BaselineWork, Variation, Work } from "../../generated/stillhouse/v1/experiment.js";
-import type { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
+import {
+  type ExperimentSpec,
+  Init,
+  type RobustnessSpec,
+} from "../../generated/stillhouse/v1/spec.js";
 import { readField } from "../../settings/field-path.js";
 
 /**
@@ -28,7 +32,8 @@ export function cacheKeysOf(
   const shared: Part[] = [["code_version", codeVersion], ...subjectParts(spec)];
   const distilled = distillParts(spec);
   return (work) => {
-    const parts = [...shared, ...workParts(spec, work, distilled)];
+    const seed: Part = ["seed", isShared(spec, work) ? SHARED_SEED : spec.seed];
+    const parts = [...shared, seed, ...workParts(spec, work, distilled)];
     // Pairs in a fixed order; JSON keeps every digit of a double.
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   };
@@ -73,8 +78,21 @@ function subjectParts(spec: ExperimentSpec): Part[] {
     ["compute.precision", spec.compute?.precision],
     // The kind of device: another card of the same kind counts as the same.
     ["compute.device", spec.compute?.device?.split(":")[0]],
-    ["seed", spec.seed],
   ];
+}
+
+/** The seed of what does not depend on that of the experiment: the default one. */
+export const SHARED_SEED = 0;
+
+/** Whether all learners start with one head, which follows from the seed of the experiment. */
+export function hasOwnHead({ model }: ExperimentSpec): boolean {
+  return model?.init === Init.FIXED;
+}
+
+/** Whether experiments with other seeds have the same task. */
+function isShared(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): boolean {
+  const baseline = work.$case === "baseline" ? baselineOfKind(work.value.kind) : undefined;
+  return baseline?.seeds === "shared" && !hasOwnHead(spec);
 }
 
 /** Fields of `outer` that affect only memory or time; and `epochs`, which `steps` replaces. */

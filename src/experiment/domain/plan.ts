@@ -10,7 +10,7 @@ import {
   type Work,
 } from "../../generated/stillhouse/v1/experiment.js";
 import { type ExperimentSpec, Init } from "../../generated/stillhouse/v1/spec.js";
-import { cacheKeysOf } from "./cache-key.js";
+import { cacheKeysOf, hasOwnHead, SHARED_SEED } from "./cache-key.js";
 import { initSeeds } from "./init-seeds.js";
 import { numShards, shardsOf } from "./shards.js";
 import { variationsOf } from "./variations.js";
@@ -108,7 +108,7 @@ function plannedBaselines(spec: ExperimentSpec): PlannedBaseline[] {
 
 /** Seeds of the learners that are trained on full data, each by a task of its own. */
 function fullLearners(spec: ExperimentSpec): number[] {
-  return learnerSeeds(spec, numFullLearners(spec));
+  return sharedSeeds(spec, numFullLearners(spec));
 }
 
 /** One in specs from before it was a setting. */
@@ -124,13 +124,18 @@ function wantedBaselines({ baseline }: ExperimentSpec) {
 function seedsOf({ seeds }: Baseline, spec: ExperimentSpec): number[] {
   const count = required(spec.evaluation?.baselineInits, "evaluation.baseline_inits");
   switch (seeds) {
-    case "first":
-      return learnerSeeds(spec, 1);
+    case "shared":
+      return sharedSeeds(spec, 1);
     case "of test learners":
       return learnerSeeds(spec, count);
     case "all distinct":
       return initSeeds(required(spec.seed, "seed"), count);
   }
+}
+
+/** Those of an experiment with the usual seed; its own head is that of the experiment. */
+function sharedSeeds(spec: ExperimentSpec, count: number): number[] {
+  return learnerSeeds(hasOwnHead(spec) ? spec : { ...spec, seed: SHARED_SEED }, count);
 }
 
 function learnerSeeds(spec: ExperimentSpec, count: number): number[] {
