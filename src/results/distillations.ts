@@ -64,7 +64,8 @@ export function spreadOfDifference(
 }
 
 /** Means over the seeds, as of times and energy; what does not depend on the seed is the first's. */
-export function rowOverSeeds(seeds: readonly [SeedRow, ...SeedRow[]]): RowOverSeeds {
+export function rowOverSeeds(all: readonly [SeedRow, ...SeedRow[]]): RowOverSeeds {
+  const seeds = distinct(all);
   const rows = seeds.map(({ row }) => row);
   const spread = spreadOf(rows);
   const times = rows.flatMap(({ trainTimeS }) => trainTimeS ?? []);
@@ -83,6 +84,21 @@ export function rowOverSeeds(seeds: readonly [SeedRow, ...SeedRow[]]): RowOverSe
     trainTimeS: times.length === 0 ? null : meanOf(times),
     confusion: rowsOfMatrix(sumOfMatrices(matrices) ?? []),
   };
+}
+
+/**
+ * Once each: a baseline whose learners are the same for several seeds, as those on full data are,
+ * was computed for the first of them, and says nothing about a spread between them.
+ */
+function distinct([first, ...others]: readonly [SeedRow, ...SeedRow[]]): [SeedRow, ...SeedRow[]] {
+  const isNew = (seed: SeedRow, at: number) =>
+    ![first, ...others.slice(0, at)].some((earlier) => isSameBaseline(earlier.row, seed.row));
+  return [first, ...others.filter(isNew)];
+}
+
+function isSameBaseline(one: Row, other: Row): boolean {
+  const areEqual = [...one.learners].every(([seed, value]) => other.learners.get(seed) === value);
+  return one.kind === "baseline" && areEqual && one.learners.size === other.learners.size;
 }
 
 /** Accuracy by the seed of the distillation and that of the learner. */

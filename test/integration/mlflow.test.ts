@@ -43,12 +43,12 @@ function planeFor(test: TestContext, port: number, options: Partial<ControlPlane
 
 /** An experiment whose distillation reports points. */
 async function runWith(plane: TestPlane, worker: TestWorker, seed = 7): Promise<string> {
-  const { id } = await plane.client.create(spec(seed), "");
+  const { id, tasks } = await plane.client.create(spec(seed), "");
   const assign = await worker.nextTask();
   await worker.reported(assign, points(ALL_STEPS));
   await worker.finish(assign);
-  await worker.finishNext();
-  await worker.finishNext();
+  // Full data is done already where another seed has it.
+  for (const _ of tasks.filter(({ reused }) => !reused).slice(1)) await worker.finishNext();
   const { state } = await plane.ended(id);
   assert.equal(state, State.SUCCEEDED);
   return id;

@@ -85,6 +85,17 @@ it("a row over seeds counts every learner and every test row", () => {
   assert.equal(row.accuracy.n, 3);
 });
 
+it("a baseline that several seeds share counts once", () => {
+  const row = { ...rowOf(0.9, 0.92), kind: "baseline" as const };
+  const shared = rowOverSeeds(seeds(row, row, row));
+  assert.deepEqual([shared.spread.learners.n, shared.spread.distillations.n], [2, 1]);
+  assert.equal(shared.spread.distillations.std, null);
+  const own = rowOverSeeds(seeds(row, { ...rowOf(0.9, 0.91), kind: "baseline" }, row));
+  assert.deepEqual([own.spread.learners.n, own.spread.distillations.n], [4, 2]);
+  const distilled = rowOverSeeds(seeds(rowOf(0.5), rowOf(0.5)));
+  assert.deepEqual([distilled.spread.distillations.n, distilled.spread.distillations.std], [2, 0]);
+});
+
 it("a comparison says how often its settings were distilled", () => {
   assert.match(comparisonNote([1, 1]), /^One distillation each/);
   assert.match(comparisonNote([3, 2]), /^A difference .* tells nothing\.$/);

@@ -7,12 +7,16 @@ import { makeHome } from "../../../src/store/home.js";
 import { openDatabase } from "../../../src/store/schema.js";
 import { DISTILLED, plannedRecord, quickSpec, resolvedSpec } from "../../fixtures/experiments.js";
 
-/** An experiment of baselines alone, whose tasks can all start at once and upload no artifact. */
+/**
+ * An experiment of baselines alone, whose tasks can all start at once, upload no artifact and wait
+ * for no other experiment.
+ */
 export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
   const spec = resolvedSpec();
   spec.seed = seed;
   spec.evaluation = { ...spec.evaluation, inits: 0 } as typeof spec.evaluation;
-  spec.baseline = { ...spec.baseline, full: numTasks === 3, random: numTasks === 3 };
+  const isMore = numTasks === 3;
+  spec.baseline = { ...spec.baseline, full: false, random: isMore, herding: isMore };
   return spec;
 }
 
