@@ -12,7 +12,7 @@ from stillhouse_worker.datasets import TokenSplit, collate, epoch_batches
 from stillhouse_worker.distillation.inner import InnerLoss
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
-from stillhouse_worker.distillation.scaled_adam import ScaledAdam
+from stillhouse_worker.distillation.scaled_optimiser import ScaledOptimiser
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.learners import draw_head, learner_params
 from stillhouse_worker.learners.encoder import Encoder, Params, Pooling
@@ -103,7 +103,7 @@ class Steps:
     def __init__(self, scene: Scene, way: Way) -> None:
         self.scene, self.way = scene, way
         self.phi = {name: p.detach().clone().requires_grad_() for name, p in scene.phi.items()}
-        self.adam = ScaledAdam(self.phi, scene.device, way.outer)
+        self.adam = ScaledOptimiser(self.phi, scene.device, way.outer)
         pool_size = 1 if way.is_padded_fully else 32
         lengths, draws = scene.texts.offsets.diff(), generator(0, "batches")
         batches = epoch_batches(lengths, scene.batch_size, draws, pool_size)

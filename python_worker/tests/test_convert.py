@@ -2,12 +2,14 @@
 
 import errno
 import json
+import math
 
 import pytest
 
 from stillhouse_worker import convert
 from stillhouse_worker.context.variation import Variation
 from stillhouse_worker.convert.lease import Lease
+from stillhouse_worker.distillation.scaled_optimiser import OptimiserConfig
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.process.outbox import RESEND_AFTER_S, Outbox
 
@@ -68,6 +70,17 @@ RESOLVED = {
         "compile": False,
         "activation_mib": 300,
         "inits_per_step": 2,
+        "optimiser": "OUTER_OPTIMISER_ADAMW",
+        "beta1": 0.5,
+        "beta2": 0.99,
+        "weight_decay": 0.1,
+        "momentum": 0,
+        "lr_schedule": "LR_SCHEDULE_STEP",
+        "lr_decay": 0.25,
+        "lr_decay_steps": 40,
+        "lr_decay_epochs": 0,
+        "labels_lr": 0.03,
+        "rates_lr": 0.04,
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},
     "baseline": {
@@ -99,10 +112,23 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert made.model.head_init == "normal"
     assert made.model.pooling == "mean"
     assert (made.outer.num_steps, made.outer.accumulate_loss) == (7, True)
+    assert made.outer.optimiser == OptimiserConfig("adamw", (0.5, 0.99), 0.1, 0.0)
+    assert (made.outer.schedule, made.outer.lr_decay, made.outer.lr_decay_steps) == (
+        "step",
+        0.25,
+        40,
+    )
+    assert [made.outer.peak(name) for name in ("x", "labels", "log_lr")] == [0.002, 0.03, 0.04]
     assert not made.select
     assert made.precision == "bf16"
     assert made.seed == 3
     assert convert.spec_document(convert.spec_from_json(json.dumps(RESOLVED))) == RESOLVED
+
+
+def test_a_clip_of_0_is_none() -> None:
+    document = {**RESOLVED, "outer": {**RESOLVED["outer"], "clip": 0}}
+    spec = convert.spec_from_json(json.dumps(document))
+    assert convert.settings_of(spec).outer.clip == math.inf
 
 
 @pytest.mark.parametrize(

@@ -297,12 +297,12 @@ def test_a_step_loads_no_compiler(tiny_model: Path) -> None:
 import sys, torch
 from bench._small_problem import problem
 from stillhouse_worker.distillation.meta_gradient import blockwise
-from stillhouse_worker.distillation.scaled_adam import ScaledAdam
+from stillhouse_worker.distillation.scaled_optimiser import ScaledOptimiser
 from stillhouse_worker.models.opened import load_encoder
 case, phi, theta = problem(load_encoder(sys.argv[1]), num_steps=2, learn_lr="per_step")
 for name, gradient in blockwise(case, phi, theta).grads.items():
     phi[name].grad = gradient
-ScaledAdam(phi, torch.device("cpu"), "fp32").update(0.1)
+ScaledOptimiser(phi, torch.device("cpu"), "fp32").update(0.1)
 loaded = {"torch._dynamo", "sympy"} & set(sys.modules)
 assert not loaded, loaded
 """

@@ -10,24 +10,11 @@ from tasks_of import task_of
 from stillhouse_worker.artifacts import load_artifact
 from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.distillation.divergence import MAX_SKIPS
-from stillhouse_worker.distillation.meta_gradient import METHODS
-from stillhouse_worker.distillation.outer import rate_at
+from stillhouse_worker.distillation.meta_gradient import METHODS, MetaGradient
+from stillhouse_worker.distillation.outer import OuterLoop
+from stillhouse_worker.distillation.scaled_optimiser import OptimiserConfig
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import Distillation, distill
-
-
-def test_rate_rises_over_a_tenth_and_falls_to_zero() -> None:
-    rates = [rate_at(step, 100, 2.0, 0.1) for step in range(101)]
-    assert rates[0] == pytest.approx(0.2)
-    assert rates[9] == rates[10] == 2.0
-    assert rates[55] == pytest.approx(1.0)
-    assert rates[99] == pytest.approx(2.0 / 90)
-    assert rates[100] == 0.0
-    assert max(rates) == 2.0
-
-
-def test_rate_without_warm_up_starts_at_its_peak() -> None:
-    assert rate_at(0, 4, 1.0, 0.1) == 1.0
 
 
 def _loop(settings, tmp_path, reporter):
@@ -49,7 +36,23 @@ def test_another_seed_takes_another_path(settings, tmp_path, reporter) -> None:
     )
 
 
-def test_restored_state_continues_to_the_same_bits(settings, tmp_path, reporter) -> None:
+OPTIMISERS = {
+    "adam": OptimiserConfig(),
+    "adamw": OptimiserConfig("adamw", weight_decay=0.1),
+    "sgd": OptimiserConfig("sgd", momentum=0.9),
+}
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "precision"),
+    [("adam", "fp32"), ("adamw", "fp16"), ("sgd", "fp32"), ("sgd", "fp16")],
+)
+def test_restored_state_continues_to_the_same_bits(
+    settings, tmp_path, reporter, optimiser, precision
+) -> None:
+    chosen = OPTIMISERS[optimiser]
+    outer = settings.outer._replace(optimiser=chosen, schedule="step", lr_decay_steps=2)
+    settings = settings._replace(outer=outer, precision=precision)
     straight, broken = (_loop(settings, tmp_path, reporter) for _ in range(2))
     for _ in range(3):
         straight.advance()
@@ -160,7 +163,7 @@ def test_fp16_that_overflows_in_too_many_steps_in_a_row_fails(
 ) -> None:
     fp16 = settings.outer._replace(num_steps=100)
     loop = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(math.inf))
+    _give_gradients(monkeypatch, math.inf)
     for _ in range(MAX_SKIPS - 1):
         assert loop.advance().skipped
     state = loop.state()
@@ -190,18 +193,91 @@ def test_in_fp16_a_process_without_a_row_of_the_first_batch_takes_the_step_too(
     assert not loop.advance().skipped
 
 
-def test_overflows_between_good_steps_do_not_add_up(
-    settings, tmp_path, reporter, monkeypatch
-) -> None:
+def test_overflows_between_good_steps_do_not_add_up(settings, tmp_path, reporter) -> None:
     fp16 = settings.outer._replace(num_steps=100)
     loop = _loop(settings._replace(precision="fp16", outer=fp16), tmp_path, reporter)
-    clip = torch.nn.utils.clip_grad_norm_
     for _ in range(3):
-        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(math.inf))
+        with pytest.MonkeyPatch.context() as patch:
+            _give_gradients(patch, math.inf)
+            loop.advance()
         loop.advance()
-        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+    assert (loop.optimiser.num_skipped, loop.optimiser.skips_in_a_row) == (3, 0)
+
+
+def _give_gradients(patch: pytest.MonkeyPatch, value: float) -> None:
+    """Let every meta-gradient have one ``value`` in its place, as it is before the scale is undone."""
+    own = OuterLoop._meta_gradient
+
+    def given(loop: OuterLoop, *args: object) -> MetaGradient:
+        result = own(loop, *args)
+        grads = {name: torch.full_like(grad, value) for name, grad in result.grads.items()}
+        return result._replace(grads=grads)
+
+    patch.setattr(OuterLoop, "_meta_gradient", given)
+
+
+@pytest.mark.parametrize(
+    ("clip", "optimiser", "precision", "value"),
+    [
+        (1.0, "adam", "fp32", math.nan),
+        (math.inf, "adam", "fp32", math.nan),
+        (math.inf, "adam", "fp32", 1e25),
+        (math.inf, "sgd", "fp32", 1e25),
+        (math.inf, "adamw", "fp16", 1e30),
+        (1.0, "sgd", "fp16", 1e30),
+    ],
+)
+def test_a_gradient_that_is_not_finite_or_has_no_finite_square_ends_the_run(
+    settings, tmp_path, reporter, monkeypatch, clip, optimiser, precision, value
+) -> None:
+    """An Adam whose mean of squares is infinite would stand still and say nothing."""
+    outer = settings.outer._replace(clip=clip, optimiser=OPTIMISERS[optimiser])
+    distilled = settings.distilled._replace(attention_labels="none")
+    chosen = settings._replace(outer=outer, distilled=distilled, precision=precision)
+    loop = _loop(chosen, tmp_path, reporter)
+    before = loop.phi["x"].detach().clone()
+    _give_gradients(monkeypatch, value)
+    with pytest.raises(
+        StillhouseError, match=r"norm of the meta-gradient is (nan|inf) at outer step 1"
+    ) as caught:
         loop.advance()
-    assert (loop.adam.num_skipped, loop.adam.skips_in_a_row) == (3, 0)
+    assert (caught.value.kind, caught.value.field) == ("diverged", "outer.lr")
+    assert torch.equal(loop.phi["x"], before)
+
+
+def test_an_update_that_leaves_the_numbers_ends_the_run(settings, tmp_path, reporter) -> None:
+    """Also the last one, after which there is no loss that would show it."""
+    outer = settings.outer._replace(
+        optimiser=OptimiserConfig("sgd"), lr=1e38, clip=1e30, warmup_fraction=0.0, num_steps=1
+    )
+    loop = _loop(settings._replace(outer=outer), tmp_path, reporter)
+    with pytest.MonkeyPatch.context() as patch:
+        _give_gradients(patch, 1e10)
+        with pytest.raises(StillhouseError, match=r"after the update is nan at outer step 1"):
+            loop.advance()
+
+
+def test_without_a_clip_the_gradient_is_followed_as_it_is(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    """By SGD at a constant rate it is the whole update; labels and rates follow theirs."""
+    distilled = settings.distilled._replace(learn_lr="shared")
+    outer = settings.outer._replace(
+        clip=math.inf,
+        optimiser=OptimiserConfig("sgd"),
+        schedule="constant",
+        warmup_fraction=0.0,
+        lr=0.5,
+        labels_lr=0.25,
+        rates_lr=0.125,
+    )
+    loop = _loop(settings._replace(distilled=distilled, outer=outer), tmp_path, reporter)
+    before = {name: tensor.detach().clone() for name, tensor in loop.phi.items()}
+    _give_gradients(monkeypatch, 8.0)
+    loop.advance()
+    moved = {name: (before[name] - tensor).mean().item() for name, tensor in loop.phi.items()}
+    expected = {"x": 4, "labels": 2, "attention": 4, "log_lr": 1, "log_lr_decay": 1}
+    assert moved == pytest.approx(expected)
 
 
 def test_an_exploding_attention_loss_is_distinguished_from_an_exploding_rate(

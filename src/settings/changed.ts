@@ -1,5 +1,7 @@
 import { type ExperimentSpec, Preset } from "../generated/stillhouse/v1/spec.js";
 import { writeDerived } from "./derived.js";
+import { completedSpec } from "./earlier-spec.js";
+import { followingField, LR_DECAY_STEPS, OUTER_STEPS } from "./epochs.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
 import { defaultMemoryMib } from "./memory.js";
@@ -47,9 +49,10 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
  * and steps, only the chosen one counts, since the other follows from it.
  */
 export function changedFields(spec: ExperimentSpec, reference: ExperimentSpec): string[] {
-  const derived = spec.outer?.epochs ? "outer.steps" : "outer.epochs";
-  const ignored = new Set([...IDENTIFYING_FIELDS, derived]);
+  const following = [OUTER_STEPS, LR_DECAY_STEPS].map((paths) => followingField(spec, paths));
+  const ignored = new Set([...IDENTIFYING_FIELDS, ...following]);
+  const complete = completedSpec(spec);
   return SETTINGS.flatMap(fieldsOf).filter(
-    (path) => !ignored.has(path) && readField(spec, path) !== readField(reference, path),
+    (path) => !ignored.has(path) && readField(complete, path) !== readField(reference, path),
   );
 }

@@ -3,6 +3,8 @@ import {
   BadRows,
   type ExperimentSpec,
   FloatType,
+  LrSchedule,
+  OuterOptimiser,
   Source,
 } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, writeField } from "./field-path.js";
@@ -11,13 +13,21 @@ import { type FieldValue, writeField } from "./field-path.js";
 const LAMBDA_ELEMENTWISE = 100;
 /** λ for the sum over keys: the loss is then S times as large, and its authors use 1. */
 const LAMBDA_KEYS = 1;
+/** PyTorch's default of AdamW. */
+const WEIGHT_DECAY = 0.01;
+/** Wang et al. (2018) halve the rate every 40 of 400 epochs. */
+const DECAYS = 10;
 
 /** Values that follow from other fields unless a draft gives them, by the path of their field. */
 export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldValue> {
   return new Map([
-    ["dataset.bad_rows", badRowsOf(spec.dataset?.source ?? Source.UNSPECIFIED)],
+    ["dataset.bad_rows", badRowsOf(spec.dataset?.source)],
     ["distilled.attention_lambda", lambdaOf(spec)],
     ["outer.meta_gradient", metaGradientOf(spec)],
+    ["outer.labels_lr", spec.outer?.lr ?? 0],
+    ["outer.rates_lr", spec.outer?.lr ?? 0],
+    ["outer.weight_decay", weightDecayOf(spec)],
+    ["outer.lr_decay_steps", lrDecayStepsOf(spec)],
   ] as [string, FieldValue][]);
 }
 
@@ -27,7 +37,7 @@ export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
 }
 
 /** Skips rows of the hub, which nobody here can edit; one's own files are better corrected. */
-export function badRowsOf(source: Source): BadRows {
+export function badRowsOf(source = Source.UNSPECIFIED): BadRows {
   if (source === Source.UNSPECIFIED) return BadRows.UNSPECIFIED;
   return source === Source.HUB ? BadRows.SKIP : BadRows.REFUSE;
 }
@@ -35,6 +45,16 @@ export function badRowsOf(source: Source): BadRows {
 function lambdaOf({ distilled }: ExperimentSpec): number {
   const keys = AttentionReduction.KEYS;
   return distilled?.attentionReduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
+}
+
+function weightDecayOf({ outer }: ExperimentSpec): number {
+  return outer?.optimiser === OuterOptimiser.ADAMW ? WEIGHT_DECAY : 0;
+}
+
+/** Unless it follows from epochs. */
+function lrDecayStepsOf({ outer }: ExperimentSpec): number {
+  if (outer?.lrSchedule !== LrSchedule.STEP) return 0;
+  return Math.max(1, Math.ceil((outer.steps ?? 0) / DECAYS));
 }
 
 /**

@@ -45,8 +45,11 @@ export function withoutSpec(path: string): string {
   return path.replace(/^(draft|spec)\./, "");
 }
 
+/** The name that a field of the proto has in our code: "lrDecay" of "lr_decay". */
+export function keyOf(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
 function keysOf(path: string): string[] {
-  return path
-    .split(".")
-    .map((name) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
+  return path.split(".").map(keyOf);
 }

@@ -8,12 +8,15 @@ import {
   Init,
   Labels,
   LearnLr,
+  LrSchedule,
+  OuterOptimiser,
   Pooling,
   Preset,
   Protocol,
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
 import { writeDerived } from "./derived.js";
+import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
 
 /** The study trains for 20 epochs. */
@@ -81,6 +84,13 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     lr: 2e-3,
     batchSize: 48,
     initsPerStep: 1,
+    optimiser: OuterOptimiser.ADAM,
+    beta1: BETA1,
+    beta2: BETA2,
+    momentum: 0,
+    lrSchedule: LrSchedule.LINEAR,
+    lrDecay: LR_DECAY,
+    lrDecayEpochs: 0,
     clip: 1,
     warmupFraction: 0.1,
     accumulateLoss: false,

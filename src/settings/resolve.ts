@@ -9,6 +9,7 @@ import {
 } from "../generated/stillhouse/v1/spec.js";
 import { derivedValues } from "./derived.js";
 import { describeSpec } from "./describe.js";
+import { fillInSteps, LR_DECAY_STEPS, OUTER_STEPS } from "./epochs.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
 import { fitToFacts } from "./limits.js";
@@ -51,9 +52,10 @@ export function resolveSpec(
     writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
   }
   fillInInnerPrecision(spec, draft);
-  fillInSteps(spec, draft, facts);
+  fillInSteps(spec, draft, OUTER_STEPS, facts.dataset.train_rows);
   fitToFacts(spec, draft, facts, notices);
   fillInDerived(spec, draft);
+  fillInSteps(spec, draft, LR_DECAY_STEPS, facts.dataset.train_rows);
   if (draft.compute?.memoryMib === undefined) {
     writeField(spec, "compute.memory_mib", defaultMemoryMib(spec, facts));
   }
@@ -147,27 +149,4 @@ function fillInInnerPrecision(spec: ExperimentSpec, draft: ExperimentSpec): void
   if (given !== FloatType.UNSPECIFIED) return;
   if (spec.compute?.precision === FloatType.BF16) return;
   writeField(spec, "inner.precision", FloatType.FP32);
-}
-
-/** Makes epochs and steps agree: a draft gives one of them, or the preset does. */
-function fillInSteps(spec: ExperimentSpec, draft: ExperimentSpec, facts: Facts): void {
-  const givenSteps = draft.outer?.steps;
-  const areEpochsGiven = Boolean(draft.outer?.epochs);
-  if (givenSteps !== undefined && !areEpochsGiven) writeField(spec, "outer.epochs", 0);
-  const { epochs = 0, batchSize = 1 } = spec.outer ?? {};
-  if (epochs === 0) return;
-  const steps = stepsOfEpochs(epochs, facts.dataset.train_rows, batchSize);
-  if (givenSteps !== undefined && givenSteps !== steps) {
-    throw invalid(
-      "outer.steps",
-      "--epochs (outer.epochs) and --outer-steps (outer.steps) exclude each other, " +
-        `got ${epochs} and ${givenSteps}`,
-    );
-  }
-  writeField(spec, "outer.steps", steps);
-}
-
-function stepsOfEpochs(epochs: number, numRows: number, batchSize: number): number {
-  // In floating point a product such as 0.1 · 30 is slightly above the exact value.
-  return Math.max(1, Math.ceil((epochs * numRows) / batchSize - 1e-9));
 }

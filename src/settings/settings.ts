@@ -8,6 +8,8 @@ import {
   Init,
   Labels,
   LearnLr,
+  LrSchedule,
+  OuterOptimiser,
   Pooling,
   Preset,
   Protocol,
@@ -31,9 +33,11 @@ const UINT32: Range = { integer: true, min: 0, max: 2 ** 32 - 1 };
 const POSITIVE: Range = { min: 0, aboveMin: true };
 /** Beyond this a step of Adam or a rate's decay leaves fp32, whatever the data. */
 const RATE: Range = { min: 0, aboveMin: true, max: 1e30 };
+const RATE_OR_NONE: Range = { ...RATE, aboveMin: false };
 /** As for a rate. */
 const WEIGHT: Range = { min: 0, max: 1e30 };
 const SHARE: Range = { min: 0, max: 1, belowMax: true };
+const FACTOR: Range = { min: 0, aboveMin: true, max: 1 };
 const POSITIVE_SHARE: Range = { ...SHARE, aboveMin: true };
 
 const ONE_LINE = /^[^\p{Cc}]{0,200}$/u;
@@ -166,12 +170,43 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
   "Outer steps (how the distilled data is trained)": [
     number("epochs", "outer.epochs", POSITIVE, "Passes over train; excludes --outer-steps"),
     number("outer-steps", "outer.steps", OUTER_STEPS, "Outer steps; excludes --epochs"),
-    number("lr", "outer.lr", RATE, "α: Adam's rate at its peak"),
+    choice(
+      "optimiser",
+      "outer.optimiser",
+      { adam: OuterOptimiser.ADAM, adamw: OuterOptimiser.ADAMW, sgd: OuterOptimiser.SGD },
+      "Optimiser of the distilled data",
+    ),
+    number("lr", "outer.lr", RATE, "α: its rate at its peak"),
+    number("labels-lr", "outer.labels_lr", RATE, "The same for class labels (default: --lr)"),
+    number("rates-lr", "outer.rates_lr", RATE, "The same for learned inner rates (default: --lr)"),
+    number("beta1", "outer.beta1", SHARE, "adam, adamw: decay of the mean of gradients"),
+    number("beta2", "outer.beta2", SHARE, "adam, adamw: decay of the mean of their squares"),
+    number("weight-decay", "outer.weight_decay", WEIGHT, [
+      "adamw: weight decay, per step as a share of the rate (default: 0.01)",
+    ]),
+    number("momentum", "outer.momentum", SHARE, "sgd: momentum"),
+    choice(
+      "lr-schedule",
+      "outer.lr_schedule",
+      { linear: LrSchedule.LINEAR, step: LrSchedule.STEP, constant: LrSchedule.CONSTANT },
+      "After the warm-up the rates fall linearly to 0, fall step by step, or stay",
+    ),
+    number("lr-decay", "outer.lr_decay", FACTOR, [
+      "Schedule step: what the rates are multiplied by at each decay",
+    ]),
+    number("lr-decay-steps", "outer.lr_decay_steps", { ...OUTER_STEPS, min: 0 }, [
+      "Schedule step: outer steps between two decays (default: a tenth of all)",
+    ]),
+    number("lr-decay-epochs", "outer.lr_decay_epochs", { min: 0 }, [
+      "The same as passes over train; excludes --lr-decay-steps",
+    ]),
     number("batch-size", "outer.batch_size", COUNT, "Real texts per outer step"),
     number("inits-per-step", "outer.inits_per_step", COUNT, [
       "K: heads drawn per outer step, over which the gradient is averaged",
     ]),
-    number("clip", "outer.clip", RATE, "Largest norm of the gradient of the distilled data"),
+    number("clip", "outer.clip", RATE_OR_NONE, [
+      "Largest norm of the gradient of the distilled data; with 0 it is not clipped",
+    ]),
     number("warmup", "outer.warmup_fraction", SHARE, "Share of the steps in which the rate rises"),
     toggle("accumulate-loss", "outer.accumulate_loss", "Sum the outer loss over all inner steps"),
     choice(
@@ -221,7 +256,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("full-inits", "baseline.full_inits", LEARNERS, "Full data: learners"),
     number("full-epochs", "baseline.full_epochs", COUNT, "Full data: passes over train"),
     number("full-batch-size", "baseline.full_batch_size", COUNT, "Full data: texts per step"),
-    number("full-lr", "baseline.full_lr", { ...RATE, aboveMin: false }, [
+    number("full-lr", "baseline.full_lr", RATE_OR_NONE, [
       "Full data: Adam's rate at its peak; with 0 it is the best of a few on validation",
     ]),
     number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),

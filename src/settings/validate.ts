@@ -1,6 +1,7 @@
 import { invalid } from "../errors.js";
 import { type ExperimentSpec, Init, Protocol, Source } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, readField } from "./field-path.js";
+import { checkOuterChoices } from "./outer-choices.js";
 import { validateRobustness } from "./robustness.js";
 import { fieldsOf, type Setting } from "./setting.js";
 import { SETTINGS } from "./settings.js";
@@ -107,6 +108,7 @@ function checkCombinations(spec: ExperimentSpec): void {
         `got --meta-gradient ${outer.metaGradient}`,
     );
   }
+  checkOuterChoices(spec);
 }
 
 function requireText(path: string, value: FieldValue | undefined): void {

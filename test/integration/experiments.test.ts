@@ -7,6 +7,7 @@ import { FailureKind } from "../../src/errors.js";
 import { initSeeds } from "../../src/experiment/domain/init-seeds.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { writeField } from "../../src/settings/field-path.js";
 import { failureOf, quickSpec, resolvedSpec } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
 import { it } from "../fixtures/waiting.js";
@@ -122,7 +123,7 @@ describe("an experiment", () => {
     await plane.client.create(resolvedSpec(), "");
     for (let count = 0; count < 5; count++) await worker.finishNext();
     const second = resolvedSpec();
-    second.outer = { ...second.outer, lr: 0.123 };
+    writeField(second, "outer.lr", 0.123);
     const { id } = await plane.client.create(second, "");
     for (let count = 0; count < 2; count++) await worker.finishNext();
     const experiment = await plane.ended(id);

@@ -10,6 +10,8 @@ import {
   HeadInit,
   Init,
   Labels,
+  LrSchedule,
+  OuterOptimiser,
   Protocol,
 } from "../../src/generated/stillhouse/v1/spec.js";
 import { CODE_VERSION, resolvedSpec } from "../fixtures/experiments.js";
@@ -200,6 +202,43 @@ describe("a cache key", () => {
       all.every((name) => keys[name] !== original[name]),
       "another code",
     );
+  });
+
+  it("is what it was before the outer optimiser could be chosen", () => {
+    // Computed by the code without these fields.
+    assert.equal(
+      original.distill,
+      "ffeb777beb69cf87f8b6b5e5220a5b1815f5d02934db39755e51ff5258029834",
+    );
+    assert.equal(
+      original.evaluate,
+      "d292d23cd1ff18c7440d2a7dd953e351086f3a3805c11b99f27a2f07f5be8471",
+    );
+    const unset = { optimiser: undefined, beta1: undefined, labelsLr: undefined };
+    assert.deepEqual(
+      keysOf((spec) => Object.assign(spec.outer ?? {}, unset)),
+      original,
+    );
+  });
+
+  it("changes with every choice of the outer optimiser", () => {
+    const choices = {
+      optimiser: OuterOptimiser.SGD,
+      beta1: 0.5,
+      beta2: 0.5,
+      weightDecay: 0.1,
+      momentum: 0.1,
+      lrSchedule: LrSchedule.STEP,
+      lrDecay: 0.1,
+      lrDecaySteps: 3,
+      labelsLr: 0.3,
+      ratesLr: 0.3,
+    };
+    for (const [key, value] of Object.entries(choices)) {
+      const keys = keysOf((spec) => Object.assign(spec.outer ?? {}, { [key]: value }));
+      const changed = Object.keys(keys).filter((name) => keys[name] !== original[name]);
+      assert.deepEqual(changed, ["distill", "evaluate"], key);
+    }
   });
 
   it("is the same on another device of the same kind", () => {

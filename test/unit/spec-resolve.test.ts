@@ -90,6 +90,8 @@ describe("the preset", () => {
       "inner.learn_lr",
       "inner.precision",
       "outer.lr",
+      "outer.labels_lr",
+      "outer.rates_lr",
       "outer.activation_mib",
       "outer.meta_gradient",
       "outer.validations",

@@ -1,5 +1,6 @@
 """A task as it was assigned, and the settings of its spec."""
 
+import math
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
@@ -16,6 +17,7 @@ from ..context.settings import (
 from ..context.variation import Variation
 from ..datasets import Reading
 from ..distillation.outer import OuterConfig
+from ..distillation.scaled_optimiser import OptimiserConfig
 from ..errors import StillhouseError
 
 
@@ -184,7 +186,7 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
         num_steps=outer.steps,
         lr=outer.lr,
         batch_size=outer.batch_size,
-        clip=outer.clip,
+        clip=outer.clip or math.inf,
         warmup_fraction=outer.warmup_fraction,
         accumulate_loss=outer.accumulate_loss,
         method=outer.meta_gradient,
@@ -193,6 +195,17 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
         activation_bytes=outer.activation_mib * 2**20,
         compiled=outer.compile,
         inits_per_step=outer.inits_per_step,
+        optimiser=OptimiserConfig(
+            _name(outer, "optimiser"),
+            (outer.beta1, outer.beta2),
+            outer.weight_decay,
+            outer.momentum,
+        ),
+        schedule=_name(outer, "lr_schedule"),
+        lr_decay=outer.lr_decay,
+        lr_decay_steps=outer.lr_decay_steps,
+        labels_lr=outer.labels_lr,
+        rates_lr=outer.rates_lr,
     )
 
 

@@ -1,8 +1,8 @@
-"""The outer loop: distilled data follows the meta-gradient by Adam."""
+"""The outer loop: distilled data follows the meta-gradient."""
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,8 +18,9 @@ from .divergence import Attempt, diverged
 from .inner import InnerLoss
 from .meta_gradient import METHODS, MetaGradient, MetaProblem
 from .outer_loss import num_parts, outer_losses
-from .scaled_adam import ScaledAdam
-from .synthetic import Phi, SyntheticConfig, materialise
+from .rates import Schedule, ScheduleKind
+from .scaled_optimiser import ADAM, OptimiserConfig, ScaledOptimiser
+from .synthetic import RATE_NAMES, Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
 
@@ -32,11 +33,10 @@ class OuterConfig(NamedTuple):
 
     Attributes:
         num_steps: outer steps.
-        lr: Adam's rate at its peak, alpha.
+        lr: the optimiser's rate at its peak, alpha.
         batch_size: real texts per outer step.
-        clip: largest norm of the meta-gradient over all of phi.
-        warmup_fraction: share of the steps in which the rate rises linearly; it then falls
-            linearly to 0.
+        clip: largest norm of the meta-gradient over all of phi; infinite: it is not clipped.
+        warmup_fraction: share of the steps in which the rate rises linearly.
         accumulate_loss: sum the outer loss over the inner steps.
         method: a name in `METHODS`.
         trajectory_bytes: memory for copies of theta, one per inner step; see `MetaProblem`.
@@ -44,6 +44,11 @@ class OuterConfig(NamedTuple):
         activation_bytes: memory for what a method keeps of a step's blocks; see `MetaProblem`.
         compiled: `torch.compile` for the functions of a block; see `MetaProblem`.
         inits_per_step: heads drawn per outer step, K; their meta-gradients are averaged.
+        optimiser: which one.
+        schedule: of the rates after the warm-up; see `Schedule`.
+        lr_decay, lr_decay_steps: of the schedule "step".
+        labels_lr, rates_lr: rates at their peak of the class labels and of the inner rates; None:
+            ``lr``.
     """
 
     num_steps: int
@@ -58,6 +63,22 @@ class OuterConfig(NamedTuple):
     activation_bytes: int
     compiled: bool
     inits_per_step: int
+    optimiser: OptimiserConfig = ADAM
+    schedule: ScheduleKind = "linear"
+    lr_decay: float = 0.5
+    lr_decay_steps: int = 1
+    labels_lr: float | None = None
+    rates_lr: float | None = None
+
+    def peak(self, name: str) -> float:
+        """The rate at its peak of the tensor of phi with this name."""
+        own = {"labels": self.labels_lr, **dict.fromkeys(RATE_NAMES, self.rates_lr)}.get(name)
+        return self.lr if own is None else own
+
+    def rate(self, name: str, step: int) -> float:
+        """The rate of a tensor of phi at ``step``, which counts from 0."""
+        schedule = Schedule(self.schedule, self.warmup_fraction, self.lr_decay, self.lr_decay_steps)
+        return schedule.rate(step, self.num_steps, self.peak(name))
 
 
 class OuterProblem(NamedTuple):
@@ -100,14 +121,6 @@ class OuterStep(NamedTuple):
     skipped: bool
 
 
-def rate_at(step: int, num_steps: int, peak: float, warmup_fraction: float) -> float:
-    """Linear warm-up to ``peak``, then linear decay to 0 at ``num_steps``; step counts from 0."""
-    warmup = int(num_steps * warmup_fraction)
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (num_steps - step) / max(1, num_steps - warmup)
-
-
 class OuterLoop:
     """phi, its optimiser, and where in the schedule they are.
 
@@ -121,7 +134,7 @@ class OuterLoop:
         self.config, self.problem, self.team = config, problem, team
         device = problem.device
         self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
-        self.adam = ScaledAdam(self.phi, device, problem.precision)
+        self.optimiser = ScaledOptimiser(self.phi, device, problem.precision, config.optimiser)
         self.step = 0
         self.clock = PhaseClock(device)
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
@@ -183,7 +196,7 @@ class OuterLoop:
             self.clock.phase,
         )
         result = METHODS[config.method](problem, self.phi, self._theta(init))
-        return result._replace(outer_loss=result.outer_loss / self.adam.scaler.get_scale())
+        return result._replace(outer_loss=result.outer_loss / self.optimiser.scaler.get_scale())
 
     def _theta(self, init: int) -> Params:
         """The learner before the inner steps of this outer step, for the ``init``-th of K heads."""
@@ -204,18 +217,23 @@ class OuterLoop:
         )
 
     def _scaled(self, loss: OuterLoss, theta: Params) -> Tensor:
-        return self.adam.scaler.scale(loss(theta))
+        return self.optimiser.scaler.scale(loss(theta))
 
     def _update(self) -> tuple[float, bool]:
         """Follow the clipped gradients; their norm before that, and whether fp16 overflowed."""
-        config, adam = self.config, self.adam
-        adam.unscale()
-        norm = torch.nn.utils.clip_grad_norm_(list(self.phi.values()), config.clip).item()
-        overflowed = adam.scaler.is_enabled() and not math.isfinite(norm)
+        config, optimiser = self.config, self.optimiser
+        optimiser.unscale()
+        tensors = list(self.phi.values())
+        # An infinite norm of finite gradients, whose squares overflow fp32, is not mended by a
+        # smaller scale, and an optimiser that divides by it would stand still.
+        overflowed = optimiser.scaler.is_enabled() and not _are_finite(t.grad for t in tensors)
+        norm = torch.nn.utils.clip_grad_norm_(tensors, config.clip).item()
         if not overflowed:
             self._check_finite("the norm of the meta-gradient", norm)
-        adam.update(rate_at(self.step, config.num_steps, config.lr, config.warmup_fraction))
-        adam.count(overflowed, self.step + 1)
+        optimiser.update([config.rate(name, self.step) for name in self.phi])
+        if not overflowed and not _are_finite(tensors):
+            self._check_finite("a value of the distilled data after the update", math.nan)
+        optimiser.count(overflowed, self.step + 1)
         return norm, overflowed
 
     def _rows(self) -> Tensor:
@@ -245,11 +263,16 @@ class OuterLoop:
     def state(self) -> dict[str, Tensor]:
         """Tensors that, with ``step``, determine everything that follows."""
         tensors = {f"phi.{name}": tensor.detach() for name, tensor in self.phi.items()}
-        return tensors | self.adam.state()
+        return tensors | self.optimiser.state()
 
     def restore(self, state: dict[str, Tensor], step: int) -> None:
         """Continue from what `state` returned after ``step`` outer steps."""
         self.step = step
         for name, tensor in self.phi.items():
             tensor.data.copy_(state[f"phi.{name}"])
-        self.adam.restore(state)
+        self.optimiser.restore(state)
+
+
+def _are_finite(tensors: Iterable[Tensor | None]) -> bool:
+    finite = [tensor.isfinite().all() for tensor in tensors if tensor is not None]
+    return bool(torch.stack(finite).all())

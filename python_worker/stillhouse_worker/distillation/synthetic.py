@@ -19,6 +19,7 @@ LEARN_LRS: tuple[LearnLr, ...] = get_args(LearnLr)
 #   "attention" M x L x Hd x S (cls) or M x L x Hd x S x S (all): logits of the attention labels,
 #   "log_lr" () or T, "log_lr_decay" ().
 Phi = dict[str, Tensor]
+RATE_NAMES = ("log_lr", "log_lr_decay")
 
 
 class SyntheticConfig(NamedTuple):

@@ -136,7 +136,7 @@ class Distillation:
             rates = materialise(self.synthetic, self.loop.phi).lrs.detach().tolist()
             points |= {f"inner_lr_{t}": rate for t, rate in enumerate(rates, 1)}
         if self.settings.precision == "fp16":
-            points["overflow_skips"] = float(self.loop.adam.num_skipped)
+            points["overflow_skips"] = float(self.loop.optimiser.num_skipped)
         seconds = self.loop.clock.read()
         self._phase_seconds.update(seconds)
         points |= {f"seconds_{phase}": value for phase, value in seconds.items()}
@@ -183,7 +183,7 @@ class Distillation:
         )
 
     def _say_how_it_went(self) -> None:
-        if num_skipped := self.loop.adam.num_skipped:
+        if num_skipped := self.loop.optimiser.num_skipped:
             self.reporter.log("warning", f"{num_skipped} outer steps were skipped: fp16 overflowed")
         if total := self._phase_seconds.total():
             shares = (f"{name} {s / total:.0%}" for name, s in self._phase_seconds.items())

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..context.bench import Bench
 from ..datasets import Batch, collate, epoch_batches
-from ..distillation.outer import rate_at
-from ..distillation.scaled_adam import ScaledAdam
+from ..distillation.rates import rate_at
+from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
 from ..evaluation.measure import Measures, measure
 from ..learners import first_order_attention, forward
@@ -46,7 +46,7 @@ class FullSteps:
             **self._theta,
             **{f"embeddings.{name}": p for name, p in embeddings.named_parameters()},
         }
-        self._adam = ScaledAdam(self._tensors, bench.device, self._settings.precision)
+        self._adam = ScaledOptimiser(self._tensors, bench.device, self._settings.precision)
         self._per_epoch = math.ceil(len(train.labels) / full.batch_size)
         self.num_steps = self.num_all_steps = self._per_epoch * full.epochs
         self.step = self.steps_before = 0

@@ -23,7 +23,7 @@ from ..context.reporting import LearnerOutcome, Stopped
 from ..context.task_context import TaskContext
 from ..datasets import Batch, TokenSplit, collate, select_rows
 from ..distillation.adam import Adam
-from ..distillation.outer import rate_at
+from ..distillation.rates import rate_at
 from ..evaluation import Measures, features_of, measures_of
 from ..evaluation.learner_series import measure_learners, timed
 from ..evaluation.linear_classifiers import LinearClassifier, searched_probe

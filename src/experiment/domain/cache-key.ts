@@ -6,7 +6,8 @@ import {
   Init,
   type RobustnessSpec,
 } from "../../generated/stillhouse/v1/spec.js";
-import { readField } from "../../settings/field-path.js";
+import { formerChoices } from "../../settings/earlier-spec.js";
+import { keyOf, readField } from "../../settings/field-path.js";
 
 /**
  * Hash of everything that determines the result of a task: an equal task of another experiment
@@ -95,14 +96,24 @@ function isShared(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): boolea
   return baseline?.seeds === "shared" && !hasOwnHead(spec);
 }
 
-/** Fields of `outer` that affect only memory or time; and `epochs`, which `steps` replaces. */
-const WITHOUT_EFFECT = ["trajectoryMib", "hostTrajectoryMib", "activationMib", "epochs"];
+/** Fields of `outer` that affect only memory or time; and epochs, which steps replace. */
+const WITHOUT_EFFECT = [
+  "trajectoryMib",
+  "hostTrajectoryMib",
+  "activationMib",
+  "epochs",
+  "lrDecayEpochs",
+];
 
 function distillParts(spec: ExperimentSpec): Part[] {
-  return [
+  const former = new Set([...formerChoices(spec)].map(keyOf));
+  const groups = [
     ...groupParts("distilled", spec.distilled),
     ...groupParts("inner", spec.inner),
     ...groupParts("outer", spec.outer).filter(([name]) => !WITHOUT_EFFECT.includes(fieldOf(name))),
+  ];
+  return [
+    ...groups.filter(([name]) => !former.has(name)),
     // Which step is kept.
     ["evaluation.protocol", spec.evaluation?.protocol],
     // Processes that share a step add up in another order.

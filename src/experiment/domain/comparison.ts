@@ -7,6 +7,7 @@ import type {
 } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { learnersBySeed, summaryOf } from "../../results/rows.js";
+import { completedSpec } from "../../settings/earlier-spec.js";
 import { readField } from "../../settings/field-path.js";
 import { fieldText } from "../../settings/field-text.js";
 import { fieldsOf } from "../../settings/setting.js";
@@ -23,7 +24,9 @@ const FINGERPRINTS = ["dataset.fingerprint", "model.fingerprint"];
  * @param experiments at least one, each with its result
  */
 export function compareExperiments(experiments: readonly Experiment[]): CompareExperimentsResponse {
-  const specs = experiments.flatMap(({ spec }) => (spec === undefined ? [] : [spec]));
+  const specs = experiments.flatMap(({ spec }) =>
+    spec === undefined ? [] : [completedSpec(spec)],
+  );
   const [first] = experiments;
   const reference = first && learnersOf(first);
   return {
