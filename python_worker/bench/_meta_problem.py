@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import torch
 
-from stillhouse_worker.distillation.inner import InnerLoss, inner_gradient
+from stillhouse_worker.distillation.inner import StagedInnerLoss, inner_gradient
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.meta_gradient.walk import outer_gradient
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.learners import draw_head, learner_params
-from stillhouse_worker.learners.encoder import Encoder, Params
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.interface import Params
 
 from ._shared import Work
 
@@ -60,14 +61,14 @@ def setting_of(case: Case, encoder: Encoder, dtype: torch.dtype = torch.float32)
     mask = torch.ones(OUTER_ROWS, OUTER_TOKENS, dtype=torch.bool, device=device)
     labels = torch.randint(NUM_CLASSES, (OUTER_ROWS,), generator=draws).to(device)
     whole, parts = (
-        outer_losses(sizes, entry, mask, labels, case.precision, parts)
+        outer_losses(encoder, entry, mask, labels, case.precision, parts)
         for parts in (1, num_parts(device))
     )
     head = draw_head(sizes.width, NUM_CLASSES, "default", draws)
     inner = "bf16" if case.precision == "bf16" else "fp32"
     problem = MetaProblem(
         lambda phi: materialise(config, phi),
-        InnerLoss(sizes, 1.0, "keys", inner),
+        StagedInnerLoss(encoder, 1.0, "keys", inner),
         parts,
         trajectory_bytes=case.trajectory_mib * 2**20,
         activation_bytes=case.activation_mib * 2**20,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from stillhouse_worker.datasets import TokenSplit
-from stillhouse_worker.distillation.inner import InnerLoss
+from stillhouse_worker.distillation.inner import StagedInnerLoss
 from stillhouse_worker.distillation.losses import AttentionReduction
 from stillhouse_worker.distillation.outer import OuterConfig, OuterLoop, OuterProblem
 from stillhouse_worker.distillation.synthetic import (
@@ -16,7 +16,7 @@ from stillhouse_worker.distillation.synthetic import (
 )
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.precision import Precision
-from stillhouse_worker.learners.starting_heads import StartingHeads
+from stillhouse_worker.learners.starts import Starts
 from stillhouse_worker.seeding import generator
 
 _MIB = 2**20
@@ -43,15 +43,17 @@ class LoopSettings(NamedTuple):
     activation_mib: int = 4096
 
 
-def inner_loss_of(encoder: Encoder, settings: LoopSettings, precision: Precision) -> InnerLoss:
+def inner_loss_of(
+    encoder: Encoder, settings: LoopSettings, precision: Precision
+) -> StagedInnerLoss:
     """What learners are trained with."""
     weight, reduction = settings.attention_lambda, settings.attention_reduction
-    return InnerLoss(encoder.config, weight, reduction, precision)
+    return StagedInnerLoss(encoder, weight, reduction, precision)
 
 
-def heads_of(encoder: Encoder, settings: LoopSettings) -> StartingHeads:
-    """Heads drawn by seed 0."""
-    return StartingHeads(0, "default", False, encoder.config.width, settings.num_classes)
+def starts_of(encoder: Encoder, settings: LoopSettings) -> Starts:
+    """Learners with heads drawn by seed 0."""
+    return Starts(encoder, settings.num_classes, 0, "default", False)
 
 
 def outer_loop(encoder: Encoder, texts: TokenSplit, settings: LoopSettings) -> OuterLoop:
@@ -72,7 +74,7 @@ def outer_loop(encoder: Encoder, texts: TokenSplit, settings: LoopSettings) -> O
         inner_loss_of(encoder, settings, settings.inner),
         encoder,
         texts,
-        heads_of(encoder, settings),
+        starts_of(encoder, settings),
         settings.outer,
         0,
         next(iter(encoder.blocks.values())).device,

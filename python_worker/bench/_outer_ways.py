@@ -9,13 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stillhouse_worker.datasets import TokenSplit, collate, epoch_batches
-from stillhouse_worker.distillation.inner import InnerLoss
+from stillhouse_worker.distillation.inner import StagedInnerLoss
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.scaled_optimiser import ScaledOptimiser
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
 from stillhouse_worker.learners import draw_head, learner_params
-from stillhouse_worker.learners.encoder import Encoder, Params, Pooling
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.encoder_config import Pooling
+from stillhouse_worker.learners.interface import Params
 from stillhouse_worker.learners.precision import Precision
 from stillhouse_worker.seeding import generator
 
@@ -81,12 +83,13 @@ class Scene(NamedTuple):
             ids, types, mask = (F.pad(tensor, (0, missing)) for tensor in (ids, types, mask))
         entry = self.encoder.embed(ids, types)
         sizes = self.encoder.config._replace(pooling=way.pooling)
+        encoder = self.encoder._replace(config=sizes)
         parts = 1 if way.method == "unrolled" else num_parts(entry.device)
-        losses = outer_losses(sizes, entry, mask, labels, way.outer, parts)
+        losses = outer_losses(encoder, entry, mask, labels, way.outer, parts)
         theta = learner_params(self.encoder, self.head)
         problem = MetaProblem(
             lambda phi: materialise(self.config, phi),
-            InnerLoss(sizes, 1.0, "keys", way.inner),
+            StagedInnerLoss(encoder, 1.0, "keys", way.inner),
             [lambda theta, loss=loss: scale(loss(theta)) for loss in losses],
             activation_bytes=self.activation_mib * _MIB,
         )

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import torch
 
 from stillhouse_worker.learners.embeddings import Embeddings
-from stillhouse_worker.learners.encoder import Encoder, EncoderConfig, Params
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.encoder_config import EncoderConfig
+from stillhouse_worker.learners.interface import Params
 
 _EPS = 1e-12
 # The standard deviation that BERT itself starts from.

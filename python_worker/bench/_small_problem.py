@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stillhouse_worker.distillation.inner import InnerLoss
+from stillhouse_worker.distillation.inner import StagedInnerLoss
 from stillhouse_worker.distillation.meta_gradient import MetaProblem, blockwise
 from stillhouse_worker.distillation.synthetic import (
     AttentionKind,
@@ -23,8 +23,9 @@ from stillhouse_worker.distillation.synthetic import (
     init_phi,
     materialise,
 )
-from stillhouse_worker.learners import draw_head, forward, learner_params
-from stillhouse_worker.learners.encoder import Encoder, Params
+from stillhouse_worker.learners import draw_head, learner_params
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.interface import Params
 
 NUM_CLASSES = 3
 
@@ -96,13 +97,13 @@ def problem(
     targets = torch.tensor([0, 1, 2, 0, 1], device=device)
 
     def outer_loss(rows: slice, params: Params) -> Tensor:
-        logits = forward(encoder.config, params, entry[rows], mask[rows]).logits
+        logits = encoder.forward(params, entry[rows], mask[rows]).logits
         return F.cross_entropy(logits, targets[rows], reduction="sum") / len(targets)
 
     return (
         MetaProblem(
             lambda values: materialise(config, values),
-            InnerLoss(encoder.config, 0.7, "keys"),
+            StagedInnerLoss(encoder, 0.7, "keys"),
             [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
             accumulate,
         ),

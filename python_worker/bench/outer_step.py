@@ -21,7 +21,8 @@ from stillhouse_worker.datasets import (
     tokenise,
 )
 from stillhouse_worker.errors import StillhouseError
-from stillhouse_worker.learners.encoder import POOLINGS, Encoder
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.encoder_config import POOLINGS
 from stillhouse_worker.models.catalog import model_folder
 from stillhouse_worker.models.opened import load_encoder
 

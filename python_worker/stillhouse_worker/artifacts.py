@@ -21,10 +21,11 @@ from .distillation.inner import InnerLoss, train_learner
 from .distillation.synthetic import AttentionLabels, DistilledData
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
-from .learners import Encoder, learner_params
-from .learners.encoder import Params, Pooling
+from .learners import Encoder
+from .learners.encoder_config import Pooling
+from .learners.interface import Params
 from .learners.precision import Precision
-from .learners.starting_heads import StartingHeads
+from .learners.starts import Starts
 from .models.catalog import model_fingerprint, model_folder
 from .models.export import save_sentence_transformer, to_transformers
 from .models.opened import load_encoder
@@ -66,8 +67,8 @@ class Artifact(NamedTuple):
         target = torch.device(device)
         encoder = (encoder or self.load_encoder()).to(target)
         inner = self.manifest["inner_loss"]
-        loss = InnerLoss(encoder.config, inner["attention_lambda"], inner["attention_reduction"])
-        theta = learner_params(encoder, self.heads(encoder).of_test_learner(init_seed))
+        loss = InnerLoss(encoder, inner["attention_lambda"], inner["attention_reduction"])
+        theta = self.starts(encoder).of_test_learner(init_seed)
         data = self.data.map(lambda part: part.to(target))
         return TrainedLearner(self, encoder, train_learner(loss, data, theta))
 
@@ -90,16 +91,11 @@ class Artifact(NamedTuple):
         pooling: Pooling = self.manifest["model"].get("pooling", "first")
         return pooling
 
-    def heads(self, encoder: Encoder) -> StartingHeads:
-        """Which heads learners start from, as while distilling."""
+    def starts(self, encoder: Encoder) -> Starts:
+        """Where learners start from, as while distilling."""
         model, num_classes = self.manifest["model"], len(self.manifest["dataset"]["class_names"])
-        return StartingHeads(
-            self.manifest["seed"],
-            model["head_init"],
-            model["fixed_init"],
-            encoder.config.width,
-            num_classes,
-        )
+        seed = self.manifest["seed"]
+        return Starts(encoder, num_classes, seed, model["head_init"], model["fixed_init"])
 
 
 class TrainedLearner(NamedTuple):

@@ -7,7 +7,7 @@ from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.evaluation import coreset_rows, features_of, logits_of
 from stillhouse_worker.evaluation.coresets import herding, k_center
 from stillhouse_worker.learners import draw_head, learner_params
-from stillhouse_worker.learners.learner import run_head
+from stillhouse_worker.learners.transformer import run_head
 from stillhouse_worker.seeding import generator
 
 

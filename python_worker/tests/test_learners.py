@@ -50,7 +50,7 @@ def test_entry_vectors_of_real_tokens_give_the_logits_of_transformers(
     model = AutoModel.from_pretrained(folder).eval()
     extra = {"token_type_ids": types} if kind == "tiny_model" else {}
     hidden = model(input_ids=ids, attention_mask=mask.long(), **extra).last_hidden_state[:, 0]
-    actual = predict(encoder, params, ids, types, mask)
+    actual = predict(encoder, params, (ids, types), mask)
     torch.testing.assert_close(actual, head_of(params, hidden), rtol=1e-5, atol=1e-6)
 
 
@@ -69,7 +69,7 @@ def test_with_mean_pooling_a_head_gets_the_mean_of_the_real_tokens(
     hidden = model(input_ids=ids, attention_mask=mask.long(), **extra).last_hidden_state
     means = torch.stack([row[real].mean(0) for row, real in zip(hidden, mask, strict=True)])
     torch.testing.assert_close(features(encoder, ids, types, mask), means, rtol=1e-5, atol=1e-6)
-    actual = predict(encoder, params, ids, types, mask)
+    actual = predict(encoder, params, (ids, types), mask)
     torch.testing.assert_close(actual, head_of(params, means), rtol=1e-5, atol=1e-6)
 
 
@@ -111,8 +111,8 @@ def test_masked_positions_change_nothing(tiny_model: Path) -> None:
     ids, types, mask = batch()
     changed = torch.where(mask, ids, torch.full_like(ids, 6))
     torch.testing.assert_close(
-        predict(encoder, params, ids, types, mask),
-        predict(encoder, params, changed, types, mask),
+        predict(encoder, params, (ids, types), mask),
+        predict(encoder, params, (changed, types), mask),
     )
 
 
@@ -159,7 +159,7 @@ def test_exported_transformers_model_has_the_same_logits(
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     actual = model(input_ids=ids, token_type_ids=types, attention_mask=mask.long()).logits
     torch.testing.assert_close(
-        actual, predict(encoder, params, ids, types, mask), rtol=1e-5, atol=1e-6
+        actual, predict(encoder, params, (ids, types), mask), rtol=1e-5, atol=1e-6
     )
     assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
 

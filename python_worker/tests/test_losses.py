@@ -82,5 +82,5 @@ def test_inner_loss_adds_lambda_times_the_divergence(tiny_encoder: Encoder) -> N
         for index, scores in enumerate(output.scores)
     ]
     expected = soft_cross_entropy(output.logits, labels).item() + 7 * sum(divergences) / 2
-    actual = InnerLoss(tiny_encoder.config, 7.0, "keys")(data, theta)
+    actual = InnerLoss(tiny_encoder, 7.0, "keys")(data, theta)
     assert actual.item() == pytest.approx(expected, rel=1e-6)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils._pytree import tree_leaves
 
 from bench._small_problem import (
@@ -23,7 +24,7 @@ from bench._small_problem import (
     problem,
     rounding_noise,
 )
-from stillhouse_worker.distillation.inner import leaves, sgd
+from stillhouse_worker.distillation.inner import inner_loss, leaves, sgd
 from stillhouse_worker.distillation.meta_gradient import (
     METHODS,
     MetaGradient,
@@ -31,9 +32,17 @@ from stillhouse_worker.distillation.meta_gradient import (
     blockwise,
     unrolled,
 )
-from stillhouse_worker.distillation.synthetic import AttentionKind, Phi
-from stillhouse_worker.learners import Encoder
-from stillhouse_worker.learners.encoder import POOLINGS, Params, Pooling
+from stillhouse_worker.distillation.synthetic import (
+    AttentionKind,
+    Phi,
+    SyntheticConfig,
+    init_phi,
+    materialise,
+)
+from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.learners import AttentionSizes, Encoder, Output
+from stillhouse_worker.learners.encoder_config import POOLINGS, Pooling
+from stillhouse_worker.learners.interface import Params
 
 
 @pytest.fixture(scope="session")
@@ -330,3 +339,54 @@ def test_phi_and_theta_are_left_as_they_were(tiny_encoder: Encoder) -> None:
     for name, tensor in {**phi, **theta}.items():
         assert torch.equal(tensor.detach(), before[name])
     assert all(tensor.grad is None for tensor in phi.values())
+
+
+class _Linear:
+    """A learner of one product, that no method knows: pixels in, logits out."""
+
+    front = torch.nn.Identity()
+    attention = AttentionSizes(0, 0)
+
+    def entry_shape(self, length: int) -> tuple[int, ...]:
+        return (2, 3)
+
+    def embed(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return inputs[0]
+
+    def draw(self, num_classes: int, init: str, generator: torch.Generator) -> Params:
+        return {"weight": torch.randn(num_classes, 6, generator=generator)}
+
+    def forward(self, theta: Params, entry: torch.Tensor, mask=None, **options) -> Output:
+        return Output(entry.flatten(1).tanh() @ theta["weight"].t())
+
+    def to(self, device: torch.device) -> "_Linear":
+        return self
+
+
+def _pixel_problem() -> tuple[MetaProblem, Phi, Params]:
+    learner, draws = _Linear(), torch.Generator().manual_seed(0)
+    config = SyntheticConfig(3, 1, 1, "unrestricted", "none", 2, 0.5, 0.7, "per_step")
+    x = torch.randn(3, *learner.entry_shape(1), generator=draws)
+    phi = init_phi(config, *learner.attention, x, draws)
+    phi = {name: p.detach().double().requires_grad_() for name, p in phi.items()}
+    theta = {n: p.double() for n, p in learner.draw(3, "default", draws).items()}
+    entry = torch.randn(4, 2, 3, generator=draws, dtype=torch.float64)
+    targets = torch.tensor([0, 1, 2, 0])
+
+    def outer_loss(params: Params) -> torch.Tensor:
+        return F.cross_entropy(learner.forward(params, entry).logits, targets)
+
+    loss = inner_loss(learner, 0.0, "keys")
+    case = MetaProblem(lambda values: materialise(config, values), loss, [outer_loss], True)
+    return case, phi, theta
+
+
+@pytest.mark.parametrize("method", ["stepwise", "unrolled"])
+def test_a_scalar_inner_loss_is_enough(method: str) -> None:
+    _assert_slopes(METHODS[method], *_pixel_problem())
+
+
+def test_blockwise_says_which_method_knows_other_learners() -> None:
+    with pytest.raises(StillhouseError, match="use --meta-gradient stepwise") as caught:
+        blockwise(*_pixel_problem())
+    assert caught.value.field == "outer.meta_gradient"

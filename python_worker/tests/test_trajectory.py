@@ -5,7 +5,7 @@ import torch
 
 from stillhouse_worker.distillation.meta_gradient import trajectory as module
 from stillhouse_worker.distillation.meta_gradient.trajectory import Trajectory, spacing
-from stillhouse_worker.learners.encoder import Params
+from stillhouse_worker.learners.interface import Params
 
 
 @pytest.mark.parametrize(

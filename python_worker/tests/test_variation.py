@@ -9,7 +9,7 @@ from stillhouse_worker.artifacts import load_artifact
 from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.context.reporting import Silent, Stopped
 from stillhouse_worker.context.variation import Variation
-from stillhouse_worker.distillation.inner import InnerLoss, train_learner
+from stillhouse_worker.distillation.inner import InnerLoss, StagedInnerLoss, train_learner
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation.rate_search import ADAM_LRS, SGD_LRS
 from stillhouse_worker.evaluation.varied_training import (
@@ -53,7 +53,7 @@ def run(variation, settings, artifact, folder, reporter):
 def trained(variation, artifact, encoder, training=None):
     loaded = load_artifact(artifact)
     inner = loaded.manifest["inner_loss"]
-    loss = InnerLoss(encoder.config, inner["attention_lambda"], inner["attention_reduction"])
+    loss = InnerLoss(encoder, inner["attention_lambda"], inner["attention_reduction"])
     data = labelled(variation, loaded.data, encoder.config)
     head = draw_head(encoder.config.width, 2, "default", generator(11, "test head"))
     theta = learner_params(encoder, head)
@@ -144,7 +144,7 @@ def test_masked_positions_equal_a_shorter_sample(artifact, tiny_encoder) -> None
     head = draw_head(config.width, 2, "default", generator(3, "test head"))
     theta = learner_params(tiny_encoder, head)
     # Attention labels of all tokens are not weighed: the number of queries in their mean differs.
-    loss = InnerLoss(config, 1.0 if labels.kind == "cls" else 0.0, "keys")
+    loss = StagedInnerLoss(tiny_encoder, 1.0 if labels.kind == "cls" else 0.0, "keys")
     one = train_varied(variation, loss, Training(padded, mask), theta, 3)
     other = train_varied(variation, loss, Training(cut), theta, 3)
     for name in one:

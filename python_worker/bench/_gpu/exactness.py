@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from stillhouse_worker.distillation.meta_gradient import METHODS, unrolled
-from stillhouse_worker.learners.encoder import POOLINGS, Encoder
+from stillhouse_worker.learners.encoder import Encoder
+from stillhouse_worker.learners.encoder_config import POOLINGS
 
 from .._meta_problem import Case, setting_of, work_of
 from .._outer_ways import cosine

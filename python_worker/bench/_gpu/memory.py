@@ -20,7 +20,7 @@ from stillhouse_worker.distillation.meta_gradient.block_values import (
 )
 from stillhouse_worker.distillation.meta_gradient.trajectory import num_copies, spacing
 from stillhouse_worker.learners.encoder import Encoder
-from stillhouse_worker.learners.learner import block_params
+from stillhouse_worker.learners.transformer import block_params
 
 from .._meta_problem import Case, Setting, setting_of, theta_bytes
 from .._outer_loops import LoopSettings, outer_loop

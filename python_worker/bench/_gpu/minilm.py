@@ -12,11 +12,10 @@ from stillhouse_worker.distillation.inner import train_learner
 from stillhouse_worker.distillation.outer import OuterLoop
 from stillhouse_worker.distillation.synthetic import materialise
 from stillhouse_worker.evaluation import measure
-from stillhouse_worker.learners import learner_params
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.models.opened import load_encoder
 
-from .._outer_loops import LoopSettings, heads_of, inner_loss_of, outer_loop
+from .._outer_loops import LoopSettings, inner_loss_of, outer_loop, starts_of
 from .._shared import wait_for
 from .device import prepared_device
 from .part import Options, Row, judged
@@ -126,11 +125,10 @@ def _learners_row(loop: OuterLoop, scene: Scene, options: Options) -> Row:
     """Learners that the distilled data trains, on test."""
     data = materialise(loop.problem.synthetic, loop.phi)
     loss = inner_loss_of(scene.encoder, scene.settings, "fp32")
-    heads = heads_of(scene.encoder, scene.settings)
+    starts = starts_of(scene.encoder, scene.settings)
     accuracies: list[float] = []
     while not accuracies or (len(accuracies) < MOST_LEARNERS and options.seconds_left() > 0):
-        theta = learner_params(scene.encoder, heads.of_test_learner(len(accuracies)))
-        theta = train_learner(loss, data, theta)
+        theta = train_learner(loss, data, starts.of_test_learner(len(accuracies)))
         accuracies.append(measure(scene.encoder, theta, scene.test, scene.settings.outer).accuracy)
     mean, spread = statistics.mean(accuracies), statistics.pstdev(accuracies)
     chance = 1 / scene.settings.num_classes

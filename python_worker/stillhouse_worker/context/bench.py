@@ -8,9 +8,9 @@ import torch
 from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
 from ..datasets.rows import SPLIT_NAMES, SplitName
 from ..errors import StillhouseError
-from ..learners import Encoder, learner_params
-from ..learners.encoder import Params
-from ..learners.starting_heads import StartingHeads
+from ..learners import Encoder, Learner
+from ..learners.interface import Params
+from ..learners.starts import Starts
 from ..models.catalog import model_fingerprint, model_folder
 from ..models.opened import load_encoder
 from .settings import Settings
@@ -18,20 +18,20 @@ from .task_context import TaskContext
 
 
 class Bench(NamedTuple):
-    """A task with its data set, encoder and device.
+    """A task with its data set, learner and device.
 
     Attributes:
         task: its context.
         dataset: its facts; only the splits that were asked for are in memory.
         tokens: those splits, tokenised.
-        encoder: the pretrained encoder, on the device.
+        learner: what is trained, on the device.
         device: where to compute.
     """
 
     task: TaskContext
     dataset: Dataset
     tokens: dict[str, TokenSplit]
-    encoder: Encoder
+    learner: Learner
     device: torch.device
 
     @property
@@ -40,17 +40,28 @@ class Bench(NamedTuple):
         return len(self.dataset.class_names)
 
     @property
-    def heads(self) -> StartingHeads:
-        """The initial heads of learners."""
-        settings, width = self.task.settings, self.encoder.config.width
-        model = settings.model
-        return StartingHeads(
-            settings.seed, model.head_init, model.fixed_init, width, self.num_classes
-        )
+    def encoder(self) -> Encoder:
+        """The learner as an encoder of texts.
+
+        Raises:
+            StillhouseError: ``invalid`` where it is another kind.
+        """
+        if not isinstance(self.learner, Encoder):
+            name = self.task.settings.model.name
+            raise StillhouseError(
+                "invalid", f"this task needs an encoder of texts, not {name}", field="model.name"
+            )
+        return self.learner
+
+    @property
+    def starts(self) -> Starts:
+        """Where learners start from."""
+        seed, model = self.task.settings.seed, self.task.settings.model
+        return Starts(self.learner, self.num_classes, seed, model.head_init, model.fixed_init)
 
     def test_learner(self, init_seed: int) -> Params:
         """theta before training, of the test learner with this init seed."""
-        return learner_params(self.encoder, self.heads.of_test_learner(init_seed))
+        return self.starts.of_test_learner(init_seed)
 
 
 def open_for_learners(task: TaskContext, splits: Sequence[SplitName] = SPLIT_NAMES) -> Bench:

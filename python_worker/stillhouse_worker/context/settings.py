@@ -6,7 +6,7 @@ from ..datasets import Reading
 from ..distillation.losses import AttentionReduction
 from ..distillation.outer import OuterConfig
 from ..distillation.synthetic import AttentionKind, ClassLabelKind, LearnLr, SyntheticConfig
-from ..learners.encoder import Pooling
+from ..learners.encoder_config import Pooling
 from ..learners.head import HeadInit
 from ..learners.precision import Precision
 

@@ -51,6 +51,15 @@ class Batch(NamedTuple):
     mask: Tensor
     labels: Tensor
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What a learner embeds."""
+        return self.input_ids, self.token_type_ids
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same rows on ``device``."""
+        return Batch(*(tensor.to(device) for tensor in self))
+
 
 def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
     """Turn the texts of a split into token ids, special tokens included.

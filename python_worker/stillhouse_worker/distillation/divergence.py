@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..errors import StillhouseError
-from ..learners.encoder import Params
+from ..learners.interface import Params
 from .inner import InnerLoss, train_learner
 from .synthetic import DistilledData
 

@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..learners.encoder import EncoderConfig, Params
-from ..learners.learner import ScoreRows, forward, pool, run_head
+from ..learners import Encoder, Learner
+from ..learners.encoder_config import EncoderConfig
+from ..learners.interface import Params, ScoreRows
 from ..learners.precision import Precision
+from ..learners.transformer import pool, run_head
 from .losses import AttentionReduction, attention_divergence, divergence_weight, soft_cross_entropy
 from .synthetic import DistilledData
 
@@ -19,7 +21,7 @@ class InnerLoss:
     """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda * KL(A~ || A(X~)).
 
     Attributes:
-        config: sizes of the encoder.
+        learner: the learner f.
         attention_lambda: weight of the attention loss, >= 0.
         attention_reduction: how the divergence is reduced.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
@@ -29,7 +31,7 @@ class InnerLoss:
             no meta-gradient knows it.
     """
 
-    config: EncoderConfig
+    learner: Learner
     attention_lambda: float
     attention_reduction: AttentionReduction
     precision: Precision = "fp32"
@@ -40,8 +42,8 @@ class InnerLoss:
         """The whole loss, a scalar."""
         attention = data.attention_labels
         rows: ScoreRows = "all" if attention is not None and attention.kind == "all" else "first"
-        output = forward(
-            self.config, theta, data.x, self.mask, score_rows=rows, backward=self.precision
+        output = self.learner.forward(
+            theta, data.x, self.mask, score_rows=rows, backward=self.precision
         )
         loss = soft_cross_entropy(output.logits, data.class_labels)
         if attention is None:
@@ -55,6 +57,17 @@ class InnerLoss:
         # The mean over blocks is the mean over all their elements.
         return loss + torch.stack(shares).mean() * self.attention_lambda
 
+
+class StagedInnerLoss(InnerLoss):
+    """The same of a chain of blocks with known derivatives; a `StagedLoss`."""
+
+    learner: Encoder
+
+    @property
+    def config(self) -> EncoderConfig:
+        """Sizes of the encoder."""
+        return self.learner.config
+
     def attention_weight(self, target: Float[Tensor, "m h q s"]) -> float:
         """The weight of the divergence from a block's labels, summed over every element."""
         weight = divergence_weight(target, self.attention_reduction, self.num_keys)
@@ -64,6 +77,14 @@ class InnerLoss:
         """The cross-entropy, from the output of the last block."""
         pooled = pool(self.config, hidden, None)
         return soft_cross_entropy(run_head(params, pooled, dropout=0.0), labels)
+
+
+def inner_loss(
+    learner: Learner, attention_lambda: float, attention_reduction: AttentionReduction
+) -> InnerLoss:
+    """The inner loss in fp32 as this learner has it: staged where that is possible."""
+    kind = StagedInnerLoss if isinstance(learner, Encoder) else InnerLoss
+    return kind(learner, attention_lambda, attention_reduction)
 
 
 def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:

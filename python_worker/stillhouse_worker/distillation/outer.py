@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..datasets import Batch, TokenSplit, collate, epoch_batches
-from ..learners import Encoder, learner_params
-from ..learners.encoder import Params
+from ..datasets import TokenSplit, collate, epoch_batches
+from ..learners import Learner
+from ..learners.interface import Params
 from ..learners.precision import Precision
-from ..learners.starting_heads import StartingHeads
+from ..learners.starts import Starts
 from ..seeding import generator
 from .divergence import Attempt, diverged
 from .inner import InnerLoss
@@ -87,9 +87,9 @@ class OuterProblem(NamedTuple):
     Attributes:
         synthetic: which tensors are learned.
         inner_loss: what learners are trained with.
-        encoder: of all learners, on the device where to compute.
+        learner: what is trained, on the device where to compute.
         train: the real texts.
-        heads: which heads learners start from.
+        starts: where learners start from.
         precision: of the outer batch; updates are fp32.
         seed: of the batches.
         device: where to compute.
@@ -97,9 +97,9 @@ class OuterProblem(NamedTuple):
 
     synthetic: SyntheticConfig
     inner_loss: InnerLoss
-    encoder: Encoder
+    learner: Learner
     train: TokenSplit
-    heads: StartingHeads
+    starts: Starts
     precision: Precision
     seed: int
     device: torch.device
@@ -200,16 +200,15 @@ class OuterLoop:
 
     def _theta(self, init: int) -> Params:
         """The learner before the inner steps of this outer step, for the ``init``-th of K heads."""
-        head = self.problem.heads.of_outer_step(self.step * self.config.inits_per_step + init)
-        return learner_params(self.problem.encoder, head)
+        return self.problem.starts.of_outer_step(self.step * self.config.inits_per_step + init)
 
     def _losses(self, rows: Tensor) -> list[OuterLoss]:
         """The parts of the outer loss on these rows of train, whose texts are embedded once."""
         problem = self.problem
-        batch = Batch(*(tensor.to(problem.device) for tensor in collate(problem.train, rows)))
+        batch = collate(problem.train, rows).to(problem.device)
         return outer_losses(
-            problem.encoder.config,
-            problem.encoder.embed(batch.input_ids, batch.token_type_ids),
+            problem.learner,
+            problem.learner.embed(*batch.inputs),
             batch.mask,
             batch.labels,
             problem.precision,

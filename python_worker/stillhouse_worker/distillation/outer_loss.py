@@ -1,4 +1,4 @@
-"""The outer loss: cross-entropy of a learner on real texts."""
+"""The outer loss: cross-entropy of a learner on real data."""
 
 import functools
 from collections.abc import Callable
@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..learners import first_order_attention, forward
-from ..learners.encoder import EncoderConfig, Params
+from ..learners import Learner
+from ..learners.interface import Params
 from ..learners.precision import Precision, autocast
 
 
@@ -22,9 +22,9 @@ def num_parts(device: torch.device) -> int:
 
 
 def outer_losses(
-    config: EncoderConfig,
+    learner: Learner,
     entry: Tensor,
-    mask: Tensor,
+    mask: Tensor | None,
     labels: Tensor,
     precision: Precision = "fp32",
     parts: int = 1,
@@ -32,9 +32,9 @@ def outer_losses(
     """The mean cross-entropy of a batch as a sum over parts of it.
 
     Args:
-        config: sizes of the encoder.
-        entry: b x S x E, the embedded texts.
-        mask: b x S, True where there is a token.
+        learner: what theta is of.
+        entry: the real data as it enters the learner, b samples.
+        mask: b x S, True where there is a token; None where every position counts.
         labels: b, their classes.
         precision: of the products.
         parts: how many, at most b.
@@ -42,11 +42,11 @@ def outer_losses(
     Returns:
         Functions theta -> scalar.
     """
-    attention = first_order_attention(entry.device)
 
     def loss(rows: slice, theta: Params) -> Tensor:
         with autocast(entry.device, precision):
-            logits = forward(config, theta, entry[rows], mask[rows], attention=attention).logits
+            own_mask = None if mask is None else mask[rows]
+            logits = learner.forward(theta, entry[rows], own_mask, derivatives=1).logits
         return F.cross_entropy(logits.float(), labels[rows], reduction="sum") / len(labels)
 
     size = -(-len(labels) // parts)

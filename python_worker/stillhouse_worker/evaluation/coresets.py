@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..datasets import Batch, TokenSplit, collate, length_sorted_batches
+from ..datasets import TokenSplit, collate, length_sorted_batches
 from ..learners import Encoder, features
 from ..learners.precision import Precision, autocast
 from .measure import MEASURE_BATCH_SIZE
@@ -78,7 +78,7 @@ def features_of(
     device = next(iter(encoder.blocks.values())).device
     vectors, done = torch.zeros(len(tokens.labels), encoder.config.width), 0
     for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
-        batch = Batch(*(tensor.to(device) for tensor in collate(tokens, rows)))
+        batch = collate(tokens, rows).to(device)
         with autocast(device, precision):
             part = features(encoder, batch.input_ids, batch.token_type_ids, batch.mask)
         vectors[rows] = part.float().cpu()

@@ -11,7 +11,7 @@ from ..context.bench import Bench
 from ..context.notes import Notes
 from ..context.reporting import InitOutcome, Reporter, Stopped
 from ..context.task_context import TaskContext
-from ..learners.encoder import Params
+from ..learners.interface import Params
 from .measure import Measures, measure
 
 
@@ -75,7 +75,7 @@ def tester(bench: Bench) -> Callable[[Params], Measures]:
             raise Stopped
 
     return lambda theta: measure(
-        bench.encoder, theta, bench.tokens["test"], task.settings.precision, stop_if_requested
+        bench.learner, theta, bench.tokens["test"], task.settings.precision, stop_if_requested
     )
 
 

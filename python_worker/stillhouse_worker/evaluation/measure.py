@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..datasets import Batch, TokenSplit, collate, length_sorted_batches
-from ..learners import Encoder, predict
-from ..learners.encoder import Params
+from ..datasets import TokenSplit, collate, length_sorted_batches
+from ..learners import Learner, predict
+from ..learners.interface import Params
 from ..learners.precision import Precision, autocast
 
 # Rows per batch while measuring: enough to fill the matrix units, few enough for the caches.
@@ -31,7 +31,7 @@ class Measures(NamedTuple):
 
 
 def measure(
-    encoder: Encoder,
+    learner: Learner,
     params: Params,
     tokens: TokenSplit,
     precision: Precision,
@@ -40,22 +40,22 @@ def measure(
     """Accuracy, mean cross-entropy and macro F1 of a learner.
 
     Args:
-        encoder: gives the embeddings and the sizes.
+        learner: what theta is of.
         params: theta.
         tokens: the split, tokenised.
         precision: of the matrix products.
         on_batch: called with (rows done, rows in all) after each batch.
     """
-    num_rows, num_classes = len(tokens.labels), len(params["head.out.bias"])
-    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    num_rows = len(tokens.labels)
+    counts: list[Tensor] = []
     loss, done = 0.0, 0
-    for rows, logits in _batches(encoder, params, tokens, precision):
+    for rows, logits in _batches(learner, params, tokens, precision):
         labels = tokens.labels[rows]
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
-        confusion += _confusion(logits, labels, num_classes)
+        counts.append(_confusion(logits, labels, logits.shape[1]))
         done += len(rows)
         on_batch(done, num_rows)
-    return _measures(confusion, loss / num_rows)
+    return _measures(torch.stack(counts).sum(0), loss / num_rows)
 
 
 def measures_of(
@@ -78,24 +78,23 @@ def _confusion(logits: Tensor, labels: Tensor, num_classes: int) -> Int[Tensor, 
 
 
 def logits_of(
-    encoder: Encoder, params: Params, tokens: TokenSplit, precision: Precision = "fp32"
+    learner: Learner, params: Params, tokens: TokenSplit, precision: Precision = "fp32"
 ) -> Float[Tensor, "n c"]:
     """Logits of every row, in the order of the rows, on the CPU."""
-    logits = torch.zeros(len(tokens.labels), len(params["head.out.bias"]))
-    for rows, part in _batches(encoder, params, tokens, precision):
-        logits[rows] = part
-    return logits
+    rows, parts = zip(*_batches(learner, params, tokens, precision), strict=True)
+    logits = torch.cat(parts)
+    return logits[torch.cat(rows).argsort()]
 
 
 def _batches(
-    encoder: Encoder, params: Params, tokens: TokenSplit, precision: Precision
+    learner: Learner, params: Params, tokens: TokenSplit, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Row indices and their fp32 logits, both on the CPU, shortest rows first."""
     device = next(iter(params.values())).device
     for rows in length_sorted_batches(tokens.offsets.diff(), MEASURE_BATCH_SIZE):
-        batch = Batch(*(tensor.to(device) for tensor in collate(tokens, rows)))
+        batch = collate(tokens, rows).to(device)
         with autocast(device, precision):
-            logits = predict(encoder, params, batch.input_ids, batch.token_type_ids, batch.mask)
+            logits = predict(learner, params, batch.inputs, batch.mask)
         yield rows, logits.float().cpu()
 
 

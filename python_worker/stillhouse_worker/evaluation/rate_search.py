@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..context.bench import Bench
 from ..context.notes import Notes
 from ..context.reporting import Stopped
-from ..learners.encoder import Params
+from ..learners.interface import Params
 from .learner_series import mean_and_std
 from .measure import measure
 
@@ -121,7 +121,7 @@ def _accuracies(
     for stage, theta in enumerate(stages):
         if bench.task.reporter.stop_requested():
             raise Stopped
-        accuracy = measure(bench.encoder, theta, bench.tokens["validation"], precision).accuracy
+        accuracy = measure(bench.learner, theta, bench.tokens["validation"], precision).accuracy
         if stage == 0:
             tell()
         yield accuracy

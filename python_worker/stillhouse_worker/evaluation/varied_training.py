@@ -15,7 +15,9 @@ from ..distillation.adam import Adam
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
 from ..distillation.synthetic import AttentionLabels, DistilledData, hard_labels
 from ..errors import StillhouseError
-from ..learners.encoder import Encoder, EncoderConfig, Params
+from ..learners.encoder import Encoder
+from ..learners.encoder_config import EncoderConfig
+from ..learners.interface import Params
 from ..learners.nearest_tokens import nearest_tokens
 from ..seeding import generator
 

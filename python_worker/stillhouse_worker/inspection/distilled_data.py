@@ -9,7 +9,7 @@ from torch import Tensor
 from ..artifacts import Artifact
 from ..distillation.synthetic import AttentionLabels
 from ..errors import StillhouseError
-from ..learners import Encoder, forward
+from ..learners import Encoder
 from ..learners.nearest_tokens import Nearest, nearest_tokens
 
 
@@ -22,7 +22,7 @@ def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m 
     """
     learner = artifact.train(encoder=encoder)
     with torch.no_grad():
-        scores = forward(encoder.config, learner.params, artifact.data.x).scores
+        scores = encoder.forward(learner.params, artifact.data.x).scores
     return torch.stack([block[:, :, 0].softmax(-1) for block in scores], dim=1)
 
 

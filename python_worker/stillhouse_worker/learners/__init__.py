@@ -1,28 +1,24 @@
-"""Encoders, heads and the learner that they make together."""
+"""Learners behind one interface: pretrained encoders with a head."""
 
-from .encoder import Encoder, EncoderConfig
+from .encoder import Encoder, features, learner_params
+from .encoder_config import EncoderConfig
 from .head import HEAD_INITS, HeadInit, draw_head
-from .learner import (
-    Attention,
-    features,
-    first_order_attention,
-    forward,
-    learner_params,
-    pooled_features,
-    predict,
-)
+from .interface import AttentionSizes, Learner, Output, predict
+from .transformer import Attention, first_order_attention, forward
 
 __all__ = [
     "HEAD_INITS",
     "Attention",
+    "AttentionSizes",
     "Encoder",
     "EncoderConfig",
     "HeadInit",
+    "Learner",
+    "Output",
     "draw_head",
     "features",
     "first_order_attention",
     "forward",
     "learner_params",
-    "pooled_features",
     "predict",
 ]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import StillhouseError
-from ..learners.encoder import Encoder, Params
+from ..learners.encoder import Encoder
+from ..learners.interface import Params
 from .architectures import BERT
 from .trained_pooling import MODULES_NAME
 

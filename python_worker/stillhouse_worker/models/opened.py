@@ -14,7 +14,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..learners.embeddings import Embeddings
-from ..learners.encoder import Encoder, EncoderConfig, Params, Pooling
+from ..learners.encoder import Encoder
+from ..learners.encoder_config import EncoderConfig, Pooling
+from ..learners.interface import Params
 from .architectures import ARCHITECTURES, Architecture
 from .files import check_model_folder, find_weights, own_name, read_config, read_model_facts
 from .refusal import refuse

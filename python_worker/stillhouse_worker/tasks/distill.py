@@ -18,13 +18,12 @@ from ..context.training_checkpoints import TrainingCheckpoints
 from ..datasets import TokenSplit, collate, select_rows
 from ..datasets.sampling import draw_rows
 from ..devices.facts import require_compiler
-from ..distillation.inner import InnerLoss, train_learner
+from ..distillation.inner import inner_loss, train_learner
 from ..distillation.outer import OuterLoop, OuterProblem
 from ..distillation.synthetic import Phi, init_phi, materialise
 from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
 from ..evaluation import measure
-from ..learners import learner_params
 from ..seeding import generator
 
 ARTIFACT_FOLDER = "artifact"
@@ -49,17 +48,17 @@ class Distillation:
         self.bench = open_bench(task, ("train", "validation"))
         self.synthetic = settings.distilled.synthetic(self.bench.num_classes)
         # Learners that are measured are trained as an artifact's user trains them: in fp32.
-        self.inner_loss = InnerLoss(
-            self.bench.encoder.config,
+        self.inner_loss = inner_loss(
+            self.bench.learner,
             settings.distilled.attention_lambda,
             settings.distilled.attention_reduction,
         )
         problem = OuterProblem(
             self.synthetic,
             dataclasses.replace(self.inner_loss, precision=settings.distilled.inner_precision),
-            self.bench.encoder,
+            self.bench.learner,
             self.bench.tokens["train"],
-            self.bench.heads,
+            self.bench.starts,
             settings.precision,
             settings.seed,
             self.bench.device,
@@ -156,31 +155,24 @@ class Distillation:
     def on_validation(self) -> float:
         """Accuracy of learners that the present data trains, each on a share of the rows."""
         data = materialise(self.synthetic, self.loop.phi)
-        encoder, num_right = self.bench.encoder, 0
+        num_right = 0
         for index, rows in enumerate(self._validation_shares):
-            theta = train_learner(
-                self.inner_loss,
-                data,
-                learner_params(encoder, self.bench.heads.of_validation(index)),
-            )
-            confusion = measure(encoder, theta, rows, self.settings.precision).confusion
+            theta = self.bench.starts.of_validation(index)
+            theta = train_learner(self.inner_loss, data, theta)
+            measures = measure(self.bench.learner, theta, rows, self.settings.precision)
+            confusion = measures.confusion
             num_right += sum(confusion[:: self.synthetic.num_classes + 1])
         return num_right / len(self.bench.tokens["validation"].labels)
 
     def _initial_phi(self) -> Phi:
-        config, encoder = self.settings.distilled, self.bench.encoder
-        shape = (
-            config.per_class * self.synthetic.num_classes,
-            config.seq_len,
-            encoder.config.width,
-        )
+        config, learner = self.settings.distilled, self.bench.learner
+        num_samples = config.per_class * self.synthetic.num_classes
+        shape = (num_samples, *learner.entry_shape(config.seq_len))
         draws = generator(self.settings.seed, "distilled data")
         x = torch.randn(shape, generator=draws)
         if config.x_init == "real":
             x = embed_real_samples(self.bench, x, self.synthetic.per_class, draws)
-        return init_phi(
-            self.synthetic, encoder.config.num_layers, encoder.config.num_heads, x, draws
-        )
+        return init_phi(self.synthetic, *learner.attention, x, draws)
 
     def _say_how_it_went(self) -> None:
         if num_skipped := self.loop.optimiser.num_skipped:
@@ -268,10 +260,8 @@ def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Gen
     for sample, row in zip(x, rows, strict=True):
         batch = collate(bench.tokens["train"], row[None])
         length = min(int(batch.mask.sum()), len(sample))
-        ids, types = (
-            t[:, :length].to(bench.device) for t in (batch.input_ids, batch.token_type_ids)
-        )
-        sample[:length] = bench.encoder.embed(ids, types)[0].cpu()
+        inputs = (part[:, :length].to(bench.device) for part in batch.inputs)
+        sample[:length] = bench.learner.embed(*inputs)[0].cpu()
     return x
 
 

@@ -5,7 +5,7 @@ from ..context.bench import open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
 from ..evaluation.learner_series import tested_learners
-from ..learners.encoder import Params
+from ..learners.interface import Params
 from .evaluate_varied import evaluate_varied
 
 

@@ -19,7 +19,7 @@ from ..evaluation.varied_training import (
     train_varied,
     with_real_samples,
 )
-from ..learners.encoder import Params
+from ..learners.interface import Params
 
 
 def evaluate_varied(task: TaskContext, variation: Variation, artifact: Artifact) -> LearnerOutcome:
@@ -51,7 +51,7 @@ class _Learners:
         self.bench, self.variation = bench, variation
         inner, config = artifact.manifest["inner_loss"], bench.encoder.config
         self.loss = InnerLoss(
-            config,
+            bench.learner,
             inner["attention_lambda"],
             inner["attention_reduction"],
             num_keys=artifact.data.x.shape[1],

@@ -13,7 +13,7 @@ from ..evaluation.learner_series import Timed, measure_learners, timed
 from ..evaluation.linear_classifiers import LinearClassifier, class_means, searched_probe
 from ..evaluation.sample_rows import random_rows
 from ..evaluation.split_features import SplitFeatures, split_features
-from ..learners.encoder import Params
+from ..learners.interface import Params
 
 _FLOAT_BYTES = 4
 # By the init seed.

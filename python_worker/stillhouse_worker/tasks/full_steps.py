@@ -8,13 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..context.bench import Bench
-from ..datasets import Batch, collate, epoch_batches
+from ..datasets import collate, epoch_batches
 from ..distillation.rates import rate_at
 from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
 from ..evaluation.measure import Measures, measure
-from ..learners import first_order_attention, forward
-from ..learners.encoder import Params
+from ..learners.interface import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
 
@@ -28,7 +27,7 @@ class FullSteps:
     Under selection the best epoch is kept.
 
     Args:
-        bench: whose encoder's embeddings are trained in place.
+        bench: whose learner's front is trained in place.
         lr: Adam's rate at its peak.
 
     Attributes:
@@ -40,11 +39,11 @@ class FullSteps:
         full, train = self._settings.full, bench.tokens["train"]
         theta = bench.test_learner(bench.task.init_seeds[0])
         self._theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
-        embeddings = bench.encoder.embeddings.requires_grad_(True).train()
-        _set_dropout(embeddings, full.dropout)
+        front = bench.learner.front.requires_grad_(True).train()
+        _set_dropout(front, full.dropout)
         self._tensors: dict[str, Tensor] = {
             **self._theta,
-            **{f"embeddings.{name}": p for name, p in embeddings.named_parameters()},
+            **{f"embeddings.{name}": p for name, p in front.named_parameters()},
         }
         self._adam = ScaledOptimiser(self._tensors, bench.device, self._settings.precision)
         self._per_epoch = math.ceil(len(train.labels) / full.batch_size)
@@ -68,19 +67,19 @@ class FullSteps:
             self._validate()
 
     def finish(self) -> Params:
-        """theta of the epoch that is kept; the encoder has its embeddings from here on."""
+        """theta of the epoch that is kept; the learner has its front from here on."""
         with torch.no_grad():
             for name, parameter in self._tensors.items():
                 parameter.copy_(self._best[name])
-        self._bench.encoder.embeddings.eval().requires_grad_(False)
+        self._bench.learner.front.eval().requires_grad_(False)
         return {name: parameter.detach() for name, parameter in self._theta.items()}
 
     def on_validation(self) -> Measures:
         """Measures of the learner as it is now."""
-        encoder, tokens = self._bench.encoder, self._bench.tokens["validation"]
-        embeddings = encoder.embeddings.eval()
-        measures = measure(encoder, self._theta, tokens, self._settings.precision)
-        embeddings.train()
+        learner, tokens = self._bench.learner, self._bench.tokens["validation"]
+        front = learner.front.eval()
+        measures = measure(learner, self._theta, tokens, self._settings.precision)
+        front.train()
         return measures
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -122,15 +121,14 @@ class FullSteps:
 
     def _loss(self, rows: Tensor) -> Tensor:
         """The mean cross-entropy of these rows of train, under dropout."""
-        bench, encoder = self._bench, self._bench.encoder
-        batch = Batch(*(t.to(bench.device) for t in collate(bench.tokens["train"], rows)))
+        bench, learner = self._bench, self._bench.learner
+        batch = collate(bench.tokens["train"], rows).to(bench.device)
         with autocast(bench.device, self._settings.precision):
-            logits = forward(
-                encoder.config,
+            logits = learner.forward(
                 self._theta,
-                encoder.embed(batch.input_ids, batch.token_type_ids),
+                learner.embed(*batch.inputs),
                 batch.mask,
-                attention=first_order_attention(bench.device),
+                derivatives=1,
                 dropout=self._settings.full.dropout,
             ).logits
         return F.cross_entropy(logits.float(), batch.labels)
@@ -155,7 +153,7 @@ class FullSteps:
             self._best = {name: p.detach().clone() for name, p in self._tensors.items()}
 
 
-def _set_dropout(embeddings: torch.nn.Module, probability: float) -> None:
-    for module in embeddings.modules():
+def _set_dropout(front: torch.nn.Module, probability: float) -> None:
+    for module in front.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = probability

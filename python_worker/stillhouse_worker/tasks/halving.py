@@ -46,7 +46,7 @@ class Halving:
     quarter of their steps, and one of these another quarter.
 
     Args:
-        bench: whose encoder's embeddings are trained in place.
+        bench: whose learner's front is trained in place.
         lrs: rates to try, in rising order.
 
     Attributes:
@@ -55,8 +55,8 @@ class Halving:
 
     def __init__(self, bench: Bench, lrs: Sequence[float]) -> None:
         self._bench, self._reporter = bench, bench.task.reporter
-        embeddings = bench.encoder.embeddings.named_parameters()
-        self._initial = {name: p.detach().clone() for name, p in embeddings}
+        front = bench.learner.front.named_parameters()
+        self._initial = {name: p.detach().clone() for name, p in front}
         self._alive, self._rung, self._place = list(lrs), 0, 0
         # Accuracy and loss on validation of the trainings that have reached the end of the rung.
         self._scores: dict[str, list[float]] = {}
@@ -157,7 +157,7 @@ class Halving:
     def _go_on(self) -> None:
         """Make the one whose turn it is the current one."""
         with torch.no_grad():
-            for name, parameter in self._bench.encoder.embeddings.named_parameters():
+            for name, parameter in self._bench.learner.front.named_parameters():
                 parameter.copy_(self._initial[name])
         lr = self._alive[self._place]
         self.training = FullSteps(self._bench, lr)

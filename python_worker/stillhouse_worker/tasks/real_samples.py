@@ -10,15 +10,14 @@ from torch import Tensor
 from ..context.bench import Bench, open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
-from ..datasets import Batch, collate
+from ..datasets import collate
 from ..distillation.adam import Adam
 from ..distillation.inner import leaves, sgd
 from ..evaluation import Coreset
 from ..evaluation.learner_series import tested_learners
 from ..evaluation.rate_search import ADAM_LRS, SGD_LRS, choose, choose_lr
 from ..evaluation.sample_rows import RowsOf, chosen_rows, random_rows, sample_bytes
-from ..learners import forward
-from ..learners.encoder import Params
+from ..learners.interface import Params
 
 # Numbers of steps that are tried with Adam, in rising order.
 ADAM_STEPS = (10, 25, 50, 100, 200)
@@ -98,12 +97,12 @@ def _adam_on_rows(bench: Bench, init_seed: int, rows: Tensor, lr: float) -> Iter
 
 def _gradient_on(bench: Bench, rows: Tensor) -> Callable[[Params], Sequence[Tensor]]:
     """theta -> gradient of the mean cross-entropy on these rows of train, without dropout."""
-    batch = Batch(*(tensor.to(bench.device) for tensor in collate(bench.tokens["train"], rows)))
-    entry = bench.encoder.embed(batch.input_ids, batch.token_type_ids)
+    batch = collate(bench.tokens["train"], rows).to(bench.device)
+    entry = bench.learner.embed(*batch.inputs)
 
     def gradient(theta: Params) -> Sequence[Tensor]:
         theta = leaves(theta)
-        logits = forward(bench.encoder.config, theta, entry, batch.mask).logits
+        logits = bench.learner.forward(theta, entry, batch.mask).logits
         loss = F.cross_entropy(logits, batch.labels)
         return torch.autograd.grad(loss, list(theta.values()))
 

@@ -21,15 +21,15 @@ from torch import Tensor
 from ..context.bench import Bench, open_for_learners
 from ..context.reporting import LearnerOutcome, Stopped
 from ..context.task_context import TaskContext
-from ..datasets import Batch, TokenSplit, collate, select_rows
+from ..datasets import TokenSplit, collate, select_rows
 from ..distillation.adam import Adam
 from ..distillation.rates import rate_at
 from ..evaluation import Measures, features_of, measures_of
 from ..evaluation.learner_series import measure_learners, timed
 from ..evaluation.linear_classifiers import LinearClassifier, searched_probe
 from ..evaluation.sample_rows import RowsOf, random_rows, sample_bytes
-from ..learners import Encoder, first_order_attention, pooled_features
-from ..learners.encoder import Params
+from ..learners import Encoder
+from ..learners.interface import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed
 
@@ -130,11 +130,9 @@ def _loss(bench: Bench, encoder: Encoder, samples: TokenSplit, pairs: list[Pair]
 def _features(
     bench: Bench, encoder: Encoder, samples: TokenSplit, rows: list[int]
 ) -> Float[Tensor, "b e"]:
-    batch = Batch(*(part.to(bench.device) for part in collate(samples, torch.tensor(rows))))
+    batch = collate(samples, torch.tensor(rows)).to(bench.device)
     with autocast(bench.device, bench.task.settings.precision):
-        entry = encoder.embed(batch.input_ids, batch.token_type_ids)
-        attention = first_order_attention(bench.device)
-        return pooled_features(encoder, entry, batch.mask, attention).float()
+        return encoder.pooled(encoder.embed(*batch.inputs), batch.mask).float()
 
 
 def _batches(labels: list[int], seed: int) -> list[list[Pair]]:

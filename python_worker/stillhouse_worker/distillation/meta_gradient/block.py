@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...learners.encoder import Params
+from ...learners.interface import Params
 from ...learners.precision import Precision, low_dtype
 from .block_layout import (
     add_rows,

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ...learners.encoder import EncoderConfig, Params
+from ...learners.encoder_config import EncoderConfig
+from ...learners.interface import Params
 from ...learners.precision import Precision
 
 

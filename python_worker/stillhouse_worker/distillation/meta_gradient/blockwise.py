@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from ...learners.encoder import Params
-from ...learners.learner import block_params
+from ...errors import StillhouseError
+from ...learners.interface import Params
+from ...learners.transformer import block_params
 from ..inner import leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .block import run_backward, run_forward
@@ -36,12 +37,16 @@ from .block_values import (
     kept_numel,
     narrow_numel,
 )
-from .interface import MetaGradient, MetaProblem
+from .interface import MetaGradient, MetaProblem, ScalarLoss, StagedLoss
 from .walk import Keep, Products, Wanted, walk
 
 
 def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
-    """Products by the tangents of each block; see `walk` and `MetaProblem`."""
+    """Products by the tangents of each block; see `walk` and `MetaProblem`.
+
+    Raises:
+        StillhouseError: ``invalid`` where the inner loss is no `StagedLoss`.
+    """
     return walk(problem, phi, theta, _Step, _plan)
 
 
@@ -77,8 +82,9 @@ class _Step:
 
     def __init__(self, problem: MetaProblem, inputs: DistilledData, theta: Params) -> None:
         self._problem, self._inputs, self._theta = problem, inputs, theta
+        self._loss = _staged(problem.inner_loss)
         self._data = inputs.map(Tensor.detach)
-        self._num_blocks = problem.inner_loss.config.num_layers
+        self._num_blocks = self._loss.config.num_layers
         self._functions = _block_functions(problem.compiled)
         # Of every block where `train` was to keep them, else empty.
         self._forwards: list[Forward] = []
@@ -218,7 +224,7 @@ class _Step:
         return self._data.x.new_full((), -lr)
 
     def _block(self, index: int) -> Block:
-        loss, target = self._problem.inner_loss, self._target(index)
+        loss, target = self._loss, self._target(index)
         weight = 0.0 if target is None else loss.attention_weight(target)
         is_last = index == self._num_blocks - 1
         passes_first = is_last and loss.config.pooling == "first"
@@ -242,7 +248,7 @@ class _Step:
         """The cross-entropy, and its gradients in the head's parameters and in ``hidden``."""
         params, hidden = leaves(_head_of(self._theta)), hidden.detach().requires_grad_()
         with torch.enable_grad():
-            loss = self._problem.inner_loss.head(params, hidden, self._data.class_labels)
+            loss = self._loss.head(params, hidden, self._data.class_labels)
         *gradients, along = torch.autograd.grad(loss, [*params.values(), hidden])
         return loss.detach(), dict(zip(params, gradients, strict=True)), along
 
@@ -260,7 +266,7 @@ class _Step:
         labels = self._data.class_labels.detach().requires_grad_()
         entries = [*params.values(), hidden]
         with torch.enable_grad():
-            loss = self._problem.inner_loss.head(params, hidden, labels)
+            loss = self._loss.head(params, hidden, labels)
             gradients = torch.autograd.grad(loss, entries, create_graph=True)
             along = zip(gradients, [*v.values(), tangent], strict=True)
             rise = torch.stack([(gradient * each).sum() for gradient, each in along]).sum()
@@ -269,6 +275,17 @@ class _Step:
         for tensor, gradient in zip(v.values(), moved, strict=False):
             tensor.add_(gradient, alpha=distance)
         return _HeadProducts(tangent, class_labels, rise.detach())
+
+
+def _staged(loss: ScalarLoss) -> StagedLoss:
+    if not isinstance(loss, StagedLoss):
+        raise StillhouseError(
+            "invalid",
+            "blockwise differentiates the blocks of BERT and DistilBERT alone, and the learner has "
+            "others; use --meta-gradient stepwise",
+            field="outer.meta_gradient",
+        )
+    return loss
 
 
 def _head_of(params: Params) -> Params:

@@ -8,15 +8,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ...learners.encoder import EncoderConfig, Params
+from ...learners.encoder_config import EncoderConfig
+from ...learners.interface import Params
 from ...learners.precision import Precision
 from ..synthetic import DistilledData, Phi
 from ..timing import Phase
 
 
 @runtime_checkable
-class StagedLoss(Protocol):
-    """l(distilled data, theta) -> scalar, twice differentiable.
+class ScalarLoss(Protocol):
+    """l(distilled data, theta) -> scalar, twice differentiable."""
+
+    def __call__(self, data: DistilledData, theta: Params) -> Tensor: ...
+
+
+@runtime_checkable
+class StagedLoss(ScalarLoss, Protocol):
+    """A loss whose stages a method can differentiate one by one.
 
     It is the cross-entropy of a head behind a chain of transformer blocks, and for each block the
     divergence of its attention from its labels, where there are such.
@@ -32,8 +40,6 @@ class StagedLoss(Protocol):
     @property
     def precision(self) -> Precision: ...
 
-    def __call__(self, data: DistilledData, theta: Params) -> Tensor: ...
-
     def attention_weight(self, target: Float[Tensor, "m h q s"]) -> float:
         """What the divergence from a block's labels, summed over every element, counts."""
 
@@ -46,7 +52,7 @@ class MetaProblem(NamedTuple):
 
     Attributes:
         materialise: phi -> distilled data, differentiable.
-        inner_loss: l.
+        inner_loss: l; ``blockwise`` needs a `StagedLoss`.
         outer_losses: theta -> scalar, whose sum is L on the real batch; once differentiable is
             enough. One at a time is computed, so that more of them need less memory.
         accumulate_loss: sum the outer loss over all inner steps.
@@ -61,7 +67,7 @@ class MetaProblem(NamedTuple):
     """
 
     materialise: Callable[[Phi], DistilledData]
-    inner_loss: StagedLoss
+    inner_loss: ScalarLoss
     outer_losses: Sequence[Callable[[Params], Tensor]]
     accumulate_loss: bool = False
     trajectory_bytes: int = 2**40

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ...learners.encoder import Params
+from ...learners.interface import Params
 from ..inner import inner_gradient, leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from ...learners.encoder import Params
+from ...learners.interface import Params
 
 
 class Trajectory:

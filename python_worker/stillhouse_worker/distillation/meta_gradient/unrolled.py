@@ -6,7 +6,7 @@ The graph of every inner step stays alive until the end, so memory grows with T.
 import torch
 from torch import Tensor
 
-from ...learners.encoder import Params
+from ...learners.interface import Params
 from ..inner import leaves, sgd
 from ..synthetic import Phi
 from .interface import MetaGradient, MetaProblem

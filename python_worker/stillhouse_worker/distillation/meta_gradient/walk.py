@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ...learners.encoder import Params
+from ...learners.interface import Params
 from ..inner import leaves
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem

@@ -1,31 +1,31 @@
-"""The initial heads of learners: the only place that decides them."""
+"""Where learners start from: the only place that decides theta_0."""
 
 from typing import NamedTuple
 
 from ..seeding import generator
-from .encoder import Params
-from .head import HeadInit, draw_head
+from .head import HeadInit
+from .interface import Learner, Params
 
 
-class StartingHeads(NamedTuple):
-    """The heads of an experiment: a function of its seed and of what a learner is for.
+class Starts(NamedTuple):
+    """theta_0 of each learner of an experiment: a function of its seed and of what it is for.
 
     Attributes:
-        seed: of the experiment.
-        init: distribution of the weights.
-        fixed: all learners start from one head, whatever they are for.
-        width: E.
+        learner: what they are.
         num_classes: C.
+        seed: of the experiment.
+        init: distribution of what is drawn.
+        fixed: all learners start from the same draw, whatever they are for.
     """
 
+    learner: Learner
+    num_classes: int
     seed: int
     init: HeadInit
     fixed: bool
-    width: int
-    num_classes: int
 
     def of_outer_step(self, draw: int) -> Params:
-        """For distilling; ``draw`` counts the heads of all outer steps, from 0."""
+        """For distilling; ``draw`` counts those of all outer steps, from 0."""
         return self._draw(self.seed, "outer head", draw)
 
     def of_validation(self, index: int) -> Params:
@@ -39,4 +39,4 @@ class StartingHeads(NamedTuple):
     def _draw(self, seed: int, purpose: str, index: int) -> Params:
         own = ("fixed head", 0) if self.fixed else (purpose, index)
         draws = generator(self.seed if self.fixed else seed, *own)
-        return draw_head(self.width, self.num_classes, self.init, draws)
+        return self.learner.draw(self.num_classes, self.init, draws)

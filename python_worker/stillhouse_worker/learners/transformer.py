@@ -1,36 +1,19 @@
-"""The learner as a function of its parameters: block-entry vectors in, logits out."""
+"""The blocks of BERT and a head as a function of their parameters: entry in, logits out."""
 
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .encoder import Encoder, EncoderConfig, Params
+from .encoder_config import EncoderConfig
+from .interface import Output, Params, ScoreRows
 from .precision import Linear, Precision, low_backward_linear
 
 # "explicit" computes the attention scores as a tensor: it can be differentiated twice and its
 # scores are returned. "fused" is PyTorch's kernel: first order only, no scores.
 Attention = Literal["explicit", "fused"]
-
-# Which rows of the last block's scores are computed. Where only its first token reaches the head,
-# the other rows cost extra and are only needed for attention labels of all tokens.
-ScoreRows = Literal["first", "all"]
-
-
-class Output(NamedTuple):
-    """The output of a learner.
-
-    Attributes:
-        logits: b x C.
-        scores: one tensor b x Hd x S x S per block, before the softmax over keys; the last is
-            b x Hd x 1 x S where the head is given the first token and not all rows were asked
-            for. Empty when the attention is fused.
-    """
-
-    logits: Float[Tensor, "b c"]
-    scores: tuple[Tensor, ...]
 
 
 def first_order_attention(device: torch.device) -> Attention:
@@ -40,12 +23,6 @@ def first_order_attention(device: torch.device) -> Attention:
     the fused kernel's time (PyTorch 2.13), in fp32 about the same.
     """
     return "fused" if device.type == "cuda" else "explicit"
-
-
-def learner_params(encoder: Encoder, head: Params) -> Params:
-    """theta: the parameters of all blocks and of the head, on the encoder's device."""
-    device = next(iter(encoder.blocks.values())).device
-    return {**encoder.blocks, **{name: tensor.to(device) for name, tensor in head.items()}}
 
 
 def forward(
@@ -63,7 +40,7 @@ def forward(
 
     Args:
         config: sizes of the encoder.
-        params: theta, as `learner_params` gives it.
+        params: theta, as `Encoder.draw` gives it.
         entry: vectors that enter the first block.
         mask: True where there is a token; None when every position counts.
         attention: see `Attention`.
@@ -72,31 +49,20 @@ def forward(
         backward: of the products with weights in the backward pass; see `low_backward_linear`.
     """
     run = _Run(config, mask, attention, score_rows, dropout, low_backward_linear(backward))
-    hidden, scores = _run_blocks(run, params, entry)
-    return Output(run_head(params, pool(config, hidden, mask), dropout), scores)
+    hidden, scores, firsts = _run_blocks(run, params, entry)
+    return Output(run_head(params, pool(config, hidden, mask), dropout), scores, firsts)
 
 
-@torch.no_grad()
-def features(
-    encoder: Encoder,
-    input_ids: Int[Tensor, "b s"],
-    token_type_ids: Int[Tensor, "b s"],
-    mask: Bool[Tensor, "b s"],
-) -> Float[Tensor, "b e"]:
-    """The pretrained encoder's input to a head; see `pool`."""
-    entry = encoder.embed(input_ids, token_type_ids)
-    return pooled_features(encoder, entry, mask, first_order_attention(entry.device))
-
-
-def pooled_features(
-    encoder: Encoder,
+def pooled_output(
+    config: EncoderConfig,
+    params: Params,
     entry: Float[Tensor, "b s e"],
     mask: Bool[Tensor, "b s"],
     attention: Attention,
 ) -> Float[Tensor, "b e"]:
-    """The same of vectors that enter the first block, differentiable in the encoder's blocks."""
-    run = _Run(encoder.config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
-    return pool(encoder.config, _run_blocks(run, encoder.blocks, entry)[0], mask)
+    """The input of a head, of vectors that enter the first block; see `pool`."""
+    run = _Run(config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
+    return pool(config, _run_blocks(run, params, entry)[0], mask)
 
 
 def pool(
@@ -130,15 +96,16 @@ class _Run(NamedTuple):
 
 def _run_blocks(
     run: _Run, params: Params, entry: Float[Tensor, "b s e"]
-) -> tuple[Float[Tensor, "b rows e"], tuple[Tensor, ...]]:
-    """The output of the last block, and the scores of all blocks."""
-    hidden, scores = entry, []
+) -> tuple[Float[Tensor, "b rows e"], tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The output of the last block, and the scores and the first token's vectors of all blocks."""
+    hidden, scores, firsts = entry, [], []
     for index in range(run.config.num_layers):
         is_last = index == run.config.num_layers - 1
         hidden, block_scores = _run_block(run, block_params(params, index), hidden, is_last)
         if block_scores is not None:
             scores.append(block_scores)
-    return hidden, tuple(scores)
+            firsts.append(hidden[:, 0].clone())  # a view would keep all of hidden in memory
+    return hidden, tuple(scores), tuple(firsts)
 
 
 def block_params(params: Params, index: int) -> Params:
@@ -169,20 +136,6 @@ def run_head(params: Params, pooled: Float[Tensor, "b e"], dropout: float) -> Fl
     if dropout:
         inner = F.dropout(inner, dropout)
     return _linear(F.linear, params, "head.out", inner)
-
-
-@torch.no_grad()
-def predict(
-    encoder: Encoder,
-    params: Params,
-    input_ids: Int[Tensor, "b s"],
-    token_type_ids: Int[Tensor, "b s"],
-    mask: Bool[Tensor, "b s"],
-) -> Float[Tensor, "b c"]:
-    """Logits of tokenised real texts."""
-    entry = encoder.embed(input_ids, token_type_ids)
-    attention = first_order_attention(entry.device)
-    return forward(encoder.config, params, entry, mask, attention=attention).logits
 
 
 def _project(
