@@ -30,8 +30,9 @@ from pathlib import Path
 
 from ._gpu.part import Options
 from ._gpu.parts import PARTS
-from ._gpu.report import exit_code_of, source_facts, write_reports
+from ._gpu.report import exit_code_of, write_reports
 from ._gpu.runner import PartReport, run_parts
+from ._reports import source_facts
 
 OUTPUT = Path(__file__).parents[2] / "dist" / "bench" / "gpu"
 INTERRUPTED = 130

@@ -9,7 +9,6 @@ import argparse
 import json
 import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,9 +24,9 @@ from stillhouse_worker.context.task_context import TaskContext
 from stillhouse_worker.convert import settings_of, spec_document
 from stillhouse_worker.tasks.distill import Distillation
 
+from ._experiments import add_common, parse, run_experiment
 from ._shared import note
 
-RUN = Path(__file__).parents[2] / "src" / "setup" / "run.mjs"
 SHARES = (0.90, 0.95, 0.97)
 
 
@@ -45,8 +44,7 @@ class Reached(NamedTuple):
 
 def main() -> None:
     """Parse, distil, print."""
-    args = _arguments().parse_args()
-    flags = shlex.split(args.common)
+    args, flags = parse(_arguments())
     full = args.full / 100 if args.full else _full_accuracy(flags)
     note(f"full data: {full:.1%}")
     variants = dict(_named(text) for text in args.variant or ["as given="])
@@ -68,9 +66,7 @@ def _arguments() -> argparse.ArgumentParser:
         prog="npm run bench -- time-to-accuracy",
         description=__doc__.splitlines()[0],
     )
-    parser.add_argument(
-        "--common", default="", metavar="FLAGS", help="flags of npm run experiment for all variants"
-    )
+    add_common(parser)
     parser.add_argument(
         "--variant",
         action="append",
@@ -94,14 +90,11 @@ def _named(text: str) -> tuple[str, list[str]]:
 
 
 def _experiment(flags: Sequence[str], is_told: bool) -> dict[str, Any]:
-    """The document that the command prints; its progress is shown, or only what went wrong."""
-    command = ["node", str(RUN), "experiment", *flags, "--json"]
-    stderr = None if is_told else subprocess.PIPE
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False)
-    if done.returncode != 0:
-        note(done.stderr or "", end="\n")
-        sys.exit(done.returncode)
-    return json.loads(done.stdout)
+    """The document that the command prints; ends the process where it fails."""
+    ended = run_experiment(flags, is_told)
+    if ended.exit_code != 0 or ended.document is None:
+        sys.exit(ended.exit_code or 1)
+    return ended.document
 
 
 def _full_accuracy(flags: Sequence[str]) -> float:

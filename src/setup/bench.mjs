@@ -22,8 +22,8 @@ export async function runBench(root, [name, ...args]) {
   const python = namesIn(join(root, PYTHON_FOLDER), ".py");
   const typescript = namesIn(join(root, TYPESCRIPT_FOLDER), ".ts");
   const list = [...python, ...typescript].sort().join(", ") || "none yet";
-  if (name === undefined) {
-    console.log(`Benchmarks: ${list}\nUsage: npm run bench -- NAME`);
+  if (name === undefined || name === "--help" || name === "-h") {
+    console.log(`Benchmarks: ${list}\nUsage: npm run bench -- NAME [--help] [FLAGS]`);
     return 0;
   }
   if (typescript.includes(name)) {

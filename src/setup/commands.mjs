@@ -186,8 +186,9 @@ const COMMANDS = {
     run: checkDocker,
   },
   bench: {
-    summary: "run a benchmark",
-    usage: "npm run bench -- NAME [FLAGS OF THE BENCHMARK]",
+    summary: "list the benchmarks, or run one",
+    usage: "npm run bench -- NAME [--help] [FLAGS]",
+    ownHelp: true,
     run: runBench,
   },
   chaos: {

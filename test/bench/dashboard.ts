@@ -13,6 +13,10 @@ import { axe, lighthouse } from "./dashboard/quality.js";
 import { firstView, longRun, table } from "./dashboard/timings.js";
 
 /** How fast and how usable the dashboard is with many experiments and a long run, in real Chromium. */
+const HELP = `Usage: npm run bench -- dashboard [--experiments N] [--points N] [--repetitions N] [--compare] [--json]
+
+Measures in Chromium how fast and how usable the dashboard is with many experiments and a long run;
+with --compare beside MLflow and TensorBoard.`;
 
 const { values } = parseArgs({
   options: {
@@ -21,8 +25,13 @@ const { values } = parseArgs({
     repetitions: { type: "string", default: "5" },
     compare: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
   },
 });
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 const numExperiments = Number(values.experiments);
 const numPoints = Number(values.points);
 const repetitions = Number(values.repetitions);

@@ -323,6 +323,8 @@ describe("the commands", () => {
     const bench = await copy.run(["bench", "speed"]);
     assert.equal(bench.exitCode, 2);
     assert.match(bench.stderr, /no benchmark "speed"\. Benchmarks: meta-gradient/);
+    const help = await copy.run(["bench", "--help"]);
+    assert.match(help.stdout, /^Benchmarks: meta-gradient$/m);
     const missing = await copy.run(["test", "test/unit/none.test.ts"]);
     assert.equal(missing.exitCode, 2);
     assert.match(missing.stderr, /"test\/unit\/none\.test\.ts" is no test/);

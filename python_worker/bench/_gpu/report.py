@@ -2,33 +2,16 @@
 
 import dataclasses
 import json
-import os
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .._reports import source_text, write_whole
 from .part import Options
-from .runner import ROOT, PartReport
+from .runner import PartReport
 
 COLUMNS = ("part", "case", "result", "verdict")
-
-
-def source_facts(given: str) -> dict[str, Any]:
-    """The commit of these files, ``given`` where git cannot tell, and whether they were changed."""
-    commit, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".")
-    if commit is None:
-        return {"commit": given or None, "changed": None}
-    return {"commit": given or commit, "changed": bool(changed)}
-
-
-def _git(*words: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
 
 
 def write_reports(
@@ -49,18 +32,12 @@ def write_reports(
         "parts": [_entry(report) for report in reports],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "gpu.json", json.dumps(document, indent=2) + "\n")
-    _replace(folder / "gpu.md", f"{_heading(document)}\n\n{_table(reports)}\n")
+    write_whole(folder / "gpu.json", json.dumps(document, indent=2) + "\n")
+    write_whole(folder / "gpu.md", f"{_heading(document)}\n\n{_table(reports)}\n")
 
 
 def _entry(report: PartReport) -> dict[str, Any]:
     return {**dataclasses.asdict(report), "rows": [row._asdict() for row in report.rows]}
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_suffix(f"{path.suffix}.part")
-    partial.write_text(text, "utf-8")
-    os.replace(partial, path)
 
 
 def _heading(document: dict[str, Any]) -> str:
@@ -69,8 +46,7 @@ def _heading(document: dict[str, Any]) -> str:
     if driver := machine.get("driver"):
         facts.append(f"driver {driver}")
     facts += [f"PyTorch {machine.get('torch', 'unknown')}", document["date"]]
-    commit = document["commit"] or "unknown"
-    facts.append(f"commit {commit[:12]}{' with changes' if document['changed'] else ''}")
+    facts.append(source_text(document))
     return ", ".join(facts)
 
 
