@@ -166,8 +166,6 @@ class Outbox:
         follows = self._last_held == self._number - 1
         if follows and (self._journal is None or self._held_bytes < MAX_HELD_BYTES):
             self._hold(entry)
-        elif follows and self._journal is not None:
-            self._journal.mark()
         if self._journal is not None:
             self._journal.append(entry)
 
