@@ -178,7 +178,8 @@ def test_a_row_of_attention_labels_weighs_the_same_for_a_short_text(
     loaded = load_artifact(artifact)
     bench = open_bench(task_of(distilled_settings, reporter, tmp_path), ("train",))
     variation = Variation(samples="random")
-    loss = module._Learners(bench, variation, loaded).loss
+    own = module._Learners(bench, variation, loaded).loss
+    loss = StagedInnerLoss(**vars(own))
     block = loaded.data.attention_labels.of_block(0)
     short = block[:, :, :3, :3]
     # A block's labels have one row per query, so the rows are counted without the axis of keys.
