@@ -189,7 +189,7 @@ def test_a_class_without_training_rows_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_set_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "reviews").mkdir()
     error = failure(tmp_path)
-    assert "neither a folder that holds dataset.json or a train file" in error.message
+    assert "neither a folder that holds dataset.json, a train file or images" in error.message
     assert error.kind == "not_found"
 
 

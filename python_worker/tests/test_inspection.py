@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import image_sets
 import pytest
 
 from stillhouse_worker.datasets import catalog
@@ -68,6 +69,14 @@ print(describe({json.dumps(request | given)!r}))
     assert (answer["model"]["width"], answer["device"]["device"]) == (16, "cpu")
 
 
+def test_a_set_of_images_is_refused_for_a_model_of_texts(tmp_path: Path, tiny_model: Path) -> None:
+    image_sets.write_folder(tmp_path / "pets", image_sets.image_paths())
+    failure = describe(dataset="pets", data_dir=str(tmp_path), model=str(tiny_model))["failure"]
+    assert (failure["kind"], failure["field"]) == ("invalid", "model.name")
+    assert failure["message"].startswith("the data set pets holds grey 8 x 8 images (cat, dog")
+    assert "reads texts" in failure["message"]
+
+
 def test_describe_returns_sizes_names_and_fingerprints(data_dir: str) -> None:
     started = time.process_time()
     answer = describe(
@@ -83,6 +92,7 @@ def test_describe_returns_sizes_names_and_fingerprints(data_dir: str) -> None:
         "substitute_for": "",
         "class_names": ["a", "b"],
         "text_columns": ["text"],
+        "image": None,
         "label_column": "label",
         "files": ["train.jsonl", "test.jsonl"],
         "skipped": [],
@@ -123,7 +133,7 @@ def test_a_named_set_that_is_not_found_says_where_it_was_looked_for(data_dir: st
     assert "the hub cannot be reached (no route)" in message
     assert "did you mean ag_news?" in message
     photos = describe(dataset="photos", data_dir=data_dir)["failure"]["message"]
-    assert "the folder 'photos' has no dataset.json and no train file" in photos
+    assert "the folder 'photos' has no dataset.json, no train file and no images" in photos
     nowhere = describe(dataset="sst2")["failure"]
     assert nowhere["message"].startswith("data set 'sst2' was not found: no data folder is given")
     assert (nowhere["kind"], nowhere["field"]) == ("not_found", "dataset.name")

@@ -12,7 +12,7 @@ from tasks_of import task_of
 from stillhouse_worker.context.bench import open_for_learners
 from stillhouse_worker.context.checkpoint_store import CheckpointStore
 from stillhouse_worker.context.reporting import Stopped
-from stillhouse_worker.datasets.rows import Split, text_bytes
+from stillhouse_worker.datasets.rows import Split, content_bytes
 from stillhouse_worker.evaluation import rate_search
 from stillhouse_worker.evaluation import split_features as features_module
 from stillhouse_worker.evaluation.rate_search import SGD_LRS
@@ -174,9 +174,9 @@ def test_pairs_have_the_same_class_half_of_the_time_and_never_a_text_twice() -> 
 
 def test_bytes_of_texts_are_those_of_utf_8() -> None:
     split = Split(["aé", "b"], ["x", "yz"], [0, 1])
-    assert text_bytes(split) == 3 + 1 + 1 + 2
-    assert text_bytes(split, [1]) == 3
-    assert text_bytes(split._replace(second=None), [0]) == 3
+    assert content_bytes(split) == 3 + 1 + 1 + 2
+    assert content_bytes(split, [1]) == 3
+    assert content_bytes(split._replace(second=None), [0]) == 3
 
 
 def test_full_data_and_distilled_data_report_their_bytes(

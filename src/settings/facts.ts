@@ -18,7 +18,10 @@ export const factsSchema = z.object({
     fingerprint: z.string().min(1),
     substitute_for: optionalText,
     class_names: z.array(z.string()).min(2),
-    text_columns: z.array(z.string()).min(1),
+    /** None for images that no table holds. */
+    text_columns: z.array(z.string()),
+    /** The shape of its images; absent for texts. */
+    image: z.object({ channels: count, height: count, width: count }).nullish(),
     label_column: z.string(),
     files: z.array(z.string()),
     skipped: z.array(z.object({ split: z.string(), reason: z.string(), rows: count })),

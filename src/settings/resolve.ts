@@ -126,6 +126,7 @@ function foundOf(dataset: Facts["dataset"]): DatasetFound {
     skipped: dataset.skipped,
     testFrom: dataset.test_from,
     testRowsInTrain: dataset.test_rows_in_train,
+    image: dataset.image ?? undefined,
   };
 }
 

@@ -116,6 +116,7 @@ describe("how the rows of a data set are read", () => {
       skipped,
       testFrom: "validation",
       testRowsInTrain: 7,
+      image: undefined,
     });
     assert.equal(specHash(resolveSpec(spec, facts).spec), specHash(spec));
     assert.equal(readField(spec, "dataset.test_fraction"), 0.2);
@@ -139,6 +140,29 @@ describe("--write-dataset-json", () => {
     });
     const again = () => writeDatasetDescription(specOf(join(folder, "mine")));
     assert.throws(again, refused(/leave the flag out/));
+  });
+
+  it("says the shape of images", () => {
+    const { spec } = resolveSpec(
+      emptySpec(),
+      factsOf({
+        dataset: {
+          name: "mine",
+          data_dir: mkdtempSync(join(folder, "images-")),
+          text_columns: [],
+          label_column: "",
+          image: { channels: 1, height: 28, width: 28 },
+        },
+      }),
+    );
+    mkdirSync(join(spec.dataset?.dataDir ?? "", "mine"));
+    assert.deepEqual(JSON.parse(readFileSync(writeDatasetDescription(spec), "utf8")), {
+      modality: "image",
+      labels: ["World", "Sports", "Business", "Sci/Tech"],
+      channels: 1,
+      height: 28,
+      width: 28,
+    });
   });
 
   it("is for a folder on this machine", () => {

@@ -1,4 +1,4 @@
-"""Labelled text: where sets come from, how they are split, tokenised and batched."""
+"""Labelled texts and images: where sets come from, how they are split, tokenised and batched."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -10,8 +10,9 @@ from ..hub_access import hub_endpoint, hub_has, hub_is_reachable, hub_offline_re
 from .faults import not_found
 from .files import SUFFIXES
 from .hub import KNOWN_HUB_SETS, hub_entry, is_cached
+from .image_files import ZIP_ENDING
 from .local import has_local, is_set_folder, local_names
-from .packaged import DEFAULT_PACKAGED, PACKAGED_NAMES
+from .packaged import DEFAULT_PACKAGED, PACKAGED_NAMES, must_fetch
 
 DEFAULT_DATASET = "ag_news"
 
@@ -25,7 +26,8 @@ class DatasetLocation(NamedTuple):
         data_dir: absolute folder of local sets; None for other sources.
         substitute_for: the default that this one replaces; empty when nothing was replaced.
         notice: one sentence about the replacement; empty when nothing was replaced.
-        needs_download: whether the hub has it and the cache does not.
+        needs_download: whether it has to be downloaded, from the hub or from a registry of
+            packages.
     """
 
     name: str
@@ -78,11 +80,14 @@ def _local(name: str, data_dir: str) -> DatasetLocation:
         raise _missing(f"there is no file or folder {path} on {socket.gethostname()}", data_dir)
     if path.is_dir():
         raise _missing(
-            f"the folder {path} is not a data set: it holds neither dataset.json nor a train file",
+            f"the folder {path} is not a data set: it holds neither dataset.json nor a train file "
+            "nor images in a folder per class",
             str(path),
         )
     raise _missing(
-        f"the file {path} is not a data set: its name must end in {', '.join(SUFFIXES)}", data_dir
+        f"the file {path} is not a data set: its name must end in "
+        f"{', '.join((*SUFFIXES, ZIP_ENDING))}",
+        data_dir,
     )
 
 
@@ -96,7 +101,7 @@ def _look_up(name: str, data_dir: str | None) -> DatasetLocation | None:
     if data_dir is not None and has_local(name, data_dir):
         return DatasetLocation(name, "local", str(Path(data_dir).resolve()))
     if name in PACKAGED_NAMES:
-        return DatasetLocation(name, "packaged", None)
+        return DatasetLocation(name, "packaged", None, needs_download=must_fetch(name))
     if is_cached(name):
         return DatasetLocation(name, "hub", None)
     if hub_is_reachable() and hub_has(hub_entry(name).repo, "dataset"):
@@ -140,7 +145,7 @@ def _folder_holds(name: str, data_dir: str | None) -> str:
         return _is_set_itself(data_dir)
     if name and (Path(data_dir) / name).is_dir():
         return (
-            f"in the data folder {data_dir} the folder {name!r} has no dataset.json and no "
-            "train file"
+            f"in the data folder {data_dir} the folder {name!r} has no dataset.json, no "
+            "train file and no images in a folder per class"
         )
     return f"the data folder {data_dir} holds {', '.join(local_names(data_dir)) or 'no sets'}"

@@ -14,6 +14,7 @@ from .faults import invalid
 from .file_bytes import GZIP_ENDING, open_bytes, open_text, refuse_pointer
 from .rows import shown
 
+PARQUET = ".parquet"
 _PARQUET_ROWS = 8192
 # Enough to see what a JSON file begins with.
 _JSON_START = 4096
@@ -199,6 +200,6 @@ _READERS: dict[str, Callable[[Path, Sequence[str] | None], Iterator[Record]]] = 
     f".csv{GZIP_ENDING}": _read_csv,
     ".tsv": _read_csv,
     f".tsv{GZIP_ENDING}": _read_csv,
-    ".parquet": _read_parquet,
+    PARQUET: _read_parquet,
 }
 SUFFIXES: tuple[str, ...] = tuple(_READERS)

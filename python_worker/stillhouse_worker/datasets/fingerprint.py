@@ -5,7 +5,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator
 
-from .rows import Row, RowSource
+from .rows import Content, Row, RowSource, encoded
 
 
 class Fingerprint:
@@ -21,6 +21,8 @@ class Fingerprint:
         for names in (rows.class_names, rows.text_columns):
             self._hash.update(struct.pack("<i", len(names)))
             self._hash.update(b"".join(_framed(name) for name in names))
+        if rows.image is not None:
+            self.note("image", *map(str, (*rows.image,)))
 
     def over(self, split_name: str, rows: Iterator[Row]) -> Iterator[Row]:
         """Pass the rows of a split through, counting its classes."""
@@ -46,6 +48,6 @@ class Fingerprint:
         return self._hash.hexdigest()
 
 
-def _framed(text: str) -> bytes:
-    encoded = text.encode("utf-8", "surrogatepass")
-    return struct.pack("<i", len(encoded)) + encoded
+def _framed(content: Content) -> bytes:
+    raw = encoded(content)
+    return struct.pack("<i", len(raw)) + raw

@@ -18,7 +18,8 @@ from .columns import recognised_columns
 from .faults import invalid
 from .files import Record
 from .hub_cache import cached_folder, open_tables
-from .rows import Layout, RowSource, SplitName
+from .pixels import shape_of
+from .rows import ImageShape, Layout, RowSource, SplitName
 from .split_files import SPLIT_BY_NAME
 from .tables import Classes, Table, rows_of_tables
 
@@ -50,6 +51,8 @@ KNOWN_HUB_SETS: Mapping[str, HubEntry] = {
     "sst2": HubEntry(_GLUE, "sst2", ("sentence",), "label"),
     "mrpc": HubEntry(_GLUE, "mrpc", ("sentence1", "sentence2"), "label"),
     "qnli": HubEntry(_GLUE, "qnli", ("question", "sentence"), "label"),
+    "cifar10": HubEntry("uoft-cs/cifar10", None, ("img",), "label"),
+    "fashion_mnist": HubEntry("zalando-datasets/fashion_mnist", None, ("image",), "label"),
 }
 
 
@@ -135,9 +138,13 @@ def source_of_tables(
         raise invalid(f"data set {name!r} has no split train, only {', '.join(sorted(tables))}")
     train = splits["train"]
     by_type = [column for column, feature in train.features.items() if hasattr(feature, "names")]
+    image = _image_column(train, entry)
+    texts = entry.text_columns if image is None else (image,)
     columns = recognised_columns(
-        f"data set {name!r}", train.column_names, entry.text_columns, entry.label_column, by_type
+        f"data set {name!r}", train.column_names, texts, entry.label_column, by_type
     )
+    if image is not None:
+        splits = {split_name: _encoded(table, image) for split_name, table in splits.items()}
     names = getattr(train.features[columns.label], "names", None)
     return rows_of_tables(
         f"data set {name!r} of the hub",
@@ -148,7 +155,31 @@ def source_of_tables(
         columns,
         Classes(None if names is None else tuple(names), are_positions=names is not None),
         Layout(is_recognised=not entry.text_columns or not entry.label_column),
+        None if image is None else _first_shape(name, splits["train"], image),
     )
+
+
+def _first_shape(name: str, train: "datasets.Dataset", column: str) -> ImageShape:
+    return shape_of(train[0][column], f"data set {name!r} (train) row 1: column {column!r}")
+
+
+def _image_column(table: "datasets.Dataset", entry: HubEntry) -> str | None:
+    """The column of images: the one that is named, or the only one."""
+    import datasets
+
+    found = [
+        column
+        for column, feature in table.features.items()
+        if isinstance(feature, datasets.Image) and column in (entry.text_columns or (column,))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _encoded(table: "datasets.Dataset", column: str) -> "datasets.Dataset":
+    """The same with images as the bytes of their files, which the library would decode."""
+    import datasets
+
+    return table.cast_column(column, datasets.Image(decode=False))
 
 
 def _by_split(tables: "Mapping[str, datasets.Dataset]") -> "dict[SplitName, datasets.Dataset]":

