@@ -24,6 +24,13 @@ export interface RowOverSeeds extends Row {
   readonly spread: Spread;
 }
 
+const BETWEEN_LEARNERS =
+  "± and intervals are between learners, and how far another distillation would move a figure is " +
+  "not known.";
+
+/** What figures can show that are all of the same distilled data. */
+export const ONE_DISTILLATION_NOTE = `One distillation: ${BETWEEN_LEARNERS}`;
+
 /**
  * What a comparison of settings can show, by how often they were distilled.
  *
@@ -31,12 +38,7 @@ export interface RowOverSeeds extends Row {
  */
 export function comparisonNote(counts: readonly number[]): string {
   const numSingle = counts.filter((count) => count === 1).length;
-  if (numSingle === counts.length) {
-    return (
-      "One distillation each: ± and intervals are between learners, and how far another " +
-      "distillation would move a figure is not known."
-    );
-  }
+  if (numSingle === counts.length) return `One distillation each: ${BETWEEN_LEARNERS}`;
   const rule = "A difference that is no greater than the ± between distillations tells nothing.";
   return numSingle === 0 ? rule : `${rule} Where that is missing there is one distillation.`;
 }

@@ -95,6 +95,7 @@ describe("results on the page", { skip: skippedWithoutChromium() }, () => {
     const link = page.getByRole("link", { name: "source1", exact: true });
     await link.waitFor();
     assert.equal(await link.getAttribute("href"), "/experiments/source1#distilled-title");
+    await page.getByText(/^One distillation: ± and intervals are between learners/).waitFor();
     const scores = page.getByRole("region", { name: "Relative scores" });
     await scores.getByRole("rowheader", { name: "random" }).waitFor();
     const confusion = page.getByRole("region", { name: "Confusion, Distilled data" });

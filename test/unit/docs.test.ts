@@ -85,7 +85,9 @@ function anchorsOf(file: string): string[] {
 function wordsOf(command: string): string[] {
   const found = command.match(/"[^"]*"|\S+/g) ?? [];
   const [, ...words] = found.map((word) => word.replaceAll('"', ""));
-  const rest = words.filter((word) => word !== "--");
+  // Only the first "--" is npm's own.
+  const end = words.indexOf("--");
+  const rest = words.filter((_, at) => at !== end);
   return rest[0] === "run" ? rest : ["run", ...rest];
 }
 
@@ -108,9 +110,12 @@ function understand(name: string, argv: string[], places: ReturnType<typeof plac
   const scripts = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts;
   assert.ok(Object.hasOwn(scripts, name), `there is no script ${name}`);
   const source = sourceOf(name, argv);
-  for (const flag of argv.filter((word) => /^--\S+$/.test(word))) {
+  const end = argv.includes("--") ? argv.indexOf("--") : argv.length;
+  for (const flag of argv.slice(0, end).filter((word) => /^--\S+$/.test(word))) {
     assert.ok(source.includes(flag.slice(2)), `${name} has no flag ${flag}`);
   }
+  // Benchmarks hand the rest on to an experiment.
+  parseExperimentArguments(argv.slice(end + 1), places);
 }
 
 type Places = ReturnType<typeof placesFor>;

@@ -1,4 +1,5 @@
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
+import { ONE_DISTILLATION_NOTE } from "../../results/distillations.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Comparison, RelativeScores } from "../../results/relative-scores.js";
 import type { Row } from "../../results/rows.js";
@@ -14,17 +15,19 @@ import {
   formatValue,
 } from "../../text/format.js";
 import { Table } from "../terminal/table.js";
+import { wrapText } from "../terminal/wrap-text.js";
 import { rowDocument, summaryDocument } from "./result-document.js";
 import type { Condition, RobustnessResult } from "./robustness-result.js";
 import { subjectOf } from "./subject.js";
 
 const PLAIN_STYLE = { head: [], border: [] };
 
+const LEGEND_COLUMNS = 100;
 const LEGEND = `difference: mean to "as distilled" over learners with the same seeds, with its 95 %
 interval (${INTERVAL_RULE});
 rate: chosen on validation; IOR: improvement over the real samples, with one-hot labels and with the
-labels of the distilled data for both; score: label-robust, 0 to 1. All of it is of one distillation:
-± and intervals are between learners.`;
+labels of the distilled data for both; score: label-robust, 0 to 1.
+${wrapText(ONE_DISTILLATION_NOTE, LEGEND_COLUMNS, 0)}`;
 
 /** The conditions, the real samples and the relative scores as a person reads them. */
 export function robustnessText(experiment: Experiment, result: RobustnessResult): string {

@@ -37,6 +37,8 @@ export interface ComparedView {
 /** Settings that one or more of the compared experiments have, whatever their seeds. */
 export interface ComparedSetting {
   readonly label: string;
+  /** Ids of its experiments. */
+  readonly ids: readonly string[];
   /** Its values of the fields in which the experiments differ, without the seed. */
   readonly values: readonly string[];
   /** Over the distillations with a result; undefined before there is one. */
@@ -108,6 +110,7 @@ function settingsOf(
   const found = [...groups.values()].map((group) => ({ ...group, rows: seedRows(group.views) }));
   return found.map(({ values, views, rows }, at) => ({
     label: views[0]?.title ?? "",
+    ids: views.map(({ id }) => id),
     values,
     spread: rows.length === 0 ? undefined : spreadOf(rows.map(({ row }) => row)),
     difference:
@@ -204,34 +207,43 @@ function rangeText(interval: readonly [number, number] | undefined): string {
 }
 
 /** The numbers themselves, unrounded, for programs that read them. */
-export function numberTable({ differences, experiments }: Comparison): TextTable {
-  const number = (value: number | undefined) => (value === undefined ? "" : String(value));
+export function numberTable({ differences, experiments, settings }: Comparison): TextTable {
   return {
     head: [
       "id",
       "experiment",
       ...differences.map(({ field }) => field),
-      "accuracy_mean",
-      "accuracy_std",
-      "accuracy_low",
-      "accuracy_high",
-      "gain",
-      "gain_low",
-      "gain_high",
-      "shared_inits",
+      ...NUMBERS.map(([head]) => head),
     ],
-    rows: experiments.map((one, at) => [
-      one.id,
-      one.label,
-      ...differences.map(({ values }) => values[at] ?? ""),
-      number(one.mean),
-      number(one.std),
-      number(one.interval?.[0]),
-      number(one.interval?.[1]),
-      number(one.gain),
-      number(one.gainInterval?.[0]),
-      number(one.gainInterval?.[1]),
-      String(one.sharedInits),
-    ]),
+    rows: experiments.map((one, at) => {
+      const spread = settings.find(({ ids }) => ids.includes(one.id))?.spread;
+      const numbers = NUMBERS.map(([, numberOf]) => numberOf(one, spread?.distillations));
+      return [
+        one.id,
+        one.label,
+        ...differences.map(({ values }) => values[at] ?? ""),
+        ...numbers.map((value) => (value === undefined || value === null ? "" : String(value))),
+      ];
+    }),
   };
 }
+
+/** What an experiment has, and what the distillations of its setting have together. */
+type NumberOf = (
+  one: ComparedView,
+  distillations: Spread["distillations"] | undefined,
+) => number | null | undefined;
+
+/** The columns of numbers. */
+const NUMBERS: readonly (readonly [head: string, numberOf: NumberOf])[] = [
+  ["accuracy_mean", ({ mean }) => mean],
+  ["accuracy_std", ({ std }) => std],
+  ["accuracy_low", ({ interval }) => interval?.[0]],
+  ["accuracy_high", ({ interval }) => interval?.[1]],
+  ["gain", ({ gain }) => gain],
+  ["gain_low", ({ gainInterval }) => gainInterval?.[0]],
+  ["gain_high", ({ gainInterval }) => gainInterval?.[1]],
+  ["shared_inits", ({ sharedInits }) => sharedInits],
+  ["distillations", (_, distillations) => distillations?.n],
+  ["distillations_std", (_, distillations) => distillations?.std],
+];

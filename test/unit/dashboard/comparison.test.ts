@@ -96,8 +96,8 @@ describe("a comparison", () => {
     const csv = toCsv(numberTable(comparison));
     const [head, first, second] = csv.split("\r\n");
     assert.equal(head?.split(",")[3], "accuracy_mean");
-    assert.equal(first, "a,first,none,0.7,0.02,0.69,0.71,,,,0");
-    assert.equal(second, "b,50 % off_shore,restricted,0.75,0.01,,,0.05,-0.01,0.08,20");
+    assert.equal(first, "a,first,none,0.7,0.02,0.69,0.71,,,,0,,");
+    assert.equal(second, "b,50 % off_shore,restricted,0.75,0.01,,,0.05,-0.01,0.08,20,,");
   });
 });
 
@@ -126,6 +126,23 @@ describe("a comparison of several distillations", () => {
     ]);
     assert.match(comparison.note, /tells nothing\.$/);
     assert.equal(tablesOf(comparison).length, 2);
+  });
+
+  test("as CSV gives every experiment the spread between the distillations of its setting", () => {
+    const { head, rows } = numberTable(comparison);
+    const columns = ["id", "distillations", "distillations_std"].map((name) => head.indexOf(name));
+    const cells = rows.map((row) => columns.map((at) => row[at]));
+    assert.deepEqual(
+      cells.map(([id, count, std]) => [id, count, Number(std).toFixed(4)]),
+      experiments.map(({ labels, seed }) => {
+        // Deviations of 0.1 and 0.05 from the mean, divided by three seeds.
+        return [`${labels}${seed}`, "3", labels === "none" ? "0.0816" : "0.0408"];
+      }),
+    );
+    const [once] = experiments;
+    assert.ok(once);
+    const [alone] = numberTable(comparisonOf(answerOf([once]), views)).rows;
+    assert.deepEqual(alone?.slice(-2), ["1", ""], "one distillation has no spread");
   });
 
   test("says that each was distilled once where each was, and has no second table", () => {

@@ -1,3 +1,4 @@
+import { ONE_DISTILLATION_NOTE } from "../../../results/distillations.js";
 import { overlapWarning } from "../../../results/overlap-warning.js";
 import type { ExperimentView } from "../../model/experiment-view.js";
 import { Empty } from "../../parts/notice.js";
@@ -20,7 +21,12 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
         <>
           {warning === undefined ? null : <p class="notice">{warning}</p>}
           <ResultTable results={results} />
-          {view.spec.robustness ? <RelativeScores scores={view.scores} /> : null}
+          {view.spec.robustness ? (
+            <>
+              <p class="muted">{ONE_DISTILLATION_NOTE}</p>
+              <RelativeScores scores={view.scores} />
+            </>
+          ) : null}
           <div class="chart-grid">
             <Distribution results={results} />
             {results
