@@ -46,7 +46,13 @@ export interface BaselineWork {
   readonly tunesOn?: number;
 }
 
-const OF_REAL_SAMPLES = ["distilled.per_class", "inner.steps"];
+const NUM_SAMPLES = [
+  "distilled.per_class",
+  "distilled.samples",
+  "distilled.sample_classes",
+  "distilled.blocks",
+];
+const OF_REAL_SAMPLES = [...NUM_SAMPLES, "inner.steps"];
 
 /** In the order in which they are shown. */
 export const BASELINES = [
@@ -91,7 +97,7 @@ export const BASELINES = [
     isUsual: true,
     isQuick: true,
     seeds: "all distinct",
-    cacheParts: ["distilled.per_class"],
+    cacheParts: NUM_SAMPLES,
     work: { readsFeatures: true },
   },
   {
@@ -153,7 +159,7 @@ export const BASELINES = [
     isUsual: false,
     // Those of "random", so that both train on the same samples.
     seeds: "all distinct",
-    cacheParts: ["distilled.per_class"],
+    cacheParts: NUM_SAMPLES,
     work: { searchesLr: true },
   },
   {

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stillhouse_worker.distillation.inner import StagedInnerLoss
-from stillhouse_worker.distillation.meta_gradient import MetaProblem, blockwise
+from stillhouse_worker.distillation.inner_rates import LearnLr, RateForm
+from stillhouse_worker.distillation.meta_gradient import MetaProblem, Window, blockwise
 from stillhouse_worker.distillation.synthetic import (
     AttentionKind,
     ClassLabelKind,
-    LearnLr,
     Phi,
     SyntheticConfig,
     init_phi,
@@ -38,6 +38,7 @@ class Combination(NamedTuple):
     num_steps: int
     learn_lr: LearnLr
     accumulate: bool
+    blocks: int = 1
 
 
 _LABELS = ("hard", "restricted", "unrestricted")
@@ -47,7 +48,7 @@ _LEARN_LR = ("none", "shared", "per_step")
 
 ALL = list(
     itertools.starmap(
-        Combination, itertools.product(_LABELS, ATTENTION, _STEPS, _LEARN_LR, (False, True))
+        Combination, itertools.product(_LABELS, ATTENTION, _STEPS, _LEARN_LR, (False, True), (1, 2))
     )
 )
 
@@ -61,6 +62,7 @@ def _covering() -> list[Combination]:
             _STEPS[step],
             _LEARN_LR[(2 * step + label) % 3],
             (step + label) % 2 == 1,
+            1 + (step // 2 + label) % 2,
         )
         for step, label in itertools.product(range(len(_STEPS)), range(len(_LABELS)))
     ]
@@ -76,7 +78,10 @@ def problem(
     num_steps: int = 1,
     learn_lr: LearnLr = "none",
     accumulate: bool = False,
+    blocks: int = 1,
     dtype: torch.dtype = torch.float64,
+    rate_form: RateForm = "exp",
+    window: Window | None = None,
 ) -> tuple[MetaProblem, Phi, Params]:
     """A small problem with padded pairs of texts, in float64 unless told otherwise.
 
@@ -84,8 +89,10 @@ def problem(
     """
     draws = torch.Generator().manual_seed(5)
     device = next(iter(encoder.blocks.values())).device
-    config = SyntheticConfig(NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr)
-    x = torch.randn(NUM_CLASSES, 4, encoder.config.width, generator=draws)
+    config = SyntheticConfig(
+        NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr, (), blocks, rate_form
+    )
+    x = torch.randn(blocks * NUM_CLASSES, 4, encoder.config.width, generator=draws)
     phi = init_phi(config, encoder.config.num_layers, encoder.config.num_heads, x, draws)
     phi = {name: p.detach().to(device, dtype).requires_grad_() for name, p in phi.items()}
     head = draw_head(encoder.config.width, NUM_CLASSES, "default", draws)
@@ -106,6 +113,7 @@ def problem(
             StagedInnerLoss(encoder, 0.7, "keys"),
             [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
             accumulate,
+            window=window,
         ),
         phi,
         theta,

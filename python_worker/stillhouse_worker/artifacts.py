@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .datasets import Split, TokenSplit, tokenise
 from .distillation.inner import InnerLoss, train_learner
-from .distillation.synthetic import AttentionLabels, DistilledData
+from .distillation.synthetic import AttentionLabels, DistilledData, block_classes
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
 from .learners import Encoder
@@ -34,6 +34,8 @@ from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 TENSORS_NAME = "distilled.safetensors"
 MANIFEST_NAME = "manifest.json"
 FORMAT = "stillhouse.distilled.v1"
+# With several blocks, which a program that reads the first format alone would take for one.
+FORMAT_OF_BLOCKS = "stillhouse.distilled.v2"
 _ATTENTION_NAME = "attention_log_probabilities"
 # Errors for well-formed JSON of the wrong shape: a list for an object, or endless nesting.
 _WRONG_FORM = (TypeError, AttributeError, RecursionError)
@@ -90,6 +92,15 @@ class Artifact(NamedTuple):
         """What a head is given; data from before it could be chosen is for the first token."""
         pooling: Pooling = self.manifest["model"].get("pooling", "first")
         return pooling
+
+    @property
+    def sample_classes(self) -> list[int]:
+        """The class of each sample at its start, block after block."""
+        num_classes = len(self.manifest["dataset"]["class_names"])
+        size = len(self.data.x) // self.data.num_blocks
+        # Data from before they could be chosen has as many samples of each class.
+        classes = self.manifest.get("sample_classes", [])
+        return block_classes(num_classes, size // num_classes, classes) * self.data.num_blocks
 
     def starts(self, encoder: Encoder) -> Starts:
         """Where learners start from, as while distilling."""
@@ -217,16 +228,19 @@ def write_artifact(
     Args:
         folder: made if needed.
         data: what is distilled.
-        manifest: ``model``, ``dataset``, ``inner_loss``, ``seed``, ``spec``, ``versions``, …
+        manifest: ``model``, ``dataset``, ``inner_loss``, ``seed``, ``sample_classes`` (of a block),
+            ``spec``, ``versions``, …; ``blocks`` and ``passes`` follow from the data.
         attention_dtype: ``fp32`` or ``fp16``, for the attention labels alone.
     """
     tensors = {"x": data.x, "labels": data.class_labels, "lrs": data.lrs}
     if data.attention_labels is not None:
         packed = data.attention_labels.packed()
         tensors[_ATTENTION_NAME] = to_dtype(packed, attention_dtype)
-    write_tensors(folder / TENSORS_NAME, tensors, {"format": FORMAT})
+    format_ = FORMAT if data.num_blocks == 1 else FORMAT_OF_BLOCKS
+    write_tensors(folder / TENSORS_NAME, tensors, {"format": format_})
     digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
-    manifest = {"format": FORMAT, **manifest, "sha256": {TENSORS_NAME: digest}}
+    steps = {"blocks": data.num_blocks, "passes": len(data.lrs) // data.num_blocks}
+    manifest = {"format": format_, **manifest, **steps, "sha256": {TENSORS_NAME: digest}}
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
     write_bytes(folder / MANIFEST_NAME, (text + "\n").encode())
 
@@ -248,10 +262,12 @@ def load_artifact(path: str | Path) -> Artifact:
         if hashlib.sha256(content).hexdigest() != manifest["sha256"][TENSORS_NAME]:
             raise ValueError(f"{TENSORS_NAME} is not the file that the manifest names")
         tensors, facts = read_tensors(folder / TENSORS_NAME)
-        if facts.get("format") != FORMAT:
+        if facts.get("format") not in (FORMAT, FORMAT_OF_BLOCKS):
             raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
         attention = _attention_labels(tensors.get(_ATTENTION_NAME))
-        data = DistilledData(tensors["x"], tensors["labels"], attention, tensors["lrs"])
+        x, lrs = tensors["x"], tensors["lrs"]
+        blocks = _num_blocks(manifest, len(x), len(lrs))
+        data = DistilledData(x, tensors["labels"], attention, lrs, blocks)
     except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
             "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"
@@ -262,6 +278,16 @@ def load_artifact(path: str | Path) -> Artifact:
 def stored_bytes(path: str | Path) -> int:
     """Bytes of the tensors of distilled data in its folder."""
     return (Path(path) / TENSORS_NAME).stat().st_size
+
+
+def _num_blocks(manifest: dict[str, Any], num_samples: int, num_steps: int) -> int:
+    """Data from before there were blocks is one."""
+    blocks = manifest.get("blocks", 1)
+    if not isinstance(blocks, int) or blocks < 1 or num_samples % blocks or num_steps % blocks:
+        raise ValueError(
+            f"its {num_samples} samples and {num_steps} steps cannot be those of {blocks} blocks"
+        )
+    return blocks
 
 
 def _attention_labels(packed: Tensor | None) -> AttentionLabels | None:

@@ -46,6 +46,10 @@ RESOLVED = {
         "attention_lambda": 100,
         "attention_reduction": "ATTENTION_REDUCTION_ELEMENTWISE",
         "artifact_dtype": "FLOAT_TYPE_FP16",
+        "samples": 3,
+        "sample_classes": "2,0,1",
+        "label_init": "LABEL_INIT_CLASS_DISTANCE",
+        "blocks": 3,
     },
     "inner": {
         "steps": 3,
@@ -53,6 +57,8 @@ RESOLVED = {
         "lr_decay": 0.2,
         "learn_lr": "LEARN_LR_PER_STEP",
         "precision": "FLOAT_TYPE_BF16",
+        "passes": 1,
+        "lr_parametrisation": "LR_PARAMETRISATION_SOFTPLUS",
     },
     "outer": {
         "epochs": 0,
@@ -81,6 +87,7 @@ RESOLVED = {
         "lr_decay_epochs": 0,
         "labels_lr": 0.03,
         "rates_lr": 0.04,
+        "window": 2,
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},
     "baseline": {
@@ -119,6 +126,9 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
         40,
     )
     assert [made.outer.peak(name) for name in ("x", "labels", "log_lr")] == [0.002, 0.03, 0.04]
+    assert (made.distilled.samples, made.distilled.sample_classes) == (3, (2, 0, 1))
+    assert (made.distilled.label_init, made.distilled.blocks) == ("class_distance", 3)
+    assert (made.distilled.rate_form, made.outer.window) == ("softplus", 2)
     assert not made.select
     assert made.precision == "bf16"
     assert made.seed == 3

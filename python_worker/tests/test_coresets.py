@@ -35,7 +35,7 @@ def test_a_coreset_has_rows_of_each_class_in_turn() -> None:
     vectors = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(20) % 2
     for kind in ("herding", "kcenter"):
-        rows = coreset_rows(kind, vectors, labels, 3)
+        rows = coreset_rows(kind, vectors, labels, [0] * 3 + [1] * 3)
         assert labels[rows].tolist() == [0, 0, 0, 1, 1, 1]
         assert len(set(rows.tolist())) == 6
 

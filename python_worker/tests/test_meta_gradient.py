@@ -29,6 +29,7 @@ from stillhouse_worker.distillation.meta_gradient import (
     METHODS,
     MetaGradient,
     MetaProblem,
+    Window,
     blockwise,
     unrolled,
 )
@@ -51,16 +52,25 @@ def mean_encoder(tiny_encoder: Encoder) -> Encoder:
     return tiny_encoder._replace(config=tiny_encoder.config._replace(pooling="mean"))
 
 
-def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params) -> float:
-    """The outer loss by plain training, with no meta-gradient code involved."""
-    data = case.materialise(phi).map(torch.Tensor.detach)
-    total = 0.0
-    for index, lr in enumerate(data.lrs):
+def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params, former: Phi) -> float:
+    """The outer loss by plain training, with no meta-gradient code involved.
+
+    The steps before the window are those of ``former``.
+    """
+    present, before = (
+        case.materialise(values).map(torch.Tensor.detach) for values in (phi, former)
+    )
+    first, end = case.window or (0, len(present.lrs))
+    size, total = len(present.x) // present.num_blocks, 0.0
+    for index in range(end):
+        data = before if index < first else present
+        block = torch.arange(size) + index % data.num_blocks * size
         theta = leaves(theta)
-        grads = torch.autograd.grad(case.inner_loss(data, theta), list(theta.values()))
+        loss = case.inner_loss(data.rows(block), theta)
+        grads = torch.autograd.grad(loss, list(theta.values()))
         with torch.no_grad():
-            theta = sgd(theta, grads, lr)
-        if case.accumulate_loss or index == len(data.lrs) - 1:
+            theta = sgd(theta, grads, data.lrs[index])
+        if (case.accumulate_loss and index >= first) or index == end - 1:
             total += case.outer_loss(theta).item()
     return total
 
@@ -84,6 +94,24 @@ def test_meta_gradient_is_the_slope_of_the_outer_loss(
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"num_steps": 3, "learn_lr": "per_step", "accumulate": True, "blocks": 2},
+        {"num_steps": 2, "learn_lr": "shared", "rate_form": "softplus", "labels": "restricted"},
+        {"num_steps": 4, "learn_lr": "per_step", "blocks": 2, "window": Window(1, 3)},
+        {"num_steps": 4, "learn_lr": "shared", "accumulate": True, "window": Window(2, 4)},
+    ],
+    ids=["blocks", "softplus", "window-of-blocks", "window-of-losses"],
+)
+def test_in_blocks_and_windows_it_is_the_slope_too(
+    tiny_encoder: Encoder, method: Callable, given: dict
+) -> None:
+    """Of a window, the slope where the steps before it are held constant."""
+    _assert_slopes(method, *problem(tiny_encoder, **given))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 def test_with_mean_pooling_it_is_the_slope_too(mean_encoder: Encoder, method: Callable) -> None:
     _assert_slopes(method, *problem(mean_encoder, "unrestricted", "cls", 2, "per_step", True))
 
@@ -96,7 +124,9 @@ def _assert_slopes(method: Callable, case: MetaProblem, phi: Phi, theta: Params)
         direction = torch.randn(tensor.shape, generator=draws, dtype=torch.float64)
         step = 1e-5 / direction.norm().clamp(min=1e-9)
         ends = [
-            outer_loss_at(case, {**phi, name: (tensor + sign * step * direction).detach()}, theta)
+            outer_loss_at(
+                case, {**phi, name: (tensor + sign * step * direction).detach()}, theta, phi
+            )
             for sign in (1, -1)
         ]
         slope = (ends[0] - ends[1]) / (2 * step.item())
@@ -161,6 +191,22 @@ def test_a_trajectory_that_does_not_fit_changes_no_bit(tiny_encoder: Encoder, me
         again = METHODS[method](tight, phi, theta)
         for name, expected in kept.grads.items():
             assert torch.equal(again.grads[name], expected), (name, on_device, on_host)
+
+
+@pytest.mark.parametrize("method", METHODS_BUT_ORACLE)
+def test_in_a_window_too_what_is_not_kept_is_computed_again(
+    tiny_encoder: Encoder, method: str
+) -> None:
+    given = {"num_steps": 7, "learn_lr": "per_step", "blocks": 2, "window": Window(1, 6)}
+    case, phi, theta = problem(tiny_encoder, **given)
+    kept = METHODS[method](case, phi, theta)
+    tight = case._replace(trajectory_bytes=0, activation_bytes=0)
+    again = METHODS[method](tight, phi, theta)
+    _assert_equal(
+        kept, unrolled(case, phi, theta), Combination("unrestricted", "cls", 7, "per_step", False)
+    )
+    for name, expected in kept.grads.items():
+        assert torch.equal(again.grads[name], expected), name
 
 
 def test_recomputed_values_change_no_bit(tiny_encoder: Encoder) -> None:

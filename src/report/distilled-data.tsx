@@ -1,7 +1,7 @@
 import { formatDecimals, formatPercent, formatValue } from "../text/format.js";
 import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
 import { Figure } from "./figure.js";
-import type { Inspected, InspectedSample } from "./inspected.js";
+import { type Inspected, type InspectedSample, sampleName } from "./inspected.js";
 import { labelChart } from "./label-chart.js";
 import { NearestTokens } from "./nearest-tokens.js";
 
@@ -19,7 +19,13 @@ export function DistilledData({ inspected }: { readonly inspected: Inspected }) 
         {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
       </p>
       {samples.slice(0, MOST_SAMPLES).map((sample, at) => (
-        <Sample key={at} number={at + 1} sample={sample} classNames={classNames} />
+        <Sample
+          key={at}
+          number={at + 1}
+          name={sampleName(inspected, sample)}
+          sample={sample}
+          classNames={classNames}
+        />
       ))}
     </>
   );
@@ -27,12 +33,13 @@ export function DistilledData({ inspected }: { readonly inspected: Inspected }) 
 
 interface SampleProps {
   readonly number: number;
+  readonly name: string;
   readonly sample: InspectedSample;
   readonly classNames: readonly string[];
 }
 
-function Sample({ number, sample, classNames }: SampleProps) {
-  const { class_name: name, labels, positions, attention } = sample;
+function Sample({ number, name, sample, classNames }: SampleProps) {
+  const { labels, positions, attention } = sample;
   return (
     <section>
       <h4>

@@ -9,6 +9,8 @@ export const inspectedSchema = z.object({
   samples: z.array(
     z.object({
       class_name: z.string(),
+      /** From 1; an earlier worker has one block and does not say so. */
+      block: z.number().default(1),
       labels: z.array(z.number()),
       /** By position, the nearest first: token and cosine. */
       positions: z.array(z.array(z.tuple([z.string(), z.number()]))),
@@ -17,6 +19,15 @@ export const inspectedSchema = z.object({
     }),
   ),
 });
+
+/** The class of a sample at its start, with its block where there are several. */
+export function sampleName(
+  { samples }: Pick<Inspected, "samples">,
+  { class_name: name, block }: Pick<InspectedSample, "class_name" | "block">,
+): string {
+  const numBlocks = Math.max(...samples.map((sample) => sample.block));
+  return numBlocks === 1 ? name : `${name}, block ${block}`;
+}
 
 export type Inspected = z.infer<typeof inspectedSchema>;
 export type InspectedSample = Inspected["samples"][number];

@@ -28,7 +28,9 @@ export interface TaskWork {
  */
 export interface CostSettings {
   readonly dataset?: { readonly validationFraction?: number | undefined } | undefined;
-  readonly distilled?: { readonly perClass?: number | undefined } | undefined;
+  readonly distilled?:
+    | { readonly perClass?: number | undefined; readonly samples?: number | undefined }
+    | undefined;
   readonly inner?: { readonly steps?: number | undefined } | undefined;
   readonly outer?:
     | {
@@ -124,7 +126,8 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: 
     validations = 0,
   } = spec.outer ?? {};
   const trainTexts = epochs > 0 ? (steps * batchSize) / epochs : TRAIN_TEXTS;
-  const samples = (spec.distilled?.perClass ?? 1) * NUM_CLASSES * (spec.inner?.steps ?? 1);
+  const { samples: given = 0, perClass = 1 } = spec.distilled ?? {};
+  const samples = (given || perClass * NUM_CLASSES) * (spec.inner?.steps ?? 1);
   const testing = numLearners * (TEST_TEXTS + samples * GRADIENT);
   if (kind === "distill") {
     const validating = validations * trainTexts * (spec.dataset?.validationFraction ?? 0);

@@ -4,6 +4,7 @@ import {
   FloatType,
 } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
+import { numSamples } from "./samples.js";
 
 /** From this size on the plan says before the run how much will be stored. */
 const LARGE_BYTES = 64_000_000;
@@ -13,15 +14,14 @@ const BYTES_OF_FP16 = 2;
 
 /** Bytes of the distilled data as it will be stored: samples, labels and attention labels. */
 export function artifactBytes(spec: ExperimentSpec, facts: Facts): number {
-  const { perClass = 0, seqLen = 0, artifactDtype } = spec.distilled ?? {};
+  const { seqLen = 0, artifactDtype } = spec.distilled ?? {};
   const numClasses = facts.dataset.class_names.length;
-  const numSamples = perClass * numClasses;
-  const vectors = numSamples * seqLen * facts.model.width;
-  const labels = numSamples * numClasses;
+  const count = numSamples(spec, numClasses);
+  const vectors = count * seqLen * facts.model.width;
+  const labels = count * numClasses;
   const bytesOfAttention = artifactDtype === FloatType.FP16 ? BYTES_OF_FP16 : BYTES_OF_FP32;
   return (
-    (vectors + labels) * BYTES_OF_FP32 +
-    numSamples * attentionNumbers(spec, facts) * bytesOfAttention
+    (vectors + labels) * BYTES_OF_FP32 + count * attentionNumbers(spec, facts) * bytesOfAttention
   );
 }
 

@@ -6,6 +6,7 @@ import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
 import { defaultMemoryMib } from "./memory.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
+import { followingFields } from "./samples.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
 
@@ -50,8 +51,8 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
  */
 export function changedFields(spec: ExperimentSpec, reference: ExperimentSpec): string[] {
   const following = [OUTER_STEPS, LR_DECAY_STEPS].map((paths) => followingField(spec, paths));
-  const ignored = new Set([...IDENTIFYING_FIELDS, ...following]);
   const complete = completedSpec(spec);
+  const ignored = new Set([...IDENTIFYING_FIELDS, ...following, ...followingFields(complete)]);
   return SETTINGS.flatMap(fieldsOf).filter(
     (path) => !ignored.has(path) && readField(complete, path) !== readField(reference, path),
   );

@@ -1,5 +1,7 @@
 import {
   type ExperimentSpec,
+  LabelInit,
+  LrParametrisation,
   LrSchedule,
   OuterOptimiser,
 } from "../generated/stillhouse/v1/spec.js";
@@ -22,6 +24,13 @@ type Former = (spec: ExperimentSpec) => FieldValue;
  * cache key.
  */
 const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
+  ["distilled.samples", () => 0],
+  ["distilled.sample_classes", () => ""],
+  ["distilled.blocks", () => 1],
+  ["distilled.label_init", () => LabelInit.ONE_HOT],
+  ["inner.passes", ({ inner }) => inner?.steps ?? 1],
+  ["inner.lr_parametrisation", () => LrParametrisation.EXP],
+  ["outer.window", () => 0],
   ["outer.optimiser", () => OuterOptimiser.ADAM],
   ["outer.beta1", () => BETA1],
   ["outer.beta2", () => BETA2],

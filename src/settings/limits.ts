@@ -2,6 +2,7 @@ import { invalid } from "../errors.js";
 import { type ExperimentSpec, FloatType, Init } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
+import { samplesPerBlock } from "./samples.js";
 import { settingOf } from "./settings.js";
 
 interface Limit {
@@ -46,6 +47,7 @@ function fitInits(spec: ExperimentSpec, draft: ExperimentSpec, notices: string[]
 
 function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
   const { dataset, model, device } = facts;
+  const numInBlock = Math.max(1, samplesPerBlock(spec.distilled, dataset.class_names.length));
   const positions = { max: model.max_positions, reason: `the positions of ${model.name}` };
   return [
     { path: "distilled.seq_len", ...positions },
@@ -66,6 +68,16 @@ function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
       path: "distilled.per_class",
       max: Math.floor(dataset.train_rows / dataset.class_names.length),
       reason: `the rows per class that ${dataset.name} has for training`,
+    },
+    {
+      path: "distilled.samples",
+      max: dataset.train_rows,
+      reason: `the rows that ${dataset.name} has for training`,
+    },
+    {
+      path: "distilled.blocks",
+      max: Math.floor(dataset.train_rows / numInBlock),
+      reason: `the blocks of ${numInBlock} samples that the rows of ${dataset.name} make`,
     },
   ];
 }

@@ -1,5 +1,6 @@
 import { type ExperimentSpec, FloatType } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
+import { samplesPerBlock } from "./samples.js";
 
 export const MIB = 2 ** 20;
 const FP32_BYTES = 4;
@@ -34,8 +35,13 @@ function distillBytes(spec: ExperimentSpec, facts: Facts): number {
   const { steps = 1 } = inner ?? {};
   const { trajectoryMib = 0, activationMib = 0, metaGradient } = outer ?? {};
   const copy = blockBytes(facts);
-  const numSamples = (distilled?.perClass ?? 0) * facts.dataset.class_names.length;
-  const oneStep = activationBytes(numSamples, distilled?.seqLen ?? 0, FP32_BYTES, facts);
+  const { length: numClasses } = facts.dataset.class_names;
+  const oneStep = activationBytes(
+    samplesPerBlock(distilled, numClasses),
+    distilled?.seqLen ?? 0,
+    FP32_BYTES,
+    facts,
+  );
   const keptSteps = Math.min(oneStep * steps, activationMib * MIB);
   const innerBytes =
     metaGradient === "unrolled"

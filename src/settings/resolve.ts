@@ -16,6 +16,7 @@ import { fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
 import { type KnownPreset, presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
+import { checkSamples, fillInPasses, fillInSamples } from "./samples.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS, settingOf } from "./settings.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
@@ -52,8 +53,11 @@ export function resolveSpec(
     writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
   }
   fillInInnerPrecision(spec, draft);
+  fillInSamples(spec, draft);
+  fillInPasses(spec, draft);
   fillInSteps(spec, draft, OUTER_STEPS, facts.dataset.train_rows);
   fitToFacts(spec, draft, facts, notices);
+  checkSamples(spec, facts.dataset.class_names.length);
   fillInDerived(spec, draft);
   fillInSteps(spec, draft, LR_DECAY_STEPS, facts.dataset.train_rows);
   if (draft.compute?.memoryMib === undefined) {

@@ -6,8 +6,10 @@ import {
   FloatType,
   HeadInit,
   Init,
+  LabelInit,
   Labels,
   LearnLr,
+  LrParametrisation,
   LrSchedule,
   OuterOptimiser,
   Pooling,
@@ -44,6 +46,9 @@ const ONE_LINE = /^[^\p{Cc}]{0,200}$/u;
 const FILLED_LINE = /^(?=.*\S)[^\p{Cc}]*$/u;
 /** Names with at most one comma between them. */
 const COLUMNS = /^(?=.*\S)[^\p{Cc},]+(,[^\p{Cc},]+)?$/u;
+/** Numbers with commas between them. */
+const INDICES = /^\d{1,6}(,\d{1,6})*$/;
+const INDEX_WORDS = "numbers with commas between them";
 const DEVICE = /^(auto|cpu|cuda(:\d{1,3})?)$/;
 
 /** Every setting of an experiment: the only place for its names, its range and its help. */
@@ -119,7 +124,28 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       },
       "Attention loss: mean over every element, or sum over keys and mean over the rest",
     ),
-    number("per-class", "distilled.per_class", COUNT, "Distilled samples per class"),
+    number("per-class", "distilled.per_class", COUNT, "Distilled samples per class (and block)"),
+    number("samples", "distilled.samples", COUNT_OR_NONE, [
+      "Distilled samples (per block), whatever their classes; excludes --per-class",
+    ]),
+    text("sample-classes", "distilled.sample_classes", INDICES, INDEX_WORDS, "list", [
+      "Class of each of --samples at its start: numbers from 0, with commas between them",
+      "(default: as many of each class, and the rest drawn)",
+    ]),
+    number("blocks", "distilled.blocks", COUNT, [
+      "B: blocks with samples of their own; each inner step trains on one, in turn",
+    ]),
+    choice(
+      "label-init",
+      "distilled.label_init",
+      {
+        "one-hot": LabelInit.ONE_HOT,
+        smoothed: LabelInit.SMOOTHED,
+        noise: LabelInit.NOISE,
+        "class-distance": LabelInit.CLASS_DISTANCE,
+      },
+      "Soft labels start one-hot, smoothed, as N(0,1), or by the distances between classes",
+    ),
     number("seq-len", "distilled.seq_len", COUNT, "S: vectors per distilled sample"),
     choice(
       "x-init",
@@ -135,7 +161,10 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     ),
   ],
   "Inner steps (how a learner is trained on the distilled data)": [
-    number("steps", "inner.steps", INNER_STEPS, "T: gradient steps"),
+    number("steps", "inner.steps", INNER_STEPS, "T: gradient steps, a multiple of --blocks"),
+    number("passes", "inner.passes", INNER_STEPS, [
+      "Passes over the blocks: steps = blocks · passes (default: as --steps says)",
+    ]),
     number("inner-lr", "inner.lr", RATE, "η: rate of the first step"),
     number("inner-lr-decay", "inner.lr_decay", RATE, "γ: step t has the rate η·γ^(t-1)"),
     choice(
@@ -147,6 +176,12 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
         "per-step": LearnLr.PER_STEP,
       },
       "Learn η and γ with the distilled data (shared), or a rate for each step",
+    ),
+    choice(
+      "lr-parametrisation",
+      "inner.lr_parametrisation",
+      { exp: LrParametrisation.EXP, softplus: LrParametrisation.SOFTPLUS },
+      "How a learned rate follows from a free parameter",
     ),
     choice(
       "inner-precision",
@@ -218,6 +253,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
         "(default: blockwise, but stepwise for one inner step with rounded products)",
       ],
     ),
+    number("window", "outer.window", { ...INNER_STEPS, min: 0 }, [
+      "Inner steps that the gradient goes back through, before a step drawn each time; 0: all",
+    ]),
     toggle("compile", "outer.compile", "Compile the blocks: slow to start; for blockwise alone"),
     number("trajectory-memory", "outer.trajectory_mib", COUNT, [
       "MiB on the device for copies of a learner, one per inner step; more go to the host",

@@ -24,6 +24,7 @@ const MAY_BE_EMPTY = [
   "dataset.label_column",
   "dataset.substitute_for",
   "model.substitute_for",
+  "distilled.sample_classes",
 ];
 
 /**
@@ -53,6 +54,7 @@ export function validateDraft(draft: ExperimentSpec): void {
       const value = givenValue(draft, setting, path);
       if (value === undefined) continue;
       if (areEpochsReplaced(path, value) && draft.outer?.steps !== undefined) continue;
+      if (areClassesReplaced(draft, path, value)) continue;
       if (value === "" && MAY_BE_EMPTY.includes(path)) continue;
       checkField(setting, path, value);
     }
@@ -73,7 +75,7 @@ export function givenValue(
 function checkResolvedField(spec: ExperimentSpec, setting: Setting, path: string): void {
   const value = givenValue(spec, setting, path);
   if (value === undefined) throw notSet(path);
-  if (areEpochsReplaced(path, value)) return;
+  if (areEpochsReplaced(path, value) || areClassesReplaced(spec, path, value)) return;
   if (value === "" && MAY_BE_EMPTY.includes(path)) return;
   checkField(setting, path, value);
 }
@@ -81,6 +83,11 @@ function checkResolvedField(spec: ExperimentSpec, setting: Setting, path: string
 /** Epochs are 0 where the number of steps was given instead. */
 function areEpochsReplaced(path: string, value: FieldValue): boolean {
   return path === "outer.epochs" && value === 0;
+}
+
+/** Samples per class are 0 where their number in all was given instead. */
+function areClassesReplaced(spec: ExperimentSpec, path: string, value: FieldValue): boolean {
+  return path === "distilled.per_class" && value === 0 && (spec.distilled?.samples ?? 0) > 0;
 }
 
 function checkCombinations(spec: ExperimentSpec): void {

@@ -9,7 +9,9 @@ import {
   FloatType,
   HeadInit,
   Init,
+  LabelInit,
   Labels,
+  LrParametrisation,
   LrSchedule,
   OuterOptimiser,
   Protocol,
@@ -233,12 +235,34 @@ describe("a cache key", () => {
       lrDecaySteps: 3,
       labelsLr: 0.3,
       ratesLr: 0.3,
+      window: 1,
     };
     for (const [key, value] of Object.entries(choices)) {
       const keys = keysOf((spec) => Object.assign(spec.outer ?? {}, { [key]: value }));
       const changed = Object.keys(keys).filter((name) => keys[name] !== original[name]);
       assert.deepEqual(changed, ["distill", "evaluate"], key);
     }
+  });
+
+  it("changes with blocks and samples, on which real samples depend too", () => {
+    const changedBy = (change: (spec: ExperimentSpec) => void) => {
+      const keys = keysOf(change);
+      return Object.keys(keys).filter((name) => keys[name] !== original[name]);
+    };
+    for (const choice of [{ samples: 3 }, { blocks: 2 }, { sampleClasses: "0,1,2,3" }]) {
+      const changed = changedBy((spec) => Object.assign(spec.distilled ?? {}, choice));
+      assert.deepEqual(changed, ["distill", "evaluate", "random"], JSON.stringify(choice));
+    }
+    const labels = { labelInit: LabelInit.NOISE };
+    const rates = { lrParametrisation: LrParametrisation.SOFTPLUS };
+    assert.deepEqual(
+      changedBy((spec) => Object.assign(spec.distilled ?? {}, labels)),
+      ["distill", "evaluate"],
+    );
+    assert.deepEqual(
+      changedBy((spec) => Object.assign(spec.inner ?? {}, rates)),
+      ["distill", "evaluate"],
+    );
   });
 
   it("is the same on another device of the same kind", () => {

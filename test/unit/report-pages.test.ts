@@ -17,6 +17,7 @@ const INSPECTED: Inspected = {
   learning_rates: [0.5, 0.1],
   samples: ["World", MARKUP].map((name, at) => ({
     class_name: name,
+    block: 1,
     labels: [1.25, -0.5],
     positions: [
       [

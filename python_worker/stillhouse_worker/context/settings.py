@@ -2,13 +2,19 @@
 
 from typing import Literal, NamedTuple
 
+import torch
+
 from ..datasets import Reading
+from ..distillation.inner_rates import LearnLr, RateForm
 from ..distillation.losses import AttentionReduction
 from ..distillation.outer import OuterConfig
-from ..distillation.synthetic import AttentionKind, ClassLabelKind, LearnLr, SyntheticConfig
+from ..distillation.synthetic import AttentionKind, ClassLabelKind, SyntheticConfig, block_classes
 from ..learners.encoder_config import Pooling
 from ..learners.head import HeadInit
 from ..learners.precision import Precision
+from ..seeding import generator
+
+LabelInit = Literal["one_hot", "smoothed", "noise", "class_distance"]
 
 
 class DataSettings(NamedTuple):
@@ -34,7 +40,12 @@ class ModelSettings(NamedTuple):
 
 
 class DistilledSettings(NamedTuple):
-    """The distilled data but for the number of classes: see ``DistilledSpec``, ``InnerSpec``."""
+    """The distilled data but for the number of classes: see ``DistilledSpec``, ``InnerSpec``.
+
+    Attributes:
+        samples: of a block, whatever their classes; 0: ``per_class`` of each class.
+        sample_classes: their classes at the start; empty: drawn.
+    """
 
     per_class: int
     seq_len: int
@@ -49,8 +60,24 @@ class DistilledSettings(NamedTuple):
     lr_decay: float
     learn_lr: LearnLr
     inner_precision: Precision
+    samples: int = 0
+    sample_classes: tuple[int, ...] = ()
+    label_init: LabelInit = "one_hot"
+    blocks: int = 1
+    rate_form: RateForm = "exp"
 
-    def synthetic(self, num_classes: int) -> SyntheticConfig:
+    def classes(self, num_classes: int, seed: int) -> list[int]:
+        """The class of each sample of a block at its start.
+
+        Where they are drawn, as many of each class as of any other, or one more.
+        """
+        if not self.samples or self.sample_classes:
+            return block_classes(num_classes, self.per_class, self.sample_classes)
+        rounds, rest = divmod(self.samples, num_classes)
+        extra = torch.randperm(num_classes, generator=generator(seed, "sample classes"))[:rest]
+        return sorted([*range(num_classes)] * rounds + extra.tolist())
+
+    def synthetic(self, num_classes: int, seed: int) -> SyntheticConfig:
         """The core's configuration for a data set with ``num_classes``."""
         return SyntheticConfig(
             num_classes,
@@ -62,6 +89,9 @@ class DistilledSettings(NamedTuple):
             self.lr,
             self.lr_decay,
             self.learn_lr,
+            tuple(self.classes(num_classes, seed)),
+            self.blocks,
+            self.rate_form,
         )
 
 

@@ -14,9 +14,9 @@ class Variation(NamedTuple):
     """The differences; the defaults are what the distilled data says. See the proto's message.
 
     Attributes:
-        steps: passes over the samples, with the rates again from the first; 0: one per rate.
+        steps: passes over a block, with rates and blocks again from the first; 0: one per rate.
         optimiser: of the inner steps.
-        batch_size: samples per gradient step; 0: all.
+        batch_size: samples per gradient step; 0: all of a block.
         shuffled: every learner and pass draws an order of the samples.
         head_init: initialisation of the head; None: the one distilled for.
         without_attention_labels: the attention loss is left out.
@@ -50,4 +50,5 @@ class Variation(NamedTuple):
 
     def num_gd_steps(self, data: DistilledData) -> int:
         """Gradient steps that a learner makes."""
-        return (self.steps or len(data.lrs)) * -(-len(data.x) // (self.batch_size or len(data.x)))
+        size = len(data.x) // data.num_blocks
+        return (self.steps or len(data.lrs)) * -(-size // (self.batch_size or size))

@@ -178,6 +178,11 @@ def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> 
         lr_decay=inner.lr_decay,
         learn_lr=_name(inner, "learn_lr"),
         inner_precision=_name(inner, "precision"),
+        samples=distilled.samples,
+        sample_classes=_numbers(distilled.sample_classes),
+        label_init=_name(distilled, "label_init"),
+        blocks=distilled.blocks,
+        rate_form=_name(inner, "lr_parametrisation"),
     )
 
 
@@ -206,6 +211,7 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
         lr_decay_steps=outer.lr_decay_steps,
         labels_lr=outer.labels_lr,
         rates_lr=outer.rates_lr,
+        window=outer.window,
     )
 
 
@@ -219,6 +225,11 @@ def _name(message: Any, field: str) -> Any:
     enum = message.DESCRIPTOR.fields_by_name[field].enum_type
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix).lower()
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Of a list with commas between them; empty of an empty one."""
+    return tuple(int(part) for part in text.split(",") if part)
 
 
 def _reading(data: spec_pb2.DatasetSpec) -> Reading:

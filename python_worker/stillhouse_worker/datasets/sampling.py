@@ -1,5 +1,8 @@
 """Draw a few real rows of each class."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -8,11 +11,21 @@ from .batching import TokenSplit
 
 
 def draw_rows(
-    tokens: TokenSplit, num_classes: int, per_class: int, draws: torch.Generator
+    tokens: TokenSplit, classes: Sequence[int], draws: torch.Generator
 ) -> Int[Tensor, " m"]:
-    """``per_class`` rows of each class in turn, without repeats; fewer where a class has fewer."""
-    rows = []
-    for label in range(num_classes):
+    """A row of each of these classes, in their order, without repeats.
+
+    There are fewer where a class occurs more often than it has rows.
+    """
+    drawn = {}
+    for label, count in sorted(Counter(classes).items()):
         of_class = (tokens.labels == label).nonzero()[:, 0]
-        rows.append(of_class[torch.randperm(len(of_class), generator=draws)[:per_class]])
-    return torch.cat(rows)
+        drawn[label] = of_class[torch.randperm(len(of_class), generator=draws)[:count]]
+    return arranged(classes, drawn)
+
+
+def arranged(classes: Sequence[int], rows: Mapping[int, Tensor]) -> Int[Tensor, " m"]:
+    """The rows of each class in the order in which the classes occur, as far as there are rows."""
+    left = {label: iter(of_class.tolist()) for label, of_class in rows.items()}
+    found = (next(left[label], None) for label in classes)
+    return torch.tensor([row for row in found if row is not None])

@@ -114,8 +114,8 @@ def inner_gradient(
 
 def train_learner(loss: InnerLoss, data: DistilledData, theta: Params) -> Params:
     """theta_T: the learner after T steps on the distilled data; first order, no graph kept."""
-    for lr in data.lrs:
-        _, grads = inner_gradient(loss, data, theta)
+    for index, lr in enumerate(data.lrs):
+        _, grads = inner_gradient(loss, data.of_step(index), theta)
         with torch.no_grad():
             theta = sgd(theta, grads, lr)
     return theta

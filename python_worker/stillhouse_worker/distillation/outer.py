@@ -16,11 +16,12 @@ from ..learners.starts import Starts
 from ..seeding import generator
 from .divergence import Attempt, diverged
 from .inner import InnerLoss
-from .meta_gradient import METHODS, MetaGradient, MetaProblem
+from .inner_rates import RATE_NAMES
+from .meta_gradient import METHODS, MetaGradient, MetaProblem, Window
 from .outer_loss import num_parts, outer_losses
 from .rates import Schedule, ScheduleKind
 from .scaled_optimiser import ADAM, OptimiserConfig, ScaledOptimiser
-from .synthetic import RATE_NAMES, Phi, SyntheticConfig, materialise
+from .synthetic import Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
 
@@ -47,6 +48,8 @@ class OuterConfig(NamedTuple):
         optimiser: which one.
         schedule: of the rates after the warm-up; see `Schedule`.
         lr_decay, lr_decay_steps: of the schedule "step".
+        window: inner steps that the meta-gradient goes back through, at most T; 0: all. Where they
+            end is drawn anew at each outer step, from themselves alone to all T.
         labels_lr, rates_lr: rates at their peak of the class labels and of the inner rates; None:
             ``lr``.
     """
@@ -69,6 +72,7 @@ class OuterConfig(NamedTuple):
     lr_decay_steps: int = 1
     labels_lr: float | None = None
     rates_lr: float | None = None
+    window: int = 0
 
     def peak(self, name: str) -> float:
         """The rate at its peak of the tensor of phi with this name."""
@@ -194,9 +198,19 @@ class OuterLoop:
             config.activation_bytes,
             config.compiled,
             self.clock.phase,
+            self._window(),
         )
         result = METHODS[config.method](problem, self.phi, self._theta(init))
         return result._replace(outer_loss=result.outer_loss / self.optimiser.scaler.get_scale())
+
+    def _window(self) -> Window | None:
+        """The inner steps of this outer step, as those of RaT-BPTT (Feng et al., 2023)."""
+        num_steps, size = self.problem.synthetic.num_steps, self.config.window
+        if size in (0, num_steps):
+            return None
+        draws = generator(self.problem.seed, "window", self.step)
+        first = int(torch.randint(num_steps - size + 1, (), generator=draws))
+        return Window(first, first + size)
 
     def _theta(self, init: int) -> Params:
         """The learner before the inner steps of this outer step, for the ``init``-th of K heads."""

@@ -1,25 +1,24 @@
 """phi: the learned tensors, and the distilled data that they parametrise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .inner_rates import InnerRates, LearnLr, RateForm
+
 ClassLabelKind = Literal["hard", "restricted", "unrestricted"]
 AttentionKind = Literal["none", "cls", "all"]
-LearnLr = Literal["none", "shared", "per_step"]
 CLASS_LABEL_KINDS: tuple[ClassLabelKind, ...] = get_args(ClassLabelKind)
 ATTENTION_KINDS: tuple[AttentionKind, ...] = get_args(AttentionKind)
-LEARN_LRS: tuple[LearnLr, ...] = get_args(LearnLr)
 
 # phi by name. Only tensors that are learned are in it, and each is a leaf:
 #   "x" M x S x E, "labels" M x C: the class labels,
 #   "attention" M x L x Hd x S (cls) or M x L x Hd x S x S (all): logits of the attention labels,
-#   "log_lr" () or T, "log_lr_decay" ().
+#   and the free parameters of learned rates, see `InnerRates`. Samples are block after block.
 Phi = dict[str, Tensor]
-RATE_NAMES = ("log_lr", "log_lr_decay")
 
 
 class SyntheticConfig(NamedTuple):
@@ -27,13 +26,17 @@ class SyntheticConfig(NamedTuple):
 
     Attributes:
         num_classes: C.
-        per_class: distilled samples per class; M = per_class * C.
+        per_class: distilled samples per class and block, unless ``classes`` says otherwise.
         seq_len: S.
         class_labels: how they are learned.
         attention_labels: which queries have them.
         num_steps: T.
         lr, lr_decay: the rate of inner step t is lr * lr_decay^(t-1), where not learned.
         learn_lr: which rates are learned.
+        classes: the class of each sample of a block at its start, 0 to C - 1; empty: ``per_class``
+            of each class in turn.
+        blocks: B; inner step t, from 0, trains on the samples of block t mod B alone.
+        rate_form: how rates are learned.
     """
 
     num_classes: int
@@ -45,6 +48,19 @@ class SyntheticConfig(NamedTuple):
     lr: float
     lr_decay: float
     learn_lr: LearnLr
+    classes: tuple[int, ...] = ()
+    blocks: int = 1
+    rate_form: RateForm = "exp"
+
+    @property
+    def sample_classes(self) -> list[int]:
+        """The class of each of the M samples at its start, block after block."""
+        return block_classes(self.num_classes, self.per_class, self.classes) * self.blocks
+
+    @property
+    def rates(self) -> InnerRates:
+        """The rates of the inner steps."""
+        return InnerRates(self.num_steps, self.lr, self.lr_decay, self.learn_lr, self.rate_form)
 
 
 class AttentionLabels(NamedTuple):
@@ -84,18 +100,37 @@ class DistilledData(NamedTuple):
         class_labels: one row per sample; a distribution unless unrestricted.
         attention_labels: None without.
         lrs: one learning rate per inner step.
+        num_blocks: B; the samples are those of B blocks of one size, one block after the other.
     """
 
     x: Float[Tensor, "m s e"]
     class_labels: Float[Tensor, "m c"]
     attention_labels: AttentionLabels | None
     lrs: Float[Tensor, " t"]
+    num_blocks: int = 1
+
+    def of_step(self, index: int) -> "DistilledData":
+        """The block that inner step ``index`` trains on, which counts from 0; a view."""
+        if self.num_blocks == 1:
+            return self
+        size = len(self.x) // self.num_blocks
+        first = index % self.num_blocks * size
+        return self.rows(slice(first, first + size))
+
+    def rows(self, rows: slice | Tensor) -> "DistilledData":
+        """Only these samples, as one block."""
+        attention = self.attention_labels and self.attention_labels.map(lambda part: part[rows])
+        return DistilledData(self.x[rows], self.class_labels[rows], attention, self.lrs)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "DistilledData":
         """The same data with ``function`` applied to each tensor."""
         attention = self.attention_labels and self.attention_labels.map(function)
         return DistilledData(
-            function(self.x), function(self.class_labels), attention, function(self.lrs)
+            function(self.x),
+            function(self.class_labels),
+            attention,
+            function(self.lrs),
+            self.num_blocks,
         )
 
     def parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -104,9 +139,14 @@ class DistilledData(NamedTuple):
         return self.x, self.class_labels, attention and attention.log_probabilities
 
 
-def hard_labels(num_classes: int, per_class: int) -> Float[Tensor, "m c"]:
-    """One-hot rows, per_class of each class in turn."""
-    return torch.eye(num_classes).repeat_interleave(per_class, dim=0)
+def block_classes(num_classes: int, per_class: int, classes: Sequence[int] = ()) -> list[int]:
+    """``classes``, or ``per_class`` of each class in turn."""
+    return list(classes) or [label for label in range(num_classes) for _ in range(per_class)]
+
+
+def one_hot(num_classes: int, classes: Sequence[int]) -> Float[Tensor, "m c"]:
+    """The labels of these classes."""
+    return torch.eye(num_classes)[list(classes)]
 
 
 def init_phi(
@@ -115,20 +155,26 @@ def init_phi(
     num_heads: int,
     x: Float[Tensor, "m s e"],
     generator: torch.Generator,
+    labels: Float[Tensor, "m c"] | None = None,
 ) -> Phi:
-    """Leaf tensors on the CPU: X as given, labels from one-hot values, attention from N(0, 1)."""
+    """Leaf tensors on the CPU: X and labels as given, attention from N(0, 1).
+
+    Args:
+        config: which tensors.
+        num_layers, num_heads: of the encoder.
+        x: the samples, block after block.
+        generator: of the attention labels.
+        labels: where they are learned; by default one-hot values.
+    """
     phi: Phi = {"x": x.clone()}
     if config.class_labels != "hard":
-        phi["labels"] = hard_labels(config.num_classes, config.per_class)
+        start = one_hot(config.num_classes, config.sample_classes) if labels is None else labels
+        phi["labels"] = start.clone()
     if config.attention_labels != "none":
         rows = (config.seq_len,) if config.attention_labels == "all" else ()
         shape = (len(x), num_layers, num_heads, *rows, config.seq_len)
         phi["attention"] = torch.randn(shape, generator=generator)
-    if config.learn_lr == "shared":
-        phi["log_lr"] = torch.tensor(config.lr).log()
-        phi["log_lr_decay"] = torch.tensor(config.lr_decay).log()
-    elif config.learn_lr == "per_step":
-        phi["log_lr"] = _schedule(config.lr, config.lr_decay, config.num_steps).log()
+    phi |= config.rates.init()
     return {name: tensor.requires_grad_() for name, tensor in phi.items()}
 
 
@@ -136,7 +182,7 @@ def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
     """The distilled data that phi parametrises, differentiable in phi."""
     x = phi["x"]
     if config.class_labels == "hard":
-        labels = hard_labels(config.num_classes, config.per_class).to(x)
+        labels = one_hot(config.num_classes, config.sample_classes).to(x)
     elif config.class_labels == "restricted":
         labels = phi["labels"].softmax(-1)
     else:
@@ -145,17 +191,4 @@ def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
     if config.attention_labels != "none":
         log_probabilities = phi["attention"].log_softmax(-1)
         attention = AttentionLabels.unpacked(config.attention_labels, log_probabilities)
-    return DistilledData(x, labels, attention, _learned_rates(config, phi).to(x))
-
-
-def _learned_rates(config: SyntheticConfig, phi: Phi) -> Float[Tensor, " t"]:
-    if config.learn_lr == "none":
-        return _schedule(config.lr, config.lr_decay, config.num_steps)
-    if config.learn_lr == "per_step":
-        return phi["log_lr"].exp()
-    powers = torch.arange(config.num_steps).to(phi["log_lr"])
-    return (phi["log_lr"] + powers * phi["log_lr_decay"]).exp()
-
-
-def _schedule(lr: float, decay: float, num_steps: int) -> Float[Tensor, " t"]:
-    return lr * decay ** torch.arange(num_steps)
+    return DistilledData(x, labels, attention, config.rates.of(phi).to(x), config.blocks)

@@ -3,7 +3,8 @@
 As the coreset baselines of DC-BENCH (Cui et al., 2022) choose images.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..datasets import TokenSplit, collate, length_sorted_batches
+from ..datasets.sampling import arranged
 from ..learners import Encoder, features
 from ..learners.precision import Precision, autocast
 from .measure import MEASURE_BATCH_SIZE
@@ -19,23 +21,25 @@ Coreset = Literal["herding", "kcenter"]
 
 
 def coreset_rows(
-    kind: Coreset, vectors: Float[Tensor, "n e"], labels: Int[Tensor, " n"], per_class: int
+    kind: Coreset,
+    vectors: Float[Tensor, "n e"],
+    labels: Int[Tensor, " n"],
+    classes: Sequence[int],
 ) -> Int[Tensor, " m"]:
-    """``per_class`` rows of each class in turn; fewer where a class has fewer.
+    """A row of each of ``classes``, in their order; fewer where a class has fewer.
 
     Args:
         kind: see `herding` and `k_center`; with one row per class both choose the same.
         vectors: features of all rows.
         labels: their classes, 0 to C - 1.
-        per_class: rows of each class.
+        classes: of the rows that are wanted.
     """
     choose = herding if kind == "herding" else k_center
-    rows = []
-    for label in range(int(labels.max()) + 1):
+    rows = {}
+    for label, count in Counter(classes).items():
         of_class = (labels == label).nonzero()[:, 0]
-        chosen = choose(vectors[of_class], min(per_class, len(of_class)))
-        rows.append(of_class[chosen])
-    return torch.cat(rows)
+        rows[label] = of_class[choose(vectors[of_class], min(count, len(of_class)))]
+    return arranged(classes, rows)
 
 
 def herding(vectors: Float[Tensor, "n e"], count: int) -> Int[Tensor, " count"]:

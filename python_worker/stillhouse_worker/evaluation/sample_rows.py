@@ -1,6 +1,6 @@
 """The real samples that a learner is trained on: drawn at random, or chosen as a coreset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -13,17 +13,24 @@ from ..datasets.sampling import draw_rows
 from ..seeding import generator
 from .coresets import Coreset, coreset_rows, features_of
 
-# Init seed -> rows of train, per_class of each class in turn.
+# Init seed -> rows of train.
 RowsOf = Callable[[int], Tensor]
 
 
-def random_rows(bench: Bench, per_class: int | None = None) -> RowsOf:
-    """Rows that every learner draws for itself; by default as many as are distilled."""
-    per_class = per_class or bench.task.settings.distilled.per_class
+def classes_of(bench: Bench) -> list[int]:
+    """The class of each distilled sample at its start, block after block."""
+    settings = bench.task.settings
+    distilled = settings.distilled
+    return distilled.classes(bench.num_classes, settings.seed) * distilled.blocks
+
+
+def random_rows(bench: Bench, classes: Sequence[int] | None = None) -> RowsOf:
+    """Rows of these classes that every learner draws for itself; by default as are distilled."""
+    wanted = classes_of(bench) if classes is None else classes
 
     def rows_of(init_seed: int) -> Tensor:
         draws = generator(init_seed, "random samples")
-        return draw_rows(bench.tokens["train"], bench.num_classes, per_class, draws)
+        return draw_rows(bench.tokens["train"], wanted, draws)
 
     return rows_of
 
@@ -35,8 +42,12 @@ def sample_bytes(bench: Bench, rows_of: RowsOf) -> int:
     return round(sum(sizes) / len(sizes))
 
 
-def chosen_rows(kind: Coreset, bench: Bench) -> RowsOf:
-    """The rows of a coreset, the same for all learners; noted in the task's folder."""
+def chosen_rows(kind: Coreset, bench: Bench, classes: Sequence[int] | None = None) -> RowsOf:
+    """The rows of a coreset, the same for all learners; noted in the task's folder.
+
+    Classes as for `random_rows`.
+    """
+    wanted = classes_of(bench) if classes is None else classes
     task = bench.task
     notes = Notes(task, "rows", "rows.json")
     rows: list[int] | None = notes.read()
@@ -49,7 +60,7 @@ def chosen_rows(kind: Coreset, bench: Bench) -> RowsOf:
 
         train, settings = bench.tokens["train"], task.settings
         vectors = features_of(bench.encoder, train, settings.precision, on_batch)
-        rows = coreset_rows(kind, vectors, train.labels, settings.distilled.per_class).tolist()
+        rows = coreset_rows(kind, vectors, train.labels, wanted).tolist()
         notes.write(0, rows)
     chosen = torch.tensor(rows)
     return lambda _: chosen

@@ -13,7 +13,7 @@ from ..context.variation import Variation
 from ..datasets import collate
 from ..distillation.adam import Adam
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
-from ..distillation.synthetic import AttentionLabels, DistilledData, hard_labels
+from ..distillation.synthetic import AttentionLabels, DistilledData, one_hot
 from ..errors import StillhouseError
 from ..learners.encoder import Encoder
 from ..learners.encoder_config import EncoderConfig
@@ -38,14 +38,22 @@ class Training(NamedTuple):
 
     def rows(self, rows: Tensor) -> "Training":
         """Only these samples."""
-        data, mask = self.data, self.mask
-        attention = data.attention_labels and data.attention_labels.map(lambda part: part[rows])
-        picked = DistilledData(data.x[rows], data.class_labels[rows], attention, data.lrs)
-        return Training(picked, None if mask is None else mask[rows])
+        return Training(self.data.rows(rows), None if self.mask is None else self.mask[rows])
 
 
-def labelled(variation: Variation, data: DistilledData, config: EncoderConfig) -> DistilledData:
+def labelled(
+    variation: Variation,
+    data: DistilledData,
+    config: EncoderConfig,
+    classes: Sequence[int] = (),
+) -> DistilledData:
     """The distilled data with the labels and the number of rates of the variation.
+
+    Args:
+        variation: how learners are trained.
+        data: as it was distilled.
+        config: of the encoder that is trained.
+        classes: of the samples, for hard labels.
 
     Raises:
         StillhouseError: ``invalid`` when it does not fit the encoder.
@@ -60,14 +68,12 @@ def labelled(variation: Variation, data: DistilledData, config: EncoderConfig) -
         if sizes != (config.num_layers, config.num_heads):
             why = f"the attention labels are for {layers} layers and {heads} heads"
             raise _unfit(variation, why)
-    num_samples, num_classes = data.class_labels.shape
-    labels = (
-        hard_labels(num_classes, num_samples // num_classes).to(data.class_labels)
-        if variation.hard_labels
-        else data.class_labels
-    )
+    labels = data.class_labels
+    if variation.hard_labels:
+        labels = one_hot(labels.shape[1], classes).to(labels)
     count = variation.steps or len(data.lrs)
-    return DistilledData(data.x, labels, attention, data.lrs.repeat(count)[:count])
+    lrs = data.lrs.repeat(count)[:count]
+    return data._replace(class_labels=labels, attention_labels=attention, lrs=lrs)
 
 
 def _unfit(variation: Variation, why: str) -> StillhouseError:
@@ -130,8 +136,10 @@ def train_varied(
     """The learner after all gradient steps, in fp32; first order, no graph kept."""
     optimiser = _Adam(theta) if variation.optimiser == "adam" else None
     for index, lr in enumerate(training.data.lrs.tolist()):
-        for rows in _batches(variation, len(training.data.x), init_seed, index):
-            part = training.rows(rows)
+        size = len(training.data.x) // training.data.num_blocks
+        first = index % training.data.num_blocks * size
+        for rows in _batches(variation, size, init_seed, index):
+            part = training.rows(first + rows)
             own_loss = dataclasses.replace(loss, mask=part.mask)
             _, grads = inner_gradient(own_loss, part.data, theta)
             if optimiser is None:

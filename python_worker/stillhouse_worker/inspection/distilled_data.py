@@ -35,7 +35,8 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
 
     Returns:
         ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one per inner step) and
-        ``samples``, each with ``class_name``, ``labels`` (one per class), ``positions`` (each a
+        ``samples``, each with ``class_name`` (at its start), ``block`` (its number, from 1),
+        ``labels`` (one per class), ``positions`` (each a
         list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
         probabilities that the first token is to attend with; null without attention labels) and
         ``learner_attention`` (the same of a learner that was trained on the data).
@@ -52,7 +53,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
     nearest = nearest_tokens(encoder, data.x, count)
     attention = _first_rows(data.attention_labels)
     learned = _four_digits(learner_attention(artifact, encoder))
-    per_class = len(data.x) // len(names)
+    classes, block_size = artifact.sample_classes, len(data.x) // data.num_blocks
     return {
         "model": manifest["model"]["name"],
         "dataset": manifest["dataset"]["name"],
@@ -60,7 +61,8 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         "learning_rates": data.lrs.tolist(),
         "samples": [
             {
-                "class_name": names[index // per_class],
+                "class_name": names[classes[index]],
+                "block": index // block_size + 1,
                 "labels": data.class_labels[index].tolist(),
                 "positions": _positions(encoder, nearest, index),
                 "attention": None if attention is None else attention[index].tolist(),

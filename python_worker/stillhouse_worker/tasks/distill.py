@@ -10,21 +10,20 @@ import torch
 from torch import Tensor
 
 from ..artifacts import write_artifact
-from ..context.bench import Bench, open_bench
+from ..context.bench import open_bench
 from ..context.reporting import DistillOutcome, Silent, environment
 from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
 from ..context.training_checkpoints import TrainingCheckpoints
-from ..datasets import TokenSplit, collate, select_rows
-from ..datasets.sampling import draw_rows
+from ..datasets import TokenSplit, select_rows
 from ..devices.facts import require_compiler
 from ..distillation.inner import inner_loss, train_learner
 from ..distillation.outer import OuterLoop, OuterProblem
-from ..distillation.synthetic import Phi, init_phi, materialise
+from ..distillation.synthetic import Phi, materialise
 from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
 from ..evaluation import measure
-from ..seeding import generator
+from .initial_data import initial_phi
 
 ARTIFACT_FOLDER = "artifact"
 _STEP = "outer step"
@@ -46,7 +45,7 @@ class Distillation:
         self.task, self.reporter = task, task.reporter
         self.reporter.progress("loading", 0, settings.outer.num_steps, {})
         self.bench = open_bench(task, ("train", "validation"))
-        self.synthetic = settings.distilled.synthetic(self.bench.num_classes)
+        self.synthetic = settings.distilled.synthetic(self.bench.num_classes, settings.seed)
         # Learners that are measured are trained as an artifact's user trains them: in fp32.
         self.inner_loss = inner_loss(
             self.bench.learner,
@@ -63,7 +62,8 @@ class Distillation:
             settings.seed,
             self.bench.device,
         )
-        self.loop = OuterLoop(settings.outer, problem, self._initial_phi(), team)
+        phi = initial_phi(self.bench, self.synthetic)
+        self.loop = OuterLoop(settings.outer, problem, phi, team)
         self._validation_shares = _shares(
             self.bench.tokens["validation"], settings.validation_inits
         )
@@ -164,16 +164,6 @@ class Distillation:
             num_right += sum(confusion[:: self.synthetic.num_classes + 1])
         return num_right / len(self.bench.tokens["validation"].labels)
 
-    def _initial_phi(self) -> Phi:
-        config, learner = self.settings.distilled, self.bench.learner
-        num_samples = config.per_class * self.synthetic.num_classes
-        shape = (num_samples, *learner.entry_shape(config.seq_len))
-        draws = generator(self.settings.seed, "distilled data")
-        x = torch.randn(shape, generator=draws)
-        if config.x_init == "real":
-            x = embed_real_samples(self.bench, x, self.synthetic.per_class, draws)
-        return init_phi(self.synthetic, *learner.attention, x, draws)
-
     def _say_how_it_went(self) -> None:
         if num_skipped := self.loop.optimiser.num_skipped:
             self.reporter.log("warning", f"{num_skipped} outer steps were skipped: fp16 overflowed")
@@ -199,6 +189,7 @@ class Distillation:
                 "attention_lambda": settings.distilled.attention_lambda,
                 "attention_reduction": settings.distilled.attention_reduction,
             },
+            "sample_classes": settings.distilled.classes(self.bench.num_classes, settings.seed),
             "protocol": "validation" if settings.select else "paper",
             "kept_step": self.kept.step,
             "validation_accuracy": self.kept.validation_accuracy,
@@ -244,25 +235,6 @@ def _follow(task: TaskContext, checkpoint: Path | None, team: Team, device: str)
 def _validation_steps(num_steps: int, count: int) -> set[int]:
     """The steps after which validation accuracy is measured, the last one among them."""
     return {-(-num_steps * index // count) for index in range(1, count + 1)}
-
-
-def embed_real_samples(bench: Bench, x: Tensor, per_class: int, draws: torch.Generator) -> Tensor:
-    """Replace the noise ``x`` by embedded training texts, as far as each text is long.
-
-    Args:
-        bench: data and encoder.
-        x: M x S x E noise; positions beyond the end of a text stay noise.
-        per_class: texts drawn for each class, in the order of the classes.
-        draws: generator of the draw.
-    """
-    x = x.clone()
-    rows = draw_rows(bench.tokens["train"], len(x) // per_class, per_class, draws)
-    for sample, row in zip(x, rows, strict=True):
-        batch = collate(bench.tokens["train"], row[None])
-        length = min(int(batch.mask.sum()), len(sample))
-        inputs = (part[:, :length].to(bench.device) for part in batch.inputs)
-        sample[:length] = bench.learner.embed(*inputs)[0].cpu()
-    return x
 
 
 def _shares(tokens: TokenSplit, count: int) -> list[TokenSplit]:

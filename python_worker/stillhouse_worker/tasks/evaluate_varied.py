@@ -56,14 +56,15 @@ class _Learners:
             inner["attention_reduction"],
             num_keys=artifact.data.x.shape[1],
         )
-        data = labelled(variation, artifact.data, config).map(lambda t: t.to(bench.device))
+        classes = artifact.sample_classes
+        data = labelled(variation, artifact.data, config, classes).map(lambda t: t.to(bench.device))
         if variation.samples == "decoded":
             data = data._replace(x=decoded(bench.encoder, data.x))
         self.data = data
         if variation.samples == "random":
-            self.rows_of = random_rows(bench)
+            self.rows_of = random_rows(bench, classes)
         elif variation.samples in ("herding", "kcenter"):
-            self.rows_of = chosen_rows(variation.samples, bench)
+            self.rows_of = chosen_rows(variation.samples, bench, classes)
 
     def train(self, init_seed: int, lr: float) -> Params:
         """A learner; ``lr`` is the rate of every step, or 0 for those of the distilled data."""

@@ -24,6 +24,7 @@ from ..context.task_context import TaskContext
 from ..datasets import TokenSplit, collate, select_rows
 from ..distillation.adam import Adam
 from ..distillation.rates import rate_at
+from ..distillation.synthetic import block_classes
 from ..evaluation import Measures, features_of, measures_of
 from ..evaluation.learner_series import measure_learners, timed
 from ..evaluation.linear_classifiers import LinearClassifier, searched_probe
@@ -52,7 +53,7 @@ class Pair(NamedTuple):
 def setfit_baseline(per_class: int, task: TaskContext) -> LearnerOutcome:
     """Learners that are each tuned on ``per_class`` random texts of each class."""
     bench = open_for_learners(task)
-    return _outcome(bench, random_rows(bench, per_class))
+    return _outcome(bench, random_rows(bench, block_classes(bench.num_classes, per_class)))
 
 
 def pairs_of(labels: list[int], pairs_per_text: int, draws: random.Random) -> list[Pair]:

@@ -1,4 +1,4 @@
-import type { Inspected } from "../../report/inspected.js";
+import { type Inspected, sampleName } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
 import { formatDecimals, formatPercent, formatValue } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
@@ -18,15 +18,15 @@ export function renderInspected(
   accuracies: Numbers | undefined,
   columns = DEFAULT_COLUMNS,
 ): string {
-  const { dataset, model, learning_rates: rates, class_names: names, samples } = inspected;
+  const { dataset, model, learning_rates: rates, samples } = inspected;
   const steps = rates.map(formatValue).join(", ");
   const parts = samples.map((sample, at) => {
-    const { class_name: name, positions, attention } = sample;
+    const { positions, attention } = sample;
     const tokens = positions.map(([nearest]) => nearest?.[0] ?? "").join(" ");
     const cosines = positions.map(([nearest]) => nearest?.[1] ?? 0);
     const mean = cosines.reduce((sum, value) => sum + value, 0) / cosines.length;
     return [
-      `Sample ${at + 1}, ${printable(name)}`,
+      `Sample ${at + 1}, ${printable(sampleName(inspected, sample))}`,
       `  ${wrapText(printable(tokens), columns, 2)}`,
       `  mean cosine to the nearest token ${formatDecimals(mean, 3)}`,
       ...(attention === null ? [] : [renderAttention(attention)]),
@@ -34,7 +34,7 @@ export function renderInspected(
   });
   return [
     `Data set ${printable(dataset)} · model ${printable(model)} · learning rate ${steps}`,
-    renderLabels(names, samples),
+    renderLabels(inspected),
     ...parts,
     ...(accuracies === undefined ? [] : [renderNumbers(accuracies)]),
     "",
@@ -51,14 +51,16 @@ function renderNumbers({ head, rows }: Numbers): string {
   return table.toString();
 }
 
-function renderLabels(names: readonly string[], samples: Inspected["samples"]): string {
+function renderLabels(inspected: Inspected): string {
+  const { class_names: names, samples } = inspected;
   const table = new Table({
     head: ["labels of", ...names],
     colAligns: ["left", ...names.map(() => "right" as const)],
     style: PLAIN_STYLE,
   });
-  samples.forEach(({ class_name: name, labels }, at) => {
-    table.push([`${at + 1} ${name}`, ...labels.map((label) => formatDecimals(label, 3))]);
+  samples.forEach((sample, at) => {
+    const name = `${at + 1} ${sampleName(inspected, sample)}`;
+    table.push([name, ...sample.labels.map((label) => formatDecimals(label, 3))]);
   });
   return table.toString();
 }

@@ -102,8 +102,25 @@ function stepsText({ outer, inner, distilled }: ExperimentSpec): string {
   const batch = formatCount(outer?.batchSize ?? 0);
   return (
     `${formatCount(outer?.steps ?? 0)} outer steps of ${batch} texts, ` +
-    `${inner?.steps} inner, ${distilled?.perClass} distilled per class × ${distilled?.seqLen} vectors`
+    `${inner?.steps} inner${blocksText(inner, distilled)}, ` +
+    `${samplesText(distilled)} × ${distilled?.seqLen} vectors`
   );
+}
+
+function blocksText(
+  inner: ExperimentSpec["inner"],
+  distilled: ExperimentSpec["distilled"],
+): string {
+  const { blocks = 1 } = distilled ?? {};
+  return blocks === 1 ? "" : ` (${inner?.passes} passes over ${blocks} blocks)`;
+}
+
+function samplesText(distilled: ExperimentSpec["distilled"]): string {
+  const { samples = 0, perClass = 0, blocks = 1 } = distilled ?? {};
+  const perBlock = blocks === 1 ? "" : samples > 0 ? " per block" : " and block";
+  return samples > 0
+    ? `${samples} distilled${perBlock}`
+    : `${perClass} distilled per class${perBlock}`;
 }
 
 function numInits(task: Task): number {

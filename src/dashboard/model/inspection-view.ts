@@ -5,6 +5,7 @@ export type NearToken = readonly [token: string, similarity: number];
 export type Attention = readonly (readonly (readonly number[])[])[];
 
 export interface SampleView {
+  /** Its class at the start, with its block where there are several. */
   readonly className: string;
   /** One per class: a probability, or a real number where they are unrestricted. */
   readonly labels: readonly number[];
@@ -32,6 +33,7 @@ export interface InspectionDocument {
   readonly learning_rates: readonly number[];
   readonly samples: readonly {
     readonly class_name: string;
+    readonly block?: number;
     readonly labels: readonly number[];
     readonly positions: readonly (readonly NearToken[])[];
     readonly attention: Attention | null;
@@ -41,13 +43,14 @@ export interface InspectionDocument {
 
 export function inspectionView(document: InspectionDocument): Inspection {
   const { model, dataset, class_names, learning_rates, samples } = document;
+  const hasBlocks = samples.some(({ block = 1 }) => block > 1);
   return {
     model,
     dataset,
     classNames: class_names,
     learningRates: learning_rates,
     samples: samples.map((sample) => ({
-      className: sample.class_name,
+      className: hasBlocks ? `${sample.class_name}, block ${sample.block}` : sample.class_name,
       labels: sample.labels,
       positions: sample.positions,
       attention: sample.attention ?? undefined,

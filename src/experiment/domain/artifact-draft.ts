@@ -3,6 +3,7 @@ import { invalid } from "../../errors.js";
 import { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec, writeField } from "../../settings/field-path.js";
 import { overlay } from "../../settings/resolve.js";
+import { samplesPerBlock } from "../../settings/samples.js";
 import type { ArtifactStore } from "./storage-ports.js";
 
 const MANIFEST = "manifest.json";
@@ -40,7 +41,7 @@ export async function draftOfArtifact(
     ...draft.robustness,
     artifactId,
     artifactSha256: createHash("sha256").update(bytes).digest("hex"),
-    numSamples: numClasses * (spec.distilled?.perClass ?? 0),
+    numSamples: samplesPerBlock(spec.distilled, numClasses),
   });
   return result;
 }

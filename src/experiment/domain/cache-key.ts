@@ -147,6 +147,9 @@ function fieldOf(name: string): string {
 /** The rate that a task takes over follows from what the task that finds it has in common. */
 function baselineParts(spec: ExperimentSpec, { kind, takesLr }: BaselineWork): Part[] {
   const fields = baselineOfKind(kind)?.cacheParts ?? [];
-  const parts = fields.map((field): Part => [field, readField(spec, field)]);
+  const former = formerChoices(spec);
+  const parts = fields
+    .filter((field) => !former.has(field))
+    .map((field): Part => [field, readField(spec, field)]);
   return takesLr ? [...parts, ["takes_lr", true]] : parts;
 }

@@ -1,7 +1,7 @@
 """The gradient of the outer loss with respect to phi: methods that give the same numbers."""
 
 from .blockwise import blockwise
-from .interface import MetaGradient, MetaGradientMethod, MetaProblem
+from .interface import MetaGradient, MetaGradientMethod, MetaProblem, Window
 from .stepwise import stepwise
 from .unrolled import unrolled
 
@@ -16,6 +16,7 @@ __all__ = [
     "MetaGradient",
     "MetaGradientMethod",
     "MetaProblem",
+    "Window",
     "blockwise",
     "stepwise",
     "unrolled",

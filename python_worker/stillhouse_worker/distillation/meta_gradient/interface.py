@@ -47,6 +47,19 @@ class StagedLoss(ScalarLoss, Protocol):
         """The cross-entropy; ``params`` has those of the head by their full names."""
 
 
+class Window(NamedTuple):
+    """A range of inner steps, which count from 0.
+
+    Attributes:
+        first: the first step that the distilled data is differentiated through; what it contributes
+            to earlier ones is held constant.
+        end: the steps that a learner takes.
+    """
+
+    first: int
+    end: int
+
+
 class MetaProblem(NamedTuple):
     """min over phi of L(theta_T), or of sum_t L(theta_t) with loss accumulation.
 
@@ -64,6 +77,8 @@ class MetaProblem(NamedTuple):
             back, and then within one step; others are computed again. All gradients stay the same.
         compiled: let `torch.compile` have the functions of a block, where the method has such.
         phase: context in which the work of a phase is done, for timing.
+        window: a part of the T inner steps, at whose end the outer loss is taken, or within which
+            it is summed; None: all of them.
     """
 
     materialise: Callable[[Phi], DistilledData]
@@ -75,6 +90,7 @@ class MetaProblem(NamedTuple):
     activation_bytes: int = 2**40
     compiled: bool = False
     phase: Callable[[Phase], AbstractContextManager[None]] = lambda name: nullcontext()
+    window: Window | None = None
 
     def outer_loss(self, theta: Params) -> Tensor:
         """L(theta), with one graph for all its parts."""
@@ -87,7 +103,7 @@ class MetaGradient(NamedTuple):
     Attributes:
         grads: d(outer loss)/d(phi), by the names of phi.
         outer_loss: the outer loss, summed where it is accumulated; no graph.
-        inner_losses: l before each inner step, T of them.
+        inner_losses: l before each inner step, as many as are taken.
     """
 
     grads: dict[str, Tensor]

@@ -18,13 +18,17 @@ def unrolled(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
     theta = leaves(theta)
     inner_losses: list[Tensor] = []
     outer_losses: list[Tensor] = []
-    for lr in data.lrs:
+    first, end = problem.window or (0, len(data.lrs))
+    for index, lr in enumerate(data.lrs[:end]):
+        is_constant = index < first
         with problem.phase("inner"):
-            loss = problem.inner_loss(data, theta)
-            grads = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
+            loss = problem.inner_loss(data.of_step(index), theta)
+            grads = torch.autograd.grad(loss, list(theta.values()), create_graph=not is_constant)
             theta = sgd(theta, grads, lr)
+            if is_constant:
+                theta = leaves(theta)
             inner_losses.append(loss.detach())
-        if problem.accumulate_loss or len(inner_losses) == len(data.lrs):
+        if (problem.accumulate_loss and not is_constant) or index == end - 1:
             with problem.phase("outer"):
                 outer_losses.append(problem.outer_loss(theta))
     with problem.phase("walk"):

@@ -82,18 +82,24 @@ def walk(
 ) -> MetaGradient:
     """Train forward, keeping what the backward pass needs, then do that pass; see the module."""
     data = problem.materialise(phi)
-    inputs = data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
-    lrs = inputs.lrs.tolist()
-    trajectory = Trajectory(len(lrs), theta, problem.trajectory_bytes, problem.host_bytes)
+    first, end = problem.window or (0, len(data.lrs))
+    blocks = [_cut(data.of_step(index)) for index in range(data.num_blocks)]
+    lrs = data.lrs.tolist()[:end]
+    trajectory = Trajectory(end - first, theta, problem.trajectory_bytes, problem.host_bytes)
     # A step holds its theta; one whose theta is not kept keeps nothing either.
-    keeps: list[Keep] = ["nothing"] * trajectory.whole_from
-    keeps += plan(problem, inputs, theta, len(lrs) - trajectory.whole_from)
+    keeps: list[Keep] = ["nothing"] * (first + trajectory.whole_from)
+    keeps += plan(problem, blocks[0], theta, end - len(keeps))
+
+    def step_at(index: int, start: Params) -> InnerStep:
+        return make_step(problem, blocks[index % len(blocks)], start)
+
     kept: dict[int, InnerStep] = {}
     inner_losses = []
     with problem.phase("inner"):
         for index, (lr, keep) in enumerate(zip(lrs, keeps, strict=True)):
-            trajectory.put(index, theta)
-            step = make_step(problem, inputs, theta)
+            if index >= first:
+                trajectory.put(index - first, theta)
+            step = step_at(index, theta)
             loss, theta = step.train(lr, keep)
             inner_losses.append(loss)
             if keep != "nothing":
@@ -101,29 +107,33 @@ def walk(
             del step
 
     def retrain(start: Params, index: int) -> Params:
-        return make_step(problem, inputs, start).train(lrs[index], "nothing")[1]
+        return step_at(first + index, start).train(lrs[first + index], "nothing")[1]
 
     outer_loss, v = outer_gradient(problem, theta)
     del theta
-    cotangents = [torch.zeros_like(part) for part in learned_parts(inputs)]
-    lr_cotangent = torch.zeros_like(inputs.lrs)
-    for index, lr in reversed(list(enumerate(lrs))):
+    cotangents = [[torch.zeros_like(part) for part in learned_parts(block)] for block in blocks]
+    lr_cotangent = torch.zeros_like(data.lrs)
+    for index in reversed(range(first, end)):
         with problem.phase("walk"):
-            start = trajectory.take(index, retrain)
-            step = kept.pop(index) if index in kept else make_step(problem, inputs, start)
-            wanted = Wanted(next_v=index > 0, slope=data.lrs.requires_grad)
+            start, lr = trajectory.take(index - first, retrain), lrs[index]
+            step = kept.pop(index) if index in kept else step_at(index, start)
+            wanted = Wanted(next_v=index > first, slope=data.lrs.requires_grad)
             products = step.products(v, lr, wanted)
             del step
-            add(cotangents, products.data, -lr)
+            add(cotangents[index % len(blocks)], products.data, -lr)
             if products.slope is not None:
                 lr_cotangent[index] = -products.slope
-        if index > 0 and problem.accumulate_loss:
+        if index > first and problem.accumulate_loss:
             loss, extra = outer_gradient(problem, start)
             outer_loss = outer_loss + loss
             add(v, extra, 1.0)
-    return MetaGradient(
-        _pull_back(phi, data, [*cotangents, lr_cotangent]), outer_loss, inner_losses
-    )
+    whole = [torch.cat(parts) for parts in zip(*cotangents, strict=True)]
+    return MetaGradient(_pull_back(phi, data, [*whole, lr_cotangent]), outer_loss, inner_losses)
+
+
+def _cut(data: DistilledData) -> DistilledData:
+    """The same values as leaves, which require a gradient where they are learned."""
+    return data.map(lambda part: part.detach().requires_grad_(part.requires_grad))
 
 
 def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Tensor]]:

@@ -31,7 +31,8 @@ const INSPECTION: JsonSchema = {
         type: "object",
         required: ["class_name", "labels", "positions", "attention"],
         properties: {
-          class_name: { type: "string" },
+          class_name: { description: "Its class at the start.", type: "string" },
+          block: { description: "Number of its block, from 1.", type: "integer" },
           labels: numbers(1),
           positions: {
             description: "By position the nearest tokens, the nearest first: token and cosine.",

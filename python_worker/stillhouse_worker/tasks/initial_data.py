@@ -1,0 +1,84 @@
+"""Distilled data before its first outer step."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..context.bench import Bench
+from ..context.settings import LabelInit
+from ..datasets import collate, length_sorted_batches
+from ..datasets.sampling import draw_rows
+from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
+from ..evaluation.measure import MEASURE_BATCH_SIZE
+from ..seeding import generator
+
+# Share of a smoothed label that is spread over all classes.
+_SMOOTHING = 0.1
+
+
+def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
+    """The tensors that are learned, as the settings of the task say where they start."""
+    settings, learner = bench.task.settings, bench.learner
+    draws = generator(settings.seed, "distilled data")
+    classes = synthetic.sample_classes
+    shape = (len(classes), *learner.entry_shape(synthetic.seq_len))
+    x = torch.randn(shape, generator=draws)
+    if settings.distilled.x_init == "real":
+        x = embed_real_samples(bench, x, classes, draws)
+    labels = starting_labels(bench, settings.distilled.label_init, classes)
+    return init_phi(synthetic, *learner.attention, x, draws, labels)
+
+
+def embed_real_samples(
+    bench: Bench, x: Tensor, classes: list[int], draws: torch.Generator
+) -> Tensor:
+    """Replace the noise ``x`` by embedded training texts, as far as each text is long.
+
+    Args:
+        bench: data and encoder.
+        x: M x S x E noise; positions beyond the end of a text stay noise.
+        classes: of the text of each sample.
+        draws: generator of the draw.
+    """
+    x = x.clone()
+    rows = draw_rows(bench.tokens["train"], classes, draws)
+    for sample, row in zip(x, rows, strict=True):
+        batch = collate(bench.tokens["train"], row[None])
+        length = min(int(batch.mask.sum()), len(sample))
+        inputs = (part[:, :length].to(bench.device) for part in batch.inputs)
+        sample[:length] = bench.learner.embed(*inputs)[0].cpu()
+    return x
+
+
+def starting_labels(bench: Bench, kind: LabelInit, classes: list[int]) -> Float[Tensor, "m c"]:
+    """Learned class labels, or what their softmax is taken of, at their start.
+
+    Sucholutsky and Schonlau (2021) start from all of these. With "class_distance" a class counts
+    the more the nearer it is to that of the sample: 1 - d, where d is the squared distance of the
+    means of the two classes, over the largest of all.
+    """
+    labels = one_hot(bench.num_classes, classes)
+    if kind == "smoothed":
+        return (1 - _SMOOTHING) * labels + _SMOOTHING / bench.num_classes
+    if kind == "noise":
+        draws = generator(bench.task.settings.seed, "class labels")
+        return torch.randn(labels.shape, generator=draws)
+    if kind == "class_distance":
+        means = class_means_at_entry(bench)
+        squares = torch.cdist(means, means).square()
+        return (1 - squares / squares.max().clamp(min=1e-30))[classes]
+    return labels
+
+
+@torch.no_grad()
+def class_means_at_entry(bench: Bench) -> Float[Tensor, "c e"]:
+    """For each class the mean of its training texts, each the mean of its embedded tokens."""
+    tokens, width = bench.tokens["train"], bench.encoder.config.width
+    totals = torch.zeros(bench.num_classes, width)
+    for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
+        batch = collate(tokens, rows)
+        inputs = (part.to(bench.device) for part in batch.inputs)
+        vectors, mask = bench.encoder.embed(*inputs).cpu(), batch.mask[..., None]
+        totals.index_add_(0, tokens.labels[rows].long(), (vectors * mask).sum(1) / mask.sum(1))
+    counts = torch.bincount(tokens.labels.long(), minlength=bench.num_classes)
+    return totals / counts.clamp(min=1)[:, None]
