@@ -32,8 +32,9 @@ export function defaultMemoryMib(spec: ExperimentSpec, facts: Facts): number {
 
 function distillBytes(spec: ExperimentSpec, facts: Facts): number {
   const { distilled, inner, outer } = spec;
-  const { steps = 1 } = inner ?? {};
-  const { trajectoryMib = 0, activationMib = 0, metaGradient } = outer ?? {};
+  const { trajectoryMib = 0, activationMib = 0, metaGradient, window } = outer ?? {};
+  // What is kept of a step is needed by the walk back alone.
+  const steps = window || (inner?.steps ?? 1);
   const copy = blockBytes(facts);
   const { length: numClasses } = facts.dataset.class_names;
   const oneStep = activationBytes(

@@ -172,6 +172,17 @@ describe("the window of the meta-gradient", () => {
   });
 });
 
+describe("the memory of a window", () => {
+  it("is that of as many steps", () => {
+    const memory = (given: Given) =>
+      resolved(given, factsOf({ device: CUDA })).spec.compute?.memoryMib;
+    const steps = { "outer.batch_size": 1, "distilled.per_class": 10 };
+    const windowed = { ...steps, "inner.steps": 20, "outer.window": 3 };
+    assert.equal(memory(windowed), memory({ ...steps, "inner.steps": 3 }));
+    assert.notEqual(memory(windowed), memory({ ...steps, "inner.steps": 20 }));
+  });
+});
+
 describe("a spec from before there were blocks", () => {
   it("is completed with one block, one-hot labels and the passes of its steps", () => {
     const { spec } = resolved({ "inner.steps": 3 });

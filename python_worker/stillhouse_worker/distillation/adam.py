@@ -62,7 +62,7 @@ class Adam:
         grads = [grad for tensor in tensors if (grad := tensor.grad) is not None]
         if self._weight_decay:
             torch._foreach_mul_(tensors, [1 - rate * self._weight_decay for rate in lrs])
-        (beta1, beta2) = self._betas
+        beta1, beta2 = self._betas
         for state in states:
             state["step"] += 1
         steps = [state["step"].item() for state in states]

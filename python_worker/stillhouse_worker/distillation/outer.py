@@ -48,8 +48,8 @@ class OuterConfig(NamedTuple):
         optimiser: which one.
         schedule: of the rates after the warm-up; see `Schedule`.
         lr_decay, lr_decay_steps: of the schedule "step".
-        window: inner steps that the meta-gradient goes back through, at most T; 0: all. Where they
-            end is drawn anew at each outer step, from themselves alone to all T.
+        window: inner steps that the meta-gradient goes back through, at most T; 0: all. Which of
+            the T steps is the last one of them is drawn anew at each outer step.
         labels_lr, rates_lr: rates at their peak of the class labels and of the inner rates; None:
             ``lr``.
     """

@@ -111,8 +111,7 @@ def walk(
 
     outer_loss, v = outer_gradient(problem, theta)
     del theta
-    cotangents = [[torch.zeros_like(part) for part in learned_parts(block)] for block in blocks]
-    lr_cotangent = torch.zeros_like(data.lrs)
+    cotangents = _Cotangents(data, blocks)
     for index in reversed(range(first, end)):
         with problem.phase("walk"):
             start, lr = trajectory.take(index - first, retrain), lrs[index]
@@ -120,15 +119,36 @@ def walk(
             wanted = Wanted(next_v=index > first, slope=data.lrs.requires_grad)
             products = step.products(v, lr, wanted)
             del step
-            add(cotangents[index % len(blocks)], products.data, -lr)
-            if products.slope is not None:
-                lr_cotangent[index] = -products.slope
+            cotangents.add(index, products, lr)
         if index > first and problem.accumulate_loss:
             loss, extra = outer_gradient(problem, start)
             outer_loss = outer_loss + loss
             add(v, extra, 1.0)
-    whole = [torch.cat(parts) for parts in zip(*cotangents, strict=True)]
-    return MetaGradient(_pull_back(phi, data, [*whole, lr_cotangent]), outer_loss, inner_losses)
+    return MetaGradient(_pull_back(phi, data, cotangents.whole()), outer_loss, inner_losses)
+
+
+class _Cotangents:
+    """What the inner steps contribute to the learned parts of each block, and to the rates."""
+
+    def __init__(self, data: DistilledData, blocks: Sequence[DistilledData]) -> None:
+        self._parts = [
+            [torch.zeros_like(part) for part in learned_parts(block)] for block in blocks
+        ]
+        self._lrs = torch.zeros_like(data.lrs)
+
+    def add(self, index: int, products: Products, lr: float) -> None:
+        """The contribution of step ``index``, whose rate is ``lr``."""
+        add(self._parts[index % len(self._parts)], products.data, -lr)
+        if products.slope is not None:
+            self._lrs[index] = -products.slope
+
+    def whole(self) -> list[Tensor]:
+        """Those of each learned part, of all blocks together, and then of the rates."""
+        joined = [
+            torch.cat(parts) if len(parts) > 1 else parts[0]
+            for parts in zip(*self._parts, strict=True)
+        ]
+        return [*joined, self._lrs]
 
 
 def _cut(data: DistilledData) -> DistilledData:
