@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stillhouse_worker.distillation.inner import StagedInnerLoss
+from stillhouse_worker.distillation.inner import inner_loss
 from stillhouse_worker.distillation.inner_rates import LearnLr, RateForm
 from stillhouse_worker.distillation.meta_gradient import MetaProblem, Window, blockwise
 from stillhouse_worker.distillation.synthetic import (
@@ -92,8 +92,8 @@ def problem(
     config = SyntheticConfig(
         NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr, (), blocks, rate_form
     )
-    x = torch.randn(blocks * NUM_CLASSES, 4, encoder.config.width, generator=draws)
-    phi = init_phi(config, encoder.config.num_layers, encoder.config.num_heads, x, draws)
+    x = torch.randn(blocks * NUM_CLASSES, *encoder.entry_shape(4), generator=draws)
+    phi = init_phi(config, *encoder.attention, x, draws)
     phi = {name: p.detach().to(device, dtype).requires_grad_() for name, p in phi.items()}
     head = draw_head(encoder.config.width, NUM_CLASSES, "default", draws)
     theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
@@ -110,7 +110,7 @@ def problem(
     return (
         MetaProblem(
             lambda values: materialise(config, values),
-            StagedInnerLoss(encoder, 0.7, "keys"),
+            inner_loss(encoder, 0.7, "keys"),
             [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
             accumulate,
             window=window,

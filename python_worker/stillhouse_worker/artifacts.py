@@ -27,7 +27,7 @@ from .learners.interface import Params
 from .learners.precision import Precision
 from .learners.starts import Starts
 from .models.catalog import model_fingerprint, model_folder
-from .models.export import save_sentence_transformer, to_transformers
+from .models.export import has_classifier, save_sentence_transformer, to_transformers
 from .models.opened import load_encoder
 from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 
@@ -160,12 +160,12 @@ class TrainedLearner(NamedTuple):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that other tools load, with a tokenizer that cuts texts as in training.
 
-        Where the head is given the first token, it is one for
+        Where `to_transformers` has a class, it is one for
         ``pipeline("text-classification", model=folder)``, the same as
-        ``to_transformers().save_pretrained(folder)``; where it is given the mean over the tokens,
-        one for ``SentenceTransformer(folder)``, whose ``encode`` gives the logits.
+        ``to_transformers().save_pretrained(folder)``; elsewhere one for
+        ``SentenceTransformer(folder)``, whose ``encode`` gives the logits.
         """
-        if self.artifact.pooling == "first":
+        if has_classifier(self.encoder):
             self.to_transformers().save_pretrained(folder)
             return
         dataset = self.artifact.manifest["dataset"]
@@ -185,12 +185,13 @@ class TrainedLearner(NamedTuple):
         return measure(self.encoder, self.params, tokens, precision)
 
     def to_transformers(self) -> Any:
-        """The same classifier as transformers' ``BertForSequenceClassification``.
+        """The same classifier as one of transformers, such as ``BertForSequenceClassification``.
 
         What its ``save_pretrained`` writes has the tokenizer too.
 
         Raises:
-            StillhouseError: ``invalid`` where its head is given the mean over the tokens.
+            StillhouseError: ``invalid`` where its head is given the mean over the tokens, or the
+                library's classifier of its architecture has another head.
         """
         dataset = self.artifact.manifest["dataset"]
         return to_transformers(

@@ -70,7 +70,7 @@ def test_minilm_is_found_in_its_package_with_known_facts_and_weights() -> None:
     assert (location.name, location.source, location.substitute_for) == ("minilm", "packaged", "")
     folder = Path(location.path_or_id)
     facts = read_model_facts(folder)
-    assert facts == ("bert", 22_565_376, 6, 12, 384, 512)
+    assert facts == ("bert", 22_565_376, 6, 12, 384, 512, 384, 0)
     assert model_fingerprint(folder).weights.startswith("53aa51172d142c89")
 
 
@@ -79,7 +79,7 @@ def test_a_bert_folder_counts_embeddings_and_layers_without_the_pooler(bert: Pat
     assert (location.name, location.source) == (str(bert), "local")
     model = BertModel(BertConfig(**BERT), add_pooling_layer=False)
     expected = sum(parameter.numel() for parameter in model.parameters())
-    assert read_model_facts(bert) == ("bert", expected, 2, 4, 8, 32)
+    assert read_model_facts(bert) == ("bert", expected, 2, 4, 8, 32, 8, 0)
 
 
 def test_a_distilbert_of_a_classifier_counts_its_encoder_only(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_distilbert_of_a_classifier_counts_its_encoder_only(tmp_path: Path) ->
     heads = {"pre_classifier.weight": torch.zeros(8, 8), "vocab_layer_norm.weight": torch.zeros(8)}
     save_file({**tensors, **heads}, tmp_path / "model.safetensors")
     expected = sum(parameter.numel() for parameter in model.parameters())
-    assert read_model_facts(tmp_path) == ("distilbert", expected, 3, 2, 8, 64)
+    assert read_model_facts(tmp_path) == ("distilbert", expected, 3, 2, 8, 64, 8, 0)
 
 
 def test_older_weights_are_read_without_running_code_in_them(bert: Path) -> None:
@@ -175,7 +175,8 @@ def test_a_missing_file_is_named(bert: Path, missing: str, said: str) -> None:
 def test_another_architecture_is_refused(bert: Path) -> None:
     change_config(bert, model_type="gpt2")
     assert "has architecture 'gpt2'" in failure(bert).message
-    assert "allowed are bert and distilbert" in failure(bert).message
+    assert "it is a decoder" in failure(bert).message
+    assert "allowed are bert, distilbert, albert" in failure(bert).message
 
 
 @pytest.mark.parametrize("config", ["{", "[]", '"bert"'])

@@ -17,7 +17,7 @@ export function artifactBytes(spec: ExperimentSpec, facts: Facts): number {
   const { seqLen = 0, artifactDtype } = spec.distilled ?? {};
   const numClasses = facts.dataset.class_names.length;
   const count = numSamples(spec, numClasses);
-  const vectors = count * seqLen * facts.model.width;
+  const vectors = count * seqLen * facts.model.entry_width;
   const labels = count * numClasses;
   const bytesOfAttention = artifactDtype === FloatType.FP16 ? BYTES_OF_FP16 : BYTES_OF_FP32;
   return (

@@ -31,7 +31,7 @@ export const IDENTIFYING_FIELDS = [
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
   const isStudy = spec.preset === Preset.STUDY;
   const preset = presetSpec(isStudy ? Preset.STUDY : Preset.CPU, facts?.device);
-  writeDerived(preset, spec);
+  writeDerived(preset, spec, facts?.model.staged);
   const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);
   const pooling = facts ? presetPooling(preset, facts.model) : spec.model?.pooling;

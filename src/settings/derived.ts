@@ -18,12 +18,19 @@ const WEIGHT_DECAY = 0.01;
 /** Wang et al. (2018) halve the rate every 40 of 400 epochs. */
 const DECAYS = 10;
 
-/** Values that follow from other fields unless a draft gives them, by the path of their field. */
-export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldValue> {
+/**
+ * Values that follow from other fields unless a draft gives them, by the path of their field.
+ *
+ * @param isStaged whether `blockwise` knows the blocks of the model
+ */
+export function derivedValues(
+  spec: ExperimentSpec,
+  isStaged = true,
+): ReadonlyMap<string, FieldValue> {
   return new Map([
     ["dataset.bad_rows", badRowsOf(spec.dataset?.source)],
     ["distilled.attention_lambda", lambdaOf(spec)],
-    ["outer.meta_gradient", metaGradientOf(spec)],
+    ["outer.meta_gradient", metaGradientOf(spec, isStaged)],
     ["outer.labels_lr", spec.outer?.lr ?? 0],
     ["outer.rates_lr", spec.outer?.lr ?? 0],
     ["outer.weight_decay", weightDecayOf(spec)],
@@ -32,8 +39,8 @@ export function derivedValues(spec: ExperimentSpec): ReadonlyMap<string, FieldVa
 }
 
 /** Gives a spec the values that would follow from another one. */
-export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec): void {
-  for (const [path, value] of derivedValues(from)) writeField(spec, path, value);
+export function writeDerived(spec: ExperimentSpec, from: ExperimentSpec, isStaged = true): void {
+  for (const [path, value] of derivedValues(from, isStaged)) writeField(spec, path, value);
 }
 
 /** Skips rows of the hub, which nobody here can edit; one's own files are better corrected. */
@@ -61,9 +68,10 @@ function lrDecayStepsOf({ outer }: ExperimentSpec): number {
  * Empty where the precision, and so the device, is not known. At one inner step whose products are
  * rounded, stepwise is a tenth faster (`npm run bench -- outer-step`).
  */
-function metaGradientOf({ inner, outer }: ExperimentSpec): string {
+function metaGradientOf({ inner, outer }: ExperimentSpec, isStaged: boolean): string {
   const precision = inner?.precision ?? FloatType.UNSPECIFIED;
   if (precision === FloatType.UNSPECIFIED) return "";
+  if (!isStaged) return "stepwise";
   const isRounded = precision !== FloatType.FP32;
   return inner?.steps === 1 && isRounded && !outer?.compile ? "stepwise" : "blockwise";
 }

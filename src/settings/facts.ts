@@ -43,6 +43,12 @@ export const factsSchema = z.object({
     num_heads: count,
     width: count,
     max_positions: count,
+    /** Numbers per token of what enters its first layer. */
+    entry_width: count,
+    /** Tokens to each side that every layer sees at least; 0: all of them. */
+    attention_span: count,
+    /** Whether `--meta-gradient blockwise` knows its blocks. */
+    staged: z.boolean(),
     /** What it was trained to hand to a head; empty where nothing says so. */
     pooling: z.enum(["first", "mean", ""]),
   }),

@@ -1,5 +1,10 @@
 import { invalid } from "../errors.js";
-import { type ExperimentSpec, FloatType, Init } from "../generated/stillhouse/v1/spec.js";
+import {
+  AttentionLabels,
+  type ExperimentSpec,
+  FloatType,
+  Init,
+} from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
 import { samplesPerBlock } from "./samples.js";
@@ -27,6 +32,30 @@ export function fitToFacts(
   fitInits(spec, draft, notices);
   for (const limit of limitsOf(spec, facts)) fitLimit(limit, spec, draft, notices);
   noteSlowPrecision(spec, facts, notices);
+}
+
+/**
+ * Refuses what the model's architecture cannot do.
+ *
+ * @throws StillhouseError INVALID
+ */
+export function checkLearner({ outer, distilled }: ExperimentSpec, { model }: Facts): void {
+  if (outer?.metaGradient === "blockwise" && !model.staged) {
+    throw invalid(
+      "outer.meta_gradient",
+      "--meta-gradient blockwise (outer.meta_gradient) differentiates the blocks of BERT and " +
+        `DistilBERT alone, and ${model.name} has others; use --meta-gradient stepwise`,
+    );
+  }
+  const { attentionLabels, seqLen = 0 } = distilled ?? {};
+  if (model.attention_span === 0 || attentionLabels === AttentionLabels.NONE) return;
+  if (seqLen <= model.attention_span) return;
+  throw invalid(
+    "distilled.attention_labels",
+    `--al (distilled.attention_labels) needs tokens that see each other, and some layers of ${model.name} ` +
+      `see ${model.attention_span} to each side, but a sample has ${seqLen}; ` +
+      `use --seq-len ${model.attention_span} or --al none`,
+  );
 }
 
 /** With one fixed head all learners are the same, so one is enough. */

@@ -35,7 +35,8 @@ function distillBytes(spec: ExperimentSpec, facts: Facts): number {
   const { trajectoryMib = 0, activationMib = 0, metaGradient, window } = outer ?? {};
   // What is kept of a step is needed by the walk back alone.
   const steps = window || (inner?.steps ?? 1);
-  const copy = blockBytes(facts);
+  // Layers of ALBERT share their weights, so that all of them may be fewer than those of blocks.
+  const copy = Math.min(blockBytes(facts), weightBytes(facts));
   const { length: numClasses } = facts.dataset.class_names;
   const oneStep = activationBytes(
     samplesPerBlock(distilled, numClasses),

@@ -12,7 +12,7 @@ import { describeSpec } from "./describe.js";
 import { fillInSteps, LR_DECAY_STEPS, OUTER_STEPS } from "./epochs.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
-import { fitToFacts } from "./limits.js";
+import { checkLearner, fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
 import { type KnownPreset, presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
@@ -58,7 +58,7 @@ export function resolveSpec(
   fillInSteps(spec, draft, OUTER_STEPS, facts.dataset.train_rows);
   fitToFacts(spec, draft, facts, notices);
   checkSamples(spec, facts.dataset.class_names.length);
-  fillInDerived(spec, draft);
+  fillInDerived(spec, draft, facts);
   fillInSteps(spec, draft, LR_DECAY_STEPS, facts.dataset.train_rows);
   if (draft.compute?.memoryMib === undefined) {
     writeField(spec, "compute.memory_mib", defaultMemoryMib(spec, facts));
@@ -66,6 +66,7 @@ export function resolveSpec(
   spec.robustness = draft.robustness;
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
+  checkLearner(spec, facts);
   return { spec, description: describeSpec(spec, facts, notices) };
 }
 
@@ -141,8 +142,8 @@ function refuseOther(group: "dataset" | "model", wanted: string | undefined, fou
   throw invalid(path, `${path} must be that of the ${group} found, ${found}, got ${wanted}`);
 }
 
-function fillInDerived(spec: ExperimentSpec, draft: ExperimentSpec): void {
-  for (const [path, value] of derivedValues(spec)) {
+function fillInDerived(spec: ExperimentSpec, draft: ExperimentSpec, { model }: Facts): void {
+  for (const [path, value] of derivedValues(spec, model.staged)) {
     const given = givenValue(draft, settingOf(path), path) ?? "";
     if (given === "") writeField(spec, path, value);
   }

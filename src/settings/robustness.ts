@@ -43,10 +43,10 @@ function transferModel(
   model: Facts["model"],
   seqLen: number,
 ): TransferModel {
-  if (found.width !== model.width) {
+  if (found.entry_width !== model.entry_width) {
     throw invalid(
       TRANSFER,
-      `--transfer-to ${found.name}: its width must be ${model.width}, that of ${model.name}, got ${found.width}`,
+      `--transfer-to ${found.name}: its width must be ${model.entry_width}, that of ${model.name}, got ${found.entry_width}`,
     );
   }
   if (found.max_positions < seqLen) {

@@ -207,7 +207,7 @@ describe("a request for robustness", () => {
     error instanceof StillhouseError && error.field === field && message.test(error.message);
 
   it("refuses an encoder into which the distilled vectors do not fit", () => {
-    const wide = factsOf({ model: { name: "wide", width: 768 } }).model;
+    const wide = factsOf({ model: { name: "wide", entry_width: 768 } }).model;
     assert.throws(
       () => robustSpec(() => {}, [wide]),
       refused("robustness.transfer_to", /wide: its width must be 384, that of minilm, got 768/),

@@ -270,6 +270,35 @@ describe("values that depend on others", () => {
     assert.match(description.notices.join("\n"), /--seq-len is 32 instead of the preset's 64/);
   });
 
+  it("an encoder without blocks that blockwise knows is distilled for by stepwise", () => {
+    const facts = factsOf({ model: { name: "roberta", staged: false } });
+    const { spec, description } = resolved({ "inner.steps": 3 }, facts);
+    assert.equal(spec.outer?.metaGradient, "stepwise");
+    assert.ok(!description.changedFields.includes("outer.meta_gradient"));
+    assert.equal(
+      resolved({ "outer.meta_gradient": "unrolled" }, facts).spec.outer?.metaGradient,
+      "unrolled",
+    );
+    assert.throws(
+      () => resolved({ "outer.meta_gradient": "blockwise" }, facts),
+      refused(
+        "outer.meta_gradient",
+        /blockwise .* BERT and DistilBERT alone, and roberta has others; use --meta-gradient stepwise/,
+      ),
+    );
+  });
+
+  it("attention labels beyond what a layer sees are refused", () => {
+    const facts = factsOf({ model: { name: "modern", staged: false, attention_span: 16 } });
+    const cls = { "distilled.attention_labels": AttentionLabels.CLS, "distilled.seq_len": 17 };
+    assert.throws(
+      () => resolved(cls, facts),
+      refused("distilled.attention_labels", /modern see 16 to each side, but a sample has 17/),
+    );
+    resolved({ ...cls, "distilled.seq_len": 16 }, facts);
+    resolved({ ...cls, "distilled.attention_labels": AttentionLabels.NONE }, facts);
+  });
+
   it("more distilled samples than rows per class are refused", () => {
     assert.throws(
       () => resolved({ "distilled.per_class": 11 }, factsOf({ dataset: { train_rows: 40 } })),

@@ -83,7 +83,8 @@ def inner_loss(
     learner: Learner, attention_lambda: float, attention_reduction: AttentionReduction
 ) -> InnerLoss:
     """The inner loss in fp32 as this learner has it: staged where that is possible."""
-    kind = StagedInnerLoss if isinstance(learner, Encoder) else InnerLoss
+    is_staged = isinstance(learner, Encoder) and learner.library is None
+    kind = StagedInnerLoss if is_staged else InnerLoss
     return kind(learner, attention_lambda, attention_reduction)
 
 

@@ -58,8 +58,8 @@ def labelled(
     Raises:
         StillhouseError: ``invalid`` when it does not fit the encoder.
     """
-    if data.x.shape[-1] != config.width:
-        raise _unfit(variation, f"its width is {config.width}, not {data.x.shape[-1]}")
+    if data.x.shape[-1] != config.entry_width:
+        raise _unfit(variation, f"its width is {config.entry_width}, not {data.x.shape[-1]}")
     if data.x.shape[1] > config.max_positions:
         raise _unfit(variation, f"it has {config.max_positions} positions, not {data.x.shape[1]}")
     attention = None if variation.without_attention_labels else data.attention_labels

@@ -276,6 +276,9 @@ def _model_facts(location: ModelLocation, *, has_pairs: bool) -> dict[str, Any]:
         "num_heads": facts.num_heads,
         "width": facts.width,
         "max_positions": facts.max_positions,
+        "entry_width": facts.entry_width,
+        "attention_span": facts.attention_span,
+        "staged": facts.is_staged,
         "pooling": trained_pooling(folder),
     }
 

@@ -1,8 +1,9 @@
-"""Pretrained BERT and DistilBERT encoders, opened at the entry of the first block.
+"""Pretrained encoders, opened at the entry of the first block.
 
-The blocks run from a flat dictionary of tensors, one layout for both architectures, so that
-their parameters can be passed as a function's argument. The embeddings are a module, since they
-come before the entry point and get no inner gradient.
+The blocks run from a flat dictionary of tensors, so that their parameters can be passed as a
+function's argument: those of BERT and DistilBERT by `transformer`, in one layout, those of other
+architectures by the library's own code. The embeddings are a module, since they come before the
+entry point and get no inner gradient.
 """
 
 import copy
@@ -16,8 +17,9 @@ from .embeddings import Embeddings
 from .encoder_config import EncoderConfig
 from .head import HeadInit, draw_head
 from .interface import AttentionSizes, Derivatives, Output, Params, ScoreRows
+from .library_layers import LibraryEmbeddings, LibraryLayers
 from .precision import Precision
-from .transformer import Attention, first_order_attention, forward, pooled_output
+from .transformer import Attention, first_order_attention, forward, pool, pooled_output, run_head
 
 
 class Encoder(NamedTuple):
@@ -26,14 +28,17 @@ class Encoder(NamedTuple):
     Attributes:
         config: its sizes.
         embeddings: in evaluation mode.
-        blocks: parameters of all blocks, ``blocks.{i}.{name}.{weight|bias}``, fp32.
+        blocks: parameters of all blocks, fp32: ``blocks.{i}.{name}.{weight|bias}``, or as
+            `layer_params` gives them.
         tokenizer: its fast tokenizer, of ``transformers``.
+        library: what runs the blocks, unless they are those of BERT and DistilBERT.
     """
 
     config: EncoderConfig
-    embeddings: Embeddings
+    embeddings: Embeddings | LibraryEmbeddings
     blocks: Params
     tokenizer: Any
+    library: LibraryLayers | None = None
 
     @property
     def front(self) -> nn.Module:
@@ -46,8 +51,8 @@ class Encoder(NamedTuple):
         return AttentionSizes(self.config.num_layers, self.config.num_heads)
 
     def entry_shape(self, length: int) -> tuple[int, ...]:
-        """S x E."""
-        return (length, self.config.width)
+        """S x E, or x the width of narrower embeddings."""
+        return (length, self.config.entry_width)
 
     def embed(self, *inputs: Int[Tensor, "b s"]) -> Float[Tensor, "b s e"]:
         """Vectors that enter the first block: after positions, LayerNorm and dropout.
@@ -73,29 +78,38 @@ class Encoder(NamedTuple):
         backward: Precision = "fp32",
     ) -> Output:
         """See `Learner`."""
-        return forward(
-            self.config,
-            theta,
-            entry,
-            mask,
-            attention=_attention(derivatives, entry.device),
-            score_rows=score_rows,
-            dropout=dropout,
-            backward=backward,
+        if self.library is None:
+            return forward(
+                self.config,
+                theta,
+                entry,
+                mask,
+                attention=_attention(derivatives, entry.device),
+                score_rows=score_rows,
+                dropout=dropout,
+                backward=backward,
+            )
+        hidden, scores, firsts = self.library.run(
+            theta, entry, mask, is_scored=derivatives == 2, dropout=dropout, backward=backward
         )
+        return Output(run_head(theta, pool(self.config, hidden, mask), dropout), scores, firsts)
 
     def pooled(
-        self, entry: Float[Tensor, "b s e"], mask: Bool[Tensor, "b s"]
+        self, entry: Float[Tensor, "b s entry"], mask: Bool[Tensor, "b s"]
     ) -> Float[Tensor, "b e"]:
         """The pretrained encoder's input to a head, once differentiable in its blocks."""
-        attention = first_order_attention(entry.device)
-        return pooled_output(self.config, self.blocks, entry, mask, attention)
+        if self.library is None:
+            attention = first_order_attention(entry.device)
+            return pooled_output(self.config, self.blocks, entry, mask, attention)
+        hidden = self.library.run(self.blocks, entry, mask, is_scored=False).hidden
+        return pool(self.config, hidden, mask)
 
     def to(self, device: torch.device) -> "Encoder":
         """The same encoder with its tensors on ``device``."""
         return self._replace(
             embeddings=copy.deepcopy(self.embeddings).to(device),
             blocks={name: tensor.to(device) for name, tensor in self.blocks.items()},
+            library=self.library and self.library.to(device),
         )
 
 

@@ -8,7 +8,11 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
 class EncoderConfig(NamedTuple):
-    """Sizes of an encoder, and its pooling."""
+    """Sizes of an encoder, and its pooling.
+
+    Attributes:
+        embedding_width: where the first layer widens what enters it: the width before; else 0.
+    """
 
     num_layers: int
     num_heads: int
@@ -16,3 +20,9 @@ class EncoderConfig(NamedTuple):
     max_positions: int
     layer_norm_eps: float
     pooling: Pooling = "first"
+    embedding_width: int = 0
+
+    @property
+    def entry_width(self) -> int:
+        """Numbers per token of what enters."""
+        return self.embedding_width or self.width

@@ -26,8 +26,8 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, dtype, enabled=precision != "fp32")
 
 
-# (values, weight, bias) -> values times the weight, plus the bias.
-Linear = Callable[[Tensor, Tensor, Tensor], Tensor]
+# (values, weight, bias) -> values times the weight, plus the bias where there is one.
+Linear = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 def low_backward_linear(precision: Precision) -> Linear:
@@ -43,7 +43,9 @@ def low_backward_linear(precision: Precision) -> Linear:
 
 class _LowBackwardLinear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, dtype: torch.dtype, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, dtype: torch.dtype, x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.dtype = dtype
         return F.linear(x, weight, bias)

@@ -1,7 +1,9 @@
-"""The two supported architectures: the names in their files."""
+"""The supported architectures, and the names in the files of the two with blocks of our own."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from .library import LIBRARY
 
 # Two names of the exact GELU, which the blocks compute and differentiate by hand.
 ACTIVATIONS = ("gelu", "gelu_python")
@@ -74,3 +76,23 @@ DISTILBERT = Architecture(
 
 # By model_type in config.json.
 ARCHITECTURES: Mapping[str, Architecture] = {"bert": BERT, "distilbert": DISTILBERT}
+SUPPORTED = (*ARCHITECTURES, *LIBRARY)
+
+_DECODER = "it is a decoder, whose tokens see only those before them"
+_HALF = "it is an encoder with a decoder"
+_SPARSE = "its attention is sparse, so there are no scores of every token for every other"
+_WHY_NOT: Mapping[str, str] = {
+    **dict.fromkeys(("bloom", "falcon", "gemma", "gpt2", "gpt_neo", "gpt_neox"), _DECODER),
+    **dict.fromkeys(("llama", "mistral", "opt", "phi", "qwen2", "qwen3", "xlnet"), _DECODER),
+    **dict.fromkeys(("bart", "mbart", "mt5", "pegasus", "t5"), _HALF),
+    **dict.fromkeys(("big_bird", "longformer", "reformer"), _SPARSE),
+    "fnet": "it has no attention",
+    "funnel": "its later layers have fewer tokens than enter the first",
+    "nomic_bert": "its code comes with the model, and no code of a model is run",
+}
+
+
+def why_not(architecture: object) -> str:
+    """Why an architecture is not supported, as a clause; empty where it was only never tried."""
+    reason = _WHY_NOT.get(architecture) if isinstance(architecture, str) else None
+    return f", which cannot be used: {reason}" if reason else ""

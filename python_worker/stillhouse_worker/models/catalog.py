@@ -64,7 +64,7 @@ def locate_model(name: str | None) -> ModelLocation:
             replaced by the packaged one.
 
     Raises:
-        StillhouseError: not_found, or invalid for a folder that is not a BERT or DistilBERT.
+        StillhouseError: not_found, or invalid for a folder without a supported encoder.
     """
     wanted = DEFAULT_MODEL if name is None else name
     found = _look_up(wanted)

@@ -12,7 +12,9 @@ from torch import Tensor
 from ..errors import StillhouseError
 from ..learners.encoder import Encoder
 from ..learners.interface import Params
+from ..learners.library_layers import LAYERS
 from .architectures import BERT
+from .library import LIBRARY
 from .trained_pooling import MODULES_NAME
 
 # The modules of a sentence-transformers folder, in order. The encoder has a folder of its own:
@@ -28,10 +30,10 @@ _MODULES = (
 def to_transformers(
     encoder: Encoder, params: Params, class_names: Sequence[str], max_length: int
 ) -> Any:
-    """A ``BertForSequenceClassification`` with the same logits, whose folder has a tokenizer.
+    """A classifier of the library with the same logits, whose folder has a tokenizer.
 
-    Its pooler and classifier are exactly the head. A DistilBERT learner becomes a BERT with zero
-    token type embeddings, since DistilBERT's own classifier has a ReLU where the head has a Tanh.
+    Its last two layers are exactly the head. A DistilBERT learner becomes a BERT with zero token
+    type embeddings, since DistilBERT's own classifier has a ReLU where the head has a Tanh.
 
     Args:
         encoder: with the tokenizer.
@@ -40,8 +42,8 @@ def to_transformers(
         max_length: tokens that a text is cut to; ``model_max_length`` of the tokenizer.
 
     Raises:
-        StillhouseError: ``invalid`` where the head is given the mean over the tokens, for which
-            transformers has no class; `save_sentence_transformer` writes such a learner.
+        StillhouseError: ``invalid`` where transformers has no class with such a head, as for one
+            that is given the mean over the tokens; `save_sentence_transformer` writes the learner.
     """
     if encoder.config.pooling != "first":
         raise StillhouseError(
@@ -50,20 +52,75 @@ def to_transformers(
             "(--pooling mean); save_pretrained(folder) writes a folder for sentence-transformers",
             field="model.pooling",
         )
-    state = _state(encoder, params)
-    model = _classifier_class()(_config(encoder, state, class_names))
+    if encoder.library is None:
+        from transformers import BertForSequenceClassification
+
+        state = _state(encoder, params)
+        config, parent = _config(encoder, state, class_names), BertForSequenceClassification
+    else:
+        config, parent, state = _library_classifier(encoder, params, class_names)
+    model = _with_tokenizer(parent)(config)
     model.load_state_dict(state)
     model.tokenizer_of_learner = _tokenizer(encoder, max_length)
     return model.eval()
 
 
+def has_classifier(encoder: Encoder) -> bool:
+    """Whether `to_transformers` has a class for its learners."""
+    library = encoder.library
+    is_known = library is None or LIBRARY[library.architecture].head is not None
+    return encoder.config.pooling == "first" and is_known
+
+
+def _library_classifier(
+    encoder: Encoder, params: Params, class_names: Sequence[str]
+) -> tuple[Any, Any, Params]:
+    """Config, class and tensors of the classifier of an architecture of the library."""
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+    assert encoder.library is not None
+    family = LIBRARY[encoder.library.architecture]
+    if family.head is None:
+        raise StillhouseError(
+            "invalid",
+            f"the classifier of {encoder.library.architecture} in transformers has another head "
+            "than the learner; save_pretrained(folder) writes a folder for sentence-transformers",
+            field="model.name",
+        )
+    config = _library_config(encoder, class_names)
+    config.pooler_hidden_act = "tanh"  # of DeBERTa's; others have no such setting
+    state = {
+        f"{family.prefix}{name}": part for name, part in _library_state(encoder, params).items()
+    }
+    for ours, theirs in zip(("head.dense", "head.out"), family.head, strict=True):
+        for kind in ("weight", "bias"):
+            state[f"{theirs}.{kind}"] = params[f"{ours}.{kind}"].detach().cpu().clone()
+    return config, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)], state
+
+
+def _library_config(encoder: Encoder, class_names: Sequence[str]) -> Any:
+    assert encoder.library is not None
+    config = copy.deepcopy(encoder.library.config)
+    config.id2label = dict(enumerate(class_names))
+    config.label2id = {name: index for index, name in enumerate(class_names)}
+    return config
+
+
+def _library_state(encoder: Encoder, params: Params) -> Params:
+    """The tensors of the encoder by the library's names."""
+    embeddings = encoder.embeddings.state_dict()
+    state = {f"embeddings.{n.removeprefix('own.')}": part for n, part in embeddings.items()}
+    state |= {n.removeprefix(LAYERS): p for n, p in params.items() if n.startswith(LAYERS)}
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
 def save_sentence_transformer(
     folder: Path, encoder: Encoder, params: Params, class_names: Sequence[str], max_length: int
 ) -> None:
-    """Write a learner whose head is given the mean over the tokens.
+    """Write a learner as an encoder of sentences, whatever its head is given.
 
-    ``SentenceTransformer(folder).encode(texts)`` gives its logits: encoder, mean, and the head as
-    two dense layers, the first with a Tanh. The class names are ``id2label`` in the encoder's
+    ``SentenceTransformer(folder).encode(texts)`` gives its logits: encoder, pooling, and the head
+    as two dense layers, the first with a Tanh. The class names are ``id2label`` in the encoder's
     config.
 
     Args:
@@ -71,20 +128,17 @@ def save_sentence_transformer(
         encoder, params, class_names, max_length: as of `to_transformers`.
     """
     from safetensors.torch import save_file
-    from transformers import BertModel
 
     folder.mkdir(parents=True, exist_ok=True)
     width, num_classes = encoder.config.width, len(class_names)
-    state, prefix = _state(encoder, params), "bert."
-    model = BertModel(_config(encoder, state, class_names), add_pooling_layer=False)
-    own = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-    model.load_state_dict({n: t for n, t in own.items() if not n.startswith("pooler.")})
+    model = _bare_model(encoder, params, class_names)
     place = folder / _MODULES[0][0]
     model.save_pretrained(place)
     _tokenizer(encoder, max_length).save_pretrained(place)
     _write(place / "sentence_bert_config.json", {"max_seq_length": max_length})
-    kinds = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
-    _write(folder / _MODULES[1][0] / "config.json", {**kinds, "pooling_mode_cls_token": False})
+    is_mean = encoder.config.pooling == "mean"
+    kinds = {"pooling_mode_mean_tokens": is_mean, "pooling_mode_cls_token": not is_mean}
+    _write(folder / _MODULES[1][0] / "config.json", {"word_embedding_dimension": width, **kinds})
     dense = (("head.dense", width, "activation.Tanh"), ("head.out", num_classes, "linear.Identity"))
     for (name, _), (part, size, activation) in zip(_MODULES[2:], dense, strict=True):
         sizes = {"in_features": width, "out_features": size, "bias": True}
@@ -100,6 +154,24 @@ def save_sentence_transformer(
             for i, (path, kind) in enumerate(_MODULES)
         ],
     )
+
+
+def _bare_model(encoder: Encoder, params: Params, class_names: Sequence[str]) -> Any:
+    """The encoder as a model of the library, without a head."""
+    from transformers import AutoModel, BertModel
+
+    if encoder.library is not None:
+        make: Any = AutoModel.from_config
+        model = make(_library_config(encoder, class_names), trust_remote_code=False)
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None
+        model.load_state_dict(_library_state(encoder, params))
+        return model
+    state, prefix = _state(encoder, params), "bert."
+    model = BertModel(_config(encoder, state, class_names), add_pooling_layer=False)
+    own = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+    model.load_state_dict({n: t for n, t in own.items() if not n.startswith("pooler.")})
+    return model
 
 
 def _write(path: Path, content: Any) -> None:
@@ -126,20 +198,19 @@ def _config(encoder: Encoder, state: Params, class_names: Sequence[str]) -> Any:
     )
 
 
-def _classifier_class() -> Any:
-    """transformers' class, which takes seconds to import, with a tokenizer in what it saves.
+def _with_tokenizer(parent: Any) -> Any:
+    """The class with a tokenizer in what it saves.
 
     A folder with weights alone is no error to ``pipeline``: it makes up a vocabulary of five tokens
     and answers.
     """
-    from transformers import BertForSequenceClassification as Parent
 
     def save_pretrained(self: Any, save_directory: str | Path, **kwargs: Any) -> None:
-        Parent.save_pretrained(self, save_directory, **kwargs)
+        parent.save_pretrained(self, save_directory, **kwargs)
         self.tokenizer_of_learner.save_pretrained(save_directory)
 
     # Under the parent's name, which config.json gets and by which others know it.
-    return type(Parent.__name__, (Parent,), {"save_pretrained": save_pretrained})
+    return type(parent.__name__, (parent,), {"save_pretrained": save_pretrained})
 
 
 def _tokenizer(encoder: Encoder, max_length: int) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import FailureKind, StillhouseError
-from .architectures import ARCHITECTURES
+from .architectures import ARCHITECTURES, SUPPORTED, why_not
+from .library import LIBRARY, library_sizes
 
 # In the order of preference; the second is a pickle and only ever read with weights_only.
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -15,6 +16,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 
 # First parts of the names of an encoder's tensors; heads and poolers have others.
 _ENCODER_PARTS = ("embeddings", "encoder", "transformer")
+_LIBRARY_PARTS = ("embeddings", "embeddings_project", "encoder", "layers", "final_norm")
 _WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 
@@ -22,12 +24,14 @@ class ModelFacts(NamedTuple):
     """The facts about an encoder from its files.
 
     Attributes:
-        architecture: "bert" or "distilbert".
+        architecture: model_type in its config.json.
         parameter_count: of embeddings and layers, without pooler and heads.
         num_layers: attention layers.
         num_heads: attention heads of a layer.
         width: size of a token's vector.
         max_positions: tokens that a text may have.
+        entry_width: numbers per token of what enters its first layer.
+        attention_span: tokens to each side that every layer sees at least; 0: all of them.
     """
 
     architecture: str
@@ -36,6 +40,13 @@ class ModelFacts(NamedTuple):
     num_heads: int
     width: int
     max_positions: int
+    entry_width: int
+    attention_span: int = 0
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether ``blockwise`` knows its blocks."""
+        return self.architecture in ARCHITECTURES
 
 
 def find_weights(folder: Path) -> Path | None:
@@ -76,6 +87,10 @@ def read_model_facts(folder: Path) -> ModelFacts:
     """
     config = read_config(folder)
     architecture = str(config["model_type"])
+    shapes = encoder_shapes(folder, architecture)
+    count = sum(map(prod, shapes.values()))
+    if architecture in LIBRARY:
+        return ModelFacts(architecture, count, *library_sizes(folder, config))
     kind = ARCHITECTURES[architecture]
     settings = {
         "num_layers": kind.num_layers,
@@ -84,9 +99,8 @@ def read_model_facts(folder: Path) -> ModelFacts:
         "max_positions": kind.max_positions,
     }
     facts = {fact: _positive(folder, config, *setting) for fact, setting in settings.items()}
-    shapes = encoder_shapes(folder)
     _check_shapes(folder, shapes, facts)
-    return ModelFacts(architecture, sum(map(prod, shapes.values())), **facts)
+    return ModelFacts(architecture, count, **facts, entry_width=facts["width"])
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -103,11 +117,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise _failure("invalid", f"{path} is not JSON: {error}") from None
     architecture = config.get("model_type") if isinstance(config, dict) else None
-    if architecture not in ARCHITECTURES:
+    if architecture not in SUPPORTED:
         raise _failure(
             "invalid",
-            f"model folder {folder} has architecture {architecture!r} (model_type in config.json); "
-            f"allowed are {' and '.join(ARCHITECTURES)}",
+            f"model folder {folder} has architecture {architecture!r} (model_type in config.json)"
+            f"{why_not(architecture)}; allowed are {', '.join(SUPPORTED)}",
         )
     return dict(config)
 
@@ -121,21 +135,24 @@ def _positive(folder: Path, config: Mapping[str, Any], key: str, default: int) -
     return value
 
 
-def encoder_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+def encoder_shapes(folder: Path, architecture: str) -> dict[str, tuple[int, ...]]:
     """Shapes of the encoder's own tensors by `own_name`, from the header of a checked folder."""
     weights = find_weights(folder)
     assert weights is not None, "a checked folder has weights"
     shapes = (
         _safetensors_shapes(weights) if weights.suffix == ".safetensors" else _bin_shapes(weights)
     )
-    own = ((own_name(name), shape) for name, shape in shapes.items())
+    own = ((own_name(name, architecture), shape) for name, shape in shapes.items())
     return {name: shape for name, shape in own if name is not None}
 
 
-def own_name(name: str) -> str | None:
+def own_name(name: str, architecture: str) -> str | None:
     """Name of an encoder's tensor without the model's prefix; None for a tensor of other parts."""
-    own = name.removeprefix("distilbert.").removeprefix("bert.")
-    if own.split(".")[0] not in _ENCODER_PARTS or own.endswith(".position_ids"):
+    family = LIBRARY.get(architecture)
+    prefix = f"{architecture}." if family is None else family.prefix
+    own = name.removeprefix(prefix)
+    parts = _ENCODER_PARTS if family is None else _LIBRARY_PARTS
+    if own.split(".")[0] not in parts or own.endswith((".position_ids", ".token_type_ids")):
         return None
     # Weights of the first years call the numbers of a norm so.
     return own.replace("LayerNorm.gamma", "LayerNorm.weight").replace(

@@ -27,11 +27,12 @@ class _Stored(NamedTuple):
     content: np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def check_finite(folder: Path) -> None:
+def check_finite(folder: Path, architecture: str) -> None:
     """Check that no weight of the encoder is NaN or infinite.
 
     Args:
         folder: with weights that can be read.
+        architecture: of the encoder.
 
     Raises:
         StillhouseError: ``invalid``, field ``model.name``.
@@ -39,7 +40,7 @@ def check_finite(folder: Path) -> None:
     path = find_weights(folder)
     assert path is not None, "a checked folder has weights"
     for stored in _safetensors(path) if path.suffix == ".safetensors" else _pickled(path):
-        name = own_name(stored.name)
+        name = own_name(stored.name, architecture)
         if name is None:
             continue
         if stored.dtype not in _EXPONENTS:

@@ -12,6 +12,7 @@ from typing import Any
 from .architectures import ACTIVATIONS, ARCHITECTURES
 from .files import ModelFacts, encoder_shapes, read_config
 from .finite import check_finite
+from .library import wanted_shapes as library_shapes
 from .refusal import refuse
 from .tokenizer import check_tokenizer
 
@@ -27,6 +28,7 @@ _UNSUPPORTED = {
 # its feed-forward part (f); a norm has one number per column.
 _LINEAR = {"qkv": "ww", "attention_out": "ww", "up": "fw", "down": "wf"}
 _TYPES = "embeddings.token_type_embeddings.weight"
+_WORDS = ("embeddings.word_embeddings.weight", "embeddings.tok_embeddings.weight")
 
 
 def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> None:
@@ -41,10 +43,11 @@ def check_model(folder: Path, facts: ModelFacts, *, has_pairs: bool = False) -> 
         StillhouseError: ``invalid``, field ``model.name``.
     """
     check_layout(folder, facts)
-    shapes = encoder_shapes(folder)
-    _check_token_types(folder, shapes, facts, has_pairs)
-    check_tokenizer(folder, shapes["embeddings.word_embeddings.weight"][0])
-    check_finite(folder)
+    shapes = encoder_shapes(folder, facts.architecture)
+    if facts.is_staged:
+        _check_token_types(folder, shapes, facts, has_pairs)
+    check_tokenizer(folder, next(shapes[name] for name in _WORDS if name in shapes)[0])
+    check_finite(folder, facts.architecture)
 
 
 def check_layout(folder: Path, facts: ModelFacts) -> None:
@@ -59,17 +62,19 @@ def check_layout(folder: Path, facts: ModelFacts) -> None:
     """
     config = read_config(folder)
     _check_switches(folder, config, facts)
-    _check_shapes(folder, encoder_shapes(folder), _wanted_shapes(config, facts))
+    wanted = _wanted_shapes(config, facts) if facts.is_staged else library_shapes(folder, config)
+    _check_shapes(folder, encoder_shapes(folder, facts.architecture), wanted)
 
 
 def _check_switches(folder: Path, config: Mapping[str, Any], facts: ModelFacts) -> None:
     for key, said in _UNSUPPORTED.items():
         if config.get(key):
             refuse(folder, f"{said} ({key} in config.json)")
-    key = ARCHITECTURES[facts.architecture].activation
-    activation = config.get(key, "gelu")
-    if activation not in ACTIVATIONS:
-        refuse(folder, f"its activation is {activation!r} ({key} in config.json), not gelu")
+    if facts.is_staged:
+        key = ARCHITECTURES[facts.architecture].activation
+        activation = config.get(key, "gelu")
+        if activation not in ACTIVATIONS:
+            refuse(folder, f"its activation is {activation!r} ({key} in config.json), not gelu")
     positions = config.get("position_embedding_type", "absolute")
     if positions != "absolute":
         refuse(folder, f"its position_embedding_type is {positions!r}, not absolute")

@@ -72,7 +72,10 @@ def _read(folder: Path) -> _Files:
 def _tokens(files: _Files) -> Iterator[tuple[str, int]]:
     """Tokens and their numbers, of every file."""
     if files.whole:
-        yield from _dict(_dict(files.whole.get("model")).get("vocab")).items()
+        vocabulary = _dict(files.whole.get("model")).get("vocab")
+        if isinstance(vocabulary, list):  # of a unigram model: pairs of token and score, in order
+            yield from ((str(pair[0]), number) for number, pair in enumerate(vocabulary))
+        yield from _dict(vocabulary).items()
         for added in files.whole.get("added_tokens") or []:
             yield str(added["content"]), int(added["id"])
     else:
