@@ -46,11 +46,13 @@ ATTENTION = ("none", "cls", "all")
 _STEPS = (1, 2, 3, 10)
 _LEARN_LR = ("none", "shared", "per_step")
 
-ALL = list(
-    itertools.starmap(
-        Combination, itertools.product(_LABELS, ATTENTION, _STEPS, _LEARN_LR, (False, True), (1, 2))
+# All combinations of the other settings, each in one number of blocks: both occur with every pair.
+ALL = [
+    Combination(*others, blocks=1 + number // 2 % 2)
+    for number, others in enumerate(
+        itertools.product(_LABELS, ATTENTION, _STEPS, _LEARN_LR, (False, True))
     )
-)
+]
 
 
 def _covering() -> list[Combination]:
