@@ -84,6 +84,7 @@ def problem(
     dtype: torch.dtype = torch.float64,
     rate_form: RateForm = "exp",
     window: Window | None = None,
+    encoder_lr_scale: float = 0.0,
 ) -> tuple[MetaProblem, Phi, Params]:
     """A small problem with padded pairs of texts, in float64 unless told otherwise.
 
@@ -94,6 +95,7 @@ def problem(
     config = SyntheticConfig(
         NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr, (), blocks, rate_form
     )
+    config = config._replace(encoder_lr_scale=encoder_lr_scale)
     x = torch.randn(blocks * NUM_CLASSES, *encoder.entry_shape(4), generator=draws)
     phi = init_phi(config, *encoder.attention, x, draws)
     phi = {name: p.detach().to(device, dtype).requires_grad_() for name, p in phi.items()}

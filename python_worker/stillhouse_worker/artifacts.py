@@ -34,8 +34,10 @@ from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
 TENSORS_NAME = "distilled.safetensors"
 MANIFEST_NAME = "manifest.json"
 FORMAT = "stillhouse.distilled.v1"
-# With several blocks, which a program that reads the first format alone would take for one.
-FORMAT_OF_BLOCKS = "stillhouse.distilled.v2"
+# With several blocks or a rate of the encoder's own, which a program that knows the first format
+# alone would overlook.
+FORMAT_OF_BLOCKS_AND_RATES = "stillhouse.distilled.v2"
+_SCALE_NAME = "encoder_lr_scale"
 _ATTENTION_NAME = "attention_log_probabilities"
 # Errors for well-formed JSON of the wrong shape: a list for an object, or endless nesting.
 _WRONG_FORM = (TypeError, AttributeError, RecursionError)
@@ -237,7 +239,10 @@ def write_artifact(
     if data.attention_labels is not None:
         packed = data.attention_labels.packed()
         tensors[_ATTENTION_NAME] = to_dtype(packed, attention_dtype)
-    format_ = FORMAT if data.num_blocks == 1 else FORMAT_OF_BLOCKS
+    if data.encoder_lr_scale is not None:
+        tensors[_SCALE_NAME] = data.encoder_lr_scale
+    is_first = data.num_blocks == 1 and data.encoder_lr_scale is None
+    format_ = FORMAT if is_first else FORMAT_OF_BLOCKS_AND_RATES
     write_tensors(folder / TENSORS_NAME, tensors, {"format": format_})
     digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
     steps = {"blocks": data.num_blocks, "passes": len(data.lrs) // data.num_blocks}
@@ -263,12 +268,13 @@ def load_artifact(path: str | Path) -> Artifact:
         if hashlib.sha256(content).hexdigest() != manifest["sha256"][TENSORS_NAME]:
             raise ValueError(f"{TENSORS_NAME} is not the file that the manifest names")
         tensors, facts = read_tensors(folder / TENSORS_NAME)
-        if facts.get("format") not in (FORMAT, FORMAT_OF_BLOCKS):
+        if facts.get("format") not in (FORMAT, FORMAT_OF_BLOCKS_AND_RATES):
             raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
         attention = _attention_labels(tensors.get(_ATTENTION_NAME))
         x, lrs = tensors["x"], tensors["lrs"]
         blocks = _num_blocks(manifest, len(x), len(lrs))
-        data = DistilledData(x, tensors["labels"], attention, lrs, blocks)
+        scale = tensors.get(_SCALE_NAME)
+        data = DistilledData(x, tensors["labels"], attention, lrs, blocks, scale)
     except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
             "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"

@@ -59,6 +59,7 @@ RESOLVED = {
         "precision": "FLOAT_TYPE_BF16",
         "passes": 1,
         "lr_parametrisation": "LR_PARAMETRISATION_SOFTPLUS",
+        "encoder_lr_scale": 0.3,
     },
     "outer": {
         "epochs": 0,
@@ -129,6 +130,7 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert (made.distilled.samples, made.distilled.sample_classes) == (3, (2, 0, 1))
     assert (made.distilled.label_init, made.distilled.blocks) == ("class_distance", 3)
     assert (made.distilled.rate_form, made.outer.window) == ("softplus", 2)
+    assert made.distilled.encoder_lr_scale == 0.3
     assert not made.select
     assert made.precision == "bf16"
     assert made.seed == 3

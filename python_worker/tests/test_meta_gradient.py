@@ -69,7 +69,7 @@ def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params, former: Phi) -> fl
         loss = case.inner_loss(data.rows(block), theta)
         grads = torch.autograd.grad(loss, list(theta.values()))
         with torch.no_grad():
-            theta = sgd(theta, grads, data.lrs[index])
+            theta = sgd(theta, grads, data.lrs[index], data.encoder_lr_scale)
         if (case.accumulate_loss and index >= first) or index == end - 1:
             total += case.outer_loss(theta).item()
     return total
@@ -101,8 +101,10 @@ def test_meta_gradient_is_the_slope_of_the_outer_loss(
         {"num_steps": 2, "learn_lr": "shared", "rate_form": "softplus", "labels": "restricted"},
         {"num_steps": 4, "learn_lr": "per_step", "blocks": 2, "window": Window(1, 3)},
         {"num_steps": 4, "learn_lr": "shared", "accumulate": True, "window": Window(2, 4)},
+        {"num_steps": 3, "learn_lr": "shared", "accumulate": True, "encoder_lr_scale": 0.4},
+        {"num_steps": 2, "learn_lr": "none", "attention": "all", "encoder_lr_scale": 1.7},
     ],
-    ids=["blocks", "softplus", "window-of-blocks", "window-of-losses"],
+    ids=["blocks", "softplus", "window-of-blocks", "window-of-losses", "two-rates", "given-rates"],
 )
 def test_in_blocks_and_windows_it_is_the_slope_too(
     tiny_encoder: Encoder, method: Callable, given: dict

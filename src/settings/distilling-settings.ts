@@ -115,6 +115,9 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       "Passes over the blocks: steps = blocks · passes (default: as --steps says)",
     ]),
     number("inner-lr", "inner.lr", RATE, "η: rate of the first step"),
+    number("encoder-lr-scale", "inner.encoder_lr_scale", RATE_OR_NONE, [
+      "Rate of the encoder over η, then the head's, at the start; learned where η is (0: one rate)",
+    ]),
     number("inner-lr-decay", "inner.lr_decay", RATE, "γ: step t has the rate η·γ^(t-1)"),
     choice(
       "learn-lr",

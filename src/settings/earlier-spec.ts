@@ -30,6 +30,7 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["distilled.label_init", () => LabelInit.ONE_HOT],
   ["inner.passes", ({ inner }) => inner?.steps ?? 1],
   ["inner.lr_parametrisation", () => LrParametrisation.EXP],
+  ["inner.encoder_lr_scale", () => 0],
   ["outer.window", () => 0],
   ["outer.optimiser", () => OuterOptimiser.ADAM],
   ["outer.beta1", () => BETA1],

@@ -91,6 +91,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     lrDecay: 1,
     learnLr: LearnLr.NONE,
     lrParametrisation: LrParametrisation.EXP,
+    encoderLrScale: 0,
   },
   outer: {
     epochs: STUDY_EPOCHS,

@@ -49,6 +49,7 @@ describe("the preset", () => {
       lr: 0.5,
       lrDecay: 1,
       learnLr: "LEARN_LR_NONE",
+      encoderLrScale: 0,
       lrParametrisation: "LR_PARAMETRISATION_EXP",
       passes: 1,
       precision: "FLOAT_TYPE_FP32",

@@ -65,6 +65,7 @@ class DistilledSettings(NamedTuple):
     label_init: LabelInit = "one_hot"
     blocks: int = 1
     rate_form: RateForm = "exp"
+    encoder_lr_scale: float = 0.0
 
     def classes(self, num_classes: int, seed: int) -> list[int]:
         """The class of each sample of a block at its start.
@@ -92,6 +93,7 @@ class DistilledSettings(NamedTuple):
             tuple(self.classes(num_classes, seed)),
             self.blocks,
             self.rate_form,
+            self.encoder_lr_scale,
         )
 
 

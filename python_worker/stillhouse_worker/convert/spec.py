@@ -183,6 +183,7 @@ def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> 
         label_init=_name(distilled, "label_init"),
         blocks=distilled.blocks,
         rate_form=_name(inner, "lr_parametrisation"),
+        encoder_lr_scale=inner.encoder_lr_scale,
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..learners import Encoder, Learner
 from ..learners.encoder_config import EncoderConfig
-from ..learners.interface import Params, ScoreRows
+from ..learners.interface import Params, ScoreRows, is_of_head
 from ..learners.precision import Precision
 from ..learners.transformer import pool, run_head
 from .losses import AttentionReduction, attention_divergence, divergence_weight, soft_cross_entropy
@@ -88,13 +88,23 @@ def inner_loss(
     return kind(learner, attention_lambda, attention_reduction)
 
 
-def sgd(theta: Params, grads: Iterable[Tensor], lr: Tensor | float) -> Params:
-    """theta - lr * grads, as new tensors; differentiable in all three."""
+def sgd(
+    theta: Params,
+    grads: Iterable[Tensor],
+    lr: Tensor | float,
+    encoder_scale: Tensor | float | None = None,
+) -> Params:
+    """theta - lr * grads, as new tensors; differentiable in all.
+
+    Where the encoder has a rate of its own, it is ``lr * encoder_scale``.
+    """
     first = next(iter(theta.values()))
     # Of a number it is made on the device: to copy it there, the host would wait for the device.
     rate = lr.to(first) if isinstance(lr, Tensor) else first.new_full((), lr)
+    encoder_rate = rate if encoder_scale is None else rate * encoder_scale
     return {
-        name: torch.addcmul(p, g, rate, value=-1)  # one pass over the memory
+        # One pass over the memory.
+        name: torch.addcmul(p, g, rate if is_of_head(name) else encoder_rate, value=-1)
         for (name, p), g in zip(theta.items(), grads, strict=True)
     }
 
@@ -118,5 +128,5 @@ def train_learner(loss: InnerLoss, data: DistilledData, theta: Params) -> Params
     for index, lr in enumerate(data.lrs):
         _, grads = inner_gradient(loss, data.of_step(index), theta)
         with torch.no_grad():
-            theta = sgd(theta, grads, lr)
+            theta = sgd(theta, grads, lr, data.encoder_lr_scale)
     return theta

@@ -18,7 +18,8 @@ _NAMES: dict[RateForm, tuple[str, str]] = {
     "exp": ("log_lr", "log_lr_decay"),
     "softplus": ("raw_lr", "raw_lr_decay"),
 }
-RATE_NAMES = tuple(name for names in _NAMES.values() for name in names)
+_SCALE = "log_encoder_lr_scale"
+RATE_NAMES = (*(name for names in _NAMES.values() for name in names), _SCALE)
 
 
 class InnerRates(NamedTuple):
@@ -29,6 +30,8 @@ class InnerRates(NamedTuple):
         lr, lr_decay: > 0; at first the rate of inner step t is lr * lr_decay^(t-1).
         learned: which rates are learned: "shared" are lr and lr_decay, "per_step" each by itself.
         form: how a free parameter becomes a rate.
+        encoder_scale: > 0: the encoder's rate at the start over that of the head, which is learned
+            where rates are, as exp of a free parameter; 0: one rate for both.
     """
 
     num_steps: int
@@ -36,14 +39,21 @@ class InnerRates(NamedTuple):
     lr_decay: float
     learned: LearnLr
     form: RateForm
+    encoder_scale: float = 0.0
 
     def init(self) -> dict[str, Tensor]:
         """The free parameters at their start; none where no rate is learned."""
         rate, decay = _NAMES[self.form]
+        if self.learned == "none":
+            return {}
         if self.learned == "shared":
             start = {rate: torch.tensor(self.lr), decay: torch.tensor(self.lr_decay)}
-            return {name: _free(self.form, value) for name, value in start.items()}
-        return {rate: _free(self.form, self._schedule())} if self.learned == "per_step" else {}
+        else:
+            start = {rate: self._schedule()}
+        free = {name: _free(self.form, value) for name, value in start.items()}
+        if self.encoder_scale:
+            free[_SCALE] = torch.tensor(self.encoder_scale).log()
+        return free
 
     def of(self, phi: dict[str, Tensor]) -> Float[Tensor, " t"]:
         """The rates, differentiable in the free parameters."""
@@ -56,6 +66,12 @@ class InnerRates(NamedTuple):
         if self.form == "exp":
             return (phi[rate] + powers * phi[decay]).exp()
         return F.softplus(phi[rate]) * F.softplus(phi[decay]) ** powers
+
+    def encoder_scale_of(self, phi: dict[str, Tensor]) -> Float[Tensor, ""] | None:
+        """The encoder's rate over that of the head; None where both have one."""
+        if not self.encoder_scale:
+            return None
+        return torch.tensor(self.encoder_scale) if self.learned == "none" else phi[_SCALE].exp()
 
     def _schedule(self) -> Float[Tensor, " t"]:
         return self.lr * self.lr_decay ** torch.arange(self.num_steps)

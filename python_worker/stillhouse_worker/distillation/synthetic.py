@@ -37,6 +37,7 @@ class SyntheticConfig(NamedTuple):
             of each class in turn.
         blocks: B; inner step t, from 0, trains on the samples of block t mod B alone.
         rate_form: how rates are learned.
+        encoder_lr_scale: see `InnerRates`.
     """
 
     num_classes: int
@@ -51,6 +52,7 @@ class SyntheticConfig(NamedTuple):
     classes: tuple[int, ...] = ()
     blocks: int = 1
     rate_form: RateForm = "exp"
+    encoder_lr_scale: float = 0.0
 
     @property
     def sample_classes(self) -> list[int]:
@@ -60,7 +62,14 @@ class SyntheticConfig(NamedTuple):
     @property
     def rates(self) -> InnerRates:
         """The rates of the inner steps."""
-        return InnerRates(self.num_steps, self.lr, self.lr_decay, self.learn_lr, self.rate_form)
+        return InnerRates(
+            self.num_steps,
+            self.lr,
+            self.lr_decay,
+            self.learn_lr,
+            self.rate_form,
+            self.encoder_lr_scale,
+        )
 
 
 class AttentionLabels(NamedTuple):
@@ -99,8 +108,10 @@ class DistilledData(NamedTuple):
         x: vectors that enter the first block.
         class_labels: one row per sample; a distribution unless unrestricted.
         attention_labels: None without.
-        lrs: one learning rate per inner step.
+        lrs: one learning rate per inner step, of the head and, where it has none of its own, of the
+            encoder.
         num_blocks: B; the samples are those of B blocks of one size, one block after the other.
+        encoder_lr_scale: the encoder's rate over that of the head, > 0; None where both have one.
     """
 
     x: Float[Tensor, "m s e"]
@@ -108,6 +119,7 @@ class DistilledData(NamedTuple):
     attention_labels: AttentionLabels | None
     lrs: Float[Tensor, " t"]
     num_blocks: int = 1
+    encoder_lr_scale: Float[Tensor, ""] | None = None
 
     def of_step(self, index: int) -> "DistilledData":
         """The block that inner step ``index`` trains on, which counts from 0; a view."""
@@ -120,17 +132,24 @@ class DistilledData(NamedTuple):
     def rows(self, rows: slice | Tensor) -> "DistilledData":
         """Only these samples, as one block."""
         attention = self.attention_labels and self.attention_labels.map(lambda part: part[rows])
-        return DistilledData(self.x[rows], self.class_labels[rows], attention, self.lrs)
+        return self._replace(
+            x=self.x[rows],
+            class_labels=self.class_labels[rows],
+            attention_labels=attention,
+            num_blocks=1,
+        )
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "DistilledData":
         """The same data with ``function`` applied to each tensor."""
         attention = self.attention_labels and self.attention_labels.map(function)
+        scale = self.encoder_lr_scale
         return DistilledData(
             function(self.x),
             function(self.class_labels),
             attention,
             function(self.lrs),
             self.num_blocks,
+            None if scale is None else function(scale),
         )
 
     def parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -191,4 +210,13 @@ def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
     if config.attention_labels != "none":
         log_probabilities = phi["attention"].log_softmax(-1)
         attention = AttentionLabels.unpacked(config.attention_labels, log_probabilities)
-    return DistilledData(x, labels, attention, config.rates.of(phi).to(x), config.blocks)
+    rates = config.rates
+    scale = rates.encoder_scale_of(phi)
+    return DistilledData(
+        x,
+        labels,
+        attention,
+        rates.of(phi).to(x),
+        config.blocks,
+        None if scale is None else scale.to(x),
+    )

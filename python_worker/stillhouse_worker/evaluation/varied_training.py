@@ -144,7 +144,7 @@ def train_varied(
             _, grads = inner_gradient(own_loss, part.data, theta)
             if optimiser is None:
                 with torch.no_grad():
-                    theta = sgd(theta, grads, lr)
+                    theta = sgd(theta, grads, lr, training.data.encoder_lr_scale)
             else:
                 theta = optimiser.step(grads, lr)
     return theta

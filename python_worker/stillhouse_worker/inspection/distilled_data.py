@@ -34,7 +34,8 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         count: nearest tokens per position, 1 to 50.
 
     Returns:
-        ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one per inner step) and
+        ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one per inner step),
+        ``encoder_lr_scale`` (the encoder's rate over these, which are then the head's, or null) and
         ``samples``, each with ``class_name`` (at its start), ``block`` (its number, from 1),
         ``labels`` (one per class), ``positions`` (each a
         list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
@@ -48,6 +49,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         raise StillhouseError(
             "invalid", f"the number of tokens must be from 1 to 50, got {count}", field="top"
         )
+    scale = artifact.data.encoder_lr_scale
     encoder, data, manifest = artifact.load_encoder(), artifact.data, artifact.manifest
     names = manifest["dataset"]["class_names"]
     nearest = nearest_tokens(encoder, data.x, count)
@@ -59,6 +61,7 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         "dataset": manifest["dataset"]["name"],
         "class_names": names,
         "learning_rates": data.lrs.tolist(),
+        "encoder_lr_scale": None if scale is None else scale.item(),
         "samples": [
             {
                 "class_name": names[classes[index]],

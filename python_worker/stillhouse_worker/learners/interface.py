@@ -12,6 +12,12 @@ from .precision import Precision
 # theta: every parameter that an inner step moves, by its name.
 Params = dict[str, Tensor]
 
+
+def is_of_head(name: str) -> bool:
+    """Whether the parameter of this name is the head's, and not the encoder's."""
+    return name.startswith("head.")
+
+
 # How many times the caller differentiates the output in theta at most. With one, kernels without a
 # second derivative serve, and neither scores nor hidden vectors have to be there.
 Derivatives = Literal[1, 2]

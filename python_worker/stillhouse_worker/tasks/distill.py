@@ -132,8 +132,10 @@ class Distillation:
             "grad_norm": result.grad_norm,
         }
         if self.settings.distilled.learn_lr != "none":
-            rates = materialise(self.synthetic, self.loop.phi).lrs.detach().tolist()
-            points |= {f"inner_lr_{t}": rate for t, rate in enumerate(rates, 1)}
+            data = materialise(self.synthetic, self.loop.phi)
+            points |= {f"inner_lr_{t}": rate for t, rate in enumerate(data.lrs.tolist(), 1)}
+            if data.encoder_lr_scale is not None:
+                points["encoder_lr_scale"] = data.encoder_lr_scale.item()
         if self.settings.precision == "fp16":
             points["overflow_skips"] = float(self.loop.optimiser.num_skipped)
         seconds = self.loop.clock.read()

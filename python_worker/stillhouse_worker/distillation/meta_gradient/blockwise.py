@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from ...errors import StillhouseError
-from ...learners.interface import Params
+from ...learners.interface import Params, is_of_head
 from ...learners.transformer import block_params
 from ..inner import leaves, sgd
 from ..synthetic import DistilledData, Phi
@@ -38,7 +38,7 @@ from .block_values import (
     narrow_numel,
 )
 from .interface import MetaGradient, MetaProblem, ScalarLoss, StagedLoss
-from .walk import Keep, Products, Wanted, walk
+from .walk import Keep, Products, Rates, Slopes, Wanted, walk
 
 
 def blockwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
@@ -70,11 +70,13 @@ class _HeadProducts(NamedTuple):
         tangent: M x rows x E, of the gradient in the output of the last block.
         class_labels: tangent of the gradient in them.
         rise: tangent of the cross-entropy.
+        through: of that, what comes through the encoder.
     """
 
     tangent: Tensor
     class_labels: Tensor
     rise: Tensor
+    through: Tensor
 
 
 class _Step:
@@ -92,7 +94,7 @@ class _Step:
         self._narrow: dict[int, Narrow] = {}
 
     @torch.no_grad()
-    def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
+    def train(self, rates: Rates, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; `products` does not compute kept values again."""
         hidden_mqe, forwards = self._data.x, []
         narrow: dict[int, Narrow] = {}
@@ -102,11 +104,11 @@ class _Step:
         shares = [each.divergence for each in forwards if each.divergence is not None]
         cotangent_mqe: Tensor | None
         loss, gradients, cotangent_mqe = self._head(hidden_mqe)
-        trained = sgd(_head_of(self._theta), gradients.values(), lr)
+        trained = sgd(_head_of(self._theta), gradients.values(), rates.head)
         kept = list(forwards) if keep == "all" else []
         for index in reversed(range(self._num_blocks)):
             trace = forwards.pop().trace
-            back = self._backward(index, trace, cotangent_mqe, lr)
+            back = self._backward(index, trace, cotangent_mqe, rates.encoder)
             trained |= {f"blocks.{index}.{name}": p for name, p in back.trained.items()}
             cotangent_mqe = back.entered
             if keep == "all":
@@ -138,7 +140,7 @@ class _Step:
         is_known = bool(self._cotangents or self._narrow)
         assert tangent_mqe is not None  # there is at least one block
         cotangent_mqe = None if is_known else self._head(hidden_mqe)[2]
-        tangent_mqe, labels_mc, slope = self._head_products(
+        tangent_mqe, labels_mc, total, encoder = self._head_products(
             hidden_mqe, tangent_mqe, direction, distance
         )
         for index in reversed(range(self._num_blocks)):
@@ -164,10 +166,12 @@ class _Step:
         attention_mlhqs = None
         if self._data.attention_labels is not None:
             attention_mlhqs = torch.stack(targets_mhqs, 1)
-            slope = slope + attention_mlhqs.sum()
+            rise = attention_mlhqs.sum()
+            total, encoder = total + rise, encoder + rise
         parts = zip(self._inputs.parts(), (tangent_mqe, labels_mc, attention_mlhqs), strict=True)
         data = [p for part, p in parts if part is not None and part.requires_grad]
-        return Products(cast(list[Tensor], data), slope if wanted.slope else None)
+        slopes = Slopes(total, encoder) if wanted.slopes else None
+        return Products(cast(list[Tensor], data), slopes)
 
     def kept_numel(self, keep: Literal["narrow", "all"]) -> int:
         """Elements of what `train` may keep."""
@@ -269,12 +273,13 @@ class _Step:
             loss = self._loss.head(params, hidden, labels)
             gradients = torch.autograd.grad(loss, entries, create_graph=True)
             along = zip(gradients, [*v.values(), tangent], strict=True)
-            rise = torch.stack([(gradient * each).sum() for gradient, each in along]).sum()
+            shares = [(gradient * each).sum() for gradient, each in along]
+            rise = torch.stack(shares).sum()
         moving = [] if distance is None else list(params.values())
         tangent, class_labels, *moved = torch.autograd.grad(rise, [hidden, labels, *moving])
         for tensor, gradient in zip(v.values(), moved, strict=False):
             tensor.add_(gradient, alpha=distance)
-        return _HeadProducts(tangent, class_labels, rise.detach())
+        return _HeadProducts(tangent, class_labels, rise.detach(), shares[-1].detach())
 
 
 def _staged(loss: ScalarLoss) -> StagedLoss:
@@ -289,7 +294,7 @@ def _staged(loss: ScalarLoss) -> StagedLoss:
 
 
 def _head_of(params: Params) -> Params:
-    return {name: tensor for name, tensor in params.items() if name.startswith("head.")}
+    return {name: tensor for name, tensor in params.items() if is_of_head(name)}
 
 
 class _BlockFunctions(NamedTuple):

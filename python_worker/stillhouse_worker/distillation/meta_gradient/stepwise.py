@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from ...learners.interface import Params
+from ...learners.interface import Params, is_of_head
 from ..inner import inner_gradient, leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
-from .walk import Keep, Products, Wanted, add, learned_parts, walk
+from .walk import Keep, Products, Rates, Slopes, Wanted, add, learned_parts, walk
 
 
 def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
@@ -29,13 +29,13 @@ class _Step:
         self._problem, self._inputs, self._theta = problem, inputs, leaves(theta)
         self._grads: tuple[Tensor, ...] = ()
 
-    def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
+    def train(self, rates: Rates, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; what is kept is the graph of the gradient."""
         if keep == "nothing":
             loss, grads = inner_gradient(self._problem.inner_loss, self._inputs, self._theta)
-            return loss, _step(self._theta, grads, lr)
+            return loss, _step(self._theta, grads, rates)
         loss = self._make_graph()
-        return loss.detach(), _step(self._theta, [grad.detach() for grad in self._grads], lr)
+        return loss.detach(), _step(self._theta, [grad.detach() for grad in self._grads], rates)
 
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
         """See `InnerStep`."""
@@ -43,13 +43,23 @@ class _Step:
             self._make_graph()
         learned = learned_parts(self._inputs)
         theta = list(self._theta.values()) if wanted.next_v else []
-        slope = _dot(v, self._grads) if wanted.slope else None
+        slopes = self._slopes(v) if wanted.slopes else None
         products = torch.autograd.grad(
             self._grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
         )
         if wanted.next_v:
             add(v, products[len(learned) :], -lr)
-        return Products(list(products[: len(learned)]), slope)
+        return Products(list(products[: len(learned)]), slopes)
+
+    def _slopes(self, v: list[Tensor]) -> Slopes:
+        """See `Slopes`."""
+        products = [
+            torch.dot(a.flatten(), b.detach().flatten())
+            for a, b in zip(v, self._grads, strict=True)
+        ]
+        named = zip(self._theta, products, strict=True)
+        encoder = [product for name, product in named if not is_of_head(name)]
+        return Slopes(torch.stack(products).sum(), torch.stack(encoder).sum())
 
     def _make_graph(self) -> Tensor:
         loss = self._problem.inner_loss(self._inputs, self._theta)
@@ -59,12 +69,5 @@ class _Step:
 
 
 @torch.no_grad()
-def _step(theta: Params, grads: list[Tensor], lr: float) -> Params:
-    return sgd(theta, grads, lr)
-
-
-def _dot(left: list[Tensor], right: tuple[Tensor, ...]) -> Tensor:
-    products = [
-        torch.dot(a.flatten(), b.detach().flatten()) for a, b in zip(left, right, strict=True)
-    ]
-    return torch.stack(products).sum()
+def _step(theta: Params, grads: list[Tensor], rates: Rates) -> Params:
+    return sgd(theta, grads, rates.head, rates.encoder_scale)

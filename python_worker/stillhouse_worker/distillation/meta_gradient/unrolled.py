@@ -24,7 +24,7 @@ def unrolled(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
         with problem.phase("inner"):
             loss = problem.inner_loss(data.of_step(index), theta)
             grads = torch.autograd.grad(loss, list(theta.values()), create_graph=not is_constant)
-            theta = sgd(theta, grads, lr)
+            theta = sgd(theta, grads, lr, data.encoder_lr_scale)
             if is_constant:
                 theta = leaves(theta)
             inner_losses.append(loss.detach())

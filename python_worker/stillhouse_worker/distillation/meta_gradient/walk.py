@@ -7,18 +7,23 @@
         v <- v - lr_t h         (+ grad_theta L(theta_{t-1}) with loss accumulation, t > 1)
     grad_phi <- (grad_data, grad lr) pulled back through data(phi)
 
+Where the encoder has a rate of its own, s lr_t, both products are those along u, which is v with
+the encoder's part times s; then grad lr_t = -<u, grad_theta l> and grad s = -lr_t <v, grad_theta l>
+over the encoder's part.
+
 It is what backpropagation through the unrolled loop computes, term by term, since mixed partial
 derivatives commute. Only one step's graph lives at a time. The scheme is that of Kemaev et al.,
 "Scalable Meta-Learning via Mixed-Mode Differentiation", ICML 2025, applied to distillation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from ...learners.interface import Params
+from ...learners.interface import Params, is_of_head
 from ..inner import leaves
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
@@ -30,11 +35,35 @@ class Wanted(NamedTuple):
 
     Attributes:
         next_v: v - lr h; nothing before the first step needs it.
-        slope: <v, grad_theta l>, which a learned rate follows.
+        slopes: what learned rates follow.
     """
 
     next_v: bool
-    slope: bool
+    slopes: bool
+
+
+class Rates(NamedTuple):
+    """Those of an inner step.
+
+    Attributes:
+        head: of the head.
+        encoder_scale: the encoder's over it; None where both have one.
+    """
+
+    head: float
+    encoder_scale: float | None
+
+    @property
+    def encoder(self) -> float:
+        """Of the encoder."""
+        return self.head if self.encoder_scale is None else self.head * self.encoder_scale
+
+
+class Slopes(NamedTuple):
+    """<v, grad_theta l> over all parameters, and over the encoder's alone."""
+
+    total: Tensor
+    encoder: Tensor
 
 
 class Products(NamedTuple):
@@ -42,11 +71,11 @@ class Products(NamedTuple):
 
     Attributes:
         data: D_v grad_data l, for each learned part of the data.
-        slope: <v, grad_theta l>, a scalar; None when not wanted.
+        slopes: None when not wanted.
     """
 
     data: list[Tensor]
-    slope: Tensor | None
+    slopes: Slopes | None
 
 
 # How many values a step keeps from training for its products; "narrow" is between.
@@ -57,8 +86,8 @@ Keep = Literal["nothing", "narrow", "all"]
 class InnerStep(Protocol):
     """The inner loss at one theta."""
 
-    def train(self, lr: float, keep: Keep) -> tuple[Tensor, Params]:
-        """l, and theta - lr grad_theta l as new tensors, without a graph.
+    def train(self, rates: Rates, keep: Keep) -> tuple[Tensor, Params]:
+        """l, and theta after a step along -grad_theta l as new tensors, without a graph.
 
         Unless ``keep`` is "nothing", `products` follows.
         """
@@ -84,7 +113,8 @@ def walk(
     data = problem.materialise(phi)
     first, end = problem.window or (0, len(data.lrs))
     blocks = [_cut(data.of_step(index)) for index in range(data.num_blocks)]
-    lrs = data.lrs.tolist()[:end]
+    scale = None if data.encoder_lr_scale is None else data.encoder_lr_scale.item()
+    rates = [Rates(lr, scale) for lr in data.lrs.tolist()[:end]]
     trajectory = Trajectory(end - first, theta, problem.trajectory_bytes, problem.host_bytes)
     # A step holds its theta; one whose theta is not kept keeps nothing either.
     keeps: list[Keep] = ["nothing"] * (first + trajectory.whole_from)
@@ -96,30 +126,31 @@ def walk(
     kept: dict[int, InnerStep] = {}
     inner_losses = []
     with problem.phase("inner"):
-        for index, (lr, keep) in enumerate(zip(lrs, keeps, strict=True)):
+        for index, (own, keep) in enumerate(zip(rates, keeps, strict=True)):
             if index >= first:
                 trajectory.put(index - first, theta)
             step = step_at(index, theta)
-            loss, theta = step.train(lr, keep)
+            loss, theta = step.train(own, keep)
             inner_losses.append(loss)
             if keep != "nothing":
                 kept[index] = step
             del step
 
     def retrain(start: Params, index: int) -> Params:
-        return step_at(first + index, start).train(lrs[first + index], "nothing")[1]
+        return step_at(first + index, start).train(rates[first + index], "nothing")[1]
 
     outer_loss, v = outer_gradient(problem, theta)
     del theta
     cotangents = _Cotangents(data, blocks)
     for index in reversed(range(first, end)):
         with problem.phase("walk"):
-            start, lr = trajectory.take(index - first, retrain), lrs[index]
+            start, lr = trajectory.take(index - first, retrain), rates[index].head
             step = kept.pop(index) if index in kept else step_at(index, start)
-            wanted = Wanted(next_v=index > first, slope=data.lrs.requires_grad)
-            products = step.products(v, lr, wanted)
+            wanted = Wanted(next_v=index > first, slopes=data.lrs.requires_grad)
+            with _scaled(v, start, scale, wanted.next_v):
+                products = step.products(v, lr, wanted)
             del step
-            cotangents.add(index, products, lr)
+            cotangents.add(index, products, rates[index])
         if index > first and problem.accumulate_loss:
             loss, extra = outer_gradient(problem, start)
             outer_loss = outer_loss + loss
@@ -135,20 +166,39 @@ class _Cotangents:
             [torch.zeros_like(part) for part in learned_parts(block)] for block in blocks
         ]
         self._lrs = torch.zeros_like(data.lrs)
+        self._scale = data.lrs.new_zeros(())
 
-    def add(self, index: int, products: Products, lr: float) -> None:
-        """The contribution of step ``index``, whose rate is ``lr``."""
-        add(self._parts[index % len(self._parts)], products.data, -lr)
-        if products.slope is not None:
-            self._lrs[index] = -products.slope
+    def add(self, index: int, products: Products, rates: Rates) -> None:
+        """The contribution of step ``index``, and its rates."""
+        add(self._parts[index % len(self._parts)], products.data, -rates.head)
+        if products.slopes is None:
+            return
+        self._lrs[index] = -products.slopes.total
+        if rates.encoder_scale is not None:
+            self._scale -= rates.head / rates.encoder_scale * products.slopes.encoder
 
     def whole(self) -> list[Tensor]:
-        """Those of each learned part, of all blocks together, and then of the rates."""
+        """Those of each learned part, of all blocks together, and then of the rates and the scale."""
         joined = [
             torch.cat(parts) if len(parts) > 1 else parts[0]
             for parts in zip(*self._parts, strict=True)
         ]
-        return [*joined, self._lrs]
+        return [*joined, self._lrs, self._scale]
+
+
+@contextmanager
+def _scaled(v: list[Tensor], theta: Params, scale: float | None, is_moved: bool) -> Iterator[None]:
+    """Inside, the encoder's part of v is times ``scale``; what moves it there moves v itself."""
+    if scale is None:
+        yield
+        return
+    parts = [part for name, part in zip(theta, v, strict=True) if not is_of_head(name)]
+    rest = [part * (1 - scale) for part in parts] if is_moved else []
+    for part in parts:
+        part.mul_(scale)
+    yield
+    if is_moved:
+        add(parts, rest, 1.0)
 
 
 def _cut(data: DistilledData) -> DistilledData:
@@ -189,6 +239,8 @@ def _pull_back(phi: Phi, data: DistilledData, cotangents: list[Tensor]) -> dict[
     parts = learned_parts(data)
     if data.lrs.requires_grad:
         parts.append(data.lrs)
+        if data.encoder_lr_scale is not None:
+            parts.append(data.encoder_lr_scale)
     pairs = zip(parts, cotangents[: len(parts)], strict=True)
     total = torch.stack([(part * cotangent).sum() for part, cotangent in pairs]).sum()
     grads = torch.autograd.grad(total, list(phi.values()))
