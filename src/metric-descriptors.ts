@@ -41,7 +41,7 @@ const GROUPS = [
   {
     id: "rates",
     title: "Learned rates",
-    summary: "The rate of each inner step.",
+    summary: "The rate of each inner step, and the encoder's over it where it has its own.",
     isNoisy: false,
     unit: MetricUnit.UNSPECIFIED,
     scale: MetricScale.LOGARITHMIC,
@@ -87,6 +87,7 @@ const KNOWN: Readonly<Record<string, readonly [group: GroupId, title: string]>> 
   inner_loss: ["loss", "before (distilled data)"],
   [VALIDATION_ACCURACY]: ["validation", "validation accuracy"],
   grad_norm: ["gradient", "gradient norm"],
+  encoder_lr_scale: ["rates", "encoder over head"],
   overflow_skips: ["skips", "skipped"],
   train_loss: ["training", "training loss"],
   [ACCURACY]: ["learners", "accuracy"],

@@ -30,6 +30,7 @@ def blocks(settings):
         num_steps=4,
         learn_lr="per_step",
         rate_form="softplus",
+        encoder_lr_scale=0.5,
     )
     return settings._replace(distilled=distilled, outer=settings.outer._replace(num_steps=4))
 
@@ -49,6 +50,8 @@ def test_an_artifact_says_its_blocks_and_passes_and_is_read_as_such(artifact_fol
         [1, 0, 1],
     )
     assert artifact.data.num_blocks == 2
+    assert artifact.data.encoder_lr_scale is not None
+    assert artifact.data.encoder_lr_scale.item() != 0.5, "it is learned"
     assert artifact.data.x.shape[0] == 6
     assert artifact.sample_classes == [1, 0, 1, 1, 0, 1]
 
@@ -63,7 +66,7 @@ def test_a_learner_trains_on_one_block_per_step(artifact_folder, tiny_encoder) -
         value = loss(data.rows(torch.tensor(rows)), theta)
         grads = torch.autograd.grad(value, list(theta.values()))
         with torch.no_grad():
-            theta = sgd(theta, grads, data.lrs[step])
+            theta = sgd(theta, grads, data.lrs[step], data.encoder_lr_scale)
     learner = artifact.train(5, encoder=tiny_encoder)
     for name, expected in theta.items():
         torch.testing.assert_close(learner.params[name], expected)

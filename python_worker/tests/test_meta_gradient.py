@@ -237,7 +237,7 @@ def test_recomputed_values_change_no_bit(tiny_encoder: Encoder) -> None:
 def _counted(case: MetaProblem, phi: Phi, theta: Params) -> tuple[dict, int, int]:
     """The gradients, how often a block is run forward, and the bytes of one step's values."""
     module = sys.modules[blockwise.__module__]
-    functions = module._block_functions(False)
+    functions = module.block_functions(False)
     forwards, backwards = [], []
 
     def forward(*args):
@@ -250,7 +250,7 @@ def _counted(case: MetaProblem, phi: Phi, theta: Params) -> tuple[dict, int, int
 
     counting = functions._replace(run_forward=forward, run_backward=backward)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_block_functions", lambda compiled: counting)
+        patch.setattr(module, "block_functions", lambda compiled: counting)
         grads = blockwise(case, phi, theta).grads
     num_blocks = case.inner_loss.config.num_layers
     values = [

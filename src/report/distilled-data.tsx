@@ -1,7 +1,7 @@
-import { formatDecimals, formatPercent, formatValue } from "../text/format.js";
+import { formatDecimals, formatPercent } from "../text/format.js";
 import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
 import { Figure } from "./figure.js";
-import { type Inspected, type InspectedSample, sampleName } from "./inspected.js";
+import { type Inspected, type InspectedSample, ratesText, sampleName } from "./inspected.js";
 import { labelChart } from "./label-chart.js";
 import { NearestTokens } from "./nearest-tokens.js";
 
@@ -10,12 +10,12 @@ const MOST_SAMPLES = 24;
 
 /** The content of distilled data: rates, and the labels, tokens and attention of each sample. */
 export function DistilledData({ inspected }: { readonly inspected: Inspected }) {
-  const { learning_rates: rates, samples, class_names: classNames } = inspected;
+  const { samples, class_names: classNames } = inspected;
   const isCut = samples.length > MOST_SAMPLES;
   return (
     <>
       <p>
-        Learning rate {rates.map(formatValue).join(", then ")}.
+        Learning rate {ratesText(inspected, ", then ")}.
         {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
       </p>
       {samples.slice(0, MOST_SAMPLES).map((sample, at) => (

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { formatValue } from "../text/format.js";
 
 /** The content of distilled data: the answer of `inspection.artifact`. */
 export const inspectedSchema = z.object({
@@ -6,6 +7,8 @@ export const inspectedSchema = z.object({
   dataset: z.string(),
   class_names: z.array(z.string()),
   learning_rates: z.array(z.number()),
+  /** The encoder's rate over these, which are then the head's; null where both have one. */
+  encoder_lr_scale: z.number().nullable().default(null),
   samples: z.array(
     z.object({
       class_name: z.string(),
@@ -20,6 +23,15 @@ export const inspectedSchema = z.object({
   ),
 });
 
+/** The rates of the inner steps, for a person. */
+export function ratesText(
+  { learning_rates: rates, encoder_lr_scale: scale }: Rates,
+  separator: string,
+): string {
+  const steps = rates.map(formatValue).join(separator);
+  return scale === null ? steps : `${steps}, times ${formatValue(scale)} for the encoder`;
+}
+
 /** The class of a sample at its start, with its block where there are several. */
 export function sampleName(
   { samples }: Pick<Inspected, "samples">,
@@ -29,5 +41,6 @@ export function sampleName(
   return numBlocks === 1 ? name : `${name}, block ${block}`;
 }
 
+type Rates = Pick<Inspected, "learning_rates" | "encoder_lr_scale">;
 export type Inspected = z.infer<typeof inspectedSchema>;
 export type InspectedSample = Inspected["samples"][number];

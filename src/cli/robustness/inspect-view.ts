@@ -1,6 +1,6 @@
-import { type Inspected, sampleName } from "../../report/inspected.js";
+import { type Inspected, ratesText, sampleName } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
-import { formatDecimals, formatPercent, formatValue } from "../../text/format.js";
+import { formatDecimals, formatPercent } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
 import { Table } from "../terminal/table.js";
 import { wrapText } from "../terminal/wrap-text.js";
@@ -18,8 +18,8 @@ export function renderInspected(
   accuracies: Numbers | undefined,
   columns = DEFAULT_COLUMNS,
 ): string {
-  const { dataset, model, learning_rates: rates, samples } = inspected;
-  const steps = rates.map(formatValue).join(", ");
+  const { dataset, model, samples } = inspected;
+  const steps = ratesText(inspected, ", ");
   const parts = samples.map((sample, at) => {
     const { positions, attention } = sample;
     const tokens = positions.map(([nearest]) => nearest?.[0] ?? "").join(" ");

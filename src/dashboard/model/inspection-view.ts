@@ -22,6 +22,8 @@ export interface Inspection {
   readonly classNames: readonly string[];
   /** One per inner step. */
   readonly learningRates: readonly number[];
+  /** The encoder's rate over these, which are then the head's. */
+  readonly encoderScale: number | undefined;
   readonly samples: readonly SampleView[];
 }
 
@@ -31,6 +33,7 @@ export interface InspectionDocument {
   readonly dataset: string;
   readonly class_names: readonly string[];
   readonly learning_rates: readonly number[];
+  readonly encoder_lr_scale?: number | null;
   readonly samples: readonly {
     readonly class_name: string;
     readonly block?: number;
@@ -49,6 +52,7 @@ export function inspectionView(document: InspectionDocument): Inspection {
     dataset,
     classNames: class_names,
     learningRates: learning_rates,
+    encoderScale: document.encoder_lr_scale ?? undefined,
     samples: samples.map((sample) => ({
       className: hasBlocks ? `${sample.class_name}, block ${sample.block}` : sample.class_name,
       labels: sample.labels,

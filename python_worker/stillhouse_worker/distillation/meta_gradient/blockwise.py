@@ -9,8 +9,6 @@ The names of local tensors end in their axes, as in `block_layout`: m samples, l
 rows of queries (1 where a block passes on its first row alone, else S), s keys, e of E, c classes.
 """
 
-import functools
-from collections.abc import Callable
 from typing import Literal, NamedTuple, cast
 
 import torch
@@ -22,10 +20,8 @@ from ...learners.interface import Params, is_of_head
 from ...learners.transformer import block_params
 from ..inner import leaves, sgd
 from ..synthetic import DistilledData, Phi
-from .block import run_backward, run_forward
+from .block_functions import block_functions
 from .block_moves import Distance
-from .block_pull import pull
-from .block_push import push
 from .block_tangents import Parameter, Parameters, Pushed, Tangents
 from .block_values import (
     Backward,
@@ -87,7 +83,7 @@ class _Step:
         self._loss = _staged(problem.inner_loss)
         self._data = inputs.map(Tensor.detach)
         self._num_blocks = self._loss.config.num_layers
-        self._functions = _block_functions(problem.compiled)
+        self._functions = block_functions(problem.compiled)
         # Of every block where `train` was to keep them, else empty.
         self._forwards: list[Forward] = []
         self._cotangents: list[Cotangents] = []
@@ -295,23 +291,3 @@ def _staged(loss: ScalarLoss) -> StagedLoss:
 
 def _head_of(params: Params) -> Params:
     return {name: tensor for name, tensor in params.items() if is_of_head(name)}
-
-
-class _BlockFunctions(NamedTuple):
-    run_forward: Callable[..., Forward]
-    run_backward: Callable[..., Backward]
-    push: Callable[..., Pushed]
-    pull: Callable[..., Tensor]
-
-
-@functools.cache
-def _block_functions(compiled: bool) -> _BlockFunctions:
-    """The functions as they are or compiled, once for all blocks of a shape.
-
-    A graph break is an error: a function compiled in pieces may silently drop a tangent.
-    """
-    functions = (run_forward, run_backward, push, pull)
-    if not compiled:
-        return _BlockFunctions(*functions)
-    compile_ = functools.partial(torch.compile, fullgraph=True, dynamic=False)
-    return _BlockFunctions(*(compile_(function) for function in functions))

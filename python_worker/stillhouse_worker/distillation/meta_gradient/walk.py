@@ -178,7 +178,7 @@ class _Cotangents:
             self._scale -= rates.head / rates.encoder_scale * products.slopes.encoder
 
     def whole(self) -> list[Tensor]:
-        """Those of each learned part, of all blocks together, and then of the rates and the scale."""
+        """Those of each learned part, of all blocks together, then of the rates and the scale."""
         joined = [
             torch.cat(parts) if len(parts) > 1 else parts[0]
             for parts in zip(*self._parts, strict=True)

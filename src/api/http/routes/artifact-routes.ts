@@ -25,6 +25,10 @@ const INSPECTION: JsonSchema = {
     dataset: { type: "string" },
     class_names: { type: "array", items: { type: "string" } },
     learning_rates: numbers(1),
+    encoder_lr_scale: {
+      description: "The encoder's rate over these; null where both have one.",
+      type: ["number", "null"],
+    },
     samples: {
       type: "array",
       items: {

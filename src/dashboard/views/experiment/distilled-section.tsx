@@ -26,13 +26,14 @@ export function DistilledSection({ artifactId }: { readonly artifactId: string }
 
 function Inspected({ inspection }: { readonly inspection: Inspection }) {
   const [chosen, setChosen] = useState(0);
-  const { samples, learningRates } = inspection;
+  const { samples, learningRates, encoderScale } = inspection;
   const sample = samples[chosen];
   return (
     <>
       <p class="muted">
         {samples.length} samples of {samples[0]?.positions.length ?? 0} vectors; learning{" "}
-        {learningRates.length === 1 ? "rate" : "rates"} {learningRates.map(formatValue).join(", ")}.
+        {learningRates.length === 1 ? "rate" : "rates"} {learningRates.map(formatValue).join(", ")}
+        {encoderScale !== undefined && `, times ${formatValue(encoderScale)} for the encoder`}.
       </p>
       <LearnedLabels inspection={inspection} />
       <fieldset class="sample-choice">
