@@ -16,29 +16,35 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .datasets import Split, TokenSplit, tokenise
+from .artifact_files import (
+    ATTENTION_NAME,
+    FORMAT,
+    FORMAT_OF_BLOCKS_AND_RATES,
+    MANIFEST_NAME,
+    SCALE_NAME,
+    TENSORS_NAME,
+    num_blocks,
+)
+from .datasets import RealSplit, Split, tokenise
+from .datasets.pixel_batches import given_pixels
+from .datasets.rows import ImageShape
 from .distillation.inner import InnerLoss, train_learner
 from .distillation.synthetic import AttentionLabels, DistilledData, block_classes
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
-from .learners import Encoder
+from .learners import Encoder, Learner
 from .learners.encoder_config import Pooling
 from .learners.interface import Params
+from .learners.nets import make_net
 from .learners.precision import Precision
 from .learners.starts import Starts
 from .models.catalog import model_fingerprint, model_folder
 from .models.export import has_classifier, save_sentence_transformer, to_transformers
 from .models.opened import load_encoder
-from .tensorfile import read_tensors, to_dtype, write_bytes, write_tensors
+from .tensorfile import read_tensors
 
-TENSORS_NAME = "distilled.safetensors"
-MANIFEST_NAME = "manifest.json"
-FORMAT = "stillhouse.distilled.v1"
-# With several blocks or a rate of the encoder's own, which a program that knows the first format
-# alone would overlook.
-FORMAT_OF_BLOCKS_AND_RATES = "stillhouse.distilled.v2"
-_SCALE_NAME = "encoder_lr_scale"
-_ATTENTION_NAME = "attention_log_probabilities"
+# What learners are given: texts, or uint8 images n x channels x height x width.
+Samples = Sequence[str] | Tensor
 # Errors for well-formed JSON of the wrong shape: a list for an object, or endless nesting.
 _WRONG_FORM = (TypeError, AttributeError, RecursionError)
 
@@ -55,26 +61,39 @@ class Artifact(NamedTuple):
     manifest: dict[str, Any]
 
     def train(
-        self, init_seed: int = 0, *, device: str = "cpu", encoder: Encoder | None = None
+        self, init_seed: int = 0, *, device: str = "cpu", learner: Learner | None = None
     ) -> "TrainedLearner":
         """Train a fresh learner on the distilled data.
 
         Args:
-            init_seed: seed of its head; ignored where the head was fixed while distilling.
+            init_seed: seed of what is drawn of it, the head of an encoder and all of a network;
+                ignored where that was fixed while distilling.
             device: where to train it, ``cpu`` or ``cuda``.
-            encoder: the encoder, when it is loaded already; else the one that the manifest names
-                is loaded.
+            learner: the one that the manifest names, when it is loaded already.
 
         Raises:
             StillhouseError: the encoder cannot be found, or is not the one distilled for.
         """
         target = torch.device(device)
-        encoder = (encoder or self.load_encoder()).to(target)
+        learner = (learner or self.load_learner()).to(target)
         inner = self.manifest["inner_loss"]
-        loss = InnerLoss(encoder, inner["attention_lambda"], inner["attention_reduction"])
-        theta = self.starts(encoder).of_test_learner(init_seed)
+        loss = InnerLoss(learner, inner["attention_lambda"], inner["attention_reduction"])
+        theta = self.starts(learner).of_test_learner(init_seed)
         data = self.data.map(lambda part: part.to(target))
-        return TrainedLearner(self, encoder, train_learner(loss, data, theta))
+        return TrainedLearner(self, learner, train_learner(loss, data, theta))
+
+    @property
+    def image(self) -> ImageShape | None:
+        """The shape of its images; None where it is distilled from texts."""
+        facts = self.manifest["dataset"].get("image")
+        return None if facts is None else ImageShape(*facts["shape"])
+
+    def load_learner(self) -> Learner:
+        """The encoder or the network that the data was distilled for."""
+        if self.image is None:
+            return self.load_encoder()
+        facts = self.manifest["dataset"]["image"]
+        return make_net(self.manifest["model"]["name"], self.image, facts["mean"], facts["std"])
 
     def load_encoder(self) -> Encoder:
         """The pretrained encoder that the data was distilled for."""
@@ -104,11 +123,11 @@ class Artifact(NamedTuple):
         classes = self.manifest.get("sample_classes", [])
         return block_classes(num_classes, size // num_classes, classes) * self.data.num_blocks
 
-    def starts(self, encoder: Encoder) -> Starts:
+    def starts(self, learner: Learner) -> Starts:
         """Where learners start from, as while distilling."""
         model, num_classes = self.manifest["model"], len(self.manifest["dataset"]["class_names"])
         seed = self.manifest["seed"]
-        return Starts(encoder, num_classes, seed, model["head_init"], model["fixed_init"])
+        return Starts(learner, num_classes, seed, model["head_init"], model["fixed_init"])
 
 
 class TrainedLearner(NamedTuple):
@@ -116,13 +135,20 @@ class TrainedLearner(NamedTuple):
 
     Attributes:
         artifact: what it was trained on.
-        encoder: its pretrained encoder: embeddings, sizes, tokenizer.
+        learner: the encoder or network that theta is of.
         params: theta_T.
     """
 
     artifact: Artifact
-    encoder: Encoder
+    learner: Learner
     params: Params
+
+    @property
+    def encoder(self) -> Encoder:
+        """That of a learner of texts: embeddings, sizes, tokenizer; TypeError for a network."""
+        if not isinstance(self.learner, Encoder):
+            raise TypeError(f"{self.artifact.manifest['model']['name']} is no encoder of texts")
+        return self.learner
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a text is a sequence of texts to Python
@@ -130,15 +156,16 @@ class TrainedLearner(NamedTuple):
     ) -> str: ...
 
     @overload
-    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]: ...
+    def predict(self, texts: Samples, pairs: Sequence[str] | None = None) -> list[str]: ...
 
     def predict(
-        self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+        self, texts: str | Samples, pairs: str | Sequence[str] | None = None
     ) -> str | list[str]:
-        """The class name of a text, or those of several.
+        """The class name of a text, or those of several texts or images.
 
         Args:
-            texts: one text or a list of them.
+            texts: one text or a list of them; for a network a uint8 tensor of images, n x
+                channels x height x width.
             pairs: the second texts where the data set has pairs; one, or as many as ``texts``.
 
         Raises:
@@ -150,14 +177,14 @@ class TrainedLearner(NamedTuple):
         return found[0] if isinstance(texts, str) else found
 
     def logits(
-        self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+        self, texts: str | Samples, pairs: str | Sequence[str] | None = None
     ) -> Float[Tensor, "n c"]:
-        """Logits of one or several texts, one row per text; arguments as of `predict`."""
+        """Logits of one or several texts or images, a row each; arguments as of `predict`."""
         texts = [texts] if isinstance(texts, str) else texts
         if len(texts) == 0:
             return torch.empty(0, len(self.artifact.manifest["dataset"]["class_names"]))
         tokens = self._tokens(texts, pairs, [0] * len(texts))
-        return logits_of(self.encoder, self.params, tokens)
+        return logits_of(self.learner, self.params, tokens)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that other tools load, with a tokenizer that cuts texts as in training.
@@ -177,14 +204,14 @@ class TrainedLearner(NamedTuple):
 
     def evaluate(
         self,
-        texts: Sequence[str],
+        texts: Samples,
         labels: Sequence[int],
         pairs: Sequence[str] | None = None,
         precision: Precision = "fp32",
     ) -> Measures:
-        """Accuracy, loss and macro F1 on ``texts``, whose labels are class indices."""
+        """Accuracy, loss and macro F1 on texts or images, whose labels are class indices."""
         tokens = self._tokens(texts, pairs, labels)
-        return measure(self.encoder, self.params, tokens, precision)
+        return measure(self.learner, self.params, tokens, precision)
 
     def to_transformers(self) -> Any:
         """The same classifier as one of transformers, such as ``BertForSequenceClassification``.
@@ -202,53 +229,28 @@ class TrainedLearner(NamedTuple):
 
     def _tokens(
         self,
-        texts: Sequence[str],
+        texts: Samples,
         pairs: str | Sequence[str] | None,
         labels: Sequence[int],
-    ) -> TokenSplit:
+    ) -> RealSplit:
+        if self.artifact.image is not None:
+            return given_pixels(texts, list(labels), self.artifact.image)
         pairs = [pairs] if isinstance(pairs, str) else pairs
-        _check_texts(texts, "texts", len(labels))
-        if pairs is not None:
-            _check_texts(pairs, "pairs", len(labels))
-        split = Split(list(texts), None if pairs is None else list(pairs), list(labels))
+        first = _checked(texts, "texts", len(labels))
+        second = [] if pairs is None else _checked(pairs, "pairs", len(labels))
+        split = Split([*first], None if pairs is None else [*second], list(labels))
         max_length = self.artifact.manifest["dataset"]["max_length"]
         return tokenise(split, self.encoder.tokenizer, max_length)
 
 
-def _check_texts(texts: Sequence[str], name: str, count: int) -> None:
-    wrong = next((text for text in texts if not isinstance(text, str)), None)
-    if wrong is not None:
+def _checked(texts: Samples, name: str, count: int) -> list[str]:
+    found = [text for text in texts if isinstance(text, str)]
+    if len(found) < len(texts):
+        wrong = next(text for text in texts if not isinstance(text, str))
         raise TypeError(f"{name} must be text or a list of texts, got {type(wrong).__name__} in it")
-    if len(texts) != count:
-        raise ValueError(f"there must be {count} {name}, one for each, got {len(texts)}")
-
-
-def write_artifact(
-    folder: Path, data: DistilledData, manifest: dict[str, Any], attention_dtype: str
-) -> None:
-    """Write the tensors and the manifest of distilled data.
-
-    Args:
-        folder: made if needed.
-        data: what is distilled.
-        manifest: ``model``, ``dataset``, ``inner_loss``, ``seed``, ``sample_classes`` (of a block),
-            ``spec``, ``versions``, …; ``blocks`` and ``passes`` follow from the data.
-        attention_dtype: ``fp32`` or ``fp16``, for the attention labels alone.
-    """
-    tensors = {"x": data.x, "labels": data.class_labels, "lrs": data.lrs}
-    if data.attention_labels is not None:
-        packed = data.attention_labels.packed()
-        tensors[_ATTENTION_NAME] = to_dtype(packed, attention_dtype)
-    if data.encoder_lr_scale is not None:
-        tensors[_SCALE_NAME] = data.encoder_lr_scale
-    is_first = data.num_blocks == 1 and data.encoder_lr_scale is None
-    format_ = FORMAT if is_first else FORMAT_OF_BLOCKS_AND_RATES
-    write_tensors(folder / TENSORS_NAME, tensors, {"format": format_})
-    digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
-    steps = {"blocks": data.num_blocks, "passes": len(data.lrs) // data.num_blocks}
-    manifest = {"format": format_, **manifest, **steps, "sha256": {TENSORS_NAME: digest}}
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
-    write_bytes(folder / MANIFEST_NAME, (text + "\n").encode())
+    if len(found) != count:
+        raise ValueError(f"there must be {count} {name}, one for each, got {len(found)}")
+    return found
 
 
 def load_artifact(path: str | Path) -> Artifact:
@@ -270,10 +272,10 @@ def load_artifact(path: str | Path) -> Artifact:
         tensors, facts = read_tensors(folder / TENSORS_NAME)
         if facts.get("format") not in (FORMAT, FORMAT_OF_BLOCKS_AND_RATES):
             raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
-        attention = _attention_labels(tensors.get(_ATTENTION_NAME))
+        attention = _attention_labels(tensors.get(ATTENTION_NAME))
         x, lrs = tensors["x"], tensors["lrs"]
-        blocks = _num_blocks(manifest, len(x), len(lrs))
-        scale = tensors.get(_SCALE_NAME)
+        blocks = num_blocks(manifest, len(x), len(lrs))
+        scale = tensors.get(SCALE_NAME)
         data = DistilledData(x, tensors["labels"], attention, lrs, blocks, scale)
     except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
@@ -282,25 +284,10 @@ def load_artifact(path: str | Path) -> Artifact:
     return Artifact(data, manifest)
 
 
-def stored_bytes(path: str | Path) -> int:
-    """Bytes of the tensors of distilled data in its folder."""
-    return (Path(path) / TENSORS_NAME).stat().st_size
-
-
-def _num_blocks(manifest: dict[str, Any], num_samples: int, num_steps: int) -> int:
-    """Data from before there were blocks is one."""
-    blocks = manifest.get("blocks", 1)
-    if not isinstance(blocks, int) or blocks < 1 or num_samples % blocks or num_steps % blocks:
-        raise ValueError(
-            f"its {num_samples} samples and {num_steps} steps cannot be those of {blocks} blocks"
-        )
-    return blocks
-
-
 def _attention_labels(packed: Tensor | None) -> AttentionLabels | None:
     """As `AttentionLabels.packed` gave them; the file says their kind by the number of its axes."""
     if packed is None:
         return None
     if packed.dim() not in (4, 5):
-        raise ValueError(f"{_ATTENTION_NAME} must have 4 or 5 axes, got {packed.dim()}")
+        raise ValueError(f"{ATTENTION_NAME} must have 4 or 5 axes, got {packed.dim()}")
     return AttentionLabels.unpacked("cls" if packed.dim() == 4 else "all", packed.float())

@@ -73,8 +73,22 @@ def test_a_set_of_images_is_refused_for_a_model_of_texts(tmp_path: Path, tiny_mo
     image_sets.write_folder(tmp_path / "pets", image_sets.image_paths())
     failure = describe(dataset="pets", data_dir=str(tmp_path), model=str(tiny_model))["failure"]
     assert (failure["kind"], failure["field"]) == ("invalid", "model.name")
-    assert failure["message"].startswith("the data set pets holds grey 8 x 8 images (cat, dog")
-    assert "reads texts" in failure["message"]
+    assert "reads texts, and the data set pets holds grey 8 x 8 images" in failure["message"]
+
+
+def test_images_have_a_network_where_no_model_is_named(tmp_path: Path) -> None:
+    image_sets.write_folder(tmp_path / "pets", image_sets.image_paths())
+    answer = describe(dataset="pets", data_dir=str(tmp_path))
+    assert "8 x 8 pixels are too small for lenet" in answer["failure"]["message"]
+    found = describe(dataset="pets", data_dir=str(tmp_path), model="mlp")["ok"]
+    assert found["dataset"]["image"] == {"channels": 1, "height": 8, "width": 8}
+    assert found["model"]["width"] == 64
+    assert found["model"]["parameter_count"] == 64 * 128 + 128 + 128 * 128 + 128 + 2 * 128 + 2
+
+
+def test_a_network_is_refused_for_texts(data_dir: str) -> None:
+    failure = describe(dataset="ag_news", data_dir=data_dir, model="lenet")["failure"]
+    assert "lenet reads images, and the data set ag_news holds texts" in failure["message"]
 
 
 def test_describe_returns_sizes_names_and_fingerprints(data_dir: str) -> None:

@@ -20,11 +20,13 @@ export function artifactPage(
     subject: `Data set ${dataset} · model ${model}`,
     children: (
       <>
-        <p>
-          Each distilled vector beside the tokens of the vocabulary that are nearest to it, embedded
-          at its position as it enters the first block. What reads well this way need not teach
-          well.
-        </p>
+        {inspected.sheet === undefined && (
+          <p>
+            Each distilled vector beside the tokens of the vocabulary that are nearest to it,
+            embedded at its position as it enters the first block. What reads well this way need not
+            teach well.
+          </p>
+        )}
         {accuracies !== undefined && <NumberTable {...accuracies} />}
         <DistilledData inspected={inspected} />
         <p>

@@ -10,7 +10,7 @@ const MOST_SAMPLES = 24;
 
 /** The content of distilled data: rates, and the labels, tokens and attention of each sample. */
 export function DistilledData({ inspected }: { readonly inspected: Inspected }) {
-  const { samples, class_names: classNames } = inspected;
+  const { samples, class_names: classNames, sheet } = inspected;
   const isCut = samples.length > MOST_SAMPLES;
   return (
     <>
@@ -18,6 +18,7 @@ export function DistilledData({ inspected }: { readonly inspected: Inspected }) 
         Learning rate {ratesText(inspected, ", then ")}.
         {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
       </p>
+      {sheet !== undefined && <img src={sheet} alt="All distilled images with their labels" />}
       {samples.slice(0, MOST_SAMPLES).map((sample, at) => (
         <Sample
           key={at}
@@ -53,7 +54,7 @@ function Sample({ number, name, sample, classNames }: SampleProps) {
           rows: labels.map((label, at) => [classNames[at] ?? "", formatDecimals(label, 4)]),
         }}
       />
-      <NearestTokens positions={positions} />
+      {positions.length > 0 && <NearestTokens positions={positions} />}
       {attention !== null && <Attention attention={attention} />}
     </section>
   );

@@ -19,8 +19,12 @@ export const inspectedSchema = z.object({
       positions: z.array(z.array(z.tuple([z.string(), z.number()]))),
       /** By layer, head and key; of the first token. */
       attention: z.array(z.array(z.array(z.number()))).nullable(),
+      /** Address of a PNG that has it as its data; of images alone. */
+      image: z.string().optional(),
     }),
   ),
+  /** The same of one with all images and their labels. */
+  sheet: z.string().optional(),
 });
 
 /** The rates of the inner steps, for a person. */

@@ -4,7 +4,9 @@ import { completedSpec } from "./earlier-spec.js";
 import { followingField, LR_DECAY_STEPS, OUTER_STEPS } from "./epochs.js";
 import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
+import { isOfImages, writeImageValues } from "./images.js";
 import { defaultMemoryMib } from "./memory.js";
+import { isKnownPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { followingFields } from "./samples.js";
 import { fieldsOf } from "./setting.js";
@@ -29,8 +31,9 @@ export const IDENTIFYING_FIELDS = [
  *   epochs of full data, which follow from device, encoder and data set, are the spec's
  */
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
-  const isStudy = spec.preset === Preset.STUDY;
-  const preset = presetSpec(isStudy ? Preset.STUDY : Preset.CPU, facts?.device);
+  const known = isKnownPreset(spec.preset) ? spec.preset : Preset.CPU;
+  const preset = presetSpec(known, facts?.device);
+  if (isOfImages(spec)) writeImageValues(preset);
   writeDerived(preset, spec, facts?.model.staged);
   const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);

@@ -68,7 +68,9 @@ function lrDecayStepsOf({ outer }: ExperimentSpec): number {
  * Empty where the precision, and so the device, is not known. At one inner step whose products are
  * rounded, stepwise is a tenth faster (`npm run bench -- outer-step`).
  */
-function metaGradientOf({ inner, outer }: ExperimentSpec, isStaged: boolean): string {
+function metaGradientOf({ inner, outer, dataset }: ExperimentSpec, isStaged: boolean): string {
+  // A network of images has no blocks.
+  if (dataset?.found?.image) return "stepwise";
   const precision = inner?.precision ?? FloatType.UNSPECIFIED;
   if (precision === FloatType.UNSPECIFIED) return "";
   if (!isStaged) return "stepwise";

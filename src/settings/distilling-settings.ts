@@ -145,14 +145,12 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       "init",
       "model.init",
       { random: Init.RANDOM, fixed: Init.FIXED },
-      "Head of a learner: drawn anew each time, or always the same one",
+      "Head of a learner, or all of a network: drawn anew each time, or always the same",
     ),
-    choice(
-      "head-init",
-      "model.head_init",
-      { default: HeadInit.DEFAULT, normal: HeadInit.NORMAL },
-      "Initialisation of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias",
-    ),
+    choice("head-init", "model.head_init", { default: HeadInit.DEFAULT, normal: HeadInit.NORMAL }, [
+      "Initialisation of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias;",
+      "of a network: Xavier's normal distribution, or N(0, 0.02)",
+    ]),
   ],
   "Outer steps (how the distilled data is trained)": [
     number("epochs", "outer.epochs", POSITIVE, "Passes over train; excludes --outer-steps"),

@@ -6,6 +6,8 @@ export const MIB = 2 ** 20;
 const FP32_BYTES = 4;
 /** Memory that a PyTorch process takes on a CUDA device before it computes. */
 const CONTEXT_BYTES = 600 * MIB;
+/** More than any of the networks of images takes, all of whose maps are small. */
+const NETWORK_BYTES = 2048 * MIB;
 /** Weights, gradients and the two moments of Adam. */
 const TRAINED_COPIES = 4;
 /** θ before and after the inner steps, its gradient, v, and two products that come and go. */
@@ -25,6 +27,7 @@ const MOST_OF_DEVICE = 0.9;
 export function defaultMemoryMib(spec: ExperimentSpec, facts: Facts): number {
   const { cuda, memory_bytes } = facts.device;
   if (!cuda) return 0;
+  if (facts.dataset.image) return Math.floor((CONTEXT_BYTES + NETWORK_BYTES) / MIB);
   const bytes = CONTEXT_BYTES + Math.max(distillBytes(spec, facts), fullTrainingBytes(spec, facts));
   const most = memory_bytes > 0 ? memory_bytes * MOST_OF_DEVICE : Number.POSITIVE_INFINITY;
   return Math.floor(Math.min(bytes, most) / MIB);

@@ -20,6 +20,8 @@ import {
 import { writeDerived } from "./derived.js";
 import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
+import type { KnownPreset } from "./preset-names.js";
+import { wangMnist, wangMnistCpu } from "./wang-presets.js";
 
 /** The study trains for 20 epochs. */
 const STUDY_EPOCHS = 20;
@@ -181,7 +183,14 @@ const CPU: ExperimentSpec = {
   },
 };
 
-export type KnownPreset = Preset.STUDY | Preset.CPU;
+const WANG_MNIST = wangMnist(STUDY);
+
+const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
+  [Preset.STUDY]: STUDY,
+  [Preset.CPU]: CPU,
+  [Preset.WANG_MNIST]: WANG_MNIST,
+  [Preset.WANG_MNIST_CPU]: wangMnistCpu(WANG_MNIST),
+};
 
 /**
  * The values of a preset on a device.
@@ -190,7 +199,7 @@ export type KnownPreset = Preset.STUDY | Preset.CPU;
  *   algorithm are then not set.
  */
 export function presetSpec(preset: KnownPreset, device?: Facts["device"]): ExperimentSpec {
-  const values = structuredClone(preset === Preset.STUDY ? STUDY : CPU);
+  const values = structuredClone(VALUES[preset]);
   if (device !== undefined) {
     filled(values.compute).precision = defaultPrecision(preset, device);
     filled(values.inner).precision = innerPrecision(preset, device);

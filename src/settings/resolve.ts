@@ -12,9 +12,11 @@ import { describeSpec } from "./describe.js";
 import { fillInSteps, LR_DECAY_STEPS, OUTER_STEPS } from "./epochs.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
+import { fitToImages } from "./images.js";
 import { checkLearner, fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
-import { type KnownPreset, presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
+import { datasetOfPreset, isKnownPreset, type KnownPreset, presetName } from "./preset-names.js";
+import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { checkSamples, fillInPasses, fillInSamples } from "./samples.js";
 import { fieldsOf } from "./setting.js";
@@ -52,6 +54,7 @@ export function resolveSpec(
     const numRows = facts.dataset.train_rows;
     writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
   }
+  fitToImages(spec, draft, facts);
   fillInInnerPrecision(spec, draft);
   fillInSamples(spec, draft);
   fillInPasses(spec, draft);
@@ -71,8 +74,12 @@ export function resolveSpec(
 }
 
 function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {
-  if (draft.preset === Preset.STUDY || draft.preset === Preset.CPU) {
-    return draft.preset;
+  if (isKnownPreset(draft.preset)) {
+    if (datasetOfPreset(draft.preset) === undefined || facts.dataset.image) return draft.preset;
+    throw invalid(
+      "preset",
+      `--preset (preset) ${presetName(draft.preset)} is for images, and ${facts.dataset.name} holds texts`,
+    );
   }
   if (facts.device.cuda) {
     notices.push("Preset study was chosen: none was named, and the device is a CUDA device.");

@@ -1,6 +1,7 @@
 import { BASELINE_FLAGS } from "../baselines.js";
-import { BadRows, FloatType, Pooling, Preset, Protocol } from "../generated/stillhouse/v1/spec.js";
+import { BadRows, FloatType, Pooling, Protocol } from "../generated/stillhouse/v1/spec.js";
 import { DISTILLING_SETTINGS } from "./distilling-settings.js";
+import { PRESETS } from "./preset-names.js";
 import { fieldsOf, type Group, type Setting } from "./setting.js";
 import {
   COUNT,
@@ -45,8 +46,9 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "(default: skip on the hub, refuse elsewhere)",
     ]),
     text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
-      "A name on the hub, minilm (packaged), or a folder in the hub's format",
-      "(default: distilbert-base-uncased; minilm if that is not available)",
+      "A name on the hub, minilm (packaged), or a folder in the hub's format; for images lenet,",
+      "alexcifarnet, mlp or convnet (default: distilbert-base-uncased; minilm if that is not",
+      "available; lenet for images)",
     ]),
     choice("pooling", "model.pooling", { first: Pooling.FIRST, mean: Pooling.MEAN }, [
       "What a head is given: the vector of the first token, or the mean over those of all tokens",
@@ -88,7 +90,7 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     number("full-dropout", "baseline.full_dropout", SHARE, "Full data: dropout"),
   ],
   Run: [
-    choice("preset", "preset", { study: Preset.STUDY, cpu: Preset.CPU }, [
+    choice("preset", "preset", PRESETS, [
       "Values of all settings that are not given (default: study with CUDA, else cpu)",
     ]),
     text("device", "compute.device", DEVICE, "auto, cpu, cuda or cuda:N", "device", [

@@ -107,7 +107,10 @@ describe("a config file", () => {
     refused("steps: 1.5", /got 1\.5/);
     refused("accumulate-loss: yes please", /must be true or false, got "yes please"/);
     refused("baselines: [full, rndom]", /did you mean random\?/);
-    refused("preset: studi", /must be one of study, cpu, got studi; did you mean study\?/);
+    refused(
+      "preset: studi",
+      /must be one of study, cpu, wang-mnist, wang-mnist-cpu, got studi; did you mean study\?/,
+    );
     refused("dataset: ''", /must be a name, got ""/);
   });
 });

@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 import torch
 
-from ..datasets import Dataset, TokenSplit, load_dataset, tokenise
+from ..datasets import Dataset, RealSplit, TokenSplit, load_dataset, tokenise
+from ..datasets.pixel_batches import pixel_split
 from ..datasets.rows import SPLIT_NAMES, SplitName
 from ..errors import StillhouseError
 from ..learners import Encoder, Learner
 from ..learners.interface import Params
+from ..learners.nets import make_net
 from ..learners.starts import Starts
 from ..models.catalog import model_fingerprint, model_folder
+from ..models.nets import net_fingerprint
 from ..models.opened import load_encoder
 from .settings import Settings
 from .task_context import TaskContext
@@ -23,14 +26,14 @@ class Bench(NamedTuple):
     Attributes:
         task: its context.
         dataset: its facts; only the splits that were asked for are in memory.
-        tokens: those splits, tokenised.
+        tokens: those splits, tokenised, or their pixels.
         learner: what is trained, on the device.
         device: where to compute.
     """
 
     task: TaskContext
     dataset: Dataset
-    tokens: dict[str, TokenSplit]
+    tokens: dict[str, RealSplit]
     learner: Learner
     device: torch.device
 
@@ -52,6 +55,19 @@ class Bench(NamedTuple):
                 "invalid", f"this task needs an encoder of texts, not {name}", field="model.name"
             )
         return self.learner
+
+    def texts(self, split: SplitName) -> TokenSplit:
+        """The tokens of a split.
+
+        Raises:
+            StillhouseError: ``invalid`` where it holds images.
+        """
+        tokens = self.tokens[split]
+        if not isinstance(tokens, TokenSplit):
+            raise StillhouseError(
+                "invalid", "this task needs texts, not images", field="dataset.name"
+            )
+        return tokens
 
     @property
     def starts(self) -> Starts:
@@ -93,12 +109,32 @@ def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
             "experiment",
             field="dataset.fingerprint",
         )
+    opened = _of_texts if dataset.image is None else _of_images
+    learner, tokens = opened(dataset, settings)
+    return Bench(task, dataset, tokens, learner.to(device), device)
+
+
+def _of_texts(dataset: Dataset, settings: Settings) -> tuple[Learner, dict[str, RealSplit]]:
     encoder = _load_encoder(settings)
-    tokens = {
-        name: tokenise(split, encoder.tokenizer, data.max_length)
+    return encoder, {
+        name: tokenise(split, encoder.tokenizer, settings.data.max_length)
         for name, split in dataset.splits.items()
     }
-    return Bench(task, dataset, tokens, encoder.to(device), device)
+
+
+def _of_images(dataset: Dataset, settings: Settings) -> tuple[Learner, dict[str, RealSplit]]:
+    shape, statistics = dataset.image, dataset.pixels
+    assert shape is not None, "a set of images has a shape"
+    assert statistics is not None, "and statistics"
+    name, fingerprint = settings.model.name, settings.model.fingerprint
+    if net_fingerprint(name) != fingerprint:
+        raise StillhouseError(
+            "conflict",
+            f"the network {name} has changed since the experiment was created; create a new one",
+            field="model.fingerprint",
+        )
+    pixels = {name: pixel_split(split, shape) for name, split in dataset.splits.items()}
+    return make_net(name, shape, *statistics), dict(pixels)
 
 
 def _load_encoder(settings: Settings) -> Encoder:

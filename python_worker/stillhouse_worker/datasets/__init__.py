@@ -8,6 +8,7 @@ from .rows import Dataset, Split
 if TYPE_CHECKING:
     from .batching import (
         Batch,
+        RealSplit,
         TokenSplit,
         collate,
         epoch_batches,
@@ -20,6 +21,7 @@ __all__ = [
     "Batch",
     "Dataset",
     "Reading",
+    "RealSplit",
     "Split",
     "TokenSplit",
     "collate",

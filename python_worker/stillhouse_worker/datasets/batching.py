@@ -1,13 +1,14 @@
 """From texts to token ids to padded batches; a set fits memory, so there is no data loader."""
 
 from array import array
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Int64
 from torch import Tensor
 
+from .pixel_batches import PixelBatch, PixelSplit
 from .rows import Split
 
 # Rows given to the tokenizer at once: enough to keep its threads busy, few enough that its
@@ -93,8 +94,25 @@ def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
     )
 
 
-def select_rows(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> TokenSplit:
+# Texts or images of a split, and of a batch.
+RealSplit = TokenSplit | PixelSplit
+RealBatch = Batch | PixelBatch
+
+
+@overload
+def select_rows(split: TokenSplit, rows: Int64[Tensor, " b"]) -> TokenSplit: ...
+@overload
+def select_rows(split: PixelSplit, rows: Int64[Tensor, " b"]) -> PixelSplit: ...
+
+
+def select_rows(split: RealSplit, rows: Int64[Tensor, " b"]) -> RealSplit:
     """Some rows of a split, in the order of ``rows``, int64 [b]."""
+    if isinstance(split, PixelSplit):
+        return PixelSplit(split.pixels[rows], split.labels[rows])
+    return _selected(split, rows)
+
+
+def _selected(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> TokenSplit:
     lengths = tokens.lengths[rows]
     offsets = F.pad(lengths.cumsum(0), (1, 0))
     shift = (tokens.offsets[rows] - offsets[:-1]).repeat_interleave(lengths)
@@ -104,13 +122,25 @@ def select_rows(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> TokenSplit:
     )
 
 
-def collate(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> Batch:
-    """Gather rows and pad them to the longest of them.
+@overload
+def collate(split: TokenSplit, rows: Int64[Tensor, " b"]) -> Batch: ...
+@overload
+def collate(split: PixelSplit, rows: Int64[Tensor, " b"]) -> PixelBatch: ...
+
+
+def collate(split: RealSplit, rows: Int64[Tensor, " b"]) -> RealBatch:
+    """Gather rows, and pad texts to the longest of them.
 
     Args:
-        tokens: a tokenised split.
+        split: tokenised, or its pixels.
         rows: row numbers, int64 [b], at least one.
     """
+    if isinstance(split, PixelSplit):
+        return PixelBatch(split.pixels[rows], split.labels[rows])
+    return _padded(split, rows)
+
+
+def _padded(tokens: TokenSplit, rows: Int64[Tensor, " b"]) -> Batch:
     starts = tokens.offsets[rows]  # [b]
     lengths = tokens.offsets[rows + 1] - starts  # [b]
     positions = torch.arange(int(lengths.max()))  # [s]

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from .batching import TokenSplit
+from .batching import RealSplit
 
 
 def draw_rows(
-    tokens: TokenSplit, classes: Sequence[int], draws: torch.Generator
+    tokens: RealSplit, classes: Sequence[int], draws: torch.Generator
 ) -> Int[Tensor, " m"]:
     """A row of each of these classes, in their order, without repeats.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..datasets import TokenSplit, collate, epoch_batches
+from ..datasets import RealSplit, collate, epoch_batches
 from ..learners import Learner
 from ..learners.interface import Params
 from ..learners.precision import Precision
@@ -102,7 +102,7 @@ class OuterProblem(NamedTuple):
     synthetic: SyntheticConfig
     inner_loss: InnerLoss
     learner: Learner
-    train: TokenSplit
+    train: RealSplit
     starts: Starts
     precision: Precision
     seed: int
@@ -256,7 +256,7 @@ class OuterLoop:
         per_epoch = -(-num_rows // self.config.batch_size)
         epoch, index = divmod(self.step, per_epoch)
         if self._epoch[0] != epoch:
-            lengths = train.offsets.diff()
+            lengths = train.lengths
             draws = generator(self.problem.seed, "outer batches", epoch)
             self._epoch = (epoch, epoch_batches(lengths, self.config.batch_size, draws))
         return self._epoch[1][index]

@@ -114,7 +114,7 @@ class DistilledData(NamedTuple):
         encoder_lr_scale: the encoder's rate over that of the head, > 0; None where both have one.
     """
 
-    x: Float[Tensor, "m s e"]
+    x: Float[Tensor, "m ..."]
     class_labels: Float[Tensor, "m c"]
     attention_labels: AttentionLabels | None
     lrs: Float[Tensor, " t"]
@@ -172,7 +172,7 @@ def init_phi(
     config: SyntheticConfig,
     num_layers: int,
     num_heads: int,
-    x: Float[Tensor, "m s e"],
+    x: Float[Tensor, "m ..."],
     generator: torch.Generator,
     labels: Float[Tensor, "m c"] | None = None,
 ) -> Phi:

@@ -1,19 +1,20 @@
-"""Coresets: a few real rows of each class, chosen in the feature space of the frozen encoder.
+"""Coresets: a few real rows of each class, chosen in the space of frozen features.
 
 As the coreset baselines of DC-BENCH (Cui et al., 2022) choose images.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..datasets import TokenSplit, collate, length_sorted_batches
+from ..datasets import RealSplit, collate, length_sorted_batches
 from ..datasets.sampling import arranged
-from ..learners import Encoder, features
+from ..learners import Learner, frozen_features
 from ..learners.precision import Precision, autocast
 from .measure import MEASURE_BATCH_SIZE
 
@@ -66,26 +67,28 @@ def k_center(vectors: Float[Tensor, "n e"], count: int) -> Int[Tensor, " count"]
 
 
 def features_of(
-    encoder: Encoder,
-    tokens: TokenSplit,
+    learner: Learner,
+    tokens: RealSplit,
     precision: Precision,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[Tensor, "n e"]:
-    """The features of every row: the frozen encoder's input to a head, fp32, on the CPU.
+    """The features of every row, fp32, on the CPU; see `frozen_features`.
 
     Args:
-        encoder: the pretrained encoder.
-        tokens: the split, tokenised.
+        learner: whose features they are.
+        tokens: the split, tokenised, or its pixels.
         precision: of the matrix products.
         on_batch: called with (rows done, rows in all) after each batch.
     """
-    device = next(iter(encoder.blocks.values())).device
-    vectors, done = torch.zeros(len(tokens.labels), encoder.config.width), 0
+    front, num_rows = learner.front, len(tokens.labels)
+    device = next(chain(front.parameters(), front.buffers())).device
+    order, parts, done = [], [], 0
     for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
         batch = collate(tokens, rows).to(device)
         with autocast(device, precision):
-            part = features(encoder, batch.input_ids, batch.token_type_ids, batch.mask)
-        vectors[rows] = part.float().cpu()
+            part = frozen_features(learner, batch.inputs, batch.mask)
+        order.append(rows)
+        parts.append(part.float().cpu())
         done += len(rows)
-        on_batch(done, len(vectors))
-    return vectors
+        on_batch(done, num_rows)
+    return torch.cat(parts)[torch.cat(order).argsort()]

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..datasets import TokenSplit, collate, length_sorted_batches
+from ..datasets import RealSplit, collate, length_sorted_batches
 from ..learners import Learner, predict
 from ..learners.interface import Params
 from ..learners.precision import Precision, autocast
@@ -33,7 +33,7 @@ class Measures(NamedTuple):
 def measure(
     learner: Learner,
     params: Params,
-    tokens: TokenSplit,
+    tokens: RealSplit,
     precision: Precision,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Measures:
@@ -78,7 +78,7 @@ def _confusion(logits: Tensor, labels: Tensor, num_classes: int) -> Int[Tensor, 
 
 
 def logits_of(
-    learner: Learner, params: Params, tokens: TokenSplit, precision: Precision = "fp32"
+    learner: Learner, params: Params, tokens: RealSplit, precision: Precision = "fp32"
 ) -> Float[Tensor, "n c"]:
     """Logits of every row, in the order of the rows, on the CPU."""
     rows, parts = zip(*_batches(learner, params, tokens, precision), strict=True)
@@ -87,11 +87,11 @@ def logits_of(
 
 
 def _batches(
-    learner: Learner, params: Params, tokens: TokenSplit, precision: Precision
+    learner: Learner, params: Params, tokens: RealSplit, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Row indices and their fp32 logits, both on the CPU, shortest rows first."""
     device = next(iter(params.values())).device
-    for rows in length_sorted_batches(tokens.offsets.diff(), MEASURE_BATCH_SIZE):
+    for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
         batch = collate(tokens, rows).to(device)
         with autocast(device, precision):
             logits = predict(learner, params, batch.inputs, batch.mask)

@@ -59,7 +59,7 @@ def chosen_rows(kind: Coreset, bench: Bench, classes: Sequence[int] | None = Non
             task.reporter.progress("choosing samples", done, total, {})
 
         train, settings = bench.tokens["train"], task.settings
-        vectors = features_of(bench.encoder, train, settings.precision, on_batch)
+        vectors = features_of(bench.learner, train, settings.precision, on_batch)
         rows = coreset_rows(kind, vectors, train.labels, wanted).tolist()
         notes.write(0, rows)
     chosen = torch.tensor(rows)

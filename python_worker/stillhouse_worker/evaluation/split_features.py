@@ -57,5 +57,5 @@ def _computed(bench: Bench, split: SplitName) -> SplitFeatures:
         reporter.progress(f"reading {split}", done, total, {})
 
     started = time.perf_counter()
-    vectors = features_of(bench.encoder, tokens, bench.task.settings.precision, on_batch)
+    vectors = features_of(bench.learner, tokens, bench.task.settings.precision, on_batch)
     return SplitFeatures(vectors, tokens.labels, time.perf_counter() - started)

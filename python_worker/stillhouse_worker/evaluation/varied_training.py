@@ -109,7 +109,7 @@ def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Traini
             f"{len(data.x)} real samples are needed, but a class has too few rows for that",
             field="distilled.per_class",
         )
-    batch = collate(bench.tokens["train"], rows)
+    batch = collate(bench.texts("train"), rows)
     cut = slice(0, data.x.shape[1])
     ids, types, mask = (
         part[:, cut].to(bench.device)

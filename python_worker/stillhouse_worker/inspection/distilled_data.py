@@ -9,8 +9,9 @@ from torch import Tensor
 from ..artifacts import Artifact
 from ..distillation.synthetic import AttentionLabels
 from ..errors import StillhouseError
-from ..learners import Encoder
+from ..learners import Encoder, Net
 from ..learners.nearest_tokens import Nearest, nearest_tokens
+from .contact_sheet import contact_sheet, png_address
 
 
 def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m l h s"]:
@@ -20,7 +21,7 @@ def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m 
         artifact: the distilled data.
         encoder: the one that it was distilled for.
     """
-    learner = artifact.train(encoder=encoder)
+    learner = artifact.train(learner=encoder)
     with torch.no_grad():
         scores = encoder.forward(learner.params, artifact.data.x).scores
     return torch.stack([block[:, :, 0].softmax(-1) for block in scores], dim=1)
@@ -40,7 +41,9 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         ``labels`` (one per class), ``positions`` (each a
         list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
         probabilities that the first token is to attend with; null without attention labels) and
-        ``learner_attention`` (the same of a learner that was trained on the data).
+        ``learner_attention`` (the same of a learner that was trained on the data). Of images, a
+        sample has no positions and no attention but ``image``, the address of a PNG with it as its
+        data, and ``sheet`` is that of a PNG of all of them with their labels.
 
     Raises:
         StillhouseError: ``invalid`` count; what `Artifact.load_encoder` raises.
@@ -49,29 +52,79 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         raise StillhouseError(
             "invalid", f"the number of tokens must be from 1 to 50, got {count}", field="top"
         )
-    scale = artifact.data.encoder_lr_scale
-    encoder, data, manifest = artifact.load_encoder(), artifact.data, artifact.manifest
-    names = manifest["dataset"]["class_names"]
-    nearest = nearest_tokens(encoder, data.x, count)
-    attention = _first_rows(data.attention_labels)
-    learned = _four_digits(learner_attention(artifact, encoder))
-    classes, block_size = artifact.sample_classes, len(data.x) // data.num_blocks
+    return _of_texts(artifact, count) if artifact.image is None else _of_images(artifact)
+
+
+def _of_images(artifact: Artifact) -> dict[str, Any]:
+    net, data = artifact.load_learner(), artifact.data
+    assert isinstance(net, Net), "images are distilled for a network"
+    pixels = net.front.pixels(data.x)
+    names = artifact.manifest["dataset"]["class_names"]
+    sheet = contact_sheet(pixels, [_caption(names, labels) for labels in data.class_labels])
+    samples = [
+        {
+            "class_name": name,
+            "block": block,
+            "labels": labels,
+            "positions": [],
+            "attention": None,
+            "image": png_address(image),
+        }
+        for (name, block), labels, image in zip(
+            _starts(artifact), data.class_labels.tolist(), pixels, strict=True
+        )
+    ]
+    return _facts(artifact) | {"samples": samples, "sheet": png_address(sheet)}
+
+
+def _caption(names: list[str], labels: Tensor) -> str:
+    """The class of a hard label, else the three highest."""
+    if labels.max() == 1 and labels.sum() == 1:
+        return names[int(labels.argmax())]
+    best = labels.topk(min(3, len(names)))
+    return ", ".join(
+        f"{names[index]} {value:.2f}"
+        for value, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    )
+
+
+def _facts(artifact: Artifact) -> dict[str, Any]:
+    manifest, scale = artifact.manifest, artifact.data.encoder_lr_scale
     return {
         "model": manifest["model"]["name"],
         "dataset": manifest["dataset"]["name"],
-        "class_names": names,
-        "learning_rates": data.lrs.tolist(),
+        "class_names": manifest["dataset"]["class_names"],
+        "learning_rates": artifact.data.lrs.tolist(),
         "encoder_lr_scale": None if scale is None else scale.item(),
+    }
+
+
+def _starts(artifact: Artifact) -> list[tuple[str, int]]:
+    """For each sample the class at its start, and the number of its block, from 1."""
+    names, data = artifact.manifest["dataset"]["class_names"], artifact.data
+    block_size = len(data.x) // data.num_blocks
+    return [
+        (names[label], index // block_size + 1)
+        for index, label in enumerate(artifact.sample_classes)
+    ]
+
+
+def _of_texts(artifact: Artifact, count: int) -> dict[str, Any]:
+    encoder, data = artifact.load_encoder(), artifact.data
+    nearest = nearest_tokens(encoder, data.x, count)
+    attention = _first_rows(data.attention_labels)
+    learned = _four_digits(learner_attention(artifact, encoder))
+    return _facts(artifact) | {
         "samples": [
             {
-                "class_name": names[classes[index]],
-                "block": index // block_size + 1,
+                "class_name": name,
+                "block": block,
                 "labels": data.class_labels[index].tolist(),
                 "positions": _positions(encoder, nearest, index),
                 "attention": None if attention is None else attention[index].tolist(),
                 "learner_attention": learned[index].tolist(),
             }
-            for index in range(len(data.x))
+            for index, (name, block) in enumerate(_starts(artifact))
         ],
     }
 

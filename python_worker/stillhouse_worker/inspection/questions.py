@@ -6,7 +6,6 @@ An answer is ``{"ok": ...}`` or ``{"failure": {"kind", "message", "field"}}``.
 import json
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import UnionType
 from typing import Any
 
@@ -18,11 +17,9 @@ from ..datasets.rows import SPLIT_NAMES, Dataset
 from ..devices.facts import find_device
 from ..errors import StillhouseError
 from ..hub_access import hub_endpoint
-from ..models.catalog import ModelLocation, download_model, locate_model, model_fingerprint
-from ..models.files import read_model_facts
-from ..models.soundness import check_model
-from ..models.trained_pooling import trained_pooling
+from ..models.catalog import ModelLocation, download_model, locate_model
 from ..printable import printable
+from .model_facts import model_facts, model_of
 from .search import suggested
 from .system_checks import system_checks
 
@@ -179,25 +176,14 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
         splits=(),
         reading=reading,
     )
-    _refuse_images(loaded, model.name)
+    model = model_of(loaded, model, is_named=request.get("model") is not None)
     notices = (dataset.notice, *loaded.notices, model.notice)
     return {
         "dataset": _dataset_facts(dataset, loaded),
-        "model": _model_facts(model, has_pairs=len(loaded.text_columns) > 1),
+        "model": model_facts(model, loaded),
         "device": device._asdict(),
         "notices": [notice for notice in notices if notice],
     }
-
-
-def _refuse_images(dataset: Dataset, model: str) -> None:
-    if dataset.image is not None:
-        raise StillhouseError(
-            "invalid",
-            f"the data set {dataset.name} holds {dataset.image} images "
-            f"({', '.join(dataset.class_names[:5])}, …; {dataset.num_rows['train']:,} for "
-            f"training), and the model {model} reads texts",
-            field="model.name",
-        )
 
 
 def _reading(request: Mapping[str, Any], source: str) -> Reading:
@@ -257,29 +243,6 @@ def _dataset_facts(location: DatasetLocation, dataset: Dataset) -> dict[str, Any
         "test_from": dataset.test_from,
         "test_rows_in_train": dataset.test_rows_in_train,
         **{f"{split}_rows": count for split, count in dataset.num_rows.items()},
-    }
-
-
-def _model_facts(location: ModelLocation, *, has_pairs: bool) -> dict[str, Any]:
-    folder = Path(location.path_or_id)
-    facts = read_model_facts(folder)
-    check_model(folder, facts, has_pairs=has_pairs)
-    fingerprint = model_fingerprint(folder)
-    return {
-        "name": location.name,
-        "source": location.source,
-        "fingerprint": fingerprint.whole,
-        "weights_fingerprint": fingerprint.weights,
-        "substitute_for": location.substitute_for,
-        "parameter_count": facts.parameter_count,
-        "num_layers": facts.num_layers,
-        "num_heads": facts.num_heads,
-        "width": facts.width,
-        "max_positions": facts.max_positions,
-        "entry_width": facts.entry_width,
-        "attention_span": facts.attention_span,
-        "staged": facts.is_staged,
-        "pooling": trained_pooling(folder),
     }
 
 

@@ -1,9 +1,11 @@
-"""Learners behind one interface: pretrained encoders with a head."""
+"""Learners behind one interface: pretrained encoders with a head, and networks of images."""
 
 from .encoder import Encoder, features, learner_params
 from .encoder_config import EncoderConfig
+from .frozen import frozen_features
 from .head import HEAD_INITS, HeadInit, draw_head
 from .interface import AttentionSizes, Learner, Output, predict
+from .nets import Net
 from .transformer import Attention, first_order_attention, forward
 
 __all__ = [
@@ -14,11 +16,13 @@ __all__ = [
     "EncoderConfig",
     "HeadInit",
     "Learner",
+    "Net",
     "Output",
     "draw_head",
     "features",
     "first_order_attention",
     "forward",
+    "frozen_features",
     "learner_params",
     "predict",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from .. import convert
-from ..artifacts import MANIFEST_NAME, TENSORS_NAME
+from ..artifact_files import MANIFEST_NAME, TENSORS_NAME
 from ..context.reporting import Stopped
 from ..convert.lease import Lease
 from ..errors import StillhouseError

@@ -5,7 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-from ..artifacts import MANIFEST_NAME
+from ..artifact_files import MANIFEST_NAME
 from ..context.settings import Settings
 from ..errors import StillhouseError
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..artifacts import write_artifact
+from ..artifact_files import write_artifact
 from ..context.bench import open_bench
 from ..context.reporting import DistillOutcome, Silent, environment
 from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
 from ..context.training_checkpoints import TrainingCheckpoints
-from ..datasets import TokenSplit, select_rows
+from ..datasets import Dataset, RealSplit, select_rows
 from ..devices.facts import require_compiler
 from ..distillation.inner import inner_loss, train_learner
 from ..distillation.outer import OuterLoop, OuterProblem
@@ -186,6 +186,7 @@ class Distillation:
                 "class_names": list(dataset.class_names),
                 "text_columns": list(dataset.text_columns),
                 "max_length": settings.data.max_length,
+                **_image_facts(dataset),
             },
             "inner_loss": {
                 "attention_lambda": settings.distilled.attention_lambda,
@@ -239,11 +240,18 @@ def _validation_steps(num_steps: int, count: int) -> set[int]:
     return {-(-num_steps * index // count) for index in range(1, count + 1)}
 
 
-def _shares(tokens: TokenSplit, count: int) -> list[TokenSplit]:
+def _shares(tokens: RealSplit, count: int) -> list[RealSplit]:
     """Every row in one of ``count`` parts; fewer where there are fewer rows."""
     num_rows = len(tokens.labels)
     count = min(count, num_rows)
     return [select_rows(tokens, torch.arange(first, num_rows, count)) for first in range(count)]
+
+
+def _image_facts(dataset: Dataset) -> dict[str, Any]:
+    """What opens a network of images again; nothing for texts."""
+    if dataset.image is None or dataset.pixels is None:
+        return {}
+    return {"image": {"shape": list(dataset.image), **dataset.pixels._asdict()}}
 
 
 def _copy(phi: Phi) -> Phi:

@@ -1,6 +1,7 @@
 """EVALUATE: train test learners on distilled data and measure them on the test split."""
 
-from ..artifacts import load_artifact, stored_bytes
+from ..artifact_files import stored_bytes
+from ..artifacts import load_artifact
 from ..context.bench import open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
@@ -17,7 +18,7 @@ def evaluate(task: TaskContext) -> LearnerOutcome:
     bench, artifact = open_for_learners(task, ("test",)), load_artifact(task.artifact_path)
 
     def learner(seed: int) -> Params:
-        return artifact.train(seed, device=task.settings.device, encoder=bench.encoder).params
+        return artifact.train(seed, device=task.settings.device, learner=bench.learner).params
 
     outcomes = tested_learners(bench, learner)
     data, num_bytes = artifact.data, stored_bytes(task.artifact_path)

@@ -2,7 +2,8 @@
 
 import torch
 
-from ..artifacts import Artifact, stored_bytes
+from ..artifact_files import stored_bytes
+from ..artifacts import Artifact
 from ..context.bench import Bench, open_for_learners
 from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext

@@ -38,7 +38,7 @@ def few_shot_probe_baseline(task: TaskContext) -> LearnerOutcome:
 
     def probe(seed: int) -> LinearClassifier:
         samples = select_rows(bench.tokens["train"], rows_of(seed))
-        vectors = features_of(bench.encoder, samples, task.settings.precision)
+        vectors = features_of(bench.learner, samples, task.settings.precision)
         return _searched(bench, vectors, samples.labels, validation)
 
     return _outcome(bench, probe, len(rows_of(task.init_seeds[0])), 0.0)

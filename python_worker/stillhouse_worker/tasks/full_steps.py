@@ -99,7 +99,7 @@ class FullSteps:
 
     def _epoch_batches(self, epoch: int) -> list[Tensor]:
         draws = generator(_SEED, "full-data batches", epoch)
-        lengths = self._bench.tokens["train"].offsets.diff()
+        lengths = self._bench.tokens["train"].lengths
         return epoch_batches(lengths, self._settings.full.batch_size, draws)
 
     def _train_step(self, rows: Tensor) -> None:

@@ -6,8 +6,9 @@ from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
 from ..datasets.rows import content_bytes
 from ..evaluation.learner_series import Timed, measure_learners, tester
+from ..learners import Net
 from .full_steps import FullSteps
-from .halving import FULL_LRS, Halving
+from .halving import FULL_LRS, NET_LRS, Halving
 
 
 def full_baseline(task: TaskContext) -> LearnerOutcome:
@@ -18,7 +19,8 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
     one = task._replace(init_seeds=task.init_seeds[:1])
     bench = open_bench(one, ("train", "validation", "test"))
     lr = task.settings.full.lr
-    steps = Halving(bench, FULL_LRS) if lr == 0 else FullSteps(bench, lr)
+    lrs = NET_LRS if isinstance(bench.learner, Net) else FULL_LRS
+    steps = Halving(bench, lrs) if lr == 0 else FullSteps(bench, lr)
     loop = ResumableLoop(one, "training step", steps)
     loop.restore(loop.newest_checkpoint())
     loop.run()

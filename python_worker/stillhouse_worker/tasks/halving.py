@@ -14,6 +14,8 @@ from .full_steps import FullSteps
 
 # The peaks of Adam's rate to try.
 FULL_LRS = (2e-5, 5e-5, 1e-4, 2e-4)
+# The same for networks, none of whose weights is pretrained.
+NET_LRS = (3e-4, 1e-3, 3e-3, 1e-2)
 # After these shares of its steps, the better half of the trainings continues.
 _RUNGS = (0.25, 0.5, 1.0)
 

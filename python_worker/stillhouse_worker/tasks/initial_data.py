@@ -7,6 +7,7 @@ from torch import Tensor
 from ..context.bench import Bench
 from ..context.settings import LabelInit
 from ..datasets import collate, length_sorted_batches
+from ..datasets.pixel_batches import PixelSplit
 from ..datasets.sampling import draw_rows
 from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
 from ..evaluation.measure import MEASURE_BATCH_SIZE
@@ -32,18 +33,21 @@ def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
 def embed_real_samples(
     bench: Bench, x: Tensor, classes: list[int], draws: torch.Generator
 ) -> Tensor:
-    """Replace the noise ``x`` by embedded training texts, as far as each text is long.
+    """Replace the noise ``x`` by embedded training samples: images, or texts as far as they go.
 
     Args:
         bench: data and encoder.
-        x: M x S x E noise; positions beyond the end of a text stay noise.
+        x: noise, M samples; positions beyond the end of a text stay noise.
         classes: of the text of each sample.
         draws: generator of the draw.
     """
     x = x.clone()
-    rows = draw_rows(bench.tokens["train"], classes, draws)
+    train = bench.tokens["train"]
+    rows = draw_rows(train, classes, draws)
+    if isinstance(train, PixelSplit):
+        return bench.learner.embed(train.pixels[rows].to(bench.device)).cpu()
     for sample, row in zip(x, rows, strict=True):
-        batch = collate(bench.tokens["train"], row[None])
+        batch = collate(train, row[None])
         length = min(int(batch.mask.sum()), len(sample))
         inputs = (part[:, :length].to(bench.device) for part in batch.inputs)
         sample[:length] = bench.learner.embed(*inputs)[0].cpu()
@@ -72,13 +76,19 @@ def starting_labels(bench: Bench, kind: LabelInit, classes: list[int]) -> Float[
 
 @torch.no_grad()
 def class_means_at_entry(bench: Bench) -> Float[Tensor, "c e"]:
-    """For each class the mean of its training texts, each the mean of its embedded tokens."""
-    tokens, width = bench.tokens["train"], bench.encoder.config.width
-    totals = torch.zeros(bench.num_classes, width)
+    """For each class the mean of its training samples: of images, or of texts, each the mean of its
+    embedded tokens."""
+    tokens, parts, labels = bench.tokens["train"], [], []
     for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
         batch = collate(tokens, rows)
-        inputs = (part.to(bench.device) for part in batch.inputs)
-        vectors, mask = bench.encoder.embed(*inputs).cpu(), batch.mask[..., None]
-        totals.index_add_(0, tokens.labels[rows].long(), (vectors * mask).sum(1) / mask.sum(1))
-    counts = torch.bincount(tokens.labels.long(), minlength=bench.num_classes)
+        vectors = bench.learner.embed(*(part.to(bench.device) for part in batch.inputs)).cpu()
+        if batch.mask is None:
+            parts.append(vectors.flatten(1))
+        else:
+            mask = batch.mask[..., None]
+            parts.append((vectors * mask).sum(1) / mask.sum(1))
+        labels.append(batch.labels)
+    means, classes = torch.cat(parts), torch.cat(labels).long()
+    totals = torch.zeros(bench.num_classes, means.shape[1]).index_add_(0, classes, means)
+    counts = torch.bincount(classes, minlength=bench.num_classes)
     return totals / counts.clamp(min=1)[:, None]

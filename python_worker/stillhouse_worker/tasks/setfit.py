@@ -81,7 +81,7 @@ def _outcome(bench: Bench, rows_of: RowsOf) -> LearnerOutcome:
     seeds, precision = bench.task.init_seeds, bench.task.settings.precision
 
     def learner(seed: int) -> Params:
-        samples = select_rows(bench.tokens["train"], rows_of(seed))
+        samples = select_rows(bench.texts("train"), rows_of(seed))
         encoder = bench.encoder._replace(blocks=_tuned(bench, samples, seed))
         train, validation = (
             (features_of(encoder, tokens, precision), tokens.labels)

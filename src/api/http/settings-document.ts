@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { Preset } from "../../generated/stillhouse/v1/spec.js";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import type { FieldValue } from "../../settings/field-path.js";
+import { PRESETS, type PresetName } from "../../settings/preset-names.js";
 import { presetSpec } from "../../settings/presets.js";
 import { describeRange } from "../../settings/range.js";
 import { allowedWords, fieldsOf, type Setting } from "../../settings/setting.js";
@@ -30,16 +32,18 @@ const settingSchema = z.strictObject({
   pattern: z.string().optional().describe("Regular expression with the flag u."),
   placeholder: z.string().optional(),
   default: z
-    .strictObject({ study: z.record(z.string(), value), cpu: z.record(z.string(), value) })
+    .strictObject({
+      study: z.record(z.string(), value),
+      cpu: z.record(z.string(), value),
+      "wang-mnist": z.record(z.string(), value),
+      "wang-mnist-cpu": z.record(z.string(), value),
+    })
     .describe("Values by path of the field in each preset; absent where facts decide."),
 });
 
 export const settingsSchema = z.strictObject({ settings: z.array(settingSchema) });
 
-const PRESETS = {
-  study: presetSpec(Preset.STUDY),
-  cpu: presetSpec(Preset.CPU),
-};
+const NAMES = Object.keys(PRESETS) as PresetName[];
 
 /** The table of settings as a form needs it. */
 export function settingsDocument(): z.infer<typeof settingsSchema> {
@@ -51,7 +55,7 @@ export function settingsDocument(): z.infer<typeof settingsSchema> {
       group,
       help: setting.help,
       fields: [...fieldsOf(setting)],
-      default: { study: defaultsOf(setting, "study"), cpu: defaultsOf(setting, "cpu") },
+      default: defaultsOf(setting),
       ...takenBy(setting),
     })),
   );
@@ -75,10 +79,12 @@ function takenBy(setting: Setting) {
   }
 }
 
-function defaultsOf(setting: Setting, preset: keyof typeof PRESETS) {
-  const entries = fieldsOf(setting).map((path) => [
-    path,
-    givenValue(PRESETS[preset], setting, path),
-  ]);
+function defaultsOf(setting: Setting) {
+  const defaults = NAMES.map((name) => [name, defaultsIn(presetSpec(PRESETS[name]), setting)]);
+  return Object.fromEntries(defaults) as Record<PresetName, ReturnType<typeof defaultsIn>>;
+}
+
+function defaultsIn(preset: ExperimentSpec, setting: Setting): Record<string, FieldValue> {
+  const entries = fieldsOf(setting).map((path) => [path, givenValue(preset, setting, path)]);
   return Object.fromEntries(entries.filter(([, given]) => given !== undefined));
 }

@@ -1,7 +1,7 @@
 import { internal } from "../../errors.js";
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
-import { ExperimentSpec, Init, Preset } from "../../generated/stillhouse/v1/spec.js";
+import { ExperimentSpec, Init } from "../../generated/stillhouse/v1/spec.js";
 import { OUTER_LOSS, VALIDATION_ACCURACY } from "../../metric-names.js";
 import type { Curve } from "../../report/curve-chart.js";
 import type { Spread } from "../../report/distribution-chart.js";
@@ -9,6 +9,7 @@ import type { Inspected } from "../../report/inspected.js";
 import type { ReportedArtifact, ReportedTable, Reproduction } from "../../report/reproduction.js";
 import { shortLabel } from "../../results/spec-labels.js";
 import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
+import { presetName } from "../../settings/preset-names.js";
 import { INTERVAL_RULE } from "../../statistics.js";
 import { VARIED_PATHS } from "../../study/tables.js";
 import { formatDuration } from "../../text/format.js";
@@ -84,7 +85,7 @@ function settingsText(experiments: readonly Experiment[]): string {
   const [spec, others] = told
     ? [specOf(told), []]
     : [specOf(experiments[0] as Experiment), ["evaluation.inits"]];
-  const preset = spec.preset === Preset.STUDY ? "study" : "cpu";
+  const preset = presetName(spec.preset);
   const changes = changesText(spec, [...OF_THE_TABLES, ...others]);
   return changes === ""
     ? `Preset ${preset}, unchanged.`

@@ -44,7 +44,7 @@ export function renderResult(
     ...summaryLines(experiment, result).map((line) =>
       wrapText(line, columns ?? Number.POSITIVE_INFINITY, 2),
     ),
-    ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath)]),
+    ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath, isImages(experiment))]),
     "",
   ].join("\n");
 }
@@ -134,12 +134,16 @@ function reusedText(tasks: readonly Task[]): string {
   return reused.length === 0 ? "" : ` (${reused.join(", ")} reused)`;
 }
 
-function usageLines(artifactPath: string): string[] {
+function isImages({ spec }: Experiment): boolean {
+  return spec?.dataset?.found?.image !== undefined;
+}
+
+function usageLines(artifactPath: string, isOfImages: boolean): string[] {
   return [
     `Distilled data: ${artifactPath}`,
     "Use it in Python:",
     "  from stillhouse import load_artifact",
     `  learner = load_artifact(${JSON.stringify(artifactPath)}).train(init_seed=1)`,
-    '  learner.predict(["some text"])',
+    isOfImages ? "  learner.predict(images)" : '  learner.predict(["some text"])',
   ];
 }

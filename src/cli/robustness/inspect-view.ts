@@ -20,8 +20,9 @@ export function renderInspected(
 ): string {
   const { dataset, model, samples } = inspected;
   const steps = ratesText(inspected, ", ");
-  const parts = samples.map((sample, at) => {
-    const { positions, attention } = sample;
+  const parts = samples.flatMap((sample, at) => {
+    const { positions, attention, image } = sample;
+    if (image !== undefined) return [];
     const tokens = positions.map(([nearest]) => nearest?.[0] ?? "").join(" ");
     const cosines = positions.map(([nearest]) => nearest?.[1] ?? 0);
     const mean = cosines.reduce((sum, value) => sum + value, 0) / cosines.length;

@@ -37,7 +37,7 @@ const MAX_TOP = 50;
 const HELP = `
 ARTIFACT is the folder of distilled data, or the id of an experiment.
 
-Each distilled vector is compared with every token of the vocabulary, embedded at its position as it
+Distilled images are written by --png. Each distilled vector is compared with every token of the vocabulary, embedded at its position as it
 enters the first block. Data that reads well this way does not always train well: --accuracy trains learners on
 the nearest tokens, and measures them beside those of the vectors.
 
@@ -45,6 +45,7 @@ Examples:
   npm run inspect -- 12cbf1a8b8
   npm run inspect -- .stillhouse/artifacts/12cbf1a8b8 --json --top 10
   npm run inspect -- 12cbf1a8b8 --accuracy --inits 5 --html distilled.html
+  npm run inspect -- 12cbf1a8b8 --png images.png
   npm run inspect -- 12cbf1a8b8 --server plane.example.org:8421
 `;
 
@@ -79,7 +80,11 @@ export function runInspect(
     );
     const inspected = inspectedSchema.parse(await answer);
     const accuracies = learners && numbersOf(learners);
-    const { html } = options;
+    const { html, png } = options;
+    if (typeof png === "string") {
+      writeSheet(inspected, resolve(userFolder, png));
+      if (!output.isJson) terminal.stdout.write(`Images: ${resolve(userFolder, png)}\n`);
+    }
     if (typeof html === "string") {
       await writePage(inspected, accuracies, argv, resolve(userFolder, html));
       if (!output.isJson) terminal.stdout.write(`Page: ${resolve(userFolder, html)}\n`);
@@ -133,6 +138,12 @@ function accuracyDocument(learners: readonly Condition[] | undefined): object {
       ...(row === undefined ? { mean: null } : summaryDocument(row.accuracy)),
     })),
   };
+}
+
+/** Writes the distilled images on one sheet. */
+function writeSheet({ sheet, dataset }: Inspected, path: string): void {
+  if (sheet === undefined) throw invalid("", `--png is for images, and ${dataset} holds texts`);
+  writeResultFile(path, Buffer.from(sheet.slice(sheet.indexOf(",") + 1), "base64"));
 }
 
 async function writePage(
@@ -198,6 +209,7 @@ function inspectCommand(columns: number | undefined) {
     ["--accuracy", "Also measure learners that are trained on it, and on the nearest tokens"],
     ["--inits <n>", "With --accuracy: how many learners (default: as baselines of its experiment)"],
     ["--html <file>", "Write a page with charts to this file"],
+    ["--png <file>", "Write all distilled images with their labels to this file"],
     ["--json", "Print one JSON document on stdout"],
     ...SERVER_FLAGS,
   ] as const) {

@@ -3,10 +3,11 @@ import type {
   Description,
   ResolveExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
-import { type ExperimentSpec, Preset } from "../../generated/stillhouse/v1/spec.js";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { distilledLabel } from "../../results/spec-labels.js";
 import { taskName } from "../../results/task-names.js";
 import { fieldText } from "../../settings/field-text.js";
+import { presetName } from "../../settings/preset-names.js";
 import { settingOf } from "../../settings/settings.js";
 import { formatBytes, formatCount } from "../../text/format.js";
 import type { Colors } from "../terminal/terminal.js";
@@ -77,13 +78,13 @@ function modelText({ model }: ExperimentSpec, description: Description): string 
   const { parameterCount, numLayers, numHeads, width } = description;
   const substitute = model?.substituteFor ? ` instead of ${model.substituteFor}` : "";
   return (
-    `${model?.name}${substitute}: ${formatCount(parameterCount)} parameters, ` +
-    `${numLayers} layers, ${numHeads} heads, width ${width}`
+    `${model?.name}${substitute}: ${formatCount(parameterCount)} parameters` +
+    (numLayers === 0 ? "" : `, ${numLayers} layers, ${numHeads} heads, width ${width}`)
   );
 }
 
 function presetText(spec: ExperimentSpec, { changedFields }: Description): string {
-  const preset = spec.preset === Preset.STUDY ? "study" : "cpu";
+  const preset = presetName(spec.preset);
   if (changedFields.length === 0) return `${preset}, unchanged`;
   return `${preset}, but ${changedFields.map((path) => changeText(spec, path)).join(", ")}`;
 }
@@ -98,12 +99,14 @@ function changeText(spec: ExperimentSpec, path: string): string {
   return `${name} ${fieldText(spec, path)}`;
 }
 
-function stepsText({ outer, inner, distilled }: ExperimentSpec): string {
+function stepsText({ outer, inner, distilled, dataset }: ExperimentSpec): string {
   const batch = formatCount(outer?.batchSize ?? 0);
+  const image = dataset?.found?.image;
+  const size = image ? `${image.width} × ${image.height} pixels` : `${distilled?.seqLen} vectors`;
   return (
-    `${formatCount(outer?.steps ?? 0)} outer steps of ${batch} texts, ` +
+    `${formatCount(outer?.steps ?? 0)} outer steps of ${batch} ${image ? "images" : "texts"}, ` +
     `${inner?.steps} inner${blocksText(inner, distilled)}, ` +
-    `${samplesText(distilled)} × ${distilled?.seqLen} vectors`
+    `${samplesText(distilled)} × ${size}`
   );
 }
 

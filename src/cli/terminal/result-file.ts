@@ -8,10 +8,10 @@ import { makeFolder } from "../../make-folder.js";
  *
  * @throws StillhouseError ENVIRONMENT when that cannot be written.
  */
-export function writeResultFile(path: string, text: string): void {
+export function writeResultFile(path: string, content: string | Uint8Array): void {
   try {
     makeFolder(dirname(path));
-    writeFileSync(path, text);
+    writeFileSync(path, content);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw environment(`${path} cannot be written (${code}); name another place`);

@@ -14,6 +14,8 @@ export interface SampleView {
   readonly attention: Attention | undefined;
   /** The attention of a learner trained on the data, where it was measured. */
   readonly learnerAttention: Attention | undefined;
+  /** Address of a PNG that has it as its data; of images alone. */
+  readonly image: string | undefined;
 }
 
 export interface Inspection {
@@ -25,6 +27,8 @@ export interface Inspection {
   /** The encoder's rate over these, which are then the head's. */
   readonly encoderScale: number | undefined;
   readonly samples: readonly SampleView[];
+  /** Address of a PNG of all images with their labels. */
+  readonly sheet: string | undefined;
 }
 
 /** The answer of the endpoint that inspects distilled data. */
@@ -41,11 +45,13 @@ export interface InspectionDocument {
     readonly positions: readonly (readonly NearToken[])[];
     readonly attention: Attention | null;
     readonly learner_attention?: Attention | null;
+    readonly image?: string;
   }[];
+  readonly sheet?: string;
 }
 
 export function inspectionView(document: InspectionDocument): Inspection {
-  const { model, dataset, class_names, learning_rates, samples } = document;
+  const { model, dataset, class_names, learning_rates, samples, sheet } = document;
   const hasBlocks = samples.some(({ block = 1 }) => block > 1);
   return {
     model,
@@ -53,12 +59,14 @@ export function inspectionView(document: InspectionDocument): Inspection {
     classNames: class_names,
     learningRates: learning_rates,
     encoderScale: document.encoder_lr_scale ?? undefined,
+    sheet,
     samples: samples.map((sample) => ({
       className: hasBlocks ? `${sample.class_name}, block ${sample.block}` : sample.class_name,
       labels: sample.labels,
       positions: sample.positions,
       attention: sample.attention ?? undefined,
       learnerAttention: sample.learner_attention ?? undefined,
+      image: sample.image,
     })),
   };
 }

@@ -2,7 +2,14 @@ import { Preset } from "../../generated/page/stillhouse/v1/spec.js";
 import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
-export type PresetName = "study" | "cpu";
+export type PresetName = "study" | "cpu" | "wang-mnist" | "wang-mnist-cpu";
+
+const PRESET_NAMES: ReadonlyMap<Preset, PresetName> = new Map([
+  [Preset.STUDY, "study"],
+  [Preset.CPU, "cpu"],
+  [Preset.WANG_MNIST, "wang-mnist"],
+  [Preset.WANG_MNIST_CPU, "wang-mnist-cpu"],
+]);
 
 type SettingKind = "choice" | "number" | "switch" | "text" | "subset";
 
@@ -39,7 +46,7 @@ export function writtenValue(setting: SettingView, value: FieldValue): string {
 }
 
 export function presetOf(spec: Spec): PresetName {
-  return spec.preset === Preset.STUDY ? "study" : "cpu";
+  return PRESET_NAMES.get(spec.preset) ?? "cpu";
 }
 
 /** Settings that identify what an experiment is about: no preset has them. */

@@ -26,26 +26,42 @@ export function DistilledSection({ artifactId }: { readonly artifactId: string }
 
 function Inspected({ inspection }: { readonly inspection: Inspection }) {
   const [chosen, setChosen] = useState(0);
-  const { samples, learningRates, encoderScale } = inspection;
-  const sample = samples[chosen];
+  const { samples, learningRates, encoderScale, sheet } = inspection;
   return (
     <>
       <p class="muted">
-        {samples.length} samples of {samples[0]?.positions.length ?? 0} vectors; learning{" "}
+        {samples.length}{" "}
+        {sheet ? "images" : `samples of ${samples[0]?.positions.length ?? 0} vectors`}; learning{" "}
         {learningRates.length === 1 ? "rate" : "rates"} {learningRates.map(formatValue).join(", ")}
         {encoderScale !== undefined && `, times ${formatValue(encoderScale)} for the encoder`}.
       </p>
+      {sheet === undefined ? null : (
+        <img class="contact-sheet" src={sheet} alt="All distilled images with their labels" />
+      )}
       <LearnedLabels inspection={inspection} />
+      {sheet === undefined ? (
+        <Samples inspection={inspection} chosen={chosen} choose={setChosen} />
+      ) : null}
+    </>
+  );
+}
+
+interface SamplesProps {
+  readonly inspection: Inspection;
+  readonly chosen: number;
+  readonly choose: (at: number) => void;
+}
+
+/** One sample of texts at a time. */
+function Samples({ inspection: { samples }, chosen, choose }: SamplesProps) {
+  const sample = samples[chosen];
+  return (
+    <>
       <fieldset class="sample-choice">
         <legend>Sample</legend>
         {samples.map(({ className }, at) => (
           <label key={`${className} ${at}`} class="choice">
-            <input
-              type="radio"
-              name="sample"
-              checked={at === chosen}
-              onChange={() => setChosen(at)}
-            />
+            <input type="radio" name="sample" checked={at === chosen} onChange={() => choose(at)} />
             {at + 1} {className}
           </label>
         ))}

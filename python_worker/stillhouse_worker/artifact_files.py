@@ -1,0 +1,61 @@
+"""The files of distilled data."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from .distillation.synthetic import DistilledData
+from .tensorfile import to_dtype, write_bytes, write_tensors
+
+TENSORS_NAME = "distilled.safetensors"
+MANIFEST_NAME = "manifest.json"
+FORMAT = "stillhouse.distilled.v1"
+# With several blocks or a rate of the encoder's own, which a program that knows the first format
+# alone would overlook.
+FORMAT_OF_BLOCKS_AND_RATES = "stillhouse.distilled.v2"
+SCALE_NAME = "encoder_lr_scale"
+ATTENTION_NAME = "attention_log_probabilities"
+
+
+def write_artifact(
+    folder: Path, data: DistilledData, manifest: dict[str, Any], attention_dtype: str
+) -> None:
+    """Write the tensors and the manifest of distilled data.
+
+    Args:
+        folder: made if needed.
+        data: what is distilled.
+        manifest: ``model``, ``dataset``, ``inner_loss``, ``seed``, ``sample_classes`` (of a block),
+            ``spec``, ``versions``, …; ``blocks`` and ``passes`` follow from the data.
+        attention_dtype: ``fp32`` or ``fp16``, for the attention labels alone.
+    """
+    tensors = {"x": data.x, "labels": data.class_labels, "lrs": data.lrs}
+    if data.attention_labels is not None:
+        packed = data.attention_labels.packed()
+        tensors[ATTENTION_NAME] = to_dtype(packed, attention_dtype)
+    if data.encoder_lr_scale is not None:
+        tensors[SCALE_NAME] = data.encoder_lr_scale
+    is_first = data.num_blocks == 1 and data.encoder_lr_scale is None
+    format_ = FORMAT if is_first else FORMAT_OF_BLOCKS_AND_RATES
+    write_tensors(folder / TENSORS_NAME, tensors, {"format": format_})
+    digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
+    steps = {"blocks": data.num_blocks, "passes": len(data.lrs) // data.num_blocks}
+    manifest = {"format": format_, **manifest, **steps, "sha256": {TENSORS_NAME: digest}}
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
+    write_bytes(folder / MANIFEST_NAME, (text + "\n").encode())
+
+
+def stored_bytes(path: str | Path) -> int:
+    """Bytes of the tensors of distilled data in its folder."""
+    return (Path(path) / TENSORS_NAME).stat().st_size
+
+
+def num_blocks(manifest: dict[str, Any], num_samples: int, num_steps: int) -> int:
+    """Data from before there were blocks is one."""
+    blocks = manifest.get("blocks", 1)
+    if not isinstance(blocks, int) or blocks < 1 or num_samples % blocks or num_steps % blocks:
+        raise ValueError(
+            f"its {num_samples} samples and {num_steps} steps cannot be those of {blocks} blocks"
+        )
+    return blocks

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { StillhouseError } from "../../src/errors.js";
+import {
+  AttentionLabels,
+  ExperimentSpec,
+  FloatType,
+  Init,
+  LrSchedule,
+  Preset,
+  Protocol,
+} from "../../src/generated/stillhouse/v1/spec.js";
+import { emptySpec } from "../../src/settings/field-path.js";
+import { specHash } from "../../src/settings/hash.js";
+import { resolveSpec } from "../../src/settings/resolve.js";
+import { factsOf } from "../fixtures/facts.js";
+
+const MNIST = factsOf({
+  dataset: {
+    name: "mnist",
+    source: "packaged",
+    data_dir: "",
+    class_names: [..."0123456789"],
+    text_columns: [],
+    label_column: "",
+    train_rows: 57_000,
+    image: { channels: 1, height: 28, width: 28 },
+  },
+  model: {
+    name: "lenet",
+    num_layers: 0,
+    num_heads: 0,
+    width: 784,
+    max_positions: 2 ** 20,
+    entry_width: 784,
+    staged: false,
+    pooling: "",
+  },
+});
+
+function resolved(draft: ExperimentSpec = emptySpec()) {
+  return resolveSpec(draft, MNIST);
+}
+
+function refused(words: RegExp) {
+  return (error: unknown) => error instanceof StillhouseError && words.test(error.message);
+}
+
+describe("experiments on images", () => {
+  it("say nothing of texts, and resolve to the same again", () => {
+    const { spec, description } = resolved();
+    assert.deepEqual(spec.dataset?.found?.image, { channels: 1, height: 28, width: 28 });
+    assert.equal(spec.outer?.metaGradient, "stepwise");
+    assert.equal(spec.distilled?.seqLen, 1);
+    assert.equal(spec.compute?.precision, FloatType.FP32);
+    assert.deepEqual(description.changedFields, []);
+    assert.equal(specHash(resolveSpec(spec, MNIST).spec), specHash(spec));
+  });
+
+  it("store one image per sample, and labels", () => {
+    const bytes = 10 * (784 + 10) * 4;
+    assert.equal(resolved().description.artifactBytes, BigInt(bytes));
+  });
+
+  it("refuse what is for texts by the name of its flag", () => {
+    const cases = [
+      [
+        { distilled: { attentionLabels: AttentionLabels.CLS } },
+        /--al .* is for texts, and mnist holds images/,
+      ],
+      [{ distilled: { seqLen: 8 } }, /--seq-len .* is for texts/],
+      [{ dataset: { maxLength: 64 } }, /--max-length .* is for texts/],
+      [{ inner: { precision: FloatType.BF16 } }, /--inner-precision .* is for texts/],
+      [{ baseline: { setfit: true } }, /--baselines setfit .* is for texts/],
+      [{ outer: { compile: true } }, /--compile .* is for texts/],
+      [{ outer: { metaGradient: "blockwise" } }, /must be stepwise or unrolled/],
+      [{ robustness: { artifactId: "a" } }, /robustness is measured for texts alone/],
+    ] as const;
+    for (const [draft, words] of cases) {
+      assert.throws(() => resolveSpec(ExperimentSpec.fromPartial(draft), MNIST), refused(words));
+    }
+  });
+
+  it("have the published values in preset wang-mnist", () => {
+    const { spec, description } = resolved({ ...emptySpec(), preset: Preset.WANG_MNIST });
+    const { inner, outer, model, distilled, evaluation } = spec;
+    assert.equal(model?.init, Init.FIXED);
+    assert.deepEqual(
+      [distilled?.perClass, distilled?.blocks, inner?.passes, inner?.steps],
+      [1, 1, 3, 3],
+    );
+    assert.deepEqual([inner?.lr, outer?.lr, outer?.beta1, outer?.beta2], [0.02, 0.01, 0.5, 0.999]);
+    assert.deepEqual([outer?.epochs, outer?.batchSize, outer?.clip], [400, 1024, 0]);
+    assert.equal(outer?.lrSchedule, LrSchedule.STEP);
+    assert.equal(outer?.steps, Math.ceil((400 * 57_000) / 1024));
+    assert.equal(outer?.lrDecaySteps, Math.ceil((40 * 57_000) / 1024));
+    assert.equal(evaluation?.protocol, Protocol.PAPER);
+    assert.deepEqual(description.changedFields, []);
+  });
+
+  it("have a preset for a CPU, whose name the plan says", () => {
+    const { spec, description } = resolved(
+      ExperimentSpec.fromPartial({ preset: Preset.WANG_MNIST_CPU, inner: { lr: 0.3 } }),
+    );
+    assert.deepEqual([spec.outer?.steps, spec.outer?.lrDecaySteps], [7000, 700]);
+    assert.deepEqual(description.changedFields, ["inner.lr"]);
+  });
+
+  it("have presets of their own, which texts do not take", () => {
+    const draft = { ...emptySpec(), preset: Preset.WANG_MNIST };
+    const ofTexts = () => resolveSpec(draft, factsOf());
+    assert.throws(
+      ofTexts,
+      refused(/--preset .* wang-mnist is for images, and ag_news holds texts/),
+    );
+  });
+});
