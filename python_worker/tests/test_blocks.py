@@ -67,7 +67,7 @@ def test_a_learner_trains_on_one_block_per_step(artifact_folder, tiny_encoder) -
         grads = torch.autograd.grad(value, list(theta.values()))
         with torch.no_grad():
             theta = sgd(theta, grads, data.lrs[step], data.encoder_lr_scale)
-    learner = artifact.train(5, encoder=tiny_encoder)
+    learner = artifact.train(5, learner=tiny_encoder)
     for name, expected in theta.items():
         torch.testing.assert_close(learner.params[name], expected)
 
