@@ -29,6 +29,10 @@ const INSPECTION: JsonSchema = {
       description: "The encoder's rate over these; null where both have one.",
       type: ["number", "null"],
     },
+    sheet: {
+      description: "Of images: all samples with their labels, as a data address of a PNG.",
+      type: "string",
+    },
     samples: {
       type: "array",
       items: {
@@ -37,6 +41,7 @@ const INSPECTION: JsonSchema = {
         properties: {
           class_name: { description: "Its class at the start.", type: "string" },
           block: { description: "Number of its block, from 1.", type: "integer" },
+          image: { description: "Of images: a data address of a PNG.", type: "string" },
           labels: numbers(1),
           positions: {
             description: "By position the nearest tokens, the nearest first: token and cosine.",
