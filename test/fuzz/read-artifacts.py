@@ -15,7 +15,8 @@ import traceback
 from pathlib import Path
 
 import torch
-from stillhouse_worker.artifacts import (MANIFEST_NAME, TENSORS_NAME, load_artifact, write_artifact)
+from stillhouse_worker.artifact_files import MANIFEST_NAME, TENSORS_NAME, write_artifact
+from stillhouse_worker.artifacts import load_artifact
 from stillhouse_worker.distillation.synthetic import AttentionLabels, DistilledData
 from stillhouse_worker.errors import StillhouseError
 
