@@ -109,14 +109,14 @@ def _steps_row(loop: OuterLoop, study: int, device: torch.device) -> Row:
     first, last = statistics.mean(losses[:tenth]), statistics.mean(losses[-tenth:])
     text = (
         f"{num_steps:,} steps of {study:,} of the study, {per_second:.1f} per second; outer loss "
-        f"{first:.3f} at first and {last:.3f} at last; {loop.adam.num_skipped} skipped"
+        f"{first:.3f} at first and {last:.3f} at last; {loop.optimiser.num_skipped} skipped"
     )
     figures = {
         "steps": num_steps,
         "steps_per_second": per_second,
         "first_loss": first,
         "last_loss": last,
-        "skipped": loop.adam.num_skipped,
+        "skipped": loop.optimiser.num_skipped,
     }
     return judged("distilling", text, last < first, figures)
 

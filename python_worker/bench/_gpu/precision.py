@@ -70,7 +70,7 @@ class _Trial:
         while step.skipped:
             step = loop.advance()
         near = cosine(_gradients(loop), self._exact(method, loop.step - 1))
-        skips = loop.adam.num_skipped
+        skips = loop.optimiser.num_skipped
         said = f"cosine {near:.5f} with fp32{f', after {skips} skipped steps' if skips else ''}"
         figures = {"cosine": near, "skipped": skips, "outer_loss": step.outer_loss}
         return judged(case, said, near >= LEAST_COSINE, figures)
@@ -85,7 +85,7 @@ class _Trial:
         while loop.advance().skipped:
             skips += 1
             stayed = stayed and _equal(before, _values(loop))
-        scale = loop.adam.scaler.get_scale()
+        scale = loop.optimiser.scaler.get_scale()
         moved = not torch.equal(before["phi.x"], loop.phi["x"].detach())
         halved = scale == TOO_LARGE / 2**skips
         said = (
