@@ -1,7 +1,7 @@
-import { formatDecimals, formatPercent } from "../text/format.js";
+import { formatDecimals, formatPercent, formatRates } from "../text/format.js";
 import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
 import { Figure } from "./figure.js";
-import { type Inspected, type InspectedSample, ratesText, sampleName } from "./inspected.js";
+import { type Inspected, type InspectedSample, sampleName } from "./inspected.js";
 import { labelChart } from "./label-chart.js";
 import { NearestTokens } from "./nearest-tokens.js";
 
@@ -10,12 +10,13 @@ const MOST_SAMPLES = 24;
 
 /** The content of distilled data: rates, and the labels, tokens and attention of each sample. */
 export function DistilledData({ inspected }: { readonly inspected: Inspected }) {
+  const { learning_rates: rates, encoder_lr_scale: scale } = inspected;
   const { samples, class_names: classNames, sheet } = inspected;
   const isCut = samples.length > MOST_SAMPLES;
   return (
     <>
       <p>
-        Learning rate {ratesText(inspected, ", then ")}.
+        Learning rate {formatRates(rates, scale, ", then ")}.
         {isCut && ` The first ${MOST_SAMPLES} of ${samples.length} samples.`}
       </p>
       {sheet !== undefined && <img src={sheet} alt="All distilled images with their labels" />}

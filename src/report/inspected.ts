@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { formatValue } from "../text/format.js";
 
 /** The content of distilled data: the answer of `inspection.artifact`. */
 export const inspectedSchema = z.object({
@@ -27,15 +26,6 @@ export const inspectedSchema = z.object({
   sheet: z.string().optional(),
 });
 
-/** The rates of the inner steps, for a person. */
-export function ratesText(
-  { learning_rates: rates, encoder_lr_scale: scale }: Rates,
-  separator: string,
-): string {
-  const steps = rates.map(formatValue).join(separator);
-  return scale === null ? steps : `${steps}, times ${formatValue(scale)} for the encoder`;
-}
-
 /** The class of a sample at its start, with its block where there are several. */
 export function sampleName(
   { samples }: Pick<Inspected, "samples">,
@@ -45,6 +35,5 @@ export function sampleName(
   return numBlocks === 1 ? name : `${name}, block ${block}`;
 }
 
-type Rates = Pick<Inspected, "learning_rates" | "encoder_lr_scale">;
 export type Inspected = z.infer<typeof inspectedSchema>;
 export type InspectedSample = Inspected["samples"][number];

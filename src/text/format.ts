@@ -110,6 +110,17 @@ export function formatValue(value: number | undefined): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/** The rates of inner steps, and the encoder's over them where it has its own. */
+export function formatRates(
+  rates: readonly number[],
+  encoderScale: number | null | undefined,
+  separator = ", ",
+): string {
+  const steps = rates.map(formatValue).join(separator);
+  const isShared = encoderScale === null || encoderScale === undefined;
+  return isShared ? steps : `${steps}, times ${formatValue(encoderScale)} for the encoder`;
+}
+
 /** A value with a fixed number of decimals, as in a column: 0.4 → "0.400". */
 export function formatDecimals(value: number | null | undefined, digits: number): string {
   return value === null || value === undefined ? NOTHING : value.toFixed(digits);

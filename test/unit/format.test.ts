@@ -9,6 +9,7 @@ import {
   formatGain,
   formatInterval,
   formatMebibytes,
+  formatRates,
   formatValue,
 } from "../../src/text/format.js";
 
@@ -62,5 +63,13 @@ describe("tokens", () => {
   test("are shaded between the least and the most similar of their sample", () => {
     assert.equal(shadeOf(0.3, [0.2, 0.4]).toFixed(2), "0.50");
     assert.equal(shadeOf(0.5, [0.5, 0.5]), 1);
+  });
+});
+
+describe("the rates of inner steps", () => {
+  test("name the encoder's where it has its own", () => {
+    assert.equal(formatRates([0.5, 0.25], null), "0.5, 0.25");
+    assert.equal(formatRates([0.5, 0.25], undefined, ", then "), "0.5, then 0.25");
+    assert.equal(formatRates([1.5], 0.3333), "1.5, times 0.333 for the encoder");
   });
 });

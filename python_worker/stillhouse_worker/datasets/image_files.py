@@ -139,12 +139,10 @@ def _below(folder: Path) -> Iterator[tuple[PurePosixPath, ImageFile]]:
 
 def _zipped(path: Path) -> Iterator[tuple[PurePosixPath, ImageFile]]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = sorted(archive.infolist(), key=lambda info: info.filename)
+        opened = zipfile.ZipFile(path)  # for as long as its readers are kept
     except (zipfile.BadZipFile, OSError) as error:
         raise invalid(f"{path} cannot be read as a zip: {error}") from None
-    opened = zipfile.ZipFile(path)  # for as long as its readers are kept
-    for info in infos:
+    for info in sorted(opened.infolist(), key=lambda info: info.filename):
         relative = PurePosixPath(info.filename)
         if _counts(relative) and not info.is_dir():
             where = f"{path}/{info.filename}"

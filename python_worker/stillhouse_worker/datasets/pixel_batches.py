@@ -72,12 +72,11 @@ def given_pixels(images: object, labels: list[int], shape: ImageShape) -> PixelS
     """
     if not isinstance(images, Tensor):
         raise TypeError(f"images must be a tensor, got {type(images).__name__}")
-    pixels = images
-    if pixels.dtype != torch.uint8:
-        raise TypeError(f"images must be uint8 values from 0 to 255, got {pixels.dtype}")
-    if pixels.dim() != 4 or tuple(pixels.shape[1:]) != tuple(shape):
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8 values from 0 to 255, got {images.dtype}")
+    if images.dim() != 4 or tuple(images.shape[1:]) != tuple(shape):
         wanted = " x ".join(map(str, shape))
-        raise ValueError(f"images must have the shape n x {wanted}, got {tuple(pixels.shape)}")
-    if len(pixels) != len(labels):
-        raise ValueError(f"there must be {len(labels)} images, one for each, got {len(pixels)}")
-    return PixelSplit(pixels, torch.tensor(labels, dtype=torch.int64))
+        raise ValueError(f"images must have the shape n x {wanted}, got {tuple(images.shape)}")
+    if len(images) != len(labels):
+        raise ValueError(f"there must be {len(labels)} images, one for each, got {len(images)}")
+    return PixelSplit(images, torch.tensor(labels, dtype=torch.int64))

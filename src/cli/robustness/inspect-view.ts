@@ -1,6 +1,6 @@
-import { type Inspected, ratesText, sampleName } from "../../report/inspected.js";
+import { type Inspected, sampleName } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
-import { formatDecimals, formatPercent } from "../../text/format.js";
+import { formatDecimals, formatPercent, formatRates } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
 import { Table } from "../terminal/table.js";
 import { wrapText } from "../terminal/wrap-text.js";
@@ -19,7 +19,7 @@ export function renderInspected(
   columns = DEFAULT_COLUMNS,
 ): string {
   const { dataset, model, samples } = inspected;
-  const steps = ratesText(inspected, ", ");
+  const { learning_rates: rates, encoder_lr_scale: scale } = inspected;
   const parts = samples.flatMap((sample, at) => {
     const { positions, attention, image } = sample;
     if (image !== undefined) return [];
@@ -34,7 +34,7 @@ export function renderInspected(
     ].join("\n");
   });
   return [
-    `Data set ${printable(dataset)} · model ${printable(model)} · learning rate ${steps}`,
+    `Data set ${printable(dataset)} · model ${printable(model)} · learning rate ${formatRates(rates, scale)}`,
     renderLabels(inspected),
     ...parts,
     ...(accuracies === undefined ? [] : [renderNumbers(accuracies)]),

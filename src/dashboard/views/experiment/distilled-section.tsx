@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { formatValue } from "../../../text/format.js";
+import { formatRates } from "../../../text/format.js";
 import type { Inspection } from "../../model/inspection-view.js";
 import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
@@ -32,8 +32,7 @@ function Inspected({ inspection }: { readonly inspection: Inspection }) {
       <p class="muted">
         {samples.length}{" "}
         {sheet ? "images" : `samples of ${samples[0]?.positions.length ?? 0} vectors`}; learning{" "}
-        {learningRates.length === 1 ? "rate" : "rates"} {learningRates.map(formatValue).join(", ")}
-        {encoderScale !== undefined && `, times ${formatValue(encoderScale)} for the encoder`}.
+        {learningRates.length === 1 ? "rate" : "rates"} {formatRates(learningRates, encoderScale)}.
       </p>
       {sheet === undefined ? null : (
         <img class="contact-sheet" src={sheet} alt="All distilled images with their labels" />
