@@ -142,7 +142,7 @@ def test_variations_train_on_the_blocks_in_turn(
 
 def test_hard_labels_are_those_of_the_samples_classes(artifact_folder, tiny_encoder) -> None:
     artifact, hard = load_artifact(artifact_folder), Variation(hard_labels=True)
-    data = labelled(hard, artifact.data, tiny_encoder.config, artifact.sample_classes)
+    data = labelled(hard, artifact.data, artifact.sample_classes)
     assert data.class_labels.argmax(-1).tolist() == artifact.sample_classes
 
 

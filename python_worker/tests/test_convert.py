@@ -89,6 +89,7 @@ RESOLVED = {
         "labels_lr": 0.03,
         "rates_lr": 0.04,
         "window": 2,
+        "augmentation": "AUGMENTATION_CROP_FLIP",
     },
     "evaluation": {"protocol": "PROTOCOL_PAPER", "inits": 5, "baseline_inits": 2},
     "baseline": {
@@ -129,6 +130,7 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert [made.outer.peak(name) for name in ("x", "labels", "log_lr")] == [0.002, 0.03, 0.04]
     assert (made.distilled.samples, made.distilled.sample_classes) == (3, (2, 0, 1))
     assert (made.distilled.label_init, made.distilled.blocks) == ("class_distance", 3)
+    assert made.outer.augmentation == "crop_flip"
     assert (made.distilled.rate_form, made.outer.window) == ("softplus", 2)
     assert made.distilled.encoder_lr_scale == 0.3
     assert not made.select

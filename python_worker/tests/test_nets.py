@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from conftest import RecordingReporter
 from stillhouse_worker.artifacts import load_artifact
+from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.context.settings import Settings
+from stillhouse_worker.context.variation import Variation
 from stillhouse_worker.datasets import Reading, load_dataset
 from stillhouse_worker.distillation.inner import inner_loss
 from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
@@ -21,6 +23,7 @@ from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.learners.nets import NET_NAMES, Net, make_net, num_parameters
 from stillhouse_worker.models.nets import NETS, net_fingerprint
 from stillhouse_worker.tasks.distill import distill
+from stillhouse_worker.tasks.initial_data import starting_labels
 
 GREY = (1, 28, 28)
 
@@ -194,7 +197,7 @@ def test_distilled_images_train_the_network_that_the_artifact_names(
 
 @pytest.mark.parametrize(
     ("work", "least"),
-    [("evaluate", 0.9), ("random", 0.7), ("full", 0.9), ("linear_probe", 0.9), ("linear_probe_few", 0.7), ("class_means", 0.9), ("herding", 0.7), ("adam", 0.7), ("untrained", 0.0)],
+    [("evaluate", 0.9), ("random", 0.7), ("full", 0.9), ("linear_probe", 0.9), ("linear_probe_few", 0.7), ("class_means", 0.9), ("herding", 0.7), ("adam", 0.7), ("k_means", 0.9), ("knn", 0.7), ("knn_k_means", 0.9), ("untrained", 0.0)],
 )  # fmt: skip
 def test_every_way_to_train_a_network_runs(
     work: str, least: float, net_settings: Settings, artifact_folder: Path, tmp_path: Path
@@ -202,6 +205,54 @@ def test_every_way_to_train_a_network_runs(
     artifact = artifact_folder if work == "evaluate" else ""
     outcome = run(work, net_settings, [0], artifact, tmp_path, RecordingReporter())
     assert outcome.inits[0].accuracy >= least
+
+
+@pytest.mark.parametrize(
+    ("variation", "least"),
+    [
+        (Variation(steps=4), 0.9),
+        (Variation(hard_labels=True, searches_lr=True), 0.9),
+        (Variation(optimiser="adam", searches_lr=True), 0.9),
+        (Variation(batch_size=1, shuffled=True), 0.7),
+        (Variation(head_init="normal"), 0.0),
+        (Variation(samples="random", searches_lr=True), 0.7),
+        (Variation(model="convnet", model_fingerprint=net_fingerprint("convnet")), 0.0),
+    ],
+    ids=["steps", "hard-labels", "adam", "order", "init", "real-samples", "transfer"],
+)
+def test_distilled_images_train_networks_otherwise_than_they_say(
+    variation: Variation,
+    least: float,
+    net_settings: Settings,
+    artifact_folder: Path,
+    tmp_path: Path,
+) -> None:
+    outcome = run(
+        "evaluate", net_settings, [0], artifact_folder, tmp_path, RecordingReporter(), variation
+    )
+    assert outcome.inits[0].accuracy >= least
+    assert outcome.train_samples == 2
+
+
+def test_labels_start_by_the_distances_of_mean_images(
+    net_settings: Settings, tmp_path: Path
+) -> None:
+    bench = open_bench(task_of(net_settings, RecordingReporter(), tmp_path), ("train",))
+    labels = starting_labels(bench, "class_distance", [1, 0])
+    assert torch.equal(labels, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+
+
+def test_as_many_centroids_are_trained_on_as_there_are_distilled_images(
+    net_settings: Settings, tmp_path: Path
+) -> None:
+    distilled = net_settings.distilled._replace(per_class=2, blocks=2, num_steps=2)
+    more = net_settings._replace(distilled=distilled)
+    for work in ("k_means", "knn_k_means"):
+        outcome = run(work, more, [0, 1], "", tmp_path / work, RecordingReporter())
+        assert outcome.train_samples == 8
+        assert outcome.stored_bytes == 8 * 64 * 4
+    # With fixed weights all learners on the same centroids are one.
+    assert outcome.inits[0].accuracy == outcome.inits[1].accuracy
 
 
 def test_setfit_is_refused_for_images(net_settings: Settings, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from stillhouse_worker.evaluation.rate_search import ADAM_LRS, SGD_LRS
 from stillhouse_worker.evaluation.varied_training import (
     Training,
     _within,
+    check_fit_of_encoder,
     decoded,
     labelled,
     train_varied,
@@ -54,7 +55,7 @@ def trained(variation, artifact, encoder, training=None):
     loaded = load_artifact(artifact)
     inner = loaded.manifest["inner_loss"]
     loss = InnerLoss(encoder, inner["attention_lambda"], inner["attention_reduction"])
-    data = labelled(variation, loaded.data, encoder.config)
+    data = labelled(variation, loaded.data)
     head = draw_head(encoder.config.width, 2, "default", generator(11, "test head"))
     theta = learner_params(encoder, head)
     varied = train_varied(variation, loss, training or Training(data), theta, 11)
@@ -104,9 +105,9 @@ def test_every_variation_is_measured(
 
 def test_more_steps_begin_again_with_the_first_rate(artifact, tiny_encoder) -> None:
     data = load_artifact(artifact).data
-    more = labelled(Variation(steps=5), data, tiny_encoder.config)
+    more = labelled(Variation(steps=5), data)
     assert torch.equal(more.lrs, data.lrs[[0, 1, 0, 1, 0]])
-    assert torch.equal(labelled(Variation(steps=1), data, tiny_encoder.config).lrs, data.lrs[:1])
+    assert torch.equal(labelled(Variation(steps=1), data).lrs, data.lrs[:1])
 
 
 def test_all_samples_in_one_batch_in_any_order_are_the_plain_learner(
@@ -121,7 +122,7 @@ def test_all_samples_in_one_batch_in_any_order_are_the_plain_learner(
 
 def test_adam_moves_by_the_rate_in_its_first_step(artifact, tiny_encoder) -> None:
     variation = Variation(optimiser="adam", steps=1)
-    data = labelled(variation, load_artifact(artifact).data, tiny_encoder.config)
+    data = labelled(variation, load_artifact(artifact).data)
     data = data._replace(lrs=torch.tensor([1e-3]))
     varied, _ = trained(variation, artifact, tiny_encoder, Training(data))
     head = draw_head(tiny_encoder.config.width, 2, "default", generator(11, "test head"))
@@ -211,11 +212,12 @@ def test_an_encoder_that_does_not_fit_is_refused_by_its_size(artifact, tiny_enco
     data = load_artifact(artifact).data
     wider = tiny_encoder.config._replace(width=32)
     with pytest.raises(StillhouseError, match="its width is 32, not 16"):
-        labelled(Variation(model="wide"), data, wider)
+        check_fit_of_encoder(Variation(model="wide"), data, wider)
     deeper = tiny_encoder.config._replace(num_layers=3)
     with pytest.raises(StillhouseError, match="for 2 layers and 2 heads"):
-        labelled(Variation(model="deep"), data, deeper)
-    without = labelled(Variation(model="deep", without_attention_labels=True), data, deeper)
+        check_fit_of_encoder(Variation(model="deep"), data, deeper)
+    without = labelled(Variation(without_attention_labels=True), data)
+    check_fit_of_encoder(Variation(model="deep"), without, deeper)
     assert without.attention_labels is None
 
 

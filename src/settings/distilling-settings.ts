@@ -1,6 +1,7 @@
 import {
   AttentionLabels,
   AttentionReduction,
+  Augmentation,
   FloatType,
   HeadInit,
   Init,
@@ -186,6 +187,12 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       "The same as passes over train; excludes --lr-decay-steps",
     ]),
     number("batch-size", "outer.batch_size", COUNT, "Real texts per outer step"),
+    choice(
+      "augment",
+      "outer.augmentation",
+      { none: Augmentation.NONE, "crop-flip": Augmentation.CROP_FLIP },
+      "Real images each time, also of full data: as they are, or moved and flipped at random",
+    ),
     number("inits-per-step", "outer.inits_per_step", COUNT, [
       "K: heads drawn per outer step, over which the gradient is averaged",
     ]),

@@ -1,4 +1,5 @@
 import {
+  Augmentation,
   type ExperimentSpec,
   LabelInit,
   LrParametrisation,
@@ -32,6 +33,7 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["inner.lr_parametrisation", () => LrParametrisation.EXP],
   ["inner.encoder_lr_scale", () => 0],
   ["outer.window", () => 0],
+  ["outer.augmentation", () => Augmentation.NONE],
   ["outer.optimiser", () => OuterOptimiser.ADAM],
   ["outer.beta1", () => BETA1],
   ["outer.beta2", () => BETA2],

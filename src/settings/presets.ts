@@ -2,6 +2,7 @@ import { BASELINES, type BaselineField } from "../baselines.js";
 import {
   AttentionLabels,
   AttentionReduction,
+  Augmentation,
   ExperimentSpec,
   FloatType,
   HeadInit,
@@ -111,6 +112,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     warmupFraction: 0.1,
     accumulateLoss: false,
     window: 0,
+    augmentation: Augmentation.NONE,
     validations: VALIDATIONS,
     validationInits: VALIDATION_INITS,
     metaGradient: "",

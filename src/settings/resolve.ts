@@ -12,7 +12,7 @@ import { describeSpec } from "./describe.js";
 import { fillInSteps, LR_DECAY_STEPS, OUTER_STEPS } from "./epochs.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { writeField } from "./field-path.js";
-import { fitToImages } from "./images.js";
+import { checksOfImages, fitToModality, isOfImages } from "./images.js";
 import { checkLearner, fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
 import { datasetOfPreset, isKnownPreset, type KnownPreset, presetName } from "./preset-names.js";
@@ -54,7 +54,7 @@ export function resolveSpec(
     const numRows = facts.dataset.train_rows;
     writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
   }
-  fitToImages(spec, draft, facts);
+  fitToModality(spec, draft, facts, notices);
   fillInInnerPrecision(spec, draft);
   fillInSamples(spec, draft);
   fillInPasses(spec, draft);
@@ -66,11 +66,16 @@ export function resolveSpec(
   if (draft.compute?.memoryMib === undefined) {
     writeField(spec, "compute.memory_mib", defaultMemoryMib(spec, facts));
   }
-  spec.robustness = draft.robustness;
+  spec.robustness = askedRobustness(spec, draft);
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   validateSpec(spec);
   checkLearner(spec, facts);
   return { spec, description: describeSpec(spec, facts, notices) };
+}
+
+function askedRobustness(spec: ExperimentSpec, { robustness }: ExperimentSpec) {
+  if (robustness === undefined || !isOfImages(spec)) return robustness;
+  return { ...robustness, checks: checksOfImages(robustness.checks) };
 }
 
 function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {

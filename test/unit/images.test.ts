@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StillhouseError } from "../../src/errors.js";
+import { variationsOf } from "../../src/experiment/domain/variations.js";
 import {
   AttentionLabels,
+  Augmentation,
   ExperimentSpec,
   FloatType,
   Init,
   LrSchedule,
   Preset,
   Protocol,
+  RobustnessCheck,
 } from "../../src/generated/stillhouse/v1/spec.js";
-import { emptySpec } from "../../src/settings/field-path.js";
+import { BASELINE_PATHS } from "../../src/settings/baseline-fields.js";
+import { emptySpec, writeField } from "../../src/settings/field-path.js";
 import { specHash } from "../../src/settings/hash.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
@@ -37,6 +41,8 @@ const MNIST = factsOf({
     pooling: "",
   },
 });
+
+const DECODING = [RobustnessCheck.DECODING];
 
 function resolved(draft: ExperimentSpec = emptySpec()) {
   return resolveSpec(draft, MNIST);
@@ -74,11 +80,61 @@ describe("experiments on images", () => {
       [{ baseline: { setfit: true } }, /--baselines setfit .* is for texts/],
       [{ outer: { compile: true } }, /--compile .* is for texts/],
       [{ outer: { metaGradient: "blockwise" } }, /must be stepwise or unrolled/],
-      [{ robustness: { artifactId: "a" } }, /robustness is measured for texts alone/],
+      [{ robustness: { artifactId: "a", checks: DECODING } }, /--checks decoding .* is for texts/],
     ] as const;
     for (const [draft, words] of cases) {
       assert.throws(() => resolveSpec(ExperimentSpec.fromPartial(draft), MNIST), refused(words));
     }
+  });
+
+  it("leave to images what is for images", () => {
+    const cases = [
+      [
+        { outer: { augmentation: Augmentation.CROP_FLIP } },
+        /--augment .* is for images, and ag_news holds texts/,
+      ],
+      [{ baseline: { kMeans: true } }, /--baselines k-means .* is for images/],
+    ] as const;
+    for (const [draft, words] of cases) {
+      const fields = ExperimentSpec.fromPartial(draft);
+      assert.throws(() => resolveSpec(fields, factsOf()), refused(words));
+      assert.doesNotThrow(() => resolveSpec(fields, MNIST));
+    }
+  });
+
+  it("have all baselines that are for them where all are asked for", () => {
+    for (const [facts, left, out] of [
+      [MNIST, "kMeans", "setfit"],
+      [factsOf(), "setfit", "kMeans"],
+    ] as const) {
+      const draft = emptySpec();
+      for (const path of BASELINE_PATHS) writeField(draft, path, true);
+      const { spec, description } = resolveSpec(draft, facts);
+      assert.deepEqual([spec.baseline?.[left], spec.baseline?.[out]], [true, false]);
+      assert.equal(spec.baseline?.knn, true);
+      assert.match(description.notices.join(" "), /--baselines all is without (setfit|k-means)/);
+    }
+  });
+
+  it("are tried for robustness in every way but that of tokens", () => {
+    const all = Object.values(RobustnessCheck).filter(
+      (check) => check !== RobustnessCheck.UNSPECIFIED && check !== RobustnessCheck.UNRECOGNIZED,
+    );
+    const robustness = {
+      artifactId: "a",
+      artifactSha256: "0".repeat(64),
+      numSamples: 10,
+      checks: all,
+    };
+    const { spec } = resolveSpec(ExperimentSpec.fromPartial({ robustness }), MNIST);
+    assert.deepEqual(
+      spec.robustness?.checks,
+      all.filter((check) => check !== RobustnessCheck.DECODING),
+    );
+    const names = variationsOf(spec).map(({ name }) => name);
+    assert.ok(names.includes("one-by-one") && names.includes("adam"));
+    assert.ok(!names.some((name) => name.startsWith("decoded")));
+    assert.equal(specHash(resolveSpec(spec, MNIST).spec), specHash(spec));
   });
 
   it("have the published values in preset wang-mnist", () => {

@@ -32,6 +32,8 @@ describe("a config file", () => {
       "baseline.random": false,
       "baseline.herding": false,
       "baseline.kcenter": false,
+      "baseline.k_means": false,
+      "baseline.knn": false,
       "baseline.linear_probe": false,
       "baseline.class_means": false,
       "baseline.adam": false,

@@ -213,6 +213,7 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
         labels_lr=outer.labels_lr,
         rates_lr=outer.rates_lr,
         window=outer.window,
+        augmentation=_name(outer, "augmentation"),
     )
 
 
@@ -254,6 +255,8 @@ _MAY_BE_UNSET = (
     "baseline.adam",
     "baseline.setfit",
     "baseline.full_inits",
+    "baseline.k_means",
+    "baseline.knn",
     "compute.memory_mib",
     "model.pooling",
     "dataset.text_column",

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..datasets import RealSplit, collate, epoch_batches
+from ..datasets import RealSplit, epoch_batches
+from ..datasets.augmentation import Augmentation, augmented
 from ..learners import Learner
 from ..learners.interface import Params
 from ..learners.precision import Precision
@@ -52,6 +53,7 @@ class OuterConfig(NamedTuple):
             the T steps is the last one of them is drawn anew at each outer step.
         labels_lr, rates_lr: rates at their peak of the class labels and of the inner rates; None:
             ``lr``.
+        augmentation: of the real images; texts stay as they are.
     """
 
     num_steps: int
@@ -73,6 +75,7 @@ class OuterConfig(NamedTuple):
     labels_lr: float | None = None
     rates_lr: float | None = None
     window: int = 0
+    augmentation: Augmentation = "none"
 
     def peak(self, name: str) -> float:
         """The rate at its peak of the tensor of phi with this name."""
@@ -219,7 +222,8 @@ class OuterLoop:
     def _losses(self, rows: Tensor) -> list[OuterLoss]:
         """The parts of the outer loss on these rows of train, whose texts are embedded once."""
         problem = self.problem
-        batch = collate(problem.train, rows).to(problem.device)
+        draws = generator(problem.seed, "augmentation", self.step)
+        batch = augmented(problem.train, rows, self.config.augmentation, draws).to(problem.device)
         return outer_losses(
             problem.learner,
             problem.learner.embed(*batch.inputs),

@@ -1,4 +1,4 @@
-"""The real samples that a learner is trained on: drawn at random, or chosen as a coreset."""
+"""The few samples that a learner is trained on: drawn at random, a coreset, or centroids."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,9 @@ from ..context.reporting import Stopped
 from ..datasets.rows import content_bytes
 from ..datasets.sampling import draw_rows
 from ..seeding import generator
+from .centroids import class_centroids
 from .coresets import Coreset, coreset_rows, features_of
+from .split_features import split_features
 
 # Init seed -> rows of train.
 RowsOf = Callable[[int], Tensor]
@@ -64,3 +66,13 @@ def chosen_rows(kind: Coreset, bench: Bench, classes: Sequence[int] | None = Non
         notes.write(0, rows)
     chosen = torch.tensor(rows)
     return lambda _: chosen
+
+
+def centroids_of(bench: Bench) -> tuple[Tensor, Tensor]:
+    """The k-means centroids of each class in the space of frozen features, and their classes.
+
+    There are as many as distilled samples, and all learners have the same.
+    """
+    train, seed = split_features(bench, "train"), bench.task.settings.seed
+    draws = generator(seed, "k-means")
+    return class_centroids(train.vectors, train.labels, classes_of(bench), draws)

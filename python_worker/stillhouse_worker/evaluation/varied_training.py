@@ -15,6 +15,7 @@ from ..distillation.adam import Adam
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
 from ..distillation.synthetic import AttentionLabels, DistilledData, one_hot
 from ..errors import StillhouseError
+from ..learners import Learner
 from ..learners.encoder import Encoder
 from ..learners.encoder_config import EncoderConfig
 from ..learners.interface import Params
@@ -42,38 +43,50 @@ class Training(NamedTuple):
 
 
 def labelled(
-    variation: Variation,
-    data: DistilledData,
-    config: EncoderConfig,
-    classes: Sequence[int] = (),
+    variation: Variation, data: DistilledData, classes: Sequence[int] = ()
 ) -> DistilledData:
     """The distilled data with the labels and the number of rates of the variation.
 
     Args:
         variation: how learners are trained.
         data: as it was distilled.
-        config: of the encoder that is trained.
         classes: of the samples, for hard labels.
-
-    Raises:
-        StillhouseError: ``invalid`` when it does not fit the encoder.
     """
-    if data.x.shape[-1] != config.entry_width:
-        raise _unfit(variation, f"its width is {config.entry_width}, not {data.x.shape[-1]}")
-    if data.x.shape[1] > config.max_positions:
-        raise _unfit(variation, f"it has {config.max_positions} positions, not {data.x.shape[1]}")
     attention = None if variation.without_attention_labels else data.attention_labels
-    if attention is not None:
-        layers, heads = sizes = attention.log_probabilities.shape[1:3]
-        if sizes != (config.num_layers, config.num_heads):
-            why = f"the attention labels are for {layers} layers and {heads} heads"
-            raise _unfit(variation, why)
     labels = data.class_labels
     if variation.hard_labels:
         labels = one_hot(labels.shape[1], classes).to(labels)
     count = variation.steps or len(data.lrs)
     lrs = data.lrs.repeat(count)[:count]
     return data._replace(class_labels=labels, attention_labels=attention, lrs=lrs)
+
+
+def check_fit(variation: Variation, data: DistilledData, learner: Learner) -> None:
+    """Raise ``invalid`` where a learner cannot be trained on ``data``, as it is labelled."""
+    if isinstance(learner, Encoder):
+        check_fit_of_encoder(variation, data, learner.config)
+        return
+    shape, own = tuple(data.x.shape[1:]), learner.entry_shape(1)
+    if shape != own:
+        raise _unfit(variation, f"its images are {_written(own)}, not {_written(shape)}")
+
+
+def _written(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def check_fit_of_encoder(variation: Variation, data: DistilledData, config: EncoderConfig) -> None:
+    """The same for an encoder with this configuration."""
+    if data.x.shape[-1] != config.entry_width:
+        raise _unfit(variation, f"its width is {config.entry_width}, not {data.x.shape[-1]}")
+    if data.x.shape[1] > config.max_positions:
+        raise _unfit(variation, f"it has {config.max_positions} positions, not {data.x.shape[1]}")
+    if data.attention_labels is None:
+        return
+    layers, heads = sizes = data.attention_labels.log_probabilities.shape[1:3]
+    if sizes != (config.num_layers, config.num_heads):
+        why = f"the attention labels are for {layers} layers and {heads} heads"
+        raise _unfit(variation, why)
 
 
 def _unfit(variation: Variation, why: str) -> StillhouseError:
@@ -91,9 +104,9 @@ def decoded(encoder: Encoder, x: Float[Tensor, "m s e"]) -> Float[Tensor, "m s e
 
 
 def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Training:
-    """Real texts instead of the distilled vectors, with the same labels.
+    """Real texts or images instead of the distilled ones, with the same labels.
 
-    Each is cut to S tokens, and attention labels to the length of the text, normalised over it.
+    A text is cut to S tokens, and attention labels to its length, normalised over it.
 
     Args:
         data: with the labels to train on.
@@ -109,14 +122,13 @@ def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Traini
             f"{len(data.x)} real samples are needed, but a class has too few rows for that",
             field="distilled.per_class",
         )
-    batch = collate(bench.texts("train"), rows)
+    batch = collate(bench.tokens["train"], rows).to(bench.device)
+    if batch.mask is None:
+        return Training(data._replace(x=bench.learner.embed(*batch.inputs)))
     cut = slice(0, data.x.shape[1])
-    ids, types, mask = (
-        part[:, cut].to(bench.device)
-        for part in (batch.input_ids, batch.token_type_ids, batch.mask)
-    )
+    mask = batch.mask[:, cut]
     attention = data.attention_labels and _within(data.attention_labels, mask)
-    x = bench.encoder.embed(ids, types)
+    x = bench.learner.embed(*(part[:, cut] for part in batch.inputs))
     return Training(data._replace(x=x, attention_labels=attention), mask)
 
 

@@ -15,6 +15,7 @@ from ..evaluation.rate_search import ADAM_LRS, SGD_LRS, choose_lr
 from ..evaluation.sample_rows import chosen_rows, random_rows
 from ..evaluation.varied_training import (
     Training,
+    check_fit,
     decoded,
     labelled,
     train_varied,
@@ -50,7 +51,7 @@ class _Learners:
 
     def __init__(self, bench: Bench, variation: Variation, artifact: Artifact) -> None:
         self.bench, self.variation = bench, variation
-        inner, config = artifact.manifest["inner_loss"], bench.encoder.config
+        inner = artifact.manifest["inner_loss"]
         self.loss = InnerLoss(
             bench.learner,
             inner["attention_lambda"],
@@ -58,7 +59,8 @@ class _Learners:
             num_keys=artifact.data.x.shape[1],
         )
         classes = artifact.sample_classes
-        data = labelled(variation, artifact.data, config, classes).map(lambda t: t.to(bench.device))
+        data = labelled(variation, artifact.data, classes).map(lambda t: t.to(bench.device))
+        check_fit(variation, data, bench.learner)
         if variation.samples == "decoded":
             data = data._replace(x=decoded(bench.encoder, data.x))
         self.data = data

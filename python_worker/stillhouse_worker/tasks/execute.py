@@ -10,10 +10,12 @@ from .evaluate import evaluate
 from .frozen_features import (
     class_means_baseline,
     few_shot_probe_baseline,
+    knn_baseline,
+    knn_k_means_baseline,
     linear_probe_baseline,
 )
 from .full_training import full_baseline
-from .real_samples import adam_baseline, coreset_baseline, random_baseline
+from .real_samples import adam_baseline, coreset_baseline, k_means_baseline, random_baseline
 from .setfit import setfit_baseline
 from .untrained import untrained_baseline
 
@@ -27,6 +29,9 @@ _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
     "linear_probe_few": few_shot_probe_baseline,
     "class_means": class_means_baseline,
     "adam": adam_baseline,
+    "k_means": k_means_baseline,
+    "knn": knn_baseline,
+    "knn_k_means": knn_k_means_baseline,
     "setfit_8": functools.partial(setfit_baseline, 8),
     "setfit_64": functools.partial(setfit_baseline, 64),
     "herding": functools.partial(coreset_baseline, "herding"),

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..context.bench import Bench
-from ..datasets import collate, epoch_batches
+from ..datasets import epoch_batches
+from ..datasets.augmentation import augmented
 from ..distillation.rates import rate_at
 from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
@@ -122,7 +123,9 @@ class FullSteps:
     def _loss(self, rows: Tensor) -> Tensor:
         """The mean cross-entropy of these rows of train, under dropout."""
         bench, learner = self._bench, self._bench.learner
-        batch = collate(bench.tokens["train"], rows).to(bench.device)
+        draws = generator(_SEED, "full-data augmentation", self.step)
+        kind = self._settings.outer.augmentation
+        batch = augmented(bench.tokens["train"], rows, kind, draws).to(bench.device)
         with autocast(bench.device, self._settings.precision):
             logits = learner.forward(
                 self._theta,

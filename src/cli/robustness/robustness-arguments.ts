@@ -64,7 +64,8 @@ ARTIFACT is the folder of distilled data, or the id of the experiment that disti
   order      one sample per gradient step, mini-batches of half the samples, shuffled
   head-init  the other initialisation of the head
   attention  without attention labels
-  decoding   the tokens nearest to the distilled vectors, with their labels and with one-hot ones
+  decoding   the tokens nearest to the distilled vectors, with their labels and with one-hot ones;
+             for texts alone
 
 Every row has the same learners, whose accuracy is compared one by one with the plain evaluation.
 Where a rate is searched, it is chosen on validation. Hard-label recovery needs the baseline full.
@@ -138,7 +139,7 @@ function robustnessCommand(columns: number | undefined) {
   const what: [string, string][] = [
     ["--checks <which>", `all, none, or some of ${words} (default: all)`],
     ["--steps <list>", "Numbers of gradient steps, such as 2,5,10"],
-    ["--transfer-to <model...>", "Encoders of the same width to train as well"],
+    ["--transfer-to <model...>", "Encoders of the same width, or networks, to train as well"],
   ];
   for (const [flags, help] of what) command.addOption(new Option(flags, help).helpGroup(WHAT));
   addGroupControls(command, CONTROLS, [["--dry-run", "Show the evaluations, and stop"]]);

@@ -117,7 +117,7 @@ describe("the form", () => {
     assert.deepEqual(problems({ device: "gpu", baselines: "full,half" }), {
       device: "must be auto, cpu, cuda or cuda:N",
       baselines:
-        "must be all, none, or some of full,linear-probe,class-means,random,herding,kcenter,adam,setfit,untrained",
+        "must be all, none, or some of full,linear-probe,class-means,random,herding,kcenter,k-means,knn,adam,setfit,untrained",
     });
   });
 
