@@ -58,7 +58,7 @@ class Neighbour(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run one experiment per data set, print; the exit code."""
     args, common = parse(_arguments(), argv)
-    flags = ["--model", "minilm", "--data-dir", args.data_dir, "--sl", "unrestricted"]
+    flags = ["--model", args.model, "--data-dir", args.data_dir, "--sl", "unrestricted"]
     flags += ["--al", "cls", "--baselines", "all", "--distillations", str(args.distillations)]
     flags += common
     report: dict[str, Any] = {**source_facts(), "flags": flags, "sets": {}}
@@ -85,6 +85,7 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data-dir", required=True, metavar="FOLDER", help="of local data sets")
     parser.add_argument("--datasets", default=DATASETS, help=f"in it (default: {DATASETS})")
+    parser.add_argument("--model", default="minilm", help="name or folder (default: minilm)")
     parser.add_argument(
         "--distillations", type=int, default=3, metavar="N", help="per data set (default: 3)"
     )
@@ -215,13 +216,16 @@ def _amount(value: float | None, units: list[str]) -> str:
 
 
 def _computing(document: dict[str, Any]) -> str:
-    """Seconds of each kind of task, the mean over the distillations."""
+    """Seconds of each kind of task when it was computed; the mean over the distillations."""
     members = [each for each in document.get("distillations", [document]) if "tasks" in each]
-    seconds: dict[str, float] = {}
-    for task in (task for member in members for task in member["tasks"]):
-        seconds[task["name"]] = seconds.get(task["name"], 0) + (task["wall_time_s"] or 0)
-    told = [f"{name} {total / len(members):,.0f}" for name, total in seconds.items()]
-    return f"Seconds of computing per distillation: {', '.join(told)}."
+    tasks = [task for member in members for task in member["tasks"]]
+    told = []
+    for name in dict.fromkeys(task["name"] for task in tasks):
+        own = [task for task in tasks if task["name"] == name]
+        wall = sum(task["wall_time_s"] or 0 for task in own) / len(members)
+        cpu = sum(task.get("cpu_time_s") or 0 for task in own) / len(members)
+        told.append(f"{name} {wall:,.0f} ({cpu:,.0f})")
+    return f"Seconds per distillation, and processor time: {', '.join(told)}."
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ RECORDED: dict[str, Any] = {
                 },
             ],
             "tasks": [
-                {"name": "Distillation", "wall_time_s": 100.0 + 20 * seed, "reused": False},
-                {"name": "Evaluation", "wall_time_s": 7.0, "reused": False},
-                {"name": "Evaluation", "wall_time_s": 8.0, "reused": False},
+                {"name": "Distillation", "wall_time_s": 100.0 + 20 * seed, "cpu_time_s": 180.0},
+                {"name": "Evaluation", "wall_time_s": 7.0, "cpu_time_s": 12.0},
+                {"name": "Evaluation", "wall_time_s": 8.0, "cpu_time_s": 12.0},
             ],
         }
         for seed in (0, 1)
@@ -123,7 +123,9 @@ def test_a_row_has_both_spreads_cost_and_its_share_of_full_data(stand_in, capsys
         "| Distilled data + SL unrestricted + AL cls | 54.0 | ± 4.2 | ± 1.4 | 60.0 | 2.7 kB "
         "| 1.0 |  |"
     )
-    assert "Seconds of computing per distillation: Distillation 110, Evaluation 15." in told
+    assert told[-2] == (
+        "Seconds per distillation, and processor time: Distillation 110 (180), Evaluation 15 (24)."
+    )
     (asked,) = stand_in.asked
     assert asked[:6] == ["--dataset", "topics", "--model", "minilm", "--data-dir", "sets"]
     assert asked[-3:] == ["--compile", "--lr=1", "--json"]

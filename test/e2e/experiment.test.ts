@@ -145,6 +145,9 @@ describe("an experiment", () => {
     const document = JSON.parse(json.stdout);
     assert.equal(document.spec.outer.steps, 60);
     assert.equal(document.tasks.length, 8);
+    for (const { cpu_time_s, wall_time_s } of document.tasks) {
+      assert.ok(cpu_time_s > 0 && wall_time_s > 0, `${cpu_time_s} of ${wall_time_s} s`);
+    }
     assert.equal(document.description.train_rows, 96);
   });
 

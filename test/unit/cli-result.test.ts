@@ -187,6 +187,15 @@ describe("the JSON document", () => {
     assert.equal(document.spec.outer.warmup_fraction, 0.1);
   });
 
+  it("has what each task took, and null for processor time that is not known", () => {
+    const timesOf = (wanted: string) => {
+      const task = document.tasks.find(({ name }: { name: string }) => name === wanted);
+      return [task.wall_time_s, task.cpu_time_s];
+    };
+    assert.deepEqual(timesOf("Distillation"), [725, 1300]);
+    assert.deepEqual(timesOf("Full data"), [3700, null]);
+  });
+
   it("has null for a missing ratio and a missing artifact", () => {
     const without = JSON.parse(JSON.stringify(resultDocument(finishedExperiment(SPEC, true), "")));
     assert.equal(without.ratio_to_full, null);

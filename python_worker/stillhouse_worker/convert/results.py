@@ -51,10 +51,12 @@ class Cost(NamedTuple):
     Attributes:
         wall_time_s: seconds of all its attempts.
         joules: energy of the machine meanwhile; None where it is not known.
+        cpu_time_s: processor time of this process meanwhile; None where it is not known.
     """
 
     wall_time_s: float
     joules: float | None = None
+    cpu_time_s: float | None = None
 
 
 def learner_result(
@@ -71,6 +73,7 @@ def learner_result(
         ),
         wall_time_s=cost.wall_time_s,
         joules=cost.joules,
+        cpu_time_s=cost.cpu_time_s,
         environment=environment,
     )
 
@@ -92,6 +95,7 @@ def distill_result(
         ),
         wall_time_s=cost.wall_time_s,
         joules=cost.joules,
+        cpu_time_s=cost.cpu_time_s,
         environment=environment,
     )
 

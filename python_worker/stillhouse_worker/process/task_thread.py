@@ -1,5 +1,6 @@
 """One attempt at a task, computing in a thread of its own."""
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class TaskThread:
         if request.artifact_id and artifact_path is None:
             fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
-        meter = EnergyMeter(settings.device)
+        meter, cpu_before = EnergyMeter(settings.device), _cpu_seconds()
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
             task = TaskContext(
                 settings,
@@ -83,16 +84,24 @@ class TaskThread:
             )
             outcome = execute(request.work, task)
         # What earlier attempts have spent is not known.
-        joules = meter.joules() if self.lease.attempt == 1 else None
+        spent = {}
+        if self.lease.attempt == 1:
+            spent = {"joules": meter.joules(), "cpu_time_s": _cpu_seconds() - cpu_before}
         facts = environment(settings.device)
         if isinstance(outcome, LearnerOutcome):
-            cost = convert.Cost(self.stopwatch.seconds(), joules)
+            cost = convert.Cost(self.stopwatch.seconds(), **spent)
             return convert.learner_result(outcome, cost, facts)
         artifact = self._transfer.upload(self.lease, outcome.folder)
-        cost = convert.Cost(self.stopwatch.seconds(), joules)
+        cost = convert.Cost(self.stopwatch.seconds(), **spent)
         return convert.distill_result(outcome, artifact, cost, facts)
 
     def _event_folder(self) -> Path | None:
         run = self._place.shared_run(self._assign.run_dir)
         name = self._assign.task_id.removeprefix(f"{self._assign.experiment_id}-")
         return run and run / name
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has started and that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -27,6 +27,7 @@ export function resultDocument(experiment: Experiment, artifactPath: string): ob
       id: task.id,
       name: taskName(task),
       wall_time_s: task.result?.wallTimeS ?? null,
+      cpu_time_s: task.result?.cpuTimeS ?? null,
       reused: task.reused,
     })),
   };
