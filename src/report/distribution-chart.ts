@@ -7,22 +7,22 @@ export interface Spread {
   readonly learners: readonly number[];
   readonly mean: number;
   readonly interval95: readonly [low: number, high: number] | null;
-  /** The figure of the study, in percent. */
-  readonly study: { readonly mean: number; readonly std: number | null };
+  /** The published figure, in percent. */
+  readonly study: { readonly mean: number; readonly std: number | null } | undefined;
 }
 
 const ROW_HEIGHT = 52;
 const MARGINS = 80;
 /** Beyond this many learners dots are smaller. */
 const MANY = 40;
-/** Heights within a row of height 1: dots spread over a band, and below it the study's figure. */
+/** Heights within a row of height 1: dots spread over a band, and below it the published figure. */
 const BAND = { from: 0.3, to: 0.95 };
 const MIDDLE = 0.62;
 const STUDY = 0.12;
 /** The fractional parts of its multiples are spread evenly, with neighbours far apart. */
 const GOLDEN_RATIO = (1 + Math.sqrt(5)) / 2;
 
-/** One dot per learner, with mean and interval, and below them the figure of the study. */
+/** One dot per learner, with mean and interval, and below them the published figure. */
 export function distributionChart(spreads: readonly Spread[]): string {
   const learners = spreads.flatMap(({ label, learners }) =>
     learners.map((accuracy, at) => ({ label, accuracy: accuracy * 100, height: heightOf(at) })),
@@ -31,8 +31,10 @@ export function distributionChart(spreads: readonly Spread[]): string {
     interval95 === null ? [] : [{ label, low: interval95[0] * 100, high: interval95[1] * 100 }],
   );
   const means = spreads.map(({ label, mean }) => ({ label, mean: mean * 100 }));
-  const study = spreads.map(({ label, study }) => ({ label, mean: study.mean }));
-  const studySpread = spreads.flatMap(({ label, study: { mean, std } }) =>
+  const study = spreads.flatMap(({ label, study }) =>
+    study === undefined ? [] : [{ label, ...study }],
+  );
+  const studySpread = study.flatMap(({ label, mean, std }) =>
     std === null ? [] : [{ label, low: mean - std, high: mean + std }],
   );
   const isCrowded = spreads.some(({ learners }) => learners.length > MANY);

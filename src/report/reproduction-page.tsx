@@ -1,4 +1,4 @@
-import { formatDecimals, formatInterval, formatPercent } from "../text/format.js";
+import { formatDecimals, formatInterval, formatMeanStd, formatPercent } from "../text/format.js";
 import { type Curve, curveChart } from "./curve-chart.js";
 import { DistilledData } from "./distilled-data.js";
 import { distributionChart } from "./distribution-chart.js";
@@ -6,11 +6,12 @@ import { Figure } from "./figure.js";
 import { type Numbers, NumberTable } from "./number-table.js";
 import { renderPage } from "./page.js";
 import type { ReportedTable, Reproduction, Rerun } from "./reproduction.js";
+import { samplesChart } from "./samples-chart.js";
 
 export function reproductionPage(reproduction: Reproduction): string {
-  const { subject, settings, tables, legend, time, distilled, rerun } = reproduction;
+  const { title, subject, settings, tables, legend, time, distilled, rerun } = reproduction;
   return renderPage({
-    title: "Reproduction of the 2022 study",
+    title,
     subject,
     children: (
       <>
@@ -34,13 +35,13 @@ export function reproductionPage(reproduction: Reproduction): string {
 }
 
 function TableSection({ table }: { readonly table: ReportedTable }) {
-  const { title, numbers, failures, differences, time, spreads } = table;
+  const { title, numbers, failures, published, differences, time, spreads } = table;
   return (
     <section>
       <h2>{title}</h2>
       <NumberTable {...numbers} />
-      {failures.map((failure) => (
-        <p key={failure}>{failure}</p>
+      {[...failures, ...published].map((sentence) => (
+        <p key={sentence}>{sentence}</p>
       ))}
       <p>{time}</p>
       {differences !== undefined && (
@@ -57,12 +58,30 @@ function TableSection({ table }: { readonly table: ReportedTable }) {
         chart={distributionChart(spreads)}
         caption={
           "One dot per test learner, their mean as a line across with its 95 % interval; " +
-          "below them the study's mean ± std as a diamond."
+          "below them the published mean ± std as a diamond."
         }
         numbers={spreadNumbers(spreads)}
       />
+      {table.overSamples.length > 0 && <SamplesFigure points={table.overSamples} />}
       <CurveFigures table={table} />
     </section>
+  );
+}
+
+function SamplesFigure({ points }: { readonly points: ReportedTable["overSamples"] }) {
+  return (
+    <Figure
+      chart={samplesChart(points)}
+      caption="Mean accuracy ± std of test learners over the number of distilled samples, and the published figures as diamonds."
+      numbers={{
+        head: ["distilled samples", "accuracy (%)", "published (%)"],
+        rows: points.map(({ samples, mean, std, published }) => [
+          `${samples}`,
+          formatMeanStd(mean, std),
+          published === undefined ? "" : formatDecimals(published, 1),
+        ]),
+      }}
+    />
   );
 }
 

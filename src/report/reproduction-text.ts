@@ -4,9 +4,9 @@ import type { ReportedTable, Reproduction, Rerun } from "./reproduction.js";
 
 /** The reproduction in Markdown: the tables, and what is needed to run it again. */
 export function reproductionMarkdown(reproduction: Reproduction): string {
-  const { subject, settings, tables, legend, time, rerun } = reproduction;
+  const { title, subject, settings, tables, legend, time, rerun } = reproduction;
   return [
-    "# Reproduction of the 2022 study",
+    `# ${title}`,
     `${subject}. ${settings}`,
     ...tables.flatMap(tableParts),
     legend,
@@ -16,11 +16,13 @@ export function reproductionMarkdown(reproduction: Reproduction): string {
   ].join("\n\n");
 }
 
-function tableParts({ title, numbers, failures, differences, time }: ReportedTable): string[] {
+function tableParts(table: ReportedTable): string[] {
+  const { title, numbers, failures, published, differences, time } = table;
   return [
     `## ${title}`,
     markdownTable(numbers),
     ...failures,
+    ...published,
     time,
     ...(differences === undefined
       ? []

@@ -2,9 +2,11 @@ import type { Curve } from "./curve-chart.js";
 import type { Spread } from "./distribution-chart.js";
 import type { Inspected } from "./inspected.js";
 import type { Numbers } from "./number-table.js";
+import type { SamplePoint } from "./samples-chart.js";
 
-/** The results of a reproduction of the study's tables. */
+/** The results of a reproduction of published tables. */
 export interface Reproduction {
+  readonly title: string;
   readonly subject: string;
   /** The preset, and the differences to it. */
   readonly settings: string;
@@ -23,6 +25,10 @@ export interface ReportedTable {
   readonly numbers: Numbers;
   /** A sentence for each distillation that failed. */
   readonly failures: readonly string[];
+  /** Where the figures of another work are from, and what differs from its runs. */
+  readonly published: readonly string[];
+  /** Rows of distilled data over their number of samples; empty where they do not differ in it. */
+  readonly overSamples: readonly SamplePoint[];
   /** Each row compared with those above it; absent where the numbers already say it. */
   readonly differences: Numbers | undefined;
   /** How long it took. */

@@ -4,7 +4,12 @@
  */
 export interface NamedSpec {
   readonly distilled?:
-    | { readonly labels?: string | undefined; readonly attentionLabels?: string | undefined }
+    | {
+        readonly labels?: string | undefined;
+        readonly attentionLabels?: string | undefined;
+        readonly samples?: number | undefined;
+        readonly blocks?: number | undefined;
+      }
     | undefined;
   readonly model?: { readonly init?: string | undefined } | undefined;
   readonly inner?: { readonly steps?: number | undefined } | undefined;
@@ -34,12 +39,22 @@ export function distilledLabel(spec: NamedSpec | undefined): string {
 
 /** Distinguishes distilled data within a study: "SL restricted + AL cls, 3 steps". */
 export function shortLabel(spec: NamedSpec | undefined): string {
-  const steps = spec?.inner?.steps ?? 1;
   return [
     kindWords(spec).join(" + ") || "hard labels",
     ...(isFixed(spec) ? ["fixed init"] : []),
-    ...(steps === 1 ? [] : [`${steps} steps`]),
+    ...sizeWords(spec),
   ].join(", ");
+}
+
+/** Samples that were given, blocks and steps, where there are several. */
+export function sizeWords(spec: NamedSpec | undefined): string[] {
+  const { samples = 0, blocks = 1 } = spec?.distilled ?? {};
+  const steps = spec?.inner?.steps ?? 1;
+  return [
+    ...(samples === 0 ? [] : [`${samples} ${samples === 1 ? "sample" : "samples"}`]),
+    ...(blocks === 1 ? [] : [`${blocks} blocks`]),
+    ...(steps === 1 ? [] : [`${steps} steps`]),
+  ];
 }
 
 function kindWords(spec: NamedSpec | undefined): string[] {

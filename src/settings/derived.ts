@@ -5,6 +5,7 @@ import {
   FloatType,
   LrSchedule,
   OuterOptimiser,
+  Preset,
   Source,
 } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, writeField } from "./field-path.js";
@@ -15,6 +16,8 @@ const LAMBDA_ELEMENTWISE = 100;
 const LAMBDA_KEYS = 1;
 /** PyTorch's default of AdamW. */
 const WEIGHT_DECAY = 0.01;
+/** Rate of the labels in preset `soft-mnist-cpu`, over that of the pixels. */
+const SHARE_OF_LABELS = 0.2;
 /** Wang et al. (2018) halve the rate every 40 of 400 epochs. */
 const DECAYS = 10;
 
@@ -31,7 +34,7 @@ export function derivedValues(
     ["dataset.bad_rows", badRowsOf(spec.dataset?.source)],
     ["distilled.attention_lambda", lambdaOf(spec)],
     ["outer.meta_gradient", metaGradientOf(spec, isStaged)],
-    ["outer.labels_lr", spec.outer?.lr ?? 0],
+    ["outer.labels_lr", labelsLrOf(spec)],
     ["outer.rates_lr", spec.outer?.lr ?? 0],
     ["outer.weight_decay", weightDecayOf(spec)],
     ["outer.lr_decay_steps", lrDecayStepsOf(spec)],
@@ -52,6 +55,11 @@ export function badRowsOf(source = Source.UNSPECIFIED): BadRows {
 function lambdaOf({ distilled }: ExperimentSpec): number {
   const keys = AttentionReduction.KEYS;
   return distilled?.attentionReduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
+}
+
+/** With so high a rate as this preset has, labels that follow it as pixels do diverge. */
+function labelsLrOf({ preset, outer }: ExperimentSpec): number {
+  return (outer?.lr ?? 0) * (preset === Preset.SOFT_MNIST_CPU ? SHARE_OF_LABELS : 1);
 }
 
 function weightDecayOf({ outer }: ExperimentSpec): number {

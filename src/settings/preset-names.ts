@@ -6,15 +6,32 @@ export const PRESETS = {
   cpu: Preset.CPU,
   "wang-mnist": Preset.WANG_MNIST,
   "wang-mnist-cpu": Preset.WANG_MNIST_CPU,
+  "wang-cifar10": Preset.WANG_CIFAR10,
+  "wang-cifar10-cpu": Preset.WANG_CIFAR10_CPU,
+  "soft-mnist": Preset.SOFT_MNIST,
+  "soft-mnist-cpu": Preset.SOFT_MNIST_CPU,
 } as const;
 
 export type PresetName = keyof typeof PRESETS;
 export type KnownPreset = (typeof PRESETS)[PresetName];
 
-/** Those whose values are for images, with the set that they are for. */
-const OF_IMAGES: ReadonlyMap<Preset, string> = new Map([
-  [Preset.WANG_MNIST, "mnist"],
-  [Preset.WANG_MNIST_CPU, "mnist"],
+/** What a preset is for where a draft names none. */
+interface PresetSubject {
+  readonly dataset: string;
+  readonly model: string;
+}
+
+const DIGITS: PresetSubject = { dataset: "mnist", model: "lenet" };
+const COLOUR_IMAGES: PresetSubject = { dataset: "cifar10", model: "alexcifarnet" };
+
+/** Those whose values are for images. */
+const OF_IMAGES: ReadonlyMap<Preset, PresetSubject> = new Map([
+  [Preset.WANG_MNIST, DIGITS],
+  [Preset.WANG_MNIST_CPU, DIGITS],
+  [Preset.WANG_CIFAR10, COLOUR_IMAGES],
+  [Preset.WANG_CIFAR10_CPU, COLOUR_IMAGES],
+  [Preset.SOFT_MNIST, DIGITS],
+  [Preset.SOFT_MNIST_CPU, DIGITS],
 ]);
 
 export function isKnownPreset(preset: Preset): preset is KnownPreset {
@@ -27,7 +44,7 @@ export function presetName(preset: Preset): PresetName {
   return entries.find(([, known]) => known === preset)?.[0] ?? "cpu";
 }
 
-/** The data set that a preset is for where a draft names none. */
-export function datasetOfPreset(preset: Preset): string | undefined {
+/** Data set and model of a preset for images, for drafts that name none; of others undefined. */
+export function subjectOfPreset(preset: Preset): PresetSubject | undefined {
   return OF_IMAGES.get(preset);
 }

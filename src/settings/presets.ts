@@ -22,7 +22,8 @@ import { writeDerived } from "./derived.js";
 import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
 import type { KnownPreset } from "./preset-names.js";
-import { wangMnist, wangMnistCpu } from "./wang-presets.js";
+import { softMnist, softMnistCpu } from "./soft-presets.js";
+import { wangCifar10, wangCifar10Cpu, wangMnist, wangMnistCpu } from "./wang-presets.js";
 
 /** The study trains for 20 epochs. */
 const STUDY_EPOCHS = 20;
@@ -185,13 +186,23 @@ const CPU: ExperimentSpec = {
   },
 };
 
-const WANG_MNIST = wangMnist(STUDY);
+/** Wang et al. and who follows them compare with these as well. */
+const WANG_MNIST = wangMnist({
+  ...STUDY,
+  baseline: { ...filled(STUDY.baseline), kMeans: true, knn: true },
+});
+const WANG_CIFAR10 = wangCifar10(WANG_MNIST);
+const SOFT_MNIST = softMnist(WANG_MNIST);
 
 const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.STUDY]: STUDY,
   [Preset.CPU]: CPU,
   [Preset.WANG_MNIST]: WANG_MNIST,
   [Preset.WANG_MNIST_CPU]: wangMnistCpu(WANG_MNIST),
+  [Preset.WANG_CIFAR10]: WANG_CIFAR10,
+  [Preset.WANG_CIFAR10_CPU]: wangCifar10Cpu(WANG_CIFAR10),
+  [Preset.SOFT_MNIST]: SOFT_MNIST,
+  [Preset.SOFT_MNIST_CPU]: softMnistCpu(SOFT_MNIST),
 };
 
 /**

@@ -15,7 +15,7 @@ import { writeField } from "./field-path.js";
 import { checksOfImages, fitToModality, isOfImages } from "./images.js";
 import { checkLearner, fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
-import { datasetOfPreset, isKnownPreset, type KnownPreset, presetName } from "./preset-names.js";
+import { isKnownPreset, type KnownPreset, presetName, subjectOfPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
 import { checkSamples, fillInPasses, fillInSamples } from "./samples.js";
@@ -80,7 +80,7 @@ function askedRobustness(spec: ExperimentSpec, { robustness }: ExperimentSpec) {
 
 function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {
   if (isKnownPreset(draft.preset)) {
-    if (datasetOfPreset(draft.preset) === undefined || facts.dataset.image) return draft.preset;
+    if (subjectOfPreset(draft.preset) === undefined || facts.dataset.image) return draft.preset;
     throw invalid(
       "preset",
       `--preset (preset) ${presetName(draft.preset)} is for images, and ${facts.dataset.name} holds texts`,

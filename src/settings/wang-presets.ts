@@ -1,4 +1,5 @@
 import {
+  Augmentation,
   ExperimentSpec,
   Init,
   LearnLr,
@@ -66,5 +67,38 @@ export function wangMnistCpu(published: ExperimentSpec): ExperimentSpec {
     outer: { ...outer, epochs: 0, steps: 7000, lr: 0.1, batchSize: 128, lrDecayEpochs: 0 },
     evaluation: { ...evaluation, baselineInits: 5 },
     baseline: { ...baseline, fullEpochs: 3 },
+  });
+}
+
+/**
+ * Theirs for a hundred images of CIFAR-10 and an AlexCifarNet whose weights are fixed: ten blocks
+ * of ten images, and real images that are moved and flipped.
+ */
+export function wangCifar10(mnist: ExperimentSpec): ExperimentSpec {
+  const { distilled, inner, outer, baseline } = mnist;
+  return ExperimentSpec.fromPartial({
+    ...mnist,
+    preset: Preset.WANG_CIFAR10,
+    distilled: { ...distilled, blocks: 10 },
+    inner: { ...inner, steps: 30, lr: 1e-3 },
+    outer: { ...outer, augmentation: Augmentation.CROP_FLIP },
+    // As they train networks of CIFAR-10 on all of it.
+    baseline: { ...baseline, fullEpochs: 50 },
+  });
+}
+
+/**
+ * The same in half an hour of two CPU cores: one pass, since an outer step takes as long as its
+ * passes, few steps on an eighth of the rows, and rates that so few steps need.
+ */
+export function wangCifar10Cpu(published: ExperimentSpec): ExperimentSpec {
+  const { inner, outer, evaluation, baseline } = published;
+  return ExperimentSpec.fromPartial({
+    ...published,
+    preset: Preset.WANG_CIFAR10_CPU,
+    inner: { ...inner, passes: 1, steps: 10, lr: 0.02 },
+    outer: { ...outer, epochs: 0, steps: 500, lr: 0.05, batchSize: 128, lrDecayEpochs: 0 },
+    evaluation: { ...evaluation, baselineInits: 2 },
+    baseline: { ...baseline, fullEpochs: 10 },
   });
 }

@@ -1,26 +1,48 @@
+import type { BaselineId } from "../baselines.js";
 import { AttentionLabels, Init, Labels } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../settings/field-path.js";
+import type { PresetName } from "../settings/preset-names.js";
 
-/** Accuracy in percent, as the study gives it. */
+/** Accuracy in percent, as a work gives it. */
 export interface StudyFigure {
   readonly mean: number;
-  /** Over 100 learners; null for a single one. */
+  /** Over its learners; null for a single one. */
   readonly std: number | null;
 }
 
-/** A row: learners on full data, or on distilled data with these settings. */
-export type StudyRow =
-  | { readonly kind: "full"; readonly figure: StudyFigure }
-  | {
-      readonly kind: "distilled";
-      readonly settings: ReadonlyMap<string, FieldValue>;
-      readonly figure: StudyFigure;
-    };
+export type RowSettings = ReadonlyMap<string, FieldValue>;
+
+/** A row of a table: learners on distilled data, or a baseline of that experiment. */
+export interface StudyRow {
+  readonly kind: "distilled" | BaselineId;
+  /** By path; nobody else may give them. */
+  readonly settings: RowSettings;
+  /** The same where nobody else gives them. */
+  readonly usual?: RowSettings;
+  /** Instead of `usual` in the preset for CPUs. */
+  readonly usualOnCpu?: RowSettings;
+  /** Absent where none is known for certain. */
+  readonly figure?: StudyFigure;
+}
+
+/** Another work than the 2022 study, whose runs have presets of their own. */
+export interface Published {
+  /** Who, and where the figures stand. */
+  readonly source: string;
+  /** One that has every published value, and one that CPUs can compute. */
+  readonly presets: { readonly full: PresetName; readonly cpu: PresetName };
+  /** What differs from the published run even with the first one, as whole sentences. */
+  readonly differs: string;
+  /** Whether its rows of distilled data are drawn over their number of samples. */
+  readonly isOverSamples?: boolean;
+}
 
 export interface StudyTable {
   readonly id: string;
   readonly title: string;
   readonly rows: readonly StudyRow[];
+  /** Absent for the tables of the 2022 study. */
+  readonly published?: Published;
 }
 
 /** Paths of the settings that the tables vary; nobody else may set them. */
@@ -34,7 +56,11 @@ export const VARIED_PATHS = [
 /** γ of the study's runs with several inner steps, whose rates are 0.5, 0.1, 0.02. */
 const DECAY_OF_SEVERAL_STEPS = 0.2;
 
-const FULL: StudyRow = { kind: "full", figure: { mean: 94.7, std: null } };
+const FULL: StudyRow = {
+  kind: "full",
+  settings: new Map(),
+  figure: { mean: 94.7, std: null },
+};
 const { HARD: hard, RESTRICTED: restricted, UNRESTRICTED: free } = Labels;
 const { NONE: none, CLS: cls, ALL: all } = AttentionLabels;
 

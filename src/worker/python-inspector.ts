@@ -6,7 +6,7 @@ import type { Inspector, Log } from "../experiment/domain/ports.js";
 import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
 import { badRowsOf } from "../settings/derived.js";
 import { type Facts, factsSchema, SOURCES } from "../settings/facts.js";
-import { datasetOfPreset } from "../settings/preset-names.js";
+import { subjectOfPreset } from "../settings/preset-names.js";
 import { TEST_FRACTION, VALIDATION_FRACTION } from "../settings/presets.js";
 import { pythonEnv, pythonModule } from "../setup/python-env.mjs";
 import type { PythonBridge } from "./bridge.js";
@@ -85,9 +85,10 @@ export class PythonInspector implements Inspector {
 }
 
 function requestOf(draft: ExperimentSpec) {
+  const subject = subjectOfPreset(draft.preset);
   return {
-    dataset: draft.dataset?.name || (datasetOfPreset(draft.preset) ?? null),
-    model: draft.model?.name || null,
+    dataset: draft.dataset?.name || (subject?.dataset ?? null),
+    model: draft.model?.name || (subject?.model ?? null),
     data_dir: draft.dataset?.dataDir || null,
     device: deviceOf(draft),
     ...readingOf(draft.dataset),

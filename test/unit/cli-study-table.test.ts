@@ -24,6 +24,7 @@ const ACCURACIES: Record<number, number[][]> = {
   1: [[0.92], [0.5, 0.6], [], [0.7, 0.9]],
 };
 
+const EMPTY = { rows: [], published: undefined };
 const FILES = { report: "report.md", page: "report.html" };
 
 const cells = cellsOf({ tables: TABLES, seeds: [0, 1], given: new Map() }, undefined);
@@ -50,13 +51,13 @@ const outcomes = cells.map(({ draft }, at) => {
   const experiment = { ...stored, result: experimentResult(spec, stored.tasks) };
   return { experiment, artifactPath: "" };
 });
-const [full, soft] = reproducedTables(TABLES, (row) =>
-  outcomes.filter((_, at) => cells[at]?.key === keyOf(row)),
+const [full, soft] = reproducedTables(TABLES, (table, row) =>
+  outcomes.filter((_, at) => cells[at]?.key === keyOf(table, row)),
 );
 
 describe("a table of the study", () => {
   it("has means over the learners of all seeds that did not fail", () => {
-    const numbers = numbersOf(soft?.rows ?? [], true).rows.map((cells) =>
+    const numbers = numbersOf(soft ?? EMPTY, true).rows.map((cells) =>
       [3, 4, 6, 7, 8].map((at) => cells[at]),
     );
     assert.deepEqual(numbers, [
@@ -87,8 +88,8 @@ describe("a table of the study", () => {
     const tables = [soft].flatMap((table) => table ?? []);
     const text = reproduceText(tables, FILES);
     assert.match(text, /no greater than the ± between distillations tells nothing\. Where/);
-    const once = reproducedTables(TABLES, (row) =>
-      outcomes.filter((_, at) => at < 4 && cells[at]?.key === keyOf(row)),
+    const once = reproducedTables(TABLES, (table, row) =>
+      outcomes.filter((_, at) => at < 4 && cells[at]?.key === keyOf(table, row)),
     );
     assert.match(reproduceText(once, FILES), /One distillation each:/);
     for (const shown of [text, reproduceText(once, FILES)]) {
@@ -128,8 +129,8 @@ describe("a table of the study", () => {
       const [{ experiment, ...rest }] = outcomes as [Outcome];
       const none = { ...rest, experiment: { ...experiment, ...change, tasks: [] } };
       const [table] = reproducedTables(["full-data"], () => [none]);
-      const rows = table?.rows ?? [];
-      return [...(numbersOf(rows, false).rows[0] ?? []), ...failureLines(rows)];
+      const shown = table ?? EMPTY;
+      return [...(numbersOf(shown, false).rows[0] ?? []), ...failureLines(shown.rows)];
     };
     assert.deepEqual(shownWith({ state: State.CANCELLED }), [
       ...["Full data", "", "", "stopped", "", "", "94.7"],

@@ -82,7 +82,7 @@ const TYPESCRIPT: Rules = {
       "results",
     ],
     worker: ["errors", "generated", "messages", "settings", "experiment", "setup/python-env"],
-    study: ["generated", "settings"],
+    study: ["baselines", "generated", "settings"],
     dashboard: [
       "baselines",
       "generated/page",

@@ -32,6 +32,7 @@ const INSPECTED: Inspected = {
 };
 
 const REPRODUCTION: Reproduction = {
+  title: "Reproduction of the 2022 study",
   subject: "Data set ag_news · model minilm",
   settings: "Preset cpu, but with outer-steps 20 (1450).",
   tables: [
@@ -39,6 +40,11 @@ const REPRODUCTION: Reproduction = {
       title: "Soft labels",
       numbers: { head: ["data", "accuracy (%)"], rows: [["Full data", "91.0"]] },
       failures: ["SL restricted, seed 0 has failed: the loss is nan"],
+      published: ["Published figures: the abstract."],
+      overSamples: [
+        { samples: 5, mean: 0.9, std: 0.01, published: 92 },
+        { samples: 10, mean: 0.95, std: 0, published: undefined },
+      ],
       differences: {
         head: ["row, minus", "hard labels"],
         rows: [["SL unrestricted", "+1.7 [0.9, 2.5]"]],
@@ -106,6 +112,7 @@ describe("the page of a reproduction", () => {
       names,
       [
         "Accuracy of every test learner by row",
+        "Accuracy over the number of distilled samples",
         "validation accuracy (%) over outer steps",
         "outer loss over outer steps",
         ...Array(2).fill([

@@ -32,12 +32,10 @@ const settingSchema = z.strictObject({
   pattern: z.string().optional().describe("Regular expression with the flag u."),
   placeholder: z.string().optional(),
   default: z
-    .strictObject({
-      study: z.record(z.string(), value),
-      cpu: z.record(z.string(), value),
-      "wang-mnist": z.record(z.string(), value),
-      "wang-mnist-cpu": z.record(z.string(), value),
-    })
+    .record(
+      z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]),
+      z.record(z.string(), value),
+    )
     .describe("Values by path of the field in each preset; absent where facts decide."),
 });
 

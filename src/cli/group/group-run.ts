@@ -27,10 +27,18 @@ export async function resolveGroup(
   const places = new Set(members.map(({ draft }) => serverPlaceNote(draft, server)));
   for (const place of places) if (place !== undefined) progress.note(place);
   const resolutions = [];
-  for (const { draft } of members) {
-    resolutions.push(await connection.call((client) => client.resolve(draft)));
-  }
+  for (const member of members) resolutions.push(await resolved(member, connection));
   return resolutions;
+}
+
+async function resolved(
+  { draft, draftWithoutCuda }: Member,
+  connection: GroupOptions["connection"],
+): Promise<ResolveExperimentResponse> {
+  const resolution = await connection.call((client) => client.resolve(draft));
+  const isOnCuda = resolution.spec?.compute?.device?.startsWith("cuda") === true;
+  if (draftWithoutCuda === undefined || isOnCuda) return resolution;
+  return connection.call((client) => client.resolve(draftWithoutCuda));
 }
 
 /**

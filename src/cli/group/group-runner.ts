@@ -16,6 +16,8 @@ export interface Member {
   /** Its name in the progress. */
   readonly label: string;
   readonly draft: ExperimentSpec;
+  /** What is run instead where that resolves to another device than a CUDA device. */
+  readonly draftWithoutCuda?: ExperimentSpec;
 }
 
 export interface GroupRunnerOptions extends Omit<Session, "untilStopped"> {

@@ -7,6 +7,7 @@ import type { Curve } from "../../report/curve-chart.js";
 import type { Spread } from "../../report/distribution-chart.js";
 import type { Inspected } from "../../report/inspected.js";
 import type { ReportedArtifact, ReportedTable, Reproduction } from "../../report/reproduction.js";
+import type { SamplePoint } from "../../report/samples-chart.js";
 import { shortLabel } from "../../results/spec-labels.js";
 import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
 import { presetName } from "../../settings/preset-names.js";
@@ -17,8 +18,9 @@ import { changesText, experimentCommand } from "../experiment/spec-command.js";
 import { artifactOf } from "../results/result.js";
 import { subjectOf } from "../results/subject.js";
 import type { Outcome } from "../run/experiment-runner.js";
+import { publishedLines } from "./published-run.js";
 import { differencesOf, numbersOf } from "./reproduce-columns.js";
-import { failureLines, noteOf, timeText } from "./reproduce-output.js";
+import { failureLines, figuresText, noteOf, timeText } from "./reproduce-output.js";
 import { computingS, type ReproducedRow, type ReproducedTable } from "./study-table.js";
 
 /** Settings that the tables themselves choose. */
@@ -29,7 +31,7 @@ const LEGEND =
   "distillations. Difference: to the row of distilled data above, mean over learners with the same " +
   `seeds, with its 95 % interval (${INTERVAL_RULE}) and the ± between distillations. ` +
   "Loss: cross-entropy on the test split, in nats. Train: time " +
-  "from the opened data to the trained learner. Study: AG News, DistilBERT, 100 learners.";
+  "from the opened data to the trained learner.";
 
 /** What a page shows beside the results themselves. */
 export interface ReportDetails {
@@ -56,10 +58,11 @@ export function reportContent(
 ): Reproduction {
   const experiments = outcomes.map(({ experiment }) => experiment);
   return {
-    subject: subjectOf(experiments[0]?.spec),
-    settings: settingsText(experiments),
+    title: titleOf(tables),
+    subject: [...new Set(experiments.map(({ spec }) => subjectOf(spec)))].join("; "),
+    settings: settingsText(tables, experiments),
     tables: tables.map((table) => tableContent(table, details)),
-    legend: `${LEGEND} ${noteOf(tables)}`,
+    legend: `${LEGEND} Figures: ${figuresText(tables)}. ${noteOf(tables)}`,
     time: `All of it took ${formatDuration(computingS(experiments))} of computing.`,
     distilled: experiments.flatMap((experiment) => artifactContent(experiment, details)),
     rerun: {
@@ -77,8 +80,20 @@ export function reportContent(
   };
 }
 
+function titleOf(tables: readonly ReproducedTable[]): string {
+  const isOfStudy = tables.every(({ published }) => published === undefined);
+  return isOfStudy ? "Reproduction of the 2022 study" : "Reproduction of published works";
+}
+
 /** The preset and the run's differences from it, read off a row that varies the least. */
-function settingsText(experiments: readonly Experiment[]): string {
+function settingsText(
+  tables: readonly ReproducedTable[],
+  experiments: readonly Experiment[],
+): string {
+  if (tables.some(({ published }) => published !== undefined)) {
+    const presets = new Set(experiments.map((experiment) => presetName(specOf(experiment).preset)));
+    return `Presets: ${[...presets].join(", ")}.`;
+  }
   const distilled = experiments.filter(isDistilled);
   const isRandom = ({ spec }: Experiment) => spec?.model?.init === Init.RANDOM;
   const told = distilled.find(isRandom) ?? distilled[0];
@@ -92,10 +107,8 @@ function settingsText(experiments: readonly Experiment[]): string {
     : `Preset ${preset}, but with ${changes}; in brackets what the preset has.`;
 }
 
-function tableContent(
-  { title, rows, computingS }: ReproducedTable,
-  { series }: ReportDetails,
-): ReportedTable {
+function tableContent(table: ReproducedTable, { series }: ReportDetails): ReportedTable {
+  const { title, rows, published, computingS } = table;
   const curves = (wanted: string): Curve[] =>
     rows.flatMap(({ name, measured }) =>
       (measured?.seeds ?? []).flatMap(({ seed, experimentId }) => {
@@ -105,8 +118,10 @@ function tableContent(
     );
   return {
     title,
-    numbers: numbersOf(rows, true),
+    numbers: numbersOf(table, true),
     failures: failureLines(rows),
+    published: publishedLines(table),
+    overSamples: published?.isOverSamples ? rows.flatMap(samplePointOf) : [],
     differences: differencesOf(rows),
     time: timeText(computingS),
     spreads: rows.flatMap(spreadOf),
@@ -122,13 +137,21 @@ function spreadOf({ name, measured, figure }: ReproducedRow): Spread[] {
   return [{ label: name, learners, mean, interval95, study: figure }];
 }
 
+function samplePointOf({ measured, figure, spec }: ReproducedRow): SamplePoint[] {
+  if (measured === undefined || spec === undefined) return [];
+  const { trainSamples, accuracy } = measured.row;
+  const { mean, std } = accuracy;
+  return [{ samples: trainSamples, mean, std: std ?? 0, published: figure?.mean }];
+}
+
 function pointsOf({ steps, values }: MetricSeries): Curve["points"] {
   return steps.map((step, at) => ({ step: Number(step), value: values[at] ?? Number.NaN }));
 }
 
 function experimentLabel(experiment: Experiment): string {
   const { spec } = experiment;
-  return `${isDistilled(experiment) ? shortLabel(spec) : "Full data"}, seed ${spec?.seed}`;
+  const baseline = spec?.baseline?.full ? "Full data" : "Baselines";
+  return `${isDistilled(experiment) ? shortLabel(spec) : baseline}, seed ${spec?.seed}`;
 }
 
 function isDistilled({ tasks }: Experiment): boolean {

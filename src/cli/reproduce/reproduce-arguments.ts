@@ -1,6 +1,10 @@
 import { invalid } from "../../errors.js";
+import type { Preset } from "../../generated/stillhouse/v1/spec.js";
 import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
+import { PRESETS, presetName } from "../../settings/preset-names.js";
+import { settingOf } from "../../settings/settings.js";
 import type { Assignments } from "../../settings/values.js";
+import { TABLES } from "../../study/systems.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";
 import { addSettings } from "../experiment/experiment-command.js";
@@ -26,16 +30,23 @@ export type ReproduceRequest = { readonly kind: "help"; readonly text: string } 
 
 const CONTROLS = "Run:";
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
-const IDS = STUDY_TABLES.map(({ id }) => id);
+const IDS = TABLES.map(({ id }) => id);
+const STUDY_IDS = STUDY_TABLES.map(({ id }) => id);
+const SYSTEM_IDS = IDS.filter((id) => !STUDY_IDS.includes(id));
 
 const HELP = `
-Tables: ${IDS.join(", ")}; all of them when none is named.
+Tables of the study: ${STUDY_IDS.join(", ")};
+all of them when none is named.
+Other works: ${SYSTEM_IDS.join(", ")}. They have presets of their own, in which every value is
+the published one, and others for CPUs (wang-mnist-cpu), which are the default without CUDA.
 
 Examples:
   npm run reproduce
   npm run reproduce -- soft-labels attention-labels --distillations 3
   npm run reproduce -- --dataset ag_news --model minilm --preset cpu --data-dir data
   npm run reproduce -- summary --json > summary.json
+  npm run reproduce -- wang-mnist soft-mnist
+  npm run reproduce -- wang-cifar10 --preset wang-cifar10 --data-dir data
 
 After an interruption the same command continues where it stopped. What one table needs and another has
 computed is computed once. An experiment that fails costs its rows alone.
@@ -69,9 +80,11 @@ export function parseReproduceArguments(
       throw invalid(path, `${path} is what the tables choose; leave it out of the config file`);
     }
   }
+  const tables = words.length === 0 ? STUDY_IDS : IDS.filter((id) => words.includes(id));
+  checkAgainstTables(given, tables);
   return {
     kind: "run",
-    tables: words.length === 0 ? IDS : IDS.filter((id) => words.includes(id)),
+    tables,
     seeds: seedsOf(options),
     given,
     reportFolder: typeof options.report === "string" ? options.report : undefined,
@@ -80,13 +93,37 @@ export function parseReproduceArguments(
   };
 }
 
+/** A table of another work has presets of its own, and chooses what its rows differ in. */
+function checkAgainstTables(given: Assignments, tables: readonly string[]): void {
+  for (const { id, rows, published } of TABLES.filter((table) => tables.includes(table.id))) {
+    if (published === undefined) continue;
+    const chosen = rows.flatMap(({ settings }) => [...settings.keys()]);
+    const path = chosen.find((path) => given.has(path));
+    if (path !== undefined) {
+      throw invalid(
+        path,
+        `--${settingOf(path).flag} (${path}) is what ${id} chooses; leave it out`,
+      );
+    }
+    const names = Object.values(published.presets);
+    const preset = given.get("preset");
+    if (preset !== undefined && !names.some((name) => PRESETS[name] === preset)) {
+      const got = presetName(preset as Preset);
+      throw invalid(
+        "preset",
+        `--preset (preset) must be ${names.join(" or ")} for ${id}, got ${got}`,
+      );
+    }
+  }
+}
+
 function reproduceCommand(columns: number | undefined) {
   const command = scriptCommand("reproduce", columns, CONTROLS)
     .usage("[tables] [flags]")
     .argument("[tables...]", "which tables")
     .description(
-      "Regenerates the tables of the 2022 study, on any data set and model, and prints each " +
-        "beside the study's figures.",
+      "Regenerates the tables of the 2022 study, on any data set and model, and those of works " +
+        "that it stands on, and prints each beside the published figures.",
     )
     .addHelpText("after", HELP);
   addSettings(command, [...VARIED_PATHS, "baseline", "seed", "name"]);

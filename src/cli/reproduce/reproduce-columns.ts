@@ -11,7 +11,12 @@ import {
   formatSeconds,
   formatValue,
 } from "../../text/format.js";
-import { areStopped, type Measured, type ReproducedRow } from "./study-table.js";
+import {
+  areStopped,
+  type Measured,
+  type ReproducedRow,
+  type ReproducedTable,
+} from "./study-table.js";
 
 interface Column {
   readonly name: string;
@@ -40,12 +45,18 @@ const COLUMNS: readonly Column[] = [
     ),
     isOfPage: true,
   },
-  { name: "study (%)", cell: ({ figure }) => figureText(figure) },
 ];
 
-/** The rows of a table as texts. */
-export function numbersOf(rows: readonly ReproducedRow[], isPage: boolean): Numbers {
-  const columns = COLUMNS.filter(({ isOfPage }) => isPage || !isOfPage);
+/** The rows of a table as texts; the last column has the figures of the work. */
+export function numbersOf(
+  { rows, published }: Pick<ReproducedTable, "rows" | "published">,
+  isPage: boolean,
+): Numbers {
+  const figures: Column = {
+    name: published === undefined ? "study (%)" : "published (%)",
+    cell: ({ figure }) => (figure === undefined ? "" : figureText(figure)),
+  };
+  const columns = [...COLUMNS.filter(({ isOfPage }) => isPage || !isOfPage), figures];
   return {
     head: columns.map(({ name }) => name),
     rows: rows.map((row) => columns.map(({ cell }) => cell(row))),

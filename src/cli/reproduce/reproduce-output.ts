@@ -3,6 +3,7 @@ import { INTERVAL_RULE } from "../../statistics.js";
 import { formatDuration } from "../../text/format.js";
 import { rowDocument, summaryDocument } from "../results/result-document.js";
 import { Table } from "../terminal/table.js";
+import { publishedLines } from "./published-run.js";
 import { numbersOf } from "./reproduce-columns.js";
 import type { Measured, ReproducedRow, ReproducedTable } from "./study-table.js";
 
@@ -17,8 +18,17 @@ export interface ReportFiles {
 const LEGEND =
   "accuracy: mean ± population std over test learners; seeds ±: population std of the means of the " +
   "distillations; difference: to the distilled row above, mean over learners with the same seeds, " +
-  `with its 95 % interval (${INTERVAL_RULE}) and the ± between distillations; ` +
-  "study: AG News, DistilBERT, 100 learners.";
+  `with its 95 % interval (${INTERVAL_RULE}) and the ± between distillations`;
+
+/** Where the figures in the last column are from. */
+export function figuresText(tables: readonly ReproducedTable[]): string {
+  const isOfStudy = tables.some(({ published }) => published === undefined);
+  const isOfOthers = tables.some(({ published }) => published !== undefined);
+  return [
+    ...(isOfStudy ? ["study: AG News, DistilBERT, 100 learners"] : []),
+    ...(isOfOthers ? ["published: from the work named below the table"] : []),
+  ].join("; ");
+}
 
 /** What the differences between the rows of distilled data can show. */
 export function noteOf(tables: readonly ReproducedTable[]): string {
@@ -28,17 +38,19 @@ export function noteOf(tables: readonly ReproducedTable[]): string {
 
 /** The tables as a person reads them. */
 export function reproduceText(tables: readonly ReproducedTable[], files: ReportFiles): string {
-  const parts = tables.map(({ title, rows, computingS }) => {
-    const numbers = numbersOf(rows, false);
+  const parts = tables.map((reproduced) => {
+    const { title, rows, computingS } = reproduced;
+    const numbers = numbersOf(reproduced, false);
     const table = new Table({
       head: numbers.head.map((name) => name.replace(" ", "\n")),
       colAligns: ["left", ...numbers.head.slice(1).map(() => "right" as const)],
       style: { head: [], border: [] },
     });
     table.push(...numbers.rows.map((row) => [...row]));
-    return [title, table.toString(), ...failureLines(rows), timeText(computingS)].join("\n");
+    const below = [...failureLines(rows), ...publishedLines(reproduced), timeText(computingS)];
+    return [title, table.toString(), ...below].join("\n");
   });
-  return `\n${parts.join("\n\n")}\n\n${LEGEND}\n${noteOf(tables)}\nReport: ${files.report}\nPage:   ${files.page}\n`;
+  return `\n${parts.join("\n\n")}\n\n${LEGEND}; ${figuresText(tables)}.\n${noteOf(tables)}\nReport: ${files.report}\nPage:   ${files.page}\n`;
 }
 
 /** A line for each seed without a result. */
@@ -60,11 +72,12 @@ export function timeText(seconds: number): string {
 /** The tables as one JSON document. */
 export function reproduceDocument(tables: readonly ReproducedTable[], files: ReportFiles): object {
   return {
-    tables: tables.map(({ id, title, rows, computingS }) => ({
-      id,
-      title,
-      computing_s: computingS,
-      rows: rows.map(document),
+    tables: tables.map((table) => ({
+      id: table.id,
+      title: table.title,
+      computing_s: table.computingS,
+      ...(table.published === undefined ? {} : { differs: publishedLines(table) }),
+      rows: table.rows.map(document),
     })),
     ...files,
   };
@@ -79,7 +92,10 @@ function document({ label, figure, measured, failed }: ReproducedRow): object {
       experiment_id: experimentId,
       reason,
     })),
-    study: { mean: figure.mean / 100, std: figure.std === null ? null : figure.std / 100 },
+    study:
+      figure === undefined
+        ? null
+        : { mean: figure.mean / 100, std: figure.std === null ? null : figure.std / 100 },
   };
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { reproductionMarkdown } from "../../report/reproduction-text.js";
-import type { StudyRow } from "../../study/tables.js";
+import type { StudyRow, StudyTable } from "../../study/tables.js";
 import { type GroupSurroundings, guarded, runMembers } from "../group/group-command.js";
 import { requireSuccess } from "../group/group-run.js";
 import type { ExperimentOutput } from "../run/experiment-output.js";
@@ -79,8 +79,10 @@ function tablesOf(
   cells: readonly Cell[],
   outcomes: readonly Outcome[],
 ): ReproducedTable[] {
-  const outcomesOf = (row: StudyRow) =>
-    cells.flatMap((cell, at) => (cell.key === keyOf(row) ? [outcomes[at] as Outcome] : []));
+  const outcomesOf = (table: StudyTable, row: StudyRow) => {
+    const key = keyOf(table, row);
+    return cells.flatMap((cell, at) => (cell.key === key ? [outcomes[at] as Outcome] : []));
+  };
   return reproducedTables(tables, outcomesOf);
 }
 

@@ -1,3 +1,4 @@
+import { baselineOfId } from "../../baselines.js";
 import { internal } from "../../errors.js";
 import { type Experiment, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
@@ -8,8 +9,9 @@ import {
   type Spread,
   spreadOfDifference,
 } from "../../results/distillations.js";
-import { distilledLabel, shortLabel } from "../../results/spec-labels.js";
-import { STUDY_TABLES, type StudyFigure, type StudyRow } from "../../study/tables.js";
+import { distilledLabel, shortLabel, sizeWords } from "../../results/spec-labels.js";
+import { TABLES } from "../../study/systems.js";
+import type { Published, StudyFigure, StudyRow, StudyTable } from "../../study/tables.js";
 import { resultOf } from "../results/result.js";
 import type { Outcome } from "../run/experiment-runner.js";
 
@@ -49,7 +51,12 @@ export interface ReproducedRow {
   readonly label: string;
   /** What distinguishes it from the others of its table, in a few words. */
   readonly name: string;
-  readonly figure: StudyFigure;
+  /** The published one; absent where none is known for certain. */
+  readonly figure: StudyFigure | undefined;
+  /** Paths of the settings that make it this row. */
+  readonly chosenPaths: readonly string[];
+  /** Of the first seed, resolved; absent for a baseline. */
+  readonly spec: ExperimentSpec | undefined;
   /** Absent where no seed has a result. */
   readonly measured: Measured | undefined;
   readonly failed: readonly FailedSeed[];
@@ -59,6 +66,8 @@ export interface ReproducedTable {
   readonly id: string;
   readonly title: string;
   readonly rows: readonly ReproducedRow[];
+  /** Absent for a table of the 2022 study. */
+  readonly published: Published | undefined;
   /** Time in which workers computed its rows, also those that other tables have as well. */
   readonly computingS: number;
 }
@@ -70,14 +79,18 @@ export interface ReproducedTable {
  */
 export function reproducedTables(
   ids: readonly string[],
-  outcomesOf: (row: StudyRow) => readonly Outcome[],
+  outcomesOf: (table: StudyTable, row: StudyRow) => readonly Outcome[],
 ): ReproducedTable[] {
-  return STUDY_TABLES.filter(({ id }) => ids.includes(id)).map(({ id, title, rows }) => {
-    const experiments = rows.map((row) => outcomesOf(row).map(({ experiment }) => experiment));
+  return TABLES.filter(({ id }) => ids.includes(id)).map((table) => {
+    const { id, title, rows, published } = table;
+    const experiments = rows.map((row) =>
+      outcomesOf(table, row).map(({ experiment }) => experiment),
+    );
     return {
       id,
       title,
       rows: rowsOf(rows, experiments),
+      published,
       computingS: computingS(experiments.flat()),
     };
   });
@@ -98,28 +111,30 @@ function rowsOf(
 ): ReproducedRow[] {
   const result: ReproducedRow[] = [];
   const above: { name: string; seeds: readonly SeedRow[] }[] = [];
-  studyRows.forEach(({ kind, figure }, at) => {
+  studyRows.forEach(({ kind, figure, settings }, at) => {
     const found = experiments[at] ?? [];
     const spec = found[0]?.spec;
-    const isFull = kind === "full";
-    const label = isFull ? "Full data" : labelOf(spec);
-    const name = isFull ? label : shortLabel(spec);
+    const isBaseline = kind !== "distilled";
+    const label = isBaseline ? (baselineOfId(kind)?.label ?? kind) : labelOf(spec);
+    const name = isBaseline ? label : shortLabel(spec);
     const seeds = found.flatMap((experiment) => seedRow(experiment, kind));
-    const differences = (isFull ? [] : above).map((other) => ({
+    const differences = (isBaseline ? [] : above).map((other) => ({
       to: other.name,
       spread: spreadOfDifference(seeds, other.seeds),
     }));
     const measured = measuredOf(seeds, differences);
-    result.push({ label, name, figure, measured, failed: found.flatMap(failedSeed) });
-    if (!isFull && measured) above.push({ name, seeds });
+    const failed = found.flatMap(failedSeed);
+    const own = isBaseline ? undefined : spec;
+    const chosenPaths = [...settings.keys()];
+    result.push({ label, name, figure, chosenPaths, spec: own, measured, failed });
+    if (!isBaseline && measured) above.push({ name, seeds });
   });
   return result;
 }
 
-/** Rows of one table may differ in their inner steps alone. */
+/** Rows of one table may differ in their samples or steps alone. */
 export function labelOf(spec: ExperimentSpec | undefined): string {
-  const steps = spec?.inner?.steps ?? 1;
-  return `${distilledLabel(spec)}${steps === 1 ? "" : `, ${steps} steps`}`;
+  return [distilledLabel(spec), ...sizeWords(spec)].join(", ");
 }
 
 function seedRow(experiment: Experiment, kind: StudyRow["kind"]): StudySeedRow[] {

@@ -2,13 +2,25 @@ import { Preset } from "../../generated/page/stillhouse/v1/spec.js";
 import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
-export type PresetName = "study" | "cpu" | "wang-mnist" | "wang-mnist-cpu";
+export type PresetName =
+  | "study"
+  | "cpu"
+  | "wang-mnist"
+  | "wang-mnist-cpu"
+  | "wang-cifar10"
+  | "wang-cifar10-cpu"
+  | "soft-mnist"
+  | "soft-mnist-cpu";
 
 const PRESET_NAMES: ReadonlyMap<Preset, PresetName> = new Map([
   [Preset.STUDY, "study"],
   [Preset.CPU, "cpu"],
   [Preset.WANG_MNIST, "wang-mnist"],
   [Preset.WANG_MNIST_CPU, "wang-mnist-cpu"],
+  [Preset.WANG_CIFAR10, "wang-cifar10"],
+  [Preset.WANG_CIFAR10_CPU, "wang-cifar10-cpu"],
+  [Preset.SOFT_MNIST, "soft-mnist"],
+  [Preset.SOFT_MNIST_CPU, "soft-mnist-cpu"],
 ]);
 
 type SettingKind = "choice" | "number" | "switch" | "text" | "subset";
