@@ -85,6 +85,7 @@ def problem(
     rate_form: RateForm = "exp",
     window: Window | None = None,
     encoder_lr_scale: float = 0.0,
+    dropout: float = 0.0,
 ) -> tuple[MetaProblem, Phi, Params]:
     """A small problem with padded pairs of texts, in float64 unless told otherwise.
 
@@ -114,7 +115,7 @@ def problem(
     return (
         MetaProblem(
             lambda values: materialise(config, values),
-            inner_loss(encoder, 0.7, "keys"),
+            inner_loss(encoder, 0.7, "keys", dropout).of_learner(5, "outer step"),
             [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
             accumulate,
             window=window,

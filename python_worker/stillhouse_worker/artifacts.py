@@ -28,7 +28,7 @@ from .artifact_files import (
 from .datasets import RealSplit, Split, tokenise
 from .datasets.pixel_batches import given_pixels
 from .datasets.rows import ImageShape
-from .distillation.inner import InnerLoss, train_learner
+from .distillation.inner import InnerLoss, inner_loss, train_learner
 from .distillation.synthetic import AttentionLabels, DistilledData, block_classes
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
@@ -76,11 +76,17 @@ class Artifact(NamedTuple):
         """
         target = torch.device(device)
         learner = (learner or self.load_learner()).to(target)
-        inner = self.manifest["inner_loss"]
-        loss = InnerLoss(learner, inner["attention_lambda"], inner["attention_reduction"])
+        loss = self.inner_loss(learner).of_learner(init_seed, "test")
         theta = self.starts(learner).of_test_learner(init_seed)
         data = self.data.map(lambda part: part.to(target))
         return TrainedLearner(self, learner, train_learner(loss, data, theta))
+
+    def inner_loss(self, learner: Learner) -> InnerLoss:
+        """What learners are trained with, for any of them; see `InnerLoss.of_learner`."""
+        inner = self.manifest["inner_loss"]
+        attention = inner["attention_lambda"], inner["attention_reduction"]
+        # Data from before there was dropout in inner steps is without it.
+        return inner_loss(learner, *attention, inner.get("dropout", 0.0))
 
     @property
     def image(self) -> ImageShape | None:

@@ -20,7 +20,7 @@ torch.compile = functools.partial(torch.compile, backend=backend)
 encoder = load_encoder(model)
 gaps: dict[str, float] = {}
 for step in range(10):
-    case, phi, theta = problem(encoder, num_steps=2, learn_lr="shared")
+    case, phi, theta = problem(encoder, num_steps=2, learn_lr="shared", dropout=0.1)
     with torch.no_grad():
         phi["log_lr"] += 0.01 * step
     exact = unrolled(case, phi, theta).grads

@@ -60,6 +60,7 @@ RESOLVED = {
         "passes": 1,
         "lr_parametrisation": "LR_PARAMETRISATION_SOFTPLUS",
         "encoder_lr_scale": 0.3,
+        "dropout": 0.2,
     },
     "outer": {
         "epochs": 0,
@@ -132,7 +133,7 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert (made.distilled.label_init, made.distilled.blocks) == ("class_distance", 3)
     assert made.outer.augmentation == "crop_flip"
     assert (made.distilled.rate_form, made.outer.window) == ("softplus", 2)
-    assert made.distilled.encoder_lr_scale == 0.3
+    assert (made.distilled.encoder_lr_scale, made.distilled.dropout) == (0.3, 0.2)
     assert not made.select
     assert made.precision == "bf16"
     assert made.seed == 3

@@ -14,6 +14,7 @@ from stillhouse_worker.learners import (
     learner_params,
     predict,
 )
+from stillhouse_worker.learners.dropout import Dropout
 from stillhouse_worker.models.export import to_transformers
 from stillhouse_worker.models.opened import load_encoder
 
@@ -116,16 +117,18 @@ def test_masked_positions_change_nothing(tiny_model: Path) -> None:
     )
 
 
-def test_dropout_changes_the_logits_and_zero_dropout_does_not(tiny_model: Path) -> None:
+def test_dropout_changes_the_logits_each_time_unless_it_has_a_seed(tiny_model: Path) -> None:
     encoder, params = case(tiny_model)
     ids, types, mask = batch()
     entry = encoder.embed(ids, types)
     plain = forward(encoder.config, params, entry, mask).logits
-    assert torch.equal(forward(encoder.config, params, entry, mask, dropout=0.0).logits, plain)
     torch.manual_seed(0)
-    assert not torch.allclose(
-        forward(encoder.config, params, entry, mask, dropout=0.5).logits, plain
-    )
+    seen = [plain]
+    for dropout in (Dropout(0.5), Dropout(0.5), Dropout(0.5, 3)):
+        seen.append(forward(encoder.config, params, entry, mask, dropout=dropout).logits)
+        assert not any(torch.allclose(seen[-1], other) for other in seen[:-1])
+    again = forward(encoder.config, params, entry, mask, dropout=Dropout(0.5, 3)).logits
+    assert torch.equal(again, seen[-1])
 
 
 def test_default_head_has_the_initialisation_of_linear_layers() -> None:

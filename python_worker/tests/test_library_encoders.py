@@ -22,6 +22,7 @@ from stillhouse_worker.distillation.meta_gradient import blockwise, stepwise, un
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.inspection.distilled_data import inspected
 from stillhouse_worker.learners import Encoder, draw_head, learner_params, predict
+from stillhouse_worker.learners.dropout import Dropout
 from stillhouse_worker.learners.library_layers import scores_of
 from stillhouse_worker.models.catalog import model_fingerprint
 from stillhouse_worker.models.export import (
@@ -149,15 +150,37 @@ def test_rounded_products_keep_the_direction(folder_of) -> None:
         assert torch.cosine_similarity(actual[name].ravel(), exact[name].ravel(), dim=0) > 0.999
 
 
-def test_dropout_changes_the_logits_and_zero_dropout_does_not(folder_of) -> None:
-    encoder, params = case(folder_of("roberta"))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_dropout_with_a_seed_drops_the_same_values_again(folder_of, architecture: str) -> None:
+    encoder, params = case(folder_of(architecture))
     ids, types, mask = batch()
     entry = encoder.embed(ids, types)
-    plain, again, dropped = (
-        encoder.forward(params, entry, mask, dropout=rate).logits for rate in (0.0, 0.0, 0.5)
+    library = encoder.library
+    assert library is not None
+    state = torch.get_rng_state()
+    plain, one, other, again = (
+        library.run(params, entry, mask, is_scored=True, dropout=dropout)
+        for dropout in (None, Dropout(0.5, 1), Dropout(0.5, 2), Dropout(0.5, 1))
     )
-    assert torch.equal(plain, again)
-    assert not torch.allclose(plain, dropped)
+    assert torch.equal(torch.get_rng_state(), state), "the generator of others is left alone"
+    assert torch.equal(one.hidden, again.hidden)
+    # In every layer: later ones differ by what enters them, too, but the first does not.
+    for layer in range(2):
+        assert not torch.allclose(plain.firsts[layer], one.firsts[layer])
+        assert not torch.allclose(other.firsts[layer], one.firsts[layer])
+    assert one.scores == ()
+
+
+@pytest.mark.parametrize("architecture", choices([*DOUBLE, *SINGLE], ["deberta-v2"]))
+def test_under_dropout_the_meta_gradient_is_the_slope_too(folder_of, architecture: str) -> None:
+    encoder = load_encoder(folder_of(architecture))
+    given = problem(encoder, "restricted", "none", 2, "per_step", dropout=0.2)
+    oracle, own = unrolled(*given).grads, stepwise(*given).grads
+    single = architecture in SINGLE
+    for name, expected in oracle.items():
+        assert (own[name] - expected).norm() <= (1e-5 if single else 1e-12) * expected.norm()
+    if not single:
+        assert_slopes(stepwise, *given)
 
 
 def test_very_small_attention_has_a_finite_second_derivative() -> None:

@@ -66,7 +66,7 @@ def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params, former: Phi) -> fl
         data = before if index < first else present
         block = torch.arange(size) + index % data.num_blocks * size
         theta = leaves(theta)
-        loss = case.inner_loss(data.rows(block), theta)
+        loss = case.inner_loss.of_step(index)(data.rows(block), theta)
         grads = torch.autograd.grad(loss, list(theta.values()))
         with torch.no_grad():
             theta = sgd(theta, grads, data.lrs[index], data.encoder_lr_scale)
@@ -267,7 +267,8 @@ def test_the_memory_of_a_step_is_predicted(
     request: pytest.FixtureRequest, pooling: Pooling, attention: AttentionKind
 ) -> None:
     encoder = request.getfixturevalue("mean_encoder" if pooling == "mean" else "tiny_encoder")
-    case, phi, theta = problem(encoder, attention=attention)
+    dropout = 0.1 if attention == "cls" else 0.0
+    case, phi, theta = problem(encoder, attention=attention, dropout=dropout)
     module = sys.modules[blockwise.__module__]
     data = case.materialise(phi)
     _, _, step_bytes = _counted(case, phi, theta)
@@ -404,6 +405,7 @@ class _Linear:
 
     front = torch.nn.Identity()
     attention = AttentionSizes(0, 0)
+    has_dropout = False
 
     def entry_shape(self, length: int) -> tuple[int, ...]:
         return (2, 3)

@@ -136,6 +136,9 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       { exp: LrParametrisation.EXP, softplus: LrParametrisation.SOFTPLUS },
       "How a learned rate follows from a free parameter",
     ),
+    number("inner-dropout", "inner.dropout", SHARE, [
+      "Dropout in inner steps, of test learners too; the masks follow from the seed (0: none)",
+    ]),
     choice(
       "inner-precision",
       "inner.precision",

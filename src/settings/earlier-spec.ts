@@ -32,6 +32,7 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["inner.passes", ({ inner }) => inner?.steps ?? 1],
   ["inner.lr_parametrisation", () => LrParametrisation.EXP],
   ["inner.encoder_lr_scale", () => 0],
+  ["inner.dropout", () => 0],
   ["outer.window", () => 0],
   ["outer.augmentation", () => Augmentation.NONE],
   ["outer.optimiser", () => OuterOptimiser.ADAM],

@@ -49,6 +49,8 @@ export const factsSchema = z.object({
     attention_span: count,
     /** Whether `--meta-gradient blockwise` knows its blocks. */
     staged: z.boolean(),
+    /** Whether `--inner-dropout` has a place in it. */
+    dropout: z.boolean(),
     /** What it was trained to hand to a head; empty where nothing says so. */
     pooling: z.enum(["first", "mean", ""]),
   }),

@@ -39,7 +39,8 @@ export function fitToFacts(
  *
  * @throws StillhouseError INVALID
  */
-export function checkLearner({ outer, distilled }: ExperimentSpec, { model }: Facts): void {
+export function checkLearner(spec: ExperimentSpec, { model }: Facts): void {
+  const { outer, distilled } = spec;
   if (outer?.metaGradient === "blockwise" && !model.staged) {
     throw invalid(
       "outer.meta_gradient",
@@ -47,6 +48,7 @@ export function checkLearner({ outer, distilled }: ExperimentSpec, { model }: Fa
         `DistilBERT alone, and ${model.name} has others; use --meta-gradient stepwise`,
     );
   }
+  checkDropout(spec, model);
   const { attentionLabels, seqLen = 0 } = distilled ?? {};
   if (model.attention_span === 0 || attentionLabels === AttentionLabels.NONE) return;
   if (seqLen <= model.attention_span) return;
@@ -55,6 +57,23 @@ export function checkLearner({ outer, distilled }: ExperimentSpec, { model }: Fa
     `--al (distilled.attention_labels) needs tokens that see each other, and some layers of ${model.name} ` +
       `see ${model.attention_span} to each side, but a sample has ${seqLen}; ` +
       `use --seq-len ${model.attention_span} or --al none`,
+  );
+}
+
+function checkDropout({ inner, distilled }: ExperimentSpec, model: Facts["model"]): void {
+  if (!inner?.dropout) return;
+  const flag = "--inner-dropout (inner.dropout)";
+  if (!model.dropout) {
+    throw invalid(
+      "inner.dropout",
+      `${flag} must be 0 for ${model.name}, whose architecture has no dropout, got ${inner.dropout}`,
+    );
+  }
+  if (model.staged || distilled?.attentionLabels === AttentionLabels.NONE) return;
+  throw invalid(
+    "inner.dropout",
+    `${flag} must be 0 with attention labels (--al) for ${model.name}, which shows its attention ` +
+      `only after dropout, got ${inner.dropout}`,
   );
 }
 

@@ -96,6 +96,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     learnLr: LearnLr.NONE,
     lrParametrisation: LrParametrisation.EXP,
     encoderLrScale: 0,
+    dropout: 0,
   },
   outer: {
     epochs: STUDY_EPOCHS,

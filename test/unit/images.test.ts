@@ -38,6 +38,7 @@ const MNIST = factsOf({
     max_positions: 2 ** 20,
     entry_width: 784,
     staged: false,
+    dropout: false,
     pooling: "",
   },
 });

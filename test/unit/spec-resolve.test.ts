@@ -50,6 +50,7 @@ describe("the preset", () => {
       lrDecay: 1,
       learnLr: "LEARN_LR_NONE",
       encoderLrScale: 0,
+      dropout: 0,
       lrParametrisation: "LR_PARAMETRISATION_EXP",
       passes: 1,
       precision: "FLOAT_TYPE_FP32",
@@ -298,6 +299,26 @@ describe("values that depend on others", () => {
     );
     resolved({ ...cls, "distilled.seq_len": 16 }, facts);
     resolved({ ...cls, "distilled.attention_labels": AttentionLabels.NONE }, facts);
+  });
+
+  it("dropout in inner steps is refused where the architecture has none, or hides attention", () => {
+    const dropout = { "inner.dropout": 0.1 };
+    assert.throws(
+      () => resolved(dropout, factsOf({ model: { name: "flat", dropout: false } })),
+      refused("inner.dropout", /must be 0 for flat, whose architecture has no dropout, got 0\.1/),
+    );
+    const roberta = factsOf({ model: { name: "roberta", staged: false } });
+    const cls = { ...dropout, "distilled.attention_labels": AttentionLabels.CLS };
+    assert.throws(
+      () => resolved(cls, roberta),
+      refused("inner.dropout", /must be 0 with attention labels \(--al\) for roberta/),
+    );
+    for (const [values, facts] of [
+      [cls, factsOf({})],
+      [{ ...cls, "distilled.attention_labels": AttentionLabels.NONE }, roberta],
+    ] as const) {
+      assert.equal(resolved(values, facts).spec.inner?.dropout, 0.1);
+    }
   });
 
   it("more distilled samples than rows per class are refused", () => {

@@ -45,6 +45,8 @@ class DistilledSettings(NamedTuple):
     Attributes:
         samples: of a block, whatever their classes; 0: ``per_class`` of each class.
         sample_classes: their classes at the start; empty: drawn.
+        dropout: probability of a value to be dropped in inner steps, those of learners that are
+            measured among them.
     """
 
     per_class: int
@@ -66,6 +68,7 @@ class DistilledSettings(NamedTuple):
     blocks: int = 1
     rate_form: RateForm = "exp"
     encoder_lr_scale: float = 0.0
+    dropout: float = 0.0
 
     def classes(self, num_classes: int, seed: int) -> list[int]:
         """The class of each sample of a block at its start.

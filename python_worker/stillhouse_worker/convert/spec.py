@@ -184,6 +184,7 @@ def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> 
         blocks=distilled.blocks,
         rate_form=_name(inner, "lr_parametrisation"),
         encoder_lr_scale=inner.encoder_lr_scale,
+        dropout=inner.dropout,
     )
 
 

@@ -24,7 +24,7 @@ class Attempt(NamedTuple):
         step: its number, from 1.
         data: the distilled data before it.
         theta: the learner before its inner steps.
-        inner_loss: what it was trained with.
+        inner_loss: what that learner is trained with.
         outer_losses: parts of the loss on real texts, functions of theta.
     """
 

@@ -1,17 +1,20 @@
 """The inner problem: how a learner is trained on distilled data."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..errors import StillhouseError
 from ..learners import Encoder, Learner
+from ..learners.dropout import Dropout
 from ..learners.encoder_config import EncoderConfig
 from ..learners.interface import Params, ScoreRows, is_of_head
 from ..learners.precision import Precision
 from ..learners.transformer import pool, run_head
+from ..seeding import derive_seed
 from .losses import AttentionReduction, attention_divergence, divergence_weight, soft_cross_entropy
 from .synthetic import DistilledData
 
@@ -29,6 +32,8 @@ class InnerLoss:
             query's row weighs the same in each; None where all have S.
         mask: M x S, True where a sample has a vector; None where all have S. For training learners:
             no meta-gradient knows it.
+        dropout: of inner steps; None: nothing is dropped. Its masks are those of one learner's
+            step: see `of_learner` and `of_step`.
     """
 
     learner: Learner
@@ -37,17 +42,47 @@ class InnerLoss:
     precision: Precision = "fp32"
     mask: Tensor | None = None
     num_keys: int | None = None
+    dropout: Dropout | None = None
+
+    def of_learner(self, seed: int, purpose: str, index: int = 0) -> "InnerLoss":
+        """The loss that a learner is trained with, whose masks are a function of the arguments."""
+        return self._dropping(seed, f"{purpose} dropout", index)
+
+    def of_step(self, index: int) -> "InnerLoss":
+        """The loss of a learner's inner step ``index``, which counts from 0."""
+        if self.dropout is None:
+            return self
+        assert self.dropout.seed is not None, "steps are those of a learner"
+        return self._dropping(self.dropout.seed, "inner step", index)
+
+    def _dropping(self, seed: int, purpose: str, index: int) -> "InnerLoss":
+        if self.dropout is None:
+            return self
+        own = self.dropout._replace(seed=derive_seed(seed, purpose, index))
+        return replace(self, dropout=own)
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor:
         """The whole loss, a scalar."""
         attention = data.attention_labels
         rows: ScoreRows = "all" if attention is not None and attention.kind == "all" else "first"
         output = self.learner.forward(
-            theta, data.x, self.mask, score_rows=rows, backward=self.precision
+            theta,
+            data.x,
+            self.mask,
+            score_rows=rows,
+            dropout=self.dropout,
+            backward=self.precision,
         )
         loss = soft_cross_entropy(output.logits, data.class_labels)
         if attention is None:
             return loss
+        if not output.scores:
+            raise StillhouseError(
+                "invalid",
+                "this learner shows its attention only after dropout, so attention labels need "
+                "--inner-dropout 0",
+                field="inner.dropout",
+            )
         shares = [
             attention_divergence(
                 scores, attention.of_block(index), self.attention_reduction, self.num_keys
@@ -76,16 +111,36 @@ class StagedInnerLoss(InnerLoss):
     def head(self, params: Params, hidden: Tensor, labels: Tensor) -> Tensor:
         """The cross-entropy, from the output of the last block."""
         pooled = pool(self.config, hidden, None)
-        return soft_cross_entropy(run_head(params, pooled, dropout=0.0), labels)
+        return soft_cross_entropy(run_head(params, pooled, self.dropout), labels)
 
 
 def inner_loss(
-    learner: Learner, attention_lambda: float, attention_reduction: AttentionReduction
+    learner: Learner,
+    attention_lambda: float,
+    attention_reduction: AttentionReduction,
+    dropout: float = 0.0,
 ) -> InnerLoss:
-    """The inner loss in fp32 as this learner has it: staged where that is possible."""
+    """The inner loss in fp32 as this learner has it: staged where that is possible.
+
+    Args:
+        learner: the learner.
+        attention_lambda, attention_reduction: see `InnerLoss`.
+        dropout: probability in 0 <= p < 1 of a value to be dropped.
+
+    Raises:
+        StillhouseError: ``invalid`` for dropout in a learner that has none.
+    """
+    if dropout and not learner.has_dropout:
+        raise StillhouseError(
+            "invalid",
+            f"inner.dropout must be 0 for a learner whose architecture has no dropout, got "
+            f"{dropout:g}",
+            field="inner.dropout",
+        )
     is_staged = isinstance(learner, Encoder) and learner.library is None
     kind = StagedInnerLoss if is_staged else InnerLoss
-    return kind(learner, attention_lambda, attention_reduction)
+    own = Dropout(dropout) if dropout else None
+    return kind(learner, attention_lambda, attention_reduction, dropout=own)
 
 
 def sgd(
@@ -124,9 +179,14 @@ def inner_gradient(
 
 
 def train_learner(loss: InnerLoss, data: DistilledData, theta: Params) -> Params:
-    """theta_T: the learner after T steps on the distilled data; first order, no graph kept."""
+    """theta_T: the learner after T steps on the distilled data; first order, no graph kept.
+
+    Args:
+        loss: with dropout, that of a learner; see `InnerLoss.of_learner`.
+        data, theta: what it is trained on, and the learner before.
+    """
     for index, lr in enumerate(data.lrs):
-        _, grads = inner_gradient(loss, data.of_step(index), theta)
+        _, grads = inner_gradient(loss.of_step(index), data.of_step(index), theta)
         with torch.no_grad():
             theta = sgd(theta, grads, lr, data.encoder_lr_scale)
     return theta

@@ -93,12 +93,12 @@ class OuterProblem(NamedTuple):
 
     Attributes:
         synthetic: which tensors are learned.
-        inner_loss: what learners are trained with.
+        inner_loss: what learners are trained with, for any of them.
         learner: what is trained, on the device where to compute.
         train: the real texts.
         starts: where learners start from.
         precision: of the outer batch; updates are fp32.
-        seed: of the batches.
+        seed: of the batches, and of dropout in inner steps.
         device: where to compute.
     """
 
@@ -193,7 +193,7 @@ class OuterLoop:
         config = self.config
         problem = MetaProblem(
             lambda phi: materialise(self.problem.synthetic, phi),
-            self.problem.inner_loss,
+            self._inner_loss(init),
             [functools.partial(self._scaled, loss) for loss in parts],
             config.accumulate_loss,
             config.trajectory_bytes,
@@ -217,7 +217,16 @@ class OuterLoop:
 
     def _theta(self, init: int) -> Params:
         """The learner before the inner steps of this outer step, for the ``init``-th of K heads."""
-        return self.problem.starts.of_outer_step(self.step * self.config.inits_per_step + init)
+        return self.problem.starts.of_outer_step(self._draw(init))
+
+    def _inner_loss(self, init: int) -> InnerLoss:
+        """What that learner is trained with."""
+        loss, seed = self.problem.inner_loss, self.problem.seed
+        return loss.of_learner(seed, "outer step", self._draw(init))
+
+    def _draw(self, init: int) -> int:
+        """The number of that learner among those of all outer steps."""
+        return self.step * self.config.inits_per_step + init
 
     def _losses(self, rows: Tensor) -> list[OuterLoss]:
         """The parts of the outer loss on these rows of train, whose texts are embedded once."""
@@ -272,7 +281,7 @@ class OuterLoop:
             self.step + 1,
             materialise(self.problem.synthetic, self.phi),
             self._theta(0),
-            self.problem.inner_loss,
+            self._inner_loss(0),
             self._losses(self._rows()),
         )
         raise diverged(quantity, value, attempt)

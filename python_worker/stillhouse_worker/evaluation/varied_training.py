@@ -146,13 +146,15 @@ def train_varied(
     variation: Variation, loss: InnerLoss, training: Training, theta: Params, init_seed: int
 ) -> Params:
     """The learner after all gradient steps, in fp32; first order, no graph kept."""
+    loss, num_steps = loss.of_learner(init_seed, "test"), 0
     optimiser = _Adam(theta) if variation.optimiser == "adam" else None
     for index, lr in enumerate(training.data.lrs.tolist()):
         size = len(training.data.x) // training.data.num_blocks
         first = index % training.data.num_blocks * size
         for rows in _batches(variation, size, init_seed, index):
             part = training.rows(first + rows)
-            own_loss = dataclasses.replace(loss, mask=part.mask)
+            own_loss = dataclasses.replace(loss.of_step(num_steps), mask=part.mask)
+            num_steps += 1
             _, grads = inner_gradient(own_loss, part.data, theta)
             if optimiser is None:
                 with torch.no_grad():

@@ -66,6 +66,7 @@ def _net_facts(location: ModelLocation, dataset: Dataset) -> dict[str, Any]:
         "entry_width": dataset.image.num_values,
         "attention_span": 0,
         "staged": False,
+        "dropout": net.has_dropout,
         "pooling": "",
     }
 
@@ -90,5 +91,6 @@ def _encoder_facts(location: ModelLocation, dataset: Dataset) -> dict[str, Any]:
         "entry_width": facts.entry_width,
         "attention_span": facts.attention_span,
         "staged": facts.is_staged,
+        "dropout": True,  # each has it, the head at least
         "pooling": trained_pooling(folder),
     }

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .embeddings import Embeddings
 from .encoder_config import EncoderConfig
 from .head import HeadInit, draw_head
@@ -50,6 +51,11 @@ class Encoder(NamedTuple):
         """Those of the blocks."""
         return AttentionSizes(self.config.num_layers, self.config.num_heads)
 
+    @property
+    def has_dropout(self) -> bool:
+        """The head has it, in any case."""
+        return True
+
     def entry_shape(self, length: int) -> tuple[int, ...]:
         """S x E, or x the width of narrower embeddings."""
         return (length, self.config.entry_width)
@@ -74,7 +80,7 @@ class Encoder(NamedTuple):
         *,
         derivatives: Derivatives = 2,
         score_rows: ScoreRows = "first",
-        dropout: float = 0.0,
+        dropout: Dropout | None = None,
         backward: Precision = "fp32",
     ) -> Output:
         """See `Learner`."""
@@ -84,7 +90,7 @@ class Encoder(NamedTuple):
                 theta,
                 entry,
                 mask,
-                attention=_attention(derivatives, entry.device),
+                attention=_attention(derivatives, dropout, entry.device),
                 score_rows=score_rows,
                 dropout=dropout,
                 backward=backward,
@@ -113,8 +119,12 @@ class Encoder(NamedTuple):
         )
 
 
-def _attention(derivatives: Derivatives, device: torch.device) -> Attention:
-    return first_order_attention(device) if derivatives == 1 else "explicit"
+def _attention(
+    derivatives: Derivatives, dropout: Dropout | None, device: torch.device
+) -> Attention:
+    """The fused kernel draws masks of its own."""
+    is_explicit = derivatives == 2 or (dropout is not None and dropout.seed is not None)
+    return "explicit" if is_explicit else first_order_attention(device)
 
 
 def learner_params(encoder: Encoder, head: Params) -> Params:

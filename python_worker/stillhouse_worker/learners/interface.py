@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .head import HeadInit
 from .precision import Precision
 
@@ -69,6 +70,10 @@ class Learner(Protocol):
     def attention(self) -> AttentionSizes:
         """The sizes of attention labels."""
 
+    @property
+    def has_dropout(self) -> bool:
+        """Whether its architecture has a place where values can be dropped."""
+
     def entry_shape(self, length: int) -> tuple[int, ...]:
         """The shape of one sample at the entry; ``length`` counts its tokens, if it has such."""
 
@@ -92,7 +97,7 @@ class Learner(Protocol):
         *,
         derivatives: Derivatives = 2,
         score_rows: ScoreRows = "first",
-        dropout: float = 0.0,
+        dropout: Dropout | None = None,
         backward: Precision = "fp32",
     ) -> Output:
         """Run the learner from its entry.
@@ -103,7 +108,7 @@ class Learner(Protocol):
             mask: True where there is a token; None where every position counts.
             derivatives: see `Derivatives`.
             score_rows: see `ScoreRows`.
-            dropout: probability in 0 <= p < 1, wherever the architecture has dropout.
+            dropout: what drops values wherever the architecture has dropout; None: nothing.
             backward: of the products with weights in the backward pass; see `low_backward_linear`.
         """
 

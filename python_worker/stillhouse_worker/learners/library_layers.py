@@ -9,12 +9,14 @@ import functools
 import inspect
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .interface import Params
 from .precision import Precision, low_backward_linear
 
@@ -65,7 +67,8 @@ class LayersOutput(NamedTuple):
     Attributes:
         hidden: b x S x E, of the last one.
         scores: logarithms of the attention of each layer, b x Hd x S x S, which are scores too; of
-            a key that is masked or out of reach the least number. Empty unless asked for.
+            a key that is masked or out of reach the least number. Empty unless asked for, and
+            under dropout: the library hands out attention after it.
         firsts: b x E, the first token's vector behind each layer; as empty.
     """
 
@@ -99,7 +102,7 @@ class LibraryLayers:
         mask: Bool[Tensor, "b s"] | None,
         *,
         is_scored: bool,
-        dropout: float = 0.0,
+        dropout: Dropout | None = None,
         backward: Precision = "fp32",
     ) -> LayersOutput:
         """Run all layers; the arguments are as of `Learner.forward`.
@@ -112,11 +115,12 @@ class LibraryLayers:
         own = {n.removeprefix(LAYERS): p for n, p in params.items() if n.startswith(LAYERS)}
         options = {"output_attentions": is_scored, "output_hidden_states": is_scored}
         given = {"inputs_embeds": entry, "attention_mask": None if mask is None else mask.long()}
-        module = self._as(dropout, backward)
-        out = torch.func.functional_call(module, own, (), {**given, **options})
+        module = self._as(dropout.probability if dropout else 0.0, backward)
+        with dropout.of_global_generator(entry.device) if dropout else nullcontext():
+            out = torch.func.functional_call(module, own, (), {**given, **options})
         if not is_scored:
             return LayersOutput(out.last_hidden_state, (), ())
-        scores = tuple(scores_of(part) for part in out.attentions)
+        scores = () if dropout else tuple(scores_of(part) for part in out.attentions)
         firsts = tuple(part[:, 0] for part in out.hidden_states[1:])
         return LayersOutput(out.last_hidden_state, scores, firsts)
 

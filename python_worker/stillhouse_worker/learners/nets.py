@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import StillhouseError
+from .dropout import Dropout
 from .head import HeadInit
 from .interface import AttentionSizes, Derivatives, Output, Params, ScoreRows
 from .precision import Precision
@@ -61,6 +62,11 @@ class Net(NamedTuple):
         """It has no attention."""
         return AttentionSizes(0, 0)
 
+    @property
+    def has_dropout(self) -> bool:
+        """No network of images has it."""
+        return False
+
     def entry_shape(self, length: int) -> tuple[int, ...]:
         """That of an image; it has no length in tokens."""
         return self.shape
@@ -96,7 +102,7 @@ class Net(NamedTuple):
         *,
         derivatives: Derivatives = 2,
         score_rows: ScoreRows = "first",
-        dropout: float = 0.0,
+        dropout: Dropout | None = None,
         backward: Precision = "fp32",
     ) -> Output:
         """Logits of images; what is about attention and dropout means nothing here."""

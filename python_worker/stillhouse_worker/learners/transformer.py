@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .dropout import Dropout
 from .encoder_config import EncoderConfig
 from .interface import Output, Params, ScoreRows
 from .precision import Linear, Precision, low_backward_linear
@@ -33,7 +34,7 @@ def forward(
     *,
     attention: Attention = "explicit",
     score_rows: ScoreRows = "first",
-    dropout: float = 0.0,
+    dropout: Dropout | None = None,
     backward: Precision = "fp32",
 ) -> Output:
     """Run a learner from the entry of its first block.
@@ -45,7 +46,7 @@ def forward(
         mask: True where there is a token; None when every position counts.
         attention: see `Attention`.
         score_rows: see `ScoreRows`.
-        dropout: probability in 0 <= p < 1, after attention, each sublayer and before the head.
+        dropout: of attention, after each sublayer and before the last layer of the head.
         backward: of the products with weights in the backward pass; see `low_backward_linear`.
     """
     run = _Run(config, mask, attention, score_rows, dropout, low_backward_linear(backward))
@@ -61,7 +62,7 @@ def pooled_output(
     attention: Attention,
 ) -> Float[Tensor, "b e"]:
     """The input of a head, of vectors that enter the first block; see `pool`."""
-    run = _Run(config, mask, attention, "first", 0.0, low_backward_linear("fp32"))
+    run = _Run(config, mask, attention, "first", None, low_backward_linear("fp32"))
     return pool(config, _run_blocks(run, params, entry)[0], mask)
 
 
@@ -90,7 +91,7 @@ class _Run(NamedTuple):
     mask: Tensor | None
     attention: Attention
     score_rows: ScoreRows
-    dropout: float
+    dropout: Dropout | None
     linear: Linear
 
 
@@ -101,11 +102,17 @@ def _run_blocks(
     hidden, scores, firsts = entry, [], []
     for index in range(run.config.num_layers):
         is_last = index == run.config.num_layers - 1
-        hidden, block_scores = _run_block(run, block_params(params, index), hidden, is_last)
+        own = run._replace(dropout=block_dropout(run.dropout, index))
+        hidden, block_scores = _run_block(own, block_params(params, index), hidden, is_last)
         if block_scores is not None:
             scores.append(block_scores)
             firsts.append(hidden[:, 0].clone())  # a view would keep all of hidden in memory
     return hidden, tuple(scores), tuple(firsts)
+
+
+def block_dropout(dropout: Dropout | None, index: int) -> Dropout | None:
+    """That of one block."""
+    return dropout and dropout.within("block", index)
 
 
 def block_params(params: Params, index: int) -> Params:
@@ -130,11 +137,13 @@ def _run_block(
     return _feed_forward(run, params, hidden[:, :rows], context), scores
 
 
-def run_head(params: Params, pooled: Float[Tensor, "b e"], dropout: float) -> Float[Tensor, "b c"]:
+def run_head(
+    params: Params, pooled: Float[Tensor, "b e"], dropout: Dropout | None = None
+) -> Float[Tensor, "b c"]:
     """Logits from the output of `pool`."""
     inner = torch.tanh(_linear(F.linear, params, "head.dense", pooled))
     if dropout:
-        inner = F.dropout(inner, dropout)
+        inner = dropout.apply("head", inner)
     return _linear(F.linear, params, "head.out", inner)
 
 
@@ -166,7 +175,8 @@ def _attend(
     key_mask = None if run.mask is None else run.mask[:, None, None, :]
     scores = None
     if run.attention == "fused":
-        context = F.scaled_dot_product_attention(query, key, value, key_mask, run.dropout)
+        probability = run.dropout.probability if run.dropout else 0.0
+        context = F.scaled_dot_product_attention(query, key, value, key_mask, probability)
     else:
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         if (
@@ -176,7 +186,7 @@ def _attend(
             scores = scores + (~key_mask).to(scores.dtype) * lowest
         probabilities = scores[:, :, :rows].softmax(-1)
         if run.dropout:
-            probabilities = F.dropout(probabilities, run.dropout)
+            probabilities = run.dropout.apply("attention", probabilities)
         context = probabilities @ value
     return context.transpose(1, 2).flatten(2), scores
 
@@ -191,7 +201,7 @@ def _feed_forward(run: _Run, params: Params, hidden: Tensor, context: Tensor) ->
 
 def _add_norm(run: _Run, params: Params, name: str, residual: Tensor, out: Tensor) -> Tensor:
     if run.dropout:
-        out = F.dropout(out, run.dropout)
+        out = run.dropout.apply(name, out)
     weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
     return F.layer_norm(
         residual + out, (run.config.width,), weight, bias, run.config.layer_norm_eps

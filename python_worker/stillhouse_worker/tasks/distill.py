@@ -51,6 +51,7 @@ class Distillation:
             self.bench.learner,
             settings.distilled.attention_lambda,
             settings.distilled.attention_reduction,
+            settings.distilled.dropout,
         )
         problem = OuterProblem(
             self.synthetic,
@@ -160,7 +161,8 @@ class Distillation:
         num_right = 0
         for index, rows in enumerate(self._validation_shares):
             theta = self.bench.starts.of_validation(index)
-            theta = train_learner(self.inner_loss, data, theta)
+            loss = self.inner_loss.of_learner(self.settings.seed, "validation", index)
+            theta = train_learner(loss, data, theta)
             measures = measure(self.bench.learner, theta, rows, self.settings.precision)
             confusion = measures.confusion
             num_right += sum(confusion[:: self.synthetic.num_classes + 1])
@@ -191,6 +193,7 @@ class Distillation:
             "inner_loss": {
                 "attention_lambda": settings.distilled.attention_lambda,
                 "attention_reduction": settings.distilled.attention_reduction,
+                **_dropout_facts(settings.distilled.dropout),
             },
             "sample_classes": settings.distilled.classes(self.bench.num_classes, settings.seed),
             "protocol": "validation" if settings.select else "paper",
@@ -252,6 +255,11 @@ def _image_facts(dataset: Dataset) -> dict[str, Any]:
     if dataset.image is None or dataset.pixels is None:
         return {}
     return {"image": {"shape": list(dataset.image), **dataset.pixels._asdict()}}
+
+
+def _dropout_facts(dropout: float) -> dict[str, Any]:
+    """Nothing without dropout, as in artifacts from before there was any."""
+    return {"dropout": dropout} if dropout else {}
 
 
 def _copy(phi: Phi) -> Phi:

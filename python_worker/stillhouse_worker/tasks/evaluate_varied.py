@@ -1,5 +1,7 @@
 """EVALUATE with learners that are trained otherwise than the distilled data says."""
 
+import dataclasses
+
 import torch
 
 from ..artifact_files import stored_bytes
@@ -9,7 +11,6 @@ from ..context.reporting import LearnerOutcome
 from ..context.task_context import TaskContext
 from ..context.variation import REAL_SAMPLES, Variation
 from ..datasets.rows import SplitName
-from ..distillation.inner import InnerLoss
 from ..evaluation.learner_series import tested_learners
 from ..evaluation.rate_search import ADAM_LRS, SGD_LRS, choose_lr
 from ..evaluation.sample_rows import chosen_rows, random_rows
@@ -51,13 +52,8 @@ class _Learners:
 
     def __init__(self, bench: Bench, variation: Variation, artifact: Artifact) -> None:
         self.bench, self.variation = bench, variation
-        inner = artifact.manifest["inner_loss"]
-        self.loss = InnerLoss(
-            bench.learner,
-            inner["attention_lambda"],
-            inner["attention_reduction"],
-            num_keys=artifact.data.x.shape[1],
-        )
+        num_keys = artifact.data.x.shape[1]
+        self.loss = dataclasses.replace(artifact.inner_loss(bench.learner), num_keys=num_keys)
         classes = artifact.sample_classes
         data = labelled(variation, artifact.data, classes).map(lambda t: t.to(bench.device))
         check_fit(variation, data, bench.learner)

@@ -14,6 +14,7 @@ from ..distillation.rates import rate_at
 from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
 from ..evaluation.measure import Measures, measure
+from ..learners.dropout import Dropout
 from ..learners.interface import Params
 from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
@@ -122,7 +123,7 @@ class FullSteps:
 
     def _loss(self, rows: Tensor) -> Tensor:
         """The mean cross-entropy of these rows of train, under dropout."""
-        bench, learner = self._bench, self._bench.learner
+        bench, learner, dropout = self._bench, self._bench.learner, self._settings.full.dropout
         draws = generator(_SEED, "full-data augmentation", self.step)
         kind = self._settings.outer.augmentation
         batch = augmented(bench.tokens["train"], rows, kind, draws).to(bench.device)
@@ -132,7 +133,7 @@ class FullSteps:
                 learner.embed(*batch.inputs),
                 batch.mask,
                 derivatives=1,
-                dropout=self._settings.full.dropout,
+                dropout=Dropout(dropout) if dropout else None,
             ).logits
         return F.cross_entropy(logits.float(), batch.labels)
 

@@ -22,7 +22,7 @@ from .block_layout import (
     weight_spans,
 )
 from .block_moves import Distance, moved, moved_by_product
-from .block_values import Backward, Block, Cotangents, Forward, Narrow, Normed, Trace
+from .block_values import Backward, Block, Cotangents, Forward, Masks, Narrow, Normed, Trace
 
 
 def run_forward(
@@ -31,6 +31,7 @@ def run_forward(
     hidden: Tensor,
     target: Tensor | None,
     narrow: Narrow | None = None,
+    masks: Masks | None = None,
 ) -> Forward:
     """The forward pass of a block.
 
@@ -38,6 +39,7 @@ def run_forward(
         block, params, hidden: which one, its parameters by their names, and M x S x E.
         target: its attention labels, M x Hd x Q x S log-probabilities; None without.
         narrow: kept values of an earlier pass at the same point, if there are any.
+        masks: of dropout.
     """
     (num_samples, length, width), heads = hidden.shape, block.config.num_heads
     rows = 1 if block.passes_first else length
@@ -46,18 +48,25 @@ def run_forward(
     query_hqd = query_hqd * block.query_scale
     scores_hqs = torch.bmm(query_hqd, key_hsd.transpose(-1, -2))
     probabilities_hqs = scores_hqs.softmax(-1)
-    context_re = merge_heads(torch.bmm(probabilities_hqs[:, :rows], value_hsd), heads).flatten(0, 1)
+    seen_hqs = probabilities_hqs[:, :rows]
+    if masks is not None:
+        seen_hqs = seen_hqs * masks.attention
+    context_re = merge_heads(torch.bmm(seen_hqs, value_hsd), heads).flatten(0, 1)
     if narrow:
         attention_norm = narrow.attention_norm
     else:
-        out_re = _linear(params, "attention_out", context_re) + hidden[:, :rows].flatten(0, 1)
+        out_re = _linear(params, "attention_out", context_re)
+        out_re = out_re if masks is None else out_re * masks.attention_out
+        out_re = out_re + hidden[:, :rows].flatten(0, 1)
         attention_norm = _normalise(out_re, block.config.layer_norm_eps)
     attended_re = _scale_shift(params, "attention_norm", attention_norm.rows)
     up_rf = _linear(params, "up", attended_re)
     if narrow:
         norm = narrow.norm
     else:
-        out_re = _linear(params, "down", F.gelu(up_rf)) + attended_re
+        out_re = _linear(params, "down", F.gelu(up_rf))
+        out_re = out_re if masks is None else out_re * masks.down
+        out_re = out_re + attended_re
         norm = _normalise(out_re, block.config.layer_norm_eps)
     passed = _scale_shift(params, "norm", norm.rows).view(num_samples, rows, width)
     weighted_hqs, divergence = _divergence(block, target, scores_hqs)
@@ -73,6 +82,7 @@ def run_forward(
         up_rf,
         norm,
         weighted_hqs,
+        masks,
     )
     return Forward(passed, divergence, trace)
 
@@ -104,14 +114,15 @@ def run_backward(
     down_re = back.norm("norm", trace.norm, passed)
     # Only a step of gradient descent needs the activation again.
     activation_rf = None if distance is None else F.gelu(trace.up)
-    inner_rf = back.linear("down", activation_rf, down_re)
+    inner_rf = back.linear("down", activation_rf, trace.down_left(down_re))
     up_rf = torch.ops.aten.gelu_backward(inner_rf, trace.up)
     attended_re = narrow.attended if narrow else back.linear("up", trace.attended, up_rf) + down_re
     out_re = back.norm("attention_norm", trace.attention_norm, attended_re)
     if narrow:
         context_hqd = narrow.context
     else:
-        merged_re = back.linear("attention_out", trace.context, out_re)
+        left_re = trace.attention_out_left(out_re)
+        merged_re = back.linear("attention_out", trace.context, left_re)
         context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
     value_hsd, weights_hqs, scores_hqs = _attention_back(trace, context_hqd)
     key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
@@ -129,8 +140,9 @@ def run_backward(
 def _attention_back(trace: Trace, context_hqd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients in value, in the probabilities less their mean under them, and in the scores."""
     probabilities_hqs = trace.probabilities[:, : context_hqd.shape[1]]
-    value_hsd = torch.bmm(probabilities_hqs.transpose(-1, -2), context_hqd)
-    weights_hqs = torch.bmm(context_hqd, trace.value.transpose(-1, -2))
+    seen_hqs = trace.attention_left(probabilities_hqs)
+    value_hsd = torch.bmm(seen_hqs.transpose(-1, -2), context_hqd)
+    weights_hqs = trace.attention_left(torch.bmm(context_hqd, trace.value.transpose(-1, -2)))
     weights_hqs -= (probabilities_hqs * weights_hqs).sum(-1, keepdim=True)
     scores_hqs = probabilities_hqs * weights_hqs
     if trace.target is not None:

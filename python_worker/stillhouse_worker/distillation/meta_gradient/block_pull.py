@@ -44,7 +44,13 @@ def pull(
     out_re = back.norm(
         "norm", trace.norm, tangents.norm, cotangents.passed, passed.flatten(0, 1), cotangents.down
     )
-    inner_rf = back.linear("down", tangents.inner, tangents.inner_tangent, cotangents.down, out_re)
+    inner_rf = back.linear(
+        "down",
+        tangents.inner,
+        tangents.inner_tangent,
+        trace.down_left(cotangents.down),
+        trace.down_left(out_re),
+    )
     up_rf = inner_rf.mul_(tangents.slope).addcmul_(cotangents.inner, tangents.slope_tangent)
     up_value_rf = cotangents.inner * tangents.slope
     out_re = back.linear("up", trace.attended, tangents.attended, up_value_rf, up_rf).add_(out_re)
@@ -57,7 +63,11 @@ def pull(
         cotangents.attention_out,
     )
     merged_re = back.linear(
-        "attention_out", trace.context, tangents.context, cotangents.attention_out, out_re
+        "attention_out",
+        trace.context,
+        tangents.context,
+        trace.attention_out_left(cotangents.attention_out),
+        trace.attention_out_left(out_re),
     )
     context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
     value_hsd, scores_hqs = _pull_attention(trace, cotangents, tangents, context_hqd)
@@ -163,10 +173,12 @@ def _pull_attention(
     """Tangents of the gradients in value, M Hd x S x d, and in the scores, M Hd x rows x S."""
     rows = context_hqd.shape[1]
     own_hqs, own_tangent_hqs = trace.probabilities[:, :rows], tangents.probabilities[:, :rows]
-    value_hsd = torch.bmm(own_tangent_hqs.transpose(-1, -2), cotangents.context)
-    value_hsd = value_hsd.baddbmm_(own_hqs.transpose(-1, -2), context_hqd)
+    seen_hqs, seen_tangent_hqs = (trace.attention_left(p) for p in (own_hqs, own_tangent_hqs))
+    value_hsd = torch.bmm(seen_tangent_hqs.transpose(-1, -2), cotangents.context)
+    value_hsd = value_hsd.baddbmm_(seen_hqs.transpose(-1, -2), context_hqd)
     weights_hqs = torch.bmm(context_hqd, trace.value.transpose(-1, -2))
     weights_hqs = weights_hqs.baddbmm_(cotangents.context, tangents.value.transpose(-1, -2))
+    weights_hqs = trace.attention_left(weights_hqs)
     scores_hqs = _pull_softmax(own_hqs, own_tangent_hqs, cotangents.weights, weights_hqs)
     if trace.target is not None:
         spoken_of_hqs = tangents.probabilities[:, : trace.target.shape[1]]

@@ -35,6 +35,7 @@ def push(
     context_re = _context_tangent(trace, probabilities_hqs, value_hsd, rows)
     context_re = merge_heads(context_re, heads).flatten(0, 1)
     out_re = _linear(params, "attention_out", trace.context, context_re)
+    out_re = trace.attention_out_left(out_re)
     if hidden is not None:
         out_re += first_rows(hidden, num_samples, rows)
     attention_norm = _normalise(trace.attention_norm, out_re)
@@ -42,7 +43,7 @@ def push(
     up_rf = _linear(params, "up", trace.attended, attended_re)
     inner_rf, slope_rf, slope_tangent_rf = _gelu(trace.up, up_rf)
     inner_tangent_rf = up_rf.mul_(slope_rf)
-    out_re = _linear(params, "down", inner_rf, inner_tangent_rf) + attended_re
+    out_re = trace.down_left(_linear(params, "down", inner_rf, inner_tangent_rf)) + attended_re
     norm = _normalise(trace.norm, out_re)
     passed = torch.unflatten(_scale_shift(params, "norm", trace.norm, norm), 0, (num_samples, rows))
     tangents = Tangents(
@@ -96,8 +97,8 @@ def _context_tangent(
     trace: Trace, probabilities_hqs: Tensor, value_hsd: Tensor, rows: int
 ) -> Tensor:
     """M Hd x rows x d, of the probabilities times the values."""
-    context_hqd = torch.bmm(probabilities_hqs[:, :rows], trace.value)
-    return context_hqd.baddbmm_(trace.probabilities[:, :rows], value_hsd)
+    context_hqd = torch.bmm(trace.attention_left(probabilities_hqs[:, :rows]), trace.value)
+    return context_hqd.baddbmm_(trace.attention_left(trace.probabilities[:, :rows]), value_hsd)
 
 
 def _gelu(value: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ...learners.dropout import Dropout
 from ...learners.encoder_config import EncoderConfig
 from ...learners.interface import Params
 from ...learners.precision import Precision
@@ -39,6 +40,33 @@ class Normed(NamedTuple):
     scale: Tensor
 
 
+class Masks(NamedTuple):
+    """The factors of what dropout leaves, by the values that they multiply.
+
+    Attributes:
+        attention: M Hd x rows x S, of the probabilities.
+        attention_out, down: M rows x E, of what enters the two normalisations from the sublayers.
+    """
+
+    attention: Tensor
+    attention_out: Tensor
+    down: Tensor
+
+    @classmethod
+    def drawn(cls, dropout: Dropout | None, block: Block, hidden: Tensor) -> "Masks | None":
+        """Those of a block that M x S x E enters; the same whenever they are drawn."""
+        if dropout is None:
+            return None
+        (num_samples, length, width), heads = hidden.shape, block.config.num_heads
+        rows = 1 if block.passes_first else length
+        out = (num_samples, rows, width)
+        return cls(
+            dropout.mask("attention", (num_samples, heads, rows, length), hidden).flatten(0, 1),
+            dropout.mask("attention_norm", out, hidden).flatten(0, 1),
+            dropout.mask("norm", out, hidden).flatten(0, 1),
+        )
+
+
 class Trace(NamedTuple):
     """The values of a forward pass. Rows are those that a part of the block computes.
 
@@ -51,6 +79,7 @@ class Trace(NamedTuple):
         attended: M rows x E, what the feed-forward part starts from.
         up: M rows x F, before the activation.
         target: e^t w of its attention labels t, M Hd x Q x S; None without.
+        masks: of dropout; None without.
     """
 
     hidden: Tensor
@@ -64,6 +93,19 @@ class Trace(NamedTuple):
     up: Tensor
     norm: Normed
     target: Tensor | None
+    masks: Masks | None = None
+
+    def attention_left(self, values: Tensor) -> Tensor:
+        """What dropout leaves of values, tangents or gradients of the probabilities' rows."""
+        return values if self.masks is None else values * self.masks.attention
+
+    def attention_out_left(self, values: Tensor) -> Tensor:
+        """The same of what the attention sublayer adds, M rows x E."""
+        return values if self.masks is None else values * self.masks.attention_out
+
+    def down_left(self, values: Tensor) -> Tensor:
+        """The same of what the feed-forward sublayer adds, M rows x E."""
+        return values if self.masks is None else values * self.masks.down
 
 
 class Cotangents(NamedTuple):
@@ -155,13 +197,19 @@ def narrow_numel(block: Block, hidden: Tensor) -> int:
     return 5 * num_samples * (1 if block.passes_first else length) * width
 
 
-def kept_numel(block: Block, params: Params, hidden: Tensor, target: Tensor | None) -> int:
-    """Elements of `Trace` and `Cotangents`, but for the scales; arguments of `run_forward`."""
+def kept_numel(
+    block: Block, params: Params, hidden: Tensor, target: Tensor | None, is_masked: bool
+) -> int:
+    """Elements of `Trace` and `Cotangents`, but for the scales; arguments of `run_forward`.
+
+    ``is_masked``: whether there is dropout.
+    """
     num_samples, length, width = hidden.shape
     rows = 1 if block.passes_first else length
     scored = rows if target is None else max(rows, target.shape[-2])
     expanded = 2 * rows * len(params["up.bias"])
     others = (9 * rows + 2 * scored + 5 * length) * width
     attention = block.config.num_heads * (rows + 2 * scored) * length
+    masks = (block.config.num_heads * length + 2 * width) * rows if is_masked else 0
     own = 0 if target is None else target.numel()
-    return num_samples * (expanded + others + attention) + own
+    return num_samples * (expanded + others + attention + masks) + own

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from ...errors import StillhouseError
 from ...learners.interface import Params, is_of_head
-from ...learners.transformer import block_params
+from ...learners.transformer import block_dropout, block_params
 from ..inner import leaves, sgd
 from ..synthetic import DistilledData, Phi
 from .block_functions import block_functions
@@ -28,6 +28,7 @@ from .block_values import (
     Block,
     Cotangents,
     Forward,
+    Masks,
     Narrow,
     Trace,
     kept_numel,
@@ -176,19 +177,23 @@ class _Step:
             block, x = self._block(index), self._data.x
             params, target = block_params(self._theta, index), self._target(index)
             total += (
-                narrow_numel(block, x) if keep == "narrow" else kept_numel(block, params, x, target)
+                narrow_numel(block, x)
+                if keep == "narrow"
+                else kept_numel(block, params, x, target, self._loss.dropout is not None)
             )
         return total
 
     def _forward(self, index: int, hidden: Tensor) -> Forward:
         if self._forwards:
             return self._forwards[index]
+        block, dropout = self._block(index), block_dropout(self._loss.dropout, index)
         return self._functions.run_forward(
-            self._block(index),
+            block,
             block_params(self._theta, index),
             hidden,
             self._target(index),
             self._narrow.get(index),
+            Masks.drawn(dropout, block, hidden),
         )
 
     def _both_forward(

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...learners.dropout import Dropout
 from ...learners.encoder_config import EncoderConfig
 from ...learners.interface import Params
 from ...learners.precision import Precision
@@ -21,6 +22,9 @@ class ScalarLoss(Protocol):
 
     def __call__(self, data: DistilledData, theta: Params) -> Tensor: ...
 
+    def of_step(self, index: int) -> "ScalarLoss":
+        """That of inner step ``index``, which counts from 0; always the same function."""
+
 
 @runtime_checkable
 class StagedLoss(ScalarLoss, Protocol):
@@ -32,6 +36,7 @@ class StagedLoss(ScalarLoss, Protocol):
     Attributes:
         config: sizes of the encoder.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
+        dropout: of the blocks; None: nothing is dropped.
     """
 
     @property
@@ -39,6 +44,9 @@ class StagedLoss(ScalarLoss, Protocol):
 
     @property
     def precision(self) -> Precision: ...
+
+    @property
+    def dropout(self) -> Dropout | None: ...
 
     def attention_weight(self, target: Float[Tensor, "m h q s"]) -> float:
         """What the divergence from a block's labels, summed over every element, counts."""

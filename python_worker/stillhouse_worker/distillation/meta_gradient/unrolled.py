@@ -22,7 +22,7 @@ def unrolled(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
     for index, lr in enumerate(data.lrs[:end]):
         is_constant = index < first
         with problem.phase("inner"):
-            loss = problem.inner_loss(data.of_step(index), theta)
+            loss = problem.inner_loss.of_step(index)(data.of_step(index), theta)
             grads = torch.autograd.grad(loss, list(theta.values()), create_graph=not is_constant)
             theta = sgd(theta, grads, lr, data.encoder_lr_scale)
             if is_constant:

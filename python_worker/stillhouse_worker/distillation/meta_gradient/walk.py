@@ -99,8 +99,8 @@ class InnerStep(Protocol):
         """
 
 
-# (problem, data cut from phi, theta) -> the inner loss there. A part of the data is learned when it
-# requires a gradient.
+# (problem with the loss of a step, data cut from phi, theta) -> the inner loss there. A part of the
+# data is learned when it requires a gradient.
 MakeStep = Callable[[MetaProblem, DistilledData, Params], InnerStep]
 # (problem, data, theta, n) -> what each of the last n steps keeps.
 Plan = Callable[[MetaProblem, DistilledData, Params, int], list[Keep]]
@@ -121,7 +121,8 @@ def walk(
     keeps += plan(problem, blocks[0], theta, end - len(keeps))
 
     def step_at(index: int, start: Params) -> InnerStep:
-        return make_step(problem, blocks[index % len(blocks)], start)
+        own = problem._replace(inner_loss=problem.inner_loss.of_step(index))
+        return make_step(own, blocks[index % len(blocks)], start)
 
     kept: dict[int, InnerStep] = {}
     inner_losses = []
