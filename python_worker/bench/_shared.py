@@ -12,32 +12,37 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 Work = Callable[[], object]
+# Such as `time.perf_counter`, or `time.process_time` for what the process has of the processors.
+Clock = Callable[[], float]
 
 CPU = torch.device("cpu")
 
 
 def take_turns(
-    works: Mapping[str, Work], repetitions: int, device: torch.device = CPU
+    works: Mapping[str, Work],
+    repetitions: int,
+    device: torch.device = CPU,
+    clock: Clock = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of each work, measured ``repetitions`` times in turn after one warm-up turn."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(repetitions + 1):
         for name, work in works.items():
             gc.collect()
-            seconds = seconds_of(work, device)
+            seconds = seconds_of(work, device, clock)
             if turn > 0:
                 times[name].append(seconds)
         note(f"  turn {turn} of {repetitions}", end="\r")
     return times
 
 
-def seconds_of(work: Work, device: torch.device = CPU) -> float:
+def seconds_of(work: Work, device: torch.device = CPU, clock: Clock = time.perf_counter) -> float:
     """Seconds until ``work`` is done, on a GPU including the kernels that run asynchronously."""
     wait_for(device)
-    started = time.perf_counter()
+    started = clock()
     work()
     wait_for(device)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def wait_for(device: torch.device) -> None:

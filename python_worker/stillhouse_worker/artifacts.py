@@ -189,8 +189,8 @@ class TrainedLearner(NamedTuple):
         texts = [texts] if isinstance(texts, str) else texts
         if len(texts) == 0:
             return torch.empty(0, len(self.artifact.manifest["dataset"]["class_names"]))
-        tokens = self._tokens(texts, pairs, [0] * len(texts))
-        return logits_of(self.learner, self.params, tokens)
+        split = self._split(texts, pairs, [0] * len(texts))
+        return logits_of(self.learner, self.params, split)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a folder that other tools load, with a tokenizer that cuts texts as in training.
@@ -216,8 +216,8 @@ class TrainedLearner(NamedTuple):
         precision: Precision = "fp32",
     ) -> Measures:
         """Accuracy, loss and macro F1 on texts or images, whose labels are class indices."""
-        tokens = self._tokens(texts, pairs, labels)
-        return measure(self.learner, self.params, tokens, precision)
+        split = self._split(texts, pairs, labels)
+        return measure(self.learner, self.params, split, precision)
 
     def to_transformers(self) -> Any:
         """The same classifier as one of transformers, such as ``BertForSequenceClassification``.
@@ -233,7 +233,7 @@ class TrainedLearner(NamedTuple):
             self.encoder, self.params, dataset["class_names"], dataset["max_length"]
         )
 
-    def _tokens(
+    def _split(
         self,
         texts: Samples,
         pairs: str | Sequence[str] | None,

@@ -151,7 +151,7 @@ def test_a_baseline_has_as_many_real_samples_of_the_same_classes(
 ) -> None:
     bench = open_bench(task_of(blocks, reporter, tmp_path), ("train",))
     rows = random_rows(bench)(7)
-    assert bench.tokens["train"].labels[rows].tolist() == [1, 0, 1, 1, 0, 1]
+    assert bench.splits["train"].labels[rows].tolist() == [1, 0, 1, 1, 0, 1]
     assert len(set(rows.tolist())) == 6
     outcome = run("random", blocks, [3], "", tmp_path, reporter)
     assert (outcome.train_samples, outcome.gd_steps) == (6, 4)
@@ -200,7 +200,7 @@ def test_class_distances_are_those_of_the_means_of_embedded_texts(
         patch.setattr(f"{module}.one_hot", lambda *_: None)
         labels = starting_labels(bench, "class_distance", [0, 2])
     assert labels.tolist() == [pytest.approx([1, 0.8, 0.2]), pytest.approx([0.2, 0, 1])]
-    train = bench.tokens["train"]
+    train = bench.splits["train"]
     found = class_means_at_entry(bench)
     for label in range(2):
         each = []

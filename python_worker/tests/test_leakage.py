@@ -52,7 +52,7 @@ def test_a_learner_that_sees_test_rows_is_caught(
 ) -> None:
     def leaking(own: Settings, splits):
         bench = open_bench(own, ("train", "validation", "test"))
-        return bench._replace(tokens={**bench.tokens, split: bench.tokens["test"]})
+        return bench._replace(splits={**bench.splits, split: bench.splits["test"]})
 
     monkeypatch.setattr(module, "open_bench", leaking)
     one = distilled_bytes(settings, reporter, tmp_path / "a")
@@ -87,5 +87,5 @@ def test_a_searched_rate_does_not_depend_on_test_rows(
 
 def test_a_distillation_holds_no_test_rows(settings, reporter, tmp_path) -> None:
     bench = module.Distillation(task_of(settings, reporter, tmp_path)).bench
-    assert set(bench.tokens) == {"train", "validation"}
+    assert set(bench.splits) == {"train", "validation"}
     assert "test" not in bench.dataset.splits

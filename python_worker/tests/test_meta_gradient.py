@@ -6,7 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ from stillhouse_worker.distillation.meta_gradient import (
     MetaProblem,
     Window,
     blockwise,
+    stepwise,
     unrolled,
 )
 from stillhouse_worker.distillation.synthetic import (
@@ -75,7 +76,6 @@ def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params, former: Phi) -> fl
     return total
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 @pytest.mark.parametrize(
     ("labels", "attention", "num_steps", "learn_lr", "accumulate"),
     [
@@ -86,14 +86,13 @@ def outer_loss_at(case: MetaProblem, phi: Phi, theta: Params, former: Phi) -> fl
     ],
 )
 def test_meta_gradient_is_the_slope_of_the_outer_loss(
-    tiny_encoder: Encoder, method: Callable, labels, attention, num_steps, learn_lr, accumulate
+    tiny_encoder: Encoder, labels, attention, num_steps, learn_lr, accumulate
 ) -> None:
     assert_slopes(
-        method, *problem(tiny_encoder, labels, attention, num_steps, learn_lr, accumulate)
+        METHODS, *problem(tiny_encoder, labels, attention, num_steps, learn_lr, accumulate)
     )
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 @pytest.mark.parametrize(
     "given",
     [
@@ -106,29 +105,30 @@ def test_meta_gradient_is_the_slope_of_the_outer_loss(
     ],
     ids=["blocks", "softplus", "window-of-blocks", "window-of-losses", "two-rates", "given-rates"],
 )
-def test_in_blocks_and_windows_it_is_the_slope_too(
-    tiny_encoder: Encoder, method: Callable, given: dict
-) -> None:
+def test_in_blocks_and_windows_it_is_the_slope_too(tiny_encoder: Encoder, given: dict) -> None:
     """Of a window, the slope where the steps before it are held constant."""
-    assert_slopes(method, *problem(tiny_encoder, **given))
+    assert_slopes(METHODS, *problem(tiny_encoder, **given))
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
-def test_with_mean_pooling_it_is_the_slope_too(mean_encoder: Encoder, method: Callable) -> None:
-    assert_slopes(method, *problem(mean_encoder, "unrestricted", "cls", 2, "per_step", True))
+def test_with_mean_pooling_it_is_the_slope_too(mean_encoder: Encoder) -> None:
+    assert_slopes(METHODS, *problem(mean_encoder, "unrestricted", "cls", 2, "per_step", True))
 
 
 def assert_slopes(
-    method: Callable,
+    methods: Iterable[str],
     case: MetaProblem,
     phi: Phi,
     theta: Params,
     *,
     size: float = 1e-5,
     tolerance: float = 1e-5,
-) -> None:
-    """Central differences of the outer loss along a random direction in each tensor of phi."""
-    grads = method(case, phi, theta).grads
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Central differences of the outer loss along a random direction in each tensor of phi.
+
+    They are taken once for all methods, each of which must give them. Returns the gradients of
+    each method.
+    """
+    found = {method: METHODS[method](case, phi, theta).grads for method in methods}
     draws = torch.Generator().manual_seed(1)
     for name, tensor in phi.items():
         direction = torch.randn(tensor.shape, generator=draws, dtype=torch.float64)
@@ -140,9 +140,11 @@ def assert_slopes(
             for sign in (1, -1)
         ]
         slope = (ends[0] - ends[1]) / (2 * step.item())
-        assert (grads[name] * direction).sum().item() == pytest.approx(
-            slope, rel=tolerance, abs=1e-4 * tolerance
-        )
+        for method, grads in found.items():
+            assert (grads[name] * direction).sum().item() == pytest.approx(
+                slope, rel=tolerance, abs=1e-4 * tolerance
+            ), (method, name)
+    return found
 
 
 CHOICES = [
@@ -289,6 +291,46 @@ def test_the_last_steps_keep_most(tiny_encoder: Encoder) -> None:
         (4 * everything, ["all"] * 4),
     ):
         assert module._plan(case._replace(activation_bytes=room), data, theta, 4) == expected
+
+
+def test_stepwise_keeps_as_many_graphs_as_there_is_memory_for(
+    tiny_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, phi, theta = problem(tiny_encoder, num_steps=5, learn_lr="per_step")
+    module = sys.modules[stepwise.__module__]
+    data = case.materialise(phi)
+    graph = module._graph_bytes(case, data, theta)
+    for room, num_kept in ((0, 1), (2.5 * graph, 2), (4 * graph, 4), (99 * graph, 5)):
+        plan = module._plan(case._replace(activation_bytes=int(room)), data, theta, 5)
+        assert plan == ["nothing"] * (5 - num_kept) + ["all"] * num_kept
+    made: list[object] = []
+    own = module._Step.make_graph
+    monkeypatch.setattr(module._Step, "make_graph", lambda step: made.append(step) or own(step))
+    grads = []
+    for room in (0, 2.5 * graph, 99 * graph):
+        made.clear()
+        grads.append(stepwise(case._replace(activation_bytes=int(room)), phi, theta).grads)
+        # One for each step, and one that shows its size.
+        assert len(made) == 5 + 1
+    for name, tensor in grads[0].items():
+        assert all(torch.equal(other[name], tensor) for other in grads), name
+
+
+def test_the_size_of_a_graph_is_that_of_what_it_keeps(tiny_encoder: Encoder) -> None:
+    """Half the samples have a graph of about half the size."""
+    module = sys.modules[stepwise.__module__]
+    sizes = []
+    for attention in ("none", "all"):
+        case, phi, theta = problem(tiny_encoder, attention=attention, blocks=2)
+        data = case.materialise(phi)
+        whole, half = (
+            module._graph_bytes(case, part, theta)
+            for part in (data.rows(slice(None)), data.of_step(0))
+        )
+        assert 1.5 < whole / half < 2.1
+        sizes.append(half)
+    activations = 3 * 4 * 16 * 8  # a value per sample, token and width
+    assert sizes[1] > sizes[0] > 20 * activations
 
 
 def _assert_as_exact_as_float32(distance: float, noise: float, num_steps: int) -> None:
@@ -441,9 +483,8 @@ def _pixel_problem() -> tuple[MetaProblem, Phi, Params]:
     return case, phi, theta
 
 
-@pytest.mark.parametrize("method", ["stepwise", "unrolled"])
-def test_a_scalar_inner_loss_is_enough(method: str) -> None:
-    assert_slopes(METHODS[method], *_pixel_problem())
+def test_a_scalar_inner_loss_is_enough() -> None:
+    assert_slopes(["stepwise", "unrolled"], *_pixel_problem())
 
 
 def test_blockwise_says_which_method_knows_other_learners() -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from stillhouse_worker.distillation.rates import Schedule, rate_at
+from stillhouse_worker.distillation.rates import Schedule, ScheduleKind
 
 
 def test_rate_rises_over_a_tenth_and_falls_to_zero() -> None:
-    rates = [rate_at(step, 100, 2.0, 0.1) for step in range(101)]
+    rates = [Schedule("linear", 0.1).rate(step, 100, 2.0) for step in range(101)]
     assert rates[0] == pytest.approx(0.2)
     assert rates[9] == rates[10] == 2.0
     assert rates[55] == pytest.approx(1.0)
@@ -16,13 +16,14 @@ def test_rate_rises_over_a_tenth_and_falls_to_zero() -> None:
 
 
 def test_rate_without_warm_up_starts_at_its_peak() -> None:
-    assert rate_at(0, 4, 1.0, 0.1) == 1.0
+    assert Schedule("linear", 0.1).rate(0, 4, 1.0) == 1.0
 
 
-def test_a_linear_schedule_is_that_of_full_data() -> None:
-    schedule = Schedule("linear", 0.1, 0.5, 1)
-    for step in range(100):
-        assert schedule.rate(step, 100, 2.0) == rate_at(step, 100, 2.0, 0.1)
+@pytest.mark.parametrize("kind", ["linear", "step", "constant"])
+def test_every_schedule_has_the_same_warm_up(kind: ScheduleKind) -> None:
+    schedule = Schedule(kind, 0.3, 0.5, 20)
+    rates = [schedule.rate(step, 20, 6.0) for step in range(6)]
+    assert rates == pytest.approx([1, 2, 3, 4, 5, 6])
 
 
 def test_a_step_schedule_is_multiplied_by_its_factor_again_and_again() -> None:
@@ -32,6 +33,6 @@ def test_a_step_schedule_is_multiplied_by_its_factor_again_and_again() -> None:
 
 
 def test_a_constant_rate_stays_where_the_warm_up_ends() -> None:
-    schedule = Schedule("constant", 0.2, 0.5, 1)
+    schedule = Schedule("constant", 0.2)
     assert [schedule.rate(step, 10, 3.0) for step in range(10)] == [1.5] + [3.0] * 9
-    assert Schedule("constant", 0.0, 0.5, 1).rate(0, 10, 3.0) == 3.0
+    assert Schedule("constant", 0.0).rate(0, 10, 3.0) == 3.0

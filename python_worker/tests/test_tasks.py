@@ -196,7 +196,7 @@ def test_x_from_real_samples_starts_at_embedded_texts_of_each_class(
     real = settings._replace(distilled=settings.distilled._replace(x_init="real"))
     run_ = Distillation(task_of(real, reporter, tmp_path))
     bench, x = run_.bench, run_.loop.phi["x"].detach()
-    cls = bench.tokens["train"].input_ids[:1].long()
+    cls = bench.splits["train"].input_ids[:1].long()
     expected = bench.encoder.embed(cls[None], torch.zeros_like(cls)[None])[0, 0]
     torch.testing.assert_close(x[0, 0], expected)
     torch.testing.assert_close(x[1, 0], expected)
@@ -311,7 +311,7 @@ def test_an_interrupted_task_gives_the_same_learners(
 
 def test_a_distillation_reads_no_test_rows(settings, tmp_path, reporter) -> None:
     run_ = Distillation(task_of(settings, reporter, tmp_path))
-    assert set(run_.bench.dataset.splits) == set(run_.bench.tokens) == {"train", "validation"}
+    assert set(run_.bench.dataset.splits) == set(run_.bench.splits) == {"train", "validation"}
 
 
 def test_a_data_set_that_changed_since_it_was_resolved_is_refused(

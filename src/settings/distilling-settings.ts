@@ -224,7 +224,7 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       "MiB on the host of a GPU for such copies; what does not fit either is computed again",
     ]),
     number("activation-memory", "outer.activation_mib", COUNT_OR_NONE, [
-      "MiB for what blockwise keeps of the last inner steps; the others are run again",
+      "MiB for what is kept of the last inner steps until the backward pass; others are run again",
     ]),
     number("validations", "outer.validations", COUNT_OR_NONE, [
       "How many times the validation accuracy is measured while distilling",

@@ -27,7 +27,10 @@ const MOST_OF_DEVICE = 0.9;
 export function defaultMemoryMib(spec: ExperimentSpec, facts: Facts): number {
   const { cuda, memory_bytes } = facts.device;
   if (!cuda) return 0;
-  if (facts.dataset.image) return Math.floor((CONTEXT_BYTES + NETWORK_BYTES) / MIB);
+  if (facts.dataset.image) {
+    const kept = spec.outer?.activationMib ?? 0;
+    return Math.floor((CONTEXT_BYTES + NETWORK_BYTES) / MIB) + kept;
+  }
   const bytes = CONTEXT_BYTES + Math.max(distillBytes(spec, facts), fullTrainingBytes(spec, facts));
   const most = memory_bytes > 0 ? memory_bytes * MOST_OF_DEVICE : Number.POSITIVE_INFINITY;
   return Math.floor(Math.min(bytes, most) / MIB);
@@ -47,11 +50,13 @@ function distillBytes(spec: ExperimentSpec, facts: Facts): number {
     FP32_BYTES,
     facts,
   );
-  const keptSteps = Math.min(oneStep * steps, activationMib * MIB);
+  // Stepwise keeps graphs, which are as large as what an unrolled step takes.
+  const graphs = SECOND_ORDER * oneStep * steps;
+  const kept = metaGradient === "blockwise" ? oneStep * steps : graphs;
   const innerBytes =
     metaGradient === "unrolled"
-      ? SECOND_ORDER * oneStep * steps
-      : SECOND_ORDER * oneStep + (metaGradient === "blockwise" ? keptSteps : 0);
+      ? graphs
+      : SECOND_ORDER * oneStep + Math.min(kept, activationMib * MIB);
   const batchBytes = realBatchBytes(spec, outer?.batchSize ?? 0, facts);
   const trajectory = Math.min(copy * steps, trajectoryMib * MIB);
   return (

@@ -26,14 +26,14 @@ class Bench(NamedTuple):
     Attributes:
         task: its context.
         dataset: its facts; only the splits that were asked for are in memory.
-        tokens: those splits, tokenised, or their pixels.
+        splits: those, tokenised, or as pixels.
         learner: what is trained, on the device.
         device: where to compute.
     """
 
     task: TaskContext
     dataset: Dataset
-    tokens: dict[str, RealSplit]
+    splits: dict[str, RealSplit]
     learner: Learner
     device: torch.device
 
@@ -62,12 +62,12 @@ class Bench(NamedTuple):
         Raises:
             StillhouseError: ``invalid`` where it holds images.
         """
-        tokens = self.tokens[split]
-        if not isinstance(tokens, TokenSplit):
+        own = self.splits[split]
+        if not isinstance(own, TokenSplit):
             raise StillhouseError(
                 "invalid", "this task needs texts, not images", field="dataset.name"
             )
-        return tokens
+        return own
 
     @property
     def starts(self) -> Starts:
@@ -110,8 +110,8 @@ def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
             field="dataset.fingerprint",
         )
     opened = _of_texts if dataset.image is None else _of_images
-    learner, tokens = opened(dataset, settings)
-    return Bench(task, dataset, tokens, learner.to(device), device)
+    learner, own = opened(dataset, settings)
+    return Bench(task, dataset, own, learner.to(device), device)
 
 
 def _of_texts(dataset: Dataset, settings: Settings) -> tuple[Learner, dict[str, RealSplit]]:

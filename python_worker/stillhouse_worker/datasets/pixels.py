@@ -1,8 +1,8 @@
 """From PNG and JPEG files to the pixels of a row, and what the pixels of a set are like."""
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -10,6 +10,7 @@ from PIL import Image
 from .faults import invalid
 from .rows import Content, ImageShape, PixelStatistics, Unusable
 
+Result = TypeVar("Result")
 _FORMATS = ("PNG", "JPEG")
 _MODES = {1: "L", 3: "RGB"}
 _GREY_MODES = ("1", "L")
@@ -30,26 +31,15 @@ def pixels_of(value: Any, shape: ImageShape) -> bytes | Unusable:
             have.
         shape: of the images of the set; no image is resized.
     """
-    content = encoded_image(value)
-    if content is None:
-        return Unusable("no image", f"must hold a PNG or JPEG image, got {type(value).__name__}")
-    try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-            found = _shape(image)
-            if isinstance(found, Unusable):
-                return found
-            if found[1:] != shape[1:] or found.channels > shape.channels:
-                problem = (
-                    f"must hold a {shape} image as the others, got a {found} one; none is resized"
-                )
-                return Unusable("an image of another size", problem)
-            return (
-                image.convert(_MODES[shape.channels]).tobytes("raw")
-                if shape.channels == 1
-                else (_channels_first(image.convert("RGB")))
-            )
-    except _BROKEN as error:
-        return _broken(error)
+
+    def pixels(image: Image.Image, found: ImageShape) -> bytes | Unusable:
+        if found[1:] != shape[1:] or found.channels > shape.channels:
+            problem = f"must hold a {shape} image as the others, got a {found} one; none is resized"
+            return Unusable("an image of another size", problem)
+        converted = image.convert(_MODES[shape.channels])
+        return converted.tobytes("raw") if shape.channels == 1 else _channels_first(converted)
+
+    return _of_image(value, pixels)
 
 
 def encoded_image(value: Any) -> bytes | None:
@@ -64,14 +54,7 @@ def shape_of(value: Any, where: str) -> ImageShape:
     Raises:
         StillhouseError: invalid where it cannot be read.
     """
-    content = encoded_image(value)
-    found: ImageShape | Unusable = Unusable("no image", "must hold a PNG or JPEG image")
-    if content is not None:
-        try:
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                found = _shape(image)
-        except _BROKEN as error:
-            found = _broken(error)
+    found = _of_image(value, lambda _, shape: shape)
     if isinstance(found, Unusable):
         raise invalid(f"{where} {found.problem}")
     check_shape(found, where)
@@ -114,6 +97,20 @@ def pixel_statistics(rows: Sequence[Content], shape: ImageShape) -> PixelStatist
     return PixelStatistics(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist()))
 
 
+def _of_image(value: Any, use: Callable[[Image.Image, ImageShape], Result]) -> Result | Unusable:
+    """What ``use`` makes of an encoded image and its shape, or why there is nothing to use."""
+    content = encoded_image(value)
+    if content is None:
+        return Unusable("no image", f"must hold a PNG or JPEG image, got {type(value).__name__}")
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            found = _shape(image)
+            return found if isinstance(found, Unusable) else use(image, found)
+    except _BROKEN as error:
+        problem = f"cannot be read as a PNG or JPEG image: {' '.join(str(error).split())[:200]}"
+        return Unusable("an image that cannot be read", problem)
+
+
 def _shape(image: Image.Image) -> ImageShape | Unusable:
     """From the header alone."""
     if image.mode in _GREY_MODES:
@@ -129,10 +126,3 @@ def _shape(image: Image.Image) -> ImageShape | Unusable:
 
 def _channels_first(image: Image.Image) -> bytes:
     return np.asarray(image).transpose(2, 0, 1).tobytes()
-
-
-def _broken(error: BaseException) -> Unusable:
-    return Unusable(
-        "an image that cannot be read",
-        f"cannot be read as a PNG or JPEG image: {' '.join(str(error).split())[:200]}",
-    )

@@ -1,45 +1,34 @@
 """The error of an outer step whose loss or gradient is no longer finite, with advice."""
 
-import dataclasses
-import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
 
+import torch
 from torch import Tensor
 
 from ..errors import StillhouseError
-from ..learners.interface import Params
-from .inner import InnerLoss, train_learner
-from .synthetic import DistilledData
 
 # A scale that starts at 2^16 is halved at each overflow: after this many it is 2^-9, and steps that
 # still overflow would do so for ever.
 MAX_SKIPS = 25
 
 
-class Attempt(NamedTuple):
-    """What an outer step was made of, for one of its learners.
+def diverged(
+    quantity: str,
+    value: float,
+    step: int,
+    weight: float | None,
+    is_finite_without: Callable[[], bool],
+) -> StillhouseError:
+    """The failure of an outer step, with advice by the term at fault.
 
-    Attributes:
+    Args:
+        quantity, value: what is not finite.
         step: its number, from 1.
-        data: the distilled data before it.
-        theta: the learner before its inner steps.
-        inner_loss: what that learner is trained with.
-        outer_losses: parts of the loss on real texts, functions of theta.
+        weight: of the attention loss; None without.
+        is_finite_without: whether losses and meta-gradient would be finite without that loss.
     """
-
-    step: int
-    data: DistilledData
-    theta: Params
-    inner_loss: InnerLoss
-    outer_losses: Sequence[Callable[[Params], Tensor]]
-
-
-def diverged(quantity: str, value: float, attempt: Attempt) -> StillhouseError:
-    """The failure of a step whose ``quantity`` is ``value``, with advice by the term at fault."""
-    said = f"{quantity} is {value} at outer step {attempt.step}"
-    if attempt.data.attention_labels is not None and _is_finite_without_attention(attempt):
-        weight = attempt.inner_loss.attention_lambda
+    said = f"{quantity} is {value} at outer step {step}"
+    if weight is not None and is_finite_without():
         return StillhouseError(
             "diverged",
             f"{said}, and would be finite without the attention loss, whose weight is {weight:g}; "
@@ -61,9 +50,7 @@ def always_overflows(step: int) -> StillhouseError:
     )
 
 
-def _is_finite_without_attention(attempt: Attempt) -> bool:
-    """Whether a learner trained without the attention loss has a finite loss on the real texts."""
-    data = attempt.data.map(Tensor.detach)._replace(attention_labels=None)
-    loss = dataclasses.replace(attempt.inner_loss, attention_lambda=0.0)
-    theta = train_learner(loss, data, attempt.theta)
-    return math.isfinite(sum(part(theta).item() for part in attempt.outer_losses))
+def are_finite(tensors: Iterable[Tensor | None]) -> bool:
+    """Whether all numbers of the tensors that there are are finite."""
+    finite = [tensor.isfinite().all() for tensor in tensors if tensor is not None]
+    return bool(torch.stack(finite).all())

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from ..learners.interface import Params
 from ..learners.precision import Precision
 from ..learners.starts import Starts
 from ..seeding import generator
-from .divergence import Attempt, diverged
+from .divergence import are_finite, diverged
 from .inner import InnerLoss
 from .inner_rates import RATE_NAMES
 from .meta_gradient import METHODS, MetaGradient, MetaProblem, Window
@@ -164,7 +164,7 @@ class OuterLoop:
         losses = torch.zeros(2, device=self.problem.device)
         grads = {name: torch.zeros_like(tensor) for name, tensor in self.phi.items()}
         for init in inits if len(own) else ():
-            result = self._meta_gradient(parts, init)
+            result = self._meta_gradient(parts, init, self.problem.synthetic, self.phi)
             losses.add_(torch.stack([result.inner_losses[0], result.outer_loss]), alpha=weight)
             for name, grad in result.grads.items():
                 grads[name].add_(grad, alpha=weight)
@@ -182,17 +182,18 @@ class OuterLoop:
 
     def _share(self, rows: Tensor) -> tuple[range, Tensor]:
         """This member's heads and rows of the batch."""
-        rank, size = self.team
-        count = self.config.inits_per_step
+        (rank, size), count = self.team, self.config.inits_per_step
         if count % size == 0:
             return range(rank, count, size), rows
         return range(count), rows[rank::size]
 
-    def _meta_gradient(self, parts: Sequence[OuterLoss], init: int) -> MetaGradient:
+    def _meta_gradient(
+        self, parts: Sequence[OuterLoss], init: int, synthetic: SyntheticConfig, phi: Phi
+    ) -> MetaGradient:
         """The meta-gradient for one head; ``parts`` are those of the outer loss."""
         config = self.config
         problem = MetaProblem(
-            lambda phi: materialise(self.problem.synthetic, phi),
+            functools.partial(materialise, synthetic),
             self._inner_loss(init),
             [functools.partial(self._scaled, loss) for loss in parts],
             config.accumulate_loss,
@@ -203,7 +204,7 @@ class OuterLoop:
             self.clock.phase,
             self._window(),
         )
-        result = METHODS[config.method](problem, self.phi, self._theta(init))
+        result = METHODS[config.method](problem, phi, self._theta(init))
         return result._replace(outer_loss=result.outer_loss / self.optimiser.scaler.get_scale())
 
     def _window(self) -> Window | None:
@@ -221,8 +222,7 @@ class OuterLoop:
 
     def _inner_loss(self, init: int) -> InnerLoss:
         """What that learner is trained with."""
-        loss, seed = self.problem.inner_loss, self.problem.seed
-        return loss.of_learner(seed, "outer step", self._draw(init))
+        return self.problem.inner_loss.of_learner(self.problem.seed, "outer step", self._draw(init))
 
     def _draw(self, init: int) -> int:
         """The number of that learner among those of all outer steps."""
@@ -252,12 +252,12 @@ class OuterLoop:
         tensors = list(self.phi.values())
         # An infinite norm of finite gradients, whose squares overflow fp32, is not mended by a
         # smaller scale, and an optimiser that divides by it would stand still.
-        overflowed = optimiser.scaler.is_enabled() and not _are_finite(t.grad for t in tensors)
+        overflowed = optimiser.scaler.is_enabled() and not are_finite(t.grad for t in tensors)
         norm = torch.nn.utils.clip_grad_norm_(tensors, config.clip).item()
         if not overflowed:
             self._check_finite("the norm of the meta-gradient", norm)
         optimiser.update([config.rate(name, self.step) for name in self.phi])
-        if not overflowed and not _are_finite(tensors):
+        if not overflowed and not are_finite(tensors):
             self._check_finite("a value of the distilled data after the update", math.nan)
         optimiser.count(overflowed, self.step + 1)
         return norm, overflowed
@@ -265,26 +265,27 @@ class OuterLoop:
     def _rows(self) -> Tensor:
         """The rows of train that this step's batch has."""
         train = self.problem.train
-        num_rows = len(train.labels)
-        per_epoch = -(-num_rows // self.config.batch_size)
+        per_epoch = -(-len(train.labels) // self.config.batch_size)
         epoch, index = divmod(self.step, per_epoch)
         if self._epoch[0] != epoch:
-            lengths = train.lengths
             draws = generator(self.problem.seed, "outer batches", epoch)
-            self._epoch = (epoch, epoch_batches(lengths, self.config.batch_size, draws))
+            self._epoch = (epoch, epoch_batches(train.lengths, self.config.batch_size, draws))
         return self._epoch[1][index]
 
     def _check_finite(self, quantity: str, value: float) -> None:
         if math.isfinite(value):
             return
-        attempt = Attempt(
-            self.step + 1,
-            materialise(self.problem.synthetic, self.phi),
-            self._theta(0),
-            self._inner_loss(0),
-            self._losses(self._rows()),
-        )
-        raise diverged(quantity, value, attempt)
+        has_attention = self.problem.synthetic.attention_labels != "none"
+        weight = self.problem.inner_loss.attention_lambda if has_attention else None
+        raise diverged(quantity, value, self.step + 1, weight, self._is_finite_without_attention)
+
+    def _is_finite_without_attention(self) -> bool:
+        """Whether everything about this step's first head would be, without the attention loss."""
+        synthetic = self.problem.synthetic._replace(attention_labels="none")
+        phi = {name: tensor for name, tensor in self.phi.items() if name != "attention"}
+        result = self._meta_gradient(self._losses(self._rows()), 0, synthetic, phi)
+        norm = torch.nn.utils.get_total_norm(result.grads.values())
+        return are_finite([result.outer_loss, *result.inner_losses, norm])
 
     def state(self) -> dict[str, Tensor]:
         """Tensors that, with ``step``, determine everything that follows."""
@@ -297,8 +298,3 @@ class OuterLoop:
         for name, tensor in self.phi.items():
             tensor.data.copy_(state[f"phi.{name}"])
         self.optimiser.restore(state)
-
-
-def _are_finite(tensors: Iterable[Tensor | None]) -> bool:
-    finite = [tensor.isfinite().all() for tensor in tensors if tensor is not None]
-    return bool(torch.stack(finite).all())

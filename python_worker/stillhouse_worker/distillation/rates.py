@@ -14,14 +14,6 @@ def rate_of_each(lr: Rates, num_tensors: int) -> Sequence[float]:
     return [lr] * num_tensors if isinstance(lr, int | float) else lr
 
 
-def rate_at(step: int, num_steps: int, peak: float, warmup_fraction: float) -> float:
-    """Linear warm-up to ``peak``, then linear decay to 0 at ``num_steps``; step counts from 0."""
-    warmup = int(num_steps * warmup_fraction)
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (num_steps - step) / max(1, num_steps - warmup)
-
-
 class Schedule(NamedTuple):
     """How a rate moves over the steps.
 
@@ -34,13 +26,15 @@ class Schedule(NamedTuple):
 
     kind: ScheduleKind
     warmup_fraction: float
-    decay: float
-    decay_steps: int
+    decay: float = 1.0
+    decay_steps: int = 1
 
     def rate(self, step: int, num_steps: int, peak: float) -> float:
         """The rate of ``step``, which counts from 0, of ``num_steps``."""
-        if self.kind == "linear":
-            return rate_at(step, num_steps, peak, self.warmup_fraction)
         warmup = int(num_steps * self.warmup_fraction)
-        rate = peak * min(1.0, (step + 1) / max(1, warmup))
-        return rate if self.kind == "constant" else rate * self.decay ** (step // self.decay_steps)
+        rate = peak * (step + 1) / warmup if step < warmup else peak
+        if self.kind == "step":
+            return rate * self.decay ** (step // self.decay_steps)
+        if self.kind == "constant" or step < warmup:
+            return rate
+        return rate * (num_steps - step) / max(1, num_steps - warmup)

@@ -68,7 +68,7 @@ def k_center(vectors: Float[Tensor, "n e"], count: int) -> Int[Tensor, " count"]
 
 def features_of(
     learner: Learner,
-    tokens: RealSplit,
+    split: RealSplit,
     precision: Precision,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Float[Tensor, "n e"]:
@@ -76,15 +76,15 @@ def features_of(
 
     Args:
         learner: whose features they are.
-        tokens: the split, tokenised, or its pixels.
+        split: real data, tokenised or as pixels.
         precision: of the matrix products.
         on_batch: called with (rows done, rows in all) after each batch.
     """
-    front, num_rows = learner.front, len(tokens.labels)
+    front, num_rows = learner.front, len(split.labels)
     device = next(chain(front.parameters(), front.buffers())).device
     order, parts, done = [], [], 0
-    for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
-        batch = collate(tokens, rows).to(device)
+    for rows in length_sorted_batches(split.lengths, MEASURE_BATCH_SIZE):
+        batch = collate(split, rows).to(device)
         with autocast(device, precision):
             part = frozen_features(learner, batch.inputs, batch.mask)
         order.append(rows)

@@ -75,7 +75,7 @@ def tester(bench: Bench) -> Callable[[Params], Measures]:
             raise Stopped
 
     return lambda theta: measure(
-        bench.learner, theta, bench.tokens["test"], task.settings.precision, stop_if_requested
+        bench.learner, theta, bench.splits["test"], task.settings.precision, stop_if_requested
     )
 
 

@@ -33,7 +33,7 @@ class Measures(NamedTuple):
 def measure(
     learner: Learner,
     params: Params,
-    tokens: RealSplit,
+    split: RealSplit,
     precision: Precision,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Measures:
@@ -42,15 +42,15 @@ def measure(
     Args:
         learner: what theta is of.
         params: theta.
-        tokens: the split, tokenised.
+        split: real data, tokenised or as pixels.
         precision: of the matrix products.
         on_batch: called with (rows done, rows in all) after each batch.
     """
-    num_rows = len(tokens.labels)
+    num_rows = len(split.labels)
     counts: list[Tensor] = []
     loss, done = 0.0, 0
-    for rows, logits in _batches(learner, params, tokens, precision):
-        labels = tokens.labels[rows]
+    for rows, logits in _batches(learner, params, split, precision):
+        labels = split.labels[rows]
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
         counts.append(_confusion(logits, labels, logits.shape[1]))
         done += len(rows)
@@ -78,21 +78,21 @@ def _confusion(logits: Tensor, labels: Tensor, num_classes: int) -> Int[Tensor, 
 
 
 def logits_of(
-    learner: Learner, params: Params, tokens: RealSplit, precision: Precision = "fp32"
+    learner: Learner, params: Params, split: RealSplit, precision: Precision = "fp32"
 ) -> Float[Tensor, "n c"]:
     """Logits of every row, in the order of the rows, on the CPU."""
-    rows, parts = zip(*_batches(learner, params, tokens, precision), strict=True)
+    rows, parts = zip(*_batches(learner, params, split, precision), strict=True)
     logits = torch.cat(parts)
     return logits[torch.cat(rows).argsort()]
 
 
 def _batches(
-    learner: Learner, params: Params, tokens: RealSplit, precision: Precision
+    learner: Learner, params: Params, split: RealSplit, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Row indices and their fp32 logits, both on the CPU, shortest rows first."""
     device = next(iter(params.values())).device
-    for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
-        batch = collate(tokens, rows).to(device)
+    for rows in length_sorted_batches(split.lengths, MEASURE_BATCH_SIZE):
+        batch = collate(split, rows).to(device)
         with autocast(device, precision):
             logits = predict(learner, params, batch.inputs, batch.mask)
         yield rows, logits.float().cpu()

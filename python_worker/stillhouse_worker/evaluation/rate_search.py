@@ -121,7 +121,7 @@ def _accuracies(
     for stage, theta in enumerate(stages):
         if bench.task.reporter.stop_requested():
             raise Stopped
-        accuracy = measure(bench.learner, theta, bench.tokens["validation"], precision).accuracy
+        accuracy = measure(bench.learner, theta, bench.splits["validation"], precision).accuracy
         if stage == 0:
             tell()
         yield accuracy

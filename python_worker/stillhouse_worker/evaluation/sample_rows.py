@@ -32,7 +32,7 @@ def random_rows(bench: Bench, classes: Sequence[int] | None = None) -> RowsOf:
 
     def rows_of(init_seed: int) -> Tensor:
         draws = generator(init_seed, "random samples")
-        return draw_rows(bench.tokens["train"], wanted, draws)
+        return draw_rows(bench.splits["train"], wanted, draws)
 
     return rows_of
 
@@ -60,7 +60,7 @@ def chosen_rows(kind: Coreset, bench: Bench, classes: Sequence[int] | None = Non
                 raise Stopped
             task.reporter.progress("choosing samples", done, total, {})
 
-        train, settings = bench.tokens["train"], task.settings
+        train, settings = bench.splits["train"], task.settings
         vectors = features_of(bench.learner, train, settings.precision, on_batch)
         rows = coreset_rows(kind, vectors, train.labels, wanted).tolist()
         notes.write(0, rows)

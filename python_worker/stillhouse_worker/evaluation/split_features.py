@@ -49,7 +49,7 @@ def split_features(bench: Bench, split: SplitName) -> SplitFeatures:
 
 
 def _computed(bench: Bench, split: SplitName) -> SplitFeatures:
-    reporter, tokens = bench.task.reporter, bench.tokens[split]
+    reporter, rows = bench.task.reporter, bench.splits[split]
 
     def on_batch(done: int, total: int) -> None:
         if reporter.stop_requested():
@@ -57,5 +57,5 @@ def _computed(bench: Bench, split: SplitName) -> SplitFeatures:
         reporter.progress(f"reading {split}", done, total, {})
 
     started = time.perf_counter()
-    vectors = features_of(bench.learner, tokens, bench.task.settings.precision, on_batch)
-    return SplitFeatures(vectors, tokens.labels, time.perf_counter() - started)
+    vectors = features_of(bench.learner, rows, bench.task.settings.precision, on_batch)
+    return SplitFeatures(vectors, rows.labels, time.perf_counter() - started)

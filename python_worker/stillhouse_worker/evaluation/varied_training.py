@@ -122,7 +122,7 @@ def with_real_samples(data: DistilledData, bench: Bench, rows: Tensor) -> Traini
             f"{len(data.x)} real samples are needed, but a class has too few rows for that",
             field="distilled.per_class",
         )
-    batch = collate(bench.tokens["train"], rows).to(bench.device)
+    batch = collate(bench.splits["train"], rows).to(bench.device)
     if batch.mask is None:
         return Training(data._replace(x=bench.learner.embed(*batch.inputs)))
     cut = slice(0, data.x.shape[1])

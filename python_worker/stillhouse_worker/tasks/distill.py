@@ -57,7 +57,7 @@ class Distillation:
             self.synthetic,
             dataclasses.replace(self.inner_loss, precision=settings.distilled.inner_precision),
             self.bench.learner,
-            self.bench.tokens["train"],
+            self.bench.splits["train"],
             self.bench.starts,
             settings.precision,
             settings.seed,
@@ -66,7 +66,7 @@ class Distillation:
         phi = initial_phi(self.bench, self.synthetic)
         self.loop = OuterLoop(settings.outer, problem, phi, team)
         self._validation_shares = _shares(
-            self.bench.tokens["validation"], settings.validation_inits
+            self.bench.splits["validation"], settings.validation_inits
         )
         self._validation_steps = _validation_steps(settings.outer.num_steps, settings.validations)
         self.kept = Kept({}, 0, None)
@@ -166,7 +166,7 @@ class Distillation:
             measures = measure(self.bench.learner, theta, rows, self.settings.precision)
             confusion = measures.confusion
             num_right += sum(confusion[:: self.synthetic.num_classes + 1])
-        return num_right / len(self.bench.tokens["validation"].labels)
+        return num_right / len(self.bench.splits["validation"].labels)
 
     def _say_how_it_went(self) -> None:
         if num_skipped := self.loop.optimiser.num_skipped:
@@ -243,11 +243,11 @@ def _validation_steps(num_steps: int, count: int) -> set[int]:
     return {-(-num_steps * index // count) for index in range(1, count + 1)}
 
 
-def _shares(tokens: RealSplit, count: int) -> list[RealSplit]:
+def _shares(split: RealSplit, count: int) -> list[RealSplit]:
     """Every row in one of ``count`` parts; fewer where there are fewer rows."""
-    num_rows = len(tokens.labels)
+    num_rows = len(split.labels)
     count = min(count, num_rows)
-    return [select_rows(tokens, torch.arange(first, num_rows, count)) for first in range(count)]
+    return [select_rows(split, torch.arange(first, num_rows, count)) for first in range(count)]
 
 
 def _image_facts(dataset: Dataset) -> dict[str, Any]:

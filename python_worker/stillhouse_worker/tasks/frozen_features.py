@@ -40,7 +40,7 @@ def few_shot_probe_baseline(task: TaskContext) -> LearnerOutcome:
     validation, rows_of = split_features(bench, "validation"), random_rows(bench)
 
     def probe(seed: int) -> LinearClassifier:
-        samples = select_rows(bench.tokens["train"], rows_of(seed))
+        samples = select_rows(bench.splits["train"], rows_of(seed))
         vectors = features_of(bench.learner, samples, task.settings.precision)
         return _searched(bench, vectors, samples.labels, validation)
 
@@ -72,7 +72,7 @@ def knn_baseline(task: TaskContext) -> LearnerOutcome:
     rows_of = random_rows(bench)
 
     def samples_of(seed: int) -> Samples:
-        samples = select_rows(bench.tokens["train"], rows_of(seed))
+        samples = select_rows(bench.splits["train"], rows_of(seed))
         return features_of(bench.learner, samples, task.settings.precision), samples.labels
 
     return _neighbours(bench, samples_of, sample_bytes(bench, rows_of))

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..context.bench import Bench
 from ..datasets import epoch_batches
 from ..datasets.augmentation import augmented
-from ..distillation.rates import rate_at
+from ..distillation.rates import Schedule
 from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
 from ..evaluation.measure import Measures, measure
@@ -38,7 +38,7 @@ class FullSteps:
 
     def __init__(self, bench: Bench, lr: float) -> None:
         self._bench, self._settings, self.lr = bench, bench.task.settings, lr
-        full, train = self._settings.full, bench.tokens["train"]
+        full, train = self._settings.full, bench.splits["train"]
         theta = bench.test_learner(bench.task.init_seeds[0])
         self._theta = {name: p.detach().clone().requires_grad_() for name, p in theta.items()}
         front = bench.learner.front.requires_grad_(True).train()
@@ -78,9 +78,9 @@ class FullSteps:
 
     def on_validation(self) -> Measures:
         """Measures of the learner as it is now."""
-        learner, tokens = self._bench.learner, self._bench.tokens["validation"]
+        learner, split = self._bench.learner, self._bench.splits["validation"]
         front = learner.front.eval()
-        measures = measure(learner, self._theta, tokens, self._settings.precision)
+        measures = measure(learner, self._theta, split, self._settings.precision)
         front.train()
         return measures
 
@@ -101,7 +101,7 @@ class FullSteps:
 
     def _epoch_batches(self, epoch: int) -> list[Tensor]:
         draws = generator(_SEED, "full-data batches", epoch)
-        lengths = self._bench.tokens["train"].lengths
+        lengths = self._bench.splits["train"].lengths
         return epoch_batches(lengths, self._settings.full.batch_size, draws)
 
     def _train_step(self, rows: Tensor) -> None:
@@ -111,8 +111,8 @@ class FullSteps:
         self._check_finite(loss.item())
         adam.forget_gradients()
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        scale, warmup = scaler.get_scale(), settings.outer.warmup_fraction
-        adam.update(rate_at(self.step, self.num_steps, self.lr, warmup))
+        scale, schedule = scaler.get_scale(), Schedule("linear", settings.outer.warmup_fraction)
+        adam.update(schedule.rate(self.step, self.num_steps, self.lr))
         self.step += 1
         # The scale only falls at an overflow.
         adam.count(scaler.get_scale() < scale, self.step)
@@ -126,7 +126,7 @@ class FullSteps:
         bench, learner, dropout = self._bench, self._bench.learner, self._settings.full.dropout
         draws = generator(_SEED, "full-data augmentation", self.step)
         kind = self._settings.outer.augmentation
-        batch = augmented(bench.tokens["train"], rows, kind, draws).to(bench.device)
+        batch = augmented(bench.splits["train"], rows, kind, draws).to(bench.device)
         with autocast(bench.device, self._settings.precision):
             logits = learner.forward(
                 self._theta,

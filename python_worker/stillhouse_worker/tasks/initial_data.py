@@ -42,7 +42,7 @@ def embed_real_samples(
         draws: generator of the draw.
     """
     x = x.clone()
-    train = bench.tokens["train"]
+    train = bench.splits["train"]
     rows = draw_rows(train, classes, draws)
     if isinstance(train, PixelSplit):
         return bench.learner.embed(train.pixels[rows].to(bench.device)).cpu()
@@ -78,9 +78,9 @@ def starting_labels(bench: Bench, kind: LabelInit, classes: list[int]) -> Float[
 def class_means_at_entry(bench: Bench) -> Float[Tensor, "c e"]:
     """For each class the mean of its training samples: of images, or of texts, each the mean of its
     embedded tokens."""
-    tokens, parts, labels = bench.tokens["train"], [], []
-    for rows in length_sorted_batches(tokens.lengths, MEASURE_BATCH_SIZE):
-        batch = collate(tokens, rows)
+    train, parts, labels = bench.splits["train"], [], []
+    for rows in length_sorted_batches(train.lengths, MEASURE_BATCH_SIZE):
+        batch = collate(train, rows)
         vectors = bench.learner.embed(*(part.to(bench.device) for part in batch.inputs)).cpu()
         if batch.mask is None:
             parts.append(vectors.flatten(1))

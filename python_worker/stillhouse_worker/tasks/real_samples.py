@@ -123,7 +123,7 @@ def _samples_of(bench: Bench, rows_of: RowsOf) -> SamplesOf:
     """Rows of train as samples."""
 
     def samples_of(init_seed: int) -> FewSamples:
-        batch = collate(bench.tokens["train"], rows_of(init_seed)).to(bench.device)
+        batch = collate(bench.splits["train"], rows_of(init_seed)).to(bench.device)
         return FewSamples(bench.learner.embed(*batch.inputs), batch.mask, batch.labels)
 
     return samples_of

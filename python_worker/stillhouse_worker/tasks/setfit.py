@@ -23,7 +23,7 @@ from ..context.reporting import LearnerOutcome, Stopped
 from ..context.task_context import TaskContext
 from ..datasets import TokenSplit, collate, select_rows
 from ..distillation.adam import Adam
-from ..distillation.rates import rate_at
+from ..distillation.rates import Schedule
 from ..distillation.synthetic import block_classes
 from ..evaluation import Measures, features_of, measures_of
 from ..evaluation.learner_series import measure_learners, timed
@@ -37,7 +37,7 @@ from ..seeding import derive_seed
 PAIRS_PER_TEXT = 20
 BATCH_PAIRS = 16
 LEARNING_RATE = 2e-5
-WARMUP_FRACTION = 0.1
+_SCHEDULE = Schedule("linear", warmup_fraction=0.1)
 # Names of the head's parameters beside those of the tuned blocks.
 _HEAD = "probe."
 
@@ -85,7 +85,7 @@ def _outcome(bench: Bench, rows_of: RowsOf) -> LearnerOutcome:
         encoder = bench.encoder._replace(blocks=_tuned(bench, samples, seed))
         train, validation = (
             (features_of(encoder, tokens, precision), tokens.labels)
-            for tokens in (samples, bench.tokens["validation"])
+            for tokens in (samples, bench.splits["validation"])
         )
         head = searched_probe(train, validation, bench.num_classes).classifier
         return encoder.blocks | {_HEAD + name: part for name, part in head._asdict().items()}
@@ -93,13 +93,13 @@ def _outcome(bench: Bench, rows_of: RowsOf) -> LearnerOutcome:
     def tested(params: Params) -> Measures:
         head = {name: params[_HEAD + name] for name in LinearClassifier._fields}
         blocks = {name: part for name, part in params.items() if not name.startswith(_HEAD)}
-        test = bench.tokens["test"]
+        test = bench.splits["test"]
         vectors = features_of(bench.encoder._replace(blocks=blocks), test, precision)
         return measures_of(LinearClassifier(**head).logits(vectors), test.labels, bench.num_classes)
 
     outcomes = measure_learners(bench.task, timed(learner), tested)
     rows = rows_of(seeds[0])
-    num_steps = len(_batches(bench.tokens["train"].labels[rows].tolist(), seeds[0]))
+    num_steps = len(_batches(bench.splits["train"].labels[rows].tolist(), seeds[0]))
     return LearnerOutcome(outcomes, len(rows), num_steps, stored_bytes=sample_bytes(bench, rows_of))
 
 
@@ -114,7 +114,7 @@ def _tuned(bench: Bench, samples: TokenSplit, seed: int) -> Params:
             raise Stopped
         loss = _loss(bench, encoder, samples, pairs)
         grads = torch.autograd.grad(loss, list(blocks.values()), allow_unused=True)
-        adam.follow(grads, rate_at(step, len(batches), LEARNING_RATE, WARMUP_FRACTION))
+        adam.follow(grads, _SCHEDULE.rate(step, len(batches), LEARNING_RATE))
         done, total = before + step + 1, len(batches) * len(bench.task.init_seeds)
         reporter.progress("tuning", done, total, {"loss": loss.item()})
     return {name: tensor.detach() for name, tensor in blocks.items()}

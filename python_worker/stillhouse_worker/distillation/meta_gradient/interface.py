@@ -81,8 +81,9 @@ class MetaProblem(NamedTuple):
             are computed again. All gradients stay the same.
         host_bytes: memory of the host for those copies that ``trajectory_bytes`` has no room for; 0
             where the host's memory is the device's.
-        activation_bytes: memory for the values of blocks, of the last inner steps until the walk
-            back, and then within one step; others are computed again. All gradients stay the same.
+        activation_bytes: memory for the values of blocks, or for graphs, of the last inner steps
+            until the walk back, and for blocks then within one step; others are computed again.
+            All gradients stay the same.
         compiled: let `torch.compile` have the functions of a block, where the method has such.
         phase: context in which the work of a phase is done, for timing.
         window: a part of the T inner steps, at whose end the outer loss is taken, or within which

@@ -1,7 +1,12 @@
-"""One step's graph at a time, differentiated as a whole: reverse mode over reverse mode."""
+"""Each step's graph differentiated as a whole: reverse mode over reverse mode.
+
+Where there is memory, the graphs of the last steps are kept from training; those of the others are
+made again when the backward pass needs them, one at a time.
+"""
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from ...learners.interface import Params, is_of_head
 from ..inner import inner_gradient, leaves, sgd
@@ -15,34 +20,64 @@ def stepwise(problem: MetaProblem, phi: Phi, theta: Params) -> MetaGradient:
     return walk(problem, phi, theta, _Step, _plan)
 
 
-def _plan(
-    _problem: MetaProblem, _data: DistilledData, _theta: Params, num_steps: int
-) -> list[Keep]:
-    keeps: list[Keep] = ["nothing"] * (num_steps - 1)
-    return [*keeps, "all"]
+# With fewer steps, what keeping graphs saves is no more than finding out their size costs.
+_FEWEST_MEASURED = 3
+
+
+def _plan(problem: MetaProblem, data: DistilledData, theta: Params, num_steps: int) -> list[Keep]:
+    """The last step's graph is kept in any case, since it is needed first."""
+    num_kept = 1
+    if num_steps >= _FEWEST_MEASURED:
+        room = problem.activation_bytes // _graph_bytes(problem, data, theta)
+        num_kept = max(1, min(room, num_steps))
+    keeps: list[Keep] = ["nothing"] * (num_steps - num_kept)
+    keeps += ["all"] * num_kept
+    return keeps
+
+
+def _graph_bytes(problem: MetaProblem, data: DistilledData, theta: Params) -> int:
+    """Bytes that the graph of a step keeps beside data and theta; makes one to see."""
+    step = _Step(problem, data, theta)
+    own = [part for part in data.parts() if part is not None]
+    given = {tensor.untyped_storage().data_ptr() for tensor in (*own, *step.theta.values())}
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in given:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with problem.phase("inner"), saved_tensors_hooks(note, lambda tensor: tensor):
+        step.make_graph()
+    return max(1, sum(sizes.values()))
 
 
 class _Step:
-    """The inner loss at one theta, differentiable in the distilled data and in theta."""
+    """The inner loss at one theta, differentiable in the distilled data and in theta.
+
+    Attributes:
+        theta: leaves.
+    """
 
     def __init__(self, problem: MetaProblem, inputs: DistilledData, theta: Params) -> None:
-        self._problem, self._inputs, self._theta = problem, inputs, leaves(theta)
+        self._problem, self._inputs, self.theta = problem, inputs, leaves(theta)
         self._grads: tuple[Tensor, ...] = ()
 
     def train(self, rates: Rates, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; what is kept is the graph of the gradient."""
         if keep == "nothing":
-            loss, grads = inner_gradient(self._problem.inner_loss, self._inputs, self._theta)
-            return loss, _step(self._theta, grads, rates)
-        loss = self._make_graph()
-        return loss.detach(), _step(self._theta, [grad.detach() for grad in self._grads], rates)
+            loss, grads = inner_gradient(self._problem.inner_loss, self._inputs, self.theta)
+            return loss, _step(self.theta, grads, rates)
+        loss = self.make_graph()
+        return loss.detach(), _step(self.theta, [grad.detach() for grad in self._grads], rates)
 
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
         """See `InnerStep`."""
         if not self._grads:
-            self._make_graph()
+            self.make_graph()
         learned = learned_parts(self._inputs)
-        theta = list(self._theta.values()) if wanted.next_v else []
+        theta = list(self.theta.values()) if wanted.next_v else []
         slopes = self._slopes(v) if wanted.slopes else None
         products = torch.autograd.grad(
             self._grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
@@ -57,13 +92,14 @@ class _Step:
             torch.dot(a.flatten(), b.detach().flatten())
             for a, b in zip(v, self._grads, strict=True)
         ]
-        named = zip(self._theta, products, strict=True)
+        named = zip(self.theta, products, strict=True)
         encoder = [product for name, product in named if not is_of_head(name)]
         return Slopes(torch.stack(products).sum(), torch.stack(encoder).sum())
 
-    def _make_graph(self) -> Tensor:
-        loss = self._problem.inner_loss(self._inputs, self._theta)
-        theta = list(self._theta.values())
+    def make_graph(self) -> Tensor:
+        """l, after making the graph of its gradient."""
+        loss = self._problem.inner_loss(self._inputs, self.theta)
+        theta = list(self.theta.values())
         self._grads = torch.autograd.grad(loss, theta, create_graph=True)
         return loss
 
