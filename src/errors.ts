@@ -59,6 +59,8 @@ export const unavailable = ofKind(FailureKind.UNAVAILABLE);
 export const unauthenticated = ofKind(FailureKind.UNAUTHENTICATED);
 /** The caller may not do this. */
 export const permissionDenied = ofKind(FailureKind.PERMISSION_DENIED);
+/** Memory, disk or a quota is used up. */
+export const exhausted = ofKind(FailureKind.EXHAUSTED);
 /** Too many requests at a time; later there is room. */
 export const rateLimited = ofKind(FailureKind.RATE_LIMITED, { retryable: true });
 

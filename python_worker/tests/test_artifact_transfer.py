@@ -15,6 +15,7 @@ from stillhouse_worker.convert.lease import Lease
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.process.artifact_transfer import ArtifactTransfer
 from stillhouse_worker.process.credentials import Credentials
+from stillhouse_worker.process.patient_calls import PatientCalls
 
 LEASE = Lease("t", 1, b"secret")
 FILES = {TENSORS_NAME: b"tensors" * 1000, MANIFEST_NAME: b"{}"}
@@ -49,7 +50,7 @@ def serve(store: Store, port: int = 0):
 
 
 def transfer(port: int, stop=lambda: False) -> ArtifactTransfer:
-    return ArtifactTransfer(f"127.0.0.1:{port}", Credentials(), stop)
+    return ArtifactTransfer(PatientCalls(f"127.0.0.1:{port}", Credentials(), stop))
 
 
 def test_an_artifact_is_fetched_whole(tmp_path) -> None:

@@ -19,6 +19,7 @@ import { ReportIntake } from "../experiment/scheduling/report-intake.js";
 import { Roster } from "../experiment/scheduling/roster.js";
 import { TaskFaults } from "../experiment/scheduling/task-faults.js";
 import { WorkerAdmission } from "../experiment/scheduling/worker-admission.js";
+import { Checkpoints } from "../experiment/services/checkpoints.js";
 import { Experiments } from "../experiment/services/experiments.js";
 import { Fleet } from "../experiment/services/fleet.js";
 import { Inspections } from "../experiment/services/inspections.js";
@@ -168,7 +169,8 @@ function dispatcherOf(
   { stopServing, serveAgain }: Serving,
 ): Dispatcher {
   const { log, numWorkers } = options;
-  const { metrics, artifacts, workFolders, runLogs: runLog, leases: secrets, workerIds } = store;
+  const { metrics, artifacts, workFolders, checkpoints, workerIds } = store;
+  const { runLogs: runLog, leases: secrets } = store;
   const { observer, workers: pool, ...state } = parts;
   const keys = new TokensOfWorkers(security.authenticator);
   const shared = {
@@ -180,7 +182,7 @@ function dispatcherOf(
   const faults = new TaskFaults(shared);
   return new Dispatcher({
     ...shared,
-    ...{ faults, artifacts, workFolders, runLog, numWorkers },
+    ...{ faults, artifacts, workFolders, checkpoints, runLog, numWorkers },
     intake: new ReportIntake(state.ledger, metrics, artifacts, workFolders, faults),
     grpcPort: () => life.grpcPort,
     storage: store,
@@ -223,6 +225,7 @@ function servedOf({ options, store, security }: Ground, domain: Domain): ServedP
     fleet: new Fleet({ roster, leases, memory, dispatcher, clock }),
     store: store.experiments,
     artifacts: store.artifacts,
+    checkpoints: new Checkpoints({ dispatcher, store: store.checkpoints, clock }),
     folders: security.folders,
     log: options.log,
   };

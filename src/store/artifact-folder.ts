@@ -1,16 +1,13 @@
-import { createReadStream, existsSync, lstatSync, readdirSync, realpathSync } from "node:fs";
-import { mkdtemp, open, rename } from "node:fs/promises";
+import { createReadStream, existsSync, lstatSync, realpathSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { invalid, notFound } from "../errors.js";
 import type { ArtifactStore, ArtifactUpload } from "../experiment/domain/storage-ports.js";
 import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { FolderUpload } from "./artifact-upload.js";
-import { storageFailure } from "./storage-failure.js";
 import type { Trash } from "./trash.js";
 
-/** Uploads are written beside the artifacts, so that a rename stays within the file system. */
-const UPLOAD_PREFIX = ".upload-";
 /** A plain name: no folder, no hidden file. */
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const MAX_FILES = 64;
@@ -33,15 +30,15 @@ export class ArtifactFolder implements ArtifactStore {
 
   async begin(files: readonly ArtifactFile[]): Promise<ArtifactUpload> {
     checkFiles(files);
-    try {
-      const folder = await mkdtemp(join(this.#root, UPLOAD_PREFIX));
-      return new FolderUpload(folder, files, {
-        publish: (artifactId) => this.#publish(folder, artifactId),
-        discard: () => this.#trash.discard(folder),
-      });
-    } catch (error) {
-      throw storageFailure(error, this.#root);
-    }
+    const upload = await FolderUpload.begin(this.#root, files, this.#trash);
+    return {
+      write: (chunk) => upload.write(chunk),
+      finish: async (id) => {
+        await upload.finish(() => this.#publish(upload.folder, id));
+        return { id, experimentId: id, files: [...files] };
+      },
+      abort: () => upload.abort(),
+    };
   }
 
   exists(artifactId: string): boolean {
@@ -79,9 +76,7 @@ export class ArtifactFolder implements ArtifactStore {
 
   /** Removes what interrupted uploads left behind. */
   sweep(): void {
-    for (const name of readdirSync(this.#root)) {
-      if (name.startsWith(UPLOAD_PREFIX)) this.#trash.discard(join(this.#root, name));
-    }
+    FolderUpload.sweep(this.#root, this.#trash);
   }
 
   /** Moves an earlier folder away first, since a rename replaces no folder that is not empty. */

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { type FileHandle, mkdtemp, open } from "node:fs/promises";
 import { join } from "node:path";
 import { invalid } from "../errors.js";
-import type { ArtifactUpload } from "../experiment/domain/storage-ports.js";
-import type { Artifact, ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
+import type { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { storageFailure } from "./storage-failure.js";
+import type { Trash } from "./trash.js";
 
 interface OpenFile {
   readonly expected: ArtifactFile;
@@ -13,25 +14,45 @@ interface OpenFile {
   size: bigint;
 }
 
-/** What to do with the folder at the end. */
-export interface UploadEnds {
-  readonly publish: (artifactId: string) => Promise<void>;
-  /** Does not throw. */
-  readonly discard: () => void;
-}
+/** Uploads are written beside what they become, so that a rename stays within the file system. */
+const UPLOAD_PREFIX = ".upload-";
 
-/** Writes the files of an artifact, in the order announced, into a folder that nobody reads yet. */
-export class FolderUpload implements ArtifactUpload {
-  readonly #folder: string;
+/** Writes announced files, in their order, into a folder that nobody reads yet. */
+export class FolderUpload {
+  readonly folder: string;
   readonly #files: readonly ArtifactFile[];
-  readonly #ends: UploadEnds;
+  readonly #trash: Pick<Trash, "discard">;
   #position = 0;
   #current: OpenFile | undefined;
 
-  constructor(folder: string, files: readonly ArtifactFile[], ends: UploadEnds) {
-    this.#folder = folder;
+  private constructor(
+    folder: string,
+    files: readonly ArtifactFile[],
+    trash: Pick<Trash, "discard">,
+  ) {
+    this.folder = folder;
     this.#files = files;
-    this.#ends = ends;
+    this.#trash = trash;
+  }
+
+  /** @param root the new folder lies in it */
+  static async begin(
+    root: string,
+    files: readonly ArtifactFile[],
+    trash: Pick<Trash, "discard">,
+  ): Promise<FolderUpload> {
+    try {
+      return new FolderUpload(await mkdtemp(join(root, UPLOAD_PREFIX)), files, trash);
+    } catch (error) {
+      throw storageFailure(error, root);
+    }
+  }
+
+  /** Removes what interrupted uploads left behind in a folder. */
+  static sweep(root: string, trash: Pick<Trash, "discard">): void {
+    for (const name of readdirSync(root)) {
+      if (name.startsWith(UPLOAD_PREFIX)) trash.discard(join(root, name));
+    }
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -50,21 +71,21 @@ export class FolderUpload implements ArtifactUpload {
     });
   }
 
-  async finish(artifactId: string): Promise<Artifact> {
-    return this.#guard(async () => {
+  /** Checks that all files are complete and have their hashes, then gives them their place. */
+  async finish(publish: () => void | Promise<void>): Promise<void> {
+    await this.#guard(async () => {
       while (this.#current || this.#position < this.#files.length) {
         this.#current ??= await this.#openNext();
         await this.#closeCurrent();
       }
-      await this.#ends.publish(artifactId);
-      return { id: artifactId, experimentId: artifactId, files: [...this.#files] };
+      await publish();
     });
   }
 
   async abort(): Promise<void> {
     await this.#current?.handle.close();
     this.#current = undefined;
-    this.#ends.discard();
+    this.#trash.discard(this.folder);
   }
 
   /** The first file that is not complete; creates the empty files before it. */
@@ -79,7 +100,7 @@ export class FolderUpload implements ArtifactUpload {
   async #openNext(): Promise<OpenFile> {
     const expected = this.#files[this.#position++];
     if (!expected) throw invalid("files", "more bytes came than the header announces");
-    const handle = await open(join(this.#folder, expected.name), "wx");
+    const handle = await open(join(this.folder, expected.name), "wx");
     return { expected, handle, hash: createHash("sha256"), size: 0n };
   }
 
@@ -105,7 +126,7 @@ export class FolderUpload implements ArtifactUpload {
     try {
       return await action();
     } catch (error) {
-      throw storageFailure(error, this.#folder);
+      throw storageFailure(error, this.folder);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Log, StorageProbe } from "../experiment/domain/ports.js";
 import { ArtifactFolder } from "./artifact-folder.js";
+import { CheckpointFolder } from "./checkpoint-folder.js";
 import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
@@ -28,6 +29,7 @@ export class LocalStore implements StorageProbe {
   readonly workerIds: SqliteWorkerIdStore;
   readonly artifacts: ArtifactFolder;
   readonly workFolders: LocalWorkFolders;
+  readonly checkpoints: CheckpointFolder;
   readonly runLogs: RunLogs;
   /** Folder of the logs of workers. */
   readonly logs: string;
@@ -52,6 +54,7 @@ export class LocalStore implements StorageProbe {
     this.#trash = new Trash(paths.trash, (sentence) => log.warn(sentence));
     this.artifacts = new ArtifactFolder(paths.artifacts, this.#trash);
     this.workFolders = new LocalWorkFolders(paths.work, this.#trash);
+    this.checkpoints = new CheckpointFolder(paths.work, this.#trash);
     this.runLogs = new RunLogs(paths.runs, this.#trash);
     this.leases = new SqliteLeaseStore(metrics);
     this.workerIds = new SqliteWorkerIdStore(database);
@@ -68,6 +71,7 @@ export class LocalStore implements StorageProbe {
   static open(home: string, log: Pick<Log, "warn"> = console): LocalStore {
     const store = new LocalStore(home, log);
     store.artifacts.sweep();
+    store.checkpoints.sweep();
     store.experiments.removeIncomplete();
     store.runLogs.sweep((id) => store.experiments.has(id));
     store.tidy();

@@ -8,12 +8,14 @@ import { channelOf } from "../../src/api/endpoint.js";
 import {
   type Artifact,
   type ArtifactFile,
+  type Checkpoint,
   TaskResult,
 } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   ArtifactServiceClient,
   DownloadArtifactRequest,
   type DownloadArtifactResponse,
+  type DownloadCheckpointResponse,
 } from "../../src/generated/stillhouse/v1/service.js";
 import {
   type Assign,
@@ -194,6 +196,34 @@ export class TestWorker {
     }).finally(() => client.close());
   }
 
+  /** @param announced what the header says otherwise than it is */
+  uploadCheckpoint(
+    lease: LeaseClaim,
+    step: number,
+    text: string,
+    announced: Partial<Checkpoint> = {},
+  ): Promise<void> {
+    const client = this.#artifactClient();
+    const checkpoint = { ...checkpointOf(step, text), ...announced };
+    return new Promise<void>((resolve, reject) => {
+      const call = client.uploadCheckpoint((error) => (error ? reject(error) : resolve()));
+      call.write({ part: { $case: "header", value: { ...claimOf(lease), checkpoint } } });
+      call.write({ part: { $case: "chunk", value: Buffer.from(text) } });
+      call.end();
+    }).finally(() => client.close());
+  }
+
+  downloadCheckpoint(lease: LeaseClaim, checkpoint: Checkpoint): Promise<string> {
+    const client = this.#artifactClient();
+    const chunks: Buffer[] = [];
+    return new Promise<string>((resolve, reject) => {
+      const call = client.downloadCheckpoint({ ...claimOf(lease), checkpoint });
+      call.on("data", ({ chunk }: DownloadCheckpointResponse) => chunks.push(chunk));
+      call.on("error", reject);
+      call.on("end", () => resolve(Buffer.concat(chunks).toString()));
+    }).finally(() => client.close());
+  }
+
   /** Does a task as a real worker would, in no time. */
   async finish(assign: Assign): Promise<Value<"acknowledge">> {
     return this.reported(assign, { $case: "result", value: await this.result(assign) });
@@ -246,6 +276,11 @@ export class TestWorker {
       else this.#received.push(kind);
     }
   }
+}
+
+export function checkpointOf(step: number, text: string): Checkpoint {
+  const sha256 = createHash("sha256").update(text).digest("hex");
+  return { kind: "training", step: BigInt(step), size: BigInt(Buffer.byteLength(text)), sha256 };
 }
 
 /** The fields of an assignment that messages about it begin with. */

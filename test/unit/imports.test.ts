@@ -229,7 +229,7 @@ const PYTHON: Rules = {
   },
   packageOnlyIn: {
     zmq: ["process/worker", "process/connection", "process/credentials"],
-    grpc: ["process/artifact_transfer", "process/credentials"],
+    grpc: ["process/checkpoint_transfer", "process/credentials", "process/patient_calls"],
     stillhouse_proto: ["convert"],
     // The public package builds on the worker, which knows nothing about it.
     stillhouse: [],

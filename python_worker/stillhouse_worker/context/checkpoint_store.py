@@ -15,13 +15,32 @@ _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<step>[0-9]{12})-(?P<sha256>[0-9a-f]{64
 _NUM_KEPT = 2
 
 
+class CheckpointFile(NamedTuple):
+    """A checkpoint as a file: what it holds, how far its task was, its size and hash.
+
+    Attributes:
+        size: bytes.
+        sha256: of its content, 64 hexadecimal digits.
+    """
+
+    kind: str
+    step: int
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return f"{self.kind}-{self.step:012d}-{self.sha256}"
+
+
 class _Entry(NamedTuple):
     """Sorts the newest last; of two with the same step, the one that was written later."""
 
     step: int
     changed: float
     path: Path
-    sha256: str
+    file: CheckpointFile
 
 
 class CheckpointStore:
@@ -50,7 +69,8 @@ class CheckpointStore:
             OSError: the disk is full or missing.
         """
         sha256 = hashlib.sha256(content).hexdigest()
-        write_bytes(self._folder / f"{self._kind}-{step:012d}-{sha256}", content)
+        file = CheckpointFile(self._kind, step, len(content), sha256)
+        write_bytes(self._folder / file.name, content)
         for entry in self._entries()[:-_NUM_KEPT]:
             with suppress(OSError):
                 entry.path.unlink(missing_ok=True)
@@ -71,20 +91,43 @@ class CheckpointStore:
         return self._former if self._former.is_file() else None
 
     def _entries(self) -> list[_Entry]:
-        found = []
-        for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            match = _NAME.fullmatch(path.name)
-            # Another attempt may remove it at the same time.
-            with suppress(FileNotFoundError):
-                if match and match["kind"] == self._kind:
-                    changed = path.stat().st_mtime
-                    found.append(_Entry(int(match["step"]), changed, path, match["sha256"]))
-        return sorted(found)
+        return [entry for entry in _entries(self._folder) if entry.file.kind == self._kind]
+
+
+def checkpoint_path(task_folder: Path, file: CheckpointFile) -> Path:
+    """Where a checkpoint lies, or is to lie."""
+    return task_folder / _FOLDER / file.name
+
+
+def newest_files(task_folder: Path) -> dict[str, CheckpointFile]:
+    """The newest checkpoint of each kind, which may be damaged."""
+    return {entry.file.kind: entry.file for entry in _entries(task_folder / _FOLDER)}
+
+
+def newest_whole_step(task_folder: Path, kind: str) -> int:
+    """Step of the newest undamaged checkpoint of a kind; -1 where there is none."""
+    for entry in reversed(_entries(task_folder / _FOLDER)):
+        if entry.file.kind == kind and _is_whole(entry):
+            return entry.step
+    return -1
+
+
+def _entries(folder: Path) -> list[_Entry]:
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        # Another attempt may remove it at the same time.
+        with suppress(FileNotFoundError):
+            if match:
+                step, stat = int(match["step"]), path.stat()
+                file = CheckpointFile(match["kind"], step, stat.st_size, match["sha256"])
+                found.append(_Entry(step, stat.st_mtime, path, file))
+    return sorted(found)
 
 
 def _is_whole(entry: _Entry) -> bool:
     try:
         with entry.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+            return hashlib.file_digest(file, "sha256").hexdigest() == entry.file.sha256
     except OSError:
         return False

@@ -6,6 +6,8 @@ from typing import Any
 from .checkpoint_store import CheckpointStore
 from .task_context import TaskContext
 
+_OF, _VALUE = "of", "value"
+
 
 class Notes:
     """JSON values of one kind and task; see `CheckpointStore` for which of several are kept.
@@ -18,15 +20,15 @@ class Notes:
 
     def __init__(self, task: TaskContext, kind: str, former_name: str) -> None:
         self._store = CheckpointStore(task.work_dir, kind, former_name)
-        self._reporter = task.reporter
+        self._reporter, self._identity = task.reporter, task.identity
 
     def read(self) -> Any:
         """The newest value, or None."""
         path = self._store.newest(self._warn)
         try:
-            return None if path is None else json.loads(path.read_bytes())
+            return None if path is None else self._own(json.loads(path.read_bytes()))
         except ValueError as error:
-            self._warn(f"{path} is damaged, starting again: {error}")
+            self._warn(f"{path} is refused, starting again: {error}")
             return None
 
     def write(self, step: int, value: Any) -> None:
@@ -35,7 +37,15 @@ class Notes:
         Raises:
             OSError: the disk is full or missing.
         """
-        self._store.put(step, json.dumps(value).encode())
+        noted = {_OF: self._identity, _VALUE: value}
+        self._store.put(step, json.dumps(noted).encode())
+
+    def _own(self, noted: Any) -> Any:
+        if not isinstance(noted, dict) or noted.keys() != {_OF, _VALUE}:
+            return noted  # it was written before the task was noted with it
+        if noted[_OF] != self._identity:
+            raise ValueError("it is of another task")
+        return noted[_VALUE]
 
     def _warn(self, sentence: str) -> None:
         self._reporter.log("warning", sentence)

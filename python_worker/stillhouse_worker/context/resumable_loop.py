@@ -44,7 +44,7 @@ class ResumableLoop:
 
     def __init__(self, task: TaskContext, name: str, steps: Steps) -> None:
         self._reporter, self._name, self._steps = task.reporter, name, steps
-        self._checkpoints = TrainingCheckpoints(task.work_dir, task.reporter)
+        self._checkpoints = TrainingCheckpoints(task)
         # Time of all attempts, without interruptions.
         self.seconds = 0.0
 

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from ..tensorfile import read_tensors, tensor_bytes
 from .checkpoint_store import CheckpointStore
-from .reporting import Reporter
+from .task_context import TaskContext
 
 # Seconds between two checkpoints.
 SHORTEST_INTERVAL_S = 20.0
 # Share of a run that writing may take. A checkpoint may be large: with attention labels of all
 # tokens at S = 512 it holds 1.2 GB.
 MOST_OF_RUN = 0.01
+# The fact that says which task a checkpoint is of.
+_OF = "of"
 
 
 class CheckpointTimes:
@@ -38,27 +40,39 @@ class TrainingCheckpoints:
     """Checkpoints of a distillation or a full training: tensors, and facts as JSON.
 
     Args:
-        work_dir: the task's own folder.
-        reporter: gets a line about each damaged checkpoint.
+        task: whose checkpoints they are; its reporter gets a line about each that is refused.
     """
 
-    def __init__(self, work_dir: Path, reporter: Reporter) -> None:
-        self._store = CheckpointStore(work_dir, "training", "checkpoint.safetensors")
-        self._reporter = reporter
+    def __init__(self, task: TaskContext) -> None:
+        self._store = CheckpointStore(task.work_dir, "training", "checkpoint.safetensors")
+        self._reporter, self._identity = task.reporter, task.identity
 
     def newest(self) -> Path | None:
         """The file to continue from."""
-        return self._store.newest(lambda sentence: self._reporter.log("warning", sentence))
+        refused: list[str] = []
+        path = self._store.newest(refused.append)
+        if refused and path is None:
+            refused.append("no other checkpoint is left: the task starts again from step 1")
+        for sentence in refused:
+            self._reporter.log("warning", sentence)
+        return path
 
     def read(self, path: Path | None) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The content of a file of `newest`; None when there is none, or it cannot be read."""
+        """The content of a file of `newest`; None where there is none that can be continued."""
         if path is None:
             return None
         try:
-            return read_tensors(path)
+            tensors, facts = read_tensors(path)
+            # Absent from checkpoints that were written before it was noted.
+            if facts.pop(_OF, self._identity) != self._identity:
+                raise ValueError(f"{path} is a checkpoint of another task")
         except ValueError as error:
-            self._reporter.log("warning", f"the checkpoint is damaged, starting again: {error}")
+            self._reporter.log(
+                "warning",
+                f"the checkpoint is refused, and the task starts again from step 1: {error}",
+            )
             return None
+        return tensors, facts
 
     def write(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Keep the state after a step.
@@ -67,4 +81,4 @@ class TrainingCheckpoints:
             OSError: the disk is full or missing.
         """
         self._reporter.checkpoint()
-        self._store.put(step, tensor_bytes(tensors, facts))
+        self._store.put(step, tensor_bytes(tensors, {**facts, _OF: self._identity}))

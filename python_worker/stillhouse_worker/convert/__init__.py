@@ -1,6 +1,13 @@
 """Protos to the core's types and back: the only package that imports generated code."""
 
-from .artifacts import ArtifactStub, download_request, upload_requests
+from .artifacts import (
+    ArtifactStub,
+    checkpoint_files,
+    checkpoint_request,
+    checkpoint_requests,
+    download_request,
+    upload_requests,
+)
 from .frames import (
     Acknowledge,
     Assign,
@@ -40,6 +47,9 @@ __all__ = [
     "Shutdown",
     "TaskRequest",
     "Welcome",
+    "checkpoint_files",
+    "checkpoint_request",
+    "checkpoint_requests",
     "control_message",
     "distill_result",
     "download_request",

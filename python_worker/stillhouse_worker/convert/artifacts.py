@@ -1,10 +1,11 @@
 """Requests of the artifact service."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 
 from stillhouse_proto.v1 import experiment_pb2, service_pb2, service_pb2_grpc
 
+from ..context.checkpoint_store import CheckpointFile
 from .lease import Lease
 
 ArtifactStub = service_pb2_grpc.ArtifactServiceStub
@@ -32,3 +33,25 @@ def download_request(lease: Lease, artifact_id: str, file_name: str) -> Any:
     return service_pb2.DownloadArtifactRequest(
         **lease._asdict(), artifact_id=artifact_id, file_name=file_name
     )
+
+
+def checkpoint_requests(lease: Lease, file: CheckpointFile, content: BinaryIO) -> Iterator[Any]:
+    """Requests that hand in a checkpoint, read as they are sent."""
+    header = service_pb2.UploadCheckpointHeader(
+        **lease._asdict(), checkpoint=experiment_pb2.Checkpoint(**file._asdict())
+    )
+    yield service_pb2.UploadCheckpointRequest(header=header)
+    while chunk := content.read(UPLOAD_CHUNK_BYTES):
+        yield service_pb2.UploadCheckpointRequest(chunk=chunk)
+
+
+def checkpoint_request(lease: Lease, file: CheckpointFile) -> Any:
+    """Asks for a checkpoint of the task."""
+    return service_pb2.DownloadCheckpointRequest(
+        **lease._asdict(), checkpoint=experiment_pb2.Checkpoint(**file._asdict())
+    )
+
+
+def checkpoint_files(messages: Sequence[experiment_pb2.Checkpoint]) -> list[CheckpointFile]:
+    """The checkpoints that an assignment names."""
+    return [CheckpointFile(each.kind, each.step, each.size, each.sha256) for each in messages]

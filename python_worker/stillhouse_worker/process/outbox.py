@@ -81,6 +81,12 @@ class Outbox:
             if self._journal is not None:
                 self._journal.sync()
 
+    def last_number(self) -> int:
+        """Number of the last report; every point that was gathered is in one."""
+        with self._lock:
+            self._flush_points()
+            return self._number
+
     def stop_requested(self) -> bool:
         """Whether the task should write a checkpoint and stop."""
         return self.stop.is_set()

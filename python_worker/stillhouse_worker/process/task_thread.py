@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import convert
+from ..context.checkpoint_store import newest_files
 from ..context.event_files import with_event_files
 from ..context.reporting import LearnerOutcome, Stopped, environment
 from ..context.task_context import TaskContext
@@ -14,9 +15,12 @@ from ..devices.energy import EnergyMeter
 from ..tasks.execute import execute
 from .artifact_transfer import ArtifactTransfer
 from .attempt_folder import attempt_folder
+from .checkpoint_courier import CheckpointCourier
+from .checkpoint_transfer import CheckpointTransfer
 from .credentials import Credentials
 from .journal import Journal
 from .outbox import Outbox
+from .patient_calls import PatientCalls
 from .stopwatch import Stopwatch
 from .work_place import WorkPlace
 
@@ -29,6 +33,7 @@ class TaskThread:
     ) -> None:
         self._assign, self._place = assign, place
         self.lease = Lease(assign.task_id, assign.attempt, assign.secret)
+        is_shared = place.sees(assign.work_dir)
         self.folder = place.task_folder(assign.task_id, assign.work_dir)
         self.scratch = attempt_folder(self.folder, assign.attempt)
         self.fenced = False
@@ -40,7 +45,9 @@ class TaskThread:
         self.outbox = Outbox(self.lease, journal)
         self.stopwatch = Stopwatch(self.folder, assign.attempt)
         self.has_succeeded = False
-        self._transfer = ArtifactTransfer(grpc_address, credentials, self.outbox.stop.is_set)
+        calls = PatientCalls(grpc_address, credentials, self.outbox.stop.is_set)
+        self._transfer = ArtifactTransfer(calls)
+        self._courier = None if is_shared else self._new_courier(calls)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
         self._thread.start()
 
@@ -48,11 +55,18 @@ class TaskThread:
         """Whether it still computes."""
         return self._thread.is_alive()
 
+    def _new_courier(self, calls: PatientCalls) -> CheckpointCourier:
+        known = convert.checkpoint_files(self._assign.checkpoints)
+        transfer = CheckpointTransfer(calls, self.lease)
+        return CheckpointCourier(self.folder, self.outbox, transfer, known)
+
     def _run(self) -> None:
         try:
             result = self._execute()
         except Stopped:
             self.stopwatch.save()
+            if self._courier is not None and not self.fenced:
+                self._courier.hand_in_last()
             self.outbox.add(stopped=convert.stopped())
         except BaseException as error:  # whatever it is, it becomes a report
             self.stopwatch.save()
@@ -60,6 +74,9 @@ class TaskThread:
         else:
             self.has_succeeded = True
             self.outbox.add(result=result)
+        finally:
+            if self._courier is not None:
+                self._courier.end()
 
     def _execute(self) -> Any:
         if self._fault is not None:
@@ -70,6 +87,7 @@ class TaskThread:
         if request.artifact_id and artifact_path is None:
             fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
+        self._find_checkpoints()
         meter, cpu_before = EnergyMeter(settings.device), _cpu_seconds()
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
             task = TaskContext(
@@ -94,6 +112,14 @@ class TaskThread:
         artifact = self._transfer.upload(self.lease, outcome.folder)
         cost = convert.Cost(self.stopwatch.seconds(), **spent)
         return convert.distill_result(outcome, artifact, cost, facts)
+
+    def _find_checkpoints(self) -> None:
+        """Fetch those of other machines, and say where the task begins if there are none."""
+        if self._courier is not None:
+            self._courier.start()
+        if self.lease.attempt > 1 and not newest_files(self.folder):
+            sentence = "no checkpoint of an earlier attempt is here: the task starts from step 1"
+            self.outbox.log("info", sentence)
 
     def _event_folder(self) -> Path | None:
         run = self._place.shared_run(self._assign.run_dir)

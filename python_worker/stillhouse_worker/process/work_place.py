@@ -46,11 +46,15 @@ class WorkPlace:
         Raises:
             StillhouseError: ``invalid`` for an id that is no plain name.
         """
-        if self._folder is None or (self._shares and Path(shared).is_dir()):
+        if self._folder is None or self.sees(shared):
             return Path(shared)
         if not _PLAIN_NAME.fullmatch(task_id):
             raise StillhouseError("invalid", f"a task id must be a plain name, got {task_id!r}")
         return self._folder / task_id
+
+    def sees(self, shared: str) -> bool:
+        """Whether a folder of the control plane is there and may be used."""
+        return self._shares and Path(shared).is_dir()
 
     def shared_artifact(self, path: str) -> Path | None:
         """The folder of an artifact, if this machine sees it."""
@@ -60,7 +64,7 @@ class WorkPlace:
 
     def shared_run(self, path: str) -> Path | None:
         """The control plane's folder of an experiment, if this machine sees it."""
-        return Path(path) if self._shares and path and Path(path).is_dir() else None
+        return Path(path) if path and self.sees(path) else None
 
     def at_hand(self, settings: Settings) -> Settings:
         """``settings`` with this worker's own device of that kind, and its own folder of data."""

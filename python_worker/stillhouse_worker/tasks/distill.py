@@ -216,7 +216,7 @@ def distill(task: TaskContext) -> DistillOutcome:
         # What was compiled for the shapes of earlier tasks counts towards a limit of shapes.
         torch.compiler.reset()
     # All processes of a team continue from this one, even if an earlier attempt writes another.
-    checkpoint = TrainingCheckpoints(task.work_dir, task.reporter).newest()
+    checkpoint = TrainingCheckpoints(task).newest()
     follow = functools.partial(_follow, task._replace(reporter=Silent()), checkpoint)
     with leading(settings.num_devices, settings.device, task.scratch, follow) as team:
         distillation = Distillation(task, team)

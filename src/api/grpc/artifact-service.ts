@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { cancelled } from "../../errors.js";
 import type { Log } from "../../experiment/domain/ports.js";
 import type { ArtifactStore, ExperimentStore } from "../../experiment/domain/storage-ports.js";
@@ -5,21 +6,27 @@ import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
 import { type OpenedFile, openArtifactFile } from "../../experiment/services/artifact-download.js";
 import { receiveArtifact } from "../../experiment/services/artifact-intake.js";
 import { requireReader } from "../../experiment/services/artifact-reader.js";
+import type { Checkpoints } from "../../experiment/services/checkpoints.js";
 import type {
   ArtifactServiceServer,
   DownloadArtifactResponse,
-  UploadArtifactRequest,
+  DownloadCheckpointResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { isOfWorker } from "./caller.js";
 import { failedCall, serverStream } from "./calls.js";
 
+/** What the service is over. */
+export interface ArtifactServiceParts {
+  readonly dispatcher: Dispatcher;
+  readonly store: ExperimentStore;
+  readonly artifacts: ArtifactStore;
+  readonly checkpoints: Checkpoints;
+  readonly log: Log;
+}
+
 /** ArtifactService of the protos over the domain and the artifact folder. */
-export function artifactService(
-  dispatcher: Dispatcher,
-  store: ExperimentStore,
-  artifacts: ArtifactStore,
-  log: Log,
-): ArtifactServiceServer {
+export function artifactService(parts: ArtifactServiceParts): ArtifactServiceServer {
+  const { dispatcher, store, artifacts, checkpoints, log } = parts;
   return {
     uploadArtifact: (call, callback) => {
       receiveArtifact(dispatcher, artifacts, partsOf(call)).then(
@@ -31,13 +38,18 @@ export function artifactService(
       if (isOfWorker(metadata)) requireReader(dispatcher, request);
       return chunks(openArtifactFile({ store, artifacts }, request));
     }),
+    uploadCheckpoint: (call, callback) => {
+      checkpoints.receive(partsOf(call)).then(
+        () => callback(null, {}),
+        (error) => callback(failedCall(log, error)),
+      );
+    },
+    downloadCheckpoint: serverStream(log, (request) => plainChunks(checkpoints.open(request))),
   };
 }
 
 /** The parts of a stream; a stream that ends early was cut off by its sender. */
-async function* partsOf(
-  call: AsyncIterable<UploadArtifactRequest>,
-): AsyncGenerator<UploadArtifactRequest> {
+async function* partsOf<Part>(call: AsyncIterable<Part>): AsyncGenerator<Part> {
   try {
     yield* call;
   } catch (cause) {
@@ -46,6 +58,10 @@ async function* partsOf(
       cause,
     });
   }
+}
+
+async function* plainChunks(bytes: Readable): AsyncGenerator<DownloadCheckpointResponse> {
+  for await (const chunk of bytes as AsyncIterable<Buffer>) yield { chunk };
 }
 
 async function* chunks({ file, bytes }: OpenedFile): AsyncGenerator<DownloadArtifactResponse> {

@@ -1,6 +1,7 @@
 import type { Log } from "../../experiment/domain/ports.js";
 import type { ArtifactStore, ExperimentStore } from "../../experiment/domain/storage-ports.js";
 import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
+import type { Checkpoints } from "../../experiment/services/checkpoints.js";
 import {
   ArtifactServiceService,
   MetricServiceService,
@@ -18,12 +19,13 @@ export interface ServedParts extends AnsweringParts {
   readonly dispatcher: Dispatcher;
   readonly store: ExperimentStore;
   readonly artifacts: ArtifactStore;
+  readonly checkpoints: Checkpoints;
   readonly log: Log;
 }
 
 /** Every service of the protos. */
 export function services(parts: ServedParts): Service[] {
-  const { experiments, dispatcher, store, artifacts, log } = parts;
+  const { experiments, log } = parts;
   const unary = unaryMethods(parts);
   const { ExperimentService, SweepService, MetricService, WorkerService } = unary;
   return [
@@ -36,7 +38,7 @@ export function services(parts: ServedParts): Service[] {
     { definition: WorkerServiceService, methods: allUnary(log, WorkerService) },
     {
       definition: ArtifactServiceService,
-      methods: artifactService(dispatcher, store, artifacts, log),
+      methods: artifactService(parts),
     },
   ];
 }

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type {
   Artifact,
   ArtifactFile,
+  Checkpoint,
   Event,
   MetricPoint,
   TaskResult,
@@ -170,6 +171,26 @@ export interface ArtifactStore {
   read(artifactId: string, fileName: string, offset?: number, length?: number): Readable;
   /** Does not throw. @returns whether all of it is removed */
   remove(artifactId: string): boolean;
+}
+
+export interface CheckpointUpload {
+  write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Checks size and hash, then replaces the earlier checkpoints of that kind.
+   *
+   * @param assertCurrent is called at the last moment; where it throws, nothing is replaced
+   */
+  finish(assertCurrent: () => void): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** The newest checkpoint of each kind of an unfinished task; they go with the task's folder. */
+export interface CheckpointStore {
+  /** Throws INVALID for what cannot be a checkpoint, EXHAUSTED where the disk has no room for it. */
+  begin(taskId: string, checkpoint: Checkpoint): Promise<CheckpointUpload>;
+  newest(taskId: string): Checkpoint[];
+  /** Throws NOT_FOUND for one that is not there. */
+  read(taskId: string, checkpoint: Checkpoint): Readable;
 }
 
 /** Secrets of leases, as SHA-256; kept until the task is removed. */

@@ -3,7 +3,7 @@ import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js
 import { formatMebibytes } from "../../text/format.js";
 import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
 import { type ExperimentRecord, findTask, isDistill } from "../domain/record.js";
-import type { ArtifactStore } from "../domain/storage-ports.js";
+import type { ArtifactStore, CheckpointStore } from "../domain/storage-ports.js";
 import { leaseTask } from "../domain/transitions.js";
 import type { WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
@@ -32,6 +32,7 @@ export interface AssignerParts {
   readonly pool: WorkerPool;
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
+  readonly checkpoints: Pick<CheckpointStore, "newest">;
   readonly runLog: RunLog;
   readonly clock: Clock;
   readonly faults: TaskFaults;
@@ -127,7 +128,8 @@ export class Assigner {
     const spec = specForWorker(record.experiment.spec, ready, place.device);
     const runDir = runLog.folderOf(experimentId);
     const lease = { taskId, attempt, experimentId, secret };
-    const value = { ...lease, spec, work, workDir, artifactPath, runDir };
+    const checkpoints = attempt === 1 ? [] : this.#parts.checkpoints.newest(taskId);
+    const value = { ...lease, spec, work, workDir, artifactPath, runDir, checkpoints };
     pool.send(workerId, { $case: "assign", value });
   }
 }

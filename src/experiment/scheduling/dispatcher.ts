@@ -1,5 +1,5 @@
 import { conflict, permissionDenied } from "../../errors.js";
-import { LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
+import { type Checkpoint, LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
 import { findTask, mustStop } from "../domain/record.js";
@@ -244,7 +244,7 @@ export class Dispatcher implements WorkerListener {
     release(this.#parts, lease);
     const task = findTask(record, taskId)?.task;
     if (task?.state !== State.QUEUED || this.#isDraining) return;
-    const message = `The worker was lost: ${reason}. The task continues from its last checkpoint.`;
+    const message = `The worker was lost: ${reason}. ${continuation(this.#parts.checkpoints.newest(taskId))}`;
     const time = this.#parts.clock.now();
     ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }
@@ -261,4 +261,13 @@ export class Dispatcher implements WorkerListener {
   #endDrain(): void {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
+}
+
+/** Where the next attempt at a task goes on, for its log. */
+function continuation(checkpoints: readonly Checkpoint[]): string {
+  if (checkpoints.length === 0) {
+    return "The control plane has no checkpoint of the task, which starts again, unless a machine that has one of its own gets it.";
+  }
+  const steps = checkpoints.map(({ kind, step }) => `${kind} ${step}`);
+  return `The task continues from its last checkpoint: ${steps.join(", ")}.`;
 }
