@@ -79,6 +79,7 @@ const COUNTS: Readonly<Record<string, number>> = {
   "UploadHeader.files": 100,
   "Artifact.files": 100,
   "Hello.versions": 100,
+  "Hello.device_ids": 100,
   "Progress.values": 100,
   "TaskResult.environment": 100,
 };

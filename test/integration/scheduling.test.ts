@@ -91,6 +91,32 @@ describe("scheduling", () => {
     assert.equal((await one.nextTask()).experimentId, fourth);
   });
 
+  it("tells GPUs apart by their UUIDs, where each container has but a cuda:0", async (test) => {
+    const plane = await TestPlane.start(test);
+    const { client } = plane;
+    const gpu = (uuid: string, own: Partial<Hello> = {}) => ({
+      ...{ ...LOAD, deviceIds: { "cuda:0": uuid } },
+      ...own,
+    });
+    const one = await workerOf(plane, "one", "cuda:0", 1, gpu("GPU-a"));
+    const two = await workerOf(plane, "two", "cuda:0", 1, gpu("GPU-b", { machineId: "m" }));
+    // A second worker of the first one's GPU, in a container with another name.
+    const beside = await workerOf(plane, "beside", "cuda:0", 1, gpu("GPU-a", { host: "other" }));
+    const ids: string[] = [];
+    for (const seed of [1, 2, 3])
+      ids.push((await client.create(specOf(seed, "cuda:0", 4_000), "")).id);
+    const running = await one.nextTask();
+    assert.equal(running.experimentId, ids[0]);
+    assert.equal((await two.nextTask()).experimentId, ids[1], "another GPU, another task");
+    const { id: small } = await client.create(specOf(4, "cuda:0", 1_500), "");
+    assert.equal((await beside.nextTask()).experimentId, small, "it has 2,000 MiB left");
+    const promised = (await client.workers()).map(({ id, memoryPromisedBytes: bytes }) => [
+      id,
+      bytes / MIB,
+    ]);
+    assert.deepEqual(Object.fromEntries(promised), { one: 5_500n, two: 4_000n, beside: 5_500n });
+  });
+
   it("counts the memory of a distillation over several devices on each of them, and on no other", async (test) => {
     const plane = await TestPlane.start(test);
     const { client } = plane;

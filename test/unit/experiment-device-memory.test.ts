@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DeviceMemory, UNBOUNDED } from "../../src/experiment/scheduling/device-memory.js";
 
-const GPU = { host: "h", device: "cuda:0" };
+const GPU = { machine: "h", device: "cuda:0" };
 
 function load(used: number, total = 100) {
   return { memoryTotalBytes: BigInt(total), memoryUsedBytes: BigInt(used) };
@@ -23,7 +23,19 @@ describe("the memory of a device", () => {
     memory.release("a");
     memory.noteReport(GPU, load(40), false);
     assert.equal(memory.roomOn([GPU]).freeBytes, 60);
-    assert.deepEqual(memory.roomOn([{ host: "other", device: "cuda:0" }]), UNBOUNDED);
+    assert.deepEqual(memory.roomOn([{ machine: "other", device: "cuda:0" }]), UNBOUNDED);
+  });
+
+  it("is known by the device's own id, whatever workers and containers call it", () => {
+    const memory = new DeviceMemory();
+    const mine = { machine: "h", device: "cuda:0", id: "GPU-1" };
+    const beside = { machine: "h", device: "cuda:0", id: "GPU-2" };
+    const again = { machine: "", device: "cuda:5", id: "GPU-1" };
+    memory.noteReport(mine, load(0), true);
+    memory.noteReport(beside, load(0), true);
+    memory.promise([mine], "a", 70);
+    assert.equal(memory.roomOn([beside]).freeBytes, 100);
+    assert.equal(memory.roomOn([again]).freeBytes, 30);
   });
 
   it("is less where a task or another program takes more than was promised", () => {
@@ -39,7 +51,7 @@ describe("the memory of a device", () => {
 
   it("of several devices is that of the fullest, and a task holds its share of each", () => {
     const memory = new DeviceMemory();
-    const other = { host: "h", device: "cuda:1" };
+    const other = { machine: "h", device: "cuda:1" };
     memory.noteReport(GPU, load(10), true);
     memory.noteReport(other, load(30), true);
     assert.deepEqual(memory.roomOn([GPU, other]), { freeBytes: 70, capacityBytes: 70 });

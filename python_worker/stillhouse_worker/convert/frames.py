@@ -34,6 +34,8 @@ def hello(
     acknowledged: int = 0,
     load: DeviceLoad = UNKNOWN,
     token: str | None = None,
+    machine_id: str = "",
+    device_ids: Mapping[str, str] | None = None,
 ) -> bytes:
     """The first frame of a worker, and of each of its returns.
 
@@ -42,6 +44,7 @@ def hello(
         acknowledged: number of the last report of it that was acknowledged.
         load: of the device, for the memory that tasks find there.
         token: bearer token that says whose worker it is, where one is required.
+        machine_id, device_ids: see `devices.ids`.
     """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(
@@ -57,6 +60,8 @@ def hello(
             memory_used_bytes=load.memory_used_bytes,
             protocol=PROTOCOL,
             token=token or "",
+            machine_id=machine_id,
+            device_ids=device_ids or {},
         )
     ).SerializeToString()
 

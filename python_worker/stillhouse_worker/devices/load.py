@@ -88,6 +88,15 @@ def _cpu_seconds() -> tuple[float, float]:
     return busy, every
 
 
+def limiting_cgroup() -> Path | None:
+    """The folder of the cgroup (version 2) whose limit of memory is below the host's, if any."""
+    try:
+        limit = _limit(folder := _own_cgroup())
+        return folder if 0 < limit < psutil.virtual_memory().total else None
+    except (OSError, ValueError):  # no cgroup, of version 1, or without a limit: "max"
+        return None
+
+
 def _memory() -> tuple[int, int]:
     """Bytes of memory that this process may use, and how many of them are in use."""
     try:
@@ -101,9 +110,8 @@ def _memory() -> tuple[int, int]:
 def _cgroup_memory() -> tuple[int, int]:
     """Limit of the cgroup (version 2), and its memory in use without files that can be dropped."""
     try:
-        groups = (Path(psutil.PROCFS_PATH) / "self" / "cgroup").read_text("ascii")
-        folder = _CGROUPS / groups.rpartition("::")[2].strip().lstrip("/")
-        limit = int((folder / "memory.max").read_text("ascii"))
+        folder = _own_cgroup()
+        limit = _limit(folder)
         used = int((folder / "memory.current").read_text("ascii"))
         lines = (folder / "memory.stat").read_text("ascii").splitlines()
     except (OSError, ValueError):  # no cgroup, of version 1, or without a limit: "max"
@@ -111,3 +119,12 @@ def _cgroup_memory() -> tuple[int, int]:
     sizes = dict(line.split() for line in lines)
     droppable = int(sizes.get("inactive_file", 0))
     return limit, max(0, used - droppable)
+
+
+def _own_cgroup() -> Path:
+    groups = (Path(psutil.PROCFS_PATH) / "self" / "cgroup").read_text("ascii")
+    return _CGROUPS / groups.rpartition("::")[2].strip().lstrip("/")
+
+
+def _limit(cgroup: Path) -> int:
+    return int((cgroup / "memory.max").read_text("ascii"))

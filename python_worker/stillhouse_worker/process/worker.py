@@ -11,6 +11,7 @@ import zmq
 from .. import convert
 from ..context.reporting import environment
 from ..convert.lease import NO_LEASE, Lease
+from ..devices.ids import device_ids, machine_id
 from ..devices.load import give_back_memory, load_meter
 from ..errors import StillhouseError
 from . import worker_log
@@ -59,7 +60,7 @@ class Worker:
         self._id, self._place = worker_id, place
         self._parent, self._credentials = parent, credentials
         self._silence = Silence(connect, has_keys=credentials.curve_secret is not None)
-        self._load = load_meter(place.device)
+        self._load, self._device_ids = load_meter(place.device), device_ids()
         self._task: TaskThread | None = None
         self._leftovers: deque[Leftover] = deque()
         self._heartbeat_interval_s = 0.0
@@ -191,6 +192,8 @@ class Worker:
             acknowledged=acknowledged,
             load=load,
             token=self._credentials.token,
+            machine_id=machine_id(),
+            device_ids=self._device_ids,
         )
 
     def _serve_leftover(self, socket_: Socket, leftover: Leftover, now: float) -> None:

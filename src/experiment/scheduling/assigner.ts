@@ -19,7 +19,7 @@ import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
 import { memoryBytesOf, type ReadyTask } from "./ready-task.js";
 import type { ReadyTasks } from "./ready-tasks.js";
-import { type Place, placeOf, type Roster, type RosterEntry } from "./roster.js";
+import { type Place, placeNamed, placeOf, type Roster, type RosterEntry } from "./roster.js";
 import type { TaskFaults } from "./task-faults.js";
 
 export interface AssignerParts {
@@ -59,7 +59,7 @@ export class Assigner {
   /** A task that cannot be given away fails, and the next has its turn. */
   #giveOne(kind: string, worker: RosterEntry): void {
     const { ready, memory, faults } = this.#parts;
-    const roomFor = (needs: DeviceNeeds) => memory.roomOn(placesFor(needs, placeOf(worker)));
+    const roomFor = (needs: DeviceNeeds) => memory.roomOn(placesFor(needs, worker));
     for (;;) {
       const task = ready.nextTask(kind, roomFor);
       if (task === undefined) return;
@@ -68,11 +68,11 @@ export class Assigner {
   }
 
   /** The worker has held this task since before the control plane was restarted. */
-  keepRoom(place: Place, { taskId, experimentId }: Lease): void {
+  keepRoom(worker: RosterEntry, { taskId, experimentId }: Lease): void {
     const { memory, ledger } = this.#parts;
     const record = ledger.record(experimentId);
     const needs = deviceNeeds(record.experiment.spec, isDistill(requiredTask(record, taskId)));
-    memory.promise(placesFor(needs, place), taskId, memoryBytesOf(record.experiment));
+    memory.promise(placesFor(needs, worker), taskId, memoryBytesOf(record.experiment));
   }
 
   /** Logs once per task why it waits if no connected worker has enough memory for it. */
@@ -84,9 +84,7 @@ export class Assigner {
         .filter(({ device, hello }) => hello && deviceKind(device) === kind);
       if (workers.length === 0) continue;
       const mostBytesFor = (task: ReadyTask) =>
-        Math.max(
-          ...workers.map((worker) => memory.roomOn(placesFor(task, placeOf(worker))).capacityBytes),
-        );
+        Math.max(...workers.map((worker) => memory.roomOn(placesFor(task, worker)).capacityBytes));
       for (const task of ready.oversizedTasks(kind, mostBytesFor)) {
         const tell = () => this.#tell(task, kind, mostBytesFor(task));
         this.#parts.faults.attempt("logging why it waits", task, tell);
@@ -111,7 +109,6 @@ export class Assigner {
     const { ledger, leases, claims, roster, memory, pool } = this.#parts;
     const { artifacts, workFolders, runLog } = this.#parts;
     const { workerId } = worker;
-    const place = placeOf(worker);
     const workDir = workFolders.prepare(taskId);
     const before = requiredTask(ledger.record(experimentId), taskId);
     // Before the attempt is stored: one that was stored has a secret, whenever this process dies.
@@ -121,11 +118,11 @@ export class Assigner {
     );
     const { attempt, work } = requiredTask(record, taskId);
     leases.grant({ taskId, experimentId, attempt, workerId });
-    memory.promise(placesFor(ready, place), taskId, memoryBytes);
+    memory.promise(placesFor(ready, worker), taskId, memoryBytes);
     roster.markBusy(workerId);
     const kind = work?.kind;
     const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
-    const spec = specForWorker(record.experiment.spec, ready, place.device);
+    const spec = specForWorker(record.experiment.spec, ready, placeOf(worker).device);
     const runDir = runLog.folderOf(experimentId);
     const lease = { taskId, attempt, experimentId, secret };
     const checkpoints = attempt === 1 ? [] : this.#parts.checkpoints.newest(taskId);
@@ -134,9 +131,10 @@ export class Assigner {
   }
 }
 
-/** Where a task computes when a worker of this place has it. */
-function placesFor(needs: DeviceNeeds, { host, device }: Place): Place[] {
-  return devicesFor(needs, device).map((used) => ({ host, device: used }));
+/** Where a task computes when this worker has it. */
+function placesFor(needs: DeviceNeeds, worker: RosterEntry): Place[] {
+  const { device } = placeOf(worker);
+  return devicesFor(needs, device).map((used) => placeNamed(worker, used));
 }
 
 function requiredTask(record: ExperimentRecord, taskId: string): Task {

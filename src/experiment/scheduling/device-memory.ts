@@ -102,8 +102,9 @@ export class DeviceMemory {
   }
 }
 
-function keyOf({ host, device }: Place): string {
-  return JSON.stringify([host, device]);
+/** Eight GPUs may be "cuda:0" each for a worker of its own, and one may have several names. */
+function keyOf({ machine, device, id = "" }: Place): string {
+  return id === "" ? JSON.stringify([machine, device]) : id;
 }
 
 function sum(values: Iterable<number>): number {

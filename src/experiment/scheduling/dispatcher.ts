@@ -41,7 +41,7 @@ export class Dispatcher implements WorkerListener {
     this.#parts = parts;
     this.#assigner = new Assigner(parts);
     this.#reception = new Reception(parts, {
-      keepRoom: (place, lease) => this.#assigner.keepRoom(place, lease),
+      keepRoom: (worker, lease) => this.#assigner.keepRoom(worker, lease),
       lose: (lease, reason) => this.#lose(lease, reason, ""),
     });
     this.#staffing = new Staffing(parts);

@@ -4,7 +4,7 @@ import type { Admission, WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases, Timings } from "./leases.js";
-import type { Place, Roster } from "./roster.js";
+import { placeOf, type Roster, type RosterEntry } from "./roster.js";
 import type { WorkerAdmission } from "./worker-admission.js";
 
 export interface ReceptionParts {
@@ -22,7 +22,7 @@ export interface ReceptionParts {
 
 /** The actions that the reception delegates. */
 interface ReceptionActions {
-  keepRoom(place: Place, lease: Lease): void;
+  keepRoom(worker: RosterEntry, lease: Lease): void;
   lose(lease: Lease, reason: string): void;
 }
 
@@ -44,7 +44,8 @@ export class Reception {
   welcome(hello: Hello): void {
     const { roster, memory, pool, timings, grpcPort } = this.#parts;
     const isNew = roster.register({ ...hello, secret: Buffer.alloc(0) });
-    memory.noteReport(hello, hello, hello.taskId === "");
+    const worker = roster.find(hello.workerId);
+    if (worker) memory.noteReport(placeOf(worker), hello, hello.taskId === "");
     const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;
     const value = { heartbeatIntervalS, grpcPort: grpcPort() };
     pool.send(hello.workerId, { $case: "welcome", value });
@@ -81,7 +82,8 @@ export class Reception {
     const { workerId, taskId, attempt, acknowledged } = hello;
     if (lease.adoption === "awaited") {
       leases.adopt(lease, acknowledged);
-      this.#actions.keepRoom(hello, lease);
+      const worker = roster.find(workerId);
+      if (worker) this.#actions.keepRoom(worker, lease);
       log.info(`Worker ${workerId} is back and continues task ${taskId}`);
     }
     roster.markBusy(workerId);

@@ -6,9 +6,12 @@ export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" 
 
 /** A device of a host, which several workers may share. */
 export interface Place {
-  readonly host: string;
-  /** Such as "cpu" or "cuda:0". */
+  /** The id of the machine, or the name of the host of a worker that tells none. */
+  readonly machine: string;
+  /** As a worker of the machine calls it, such as "cpu" or "cuda:0". */
   readonly device: string;
+  /** What tells it from every other device, whatever its workers call it; empty: its name. */
+  readonly id?: string;
 }
 
 /** A worker that can be reached, or a process that has not said hello yet. */
@@ -249,9 +252,15 @@ export class Roster {
   }
 }
 
-/** The device of a worker; before its hello, that of a host without a name. */
-export function placeOf({ hello, device }: RosterEntry): Place {
-  return { host: hello?.host ?? "", device: hello?.device ?? device };
+/** The device of a worker; before its hello, that of a machine without a name. */
+export function placeOf(entry: RosterEntry): Place {
+  return placeNamed(entry, entry.hello?.device ?? entry.device);
+}
+
+/** The device that a worker calls by this name. */
+export function placeNamed({ hello }: Pick<RosterEntry, "hello">, device: string): Place {
+  const machine = hello?.machineId || hello?.host || "";
+  return { machine, device, id: hello?.deviceIds[device] ?? "" };
 }
 
 /** Two processes may use the same id one after the other. */
