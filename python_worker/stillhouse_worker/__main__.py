@@ -97,7 +97,11 @@ def _worker(arguments: argparse.Namespace) -> int:
         shares=not arguments.no_shared_folders,
     )
     credentials = read_credentials(arguments.keys)
-    Worker(arguments.connect, arguments.grpc, worker_id, place, parent, credentials).run()
+    worker = Worker(arguments.connect, arguments.grpc, worker_id, place, parent, credentials)
+    worker.run()
+    if worker.has_abandoned:
+        sys.stderr.flush()
+        os._exit(0)  # the interpreter would wait for a thread in a library's call, or crash with it
     return 0
 
 

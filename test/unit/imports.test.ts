@@ -192,7 +192,7 @@ const ROOMS: Readonly<Record<Area, readonly Area[]>> = {
   "cli/stillhouse": ["run", "connect", "progress", "results", "terminal"],
 };
 
-const GROUND = ["errors", "seeding", "tensorfile"];
+const GROUND = ["errors", "seeding", "stopping", "tensorfile"];
 const CORE = [...GROUND, "learners", "datasets", "distillation"];
 
 const PYTHON: Rules = {
@@ -202,11 +202,12 @@ const PYTHON: Rules = {
     seeding: [],
     tensorfile: [],
     printable: [],
+    stopping: [],
     hub_access: [],
     devices: ["errors"],
     learners: GROUND,
     datasets: [...GROUND, "hub_access"],
-    models: ["errors", "hub_access", "learners"],
+    models: ["errors", "hub_access", "learners", "stopping"],
     distillation: [...GROUND, "learners", "datasets"],
     context: [...CORE, "models", "__version__"],
     evaluation: [...CORE, "context"],
@@ -218,6 +219,7 @@ const PYTHON: Rules = {
     process: [
       "errors",
       "printable",
+      "stopping",
       "tensorfile",
       "devices",
       "context",

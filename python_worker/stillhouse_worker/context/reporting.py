@@ -11,6 +11,9 @@ import torch
 
 from .. import __version__
 
+# The stage of a task that opens its data set and model.
+LOADING = "loading"
+
 
 class Stopped(Exception):
     """The task was asked to stop and has written its checkpoint."""

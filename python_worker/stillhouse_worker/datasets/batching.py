@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from jaxtyping import Int64
 from torch import Tensor
 
+from ..stopping import may_stop
 from .pixel_batches import PixelBatch, PixelSplit
 from .rows import Split
 
 # Rows given to the tokenizer at once: enough to keep its threads busy, few enough that its
 # Python lists of ids stay small beside the flat tensors that are kept.
-_TOKENISE_ROWS = 4096
+_TOKENISE_ROWS = 1024
 
 
 class TokenSplit(NamedTuple):
@@ -72,6 +73,7 @@ def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
     """
     input_ids, token_type_ids, lengths = array("i"), array("i"), array("q", [0])
     for start in range(0, len(split.labels), _TOKENISE_ROWS):
+        may_stop()
         chunk = slice(start, start + _TOKENISE_ROWS)
         encoded = tokenizer(
             split.first[chunk],

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ..errors import StillhouseError
+from ..stopping import may_stop
 from .faults import invalid
 from .pixels import pixels_of, shape_of
 from .rows import BadRow, ImageShape, Row, SplitName, Unusable
@@ -132,6 +133,7 @@ def _add(
 
 def _below(folder: Path) -> Iterator[tuple[PurePosixPath, ImageFile]]:
     for path in sorted(folder.rglob("*")):
+        may_stop()
         relative = PurePosixPath(path.relative_to(folder).as_posix())
         if _counts(relative) and path.is_file():
             yield relative, ImageFile(str(path), relative.parent.name, _file_reader(path))

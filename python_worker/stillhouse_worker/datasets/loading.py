@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..errors import StillhouseError
+from ..stopping import may_stop
 from .faults import invalid
 from .fingerprint import Fingerprint
 from .holdout import FORMER_TEST_FRACTION, holdout_indices, rows_at
@@ -201,6 +202,7 @@ class _Reader:
         counts: Counter[str] = Counter()
         self._skipped[split_name] = counts
         for row in rows:
+            may_stop()
             if not isinstance(row, BadRow):
                 yield row
             elif self._bad_rows == "skip":

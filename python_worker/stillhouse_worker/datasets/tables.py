@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..stopping import may_stop
 from .files import Record
 from .labels import (
     LabelRule,
@@ -120,7 +121,12 @@ def _rule(
 
 
 def _labels(table: Table, column: str) -> Callable[[], Iterator[Any]]:
-    return lambda: (record.values[column] for record in table([column]))
+    def read() -> Iterator[Any]:
+        for record in table([column]):
+            may_stop()
+            yield record.values[column]
+
+    return read
 
 
 def _reader(

@@ -19,6 +19,7 @@ from ..hub_access import (
     hub_is_reachable,
     hub_offline_reason,
 )
+from ..stopping import may_stop
 from .files import WEIGHT_FILES, check_model_folder, find_weights, has_tokenizer
 from .nets import NETS, is_net
 from .packaged import PACKAGED_MODEL, packaged_model_folder
@@ -34,6 +35,8 @@ _HUB_REPOS = {
 }
 _TOKENIZER_PATTERNS = ("tokenizer*", "vocab.txt", "special_tokens_map.json", "added_tokens.json")
 
+# Read at once of a file that is hashed.
+_HASHED_BYTES = 1 << 20
 _POOLING_PATTERNS = (MODULES_NAME, "*_Pooling/config.json")
 
 
@@ -219,8 +222,12 @@ def model_fingerprint(folder: Path) -> ModelFingerprint:
 
 
 def _sha256(path: Path) -> str:
+    sha256 = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_HASHED_BYTES):
+            may_stop()
+            sha256.update(chunk)
+    return sha256.hexdigest()
 
 
 def _failure(kind: FailureKind, message: str) -> StillhouseError:

@@ -18,6 +18,7 @@ from ..learners.encoder import Encoder
 from ..learners.encoder_config import EncoderConfig, Pooling
 from ..learners.interface import Params
 from ..learners.library_layers import LibraryEmbeddings, LibraryLayers, layer_params
+from ..stopping import may_stop
 from .architectures import ARCHITECTURES, Architecture
 from .files import (
     ModelFacts,
@@ -112,6 +113,7 @@ def _tensors(folder: Path, architecture: str) -> Iterator[tuple[str, Tensor]]:
         return
     with safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118  # a file is no mapping
+            may_stop()
             if (own := own_name(name, architecture)) is not None:
                 yield own, file.get_tensor(name)
 

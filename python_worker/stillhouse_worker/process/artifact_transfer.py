@@ -9,6 +9,7 @@ from .. import convert
 from ..artifact_files import MANIFEST_NAME, TENSORS_NAME
 from ..convert.lease import Lease
 from ..errors import StillhouseError
+from ..stopping import may_stop
 from ..tensorfile import write_bytes
 from .patient_calls import PatientCalls
 
@@ -57,6 +58,7 @@ class ArtifactTransfer:
         content, expected = bytearray(), None
         request = convert.download_request(lease, artifact_id, name)
         for response in stub.DownloadArtifact(request, metadata=self._calls.metadata):
+            may_stop()
             if response.HasField("file"):
                 expected = response.file
             content += response.chunk

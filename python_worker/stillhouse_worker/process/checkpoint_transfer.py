@@ -10,6 +10,7 @@ from .. import convert
 from ..context.checkpoint_store import CheckpointFile
 from ..convert.lease import Lease
 from ..errors import StillhouseError
+from ..stopping import may_stop
 from .patient_calls import PatientCalls
 
 
@@ -67,6 +68,7 @@ class CheckpointTransfer:
         sha256, size = hashlib.sha256(), 0
         with draft.open("wb") as output:
             for response in stub.DownloadCheckpoint(request, metadata=self._calls.metadata):
+                may_stop()
                 sha256.update(response.chunk)
                 size += len(response.chunk)
                 if size > file.size:

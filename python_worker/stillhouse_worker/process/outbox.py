@@ -34,6 +34,9 @@ class Outbox:
         self._lease = lease
         self.stop = threading.Event()
         self.progress_counter = 0
+        # Of the last progress; empty before the first.
+        self.stage = ""
+        self._is_sealed = False
         self.acknowledged = 0
         self._journal = journal
         self._lock = threading.Lock()
@@ -55,7 +58,7 @@ class Outbox:
         frame = convert.report(self._lease, 0, progress=message)
         with self._lock:
             self.progress_counter += 1
-            self._progress = frame
+            self.stage, self._progress = stage, frame
 
     def metric(self, name: str, step: int, value: float) -> None:
         """Gather points; they are sent together."""
@@ -94,8 +97,14 @@ class Outbox:
     def add(self, **kind: Any) -> None:
         """Queue a report that must arrive; metric points gathered before it leave before it."""
         with self._lock:
-            self._flush_points()
-            self._queue(**kind)
+            if not self._is_sealed:
+                self._flush_points()
+                self._queue(**kind)
+
+    def seal(self) -> None:
+        """Take no further report."""
+        with self._lock:
+            self._is_sealed = True
 
     def take(self, now: float) -> list[bytes]:
         """Frames to send: the new ones, and again those that nobody acknowledged for a while."""
@@ -150,7 +159,7 @@ class Outbox:
     def is_empty(self) -> bool:
         """Whether everything that must arrive has been acknowledged."""
         with self._lock:
-            return self._is_acknowledged() and not self._points
+            return self._is_acknowledged() and (self._is_sealed or not self._points)
 
     def close(self) -> None:
         """The attempt is over; the journal stays where not all of it was acknowledged."""
@@ -158,7 +167,7 @@ class Outbox:
             self._journal.remove()
 
     def _flush_points(self) -> None:
-        if not self._points:
+        if not self._points or self._is_sealed:
             return
         points = convert.metrics(self._points, self._num_points + 1)
         self._num_points += len(self._points)

@@ -8,10 +8,11 @@ from typing import Any
 from .. import convert
 from ..context.checkpoint_store import newest_files
 from ..context.event_files import with_event_files
-from ..context.reporting import LearnerOutcome, Stopped, environment
+from ..context.reporting import LOADING, LearnerOutcome, Stopped, environment
 from ..context.task_context import TaskContext
 from ..convert.lease import Lease
 from ..devices.energy import EnergyMeter
+from ..stopping import stoppable
 from ..tasks.execute import execute
 from .artifact_transfer import ArtifactTransfer
 from .attempt_folder import attempt_folder
@@ -36,7 +37,7 @@ class TaskThread:
         is_shared = place.sees(assign.work_dir)
         self.folder = place.task_folder(assign.task_id, assign.work_dir)
         self.scratch = attempt_folder(self.folder, assign.attempt)
-        self.fenced = False
+        self.fenced = self.is_abandoned = False
         self._fault: OSError | None = None
         try:
             journal = Journal(self.scratch, assign.attempt)
@@ -52,8 +53,8 @@ class TaskThread:
         self._thread.start()
 
     def is_running(self) -> bool:
-        """Whether it still computes."""
-        return self._thread.is_alive()
+        """Whether it still computes for this attempt."""
+        return self._thread.is_alive() and not self.is_abandoned
 
     def _new_courier(self, calls: PatientCalls) -> CheckpointCourier:
         known = convert.checkpoint_files(self._assign.checkpoints)
@@ -62,7 +63,8 @@ class TaskThread:
 
     def _run(self) -> None:
         try:
-            result = self._execute()
+            with stoppable(self._stop_if_requested):
+                result = self._execute()
         except Stopped:
             self.stopwatch.save()
             if self._courier is not None and not self.fenced:
@@ -112,6 +114,23 @@ class TaskThread:
         artifact = self._transfer.upload(self.lease, outcome.folder)
         cost = convert.Cost(self.stopwatch.seconds(), **spent)
         return convert.distill_result(outcome, artifact, cost, facts)
+
+    def _stop_if_requested(self) -> None:
+        if self.outbox.stop.is_set():
+            raise Stopped
+
+    def is_loading(self) -> bool:
+        """Whether it has computed nothing yet that a stop could lose."""
+        return self.outbox.stage in ("", LOADING)
+
+    def abandon(self) -> None:
+        """Report a stop for a thread that does not hear it, in an import or a library's call.
+
+        What the thread itself still reports is left out; it ends with the process.
+        """
+        self.is_abandoned = True
+        self.outbox.add(stopped=convert.stopped())
+        self.outbox.seal()
 
     def _find_checkpoints(self) -> None:
         """Fetch those of other machines, and say where the task begins if there are none."""

@@ -27,6 +27,9 @@ _POLL_MS = 50
 _TAKE_INTERVAL_S = min(METRIC_INTERVAL_S, PROGRESS_INTERVAL_S)
 # A control plane that does not answer the first hello is asked again.
 _HELLO_INTERVAL_S = 2.0
+# A process that ends waits this long for a task that is loading: that has nothing to save, and may
+# be in an import or in a call of a library, where it does not hear of the stop.
+_LOADING_GRACE_S = 2.0
 # After a stop the last report may wait this long for its acknowledgement.
 _FAREWELL_S = 5.0
 # A control plane that is away hears it from the journal.
@@ -37,6 +40,10 @@ class Worker:
     """A worker process: says hello, takes tasks, reports, and ends when told to or with its parent.
 
     While the control plane is away, it continues to compute, and says hello until it is back.
+
+    Attributes:
+        has_abandoned: whether the thread of a task still runs, so that only the end of the process
+            ends it.
 
     Args:
         connect: ZeroMQ address, tcp://HOST:PORT.
@@ -66,6 +73,8 @@ class Worker:
         self._heartbeat_interval_s = 0.0
         self._joined = False
         self._ending = False
+        self._must_end_by = float("inf")
+        self.has_abandoned = False
         self._refusal = ""
         self._farewell_ends: float | None = None
         self._last_heartbeat = self._last_take = self._last_hello = float("-inf")
@@ -114,6 +123,7 @@ class Worker:
     def _end(self) -> None:
         if not self._ending:
             self._ending = True
+            self._must_end_by = time.monotonic() + _LOADING_GRACE_S
             if self._task is not None:
                 self._task.outbox.stop.set()
 
@@ -203,6 +213,9 @@ class Worker:
             self._send(socket_, frame)
 
     def _serve_task(self, socket_: Socket, task: TaskThread, now: float) -> None:
+        if now > self._must_end_by and task.is_running() and task.is_loading():
+            task.abandon()
+            self.has_abandoned = True
         ended = not task.is_running()
         if self._joined and (ended or task.fenced or now - self._last_take > _TAKE_INTERVAL_S):
             self._last_take = now
