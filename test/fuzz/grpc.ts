@@ -61,6 +61,8 @@ function examples(): Example[] {
   const ids = { experimentId: "x" };
   const reuseAfter = new Date(0);
   const [file, secret] = [{ name: "../a", size: 1n, sha256: "0" }, Buffer.alloc(32)];
+  const lease = { taskId: "t", attempt: 1, secret };
+  const checkpoint = { kind: "training", step: 1n, size: 1n, sha256: "0".repeat(64) };
   return [
     example(
       experiments.createExperiment,
@@ -102,6 +104,13 @@ function examples(): Example[] {
         $case: "header",
         value: { taskId: "t", attempt: 1, files: [file], secret },
       },
+    }),
+    example(artifacts.uploadCheckpoint, service.UploadCheckpointRequest, {
+      part: { $case: "header", value: { ...lease, checkpoint } },
+    }),
+    example(artifacts.downloadCheckpoint, service.DownloadCheckpointRequest, {
+      ...lease,
+      checkpoint,
     }),
   ];
 }
