@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--name", help="beginning of that name (default: the machine's)")
     worker.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
     worker.add_argument(
-        "--work-dir", type=Path, help="for checkpoints (default: worker, here; with --id as told)"
+        "--work-dir",
+        type=Path,
+        default=Path("worker"),
+        help="for checkpoints, where the control plane's folder is not here (default: worker)",
     )
     worker.add_argument(
         "--data-dir", type=Path, help="local data sets, where a spec's are not here"
@@ -87,12 +91,11 @@ def _worker(arguments: argparse.Namespace) -> int:
     device = find_device(arguments.device).device
     work_dir = arguments.work_dir
     if arguments.id is None:
-        work_dir = work_dir or Path("worker")
         identity = Identity(work_dir / "workers", arguments.name, device)
     worker_id = arguments.id or identity.worker_id
     place = WorkPlace(
         device,
-        work_dir and work_dir / "tasks",
+        work_dir / "tasks",
         arguments.data_dir,
         shares=not arguments.no_shared_folders,
     )
@@ -100,6 +103,8 @@ def _worker(arguments: argparse.Namespace) -> int:
     worker = Worker(arguments.connect, arguments.grpc, worker_id, place, parent, credentials)
     worker.run()
     if worker.has_abandoned:
+        for helper in multiprocessing.active_children():
+            helper.kill()
         sys.stderr.flush()
         os._exit(0)  # the interpreter would wait for a thread in a library's call, or crash with it
     return 0

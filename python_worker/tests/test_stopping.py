@@ -49,8 +49,9 @@ def num_checks(work) -> int:
 def reads_rows(folder: Path):
     rows = [json.dumps({"text": f"text {row}", "label": "ab"[row % 2]}) for row in range(100)]
     (folder / "train.jsonl").write_text("\n".join(rows))
+    name, data_dir = folder.name, str(folder.parent)
     return lambda: load_dataset(
-        str(folder), source="local", data_dir=None, splits=("train",), reading=READING
+        name, source="local", data_dir=data_dir, splits=("train",), reading=READING
     )
 
 

@@ -14,7 +14,9 @@ def test_an_existing_folder_is_shared_and_otherwise_one_is_created(tmp_path) -> 
     assert place.task_folder("ab12-distill", str(shared)) == shared
     own = place.task_folder("cd34-distill", str(tmp_path / "of-another" / "cd34-distill"))
     assert own == tmp_path / "own" / "cd34-distill"
-    own.mkdir()
+    # Nothing is made where another machine has its folders: the next attempt would take it for one.
+    assert not (tmp_path / "of-another").exists()
+    own.mkdir(parents=True)
     for folder in (own, shared):
         place.leave(folder, is_done=True)
     assert shared.exists()
@@ -28,7 +30,7 @@ def test_a_task_never_works_outside_the_folder(tmp_path, name) -> None:
 
 
 def test_an_artifact_is_shared_when_its_manifest_is_visible(tmp_path) -> None:
-    place = WorkPlace("cpu", None)
+    place = WorkPlace("cpu", tmp_path / "own")
     assert place.shared_artifact(str(tmp_path)) is None
     (tmp_path / MANIFEST_NAME).write_text("{}")
     assert place.shared_artifact(str(tmp_path)) == tmp_path
@@ -39,7 +41,7 @@ def test_an_artifact_is_shared_when_its_manifest_is_visible(tmp_path) -> None:
 
 
 def test_settings_take_the_device_and_the_data_of_this_machine(settings, tmp_path) -> None:
-    place = WorkPlace("cuda:3", None, tmp_path / "here")
+    place = WorkPlace("cuda:3", tmp_path / "own", tmp_path / "here")
     there = settings._replace(
         data=settings.data._replace(data_dir=str(tmp_path / "none"), source="local")
     )

@@ -22,7 +22,7 @@ class WorkPlace:
 
     Args:
         device: cpu or cuda:N.
-        folder: for checkpoints of tasks whose folder is not there; None where it always is.
+        folder: for checkpoints of tasks whose folder is not there; made when it is needed.
         data_dir: local data sets, where the folder that a spec names is not there.
         shares: whether to use folders of the control plane at all.
     """
@@ -30,15 +30,14 @@ class WorkPlace:
     def __init__(
         self,
         device: str,
-        folder: Path | None,
+        folder: Path,
         data_dir: Path | None = None,
         *,
         shares: bool = True,
     ) -> None:
         self.device, self._folder, self._data_dir = device, folder, data_dir
         self._shares = shares
-        if folder is not None:
-            _sweep(folder)
+        _sweep(folder)
 
     def task_folder(self, task_id: str, shared: str) -> Path:
         """The folder for the checkpoints of a task.
@@ -46,7 +45,7 @@ class WorkPlace:
         Raises:
             StillhouseError: ``invalid`` for an id that is no plain name.
         """
-        if self._folder is None or self.sees(shared):
+        if self.sees(shared):
             return Path(shared)
         if not _PLAIN_NAME.fullmatch(task_id):
             raise StillhouseError("invalid", f"a task id must be a plain name, got {task_id!r}")
@@ -78,14 +77,13 @@ class WorkPlace:
 
     def leave(self, folder: Path, is_done: bool) -> None:
         """A task has ended here; what is done needs no checkpoint any more."""
-        if is_done and self._folder is not None and folder.parent == self._folder:
+        if is_done and folder.parent == self._folder:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     oldest = time.time() - _LONGEST_KEPT_S
-    for task in folder.iterdir():
+    for task in folder.iterdir() if folder.is_dir() else ():
         if task.is_dir() and _changed(task) < oldest:
             shutil.rmtree(task, ignore_errors=True)
 
