@@ -14,15 +14,15 @@ const OWN_CHOICES = [
   "compute.memory_mib",
   "evaluation.baseline_inits",
   "baseline.full_inits",
+  "baseline.full_epochs",
 ];
 
 /** Where the figures of a work are from, and for each row what differs from its run. */
 export function publishedLines({ published, rows }: ReproducedTable): string[] {
   if (published === undefined) return [];
   const preset = PRESETS[published.presets.full];
-  const chosen = rows.flatMap(({ chosenPaths }) => chosenPaths);
-  const textOf = ({ spec }: ReproducedRow) =>
-    spec === undefined ? "" : changesText({ ...spec, preset }, [...OWN_CHOICES, ...chosen]);
+  const textOf = ({ spec, chosenPaths }: ReproducedRow) =>
+    spec === undefined ? "" : changesText({ ...spec, preset }, [...OWN_CHOICES, ...chosenPaths]);
   const differing = new Map<string, string[]>();
   for (const row of rows) {
     const text = textOf(row);

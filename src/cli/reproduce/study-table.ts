@@ -10,6 +10,7 @@ import {
   spreadOfDifference,
 } from "../../results/distillations.js";
 import { distilledLabel, shortLabel, sizeWords } from "../../results/spec-labels.js";
+import { readField } from "../../settings/field-path.js";
 import { TABLES } from "../../study/systems.js";
 import type { Published, StudyFigure, StudyRow, StudyTable } from "../../study/tables.js";
 import { resultOf } from "../results/result.js";
@@ -53,7 +54,7 @@ export interface ReproducedRow {
   readonly name: string;
   /** The published one; absent where none is known for certain. */
   readonly figure: StudyFigure | undefined;
-  /** Paths of the settings that make it this row. */
+  /** Paths of the settings that make it this row, as its work has it. */
   readonly chosenPaths: readonly string[];
   /** Of the first seed, resolved; absent for a baseline. */
   readonly spec: ExperimentSpec | undefined;
@@ -111,7 +112,8 @@ function rowsOf(
 ): ReproducedRow[] {
   const result: ReproducedRow[] = [];
   const above: { name: string; seeds: readonly SeedRow[] }[] = [];
-  studyRows.forEach(({ kind, figure, settings }, at) => {
+  studyRows.forEach((row, at) => {
+    const { kind, figure } = row;
     const found = experiments[at] ?? [];
     const spec = found[0]?.spec;
     const isBaseline = kind !== "distilled";
@@ -125,11 +127,19 @@ function rowsOf(
     const measured = measuredOf(seeds, differences);
     const failed = found.flatMap(failedSeed);
     const own = isBaseline ? undefined : spec;
-    const chosenPaths = [...settings.keys()];
+    const chosenPaths = chosenPathsOf(row, spec);
     result.push({ label, name, figure, chosenPaths, spec: own, measured, failed });
     if (!isBaseline && measured) above.push({ name, seeds });
   });
   return result;
+}
+
+/** The settings of a row, and those of its usual ones that nobody has changed. */
+function chosenPathsOf({ settings, usual = new Map() }: StudyRow, spec?: ExperimentSpec): string[] {
+  const unchanged = [...usual].filter(
+    ([path, value]) => spec !== undefined && readField(spec, path) === value,
+  );
+  return [...settings.keys(), ...unchanged.map(([path]) => path)];
 }
 
 /** Rows of one table may differ in their samples or steps alone. */
