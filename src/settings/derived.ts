@@ -57,7 +57,10 @@ function lambdaOf({ distilled }: ExperimentSpec): number {
   return distilled?.attentionReduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
 }
 
-/** With so high a rate as this preset has, labels that follow it as pixels do diverge. */
+/**
+ * Labels that follow so high a rate as pixels do can make the inner steps diverge, since a raw
+ * label scales the gradient of each.
+ */
 function labelsLrOf({ preset, outer }: ExperimentSpec): number {
   return (outer?.lr ?? 0) * (preset === Preset.SOFT_MNIST_CPU ? SHARE_OF_LABELS : 1);
 }
