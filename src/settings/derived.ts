@@ -16,8 +16,8 @@ const LAMBDA_ELEMENTWISE = 100;
 const LAMBDA_KEYS = 1;
 /** PyTorch's default of AdamW. */
 const WEIGHT_DECAY = 0.01;
-/** Rate of the labels in preset `soft-mnist-cpu`, over that of the pixels. */
-const SHARE_OF_LABELS = 0.2;
+/** Rate of the pixels in preset `soft-mnist-cpu`, over that of the labels. */
+const PIXELS_OVER_LABELS = 5;
 /** Wang et al. (2018) halve the rate every 40 of 400 epochs. */
 const DECAYS = 10;
 
@@ -62,7 +62,7 @@ function lambdaOf({ distilled }: ExperimentSpec): number {
  * label scales the gradient of each.
  */
 function labelsLrOf({ preset, outer }: ExperimentSpec): number {
-  return (outer?.lr ?? 0) * (preset === Preset.SOFT_MNIST_CPU ? SHARE_OF_LABELS : 1);
+  return (outer?.lr ?? 0) / (preset === Preset.SOFT_MNIST_CPU ? PIXELS_OVER_LABELS : 1);
 }
 
 function weightDecayOf({ outer }: ExperimentSpec): number {

@@ -21,7 +21,7 @@ import { factsOf } from "../fixtures/facts.js";
 const SYSTEMS = TABLES.filter(({ published }) => published !== undefined);
 
 /** A set of ten classes and a network, as both are found for a draft. */
-function factsFor({ preset }: ExperimentSpec) {
+function factsFor({ preset, model: named }: ExperimentSpec) {
   const { dataset, model } = subjectOfPreset(preset) ?? { dataset: "", model: "" };
   const image = dataset === "mnist" ? { channels: 1, height: 28, width: 28 } : undefined;
   return factsOf({
@@ -33,7 +33,7 @@ function factsFor({ preset }: ExperimentSpec) {
       image: image ?? { channels: 3, height: 32, width: 32 },
     },
     model: {
-      name: model,
+      name: named?.name || model,
       num_layers: 0,
       num_heads: 0,
       max_positions: 2 ** 20,
@@ -184,12 +184,18 @@ describe("works besides the study", () => {
     assert.match(fixed ?? "", /hard labels, fixed init, 3 steps: .*inner-lr 0\.5 \(0\.02\)/);
     assert.match(random ?? "", /10 blocks, 30 steps: outer-steps 1000 \(epochs 400\), lr 0\.02/);
     assert.doesNotMatch(random ?? "", /inits 200|blocks 10 \(/);
+    const few: [string, FieldValue][] = [
+      ["evaluation.inits", 2],
+      ["model.name", "mlp"],
+    ];
+    const [changed] = shownOf("wang-mnist", Preset.WANG_MNIST, few);
+    assert.match(publishedLines(changed).at(-1) ?? "", /: model mlp \(lenet\), inits 2 \(200\)\.$/);
   });
 });
 
 /** The table before anything is computed. */
-function shownOf(id: string, preset: Preset) {
-  const given = cells([id], [["preset", preset]]);
+function shownOf(id: string, preset: Preset, others: [string, FieldValue][] = []) {
+  const given = cells([id], [["preset", preset], ...others]);
   const outcomes = given.map(({ draft }) => {
     const { spec } = resolveSpec(draft, factsFor(draft));
     const experiment = Experiment.fromPartial({ id: "x", spec });

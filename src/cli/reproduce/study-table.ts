@@ -10,7 +10,6 @@ import {
   spreadOfDifference,
 } from "../../results/distillations.js";
 import { distilledLabel, shortLabel, sizeWords } from "../../results/spec-labels.js";
-import { readField } from "../../settings/field-path.js";
 import { TABLES } from "../../study/systems.js";
 import type { Published, StudyFigure, StudyRow, StudyTable } from "../../study/tables.js";
 import { resultOf } from "../results/result.js";
@@ -54,8 +53,8 @@ export interface ReproducedRow {
   readonly name: string;
   /** The published one; absent where none is known for certain. */
   readonly figure: StudyFigure | undefined;
-  /** Paths of the settings that make it this row, as its work has it. */
-  readonly chosenPaths: readonly string[];
+  /** As its work has it. */
+  readonly row: StudyRow;
   /** Of the first seed, resolved; absent for a baseline. */
   readonly spec: ExperimentSpec | undefined;
   /** Absent where no seed has a result. */
@@ -127,19 +126,10 @@ function rowsOf(
     const measured = measuredOf(seeds, differences);
     const failed = found.flatMap(failedSeed);
     const own = isBaseline ? undefined : spec;
-    const chosenPaths = chosenPathsOf(row, spec);
-    result.push({ label, name, figure, chosenPaths, spec: own, measured, failed });
+    result.push({ label, name, figure, row, spec: own, measured, failed });
     if (!isBaseline && measured) above.push({ name, seeds });
   });
   return result;
-}
-
-/** The settings of a row, and those of its usual ones that nobody has changed. */
-function chosenPathsOf({ settings, usual = new Map() }: StudyRow, spec?: ExperimentSpec): string[] {
-  const unchanged = [...usual].filter(
-    ([path, value]) => spec !== undefined && readField(spec, path) === value,
-  );
-  return [...settings.keys(), ...unchanged.map(([path]) => path)];
 }
 
 /** Rows of one table may differ in their samples or steps alone. */
