@@ -77,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 def _rows(steps: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     setting = setting_of(args.net, tuple(args.shape), steps, args.batch)
     ways = [Way("unrolled", 0), *(Way("stepwise", mib) for mib in args.activation_memory)]
-    works = {way.name: work_of_way(setting, way) for way in ways}
+    works = {way.name: _work(setting, way) for way in ways}
     times = take_turns(works, args.repetitions, clock=time.process_time)
     base = live_peak_bytes(lambda: outer_gradient(setting.problem, setting.theta))
     copy = sum(p.numel() * p.element_size() for p in setting.theta.values())
@@ -96,8 +96,7 @@ def _rows(steps: int, args: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def work_of_way(setting: Setting, way: Way) -> Work:
-    """What is measured of a way."""
+def _work(setting: Setting, way: Way) -> Work:
     problem = setting.problem._replace(activation_bytes=way.activation_mib * 2**20)
     if way.method == "unrolled":
         problem = problem._replace(outer_losses=setting.whole)

@@ -71,9 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--inits", type=int, default=5, help="test learners (default: 5)")
     run.set_defaults(command=_run)
 
-    fetch = commands.add_parser("fetch", help="download a data set or a model from the hub")
+    fetch = commands.add_parser("fetch", help="download a data set, a model or word vectors")
     fetch.add_argument("--dataset")
     fetch.add_argument("--model")
+    fetch.add_argument("--embeddings")
     fetch.set_defaults(command=_fetch)
     return parser
 
@@ -120,7 +121,7 @@ def _devices(arguments: argparse.Namespace) -> int:
 def _fetch(arguments: argparse.Namespace) -> int:
     from .inspection import fetch
 
-    fetch(arguments.dataset, arguments.model)
+    fetch(arguments.dataset, arguments.model, arguments.embeddings)
     return 0
 
 

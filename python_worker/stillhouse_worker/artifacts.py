@@ -32,7 +32,7 @@ from .distillation.inner import InnerLoss, inner_loss, train_learner
 from .distillation.synthetic import AttentionLabels, DistilledData, block_classes
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
-from .learners import Encoder, Learner
+from .learners import Encoder, Learner, WordNet
 from .learners.encoder_config import Pooling
 from .learners.interface import Params
 from .learners.nets import make_net
@@ -41,6 +41,7 @@ from .learners.starts import Starts
 from .models.catalog import model_fingerprint, model_folder
 from .models.export import has_classifier, save_sentence_transformer, to_transformers
 from .models.opened import load_encoder
+from .models.opened_words import load_word_net
 from .tensorfile import read_tensors
 
 # What learners are given: texts, or uint8 images n x channels x height x width.
@@ -97,13 +98,17 @@ class Artifact(NamedTuple):
     def load_learner(self) -> Learner:
         """The encoder or the network that the data was distilled for."""
         if self.image is None:
-            return self.load_encoder()
+            return self.load_text_learner()
         facts = self.manifest["dataset"]["image"]
         return make_net(self.manifest["model"]["name"], self.image, facts["mean"], facts["std"])
 
-    def load_encoder(self) -> Encoder:
-        """The pretrained encoder that the data was distilled for."""
-        name, fingerprint = (self.manifest["model"][key] for key in ("name", "fingerprint"))
+    def load_text_learner(self) -> Encoder | WordNet:
+        """The pretrained encoder, or the network of words, that the data was distilled for."""
+        model = self.manifest["model"]
+        name, fingerprint, words = (model.get(k) for k in ("name", "fingerprint", "embeddings"))
+        if words is not None:
+            of_words = (words[key] for key in ("name", "path", "fingerprint"))
+            return load_word_net(name, fingerprint, *of_words)
         folder = model_folder(name)
         if fingerprint and not model_fingerprint(folder).is_of(fingerprint):
             raise StillhouseError(
@@ -151,9 +156,9 @@ class TrainedLearner(NamedTuple):
 
     @property
     def encoder(self) -> Encoder:
-        """That of a learner of texts: embeddings, sizes, tokenizer; TypeError for a network."""
+        """Of a learner with one: embeddings, sizes, tokenizer; TypeError for a network."""
         if not isinstance(self.learner, Encoder):
-            raise TypeError(f"{self.artifact.manifest['model']['name']} is no encoder of texts")
+            raise TypeError(f"{self.artifact.manifest['model']['name']} is no pretrained encoder")
         return self.learner
 
     @overload
@@ -178,8 +183,8 @@ class TrainedLearner(NamedTuple):
             TypeError: for what is no text.
             ValueError: where there are not as many pairs as texts.
         """
-        names = self.artifact.manifest["dataset"]["class_names"]
-        found = [names[index] for index in self.logits(texts, pairs).argmax(-1).tolist()]
+        names, logits = self.artifact.manifest["dataset"]["class_names"], self.logits(texts, pairs)
+        found = [names[index] for index in logits.argmax(-1).tolist()]
         return found[0] if isinstance(texts, str) else found
 
     def logits(
@@ -241,12 +246,13 @@ class TrainedLearner(NamedTuple):
     ) -> RealSplit:
         if self.artifact.image is not None:
             return given_pixels(texts, list(labels), self.artifact.image)
+        assert isinstance(self.learner, Encoder | WordNet), "texts are for these"
         pairs = [pairs] if isinstance(pairs, str) else pairs
         first = _checked(texts, "texts", len(labels))
         second = [] if pairs is None else _checked(pairs, "pairs", len(labels))
         split = Split([*first], None if pairs is None else [*second], list(labels))
         max_length = self.artifact.manifest["dataset"]["max_length"]
-        return tokenise(split, self.encoder.tokenizer, max_length)
+        return tokenise(split, self.learner.tokenizer, max_length)
 
 
 def _checked(texts: Samples, name: str, count: int) -> list[str]:

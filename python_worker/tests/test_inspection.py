@@ -223,6 +223,7 @@ def test_system_checks_every_part(data_dir: str, tmp_path: Path) -> None:
         "Libraries",
         "Packaged model",
         "Packaged data set",
+        "Word vectors",
         "Hugging Face hub",
         "Default model",
         "Default data set",

@@ -169,7 +169,7 @@ def test_distilled_images_train_the_network_that_the_artifact_names(
         learner.predict(images[:, 0])
     with pytest.raises(TypeError, match="must be uint8"):
         learner.predict(images / 255)
-    with pytest.raises(TypeError, match="mlp is no encoder of texts"):
+    with pytest.raises(TypeError, match="mlp is no pretrained encoder"):
         learner.to_transformers()
 
 
@@ -234,7 +234,7 @@ def test_as_many_centroids_are_trained_on_as_there_are_distilled_images(
 
 
 def test_setfit_is_refused_for_images(net_settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(StillhouseError, match=r"needs texts|encoder of texts"):
+    with pytest.raises(StillhouseError, match=r"needs texts|pretrained encoder"):
         run("setfit_8", net_settings, [0], "", tmp_path, RecordingReporter())
 
 

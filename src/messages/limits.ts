@@ -45,6 +45,8 @@ const TEXTS: Readonly<Record<string, TextLimit>> = {
   "DatasetFound.files": PATH,
   "ModelSpec.name": PATH,
   "ModelSpec.substitute_for": PATH,
+  "ModelSpec.embeddings": PATH,
+  "EmbeddingsFound.path": PATH,
   "TransferModel.name": PATH,
   "ExperimentFilter.dataset": PATH,
   "ExperimentFilter.model": PATH,

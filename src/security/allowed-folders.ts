@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { permissionDenied, type StillhouseError } from "../errors.js";
-import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import { type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
 
 /** Folders of this machine below which callers may name data sets and models. */
 export interface AllowedFolders {
@@ -22,7 +22,8 @@ export type PlacesOfSpec = Pick<Partial<ExperimentSpec>, "dataset" | "model" | "
  * @throws PERMISSION_DENIED with the field at fault
  */
 export function checkPlaces(spec: PlacesOfSpec, allowed: AllowedFolders): void {
-  for (const { field, path, kind } of [...placesOfData(spec), ...placesOfModels(spec)]) {
+  const places = [...placesOfData(spec), ...placesOfEmbeddings(spec), ...placesOfModels(spec)];
+  for (const { field, path, kind } of places) {
     if (!isAllowed(path, allowed[kind])) throw refused(field, path, kind, allowed[kind]);
   }
 }
@@ -44,6 +45,18 @@ function placesOfData({ dataset }: PlacesOfSpec): Place[] {
     ...(isInside ? [place("dataset.name", inside)] : []),
     ...(isFolder && name !== "" ? [place("dataset.name", name)] : []),
   ];
+}
+
+/** Word vectors are named by a path, or looked for in the folder of data. */
+function placesOfEmbeddings({ dataset, model }: PlacesOfSpec): Place[] {
+  const named = { field: "model.embeddings", kind: "data" } as const;
+  const { embeddings = "", embeddingsFound } = model ?? {};
+  const { dataDir = "" } = dataset ?? {};
+  const found = embeddingsFound?.source === Source.LOCAL ? embeddingsFound.path : "";
+  const inside = dataDir === "" || embeddings === "" ? "" : join(dataDir, embeddings);
+  return [saysFolder(embeddings) ? embeddings : inside, found]
+    .filter((path) => path !== "")
+    .map((path) => ({ ...named, path }));
 }
 
 function placesOfModels({ model, robustness }: PlacesOfSpec): Place[] {
@@ -110,7 +123,7 @@ function refused(
 ): StillhouseError {
   const [flag, names] =
     kind === "data"
-      ? ["--data-dir", "a data set of the hub or a package"]
+      ? ["--data-dir", "what the hub or a package has"]
       : ["--model-dir", "a model of the hub or a package"];
   const where =
     folders.length === 0

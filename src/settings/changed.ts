@@ -11,6 +11,7 @@ import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { followingFields } from "./samples.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
+import { isOfWords, writeWordValues } from "./words.js";
 
 /** Fields that identify an experiment and where it runs. */
 export const IDENTIFYING_FIELDS = [
@@ -21,6 +22,7 @@ export const IDENTIFYING_FIELDS = [
   "dataset.text_column",
   "dataset.label_column",
   "model.name",
+  "model.embeddings",
   "compute.device",
 ];
 
@@ -34,6 +36,7 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
   const known = isKnownPreset(spec.preset) ? spec.preset : Preset.CPU;
   const preset = presetSpec(known, facts?.device);
   if (isOfImages(spec)) writeImageValues(preset);
+  if (isOfWords(spec)) writeWordValues(preset);
   writeDerived(preset, spec, facts?.model.staged);
   const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);

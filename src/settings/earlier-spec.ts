@@ -51,6 +51,7 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
 const FORMER_VALUES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["dataset.bad_rows", ({ dataset }) => badRowsOf(dataset?.source)],
   ["dataset.test_fraction", () => FORMER_TEST_FRACTION],
+  ["model.embeddings", () => ""],
   ...FORMER_CHOICES,
 ]);
 

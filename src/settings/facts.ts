@@ -53,6 +53,18 @@ export const factsSchema = z.object({
     dropout: z.boolean(),
     /** What it was trained to hand to a head; empty where nothing says so. */
     pooling: z.enum(["first", "mean", ""]),
+    /** The word vectors of a network of words; absent for other models. */
+    embeddings: z
+      .object({
+        name: z.string().min(1),
+        source,
+        path: z.string().min(1),
+        fingerprint: z.string().min(1),
+        words: count,
+        width: count,
+        train_coverage: z.number().min(0).max(1),
+      })
+      .nullish(),
   }),
   device: z.object({
     device: z.string().min(1),

@@ -6,7 +6,7 @@ export const MIB = 2 ** 20;
 const FP32_BYTES = 4;
 /** Memory that a PyTorch process takes on a CUDA device before it computes. */
 const CONTEXT_BYTES = 600 * MIB;
-/** More than any of the networks of images takes, all of whose maps are small. */
+/** More than any of the networks takes, all of whose maps are small. */
 const NETWORK_BYTES = 2048 * MIB;
 /** Weights, gradients and the two moments of Adam. */
 const TRAINED_COPIES = 4;
@@ -27,7 +27,7 @@ const MOST_OF_DEVICE = 0.9;
 export function defaultMemoryMib(spec: ExperimentSpec, facts: Facts): number {
   const { cuda, memory_bytes } = facts.device;
   if (!cuda) return 0;
-  if (facts.dataset.image) {
+  if (facts.dataset.image || facts.model.embeddings) {
     const kept = spec.outer?.activationMib ?? 0;
     return Math.floor((CONTEXT_BYTES + NETWORK_BYTES) / MIB) + kept;
   }

@@ -22,6 +22,7 @@ import { checkSamples, fillInPasses, fillInSamples } from "./samples.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS, settingOf } from "./settings.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
+import { fillInEmbeddings, fitToWords } from "./words.js";
 
 export interface ResolvedExperiment {
   spec: ExperimentSpec;
@@ -49,12 +50,14 @@ export function resolveSpec(
   const spec = presetSpec(preset, facts.device);
   overlay(spec, draft);
   fillInFacts(spec, draft, facts);
+  fillInEmbeddings(spec, draft, facts);
   fillInPooling(spec, draft, facts);
   if (spec.baseline?.fullEpochs === undefined) {
     const numRows = facts.dataset.train_rows;
     writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
   }
   fitToModality(spec, draft, facts, notices);
+  fitToWords(spec, draft, facts, notices);
   fillInInnerPrecision(spec, draft);
   fillInSamples(spec, draft);
   fillInPasses(spec, draft);

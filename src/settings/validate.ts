@@ -24,6 +24,7 @@ const MAY_BE_EMPTY = [
   "dataset.label_column",
   "dataset.substitute_for",
   "model.substitute_for",
+  "model.embeddings",
   "distilled.sample_classes",
 ];
 
@@ -96,6 +97,9 @@ function checkCombinations(spec: ExperimentSpec): void {
     throw invalid("compute.device", "compute.device of a resolved spec must name a device");
   }
   if (dataset?.source === Source.LOCAL && !dataset.dataDir) throw notSet("dataset.data_dir");
+  if (model?.embeddings && !model.embeddingsFound?.fingerprint) {
+    throw notSet("model.embeddings_found.fingerprint");
+  }
   if (model?.init === Init.FIXED && (evaluation?.inits ?? 0) > 1) {
     throw invalid(
       "evaluation.inits",

@@ -3,7 +3,12 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { environment, internal } from "../errors.js";
 import type { Inspector, Log } from "../experiment/domain/ports.js";
-import { BadRows, type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js";
+import {
+  BadRows,
+  type EmbeddingsFound,
+  type ExperimentSpec,
+  Source,
+} from "../generated/stillhouse/v1/spec.js";
 import { badRowsOf } from "../settings/derived.js";
 import { type Facts, factsSchema, SOURCES } from "../settings/facts.js";
 import { subjectOfPreset } from "../settings/preset-names.js";
@@ -14,7 +19,11 @@ import type { Environment } from "./process-group.js";
 
 const downloadsSchema = z.object({
   downloads: z.array(z.string()),
-  fetch: z.object({ dataset: z.string().nullable(), model: z.string().nullable() }),
+  fetch: z.object({
+    dataset: z.string().nullable(),
+    model: z.string().nullable(),
+    embeddings: z.string().nullable(),
+  }),
 });
 
 type Downloads = z.infer<typeof downloadsSchema>["fetch"];
@@ -55,11 +64,11 @@ export class PythonInspector implements Inspector {
   }
 
   /** In a process of its own, since a download may take long and the bridge takes one call. */
-  async #fetch({ dataset, model }: Downloads): Promise<void> {
+  async #fetch(wanted: Downloads): Promise<void> {
     const { pythonPath, env, log } = this.#options;
     const args = [...pythonModule("stillhouse_worker"), "fetch"];
-    if (dataset !== null) args.push("--dataset", dataset);
-    if (model !== null) args.push("--model", model);
+    for (const [kind, name] of Object.entries(wanted))
+      if (name !== null) args.push(`--${kind}`, name);
     const child = spawn(pythonPath, args, {
       env: pythonEnv(env),
       // Ctrl-C in the terminal reaches this process only, which then ends the download.
@@ -80,7 +89,7 @@ export class PythonInspector implements Inspector {
         resolve(code === 0 ? undefined : lastLine || `it ended with ${signal ?? code}`),
       );
     });
-    if (reason !== undefined) throw downloadFailed(dataset, model, reason);
+    if (reason !== undefined) throw downloadFailed(wanted, reason);
   }
 }
 
@@ -89,10 +98,17 @@ function requestOf(draft: ExperimentSpec) {
   return {
     dataset: draft.dataset?.name || (subject?.dataset ?? null),
     model: draft.model?.name || (subject?.model ?? null),
+    embeddings: draft.model?.embeddings || null,
+    embeddings_path: localVectors(draft.model?.embeddingsFound),
     data_dir: draft.dataset?.dataDir || null,
     device: deviceOf(draft),
     ...readingOf(draft.dataset),
   };
+}
+
+/** Where word vectors were found on this machine; a package is looked for by its name. */
+function localVectors(found: EmbeddingsFound | undefined): string | null {
+  return found?.source === Source.LOCAL ? found.path || null : null;
 }
 
 /** How the rows of a data set are to be read. */
@@ -132,7 +148,9 @@ function factsOf(answer: unknown): Facts {
   );
 }
 
-function downloadFailed(dataset: string | null, model: string | null, reason: string) {
-  const names = [dataset, model].filter((name) => name !== null).join(" and ");
+function downloadFailed(wanted: Downloads, reason: string) {
+  const names = Object.values(wanted)
+    .filter((name) => name !== null)
+    .join(" and ");
   return environment(`${names} could not be downloaded: ${reason}`, { retryable: true });
 }

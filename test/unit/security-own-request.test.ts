@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
-import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
+import { ExperimentSpec, Source } from "../../src/generated/stillhouse/v1/spec.js";
 import type { AllowedFolders } from "../../src/security/allowed-folders.js";
 import { type Identity, UNNAMED } from "../../src/security/identity.js";
 import { ownRequest } from "../../src/security/own-request.js";
@@ -75,6 +75,9 @@ describe("folders that a request names", () => {
     ask({ model: { name: join(root, "models", "tiny") } });
     ask({ model: { name: join(root, "models", "none", "..", "tiny") } });
     ask({ robustness: { transferTo: [{ name: join(root, "models", "tiny") }] } });
+    ask({ dataset: { dataDir: join(root, "data") }, model: { embeddings: "glove" } });
+    ask({ model: { embeddings: join(root, "data", "glove") } });
+    ask({ model: { embeddings: "glove_6b_100d" } });
   });
 
   test("may not be any others, however they are named", (t) => {
@@ -117,6 +120,11 @@ describe("folders that a request names", () => {
       isRefused({ robustness: { transferTo: [{ name }] } }, "robustness.transfer_to");
     }
     isRefused({ model: { name: join(root, "models", "link", "tiny") } }, "model.name");
+    for (const embeddings of ["link", "../secret", join(root, "secret"), "~/x", "./x"]) {
+      isRefused({ dataset: { dataDir: data }, model: { embeddings } }, "model.embeddings");
+    }
+    const embeddingsFound = { source: Source.LOCAL, path: join(root, "secret") };
+    isRefused({ model: { embeddings: "glove", embeddingsFound } }, "model.embeddings");
   });
 
   test("are refused in the same words whether they exist or not", (t) => {

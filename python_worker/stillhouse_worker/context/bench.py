@@ -9,14 +9,15 @@ from ..datasets import Dataset, RealSplit, TokenSplit, load_dataset, tokenise
 from ..datasets.pixel_batches import pixel_split
 from ..datasets.rows import SPLIT_NAMES, SplitName
 from ..errors import StillhouseError
-from ..learners import Encoder, Learner
+from ..learners import Encoder, Learner, WordNet
 from ..learners.interface import Params
 from ..learners.nets import make_net
 from ..learners.starts import Starts
 from ..models.catalog import model_fingerprint, model_folder
 from ..models.nets import net_fingerprint
 from ..models.opened import load_encoder
-from .settings import Settings
+from ..models.opened_words import load_word_net
+from .settings import ModelSettings, Settings
 from .task_context import TaskContext
 
 
@@ -52,7 +53,7 @@ class Bench(NamedTuple):
         if not isinstance(self.learner, Encoder):
             name = self.task.settings.model.name
             raise StillhouseError(
-                "invalid", f"this task needs an encoder of texts, not {name}", field="model.name"
+                "invalid", f"this task needs a pretrained encoder, not {name}", field="model.name"
             )
         return self.learner
 
@@ -115,9 +116,9 @@ def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
 
 
 def _of_texts(dataset: Dataset, settings: Settings) -> tuple[Learner, dict[str, RealSplit]]:
-    encoder = _load_encoder(settings)
-    return encoder, {
-        name: tokenise(split, encoder.tokenizer, settings.data.max_length)
+    learner = _load_text_learner(settings.model)
+    return learner, {
+        name: tokenise(split, learner.tokenizer, settings.data.max_length)
         for name, split in dataset.splits.items()
     }
 
@@ -137,8 +138,10 @@ def _of_images(dataset: Dataset, settings: Settings) -> tuple[Learner, dict[str,
     return make_net(name, shape, *statistics), dict(pixels)
 
 
-def _load_encoder(settings: Settings) -> Encoder:
-    name, fingerprint = settings.model.name, settings.model.fingerprint
+def _load_text_learner(model: ModelSettings) -> Encoder | WordNet:
+    name, fingerprint = model.name, model.fingerprint
+    if model.embeddings is not None:
+        return load_word_net(name, fingerprint, *model.embeddings)
     folder = model_folder(name)
     found = model_fingerprint(folder)
     if not found.is_of(fingerprint):
@@ -149,4 +152,4 @@ def _load_encoder(settings: Settings) -> Encoder:
             "create a new experiment",
             field="model.fingerprint",
         )
-    return load_encoder(folder, settings.model.pooling)
+    return load_encoder(folder, model.pooling)

@@ -1,6 +1,6 @@
 """The settings of a task in the core's own types; `convert` makes them from the spec."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -28,8 +28,24 @@ class DataSettings(NamedTuple):
     reading: Reading
 
 
+class EmbeddingSettings(NamedTuple):
+    """Which word vectors: see ``ModelSpec.embeddings``.
+
+    Attributes:
+        path: of their folder or file; empty where a package has them.
+    """
+
+    name: str
+    path: str
+    fingerprint: str
+
+
 class ModelSettings(NamedTuple):
-    """Which learner: see ``ModelSpec``."""
+    """Which learner: see ``ModelSpec``.
+
+    Attributes:
+        embeddings: of a network of words alone.
+    """
 
     name: str
     source: str
@@ -37,6 +53,16 @@ class ModelSettings(NamedTuple):
     head_init: HeadInit
     fixed_init: bool
     pooling: Pooling = "first"
+    embeddings: EmbeddingSettings | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As the manifest of distilled data has it."""
+        facts = self._asdict()
+        if self.embeddings is None:
+            del facts["embeddings"]
+        else:
+            facts["embeddings"] = self.embeddings._asdict()
+        return facts
 
 
 class DistilledSettings(NamedTuple):

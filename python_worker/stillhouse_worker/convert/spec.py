@@ -10,6 +10,7 @@ from stillhouse_proto.v1 import experiment_pb2, spec_pb2, worker_pb2
 from ..context.settings import (
     DataSettings,
     DistilledSettings,
+    EmbeddingSettings,
     FullSettings,
     ModelSettings,
     Settings,
@@ -160,7 +161,14 @@ def _model(model: spec_pb2.ModelSpec) -> ModelSettings:
         _name(model, "head_init"),
         _name(model, "init") == "fixed",
         "mean" if _name(model, "pooling") == "mean" else "first",
+        _embeddings(model) if model.embeddings else None,
     )
+
+
+def _embeddings(model: spec_pb2.ModelSpec) -> EmbeddingSettings:
+    found = model.embeddings_found
+    path = found.path if _name(found, "source") == "local" else ""
+    return EmbeddingSettings(model.embeddings, path, found.fingerprint)
 
 
 def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> DistilledSettings:
@@ -260,6 +268,8 @@ _MAY_BE_UNSET = (
     "baseline.knn",
     "compute.memory_mib",
     "model.pooling",
+    "model.embeddings",
+    "model.embeddings_found",
     "dataset.text_column",
     "dataset.label_column",
     "dataset.found",

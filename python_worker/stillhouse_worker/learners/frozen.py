@@ -6,14 +6,15 @@ from torch import Tensor
 
 from .encoder import Encoder, features
 from .interface import Learner
+from .word_nets import WordNet
 
 
 @torch.no_grad()
 def frozen_features(
     learner: Learner, inputs: tuple[Tensor, ...], mask: Tensor | None
 ) -> Float[Tensor, "b e"]:
-    """A pretrained encoder's input to its head; the values of pixels, since a network has nothing
-    that is pretrained.
+    """What of a learner is pretrained: an encoder's input to its head, or the mean of the word
+    vectors of a text; the values of pixels of a network of images, which has nothing of the kind.
 
     Args:
         learner: whose features they are.
@@ -23,4 +24,8 @@ def frozen_features(
         input_ids, token_type_ids = inputs
         assert mask is not None, "a batch of texts has a mask"
         return features(learner, input_ids, token_type_ids, mask)
+    if isinstance(learner, WordNet):
+        assert mask is not None, "a batch of texts has a mask"
+        # Padding adds zeros.
+        return learner.embed(*inputs).sum(1) / mask.sum(1, keepdim=True)
     return learner.embed(*inputs).flatten(1)

@@ -1,4 +1,4 @@
-"""The tokens that are nearest to vectors which enter the first block."""
+"""The tokens that are nearest to vectors which enter a learner of texts."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .encoder import Encoder
+from .word_nets import NUM_SPECIAL, WordNet
 
 
 class Nearest(NamedTuple):
@@ -47,3 +48,19 @@ def nearest_tokens(encoder: Encoder, x: Float[Tensor, "m s e"], count: int) -> N
         ids.append(best.indices)
         similarities.append(best.values)
     return Nearest(torch.stack(ids, 1), torch.stack(similarities, 1))
+
+
+@torch.no_grad()
+def nearest_words(net: WordNet, x: Float[Tensor, "m s e"], count: int) -> Nearest:
+    """Compare each vector with those of all words, which have no place in the text.
+
+    Args:
+        net: the one that the data was distilled for.
+        x: M x S x E.
+        count: words per vector, k.
+    """
+    words = F.normalize(net.front.weight[NUM_SPECIAL:], dim=-1)
+    # A sample at a time: the cosines of all would be M·S·V numbers.
+    best = [(F.normalize(part, dim=-1) @ words.t()).topk(min(count, len(words))) for part in x]
+    ids = torch.stack([part.indices for part in best]) + NUM_SPECIAL
+    return Nearest(ids, torch.stack([part.values for part in best]))

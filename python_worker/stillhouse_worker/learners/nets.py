@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import StillhouseError
+from .drawing import draw_weights
 from .dropout import Dropout
 from .head import HeadInit
 from .interface import AttentionSizes, Derivatives, Output, Params, ScoreRows
@@ -17,8 +18,6 @@ from .precision import Precision
 
 # Channels, height, width.
 Shape = tuple[int, int, int]
-
-_NORMAL_STD = 0.02
 
 
 class Normalise(nn.Module):
@@ -90,9 +89,8 @@ class Net(NamedTuple):
         shapes |= {"out.weight": torch.Size((num_classes, self.width))}
         shapes |= {"out.bias": torch.Size((num_classes,))}
         device = self.front.mean.device
-        return {
-            name: _drawn(name, shape, init, generator).to(device) for name, shape in shapes.items()
-        }
+        drawn = draw_weights(shapes, "normal" if init == "normal" else "xavier", generator)
+        return {name: tensor.to(device) for name, tensor in drawn.items()}
 
     def forward(
         self,
@@ -145,15 +143,6 @@ def num_parameters(net: Net, num_classes: int) -> int:
     """Numbers in theta."""
     body = sum(parameter.numel() for parameter in net.body.parameters())
     return body + (net.width + 1) * num_classes
-
-
-def _drawn(name: str, shape: torch.Size, init: HeadInit, generator: torch.Generator) -> Tensor:
-    if len(shape) == 1:  # a bias, or the weight of a norm
-        return torch.ones(shape) if name.endswith("weight") else torch.zeros(shape)
-    weight = torch.empty(shape)
-    if init == "normal":
-        return weight.normal_(0.0, _NORMAL_STD, generator=generator)
-    return nn.init.xavier_normal_(weight, generator=generator)
 
 
 def _lenet(shape: Shape) -> nn.Sequential:

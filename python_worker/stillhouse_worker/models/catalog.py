@@ -21,7 +21,7 @@ from ..hub_access import (
 )
 from ..stopping import may_stop
 from .files import WEIGHT_FILES, check_model_folder, find_weights, has_tokenizer
-from .nets import NETS, is_net
+from .nets import NETS, WORD_NETS, is_net, is_word_net
 from .packaged import PACKAGED_MODEL, packaged_model_folder
 from .trained_pooling import MODULES_NAME
 
@@ -64,8 +64,8 @@ def locate_model(name: str | None) -> ModelLocation:
     """Look for an encoder: packaged, local folder, the hub's cache, the hub.
 
     Args:
-        name: ``minilm``, a network of images, a path, or a name of the hub; None for the default,
-            which alone may be replaced by the packaged one.
+        name: ``minilm``, a network of images or words, a path, or a name of the hub; None for the
+            default, which alone may be replaced by the packaged one.
 
     Raises:
         StillhouseError: not_found, or invalid for a folder without a supported encoder.
@@ -80,12 +80,12 @@ def locate_model(name: str | None) -> ModelLocation:
 
 
 def net_location(name: str) -> ModelLocation:
-    """A network of images, which comes with Stillhouse."""
+    """A network, which comes with Stillhouse."""
     return ModelLocation(name, "packaged", name)
 
 
 def _look_up(name: str) -> ModelLocation | None:
-    if is_net(name):
+    if is_net(name) or is_word_net(name):
         return net_location(name)
     if name == PACKAGED_MODEL:
         return ModelLocation(name, "packaged", str(packaged_model_folder()))
@@ -145,12 +145,14 @@ def _not_found(name: str) -> StillhouseError:
     hub = f"the hub cannot be reached ({hub_offline_reason()})"
     if hub_is_reachable():
         hub = f"the hub {hub_endpoint()} has none of that name"
-    near = difflib.get_close_matches(name, [PACKAGED_MODEL, *NETS, *_HUB_REPOS], n=2, cutoff=0.6)
+    near = difflib.get_close_matches(
+        name, [PACKAGED_MODEL, *NETS, *WORD_NETS, *_HUB_REPOS], n=2, cutoff=0.6
+    )
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return _failure(
         "not_found",
         f"model {name!r} was not found: it is not {PACKAGED_MODEL}, none of the networks "
-        f"of images {', '.join(NETS)}, not a folder with a "
+        f"of images {', '.join(NETS)} or of words {', '.join(WORD_NETS)}, not a folder with a "
         f"config.json, the hub's cache does not have it and {hub}{hint}",
     )
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ..artifact_files import MANIFEST_NAME
-from ..context.settings import Settings
+from ..context.settings import ModelSettings, Settings
 from ..errors import StillhouseError
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -23,7 +23,7 @@ class WorkPlace:
     Args:
         device: cpu or cuda:N.
         folder: for checkpoints of tasks whose folder is not there; made when it is needed.
-        data_dir: local data sets, where the folder that a spec names is not there.
+        data_dir: local data sets and word vectors, where those that a spec names are not there.
         shares: whether to use folders of the control plane at all.
     """
 
@@ -73,7 +73,15 @@ class WorkPlace:
         is_elsewhere = data.source == "local" and not (Path(data.data_dir) / data.name).exists()
         if is_elsewhere and self._data_dir is not None:
             settings = settings._replace(data=data._replace(data_dir=str(self._data_dir)))
-        return settings
+        return settings._replace(model=self._with_vectors(settings.model))
+
+    def _with_vectors(self, model: ModelSettings) -> ModelSettings:
+        """With word vectors of its own folder of data, where they are not as the spec says."""
+        words = model.embeddings
+        if words is None or self._data_dir is None or not words.path or Path(words.path).exists():
+            return model
+        own = self._data_dir / Path(words.path).name
+        return model._replace(embeddings=words._replace(path=str(own)))
 
     def leave(self, folder: Path, is_done: bool) -> None:
         """A task has ended here; what is done needs no checkpoint any more."""

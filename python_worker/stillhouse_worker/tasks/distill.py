@@ -180,7 +180,7 @@ class Distillation:
         return {
             "spec": self.task.spec,
             "seed": settings.seed,
-            "model": settings.model._asdict(),
+            "model": settings.model.document(),
             "dataset": {
                 "name": dataset.name,
                 "source": dataset.source,

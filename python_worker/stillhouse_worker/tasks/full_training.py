@@ -6,7 +6,7 @@ from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
 from ..datasets.rows import content_bytes
 from ..evaluation.learner_series import Timed, measure_learners, tester
-from ..learners import Net
+from ..learners import Encoder
 from .full_steps import FullSteps
 from .halving import FULL_LRS, NET_LRS, Halving
 
@@ -19,7 +19,7 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
     one = task._replace(init_seeds=task.init_seeds[:1])
     bench = open_bench(one, ("train", "validation", "test"))
     lr = task.settings.full.lr
-    lrs = NET_LRS if isinstance(bench.learner, Net) else FULL_LRS
+    lrs = FULL_LRS if isinstance(bench.learner, Encoder) else NET_LRS
     steps = Halving(bench, lrs) if lr == 0 else FullSteps(bench, lr)
     loop = ResumableLoop(one, "training step", steps)
     loop.restore(loop.newest_checkpoint())

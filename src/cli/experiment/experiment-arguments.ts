@@ -194,10 +194,14 @@ function anchored(assignments: Assignments, folder: string): Assignments {
   if (typeof dataset === "string") result.set("dataset.name", datasetName(dataset, folder));
   const model = result.get("model.name");
   if (typeof model === "string") result.set("model.name", modelName(model, folder));
+  const embeddings = result.get("model.embeddings");
+  if (typeof embeddings === "string") {
+    result.set("model.embeddings", datasetName(embeddings, folder));
+  }
   return result;
 }
 
-/** A data set as the control plane finds it: a name, or the absolute path of a folder or a file. */
+/** A data set, or word vectors, as the control plane finds them: a name, or the absolute path of a folder or a file. */
 function datasetName(name: string, folder: string): string {
   if (isDatasetPath(name)) return absolutePath(name, folder);
   // A name with a slash may be a path or a name on the hub: it is a path where such a file or

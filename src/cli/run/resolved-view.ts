@@ -3,13 +3,13 @@ import type {
   Description,
   ResolveExperimentResponse,
 } from "../../generated/stillhouse/v1/service.js";
-import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { type ExperimentSpec, Source } from "../../generated/stillhouse/v1/spec.js";
 import { distilledLabel } from "../../results/spec-labels.js";
 import { taskName } from "../../results/task-names.js";
 import { fieldText } from "../../settings/field-text.js";
 import { presetName } from "../../settings/preset-names.js";
 import { settingOf } from "../../settings/settings.js";
-import { formatBytes, formatCount } from "../../text/format.js";
+import { formatBytes, formatCount, formatPercent } from "../../text/format.js";
 import type { Colors } from "../terminal/terminal.js";
 import { wrapText } from "../terminal/wrap-text.js";
 
@@ -31,6 +31,7 @@ export function renderResolved(
     ["Experiment", experimentText(spec)],
     ["Data set", datasetText(spec, description)],
     ["Model", modelText(spec, description)],
+    ...wordsLines(spec),
     [
       "Device",
       `${description.deviceName} (${fieldText(spec, "compute.device")}), ${fieldText(spec, "compute.precision")}`,
@@ -81,6 +82,17 @@ function modelText({ model }: ExperimentSpec, description: Description): string 
     `${model?.name}${substitute}: ${formatCount(parameterCount)} parameters` +
     (numLayers === 0 ? "" : `, ${numLayers} layers, ${numHeads} heads, width ${width}`)
   );
+}
+
+/** The word vectors of a network, and how much they know of the training texts. */
+function wordsLines({ model }: ExperimentSpec): [string, string][] {
+  const found = model?.embeddingsFound;
+  if (!model?.embeddings || found === undefined) return [];
+  const source = found.source === Source.PACKAGED ? " (npm package)" : "";
+  const text =
+    `${model.embeddings}${source}: ${formatCount(found.words)} words × ${found.width}, fingerprint ` +
+    `${found.fingerprint.slice(0, 12)}, ${formatPercent(found.trainCoverage)} % of the words of train have a vector`;
+  return [["Words", text]];
 }
 
 function presetText(spec: ExperimentSpec, { changedFields }: Description): string {

@@ -88,7 +88,10 @@ export function experimentView(experiment: Experiment): ExperimentView {
     name,
     subject,
     dataset: spec.dataset?.name ?? "",
-    model: modelTitle(spec.model?.name ?? ""),
+    model: [spec.model?.name, spec.model?.embeddings]
+      .map((name) => modelTitle(name ?? ""))
+      .filter((name) => name !== "")
+      .join(" over "),
     seed: spec.seed ?? 0,
     state,
     owner,

@@ -62,7 +62,15 @@ export function presetOf(spec: Spec): PresetName {
 }
 
 /** Settings that identify what an experiment is about: no preset has them. */
-const IDENTIFYING = new Set(["name", "preset", "dataset", "data-dir", "model", "device"]);
+const IDENTIFYING = new Set([
+  "name",
+  "preset",
+  "dataset",
+  "data-dir",
+  "model",
+  "embeddings",
+  "device",
+]);
 
 export interface SpecRow {
   readonly setting: SettingView;

@@ -1,6 +1,11 @@
 import { createHash } from "node:crypto";
 import { invalid } from "../../errors.js";
-import { ExperimentSpec, RobustnessSpec } from "../../generated/stillhouse/v1/spec.js";
+import {
+  ExperimentSpec,
+  ModelSpec,
+  RobustnessSpec,
+  Source,
+} from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec, writeField } from "../../settings/field-path.js";
 import { overlay } from "../../settings/resolve.js";
 import { samplesPerBlock } from "../../settings/samples.js";
@@ -47,22 +52,33 @@ export async function draftOfArtifact(
 }
 
 /**
- * The model that opening distilled data loads: a name, or a folder.
+ * The model that opening distilled data loads: a name, or a folder, and its word vectors.
  *
  * @throws INVALID for a manifest that names none, NOT_FOUND when there is no manifest
  */
 export async function modelOfArtifact(
   artifacts: Pick<ArtifactStore, "read">,
   artifactId: string,
-): Promise<string> {
+): Promise<ModelSpec> {
   const bytes = await read(artifacts, artifactId);
   try {
-    const { name } = JSON.parse(bytes.toString("utf8")).model;
-    if (typeof name === "string") return name;
+    const { name, embeddings } = JSON.parse(bytes.toString("utf8")).model;
+    if (typeof name === "string") return withVectors(name, embeddings ?? { name: "", path: "" });
   } catch {
     // Anything but a manifest names no model.
   }
   throw invalid("artifact_id", `the ${MANIFEST} of artifact ${artifactId} names no model`);
+}
+
+/** A model and the word vectors that a manifest names beside it. */
+function withVectors(name: string, vectors: { name: string; path: string }): ModelSpec {
+  const embeddings = String(vectors.name);
+  const found = { source: Source.LOCAL, path: String(vectors.path) };
+  return ModelSpec.fromPartial({
+    name,
+    embeddings,
+    ...(vectors.path && { embeddingsFound: found }),
+  });
 }
 
 async function read(artifacts: Pick<ArtifactStore, "read">, artifactId: string): Promise<Buffer> {

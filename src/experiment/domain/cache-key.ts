@@ -76,10 +76,17 @@ function subjectParts(spec: ExperimentSpec): Part[] {
     ["model.head_init", spec.model?.headInit],
     ["model.init", spec.model?.init],
     ["model.pooling", spec.model?.pooling],
+    ...embeddingsParts(spec),
     ["compute.precision", spec.compute?.precision],
     // The kind of device: another card of the same kind counts as the same.
     ["compute.device", spec.compute?.device?.split(":")[0]],
   ];
+}
+
+/** Word vectors are identified by their fingerprint; a model that takes none has no such part. */
+function embeddingsParts({ model }: ExperimentSpec): Part[] {
+  const { fingerprint } = model?.embeddingsFound ?? {};
+  return fingerprint ? [["model.embeddings", fingerprint]] : [];
 }
 
 /** The seed of what does not depend on that of the experiment: the default one. */

@@ -16,7 +16,11 @@ import { pairedDifference, type Summary } from "../../statistics.js";
 import { distilledRow } from "./record.js";
 
 /** Data and weights may differ where their names do not. */
-const FINGERPRINTS = ["dataset.fingerprint", "model.fingerprint"];
+const FINGERPRINTS = [
+  "dataset.fingerprint",
+  "model.fingerprint",
+  "model.embeddings_found.fingerprint",
+];
 
 /**
  * Settings that differ, and how much better each experiment is than the first one.

@@ -1,5 +1,5 @@
 import { noSuch } from "../../errors.js";
-import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { emptySpec } from "../../settings/field-path.js";
 import { modelOfArtifact } from "../domain/artifact-draft.js";
 import type { Inspector } from "../domain/ports.js";
@@ -41,8 +41,8 @@ export class Inspections {
     const artifact = this.#store.findArtifact(artifactId);
     if (!artifact || !this.#artifacts.exists(artifactId)) throw noSuch("artifact", artifactId);
     if (mayName) {
-      const name = await modelOfArtifact(this.#artifacts, artifactId);
-      mayName({ ...emptySpec(), model: ModelSpec.fromPartial({ name }) });
+      const model = await modelOfArtifact(this.#artifacts, artifactId);
+      mayName({ ...emptySpec(), model });
     }
     const key = [top, ...artifact.files.map(({ sha256 }) => sha256)].join(" ");
     const known = this.#answers.get(key);

@@ -50,8 +50,6 @@ def _graph_bytes(problem: MetaProblem, data: DistilledData, theta: Params) -> in
 
     with problem.phase("inner"), saved_tensors_hooks(note, lambda tensor: tensor):
         step.make_graph()
-    for gradient in step.grads:  # its ends are kept, too
-        note(gradient)
     return max(1, sum(sizes.values()))
 
 
@@ -60,12 +58,11 @@ class _Step:
 
     Attributes:
         theta: leaves.
-        grads: of the loss in theta, the ends of the graph, once it is made.
     """
 
     def __init__(self, problem: MetaProblem, inputs: DistilledData, theta: Params) -> None:
         self._problem, self._inputs, self.theta = problem, inputs, leaves(theta)
-        self.grads: tuple[Tensor, ...] = ()
+        self._grads: tuple[Tensor, ...] = ()
 
     def train(self, rates: Rates, keep: Keep) -> tuple[Tensor, Params]:
         """See `InnerStep`; what is kept is the graph of the gradient."""
@@ -73,17 +70,17 @@ class _Step:
             loss, grads = inner_gradient(self._problem.inner_loss, self._inputs, self.theta)
             return loss, _step(self.theta, grads, rates)
         loss = self.make_graph()
-        return loss.detach(), _step(self.theta, [grad.detach() for grad in self.grads], rates)
+        return loss.detach(), _step(self.theta, [grad.detach() for grad in self._grads], rates)
 
     def products(self, v: list[Tensor], lr: float, wanted: Wanted) -> Products:
         """See `InnerStep`."""
-        if not self.grads:
+        if not self._grads:
             self.make_graph()
         learned = learned_parts(self._inputs)
         theta = list(self.theta.values()) if wanted.next_v else []
         slopes = self._slopes(v) if wanted.slopes else None
         products = torch.autograd.grad(
-            self.grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
+            self._grads, [*learned, *theta], grad_outputs=v, materialize_grads=True
         )
         if wanted.next_v:
             add(v, products[len(learned) :], -lr)
@@ -92,7 +89,8 @@ class _Step:
     def _slopes(self, v: list[Tensor]) -> Slopes:
         """See `Slopes`."""
         products = [
-            torch.dot(a.flatten(), b.detach().flatten()) for a, b in zip(v, self.grads, strict=True)
+            torch.dot(a.flatten(), b.detach().flatten())
+            for a, b in zip(v, self._grads, strict=True)
         ]
         named = zip(self.theta, products, strict=True)
         encoder = [product for name, product in named if not is_of_head(name)]
@@ -102,7 +100,7 @@ class _Step:
         """l, after making the graph of its gradient."""
         loss = self._problem.inner_loss(self._inputs, self.theta)
         theta = list(self.theta.values())
-        self.grads = torch.autograd.grad(loss, theta, create_graph=True)
+        self._grads = torch.autograd.grad(loss, theta, create_graph=True)
         return loss
 
 

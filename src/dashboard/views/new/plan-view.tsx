@@ -1,6 +1,6 @@
 import { Description } from "../../../generated/page/stillhouse/v1/service.js";
 import { ExperimentSpec } from "../../../generated/page/stillhouse/v1/spec.js";
-import { formatBytes, formatCount } from "../../../text/format.js";
+import { formatBytes, formatCount, formatPercent } from "../../../text/format.js";
 import { type SettingView, specRows } from "../../model/settings-view.js";
 import { taskViews } from "../../model/task-view.js";
 import type { Resolved } from "../../server/api.js";
@@ -8,6 +8,23 @@ import type { Resolved } from "../../server/api.js";
 export interface PlanViewProps {
   readonly plan: Resolved;
   readonly settings: readonly SettingView[];
+}
+
+function layersText({ numLayers, numHeads }: Description): string {
+  return numLayers === 0 ? "" : `, ${numLayers} layers, ${numHeads} heads`;
+}
+
+/** The word vectors of a network; nothing of other models. */
+function wordsFacts({ model }: ExperimentSpec): [string, string][] {
+  const found = model?.embeddingsFound;
+  if (!model?.embeddings || found === undefined) return [];
+  const coverage = `${formatPercent(found.trainCoverage)} % of the words of train have a vector`;
+  return [
+    [
+      "Word vectors",
+      `${model.embeddings}: ${formatCount(found.words)} words × ${found.width}, ${coverage}`,
+    ],
+  ];
 }
 
 /** The plan that the server resolved a draft to. */
@@ -23,8 +40,9 @@ export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
     ],
     [
       "Model",
-      `${spec.model?.name}: ${formatCount(description.parameterCount)} parameters, ${description.numLayers} layers, ${description.numHeads} heads`,
+      `${spec.model?.name}: ${formatCount(description.parameterCount)} parameters${layersText(description)}`,
     ],
+    ...wordsFacts(spec),
     ["Device", `${description.deviceName} (${spec.compute?.device})`],
     ["Steps", `${formatCount(spec.outer?.steps ?? 0)} outer, ${spec.inner?.steps} inner`],
     ["Artifact", formatBytes(description.artifactBytes)],
