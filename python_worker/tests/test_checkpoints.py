@@ -4,8 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from tasks_of import task_of
 
 from stillhouse_worker.context.checkpoint_store import CheckpointStore
+from stillhouse_worker.context.notes import Notes
+from stillhouse_worker.context.training_checkpoints import TrainingCheckpoints
 
 
 @pytest.fixture
@@ -66,3 +70,23 @@ def test_a_checkpoint_of_an_earlier_version_counts_until_there_is_a_newer_one(
     assert content_of(store.newest(never)) == b"of old"
     store.put(1, b"new")
     assert content_of(store.newest(never)) == b"new"
+
+
+@pytest.mark.parametrize(("owner", "is_taken"), [("mine", True), ("", True), ("other", False)])
+def test_a_checkpoint_of_another_task_is_refused_with_the_reason(
+    tmp_path, settings, reporter, owner, is_taken
+) -> None:
+    """Its hash is right; one from before the task was noted is taken."""
+    theirs = task_of(settings, reporter, tmp_path, task_id=owner)
+    TrainingCheckpoints(theirs).write(3, {"x": torch.ones(2)}, {"step": 3})
+    Notes(theirs, "learners", "learners.json").write(1, ["noted"])
+    task = task_of(settings, reporter, tmp_path, task_id="mine")
+    checkpoints = TrainingCheckpoints(task)
+    saved = checkpoints.read(checkpoints.newest())
+    noted = Notes(task, "learners", "learners.json").read()
+    assert (saved is not None, noted) == (is_taken, ["noted"] if is_taken else None)
+    if saved is not None:
+        assert saved[1] == {"step": 3}
+    told = " ".join(line for level, line in reporter.lines if level == "warning")
+    assert told.count("it is a checkpoint of task other, not of mine") == (0 if is_taken else 2)
+    assert ("starts again from step 1" in told) != is_taken

@@ -13,6 +13,8 @@ _FOLDER = "checkpoints"
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<step>[0-9]{12})-(?P<sha256>[0-9a-f]{64})")
 # The last but one is used where the newest turns out to be damaged.
 _NUM_KEPT = 2
+# The fact in a checkpoint that says which task it is of.
+OF = "of"
 
 
 class CheckpointFile(NamedTuple):
@@ -92,6 +94,17 @@ class CheckpointStore:
 
     def _entries(self) -> list[_Entry]:
         return [entry for entry in _entries(self._folder) if entry.file.kind == self._kind]
+
+
+def check_owner(noted: str, task_id: str) -> None:
+    """Raise ``ValueError`` where a checkpoint is known to be of another task.
+
+    Args:
+        noted: id of the task that wrote it; empty where that is not known, as of earlier versions.
+        task_id: of the task that is to continue from it; empty where it has none.
+    """
+    if noted and task_id and noted != task_id:
+        raise ValueError(f"it is a checkpoint of task {noted}, not of {task_id}")
 
 
 def checkpoint_path(task_folder: Path, file: CheckpointFile) -> Path:

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from .checkpoint_store import CheckpointStore
+from .checkpoint_store import OF, CheckpointStore, check_owner
 from .task_context import TaskContext
 
-_OF, _VALUE = "of", "value"
+_VALUE = "value"
 
 
 class Notes:
@@ -20,7 +20,7 @@ class Notes:
 
     def __init__(self, task: TaskContext, kind: str, former_name: str) -> None:
         self._store = CheckpointStore(task.work_dir, kind, former_name)
-        self._reporter, self._identity = task.reporter, task.identity
+        self._reporter, self._task_id = task.reporter, task.task_id
 
     def read(self) -> Any:
         """The newest value, or None."""
@@ -37,14 +37,13 @@ class Notes:
         Raises:
             OSError: the disk is full or missing.
         """
-        noted = {_OF: self._identity, _VALUE: value}
+        noted = {OF: self._task_id, _VALUE: value}
         self._store.put(step, json.dumps(noted).encode())
 
     def _own(self, noted: Any) -> Any:
-        if not isinstance(noted, dict) or noted.keys() != {_OF, _VALUE}:
+        if not isinstance(noted, dict) or noted.keys() != {OF, _VALUE}:
             return noted  # it was written before the task was noted with it
-        if noted[_OF] != self._identity:
-            raise ValueError("it is of another task")
+        check_owner(noted[OF], self._task_id)
         return noted[_VALUE]
 
     def _warn(self, sentence: str) -> None:

@@ -1,7 +1,5 @@
 """The inputs of one attempt at a task of any kind."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,9 +7,6 @@ from typing import Any, NamedTuple
 from .reporting import Reporter
 from .settings import Settings
 from .variation import Variation
-
-# A worker's own device; a name for people.
-_NOT_OF_THE_TASK = ("compute", "name")
 
 
 class TaskContext(NamedTuple):
@@ -26,6 +21,7 @@ class TaskContext(NamedTuple):
         scratch: the attempt's own folder.
         artifact_path: folder of the artifact to evaluate; None where there is none.
         variation: how learners' training differs from what that artifact says; None: not at all.
+        task_id: noted with what is kept between attempts; empty where no control plane gave one.
     """
 
     settings: Settings
@@ -36,10 +32,4 @@ class TaskContext(NamedTuple):
     scratch: Path
     artifact_path: Path | None = None
     variation: Variation | None = None
-
-    @property
-    def identity(self) -> str:
-        """The same for every attempt, on whatever device; different for tasks that differ."""
-        spec = {key: value for key, value in self.spec.items() if key not in _NOT_OF_THE_TASK}
-        parts = [spec, list(self.init_seeds), self.variation]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    task_id: str = ""

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..tensorfile import read_tensors, tensor_bytes
-from .checkpoint_store import CheckpointStore
+from .checkpoint_store import OF, CheckpointStore, check_owner
 from .task_context import TaskContext
 
 # Seconds between two checkpoints.
@@ -16,8 +16,6 @@ SHORTEST_INTERVAL_S = 20.0
 # Share of a run that writing may take. A checkpoint may be large: with attention labels of all
 # tokens at S = 512 it holds 1.2 GB.
 MOST_OF_RUN = 0.01
-# The fact that says which task a checkpoint is of.
-_OF = "of"
 
 
 class CheckpointTimes:
@@ -45,7 +43,7 @@ class TrainingCheckpoints:
 
     def __init__(self, task: TaskContext) -> None:
         self._store = CheckpointStore(task.work_dir, "training", "checkpoint.safetensors")
-        self._reporter, self._identity = task.reporter, task.identity
+        self._reporter, self._task_id = task.reporter, task.task_id
 
     def newest(self) -> Path | None:
         """The file to continue from."""
@@ -63,9 +61,7 @@ class TrainingCheckpoints:
             return None
         try:
             tensors, facts = read_tensors(path)
-            # Absent from checkpoints that were written before it was noted.
-            if facts.pop(_OF, self._identity) != self._identity:
-                raise ValueError(f"{path} is a checkpoint of another task")
+            check_owner(facts.pop(OF, ""), self._task_id)
         except ValueError as error:
             self._reporter.log(
                 "warning",
@@ -81,4 +77,4 @@ class TrainingCheckpoints:
             OSError: the disk is full or missing.
         """
         self._reporter.checkpoint()
-        self._store.put(step, tensor_bytes(tensors, {**facts, _OF: self._identity}))
+        self._store.put(step, tensor_bytes(tensors, {**facts, OF: self._task_id}))

@@ -101,6 +101,7 @@ class TaskThread:
                 self.scratch,
                 artifact_path,
                 request.variation,
+                request.task_id,
             )
             outcome = execute(request.work, task)
         # What earlier attempts have spent is not known.
