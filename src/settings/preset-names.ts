@@ -10,6 +10,16 @@ export const PRESETS = {
   "wang-cifar10-cpu": Preset.WANG_CIFAR10_CPU,
   "soft-mnist": Preset.SOFT_MNIST,
   "soft-mnist-cpu": Preset.SOFT_MNIST_CPU,
+  "text-imdb": Preset.TEXT_IMDB,
+  "text-imdb-cpu": Preset.TEXT_IMDB_CPU,
+  "text-sst5": Preset.TEXT_SST5,
+  "text-sst5-cpu": Preset.TEXT_SST5_CPU,
+  "text-trec6": Preset.TEXT_TREC6,
+  "text-trec6-cpu": Preset.TEXT_TREC6_CPU,
+  "text-agnews": Preset.TEXT_AGNEWS,
+  "text-agnews-cpu": Preset.TEXT_AGNEWS_CPU,
+  "li-agnews": Preset.LI_AGNEWS,
+  "li-agnews-cpu": Preset.LI_AGNEWS_CPU,
 } as const;
 
 export type PresetName = keyof typeof PRESETS;
@@ -17,22 +27,46 @@ export type KnownPreset = (typeof PRESETS)[PresetName];
 
 /** What a preset is for where a draft names none. */
 interface PresetSubject {
+  readonly holds: "images" | "texts";
   readonly dataset: string;
   readonly model: string;
 }
 
-const DIGITS: PresetSubject = { dataset: "mnist", model: "lenet" };
-const COLOUR_IMAGES: PresetSubject = { dataset: "cifar10", model: "alexcifarnet" };
+const DIGITS: PresetSubject = { holds: "images", dataset: "mnist", model: "lenet" };
+const COLOUR_IMAGES: PresetSubject = {
+  holds: "images",
+  dataset: "cifar10",
+  model: "alexcifarnet",
+};
+const REVIEWS = ofTexts("imdb", "textcnn");
+const SENTIMENTS = ofTexts("sst5", "textrnn");
+const QUESTIONS = ofTexts("trec6", "textlstm");
+const NEWS = ofTexts("ag_news", "textcnn");
+const NEWS_OF_LI = ofTexts("ag_news", "textcnn-li");
 
-/** Those whose values are for images. */
-const OF_IMAGES: ReadonlyMap<Preset, PresetSubject> = new Map([
+/** Those whose values are for one kind of data and model. */
+const SUBJECTS: ReadonlyMap<Preset, PresetSubject> = new Map([
   [Preset.WANG_MNIST, DIGITS],
   [Preset.WANG_MNIST_CPU, DIGITS],
   [Preset.WANG_CIFAR10, COLOUR_IMAGES],
   [Preset.WANG_CIFAR10_CPU, COLOUR_IMAGES],
   [Preset.SOFT_MNIST, DIGITS],
   [Preset.SOFT_MNIST_CPU, DIGITS],
+  [Preset.TEXT_IMDB, REVIEWS],
+  [Preset.TEXT_IMDB_CPU, REVIEWS],
+  [Preset.TEXT_SST5, SENTIMENTS],
+  [Preset.TEXT_SST5_CPU, SENTIMENTS],
+  [Preset.TEXT_TREC6, QUESTIONS],
+  [Preset.TEXT_TREC6_CPU, QUESTIONS],
+  [Preset.TEXT_AGNEWS, NEWS],
+  [Preset.TEXT_AGNEWS_CPU, NEWS],
+  [Preset.LI_AGNEWS, NEWS_OF_LI],
+  [Preset.LI_AGNEWS_CPU, NEWS_OF_LI],
 ]);
+
+function ofTexts(dataset: string, model: string): PresetSubject {
+  return { holds: "texts", dataset, model };
+}
 
 export function isKnownPreset(preset: Preset): preset is KnownPreset {
   return (Object.values(PRESETS) as Preset[]).includes(preset);
@@ -44,7 +78,7 @@ export function presetName(preset: Preset): PresetName {
   return entries.find(([, known]) => known === preset)?.[0] ?? "cpu";
 }
 
-/** Data set and model of a preset for images, for drafts that name none; of others undefined. */
+/** Data set and model of a preset that is for these, for drafts that name none. */
 export function subjectOfPreset(preset: Preset): PresetSubject | undefined {
-  return OF_IMAGES.get(preset);
+  return SUBJECTS.get(preset);
 }

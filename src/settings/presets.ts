@@ -23,6 +23,7 @@ import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
 import type { KnownPreset } from "./preset-names.js";
 import { softMnist, softMnistCpu } from "./soft-presets.js";
+import { textRuns } from "./text-presets.js";
 import { wangCifar10, wangCifar10Cpu, wangMnist, wangMnistCpu } from "./wang-presets.js";
 
 /** The study trains for 20 epochs. */
@@ -204,6 +205,7 @@ const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.WANG_CIFAR10_CPU]: wangCifar10Cpu(WANG_CIFAR10),
   [Preset.SOFT_MNIST]: SOFT_MNIST,
   [Preset.SOFT_MNIST_CPU]: softMnistCpu(SOFT_MNIST),
+  ...textRuns(STUDY),
 };
 
 /**

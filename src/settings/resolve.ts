@@ -83,10 +83,12 @@ function askedRobustness(spec: ExperimentSpec, { robustness }: ExperimentSpec) {
 
 function choosePreset(draft: ExperimentSpec, facts: Facts, notices: string[]): KnownPreset {
   if (isKnownPreset(draft.preset)) {
-    if (subjectOfPreset(draft.preset) === undefined || facts.dataset.image) return draft.preset;
+    const held = facts.dataset.image ? "images" : "texts";
+    const wanted = subjectOfPreset(draft.preset)?.holds ?? held;
+    if (wanted === held) return draft.preset;
     throw invalid(
       "preset",
-      `--preset (preset) ${presetName(draft.preset)} is for images, and ${facts.dataset.name} holds texts`,
+      `--preset (preset) ${presetName(draft.preset)} is for ${wanted}, and ${facts.dataset.name} holds ${held}`,
     );
   }
   if (facts.device.cuda) {

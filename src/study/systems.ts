@@ -2,6 +2,7 @@ import type { BaselineId } from "../baselines.js";
 import { Init } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../settings/field-path.js";
 import { type RowSettings, STUDY_TABLES, type StudyRow, type StudyTable } from "./tables.js";
+import { TEXT_SYSTEMS } from "./text-systems.js";
 
 /** As many as Wang et al. test on. */
 const NETS = 200;
@@ -79,7 +80,7 @@ const SYSTEMS: readonly StudyTable[] = [
 ];
 
 /** All that `reproduce` knows. */
-export const TABLES: readonly StudyTable[] = [...STUDY_TABLES, ...SYSTEMS];
+export const TABLES: readonly StudyTable[] = [...STUDY_TABLES, ...SYSTEMS, ...TEXT_SYSTEMS];
 
 /** Learners whose samples start as these classes, as the released scripts start them. */
 function softRow(classes: string, accuracy?: number): StudyRow {

@@ -162,7 +162,7 @@ describe("a flag", () => {
   it("with an unknown choice lists the choices", () => {
     refused(
       ["--preset", "gpu"],
-      /must be one of study, cpu, wang-mnist, wang-mnist-cpu, .*, soft-mnist-cpu, got gpu/,
+      /must be one of study, cpu, wang-mnist, wang-mnist-cpu, .*, li-agnews-cpu, got gpu/,
       "preset",
     );
     refused(["--sl", "unresticted"], /restricted, unrestricted, got unresticted; did you mean un/);

@@ -111,7 +111,7 @@ describe("a config file", () => {
     refused("baselines: [full, rndom]", /did you mean random\?/);
     refused(
       "preset: studi",
-      /must be one of study, cpu, wang-mnist, wang-mnist-cpu, .*, soft-mnist-cpu, got studi; did you mean study\?/,
+      /must be one of study, cpu, wang-mnist, wang-mnist-cpu, .*, li-agnews-cpu, got studi; did you mean study\?/,
     );
     refused("dataset: ''", /must be a name, got ""/);
   });

@@ -10,7 +10,17 @@ export type PresetName =
   | "wang-cifar10"
   | "wang-cifar10-cpu"
   | "soft-mnist"
-  | "soft-mnist-cpu";
+  | "soft-mnist-cpu"
+  | "text-imdb"
+  | "text-imdb-cpu"
+  | "text-sst5"
+  | "text-sst5-cpu"
+  | "text-trec6"
+  | "text-trec6-cpu"
+  | "text-agnews"
+  | "text-agnews-cpu"
+  | "li-agnews"
+  | "li-agnews-cpu";
 
 const PRESET_NAMES: ReadonlyMap<Preset, PresetName> = new Map([
   [Preset.STUDY, "study"],
@@ -21,6 +31,16 @@ const PRESET_NAMES: ReadonlyMap<Preset, PresetName> = new Map([
   [Preset.WANG_CIFAR10_CPU, "wang-cifar10-cpu"],
   [Preset.SOFT_MNIST, "soft-mnist"],
   [Preset.SOFT_MNIST_CPU, "soft-mnist-cpu"],
+  [Preset.TEXT_IMDB, "text-imdb"],
+  [Preset.TEXT_IMDB_CPU, "text-imdb-cpu"],
+  [Preset.TEXT_SST5, "text-sst5"],
+  [Preset.TEXT_SST5_CPU, "text-sst5-cpu"],
+  [Preset.TEXT_TREC6, "text-trec6"],
+  [Preset.TEXT_TREC6_CPU, "text-trec6-cpu"],
+  [Preset.TEXT_AGNEWS, "text-agnews"],
+  [Preset.TEXT_AGNEWS_CPU, "text-agnews-cpu"],
+  [Preset.LI_AGNEWS, "li-agnews"],
+  [Preset.LI_AGNEWS_CPU, "li-agnews-cpu"],
 ]);
 
 type SettingKind = "choice" | "number" | "switch" | "text" | "subset";
