@@ -1,7 +1,5 @@
 """Dropout in inner steps: its masks, its meta-gradients, and the runs that have it."""
 
-import dataclasses
-
 import pytest
 import torch
 from tasks_of import run, task_of
@@ -146,15 +144,3 @@ def test_a_variation_that_varies_nothing_trains_the_same_learners(
 def test_an_artifact_without_dropout_says_nothing_of_it(distilled) -> None:
     inner = load_artifact(distilled.folder).manifest["inner_loss"]
     assert sorted(inner) == ["attention_lambda", "attention_reduction"]
-
-
-def test_an_attention_loss_that_dropout_hides_is_refused(tiny_encoder) -> None:
-    case, phi, theta = problem(tiny_encoder, attention="cls", dropout=P)
-
-    class Hiding:
-        def forward(self, *given, **options):
-            return tiny_encoder.forward(*given, **options)._replace(scores=())
-
-    loss = dataclasses.replace(case.inner_loss, learner=Hiding())
-    with pytest.raises(StillhouseError, match="attention labels need --inner-dropout 0"):
-        loss(case.materialise(phi), theta)

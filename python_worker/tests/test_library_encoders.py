@@ -187,6 +187,12 @@ def test_under_dropout_the_meta_gradient_is_the_slope_too(folder_of, architectur
         assert_slopes(["stepwise"], *given)
 
 
+def test_attention_labels_are_refused_under_dropout_which_hides_the_attention(folder_of) -> None:
+    given = problem(load_encoder(folder_of("roberta")), attention="cls", dropout=0.1)
+    with pytest.raises(StillhouseError, match="attention labels need --inner-dropout 0"):
+        stepwise(*given)
+
+
 def test_very_small_attention_has_a_finite_second_derivative() -> None:
     scores = torch.tensor([[0.0, -200.0]], requires_grad=True)
     shares = scores_of(scores.softmax(-1))
