@@ -53,5 +53,6 @@ export function variationText(variation: VariationSettings): string {
 
 function transferText({ name, numLayers, numHeads }: TransferSettings): string {
   const last = name.split(/[\\/]/).findLast(Boolean) ?? name;
-  return `${last} (${numLayers} layers, ${numHeads} heads)`;
+  // A network of images has neither.
+  return numLayers === 0 ? last : `${last} (${numLayers} layers, ${numHeads} heads)`;
 }

@@ -16,8 +16,8 @@ const LAMBDA_ELEMENTWISE = 100;
 const LAMBDA_KEYS = 1;
 /** PyTorch's default of AdamW. */
 const WEIGHT_DECAY = 0.01;
-/** Rate of the labels in preset `soft-mnist-cpu`, over that of the pixels. */
-const SHARE_OF_LABELS = 0.2;
+/** Rate of the pixels in preset `soft-mnist-cpu`, over that of the labels. */
+const PIXELS_OVER_LABELS = 5;
 /** Wang et al. (2018) halve the rate every 40 of 400 epochs. */
 const DECAYS = 10;
 
@@ -57,9 +57,12 @@ function lambdaOf({ distilled }: ExperimentSpec): number {
   return distilled?.attentionReduction === keys ? LAMBDA_KEYS : LAMBDA_ELEMENTWISE;
 }
 
-/** With so high a rate as this preset has, labels that follow it as pixels do diverge. */
+/**
+ * Labels that follow so high a rate as pixels do can make the inner steps diverge, since a raw
+ * label scales the gradient of each.
+ */
 function labelsLrOf({ preset, outer }: ExperimentSpec): number {
-  return (outer?.lr ?? 0) * (preset === Preset.SOFT_MNIST_CPU ? SHARE_OF_LABELS : 1);
+  return (outer?.lr ?? 0) / (preset === Preset.SOFT_MNIST_CPU ? PIXELS_OVER_LABELS : 1);
 }
 
 function weightDecayOf({ outer }: ExperimentSpec): number {

@@ -56,14 +56,15 @@ export function wangMnist(study: ExperimentSpec): ExperimentSpec {
 
 /**
  * The same in ten minutes of a CPU core: a third of the steps on an eighth of the rows, with rates
- * that so few steps need.
+ * that so few steps need. From rates of 0.1 the images stand at 57 % on validation after 50 steps
+ * and at 66 % after 250; from 0.5, which the first pass learns anyway, at 22 % and 29 % (seed 0).
  */
 export function wangMnistCpu(published: ExperimentSpec): ExperimentSpec {
   const { inner, outer, evaluation, baseline } = published;
   return ExperimentSpec.fromPartial({
     ...published,
     preset: Preset.WANG_MNIST_CPU,
-    inner: { ...inner, lr: 0.5 },
+    inner: { ...inner, lr: 0.1 },
     outer: { ...outer, epochs: 0, steps: 7000, lr: 0.1, batchSize: 128, lrDecayEpochs: 0 },
     evaluation: { ...evaluation, baselineInits: 5 },
     baseline: { ...baseline, fullEpochs: 3 },

@@ -123,6 +123,7 @@ describe("a variation in words", () => {
       }),
       "trains deeper (12 layers, 12 heads), no attention labels",
     );
+    assert.equal(text({ transfer_to: { name: "convnet" } }), "trains convnet");
   });
 });
 

@@ -33,7 +33,7 @@ const VECTORS = {
 const WITHOUT_FIGURES = ["text-agnews", "li-agnews"];
 
 /** A set of ten classes and a network, as both are found for a draft. */
-function factsFor({ preset }: ExperimentSpec) {
+function factsFor({ preset, model: named }: ExperimentSpec) {
   const none = { dataset: "", model: "", holds: "images" };
   const { dataset, model, holds } = subjectOfPreset(preset) ?? none;
   const image = dataset === "mnist" ? { channels: 1, height: 28, width: 28 } : undefined;
@@ -48,7 +48,7 @@ function factsFor({ preset }: ExperimentSpec) {
     model: {
       ...(holds === "texts" && { embeddings: VECTORS, width: 100, entry_width: 100 }),
       dropout: holds === "texts",
-      name: model,
+      name: named?.name || model,
       num_layers: 0,
       num_heads: 0,
       max_positions: 2 ** 20,
@@ -168,7 +168,7 @@ describe("works besides the study", () => {
   });
 
   it("show published figures alone, and what differs from the published run", () => {
-    const [table] = shownOf(Preset.SOFT_MNIST_CPU);
+    const [table] = shownOf("soft-mnist", Preset.SOFT_MNIST_CPU);
     assert.deepEqual(
       numbersOf(table, false).rows.map((cells) => [cells[0], cells.at(-1)]),
       [
@@ -185,14 +185,33 @@ describe("works besides the study", () => {
     assert.match(source ?? "", /Sucholutsky and Schonlau/);
     assert.equal(differing.length, 1, "all rows differ alike");
     assert.match(differing[0] ?? "", /1 sample.*10 samples.*batch-size 128 \(1024\)/);
-    const [full] = shownOf(Preset.SOFT_MNIST);
-    assert.match(publishedLines(full).at(-1) ?? "", /Every setting has its published value/);
+    for (const [id, preset] of [
+      ["soft-mnist", Preset.SOFT_MNIST],
+      ["wang-mnist", Preset.WANG_MNIST],
+      ["wang-cifar10", Preset.WANG_CIFAR10],
+    ] as const) {
+      const [full] = shownOf(id, preset);
+      assert.match(publishedLines(full).at(-1) ?? "", /Every setting has its published value/);
+    }
+  });
+
+  it("name for each row what differs in it alone", () => {
+    const [, fixed, random] = publishedLines(shownOf("wang-mnist", Preset.WANG_MNIST_CPU)[0]);
+    assert.match(fixed ?? "", /hard labels, fixed init, 3 steps: .*inner-lr 0\.1 \(0\.02\)/);
+    assert.match(random ?? "", /10 blocks, 30 steps: outer-steps 1000 \(epochs 400\), lr 0\.02/);
+    assert.doesNotMatch(random ?? "", /inits 200|blocks 10 \(/);
+    const few: [string, FieldValue][] = [
+      ["evaluation.inits", 2],
+      ["model.name", "mlp"],
+    ];
+    const [changed] = shownOf("wang-mnist", Preset.WANG_MNIST, few);
+    assert.match(publishedLines(changed).at(-1) ?? "", /: model mlp \(lenet\), inits 2 \(200\)\.$/);
   });
 });
 
-/** The tables of soft-mnist as they are before anything is computed. */
-function shownOf(preset: Preset) {
-  const given = cells(["soft-mnist"], [["preset", preset]]);
+/** The table before anything is computed. */
+function shownOf(id: string, preset: Preset, others: [string, FieldValue][] = []) {
+  const given = cells([id], [["preset", preset], ...others]);
   const outcomes = given.map(({ draft }) => {
     const { spec } = resolveSpec(draft, factsFor(draft));
     const experiment = Experiment.fromPartial({ id: "x", spec });
@@ -201,7 +220,7 @@ function shownOf(preset: Preset) {
       artifactPath: "",
     };
   });
-  const tables = reproducedTables(["soft-mnist"], (table, row) =>
+  const tables = reproducedTables([id], (table, row) =>
     outcomes.filter((_, at) => given[at]?.key === keyOf(table, row)),
   );
   return tables as [(typeof tables)[0]];

@@ -1,5 +1,6 @@
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { changedFields, IDENTIFYING_FIELDS, presetBeside } from "../../settings/changed.js";
+import { LR_DECAY_STEPS, OUTER_STEPS } from "../../settings/epochs.js";
 import { readField } from "../../settings/field-path.js";
 import { fieldText } from "../../settings/field-text.js";
 import { fieldsOf, memberPath, type Setting } from "../../settings/setting.js";
@@ -35,10 +36,17 @@ export function changesText(spec: ExperimentSpec, except: readonly string[]): st
 }
 
 function changeText(path: string, spec: ExperimentSpec, preset: ExperimentSpec): string {
-  const setting = settingOf(path);
-  const isKnown = givenValue(preset, setting, path) !== undefined;
-  const usual = isKnown ? ` (${fieldText(preset, path)})` : "";
-  return `${setting.flag} ${fieldText(spec, path)}${usual}`;
+  return `${settingOf(path).flag} ${fieldText(spec, path)}${usualText(path, preset)}`;
+}
+
+/** In brackets what the preset has; instead of steps that follow from epochs those. */
+function usualText(path: string, preset: ExperimentSpec): string {
+  const epochs = [OUTER_STEPS, LR_DECAY_STEPS].find(({ steps }) => steps === path)?.epochs;
+  if (epochs !== undefined && readField(preset, epochs)) {
+    return ` (${settingOf(epochs).flag} ${fieldText(preset, epochs)})`;
+  }
+  const isKnown = givenValue(preset, settingOf(path), path) !== undefined;
+  return isKnown ? ` (${fieldText(preset, path)})` : "";
 }
 
 function wordsOf(setting: Setting, spec: ExperimentSpec): string[] {

@@ -53,8 +53,8 @@ export interface ReproducedRow {
   readonly name: string;
   /** The published one; absent where none is known for certain. */
   readonly figure: StudyFigure | undefined;
-  /** Paths of the settings that make it this row. */
-  readonly chosenPaths: readonly string[];
+  /** As its work has it. */
+  readonly row: StudyRow;
   /** Of the first seed, resolved; absent for a baseline. */
   readonly spec: ExperimentSpec | undefined;
   /** Absent where no seed has a result. */
@@ -111,7 +111,8 @@ function rowsOf(
 ): ReproducedRow[] {
   const result: ReproducedRow[] = [];
   const above: { name: string; seeds: readonly SeedRow[] }[] = [];
-  studyRows.forEach(({ kind, figure, settings }, at) => {
+  studyRows.forEach((row, at) => {
+    const { kind, figure } = row;
     const found = experiments[at] ?? [];
     const spec = found[0]?.spec;
     const isBaseline = kind !== "distilled";
@@ -125,8 +126,7 @@ function rowsOf(
     const measured = measuredOf(seeds, differences);
     const failed = found.flatMap(failedSeed);
     const own = isBaseline ? undefined : spec;
-    const chosenPaths = [...settings.keys()];
-    result.push({ label, name, figure, chosenPaths, spec: own, measured, failed });
+    result.push({ label, name, figure, row, spec: own, measured, failed });
     if (!isBaseline && measured) above.push({ name, seeds });
   });
   return result;
