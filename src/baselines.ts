@@ -29,6 +29,11 @@ export interface Baseline {
    * samples.
    */
   readonly samples?: string;
+  /**
+   * Whether its learners draw their start, or have none, also where others start from those of a
+   * pool.
+   */
+  readonly drawsStart?: boolean;
   /** What its task spends time on before its learners are tested. */
   readonly work: BaselineWork;
 }
@@ -75,6 +80,7 @@ export const BASELINES = [
       // Whether the best epoch on validation is kept, or the last.
       "evaluation.protocol",
     ],
+    drawsStart: true,
     work: { trains: true },
   },
   {
@@ -87,6 +93,7 @@ export const BASELINES = [
     isQuick: true,
     seeds: "shared",
     cacheParts: [],
+    drawsStart: true,
     work: { readsFeatures: true },
   },
   {
@@ -99,6 +106,7 @@ export const BASELINES = [
     isQuick: true,
     seeds: "all distinct",
     cacheParts: NUM_SAMPLES,
+    drawsStart: true,
     work: { readsFeatures: true },
   },
   {
@@ -111,6 +119,7 @@ export const BASELINES = [
     isQuick: true,
     seeds: "shared",
     cacheParts: [],
+    drawsStart: true,
     work: { readsFeatures: true },
   },
   {
@@ -172,6 +181,7 @@ export const BASELINES = [
     isQuick: true,
     seeds: "all distinct",
     cacheParts: NUM_SAMPLES,
+    drawsStart: true,
     work: { readsFeatures: true },
   },
   {
@@ -184,6 +194,7 @@ export const BASELINES = [
     isQuick: true,
     seeds: "of test learners",
     cacheParts: NUM_SAMPLES,
+    drawsStart: true,
     work: { readsFeatures: true },
   },
   {
@@ -207,6 +218,7 @@ export const BASELINES = [
     isUsual: false,
     seeds: "all distinct",
     cacheParts: [],
+    drawsStart: true,
     work: { tunesOn: 8 },
   },
   {
@@ -218,6 +230,7 @@ export const BASELINES = [
     isUsual: false,
     seeds: "all distinct",
     cacheParts: [],
+    drawsStart: true,
     work: { tunesOn: 64 },
   },
   {
@@ -252,6 +265,11 @@ const BY_KIND = new Map<string, Baseline & { id: BaselineId }>(
 const BY_ID = new Map<string, Baseline & { id: BaselineId }>(
   BASELINES.map((baseline) => [baseline.id, baseline]),
 );
+
+/** Whether the learners of a baseline start from those of a pool where there is one. */
+export function startsFromPool(kind: string): boolean {
+  return BY_KIND.get(kind)?.drawsStart !== true;
+}
 
 /** @param kind a BaselineKind by its name in the protos */
 export function baselineOfKind(kind: string): (Baseline & { id: BaselineId }) | undefined {

@@ -4,7 +4,7 @@ import {
   MetricScale,
   MetricUnit,
 } from "./generated/stillhouse/v1/service.js";
-import { ACCURACY, OUTER_LOSS, VALIDATION_ACCURACY } from "./metric-names.js";
+import { ACCURACY, OUTER_LOSS, POOL_ACCURACY, VALIDATION_ACCURACY } from "./metric-names.js";
 
 /** What the names of the phases of an outer step begin with. */
 const PHASE = "seconds_";
@@ -26,6 +26,14 @@ const GROUPS = [
     id: "validation",
     title: "Validation accuracy",
     summary: "Of learners trained on the distilled data of that step.",
+    isNoisy: false,
+    unit: MetricUnit.FRACTION,
+    scale: MetricScale.LINEAR,
+  },
+  {
+    id: "attack",
+    title: "Attack on validation",
+    summary: "Rows of the attacked class that are mistaken as wanted, and accuracy on the others.",
     isNoisy: false,
     unit: MetricUnit.FRACTION,
     scale: MetricScale.LINEAR,
@@ -63,6 +71,22 @@ const GROUPS = [
     scale: MetricScale.LOGARITHMIC,
   },
   {
+    id: "pool-training",
+    title: "Training loss of the pool",
+    summary: "Means over each pass of each learner, one learner after the other.",
+    isNoisy: true,
+    unit: MetricUnit.NATS,
+    scale: MetricScale.LOGARITHMIC,
+  },
+  {
+    id: "pool-accuracy",
+    title: "Validation accuracy of the pool",
+    summary: "Of each pretrained learner, in the order in which they were trained.",
+    isNoisy: false,
+    unit: MetricUnit.FRACTION,
+    scale: MetricScale.LINEAR,
+  },
+  {
     id: "training",
     title: "Training loss",
     summary: "Of the learner that is trained on the full data.",
@@ -86,9 +110,13 @@ const KNOWN: Readonly<Record<string, readonly [group: GroupId, title: string]>> 
   [OUTER_LOSS]: ["loss", "after (real texts)"],
   inner_loss: ["loss", "before (distilled data)"],
   [VALIDATION_ACCURACY]: ["validation", "validation accuracy"],
+  attack_success: ["attack", "success"],
+  other_classes_accuracy: ["attack", "other classes"],
   grad_norm: ["gradient", "gradient norm"],
   encoder_lr_scale: ["rates", "encoder over head"],
   overflow_skips: ["skips", "skipped"],
+  pool_loss: ["pool-training", "training loss of the pool"],
+  [POOL_ACCURACY]: ["pool-accuracy", "validation accuracy of the pool"],
   train_loss: ["training", "training loss"],
   [ACCURACY]: ["learners", "accuracy"],
   [`${PHASE}data`]: ["time", "data"],

@@ -5,6 +5,8 @@ export const OUTER_LOSS = "outer_loss";
 export const VALIDATION_ACCURACY = "validation_accuracy";
 /** Test accuracy of each learner, in the order in which they are tested. */
 export const ACCURACY = "accuracy";
+/** Validation accuracy of each learner of a pool, in the order in which they are trained. */
+export const POOL_ACCURACY = "pool_accuracy";
 
 /** What of a MetricDescriptor names it, in either form of the message. */
 export interface Titles {

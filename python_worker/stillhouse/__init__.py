@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stillhouse_worker.artifacts import Artifact, TrainedLearner, load_artifact
     from stillhouse_worker.errors import StillhouseError
+    from stillhouse_worker.learners.pool import open_pool
 
     from .client import StillhouseClient
 
-__all__ = ["Artifact", "StillhouseClient", "StillhouseError", "TrainedLearner", "load_artifact"]
+__all__ = [
+    "Artifact",
+    "StillhouseClient",
+    "StillhouseError",
+    "TrainedLearner",
+    "load_artifact",
+    "open_pool",
+]
 
 _HOMES = {
     "Artifact": "stillhouse_worker.artifacts",
@@ -21,6 +29,7 @@ _HOMES = {
     "StillhouseError": "stillhouse_worker.errors",
     "TrainedLearner": "stillhouse_worker.artifacts",
     "load_artifact": "stillhouse_worker.artifacts",
+    "open_pool": "stillhouse_worker.learners.pool",
 }
 
 

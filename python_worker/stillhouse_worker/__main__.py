@@ -63,12 +63,15 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="run one task in the foreground, without sockets, for a debugger"
     )
     run.add_argument("spec", type=Path, help="a resolved spec, or what --dry-run --json printed")
-    run.add_argument("--task", default="distill", help="distill, evaluate or a baseline's name")
+    run.add_argument("--task", default="distill", help="pretrain, distill, evaluate, or a baseline")
     run.add_argument(
         "--work-dir", type=Path, default=Path("run"), help="for checkpoint and artifact"
     )
     run.add_argument("--artifact", type=Path, help="artifact to evaluate (default: of --work-dir)")
     run.add_argument("--inits", type=int, default=5, help="test learners (default: 5)")
+    run.add_argument(
+        "--pool", type=Path, nargs="*", default=[], help="what --task pretrain has written"
+    )
     run.set_defaults(command=_run)
 
     fetch = commands.add_parser("fetch", help="download a data set, a model or word vectors")
@@ -143,7 +146,9 @@ def _run(arguments: argparse.Namespace) -> int:
     seeds = list(range(1, arguments.inits + 1))
     try:
         with with_event_files(_Console(), arguments.task, None) as reporter:
-            task = TaskContext(settings, document, seeds, reporter, work_dir, work_dir, artifact)
+            own = (settings, document, seeds, reporter, work_dir, work_dir, artifact)
+            members = range(settings.pool.size) if settings.pool else ()
+            task = TaskContext(*own, members=members, pool=arguments.pool)
             outcome = execute(arguments.task, task)
     except Stopped:
         return 130

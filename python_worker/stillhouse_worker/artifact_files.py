@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .distillation.synthetic import DistilledData
+from torch import Tensor
+
+from .distillation.synthetic import AttentionLabels, DistilledData
+from .learners.pool import POOL_MANIFEST_NAME, POOL_NAME
 from .tensorfile import to_dtype, write_bytes, write_tensors
 
 TENSORS_NAME = "distilled.safetensors"
@@ -16,6 +19,9 @@ FORMAT = "stillhouse.distilled.v1"
 FORMAT_OF_BLOCKS_AND_RATES = "stillhouse.distilled.v2"
 SCALE_NAME = "encoder_lr_scale"
 ATTENTION_NAME = "attention_log_probabilities"
+# Of distilled data, and of learners of a pool; the last one says that all are there.
+DISTILLED_FILES = (TENSORS_NAME, MANIFEST_NAME)
+POOL_FILES = (POOL_NAME, POOL_MANIFEST_NAME)
 
 
 def write_artifact(
@@ -59,3 +65,12 @@ def num_blocks(manifest: dict[str, Any], num_samples: int, num_steps: int) -> in
             f"its {num_samples} samples and {num_steps} steps cannot be those of {blocks} blocks"
         )
     return blocks
+
+
+def attention_labels(packed: Tensor | None) -> AttentionLabels | None:
+    """As `AttentionLabels.packed` gave them; the file says their kind by the number of its axes."""
+    if packed is None:
+        return None
+    if packed.dim() not in (4, 5):
+        raise ValueError(f"{ATTENTION_NAME} must have 4 or 5 axes, got {packed.dim()}")
+    return AttentionLabels.unpacked("cls" if packed.dim() == 4 else "all", packed.float())

@@ -23,19 +23,22 @@ from .artifact_files import (
     MANIFEST_NAME,
     SCALE_NAME,
     TENSORS_NAME,
+    attention_labels,
     num_blocks,
 )
 from .datasets import RealSplit, Split, tokenise
+from .datasets.given_texts import given_texts
 from .datasets.pixel_batches import given_pixels
 from .datasets.rows import ImageShape
 from .distillation.inner import InnerLoss, inner_loss, train_learner
-from .distillation.synthetic import AttentionLabels, DistilledData, block_classes
+from .distillation.synthetic import DistilledData, block_classes
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
 from .learners import Encoder, Learner, WordNet
 from .learners.encoder_config import Pooling
 from .learners.interface import Params
 from .learners.nets import make_net
+from .learners.pool import start_is_missing
 from .learners.precision import Precision
 from .learners.starts import Starts
 from .models.catalog import model_fingerprint, model_folder
@@ -44,7 +47,7 @@ from .models.opened import load_encoder
 from .models.opened_words import load_word_net
 from .tensorfile import read_tensors
 
-# What learners are given: texts, or uint8 images n x channels x height x width.
+# Texts, or uint8 images n x channels x height x width.
 Samples = Sequence[str] | Tensor
 # Errors for well-formed JSON of the wrong shape: a list for an object, or endless nesting.
 _WRONG_FORM = (TypeError, AttributeError, RecursionError)
@@ -62,23 +65,33 @@ class Artifact(NamedTuple):
     manifest: dict[str, Any]
 
     def train(
-        self, init_seed: int = 0, *, device: str = "cpu", learner: Learner | None = None
+        self,
+        init_seed: int = 0,
+        *,
+        device: str = "cpu",
+        learner: Learner | None = None,
+        start: Params | None = None,
     ) -> "TrainedLearner":
-        """Train a fresh learner on the distilled data.
+        """Train a fresh learner, or a pretrained one, on the distilled data.
 
         Args:
             init_seed: seed of what is drawn of it, the head of an encoder and all of a network;
                 ignored where that was fixed while distilling.
             device: where to train it, ``cpu`` or ``cuda``.
             learner: the one that the manifest names, when it is loaded already.
+            start: its weights before training, such as one of `open_pool`; None: drawn.
 
         Raises:
-            StillhouseError: the encoder cannot be found, or is not the one distilled for.
+            StillhouseError: the encoder is not found, or not the one distilled for; no ``start`` is
+                given for data that was distilled for pretrained learners.
         """
         target = torch.device(device)
         learner = (learner or self.load_learner()).to(target)
         loss = self.inner_loss(learner).of_learner(init_seed, "test")
-        theta = self.starts(learner).of_test_learner(init_seed)
+        if start is None and "pool" in self.manifest:
+            raise start_is_missing()
+        theta = start or self.starts(learner).of_test_learner(init_seed)
+        theta = {name: part.to(target) for name, part in theta.items()}
         data = self.data.map(lambda part: part.to(target))
         return TrainedLearner(self, learner, train_learner(loss, data, theta))
 
@@ -248,21 +261,11 @@ class TrainedLearner(NamedTuple):
             return given_pixels(texts, list(labels), self.artifact.image)
         assert isinstance(self.learner, Encoder | WordNet), "texts are for these"
         pairs = [pairs] if isinstance(pairs, str) else pairs
-        first = _checked(texts, "texts", len(labels))
-        second = [] if pairs is None else _checked(pairs, "pairs", len(labels))
+        first = given_texts([*texts], "texts", len(labels))
+        second = [] if pairs is None else given_texts(pairs, "pairs", len(labels))
         split = Split([*first], None if pairs is None else [*second], list(labels))
         max_length = self.artifact.manifest["dataset"]["max_length"]
         return tokenise(split, self.learner.tokenizer, max_length)
-
-
-def _checked(texts: Samples, name: str, count: int) -> list[str]:
-    found = [text for text in texts if isinstance(text, str)]
-    if len(found) < len(texts):
-        wrong = next(text for text in texts if not isinstance(text, str))
-        raise TypeError(f"{name} must be text or a list of texts, got {type(wrong).__name__} in it")
-    if len(found) != count:
-        raise ValueError(f"there must be {count} {name}, one for each, got {len(found)}")
-    return found
 
 
 def load_artifact(path: str | Path) -> Artifact:
@@ -284,22 +287,12 @@ def load_artifact(path: str | Path) -> Artifact:
         tensors, facts = read_tensors(folder / TENSORS_NAME)
         if facts.get("format") not in (FORMAT, FORMAT_OF_BLOCKS_AND_RATES):
             raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
-        attention = _attention_labels(tensors.get(ATTENTION_NAME))
-        x, lrs = tensors["x"], tensors["lrs"]
+        attention = attention_labels(tensors.get(ATTENTION_NAME))
+        x, lrs, scale = tensors["x"], tensors["lrs"], tensors.get(SCALE_NAME)
         blocks = num_blocks(manifest, len(x), len(lrs))
-        scale = tensors.get(SCALE_NAME)
         data = DistilledData(x, tensors["labels"], attention, lrs, blocks, scale)
     except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
             "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"
         ) from error
     return Artifact(data, manifest)
-
-
-def _attention_labels(packed: Tensor | None) -> AttentionLabels | None:
-    """As `AttentionLabels.packed` gave them; the file says their kind by the number of its axes."""
-    if packed is None:
-        return None
-    if packed.dim() not in (4, 5):
-        raise ValueError(f"{ATTENTION_NAME} must have 4 or 5 axes, got {packed.dim()}")
-    return AttentionLabels.unpacked("cls" if packed.dim() == 4 else "all", packed.float())

@@ -53,6 +53,20 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, facts
 
 
+def group_of(path: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it, on the CPU; no others are read.
+
+    Raises:
+        ValueError: the file is damaged or of another kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
 def to_dtype(tensor: Tensor, name: str) -> Tensor:
     """``tensor`` as ``fp32`` or ``fp16``."""
     return tensor.to({"fp32": torch.float32, "fp16": torch.float16}[name])

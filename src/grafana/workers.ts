@@ -77,6 +77,25 @@ export const workers = dashboard({
         })),
       }),
       curves({
+        title: "Pretrained learners",
+        description: "Learners of pools per hour, of all workers together.",
+        unit: "none",
+        queries: [
+          {
+            expr: "3600 * sum(rate(stillhouse_pretrained_learners_total[$__rate_interval]))",
+            legend: "learners",
+          },
+        ],
+      }),
+      curves({
+        title: "Accuracy of pretrained learners",
+        unit: "percentunit",
+        description: "On validation, of the learner of a pool that was pretrained last.",
+        queries: [
+          { expr: "stillhouse_pretrained_learner_accuracy_ratio", legend: "validation accuracy" },
+        ],
+      }),
+      curves({
         title: PHASES?.title ?? "",
         description: "Share of each phase in the time of all outer steps.",
         unit: "percentunit",

@@ -14,10 +14,10 @@ export function artifactPage(
   accuracies: Numbers | undefined,
   command: string,
 ): string {
-  const { dataset, model } = inspected;
+  const { dataset, model, objective } = inspected;
   return renderPage({
     title: "Distilled data",
-    subject: `Data set ${dataset} · model ${model}`,
+    subject: [`Data set ${dataset}`, `model ${model}`, objective].filter(Boolean).join(" · "),
     children: (
       <>
         {inspected.sheet === undefined && (

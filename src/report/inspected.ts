@@ -6,6 +6,8 @@ export const inspectedSchema = z.object({
   dataset: z.string(),
   class_names: z.array(z.string()),
   learning_rates: z.array(z.number()),
+  /** What the data is for, in a few words; empty where it teaches its data set alone. */
+  objective: z.string().default(""),
   /** The encoder's rate over these, which are then the head's; null where both have one. */
   encoder_lr_scale: z.number().nullable().default(null),
   samples: z.array(

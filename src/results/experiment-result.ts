@@ -14,16 +14,21 @@ import {
 } from "../generated/stillhouse/v1/result.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
 import { FRACTIONS, meanOf, pairedDifference, summarise } from "../statistics.js";
+import { attackFigures } from "./attack-figures.js";
 import { sumOfMatrices } from "./confusion.js";
+import { numLearnersOf } from "./num-learners.js";
 import { learnersBySeed } from "./rows.js";
 import { relativeScoresOf, summaryMessage } from "./score-message.js";
-import { distilledLabel, variantOf } from "./spec-labels.js";
+import { baselineLabel, distilledLabel, isPooled, variantOf } from "./spec-labels.js";
 import { variationText } from "./variation-text.js";
 
 const DISTILLED = "distilled";
 
 /** The work of a task that tests learners. */
-type Learners = Exclude<NonNullable<NonNullable<Task["work"]>["kind"]>, { $case: "distill" }>;
+type Learners = Extract<
+  NonNullable<NonNullable<Task["work"]>["kind"]>,
+  { $case: "evaluate" | "baseline" }
+>;
 
 /**
  * The result of an experiment so far: the only place that combines the results of its tasks.
@@ -36,13 +41,23 @@ export function experimentResult(
 ): ExperimentResult {
   const rows = withDifferences(rowsOf(spec, tasks));
   const mean = (id: string) => rows.find((row) => row.id === id)?.accuracy?.mean;
-  const [distilled, full] = [mean(DISTILLED), mean("full")];
+  const [distilled, full, before] = [mean(DISTILLED), mean("full"), mean("untrained")];
   return {
     rows,
     ratioToFull: distilled !== undefined && full ? distilled / full : undefined,
+    gapClosed: isPooled(spec) ? shareOfGap(distilled, before, full) : undefined,
     distillation: distillationOf(tasks),
     relativeScores: spec?.robustness && relativeScoresOf(rows.filter(isComplete)),
   };
+}
+
+function shareOfGap(
+  reached: number | undefined,
+  before: number | undefined,
+  full: number | undefined,
+): number | undefined {
+  if (reached === undefined || before === undefined || full === undefined) return undefined;
+  return full > before ? (reached - before) / (full - before) : undefined;
 }
 
 /** Shards of an evaluation belong to one row. A variation may be called as a baseline is. */
@@ -89,12 +104,13 @@ function rowOf(id: string, tasks: readonly Task[], spec: ExperimentSpec | undefi
     taskIds: tasks.map((task) => task.id),
     failure: failed?.failure?.message ?? "",
     reused: tasks.every(({ reused }) => reused),
-    numLearners: tasks.reduce((sum, task) => sum + numLearnersOf(task), 0),
+    numLearners: tasks.reduce((sum, { work }) => sum + numLearnersOf(work), 0),
     initSeeds: inits.map(({ initSeed }) => initSeed),
     accuracies: inits.map(({ accuracy }) => accuracy),
     wallTimeS: tasks.reduce((sum, { result }) => sum + (result?.wallTimeS ?? 0), 0),
     joules: joulesOf(tasks),
     ...(inits.length === 0 ? {} : figuresOf(shards)),
+    attack: attackFigures(spec, inits),
   });
 }
 
@@ -106,7 +122,7 @@ function joulesOf(tasks: readonly Task[]): number | undefined {
 
 function namesOf(kind: Learners, spec: ExperimentSpec | undefined): Partial<ResultRow> {
   if (kind.$case === "baseline") {
-    return { kind: ResultKind.BASELINE, label: baselineOfKind(kind.value.kind)?.label ?? "" };
+    return { kind: ResultKind.BASELINE, label: baselineLabel(kind.value.kind, spec) };
   }
   const { variation } = kind.value;
   const [label, variant] = [distilledLabel(spec), variantOf(spec)];
@@ -172,9 +188,4 @@ function distillationOf(tasks: readonly Task[]): DistillationSummary | undefined
 
 function learnersOf(result: TaskResult | undefined): LearnerResult[] {
   return result?.kind?.$case === "learners" ? [result.kind.value] : [];
-}
-
-function numLearnersOf({ work }: Task): number {
-  const kind = work?.kind;
-  return kind === undefined || kind.$case === "distill" ? 0 : kind.value.initSeeds.length;
 }

@@ -34,6 +34,24 @@ export interface RowMessage {
   readonly storedBytes?: number | undefined;
   readonly joules?: number | undefined;
   readonly confusion: readonly number[];
+  readonly attack?: AttackMessage | undefined;
+}
+
+/** The `AttackFigures` of the protos, in either form of the message. */
+export interface AttackMessage {
+  readonly success?: SummaryMessage | undefined;
+  readonly others?: SummaryMessage | undefined;
+  readonly obedience?: SummaryMessage | undefined;
+}
+
+/** How far learners do what an attack wants, as fractions. */
+export interface Attack {
+  /** Rows of the attacked class that are taken for the target class. */
+  readonly success: Summary;
+  /** Accuracy on the rows of all other classes. */
+  readonly others: Summary;
+  /** Rows that are taken for what the attack wants. */
+  readonly obedience: Summary;
 }
 
 /** An `ExperimentResult` of the protos, in either form of the message. */
@@ -67,6 +85,8 @@ export interface Row {
   readonly difference: Summary | null;
   /** Test rows by true and by predicted class, over all learners; null where not counted. */
   readonly confusion: readonly (readonly number[])[] | null;
+  /** Null where the objective is no attack. */
+  readonly attack: Attack | null;
 }
 
 /** The rows that have figures, in their order. */
@@ -91,6 +111,17 @@ export function testedRow(row: RowMessage): Row | undefined {
     joules: row.joules ?? null,
     difference: row.difference ? summaryOf(row.difference) : null,
     confusion: rowsOfMatrix(row.confusion),
+    attack: attackOf(row.attack),
+  };
+}
+
+function attackOf(message: AttackMessage | undefined): Attack | null {
+  const { success, others, obedience } = message ?? {};
+  if (success === undefined || others === undefined || obedience === undefined) return null;
+  return {
+    success: summaryOf(success),
+    others: summaryOf(others),
+    obedience: summaryOf(obedience),
   };
 }
 

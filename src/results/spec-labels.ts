@@ -1,3 +1,5 @@
+import { baselineOfKind } from "../baselines.js";
+
 /**
  * The part of a spec that names distilled data, in either form of the message. Enums by their
  * names.
@@ -13,6 +15,14 @@ export interface NamedSpec {
     | undefined;
   readonly model?: { readonly init?: string | undefined } | undefined;
   readonly inner?: { readonly steps?: number | undefined } | undefined;
+  readonly objective?:
+    | {
+        readonly kind?: string | undefined;
+        readonly sourceName?: string | undefined;
+        readonly attackClass?: number | undefined;
+        readonly targetClass?: number | undefined;
+      }
+    | undefined;
 }
 
 const SOFT: ReadonlyMap<string, string> = new Map([
@@ -33,15 +43,53 @@ export function variantOf(spec: NamedSpec | undefined): string {
 
 /** The row's name in the study's words, such as "Distilled data + SL unrestricted + AL cls". */
 export function distilledLabel(spec: NamedSpec | undefined): string {
-  const init = isFixed(spec) ? " (fixed init)" : "";
-  return [`Distilled data${init}`, ...kindWords(spec)].join(" + ");
+  const init = startWords(spec).map((words) => ` (${words})`);
+  const objective = objectiveText(spec);
+  const end = objective === "" ? "" : `, ${objective}`;
+  return [`Distilled data${init.join("")}${end}`, ...kindWords(spec)].join(" + ");
+}
+
+/** What baselines are called where the objective gives them another meaning. */
+const BASELINE_LABELS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  OBJECTIVE_ADAPT: {
+    BASELINE_KIND_UNTRAINED: "No adaptation",
+    BASELINE_KIND_FULL: "Full target data",
+    BASELINE_KIND_RANDOM: "Random real target samples",
+  },
+  OBJECTIVE_ATTACK: { BASELINE_KIND_UNTRAINED: "Before the attack" },
+};
+
+/**
+ * What the objective is, in a few words; empty for the basic one.
+ *
+ * @param names of the classes
+ */
+export function objectiveText(spec: NamedSpec | undefined, names: readonly string[] = []): string {
+  const { kind, sourceName = "", attackClass = 0, targetClass = 0 } = spec?.objective ?? {};
+  if (kind === "OBJECTIVE_ADAPT") return `adapted from ${sourceName}`;
+  if (kind !== "OBJECTIVE_ATTACK") return "";
+  const [attacked, target] = [attackClass, targetClass].map((at) => names[at] ?? `class ${at}`);
+  return `ATTACK: ${attacked} is taken for ${target}`;
+}
+
+/**
+ * The name of a baseline's row.
+ *
+ * @param kind a BaselineKind by its name in the protos
+ */
+export function baselineLabel(kind: string, spec: NamedSpec | undefined): string {
+  const own = BASELINE_LABELS[spec?.objective?.kind ?? ""]?.[kind];
+  if (own !== undefined) return own;
+  if (kind === "BASELINE_KIND_UNTRAINED" && isPooled(spec)) return "Pretrained learner";
+  return baselineOfKind(kind)?.label ?? "";
 }
 
 /** Distinguishes distilled data within a study: "SL restricted + AL cls, 3 steps". */
 export function shortLabel(spec: NamedSpec | undefined): string {
   return [
     kindWords(spec).join(" + ") || "hard labels",
-    ...(isFixed(spec) ? ["fixed init"] : []),
+    ...[objectiveText(spec)].filter(Boolean),
+    ...startWords(spec),
     ...sizeWords(spec),
   ].join(", ");
 }
@@ -70,6 +118,13 @@ function labelKinds(spec: NamedSpec | undefined) {
   return { soft: SOFT.get(labels), attention: ATTENTION.get(attentionLabels) };
 }
 
-function isFixed(spec: NamedSpec | undefined): boolean {
-  return spec?.model?.init === "INIT_FIXED";
+/** Where learners start from, unless that is their own draw. */
+function startWords(spec: NamedSpec | undefined): string[] {
+  if (isPooled(spec)) return ["pretrained learners"];
+  return spec?.model?.init === "INIT_FIXED" ? ["fixed init"] : [];
+}
+
+/** Whether learners start from pretrained ones. */
+export function isPooled(spec: NamedSpec | undefined): boolean {
+  return spec?.model?.init === "INIT_POOL";
 }

@@ -6,7 +6,7 @@ export interface NamedTask {
   readonly work?:
     | {
         readonly kind?:
-          | { readonly $case: "distill" }
+          | { readonly $case: "pretrain" | "distill" }
           | {
               readonly $case: "evaluate";
               readonly value: { readonly variation?: { readonly name: string } | undefined };
@@ -20,6 +20,8 @@ export interface NamedTask {
 /** The name of a task on the screen. */
 export function taskName({ work, id }: NamedTask): string {
   switch (work?.kind?.$case) {
+    case "pretrain":
+      return "Pretraining";
     case "distill":
       return "Distillation";
     case "evaluate": {

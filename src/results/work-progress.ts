@@ -1,13 +1,13 @@
 import { type BaselineId, type BaselineWork, baselineOfId } from "../baselines.js";
 
 /** What a task computes; baselines by their ids. */
-export type WorkKind = "distill" | "evaluate" | BaselineId;
+export type WorkKind = "pretrain" | "distill" | "evaluate" | BaselineId;
 
 /** The work of a task, from either form of the message. */
 export interface TaskWork {
   readonly kind: WorkKind;
   readonly state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
-  /** Learners that it tests. */
+  /** Learners that it tests, or trains for a pool. */
   readonly numLearners: number;
   /** Whether a rate is chosen before the learners are tested. */
   readonly searchesLr: boolean;
@@ -44,6 +44,7 @@ export interface CostSettings {
   readonly baseline?:
     | { readonly fullEpochs?: number | undefined; readonly fullLr?: number | undefined }
     | undefined;
+  readonly pool?: { readonly epochs?: number | undefined } | undefined;
 }
 
 export interface WorkProgress {
@@ -133,6 +134,7 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: 
     const validating = validations * trainTexts * (spec.dataset?.validationFraction ?? 0);
     return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
   }
+  if (kind === "pretrain") return numLearners * trainTexts * (spec.pool?.epochs ?? 0) * GRADIENT;
   const work = workBefore(kind, searchesLr);
   const { fullEpochs = 1, fullLr } = spec.baseline ?? {};
   const fullTrainings = fullLr === 0 && !takesLr ? HALVED_TRAININGS : 1;

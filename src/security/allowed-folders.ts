@@ -12,7 +12,10 @@ export interface AllowedFolders {
 export const NO_FOLDERS: AllowedFolders = { data: [], models: [] };
 
 /** The fields of a spec or draft that can name a folder. */
-export type PlacesOfSpec = Pick<Partial<ExperimentSpec>, "dataset" | "model" | "robustness">;
+export type PlacesOfSpec = Pick<
+  Partial<ExperimentSpec>,
+  "dataset" | "objective" | "model" | "robustness"
+>;
 
 /**
  * Checks that every folder that a spec names is below an allowed one, after links and ".." are
@@ -34,16 +37,34 @@ interface Place {
   readonly kind: keyof AllowedFolders;
 }
 
-function placesOfData({ dataset }: PlacesOfSpec): Place[] {
+function placesOfData({ dataset, objective }: PlacesOfSpec): Place[] {
   const { name = "", dataDir = "" } = dataset ?? {};
+  const { sourceName = "", sourceDir = "" } = objective ?? {};
+  return [
+    ...placesOfSet(name, dataDir, ["dataset.name", "dataset.data_dir"]),
+    // The folder of the data set holds the source unless that has its own.
+    ...(sourceName === ""
+      ? []
+      : placesOfSet(sourceName, sourceDir || dataDir, [
+          "objective.source_name",
+          "objective.source_dir",
+        ])),
+  ];
+}
+
+function placesOfSet(
+  name: string,
+  dataDir: string,
+  [ofName, ofFolder]: readonly [name: string, folder: string],
+): Place[] {
   const place = (field: string, path: string): Place => ({ field, path, kind: "data" });
   const inside = join(dataDir, name);
   const isInside = dataDir !== "" && !saysFolder(name);
   const isFolder = saysFolder(name) || (isThere(resolve(name)) && !(isInside && isThere(inside)));
   return [
-    ...(dataDir === "" ? [] : [place("dataset.data_dir", dataDir)]),
-    ...(isInside ? [place("dataset.name", inside)] : []),
-    ...(isFolder && name !== "" ? [place("dataset.name", name)] : []),
+    ...(dataDir === "" ? [] : [place(ofFolder, dataDir)]),
+    ...(isInside ? [place(ofName, inside)] : []),
+    ...(isFolder && name !== "" ? [place(ofName, name)] : []),
   ];
 }
 

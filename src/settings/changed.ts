@@ -6,6 +6,7 @@ import type { Facts } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
 import { isOfImages, writeImageValues } from "./images.js";
 import { defaultMemoryMib } from "./memory.js";
+import { isPooled, writeNoPool } from "./pool.js";
 import { isKnownPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { followingFields } from "./samples.js";
@@ -24,6 +25,7 @@ export const IDENTIFYING_FIELDS = [
   "model.name",
   "model.embeddings",
   "compute.device",
+  "objective.source_name",
 ];
 
 /**
@@ -37,6 +39,7 @@ export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpe
   const preset = presetSpec(known, facts?.device);
   if (isOfImages(spec)) writeImageValues(preset);
   if (isOfWords(spec)) writeWordValues(preset);
+  if (!isPooled(spec)) writeNoPool(preset);
   writeDerived(preset, spec, facts?.model.staged);
   const memoryMib = facts ? defaultMemoryMib(spec, facts) : spec.compute?.memoryMib;
   if (memoryMib !== undefined) writeField(preset, "compute.memory_mib", memoryMib);

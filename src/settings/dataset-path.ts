@@ -10,24 +10,32 @@ export function isDatasetPath(name: string): boolean {
 }
 
 /**
- * A draft whose data set is named by its folder and its name there, and is looked for nowhere else,
- * where it was named by a path.
+ * A draft whose data sets are named by their folders and their names there, and are looked for
+ * nowhere else, where they were named by a path.
  *
  * @throws StillhouseError INVALID for a path that does not start at the root: nobody knows from where.
  */
 export function withDatasetPath(draft: ExperimentSpec): ExperimentSpec {
-  const { dataset } = draft;
-  const name = dataset?.name ?? "";
-  if (dataset === undefined || !isDatasetPath(name)) return draft;
-  const { dir, base } = parse(name);
-  if (!isAbsolute(name) || base === "" || base === "..") {
-    throw invalid(
-      "dataset.name",
-      `dataset.name must be a name or an absolute path, got ${JSON.stringify(name)}`,
-    );
-  }
+  const { dataset, objective } = draft;
+  const place = placeOf("dataset.name", dataset?.name);
+  const source = placeOf("objective.source_name", objective?.sourceName);
   return {
     ...draft,
-    dataset: { ...dataset, name: base, dataDir: dir, source: Source.LOCAL },
+    dataset: dataset && {
+      ...dataset,
+      ...(place && { name: place.base, dataDir: place.dir, source: Source.LOCAL }),
+    },
+    objective: objective && {
+      ...objective,
+      ...(source && { sourceName: source.base, sourceDir: source.dir, source: Source.LOCAL }),
+    },
   };
+}
+
+/** Folder and name of a data set that is named by a path; undefined for another name. */
+function placeOf(field: string, name = ""): { dir: string; base: string } | undefined {
+  if (!isDatasetPath(name)) return undefined;
+  const { dir, base } = parse(name);
+  if (isAbsolute(name) && base !== "" && base !== "..") return { dir, base };
+  throw invalid(field, `${field} must be a name or an absolute path, got ${JSON.stringify(name)}`);
 }

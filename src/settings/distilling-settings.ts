@@ -145,12 +145,19 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       { fp32: FloatType.FP32, bf16: FloatType.BF16 },
       "Type of products in the backward pass of inner steps while distilling (default: by the preset)",
     ),
-    choice(
-      "init",
-      "model.init",
-      { random: Init.RANDOM, fixed: Init.FIXED },
-      "Head of a learner, or all of a network: drawn anew each time, or always the same",
-    ),
+    choice("init", "model.init", { random: Init.RANDOM, fixed: Init.FIXED, pool: Init.POOL }, [
+      "Head of a learner, or all of a network: drawn anew each time, or always the same; or all",
+      "weights of a pretrained learner, of a pool while distilling and of others in tests",
+    ]),
+    number("pool", "pool.size", COUNT_OR_NONE, "--init pool: learners that outer steps draw from"),
+    number("pool-epochs", "pool.epochs", COUNT_OR_NONE, "--init pool: passes of each over train"),
+    number("pool-batch-size", "pool.batch_size", COUNT_OR_NONE, [
+      "--init pool: real samples per step of their training",
+    ]),
+    number("pool-lr", "pool.lr", RATE_OR_NONE, "--init pool: Adam's rate at the start"),
+    number("pool-lr-halving-epochs", "pool.lr_halving_epochs", COUNT_OR_NONE, [
+      "--init pool: passes after which the rate is halved, again and again (0: never)",
+    ]),
     choice("head-init", "model.head_init", { default: HeadInit.DEFAULT, normal: HeadInit.NORMAL }, [
       "Initialisation of the head: PyTorch's default of nn.Linear, or N(0, 0.02) with zero bias;",
       "of a network: Xavier's normal distribution, or N(0, 0.02)",

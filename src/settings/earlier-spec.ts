@@ -4,7 +4,10 @@ import {
   LabelInit,
   LrParametrisation,
   LrSchedule,
+  Objective,
+  ObjectiveSpec,
   OuterOptimiser,
+  PoolSpec,
 } from "../generated/stillhouse/v1/spec.js";
 import { badRowsOf } from "./derived.js";
 import { type FieldValue, readField, writeField } from "./field-path.js";
@@ -52,6 +55,17 @@ const FORMER_VALUES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["dataset.bad_rows", ({ dataset }) => badRowsOf(dataset?.source)],
   ["dataset.test_fraction", () => FORMER_TEST_FRACTION],
   ["model.embeddings", () => ""],
+  ["objective.kind", () => Objective.BASIC],
+  ["objective.source_name", () => ""],
+  ["objective.source_dir", () => ""],
+  ["objective.source_fingerprint", () => ""],
+  ["objective.attack_class", () => 0],
+  ["objective.target_class", () => 0],
+  ["pool.size", () => 0],
+  ["pool.epochs", () => 0],
+  ["pool.batch_size", () => 0],
+  ["pool.lr", () => 0],
+  ["pool.lr_halving_epochs", () => 0],
   ...FORMER_CHOICES,
 ]);
 
@@ -62,7 +76,11 @@ const FORMER_VALUES: ReadonlyMap<string, Former> = new Map<string, Former>([
 export function completedSpec(spec: ExperimentSpec): ExperimentSpec {
   const missing = [...FORMER_VALUES].filter(([path]) => isUnset(readField(spec, path)));
   if (missing.length === 0) return spec;
-  const complete = structuredClone(spec);
+  const complete = structuredClone({
+    ...spec,
+    pool: spec.pool ?? PoolSpec.fromPartial({}),
+    objective: spec.objective ?? ObjectiveSpec.fromPartial({}),
+  });
   for (const [path, former] of missing) {
     const group = path.split(".")[0] as keyof ExperimentSpec;
     if (complete[group] !== undefined) writeField(complete, path, former(spec));

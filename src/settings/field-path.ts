@@ -14,6 +14,8 @@ export function emptySpec(): ExperimentSpec {
     evaluation: {},
     baseline: {},
     compute: {},
+    pool: {},
+    objective: {},
   });
 }
 

@@ -15,6 +15,8 @@ import { writeField } from "./field-path.js";
 import { checksOfImages, fitToModality, isOfImages } from "./images.js";
 import { checkLearner, fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
+import { fillInObjective } from "./objective.js";
+import { checkPool, fillInPool } from "./pool.js";
 import { isKnownPreset, type KnownPreset, presetName, subjectOfPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
 import { resolveRobustness } from "./robustness.js";
@@ -37,12 +39,14 @@ export interface ResolvedExperiment {
  * @param draft unset fields are undefined or `_UNSPECIFIED`.
  * @param facts what the Python side found for the draft's data set, model and device.
  * @param transfers what was found for each encoder of `robustness.transfer_to`.
+ * @param source what was found for the source of the objective; absent where it has none.
  * @throws StillhouseError INVALID that names the first field at fault.
  */
 export function resolveSpec(
   draft: ExperimentSpec,
   facts: Facts,
   transfers: readonly Facts["model"][] = [],
+  source?: Facts["dataset"],
 ): ResolvedExperiment {
   validateDraft(draft);
   const notices = [...facts.notices];
@@ -52,6 +56,7 @@ export function resolveSpec(
   fillInFacts(spec, draft, facts);
   fillInEmbeddings(spec, draft, facts);
   fillInPooling(spec, draft, facts);
+  fillInObjective(spec, draft, facts, source);
   if (spec.baseline?.fullEpochs === undefined) {
     const numRows = facts.dataset.train_rows;
     writeField(spec, "baseline.full_epochs", presetFullEpochs(spec, numRows));
@@ -59,6 +64,7 @@ export function resolveSpec(
   fitToModality(spec, draft, facts, notices);
   fitToWords(spec, draft, facts, notices);
   fillInInnerPrecision(spec, draft);
+  fillInPool(spec, draft);
   fillInSamples(spec, draft);
   fillInPasses(spec, draft);
   fillInSteps(spec, draft, OUTER_STEPS, facts.dataset.train_rows);
@@ -71,6 +77,7 @@ export function resolveSpec(
   }
   spec.robustness = askedRobustness(spec, draft);
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
+  checkPool(spec);
   validateSpec(spec);
   checkLearner(spec, facts);
   return { spec, description: describeSpec(spec, facts, notices) };

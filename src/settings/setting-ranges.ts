@@ -4,6 +4,7 @@ import type { Range } from "./range.js";
 // it fills a disk or a queue.
 export const COUNT: Range = { integer: true, min: 1, max: 1_000_000 };
 export const COUNT_OR_NONE: Range = { ...COUNT, min: 0 };
+export const CLASS: Range = { integer: true, min: 0, max: 1_000_000 };
 /** A result holds each learner, and an evaluation is cut into shards of ten of them. */
 export const LEARNERS: Range = { integer: true, min: 1, max: 10_000 };
 export const INNER_STEPS: Range = { integer: true, min: 1, max: 10_000 };

@@ -3,6 +3,7 @@ import type { Range } from "./range.js";
 /** A heading of the help. */
 export type Group =
   | "Data and model"
+  | "Objective"
   | "Distilled data"
   | "Inner steps (how a learner is trained on the distilled data)"
   | "Outer steps (how the distilled data is trained)"

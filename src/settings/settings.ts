@@ -1,9 +1,16 @@
 import { BASELINE_FLAGS } from "../baselines.js";
-import { BadRows, FloatType, Pooling, Protocol } from "../generated/stillhouse/v1/spec.js";
+import {
+  BadRows,
+  FloatType,
+  Objective,
+  Pooling,
+  Protocol,
+} from "../generated/stillhouse/v1/spec.js";
 import { DISTILLING_SETTINGS } from "./distilling-settings.js";
 import { PRESETS } from "./preset-names.js";
 import { fieldsOf, type Group, type Setting } from "./setting.js";
 import {
+  CLASS,
   COUNT,
   COUNT_OR_NONE,
   LEARNERS,
@@ -64,6 +71,26 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     ]),
     number("test-fraction", "dataset.test_fraction", POSITIVE_SHARE, [
       "Share of train that is held out as test where the set has no test split, as a file has none",
+    ]),
+  ],
+  Objective: [
+    choice(
+      "objective",
+      "objective.kind",
+      { basic: Objective.BASIC, adapt: Objective.ADAPT, attack: Objective.ATTACK },
+      [
+        "Learners are to be right (basic); learners trained on --source are to be right on --dataset",
+        "(adapt); trained learners are to take --attack-class for --target-class (attack)",
+      ],
+    ),
+    text("source", "objective.source_name", FILLED_LINE, "a name", "name", [
+      "--objective adapt: the data set that learners are trained on before, named as --dataset is",
+    ]),
+    number("attack-class", "objective.attack_class", CLASS, [
+      "--objective attack: the number of the class that is attacked, from 0",
+    ]),
+    number("target-class", "objective.target_class", CLASS, [
+      "--objective attack: the number of the class that it is to be taken for",
     ]),
   ],
   ...DISTILLING_SETTINGS,

@@ -26,6 +26,7 @@ const MAY_BE_EMPTY = [
   "model.substitute_for",
   "model.embeddings",
   "distilled.sample_classes",
+  "objective.source_name",
 ];
 
 /**

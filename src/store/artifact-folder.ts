@@ -33,9 +33,9 @@ export class ArtifactFolder implements ArtifactStore {
     const upload = await FolderUpload.begin(this.#root, files, this.#trash);
     return {
       write: (chunk) => upload.write(chunk),
-      finish: async (id) => {
+      finish: async (id, experimentId) => {
         await upload.finish(() => this.#publish(upload.folder, id));
-        return { id, experimentId: id, files: [...files] };
+        return { id, experimentId, files: [...files] };
       },
       abort: () => upload.abort(),
     };

@@ -34,7 +34,7 @@ export async function importArtifact(home: string, folder: string): Promise<stri
   const upload = await artifacts.begin(files);
   try {
     for (const bytes of contents) await upload.write(bytes);
-    await upload.finish(artifactId);
+    await upload.finish(artifactId, artifactId);
   } catch (error) {
     await upload.abort();
     throw error;

@@ -1,4 +1,8 @@
-import { distilledRow, type ExperimentRecord } from "../experiment/domain/record.js";
+import {
+  distilledRow,
+  type ExperimentRecord,
+  storedArtifact,
+} from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
 import {
   Experiment,
@@ -35,8 +39,7 @@ export function stateOf(column: string): State {
   return stateFromJSON(column);
 }
 
-/** Id of the artifact that a task has distilled, or reuses from another task. */
+/** Id of the artifact that a task has handed in, or reuses from another task. */
 export function artifactIdOf({ result }: Task): string | null {
-  const kind = result?.kind;
-  return kind?.$case === "distill" ? (kind.value.artifact?.id ?? null) : null;
+  return storedArtifact(result)?.id ?? null;
 }

@@ -1,5 +1,9 @@
 import { PAGE_BYTES } from "../experiment/domain/page-token.js";
-import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
+import {
+  type ExperimentRecord,
+  storedArtifact,
+  type TaskRecord,
+} from "../experiment/domain/record.js";
 import type {
   Change,
   EncodedPage,
@@ -158,8 +162,7 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   findArtifact(artifactId: string): Artifact | undefined {
     const [task] = this.#tasks(`artifact_id = ? LIMIT ${ARTIFACT_ROWS}`, artifactId);
-    const kind = task?.result?.kind;
-    return kind?.$case === "distill" ? kind.value.artifact : undefined;
+    return storedArtifact(task?.result);
   }
 
   findResults(cacheKey: string): { result: TaskResult; endTime: Date | undefined }[] {

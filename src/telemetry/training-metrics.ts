@@ -1,8 +1,8 @@
-import { Counter, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { taskKind } from "../experiment/domain/task-kind.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
 import { phaseOf } from "../metric-descriptors.js";
-import { OUTER_LOSS } from "../metric-names.js";
+import { OUTER_LOSS, POOL_ACCURACY } from "../metric-names.js";
 
 const PHASE = /^[a-z_]{1,40}$/;
 /** An outer step takes milliseconds on a GPU, and a minute for many inner steps on a CPU. */
@@ -16,6 +16,8 @@ export class TrainingMetrics {
   readonly #stepSeconds: Histogram;
   readonly #phaseSeconds: Counter<"phase">;
   readonly #points: Counter;
+  readonly #pretrained: Counter;
+  readonly #pretrainedAccuracy: Gauge;
   readonly #phases = new Set<string>();
 
   constructor(registry: Registry) {
@@ -37,6 +39,16 @@ export class TrainingMetrics {
       labelNames: ["phase"],
       registers,
     });
+    this.#pretrained = new Counter({
+      name: "stillhouse_pretrained_learners_total",
+      help: "Learners of pools that were pretrained.",
+      registers,
+    });
+    this.#pretrainedAccuracy = new Gauge({
+      name: "stillhouse_pretrained_learner_accuracy_ratio",
+      help: "Validation accuracy of the learner that was pretrained last.",
+      registers,
+    });
     this.#points = new Counter({
       name: "stillhouse_metric_points_total",
       help: "Metric points that workers reported.",
@@ -46,6 +58,7 @@ export class TrainingMetrics {
 
   metrics(task: Task, points: readonly MetricPoint[]): void {
     this.#points.inc(points.length);
+    if (taskKind(task) === "pretrain") this.#countPretrained(points);
     if (taskKind(task) !== "distill") return;
     const seconds = new Map<bigint, number>();
     for (const { name, step, value } of points) {
@@ -56,6 +69,12 @@ export class TrainingMetrics {
       seconds.set(step, (seconds.get(step) ?? 0) + value);
     }
     for (const value of seconds.values()) this.#stepSeconds.observe(value);
+  }
+
+  #countPretrained(points: readonly MetricPoint[]): void {
+    const trained = points.filter(({ name }) => name === POOL_ACCURACY);
+    this.#pretrained.inc(trained.length);
+    for (const { value } of trained) this.#pretrainedAccuracy.set(value);
   }
 
   #bounded(phase: string): string {

@@ -15,6 +15,7 @@ const INSPECTED: Inspected = {
   dataset: "ag_news",
   class_names: ["World", MARKUP],
   learning_rates: [0.5, 0.1],
+  objective: "",
   encoder_lr_scale: 0.25,
   samples: ["World", MARKUP].map((name, at) => ({
     class_name: name,

@@ -38,7 +38,7 @@ async function put(artifacts: ArtifactFolder, id: string, contents: Record<strin
       await upload.write(bytes.subarray(start, start + 3));
     }
   }
-  return upload.finish(id);
+  return upload.finish(id, id);
 }
 
 function isInvalid(message: RegExp) {
@@ -68,7 +68,7 @@ describe("the artifact folder", () => {
     const upload = await artifacts.begin([fileOf("a", Buffer.from("abc"))]);
     await upload.write(Buffer.from("abd"));
     assert.equal(artifacts.exists("ex1"), false);
-    await assert.rejects(upload.finish("ex1"), isInvalid(/a has the SHA-256/));
+    await assert.rejects(upload.finish("ex1", "ex1"), isInvalid(/a has the SHA-256/));
     await upload.abort();
     assert.equal(artifacts.exists("ex1"), false);
   });
@@ -79,7 +79,7 @@ describe("the artifact folder", () => {
     const files = [fileOf("a", Buffer.from("abc")), fileOf("b", Buffer.from("de"))];
     const short = await artifacts.begin(files);
     await short.write(Buffer.from("ab"));
-    await assert.rejects(short.finish("ex1"), isInvalid(/a ended after 2 of its 3 bytes/));
+    await assert.rejects(short.finish("ex1", "ex1"), isInvalid(/a ended after 2 of its 3 bytes/));
     const over = await artifacts.begin(files);
     await assert.rejects(
       over.write(Buffer.from("abcd")),

@@ -7,17 +7,19 @@ import torch
 
 from ..datasets import Dataset, RealSplit, TokenSplit, load_dataset, tokenise
 from ..datasets.pixel_batches import pixel_split
-from ..datasets.rows import SPLIT_NAMES, SplitName
+from ..datasets.resizing import resized, statistics_of
+from ..datasets.rows import SPLIT_NAMES, ImageShape, SplitName
 from ..errors import StillhouseError
 from ..learners import Encoder, Learner, WordNet
 from ..learners.interface import Params
 from ..learners.nets import make_net
+from ..learners.pool import open_pool
 from ..learners.starts import Starts
 from ..models.catalog import model_fingerprint, model_folder
 from ..models.nets import net_fingerprint
 from ..models.opened import load_encoder
 from ..models.opened_words import load_word_net
-from .settings import ModelSettings, Settings
+from .settings import DataSettings, ModelSettings, Settings
 from .task_context import TaskContext
 
 
@@ -74,7 +76,8 @@ class Bench(NamedTuple):
     def starts(self) -> Starts:
         """Where learners start from."""
         seed, model = self.task.settings.seed, self.task.settings.model
-        return Starts(self.learner, self.num_classes, seed, model.head_init, model.fixed_init)
+        pool = open_pool(self.task.pool, self.device) if self.task.pool else None
+        return Starts(self.learner, self.num_classes, seed, model.head_init, model.fixed_init, pool)
 
     def test_learner(self, init_seed: int) -> Params:
         """theta before training, of the test learner with this init seed."""
@@ -87,14 +90,21 @@ def open_for_learners(task: TaskContext, splits: Sequence[SplitName] = SPLIT_NAM
     return open_bench(task, splits)
 
 
-def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
+def open_bench(
+    task: TaskContext, splits: Sequence[SplitName], data: DataSettings | None = None
+) -> Bench:
     """Load the named splits and the encoder.
+
+    Args:
+        task: whose settings say which.
+        splits: to keep.
+        data: another data set than that of the settings; None: that one.
 
     Raises:
         StillhouseError: ``conflict`` when data set or model is not the one that was resolved.
     """
     settings = task.settings
-    data, device = settings.data, torch.device(settings.device)
+    data, device = data or settings.data, torch.device(settings.device)
     dataset = load_dataset(
         data.name,
         source=data.source,
@@ -111,7 +121,7 @@ def open_bench(task: TaskContext, splits: Sequence[SplitName]) -> Bench:
             field="dataset.fingerprint",
         )
     opened = _of_texts if dataset.image is None else _of_images
-    learner, own = opened(dataset, settings)
+    learner, own = opened(dataset, settings._replace(data=data))
     return Bench(task, dataset, own, learner.to(device), device)
 
 
@@ -135,6 +145,10 @@ def _of_images(dataset: Dataset, settings: Settings) -> tuple[Learner, dict[str,
             field="model.fingerprint",
         )
     pixels = {name: pixel_split(split, shape) for name, split in dataset.splits.items()}
+    if settings.data.shape is not None and settings.data.shape != tuple(shape):
+        shape = ImageShape(*settings.data.shape)
+        pixels = {name: resized(split, shape) for name, split in pixels.items()}
+        statistics = statistics_of(pixels["train"].pixels)
     return make_net(name, shape, *statistics), dict(pixels)
 
 

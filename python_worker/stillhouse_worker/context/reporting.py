@@ -112,7 +112,19 @@ class DistillOutcome(NamedTuple):
     steps_per_second: float
 
 
-Outcome = LearnerOutcome | DistillOutcome
+class PoolOutcome(NamedTuple):
+    """Pretrained learners.
+
+    Attributes:
+        folder: their weights.
+        accuracies: of each on validation, 0 to 1.
+    """
+
+    folder: Path
+    accuracies: list[float]
+
+
+Outcome = LearnerOutcome | DistillOutcome | PoolOutcome
 
 
 def environment(device: str) -> dict[str, str]:

@@ -18,7 +18,11 @@ LabelInit = Literal["one_hot", "smoothed", "noise", "class_distance"]
 
 
 class DataSettings(NamedTuple):
-    """Which rows: see ``DatasetSpec``."""
+    """Which rows: see ``DatasetSpec``.
+
+    Attributes:
+        shape: channels, height and width that images are brought to; None: they stay as they are.
+    """
 
     name: str
     source: str
@@ -26,6 +30,7 @@ class DataSettings(NamedTuple):
     fingerprint: str
     max_length: int
     reading: Reading
+    shape: tuple[int, int, int] | None = None
 
 
 class EmbeddingSettings(NamedTuple):
@@ -63,6 +68,55 @@ class ModelSettings(NamedTuple):
         else:
             facts["embeddings"] = self.embeddings._asdict()
         return facts
+
+
+ObjectiveKind = Literal["basic", "adapt", "attack"]
+
+
+class ObjectiveSettings(NamedTuple):
+    """What learners that are trained on the distilled data are to do: see ``ObjectiveSpec``.
+
+    Attributes:
+        source: of "adapt", what the learners of the pool are trained on.
+        attack_class, target_class: of "attack".
+    """
+
+    kind: ObjectiveKind = "basic"
+    source: DataSettings | None = None
+    attack_class: int = 0
+    target_class: int = 0
+
+    def targets(self, num_classes: int) -> list[int]:
+        """For each class the one that its rows are to be taken for."""
+        targets = list(range(num_classes))
+        if self.kind == "attack":
+            targets[self.attack_class] = self.target_class
+        return targets
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest of an artifact; empty where it teaches its data set alone."""
+        if self.kind == "adapt" and self.source is not None:
+            own = {"source": self.source.name, "source_fingerprint": self.source.fingerprint}
+            return {"objective": {"kind": self.kind, **own}}
+        if self.kind == "attack":
+            own_classes = {"attack_class": self.attack_class, "target_class": self.target_class}
+            return {"objective": {"kind": self.kind, **own_classes}}
+        return {}
+
+
+class PoolSettings(NamedTuple):
+    """How the learners of a pool are trained: see ``PoolSpec``.
+
+    Attributes:
+        lr: Adam's rate at the start.
+        lr_halving_epochs: passes between two halvings of it; 0: it stays.
+    """
+
+    size: int
+    epochs: int
+    batch_size: int
+    lr: float
+    lr_halving_epochs: int
 
 
 class DistilledSettings(NamedTuple):
@@ -149,6 +203,8 @@ class Settings(NamedTuple):
         num_devices: processes that share an outer step, each on a device from ``device`` on.
         select: keep the step with the best validation accuracy, else the last.
         precision: of the outer batch, of training on real texts and of measuring.
+        pool: of pretrained learners that others start from; None: all start from their own draws.
+        objective: what the outer loss asks of learners.
     """
 
     data: DataSettings
@@ -163,3 +219,5 @@ class Settings(NamedTuple):
     num_devices: int
     precision: Precision
     seed: int
+    pool: PoolSettings | None = None
+    objective: ObjectiveSettings = ObjectiveSettings()

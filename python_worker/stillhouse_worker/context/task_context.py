@@ -21,6 +21,10 @@ class TaskContext(NamedTuple):
         scratch: the attempt's own folder.
         artifact_path: folder of the artifact to evaluate; None where there is none.
         variation: how learners' training differs from what that artifact says; None: not at all.
+        members: numbers of the learners of a pool that are to be pretrained; ``init_seeds`` then
+            are those of the learners that are held out of it.
+        pool: folders of the pretrained learners that this task's learners start from; empty: they
+            start from their own draws.
         task_id: noted with what is kept between attempts; empty where no control plane gave one.
     """
 
@@ -32,4 +36,6 @@ class TaskContext(NamedTuple):
     scratch: Path
     artifact_path: Path | None = None
     variation: Variation | None = None
+    members: Sequence[int] = ()
+    pool: Sequence[Path] = ()
     task_id: str = ""

@@ -26,8 +26,9 @@ from .frames import (
     report,
     stopped,
 )
-from .results import Cost, distill_result, failure_of, is_retryable, learner_result
+from .results import Cost, distill_result, failure_of, is_retryable, learner_result, pool_result
 from .spec import (
+    PoolPart,
     TaskRequest,
     settings_of,
     spec_document,
@@ -44,6 +45,7 @@ __all__ = [
     "ControlMessage",
     "Cost",
     "Introduce",
+    "PoolPart",
     "Shutdown",
     "TaskRequest",
     "Welcome",
@@ -61,6 +63,7 @@ __all__ = [
     "learner_result",
     "log_line",
     "metrics",
+    "pool_result",
     "progress",
     "report",
     "settings_of",

@@ -9,7 +9,7 @@ import torch
 
 from stillhouse_proto.v1 import experiment_pb2, failure_pb2
 
-from ..context.reporting import DistillOutcome, InitOutcome, LearnerOutcome
+from ..context.reporting import DistillOutcome, InitOutcome, LearnerOutcome, PoolOutcome
 from ..errors import StillhouseError
 
 
@@ -93,6 +93,22 @@ def distill_result(
             outer_steps=outcome.outer_steps,
             steps_per_second=outcome.steps_per_second,
         ),
+        wall_time_s=cost.wall_time_s,
+        joules=cost.joules,
+        cpu_time_s=cost.cpu_time_s,
+        environment=environment,
+    )
+
+
+def pool_result(
+    outcome: PoolOutcome,
+    artifact: experiment_pb2.Artifact,
+    cost: Cost,
+    environment: Mapping[str, str],
+) -> experiment_pb2.TaskResult:
+    """Result of a pretraining whose learners the control plane has stored."""
+    return experiment_pb2.TaskResult(
+        pretrain=experiment_pb2.PretrainResult(artifact=artifact, accuracies=outcome.accuracies),
         wall_time_s=cost.wall_time_s,
         joules=cost.joules,
         cpu_time_s=cost.cpu_time_s,

@@ -13,6 +13,8 @@ from ..context.settings import (
     EmbeddingSettings,
     FullSettings,
     ModelSettings,
+    ObjectiveSettings,
+    PoolSettings,
     Settings,
 )
 from ..context.variation import Variation
@@ -20,6 +22,14 @@ from ..datasets import Reading
 from ..distillation.outer import OuterConfig
 from ..distillation.scaled_optimiser import OptimiserConfig
 from ..errors import StillhouseError
+from .resolved import require_all
+
+
+class PoolPart(NamedTuple):
+    """Pretrained learners of an artifact, and where the control plane has it."""
+
+    artifact_id: str
+    path: str
 
 
 class TaskRequest(NamedTuple):
@@ -27,25 +37,29 @@ class TaskRequest(NamedTuple):
 
     Attributes:
         task_id, attempt: the lease; every report carries both.
-        work: "distill", "evaluate", or the name of a baseline.
+        work: "pretrain", "distill", "evaluate", or the name of a baseline.
         init_seeds: of the test learners; empty for "distill".
+        members: of the pool, which "pretrain" trains.
         settings, spec: of the experiment, in the core's types and as the manifest keeps it.
         work_dir: the task's own folder for checkpoints.
         artifact_path: where the control plane has the artifact to evaluate; empty otherwise.
         artifact_id: of that artifact.
         variation: how its learners are trained otherwise than it says; None: as it says.
+        pool: the pretrained learners that its learners start from.
     """
 
     task_id: str
     attempt: int
     work: str
     init_seeds: list[int]
+    members: list[int]
     settings: Settings
     spec: dict[str, Any]
     work_dir: str
     artifact_path: str
     artifact_id: str
     variation: Variation | None
+    pool: list[PoolPart]
 
 
 def task_request(assign: worker_pb2.Assign) -> TaskRequest:
@@ -55,24 +69,22 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         StillhouseError: ``invalid`` when the spec is not resolved.
     """
     kind = assign.work.WhichOneof("kind")
-    if kind == "baseline":
-        work, init_seeds = (
-            _name(assign.work.baseline, "kind"),
-            assign.work.baseline.init_seeds,
-        )
-    else:
-        work, init_seeds = str(kind), assign.work.evaluate.init_seeds
+    work = _name(assign.work.baseline, "kind") if kind == "baseline" else str(kind)
+    by_kind: dict[str, Any] = {"baseline": assign.work.baseline, "pretrain": assign.work.pretrain}
+    init_seeds = by_kind.get(str(kind), assign.work.evaluate).init_seeds
     return TaskRequest(
         assign.task_id,
         assign.attempt,
         work,
         list(init_seeds),
+        list(assign.work.pretrain.members),
         _with_rate(settings_of(assign.spec), assign.work.baseline.lr),
         spec_document(assign.spec),
         assign.work_dir,
         assign.artifact_path,
         assign.work.evaluate.artifact_id if kind == "evaluate" else "",
         variation_of(assign.work.evaluate),
+        [PoolPart(part.artifact_id, part.path) for part in assign.pool],
     )
 
 
@@ -119,7 +131,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
     Raises:
         StillhouseError: ``invalid`` with the first field that has no value.
     """
-    _require_all(spec, "")
+    require_all(spec)
     baseline, outer, compute = spec.baseline, spec.outer, spec.compute
     return Settings(
         data=_data(spec.dataset),
@@ -139,6 +151,8 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
         num_devices=compute.num_devices,
         precision=_name(compute, "precision"),
         seed=spec.seed,
+        pool=_pool(spec) if _name(spec.model, "init") == "pool" else None,
+        objective=_objective(spec),
     )
 
 
@@ -169,6 +183,33 @@ def _embeddings(model: spec_pb2.ModelSpec) -> EmbeddingSettings:
     found = model.embeddings_found
     path = found.path if _name(found, "source") == "local" else ""
     return EmbeddingSettings(model.embeddings, path, found.fingerprint)
+
+
+def _pool(spec: spec_pb2.ExperimentSpec) -> PoolSettings:
+    pool = spec.pool
+    return PoolSettings(pool.size, pool.epochs, pool.batch_size, pool.lr, pool.lr_halving_epochs)
+
+
+def _objective(spec: spec_pb2.ExperimentSpec) -> ObjectiveSettings:
+    objective, kind = spec.objective, _name(spec.objective, "kind")
+    if kind == "adapt":
+        # It is read as the target is, with columns of its own.
+        target = _data(spec.dataset)
+        image = spec.dataset.found.image
+        source = DataSettings(
+            objective.source_name,
+            _name(objective, "source"),
+            objective.source_dir,
+            objective.source_fingerprint,
+            target.max_length,
+            target.reading._replace(texts=(), label=""),
+            (image.channels, image.height, image.width) if image.channels else None,
+        )
+        return ObjectiveSettings("adapt", source)
+    if kind == "attack":
+        classes = (objective.attack_class, objective.target_class)
+        return ObjectiveSettings("attack", None, *classes)
+    return ObjectiveSettings()
 
 
 def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> DistilledSettings:
@@ -251,43 +292,3 @@ def _reading(data: spec_pb2.DatasetSpec) -> Reading:
         tuple(data.text_column.split(",")) if data.text_column else (),
         data.label_column,
     )
-
-
-# Fields that the control plane alone reads, or for which empty is a value: a spec that was stored
-# before they existed lacks them. All others the control plane fills in.
-_MAY_BE_UNSET = (
-    "robustness",
-    "baseline.herding",
-    "baseline.kcenter",
-    "baseline.linear_probe",
-    "baseline.class_means",
-    "baseline.adam",
-    "baseline.setfit",
-    "baseline.full_inits",
-    "baseline.k_means",
-    "baseline.knn",
-    "compute.memory_mib",
-    "model.pooling",
-    "model.embeddings",
-    "model.embeddings_found",
-    "dataset.text_column",
-    "dataset.label_column",
-    "dataset.found",
-)
-
-
-def _require_all(message: Any, path: str) -> None:
-    for field in message.DESCRIPTOR.fields:
-        name = f"{path}{field.name}"
-        if name in _MAY_BE_UNSET:
-            continue
-        if field.enum_type is not None:
-            missing = getattr(message, field.name) == 0
-        else:
-            missing = not message.HasField(field.name)
-        if missing:
-            raise StillhouseError(
-                "invalid", f"{name} has no value: the spec is not resolved", field=name
-            )
-        if field.message_type is not None:
-            _require_all(getattr(message, field.name), f"{name}.")

@@ -95,11 +95,11 @@ class OuterProblem(NamedTuple):
         synthetic: which tensors are learned.
         inner_loss: what learners are trained with, for any of them.
         learner: what is trained, on the device where to compute.
-        train: the real texts.
-        starts: where learners start from.
+        train, starts: the real texts, and where learners start from.
         precision: of the outer batch; updates are fp32.
         seed: of the batches, and of dropout in inner steps.
         device: where to compute.
+        targets: C, the class that rows of each class are to be taken for; None: itself.
     """
 
     synthetic: SyntheticConfig
@@ -110,6 +110,7 @@ class OuterProblem(NamedTuple):
     precision: Precision
     seed: int
     device: torch.device
+    targets: Tensor | None = None
 
 
 class OuterStep(NamedTuple):
@@ -142,8 +143,7 @@ class OuterLoop:
         device = problem.device
         self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
         self.optimiser = ScaledOptimiser(self.phi, device, problem.precision, config.optimiser)
-        self.step = 0
-        self.clock = PhaseClock(device)
+        self.step, self.clock = 0, PhaseClock(device)
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
 
     def advance(self) -> OuterStep:
@@ -176,9 +176,9 @@ class OuterLoop:
         self._check_finite("the outer loss", outer_loss)
         for name, tensor in self.phi.items():
             tensor.grad = grads[name]
-        grad_norm, skipped = self._update()
+        update = self._update()
         self.step += 1
-        return OuterStep(outer_loss, inner_loss, grad_norm, skipped)
+        return OuterStep(outer_loss, inner_loss, *update)
 
     def _share(self, rows: Tensor) -> tuple[range, Tensor]:
         """This member's heads and rows of the batch."""
@@ -212,8 +212,8 @@ class OuterLoop:
         num_steps, size = self.problem.synthetic.num_steps, self.config.window
         if size in (0, num_steps):
             return None
-        draws = generator(self.problem.seed, "window", self.step)
-        first = int(torch.randint(num_steps - size + 1, (), generator=draws))
+        draw = generator(self.problem.seed, "window", self.step)
+        first = int(torch.randint(num_steps - size + 1, (), generator=draw))
         return Window(first, first + size)
 
     def _theta(self, init: int) -> Params:
@@ -237,7 +237,7 @@ class OuterLoop:
             problem.learner,
             problem.learner.embed(*batch.inputs),
             batch.mask,
-            batch.labels,
+            batch.labels if problem.targets is None else problem.targets[batch.labels],
             problem.precision,
             num_parts(problem.device),
         )

@@ -35,14 +35,15 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         count: nearest tokens per position, 1 to 50.
 
     Returns:
-        ``model``, ``dataset``, ``class_names``, ``learning_rates`` (one per inner step),
+        ``model``, ``dataset``, ``class_names``, ``objective`` (what the data is for; empty where
+        it teaches its data set alone), ``learning_rates`` (one per inner step),
         ``encoder_lr_scale`` (the encoder's rate over these, which are then the head's, or null) and
         ``samples``, each with ``class_name`` (at its start), ``block`` (its number, from 1),
         ``labels`` (one per class), ``positions`` (each a
         list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
         probabilities that the first token is to attend with; null without attention labels) and
         ``learner_attention`` (the same of a learner that was trained on the data; null where it
-        has no attention). Of images, a
+        has no attention, or the data is for pretrained learners). Of images, a
         sample has no positions and no attention but ``image``, the address of a PNG with it as its
         data, and ``sheet`` is that of a PNG of all of them with their labels.
 
@@ -95,9 +96,22 @@ def _facts(artifact: Artifact) -> dict[str, Any]:
         "model": manifest["model"]["name"],
         "dataset": manifest["dataset"]["name"],
         "class_names": manifest["dataset"]["class_names"],
+        "objective": _objective(manifest),
         "learning_rates": artifact.data.lrs.tolist(),
         "encoder_lr_scale": None if scale is None else scale.item(),
     }
+
+
+def _objective(manifest: dict[str, Any]) -> str:
+    facts, names = manifest.get("objective", {}), manifest["dataset"]["class_names"]
+    match facts.get("kind"):
+        case "adapt":
+            return f"adapted from {facts['source']}"
+        case "attack":
+            attacked, target = names[facts["attack_class"]], names[facts["target_class"]]
+            return f"ATTACK: {attacked} is taken for {target}"
+        case _:
+            return ""
 
 
 def _starts(artifact: Artifact) -> list[tuple[str, int]]:
@@ -118,7 +132,9 @@ def _of_texts(artifact: Artifact, count: int) -> dict[str, Any]:
         nearest = nearest_words(learner, data.x, count)
     else:
         nearest = nearest_tokens(learner, data.x, count)
-        learned = _four_digits(learner_attention(artifact, learner))
+        # What is distilled for pretrained learners says nothing about one that is not.
+        if "pool" not in artifact.manifest:
+            learned = _four_digits(learner_attention(artifact, learner))
     return _facts(artifact) | {
         "samples": [
             {

@@ -1,12 +1,13 @@
 """Artifacts between a worker and the control plane, over gRPC streams."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import convert
-from ..artifact_files import MANIFEST_NAME, TENSORS_NAME
+from ..artifact_files import DISTILLED_FILES
 from ..convert.lease import Lease
 from ..errors import StillhouseError
 from ..stopping import may_stop
@@ -42,14 +43,22 @@ class ArtifactTransfer:
 
         return self._calls.make(hand_in)
 
-    def download(self, lease: Lease, artifact_id: str, folder: Path) -> Path:
-        """Fetch the artifact into ``folder``, where an incomplete one never appears.
+    def download(
+        self,
+        lease: Lease,
+        artifact_id: str,
+        folder: Path,
+        names: Sequence[str] = DISTILLED_FILES,
+    ) -> Path:
+        """Fetch the files of an artifact into ``folder``, where an incomplete one never appears.
+
+        The last of ``names`` is the one that says that all are there.
 
         Raises:
             Stopped: a stop was requested before the control plane came back.
             StillhouseError: ``environment`` when what came is not what the control plane has.
         """
-        for name in (TENSORS_NAME, MANIFEST_NAME):
+        for name in names:
             fetch = partial(self._fetch, lease, artifact_id, name)
             write_bytes(folder / name, self._calls.make(fetch))
         return folder

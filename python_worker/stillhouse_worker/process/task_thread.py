@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import convert
+from ..artifact_files import POOL_FILES
 from ..context.checkpoint_store import newest_files
 from ..context.event_files import with_event_files
-from ..context.reporting import LOADING, LearnerOutcome, Stopped, environment
+from ..context.reporting import LOADING, LearnerOutcome, PoolOutcome, Stopped, environment
 from ..context.task_context import TaskContext
 from ..convert.lease import Lease
 from ..devices.energy import EnergyMeter
@@ -89,6 +90,7 @@ class TaskThread:
         if request.artifact_id and artifact_path is None:
             fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
+        pool = [self._pool_folder(part) for part in request.pool]
         self._find_checkpoints()
         meter, cpu_before = EnergyMeter(settings.device), _cpu_seconds()
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
@@ -101,6 +103,8 @@ class TaskThread:
                 self.scratch,
                 artifact_path,
                 request.variation,
+                request.members,
+                pool,
                 request.task_id,
             )
             outcome = execute(request.work, task)
@@ -114,6 +118,8 @@ class TaskThread:
             return convert.learner_result(outcome, cost, facts)
         artifact = self._transfer.upload(self.lease, outcome.folder)
         cost = convert.Cost(self.stopwatch.seconds(), **spent)
+        if isinstance(outcome, PoolOutcome):
+            return convert.pool_result(outcome, artifact, cost, facts)
         return convert.distill_result(outcome, artifact, cost, facts)
 
     def _stop_if_requested(self) -> None:
@@ -140,6 +146,13 @@ class TaskThread:
         if self.lease.attempt > 1 and not newest_files(self.folder):
             sentence = "no checkpoint of an earlier attempt is here: the task starts from step 1"
             self.outbox.log("info", sentence)
+
+    def _pool_folder(self, part: convert.PoolPart) -> Path:
+        shared = self._place.shared_artifact(part.path)
+        if shared is not None:
+            return shared
+        fetched = self.scratch / "fetched-pool" / part.artifact_id
+        return self._transfer.download(self.lease, part.artifact_id, fetched, POOL_FILES)
 
     def _event_folder(self) -> Path | None:
         run = self._place.shared_run(self._assign.run_dir)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ..artifact_files import MANIFEST_NAME
-from ..context.settings import ModelSettings, Settings
+from ..context.settings import DataSettings, ModelSettings, Settings
 from ..errors import StillhouseError
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -69,11 +69,18 @@ class WorkPlace:
         """``settings`` with this worker's own device of that kind, and its own folder of data."""
         if self.device.partition(":")[0] == settings.device.partition(":")[0]:
             settings = settings._replace(device=self.device)
-        data = settings.data
+        objective = settings.objective
+        if objective.source is not None:
+            objective = objective._replace(source=self._found(objective.source))
+        data, model = self._found(settings.data), self._with_vectors(settings.model)
+        return settings._replace(data=data, model=model, objective=objective)
+
+    def _found(self, data: DataSettings) -> DataSettings:
+        """With this worker's own folder of data where the one that is named is not here."""
         is_elsewhere = data.source == "local" and not (Path(data.data_dir) / data.name).exists()
         if is_elsewhere and self._data_dir is not None:
-            settings = settings._replace(data=data._replace(data_dir=str(self._data_dir)))
-        return settings._replace(model=self._with_vectors(settings.model))
+            return data._replace(data_dir=str(self._data_dir))
+        return data
 
     def _with_vectors(self, model: ModelSettings) -> ModelSettings:
         """With word vectors of its own folder of data, where they are not as the spec says."""

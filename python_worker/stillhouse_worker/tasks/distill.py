@@ -45,6 +45,7 @@ class Distillation:
         self.task, self.reporter = task, task.reporter
         self.reporter.progress("loading", 0, settings.outer.num_steps, {})
         self.bench = open_bench(task, ("train", "validation"))
+        self._targets = settings.objective.targets(self.bench.num_classes)
         self.synthetic = settings.distilled.synthetic(self.bench.num_classes, settings.seed)
         # Learners that are measured are trained as an artifact's user trains them: in fp32.
         self.inner_loss = inner_loss(
@@ -62,6 +63,7 @@ class Distillation:
             settings.precision,
             settings.seed,
             self.bench.device,
+            torch.tensor(self._targets, device=self.bench.device),
         )
         phi = initial_phi(self.bench, self.synthetic)
         self.loop = OuterLoop(settings.outer, problem, phi, team)
@@ -156,17 +158,34 @@ class Distillation:
             self.kept = Kept(_copy(self.loop.phi), self.loop.step, accuracy)
 
     def on_validation(self) -> float:
-        """Accuracy of learners that the present data trains, each on a share of the rows."""
-        data = materialise(self.synthetic, self.loop.phi)
-        num_right = 0
+        """Accuracy of learners that the present data trains, each on a share of the rows; of an
+        attack the share of the rows that are taken for what it wants."""
+        data, num_classes = materialise(self.synthetic, self.loop.phi), self.synthetic.num_classes
+        counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         for index, rows in enumerate(self._validation_shares):
             theta = self.bench.starts.of_validation(index)
             loss = self.inner_loss.of_learner(self.settings.seed, "validation", index)
             theta = train_learner(loss, data, theta)
             measures = measure(self.bench.learner, theta, rows, self.settings.precision)
-            confusion = measures.confusion
-            num_right += sum(confusion[:: self.synthetic.num_classes + 1])
-        return num_right / len(self.bench.splits["validation"].labels)
+            counts += torch.tensor(measures.confusion).view(num_classes, num_classes)
+        if self.settings.objective.kind == "attack":
+            self._report_attack(counts)
+        wanted = counts[torch.arange(num_classes), torch.tensor(self._targets)]
+        return wanted.sum().item() / len(self.bench.splits["validation"].labels)
+
+    def _report_attack(self, counts: Tensor) -> None:
+        """The share of the attacked rows that are mistaken, and the accuracy on all others."""
+        objective = self.settings.objective
+        attacked = counts[objective.attack_class]
+        others = counts.clone()
+        others[objective.attack_class] = 0
+        figures = {
+            "attack_success": (attacked[objective.target_class], attacked.sum()),
+            "other_classes_accuracy": (others.diagonal().sum(), others.sum()),
+        }
+        for name, (part, whole) in figures.items():
+            self._values[name] = part.item() / max(1, whole.item())
+            self.reporter.metric(name, self.loop.step, self._values[name])
 
     def _say_how_it_went(self) -> None:
         if num_skipped := self.loop.optimiser.num_skipped:
@@ -195,6 +214,8 @@ class Distillation:
                 "attention_reduction": settings.distilled.attention_reduction,
                 **_dropout_facts(settings.distilled.dropout),
             },
+            **({} if settings.pool is None else {"pool": settings.pool._asdict()}),
+            **settings.objective.facts(),
             "sample_classes": settings.distilled.classes(self.bench.num_classes, settings.seed),
             "protocol": "validation" if settings.select else "paper",
             "kept_step": self.kept.step,

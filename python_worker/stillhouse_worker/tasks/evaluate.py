@@ -18,7 +18,9 @@ def evaluate(task: TaskContext) -> LearnerOutcome:
     bench, artifact = open_for_learners(task, ("test",)), load_artifact(task.artifact_path)
 
     def learner(seed: int) -> Params:
-        return artifact.train(seed, device=task.settings.device, learner=bench.learner).params
+        start = bench.test_learner(seed) if task.pool else None
+        device = task.settings.device
+        return artifact.train(seed, device=device, learner=bench.learner, start=start).params
 
     outcomes = tested_learners(bench, learner)
     data, num_bytes = artifact.data, stored_bytes(task.artifact_path)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ..context.reporting import Outcome
 from ..context.task_context import TaskContext
+from ..errors import StillhouseError
 from .distill import distill
 from .evaluate import evaluate
 from .frozen_features import (
@@ -15,11 +16,13 @@ from .frozen_features import (
     linear_probe_baseline,
 )
 from .full_training import full_baseline
+from .pretrain import pretrain
 from .real_samples import adam_baseline, coreset_baseline, k_means_baseline, random_baseline
 from .setfit import setfit_baseline
 from .untrained import untrained_baseline
 
 _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
+    "pretrain": pretrain,
     "distill": distill,
     "evaluate": evaluate,
     "full": full_baseline,
@@ -38,6 +41,18 @@ _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
     "kcenter": functools.partial(coreset_baseline, "kcenter"),
 }
 WORKS = tuple(_WORKS)
+# Those whose learners, if any, start from draws of their own even where others have a pool.
+_OF_OWN_DRAWS = (
+    "pretrain",
+    "full",
+    "linear_probe",
+    "linear_probe_few",
+    "class_means",
+    "knn",
+    "knn_k_means",
+    "setfit_8",
+    "setfit_64",
+)
 
 
 def execute(work: str, task: TaskContext) -> Outcome:
@@ -49,4 +64,10 @@ def execute(work: str, task: TaskContext) -> Outcome:
     """
     for folder in (task.work_dir, task.scratch):
         folder.mkdir(parents=True, exist_ok=True)
+    if task.settings.pool is not None and not task.pool and work not in _OF_OWN_DRAWS:
+        raise StillhouseError(
+            "invalid",
+            f'"{work}" needs the learners of a pool; give the folders that "pretrain" has written',
+            field="pool",
+        )
     return _WORKS[work](task)

@@ -4,20 +4,17 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..context.bench import Bench
 from ..datasets import epoch_batches
-from ..datasets.augmentation import augmented
 from ..distillation.rates import Schedule
 from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
 from ..evaluation.measure import Measures, measure
-from ..learners.dropout import Dropout
 from ..learners.interface import Params
-from ..learners.precision import autocast
 from ..seeding import derive_seed, generator
+from .real_loss import real_loss
 
 # The same in every experiment on a data set and a model, whatever its seed: the default one.
 _SEED = 0
@@ -107,7 +104,8 @@ class FullSteps:
     def _train_step(self, rows: Tensor) -> None:
         settings, adam, scaler = self._settings, self._adam, self._adam.scaler
         torch.manual_seed(derive_seed(_SEED, "full-data dropout", self.step))
-        loss = self._loss(rows)
+        draws = generator(_SEED, "full-data augmentation", self.step)
+        loss = real_loss(self._bench, self._theta, rows, draws, settings.full.dropout)
         self._check_finite(loss.item())
         adam.forget_gradients()
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -120,22 +118,6 @@ class FullSteps:
         reporter, done = self._bench.task.reporter, self.steps_before + self.step
         reporter.metric("train_loss", done, loss.item())
         reporter.progress("training", done, self.num_all_steps, self._values)
-
-    def _loss(self, rows: Tensor) -> Tensor:
-        """The mean cross-entropy of these rows of train, under dropout."""
-        bench, learner, dropout = self._bench, self._bench.learner, self._settings.full.dropout
-        draws = generator(_SEED, "full-data augmentation", self.step)
-        kind = self._settings.outer.augmentation
-        batch = augmented(bench.splits["train"], rows, kind, draws).to(bench.device)
-        with autocast(bench.device, self._settings.precision):
-            logits = learner.forward(
-                self._theta,
-                learner.embed(*batch.inputs),
-                batch.mask,
-                derivatives=1,
-                dropout=Dropout(dropout) if dropout else None,
-            ).logits
-        return F.cross_entropy(logits.float(), batch.labels)
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

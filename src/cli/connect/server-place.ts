@@ -8,7 +8,7 @@ export function serverPlaceNote(
   server: NamedServer | undefined,
 ): string | undefined {
   const { name = "", dataDir = "" } = draft.dataset ?? {};
-  const place = [name, dataDir].find(isDatasetPath);
+  const place = [name, dataDir, draft.objective?.sourceName ?? ""].find(isDatasetPath);
   if (server === undefined || place === undefined) return undefined;
   return `${place} is looked for on the machine of ${server.endpoint.address}`;
 }

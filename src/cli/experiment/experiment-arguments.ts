@@ -190,8 +190,10 @@ function anchored(assignments: Assignments, folder: string): Assignments {
   const result = new Map(assignments);
   const dataDir = result.get("dataset.data_dir");
   if (typeof dataDir === "string") result.set("dataset.data_dir", absolutePath(dataDir, folder));
-  const dataset = result.get("dataset.name");
-  if (typeof dataset === "string") result.set("dataset.name", datasetName(dataset, folder));
+  for (const path of ["dataset.name", "objective.source_name"]) {
+    const name = result.get(path);
+    if (typeof name === "string") result.set(path, datasetName(name, folder));
+  }
   const model = result.get("model.name");
   if (typeof model === "string") result.set("model.name", modelName(model, folder));
   const embeddings = result.get("model.embeddings");

@@ -16,6 +16,7 @@ import {
 const UNITS: Readonly<Record<string, string>> = {
   distilling: "outer step",
   training: "step",
+  pretraining: "step",
   evaluating: "init",
   validating: "init",
   "choosing samples": "text",
@@ -132,10 +133,17 @@ function resultText(task: Task): string {
     if (validationAccuracy === undefined) return kept;
     return `${kept}, validation ${formatPercent(validationAccuracy)} %`;
   }
-  if (kind?.$case !== "learners") return "";
-  const accuracies = kind.value.inits.map((init) => init.accuracy);
+  const accuracies = accuraciesOf(kind);
+  if (accuracies.length === 0) return "";
   const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
-  return `accuracy ${formatPercent(mean)} %`;
+  const word = kind?.$case === "pretrain" ? "validation accuracy" : "accuracy";
+  return `${word} ${formatPercent(mean)} %`;
+}
+
+/** Of the learners that a task has tested, or trained for a pool. */
+function accuraciesOf(kind: NonNullable<Task["result"]>["kind"]): number[] {
+  if (kind?.$case === "pretrain") return kind.value.accuracies;
+  return kind?.$case === "learners" ? kind.value.inits.map((init) => init.accuracy) : [];
 }
 
 function timeText(task: Task): string {

@@ -1,5 +1,6 @@
 import { baselineOfKind } from "../../baselines.js";
 import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import { numLearnersOf } from "../../results/num-learners.js";
 import {
   type RunTimes,
   ranSeconds,
@@ -25,7 +26,7 @@ function workOf(task: Task): TaskWork {
   return {
     kind: kindOf(kind),
     state: state.replace("STATE_", "").toLowerCase() as TaskWork["state"],
-    numLearners: kind?.$case === "distill" ? 0 : (kind?.value.initSeeds.length ?? 0),
+    numLearners: numLearnersOf(work),
     takesLr: kind?.$case === "baseline" && kind.value.takesLr,
     searchesLr: kind?.$case === "evaluate" && kind.value.variation?.searchesLr === true,
     isReused: reused,
@@ -38,7 +39,7 @@ function workOf(task: Task): TaskWork {
 }
 
 function kindOf(kind: NonNullable<Task["work"]>["kind"]): WorkKind {
-  if (kind?.$case === "distill") return "distill";
+  if (kind?.$case === "distill" || kind?.$case === "pretrain") return kind.$case;
   if (kind?.$case !== "baseline") return "evaluate";
   return baselineOfKind(kind.value.kind)?.id ?? "evaluate";
 }

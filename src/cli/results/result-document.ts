@@ -13,12 +13,13 @@ import { resultOf } from "./result.js";
 
 /** The result as one JSON document, for `--json`. Messages are in proto3 JSON, with proto names. */
 export function resultDocument(experiment: Experiment, artifactPath: string): object {
-  const { rows, ratioToFull, distillation } = resultOf(experiment);
+  const { rows, ratioToFull, gapClosed, distillation } = resultOf(experiment);
   return {
     experiment_id: experiment.id,
     spec: specJson(experiment.spec),
     rows: rows.map(rowDocument),
     ratio_to_full: ratioToFull,
+    ...(gapClosed === null ? {} : { gap_closed: gapClosed }),
     artifact: artifactPath === "" ? null : artifactPath,
     kept_step: distillation?.keptStep ?? null,
     validation_accuracy: distillation?.validationAccuracy ?? null,
@@ -57,6 +58,15 @@ export function rowDocument(row: Row): object {
     stored_bytes: row.storedBytes,
     joules: row.joules,
     confusion: row.confusion,
+    ...(row.attack === null
+      ? {}
+      : {
+          attack: {
+            success: summaryDocument(row.attack.success),
+            others: summaryDocument(row.attack.others),
+            obedience: summaryDocument(row.attack.obedience),
+          },
+        }),
   };
 }
 

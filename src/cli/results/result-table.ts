@@ -1,4 +1,5 @@
 import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import { Init } from "../../generated/stillhouse/v1/spec.js";
 import type { Spread } from "../../results/distillations.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
 import type { Row } from "../../results/rows.js";
@@ -44,7 +45,7 @@ export function renderResult(
     ...summaryLines(experiment, result).map((line) =>
       wrapText(line, columns ?? Number.POSITIVE_INFINITY, 2),
     ),
-    ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath, isImages(experiment))]),
+    ...(artifactPath === "" ? [] : ["", ...usageLines(artifactPath, experiment)]),
     "",
   ].join("\n");
 }
@@ -64,6 +65,8 @@ const COLUMNS: readonly (readonly [head: string, cell: (row: TableRow) => string
   ["#GD\nsteps", ({ gdSteps }) => formatCount(gdSteps)],
   ["accuracy (%)", ({ accuracy }) => formatMeanStd(accuracy.mean, accuracy.std)],
   ["n", ({ accuracy }) => String(accuracy.n)],
+  ["attack\nsuccess", ({ attack }) => (attack === null ? "" : spreadText(attack.success))],
+  ["other\nclasses", ({ attack }) => (attack === null ? "" : spreadText(attack.others))],
   ["between\nseeds", ({ spread }) => formatBetween(spread?.distillations.std)],
   [
     "95 %\ninterval",
@@ -73,6 +76,10 @@ const COLUMNS: readonly (readonly [head: string, cell: (row: TableRow) => string
   ["stored", ({ storedBytes }) => (storedBytes === null ? "" : formatBytes(storedBytes))],
   ["energy", ({ joules }) => (joules === null ? "" : formatJoules(joules))],
 ];
+
+function spreadText({ mean, std }: Row["accuracy"]): string {
+  return formatMeanStd(mean, std);
+}
 
 /** @param columns width of the terminal; undefined where it does not matter. */
 export function renderTable(rows: readonly TableRow[], columns: number | undefined): string {
@@ -90,12 +97,15 @@ export function renderTable(rows: readonly TableRow[], columns: number | undefin
 }
 
 function summaryLines(experiment: Experiment, result: ShownResult): string[] {
-  const { ratioToFull, distillation } = result;
+  const { ratioToFull, gapClosed, distillation } = result;
   const kept = distillation && keptStepText(distillation);
   const warning = overlapWarning(experiment.spec?.dataset?.found?.testRowsInTrain);
   return [
     ...ROWS_LEGEND,
     ...(ratioToFull === null ? [] : [`Ratio to full data: ${formatPercent(ratioToFull)} %`]),
+    ...(gapClosed === null
+      ? []
+      : [`Gap between pretrained learners and full data closed: ${formatPercent(gapClosed)} %`]),
     ...(kept === undefined ? [] : [kept]),
     timesText(experiment.tasks) + reusedText(experiment.tasks),
     ...(warning === undefined ? [] : [warning]),
@@ -138,12 +148,23 @@ function isImages({ spec }: Experiment): boolean {
   return spec?.dataset?.found?.image !== undefined;
 }
 
-function usageLines(artifactPath: string, isOfImages: boolean): string[] {
+function usageLines(artifactPath: string, experiment: Experiment): string[] {
+  const path = JSON.stringify(artifactPath);
+  const training =
+    experiment.spec?.model?.init === Init.POOL
+      ? [
+          "  from stillhouse import load_artifact, open_pool",
+          '  weights = open_pool(["the folder of a pretraining"]).held_out(seed)',
+          `  learner = load_artifact(${path}).train(start=weights)`,
+        ]
+      : [
+          "  from stillhouse import load_artifact",
+          `  learner = load_artifact(${path}).train(init_seed=1)`,
+        ];
   return [
     `Distilled data: ${artifactPath}`,
     "Use it in Python:",
-    "  from stillhouse import load_artifact",
-    `  learner = load_artifact(${JSON.stringify(artifactPath)}).train(init_seed=1)`,
-    isOfImages ? "  learner.predict(images)" : '  learner.predict(["some text"])',
+    ...training,
+    isImages(experiment) ? "  learner.predict(images)" : '  learner.predict(["some text"])',
   ];
 }

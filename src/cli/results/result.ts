@@ -8,6 +8,8 @@ export interface ShownResult {
   readonly rows: readonly Row[];
   /** Null without the full data. */
   readonly ratioToFull: number | null;
+  /** Null where learners are not pretrained, or one of the three is not measured. */
+  readonly gapClosed: number | null;
   readonly distillation: DistillationSummary | undefined;
 }
 
@@ -15,6 +17,7 @@ export function resultOf({ result }: Experiment): ShownResult {
   return {
     rows: testedRows(result).filter(({ kind }) => kind !== "variation"),
     ratioToFull: result?.ratioToFull ?? null,
+    gapClosed: result?.gapClosed ?? null,
     distillation: result?.distillation,
   };
 }

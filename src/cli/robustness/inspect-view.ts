@@ -18,7 +18,7 @@ export function renderInspected(
   accuracies: Numbers | undefined,
   columns = DEFAULT_COLUMNS,
 ): string {
-  const { dataset, model, samples } = inspected;
+  const { dataset, model, objective, samples } = inspected;
   const { learning_rates: rates, encoder_lr_scale: scale } = inspected;
   const parts = samples.flatMap((sample, at) => {
     const { positions, attention, image } = sample;
@@ -35,6 +35,7 @@ export function renderInspected(
   });
   return [
     `Data set ${printable(dataset)} · model ${printable(model)} · learning rate ${formatRates(rates, scale)}`,
+    ...(objective === "" ? [] : [printable(objective)]),
     renderLabels(inspected),
     ...parts,
     ...(accuracies === undefined ? [] : [renderNumbers(accuracies)]),

@@ -5,11 +5,11 @@ import type {
   Task,
 } from "../../generated/page/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
-import { ExperimentSpec } from "../../generated/page/stillhouse/v1/spec.js";
+import { ExperimentSpec, Objective } from "../../generated/page/stillhouse/v1/spec.js";
 import type { RelativeScores } from "../../results/relative-scores.js";
 import { robustnessSubject } from "../../results/robustness-subject.js";
 import { type Row, scoresOf, testedRows } from "../../results/rows.js";
-import { shortLabel } from "../../results/spec-labels.js";
+import { objectiveText, shortLabel } from "../../results/spec-labels.js";
 import { taskName } from "../../results/task-names.js";
 import { ranSeconds, workProgress } from "../../results/work-progress.js";
 import type { Summary } from "../../statistics.js";
@@ -54,6 +54,11 @@ export interface ExperimentView {
   readonly accuracy: Summary | undefined;
   /** Mean accuracy of the distilled data over that of full data. */
   readonly ratioToFull: number | undefined;
+  /** How much of the gap to full data the distilled data closes for pretrained learners. */
+  readonly gapClosed: number | undefined;
+  /** What the objective is, in a few words; empty for the basic one. */
+  readonly objective: string;
+  readonly isAttack: boolean;
   readonly distilled: DistilledView | undefined;
   /** How much of its work is done, 0 to 1. */
   readonly share: number;
@@ -107,6 +112,9 @@ export function experimentView(experiment: Experiment): ExperimentView {
     scores: scoresOf(experiment.result?.relativeScores),
     accuracy: results.find(({ kind }) => kind === "distilled")?.accuracy,
     ratioToFull: experiment.result?.ratioToFull,
+    gapClosed: experiment.result?.gapClosed,
+    objective: objectiveText(spec, spec.dataset?.found?.classNames),
+    isAttack: spec.objective?.kind === Objective.ATTACK,
     distilled: data,
     artifactId: data?.artifactId ?? spec.robustness?.artifactId ?? "",
     ...liveParts(spec, tasks),

@@ -22,6 +22,8 @@ export interface Inspection {
   readonly model: string;
   readonly dataset: string;
   readonly classNames: readonly string[];
+  /** What the data is for, in a few words; empty where it teaches its data set alone. */
+  readonly objective: string;
   /** One per inner step. */
   readonly learningRates: readonly number[];
   /** The encoder's rate over these, which are then the head's. */
@@ -36,6 +38,7 @@ export interface InspectionDocument {
   readonly model: string;
   readonly dataset: string;
   readonly class_names: readonly string[];
+  readonly objective?: string;
   readonly learning_rates: readonly number[];
   readonly encoder_lr_scale?: number | null;
   readonly samples: readonly {
@@ -57,6 +60,7 @@ export function inspectionView(document: InspectionDocument): Inspection {
     model,
     dataset,
     classNames: class_names,
+    objective: document.objective ?? "",
     learningRates: learning_rates,
     encoderScale: document.encoder_lr_scale ?? undefined,
     sheet,

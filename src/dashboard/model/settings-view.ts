@@ -1,4 +1,4 @@
-import { Preset } from "../../generated/page/stillhouse/v1/spec.js";
+import { Init, Preset } from "../../generated/page/stillhouse/v1/spec.js";
 import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
@@ -114,8 +114,12 @@ export function specRows(spec: Spec, settings: readonly SettingView[]): SpecRow[
   });
 }
 
-/** Whether a setting is the one of epochs and steps that follows from the other. */
-function isDerivedFrom({ flag }: SettingView, spec: Spec): boolean {
+/**
+ * Whether a setting follows from another one: of epochs and steps one does, and without pretrained
+ * learners nothing is said of them.
+ */
+function isDerivedFrom({ flag, name }: SettingView, spec: Spec): boolean {
+  if (name.startsWith("pool.")) return spec.model?.init !== Init.POOL;
   return flag === (spec.outer?.epochs ? "outer-steps" : "epochs");
 }
 

@@ -7,6 +7,7 @@ import {
   type Work,
 } from "../../generated/page/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
+import { numLearnersOf } from "../../results/num-learners.js";
 import { taskNames } from "../../results/task-names.js";
 import type { RunTimes, TaskWork, WorkKind } from "../../results/work-progress.js";
 
@@ -71,7 +72,7 @@ function taskView(task: Task, name: string): TaskView {
     progress,
     failure,
     kind: kindOf(work),
-    numLearners: seedsOf(work).length,
+    numLearners: numLearnersOf(work),
     searchesLr: variationOf(work)?.searchesLr ?? false,
     takesLr: work?.kind?.$case === "baseline" && work.kind.value.takesLr,
     times: {
@@ -92,13 +93,9 @@ export function baselineOf(work: Work | undefined) {
 }
 
 function kindOf(work: Work | undefined): WorkKind {
-  if (work?.kind?.$case === "distill") return "distill";
+  const own = work?.kind?.$case;
+  if (own === "distill" || own === "pretrain") return own;
   return baselineOf(work)?.id ?? "evaluate";
-}
-
-function seedsOf(work: Work | undefined): readonly number[] {
-  const kind = work?.kind;
-  return kind === undefined || kind.$case === "distill" ? [] : kind.value.initSeeds;
 }
 
 function variationOf(work: Work | undefined): Variation | undefined {

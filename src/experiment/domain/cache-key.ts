@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { baselineOfKind } from "../../baselines.js";
+import { baselineOfKind, startsFromPool } from "../../baselines.js";
 import type { BaselineWork, Variation, Work } from "../../generated/stillhouse/v1/experiment.js";
 import {
   type ExperimentSpec,
@@ -8,6 +8,9 @@ import {
 } from "../../generated/stillhouse/v1/spec.js";
 import { formerChoices } from "../../settings/earlier-spec.js";
 import { keyOf, readField } from "../../settings/field-path.js";
+import { isAttack } from "../../settings/objective.js";
+import { isPooled } from "../../settings/pool.js";
+import { isStarted } from "./pool-plan.js";
 
 /**
  * Hash of everything that determines the result of a task: an equal task of another experiment
@@ -31,10 +34,18 @@ export function cacheKeysOf(
   codeVersion: string,
 ): (work: NonNullable<Work["kind"]>) => string {
   const shared: Part[] = [["code_version", codeVersion], ...subjectParts(spec)];
+  const drawn = { ...spec, model: { ...spec.model, init: Init.RANDOM } as ExperimentSpec["model"] };
+  const ofDrawn: Part[] = [["code_version", codeVersion], ...subjectParts(drawn)];
+  const ofPool: Part[] = [["code_version", codeVersion], ...pretrainParts(spec)];
+  const subject = (work: NonNullable<Work["kind"]>) => {
+    if (work.$case === "pretrain") return ofPool;
+    // A pool is nothing to those that do not start from it.
+    return isPooled(spec) && !isStarted(work) ? ofDrawn : shared;
+  };
   const distilled = distillParts(spec);
   return (work) => {
     const seed: Part = ["seed", isShared(spec, work) ? SHARED_SEED : spec.seed];
-    const parts = [...shared, seed, ...workParts(spec, work, distilled)];
+    const parts = [...subject(work), seed, ...workParts(spec, work, distilled)];
     // Pairs in a fixed order; JSON keeps every digit of a double.
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   };
@@ -48,6 +59,8 @@ function workParts(
   distilled: readonly Part[],
 ): Part[] {
   switch (work.$case) {
+    case "pretrain":
+      return [["kind", "pretrain"], ...groupParts("learners", work.value)];
     case "distill":
       return [["kind", "distill"], ...distilled];
     case "evaluate":
@@ -99,6 +112,8 @@ export function hasOwnHead({ model }: ExperimentSpec): boolean {
 
 /** Whether experiments with other seeds have the same task. */
 function isShared(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): boolean {
+  // Seeds of held-out learners are parts of their own, and members have the same in all experiments.
+  if (work.$case === "pretrain") return true;
   const baseline = work.$case === "baseline" ? baselineOfKind(work.value.kind) : undefined;
   return baseline?.seeds === "shared" && !hasOwnHead(spec);
 }
@@ -121,11 +136,53 @@ function distillParts(spec: ExperimentSpec): Part[] {
   ];
   return [
     ...groups.filter(([name]) => !former.has(name)),
+    ...startParts(spec),
     // Which step is kept.
     ["evaluation.protocol", spec.evaluation?.protocol],
     // Processes that share a step add up in another order.
     ["compute.num_devices", spec.compute?.numDevices],
   ];
+}
+
+/** How learners of a pool are trained, and on what, where that is not the data set itself. */
+function poolParts(spec: ExperimentSpec): Part[] {
+  const source = spec.objective?.sourceFingerprint;
+  const own: Part[] = source ? [["objective.source_fingerprint", source]] : [];
+  return [...trainingParts(spec), ...own];
+}
+
+function trainingParts({ pool, outer }: ExperimentSpec): Part[] {
+  const training = groupParts("pool", pool).filter(([name]) => name !== "pool.size");
+  return [...training, ["outer.augmentation", outer?.augmentation]];
+}
+
+/**
+ * What distinguishes the training of a pool: it knows nothing of the data set that the distillation
+ * is on, but for the shape of its images, if it is on another one.
+ */
+function pretrainParts(spec: ExperimentSpec): Part[] {
+  const { fingerprint, found } = spec.dataset ?? {};
+  const trainedOn = spec.objective?.sourceFingerprint || fingerprint;
+  const own = subjectParts(spec).filter(([name]) => name !== "dataset.fingerprint");
+  return [
+    ...own,
+    ["dataset.fingerprint", trainedOn],
+    ["dataset.image", found?.image],
+    ...trainingParts(spec),
+  ];
+}
+
+/** What the learners of a pool depend on; nothing where there is none. */
+function startParts(spec: ExperimentSpec): Part[] {
+  if (!isPooled(spec)) return [];
+  return [...poolParts(spec), ["pool.size", spec.pool?.size], ...attackParts(spec)];
+}
+
+/** What an attack wants; nothing of an objective that is none. */
+function attackParts(spec: ExperimentSpec): Part[] {
+  if (!isAttack(spec)) return [];
+  const { attackClass, targetClass } = spec.objective ?? {};
+  return [["objective.attack", [attackClass, targetClass]]];
 }
 
 /** The same bytes are the same data, however they came about. */
@@ -158,5 +215,6 @@ function baselineParts(spec: ExperimentSpec, { kind, takesLr }: BaselineWork): P
   const parts = fields
     .filter((field) => !former.has(field))
     .map((field): Part => [field, readField(spec, field)]);
-  return takesLr ? [...parts, ["takes_lr", true]] : parts;
+  const start = startsFromPool(kind) && isPooled(spec) ? poolParts(spec) : [];
+  return [...parts, ...start, ...(takesLr ? [["takes_lr", true] as const] : [])];
 }

@@ -12,13 +12,14 @@ import {
 import { type ExperimentSpec, Init } from "../../generated/stillhouse/v1/spec.js";
 import { cacheKeysOf, hasOwnHead, SHARED_SEED } from "./cache-key.js";
 import { initSeeds } from "./init-seeds.js";
+import { isStarted, numPretrainings, pretrainings } from "./pool-plan.js";
 import { numShards, shardsOf } from "./shards.js";
 import { variationsOf } from "./variations.js";
 
 /**
  * The tasks of an experiment in the order in which they are dispatched: the baselines that take a
- * minute, the distillation, the evaluation in shards, then the other enabled baselines. Without
- * test learners there are only the baselines, and without those only the distillation. If the
+ * minute, the pretraining of a pool in shards, the distillation, the evaluation in shards, then the
+ * other enabled baselines. Without test learners there are only the baselines, and without those only the distillation. If the
  * robustness of distilled data is asked for, nothing is distilled, and each variation has an
  * evaluation too. Ids follow from the experiment's, so a plan is repeatable.
  *
@@ -52,11 +53,13 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
   const baselines = plannedBaselines(spec);
   const planned = (those: typeof baselines) =>
     those.map(({ name, work }) => plan(name, { $case: "baseline", value: work }));
+  const isDistilled = distils(spec, count, baselines.length);
+  const tested = [...shards.flat(), ...seedsFromPool(baselines)];
+  const trained = pretrainings(spec, isDistilled, [...new Set(tested)]);
   return [
     ...planned(baselines.filter(({ isQuick }) => isQuick)),
-    ...(distils(spec, count, baselines.length)
-      ? [plan("distill", { $case: "distill", value: {} })]
-      : []),
+    ...trained.map((value, at) => plan(`pretrain-${at + 1}`, { $case: "pretrain", value })),
+    ...(isDistilled ? [plan("distill", { $case: "distill", value: {} })] : []),
     ...evaluation(),
     ...variationsOf(spec).flatMap(evaluation),
     ...planned(baselines.filter(({ isQuick }) => !isQuick)),
@@ -72,7 +75,17 @@ export function countTasks(spec: ExperimentSpec): number {
   const further = wanted.some(({ id }) => id === "full") ? numFullLearners(spec) - 1 : 0;
   const baselines = wanted.length + further;
   const evaluations = shards * (1 + variationsOf(spec).length);
-  return Number(distils(spec, count, baselines)) + evaluations + baselines;
+  const isDistilled = distils(spec, count, baselines);
+  // Seeds of baselines and of test learners are the first of one list.
+  const numTested = Math.max(count, seedsFromPool(plannedBaselines(spec)).length);
+  const trainings = numPretrainings(spec, isDistilled, numTested);
+  return Number(isDistilled) + trainings + evaluations + baselines;
+}
+
+/** Seeds of those learners of baselines that start from a pool, each once. */
+function seedsFromPool(baselines: readonly PlannedBaseline[]): number[] {
+  const own = baselines.filter(({ work: value }) => isStarted({ $case: "baseline", value }));
+  return [...new Set(own.flatMap(({ work }) => work.initSeeds))];
 }
 
 function distils({ robustness }: ExperimentSpec, numLearners: number, numBaselines: number) {

@@ -1,10 +1,13 @@
 import {
+  type Artifact,
   BaselineKind,
   type Experiment,
   State,
   type Task,
+  type TaskResult,
 } from "../../generated/stillhouse/v1/experiment.js";
 import { ResultKind, type ResultRow } from "../../generated/stillhouse/v1/result.js";
+import { poolTasksOf } from "./pool-plan.js";
 
 export interface TaskRecord {
   readonly task: Task;
@@ -33,6 +36,10 @@ export function findTask(record: ExperimentRecord, taskId: string): TaskRecord |
 
 export function isDistill(task: Task): boolean {
   return task.work?.kind?.$case === "distill";
+}
+
+export function isPretrain(task: Task): boolean {
+  return task.work?.kind?.$case === "pretrain";
 }
 
 export function isEvaluate(task: Task): boolean {
@@ -68,6 +75,17 @@ export function waitsInVain({ tasks }: ExperimentRecord): (task: Task) => boolea
   return (task) => isLost && takesLr(task);
 }
 
+/** What a result has in the store: distilled data, or learners of a pool. */
+export function storedArtifact(result: TaskResult | undefined): Artifact | undefined {
+  const kind = result?.kind;
+  return kind?.$case === "distill" || kind?.$case === "pretrain" ? kind.value.artifact : undefined;
+}
+
+/** The ids of the artifacts with the pretrained learners that a task starts from. */
+export function poolOf({ tasks }: ExperimentRecord, task: Task): string[] {
+  return poolTasksOf(task, tasks).flatMap((entry) => storedArtifact(entry.task.result)?.id ?? []);
+}
+
 /** Id of the artifact distilled here, or in an earlier experiment whose result was reused. */
 export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
   for (const { task } of tasks) {
@@ -87,14 +105,17 @@ export function distilledRow({ result }: Experiment): ResultRow | undefined {
 
 /**
  * Whether no task of the experiment should run any more: a person cancelled it, or it cannot have
- * a result because its distillation or evaluation failed. If a variation fails, the others are
+ * a result because its pool, its distillation or its evaluation failed. If a variation fails, the others are
  * still of use.
  */
 export function mustStop(record: ExperimentRecord): boolean {
   return (
     record.cancelRequested ||
-    record.tasks.some(
-      ({ task }) => task.state === State.FAILED && (isDistill(task) || isPlainEvaluation(task)),
-    )
+    record.tasks.some(({ task }) => task.state === State.FAILED && isNeeded(task))
   );
+}
+
+/** Whether an experiment has no result without a task. */
+function isNeeded(task: Task): boolean {
+  return isPretrain(task) || isDistill(task) || isPlainEvaluation(task);
 }

@@ -154,7 +154,7 @@ export interface MetricStore {
 export interface ArtifactUpload {
   write(chunk: Uint8Array): Promise<void>;
   /** Checks sizes and hashes, then puts the artifact in place of an earlier one of that id. */
-  finish(artifactId: string): Promise<Artifact>;
+  finish(artifactId: string, experimentId: string): Promise<Artifact>;
   abort(): Promise<void>;
 }
 

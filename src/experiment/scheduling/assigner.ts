@@ -2,7 +2,7 @@ import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { formatMebibytes } from "../../text/format.js";
 import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
-import { type ExperimentRecord, findTask, isDistill } from "../domain/record.js";
+import { type ExperimentRecord, findTask, isDistill, poolOf } from "../domain/record.js";
 import type { ArtifactStore, CheckpointStore } from "../domain/storage-ports.js";
 import { leaseTask } from "../domain/transitions.js";
 import type { WorkerPool } from "../domain/worker-ports.js";
@@ -126,7 +126,19 @@ export class Assigner {
     const runDir = runLog.folderOf(experimentId);
     const lease = { taskId, attempt, experimentId, secret };
     const checkpoints = attempt === 1 ? [] : this.#parts.checkpoints.newest(taskId);
-    const value = { ...lease, spec, work, workDir, artifactPath, runDir, checkpoints };
+    const learners = poolOf(record, before).map((artifactId) => {
+      return { artifactId, path: artifacts.pathOf(artifactId) };
+    });
+    const value = {
+      ...lease,
+      spec,
+      work,
+      workDir,
+      artifactPath,
+      runDir,
+      checkpoints,
+      pool: learners,
+    };
     pool.send(workerId, { $case: "assign", value });
   }
 }

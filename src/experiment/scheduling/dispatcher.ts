@@ -2,7 +2,7 @@ import { conflict, permissionDenied } from "../../errors.js";
 import { type Checkpoint, LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
-import { findTask, mustStop } from "../domain/record.js";
+import { findTask, isPretrain, mustStop, poolOf } from "../domain/record.js";
 import type { StorageFault } from "../domain/storage-fault.js";
 import { loseTask, stopTask } from "../domain/transitions.js";
 import type { Admission, WorkerExit, WorkerListener } from "../domain/worker-ports.js";
@@ -129,10 +129,20 @@ export class Dispatcher implements WorkerListener {
     throw conflict(`${attempt} is not running; the ${message} is refused`);
   }
 
-  /** Id of the artifact that a task measures; undefined where it measures none. */
-  artifactFor({ experimentId, taskId }: Lease): string | undefined {
-    const kind = findTask(this.#parts.ledger.record(experimentId), taskId)?.task.work?.kind;
-    return kind?.$case === "evaluate" ? kind.value.artifactId : undefined;
+  /** Ids of the artifacts that a task needs: what it measures, and learners that it starts from. */
+  artifactsFor({ experimentId, taskId }: Lease): string[] {
+    const record = this.#parts.ledger.record(experimentId);
+    const task = findTask(record, taskId)?.task;
+    if (task === undefined) return [];
+    const kind = task.work?.kind;
+    const measured = kind?.$case === "evaluate" ? [kind.value.artifactId] : [];
+    return [...measured, ...poolOf(record, task)];
+  }
+
+  /** Id of the artifact that a task hands in: an experiment distils once, and may train many. */
+  artifactIdOf({ experimentId, taskId }: Lease): string {
+    const task = findTask(this.#parts.ledger.record(experimentId), taskId)?.task;
+    return task !== undefined && isPretrain(task) ? taskId : experimentId;
   }
 
   admit(hello: Hello): Admission {

@@ -4,7 +4,7 @@ import {
   type Task,
   type TaskResult,
 } from "../../generated/stillhouse/v1/experiment.js";
-import type { ExperimentRecord } from "../domain/record.js";
+import { type ExperimentRecord, storedArtifact } from "../domain/record.js";
 import type { ArtifactStore, ExperimentStore } from "../domain/storage-ports.js";
 
 /** A stored result, with when its task ended. */
@@ -47,10 +47,11 @@ export class KnownResults {
     return known.find(({ result, endTime }) => isNew(endTime) && this.#isThere(result))?.result;
   }
 
-  /** A distillation is of use only while its artifact exists. */
-  #isThere({ kind }: TaskResult): boolean {
-    if (kind?.$case !== "distill") return true;
-    return this.#artifacts.exists(kind.value.artifact?.id ?? "");
+  /** What has an artifact is of use only while that exists. */
+  #isThere(result: TaskResult): boolean {
+    const kind = result.kind?.$case;
+    if (kind !== "distill" && kind !== "pretrain") return true;
+    return this.#artifacts.exists(storedArtifact(result)?.id ?? "");
   }
 }
 

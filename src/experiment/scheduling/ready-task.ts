@@ -1,10 +1,12 @@
 import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
+import { poolTasksOf } from "../domain/pool-plan.js";
 import {
   type ExperimentRecord,
   foundLr,
   isDistill,
   isEvaluate,
+  isPretrain,
   mustStop,
   takesLr,
 } from "../domain/record.js";
@@ -50,8 +52,14 @@ export function startable(record: ExperimentRecord): (task: Task) => boolean {
     ({ task }) => !isDistill(task) || task.state === State.SUCCEEDED,
   );
   const hasLr = foundLr(record) !== undefined;
+  const trainings = record.tasks.filter(({ task }) => isPretrain(task));
+  const hasPool = (task: Task) =>
+    poolTasksOf(task, trainings).every((each) => each.task.state === State.SUCCEEDED);
   return (task) =>
-    task.state === State.QUEUED && (isDistilled || !isEvaluate(task)) && (hasLr || !takesLr(task));
+    task.state === State.QUEUED &&
+    (isDistilled || !isEvaluate(task)) &&
+    (hasLr || !takesLr(task)) &&
+    hasPool(task);
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

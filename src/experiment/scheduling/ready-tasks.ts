@@ -17,7 +17,8 @@ const PATIENCE_MS = 60_000;
  * The tasks that a worker could start now, updated with every change of an experiment, so that a
  * choice costs the same however many there are.
  *
- * An evaluation waits for the distillation of its experiment, and an experiment for its turn in a
+ * An evaluation waits for the distillation of its experiment, whatever starts from learners of a
+ * pool for their training, and an experiment for its turn in a
  * sweep with a limit. While a task runs, others with its cache key wait for its result. A task
  * whose attempt was lost waits for a while, longer each time. Of the others, a higher priority goes
  * first; then the owner with the fewest running tasks, then the owner whose turn was longest ago;

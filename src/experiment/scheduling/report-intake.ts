@@ -8,7 +8,7 @@ import {
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { WorkFolders } from "../domain/ports.js";
-import { findTask, isDistill } from "../domain/record.js";
+import { findTask } from "../domain/record.js";
 import { alone } from "../domain/storage-fault.js";
 import type { ArtifactStore, MetricStore } from "../domain/storage-ports.js";
 import { completeTask, failTask, stopTask } from "../domain/transitions.js";
@@ -137,11 +137,13 @@ export class ReportIntake {
   }
 
   #faultOf(task: Task, result: TaskResult): string | undefined {
-    const expected = isDistill(task) ? "distill" : "learners";
+    const own = task.work?.kind?.$case;
+    const expected = own === "distill" || own === "pretrain" ? own : "learners";
     if (result.kind?.$case !== expected) {
       return `the worker reported a result of kind ${result.kind?.$case ?? "none"} for task ${task.id}, expected ${expected}`;
     }
-    if (expected === "distill" && !this.#artifacts.exists(task.experimentId)) {
+    const artifactId = expected === "distill" ? task.experimentId : task.id;
+    if (expected !== "learners" && !this.#artifacts.exists(artifactId)) {
       return `the worker reported task ${task.id} as done but handed in no artifact`;
     }
     return undefined;

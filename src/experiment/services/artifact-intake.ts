@@ -14,7 +14,7 @@ import { openUpload } from "./upload-chunks.js";
  *   PERMISSION_DENIED without the secret
  */
 export async function receiveArtifact(
-  dispatcher: Pick<Dispatcher, "requireLease">,
+  dispatcher: Pick<Dispatcher, "requireLease" | "artifactIdOf">,
   artifacts: ArtifactStore,
   parts: AsyncIterable<UploadArtifactRequest>,
 ): Promise<Artifact> {
@@ -23,8 +23,8 @@ export async function receiveArtifact(
   const upload = await artifacts.begin(header.files);
   try {
     for await (const chunk of chunks) await upload.write(chunk);
-    const { experimentId } = dispatcher.requireLease("upload", header);
-    return await upload.finish(experimentId);
+    const lease = dispatcher.requireLease("upload", header);
+    return await upload.finish(dispatcher.artifactIdOf(lease), lease.experimentId);
   } catch (error) {
     await upload.abort();
     throw error;

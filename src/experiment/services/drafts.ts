@@ -3,6 +3,7 @@ import type { ResolveExperimentRequest } from "../../generated/stillhouse/v1/ser
 import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
 import { withDatasetPath } from "../../settings/dataset-path.js";
 import type { Facts } from "../../settings/facts.js";
+import { isAdaptation, sourceDraft } from "../../settings/objective.js";
 import { resolveSpec } from "../../settings/resolve.js";
 import { validateDraft } from "../../settings/validate.js";
 import { draftOfArtifact } from "../domain/artifact-draft.js";
@@ -39,7 +40,7 @@ export class Drafts {
     mayName?.(own);
     const facts = await this.#parts.inspector.describe(own);
     const transfers = await this.#describeTransfers(own);
-    const resolved = resolveSpec(own, facts, transfers);
+    const resolved = resolveSpec(own, facts, transfers, await this.#describeSource(own));
     requireFewTasks(resolved.spec);
     return resolved;
   }
@@ -59,6 +60,11 @@ export class Drafts {
     throw notFound(`experiment ${named} has no distilled data`, {
       field: "robustness.artifact_id",
     });
+  }
+
+  async #describeSource(draft: ExperimentSpec): Promise<Facts["dataset"] | undefined> {
+    if (!isAdaptation(draft) || !draft.objective?.sourceName) return undefined;
+    return (await this.#parts.inspector.describe(sourceDraft(draft))).dataset;
   }
 
   async #describeTransfers(draft: ExperimentSpec): Promise<Facts["model"][]> {

@@ -26,9 +26,10 @@ export function DistilledSection({ artifactId }: { readonly artifactId: string }
 
 function Inspected({ inspection }: { readonly inspection: Inspection }) {
   const [chosen, setChosen] = useState(0);
-  const { samples, learningRates, encoderScale, sheet } = inspection;
+  const { samples, learningRates, encoderScale, sheet, objective } = inspection;
   return (
     <>
+      {objective === "" ? null : <p>{objective}</p>}
       <p class="muted">
         {samples.length}{" "}
         {sheet ? "images" : `samples of ${samples[0]?.positions.length ?? 0} vectors`}; learning{" "}

@@ -66,6 +66,7 @@ function Experiment({ view, feed }: ExperimentProps) {
         <Actions view={view} feed={feed} />
       </div>
       {failure === undefined ? null : <FailureNotice failure={failure} />}
+      {view.isAttack ? <AttackNotice what={view.objective} /> : null}
       <KeyFigures view={view} />
       {view.state === "succeeded" ? null : <TaskList tasks={tasks} />}
       <SectionLinks hasArtifact={distilled !== undefined} />
@@ -105,6 +106,7 @@ function Heading({ view }: { readonly view: ExperimentView }) {
       <p class="muted">
         {view.name === "" ? "" : `${view.subject} · `}
         {view.dataset} · {view.model} · seed {view.seed}
+        {view.objective === "" || view.name === "" ? "" : ` · ${view.objective}`}
         {view.spec.robustness ? (
           <>
             {" · artifact "}
@@ -113,6 +115,15 @@ function Heading({ view }: { readonly view: ExperimentView }) {
         ) : null}
       </p>
     </div>
+  );
+}
+
+function AttackNotice({ what }: { readonly what: string }) {
+  return (
+    <p class="notice notice-problem">
+      The distilled data of this experiment is an attack: a trained learner that takes a step on it
+      makes a mistake on purpose. {what}.
+    </p>
   );
 }
 

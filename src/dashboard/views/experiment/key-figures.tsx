@@ -14,6 +14,7 @@ import { isLive } from "../../model/task-view.js";
 export function KeyFigures({ view }: { readonly view: ExperimentView }) {
   const figures = [
     accuracyFigure(view),
+    ...(view.gapClosed === undefined ? [] : [gapFigure(view.gapClosed)]),
     ratioFigure(view),
     validationFigure(view),
     timeFigure(view),
@@ -48,6 +49,10 @@ function accuracyFigure({ accuracy }: ExperimentView): KeyFigure {
 
 function ratioFigure(view: ExperimentView): KeyFigure {
   return ["Of full data", percentOrDash(view.ratioToFull), ratioNote(view)];
+}
+
+function gapFigure(share: number): KeyFigure {
+  return ["Of the gap", percentOrDash(share), "Between pretrained learners and full data"];
 }
 
 function validationFigure({ distilled, running }: ExperimentView): KeyFigure {

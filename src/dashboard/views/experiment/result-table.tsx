@@ -21,12 +21,15 @@ const NUMBERS = [
   "Training time",
   "Stored",
 ] as const;
+const OF_ATTACKS = ["Attack success %", "Other classes %"] as const;
 
 /** Accuracies of learners, one row per kind of training data. */
 export function ResultTable({ results }: { readonly results: readonly Row[] }) {
+  const isAttack = results.some(({ attack }) => attack !== null);
+  const numbers = isAttack ? [...NUMBERS, ...OF_ATTACKS] : NUMBERS;
   return (
     <ScrollTable label="Accuracy by training data" class="table">
-      <ColumnHeads words={["Trained on"]} numbers={NUMBERS} />
+      <ColumnHeads words={["Trained on"]} numbers={numbers} />
       <tbody>
         {results.map((row) => (
           <ResultRow key={`${row.kind} ${row.id}`} row={row} />
@@ -38,7 +41,7 @@ export function ResultTable({ results }: { readonly results: readonly Row[] }) {
 
 function ResultRow({ row }: { readonly row: Row }) {
   const { id, label, accuracy, macroF1, trainSamples, gdSteps, chosenLr } = row;
-  const { trainTimeS, storedBytes } = row;
+  const { trainTimeS, storedBytes, attack } = row;
   return (
     <tr class={id === "distilled" ? "highlight" : ""}>
       <th scope="row">
@@ -55,6 +58,13 @@ function ResultRow({ row }: { readonly row: Row }) {
       <td class="end numeric">{accuracy.n}</td>
       <td class="end numeric">{trainTimeS === null ? "" : formatSeconds(trainTimeS)}</td>
       <td class="end numeric">{storedBytes === null ? "" : formatBytes(storedBytes)}</td>
+      {attack === null
+        ? null
+        : [attack.success, attack.others].map(({ mean, std }, at) => (
+            <td key={OF_ATTACKS[at]} class="end numeric strong">
+              {formatMeanStd(mean, std)}
+            </td>
+          ))}
     </tr>
   );
 }
