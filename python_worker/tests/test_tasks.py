@@ -326,7 +326,7 @@ def test_finished_learners_survive_in_the_work_folder(settings, tmp_path, make_r
     with pytest.raises(Stopped):
         run("untrained", settings, tmp_path, make_reporter(1))
     path = checkpoints_of(tmp_path, "learners")[-1]
-    assert 1 <= len(json.loads(path.read_text())) < 3
+    assert 1 <= len(json.loads(path.read_text())["value"]) < 3
 
 
 def test_splits_of_the_tiny_set_are_what_the_tests_rely_on(tiny_data_dir) -> None:
