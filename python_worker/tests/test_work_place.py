@@ -12,6 +12,7 @@ def test_an_existing_folder_is_shared_and_otherwise_one_is_created(tmp_path) -> 
     shared.mkdir(parents=True)
     place = WorkPlace("cpu", tmp_path / "own")
     assert place.task_folder("ab12-distill", str(shared)) == shared
+    assert not place.sees(""), "no folder was named, not the present one"
     own = place.task_folder("cd34-distill", str(tmp_path / "of-another" / "cd34-distill"))
     assert own == tmp_path / "own" / "cd34-distill"
     # Nothing is made where another machine has its folders: the next attempt would take it for one.

@@ -53,7 +53,7 @@ class WorkPlace:
 
     def sees(self, shared: str) -> bool:
         """Whether a folder of the control plane is there and may be used."""
-        return self._shares and Path(shared).is_dir()
+        return self._shares and bool(shared) and Path(shared).is_dir()
 
     def shared_artifact(self, path: str) -> Path | None:
         """The folder of an artifact, if this machine sees it."""
@@ -63,7 +63,7 @@ class WorkPlace:
 
     def shared_run(self, path: str) -> Path | None:
         """The control plane's folder of an experiment, if this machine sees it."""
-        return Path(path) if path and self.sees(path) else None
+        return Path(path) if self.sees(path) else None
 
     def at_hand(self, settings: Settings) -> Settings:
         """``settings`` with this worker's own device of that kind, and its own folder of data."""
