@@ -19,6 +19,7 @@ export function withDatasetPath(draft: ExperimentSpec): ExperimentSpec {
   const { dataset, objective } = draft;
   const place = placeOf("dataset.name", dataset?.name);
   const source = placeOf("objective.source_name", objective?.sourceName);
+  if (place === undefined && source === undefined) return draft;
   return {
     ...draft,
     dataset: dataset && {
