@@ -140,7 +140,7 @@ def _serve(router, worker) -> list[str]:
         elif kind == "report":
             report = message.report
             what = report.WhichOneof("kind")
-            if what == "progress":
+            if what in ("progress", "failure"):
                 worker.send_signal(signal.SIGTERM)
             elif what in ("stopped", "failure", "result"):
                 said.append(what)
