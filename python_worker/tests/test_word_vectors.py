@@ -88,7 +88,6 @@ def test_vectors_are_looked_for_in_the_data_folder_and_at_a_path(tmp_path: Path)
     [
         ("glov", "holds glove, and the package .* did you mean glove"),
         ("../glove", "were not found"),
-        ("/nowhere/glove", "no folder or file of word vectors at /nowhere/glove"),
     ],
 )
 def test_what_is_nowhere_is_named_with_what_is_there(tmp_path: Path, name: str, words: str) -> None:
@@ -96,6 +95,13 @@ def test_what_is_nowhere_is_named_with_what_is_there(tmp_path: Path, name: str, 
     with pytest.raises(StillhouseError, match=words) as caught:
         locate_vectors(name, str(tmp_path))
     assert (caught.value.kind, caught.value.field) == ("not_found", "model.embeddings")
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone" / "glove")
+    with pytest.raises(StillhouseError, match="no folder or file of word vectors at") as caught:
+        locate_vectors(gone, str(tmp_path))
+    assert gone in caught.value.message
 
 
 def wink_archive(folder: Path) -> Path:

@@ -34,7 +34,7 @@ function answered(experiment: Experiment): Experiment {
 }
 
 /** What is measured only since those documents were written; null where it was not. */
-const NEWER = ["stored_bytes", "joules"];
+const NEWER = ["stored_bytes", "joules", "cpu_time_s"];
 
 /** Everything in a document but words: numbers, and null where there is none. */
 function figuresOf(value: unknown, path = ""): [path: string, figure: unknown][] {

@@ -123,11 +123,16 @@ describe("the page of a reproduction", () => {
       ].flat(),
     );
     for (const chart of charts) assert.ok(chart.querySelector("details td"));
-    const [distribution, accuracy] = charts;
+    const [distribution, samples, accuracy] = charts;
     assert.equal(distribution?.querySelectorAll('[aria-label="dot"] circle').length, 4);
     const cells = (row: Element) => [...row.children].map(({ textContent }) => textContent);
-    const rows = [...(accuracy?.querySelectorAll("tr") ?? [])].map(cells);
-    assert.deepEqual(rows, [
+    const rowsOf = (chart?: Element) => [...(chart?.querySelectorAll("tr") ?? [])].map(cells);
+    assert.deepEqual(rowsOf(samples), [
+      ["distilled samples", "accuracy (%)", "published (%)"],
+      ["5", "90.0 ± 1.0", "92.0"],
+      ["10", "95.0 ± 0.0", ""],
+    ]);
+    assert.deepEqual(rowsOf(accuracy), [
       ["outer step", "hard labels, seed 0", "hard labels, seed 1"],
       ["10", "60.00", "50.00"],
       ["20", "75.00", "70.00"],
