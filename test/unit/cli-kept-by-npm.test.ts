@@ -8,7 +8,8 @@ Data:
   --dataset <name>    A folder, or with --force a name
   --data-dir <folder> Folder of data sets
   --no-full           Without the full data
-  --seeds <list>      Several
+  --seeds <list>      Several; the set is that of
+                      --dataset in all of them
   -h, --help          Show this text
   --dry-run           Resolve, and stop
   --json              Print JSON

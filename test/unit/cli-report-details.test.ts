@@ -13,6 +13,7 @@ const HELD = {
   dataset: "ag_news",
   class_names: ["World"],
   learning_rates: [0.5],
+  objective: "",
   encoder_lr_scale: null,
   samples: [],
 };

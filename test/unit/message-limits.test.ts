@@ -48,6 +48,12 @@ function holding(fields: readonly DescField[], value: unknown): Record<string, u
   return oneof ? { [oneof.localName]: { $case: key, value: wrapped } } : { [key]: wrapped };
 }
 
+/** A value as the field has it: alone, in a list, or under a key. */
+function heldBy({ fieldKind }: DescField, value: string): unknown {
+  if (fieldKind === "list") return [value];
+  return fieldKind === "map" ? { key: value } : value;
+}
+
 function valueIn(message: unknown, fields: readonly DescField[]): unknown {
   let value = message as Record<string, unknown>;
   for (const { oneof, localName: key, fieldKind, message } of fields) {
@@ -105,8 +111,7 @@ describe("the limits of what comes in", () => {
     const named = ids.filter(({ last }) => last.name !== "request_id");
     assert.ok(named.length > 20, `only ${named.length} ids were found`);
     for (const { message, fields, last } of named) {
-      const faultOf = (id: string) =>
-        boundMessage(message.name, holding(fields, last.fieldKind === "list" ? [id] : id));
+      const faultOf = (id: string) => boundMessage(message.name, holding(fields, heldBy(last, id)));
       for (const id of ["", "x1-evaluate-2", "host.name:4410", "..."]) {
         assert.equal(faultOf(id), undefined, `${last}: ${id}`);
       }

@@ -38,9 +38,12 @@ export function keptByNpm(
   return `npm kept ${flags} to itself, since no -- stands before; write: ${right}`;
 }
 
-/** Lines such as "  -h, --help  Show this text", "  --model <name>  A name" and "  --faults N  How many". */
+/**
+ * Lines such as "  -h, --help  Show this text", "  --model <name>  A name" and "  --faults N  How
+ * many"; a text that goes on in the next line, and may begin with a flag there, stands further right.
+ */
 function listedFlags(help: string): Listed[] {
-  return [...help.matchAll(/^ +(?:-\w, )?--([a-z][a-z-]*)( [<A-Z])?/gm)].map(
+  return [...help.matchAll(/^ {2}(?:-\w, )?--([a-z][a-z-]*)( [<A-Z])?/gm)].map(
     ([, name = "", value]) => ({
       name,
       takesValue: value !== undefined,
