@@ -19,7 +19,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from stillhouse_worker.datasets import Reading, TokenSplit, collate, load_dataset, tokenise
 from stillhouse_worker.datasets.batching import Batch
-from stillhouse_worker.distillation.rates import rate_at
+from stillhouse_worker.distillation.rates import Schedule
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.models.catalog import model_folder
 from stillhouse_worker.models.opened import load_encoder
@@ -29,7 +29,7 @@ from ._shared import note
 # Of BERT: a share of the tokens is predicted; of these most are masked, some are replaced.
 _SHARE = 0.15
 _MASKED, _REPLACED = 0.8, 0.1
-_WARMUP = 0.1
+_SCHEDULE = Schedule("linear", 0.1)
 _SEED = 0
 _TOLD_EVERY = 50
 
@@ -120,7 +120,7 @@ def pretrain(tokenizer: Any, texts: TokenSplit, args: argparse.Namespace, out: P
     for step in range(args.steps):
         rows = torch.randint(len(texts.lengths), (args.batch_size,))
         for group in adam.param_groups:
-            group["lr"] = rate_at(step, args.steps, args.lr, _WARMUP)
+            group["lr"] = _SCHEDULE.rate(step, args.steps, args.lr)
         loss = _masked_loss(model, collate(texts, rows), tokenizer)
         adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

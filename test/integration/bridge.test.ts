@@ -206,7 +206,7 @@ describe("a draft", () => {
 
   it("whose data is missing is downloaded first, with progress", async (test) => {
     const flag = join(temporaryFolder(test), "fetched");
-    const wanted = { dataset: "ag_news", model: null };
+    const wanted = { dataset: "ag_news", model: null, embeddings: null };
     const downloads = JSON.stringify(
       JSON.stringify({ ok: { downloads: ["ag_news"], fetch: wanted } }),
     );
@@ -230,7 +230,7 @@ open(${JSON.stringify(flag)}, "w")
   });
 
   it("whose download fails says why", async (test) => {
-    const wanted = { dataset: null, model: "bert-base-uncased" };
+    const wanted = { dataset: null, model: "bert-base-uncased", embeddings: null };
     const downloads = JSON.stringify(JSON.stringify({ ok: { downloads: ["x"], fetch: wanted } }));
     const python = pythonWith(
       test,
