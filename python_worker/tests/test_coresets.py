@@ -47,5 +47,5 @@ def test_features_are_what_the_head_of_an_untrained_learner_gets(
     head = draw_head(bench.encoder.config.width, 2, "default", generator(0, "test"))
     theta = learner_params(bench.encoder, head)
     vectors = features_of(bench.encoder, bench.splits["train"], "fp32")
-    logits = run_head(theta, vectors, 0.0)
+    logits = run_head(theta, vectors, None)
     torch.testing.assert_close(logits, logits_of(bench.encoder, theta, bench.splits["train"]))

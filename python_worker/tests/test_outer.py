@@ -68,7 +68,8 @@ def test_several_inits_per_step_average_the_gradients_of_their_heads(
     settings, tmp_path, reporter
 ) -> None:
     def gradients(loop, init: int) -> dict[str, torch.Tensor]:
-        return loop._meta_gradient(loop._losses(loop._rows()), init).grads
+        parts = loop._losses(loop._rows())
+        return loop._meta_gradient(parts, init, loop.problem.synthetic, loop.phi).grads
 
     three = settings._replace(outer=settings.outer._replace(inits_per_step=3, clip=1e9))
     loop = _loop(three, tmp_path, reporter)

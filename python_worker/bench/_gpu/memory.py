@@ -150,7 +150,7 @@ def _step_bytes(setting: Setting, keep: str) -> int:
         total += (
             narrow_numel(block, data.x)
             if keep == "narrow"
-            else kept_numel(block, params, data.x, target)
+            else kept_numel(block, params, data.x, target, is_masked=False)
         )
     return total * FP32_BYTES
 
