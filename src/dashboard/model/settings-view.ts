@@ -2,46 +2,13 @@ import { Init, Preset } from "../../generated/page/stillhouse/v1/spec.js";
 import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
-export type PresetName =
-  | "study"
-  | "cpu"
-  | "wang-mnist"
-  | "wang-mnist-cpu"
-  | "wang-cifar10"
-  | "wang-cifar10-cpu"
-  | "soft-mnist"
-  | "soft-mnist-cpu"
-  | "text-imdb"
-  | "text-imdb-cpu"
-  | "text-sst5"
-  | "text-sst5-cpu"
-  | "text-trec6"
-  | "text-trec6-cpu"
-  | "text-agnews"
-  | "text-agnews-cpu"
-  | "li-agnews"
-  | "li-agnews-cpu";
+type Dashed<Word extends string> = Word extends `${infer First}_${infer Rest}`
+  ? `${First}-${Dashed<Rest>}`
+  : Word;
+type NameOf<Value> = Value extends `PRESET_${infer Word}` ? Dashed<Lowercase<Word>> : never;
 
-const PRESET_NAMES: ReadonlyMap<Preset, PresetName> = new Map([
-  [Preset.STUDY, "study"],
-  [Preset.CPU, "cpu"],
-  [Preset.WANG_MNIST, "wang-mnist"],
-  [Preset.WANG_MNIST_CPU, "wang-mnist-cpu"],
-  [Preset.WANG_CIFAR10, "wang-cifar10"],
-  [Preset.WANG_CIFAR10_CPU, "wang-cifar10-cpu"],
-  [Preset.SOFT_MNIST, "soft-mnist"],
-  [Preset.SOFT_MNIST_CPU, "soft-mnist-cpu"],
-  [Preset.TEXT_IMDB, "text-imdb"],
-  [Preset.TEXT_IMDB_CPU, "text-imdb-cpu"],
-  [Preset.TEXT_SST5, "text-sst5"],
-  [Preset.TEXT_SST5_CPU, "text-sst5-cpu"],
-  [Preset.TEXT_TREC6, "text-trec6"],
-  [Preset.TEXT_TREC6_CPU, "text-trec6-cpu"],
-  [Preset.TEXT_AGNEWS, "text-agnews"],
-  [Preset.TEXT_AGNEWS_CPU, "text-agnews-cpu"],
-  [Preset.LI_AGNEWS, "li-agnews"],
-  [Preset.LI_AGNEWS_CPU, "li-agnews-cpu"],
-]);
+/** What `--preset` takes: "wang-mnist" of PRESET_WANG_MNIST. */
+export type PresetName = NameOf<Exclude<`${Preset}`, "PRESET_UNSPECIFIED">>;
 
 type SettingKind = "choice" | "number" | "switch" | "text" | "subset";
 
@@ -77,8 +44,9 @@ export function writtenValue(setting: SettingView, value: FieldValue): string {
   return words.find(([, inSpec]) => inSpec === value)?.[0] ?? String(value);
 }
 
-export function presetOf(spec: Spec): PresetName {
-  return PRESET_NAMES.get(spec.preset) ?? "cpu";
+export function presetOf({ preset }: Spec): PresetName {
+  const isNamed = preset !== Preset.UNSPECIFIED && preset !== Preset.UNRECOGNIZED;
+  return isNamed ? (wordOf(preset, "PRESET_") as PresetName) : "cpu";
 }
 
 /** Settings that identify what an experiment is about: no preset has them. */
@@ -194,7 +162,7 @@ export function repeatingCommand(spec: Spec, settings: readonly SettingView[]): 
   return ["npm run robustness --", artifactId, ...flagsOf(values), ...transfers].join(" ");
 }
 
-/** "head-init" of ROBUSTNESS_CHECK_HEAD_INIT. */
+/** "head-init" of ROBUSTNESS_CHECK_HEAD_INIT, "cpu" of PRESET_CPU. */
 function wordOf(name: string, prefix: string): string {
   return name.replace(prefix, "").toLowerCase().replaceAll("_", "-");
 }

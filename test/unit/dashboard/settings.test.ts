@@ -14,6 +14,7 @@ import { experimentView } from "../../../src/dashboard/model/experiment-view.js"
 import {
   commandLine,
   givenValues,
+  presetOf,
   repeatingCommand,
   type SettingsDocument,
   specRows,
@@ -25,6 +26,7 @@ import {
   RobustnessCheck,
   RobustnessSpec,
 } from "../../../src/generated/stillhouse/v1/spec.js";
+import { PRESETS } from "../../../src/settings/preset-names.js";
 import { validateDraft } from "../../../src/settings/validate.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 
@@ -39,6 +41,13 @@ const CHANGED = resolvedSpec((draft) => {
   draft.outer = { ...draft.outer, accumulateLoss: true } as typeof draft.outer;
   draft.baseline = { ...draft.baseline, full: false } as typeof draft.baseline;
   draft.name = "it's mine";
+});
+
+test("every preset has on the page the name that its flag takes", () => {
+  for (const [name, preset] of Object.entries(PRESETS)) {
+    assert.equal(presetOf(asPageReads(ExperimentSpec.fromPartial({ preset }))), name);
+  }
+  assert.equal(presetOf(asPageReads(ExperimentSpec.fromPartial({}))), "cpu");
 });
 
 describe("a spec beside its preset", () => {
