@@ -46,7 +46,7 @@ def failure_of(error: BaseException) -> failure_pb2.Failure:
 
 
 class Cost(NamedTuple):
-    """What a task took.
+    """What a task took; its fields are those of ``TaskResult``.
 
     Attributes:
         wall_time_s: seconds of all its attempts.
@@ -71,10 +71,8 @@ def learner_result(
             chosen_lr=outcome.chosen_lr,
             stored_bytes=outcome.stored_bytes,
         ),
-        wall_time_s=cost.wall_time_s,
-        joules=cost.joules,
-        cpu_time_s=cost.cpu_time_s,
         environment=environment,
+        **cost._asdict(),
     )
 
 
@@ -93,10 +91,8 @@ def distill_result(
             outer_steps=outcome.outer_steps,
             steps_per_second=outcome.steps_per_second,
         ),
-        wall_time_s=cost.wall_time_s,
-        joules=cost.joules,
-        cpu_time_s=cost.cpu_time_s,
         environment=environment,
+        **cost._asdict(),
     )
 
 
@@ -109,10 +105,8 @@ def pool_result(
     """Result of a pretraining whose learners the control plane has stored."""
     return experiment_pb2.TaskResult(
         pretrain=experiment_pb2.PretrainResult(artifact=artifact, accuracies=outcome.accuracies),
-        wall_time_s=cost.wall_time_s,
-        joules=cost.joules,
-        cpu_time_s=cost.cpu_time_s,
         environment=environment,
+        **cost._asdict(),
     )
 
 
