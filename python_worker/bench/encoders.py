@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM
 
-from stillhouse_worker.datasets import Reading, TokenSplit, collate, load_dataset, tokenise
+from stillhouse_worker.datasets import TokenSplit, collate
 from stillhouse_worker.datasets.batching import Batch
 from stillhouse_worker.distillation.rates import Schedule
 from stillhouse_worker.errors import StillhouseError
@@ -25,6 +25,7 @@ from stillhouse_worker.models.catalog import model_folder
 from stillhouse_worker.models.opened import load_encoder
 
 from ._shared import note
+from ._texts import train_texts
 
 # Of BERT: a share of the tokens is predicted; of these most are masked, some are replaced.
 _SHARE = 0.15
@@ -45,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             cut(model_folder(args.model), args.cut, args.out)
         else:
             tokenizer = load_encoder(model_folder(args.model)).tokenizer
-            pretrain(tokenizer, _texts(args, tokenizer), args, args.out)
+            texts = train_texts(args.masked_words, args.data_dir, tokenizer, args.max_length)
+            pretrain(tokenizer, texts, args, args.out)
     except StillhouseError as error:
         print(error.message, file=sys.stderr)
         return 2
@@ -152,17 +154,6 @@ def _masked_loss(model: BertForMaskedLM, batch: Batch, tokenizer: Any) -> Tensor
         input_ids=given, attention_mask=batch.mask, token_type_ids=batch.token_type_ids
     ).last_hidden_state
     return F.cross_entropy(model.cls(hidden[chosen]), ids[chosen])
-
-
-def _texts(args: argparse.Namespace, tokenizer: Any) -> TokenSplit:
-    dataset = load_dataset(
-        args.masked_words,
-        source="local",
-        data_dir=args.data_dir,
-        splits=["train"],
-        reading=Reading(0.05, 0.2, "refuse"),
-    )
-    return tokenise(dataset.splits["train"], tokenizer, args.max_length)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -14,13 +14,7 @@ import statistics
 import sys
 from typing import Any
 
-from stillhouse_worker.datasets import (
-    Reading,
-    TokenSplit,
-    length_sorted_batches,
-    load_dataset,
-    tokenise,
-)
+from stillhouse_worker.datasets import TokenSplit, length_sorted_batches
 from stillhouse_worker.devices.facts import cpu_computes_bf16
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.learners.encoder import Encoder
@@ -30,6 +24,7 @@ from stillhouse_worker.models.opened import load_encoder
 
 from ._outer_ways import Scene, Steps, Way, cosine, drawn_texts, scene_of, several
 from ._shared import note, take_turns
+from ._texts import train_texts
 
 WAYS = {
     "usual": Way("unrolled", "fp32", "fp32", True, True),
@@ -109,14 +104,7 @@ def _texts(args: argparse.Namespace, encoder: Encoder) -> TokenSplit:
     if not args.data_dir:
         count = args.batch_size * args.steps * (args.repetitions + 1)
         return drawn_texts(count, args.max_length)
-    dataset = load_dataset(
-        args.dataset,
-        source="local",
-        data_dir=args.data_dir,
-        splits=["train"],
-        reading=Reading(0.05, 0.2, "refuse"),
-    )
-    return tokenise(dataset.splits["train"], encoder.tokenizer, args.max_length)
+    return train_texts(args.dataset, args.data_dir, encoder.tokenizer, args.max_length)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
