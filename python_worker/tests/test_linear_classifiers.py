@@ -54,13 +54,38 @@ def test_a_constant_feature_counts_for_nothing_and_breaks_nothing() -> None:
 
 def test_the_penalty_is_the_best_one_on_validation() -> None:
     train, validation = clouds(12, 1.5, seed=1), clouds(600, 1.5, seed=2)
-    told: list[float] = []
     strengths = (1e-5, 1e-2, 1.0, 100.0)
-    probe = searched_probe(train, validation, 3, strengths, lambda _, value: told.append(value))
-    assert len(told) == len(strengths)
-    assert probe.classifier.accuracy(*validation) == max(told)
-    best = [l2 for l2, value in zip(strengths, told, strict=True) if value == max(told)]
-    assert probe.l2 == max(best)
+    each = {l2: linear_probe(*train, 3, l2).accuracy(*validation) for l2 in strengths}
+    probe = searched_probe(train, validation, 3, strengths)
+    assert probe.classifier.accuracy(*validation) == max(each.values())
+    assert probe.l2 == max(l2 for l2, value in each.items() if value == max(each.values()))
+
+
+def test_weaker_penalties_are_not_tried_after_two_that_are_worse() -> None:
+    # Labels are noise with a weak signal: the more freedom, the worse.
+    draws = torch.Generator().manual_seed(0)
+    features = torch.randn(640, 20, generator=draws)
+    labels = (features[:, 0] + 0.5 * torch.randn(640, generator=draws) > 0).long()
+    train, validation = (features[:40], labels[:40]), (features[40:], labels[40:])
+    strengths = (1e-6, 1e-4, 1e-2, 0.1, 1.0)
+    begun: set[int] = set()
+    probe = searched_probe(train, validation, 2, strengths, begun.add)
+    each = {l2: linear_probe(*train, 2, l2).accuracy(*validation) for l2 in strengths}
+    assert probe.l2 == max(l2 for l2, value in each.items() if value == max(each.values()))
+    assert len(begun) < len(strengths)
+
+
+def test_what_the_caller_raises_ends_the_search() -> None:
+    evaluations = []
+
+    def on_evaluation(index: int) -> None:
+        evaluations.append(index)
+        if len(evaluations) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched_probe(clouds(90, 1.0), clouds(90, 1.0, seed=1), 3, on_evaluation=on_evaluation)
+    assert len(evaluations) == 3
 
 
 def test_accuracy_is_the_share_of_rows_that_are_right() -> None:

@@ -9,6 +9,7 @@ Both are one linear layer, so that C (E + 1) numbers are all that is stored:
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,8 @@ L2_STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Iterations of L-BFGS and the gradient norm at which it ends.
 _MAX_ITERATIONS = 200
 _TOLERANCE = 1e-6
+# After so many the search ends.
+_WORSE_IN_A_ROW = 2
 
 
 class LinearClassifier(NamedTuple):
@@ -80,29 +83,7 @@ def linear_probe(
         num_classes: C.
         l2: strength of the penalty, greater than 0.
     """
-    centre = features.mean(0)
-    scale = features.std(0, correction=0)
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    x = ((features - centre) / scale).double()
-    weight = torch.zeros(num_classes, x.shape[1], dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(num_classes, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=_MAX_ITERATIONS,
-        tolerance_grad=_TOLERANCE,
-        line_search_fn="strong_wolfe",
-    )
-
-    def objective() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(F.linear(x, weight, bias), labels)
-        loss = loss + l2 / 2 * weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(objective)  # type: ignore[no-untyped-call]
-    on_raw = weight.detach() / scale
-    return LinearClassifier(on_raw.float(), (bias.detach() - on_raw @ centre.double()).float())
+    return _Regression(features, labels, num_classes).fitted(l2)
 
 
 def searched_probe(
@@ -110,24 +91,72 @@ def searched_probe(
     validation: tuple[Float[Tensor, "v e"], Int[Tensor, " v"]],
     num_classes: int,
     strengths: Sequence[float] = L2_STRENGTHS,
-    on_strength: Callable[[int, float], None] = lambda index, accuracy: None,
+    on_evaluation: Callable[[int], None] = lambda index: None,
 ) -> Probe:
     """The linear probe whose penalty is best on validation; of equals the strongest.
+
+    The strongest is fitted first, and each other one starts where the one before it ended. After
+    two in a row that are worse than the best, weaker ones are not tried: those take longest.
 
     Args:
         train: features and labels.
         validation: the same of other rows.
         num_classes: C.
         strengths: those that are tried, each greater than 0.
-        on_strength: called with the index of each and its accuracy on validation.
+        on_evaluation: called before each evaluation of the loss with how many strengths are done;
+            what it raises ends the search.
     """
-    best: tuple[float, float, LinearClassifier] | None = None
-    for index, l2 in enumerate(strengths):
-        classifier = linear_probe(*train, num_classes, l2)
-        accuracy = classifier.accuracy(*validation)
-        on_strength(index, accuracy)
-        if best is None or (accuracy, l2) > best[:2]:
-            best = accuracy, l2, classifier
-    if best is None:
+    if not strengths:
         raise ValueError("strengths is empty; at least one is needed")
-    return Probe(best[2], best[1])
+    regression = _Regression(*train, num_classes)
+    best: tuple[float, Probe] | None = None
+    worse = 0
+    for index, l2 in enumerate(sorted(strengths, reverse=True)):
+        classifier = regression.fitted(l2, partial(on_evaluation, index))
+        accuracy = classifier.accuracy(*validation)
+        worse = worse + 1 if best and accuracy < best[0] else 0
+        if best is None or accuracy > best[0]:
+            best = accuracy, Probe(classifier, l2)
+        if worse == _WORSE_IN_A_ROW:
+            break
+    assert best is not None
+    return best[1]
+
+
+class _Regression:
+    """Logistic regression on standardised features; a fit starts where the one before it ended."""
+
+    def __init__(
+        self, features: Float[Tensor, "n e"], labels: Int[Tensor, " n"], num_classes: int
+    ) -> None:
+        self._centre = features.mean(0)
+        scale = features.std(0, correction=0)
+        self._scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+        self._x = ((features - self._centre) / self._scale).double()
+        self._labels = labels
+        self._weight = torch.zeros(num_classes, self._x.shape[1], dtype=torch.float64)
+        self._bias = torch.zeros(num_classes, dtype=torch.float64)
+
+    def fitted(
+        self, l2: float, on_evaluation: Callable[[], None] = lambda: None
+    ) -> LinearClassifier:
+        weight, bias = self._weight.requires_grad_(), self._bias.requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [weight, bias],
+            max_iter=_MAX_ITERATIONS,
+            tolerance_grad=_TOLERANCE,
+            line_search_fn="strong_wolfe",
+        )
+
+        def objective() -> Tensor:
+            on_evaluation()
+            optimizer.zero_grad()
+            loss = F.cross_entropy(F.linear(self._x, weight, bias), self._labels)
+            loss = loss + l2 / 2 * weight.square().sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        optimizer.step(objective)  # type: ignore[no-untyped-call]
+        on_raw = weight.detach() / self._scale
+        bias_on_raw = bias.detach() - on_raw @ self._centre.double()
+        return LinearClassifier(on_raw.float(), bias_on_raw.float())

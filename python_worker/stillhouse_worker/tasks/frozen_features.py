@@ -5,12 +5,17 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ..context.bench import Bench, open_for_learners
-from ..context.reporting import LearnerOutcome
+from ..context.reporting import LearnerOutcome, Stopped
 from ..context.task_context import TaskContext
 from ..datasets import select_rows
 from ..evaluation import Measures, features_of, measures_of
 from ..evaluation.learner_series import Timed, measure_learners, timed
-from ..evaluation.linear_classifiers import LinearClassifier, class_means, searched_probe
+from ..evaluation.linear_classifiers import (
+    L2_STRENGTHS,
+    LinearClassifier,
+    class_means,
+    searched_probe,
+)
 from ..evaluation.nearest_neighbours import NearestNeighbours, searched_neighbours
 from ..evaluation.sample_rows import centroids_of, random_rows, sample_bytes
 from ..evaluation.split_features import SplitFeatures, split_features
@@ -62,8 +67,17 @@ def class_means_baseline(task: TaskContext) -> LearnerOutcome:
 def _searched(
     bench: Bench, vectors: Tensor, labels: Tensor, validation: SplitFeatures
 ) -> LinearClassifier:
-    held_out = (validation.vectors, validation.labels)
-    return searched_probe((vectors, labels), held_out, bench.num_classes).classifier
+    held_out, reporter = (validation.vectors, validation.labels), bench.task.reporter
+
+    def on_evaluation(fitted: int) -> None:
+        if reporter.stop_requested():
+            raise Stopped
+        reporter.progress("fitting", fitted, len(L2_STRENGTHS), {})
+
+    train = (vectors, labels)
+    return searched_probe(
+        train, held_out, bench.num_classes, on_evaluation=on_evaluation
+    ).classifier
 
 
 def knn_baseline(task: TaskContext) -> LearnerOutcome:
