@@ -10,6 +10,7 @@ from ..models.files import read_model_facts
 from ..models.nets import DEFAULT_NET, NETS, WORD_NETS, is_net, is_word_net, net_fingerprint
 from ..models.soundness import check_model
 from ..models.trained_pooling import trained_pooling
+from ..models.vector_files import VectorTable
 from ..models.word_vectors import (
     DEFAULT_EMBEDDINGS,
     VectorsLocation,
@@ -17,6 +18,9 @@ from ..models.word_vectors import (
     open_vectors,
     vectors_fingerprint,
 )
+
+# Shares that were counted, by data set and vectors: a study asks for the same ones per row.
+_coverages: dict[tuple[object, ...], float] = {}
 
 
 def model_of(dataset: Dataset, found: ModelLocation, *, is_named: bool) -> ModelLocation:
@@ -92,22 +96,31 @@ def _word_net_facts(
     location: ModelLocation, dataset: Dataset, vectors: VectorsLocation
 ) -> dict[str, Any]:
     from ..learners.word_nets import num_parameters  # with PyTorch, which takes seconds
-    from ..models.word_tokenizer import coverage
 
     table = open_vectors(vectors)
-    covered = coverage(table.words, _texts(dataset.splits["train"]))
+    fingerprint = vectors_fingerprint(table)
     count = num_parameters(location.name, table.width, len(dataset.class_names))
     return _of_net(location.name, count, table.width, has_dropout=True) | {
         "embeddings": {
             "name": vectors.name,
             "source": vectors.source,
             "path": str(vectors.path),
-            "fingerprint": vectors_fingerprint(table),
+            "fingerprint": fingerprint,
             "words": len(table.words),
             "width": table.width,
-            "train_coverage": covered.share,
+            "train_coverage": _coverage(dataset, table, fingerprint),
         }
     }
+
+
+def _coverage(dataset: Dataset, table: VectorTable, fingerprint: str) -> float:
+    from ..models.word_tokenizer import coverage
+
+    rows = (dataset.fingerprint, dataset.num_rows["train"], dataset.text_columns)
+    subject = (*rows, fingerprint)
+    if subject not in _coverages:
+        _coverages[subject] = coverage(table.words, _texts(dataset.splits["train"])).share
+    return _coverages[subject]
 
 
 def _texts(split: Split) -> list[str]:

@@ -11,15 +11,16 @@ from typing import Any
 
 from ..datasets.catalog import DatasetLocation, find_dataset
 from ..datasets.hub import download, hub_entry
-from ..datasets.loading import Reading, load_dataset
+from ..datasets.loading import Reading
 from ..datasets.packaged import PACKAGED_NAMES, fetch_packaged
-from ..datasets.rows import SPLIT_NAMES, Dataset
+from ..datasets.rows import SPLIT_NAMES, Dataset, SplitName
 from ..devices.facts import find_device
 from ..errors import StillhouseError
 from ..hub_access import hub_endpoint
 from ..models.catalog import ModelLocation, download_model, locate_model
 from ..models.word_vectors import VectorsLocation, fetch_vectors
 from ..printable import printable
+from .described_sets import described_set
 from .model_facts import model_facts, model_of, vectors_of
 from .search import suggested
 from .system_checks import system_checks
@@ -176,14 +177,9 @@ def _describe(request: Mapping[str, Any]) -> dict[str, Any]:
     if any(found is not None and found.needs_download for found in (dataset, model, vectors)):
         return _downloads(dataset, model, vectors)
     reading = _reading(request, dataset.source)
-    loaded = load_dataset(
-        dataset.name,
-        source=dataset.source,
-        data_dir=dataset.data_dir,
-        # Of the training texts it is counted how much the vectors cover.
-        splits=() if vectors is None else ("train",),
-        reading=reading,
-    )
+    # Of the training texts it is counted how much the vectors cover.
+    splits: tuple[SplitName, ...] = () if vectors is None else ("train",)
+    loaded = described_set(dataset, splits, reading)
     model = model_of(loaded, model, is_named=request.get("model") is not None)
     notices = (dataset.notice, *loaded.notices, model.notice)
     return {
