@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stillhouse_worker.distillation.inner import inner_loss
 from stillhouse_worker.distillation.inner_rates import LearnLr, RateForm
+from stillhouse_worker.distillation.losses import AttentionLoss
 from stillhouse_worker.distillation.meta_gradient import MetaProblem, Window, blockwise
 from stillhouse_worker.distillation.synthetic import (
     AttentionKind,
@@ -86,6 +87,7 @@ def problem(
     window: Window | None = None,
     encoder_lr_scale: float = 0.0,
     dropout: float = 0.0,
+    attention_loss: AttentionLoss = "kl",
 ) -> tuple[MetaProblem, Phi, Params]:
     """A small problem with padded pairs of texts, in float64 unless told otherwise.
 
@@ -115,7 +117,7 @@ def problem(
     return (
         MetaProblem(
             lambda values: materialise(config, values),
-            inner_loss(encoder, 0.7, "keys", dropout).of_learner(5, "outer step"),
+            inner_loss(encoder, 0.7, "keys", dropout, attention_loss).of_learner(5, "outer step"),
             [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
             accumulate,
             window=window,

@@ -17,6 +17,9 @@ FORMAT = "stillhouse.distilled.v1"
 # With several blocks or a rate of the encoder's own, which a program that knows the first format
 # alone would overlook.
 FORMAT_OF_BLOCKS_AND_RATES = "stillhouse.distilled.v2"
+# With an inner loss that a program that knows the first two alone would take for another one.
+FORMAT_OF_LOSSES = "stillhouse.distilled.v3"
+FORMATS = (FORMAT, FORMAT_OF_BLOCKS_AND_RATES, FORMAT_OF_LOSSES)
 SCALE_NAME = "encoder_lr_scale"
 ATTENTION_NAME = "attention_log_probabilities"
 # Of distilled data, and of learners of a pool; the last one says that all are there.
@@ -42,14 +45,21 @@ def write_artifact(
         tensors[ATTENTION_NAME] = to_dtype(packed, attention_dtype)
     if data.encoder_lr_scale is not None:
         tensors[SCALE_NAME] = data.encoder_lr_scale
-    is_first = data.num_blocks == 1 and data.encoder_lr_scale is None
-    format_ = FORMAT if is_first else FORMAT_OF_BLOCKS_AND_RATES
+    format_ = _format_of(data, manifest)
     write_tensors(folder / TENSORS_NAME, tensors, {"format": format_})
     digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
     steps = {"blocks": data.num_blocks, "passes": len(data.lrs) // data.num_blocks}
     manifest = {"format": format_, **manifest, **steps, "sha256": {TENSORS_NAME: digest}}
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
     write_bytes(folder / MANIFEST_NAME, (text + "\n").encode())
+
+
+def _format_of(data: DistilledData, manifest: dict[str, Any]) -> str:
+    """The first one that says all of it."""
+    if "attention_loss" in manifest["inner_loss"]:
+        return FORMAT_OF_LOSSES
+    is_first = data.num_blocks == 1 and data.encoder_lr_scale is None
+    return FORMAT if is_first else FORMAT_OF_BLOCKS_AND_RATES
 
 
 def stored_bytes(path: str | Path) -> int:

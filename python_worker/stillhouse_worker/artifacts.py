@@ -18,8 +18,7 @@ from torch import Tensor
 
 from .artifact_files import (
     ATTENTION_NAME,
-    FORMAT,
-    FORMAT_OF_BLOCKS_AND_RATES,
+    FORMATS,
     MANIFEST_NAME,
     SCALE_NAME,
     TENSORS_NAME,
@@ -99,8 +98,9 @@ class Artifact(NamedTuple):
         """What learners are trained with, for any of them; see `InnerLoss.of_learner`."""
         inner = self.manifest["inner_loss"]
         attention = inner["attention_lambda"], inner["attention_reduction"]
-        # Data from before there was dropout in inner steps is without it.
-        return inner_loss(learner, *attention, inner.get("dropout", 0.0))
+        # Data from before there was dropout in inner steps is without it, and has KL.
+        dropout, kind = inner.get("dropout", 0.0), inner.get("attention_loss", "kl")
+        return inner_loss(learner, *attention, dropout, kind)
 
     @property
     def image(self) -> ImageShape | None:
@@ -285,8 +285,9 @@ def load_artifact(path: str | Path) -> Artifact:
         if hashlib.sha256(content).hexdigest() != manifest["sha256"][TENSORS_NAME]:
             raise ValueError(f"{TENSORS_NAME} is not the file that the manifest names")
         tensors, facts = read_tensors(folder / TENSORS_NAME)
-        if facts.get("format") not in (FORMAT, FORMAT_OF_BLOCKS_AND_RATES):
-            raise ValueError(f"its format is {facts.get('format')}, this version reads {FORMAT}")
+        if facts.get("format") not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ValueError(f"its format is {facts.get('format')}, this version reads {known}")
         attention = attention_labels(tensors.get(ATTENTION_NAME))
         x, lrs, scale = tensors["x"], tensors["lrs"], tensors.get(SCALE_NAME)
         blocks = num_blocks(manifest, len(x), len(lrs))

@@ -50,6 +50,7 @@ RESOLVED = {
         "sample_classes": "2,0,1",
         "label_init": "LABEL_INIT_CLASS_DISTANCE",
         "blocks": 3,
+        "attention_loss": "ATTENTION_LOSS_MUL",
     },
     "inner": {
         "steps": 3,
@@ -115,6 +116,7 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert made.distilled.class_labels == "unrestricted"
     assert made.distilled.attention_labels == "all"
     assert made.distilled.attention_reduction == "elementwise"
+    assert made.distilled.attention_loss == "mul"
     assert made.distilled.learn_lr == "per_step"
     assert made.distilled.lr == 0.02  # a double: not 0.0199999996
     assert made.distilled.x_init == "real"

@@ -1,5 +1,6 @@
 import {
   AttentionLabels,
+  AttentionLoss,
   AttentionReduction,
   Augmentation,
   FloatType,
@@ -73,6 +74,15 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
         keys: AttentionReduction.KEYS,
       },
       "Attention loss: mean over every element, or sum over keys and mean over the rest",
+    ),
+    choice(
+      "al-loss",
+      "distilled.attention_loss",
+      { kl: AttentionLoss.KL, mse: AttentionLoss.MSE, mul: AttentionLoss.MUL },
+      [
+        "Attention loss of a query: KL divergence, half the squared error, or minus the logarithm of",
+        "the product with the labels",
+      ],
     ),
     number("per-class", "distilled.per_class", COUNT, "Distilled samples per class (and block)"),
     number("samples", "distilled.samples", COUNT_OR_NONE, [

@@ -1,4 +1,5 @@
 import {
+  AttentionLoss,
   Augmentation,
   type ExperimentSpec,
   LabelInit,
@@ -32,6 +33,7 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["distilled.sample_classes", () => ""],
   ["distilled.blocks", () => 1],
   ["distilled.label_init", () => LabelInit.ONE_HOT],
+  ["distilled.attention_loss", () => AttentionLoss.KL],
   ["inner.passes", ({ inner }) => inner?.steps ?? 1],
   ["inner.lr_parametrisation", () => LrParametrisation.EXP],
   ["inner.encoder_lr_scale", () => 0],

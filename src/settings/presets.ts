@@ -1,6 +1,7 @@
 import { BASELINES, type BaselineField } from "../baselines.js";
 import {
   AttentionLabels,
+  AttentionLoss,
   AttentionReduction,
   Augmentation,
   ExperimentSpec,
@@ -93,6 +94,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     labels: Labels.HARD,
     attentionLabels: AttentionLabels.NONE,
     attentionReduction: AttentionReduction.ELEMENTWISE,
+    attentionLoss: AttentionLoss.KL,
     artifactDtype: FloatType.FP32,
   },
   inner: {

@@ -6,7 +6,7 @@ import torch
 
 from ..datasets import Reading
 from ..distillation.inner_rates import LearnLr, RateForm
-from ..distillation.losses import AttentionReduction
+from ..distillation.losses import AttentionLoss, AttentionReduction
 from ..distillation.outer import OuterConfig
 from ..distillation.synthetic import AttentionKind, ClassLabelKind, SyntheticConfig, block_classes
 from ..learners.encoder_config import Pooling
@@ -149,6 +149,7 @@ class DistilledSettings(NamedTuple):
     rate_form: RateForm = "exp"
     encoder_lr_scale: float = 0.0
     dropout: float = 0.0
+    attention_loss: AttentionLoss = "kl"
 
     def classes(self, num_classes: int, seed: int) -> list[int]:
         """The class of each sample of a block at its start.

@@ -234,6 +234,7 @@ def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> 
         rate_form=_name(inner, "lr_parametrisation"),
         encoder_lr_scale=inner.encoder_lr_scale,
         dropout=inner.dropout,
+        attention_loss=_name(distilled, "attention_loss"),
     )
 
 

@@ -15,18 +15,24 @@ from ..learners.interface import Params, ScoreRows, is_of_head
 from ..learners.precision import Precision
 from ..learners.transformer import pool, run_head
 from ..seeding import derive_seed
-from .losses import AttentionReduction, attention_divergence, divergence_weight, soft_cross_entropy
+from .losses import (
+    AttentionLoss,
+    AttentionReduction,
+    attention_divergence,
+    divergence_weight,
+    soft_cross_entropy,
+)
 from .synthetic import DistilledData
 
 
 @dataclass(frozen=True)
 class InnerLoss:
-    """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda * KL(A~ || A(X~)).
+    """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda * D(A~, A(X~)).
 
     Attributes:
         learner: the learner f.
         attention_lambda: weight of the attention loss, >= 0.
-        attention_reduction: how the divergence is reduced.
+        attention_reduction: how the divergence D is reduced.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
         num_keys: S of the distilled data where samples may be shorter, as real texts are, so that a
             query's row weighs the same in each; None where all have S.
@@ -34,6 +40,7 @@ class InnerLoss:
             no meta-gradient knows it.
         dropout: of inner steps; None: nothing is dropped. Its masks are those of one learner's
             step: see `of_learner` and `of_step`.
+        attention_loss: which divergence; see `attention_divergence`.
     """
 
     learner: Learner
@@ -43,6 +50,7 @@ class InnerLoss:
     mask: Tensor | None = None
     num_keys: int | None = None
     dropout: Dropout | None = None
+    attention_loss: AttentionLoss = "kl"
 
     def of_learner(self, seed: int, purpose: str, index: int = 0) -> "InnerLoss":
         """The loss that a learner is trained with, whose masks are a function of the arguments."""
@@ -85,7 +93,11 @@ class InnerLoss:
             )
         shares = [
             attention_divergence(
-                scores, attention.of_block(index), self.attention_reduction, self.num_keys
+                scores,
+                attention.of_block(index),
+                self.attention_reduction,
+                self.num_keys,
+                self.attention_loss,
             )
             for index, scores in enumerate(output.scores)
         ]
@@ -119,12 +131,13 @@ def inner_loss(
     attention_lambda: float,
     attention_reduction: AttentionReduction,
     dropout: float = 0.0,
+    attention_loss: AttentionLoss = "kl",
 ) -> InnerLoss:
     """The inner loss in fp32 as this learner has it: staged where that is possible.
 
     Args:
         learner: the learner.
-        attention_lambda, attention_reduction: see `InnerLoss`.
+        attention_lambda, attention_reduction, attention_loss: see `InnerLoss`.
         dropout: probability in 0 <= p < 1 of a value to be dropped.
 
     Raises:
@@ -140,7 +153,13 @@ def inner_loss(
     is_staged = isinstance(learner, Encoder) and learner.library is None
     kind = StagedInnerLoss if is_staged else InnerLoss
     own = Dropout(dropout) if dropout else None
-    return kind(learner, attention_lambda, attention_reduction, dropout=own)
+    return kind(
+        learner,
+        attention_lambda,
+        attention_reduction,
+        dropout=own,
+        attention_loss=attention_loss,
+    )
 
 
 def sgd(

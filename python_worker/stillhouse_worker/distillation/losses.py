@@ -7,6 +7,13 @@ from torch import Tensor
 
 AttentionReduction = Literal["elementwise", "keys"]
 ATTENTION_REDUCTIONS: tuple[AttentionReduction, ...] = get_args(AttentionReduction)
+# What is asked of attention: those that Liu et al. (2016) compare. Their cross-entropy differs from
+# the divergence by the entropy of the labels alone, and so not in any meta-gradient.
+AttentionLoss = Literal["kl", "mse", "mul"]
+ATTENTION_LOSSES: tuple[AttentionLoss, ...] = get_args(AttentionLoss)
+# The logarithm of a probability that is 0 in fp32, and finite; of all keys of a query that has no
+# label.
+LOG_ZERO = -1e4
 
 
 def soft_cross_entropy(
@@ -21,19 +28,35 @@ def attention_divergence(
     target: Float[Tensor, "m h q s"],
     reduction: AttentionReduction,
     num_keys: int | None = None,
+    kind: AttentionLoss = "kl",
 ) -> Float[Tensor, ""]:
-    """KL(A~ || A) between the attention labels of a block and a learner's attention.
+    """How far a learner's attention A is from the attention labels A~ of a block.
 
     Args:
         scores: the learner's attention scores before the softmax, of the first Q queries at least.
         target: log-probabilities over keys, of the first Q queries.
-        reduction: ``elementwise`` averages A~ (log A~ - log A) over every element; ``keys`` sums
-            over keys and averages the rest.
+        reduction: ``elementwise`` averages over every element; ``keys`` sums over keys and averages
+            the rest.
         num_keys: what ``elementwise`` divides the sum over keys by; None for S.
+        kind: ``kl``: sum over keys of A~ (log A~ - log A); ``mse``: half that of (A - A~)^2;
+            ``mul``: -log sum A A~.
     """
     own = scores[:, :, : target.shape[-2]].to(target)
-    pointwise = target.exp() * (target - own.log_softmax(-1))
-    return pointwise.sum() * divergence_weight(target, reduction, num_keys)
+    return summed_divergence(own, target, kind) * divergence_weight(target, reduction, num_keys)
+
+
+def summed_divergence(
+    scores: Float[Tensor, "*rows s"], target: Float[Tensor, "*rows s"], kind: AttentionLoss
+) -> Float[Tensor, ""]:
+    """The sum over all rows; see `attention_divergence`."""
+    if kind == "kl":
+        return (target.exp() * (target - scores.log_softmax(-1))).sum()
+    has_label = (target.amax(-1) > LOG_ZERO / 2).to(target)
+    if kind == "mse":
+        rows = (scores.softmax(-1) - target.exp()).square().sum(-1) / 2
+    else:
+        rows = -(target + scores.log_softmax(-1)).logsumexp(-1)
+    return (rows * has_label).sum()
 
 
 def divergence_weight(

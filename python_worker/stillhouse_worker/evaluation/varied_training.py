@@ -13,6 +13,7 @@ from ..context.variation import Variation
 from ..datasets import collate
 from ..distillation.adam import Adam
 from ..distillation.inner import InnerLoss, inner_gradient, sgd
+from ..distillation.losses import LOG_ZERO
 from ..distillation.synthetic import AttentionLabels, DistilledData, one_hot
 from ..errors import StillhouseError
 from ..learners import Learner
@@ -21,9 +22,6 @@ from ..learners.encoder_config import EncoderConfig
 from ..learners.interface import Params
 from ..learners.nearest_tokens import nearest_tokens
 from ..seeding import generator
-
-# The logarithm of a probability that is 0 in fp32, and finite.
-_LOG_ZERO = -1e4
 
 
 class Training(NamedTuple):
@@ -137,9 +135,9 @@ def _within(labels: AttentionLabels, mask: Bool[Tensor, "m s"]) -> AttentionLabe
     length = mask.shape[1]
     keys, queries = mask[:, None, None, None, :], mask[:, None, None, :, None]
     given = labels.log_probabilities[..., :length, :length]
-    within = given.masked_fill(~keys, _LOG_ZERO).log_softmax(-1)
+    within = given.masked_fill(~keys, LOG_ZERO).log_softmax(-1)
     spoken_of = keys & queries[..., : given.shape[-2], :]
-    return AttentionLabels(labels.kind, within.masked_fill(~spoken_of, _LOG_ZERO))
+    return AttentionLabels(labels.kind, within.masked_fill(~spoken_of, LOG_ZERO))
 
 
 def train_varied(

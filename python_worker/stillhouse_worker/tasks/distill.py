@@ -13,6 +13,7 @@ from ..artifact_files import write_artifact
 from ..context.bench import open_bench
 from ..context.reporting import DistillOutcome, Silent, environment
 from ..context.resumable_loop import ResumableLoop
+from ..context.settings import DistilledSettings
 from ..context.task_context import TaskContext
 from ..context.training_checkpoints import TrainingCheckpoints
 from ..datasets import Dataset, RealSplit, select_rows
@@ -53,6 +54,7 @@ class Distillation:
             settings.distilled.attention_lambda,
             settings.distilled.attention_reduction,
             settings.distilled.dropout,
+            settings.distilled.attention_loss,
         )
         problem = OuterProblem(
             self.synthetic,
@@ -212,7 +214,7 @@ class Distillation:
             "inner_loss": {
                 "attention_lambda": settings.distilled.attention_lambda,
                 "attention_reduction": settings.distilled.attention_reduction,
-                **_dropout_facts(settings.distilled.dropout),
+                **_loss_facts(settings.distilled),
             },
             **({} if settings.pool is None else {"pool": settings.pool._asdict()}),
             **settings.objective.facts(),
@@ -278,9 +280,14 @@ def _image_facts(dataset: Dataset) -> dict[str, Any]:
     return {"image": {"shape": list(dataset.image), **dataset.pixels._asdict()}}
 
 
-def _dropout_facts(dropout: float) -> dict[str, Any]:
-    """Nothing without dropout, as in artifacts from before there was any."""
-    return {"dropout": dropout} if dropout else {}
+def _loss_facts(distilled: DistilledSettings) -> dict[str, Any]:
+    """What differs from inner losses before it could be chosen, so that others keep their bytes."""
+    facts: dict[str, Any] = {}
+    if distilled.dropout:
+        facts["dropout"] = distilled.dropout
+    if distilled.attention_loss != "kl":
+        facts["attention_loss"] = distilled.attention_loss
+    return facts
 
 
 def _copy(phi: Phi) -> Phi:

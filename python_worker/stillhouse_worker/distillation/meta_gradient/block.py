@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...learners.interface import Params
 from ...learners.precision import Precision, low_dtype
+from .block_attention import attention_loss, score_gradient
 from .block_layout import (
     add_rows,
     inputs_of,
@@ -69,7 +70,7 @@ def run_forward(
         out_re = out_re + attended_re
         norm = _normalise(out_re, block.config.layer_norm_eps)
     passed = _scale_shift(params, "norm", norm.rows).view(num_samples, rows, width)
-    weighted_hqs, divergence = _divergence(block, target, scores_hqs)
+    kept_hqs, divergence = attention_loss(block, target, scores_hqs)
     trace = Trace(
         hidden.flatten(0, 1),
         query_hqd,
@@ -81,7 +82,7 @@ def run_forward(
         attended_re,
         up_rf,
         norm,
-        weighted_hqs,
+        kept_hqs,
         masks,
     )
     return Forward(passed, divergence, trace)
@@ -124,7 +125,7 @@ def run_backward(
         left_re = trace.attention_out_left(out_re)
         merged_re = back.linear("attention_out", trace.context, left_re)
         context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
-    value_hsd, weights_hqs, scores_hqs = _attention_back(trace, context_hqd)
+    value_hsd, weights_hqs, scores_hqs = _attention_back(block, trace, context_hqd)
     key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
     query_hqd = torch.bmm(scores_hqs, trace.key) * block.query_scale
     qkv = join_parts([merge_heads(part, heads) for part in (query_hqd, key_hsd, value_hsd)])
@@ -137,7 +138,9 @@ def run_backward(
     return Backward(entered_mse, cotangents, back.trained)
 
 
-def _attention_back(trace: Trace, context_hqd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _attention_back(
+    block: Block, trace: Trace, context_hqd: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients in value, in the probabilities less their mean under them, and in the scores."""
     probabilities_hqs = trace.probabilities[:, : context_hqd.shape[1]]
     seen_hqs = trace.attention_left(probabilities_hqs)
@@ -147,8 +150,7 @@ def _attention_back(trace: Trace, context_hqd: Tensor) -> tuple[Tensor, Tensor, 
     scores_hqs = probabilities_hqs * weights_hqs
     if trace.target is not None:
         own_hqs = trace.probabilities[:, : trace.target.shape[1]]
-        own_hqs = own_hqs * trace.target.sum(-1, keepdim=True) - trace.target
-        scores_hqs = add_rows(scores_hqs, own_hqs)
+        scores_hqs = add_rows(scores_hqs, score_gradient(block, trace.target, own_hqs))
     return value_hsd, weights_hqs, scores_hqs
 
 
@@ -201,18 +203,6 @@ class _Back(NamedTuple):
     def _move(self, name: str, gradient: Tensor) -> None:
         assert self.distance is not None
         self.trained[name] = moved(self.params[name], gradient, self.distance)
-
-
-def _divergence(
-    block: Block, target: Tensor | None, scores_hqs: Tensor
-) -> tuple[Tensor | None, Tensor | None]:
-    """e^t w of attention labels t, M Hd x Q x S, and the weighted divergence from them."""
-    if target is None:
-        return None, None
-    target = target.flatten(0, 1)
-    weighted_hqs = target.exp() * block.attention_weight
-    own_hqs = scores_hqs[:, : target.shape[1]]
-    return weighted_hqs, (weighted_hqs * (target - own_hqs.log_softmax(-1))).sum()
 
 
 def _project(params: Params, hidden: Tensor, scored: int, heads: int) -> list[Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .block import rounded
+from .block_attention import pull_scores
 from .block_layout import (
     add_rows,
     inputs_of,
@@ -70,7 +71,7 @@ def pull(
         trace.attention_out_left(out_re),
     )
     context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
-    value_hsd, scores_hqs = _pull_attention(trace, cotangents, tangents, context_hqd)
+    value_hsd, scores_hqs = _pull_attention(block, trace, cotangents, tangents, context_hqd)
     key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
     key_hsd = key_hsd.baddbmm_(cotangents.scores.transpose(-1, -2), tangents.query)
     query_hqd = torch.bmm(scores_hqs, trace.key).baddbmm_(cotangents.scores, tangents.key)
@@ -168,7 +169,11 @@ class _Back(NamedTuple):
 
 
 def _pull_attention(
-    trace: Trace, cotangents: Cotangents, tangents: Tangents, context_hqd: Tensor
+    block: Block,
+    trace: Trace,
+    cotangents: Cotangents,
+    tangents: Tangents,
+    context_hqd: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Tangents of the gradients in value, M Hd x S x d, and in the scores, M Hd x rows x S."""
     rows = context_hqd.shape[1]
@@ -181,8 +186,15 @@ def _pull_attention(
     weights_hqs = trace.attention_left(weights_hqs)
     scores_hqs = _pull_softmax(own_hqs, own_tangent_hqs, cotangents.weights, weights_hqs)
     if trace.target is not None:
-        spoken_of_hqs = tangents.probabilities[:, : trace.target.shape[1]]
-        scores_hqs = add_rows(scores_hqs, spoken_of_hqs * trace.target.sum(-1, keepdim=True))
+        scored = trace.target.shape[1]
+        labelled_hqs = pull_scores(
+            block,
+            trace.target,
+            tangents.target,
+            trace.probabilities[:, :scored],
+            tangents.probabilities[:, :scored],
+        )
+        scores_hqs = add_rows(scores_hqs, labelled_hqs)
     return value_hsd, scores_hqs
 
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .block_attention import LabelTangents, push_labels
 from .block_layout import first_rows, merge_heads, split_heads
 from .block_tangents import NormTangent, Parameters, Pushed, Tangents
 from .block_values import Block, Normed, Trace
@@ -46,6 +47,7 @@ def push(
     out_re = trace.down_left(_linear(params, "down", inner_rf, inner_tangent_rf)) + attended_re
     norm = _normalise(trace.norm, out_re)
     passed = torch.unflatten(_scale_shift(params, "norm", trace.norm, norm), 0, (num_samples, rows))
+    labels = _push_labels(block, trace, probabilities_hqs, scores_hqs)
     tangents = Tangents(
         hidden,
         query_hqd,
@@ -60,8 +62,9 @@ def push(
         slope_rf,
         slope_tangent_rf,
         norm,
+        labels and labels.kept,
     )
-    return Pushed(passed, _target_tangent(trace, scores_hqs), tangents)
+    return Pushed(passed, labels and labels.target, labels and labels.rise, tangents)
 
 
 def _linear(params: Parameters, name: str, x: Tensor, tangent: Tensor) -> Tensor:
@@ -123,11 +126,17 @@ def _scale_shift(params: Parameters, name: str, normed: Normed, tangent: NormTan
     return out.addcmul_(tangent.rows, weight.value)
 
 
-def _target_tangent(trace: Trace, scores_hqs: Tensor) -> Tensor | None:
-    """Of w e^t (t - log p + 1), the gradient of the divergence in the log-probabilities t."""
+def _push_labels(
+    block: Block, trace: Trace, probabilities_hqs: Tensor, scores_hqs: Tensor
+) -> LabelTangents | None:
+    """The tangents of what depends on attention labels; None without."""
     if trace.target is None:
         return None
     rows = trace.target.shape[1]
-    slopes_hqs = scores_hqs[:, :rows]
-    mean = (trace.probabilities[:, :rows] * slopes_hqs).sum(-1, keepdim=True)
-    return trace.target * (mean - slopes_hqs)
+    return push_labels(
+        block,
+        trace.target,
+        trace.probabilities[:, :rows],
+        probabilities_hqs[:, :rows],
+        scores_hqs[:, :rows],
+    )

@@ -40,6 +40,7 @@ class Tangents(NamedTuple):
         inner_tangent: its tangent.
         slope: of the activation at each entry, a value.
         slope_tangent: its tangent.
+        target: None where that does not depend on the direction.
     """
 
     hidden: Tensor | None
@@ -55,6 +56,7 @@ class Tangents(NamedTuple):
     slope: Tensor
     slope_tangent: Tensor
     norm: NormTangent
+    target: Tensor | None
 
 
 class Pushed(NamedTuple):
@@ -62,11 +64,13 @@ class Pushed(NamedTuple):
 
     Attributes:
         passed: M x rows x E, tangent of what the block passes on.
-        target: M Hd x rows x S, tangent of the divergence's gradient in its labels; its sum is
-            the tangent of the divergence. None without labels.
+        target: M Hd x rows x S, tangent of the divergence's gradient in its labels; None without
+            labels.
+        rise: tangent of the divergence; None where it is the sum of ``target``.
         tangents: for `pull`.
     """
 
     passed: Tensor
     target: Tensor | None
+    rise: Tensor | None
     tangents: Tangents

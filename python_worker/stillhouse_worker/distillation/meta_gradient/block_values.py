@@ -8,6 +8,7 @@ from ...learners.dropout import Dropout
 from ...learners.encoder_config import EncoderConfig
 from ...learners.interface import Params
 from ...learners.precision import Precision
+from ..losses import AttentionLoss
 
 
 class Block(NamedTuple):
@@ -20,12 +21,14 @@ class Block(NamedTuple):
             given no other.
         attention_weight: what the divergence from its attention labels, summed over every element,
             counts.
+        attention_loss: which divergence.
     """
 
     config: EncoderConfig
     precision: Precision
     passes_first: bool
     attention_weight: float
+    attention_loss: AttentionLoss = "kl"
 
     @property
     def query_scale(self) -> float:
@@ -78,7 +81,7 @@ class Trace(NamedTuple):
         attention_norm, norm: the two normalisations.
         attended: M rows x E, what the feed-forward part starts from.
         up: M rows x F, before the activation.
-        target: e^t w of its attention labels t, M Hd x Q x S; None without.
+        target: k of its attention labels, M Hd x Q x S, see `block_attention`; None without.
         masks: of dropout; None without.
     """
 

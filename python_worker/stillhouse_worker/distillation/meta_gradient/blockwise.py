@@ -123,13 +123,15 @@ class _Step:
         hidden_mqe, tangent_mqe = self._data.x, None
         entries: list[tuple[Tensor, Tensor | None]] = []
         alive: dict[int, tuple[Trace, Tangents]] = {}
-        targets_mhqs = []
+        targets_mhqs, rises = [], []
         for index in range(self._num_blocks):
             entries.append((hidden_mqe, tangent_mqe))
             forward, pushed = self._both_forward(index, hidden_mqe, tangent_mqe, direction)
             hidden_mqe, tangent_mqe = forward.passed, pushed.passed
             if pushed.target is not None:
                 targets_mhqs.append(torch.unflatten(pushed.target, 0, (len(hidden_mqe), -1)))
+            if pushed.rise is not None:
+                rises.append(pushed.rise)
             run = (forward.trace, pushed.tangents)
             if self._forwards or index >= self._num_blocks - self._num_alive(run):
                 alive[index] = run
@@ -163,7 +165,7 @@ class _Step:
         attention_mlhqs = None
         if self._data.attention_labels is not None:
             attention_mlhqs = torch.stack(targets_mhqs, 1)
-            rise = attention_mlhqs.sum()
+            rise = torch.stack(rises).sum() if rises else attention_mlhqs.sum()
             total, encoder = total + rise, encoder + rise
         parts = zip(self._inputs.parts(), (tangent_mqe, labels_mc, attention_mlhqs), strict=True)
         data = [p for part, p in parts if part is not None and part.requires_grad]
@@ -233,7 +235,7 @@ class _Step:
         weight = 0.0 if target is None else loss.attention_weight(target)
         is_last = index == self._num_blocks - 1
         passes_first = is_last and loss.config.pooling == "first"
-        return Block(loss.config, loss.precision, passes_first, weight)
+        return Block(loss.config, loss.precision, passes_first, weight, loss.attention_loss)
 
     def _target(self, index: int) -> Tensor | None:
         labels = self._data.attention_labels

@@ -12,6 +12,7 @@ from ...learners.dropout import Dropout
 from ...learners.encoder_config import EncoderConfig
 from ...learners.interface import Params
 from ...learners.precision import Precision
+from ..losses import AttentionLoss
 from ..synthetic import DistilledData, Phi
 from ..timing import Phase
 
@@ -36,6 +37,7 @@ class StagedLoss(ScalarLoss, Protocol):
     Attributes:
         config: sizes of the encoder.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
+        attention_loss: which divergence.
         dropout: of the blocks; None: nothing is dropped.
     """
 
@@ -44,6 +46,9 @@ class StagedLoss(ScalarLoss, Protocol):
 
     @property
     def precision(self) -> Precision: ...
+
+    @property
+    def attention_loss(self) -> AttentionLoss: ...
 
     @property
     def dropout(self) -> Dropout | None: ...
