@@ -43,6 +43,9 @@ export class RunningControlPlane implements ControlPlane {
         get grpcPort() {
           return plane.#grpcPort;
         },
+        get addresses() {
+          return { workers: plane.workerAddress, grpc: plane.address };
+        },
         get isStopping() {
           return plane.#stopped !== undefined;
         },
@@ -76,10 +79,10 @@ export class RunningControlPlane implements ControlPlane {
   }
 
   kill(): void {
-    const { inspector, bridge, workers } = this.#parts;
+    const { inspector, bridge, dispatcher } = this.#parts;
     inspector.stop();
     bridge.kill();
-    workers.killAll();
+    dispatcher.pools.killAll();
   }
 
   /** Continues what an earlier process left. */
@@ -92,6 +95,7 @@ export class RunningControlPlane implements ControlPlane {
       stop,
     );
     dispatcher.awaitWorkers();
+    dispatcher.pools.inherit();
   }
 
   async #listen(): Promise<void> {
@@ -102,15 +106,15 @@ export class RunningControlPlane implements ControlPlane {
     const here = bracketed(reachable(host));
     this.address = `${here}:${this.#grpcPort}`;
     this.workerAddress = `tcp://${here}:${portOf(bound)}`;
-    const { workerAddress, address: grpcAddress } = this;
-    workers.open(dispatcher, { workerAddress, grpcAddress });
+    workers.open(dispatcher);
+    dispatcher.pools.open();
     if (http && httpPort) this.httpAddress = await http.listen(host, httpPort);
   }
 
   async #stop(withinMs: number): Promise<void> {
     const deadlineMs = clock.monotonicMs() + withinMs;
     const { lock } = this.#options;
-    const { server, experiments, feed, inspector, bridge, dispatcher, workers } = this.#parts;
+    const { server, experiments, feed, inspector, bridge, dispatcher } = this.#parts;
     const reason = unavailable(`the control plane at ${this.address} is stopping`);
     lock.withdraw();
     server.isServing = false;
@@ -120,7 +124,7 @@ export class RunningControlPlane implements ControlPlane {
     // Workers still upload artifacts while they finish, so the server stops after them.
     await Promise.all([bridge.stop(), atMost(withinMs, dispatcher.drain())]);
     const leftMs = Math.max(0, deadlineMs - clock.monotonicMs());
-    await workers.stop(Math.min(leftMs, this.#parts.timings.stopGraceMs));
+    await dispatcher.pools.stop(Math.min(leftMs, this.#parts.timings.stopGraceMs));
     for (const timer of this.#timers) clearInterval(timer);
     await this.#closeDoors(withinMs);
     await this.#store.settled();

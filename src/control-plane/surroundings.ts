@@ -17,6 +17,8 @@ export const ids: Ids = {
   experiment: () => randomBytes(5).toString("hex"),
   worker: () => `worker-${randomBytes(4).toString("hex")}`,
   isOfWorker: (id) => /^worker-[0-9a-f]{8}$/.test(id),
+  launch: (pool, planeId) => `${pool}-${planeId}-${randomBytes(4).toString("hex")}`,
+  isOfLaunch: (id, pool, planeId) => id.startsWith(`${pool}-${planeId}-`),
 };
 
 /** Half of the places for one address, but on loopback, where all clients have the same one. */

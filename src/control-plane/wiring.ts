@@ -34,10 +34,11 @@ import { Telemetry } from "../telemetry/telemetry.js";
 import { PythonBridge } from "../worker/bridge.js";
 import { codeVersion } from "../worker/code-version.js";
 import { WorkerHub } from "../worker/hub.js";
-import { LocalLauncher } from "../worker/local-launcher.js";
+import type { Addresses } from "../worker/local-launcher.js";
 import { PythonInspector } from "../worker/python-inspector.js";
 import { Workers } from "../worker/workers.js";
 import { type ControlPlaneOptions, LOOPBACK } from "./options.js";
+import { poolsOf } from "./pools.js";
 import { clock, connectionLimits, ids } from "./surroundings.js";
 
 const DASHBOARD = fileURLToPath(new URL("../../dist/dashboard", import.meta.url));
@@ -57,6 +58,8 @@ interface Ground {
 export interface Life {
   /** Where gRPC listens; 0 before it does. */
   readonly grpcPort: number;
+  /** Where workers of this machine reach it, once it listens. */
+  readonly addresses: Addresses;
   readonly isStopping: boolean;
   /** The home can no longer be written, and waiting does not help. */
   reportBroken(fault: StillhouseError): void;
@@ -140,15 +143,13 @@ function stateOf({ options, store }: Ground, feed: EventFeed, { observer }: Meas
 
 type PlaneState = ReturnType<typeof stateOf>;
 
-function workersOf({ options, store, security }: Ground) {
-  const { pythonPath, env, log } = options;
+function workersOf({ options, security }: Ground) {
+  const { log } = options;
   const connections = connectionLimits(options, FILES_PER_WORKER);
   const hub = new WorkerHub(log, security.workerGate, {
     admit: (socket) => connections.admit(socket),
   });
-  const keys = security.session.worker;
-  const launcher = new LocalLauncher({ pythonPath, env, logs: store.logs, log, keys });
-  return { hub, workers: new Workers({ hub, launcher, log }) };
+  return { hub, workers: new Workers({ hub, log }) };
 }
 
 function pythonOf({ options, store }: Ground) {
@@ -164,12 +165,13 @@ interface Serving {
 }
 
 function dispatcherOf(
-  { options, store, security, life }: Ground,
+  ground: Ground,
   parts: PlaneState & Pick<Measuring, "observer"> & ReturnType<typeof workersOf>,
   { stopServing, serveAgain }: Serving,
 ): Dispatcher {
-  const { log, numWorkers } = options;
-  const { metrics, artifacts, workFolders, checkpoints, workerIds } = store;
+  const { options, store, security, life } = ground;
+  const { log } = options;
+  const { metrics, artifacts, workFolders, checkpoints, workerIds, launches } = store;
   const { runLogs: runLog, leases: secrets } = store;
   const { observer, workers: pool, ...state } = parts;
   const keys = new TokensOfWorkers(security.authenticator);
@@ -177,12 +179,15 @@ function dispatcherOf(
     ...state,
     ...{ pool, log, observer, clock, ids },
     claims: new LeaseClaims({ store: secrets, observer, log }),
-    admission: new WorkerAdmission({ keys, workerIds, ids, observer, clock, log }),
+    admission: new WorkerAdmission({
+      ...{ keys, workerIds, ids, observer, clock, log },
+      standingOf: (workerId) => dispatcher.pools.standingOf(workerId),
+    }),
   };
   const faults = new TaskFaults(shared);
-  return new Dispatcher({
+  const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
-    ...{ faults, artifacts, workFolders, checkpoints, runLog, numWorkers },
+    ...{ faults, artifacts, workFolders, checkpoints, runLog, launches, pools: poolsOf(ground) },
     intake: new ReportIntake(state.ledger, metrics, artifacts, workFolders, faults),
     grpcPort: () => life.grpcPort,
     storage: store,
@@ -192,6 +197,7 @@ function dispatcherOf(
     },
     onBroken: (fault) => life.reportBroken(fault),
   });
+  return dispatcher;
 }
 
 interface Domain extends PlaneState {

@@ -40,6 +40,10 @@ export interface HomePaths {
   readonly session: string;
   /** The default folder of `npm run keys`. */
   readonly keys: string;
+  /** Id of this home among the control planes that use one engine. */
+  readonly plane: string;
+  /** Keys of the workers that engines start. */
+  readonly pools: string;
 }
 
 export function homePaths(folder: string): HomePaths {
@@ -59,6 +63,8 @@ export function homePaths(folder: string): HomePaths {
     audit: join(home, "logs", AUDIT_LOG),
     session: join(home, "session"),
     keys: join(home, "keys"),
+    plane: join(home, "plane"),
+    pools: join(home, "pools"),
   };
 }
 

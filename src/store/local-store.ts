@@ -5,6 +5,7 @@ import { CheckpointFolder } from "./checkpoint-folder.js";
 import type { SqlFile } from "./database.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
+import { SqliteLaunchStore } from "./launch-store.js";
 import { SqliteLeaseStore } from "./lease-store.js";
 import { SqliteMetricStore } from "./metric-store.js";
 import { RemovalRoom } from "./removal-room.js";
@@ -27,6 +28,7 @@ export class LocalStore implements StorageProbe {
   readonly metrics: SqliteMetricStore;
   readonly leases: SqliteLeaseStore;
   readonly workerIds: SqliteWorkerIdStore;
+  readonly launches: SqliteLaunchStore;
   readonly artifacts: ArtifactFolder;
   readonly workFolders: LocalWorkFolders;
   readonly checkpoints: CheckpointFolder;
@@ -58,6 +60,7 @@ export class LocalStore implements StorageProbe {
     this.runLogs = new RunLogs(paths.runs, this.#trash);
     this.leases = new SqliteLeaseStore(metrics);
     this.workerIds = new SqliteWorkerIdStore(database);
+    this.launches = new SqliteLaunchStore(database, paths.plane);
     this.logs = paths.logs;
     this.#probe = `${paths.database}-probe`;
     pruneLogs(paths);

@@ -127,6 +127,17 @@ DROP TABLE earlier_points;
 DROP TABLE metric_summaries;
 `;
 
+export const ADDED_IN_VERSION_7 = `
+-- What engines were asked to start for this control plane, until it has ended.
+CREATE TABLE launches (
+  launch_id TEXT PRIMARY KEY,
+  pool TEXT NOT NULL,
+  device TEXT NOT NULL,
+  num_devices INTEGER NOT NULL,
+  memory_bytes INTEGER NOT NULL
+) STRICT;
+`;
+
 const COLUMNS_OF_VERSION_2 = `
 ALTER TABLE experiments ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE experiments ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
@@ -145,6 +156,7 @@ const STEPS: readonly ((file: SqlFile) => void)[] = [
   fromVersion3,
   fromVersion4,
   fromVersion5,
+  fromVersion6,
 ];
 
 /** Migrates tables of an earlier version to the present one; call it within a transaction. */
@@ -199,6 +211,10 @@ function fromVersion5(file: SqlFile): void {
     const bytes = Experiment.encode(withResult(record).experiment).finish();
     file.run("UPDATE experiments SET message = ? WHERE id = ?", bytes, id);
   }
+}
+
+function fromVersion6(file: SqlFile): void {
+  file.exec(ADDED_IN_VERSION_7);
 }
 
 function taskRecordsOf(file: SqlFile, experimentId: string): TaskRecord[] {

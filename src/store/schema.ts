@@ -6,11 +6,12 @@ import {
   ADDED_IN_VERSION_3,
   ADDED_IN_VERSION_4,
   ADDED_IN_VERSION_5,
+  ADDED_IN_VERSION_7,
   migrate,
 } from "./migrations.js";
 
 /** Incremented with every change of the tables; stored in the file as SQLite's user_version. */
-const SCHEMA_VERSION = 6;
+const SCHEMA_VERSION = 7;
 
 /**
  * Messages are stored as the bytes of their proto, beside columns for searching.
@@ -58,7 +59,7 @@ CREATE TABLE events (
   message BLOB NOT NULL,
   PRIMARY KEY (experiment_id, sequence)
 ) STRICT, WITHOUT ROWID;
-${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSION_5}`;
+${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSION_5}${ADDED_IN_VERSION_7}`;
 
 /**
  * Opens the database of a home, creates its tables if there are none, and migrates those of an

@@ -4,6 +4,9 @@ import { type Worker, WorkerState } from "../generated/stillhouse/v1/service.js"
 /** How long a lost worker is shown as down, so that an alert can be raised. */
 const DOWN_SHOWN_MS = 900_000;
 
+/** It has not said hello. */
+const ABSENT: ReadonlySet<WorkerState> = new Set([WorkerState.PENDING, WorkerState.STARTING]);
+
 type Label = "worker" | "host" | "device";
 
 interface Known {
@@ -60,7 +63,7 @@ export class WorkerMetrics {
   #collect(workers: readonly Worker[]): void {
     const nowMs = this.#monotonicMs();
     for (const gauge of this.#all()) gauge.reset();
-    const present = workers.filter(({ state }) => state !== WorkerState.STARTING);
+    const present = workers.filter(({ state }) => !ABSENT.has(state));
     for (const worker of present) this.#show(worker, nowMs);
     this.#showGone(new Set(present.map(({ id }) => id)), nowMs);
   }

@@ -96,19 +96,19 @@ describe("the roster", () => {
     assert.equal(roster.idleWorkers("cpu")[0]?.workerId, "w");
   });
 
-  it("counts a local worker until its process has ended, and gives it nothing more", () => {
+  it("counts a worker that was launched until it has ended, and gives it nothing more", () => {
     const roster = new Roster(() => 0);
-    roster.addLaunched("local", "cpu");
-    assert.equal(roster.numStarting("cpu"), 1);
-    roster.register(hello("local", 1));
+    roster.addLaunched("launched", "local", { device: "cpu", numDevices: 1, memoryBytes: 0 });
+    assert.ok(roster.isStarting("launched"));
+    roster.register(hello("launched", 1));
     roster.register(hello("remote", 2));
-    roster.markLeaving("local");
+    roster.markLeaving("launched");
     roster.markLeaving("remote");
     assert.equal(roster.idleWorkers("cpu")[0]?.workerId, undefined);
-    assert.deepEqual([roster.numLocal(), roster.size()], [1, 1]);
-    roster.markFree("local");
+    assert.deepEqual([roster.numLaunchedBy("local"), roster.size()], [1, 1]);
+    roster.markFree("launched");
     assert.equal(roster.idleWorkers("cpu")[0]?.workerId, undefined);
-    roster.remove("local");
+    roster.remove("launched");
     assert.equal(roster.size(), 0);
   });
 });

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { UNOBSERVED } from "../../src/experiment/domain/observer.js";
-import { WorkerAdmission } from "../../src/experiment/scheduling/worker-admission.js";
+import {
+  type Standing,
+  WorkerAdmission,
+} from "../../src/experiment/scheduling/worker-admission.js";
 import { Hello } from "../../src/generated/stillhouse/v1/worker.js";
 import { openDatabase } from "../../src/store/schema.js";
 import { SqliteWorkerIdStore } from "../../src/store/worker-id-store.js";
@@ -33,6 +36,8 @@ class Door {
   readonly keys = new NamedKeys();
   readonly warnings: string[] = [];
   numRefused = 0;
+  /** What is known of launches, by worker id. */
+  readonly launches = new Map<string, Standing>();
   nowMs = 0;
   readonly #admission: WorkerAdmission;
 
@@ -43,6 +48,7 @@ class Door {
     this.#admission = new WorkerAdmission({
       keys: this.keys,
       workerIds: new SqliteWorkerIdStore(file, MAX_IDS),
+      standingOf: (id) => this.launches.get(id) ?? { kind: "other" },
       ids: { isOfWorker: (id) => id.startsWith("worker-") },
       observer: { ...UNOBSERVED, workerRefused: () => this.numRefused++ },
       clock: { now: () => new Date(this.nowMs), monotonicMs: () => this.nowMs },
@@ -74,6 +80,17 @@ describe("who may work under which id", () => {
     const door = new Door(t);
     assert.match(door.ask("a", "worker-1") ?? "", /another key/);
     assert.equal(door.ask("own", "worker-1"), undefined);
+  });
+
+  test("the id of a launch is for the key of its pool, and for nobody once it has ended", (t) => {
+    const door = new Door(t);
+    door.launches.set("slurm-1", { kind: "launched", keyOwner: "b" });
+    assert.match(door.ask("a", "slurm-1") ?? "", /another key/);
+    assert.equal(door.ask("b", "slurm-1"), undefined);
+    door.launches.set("slurm-1", { kind: "ended" });
+    assert.match(door.ask("b", "slurm-1") ?? "", /the launch slurm-1 has ended/);
+    door.keys.isOpen = true;
+    assert.match(door.ask("", "slurm-1") ?? "", /has ended/);
   });
 
   test("without keys only the version is checked", (t) => {

@@ -17,8 +17,9 @@ class Trial {
   readonly trust: WorkerTrust;
 
   /** @param waiting owners with unfinished experiments */
-  constructor(waiting: readonly string[], isLocal = false) {
-    if (isLocal) this.roster.addLaunched("w", "cpu");
+  constructor(waiting: readonly string[], isLaunched = false) {
+    const shape = { device: "cpu", numDevices: 1, memoryBytes: 0 };
+    if (isLaunched) this.roster.addLaunched("w", "local", shape);
     this.roster.register(Hello.fromPartial({ workerId: "w", device: "cpu", host: "h", pid: 1 }));
     const find = (id: string) => {
       const [owner = "", specHash = ""] = id.split(".");
@@ -96,7 +97,7 @@ describe("a worker on which things fail", () => {
     assert.equal(asideAfter("ann.4"), MINUTE_MS);
   });
 
-  test("is restarted if it is a process of this machine", () => {
+  test("is replaced if it was launched from here", () => {
     const trial = new Trial([], true);
     trial.fail(...specs("ann", 5));
     assert.deepEqual(trial.dismissed, ["w"]);

@@ -38,6 +38,7 @@ const STATES: Readonly<Record<WorkerState, string>> = {
   [WorkerState.BUSY]: "busy",
   [WorkerState.DRAINING]: "draining",
   [WorkerState.SET_ASIDE]: "set aside",
+  [WorkerState.PENDING]: "pending",
   [WorkerState.UNRECOGNIZED]: "",
 };
 

@@ -15,6 +15,10 @@ export interface Ids {
   worker(): string;
   /** Whether an id is one of `worker`, also of an earlier process. */
   isOfWorker(id: string): boolean;
+  /** An id for a worker that is started in a pool and outlives this process. */
+  launch(pool: string, planeId: string): string;
+  /** Whether an id is one of `launch` of this pool and control plane. */
+  isOfLaunch(id: string, pool: string, planeId: string): boolean;
 }
 
 /** The log of the control plane; a pino logger fits. */

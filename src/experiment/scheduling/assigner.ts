@@ -17,9 +17,10 @@ import {
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
+import { type Place, placeNamed, placeOf } from "./place.js";
 import { memoryBytesOf, type ReadyTask } from "./ready-task.js";
 import type { ReadyTasks } from "./ready-tasks.js";
-import { type Place, placeNamed, placeOf, type Roster, type RosterEntry } from "./roster.js";
+import type { Roster, RosterEntry } from "./roster.js";
 import type { TaskFaults } from "./task-faults.js";
 
 export interface AssignerParts {

@@ -1,4 +1,5 @@
-import type { DeviceLoad, Place } from "./roster.js";
+import type { Place } from "./place.js";
+import type { DeviceLoad } from "./roster.js";
 
 /** The memory of a device for tasks, in bytes. */
 export interface Room {

@@ -10,16 +10,16 @@ import { Assigner, type AssignerParts } from "./assigner.js";
 import { acknowledge, release } from "./attempt-end.js";
 import type { LeaseClaim } from "./lease-claims.js";
 import type { Lease } from "./leases.js";
+import { placeOf } from "./place.js";
+import { Pools, type PoolsParts } from "./pools.js";
 import { Reception, type ReceptionParts } from "./reception.js";
 import { ReportDesk, type ReportDeskParts } from "./report-desk.js";
-import { placeOf } from "./roster.js";
-import { Staffing, type StaffingParts } from "./staffing.js";
 import { StorageGuard, type StorageGuardParts } from "./storage-guard.js";
 
 export interface DispatcherParts
   extends AssignerParts,
     ReceptionParts,
-    StaffingParts,
+    PoolsParts,
     StorageGuardParts,
     ReportDeskParts {
   readonly observer: Pick<Observer, "leaseExpired" | "reportRefused">;
@@ -30,7 +30,8 @@ export class Dispatcher implements WorkerListener {
   readonly #parts: DispatcherParts;
   readonly #assigner: Assigner;
   readonly #reception: Reception;
-  readonly #staffing: Staffing;
+  /** Starts and ends workers. */
+  readonly pools: Pools;
   readonly #guard: StorageGuard;
   readonly #desk: ReportDesk;
   #isDraining = false;
@@ -44,8 +45,8 @@ export class Dispatcher implements WorkerListener {
       keepRoom: (worker, lease) => this.#assigner.keepRoom(worker, lease),
       lose: (lease, reason) => this.#lose(lease, reason, ""),
     });
-    this.#staffing = new Staffing(parts);
-    this.#desk = new ReportDesk(parts, this.#staffing);
+    this.pools = new Pools(parts, (...ended) => this.#ended(...ended));
+    this.#desk = new ReportDesk(parts, this.pools);
     this.#guard = new StorageGuard({ ...parts, onFault: (error) => this.#failed(error) });
   }
 
@@ -60,11 +61,11 @@ export class Dispatcher implements WorkerListener {
       this.#shareResults();
       this.#cancelUnwanted();
       this.#endDrainIfIdle();
-      for (const workerId of this.#parts.roster.drainedWorkers()) this.#staffing.dismiss(workerId);
+      for (const workerId of this.#parts.roster.drainedWorkers()) this.pools.dismiss(workerId);
       if (this.#isDraining) return;
       for (const kind of this.#parts.ready.numReadyByKind().keys()) {
         this.#assigner.assign(kind);
-        this.#staffing.launch(kind);
+        this.pools.launch(kind);
       }
     });
   }
@@ -84,7 +85,7 @@ export class Dispatcher implements WorkerListener {
         observer.leaseExpired(end);
         this.#giveUp(lease, reason);
       }
-      this.#staffing.tick();
+      this.pools.tick();
       memory.keepOnly(roster.workers().map(placeOf));
       this.#assigner.tellOfTooLarge();
     });
@@ -154,7 +155,10 @@ export class Dispatcher implements WorkerListener {
   }
 
   ready(hello: Hello): void {
-    this.#guard.run(() => this.#reception.welcome(hello));
+    this.#guard.run(() => {
+      this.#reception.welcome(hello);
+      this.pools.noteJoined(hello.workerId);
+    });
     this.dispatch();
   }
 
@@ -190,14 +194,16 @@ export class Dispatcher implements WorkerListener {
     this.dispatch();
   }
 
-  exited(workerId: string, exit: WorkerExit): void {
+  /** A worker that was launched from here has ended. */
+  #ended(workerId: string, exit: WorkerExit, isKnownCause: boolean): void {
     const { leases, roster } = this.#parts;
     this.#guard.runOnce(() => {
-      const failedToStart = roster.isStarting(workerId);
-      roster.remove(workerId);
+      const failedToStart = roster.isStarting(workerId) && !isKnownCause && !this.#isDraining;
+      const pool = roster.find(workerId)?.launch?.pool ?? "";
+      this.pools.forget(workerId);
       const lease = leases.leaseOfWorker(workerId);
       if (lease) this.#lose(lease, exit.reason, exit.logTail);
-      if (failedToStart && !this.#isDraining) this.#staffing.noteFailedStart(workerId, exit);
+      if (failedToStart) this.pools.noteFailedStart(pool, workerId, exit);
     });
     this.dispatch();
   }
@@ -233,7 +239,7 @@ export class Dispatcher implements WorkerListener {
   #giveUp(lease: Lease, reason: string): void {
     this.#parts.log.warn(`worker ${lease.workerId} is given up: ${reason}`);
     this.#lose(lease, reason, "");
-    this.#staffing.remove(lease.workerId);
+    this.pools.remove(lease.workerId);
   }
 
   #lose(lease: Lease, reason: string, logTail: string): void {

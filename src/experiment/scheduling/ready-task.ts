@@ -67,6 +67,12 @@ export function sizeOf({ memoryBytes }: ReadyTask): number {
   return memoryBytes === 0 ? 0 : Math.ceil(LANES_PER_DOUBLING * Math.log2(memoryBytes));
 }
 
+/** The most that tasks of this size need, in whole MiB. */
+export function roundedMemoryBytes(task: ReadyTask): number {
+  if (task.memoryBytes === 0) return 0;
+  return MIB * Math.ceil(2 ** (sizeOf(task) / LANES_PER_DOUBLING) / MIB);
+}
+
 /** What came first goes first. */
 export function byPlace(a: Entry, b: Entry): number {
   return a.place[0] - b.place[0] || a.place[1] - b.place[1];

@@ -2,6 +2,7 @@ import TinyQueue from "tinyqueue";
 import { State, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { type ExperimentRecord, isDistill, type TaskRecord } from "../domain/record.js";
 import { isEnded } from "../domain/states.js";
+import { Demands } from "./demands.js";
 import { type Room, UNBOUNDED } from "./device-memory.js";
 import { deviceKind, deviceNeeds } from "./device-needs.js";
 import { Lanes } from "./lanes.js";
@@ -9,6 +10,7 @@ import { type Entry, memoryBytesOf, type ReadyTask, startable } from "./ready-ta
 import { startOrder } from "./start-order.js";
 import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
+import type { Demand } from "./wanted-launches.js";
 
 const MAX_BACK_OFF_MS = 60_000;
 /** How long smaller tasks may overtake one that has no room; afterwards room is kept for it. */
@@ -29,7 +31,7 @@ export class ReadyTasks {
   readonly #backOffMs: number;
   readonly #entries = new Map<string, Entry>();
   readonly #lanes: Lanes;
-  readonly #numReady = new Map<string, number>();
+  readonly #demands = new Demands();
   readonly #parked = new Map<string, Set<Entry>>();
   readonly #heldKeys = new Map<string, number>();
   readonly #held = new TinyQueue<{ entry: Entry; untilMs: number }>(
@@ -131,7 +133,13 @@ export class ReadyTasks {
   /** Number of ready tasks for each kind of device. */
   numReadyByKind(): ReadonlyMap<string, number> {
     this.#releaseHeld();
-    return this.#numReady;
+    return this.#demands.byKind();
+  }
+
+  /** What the ready tasks for this kind of device need, and how many need the same. */
+  demands(kind: string): Demand[] {
+    this.#releaseHeld();
+    return this.#demands.of(kind);
   }
 
   /** All ready tasks, in no order. */
@@ -204,9 +212,8 @@ export class ReadyTasks {
 
   #enqueue(entry: Entry): void {
     entry.status = "ready";
-    const kind = deviceKind(entry.device);
-    this.#numReady.set(kind, (this.#numReady.get(kind) ?? 0) + 1);
-    this.#lanes.add(kind, entry);
+    this.#demands.add(entry);
+    this.#lanes.add(deviceKind(entry.device), entry);
   }
 
   #hold(entry: Entry): void {
@@ -233,16 +240,11 @@ export class ReadyTasks {
     const { status, cacheKey } = entry;
     this.#entries.delete(taskId);
     entry.status = "gone";
-    if (status === "ready") this.#leaveReady(entry);
+    if (status === "ready") this.#demands.remove(entry);
     if (status === "parked") this.#parked.get(cacheKey)?.delete(entry);
     if (status !== "running") return;
     this.#turns.noteEnd(entry.owner);
     if (cacheKey !== "") this.releaseKey(cacheKey);
-  }
-
-  #leaveReady({ device }: Entry): void {
-    const kind = deviceKind(device);
-    this.#numReady.set(kind, (this.#numReady.get(kind) ?? 0) - 1);
   }
 
   *#heads(kind: string): Generator<Entry> {
@@ -262,7 +264,7 @@ export class ReadyTasks {
 
   #park(entry: Entry): void {
     entry.status = "parked";
-    this.#leaveReady(entry);
+    this.#demands.remove(entry);
     const alike = this.#parked.get(entry.cacheKey) ?? new Set<Entry>();
     this.#parked.set(entry.cacheKey, alike.add(entry));
   }

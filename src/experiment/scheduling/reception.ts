@@ -4,7 +4,8 @@ import type { Admission, WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases, Timings } from "./leases.js";
-import { placeOf, type Roster, type RosterEntry } from "./roster.js";
+import { placeOf } from "./place.js";
+import type { Roster, RosterEntry } from "./roster.js";
 import type { WorkerAdmission } from "./worker-admission.js";
 
 export interface ReceptionParts {

@@ -5,8 +5,8 @@ import { alone } from "../domain/storage-fault.js";
 import { type AttemptParts, acknowledge, release, takeBack } from "./attempt-end.js";
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease } from "./leases.js";
+import type { Pools } from "./pools.js";
 import type { Outcome, ReportIntake } from "./report-intake.js";
-import type { Staffing } from "./staffing.js";
 import { refusedReport } from "./task-faults.js";
 import { WorkerTrust, type WorkerTrustParts } from "./worker-trust.js";
 
@@ -20,13 +20,13 @@ export interface ReportDeskParts extends AttemptParts, WorkerTrustParts {
 /** Decides which reports count, acknowledges them, and acts on them. */
 export class ReportDesk {
   readonly #parts: ReportDeskParts;
-  readonly #staffing: Staffing;
+  readonly #pools: Pools;
   readonly #trust: WorkerTrust;
 
-  constructor(parts: ReportDeskParts, staffing: Staffing) {
+  constructor(parts: ReportDeskParts, pools: Pools) {
     this.#parts = parts;
-    this.#staffing = staffing;
-    this.#trust = new WorkerTrust(parts, staffing);
+    this.#pools = pools;
+    this.#trust = new WorkerTrust(parts, pools);
   }
 
   /**
@@ -70,7 +70,7 @@ export class ReportDesk {
     acknowledge(pool, workerId, report, { number: lease.lastReport, fenced: false });
     // It was not told to stop by the control plane, so somebody is ending its process.
     const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
-    if (isLeaving) this.#staffing.remove(workerId);
+    if (isLeaving) this.#pools.remove(workerId);
   }
 
   /** A fault in the report of an earlier attempt is logged, and the report does not come again. */

@@ -1,30 +1,33 @@
 import type { Heartbeat, Hello } from "../../generated/stillhouse/v1/worker.js";
+import type { LaunchShape } from "../domain/launcher-ports.js";
 import { deviceKind } from "./device-needs.js";
+import { PoolIndex } from "./pool-index.js";
 
 /** What a worker reports about its device with each heartbeat. */
 export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
 
-/** A device of a host, which several workers may share. */
-export interface Place {
-  /** The id of the machine, or the name of the host of a worker that tells none. */
-  readonly machine: string;
-  /** As a worker of the machine calls it, such as "cpu" or "cuda:0". */
-  readonly device: string;
-  /** What tells it from every other device, whatever its workers call it; empty: its name. */
-  readonly id?: string;
+/** How a worker was started from here. */
+export interface Launch {
+  readonly pool: string;
+  readonly shape: LaunchShape;
+  /** Why it waits, in the words of the engine. */
+  readonly reason: string;
+  /** The machine that the engine gave it; empty before that. */
+  readonly node: string;
 }
 
-/** A worker that can be reached, or a process that has not said hello yet. */
+/** A worker that can be reached, or one that has not said hello yet. */
 export interface RosterEntry {
   readonly workerId: string;
-  /** Its process was started here. */
-  readonly isLocal: boolean;
+  /** Absent where it joined by itself. */
+  readonly launch?: Launch;
   /** Such as "cpu" or "cuda:0". */
   readonly device: string;
   /** Absent before it said hello. */
   readonly hello?: Hello;
   readonly load?: DeviceLoad;
-  readonly state: "starting" | "idle" | "busy" | "leaving" | "settling";
+  /** `pending` until the engine that is to start it says that it runs. */
+  readonly state: "pending" | "starting" | "idle" | "busy" | "leaving" | "settling";
   /** It gets no further tasks, and leaves when its own has ended. */
   readonly isDraining: boolean;
   /** Until then it gets no tasks, on the monotonic clock; absent: it was not set aside. */
@@ -35,6 +38,8 @@ export interface RosterEntry {
   readonly failedWork: readonly FailedWork[];
   /** When it was last seen, or launched, or began to leave, on the monotonic clock. */
   readonly heardAtMs: number;
+  /** When it came into its present state, on the monotonic clock. */
+  readonly sinceMs: number;
 }
 
 /** Work that a worker was at, apart from which task of it. */
@@ -51,15 +56,29 @@ const MAX_FAILED_WORK = 100;
 /** The workers and what they are doing. */
 export class Roster {
   readonly #entries = new Map<string, RosterEntry>();
+  readonly #byPool = new PoolIndex();
   readonly #monotonicMs: () => number;
 
   constructor(monotonicMs: () => number) {
     this.#monotonicMs = monotonicMs;
   }
 
-  addLaunched(workerId: string, device: string): void {
-    const heardAtMs = this.#monotonicMs();
-    this.#set({ ...NEW, workerId, isLocal: true, device, state: "starting", heardAtMs });
+  /** It was asked for, and waits until its engine says that it runs. */
+  addLaunched(workerId: string, pool: string, shape: LaunchShape): void {
+    const nowMs = this.#monotonicMs();
+    const launch: Launch = { pool, shape, reason: "", node: "" };
+    const { device } = shape;
+    const times = { heardAtMs: nowMs, sinceMs: nowMs };
+    this.#set({ ...NEW, workerId, launch, device, state: "pending", ...times });
+  }
+
+  /** What its engine says of it; a worker that runs has its time to start from now on. */
+  noteLaunch(workerId: string, isRunning: boolean, said: Pick<Launch, "reason" | "node">): void {
+    const entry = this.#entries.get(workerId);
+    if (!entry?.launch) return;
+    const { reason, node } = said;
+    this.#set({ ...entry, launch: { ...entry.launch, reason, node } });
+    if (isRunning && entry.state === "pending") this.#move(workerId, "starting", true);
   }
 
   /**
@@ -71,9 +90,10 @@ export class Roster {
     const { workerId, device } = hello;
     const known = this.#entries.get(workerId);
     if (known?.hello && isSameProcess(known.hello, hello)) return false;
-    const isLocal = known?.isLocal ?? false;
-    const heardAtMs = this.#monotonicMs();
-    this.#set({ ...NEW, workerId, isLocal, device, hello, state: "idle", heardAtMs });
+    const nowMs = this.#monotonicMs();
+    const times = { heardAtMs: nowMs, sinceMs: nowMs };
+    const launch = known?.launch && { launch: known.launch };
+    this.#set({ ...NEW, workerId, ...launch, device, hello, state: "idle", ...times });
     return true;
   }
 
@@ -130,45 +150,48 @@ export class Roster {
     if (this.#entries.get(workerId)?.state === "busy") this.#move(workerId, "idle");
   }
 
-  /** It gets no further tasks; the entry of a local worker stays until its process has ended. */
+  /** It gets no further tasks; the entry of one that was launched here stays until it has ended. */
   markLeaving(workerId: string): void {
     const entry = this.#entries.get(workerId);
-    if (!entry?.isLocal) this.#entries.delete(workerId);
-    else if (entry.state !== "leaving") {
-      this.#set({ ...entry, state: "leaving", heardAtMs: this.#monotonicMs() });
-    }
+    if (!entry?.launch) this.remove(workerId);
+    else if (entry.state !== "leaving") this.#move(workerId, "leaving", true);
   }
 
   remove(workerId: string): void {
+    const entry = this.#entries.get(workerId);
+    if (entry) this.#byPool.remove(entry);
     this.#entries.delete(workerId);
   }
 
+  /** Whether it was launched and has not said hello. */
   isStarting(workerId: string): boolean {
-    return this.#entries.get(workerId)?.state === "starting";
+    const state = this.#entries.get(workerId)?.state;
+    return state === "pending" || state === "starting";
   }
 
   /** The workers with this kind of device that can have a task. */
   idleWorkers(kind: string): RosterEntry[] {
     return this.workers().filter(
-      (entry) => this.#isFree(entry) && deviceKind(entry.device) === kind,
+      (entry) => this.isFree(entry) && deviceKind(entry.device) === kind,
     );
   }
 
-  /** A worker of this machine that has nothing to do and no device of this kind. */
-  idleWorkerOfOtherKind(kind: string): string | undefined {
-    const isIt = (entry: RosterEntry) =>
-      this.#isFree(entry) && entry.isLocal && deviceKind(entry.device) !== kind;
-    return this.workers().find(isIt)?.workerId;
+  /** Those of a pool, whatever they do. */
+  launchedBy(pool: string): RosterEntry[] {
+    return this.#found(this.#byPool.all(pool));
   }
 
-  numStarting(kind: string): number {
-    const isStarting = ({ state, device }: RosterEntry) =>
-      state === "starting" && deviceKind(device) === kind;
-    return this.workers().filter(isStarting).length;
+  numLaunchedBy(pool: string): number {
+    return this.#byPool.all(pool).size;
   }
 
-  numLocal(): number {
-    return this.workers().filter((entry) => entry.isLocal).length;
+  /** Those of a pool that have no task: they wait, start, are idle or leave. */
+  withoutTaskOf(pool: string): RosterEntry[] {
+    return this.#found(this.#byPool.withoutTask(pool));
+  }
+
+  isFree(entry: RosterEntry): boolean {
+    return entry.state === "idle" && !entry.isDraining && this.asideForMs(entry) === 0;
   }
 
   /** @returns all that failed on it since its last success */
@@ -208,15 +231,11 @@ export class Roster {
     return Math.max(0, setAsideUntilMs - this.#monotonicMs());
   }
 
-  #isFree(entry: RosterEntry): boolean {
-    return entry.state === "idle" && !entry.isDraining && this.asideForMs(entry) === 0;
-  }
-
   size(): number {
     return this.#entries.size;
   }
 
-  /** Workers that were launched this long ago and have not said hello. */
+  /** Workers that began to run this long ago and have not said hello. */
   startingWorkers(durationMs: number): string[] {
     return this.#silent("starting", durationMs);
   }
@@ -226,7 +245,7 @@ export class Roster {
     return this.#silent("idle", durationMs);
   }
 
-  /** Workers of this machine that should have ended this long ago. */
+  /** Workers launched here that should have ended this long ago. */
   leavingWorkers(durationMs: number): string[] {
     return this.#silent("leaving", durationMs);
   }
@@ -242,25 +261,22 @@ export class Roster {
     return [...this.#entries.values()];
   }
 
+  #found(workerIds: Iterable<string>): RosterEntry[] {
+    return [...workerIds].flatMap((id) => this.#entries.get(id) ?? []);
+  }
+
   #set(entry: RosterEntry): void {
     this.#entries.set(entry.workerId, entry);
+    this.#byPool.set(entry);
   }
 
-  #move(workerId: string, state: RosterEntry["state"]): void {
+  /** @param isHeard whether its time without a message begins anew */
+  #move(workerId: string, state: RosterEntry["state"], isHeard = false): void {
     const entry = this.#entries.get(workerId);
-    if (entry) this.#set({ ...entry, state });
+    const nowMs = this.#monotonicMs();
+    if (!entry) return;
+    this.#set({ ...entry, state, sinceMs: nowMs, ...(isHeard ? { heardAtMs: nowMs } : {}) });
   }
-}
-
-/** The device of a worker; before its hello, that of a machine without a name. */
-export function placeOf(entry: RosterEntry): Place {
-  return placeNamed(entry, entry.hello?.device ?? entry.device);
-}
-
-/** The device that a worker calls by this name. */
-export function placeNamed({ hello }: Pick<RosterEntry, "hello">, device: string): Place {
-  const machine = hello?.machineId || hello?.host || "";
-  return { machine, device, id: hello?.deviceIds[device] ?? "" };
 }
 
 /** Two processes may use the same id one after the other. */

@@ -10,7 +10,15 @@ import type { WorkerKeys } from "../domain/worker-ports.js";
 const PROTOCOL = 2;
 const MAX_WORKER_ID_BYTES = 128;
 
+/** Whether a worker that says hello is one that was launched from here, by its id. */
+export type Standing =
+  /** @param keyOwner name of the key that it must have, where keys are required */
+  | { readonly kind: "launched"; readonly keyOwner: string | undefined }
+  | { readonly kind: "ended" }
+  | { readonly kind: "other" };
+
 export interface WorkerAdmissionParts {
+  readonly standingOf: (workerId: string) => Standing;
   readonly keys: WorkerKeys;
   readonly workerIds: WorkerIdStore;
   readonly ids: Pick<Ids, "isOfWorker">;
@@ -49,8 +57,14 @@ export class WorkerAdmission {
       return "the worker's version of Stillhouse is too old for this control plane; update it (git pull) and start it again";
     }
     const numBytes = Buffer.byteLength(workerId);
-    if (numBytes > 0 && numBytes <= MAX_WORKER_ID_BYTES) return undefined;
+    if (numBytes > 0 && numBytes <= MAX_WORKER_ID_BYTES) return this.#launchFault(workerId);
     return `a worker's id has 1 to ${MAX_WORKER_ID_BYTES} bytes, got ${numBytes}; give it another one with --id`;
+  }
+
+  /** An engine may lose sight of a worker that runs on; what it had is another one's by then. */
+  #launchFault(workerId: string): string | undefined {
+    if (this.#parts.standingOf(workerId).kind !== "ended") return undefined;
+    return `the launch ${workerId} has ended for this control plane, which starts others instead`;
   }
 
   #keyFault({ workerId, token }: Hello): string | undefined {
@@ -65,6 +79,10 @@ export class WorkerAdmission {
     if (ids.isOfWorker(workerId)) {
       // Such ids end with this process; nobody but its own workers has ever had them.
       return owner === keys.ownWorkers ? undefined : takenFault(workerId);
+    }
+    const standing = this.#parts.standingOf(workerId);
+    if (standing.kind === "launched" && standing.keyOwner !== undefined) {
+      return owner === standing.keyOwner ? undefined : takenFault(workerId);
     }
     const before = workerIds.ownerOf(workerId);
     if (before !== undefined && before !== owner && keys.isKnown(before)) {

@@ -4,8 +4,8 @@ import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import { experimentIdOf } from "../domain/plan.js";
 import type { Log } from "../domain/ports.js";
 import type { Ledger } from "./ledger.js";
+import type { Pools } from "./pools.js";
 import type { FailedWork, Roster } from "./roster.js";
-import type { Staffing } from "./staffing.js";
 
 /** A worker on which this many different specs failed in a row may be at fault itself. */
 const MIN_FAILED_SPECS = 5;
@@ -31,18 +31,18 @@ interface TrustedParts extends Omit<WorkerTrustParts, "ledger"> {
  */
 export class WorkerTrust {
   readonly #parts: TrustedParts;
-  readonly #staffing: Pick<Staffing, "dismiss">;
+  readonly #pools: Pick<Pools, "dismiss">;
 
-  constructor(parts: TrustedParts, staffing: Pick<Staffing, "dismiss">) {
+  constructor(parts: TrustedParts, pools: Pick<Pools, "dismiss">) {
     this.#parts = parts;
-    this.#staffing = staffing;
+    this.#pools = pools;
   }
 
   noteSuccess(workerId: string): void {
     this.#parts.roster.noteSuccess(workerId);
   }
 
-  /** A worker of this machine is restarted instead. */
+  /** A worker that was launched from here is replaced instead. */
   noteFailure(workerId: string, taskId: string, failure: Failure): void {
     const { roster, ledger } = this.#parts;
     const experiment = ledger.find(experimentIdOf(taskId))?.experiment;
@@ -51,7 +51,7 @@ export class WorkerTrust {
     const failedWork = roster.noteFailure(workerId, workOf(experiment));
     // A repeated failure says nothing that was not known when it was last set aside.
     if (failedWork.length === before.length || !this.#isSuspect(failedWork)) return;
-    if (roster.find(workerId)?.isLocal) this.#restart(workerId, failure);
+    if (roster.find(workerId)?.launch) this.#restart(workerId, failure);
     else this.#setAside(workerId, failedWork, failure);
   }
 
@@ -63,8 +63,8 @@ export class WorkerTrust {
   }
 
   #restart(workerId: string, failure: Failure): void {
-    this.#parts.log.warn(`worker ${workerId} is restarted: ${said(failure)}`);
-    this.#staffing.dismiss(workerId);
+    this.#parts.log.warn(`worker ${workerId} is replaced: ${said(failure)}`);
+    this.#pools.dismiss(workerId);
   }
 
   #setAside(workerId: string, failedWork: readonly FailedWork[], failure: Failure): void {

@@ -5,6 +5,7 @@ import {
   type ListWorkersRequest,
   type ListWorkersResponse,
   Worker,
+  WorkerPool,
   WorkerState,
 } from "../../generated/stillhouse/v1/service.js";
 import { pageOf } from "../domain/page-token.js";
@@ -12,7 +13,8 @@ import type { Clock } from "../domain/ports.js";
 import type { DeviceMemory } from "../scheduling/device-memory.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 import type { Leases } from "../scheduling/leases.js";
-import { placeOf, type Roster, type RosterEntry } from "../scheduling/roster.js";
+import { placeOf } from "../scheduling/place.js";
+import type { Roster, RosterEntry } from "../scheduling/roster.js";
 
 export interface FleetParts {
   readonly roster: Roster;
@@ -37,7 +39,8 @@ export class Fleet {
     const bytesOf = (entry: RosterEntry) => Worker.encode(this.#message(entry)).finish().length;
     const nameOf = ({ workerId }: RosterEntry) => workerId;
     const { page, nextPageToken } = pageOf("workers", entries, request, nameOf, bytesOf);
-    return { workers: page.map((entry) => this.#message(entry)), nextPageToken };
+    const pools = request.pageToken === "" ? this.#pools() : [];
+    return { workers: page.map((entry) => this.#message(entry)), nextPageToken, pools };
   }
 
   /** Every worker, in no order. */
@@ -54,9 +57,25 @@ export class Fleet {
     return { worker: this.#message({ ...entry, isDraining: true }) };
   }
 
+  #pools(): WorkerPool[] {
+    const { roster, dispatcher, clock } = this.#parts;
+    return dispatcher.pools.all().map(({ settings: { name, most }, fault }) => {
+      const waits = roster.withoutTaskOf(name).filter(({ state }) => state === "pending");
+      const waitMs = (fault?.untilMs ?? 0) - clock.monotonicMs();
+      return WorkerPool.fromPartial({
+        name,
+        maxWorkers: most,
+        numPending: waits.length,
+        numRunning: roster.numLaunchedBy(name) - waits.length,
+        fault: fault?.reason ?? "",
+        retryTime: fault && new Date(clock.now().getTime() + waitMs),
+      });
+    });
+  }
+
   #message(entry: RosterEntry): Worker {
     const { leases, memory, clock, roster } = this.#parts;
-    const { workerId, hello, load } = entry;
+    const { workerId, hello, launch, load } = entry;
     const lease = leases.leaseOfWorker(workerId);
     const agoMs = clock.monotonicMs() - entry.heardAtMs;
     const asideForMs = roster.asideForMs(entry);
@@ -65,7 +84,9 @@ export class Fleet {
       id: workerId,
       state: stateOf(entry, asideForMs > 0),
       setAsideUntil: asideForMs > 0 ? new Date(nowMs + asideForMs) : undefined,
-      host: hello?.host ?? "",
+      host: hello?.host ?? launch?.node ?? "",
+      pool: launch?.pool ?? "",
+      reason: hello ? "" : (launch?.reason ?? ""),
       device: hello?.device ?? entry.device,
       deviceName: hello?.deviceName ?? "",
       versions: hello?.versions ?? {},
@@ -84,6 +105,8 @@ function stateOf({ state, isDraining }: RosterEntry, isSetAside: boolean): Worke
   if (isDraining || state === "leaving") return WorkerState.DRAINING;
   if (isSetAside) return WorkerState.SET_ASIDE;
   switch (state) {
+    case "pending":
+      return WorkerState.PENDING;
     case "starting":
       return WorkerState.STARTING;
     case "idle":

@@ -1,0 +1,76 @@
+import type { LaunchShape } from "../domain/launcher-ports.js";
+import { deviceKind } from "./device-needs.js";
+
+/** Ready tasks that need the same. */
+export interface Demand extends LaunchShape {
+  readonly count: number;
+}
+
+/** What a pool has and may have. */
+export interface PoolRoom {
+  /** Shapes of its workers that wait, start or are idle: each can have one task. */
+  readonly coming: readonly LaunchShape[];
+  /** How many more it may ask for. */
+  readonly numFree: number;
+  /** The most that one worker can have, for each kind of device; absent: any task fits. */
+  readonly largest: readonly LaunchShape[] | undefined;
+}
+
+export interface Wanted {
+  /** To be asked for, one each. */
+  readonly launches: readonly LaunchShape[];
+  /** What the pool leaves to others. */
+  readonly rest: readonly Demand[];
+}
+
+/**
+ * The workers that a pool should ask for: one for each ready task that none of those that come or
+ * are idle will have. None is asked for that could not hold its task. Those with large needs choose
+ * first, since what is large enough for them would do for the others too.
+ */
+export function wantedLaunches(demands: readonly Demand[], room: PoolRoom): Wanted {
+  const coming = [...room.coming];
+  const launches: LaunchShape[] = [];
+  const rest: Demand[] = [];
+  for (const demand of [...demands].sort(largestFirst)) {
+    const uncovered = demand.count - take(coming, demand);
+    const mayHold = canHold(room.largest, demand);
+    const numAsked = mayHold ? Math.min(uncovered, room.numFree - launches.length) : 0;
+    const { device, numDevices, memoryBytes } = demand;
+    for (let at = 0; at < numAsked; at++) launches.push({ device, numDevices, memoryBytes });
+    if (uncovered > numAsked) rest.push({ ...demand, count: uncovered - numAsked });
+  }
+  return { launches, rest };
+}
+
+/** Whether a worker of this shape can have a task with these needs. */
+export function holds(shape: LaunchShape, needs: LaunchShape): boolean {
+  return (
+    deviceKind(shape.device) === deviceKind(needs.device) &&
+    shape.numDevices >= needs.numDevices &&
+    boundOf(shape) >= needs.memoryBytes
+  );
+}
+
+export function canHold(largest: readonly LaunchShape[] | undefined, needs: LaunchShape): boolean {
+  return largest === undefined || largest.some((shape) => holds(shape, needs));
+}
+
+/** Takes the smallest shapes that hold it. @returns how many */
+function take(coming: LaunchShape[], demand: Demand): number {
+  coming.sort((a, b) => a.numDevices - b.numDevices || boundOf(a) - boundOf(b));
+  for (let numTaken = 0; numTaken < demand.count; numTaken++) {
+    const at = coming.findIndex((shape) => holds(shape, demand));
+    if (at === -1) return numTaken;
+    coming.splice(at, 1);
+  }
+  return demand.count;
+}
+
+function boundOf({ memoryBytes }: LaunchShape): number {
+  return memoryBytes === 0 ? Number.POSITIVE_INFINITY : memoryBytes;
+}
+
+function largestFirst(a: Demand, b: Demand): number {
+  return b.numDevices - a.numDevices || b.memoryBytes - a.memoryBytes;
+}
