@@ -2,12 +2,15 @@
 
 import dataclasses
 import functools
+import gc
 import itertools
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -465,9 +468,9 @@ class _Linear:
         return self
 
 
-def _pixel_problem() -> tuple[MetaProblem, Phi, Params]:
+def _pixel_problem(num_steps: int = 2) -> tuple[MetaProblem, Phi, Params]:
     learner, draws = _Linear(), torch.Generator().manual_seed(0)
-    config = SyntheticConfig(3, 1, 1, "unrestricted", "none", 2, 0.5, 0.7, "per_step")
+    config = SyntheticConfig(3, 1, 1, "unrestricted", "none", num_steps, 0.5, 0.7, "per_step")
     x = torch.randn(3, *learner.entry_shape(1), generator=draws)
     phi = init_phi(config, *learner.attention, x, draws)
     phi = {name: p.detach().double().requires_grad_() for name, p in phi.items()}
@@ -485,6 +488,26 @@ def _pixel_problem() -> tuple[MetaProblem, Phi, Params]:
 
 def test_a_scalar_inner_loss_is_enough() -> None:
     assert_slopes(["stepwise", "unrolled"], *_pixel_problem())
+
+
+@pytest.mark.parametrize("method", [stepwise, unrolled])
+def test_nothing_of_an_outer_step_outlives_it(
+    method: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, phi, theta = _pixel_problem(num_steps=4)
+    seen: list[weakref.ref] = []
+    learner = case.inner_loss.learner
+    forward = learner.forward
+
+    def noting(params: Params, *inputs: Any, **options: Any) -> Output:
+        seen.extend(weakref.ref(tensor) for tensor in params.values())
+        return forward(params, *inputs, **options)
+
+    monkeypatch.setattr(learner, "forward", noting)
+    method(case, phi, theta)
+    gc.collect()
+    assert len(seen) >= 4
+    assert not [ref for ref in seen if ref() is not None and ref() is not theta["weight"]]
 
 
 def test_blockwise_says_which_method_knows_other_learners() -> None:

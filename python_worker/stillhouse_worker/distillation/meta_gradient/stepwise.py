@@ -40,17 +40,21 @@ def _graph_bytes(problem: MetaProblem, data: DistilledData, theta: Params) -> in
     step = _Step(problem, data, theta)
     own = [part for part in data.parts() if part is not None]
     given = {tensor.untyped_storage().data_ptr() for tensor in (*own, *step.theta.values())}
-    sizes: dict[int, int] = {}
+    # A node that holds its own output is never freed: it holds a number, and the list is emptied.
+    held: list[Tensor] = []
 
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in given:
-            sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+    def note(tensor: Tensor) -> int:
+        held.append(tensor)
+        return len(held) - 1
 
-    with problem.phase("inner"), saved_tensors_hooks(note, lambda tensor: tensor):
-        step.make_graph()
-    return max(1, sum(sizes.values()))
+    try:
+        with problem.phase("inner"), saved_tensors_hooks(note, held.__getitem__):
+            step.make_graph()
+        storages = (tensor.untyped_storage() for tensor in held)
+        sizes = {s.data_ptr(): s.nbytes() for s in storages if s.data_ptr() not in given}
+        return max(1, sum(sizes.values()))
+    finally:
+        held.clear()
 
 
 class _Step:
