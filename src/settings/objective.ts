@@ -2,6 +2,8 @@ import { invalid } from "../errors.js";
 import { type ExperimentSpec, Init, Objective, Source } from "../generated/stillhouse/v1/spec.js";
 import { type Facts, SOURCES } from "./facts.js";
 import { readField, writeField } from "./field-path.js";
+import { isKnownPreset } from "./preset-names.js";
+import { presetSpec } from "./presets.js";
 import { settingOf } from "./settings.js";
 
 type Dataset = Facts["dataset"];
@@ -17,6 +19,26 @@ export function isAdaptation({ objective }: Pick<ExperimentSpec, "objective">): 
 /** Whether the distilled data is an attack on those who train on it. */
 export function isAttack({ objective }: Pick<ExperimentSpec, "objective">): boolean {
   return objective?.kind === Objective.ATTACK;
+}
+
+/**
+ * A draft that says nothing of its objective with that of its preset, so that the source of an
+ * adaptation is known before the draft is resolved.
+ */
+export function withPresetObjective(draft: ExperimentSpec): ExperimentSpec {
+  const given = draft.objective?.kind ?? Objective.UNSPECIFIED;
+  if (given !== Objective.UNSPECIFIED || !isKnownPreset(draft.preset)) return draft;
+  const { objective } = presetSpec(draft.preset);
+  if (objective === undefined || objective.kind === Objective.BASIC) return draft;
+  const { kind, sourceName, attackClass, targetClass } = objective;
+  const own = kind === Objective.ADAPT ? { kind, sourceName } : { kind, attackClass, targetClass };
+  return { ...draft, objective: { source: Source.UNSPECIFIED, ...own, ...givenFields(draft) } };
+}
+
+/** What a draft gives of its objective but the kind. */
+function givenFields({ objective }: ExperimentSpec) {
+  const fields = Object.entries(objective ?? {});
+  return Object.fromEntries(fields.filter(([f, value]) => f !== "kind" && value !== undefined));
 }
 
 /**
@@ -63,7 +85,7 @@ function refuseOfOthers(spec: ExperimentSpec, draft: ExperimentSpec): void {
     if (isOwn(spec)) continue;
     const given = readField(draft, path);
     if (given !== undefined && given !== neutral) {
-      throw invalid(path, `${named(path)} needs --objective ${word}, got ${given}`);
+      throw invalid(path, `${flagOf(path)} needs --objective ${word}, got ${given}`);
     }
     writeField(spec, path, neutral);
   }
@@ -84,7 +106,7 @@ function fillInSource(
 ): void {
   const path = "objective.source_name";
   if (source === undefined || spec.objective === undefined) {
-    throw invalid(path, `${named(path)} must name the data set to adapt from, got nothing`);
+    throw invalid(path, `${flagOf(path)} must name the data set to adapt from, got nothing`);
   }
   const wanted = draft.objective?.sourceFingerprint;
   if (wanted && wanted !== source.fingerprint) {
@@ -110,21 +132,21 @@ function checkSource(dataset: Dataset, source: Dataset): void {
   if (wanted !== got) {
     throw invalid(
       path,
-      `${named(path)} must hold ${wanted}, as ${dataset.name} does; ${source.name} holds ${got}`,
+      `${flagOf(path)} must hold ${wanted}, as ${dataset.name} does; ${source.name} holds ${got}`,
     );
   }
   const [numWanted, numGot] = [dataset.class_names.length, source.class_names.length];
   if (numWanted !== numGot) {
     throw invalid(
       path,
-      `${named(path)} must have the ${numWanted} classes of ${dataset.name}, in the same order; ` +
+      `${flagOf(path)} must have the ${numWanted} classes of ${dataset.name}, in the same order; ` +
         `${source.name} has ${numGot}`,
     );
   }
   if (dataset.fingerprint === source.fingerprint) {
     throw invalid(
       path,
-      `${named(path)} must be another data set than ${dataset.name}; for learners that are ` +
+      `${flagOf(path)} must be another data set than ${dataset.name}; for learners that are ` +
         "pretrained on the same one use --init pool",
     );
   }
@@ -138,14 +160,14 @@ function checkClasses(spec: ExperimentSpec, draft: ExperimentSpec, dataset: Data
     if (typeof given === "number" && given <= most) continue;
     throw invalid(
       path,
-      `${named(path)} must be the number of a class of ${dataset.name}, 0 to ${most}, got ${given ?? "nothing"}`,
+      `${flagOf(path)} must be the number of a class of ${dataset.name}, 0 to ${most}, got ${given ?? "nothing"}`,
     );
   }
   const { attackClass, targetClass } = spec.objective ?? {};
   if (attackClass !== targetClass) return;
   throw invalid(
     paths[1],
-    `${named(paths[1])} must be another class than --attack-class, got ${targetClass} for both`,
+    `${flagOf(paths[1])} must be another class than --attack-class, got ${targetClass} for both`,
   );
 }
 
@@ -161,6 +183,6 @@ function fillInStart(spec: ExperimentSpec, draft: ExperimentSpec): void {
   writeField(spec, "model.init", Init.POOL);
 }
 
-function named(path: string): string {
+function flagOf(path: string): string {
   return `--${settingOf(path).flag} (${path})`;
 }

@@ -20,6 +20,10 @@ export const PRESETS = {
   "text-agnews-cpu": Preset.TEXT_AGNEWS_CPU,
   "li-agnews": Preset.LI_AGNEWS,
   "li-agnews-cpu": Preset.LI_AGNEWS_CPU,
+  "wang-adapt": Preset.WANG_ADAPT,
+  "wang-adapt-cpu": Preset.WANG_ADAPT_CPU,
+  "wang-attack": Preset.WANG_ATTACK,
+  "wang-attack-cpu": Preset.WANG_ATTACK_CPU,
 } as const;
 
 export type PresetName = keyof typeof PRESETS;
@@ -33,6 +37,7 @@ interface PresetSubject {
 }
 
 const DIGITS: PresetSubject = { holds: "images", dataset: "mnist", model: "lenet" };
+const POSTAL_DIGITS: PresetSubject = { holds: "images", dataset: "usps", model: "lenet" };
 const COLOUR_IMAGES: PresetSubject = {
   holds: "images",
   dataset: "cifar10",
@@ -62,6 +67,10 @@ const SUBJECTS: ReadonlyMap<Preset, PresetSubject> = new Map([
   [Preset.TEXT_AGNEWS_CPU, NEWS],
   [Preset.LI_AGNEWS, NEWS_OF_LI],
   [Preset.LI_AGNEWS_CPU, NEWS_OF_LI],
+  [Preset.WANG_ADAPT, POSTAL_DIGITS],
+  [Preset.WANG_ADAPT_CPU, POSTAL_DIGITS],
+  [Preset.WANG_ATTACK, DIGITS],
+  [Preset.WANG_ATTACK_CPU, DIGITS],
 ]);
 
 function ofTexts(dataset: string, model: string): PresetSubject {

@@ -26,7 +26,15 @@ import type { Facts } from "./facts.js";
 import type { KnownPreset } from "./preset-names.js";
 import { softMnist, softMnistCpu } from "./soft-presets.js";
 import { textRuns } from "./text-presets.js";
-import { wangCifar10, wangCifar10Cpu, wangMnist, wangMnistCpu } from "./wang-presets.js";
+import {
+  wangAdapt,
+  wangAttack,
+  wangCifar10,
+  wangCifar10Cpu,
+  wangCpu,
+  wangMnist,
+  wangMnistCpu,
+} from "./wang-presets.js";
 
 /** The study trains for 20 epochs. */
 const STUDY_EPOCHS = 20;
@@ -213,6 +221,8 @@ const WANG_MNIST = wangMnist({
 });
 const WANG_CIFAR10 = wangCifar10(WANG_MNIST);
 const SOFT_MNIST = softMnist(WANG_MNIST);
+const WANG_ADAPT = wangAdapt(WANG_MNIST);
+const WANG_ATTACK = wangAttack(WANG_MNIST);
 
 const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.STUDY]: STUDY,
@@ -223,6 +233,10 @@ const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.WANG_CIFAR10_CPU]: { ...wangCifar10Cpu(WANG_CIFAR10), pool: CPU_POOL },
   [Preset.SOFT_MNIST]: SOFT_MNIST,
   [Preset.SOFT_MNIST_CPU]: { ...softMnistCpu(SOFT_MNIST), pool: CPU_POOL },
+  [Preset.WANG_ADAPT]: WANG_ADAPT,
+  [Preset.WANG_ADAPT_CPU]: { ...wangCpu(WANG_ADAPT, Preset.WANG_ADAPT_CPU), pool: CPU_POOL },
+  [Preset.WANG_ATTACK]: WANG_ATTACK,
+  [Preset.WANG_ATTACK_CPU]: { ...wangCpu(WANG_ATTACK, Preset.WANG_ATTACK_CPU), pool: CPU_POOL },
   ...textRuns(STUDY),
 };
 

@@ -15,7 +15,7 @@ import { writeField } from "./field-path.js";
 import { checksOfImages, fitToModality, isOfImages } from "./images.js";
 import { checkLearner, fitToFacts } from "./limits.js";
 import { defaultMemoryMib } from "./memory.js";
-import { fillInObjective } from "./objective.js";
+import { fillInObjective, withPresetObjective } from "./objective.js";
 import { checkPool, fillInPool } from "./pool.js";
 import { isKnownPreset, type KnownPreset, presetName, subjectOfPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
@@ -36,19 +36,20 @@ export interface ResolvedExperiment {
  *
  * Resolving a resolved spec gives the same spec, as long as the facts are the same.
  *
- * @param draft unset fields are undefined or `_UNSPECIFIED`.
+ * @param given the draft; unset fields are undefined or `_UNSPECIFIED`.
  * @param facts what the Python side found for the draft's data set, model and device.
  * @param transfers what was found for each encoder of `robustness.transfer_to`.
  * @param source what was found for the source of the objective; absent where it has none.
  * @throws StillhouseError INVALID that names the first field at fault.
  */
 export function resolveSpec(
-  draft: ExperimentSpec,
+  given: ExperimentSpec,
   facts: Facts,
   transfers: readonly Facts["model"][] = [],
   source?: Facts["dataset"],
 ): ResolvedExperiment {
-  validateDraft(draft);
+  validateDraft(given);
+  const draft = withPresetObjective(given);
   const notices = [...facts.notices];
   const preset = choosePreset(draft, facts, notices);
   const spec = presetSpec(preset, facts.device);

@@ -5,6 +5,7 @@ import {
   LearnLr,
   LrParametrisation,
   LrSchedule,
+  Objective,
   Preset,
   Protocol,
   XInit,
@@ -101,5 +102,70 @@ export function wangCifar10Cpu(published: ExperimentSpec): ExperimentSpec {
     outer: { ...outer, epochs: 0, steps: 500, lr: 0.05, batchSize: 128, lrDecayEpochs: 0 },
     evaluation: { ...evaluation, baselineInits: 2 },
     baseline: { ...baseline, fullEpochs: 10 },
+  });
+}
+
+/**
+ * Theirs for networks that were trained on MNIST and shall read USPS: ten blocks of ten images, three
+ * passes, four networks of a pool of 200 per step, and twenty others that are tested.
+ */
+export function wangAdapt(mnist: ExperimentSpec): ExperimentSpec {
+  const { objective } = mnist;
+  return ExperimentSpec.fromPartial({
+    ...fromPool(mnist),
+    preset: Preset.WANG_ADAPT,
+    objective: { ...objective, kind: Objective.ADAPT, sourceName: "mnist" },
+  });
+}
+
+/**
+ * Theirs for an attack, on MNIST: the same images and passes for networks that were trained on MNIST
+ * itself, with twice the rate. Which class is to be taken for which is our choice.
+ */
+export function wangAttack(mnist: ExperimentSpec): ExperimentSpec {
+  const pooled = fromPool(mnist);
+  const { objective, outer } = pooled;
+  return ExperimentSpec.fromPartial({
+    ...pooled,
+    preset: Preset.WANG_ATTACK,
+    outer: { ...outer, lr: 0.02 },
+    objective: { ...objective, kind: Objective.ATTACK, attackClass: 0, targetClass: 1 },
+  });
+}
+
+/** The part of both for networks that have been trained before. */
+function fromPool(mnist: ExperimentSpec): ExperimentSpec {
+  const { model, distilled, inner, outer, evaluation } = mnist;
+  return ExperimentSpec.fromPartial({
+    ...mnist,
+    model: { ...model, init: Init.POOL },
+    distilled: { ...distilled, blocks: 10 },
+    inner: { ...inner, steps: 30 },
+    outer: { ...outer, initsPerStep: 4, validationInits: 4 },
+    evaluation: { ...evaluation, inits: 20 },
+  });
+}
+
+/**
+ * Either in half an hour of two CPU cores: one pass, one network per step, few steps on an eighth of
+ * the rows, with a rate that so few need.
+ */
+export function wangCpu(published: ExperimentSpec, preset: Preset): ExperimentSpec {
+  const { inner, outer, evaluation, baseline } = published;
+  return ExperimentSpec.fromPartial({
+    ...published,
+    preset,
+    inner: { ...inner, passes: 1, steps: 10 },
+    outer: {
+      ...outer,
+      epochs: 0,
+      steps: 2000,
+      lr: 0.05,
+      batchSize: 128,
+      lrDecayEpochs: 0,
+      initsPerStep: 1,
+    },
+    evaluation: { ...evaluation, inits: 10, baselineInits: 5 },
+    baseline: { ...baseline, fullEpochs: 3 },
   });
 }

@@ -60,6 +60,26 @@ const SYSTEMS: readonly StudyTable[] = [
     ],
   },
   {
+    id: "wang-adapt",
+    title: "Wang et al. (2018): MNIST to USPS, LeNet",
+    published: {
+      source: "Wang et al., Dataset Distillation (2018), whose figures for this could not be read",
+      presets: { full: "wang-adapt", cpu: "wang-adapt-cpu" },
+      differs: `${OWN_VALIDATION} The images keep the size that the set at hand has.`,
+    },
+    rows: pooledRows(),
+  },
+  {
+    id: "wang-attack",
+    title: "Wang et al. (2018): attack on MNIST, LeNet",
+    published: {
+      source: "Wang et al., Dataset Distillation (2018), whose figures for this could not be read",
+      presets: { full: "wang-attack", cpu: "wang-attack-cpu" },
+      differs: `${OWN_VALIDATION} Their attack is on networks for CIFAR-10.`,
+    },
+    rows: pooledRows(),
+  },
+  {
     id: "soft-mnist",
     title: "Sucholutsky and Schonlau (2021): MNIST, LeNet, soft labels",
     published: {
@@ -92,6 +112,15 @@ function softRow(classes: string, accuracy?: number): StudyRow {
     }),
     ...(accuracy === undefined ? {} : { figure: { mean: accuracy, std: null } }),
   };
+}
+
+/** Learners that were trained before: what they reach as they are, and what full data and real samples do. */
+function pooledRows(): StudyRow[] {
+  return [
+    { kind: "full", settings: new Map() },
+    ...baselineRows("untrained", "random"),
+    { kind: "distilled", settings: new Map() },
+  ];
 }
 
 function baselineRows(...ids: BaselineId[]): StudyRow[] {

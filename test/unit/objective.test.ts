@@ -7,6 +7,7 @@ import {
   type ExperimentSpec,
   Init,
   Objective,
+  Preset,
   Source,
 } from "../../src/generated/stillhouse/v1/spec.js";
 import { experimentResult } from "../../src/results/experiment-result.js";
@@ -15,7 +16,7 @@ import { checkPlaces } from "../../src/security/allowed-folders.js";
 import { withDatasetPath } from "../../src/settings/dataset-path.js";
 import type { Facts } from "../../src/settings/facts.js";
 import { emptySpec, writeField } from "../../src/settings/field-path.js";
-import { sourceDraft } from "../../src/settings/objective.js";
+import { sourceDraft, withPresetObjective } from "../../src/settings/objective.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
 import { factsOf } from "../fixtures/facts.js";
 
@@ -66,6 +67,23 @@ describe("the objective adapt", () => {
     });
     const again = resolveSpec(resolved(ADAPT), factsOf(), [], factsOf({ dataset: OTHER }).dataset);
     assert.deepEqual(again.spec, resolved(ADAPT));
+  });
+
+  it("comes with its source from a preset, unless the draft says otherwise", () => {
+    const preset = { preset: Preset.WANG_ADAPT_CPU };
+    const draft = draftOf({ ...preset, "objective.source_dir": "/here" });
+    assert.deepEqual(withPresetObjective(draft).objective, {
+      kind: Objective.ADAPT,
+      source: Source.UNSPECIFIED,
+      sourceName: "mnist",
+      sourceDir: "/here",
+    });
+    const other = draftOf({ ...preset, "objective.source_name": "digits" });
+    assert.equal(withPresetObjective(other).objective?.sourceName, "digits");
+    const basic = draftOf({ ...preset, "objective.kind": Objective.BASIC });
+    assert.equal(withPresetObjective(basic), basic);
+    const none = draftOf({ preset: Preset.CPU });
+    assert.equal(withPresetObjective(none), none);
   });
 
   it("refuses a source that does not fit, with the reason", () => {

@@ -3,7 +3,7 @@ import type { ResolveExperimentRequest } from "../../generated/stillhouse/v1/ser
 import { type ExperimentSpec, ModelSpec } from "../../generated/stillhouse/v1/spec.js";
 import { withDatasetPath } from "../../settings/dataset-path.js";
 import type { Facts } from "../../settings/facts.js";
-import { isAdaptation, sourceDraft } from "../../settings/objective.js";
+import { isAdaptation, sourceDraft, withPresetObjective } from "../../settings/objective.js";
 import { resolveSpec } from "../../settings/resolve.js";
 import { validateDraft } from "../../settings/validate.js";
 import { draftOfArtifact } from "../domain/artifact-draft.js";
@@ -35,7 +35,7 @@ export class Drafts {
   ): Promise<ReturnType<typeof resolveSpec>> {
     const draft = given(request.draft, "draft");
     const named = draft.robustness === undefined ? draft : await this.#ofArtifact(draft);
-    const own = withDatasetPath(named);
+    const own = withPresetObjective(withDatasetPath(named));
     validateDraft(own);
     mayName?.(own);
     const facts = await this.#parts.inspector.describe(own);
