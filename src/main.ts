@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { runExperiment } from "./cli/experiment/experiment.js";
+import { runReplay } from "./cli/replay/replay.js";
 import { runReproduce } from "./cli/reproduce/reproduce.js";
 import { reportFailure } from "./cli/results/report-failure.js";
 import { runInspect } from "./cli/robustness/inspect.js";
@@ -124,6 +125,7 @@ const COMMANDS: ReadonlyMap<string, RunCommand> = new Map<string, RunCommand>([
         keepWorker: (settings, device, note) => keepWorker(given, settings, device, note),
       }),
   ],
+  ["replay", (argv, given) => runReplay(argv, { ...given, ...homeOf(given) })],
   ["robustness", (argv, given) => runRobustness(argv, withArtifacts(given))],
   [
     "inspect",

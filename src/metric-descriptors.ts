@@ -95,6 +95,14 @@ const GROUPS = [
     scale: MetricScale.LOGARITHMIC,
   },
   {
+    id: "replay",
+    title: "Accuracy on the tasks so far",
+    summary: "Of each learner after each task, one learner after the other; the mean over tasks.",
+    isNoisy: false,
+    unit: MetricUnit.FRACTION,
+    scale: MetricScale.LINEAR,
+  },
+  {
     id: "learners",
     title: "Test accuracy",
     summary: "Of each test learner, in the order in which they were tested.",
@@ -118,6 +126,7 @@ const KNOWN: Readonly<Record<string, readonly [group: GroupId, title: string]>> 
   pool_loss: ["pool-training", "training loss of the pool"],
   [POOL_ACCURACY]: ["pool-accuracy", "validation accuracy of the pool"],
   train_loss: ["training", "training loss"],
+  accuracy_on_tasks: ["replay", "accuracy on the tasks so far"],
   [ACCURACY]: ["learners", "accuracy"],
   [`${PHASE}data`]: ["time", "data"],
   [`${PHASE}inner`]: ["time", "inner steps"],

@@ -1,22 +1,18 @@
 import { BASELINE_IDS, baselineOfKind } from "../baselines.js";
-import {
-  type LearnerResult,
-  State,
-  type Task,
-  type TaskResult,
-} from "../generated/stillhouse/v1/experiment.js";
+import type { LearnerResult, Task, TaskResult } from "../generated/stillhouse/v1/experiment.js";
 import {
   type DistillationSummary,
-  type ExperimentResult,
+  ExperimentResult,
   ResultKind,
   ResultRow,
   ResultState,
 } from "../generated/stillhouse/v1/result.js";
-import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
+import type { ExperimentSpec, ReplaySpec } from "../generated/stillhouse/v1/spec.js";
 import { FRACTIONS, meanOf, pairedDifference, summarise } from "../statistics.js";
 import { attackFigures } from "./attack-figures.js";
 import { sumOfMatrices } from "./confusion.js";
-import { numLearnersOf } from "./num-learners.js";
+import { replayFigures, replayRows } from "./replay-result.js";
+import { rowFrame } from "./row-frame.js";
 import { learnersBySeed } from "./rows.js";
 import { relativeScoresOf, summaryMessage } from "./score-message.js";
 import { baselineLabel, distilledLabel, isPooled, variantOf } from "./spec-labels.js";
@@ -39,6 +35,7 @@ export function experimentResult(
   spec: ExperimentSpec | undefined,
   tasks: readonly Task[],
 ): ExperimentResult {
+  if (spec?.replay) return replayResult(spec.replay, tasks);
   const rows = withDifferences(rowsOf(spec, tasks));
   const mean = (id: string) => rows.find((row) => row.id === id)?.accuracy?.mean;
   const [distilled, full, before] = [mean(DISTILLED), mean("full"), mean("untrained")];
@@ -48,7 +45,16 @@ export function experimentResult(
     gapClosed: isPooled(spec) ? shareOfGap(distilled, before, full) : undefined,
     distillation: distillationOf(tasks),
     relativeScores: spec?.robustness && relativeScoresOf(rows.filter(isComplete)),
+    replay: [],
   };
+}
+
+/** Continual learning has figures of its own. */
+function replayResult(replay: ReplaySpec, tasks: readonly Task[]): ExperimentResult {
+  return ExperimentResult.fromPartial({
+    rows: replayRows(replay, tasks),
+    replay: replayFigures(replay, tasks),
+  });
 }
 
 function shareOfGap(
@@ -96,28 +102,15 @@ function rowIdOf({ work }: Task): string | undefined {
 function rowOf(id: string, tasks: readonly Task[], spec: ExperimentSpec | undefined): ResultRow {
   const shards = tasks.flatMap(({ result }) => learnersOf(result));
   const inits = shards.flatMap((shard) => shard.inits);
-  const failed = tasks.find(({ state }) => state === State.FAILED);
   return ResultRow.fromPartial({
     id,
     ...namesOf(tasks[0]?.work?.kind as Learners, spec),
-    state: stateOf(tasks, shards.length),
-    taskIds: tasks.map((task) => task.id),
-    failure: failed?.failure?.message ?? "",
-    reused: tasks.every(({ reused }) => reused),
-    numLearners: tasks.reduce((sum, { work }) => sum + numLearnersOf(work), 0),
+    ...rowFrame(tasks, shards.length),
     initSeeds: inits.map(({ initSeed }) => initSeed),
     accuracies: inits.map(({ accuracy }) => accuracy),
-    wallTimeS: tasks.reduce((sum, { result }) => sum + (result?.wallTimeS ?? 0), 0),
-    joules: joulesOf(tasks),
     ...(inits.length === 0 ? {} : figuresOf(shards)),
     attack: attackFigures(spec, inits),
   });
-}
-
-/** Undefined where it is not known of every task. */
-function joulesOf(tasks: readonly Task[]): number | undefined {
-  const known = tasks.flatMap(({ result }) => result?.joules ?? []);
-  return known.length === tasks.length ? known.reduce((sum, each) => sum + each, 0) : undefined;
 }
 
 function namesOf(kind: Learners, spec: ExperimentSpec | undefined): Partial<ResultRow> {
@@ -131,14 +124,6 @@ function namesOf(kind: Learners, spec: ExperimentSpec | undefined): Partial<Resu
   }
   const condition = variationText(variation);
   return { kind: ResultKind.VARIATION, label: `${label}, ${condition}`, variant, condition };
-}
-
-function stateOf(tasks: readonly Task[], numTested: number): ResultState {
-  const has = (state: State) => tasks.some((task) => task.state === state);
-  if (has(State.FAILED)) return ResultState.FAILED;
-  if (has(State.CANCELLED)) return ResultState.CANCELLED;
-  if (numTested === tasks.length) return ResultState.COMPLETE;
-  return numTested === 0 ? ResultState.PENDING : ResultState.PARTIAL;
 }
 
 function figuresOf(shards: readonly LearnerResult[]): Partial<ResultRow> {

@@ -10,7 +10,7 @@ interface LearnersWork {
         };
       }
     | {
-        readonly $case: "evaluate" | "baseline";
+        readonly $case: "evaluate" | "baseline" | "replay";
         readonly value: { readonly initSeeds: readonly number[] };
       }
     | undefined;

@@ -13,6 +13,7 @@ export interface NamedSpec {
         readonly blocks?: number | undefined;
       }
     | undefined;
+  readonly replay?: { readonly tasks: readonly unknown[] } | undefined;
   readonly model?: { readonly init?: string | undefined } | undefined;
   readonly inner?: { readonly steps?: number | undefined } | undefined;
   readonly objective?:
@@ -43,6 +44,7 @@ export function variantOf(spec: NamedSpec | undefined): string {
 
 /** The row's name in the study's words, such as "Distilled data + SL unrestricted + AL cls". */
 export function distilledLabel(spec: NamedSpec | undefined): string {
+  if (spec?.replay) return replayLabel(spec.replay);
   const init = startWords(spec).map((words) => ` (${words})`);
   const objective = objectiveText(spec);
   const end = objective === "" ? "" : `, ${objective}`;
@@ -86,12 +88,17 @@ export function baselineLabel(kind: string, spec: NamedSpec | undefined): string
 
 /** Distinguishes distilled data within a study: "SL restricted + AL cls, 3 steps". */
 export function shortLabel(spec: NamedSpec | undefined): string {
+  if (spec?.replay) return replayLabel(spec.replay);
   return [
     kindWords(spec).join(" + ") || "hard labels",
     ...[objectiveText(spec)].filter(Boolean),
     ...startWords(spec),
     ...sizeWords(spec),
   ].join(", ");
+}
+
+function replayLabel({ tasks }: NonNullable<NamedSpec["replay"]>): string {
+  return `Continual learning, ${tasks.length} tasks`;
 }
 
 /** Samples that were given, blocks and steps, where there are several. */

@@ -1,4 +1,5 @@
 import { baselineOfKind } from "../baselines.js";
+import { replayMethodWord } from "./replay-names.js";
 
 /** A task by its work, in either form of the message. */
 export interface NamedTask {
@@ -6,7 +7,15 @@ export interface NamedTask {
   readonly work?:
     | {
         readonly kind?:
-          | { readonly $case: "pretrain" | "distill" }
+          | { readonly $case: "pretrain" }
+          | {
+              readonly $case: "distill";
+              readonly value: { readonly part?: object | undefined; readonly seed: number };
+            }
+          | {
+              readonly $case: "replay";
+              readonly value: { readonly method: string; readonly seed: number };
+            }
           | {
               readonly $case: "evaluate";
               readonly value: { readonly variation?: { readonly name: string } | undefined };
@@ -22,8 +31,14 @@ export function taskName({ work, id }: NamedTask): string {
   switch (work?.kind?.$case) {
     case "pretrain":
       return "Pretraining";
-    case "distill":
-      return "Distillation";
+    case "distill": {
+      const { part, seed } = work.kind.value;
+      return part === undefined ? "Distillation" : `Distilled memory of seed ${seed}`;
+    }
+    case "replay": {
+      const { method, seed } = work.kind.value;
+      return `Replay, ${replayMethodWord(method)}, seed ${seed}`;
+    }
     case "evaluate": {
       const { variation } = work.kind.value;
       if (variation === undefined) return "Evaluation";

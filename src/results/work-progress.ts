@@ -1,7 +1,7 @@
 import { type BaselineId, type BaselineWork, baselineOfId } from "../baselines.js";
 
 /** What a task computes; baselines by their ids. */
-export type WorkKind = "pretrain" | "distill" | "evaluate" | BaselineId;
+export type WorkKind = "pretrain" | "distill" | "evaluate" | "replay" | BaselineId;
 
 /** The work of a task, from either form of the message. */
 export interface TaskWork {
@@ -43,6 +43,14 @@ export interface CostSettings {
     | undefined;
   readonly baseline?:
     | { readonly fullEpochs?: number | undefined; readonly fullLr?: number | undefined }
+    | undefined;
+  readonly replay?:
+    | {
+        readonly tasks: readonly unknown[];
+        readonly steps: number;
+        readonly epochs: number;
+        readonly batchSize: number;
+      }
     | undefined;
   readonly pool?: { readonly epochs?: number | undefined } | undefined;
 }
@@ -135,6 +143,7 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: 
     return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
   }
   if (kind === "pretrain") return numLearners * trainTexts * (spec.pool?.epochs ?? 0) * GRADIENT;
+  if (kind === "replay") return numLearners * replayCost(spec);
   const work = workBefore(kind, searchesLr);
   const { fullEpochs = 1, fullLr } = spec.baseline ?? {};
   const fullTrainings = fullLr === 0 && !takesLr ? HALVED_TRAININGS : 1;
@@ -146,6 +155,13 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: 
     // Classifiers on features read each split once, however many they are.
     (work.readsFeatures ? trainTexts + TEST_TEXTS : testing)
   );
+}
+
+/** Of a learner that meets all tasks; a pass over one counts as a set of usual size. */
+function replayCost({ replay }: CostSettings): number {
+  const { tasks = [], steps = 0, epochs = 0, batchSize = 0 } = replay ?? {};
+  const trained = steps > 0 ? steps * batchSize : epochs * TRAIN_TEXTS;
+  return tasks.length * (trained * GRADIENT + TEST_TEXTS / 2);
 }
 
 /** What a task does before its learners are tested. */

@@ -9,6 +9,7 @@ import { defaultMemoryMib } from "./memory.js";
 import { isPooled, writeNoPool } from "./pool.js";
 import { isKnownPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
+import { writeReplayValues } from "./replay-values.js";
 import { followingFields } from "./samples.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS } from "./settings.js";
@@ -37,6 +38,7 @@ export const IDENTIFYING_FIELDS = [
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
   const known = isKnownPreset(spec.preset) ? spec.preset : Preset.CPU;
   const preset = presetSpec(known, facts?.device);
+  if (spec.replay) writeReplayValues(preset, spec.replay.benchmark, isOfImages(spec));
   if (isOfImages(spec)) writeImageValues(preset);
   if (isOfWords(spec)) writeWordValues(preset);
   if (!isPooled(spec)) writeNoPool(preset);

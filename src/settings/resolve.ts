@@ -19,6 +19,8 @@ import { fillInObjective, withPresetObjective } from "./objective.js";
 import { checkPool, fillInPool } from "./pool.js";
 import { isKnownPreset, type KnownPreset, presetName, subjectOfPreset } from "./preset-names.js";
 import { presetFullEpochs, presetPooling, presetSpec } from "./presets.js";
+import { distilledRows, resolveReplay, validateReplay } from "./replay.js";
+import { writeReplayValues } from "./replay-values.js";
 import { resolveRobustness } from "./robustness.js";
 import { checkSamples, fillInPasses, fillInSamples } from "./samples.js";
 import { fieldsOf } from "./setting.js";
@@ -53,6 +55,8 @@ export function resolveSpec(
   const notices = [...facts.notices];
   const preset = choosePreset(draft, facts, notices);
   const spec = presetSpec(preset, facts.device);
+  const { replay } = draft;
+  if (replay) writeReplayValues(spec, replay.benchmark, Boolean(facts.dataset.image));
   overlay(spec, draft);
   fillInFacts(spec, draft, facts);
   fillInEmbeddings(spec, draft, facts);
@@ -66,19 +70,23 @@ export function resolveSpec(
   fitToWords(spec, draft, facts, notices);
   fillInInnerPrecision(spec, draft);
   fillInPool(spec, draft);
+  spec.replay = resolveReplay(spec, draft, facts);
+  if (spec.replay) spec.seed = spec.replay.seeds[0];
+  const rows = distilledRows(spec, facts.dataset.train_rows);
   fillInSamples(spec, draft);
   fillInPasses(spec, draft);
-  fillInSteps(spec, draft, OUTER_STEPS, facts.dataset.train_rows);
+  fillInSteps(spec, draft, OUTER_STEPS, rows);
   fitToFacts(spec, draft, facts, notices);
   checkSamples(spec, facts.dataset.class_names.length);
   fillInDerived(spec, draft, facts);
-  fillInSteps(spec, draft, LR_DECAY_STEPS, facts.dataset.train_rows);
+  fillInSteps(spec, draft, LR_DECAY_STEPS, rows);
   if (draft.compute?.memoryMib === undefined) {
     writeField(spec, "compute.memory_mib", defaultMemoryMib(spec, facts));
   }
   spec.robustness = askedRobustness(spec, draft);
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   checkPool(spec);
+  validateReplay(spec, facts.dataset.class_names.length);
   validateSpec(spec);
   checkLearner(spec, facts);
   return { spec, description: describeSpec(spec, facts, notices) };

@@ -54,8 +54,8 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
     ]),
     text("model", "model.name", FILLED_LINE, "a name or a folder", "name", [
       "A name on the hub, minilm (packaged), or a folder in the hub's format; for images lenet,",
-      "alexcifarnet, mlp or convnet; for word vectors textcnn, textrnn, textlstm or textcnn-li",
-      "(default: distilbert-base-uncased; minilm if that is not available; lenet for images)",
+      "alexcifarnet, mlp, convnet, lenet5 or mlp-500; for word vectors textcnn, textrnn, textlstm or",
+      "textcnn-li (default: distilbert-base-uncased; minilm if that is not available; lenet for images)",
     ]),
     text("embeddings", "model.embeddings", FILLED_LINE, "a name or a path", "name", [
       "Word vectors of textcnn, textrnn, textlstm and textcnn-li: a folder or a file in --data-dir,",

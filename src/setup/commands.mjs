@@ -64,6 +64,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args, parent) => runApplication(root, ["worker", ...args], parent),
   },
+  replay: {
+    summary: "train on one task after the other, with distilled samples as the memory",
+    usage: "npm run replay -- --tasks TASKS [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args, parent) => runApplication(root, ["replay", ...args], parent),
+  },
   robustness: {
     summary: "measure distilled data under conditions that it was not distilled for",
     usage: "npm run robustness -- ARTIFACT [--help] [FLAGS]",

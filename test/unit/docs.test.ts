@@ -4,6 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
+import { parseReplayArguments } from "../../src/cli/replay/replay-arguments.js";
 import { parseReproduceArguments } from "../../src/cli/reproduce/reproduce-arguments.js";
 import { parseInspectArguments } from "../../src/cli/robustness/inspect.js";
 import { parseRobustnessArguments } from "../../src/cli/robustness/robustness-arguments.js";
@@ -124,6 +125,7 @@ const PARSERS: Readonly<Record<string, (argv: string[], places: Places) => unkno
   experiment: parseExperimentArguments,
   reproduce: parseReproduceArguments,
   sweep: parseSweepArguments,
+  replay: parseReplayArguments,
   robustness: parseRobustnessArguments,
   inspect: parseInspectArguments,
   serve: parseServeArguments,

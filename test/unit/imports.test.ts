@@ -185,6 +185,7 @@ const ROOMS: Readonly<Record<Area, readonly Area[]>> = {
   "cli/run": ["connect", "progress", "results", "terminal"],
   "cli/group": ["run", "connect", "progress", "terminal"],
   "cli/experiment": ["group", "run", "connect", "progress", "results", "terminal"],
+  "cli/replay": ["group", "experiment", "terminal"],
   "cli/robustness": ["group", "experiment", "run", "connect", "results", "terminal"],
   "cli/reproduce": ["robustness", "group", "experiment", "run", "connect", "results", "terminal"],
   "cli/sweep": ["group", "experiment", "run", "results", "terminal"],

@@ -102,7 +102,7 @@ describe("experiments on word vectors", () => {
     const keyFor = (embeddings: Partial<typeof EMBEDDINGS>) =>
       cacheKey(
         resolveSpec(emptySpec(), wordFacts(embeddings)).spec,
-        { $case: "distill", value: {} },
+        { $case: "distill", value: { part: undefined, seed: 0 } },
         "code",
       );
     assert.notEqual(keyFor({}), keyFor({ fingerprint: "f".repeat(64) }));

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 
 from ..datasets import Dataset, RealSplit, TokenSplit, load_dataset, tokenise
+from ..datasets.parts import part_of
 from ..datasets.pixel_batches import pixel_split
 from ..datasets.resizing import resized, statistics_of
 from ..datasets.rows import SPLIT_NAMES, ImageShape, SplitName
@@ -122,6 +123,8 @@ def open_bench(
         )
     opened = _of_texts if dataset.image is None else _of_images
     learner, own = opened(dataset, settings._replace(data=data))
+    if data.part is not None:
+        own = {name: part_of(split, data.part) for name, split in own.items()}
     return Bench(task, dataset, own, learner.to(device), device)
 
 

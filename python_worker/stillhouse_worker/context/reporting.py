@@ -124,7 +124,35 @@ class PoolOutcome(NamedTuple):
     accuracies: list[float]
 
 
-Outcome = LearnerOutcome | DistillOutcome | PoolOutcome
+class ReplayRun(NamedTuple):
+    """A learner in continual learning.
+
+    Attributes:
+        after: after each task the accuracy on each task that it has met, 0 to 1.
+        train_time_s: seconds that its training took.
+    """
+
+    init_seed: int
+    after: list[list[float]]
+    train_time_s: float
+
+
+class ReplayOutcome(NamedTuple):
+    """Learners in continual learning.
+
+    Attributes:
+        memory_samples: that each remembers when it meets the last task.
+        memory_bytes: of these.
+        gd_steps: of each, over all tasks.
+    """
+
+    runs: list[ReplayRun]
+    memory_samples: int
+    memory_bytes: int
+    gd_steps: int
+
+
+Outcome = LearnerOutcome | DistillOutcome | PoolOutcome | ReplayOutcome
 
 
 def environment(device: str) -> dict[str, str]:

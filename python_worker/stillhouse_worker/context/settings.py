@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from ..datasets import Reading
+from ..datasets.parts import DataPart
 from ..distillation.inner_rates import LearnLr, RateForm
 from ..distillation.losses import AttentionLoss, AttentionReduction
 from ..distillation.outer import OuterConfig
@@ -22,6 +23,7 @@ class DataSettings(NamedTuple):
 
     Attributes:
         shape: channels, height and width that images are brought to; None: they stay as they are.
+        part: of it that is used; None: all of it.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DataSettings(NamedTuple):
     max_length: int
     reading: Reading
     shape: tuple[int, int, int] | None = None
+    part: DataPart | None = None
 
 
 class EmbeddingSettings(NamedTuple):
@@ -117,6 +120,27 @@ class PoolSettings(NamedTuple):
     batch_size: int
     lr: float
     lr_halving_epochs: int
+
+
+ReplayMethod = Literal["naive", "simple", "distilled", "joint"]
+
+
+class ReplaySettings(NamedTuple):
+    """How learners are trained in continual learning: see ``ReplaySpec``.
+
+    Attributes:
+        tasks: in the order in which they come.
+        num_steps: of a learner per task; 0: as many as ``epochs`` says.
+        epochs: passes over a task's rows, at their share of a batch.
+        batch_size: of all tasks together.
+        lr: of plain SGD.
+    """
+
+    tasks: tuple[DataPart, ...]
+    num_steps: int
+    epochs: int
+    batch_size: int
+    lr: float
 
 
 class DistilledSettings(NamedTuple):
@@ -206,6 +230,7 @@ class Settings(NamedTuple):
         precision: of the outer batch, of training on real texts and of measuring.
         pool: of pretrained learners that others start from; None: all start from their own draws.
         objective: what the outer loss asks of learners.
+        replay: of continual learning; None: the experiment is none.
     """
 
     data: DataSettings
@@ -222,3 +247,4 @@ class Settings(NamedTuple):
     seed: int
     pool: PoolSettings | None = None
     objective: ObjectiveSettings = ObjectiveSettings()
+    replay: ReplaySettings | None = None

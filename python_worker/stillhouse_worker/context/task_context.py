@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .reporting import Reporter
-from .settings import Settings
+from .settings import ReplayMethod, Settings
 from .variation import Variation
 
 
@@ -25,6 +25,9 @@ class TaskContext(NamedTuple):
             are those of the learners that are held out of it.
         pool: folders of the pretrained learners that this task's learners start from; empty: they
             start from their own draws.
+        method: of continual learning: what learners remember of earlier tasks.
+        memories: folders of the distilled memories of the tasks, in the order of the tasks; empty
+            where the method has none.
         task_id: noted with what is kept between attempts; empty where no control plane gave one.
     """
 
@@ -39,3 +42,5 @@ class TaskContext(NamedTuple):
     members: Sequence[int] = ()
     pool: Sequence[Path] = ()
     task_id: str = ""
+    method: ReplayMethod = "naive"
+    memories: Sequence[Path] = ()

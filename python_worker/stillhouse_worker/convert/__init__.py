@@ -26,7 +26,12 @@ from .frames import (
     report,
     stopped,
 )
-from .results import Cost, distill_result, failure_of, is_retryable, learner_result, pool_result
+from .results import (
+    Cost,
+    failure_of,
+    is_retryable,
+    task_result,
+)
 from .spec import (
     PoolPart,
     TaskRequest,
@@ -53,17 +58,14 @@ __all__ = [
     "checkpoint_request",
     "checkpoint_requests",
     "control_message",
-    "distill_result",
     "download_request",
     "failure_of",
     "goodbye",
     "heartbeat",
     "hello",
     "is_retryable",
-    "learner_result",
     "log_line",
     "metrics",
-    "pool_result",
     "progress",
     "report",
     "settings_of",
@@ -71,6 +73,7 @@ __all__ = [
     "spec_from_json",
     "stopped",
     "task_request",
+    "task_result",
     "upload_requests",
     "variation_of",
 ]

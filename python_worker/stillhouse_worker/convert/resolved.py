@@ -8,6 +8,7 @@ from ..errors import StillhouseError
 # before they existed lacks them. All others the control plane fills in.
 _MAY_BE_UNSET = (
     "robustness",
+    "replay",
     "pool",
     "objective",
     "baseline.herding",

@@ -9,7 +9,14 @@ import torch
 
 from stillhouse_proto.v1 import experiment_pb2, failure_pb2
 
-from ..context.reporting import DistillOutcome, InitOutcome, LearnerOutcome, PoolOutcome
+from ..context.reporting import (
+    DistillOutcome,
+    LearnerOutcome,
+    Outcome,
+    PoolOutcome,
+    ReplayOutcome,
+    ReplayRun,
+)
 from ..errors import StillhouseError
 
 
@@ -59,56 +66,64 @@ class Cost(NamedTuple):
     cpu_time_s: float | None = None
 
 
-def learner_result(
-    outcome: LearnerOutcome, cost: Cost, environment: Mapping[str, str]
-) -> experiment_pb2.TaskResult:
-    """Result of a task that tested learners."""
-    return experiment_pb2.TaskResult(
-        learners=experiment_pb2.LearnerResult(
-            inits=[_init_result(entry) for entry in outcome.inits],
-            train_samples=outcome.train_samples,
-            gd_steps=outcome.gd_steps,
-            chosen_lr=outcome.chosen_lr,
-            stored_bytes=outcome.stored_bytes,
-        ),
-        environment=environment,
-        **cost._asdict(),
-    )
-
-
-def distill_result(
-    outcome: DistillOutcome,
-    artifact: experiment_pb2.Artifact,
+def task_result(
+    outcome: Outcome,
+    stored: experiment_pb2.Artifact | None,
     cost: Cost,
     environment: Mapping[str, str],
 ) -> experiment_pb2.TaskResult:
-    """Result of a distillation whose artifact the control plane has stored."""
-    return experiment_pb2.TaskResult(
-        distill=experiment_pb2.DistillResult(
-            artifact=artifact,
-            kept_step=outcome.kept_step,
-            validation_accuracy=outcome.validation_accuracy,
-            outer_steps=outcome.outer_steps,
-            steps_per_second=outcome.steps_per_second,
-        ),
-        environment=environment,
-        **cost._asdict(),
+    """Result of a task.
+
+    Args:
+        outcome: what it has found.
+        stored: the artifact of one that has any, as the control plane has stored it.
+        cost: what it took.
+        environment: with which it was computed.
+    """
+    given: dict[str, Any] = {"environment": environment, **cost._asdict()}
+    if isinstance(outcome, LearnerOutcome):
+        return experiment_pb2.TaskResult(learners=_learners(outcome), **given)
+    if isinstance(outcome, ReplayOutcome):
+        return experiment_pb2.TaskResult(replay=_replay(outcome), **given)
+    if isinstance(outcome, PoolOutcome):
+        pool = experiment_pb2.PretrainResult(artifact=stored, accuracies=outcome.accuracies)
+        return experiment_pb2.TaskResult(pretrain=pool, **given)
+    return experiment_pb2.TaskResult(distill=_distilled(outcome, stored), **given)
+
+
+def _learners(outcome: LearnerOutcome) -> experiment_pb2.LearnerResult:
+    return experiment_pb2.LearnerResult(
+        inits=[experiment_pb2.InitResult(**entry._asdict()) for entry in outcome.inits],
+        train_samples=outcome.train_samples,
+        gd_steps=outcome.gd_steps,
+        chosen_lr=outcome.chosen_lr,
+        stored_bytes=outcome.stored_bytes,
     )
 
 
-def pool_result(
-    outcome: PoolOutcome,
-    artifact: experiment_pb2.Artifact,
-    cost: Cost,
-    environment: Mapping[str, str],
-) -> experiment_pb2.TaskResult:
-    """Result of a pretraining whose learners the control plane has stored."""
-    return experiment_pb2.TaskResult(
-        pretrain=experiment_pb2.PretrainResult(artifact=artifact, accuracies=outcome.accuracies),
-        environment=environment,
-        **cost._asdict(),
+def _distilled(
+    outcome: DistillOutcome, stored: experiment_pb2.Artifact | None
+) -> experiment_pb2.DistillResult:
+    return experiment_pb2.DistillResult(
+        artifact=stored,
+        kept_step=outcome.kept_step,
+        validation_accuracy=outcome.validation_accuracy,
+        outer_steps=outcome.outer_steps,
+        steps_per_second=outcome.steps_per_second,
     )
 
 
-def _init_result(outcome: InitOutcome) -> experiment_pb2.InitResult:
-    return experiment_pb2.InitResult(**outcome._asdict())
+def _replay(outcome: ReplayOutcome) -> experiment_pb2.ReplayResult:
+    return experiment_pb2.ReplayResult(
+        runs=[_run(run) for run in outcome.runs],
+        memory_samples=outcome.memory_samples,
+        memory_bytes=outcome.memory_bytes,
+        gd_steps=outcome.gd_steps,
+    )
+
+
+def _run(run: ReplayRun) -> experiment_pb2.ReplayRun:
+    after = [experiment_pb2.TaskAccuracies(accuracies=row) for row in run.after]
+    return experiment_pb2.ReplayRun(
+        init_seed=run.init_seed, after=after, train_time_s=run.train_time_s
+    )

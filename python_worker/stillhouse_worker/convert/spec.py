@@ -15,6 +15,7 @@ from ..context.settings import (
     ModelSettings,
     ObjectiveSettings,
     PoolSettings,
+    ReplayMethod,
     Settings,
 )
 from ..context.variation import Variation
@@ -22,6 +23,8 @@ from ..datasets import Reading
 from ..distillation.outer import OuterConfig
 from ..distillation.scaled_optimiser import OptimiserConfig
 from ..errors import StillhouseError
+from .enum_names import name_of
+from .replay import replay_settings, settings_of_part
 from .resolved import require_all
 
 
@@ -37,7 +40,7 @@ class TaskRequest(NamedTuple):
 
     Attributes:
         task_id, attempt: the lease; every report carries both.
-        work: "pretrain", "distill", "evaluate", or the name of a baseline.
+        work: "pretrain", "distill", "evaluate", "replay", or the name of a baseline.
         init_seeds: of the test learners; empty for "distill".
         members: of the pool, which "pretrain" trains.
         settings, spec: of the experiment, in the core's types and as the manifest keeps it.
@@ -46,6 +49,8 @@ class TaskRequest(NamedTuple):
         artifact_id: of that artifact.
         variation: how its learners are trained otherwise than it says; None: as it says.
         pool: the pretrained learners that its learners start from.
+        method: of continual learning: what "replay" remembers.
+        memories: the distilled memories of its tasks, in their order.
     """
 
     task_id: str
@@ -60,6 +65,8 @@ class TaskRequest(NamedTuple):
     artifact_id: str
     variation: Variation | None
     pool: list[PoolPart]
+    method: ReplayMethod
+    memories: list[PoolPart]
 
 
 def task_request(assign: worker_pb2.Assign) -> TaskRequest:
@@ -69,22 +76,25 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         StillhouseError: ``invalid`` when the spec is not resolved.
     """
     kind = assign.work.WhichOneof("kind")
-    work = _name(assign.work.baseline, "kind") if kind == "baseline" else str(kind)
-    by_kind: dict[str, Any] = {"baseline": assign.work.baseline, "pretrain": assign.work.pretrain}
-    init_seeds = by_kind.get(str(kind), assign.work.evaluate).init_seeds
+    work = name_of(assign.work.baseline, "kind") if kind == "baseline" else str(kind)
+    of_learners = kind in ("baseline", "pretrain", "evaluate", "replay")
+    init_seeds = getattr(assign.work, str(kind)).init_seeds if of_learners else ()
+    settings = settings_of_part(settings_of(assign.spec), assign.work)
     return TaskRequest(
         assign.task_id,
         assign.attempt,
         work,
         list(init_seeds),
         list(assign.work.pretrain.members),
-        _with_rate(settings_of(assign.spec), assign.work.baseline.lr),
+        _with_rate(settings, assign.work.baseline.lr),
         spec_document(assign.spec),
         assign.work_dir,
         assign.artifact_path,
         assign.work.evaluate.artifact_id if kind == "evaluate" else "",
         variation_of(assign.work.evaluate),
         [PoolPart(part.artifact_id, part.path) for part in assign.pool],
+        name_of(assign.work.replay, "method") if kind == "replay" else "naive",
+        [PoolPart(part.artifact_id, part.path) for part in assign.memories],
     )
 
 
@@ -93,7 +103,7 @@ def variation_of(work: experiment_pb2.EvaluateWork) -> Variation | None:
     if not work.HasField("variation"):
         return None
     message, default = work.variation, Variation()
-    chosen = {field: _name(message, field) for field in ("optimiser", "head_init", "samples")}
+    chosen = {field: name_of(message, field) for field in ("optimiser", "head_init", "samples")}
     given = {field: name for field, name in chosen.items() if name != "unspecified"}
     return default._replace(
         **given,
@@ -146,20 +156,21 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
         ),
         validations=outer.validations,
         validation_inits=outer.validation_inits,
-        select=_name(spec.evaluation, "protocol") == "validation",
+        select=name_of(spec.evaluation, "protocol") == "validation",
         device=compute.device,
         num_devices=compute.num_devices,
-        precision=_name(compute, "precision"),
+        precision=name_of(compute, "precision"),
         seed=spec.seed,
-        pool=_pool(spec) if _name(spec.model, "init") == "pool" else None,
+        pool=_pool(spec) if name_of(spec.model, "init") == "pool" else None,
         objective=_objective(spec),
+        replay=replay_settings(spec.replay) if spec.HasField("replay") else None,
     )
 
 
 def _data(data: spec_pb2.DatasetSpec) -> DataSettings:
     return DataSettings(
         data.name,
-        _name(data, "source"),
+        name_of(data, "source"),
         data.data_dir,
         data.fingerprint,
         data.max_length,
@@ -170,18 +181,18 @@ def _data(data: spec_pb2.DatasetSpec) -> DataSettings:
 def _model(model: spec_pb2.ModelSpec) -> ModelSettings:
     return ModelSettings(
         model.name,
-        _name(model, "source"),
+        name_of(model, "source"),
         model.fingerprint,
-        _name(model, "head_init"),
-        _name(model, "init") == "fixed",
-        "mean" if _name(model, "pooling") == "mean" else "first",
+        name_of(model, "head_init"),
+        name_of(model, "init") == "fixed",
+        "mean" if name_of(model, "pooling") == "mean" else "first",
         _embeddings(model) if model.embeddings else None,
     )
 
 
 def _embeddings(model: spec_pb2.ModelSpec) -> EmbeddingSettings:
     found = model.embeddings_found
-    path = found.path if _name(found, "source") == "local" else ""
+    path = found.path if name_of(found, "source") == "local" else ""
     return EmbeddingSettings(model.embeddings, path, found.fingerprint)
 
 
@@ -191,14 +202,14 @@ def _pool(spec: spec_pb2.ExperimentSpec) -> PoolSettings:
 
 
 def _objective(spec: spec_pb2.ExperimentSpec) -> ObjectiveSettings:
-    objective, kind = spec.objective, _name(spec.objective, "kind")
+    objective, kind = spec.objective, name_of(spec.objective, "kind")
     if kind == "adapt":
         # It is read as the target is, with columns of its own.
         target = _data(spec.dataset)
         image = spec.dataset.found.image
         source = DataSettings(
             objective.source_name,
-            _name(objective, "source"),
+            name_of(objective, "source"),
             objective.source_dir,
             objective.source_fingerprint,
             target.max_length,
@@ -216,25 +227,25 @@ def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> 
     return DistilledSettings(
         per_class=distilled.per_class,
         seq_len=distilled.seq_len,
-        x_init=_name(distilled, "x_init"),
-        class_labels=_name(distilled, "labels"),
-        attention_labels=_name(distilled, "attention_labels"),
+        x_init=name_of(distilled, "x_init"),
+        class_labels=name_of(distilled, "labels"),
+        attention_labels=name_of(distilled, "attention_labels"),
         attention_lambda=distilled.attention_lambda,
-        attention_reduction=_name(distilled, "attention_reduction"),
-        artifact_dtype=_name(distilled, "artifact_dtype"),
+        attention_reduction=name_of(distilled, "attention_reduction"),
+        artifact_dtype=name_of(distilled, "artifact_dtype"),
         num_steps=inner.steps,
         lr=inner.lr,
         lr_decay=inner.lr_decay,
-        learn_lr=_name(inner, "learn_lr"),
-        inner_precision=_name(inner, "precision"),
+        learn_lr=name_of(inner, "learn_lr"),
+        inner_precision=name_of(inner, "precision"),
         samples=distilled.samples,
         sample_classes=_numbers(distilled.sample_classes),
-        label_init=_name(distilled, "label_init"),
+        label_init=name_of(distilled, "label_init"),
         blocks=distilled.blocks,
-        rate_form=_name(inner, "lr_parametrisation"),
+        rate_form=name_of(inner, "lr_parametrisation"),
         encoder_lr_scale=inner.encoder_lr_scale,
         dropout=inner.dropout,
-        attention_loss=_name(distilled, "attention_loss"),
+        attention_loss=name_of(distilled, "attention_loss"),
     )
 
 
@@ -253,31 +264,24 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
         compiled=outer.compile,
         inits_per_step=outer.inits_per_step,
         optimiser=OptimiserConfig(
-            _name(outer, "optimiser"),
+            name_of(outer, "optimiser"),
             (outer.beta1, outer.beta2),
             outer.weight_decay,
             outer.momentum,
         ),
-        schedule=_name(outer, "lr_schedule"),
+        schedule=name_of(outer, "lr_schedule"),
         lr_decay=outer.lr_decay,
         lr_decay_steps=outer.lr_decay_steps,
         labels_lr=outer.labels_lr,
         rates_lr=outer.rates_lr,
         window=outer.window,
-        augmentation=_name(outer, "augmentation"),
+        augmentation=name_of(outer, "augmentation"),
     )
 
 
 def spec_document(spec: spec_pb2.ExperimentSpec) -> dict[str, Any]:
     """A spec as proto3 JSON with the proto's field names."""
     return json_format.MessageToDict(spec, preserving_proto_field_name=True)
-
-
-def _name(message: Any, field: str) -> Any:
-    """Value of an enum field as the core calls it: LABELS_HARD of ``labels`` is "hard"."""
-    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
-    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix).lower()
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -289,7 +293,7 @@ def _reading(data: spec_pb2.DatasetSpec) -> Reading:
     return Reading(
         data.validation_fraction,
         data.test_fraction,
-        _name(data, "bad_rows"),
+        name_of(data, "bad_rows"),
         tuple(data.text_column.split(",")) if data.text_column else (),
         data.label_column,
     )

@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-# Xavier's normal distribution (Glorot and Bengio, 2010) with zero biases; PyTorch's own of linear
-# layers and convolutions, U(-1/sqrt(n), 1/sqrt(n)) of n inputs, biases too; N(0, 0.02) with zero
-# biases.
-Drawing = Literal["xavier", "uniform", "normal"]
+# Xavier's normal or uniform distribution (Glorot and Bengio, 2010) with zero biases; PyTorch's own
+# of linear layers and convolutions, U(-1/sqrt(n), 1/sqrt(n)) of n inputs, biases too; N(0, 0.02)
+# with zero biases.
+Drawing = Literal["xavier", "xavier_uniform", "uniform", "normal"]
 
 _NORMAL_STD = 0.02
 
@@ -44,4 +44,6 @@ def _drawn(
         return tensor
     if drawing == "normal":
         return tensor.normal_(0.0, _NORMAL_STD, generator=generator)
+    if drawing == "xavier_uniform":
+        return nn.init.xavier_uniform_(tensor, generator=generator)
     return nn.init.xavier_normal_(tensor, generator=generator)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import StillhouseError
-from .drawing import draw_weights
+from .drawing import Drawing, draw_weights
 from .dropout import Dropout
 from .head import HeadInit
 from .interface import AttentionSizes, Derivatives, Output, Params, ScoreRows
@@ -49,12 +49,14 @@ class Net(NamedTuple):
         body: from b x c x h x w to the features of the last layer, b x e; without values: its
             parameters are arguments.
         width: e.
+        drawing: of its first weights, where the head's are not asked for otherwise.
     """
 
     shape: Shape
     front: Normalise
     body: nn.Module
     width: int
+    drawing: Drawing = "xavier"
 
     @property
     def attention(self) -> AttentionSizes:
@@ -81,15 +83,15 @@ class Net(NamedTuple):
 
         Args:
             num_classes: C.
-            init: ``default`` is Xavier's normal distribution, as Wang et al. (2018) use it;
-                ``normal`` is N(0, 0.02).
+            init: ``default`` is `drawing`: Xavier's normal distribution, as Wang et al. (2018) use
+                it, or the uniform one of Rosasco et al. (2021); ``normal`` is N(0, 0.02).
             generator: a CPU generator.
         """
         shapes = {name: parameter.shape for name, parameter in self.body.named_parameters()}
         shapes |= {"out.weight": torch.Size((num_classes, self.width))}
         shapes |= {"out.bias": torch.Size((num_classes,))}
         device = self.front.mean.device
-        drawn = draw_weights(shapes, "normal" if init == "normal" else "xavier", generator)
+        drawn = draw_weights(shapes, "normal" if init == "normal" else self.drawing, generator)
         return {name: tensor.to(device) for name, tensor in drawn.items()}
 
     def forward(
@@ -136,7 +138,8 @@ def make_net(name: str, shape: Shape, mean: Sequence[float], std: Sequence[float
                 "them several times; mlp takes images of any size",
                 field="model.name",
             ) from None
-    return Net(shape, Normalise(mean, std), body, width)
+    drawing: Drawing = "xavier_uniform" if name in _OF_ROSASCO else "xavier"
+    return Net(shape, Normalise(mean, std), body, width, drawing)
 
 
 def num_parameters(net: Net, num_classes: int) -> int:
@@ -158,6 +161,21 @@ def _lenet(shape: Shape) -> nn.Sequential:
         nn.MaxPool2d(2),
     )
     return _with_layers(convolutions, shape, 120, 84)
+
+
+def _lenet5(shape: Shape) -> nn.Sequential:
+    """LeNet-5 as Rosasco et al. (2021) use it, with tanh and mean pooling: 61,706 parameters at
+    1 x 28 x 28 and ten classes."""
+    padding = 2 if min(shape[1:]) < 32 else 0
+    convolutions = nn.Sequential(
+        nn.Conv2d(shape[0], 6, 5, padding=padding),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+    )
+    return _with_layers(convolutions, shape, 120, 84, activation=nn.Tanh)
 
 
 def _alexcifarnet(shape: Shape) -> nn.Sequential:
@@ -184,6 +202,14 @@ def _mlp(shape: Shape) -> nn.Sequential:
     return _with_layers(nn.Sequential(), shape, 128, 128)
 
 
+def _mlp_500(shape: Shape) -> nn.Sequential:
+    """Two hidden layers of 500, as Rosasco et al. (2021) use them: 648,010 parameters at 28 x 28.
+
+    They train without dropout but distil with it; here neither has it.
+    """
+    return _with_layers(nn.Sequential(), shape, 500, 500)
+
+
 def _convnet(shape: Shape) -> nn.Sequential:
     """The field's usual network (Gidaris and Komodakis, 2018): three blocks of 128 channels, each
     with instance norm and mean pooling."""
@@ -195,12 +221,17 @@ def _convnet(shape: Shape) -> nn.Sequential:
     return _with_layers(nn.Sequential(*blocks), shape)
 
 
-def _with_layers(convolutions: nn.Sequential, shape: Shape, *widths: int) -> nn.Sequential:
-    """The same with linear layers of these widths behind it, each with a ReLU."""
+def _with_layers(
+    convolutions: nn.Sequential,
+    shape: Shape,
+    *widths: int,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> nn.Sequential:
+    """The same with linear layers of these widths behind it, each with an activation."""
     width = convolutions(torch.zeros(1, *shape)).flatten(1).shape[1]
     layers: list[nn.Module] = [nn.Flatten()]
     for own in widths:
-        layers += [nn.Linear(width, own), nn.ReLU()]
+        layers += [nn.Linear(width, own), activation()]
         width = own
     return nn.Sequential(*convolutions, *layers)
 
@@ -210,5 +241,9 @@ _BODIES: dict[str, Callable[[Shape], nn.Sequential]] = {
     "alexcifarnet": _alexcifarnet,
     "mlp": _mlp,
     "convnet": _convnet,
+    "lenet5": _lenet5,
+    "mlp-500": _mlp_500,
 }
+# Those whose first weights are drawn as theirs are.
+_OF_ROSASCO = ("lenet5", "mlp-500")
 NET_NAMES = tuple(_BODIES)

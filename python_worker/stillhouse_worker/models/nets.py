@@ -4,7 +4,7 @@ import hashlib
 
 DEFAULT_NET = "lenet"
 # Of images.
-NETS: tuple[str, ...] = ("lenet", "alexcifarnet", "mlp", "convnet")
+NETS: tuple[str, ...] = ("lenet", "alexcifarnet", "mlp", "convnet", "lenet5", "mlp-500")
 # Of words, which enter them as vectors.
 WORD_NETS: tuple[str, ...] = ("textcnn", "textrnn", "textlstm", "textcnn-li")
 # Raised when what a name means changes.

@@ -2,14 +2,21 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import convert
-from ..artifact_files import POOL_FILES
+from ..artifact_files import DISTILLED_FILES, POOL_FILES
 from ..context.checkpoint_store import newest_files
 from ..context.event_files import with_event_files
-from ..context.reporting import LOADING, LearnerOutcome, PoolOutcome, Stopped, environment
+from ..context.reporting import (
+    LOADING,
+    DistillOutcome,
+    PoolOutcome,
+    Stopped,
+    environment,
+)
 from ..context.task_context import TaskContext
 from ..convert.lease import Lease
 from ..devices.energy import EnergyMeter
@@ -90,7 +97,8 @@ class TaskThread:
         if request.artifact_id and artifact_path is None:
             fetched = self.scratch / "fetched"
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
-        pool = [self._pool_folder(part) for part in request.pool]
+        pool = [self._folder_of(part, POOL_FILES) for part in request.pool]
+        memories = [self._folder_of(part, DISTILLED_FILES) for part in request.memories]
         self._find_checkpoints()
         meter, cpu_before = EnergyMeter(settings.device), _cpu_seconds()
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
@@ -106,6 +114,8 @@ class TaskThread:
                 request.members,
                 pool,
                 request.task_id,
+                request.method,
+                memories,
             )
             outcome = execute(request.work, task)
         # What earlier attempts have spent is not known.
@@ -113,14 +123,11 @@ class TaskThread:
         if self.lease.attempt == 1:
             spent = {"joules": meter.joules(), "cpu_time_s": _cpu_seconds() - cpu_before}
         facts = environment(settings.device)
-        if isinstance(outcome, LearnerOutcome):
-            cost = convert.Cost(self.stopwatch.seconds(), **spent)
-            return convert.learner_result(outcome, cost, facts)
-        artifact = self._transfer.upload(self.lease, outcome.folder)
+        stored = None
+        if isinstance(outcome, DistillOutcome | PoolOutcome):
+            stored = self._transfer.upload(self.lease, outcome.folder)
         cost = convert.Cost(self.stopwatch.seconds(), **spent)
-        if isinstance(outcome, PoolOutcome):
-            return convert.pool_result(outcome, artifact, cost, facts)
-        return convert.distill_result(outcome, artifact, cost, facts)
+        return convert.task_result(outcome, stored, cost, facts)
 
     def _stop_if_requested(self) -> None:
         if self.outbox.stop.is_set():
@@ -147,12 +154,12 @@ class TaskThread:
             sentence = "no checkpoint of an earlier attempt is here: the task starts from step 1"
             self.outbox.log("info", sentence)
 
-    def _pool_folder(self, part: convert.PoolPart) -> Path:
+    def _folder_of(self, part: convert.PoolPart, names: Sequence[str]) -> Path:
         shared = self._place.shared_artifact(part.path)
         if shared is not None:
             return shared
-        fetched = self.scratch / "fetched-pool" / part.artifact_id
-        return self._transfer.download(self.lease, part.artifact_id, fetched, POOL_FILES)
+        fetched = self.scratch / "fetched-parts" / part.artifact_id
+        return self._transfer.download(self.lease, part.artifact_id, fetched, names)
 
     def _event_folder(self) -> Path | None:
         run = self._place.shared_run(self._assign.run_dir)

@@ -17,6 +17,7 @@ from ..context.settings import DistilledSettings
 from ..context.task_context import TaskContext
 from ..context.training_checkpoints import TrainingCheckpoints
 from ..datasets import Dataset, RealSplit, select_rows
+from ..datasets.parts import part_facts
 from ..devices.facts import require_compiler
 from ..distillation.inner import inner_loss, train_learner
 from ..distillation.outer import OuterLoop, OuterProblem
@@ -210,6 +211,7 @@ class Distillation:
                 "text_columns": list(dataset.text_columns),
                 "max_length": settings.data.max_length,
                 **_image_facts(dataset),
+                **part_facts(settings.data.part),
             },
             "inner_loss": {
                 "attention_lambda": settings.distilled.attention_lambda,

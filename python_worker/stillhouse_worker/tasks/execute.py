@@ -18,6 +18,7 @@ from .frozen_features import (
 from .full_training import full_baseline
 from .pretrain import pretrain
 from .real_samples import adam_baseline, coreset_baseline, k_means_baseline, random_baseline
+from .replay import replay
 from .setfit import setfit_baseline
 from .untrained import untrained_baseline
 
@@ -25,6 +26,7 @@ _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
     "pretrain": pretrain,
     "distill": distill,
     "evaluate": evaluate,
+    "replay": replay,
     "full": full_baseline,
     "random": random_baseline,
     "untrained": untrained_baseline,

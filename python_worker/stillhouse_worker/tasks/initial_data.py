@@ -20,14 +20,20 @@ _SMOOTHING = 0.1
 def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
     """The tensors that are learned, as the settings of the task say where they start."""
     settings, learner = bench.task.settings, bench.learner
-    draws = generator(settings.seed, "distilled data")
     classes = synthetic.sample_classes
-    shape = (len(classes), *learner.entry_shape(synthetic.seq_len))
-    x = torch.randn(shape, generator=draws)
+    x, draws = initial_noise(bench, len(classes), settings.seed)
     if settings.distilled.x_init == "real":
         x = embed_real_samples(bench, x, classes, draws)
     labels = starting_labels(bench, settings.distilled.label_init, classes)
     return init_phi(synthetic, *learner.attention, x, draws, labels)
+
+
+def initial_noise(bench: Bench, num_samples: int, seed: int) -> tuple[Tensor, torch.Generator]:
+    """N(0, 1) for the samples, and the generator as it is afterwards, which draws real rows."""
+    draws = generator(seed, "distilled data")
+    seq_len = bench.task.settings.distilled.seq_len
+    shape = (num_samples, *bench.learner.entry_shape(seq_len))
+    return torch.randn(shape, generator=draws), draws
 
 
 def embed_real_samples(

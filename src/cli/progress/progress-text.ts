@@ -2,6 +2,7 @@ import { type Progress, State, type Task } from "../../generated/stillhouse/v1/e
 import { MetricUnit } from "../../generated/stillhouse/v1/service.js";
 import { metricDescriptor } from "../../metric-descriptors.js";
 import { VALIDATION_ACCURACY } from "../../metric-names.js";
+import { averageAccuracy } from "../../results/replay-result.js";
 import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
 import {
@@ -17,6 +18,7 @@ const UNITS: Readonly<Record<string, string>> = {
   distilling: "outer step",
   training: "step",
   pretraining: "step",
+  replaying: "step",
   evaluating: "init",
   validating: "init",
   "choosing samples": "text",
@@ -143,6 +145,7 @@ function resultText(task: Task): string {
 /** Of the learners that a task has tested, or trained for a pool. */
 function accuraciesOf(kind: NonNullable<Task["result"]>["kind"]): number[] {
   if (kind?.$case === "pretrain") return kind.value.accuracies;
+  if (kind?.$case === "replay") return kind.value.runs.map(averageAccuracy);
   return kind?.$case === "learners" ? kind.value.inits.map((init) => init.accuracy) : [];
 }
 

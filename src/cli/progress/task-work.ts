@@ -39,8 +39,9 @@ function workOf(task: Task): TaskWork {
 }
 
 function kindOf(kind: NonNullable<Task["work"]>["kind"]): WorkKind {
-  if (kind?.$case === "distill" || kind?.$case === "pretrain") return kind.$case;
-  if (kind?.$case !== "baseline") return "evaluate";
+  if (kind === undefined) return "evaluate";
+  if (kind.$case !== "evaluate" && kind.$case !== "baseline") return kind.$case;
+  if (kind.$case === "evaluate") return "evaluate";
   return baselineOfKind(kind.value.kind)?.id ?? "evaluate";
 }
 

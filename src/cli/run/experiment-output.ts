@@ -6,6 +6,7 @@ import { printable } from "../../text/printable.js";
 import { LiveProgress } from "../progress/live-progress.js";
 import { PlainProgress } from "../progress/plain-progress.js";
 import type { ProgressDisplay } from "../progress/progress-display.js";
+import { replayDocument, replayText } from "../results/replay-output.js";
 import { failureDocument, planDocument, resultDocument } from "../results/result-document.js";
 import { renderResult } from "../results/result-table.js";
 import { robustnessDocument, robustnessText } from "../results/robustness-output.js";
@@ -66,6 +67,7 @@ export class ExperimentOutput {
 
   result(experiment: Experiment, artifactPath: string): void {
     if (experiment.spec?.robustness !== undefined) this.robustness(experiment);
+    else if (experiment.spec?.replay !== undefined) this.#replay(experiment);
     else if (this.isJson) this.document(resultDocument(experiment, artifactPath));
     else {
       this.#terminal.stdout.write(
@@ -79,6 +81,11 @@ export class ExperimentOutput {
     const result = robustnessResult(experiment);
     if (this.isJson) this.document(robustnessDocument(experiment, result));
     else this.#terminal.stdout.write(robustnessText(experiment, result));
+  }
+
+  #replay(experiment: Experiment): void {
+    if (this.isJson) this.document(replayDocument(experiment));
+    else this.#terminal.stdout.write(`\n${replayText(experiment)}`);
   }
 
   /** @param showsTrace also where in the code a defect is. */

@@ -38,7 +38,10 @@ export function renderResolved(
     ],
     ["Preset", presetText(spec, description)],
     ["Steps", stepsText(spec)],
-    ["Artifact", formatBytes(description.artifactBytes)],
+    ...replayLines(spec),
+    ...(spec.replay
+      ? []
+      : [["Artifact", formatBytes(description.artifactBytes)] as [string, string]]),
   ];
   const line = (name: string, text: string) =>
     `${name.padEnd(NAME_COLUMNS)}${wrapText(text, columns ?? Number.POSITIVE_INFINITY, NAME_COLUMNS)}\n`;
@@ -82,6 +85,17 @@ function modelText({ model }: ExperimentSpec, description: Description): string 
     `${model?.name}${substitute}: ${formatCount(parameterCount)} parameters` +
     (numLayers === 0 ? "" : `, ${numLayers} layers, ${numHeads} heads, width ${width}`)
   );
+}
+
+/** How learners meet the tasks of continual learning. */
+function replayLines({ replay, evaluation }: ExperimentSpec): [string, string][] {
+  if (replay === undefined) return [];
+  const { tasks, steps, epochs, batchSize, lr, seeds } = replay;
+  const length = steps > 0 ? `${formatCount(steps)} steps` : `${epochs} passes`;
+  const text =
+    `${tasks.length} tasks, ${length} each of ${formatCount(batchSize)} samples at rate ${lr}; ` +
+    `seeds ${seeds.join(", ")} with ${evaluation?.inits} learners each`;
+  return [["Learners", text]];
 }
 
 /** The word vectors of a network, and how much they know of the training texts. */
@@ -140,5 +154,6 @@ function samplesText(distilled: ExperimentSpec["distilled"]): string {
 
 function numInits(task: Task): number {
   const kind = task.work?.kind;
-  return kind?.$case === "evaluate" || kind?.$case === "baseline" ? kind.value.initSeeds.length : 0;
+  if (kind === undefined || kind.$case === "distill" || kind.$case === "pretrain") return 0;
+  return kind.value.initSeeds.length;
 }

@@ -3,6 +3,7 @@ import { GetExperimentResponse } from "../../generated/stillhouse/v1/service.js"
 import { distilledLabel } from "../../results/spec-labels.js";
 import { taskNames } from "../../results/task-names.js";
 import { printable } from "../../text/printable.js";
+import { replayText } from "../results/replay-output.js";
 import { resultOf } from "../results/result.js";
 import { renderResult } from "../results/result-table.js";
 import { robustnessText } from "../results/robustness-output.js";
@@ -29,13 +30,20 @@ export async function show(session: Session, prefix: string): Promise<number> {
   const { stdout, columns } = session.terminal;
   stdout.write(headText(experiment, new Date()));
   if (resultOf(experiment).rows.length > 0) {
-    const isRobustness = experiment.spec?.robustness !== undefined;
-    const text = isRobustness
-      ? robustnessText(experiment, robustnessResult(experiment))
-      : renderResult(experiment, artifactPath, columns);
-    stdout.write(`\n${text}`);
+    stdout.write(`\n${resultText(experiment, artifactPath, columns)}`);
   }
   return 0;
+}
+
+function resultText(
+  experiment: Experiment,
+  artifactPath: string,
+  columns: number | undefined,
+): string {
+  const { robustness, replay } = experiment.spec ?? {};
+  if (robustness) return robustnessText(experiment, robustnessResult(experiment));
+  if (replay) return replayText(experiment);
+  return renderResult(experiment, artifactPath, columns);
 }
 
 function headText(experiment: Experiment, now: Date): string {

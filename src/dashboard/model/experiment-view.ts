@@ -7,6 +7,7 @@ import type {
 import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
 import { ExperimentSpec, Objective } from "../../generated/page/stillhouse/v1/spec.js";
 import type { RelativeScores } from "../../results/relative-scores.js";
+import { type ReplayView, replayViews } from "../../results/replay-view.js";
 import { robustnessSubject } from "../../results/robustness-subject.js";
 import { type Row, scoresOf, testedRows } from "../../results/rows.js";
 import { objectiveText, shortLabel } from "../../results/spec-labels.js";
@@ -60,6 +61,9 @@ export interface ExperimentView {
   readonly objective: string;
   readonly isAttack: boolean;
   readonly distilled: DistilledView | undefined;
+  /** Of continual learning: the figures of its methods, and its distilled memories. */
+  readonly replay: readonly ReplayView[];
+  readonly memories: readonly MemoryView[];
   /** How much of its work is done, 0 to 1. */
   readonly share: number;
   /** For all remaining work; undefined where it cannot be estimated. */
@@ -67,6 +71,11 @@ export interface ExperimentView {
   readonly running: TaskView | undefined;
   /** The artifact that is distilled or evaluated here; empty where there is none. */
   readonly artifactId: string;
+}
+
+export interface MemoryView {
+  readonly artifactId: string;
+  readonly title: string;
 }
 
 export interface DistilledView {
@@ -86,7 +95,10 @@ export function experimentView(experiment: Experiment): ExperimentView {
   const results = distilledFirst(testedRows(experiment.result));
   const name = spec.name ?? "";
   const subject = subjectOf(spec, experiment.tasks);
-  const data = experiment.tasks.map(distilledView).find((view) => view !== undefined);
+  // Continual learning has many, none of which stands for the experiment.
+  const data = spec.replay
+    ? undefined
+    : experiment.tasks.map(distilledView).find((view) => view !== undefined);
   return {
     id,
     title: name || subject,
@@ -116,6 +128,8 @@ export function experimentView(experiment: Experiment): ExperimentView {
     objective: objectiveText(spec, spec.dataset?.found?.classNames),
     isAttack: spec.objective?.kind === Objective.ATTACK,
     distilled: data,
+    replay: replayViews(experiment.result),
+    memories: memoriesOf(experiment.tasks),
     artifactId: data?.artifactId ?? spec.robustness?.artifactId ?? "",
     ...liveParts(spec, tasks),
   };
@@ -173,6 +187,22 @@ export function ratioNote({ ratioToFull, tasks }: Pick<ExperimentView, "ratioToF
     default:
       return `The full-data baseline ${state === "failed" ? "has failed" : "was cancelled"}`;
   }
+}
+
+/** The distilled memories of continual learning, by their seeds and tasks. */
+function memoriesOf(tasks: readonly Task[]): MemoryView[] {
+  const counts = new Map<number, number>();
+  return tasks.flatMap((task) => {
+    const work = task.work?.kind;
+    if (work?.$case !== "distill" || work.value.part === undefined) return [];
+    const { seed, part } = work.value;
+    const number = (counts.get(seed) ?? 0) + 1;
+    counts.set(seed, number);
+    const view = distilledView(task);
+    if (view === undefined) return [];
+    const classes = part.classes.length === 0 ? "" : `, classes ${part.classes.join(", ")}`;
+    return [{ artifactId: view.artifactId, title: `Seed ${seed}, task ${number}${classes}` }];
+  });
 }
 
 function distilledView({ result }: Task): DistilledView | undefined {

@@ -1,4 +1,4 @@
-import { Init, Preset } from "../../generated/page/stillhouse/v1/spec.js";
+import { Init, Preset, type ReplaySpec } from "../../generated/page/stillhouse/v1/spec.js";
 import type { Range } from "../../settings/range.js";
 import { type FieldValue, readField, type Spec } from "./spec-fields.js";
 
@@ -145,7 +145,8 @@ const OF_ROBUSTNESS = ["data-dir", "inits", "baselines", "device", "precision", 
 
 /** The command that gives the same experiment again. */
 export function repeatingCommand(spec: Spec, settings: readonly SettingView[]): string {
-  const { robustness } = spec;
+  const { robustness, replay } = spec;
+  if (replay) return replayCommand(replay, givenValues(spec, settings));
   if (robustness === undefined) return commandLine(givenValues(spec, settings));
   const { artifactId, checks, steps, transferTo } = robustness;
   const own = specRows(spec, settings).filter(
@@ -160,6 +161,32 @@ export function repeatingCommand(spec: Spec, settings: readonly SettingView[]): 
   const models = transferTo.map(({ name = "" }) => shellWord(name));
   const transfers = models.length === 0 ? [] : ["--transfer-to", ...models];
   return ["npm run robustness --", artifactId, ...flagsOf(values), ...transfers].join(" ");
+}
+
+/** Settings that `npm run replay` has flags of its own for, or no choice of. */
+const NOT_OF_REPLAY = ["dataset", "seed", "baselines"];
+
+/** Tasks that a person has divided otherwise than the benchmark are given by their classes. */
+function replayCommand(replay: ReplaySpec, given: ReadonlyMap<string, string>): string {
+  const { tasks, classesPerTask, classOrder, numPermutations } = replay;
+  const benchmark = wordOf(replay.benchmark, "REPLAY_BENCHMARK_");
+  const dataset = given.get("dataset") ?? "";
+  const values = new Map([
+    ["tasks", benchmark === "split" ? `split:${dataset}` : benchmark],
+    ["methods", replay.methods.map((method) => wordOf(method, "REPLAY_METHOD_")).join(",")],
+    ["seeds", replay.seeds.join(",")],
+    ...(tasks.some(({ classes }) => classes.length > 0)
+      ? [["classes-per-task", String(classesPerTask)] as const]
+      : [["num-tasks", String(numPermutations)] as const]),
+    ...(classOrder.length === 0 ? [] : [["class-order", classOrder.join(",")] as const]),
+    replay.steps > 0
+      ? (["task-steps", String(replay.steps)] as const)
+      : (["task-epochs", String(replay.epochs)] as const),
+    ["task-batch-size", String(replay.batchSize)],
+    ["task-lr", String(replay.lr)],
+    ...[...given].filter(([flag]) => !NOT_OF_REPLAY.includes(flag)),
+  ]);
+  return ["npm run replay --", ...flagsOf(values)].join(" ");
 }
 
 /** "head-init" of ROBUSTNESS_CHECK_HEAD_INIT, "cpu" of PRESET_CPU. */

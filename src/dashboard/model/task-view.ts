@@ -94,7 +94,7 @@ export function baselineOf(work: Work | undefined) {
 
 function kindOf(work: Work | undefined): WorkKind {
   const own = work?.kind?.$case;
-  if (own === "distill" || own === "pretrain") return own;
+  if (own === "distill" || own === "pretrain" || own === "replay") return own;
   return baselineOf(work)?.id ?? "evaluate";
 }
 

@@ -1,9 +1,15 @@
 import { createHash } from "node:crypto";
 import { baselineOfKind, startsFromPool } from "../../baselines.js";
-import type { BaselineWork, Variation, Work } from "../../generated/stillhouse/v1/experiment.js";
+import type {
+  BaselineWork,
+  ReplayWork,
+  Variation,
+  Work,
+} from "../../generated/stillhouse/v1/experiment.js";
 import {
   type ExperimentSpec,
   Init,
+  ReplayMethod,
   type RobustnessSpec,
 } from "../../generated/stillhouse/v1/spec.js";
 import { formerChoices } from "../../settings/earlier-spec.js";
@@ -44,11 +50,15 @@ export function cacheKeysOf(
   };
   const distilled = distillParts(spec);
   return (work) => {
-    const seed: Part = ["seed", isShared(spec, work) ? SHARED_SEED : spec.seed];
+    const seed: Part = ["seed", isShared(spec, work) ? SHARED_SEED : seedOf(spec, work)];
     const parts = [...subject(work), seed, ...workParts(spec, work, distilled)];
     // Pairs in a fixed order; JSON keeps every digit of a double.
     return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
   };
+}
+
+function seedOf(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): number | undefined {
+  return work.$case === "distill" && work.value.part ? work.value.seed : spec.seed;
 }
 
 type Part = readonly [name: string, value: unknown];
@@ -62,7 +72,9 @@ function workParts(
     case "pretrain":
       return [["kind", "pretrain"], ...groupParts("learners", work.value)];
     case "distill":
-      return [["kind", "distill"], ...distilled];
+      return [["kind", "distill"], ...distilled, ...groupParts("part", work.value.part)];
+    case "replay":
+      return [["kind", "replay"], ...replayParts(spec, work.value, distilled)];
     case "evaluate":
       return [
         ["kind", "evaluate"],
@@ -113,7 +125,7 @@ export function hasOwnHead({ model }: ExperimentSpec): boolean {
 /** Whether experiments with other seeds have the same task. */
 function isShared(spec: ExperimentSpec, work: NonNullable<Work["kind"]>): boolean {
   // Seeds of held-out learners are parts of their own, and members have the same in all experiments.
-  if (work.$case === "pretrain") return true;
+  if (work.$case === "pretrain" || work.$case === "replay") return true;
   const baseline = work.$case === "baseline" ? baselineOfKind(work.value.kind) : undefined;
   return baseline?.seeds === "shared" && !hasOwnHead(spec);
 }
@@ -188,6 +200,21 @@ function attackParts(spec: ExperimentSpec): Part[] {
 /** The same bytes are the same data, however they came about. */
 function artifactParts({ artifactSha256 }: RobustnessSpec): Part[] {
   return [["artifact", artifactSha256]];
+}
+
+/** Memories that nobody draws depend on no seed but that of the learners. */
+function replayParts(
+  spec: ExperimentSpec,
+  { method, seed, initSeeds }: ReplayWork,
+  distilled: readonly Part[],
+): Part[] {
+  const { tasks, steps, epochs, batchSize, lr } = spec.replay ?? {};
+  const training = groupParts("replay", { tasks, steps, epochs, batchSize, lr });
+  const own: Part[] = [...training, ["method", method], ["init_seeds", initSeeds]];
+  if (method === ReplayMethod.DISTILLED) return [...own, ["seed", seed], ...distilled];
+  if (method !== ReplayMethod.SIMPLE) return own;
+  const { perClass, seqLen } = spec.distilled ?? {};
+  return [...own, ["seed", seed], ...groupParts("distilled", { perClass, seqLen })];
 }
 
 /** Everything except names: an encoder is identified by its fingerprint. */

@@ -13,6 +13,7 @@ import { type ExperimentSpec, Init } from "../../generated/stillhouse/v1/spec.js
 import { cacheKeysOf, hasOwnHead, SHARED_SEED } from "./cache-key.js";
 import { initSeeds } from "./init-seeds.js";
 import { isStarted, numPretrainings, pretrainings } from "./pool-plan.js";
+import { numReplayTasks, replayWork } from "./replay-plan.js";
 import { numShards, shardsOf } from "./shards.js";
 import { variationsOf } from "./variations.js";
 
@@ -22,6 +23,8 @@ import { variationsOf } from "./variations.js";
  * other enabled baselines. Without test learners there are only the baselines, and without those only the distillation. If the
  * robustness of distilled data is asked for, nothing is distilled, and each variation has an
  * evaluation too. Ids follow from the experiment's, so a plan is repeatable.
+ *
+ * Continual learning has tasks of its own, see `replayWork`.
  *
  * With a fixed init all test learners are the same, so there is one, and its seed is the
  * experiment's, from which the distillation drew that head.
@@ -39,6 +42,7 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
       state: State.QUEUED,
       cacheKey: keyOf(kind),
     });
+  if (spec.replay) return replayWork(spec, spec.replay).map(({ name, kind }) => plan(name, kind));
   const count = required(spec.evaluation?.inits, "evaluation.inits");
   const shards = shardsOf(count > 0 ? learnerSeeds(spec, count) : []);
   const artifactId = spec.robustness?.artifactId ?? "";
@@ -59,7 +63,9 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
   return [
     ...planned(baselines.filter(({ isQuick }) => isQuick)),
     ...trained.map((value, at) => plan(`pretrain-${at + 1}`, { $case: "pretrain", value })),
-    ...(isDistilled ? [plan("distill", { $case: "distill", value: {} })] : []),
+    ...(isDistilled
+      ? [plan("distill", { $case: "distill", value: { part: undefined, seed: 0 } })]
+      : []),
     ...evaluation(),
     ...variationsOf(spec).flatMap(evaluation),
     ...planned(baselines.filter(({ isQuick }) => !isQuick)),
@@ -68,6 +74,7 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
 
 /** How many tasks `planTasks` makes, without making them. @param spec resolved */
 export function countTasks(spec: ExperimentSpec): number {
+  if (spec.replay) return numReplayTasks(spec, spec.replay);
   const count = required(spec.evaluation?.inits, "evaluation.inits");
   const isFixed = spec.model?.init === Init.FIXED;
   const shards = numShards(isFixed ? Math.min(count, 1) : count);

@@ -51,7 +51,7 @@ export function poolTasksOf<Entry extends { readonly task: Task }>(
 }
 
 /** Whether learners of a task start from those of a pool where there is one. */
-export function isStarted(kind: Kind): kind is Exclude<Kind, { $case: "pretrain" }> {
-  if (kind.$case === "pretrain") return false;
+export function isStarted(kind: Kind): kind is Exclude<Kind, { $case: "pretrain" | "replay" }> {
+  if (kind.$case === "pretrain" || kind.$case === "replay") return false;
   return kind.$case !== "baseline" || startsFromPool(kind.value.kind);
 }

@@ -8,6 +8,7 @@ import {
 } from "../../generated/stillhouse/v1/experiment.js";
 import { ResultKind, type ResultRow } from "../../generated/stillhouse/v1/result.js";
 import { poolTasksOf } from "./pool-plan.js";
+import { memoryTasksOf } from "./replay-plan.js";
 
 export interface TaskRecord {
   readonly task: Task;
@@ -86,8 +87,23 @@ export function poolOf({ tasks }: ExperimentRecord, task: Task): string[] {
   return poolTasksOf(task, tasks).flatMap((entry) => storedArtifact(entry.task.result)?.id ?? []);
 }
 
-/** Id of the artifact distilled here, or in an earlier experiment whose result was reused. */
-export function artifactOf({ tasks }: ExperimentRecord): string | undefined {
+/** The ids of the artifacts with the distilled memories of a task, in the order of its tasks. */
+export function memoriesOf({ tasks }: ExperimentRecord, task: Task): string[] {
+  return memoryTasksOf(task, tasks).flatMap((entry) => storedArtifact(entry.task.result)?.id ?? []);
+}
+
+/** Whether a task hands in an artifact of its own, since its experiment has several. */
+export function hasOwnArtifact(task: Task): boolean {
+  const kind = task.work?.kind;
+  return kind?.$case === "pretrain" || (kind?.$case === "distill" && kind.value.part !== undefined);
+}
+
+/**
+ * Id of the artifact distilled here, or in an earlier experiment whose result was reused; undefined
+ * in continual learning, which has several.
+ */
+export function artifactOf({ tasks, experiment }: ExperimentRecord): string | undefined {
+  if (experiment.spec?.replay) return undefined;
   for (const { task } of tasks) {
     const kind = task.result?.kind;
     if (kind?.$case === "distill") return kind.value.artifact?.id;

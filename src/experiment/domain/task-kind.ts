@@ -2,12 +2,20 @@ import { BASELINE_IDS, type BaselineId, baselineOfKind } from "../../baselines.j
 import type { Task } from "../../generated/stillhouse/v1/experiment.js";
 
 /** The kind of a task as a label with few values, whatever clients ask for. */
-export type TaskKind = "pretrain" | "distill" | "evaluate" | "variation" | BaselineId | "other";
+export type TaskKind =
+  | "pretrain"
+  | "distill"
+  | "evaluate"
+  | "replay"
+  | "variation"
+  | BaselineId
+  | "other";
 
 export const TASK_KINDS: readonly TaskKind[] = [
   "pretrain",
   "distill",
   "evaluate",
+  "replay",
   "variation",
   ...BASELINE_IDS,
 ];

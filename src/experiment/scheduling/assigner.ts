@@ -2,7 +2,13 @@ import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { formatMebibytes } from "../../text/format.js";
 import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
-import { type ExperimentRecord, findTask, isDistill, poolOf } from "../domain/record.js";
+import {
+  type ExperimentRecord,
+  findTask,
+  isDistill,
+  memoriesOf,
+  poolOf,
+} from "../domain/record.js";
 import type { ArtifactStore, CheckpointStore } from "../domain/storage-ports.js";
 import { leaseTask } from "../domain/transitions.js";
 import type { WorkerPool } from "../domain/worker-ports.js";
@@ -127,9 +133,7 @@ export class Assigner {
     const runDir = runLog.folderOf(experimentId);
     const lease = { taskId, attempt, experimentId, secret };
     const checkpoints = attempt === 1 ? [] : this.#parts.checkpoints.newest(taskId);
-    const learners = poolOf(record, before).map((artifactId) => {
-      return { artifactId, path: artifacts.pathOf(artifactId) };
-    });
+    const stored = (artifactId: string) => ({ artifactId, path: artifacts.pathOf(artifactId) });
     const value = {
       ...lease,
       spec,
@@ -138,7 +142,8 @@ export class Assigner {
       artifactPath,
       runDir,
       checkpoints,
-      pool: learners,
+      pool: poolOf(record, before).map(stored),
+      memories: memoriesOf(record, before).map(stored),
     };
     pool.send(workerId, { $case: "assign", value });
   }

@@ -2,7 +2,7 @@ import { conflict, permissionDenied } from "../../errors.js";
 import { type Checkpoint, LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
-import { findTask, isPretrain, mustStop, poolOf } from "../domain/record.js";
+import { findTask, hasOwnArtifact, memoriesOf, mustStop, poolOf } from "../domain/record.js";
 import type { StorageFault } from "../domain/storage-fault.js";
 import { loseTask, stopTask } from "../domain/transitions.js";
 import type { Admission, WorkerExit, WorkerListener } from "../domain/worker-ports.js";
@@ -137,13 +137,14 @@ export class Dispatcher implements WorkerListener {
     if (task === undefined) return [];
     const kind = task.work?.kind;
     const measured = kind?.$case === "evaluate" ? [kind.value.artifactId] : [];
-    return [...measured, ...poolOf(record, task)];
+    return [...measured, ...poolOf(record, task), ...memoriesOf(record, task)];
   }
 
-  /** Id of the artifact that a task hands in: an experiment distils once, and may train many. */
+  /** Id of the artifact that a task hands in: an experiment distils once but for continual
+   * learning, and may train many. */
   artifactIdOf({ experimentId, taskId }: Lease): string {
     const task = findTask(this.#parts.ledger.record(experimentId), taskId)?.task;
-    return task !== undefined && isPretrain(task) ? taskId : experimentId;
+    return task !== undefined && hasOwnArtifact(task) ? taskId : experimentId;
   }
 
   admit(hello: Hello): Admission {

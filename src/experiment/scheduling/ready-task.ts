@@ -10,6 +10,7 @@ import {
   mustStop,
   takesLr,
 } from "../domain/record.js";
+import { memoryTasksOf } from "../domain/replay-plan.js";
 import type { DeviceNeeds } from "./device-needs.js";
 
 /** A task that is ready to start. */
@@ -55,11 +56,15 @@ export function startable(record: ExperimentRecord): (task: Task) => boolean {
   const trainings = record.tasks.filter(({ task }) => isPretrain(task));
   const hasPool = (task: Task) =>
     poolTasksOf(task, trainings).every((each) => each.task.state === State.SUCCEEDED);
+  const distillations = record.tasks.filter(({ task }) => isDistill(task));
+  const hasMemories = (task: Task) =>
+    memoryTasksOf(task, distillations).every((each) => each.task.state === State.SUCCEEDED);
   return (task) =>
     task.state === State.QUEUED &&
     (isDistilled || !isEvaluate(task)) &&
     (hasLr || !takesLr(task)) &&
-    hasPool(task);
+    hasPool(task) &&
+    hasMemories(task);
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

@@ -8,7 +8,7 @@ import {
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { WorkFolders } from "../domain/ports.js";
-import { findTask } from "../domain/record.js";
+import { findTask, hasOwnArtifact } from "../domain/record.js";
 import { alone } from "../domain/storage-fault.js";
 import type { ArtifactStore, MetricStore } from "../domain/storage-ports.js";
 import { completeTask, failTask, stopTask } from "../domain/transitions.js";
@@ -138,12 +138,13 @@ export class ReportIntake {
 
   #faultOf(task: Task, result: TaskResult): string | undefined {
     const own = task.work?.kind?.$case;
-    const expected = own === "distill" || own === "pretrain" ? own : "learners";
+    const expected = resultKind(own);
     if (result.kind?.$case !== expected) {
       return `the worker reported a result of kind ${result.kind?.$case ?? "none"} for task ${task.id}, expected ${expected}`;
     }
-    const artifactId = expected === "distill" ? task.experimentId : task.id;
-    if (expected !== "learners" && !this.#artifacts.exists(artifactId)) {
+    const artifactId = hasOwnArtifact(task) ? task.id : task.experimentId;
+    const isStored = expected === "distill" || expected === "pretrain";
+    if (isStored && !this.#artifacts.exists(artifactId)) {
       return `the worker reported task ${task.id} as done but handed in no artifact`;
     }
     return undefined;
@@ -154,4 +155,11 @@ export class ReportIntake {
     if (entry) return entry.task;
     throw internal(`there is a lease for task ${lease.taskId}, which is not in the store`);
   }
+}
+
+type OwnKind = NonNullable<NonNullable<Task["work"]>["kind"]>["$case"];
+
+/** The kind of result of a kind of work. */
+function resultKind(own: OwnKind | undefined) {
+  return own === "distill" || own === "pretrain" || own === "replay" ? own : "learners";
 }

@@ -34,7 +34,7 @@ export function Actions({ view, feed }: ActionsProps) {
         ) : (
           <RunAgain view={view} mayNot={mayNot} isBusy={busy !== undefined} onChoose={change} />
         )}
-        {view.spec.robustness ? null : (
+        {view.spec.robustness || view.spec.replay ? null : (
           <a class="button" href={`/new?from=${encodeURIComponent(view.id)}`}>
             Clone with changes
           </a>

@@ -17,6 +17,7 @@ import { ExperimentFeed } from "./feed.js";
 import { FilesSection } from "./files-section.js";
 import { KeyFigures } from "./key-figures.js";
 import { LogSection } from "./log-section.js";
+import { Memories } from "./replay-results.js";
 import { ResultsSection } from "./results-section.js";
 import { SourceLink } from "./source-link.js";
 import { SpecSection } from "./spec-section.js";
@@ -58,7 +59,7 @@ interface ExperimentProps {
 }
 
 function Experiment({ view, feed }: ExperimentProps) {
-  const { failure, distilled, tasks } = view;
+  const { failure, distilled, memories, tasks } = view;
   return (
     <div class="page">
       <div class="page-head">
@@ -69,7 +70,7 @@ function Experiment({ view, feed }: ExperimentProps) {
       {view.isAttack ? <AttackNotice what={view.objective} /> : null}
       <KeyFigures view={view} />
       {view.state === "succeeded" ? null : <TaskList tasks={tasks} />}
-      <SectionLinks hasArtifact={distilled !== undefined} />
+      <SectionLinks hasArtifact={distilled !== undefined || memories.length > 0} />
       <ResultsSection view={view} />
       <CurvesSection feed={feed} />
       {distilled === undefined ? null : (
@@ -78,6 +79,12 @@ function Experiment({ view, feed }: ExperimentProps) {
           <NearViewport minHeight={400}>
             {() => <DistilledSection artifactId={distilled.artifactId} />}
           </NearViewport>
+        </section>
+      )}
+      {memories.length === 0 ? null : (
+        <section aria-labelledby="distilled-title" class="section">
+          <h2 id="distilled-title">Distilled data</h2>
+          <NearViewport minHeight={400}>{() => <Memories memories={memories} />}</NearViewport>
         </section>
       )}
       <SpecSection view={view} />

@@ -2,6 +2,7 @@ import { VALIDATION_ACCURACY } from "../../../metric-names.js";
 import {
   formatCount,
   formatDuration,
+  formatGainRange,
   formatInterval,
   formatMeanStd,
   formatPercent,
@@ -15,8 +16,7 @@ export function KeyFigures({ view }: { readonly view: ExperimentView }) {
   const figures = [
     accuracyFigure(view),
     ...(view.gapClosed === undefined ? [] : [gapFigure(view.gapClosed)]),
-    ratioFigure(view),
-    validationFigure(view),
+    ...(view.spec.replay ? replayFigures(view) : [ratioFigure(view), validationFigure(view)]),
     timeFigure(view),
   ];
   return (
@@ -45,6 +45,20 @@ function accuracyFigure({ accuracy }: ExperimentView): KeyFigure {
     ? `95 % interval ${formatInterval(interval95, 2)}, ${learners}`
     : `${learners}, too few for a 95 % interval`;
   return [name, `${formatMeanStd(mean, std)} %`, note];
+}
+
+/** Of the learners with distilled memories. */
+function replayFigures({ replay }: ExperimentView): KeyFigure[] {
+  const own = replay.find(({ id }) => id === "distilled");
+  if (own === undefined) return [];
+  const { forgetting, gain } = own;
+  const forgotten = `${formatMeanStd(forgetting.mean, forgetting.std)} points`;
+  return [
+    ["Forgetting", forgotten, "From the highest accuracy on a task to the end"],
+    ...(gain === null
+      ? []
+      : [["Gain", formatGainRange(gain), "Over as many random real samples"] as const]),
+  ];
 }
 
 function ratioFigure(view: ExperimentView): KeyFigure {

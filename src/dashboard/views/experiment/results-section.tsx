@@ -5,6 +5,7 @@ import { Empty } from "../../parts/notice.js";
 import { ConfusionMatrix } from "./confusion-matrix.js";
 import { Distribution } from "./distribution.js";
 import { RelativeScores } from "./relative-scores.js";
+import { ReplayResults } from "./replay-results.js";
 import { ResultTable } from "./result-table.js";
 
 /** The accuracy of the distilled data beside its baselines, learner by learner. */
@@ -20,7 +21,11 @@ export function ResultsSection({ view }: { readonly view: ExperimentView }) {
       ) : (
         <>
           {warning === undefined ? null : <p class="notice">{warning}</p>}
-          <ResultTable results={results} />
+          {view.spec.replay ? (
+            <ReplayResults views={view.replay} />
+          ) : (
+            <ResultTable results={results} />
+          )}
           {view.spec.robustness ? (
             <>
               <p class="muted">{ONE_DISTILLATION_NOTE}</p>
