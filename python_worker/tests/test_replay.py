@@ -203,6 +203,26 @@ def test_an_interrupted_replay_ends_in_the_same_accuracies(
     assert figures(parts) == figures(whole)
 
 
+def test_texts_are_remembered_as_images_are(settings: Settings, tmp_path: Path) -> None:
+    """Distilled samples have a vector at every position, and real texts are padded."""
+    texts = settings._replace(
+        distilled=settings.distilled._replace(
+            attention_labels="none", class_labels="hard", x_init="real"
+        ),
+        outer=settings.outer._replace(num_steps=2),
+        replay=ReplaySettings((DataPart((1,)), DataPart((0,))), 10, 0, 6, 0.05),
+    )
+    memories = [distilled_memory(texts, DataPart((1,)), tmp_path / "memory")]
+    kept = {
+        method: replay(texts, method, tmp_path / method, memories=memories)
+        for method in ("naive", "simple", "distilled")
+    }
+    assert [outcome.memory_samples for outcome in kept.values()] == [0, 1, 1]
+    assert len({str(figures(outcome)) for outcome in kept.values()}) >= 2
+    firsts = [[run.after[0] for run in outcome.runs] for outcome in kept.values()]
+    assert firsts[0] == firsts[1] == firsts[2]
+
+
 def test_epochs_count_the_rows_of_the_present_task(replayed: Settings, tmp_path: Path) -> None:
     assert replayed.replay is not None
     passes = replayed._replace(replay=replayed.replay._replace(num_steps=0, epochs=2))

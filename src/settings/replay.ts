@@ -84,7 +84,11 @@ const METHODS = [
 
 function refuseUnfit(draft: ExperimentSpec): void {
   if (draft.robustness !== undefined) {
-    throw invalid("robustness", "robustness is of one artifact, and continual learning has many");
+    throw invalid(
+      "robustness",
+      "robustness is measured on the whole data set, and the memories of continual learning are of " +
+        "parts of it",
+    );
   }
   for (const [path, flag, value, why] of FIXED) {
     const given = readField(draft, path);
