@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stillhouse_worker.distillation.inner import inner_loss
 from stillhouse_worker.distillation.inner_rates import LearnLr, RateForm
-from stillhouse_worker.distillation.losses import AttentionLoss
+from stillhouse_worker.distillation.losses import AttentionLoss, HiddenTerm
 from stillhouse_worker.distillation.meta_gradient import MetaProblem, Window, blockwise
 from stillhouse_worker.distillation.synthetic import (
     AttentionKind,
@@ -88,6 +88,8 @@ def problem(
     encoder_lr_scale: float = 0.0,
     dropout: float = 0.0,
     attention_loss: AttentionLoss = "kl",
+    hidden: HiddenTerm | None = None,
+    learns_hidden_weight: bool = False,
 ) -> tuple[MetaProblem, Phi, Params]:
     """A small problem with padded pairs of texts, in float64 unless told otherwise.
 
@@ -98,9 +100,18 @@ def problem(
     config = SyntheticConfig(
         NUM_CLASSES, 1, 4, labels, attention, num_steps, 0.3, 0.7, learn_lr, (), blocks, rate_form
     )
-    config = config._replace(encoder_lr_scale=encoder_lr_scale)
+    config = config._replace(
+        encoder_lr_scale=encoder_lr_scale,
+        hidden_labels="none" if hidden is None else "cls",
+        hidden_weight=0.6,
+        learns_hidden_weight=learns_hidden_weight,
+    )
     x = torch.randn(blocks * NUM_CLASSES, *encoder.entry_shape(4), generator=draws)
-    phi = init_phi(config, *encoder.attention, x, draws)
+    layers = encoder.attention.num_layers
+    states = None
+    if hidden is not None:
+        states = torch.randn(len(x), layers, encoder.config.width, generator=draws)
+    phi = init_phi(config, *encoder.attention, x, draws, states=states)
     phi = {name: p.detach().to(device, dtype).requires_grad_() for name, p in phi.items()}
     head = draw_head(encoder.config.width, NUM_CLASSES, "default", draws)
     theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
@@ -114,10 +125,13 @@ def problem(
         logits = encoder.forward(params, entry[rows], mask[rows]).logits
         return F.cross_entropy(logits, targets[rows], reduction="sum") / len(targets)
 
+    loss = inner_loss(
+        encoder, 0.7, "keys", dropout, attention_loss, hidden or HiddenTerm(num_steps=num_steps)
+    )
     return (
         MetaProblem(
             lambda values: materialise(config, values),
-            inner_loss(encoder, 0.7, "keys", dropout, attention_loss).of_learner(5, "outer step"),
+            loss.of_learner(5, "outer step"),
             [functools.partial(outer_loss, rows) for rows in (slice(0, 3), slice(3, None))],
             accumulate,
             window=window,

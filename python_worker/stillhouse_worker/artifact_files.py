@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .distillation.synthetic import AttentionLabels, DistilledData
+from .distillation.synthetic import AttentionLabels, DistilledData, HiddenLabels
 from .learners.pool import POOL_MANIFEST_NAME, POOL_NAME
 from .tensorfile import to_dtype, write_bytes, write_tensors
 
@@ -22,6 +22,8 @@ FORMAT_OF_LOSSES = "stillhouse.distilled.v3"
 FORMATS = (FORMAT, FORMAT_OF_BLOCKS_AND_RATES, FORMAT_OF_LOSSES)
 SCALE_NAME = "encoder_lr_scale"
 ATTENTION_NAME = "attention_log_probabilities"
+# M x L x E, and a weight for each of the L layers.
+STATES_NAME, STATE_WEIGHTS_NAME = "hidden_labels", "hidden_weights"
 # Of distilled data, and of learners of a pool; the last one says that all are there.
 DISTILLED_FILES = (TENSORS_NAME, MANIFEST_NAME)
 POOL_FILES = (POOL_NAME, POOL_MANIFEST_NAME)
@@ -45,6 +47,9 @@ def write_artifact(
         tensors[ATTENTION_NAME] = to_dtype(packed, attention_dtype)
     if data.encoder_lr_scale is not None:
         tensors[SCALE_NAME] = data.encoder_lr_scale
+    if data.hidden_labels is not None:
+        tensors[STATES_NAME] = data.hidden_labels.states
+        tensors[STATE_WEIGHTS_NAME] = data.hidden_labels.weights[0].contiguous()
     format_ = _format_of(data, manifest)
     write_tensors(folder / TENSORS_NAME, tensors, {"format": format_})
     digest = hashlib.sha256((folder / TENSORS_NAME).read_bytes()).hexdigest()
@@ -56,7 +61,7 @@ def write_artifact(
 
 def _format_of(data: DistilledData, manifest: dict[str, Any]) -> str:
     """The first one that says all of it."""
-    if "attention_loss" in manifest["inner_loss"]:
+    if data.hidden_labels is not None or "attention_loss" in manifest["inner_loss"]:
         return FORMAT_OF_LOSSES
     is_first = data.num_blocks == 1 and data.encoder_lr_scale is None
     return FORMAT if is_first else FORMAT_OF_BLOCKS_AND_RATES
@@ -65,6 +70,25 @@ def _format_of(data: DistilledData, manifest: dict[str, Any]) -> str:
 def stored_bytes(path: str | Path) -> int:
     """Bytes of the tensors of distilled data in its folder."""
     return (Path(path) / TENSORS_NAME).stat().st_size
+
+
+def distilled_data(tensors: dict[str, Tensor], manifest: dict[str, Any]) -> DistilledData:
+    """The data that `write_artifact` wrote.
+
+    Raises:
+        ValueError: the tensors do not fit each other.
+        KeyError: one is missing.
+    """
+    x, lrs = tensors["x"], tensors["lrs"]
+    return DistilledData(
+        x,
+        tensors["labels"],
+        attention_labels(tensors.get(ATTENTION_NAME)),
+        lrs,
+        num_blocks(manifest, len(x), len(lrs)),
+        tensors.get(SCALE_NAME),
+        hidden_labels(tensors.get(STATES_NAME), tensors.get(STATE_WEIGHTS_NAME)),
+    )
 
 
 def num_blocks(manifest: dict[str, Any], num_samples: int, num_steps: int) -> int:
@@ -84,3 +108,15 @@ def attention_labels(packed: Tensor | None) -> AttentionLabels | None:
     if packed.dim() not in (4, 5):
         raise ValueError(f"{ATTENTION_NAME} must have 4 or 5 axes, got {packed.dim()}")
     return AttentionLabels.unpacked("cls" if packed.dim() == 4 else "all", packed.float())
+
+
+def hidden_labels(states: Tensor | None, weights: Tensor | None) -> HiddenLabels | None:
+    """The two tensors of the file, which has both or none."""
+    if states is None or weights is None:
+        if states is not weights:
+            raise ValueError(f"it has one of {STATES_NAME} and {STATE_WEIGHTS_NAME} alone")
+        return None
+    if states.dim() != 3 or weights.shape != states.shape[1:2]:
+        shapes = f"{tuple(states.shape)} and {tuple(weights.shape)}"
+        raise ValueError(f"{STATES_NAME} and {STATE_WEIGHTS_NAME} cannot be {shapes}")
+    return HiddenLabels.weighted(states, weights)

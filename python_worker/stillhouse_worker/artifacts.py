@@ -17,19 +17,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .artifact_files import (
-    ATTENTION_NAME,
     FORMATS,
     MANIFEST_NAME,
-    SCALE_NAME,
     TENSORS_NAME,
-    attention_labels,
-    num_blocks,
+    distilled_data,
 )
 from .datasets import RealSplit, Split, tokenise
 from .datasets.given_texts import given_texts
 from .datasets.pixel_batches import given_pixels
 from .datasets.rows import ImageShape
 from .distillation.inner import InnerLoss, inner_loss, train_learner
+from .distillation.losses import HiddenTerm
 from .distillation.synthetic import DistilledData, block_classes
 from .errors import StillhouseError
 from .evaluation import Measures, logits_of, measure
@@ -100,7 +98,12 @@ class Artifact(NamedTuple):
         attention = inner["attention_lambda"], inner["attention_reduction"]
         # Data from before there was dropout in inner steps is without it, and has KL.
         dropout, kind = inner.get("dropout", 0.0), inner.get("attention_loss", "kl")
-        return inner_loss(learner, *attention, dropout, kind)
+        hidden = HiddenTerm(
+            inner.get("hidden_loss", "cosine"),
+            inner.get("hidden_schedule", "all"),
+            len(self.data.lrs),
+        )
+        return inner_loss(learner, *attention, dropout, kind, hidden)
 
     @property
     def image(self) -> ImageShape | None:
@@ -288,10 +291,7 @@ def load_artifact(path: str | Path) -> Artifact:
         if facts.get("format") not in FORMATS:
             known = ", ".join(FORMATS)
             raise ValueError(f"its format is {facts.get('format')}, this version reads {known}")
-        attention = attention_labels(tensors.get(ATTENTION_NAME))
-        x, lrs, scale = tensors["x"], tensors["lrs"], tensors.get(SCALE_NAME)
-        blocks = num_blocks(manifest, len(x), len(lrs))
-        data = DistilledData(x, tensors["labels"], attention, lrs, blocks, scale)
+        data = distilled_data(tensors, manifest)
     except (ValueError, KeyError, OSError, *_WRONG_FORM) as error:
         raise StillhouseError(
             "invalid", f"the artifact at {folder} is damaged: {error}", field="artifact"

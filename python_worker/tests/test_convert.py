@@ -9,6 +9,7 @@ import pytest
 from stillhouse_worker import convert
 from stillhouse_worker.context.variation import Variation
 from stillhouse_worker.convert.lease import Lease
+from stillhouse_worker.distillation.losses import HiddenTerm
 from stillhouse_worker.distillation.scaled_optimiser import OptimiserConfig
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.process.outbox import RESEND_AFTER_S, Outbox
@@ -51,6 +52,12 @@ RESOLVED = {
         "label_init": "LABEL_INIT_CLASS_DISTANCE",
         "blocks": 3,
         "attention_loss": "ATTENTION_LOSS_MUL",
+        "hidden_labels": "HIDDEN_LABELS_CLS",
+        "hidden_loss": "HIDDEN_LOSS_MSE",
+        "hidden_weight": 0.7,
+        "learn_hidden_weight": True,
+        "hidden_init": "HIDDEN_INIT_NOISE",
+        "hidden_schedule": "HIDDEN_SCHEDULE_STACKED",
     },
     "inner": {
         "steps": 3,
@@ -117,6 +124,10 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert made.distilled.attention_labels == "all"
     assert made.distilled.attention_reduction == "elementwise"
     assert made.distilled.attention_loss == "mul"
+    assert made.distilled.hidden_labels == "cls"
+    assert made.distilled.hidden == HiddenTerm("mse", "stacked", 3)
+    assert made.distilled.synthetic(3, 0).learns_hidden_weight
+    assert (made.distilled.hidden_weight, made.distilled.hidden_init) == (0.7, "noise")
     assert made.distilled.learn_lr == "per_step"
     assert made.distilled.lr == 0.02  # a double: not 0.0199999996
     assert made.distilled.x_init == "real"

@@ -9,6 +9,7 @@ export interface NamedSpec {
     | {
         readonly labels?: string | undefined;
         readonly attentionLabels?: string | undefined;
+        readonly hiddenLabels?: string | undefined;
         readonly samples?: number | undefined;
         readonly blocks?: number | undefined;
       }
@@ -36,10 +37,13 @@ const ATTENTION: ReadonlyMap<string, string> = new Map([
   ["ATTENTION_LABELS_ALL", "all"],
 ]);
 
+const HIDDEN: ReadonlyMap<string, string> = new Map([["HIDDEN_LABELS_CLS", "cls"]]);
+
 /** Label kinds in the study's words: "none", "restricted", "unrestricted + cls", … */
 export function variantOf(spec: NamedSpec | undefined): string {
-  const { soft, attention } = labelKinds(spec);
-  return attention === undefined ? (soft ?? "none") : `${soft ?? "none"} + ${attention}`;
+  const { soft, attention, hidden } = labelKinds(spec);
+  const others = [attention, hidden && `hidden ${hidden}`].filter(Boolean);
+  return [soft ?? "none", ...others].join(" + ");
 }
 
 /** The row's name in the study's words, such as "Distilled data + SL unrestricted + AL cls". */
@@ -113,16 +117,21 @@ export function sizeWords(spec: NamedSpec | undefined): string[] {
 }
 
 function kindWords(spec: NamedSpec | undefined): string[] {
-  const { soft, attention } = labelKinds(spec);
+  const { soft, attention, hidden } = labelKinds(spec);
   return [
     ...(soft === undefined ? [] : [`SL ${soft}`]),
     ...(attention === undefined ? [] : [`AL ${attention}`]),
+    ...(hidden === undefined ? [] : [`HL ${hidden}`]),
   ];
 }
 
 function labelKinds(spec: NamedSpec | undefined) {
-  const { labels = "", attentionLabels = "" } = spec?.distilled ?? {};
-  return { soft: SOFT.get(labels), attention: ATTENTION.get(attentionLabels) };
+  const { labels = "", attentionLabels = "", hiddenLabels = "" } = spec?.distilled ?? {};
+  return {
+    soft: SOFT.get(labels),
+    attention: ATTENTION.get(attentionLabels),
+    hidden: HIDDEN.get(hiddenLabels),
+  };
 }
 
 /** Where learners start from, unless that is their own draw. */

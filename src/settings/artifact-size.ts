@@ -2,6 +2,7 @@ import {
   AttentionLabels,
   type ExperimentSpec,
   FloatType,
+  HiddenLabels,
 } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 import { numSamples } from "./samples.js";
@@ -12,7 +13,7 @@ const LARGE_BYTES = 64_000_000;
 const BYTES_OF_FP32 = 4;
 const BYTES_OF_FP16 = 2;
 
-/** Bytes of the distilled data as it will be stored: samples, labels and attention labels. */
+/** Bytes of the distilled data as it will be stored: samples and labels of every kind. */
 export function artifactBytes(spec: ExperimentSpec, facts: Facts): number {
   const { seqLen = 0, artifactDtype } = spec.distilled ?? {};
   const numClasses = facts.dataset.class_names.length;
@@ -20,8 +21,10 @@ export function artifactBytes(spec: ExperimentSpec, facts: Facts): number {
   const vectors = count * seqLen * facts.model.entry_width;
   const labels = count * numClasses;
   const bytesOfAttention = artifactDtype === FloatType.FP16 ? BYTES_OF_FP16 : BYTES_OF_FP32;
+  const hidden = count * hiddenNumbers(spec, facts);
   return (
-    (vectors + labels) * BYTES_OF_FP32 + count * attentionNumbers(spec, facts) * bytesOfAttention
+    (vectors + labels + hidden) * BYTES_OF_FP32 +
+    count * attentionNumbers(spec, facts) * bytesOfAttention
   );
 }
 
@@ -33,6 +36,11 @@ export function largeArtifactNotice(spec: ExperimentSpec, bytes: number): string
   const canBeHalved = attentionLabels === AttentionLabels.ALL && artifactDtype === FloatType.FP32;
   if (!canBeHalved) return `${size}.`;
   return `${size}, nearly all of it attention labels; --artifact-dtype fp16 halves them.`;
+}
+
+/** Hidden labels per sample: L x E. */
+function hiddenNumbers({ distilled }: ExperimentSpec, { model }: Facts): number {
+  return distilled?.hiddenLabels === HiddenLabels.CLS ? model.num_layers * model.width : 0;
 }
 
 /** Attention labels per sample: L x Hd x S for the first query, L x Hd x S x S for all of them. */

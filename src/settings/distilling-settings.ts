@@ -14,6 +14,7 @@ import {
   OuterOptimiser,
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
+import { HIDDEN_SETTINGS } from "./hidden-settings.js";
 import type { Group, Setting } from "./setting.js";
 import {
   COUNT,
@@ -84,6 +85,7 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
         "the product with the labels",
       ],
     ),
+    ...HIDDEN_SETTINGS,
     number("per-class", "distilled.per_class", COUNT, "Distilled samples per class (and block)"),
     number("samples", "distilled.samples", COUNT_OR_NONE, [
       "Distilled samples (per block), whatever their classes; excludes --per-class",

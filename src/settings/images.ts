@@ -4,6 +4,7 @@ import {
   Augmentation,
   type ExperimentSpec,
   FloatType,
+  HiddenLabels,
   Pooling,
   RobustnessCheck,
 } from "../generated/stillhouse/v1/spec.js";
@@ -22,6 +23,7 @@ const OF_TEXTS: ReadonlyMap<string, FieldValue> = new Map<string, FieldValue>([
   ["model.pooling", Pooling.FIRST],
   ["distilled.seq_len", 1],
   ["distilled.attention_labels", AttentionLabels.NONE],
+  ["distilled.hidden_labels", HiddenLabels.NONE],
   ["inner.precision", FloatType.FP32],
   ["inner.encoder_lr_scale", 0],
   ["outer.compile", false],

@@ -93,13 +93,20 @@ function areClassesReplaced(spec: ExperimentSpec, path: string, value: FieldValu
 }
 
 function checkCombinations(spec: ExperimentSpec): void {
-  const { model, outer, evaluation, compute, dataset } = spec;
+  const { model, distilled, outer, evaluation, compute, dataset } = spec;
   if (compute?.device === "auto") {
     throw invalid("compute.device", "compute.device of a resolved spec must name a device");
   }
   if (dataset?.source === Source.LOCAL && !dataset.dataDir) throw notSet("dataset.data_dir");
   if (model?.embeddings && !model.embeddingsFound?.fingerprint) {
     throw notSet("model.embeddings_found.fingerprint");
+  }
+  if (distilled?.learnHiddenWeight && distilled.hiddenWeight === 0) {
+    throw invalid(
+      "distilled.hidden_weight",
+      "--hidden-weight (distilled.hidden_weight) must be > 0 with --learn-hidden-weight, which " +
+        "learns its logarithm, got 0",
+    );
   }
   if (model?.init === Init.FIXED && (evaluation?.inits ?? 0) > 1) {
     throw invalid(

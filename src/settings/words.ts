@@ -4,6 +4,7 @@ import {
   type EmbeddingsFound,
   type ExperimentSpec,
   FloatType,
+  HiddenLabels,
   Pooling,
 } from "../generated/stillhouse/v1/spec.js";
 import { BASELINE_PATHS } from "./baseline-fields.js";
@@ -16,6 +17,7 @@ import { givenValue } from "./validate.js";
 const OF_ENCODERS: ReadonlyMap<string, FieldValue> = new Map<string, FieldValue>([
   ["model.pooling", Pooling.FIRST],
   ["distilled.attention_labels", AttentionLabels.NONE],
+  ["distilled.hidden_labels", HiddenLabels.NONE],
   ["inner.precision", FloatType.FP32],
   ["inner.encoder_lr_scale", 0],
   ["outer.compile", false],

@@ -7,9 +7,21 @@ import torch
 from ..datasets import Reading
 from ..datasets.parts import DataPart
 from ..distillation.inner_rates import LearnLr, RateForm
-from ..distillation.losses import AttentionLoss, AttentionReduction
+from ..distillation.losses import (
+    AttentionLoss,
+    AttentionReduction,
+    HiddenLoss,
+    HiddenSchedule,
+    HiddenTerm,
+)
 from ..distillation.outer import OuterConfig
-from ..distillation.synthetic import AttentionKind, ClassLabelKind, SyntheticConfig, block_classes
+from ..distillation.synthetic import (
+    AttentionKind,
+    ClassLabelKind,
+    HiddenKind,
+    SyntheticConfig,
+    block_classes,
+)
 from ..learners.encoder_config import Pooling
 from ..learners.head import HeadInit
 from ..learners.precision import Precision
@@ -174,6 +186,17 @@ class DistilledSettings(NamedTuple):
     encoder_lr_scale: float = 0.0
     dropout: float = 0.0
     attention_loss: AttentionLoss = "kl"
+    hidden_labels: HiddenKind = "none"
+    hidden_loss: HiddenLoss = "cosine"
+    hidden_weight: float = 1.0
+    learn_hidden_weight: bool = False
+    hidden_init: Literal["noise", "samples"] = "noise"
+    hidden_schedule: HiddenSchedule = "all"
+
+    @property
+    def hidden(self) -> HiddenTerm:
+        """What learners are asked of their hidden states, where there are labels of them."""
+        return HiddenTerm(self.hidden_loss, self.hidden_schedule, self.num_steps)
 
     def classes(self, num_classes: int, seed: int) -> list[int]:
         """The class of each sample of a block at its start.
@@ -202,6 +225,9 @@ class DistilledSettings(NamedTuple):
             self.blocks,
             self.rate_form,
             self.encoder_lr_scale,
+            self.hidden_labels,
+            self.hidden_weight,
+            self.learn_hidden_weight,
         )
 
 

@@ -246,6 +246,12 @@ def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> 
         encoder_lr_scale=inner.encoder_lr_scale,
         dropout=inner.dropout,
         attention_loss=name_of(distilled, "attention_loss"),
+        hidden_labels=name_of(distilled, "hidden_labels"),
+        hidden_loss=name_of(distilled, "hidden_loss"),
+        hidden_weight=distilled.hidden_weight,
+        learn_hidden_weight=distilled.learn_hidden_weight,
+        hidden_init=name_of(distilled, "hidden_init"),
+        hidden_schedule=name_of(distilled, "hidden_schedule"),
     )
 
 

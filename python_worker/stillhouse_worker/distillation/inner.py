@@ -16,18 +16,21 @@ from ..learners.precision import Precision
 from ..learners.transformer import pool, run_head
 from ..seeding import derive_seed
 from .losses import (
+    USUAL_HIDDEN_TERM,
     AttentionLoss,
     AttentionReduction,
+    HiddenTerm,
     attention_divergence,
     divergence_weight,
+    hidden_divergence,
     soft_cross_entropy,
 )
-from .synthetic import DistilledData
+from .synthetic import AttentionLabels, DistilledData
 
 
 @dataclass(frozen=True)
 class InnerLoss:
-    """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda * D(A~, A(X~)).
+    """l(phi; theta) = mean_m CE(f(x_m), y_m) + lambda D(A~, A(X~)) + mean_l D_l(h~, h(X~)).
 
     Attributes:
         learner: the learner f.
@@ -41,6 +44,8 @@ class InnerLoss:
         dropout: of inner steps; None: nothing is dropped. Its masks are those of one learner's
             step: see `of_learner` and `of_step`.
         attention_loss: which divergence; see `attention_divergence`.
+        hidden: what is asked of hidden states where the data has labels of them.
+        step: the inner step, from 0, by which ``hidden`` chooses layers.
     """
 
     learner: Learner
@@ -51,6 +56,8 @@ class InnerLoss:
     num_keys: int | None = None
     dropout: Dropout | None = None
     attention_loss: AttentionLoss = "kl"
+    hidden: HiddenTerm = USUAL_HIDDEN_TERM
+    step: int = 0
 
     def of_learner(self, seed: int, purpose: str, index: int = 0) -> "InnerLoss":
         """The loss that a learner is trained with, whose masks are a function of the arguments."""
@@ -58,10 +65,11 @@ class InnerLoss:
 
     def of_step(self, index: int) -> "InnerLoss":
         """The loss of a learner's inner step ``index``, which counts from 0."""
+        own = self if self.hidden.schedule == "all" else replace(self, step=index)
         if self.dropout is None:
-            return self
+            return own
         assert self.dropout.seed is not None, "steps are those of a learner"
-        return self._dropping(self.dropout.seed, "inner step", index)
+        return own._dropping(self.dropout.seed, "inner step", index)
 
     def _dropping(self, seed: int, purpose: str, index: int) -> "InnerLoss":
         if self.dropout is None:
@@ -82,9 +90,18 @@ class InnerLoss:
             backward=self.precision,
         )
         loss = soft_cross_entropy(output.logits, data.class_labels)
-        if attention is None:
-            return loss
-        if not output.scores:
+        if attention is not None:
+            loss = loss + self._of_attention(attention, output.scores)
+        if data.hidden_labels is not None:
+            parts = [
+                self.of_states(output.hidden[index], *data.hidden_labels.of_block(index))
+                for index in self.labelled_layers
+            ]
+            loss = loss + torch.stack(parts).sum()
+        return loss
+
+    def _of_attention(self, labels: AttentionLabels, scores: tuple[Tensor, ...]) -> Tensor:
+        if not scores:
             raise StillhouseError(
                 "invalid",
                 "this learner shows its attention only after dropout, so attention labels need "
@@ -93,16 +110,31 @@ class InnerLoss:
             )
         shares = [
             attention_divergence(
-                scores,
-                attention.of_block(index),
+                each,
+                labels.of_block(index),
                 self.attention_reduction,
                 self.num_keys,
                 self.attention_loss,
             )
-            for index, scores in enumerate(output.scores)
+            for index, each in enumerate(scores)
         ]
         # The mean over blocks is the mean over all their elements.
-        return loss + torch.stack(shares).mean() * self.attention_lambda
+        return torch.stack(shares).mean() * self.attention_lambda
+
+    @property
+    def labelled_layers(self) -> range:
+        """The layers whose hidden labels count in this step."""
+        return self.hidden.layers(self.step, self.learner.attention.num_layers)
+
+    def of_states(self, first: Tensor, states: Tensor, weights: Tensor) -> Tensor:
+        """What the hidden labels of one of these layers count; their mean over the layers is taken.
+
+        Args:
+            first: M x E, the first token's vectors behind the layer.
+            states, weights: the labels, M x E, and what each counts, M.
+        """
+        own = hidden_divergence(first, states, weights, self.hidden.loss)
+        return own / len(self.labelled_layers)
 
 
 class StagedInnerLoss(InnerLoss):
@@ -132,12 +164,13 @@ def inner_loss(
     attention_reduction: AttentionReduction,
     dropout: float = 0.0,
     attention_loss: AttentionLoss = "kl",
+    hidden: HiddenTerm = USUAL_HIDDEN_TERM,
 ) -> InnerLoss:
     """The inner loss in fp32 as this learner has it: staged where that is possible.
 
     Args:
         learner: the learner.
-        attention_lambda, attention_reduction, attention_loss: see `InnerLoss`.
+        attention_lambda, attention_reduction, attention_loss, hidden: see `InnerLoss`.
         dropout: probability in 0 <= p < 1 of a value to be dropped.
 
     Raises:
@@ -159,6 +192,7 @@ def inner_loss(
         attention_reduction,
         dropout=own,
         attention_loss=attention_loss,
+        hidden=hidden,
     )
 
 

@@ -22,7 +22,7 @@ from .meta_gradient import METHODS, MetaGradient, MetaProblem, Window
 from .outer_loss import num_parts, outer_losses
 from .rates import Schedule, ScheduleKind
 from .scaled_optimiser import ADAM, OptimiserConfig, ScaledOptimiser
-from .synthetic import Phi, SyntheticConfig, materialise
+from .synthetic import HIDDEN_WEIGHTS, Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
 
@@ -51,8 +51,8 @@ class OuterConfig(NamedTuple):
         lr_decay, lr_decay_steps: of the schedule "step".
         window: inner steps that the meta-gradient goes back through, at most T; 0: all. Which of
             the T steps is the last one of them is drawn anew at each outer step.
-        labels_lr, rates_lr: rates at their peak of the class labels and of the inner rates; None:
-            ``lr``.
+        labels_lr, rates_lr: rates at their peak of the class labels, and of inner rates and hidden
+            weights; None: ``lr``.
         augmentation: of the real images; texts stay as they are.
     """
 
@@ -79,8 +79,8 @@ class OuterConfig(NamedTuple):
 
     def peak(self, name: str) -> float:
         """The rate at its peak of the tensor of phi with this name."""
-        own = {"labels": self.labels_lr, **dict.fromkeys(RATE_NAMES, self.rates_lr)}.get(name)
-        return self.lr if own is None else own
+        rates = dict.fromkeys((*RATE_NAMES, HIDDEN_WEIGHTS), self.rates_lr)
+        return {"labels": self.labels_lr, **rates}.get(name) or self.lr
 
     def rate(self, name: str, step: int) -> float:
         """The rate of a tensor of phi at ``step``, which counts from 0."""

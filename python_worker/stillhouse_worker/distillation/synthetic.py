@@ -13,12 +13,15 @@ ClassLabelKind = Literal["hard", "restricted", "unrestricted"]
 AttentionKind = Literal["none", "cls", "all"]
 CLASS_LABEL_KINDS: tuple[ClassLabelKind, ...] = get_args(ClassLabelKind)
 ATTENTION_KINDS: tuple[AttentionKind, ...] = get_args(AttentionKind)
+HiddenKind = Literal["none", "cls"]
 
 # phi by name. Only tensors that are learned are in it, and each is a leaf:
 #   "x" M x S x E, "labels" M x C: the class labels,
 #   "attention" M x L x Hd x S (cls) or M x L x Hd x S x S (all): logits of the attention labels,
+#   "hidden" M x L x E: the hidden labels, "hidden_weights" L: logarithms of their weights,
 #   and the free parameters of learned rates, see `InnerRates`. Samples are block after block.
 Phi = dict[str, Tensor]
+HIDDEN_WEIGHTS = "hidden_weights"
 
 
 class SyntheticConfig(NamedTuple):
@@ -38,6 +41,9 @@ class SyntheticConfig(NamedTuple):
         blocks: B; inner step t, from 0, trains on the samples of block t mod B alone.
         rate_form: how rates are learned.
         encoder_lr_scale: see `InnerRates`.
+        hidden_labels: whether the first token has one behind each layer.
+        hidden_weight: what they count, > 0 where that is learned, for each layer by itself.
+        learns_hidden_weight: whether it is; it then starts at ``hidden_weight``.
     """
 
     num_classes: int
@@ -53,6 +59,9 @@ class SyntheticConfig(NamedTuple):
     blocks: int = 1
     rate_form: RateForm = "exp"
     encoder_lr_scale: float = 0.0
+    hidden_labels: HiddenKind = "none"
+    hidden_weight: float = 1.0
+    learns_hidden_weight: bool = False
 
     @property
     def sample_classes(self) -> list[int]:
@@ -101,6 +110,31 @@ class AttentionLabels(NamedTuple):
         return cls(kind, packed.unsqueeze(-2) if kind == "cls" else packed)
 
 
+class HiddenLabels(NamedTuple):
+    """The vectors that the first token of each sample is to have behind each layer.
+
+    Attributes:
+        states: the vectors; of "cosine" their directions alone count.
+        weights: what each counts.
+    """
+
+    states: Float[Tensor, "m l e"]
+    weights: Float[Tensor, "m l"]
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "HiddenLabels":
+        """The same labels with ``function`` applied to both tensors."""
+        return HiddenLabels(function(self.states), function(self.weights))
+
+    def of_block(self, index: int) -> tuple[Float[Tensor, "m e"], Float[Tensor, " m"]]:
+        """The labels of one layer, and their weights."""
+        return self.states[:, index], self.weights[:, index]
+
+    @classmethod
+    def weighted(cls, states: Tensor, weights: Float[Tensor, " l"]) -> "HiddenLabels":
+        """With one weight per layer, as files and phi have them."""
+        return cls(states, weights.expand(states.shape[:2]))
+
+
 class DistilledData(NamedTuple):
     """The training data of a learner.
 
@@ -112,6 +146,7 @@ class DistilledData(NamedTuple):
             encoder.
         num_blocks: B; the samples are those of B blocks of one size, one block after the other.
         encoder_lr_scale: the encoder's rate over that of the head, > 0; None where both have one.
+        hidden_labels: None without.
     """
 
     x: Float[Tensor, "m ..."]
@@ -120,6 +155,7 @@ class DistilledData(NamedTuple):
     lrs: Float[Tensor, " t"]
     num_blocks: int = 1
     encoder_lr_scale: Float[Tensor, ""] | None = None
+    hidden_labels: HiddenLabels | None = None
 
     def of_step(self, index: int) -> "DistilledData":
         """The block that inner step ``index`` trains on, which counts from 0; a view."""
@@ -132,10 +168,12 @@ class DistilledData(NamedTuple):
     def rows(self, rows: slice | Tensor) -> "DistilledData":
         """Only these samples, as one block."""
         attention = self.attention_labels and self.attention_labels.map(lambda part: part[rows])
+        hidden = self.hidden_labels and self.hidden_labels.map(lambda part: part[rows])
         return self._replace(
             x=self.x[rows],
             class_labels=self.class_labels[rows],
             attention_labels=attention,
+            hidden_labels=hidden,
             num_blocks=1,
         )
 
@@ -150,12 +188,13 @@ class DistilledData(NamedTuple):
             function(self.lrs),
             self.num_blocks,
             None if scale is None else function(scale),
+            self.hidden_labels and self.hidden_labels.map(function),
         )
 
-    def parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """X, class labels and attention labels, without the rates."""
-        attention = self.attention_labels
-        return self.x, self.class_labels, attention and attention.log_probabilities
+    def parts(self) -> tuple[Tensor | None, ...]:
+        """X, class labels, attention labels, hidden labels and their weights, without the rates."""
+        attention, hidden = self.attention_labels, self.hidden_labels or (None, None)
+        return self.x, self.class_labels, attention and attention.log_probabilities, *hidden
 
 
 def block_classes(num_classes: int, per_class: int, classes: Sequence[int] = ()) -> list[int]:
@@ -175,6 +214,7 @@ def init_phi(
     x: Float[Tensor, "m ..."],
     generator: torch.Generator,
     labels: Float[Tensor, "m c"] | None = None,
+    states: Float[Tensor, "m l e"] | None = None,
 ) -> Phi:
     """Leaf tensors on the CPU: X and labels as given, attention from N(0, 1).
 
@@ -184,6 +224,7 @@ def init_phi(
         x: the samples, block after block.
         generator: of the attention labels.
         labels: where they are learned; by default one-hot values.
+        states: the hidden labels, where there are such.
     """
     phi: Phi = {"x": x.clone()}
     if config.class_labels != "hard":
@@ -193,6 +234,11 @@ def init_phi(
         rows = (config.seq_len,) if config.attention_labels == "all" else ()
         shape = (len(x), num_layers, num_heads, *rows, config.seq_len)
         phi["attention"] = torch.randn(shape, generator=generator)
+    if config.hidden_labels != "none":
+        assert states is not None, "the caller knows where they start"
+        phi["hidden"] = states.clone()
+        if config.learns_hidden_weight:
+            phi[HIDDEN_WEIGHTS] = torch.full((num_layers,), config.hidden_weight).log()
     phi |= config.rates.init()
     return {name: tensor.requires_grad_() for name, tensor in phi.items()}
 
@@ -219,4 +265,14 @@ def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
         rates.of(phi).to(x),
         config.blocks,
         None if scale is None else scale.to(x),
+        _hidden_labels(config, phi),
     )
+
+
+def _hidden_labels(config: SyntheticConfig, phi: Phi) -> HiddenLabels | None:
+    if config.hidden_labels == "none":
+        return None
+    states = phi["hidden"]
+    if config.learns_hidden_weight:
+        return HiddenLabels.weighted(states, phi[HIDDEN_WEIGHTS].exp())
+    return HiddenLabels.weighted(states, states.new_full(states.shape[1:2], config.hidden_weight))

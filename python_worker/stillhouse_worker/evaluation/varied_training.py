@@ -51,12 +51,19 @@ def labelled(
         classes: of the samples, for hard labels.
     """
     attention = None if variation.without_attention_labels else data.attention_labels
+    # States are those of one encoder; and hard labels are all the help that their learners get.
+    keeps_hidden = not (variation.hard_labels or variation.model)
     labels = data.class_labels
     if variation.hard_labels:
         labels = one_hot(labels.shape[1], classes).to(labels)
     count = variation.steps or len(data.lrs)
     lrs = data.lrs.repeat(count)[:count]
-    return data._replace(class_labels=labels, attention_labels=attention, lrs=lrs)
+    return data._replace(
+        class_labels=labels,
+        attention_labels=attention,
+        hidden_labels=data.hidden_labels if keeps_hidden else None,
+        lrs=lrs,
+    )
 
 
 def check_fit(variation: Variation, data: DistilledData, learner: Learner) -> None:
@@ -79,6 +86,10 @@ def check_fit_of_encoder(variation: Variation, data: DistilledData, config: Enco
         raise _unfit(variation, f"its width is {config.entry_width}, not {data.x.shape[-1]}")
     if data.x.shape[1] > config.max_positions:
         raise _unfit(variation, f"it has {config.max_positions} positions, not {data.x.shape[1]}")
+    own = (config.num_layers, config.width)
+    if data.hidden_labels is not None and data.hidden_labels.states.shape[1:] != own:
+        layers, width = data.hidden_labels.states.shape[1:]
+        raise _unfit(variation, f"the hidden labels are for {layers} layers of width {width}")
     if data.attention_labels is None:
         return
     layers, heads = sizes = data.attention_labels.log_probabilities.shape[1:3]
@@ -144,7 +155,9 @@ def train_varied(
     variation: Variation, loss: InnerLoss, training: Training, theta: Params, init_seed: int
 ) -> Params:
     """The learner after all gradient steps, in fp32; first order, no graph kept."""
-    loss, num_steps = loss.of_learner(init_seed, "test"), 0
+    hidden = loss.hidden._replace(num_steps=variation.num_gd_steps(training.data))
+    loss = dataclasses.replace(loss.of_learner(init_seed, "test"), hidden=hidden)
+    num_steps = 0
     optimiser = _Adam(theta) if variation.optimiser == "adam" else None
     for index, lr in enumerate(training.data.lrs.tolist()):
         size = len(training.data.x) // training.data.num_blocks

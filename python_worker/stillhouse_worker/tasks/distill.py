@@ -56,6 +56,7 @@ class Distillation:
             settings.distilled.attention_reduction,
             settings.distilled.dropout,
             settings.distilled.attention_loss,
+            settings.distilled.hidden,
         )
         problem = OuterProblem(
             self.synthetic,
@@ -289,6 +290,9 @@ def _loss_facts(distilled: DistilledSettings) -> dict[str, Any]:
         facts["dropout"] = distilled.dropout
     if distilled.attention_loss != "kl":
         facts["attention_loss"] = distilled.attention_loss
+    if distilled.hidden_labels != "none":
+        facts["hidden_loss"] = distilled.hidden_loss
+        facts["hidden_schedule"] = distilled.hidden_schedule
     return facts
 
 

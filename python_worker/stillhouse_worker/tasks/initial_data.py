@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import layer_norm
 
 from ..context.bench import Bench
 from ..context.settings import LabelInit
@@ -25,7 +26,8 @@ def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
     if settings.distilled.x_init == "real":
         x = embed_real_samples(bench, x, classes, draws)
     labels = starting_labels(bench, settings.distilled.label_init, classes)
-    return init_phi(synthetic, *learner.attention, x, draws, labels)
+    states = None if synthetic.hidden_labels == "none" else starting_states(bench, x)
+    return init_phi(synthetic, *learner.attention, x, draws, labels, states)
 
 
 def initial_noise(bench: Bench, num_samples: int, seed: int) -> tuple[Tensor, torch.Generator]:
@@ -78,6 +80,27 @@ def starting_labels(bench: Bench, kind: LabelInit, classes: list[int]) -> Float[
         squares = torch.cdist(means, means).square()
         return (1 - squares / squares.max().clamp(min=1e-30))[classes]
     return labels
+
+
+@torch.no_grad()
+def starting_states(bench: Bench, x: Tensor) -> Float[Tensor, "m l e"]:
+    """Hidden labels at their start: N(0, 1), or the first token's vectors of the samples.
+
+    Those are of the learner that the first outer step starts from. There the inner loss is the
+    least, but its derivative in the labels along a direction of theta is not zero.
+
+    Args:
+        bench: data and learner.
+        x: the samples at their start.
+    """
+    settings, learner = bench.task.settings, bench.learner
+    output = learner.forward(bench.starts.of_outer_step(0), x.to(bench.device))
+    states = torch.stack([part.cpu() for part in output.hidden], 1)
+    if settings.distilled.hidden_init == "noise":
+        return torch.randn(states.shape, generator=generator(settings.seed, "hidden labels"))
+    if settings.distilled.hidden_loss == "mse":
+        return layer_norm(states, states.shape[-1:])
+    return states
 
 
 @torch.no_grad()

@@ -9,16 +9,16 @@ The names of local tensors end in their axes, as in `block_layout`: m samples, l
 rows of queries (1 where a block passes on its first row alone, else S), s keys, e of E, c classes.
 """
 
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from ...errors import StillhouseError
-from ...learners.interface import Params, is_of_head
+from ...learners.interface import Params
 from ...learners.transformer import block_dropout, block_params
-from ..inner import leaves, sgd
+from ..inner import sgd
 from ..synthetic import DistilledData, Phi
 from .block_functions import block_functions
 from .block_moves import Distance
@@ -35,6 +35,15 @@ from .block_values import (
     narrow_numel,
 )
 from .interface import MetaGradient, MetaProblem, ScalarLoss, StagedLoss
+from .label_tangents import AttentionTangents, StateTangents
+from .stages import (
+    has_state_loss,
+    head_gradient,
+    head_products,
+    of_head,
+    plus_first,
+    state_gradient,
+)
 from .walk import Keep, Products, Rates, Slopes, Wanted, walk
 
 
@@ -58,22 +67,6 @@ def _plan(problem: MetaProblem, data: DistilledData, theta: Params, num_steps: i
     keeps += ["narrow"] * (num_narrow - num_all)
     keeps += ["all"] * num_all  # the backward pass starts with these
     return keeps
-
-
-class _HeadProducts(NamedTuple):
-    """The contribution of the head.
-
-    Attributes:
-        tangent: M x rows x E, of the gradient in the output of the last block.
-        class_labels: tangent of the gradient in them.
-        rise: tangent of the cross-entropy.
-        through: of that, what comes through the encoder.
-    """
-
-    tangent: Tensor
-    class_labels: Tensor
-    rise: Tensor
-    through: Tensor
 
 
 class _Step:
@@ -101,10 +94,16 @@ class _Step:
         shares = [each.divergence for each in forwards if each.divergence is not None]
         cotangent_mqe: Tensor | None
         loss, gradients, cotangent_mqe = self._head(hidden_mqe)
-        trained = sgd(_head_of(self._theta), gradients.values(), rates.head)
+        trained = sgd(of_head(self._theta), gradients.values(), rates.head)
         kept = list(forwards) if keep == "all" else []
         for index in reversed(range(self._num_blocks)):
-            trace = forwards.pop().trace
+            passed_mqe, _, trace = forwards.pop()
+            assert cotangent_mqe is not None  # only the first block's entry has none
+            if has_state_loss(self._loss, self._data, index):
+                share, along_me = state_gradient(self._loss, self._data, index, passed_mqe)
+                shares.append(share)
+                cotangent_mqe = plus_first(cotangent_mqe, along_me)
+            del passed_mqe
             back = self._backward(index, trace, cotangent_mqe, rates.encoder)
             trained |= {f"blocks.{index}.{name}": p for name, p in back.trained.items()}
             cotangent_mqe = back.entered
@@ -123,15 +122,13 @@ class _Step:
         hidden_mqe, tangent_mqe = self._data.x, None
         entries: list[tuple[Tensor, Tensor | None]] = []
         alive: dict[int, tuple[Trace, Tangents]] = {}
-        targets_mhqs, rises = [], []
+        attention, states = AttentionTangents(), StateTangents(self._loss, self._data)
         for index in range(self._num_blocks):
             entries.append((hidden_mqe, tangent_mqe))
             forward, pushed = self._both_forward(index, hidden_mqe, tangent_mqe, direction)
             hidden_mqe, tangent_mqe = forward.passed, pushed.passed
-            if pushed.target is not None:
-                targets_mhqs.append(torch.unflatten(pushed.target, 0, (len(hidden_mqe), -1)))
-            if pushed.rise is not None:
-                rises.append(pushed.rise)
+            attention.push(pushed)
+            states.push(index, hidden_mqe, tangent_mqe)
             run = (forward.trace, pushed.tangents)
             if self._forwards or index >= self._num_blocks - self._num_alive(run):
                 alive[index] = run
@@ -139,8 +136,13 @@ class _Step:
         is_known = bool(self._cotangents or self._narrow)
         assert tangent_mqe is not None  # there is at least one block
         cotangent_mqe = None if is_known else self._head(hidden_mqe)[2]
-        tangent_mqe, labels_mc, total, encoder = self._head_products(
-            hidden_mqe, tangent_mqe, direction, distance
+        tangent_mqe, labels_mc, total, encoder = head_products(
+            self._loss,
+            self._theta,
+            direction,
+            (hidden_mqe, tangent_mqe),
+            self._data.class_labels,
+            distance,
         )
         for index in reversed(range(self._num_blocks)):
             if index not in alive:
@@ -148,6 +150,7 @@ class _Step:
                 alive[index] = (forward.trace, pushed.tangents)
                 del forward, pushed
             trace, tangents = alive.pop(index)
+            cotangent_mqe, tangent_mqe = states.pull(index, cotangent_mqe, tangent_mqe)
             if self._cotangents:
                 cotangents = self._cotangents.pop()
             else:
@@ -162,12 +165,12 @@ class _Step:
                 tangent_mqe,
                 self._distance(lr if wanted.next_v else None),
             )
-        attention_mlhqs = None
-        if self._data.attention_labels is not None:
-            attention_mlhqs = torch.stack(targets_mhqs, 1)
-            rise = torch.stack(rises).sum() if rises else attention_mlhqs.sum()
+        attention_mlhqs, rises = attention.whole()
+        states_mle, weights_ml, more = states.whole()
+        for rise in (*rises, *more):
             total, encoder = total + rise, encoder + rise
-        parts = zip(self._inputs.parts(), (tangent_mqe, labels_mc, attention_mlhqs), strict=True)
+        found = (tangent_mqe, labels_mc, attention_mlhqs, states_mle, weights_ml)
+        parts = zip(self._inputs.parts(), found, strict=True)
         data = [p for part, p in parts if part is not None and part.requires_grad]
         slopes = Slopes(total, encoder) if wanted.slopes else None
         return Products(cast(list[Tensor], data), slopes)
@@ -245,44 +248,14 @@ class _Step:
         values, tangents = (block_params(part, index) for part in (self._theta, direction))
         return {name: Parameter(values[name], tangents[name]) for name in values}
 
+    def _head(self, hidden: Tensor) -> tuple[Tensor, Params, Tensor]:
+        return head_gradient(self._loss, self._theta, hidden, self._data.class_labels)
+
     def _num_alive(self, run: tuple[Trace, Tangents]) -> int:
         """How many blocks like this one may be kept until the backward pass: the last ones."""
         tensors = [t for t in tree_leaves(run) if t is not None]
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return self._problem.activation_bytes // size
-
-    def _head(self, hidden: Tensor) -> tuple[Tensor, Params, Tensor]:
-        """The cross-entropy, and its gradients in the head's parameters and in ``hidden``."""
-        params, hidden = leaves(_head_of(self._theta)), hidden.detach().requires_grad_()
-        with torch.enable_grad():
-            loss = self._loss.head(params, hidden, self._data.class_labels)
-        *gradients, along = torch.autograd.grad(loss, [*params.values(), hidden])
-        return loss.detach(), dict(zip(params, gradients, strict=True)), along
-
-    def _head_products(
-        self, hidden: Tensor, tangent: Tensor, direction: Params, distance: float | None
-    ) -> _HeadProducts:
-        """See there; moves the head's part of the direction as `pull` does.
-
-        The tangents of the gradients along a direction are the gradients of the rise along it,
-        since second derivatives are symmetric. Forward mode would load PyTorch's compiler here, for
-        seconds.
-        """
-        v = _head_of(direction)
-        params, hidden = leaves(_head_of(self._theta)), hidden.detach().requires_grad_()
-        labels = self._data.class_labels.detach().requires_grad_()
-        entries = [*params.values(), hidden]
-        with torch.enable_grad():
-            loss = self._loss.head(params, hidden, labels)
-            gradients = torch.autograd.grad(loss, entries, create_graph=True)
-            along = zip(gradients, [*v.values(), tangent], strict=True)
-            shares = [(gradient * each).sum() for gradient, each in along]
-            rise = torch.stack(shares).sum()
-        moving = [] if distance is None else list(params.values())
-        tangent, class_labels, *moved = torch.autograd.grad(rise, [hidden, labels, *moving])
-        for tensor, gradient in zip(v.values(), moved, strict=False):
-            tensor.add_(gradient, alpha=distance)
-        return _HeadProducts(tangent, class_labels, rise.detach(), shares[-1].detach())
 
 
 def _staged(loss: ScalarLoss) -> StagedLoss:
@@ -294,7 +267,3 @@ def _staged(loss: ScalarLoss) -> StagedLoss:
             field="outer.meta_gradient",
         )
     return loss
-
-
-def _head_of(params: Params) -> Params:
-    return {name: tensor for name, tensor in params.items() if is_of_head(name)}

@@ -32,13 +32,15 @@ class StagedLoss(ScalarLoss, Protocol):
     """A loss whose stages a method can differentiate one by one.
 
     It is the cross-entropy of a head behind a chain of transformer blocks, and for each block the
-    divergence of its attention from its labels, where there are such.
+    divergence of its attention from its labels, and that of the first token's vector behind it from
+    its hidden label, where there are such.
 
     Attributes:
         config: sizes of the encoder.
         precision: of the products with weights in its derivatives; the loss itself is fp32.
         attention_loss: which divergence.
         dropout: of the blocks; None: nothing is dropped.
+        labelled_layers: the blocks whose hidden labels count.
     """
 
     @property
@@ -49,6 +51,12 @@ class StagedLoss(ScalarLoss, Protocol):
 
     @property
     def attention_loss(self) -> AttentionLoss: ...
+
+    @property
+    def labelled_layers(self) -> range: ...
+
+    def of_states(self, first: Tensor, states: Tensor, weights: Tensor) -> Tensor:
+        """What a block's hidden labels count, M x E and M, for M x E behind it."""
 
     @property
     def dropout(self) -> Dropout | None: ...
