@@ -21,7 +21,7 @@ function resolved(distilled: Distilled = {}, facts = factsOf()) {
 }
 
 function key(spec: ExperimentSpec): string {
-  return cacheKey(spec, { $case: "distill", value: {} }, "code");
+  return cacheKey(spec, { $case: "distill", value: { part: undefined, seed: 0 } }, "code");
 }
 
 const CLS = { hiddenLabels: HiddenLabels.CLS };

@@ -9,7 +9,6 @@ from stillhouse_proto.v1 import experiment_pb2, spec_pb2, worker_pb2
 
 from ..context.settings import (
     DataSettings,
-    DistilledSettings,
     EmbeddingSettings,
     FullSettings,
     ModelSettings,
@@ -23,6 +22,7 @@ from ..datasets import Reading
 from ..distillation.outer import OuterConfig
 from ..distillation.scaled_optimiser import OptimiserConfig
 from ..errors import StillhouseError
+from .distilled import distilled_settings
 from .enum_names import name_of
 from .replay import replay_settings, settings_of_part
 from .resolved import require_all
@@ -146,7 +146,7 @@ def settings_of(spec: spec_pb2.ExperimentSpec) -> Settings:
     return Settings(
         data=_data(spec.dataset),
         model=_model(spec.model),
-        distilled=_distilled(spec.distilled, spec.inner),
+        distilled=distilled_settings(spec.distilled, spec.inner),
         outer=_outer(outer),
         full=FullSettings(
             baseline.full_epochs,
@@ -223,38 +223,6 @@ def _objective(spec: spec_pb2.ExperimentSpec) -> ObjectiveSettings:
     return ObjectiveSettings()
 
 
-def _distilled(distilled: spec_pb2.DistilledSpec, inner: spec_pb2.InnerSpec) -> DistilledSettings:
-    return DistilledSettings(
-        per_class=distilled.per_class,
-        seq_len=distilled.seq_len,
-        x_init=name_of(distilled, "x_init"),
-        class_labels=name_of(distilled, "labels"),
-        attention_labels=name_of(distilled, "attention_labels"),
-        attention_lambda=distilled.attention_lambda,
-        attention_reduction=name_of(distilled, "attention_reduction"),
-        artifact_dtype=name_of(distilled, "artifact_dtype"),
-        num_steps=inner.steps,
-        lr=inner.lr,
-        lr_decay=inner.lr_decay,
-        learn_lr=name_of(inner, "learn_lr"),
-        inner_precision=name_of(inner, "precision"),
-        samples=distilled.samples,
-        sample_classes=_numbers(distilled.sample_classes),
-        label_init=name_of(distilled, "label_init"),
-        blocks=distilled.blocks,
-        rate_form=name_of(inner, "lr_parametrisation"),
-        encoder_lr_scale=inner.encoder_lr_scale,
-        dropout=inner.dropout,
-        attention_loss=name_of(distilled, "attention_loss"),
-        hidden_labels=name_of(distilled, "hidden_labels"),
-        hidden_loss=name_of(distilled, "hidden_loss"),
-        hidden_weight=distilled.hidden_weight,
-        learn_hidden_weight=distilled.learn_hidden_weight,
-        hidden_init=name_of(distilled, "hidden_init"),
-        hidden_schedule=name_of(distilled, "hidden_schedule"),
-    )
-
-
 def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
     return OuterConfig(
         num_steps=outer.steps,
@@ -288,11 +256,6 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
 def spec_document(spec: spec_pb2.ExperimentSpec) -> dict[str, Any]:
     """A spec as proto3 JSON with the proto's field names."""
     return json_format.MessageToDict(spec, preserving_proto_field_name=True)
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """Of a list with commas between them; empty of an empty one."""
-    return tuple(int(part) for part in text.split(",") if part)
 
 
 def _reading(data: spec_pb2.DatasetSpec) -> Reading:
