@@ -131,8 +131,8 @@ def state_products(
         value = loss.of_states(first, states, weights)
         (gradient,) = torch.autograd.grad(value, first, create_graph=True)
         rise = (gradient * tangent[:, 0]).sum()
-    tangents = torch.autograd.grad(rise, [first, states, weights])
-    return StateProducts(gradient.detach(), *tangents, rise.detach())
+    along, of_states, of_weights = torch.autograd.grad(rise, [first, states, weights])
+    return StateProducts(gradient.detach(), along, of_states, of_weights, rise.detach())
 
 
 def plus_first(values: Tensor, first: Tensor) -> Tensor:
