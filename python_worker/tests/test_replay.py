@@ -230,6 +230,16 @@ def test_epochs_count_the_rows_of_the_present_task(replayed: Settings, tmp_path:
     assert replay(passes, "naive", tmp_path).gd_steps == 2 * (8 + 16)
 
 
+def test_a_task_without_test_rows_is_refused_before_anything_is_trained(
+    replayed: Settings, tmp_path: Path
+) -> None:
+    assert replayed.replay is not None
+    tasks = (DataPart((0,)), DataPart((9,)))
+    empty = replayed._replace(replay=replayed.replay._replace(tasks=tasks))
+    with pytest.raises(StillhouseError, match="task 2 has no test rows of its classes 9"):
+        replay(empty, "naive", tmp_path)
+
+
 def test_a_rate_that_is_too_high_is_named(replayed: Settings, tmp_path: Path) -> None:
     assert replayed.replay is not None
     wild = replayed._replace(replay=replayed.replay._replace(lr=1e30))

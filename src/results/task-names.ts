@@ -1,6 +1,12 @@
 import { baselineOfKind } from "../baselines.js";
 import { replayMethodWord } from "./replay-names.js";
 
+/** A part of a data set, in either form of the message. */
+interface NamedPart {
+  readonly classes: readonly number[];
+  readonly permutationSeed?: number | undefined;
+}
+
 /** A task by its work, in either form of the message. */
 export interface NamedTask {
   readonly id: string;
@@ -10,7 +16,7 @@ export interface NamedTask {
           | { readonly $case: "pretrain" }
           | {
               readonly $case: "distill";
-              readonly value: { readonly part?: object | undefined; readonly seed: number };
+              readonly value: { readonly part?: NamedPart | undefined; readonly seed: number };
             }
           | {
               readonly $case: "replay";
@@ -33,7 +39,7 @@ export function taskName({ work, id }: NamedTask): string {
       return "Pretraining";
     case "distill": {
       const { part, seed } = work.kind.value;
-      return part === undefined ? "Distillation" : `Distilled memory of seed ${seed}`;
+      return part === undefined ? "Distillation" : `Memory of ${partText(part)}, seed ${seed}`;
     }
     case "replay": {
       const { method, seed } = work.kind.value;
@@ -49,6 +55,11 @@ export function taskName({ work, id }: NamedTask): string {
     default:
       return id;
   }
+}
+
+function partText({ classes, permutationSeed }: NamedPart): string {
+  if (permutationSeed !== undefined) return `order ${permutationSeed} of pixels`;
+  return `${classes.length === 1 ? "class" : "classes"} ${classes.join(", ")}`;
 }
 
 /** The names of the tasks of one experiment; tasks of the same name are numbered. */

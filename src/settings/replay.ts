@@ -111,10 +111,11 @@ function isPermuted({ benchmark }: ReplaySpec): boolean {
 
 /** How the data set becomes tasks, where the draft leaves it open. */
 function division(asked: ReplaySpec, dataset: Dataset): Partial<ReplaySpec> {
+  const ordersPixels = asked.tasks.some(({ permutationSeed }) => permutationSeed !== undefined);
+  if ((isPermuted(asked) || ordersPixels) && !dataset.image) {
+    throw invalid("replay.benchmark", `pixels are permuted, and ${dataset.name} holds texts`);
+  }
   if (isPermuted(asked)) {
-    if (!dataset.image) {
-      throw invalid("replay.benchmark", `pixels are permuted, and ${dataset.name} holds texts`);
-    }
     if (asked.classesPerTask > 0 || asked.classOrder.length > 0) {
       throw invalid(
         "replay.classes_per_task",

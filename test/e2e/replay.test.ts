@@ -54,7 +54,7 @@ function measured(stdout: string): Record<string, unknown> {
 describe("replay", () => {
   it("is killed, continues, and ends in the figures of a run that was not", async () => {
     const killed = new RunningCommand(FLAGS, other.path, "replay");
-    await killed.sees(/Distilled memory .*: kept outer step/);
+    await killed.sees(/Memory of classes 0, 1, seed 3: kept outer step/);
     killed.signal("SIGKILL");
     await killed.ended;
     await other.open();

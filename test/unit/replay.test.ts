@@ -143,6 +143,14 @@ describe("the settings of continual learning", () => {
   it("refuse what only other experiments have, from whatever client it comes", () => {
     const spec = resolvedReplay("--tasks split-mnist");
     const model = spec.model && { ...spec.model, init: "INIT_FIXED" as typeof spec.model.init };
+    const permuted = resolvedReplay("--tasks permuted-mnist").replay;
+    const texts = { ...resolvedReplay("--tasks split:ag_news", NEWS), replay: permuted };
+    texts.replay = permuted && { ...permuted, benchmark: spec.replay?.benchmark ?? assert.fail() };
+    assert.throws(
+      () =>
+        resolveSpec({ ...texts, replay: { ...texts.replay, numPermutations: 0 } as never }, NEWS),
+      /pixels are permuted, and ag_news holds texts/,
+    );
     assert.throws(() => resolveSpec({ ...spec, model }, DIGITS), /--init .* learners draw/);
     const baseline = spec.baseline && { ...spec.baseline, random: true };
     assert.throws(() => resolveSpec({ ...spec, baseline }, DIGITS), /methods are its baselines/);
@@ -267,6 +275,12 @@ describe("the figures of continual learning", () => {
       document.runs.map(({ method, seed }: Record<string, unknown>) => `${method} ${seed}`),
       ["simple 4", "simple 4", "simple 9", "simple 9", "distilled 4", "distilled 4"],
     );
-    assert.deepEqual(document.memories[1], { artifact_id: "m2", seed: 9, task: 1 });
+    assert.deepEqual(document.memories[1], {
+      artifact_id: "m2",
+      name: "Memory of classes 0, 1, seed 9",
+      seed: 9,
+      classes: [0, 1],
+      permutation_seed: null,
+    });
   });
 });

@@ -79,6 +79,7 @@ class ReplaySteps:
     def __init__(self, bench: Bench, settings: ReplaySettings) -> None:
         self._bench, self._settings = bench, settings
         self._data = TaskData(bench, settings.tasks)
+        self._tests = [self._data.test(task) for task in range(len(settings.tasks))]
         self._memory_of = memories_of(self._data)
         self._ends = [*accumulate(self._num_steps(task) for task in range(len(settings.tasks)))]
         self.steps_per_learner = self._ends[-1]
@@ -213,7 +214,7 @@ class ReplaySteps:
         bench = self._bench
         found = [
             measure(bench.learner, self._theta, test, bench.task.settings.precision).accuracy
-            for test in (self._data.test(task) for task in range(place.task + 1))
+            for test in self._tests[: place.task + 1]
         ]
         self._after.append(found)
         num_done = place.learner * len(self._settings.tasks) + place.task + 1

@@ -17,6 +17,7 @@ from ..datasets.parts import DataPart, part_of
 from ..datasets.rows import content_bytes
 from ..datasets.sampling import draw_rows
 from ..distillation.synthetic import one_hot
+from ..errors import StillhouseError
 from .initial_data import initial_noise
 
 
@@ -109,8 +110,21 @@ class TaskData(NamedTuple):
         return part_of(self.bench.splits["train"], self.tasks[task])
 
     def test(self, task: int) -> RealSplit:
-        """Its test rows."""
-        return part_of(self.bench.splits["test"], self.tasks[task])
+        """Its test rows.
+
+        Raises:
+            StillhouseError: ``invalid`` where there are none.
+        """
+        rows = part_of(self.bench.splits["test"], self.tasks[task])
+        if len(rows.labels) > 0:
+            return rows
+        classes = ", ".join(map(str, self.tasks[task].classes))
+        raise StillhouseError(
+            "invalid",
+            f"task {task + 1} has no test rows of its classes {classes}; leave them out with "
+            "--class-order",
+            field="replay.tasks",
+        )
 
 
 def memories_of(data: TaskData) -> MemoryOf:

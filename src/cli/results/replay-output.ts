@@ -1,7 +1,8 @@
 import type { Artifact, Experiment } from "../../generated/stillhouse/v1/experiment.js";
-import { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { type DataPart, ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
 import { type ReplayView, replayViews } from "../../results/replay-view.js";
+import { taskName } from "../../results/task-names.js";
 import { INTERVAL_RULE, type Summary } from "../../statistics.js";
 import {
   formatBetween,
@@ -107,28 +108,26 @@ function memoryLines(experiment: Experiment): string[] {
   const [first] = memories;
   if (first === undefined) return [];
   return [
-    `${formatCount(memories.length)} distilled memories, ${first.artifact.id} and others; see one:`,
+    `${formatCount(memories.length)} distilled memories, such as ${first.name}; see it:`,
     `  npm run inspect -- ${first.artifact.id}`,
   ];
 }
 
 interface StoredMemory {
   readonly artifact: Artifact;
+  readonly name: string;
   readonly seed: number;
-  readonly task: number;
+  readonly part: DataPart;
 }
 
-/** The distilled memories, each with its seed and the number of its task, from 1. */
+/** The distilled memories that are done. */
 function memoriesOf({ tasks }: Experiment): StoredMemory[] {
-  const counts = new Map<number, number>();
-  return tasks.flatMap(({ work, result }) => {
-    const kind = work?.kind;
-    if (kind?.$case !== "distill" || kind.value.part === undefined) return [];
-    const { seed } = kind.value;
-    const task = (counts.get(seed) ?? 0) + 1;
-    counts.set(seed, task);
-    const artifact = result?.kind?.$case === "distill" ? result.kind.value.artifact : undefined;
-    return artifact === undefined ? [] : [{ artifact, seed, task }];
+  return tasks.flatMap((task) => {
+    const [work, result] = [task.work?.kind, task.result?.kind];
+    if (work?.$case !== "distill" || !work.value.part || result?.$case !== "distill") return [];
+    const { artifact } = result.value;
+    const { seed, part } = work.value;
+    return artifact === undefined ? [] : [{ artifact, name: taskName(task), seed, part }];
   });
 }
 
@@ -156,10 +155,12 @@ export function replayDocument(experiment: Experiment): object {
     spec: spec === undefined ? null : ExperimentSpec.toJSON(spec),
     spec_hash: experiment.specHash,
     methods: replayViews(experiment.result).map(viewDocument),
-    memories: memoriesOf(experiment).map(({ artifact, seed, task }) => ({
+    memories: memoriesOf(experiment).map(({ artifact, name, seed, part }) => ({
       artifact_id: artifact.id,
+      name,
       seed,
-      task,
+      classes: part.classes,
+      permutation_seed: part.permutationSeed ?? null,
     })),
     runs: experiment.tasks.flatMap(runsOf),
   };

@@ -189,19 +189,13 @@ export function ratioNote({ ratioToFull, tasks }: Pick<ExperimentView, "ratioToF
   }
 }
 
-/** The distilled memories of continual learning, by their seeds and tasks. */
+/** The distilled memories of continual learning, in the order of the plan. */
 function memoriesOf(tasks: readonly Task[]): MemoryView[] {
-  const counts = new Map<number, number>();
   return tasks.flatMap((task) => {
     const work = task.work?.kind;
-    if (work?.$case !== "distill" || work.value.part === undefined) return [];
-    const { seed, part } = work.value;
-    const number = (counts.get(seed) ?? 0) + 1;
-    counts.set(seed, number);
     const view = distilledView(task);
-    if (view === undefined) return [];
-    const classes = part.classes.length === 0 ? "" : `, classes ${part.classes.join(", ")}`;
-    return [{ artifactId: view.artifactId, title: `Seed ${seed}, task ${number}${classes}` }];
+    if (work?.$case !== "distill" || !work.value.part || view === undefined) return [];
+    return [{ artifactId: view.artifactId, title: taskName(task) }];
   });
 }
 

@@ -29,7 +29,7 @@ describe("the page of continual learning", () => {
     const view = pageView();
     assert.equal(view.distilled, undefined);
     assert.deepEqual(view.memories, [
-      { artifactId: "ex1-distill-1-1", title: "Seed 4, task 1, classes 3, 1" },
+      { artifactId: "ex1-distill-1-1", title: "Memory of classes 3, 1, seed 4" },
     ]);
     assert.deepEqual(
       view.replay.map(({ id, accuracy }) => [id, accuracy.mean]),
