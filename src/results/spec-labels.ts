@@ -9,6 +9,7 @@ export interface NamedSpec {
     | {
         readonly labels?: string | undefined;
         readonly attentionLabels?: string | undefined;
+        readonly attentionLoss?: string | undefined;
         readonly hiddenLabels?: string | undefined;
         readonly samples?: number | undefined;
         readonly blocks?: number | undefined;
@@ -35,6 +36,12 @@ const SOFT: ReadonlyMap<string, string> = new Map([
 const ATTENTION: ReadonlyMap<string, string> = new Map([
   ["ATTENTION_LABELS_CLS", "cls"],
   ["ATTENTION_LABELS_ALL", "all"],
+]);
+
+/** Losses other than the usual one. */
+const ATTENTION_LOSSES: ReadonlyMap<string, string> = new Map([
+  ["ATTENTION_LOSS_MSE", "mse"],
+  ["ATTENTION_LOSS_MUL", "mul"],
 ]);
 
 const HIDDEN: ReadonlyMap<string, string> = new Map([["HIDDEN_LABELS_CLS", "cls"]]);
@@ -127,9 +134,11 @@ function kindWords(spec: NamedSpec | undefined): string[] {
 
 function labelKinds(spec: NamedSpec | undefined) {
   const { labels = "", attentionLabels = "", hiddenLabels = "" } = spec?.distilled ?? {};
+  const attention = ATTENTION.get(attentionLabels);
+  const loss = ATTENTION_LOSSES.get(spec?.distilled?.attentionLoss ?? "");
   return {
     soft: SOFT.get(labels),
-    attention: ATTENTION.get(attentionLabels),
+    attention: attention && loss ? `${attention} (${loss})` : attention,
     hidden: HIDDEN.get(hiddenLabels),
   };
 }

@@ -1,6 +1,7 @@
 import type { BaselineId } from "../baselines.js";
 import { Init } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../settings/field-path.js";
+import { INTERNAL_TABLES } from "./internal-tables.js";
 import { type RowSettings, STUDY_TABLES, type StudyRow, type StudyTable } from "./tables.js";
 import { TEXT_SYSTEMS } from "./text-systems.js";
 
@@ -100,7 +101,12 @@ const SYSTEMS: readonly StudyTable[] = [
 ];
 
 /** All that `reproduce` knows. */
-export const TABLES: readonly StudyTable[] = [...STUDY_TABLES, ...SYSTEMS, ...TEXT_SYSTEMS];
+export const TABLES: readonly StudyTable[] = [
+  ...STUDY_TABLES,
+  ...INTERNAL_TABLES,
+  ...SYSTEMS,
+  ...TEXT_SYSTEMS,
+];
 
 /** Learners whose samples start as these classes, as the released scripts start them. */
 function softRow(classes: string, accuracy?: number): StudyRow {

@@ -70,6 +70,24 @@ const UNRESTRICTED = distilled(free, none, 1, { mean: 88.0, std: 1.0 });
 const WITH_CLS = distilled(free, cls, 1, { mean: 90.7, std: 0.2 });
 const WITH_ALL = distilled(free, all, 1, { mean: 90.3, std: 0.4 });
 
+/** Learners on distilled data, by the settings that the study's tables vary. */
+export function distilled(
+  labels: Labels,
+  attention: AttentionLabels,
+  steps: number,
+  figure?: StudyFigure,
+  init: Init = Init.RANDOM,
+): StudyRow {
+  const settings = new Map<string, FieldValue>([
+    ["distilled.labels", labels],
+    ["distilled.attention_labels", attention],
+    ["inner.steps", steps],
+    ["model.init", init],
+  ]);
+  if (steps > 1) settings.set("inner.lr_decay", DECAY_OF_SEVERAL_STEPS);
+  return { kind: "distilled", settings, ...(figure === undefined ? {} : { figure }) };
+}
+
 /** The six tables of the 2022 study: AG News, DistilBERT, 4 samples. */
 export const STUDY_TABLES: readonly StudyTable[] = [
   { id: "summary", title: "Summary", rows: [FULL, HARD, WITH_CLS] },
@@ -102,20 +120,3 @@ export const STUDY_TABLES: readonly StudyTable[] = [
     ],
   },
 ];
-
-function distilled(
-  labels: Labels,
-  attention: AttentionLabels,
-  steps: number,
-  figure: StudyFigure,
-  init: Init = Init.RANDOM,
-): StudyRow {
-  const settings = new Map<string, FieldValue>([
-    ["distilled.labels", labels],
-    ["distilled.attention_labels", attention],
-    ["inner.steps", steps],
-    ["model.init", init],
-  ]);
-  if (steps > 1) settings.set("inner.lr_decay", DECAY_OF_SEVERAL_STEPS);
-  return { kind: "distilled", settings, figure };
-}

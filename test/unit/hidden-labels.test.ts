@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { parseReproduceArguments } from "../../src/cli/reproduce/reproduce-arguments.js";
+import { cellsOf } from "../../src/cli/reproduce/reproduce-cells.js";
 import { StillhouseError } from "../../src/errors.js";
 import { cacheKey } from "../../src/experiment/domain/cache-key.js";
 import {
+  AttentionLabels,
   AttentionLoss,
   type DistilledSpec,
   ExperimentSpec,
@@ -12,6 +15,7 @@ import {
 import { distilledLabel, shortLabel, variantOf } from "../../src/results/spec-labels.js";
 import { completedSpec } from "../../src/settings/earlier-spec.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
+import { INTERNAL_TABLES } from "../../src/study/internal-tables.js";
 import { factsOf } from "../fixtures/facts.js";
 
 type Distilled = Partial<DistilledSpec>;
@@ -39,6 +43,31 @@ describe("hidden labels", () => {
     assert.equal(variantOf(spec), "none + hidden cls");
     assert.equal(distilledLabel(spec), "Distilled data + HL cls");
     assert.equal(shortLabel(spec), "HL cls");
+    const both = { ...CLS, attentionLabels: AttentionLabels.CLS, attentionLoss: AttentionLoss.MUL };
+    assert.equal(shortLabel(resolved(both).spec), "AL cls (mul) + HL cls");
+  });
+
+  it("have two tables, each row of which is another experiment with another name", () => {
+    for (const { id, rows } of INTERNAL_TABLES) {
+      const cells = cellsOf({ tables: [id], seeds: [0, 1, 2], given: new Map() }, undefined);
+      assert.equal(cells.length, 3 * 16);
+      const specs = cells.slice(0, 16).map(({ draft }) => resolveSpec(draft, factsOf()).spec);
+      assert.equal(new Set(specs.map(key)).size, 16);
+      assert.equal(new Set(specs.map((spec) => shortLabel(spec))).size, 16);
+      const figures = rows.flatMap(({ figure }) => (figure ? [figure.mean] : []));
+      assert.deepEqual(figures, [86.3, 88.0, 90.7, 84.8, 86.9], "the study's, and no others");
+    }
+  });
+
+  it("run as a table with flags for all rows, but for what the rows choose", () => {
+    const surroundings = { userFolder: "/", dataDir: undefined, token: undefined, columns: 100 };
+    const parse = (...argv: string[]) => parseReproduceArguments(argv, surroundings);
+    const run = parse("hidden-labels", "--hidden-init", "noise", "--preset", "cpu");
+    assert.deepEqual(run.kind === "run" && run.tables, ["hidden-labels"]);
+    assert.throws(
+      () => parse("hidden-labels", "--hidden-labels", "cls"),
+      /--hidden-labels \(distilled.hidden_labels\) is what hidden-labels chooses/,
+    );
   });
 
   it("are refused by name for learners without hidden states of a first token", () => {

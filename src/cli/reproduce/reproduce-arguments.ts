@@ -4,6 +4,7 @@ import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
 import { PRESETS, presetName } from "../../settings/preset-names.js";
 import { settingOf } from "../../settings/settings.js";
 import type { Assignments } from "../../settings/values.js";
+import { INTERNAL_TABLES } from "../../study/internal-tables.js";
 import { TABLES } from "../../study/systems.js";
 import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { type ArgumentSurroundings, givenAssignments } from "../experiment/experiment-arguments.js";
@@ -32,11 +33,13 @@ const CONTROLS = "Run:";
 const SEED_LIST = /^\d{1,10}(,\d{1,10})*$/;
 const IDS = TABLES.map(({ id }) => id);
 const STUDY_IDS = STUDY_TABLES.map(({ id }) => id);
-const SYSTEM_IDS = IDS.filter((id) => !STUDY_IDS.includes(id));
+const INTERNAL_IDS = INTERNAL_TABLES.map(({ id }) => id);
+const SYSTEM_IDS = TABLES.filter(({ published }) => published !== undefined).map(({ id }) => id);
 
 const HELP = `
 Tables of the study: ${STUDY_IDS.join(", ")};
 all of them when none is named.
+In its protocol, of labels of a learner's inside: ${INTERNAL_IDS.join(", ")}.
 Other works: ${SYSTEM_IDS.join(", ")}. They have presets of their own, in which every value is
 the published one, and others for CPUs (wang-mnist-cpu), which are the default without CUDA.
 
@@ -93,10 +96,10 @@ export function parseReproduceArguments(
   };
 }
 
-/** A table of another work has presets of its own, and chooses what its rows differ in. */
+/** A table besides the study's chooses what its rows differ in; of another work, its presets too. */
 function checkAgainstTables(given: Assignments, tables: readonly string[]): void {
   for (const { id, rows, published } of TABLES.filter((table) => tables.includes(table.id))) {
-    if (published === undefined) continue;
+    if (STUDY_IDS.includes(id)) continue;
     const chosen = rows.flatMap(({ settings }) => [...settings.keys()]);
     const path = chosen.find((path) => given.has(path));
     if (path !== undefined) {
@@ -105,6 +108,7 @@ function checkAgainstTables(given: Assignments, tables: readonly string[]): void
         `--${settingOf(path).flag} (${path}) is what ${id} chooses; leave it out`,
       );
     }
+    if (published === undefined) continue;
     const names = Object.values(published.presets);
     const preset = given.get("preset");
     if (preset !== undefined && !names.some((name) => PRESETS[name] === preset)) {
