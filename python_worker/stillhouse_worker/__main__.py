@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="run one task in the foreground, without sockets, for a debugger"
     )
     run.add_argument("spec", type=Path, help="a resolved spec, or what --dry-run --json printed")
-    run.add_argument("--task", default="distill", help="pretrain, distill, evaluate, or a baseline")
+    run.add_argument(
+        "--task", default="distill", help="pretrain, distill, evaluate, replay, or a baseline"
+    )
     run.add_argument(
         "--work-dir", type=Path, default=Path("run"), help="for checkpoint and artifact"
     )

@@ -240,6 +240,11 @@ def test_a_task_without_test_rows_is_refused_before_anything_is_trained(
         replay(empty, "naive", tmp_path)
 
 
+def test_another_kind_of_experiment_has_no_replay(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(StillhouseError, match="no tasks of continual learning"):
+        replay(settings, "naive", tmp_path)
+
+
 def test_a_rate_that_is_too_high_is_named(replayed: Settings, tmp_path: Path) -> None:
     assert replayed.replay is not None
     wild = replayed._replace(replay=replayed.replay._replace(lr=1e30))

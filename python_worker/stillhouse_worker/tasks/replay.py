@@ -33,10 +33,13 @@ def replay(task: TaskContext) -> ReplayOutcome:
 
     Raises:
         Stopped: a stop was requested; the checkpoint is written.
-        StillhouseError: ``diverged``.
+        StillhouseError: ``diverged``; ``invalid`` for a spec of another kind of experiment.
     """
     settings = task.settings.replay
-    assert settings is not None, "the settings of continual learning have its tasks"
+    if settings is None:
+        raise StillhouseError(
+            "invalid", "the spec has no tasks of continual learning", field="replay"
+        )
     steps = ReplaySteps(open_for_learners(task, ("train", "test")), settings)
     loop = ResumableLoop(task, "training step", steps)
     loop.restore(loop.newest_checkpoint())
