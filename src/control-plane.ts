@@ -14,7 +14,8 @@ export { type OpenedHome, openHome } from "./open-home.js";
  * `stop` when that ends it.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { home, lock, log, host = LOOPBACK, security = {} } = options;
+  const { home, lock, log, host = LOOPBACK, engines = [] } = options;
+  const security = { ...options.security, pools: engines.map(({ name }) => name) };
   let running: RunningControlPlane | undefined;
   try {
     new Reserve(homePaths(home).reserve).giveUpIfNeeded();

@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument(
         "--parent", type=int, help="process that it ends with (default: whose child it is)"
     )
+    worker.add_argument(
+        "--leave-after",
+        type=float,
+        default=float("inf"),
+        help="seconds without a task and without a control plane, then it ends (default: never)",
+    )
     worker.set_defaults(command=_worker)
 
     devices = commands.add_parser("devices", help="list the devices of this machine as JSON")
@@ -106,7 +112,8 @@ def _worker(arguments: argparse.Namespace) -> int:
         shares=not arguments.no_shared_folders,
     )
     credentials = read_credentials(arguments.keys)
-    worker = Worker(arguments.connect, arguments.grpc, worker_id, place, parent, credentials)
+    connect, grpc, leave_after_s = arguments.connect, arguments.grpc, arguments.leave_after
+    worker = Worker(connect, grpc, worker_id, place, parent, credentials, leave_after_s)
     worker.run()
     if worker.has_abandoned:
         for helper in multiprocessing.active_children():

@@ -8,7 +8,7 @@ import zmq
 
 from stillhouse_proto.v1 import worker_pb2
 from stillhouse_worker.process import worker_log
-from stillhouse_worker.process.connection import Silence
+from stillhouse_worker.process.connection import Absence, Silence
 
 TOKEN = "sth_" + "x" * 43
 # Wide, since the machine may be busy, and importing PyTorch alone takes seconds.
@@ -66,3 +66,14 @@ def test_a_worker_that_nobody_answers_says_so_now_and_then(monkeypatch) -> None:
     (sentence,) = said
     assert "tcp://there:1" in sentence
     assert "--keys" in sentence
+
+
+def test_a_worker_ends_when_it_had_no_task_and_no_control_plane_for_its_time() -> None:
+    absence = Absence(600)
+    assert not absence.is_over(needed=False, now=1000)
+    assert not absence.is_over(needed=False, now=1599)
+    assert not absence.is_over(needed=True, now=1600), "it is back in time, or has a task"
+    assert not absence.is_over(needed=False, now=1601)
+    assert not absence.is_over(needed=False, now=2200)
+    assert absence.is_over(needed=False, now=2201)
+    assert not Absence(float("inf")).is_over(needed=False, now=1e9)

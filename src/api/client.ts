@@ -25,6 +25,7 @@ import {
   SweepServiceClient,
   type WatchExperimentResponse,
   type Worker,
+  type WorkerPool,
   WorkerServiceClient,
 } from "../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../generated/stillhouse/v1/spec.js";
@@ -235,6 +236,15 @@ export class StillhouseClient {
       );
       return { items: page.workers, nextPageToken: page.nextPageToken };
     });
+  }
+
+  /** Where the control plane starts workers by itself. */
+  async pools(): Promise<WorkerPool[]> {
+    const request = { pageSize: 1, pageToken: "" };
+    const page = await this.#call<ListWorkersResponse>((answer) =>
+      this.#workers.listWorkers(request, answer),
+    );
+    return page.pools;
   }
 
   /** The worker finishes its task, gets no other, and leaves. */

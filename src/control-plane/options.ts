@@ -10,6 +10,24 @@ import type { Environment } from "../worker/process-group.js";
 /** The default address of a control plane. */
 export const LOOPBACK = "127.0.0.1";
 
+/** An engine that starts workers, which outlive the control plane. */
+export interface EnginePool {
+  /** Of lower-case letters and digits; no other pool has it. */
+  readonly name: string;
+  readonly engine: "slurm";
+  /** Most workers, counted from the order on. */
+  readonly maxWorkers: number;
+  /** Most of them that wait in the engine's queue. */
+  readonly maxPending: number;
+  readonly idleTimeoutMs: number;
+  /** CUDA devices that one worker may have; 0: it computes on the CPU alone. */
+  readonly gpus: number;
+  /** Memory that one worker may have; 0: as much as a task asks for. */
+  readonly maxMemoryBytes: number;
+  /** What the engine itself is told. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
 export interface ControlPlaneOptions {
   readonly home: string;
   /** Of `openHome`; it is released when the control plane stops, or cannot start. */
@@ -29,6 +47,9 @@ export interface ControlPlaneOptions {
   readonly maxUnfinishedTasks?: number;
   /** IP address to listen on; 127.0.0.1 where it is absent. */
   readonly host?: string;
+  /** By which workers of engines reach it; absent: the first address of the host. */
+  readonly advertise?: string | undefined;
+  readonly engines?: readonly EnginePool[];
   /** 0, the default, for any. */
   readonly grpcPort?: number;
   /** 0, the default, for any. */

@@ -9,6 +9,7 @@ import { CallLimits, DEFAULT_LIMITS, type LimitValues } from "./call-limits.js";
 import { makeCurveKeys } from "./keys/curve-certificate.js";
 import { readServerKeys, type ServerKeys } from "./keys/read-keys.js";
 import { isLoopback } from "./network.js";
+import { PoolKeys } from "./pool-keys.js";
 import { SessionKeys } from "./session-keys.js";
 import { TokenFile } from "./token-file.js";
 
@@ -21,6 +22,8 @@ export interface SecurityOptions {
   readonly limits?: Partial<LimitValues>;
   /** Folders below which callers with a token may name data sets and models; none where absent. */
   readonly folders?: AllowedFolders;
+  /** Names of pools whose workers live on when the control plane ends; none where absent. */
+  readonly pools?: readonly string[];
 }
 
 /** Paths in the home, see `HomePaths`. */
@@ -30,6 +33,7 @@ interface SecurityPaths {
   readonly audit: string;
   readonly keys: string;
   readonly session: string;
+  readonly pools: string;
 }
 
 /** Which CURVE keys workers may join with. Keys in Z85. */
@@ -45,6 +49,8 @@ export interface Security {
   readonly audit: AuditLog;
   /** Keys for the workers that this control plane starts, and for commands on its home. */
   readonly session: SessionKeys;
+  /** Keys for the workers that engines start. */
+  readonly pools: PoolKeys;
   /** Absent on loopback, unless keys were given: TLS is off. */
   readonly keys: ServerKeys | undefined;
   /** Absent where everyone may do everything: workers then need no keys. */
@@ -65,10 +71,11 @@ const WARN_BEFORE_DAYS = 30;
  */
 export function openSecurity(
   host: string,
-  { keys: given, requiresClientCertificate = false, limits, folders = NO_FOLDERS }: SecurityOptions,
+  options: SecurityOptions,
   paths: SecurityPaths,
   log: Log,
 ): Security {
+  const { keys: given, requiresClientCertificate = false, limits, folders = NO_FOLDERS } = options;
   const isLocal = isLoopback(host);
   const tokens = new TokenFile(paths.tokens);
   const folder = given ?? (isLocal ? undefined : paths.keys);
@@ -81,18 +88,26 @@ export function openSecurity(
     throw missingTokens(host, paths.home);
   const authenticator = new Authenticator(tokens, !isLocal);
   if (!authenticator.isOpen && tokens.read().length === 0) log.warn(`${paths.home}: ${NONE_LEFT}`);
-  // Where callers need tokens, workers need keys: without a folder, only the session's exist.
-  const curve = keys?.curve ?? (authenticator.isOpen ? undefined : makeCurveKeys());
+  const names = options.pools ?? [];
+  const parts = { folder: paths.pools, pools: names, now: new Date() };
+  const pools = new PoolKeys({ ...parts, authenticator, tokens, keys });
+  // Where callers need tokens, workers need keys: without a folder, only the session's and those of
+  // pools exist, and the latter must stay.
+  const own = () => (names.length > 0 ? pools.serverCurve() : makeCurveKeys());
+  const curve = keys?.curve ?? (authenticator.isOpen ? undefined : own());
+  pools.make(curve);
   const session = new SessionKeys(paths.session, authenticator, keys, curve);
   return {
     authenticator,
     limits: new CallLimits({ ...DEFAULT_LIMITS, ...limits }),
     audit: new AuditLog(paths.audit, log),
     session,
+    pools,
     keys,
     workerGate: curve && {
       secretKey: curve.secretKey,
-      isAllowed: (key) => session.isWorker(key) || (keys?.isWorker(key) ?? false),
+      isAllowed: (key) =>
+        session.isWorker(key) || pools.isWorker(key) || (keys?.isWorker(key) ?? false),
     },
     requiresClientCertificate,
     folders,

@@ -289,30 +289,50 @@ export function claimOf(assign: Partial<LeaseClaim>): LeaseClaim {
   return { taskId, attempt, secret };
 }
 
-/** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … --parent …`. */
+/** A worker process: `-m stillhouse_worker worker --connect … --grpc … --id … [--parent …]`. */
 async function serve(argv: string[]): Promise<void> {
-  const option = (name: string) => argv[argv.indexOf(name) + 1] ?? "";
+  const option = (name: string) => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : "") ?? "";
   const addresses = {
     zmq: option("--connect"),
     grpc: option("--grpc"),
     keys: option("--keys"),
   };
-  const parent = Number(option("--parent"));
+  const parent = Number(option("--parent") || process.ppid);
   const ending = new AbortController();
   setInterval(() => process.ppid === parent || process.exit(3), 100).unref();
   const worker = await TestWorker.connected(addresses, option("--id"));
   process.on("SIGTERM", () => ending.abort());
+  void worker.next("shutdown").then(() => ending.abort());
   while (!ending.signal.aborted) {
     const assign = await Promise.race([worker.nextTask(), aborted(ending.signal)]);
-    if (assign) await runTask(worker, assign, ending.signal);
+    if (assign === undefined) break;
+    const isDone = new AbortController();
+    void introduced(worker, assign, isDone.signal);
+    await runTask(worker, assign, ending.signal);
+    isDone.abort();
+    // It has nothing in hand, whatever it said when it introduced itself.
+    await worker.heartbeat({});
   }
   await worker.send({ $case: "goodbye", value: {} });
   process.exit(0);
 }
 
-/** Counts to TEST_WORKER_STEPS, with a pause and a checkpoint at each step. */
+/** A control plane that was started again does not know the worker, which says hello again. */
+async function introduced(worker: TestWorker, assign: Assign, isDone: AbortSignal): Promise<void> {
+  const done = aborted(isDone);
+  while (await Promise.race([worker.next("introduce"), done])) {
+    if (isDone.aborted) return;
+    await worker.hello(process.pid, claimOf(assign));
+  }
+}
+
+/**
+ * Counts to TEST_WORKER_STEPS, with a pause and a checkpoint at each step, and goes on until the
+ * file TEST_WORKER_GATE is there, where one is named.
+ */
 async function runTask(worker: TestWorker, assign: Assign, ending: AbortSignal): Promise<void> {
   const steps = Number(process.env.TEST_WORKER_STEPS ?? 1);
+  const gate = process.env.TEST_WORKER_GATE;
   const checkpoint = join(assign.workDir, "step");
   let cancelled = false;
   void worker.next("cancel").then(() => {
@@ -320,7 +340,8 @@ async function runTask(worker: TestWorker, assign: Assign, ending: AbortSignal):
   });
   let step = readStep(checkpoint);
   const from = step;
-  while (step < steps && !cancelled && !ending.aborted) {
+  const isShut = () => gate !== undefined && !existsSync(gate);
+  while ((step < steps || isShut()) && !cancelled && !ending.aborted) {
     await sleep(20);
     step++;
     writeFileSync(checkpoint, String(step));
@@ -329,7 +350,8 @@ async function runTask(worker: TestWorker, assign: Assign, ending: AbortSignal):
     await worker.heartbeat(assign);
     await worker.report(assign, { $case: "progress", value: { ...progress, ...rest } });
   }
-  if (step < steps) await worker.reported(assign, { $case: "stopped", value: { time: undefined } });
+  if (step < steps || isShut())
+    await worker.reported(assign, { $case: "stopped", value: { time: undefined } });
   else await worker.finish(assign);
 }
 

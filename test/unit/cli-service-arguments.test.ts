@@ -40,6 +40,40 @@ describe("the arguments of serve", () => {
     assert.deepEqual([request.grpcPort, request.numWorkers], [0, 0]);
   });
 
+  it("let an engine start workers, and then none of this machine by default", () => {
+    const options = ["partition=gpu", "gpus=2", "max-memory=8192", "time=04:00:00"];
+    const argv = ["--launcher", "slurm", "--max-workers", "64", "--advertise", "login1"];
+    for (const option of options) argv.push("--launcher-option", option);
+    const request = parseServeArguments(argv, PLACES);
+    assert.ok(request.kind === "serve");
+    assert.deepEqual([request.numWorkers, request.advertise], [0, "login1"]);
+    const limits = { maxWorkers: 64, maxPending: 16, idleTimeoutMs: 300_000 };
+    const others = { partition: "gpu", time: "04:00:00" };
+    const shape = { gpus: 2, maxMemoryBytes: 8_192 * 2 ** 20, options: others };
+    assert.deepEqual(request.engines, [{ name: "slurm", engine: "slurm", ...limits, ...shape }]);
+  });
+
+  for (const [argv, message] of [
+    [["--launcher", "pbs", "--max-workers", "1"], /--launcher must be slurm, got "pbs"/],
+    [["--launcher", "slurm"], /--launcher needs --max-workers N/],
+    [["--launcher", "slurm", "--max-workers", "0"], /--max-workers must be .* from 1/],
+    [["--max-workers", "4"], /--max-workers needs --launcher; --workers is for this machine/],
+    [["--launcher-option", "time=1"], /--launcher-option needs --launcher/],
+    [["--advertise", "a b"], /--advertise must be a name or an address/],
+    [
+      ["--launcher", "slurm", "--max-workers", "1", "--launcher-option", "gpus"],
+      /--launcher-option must be KEY=VALUE, got "gpus"/,
+    ],
+    [
+      ["--launcher", "slurm", "--max-workers", "1", "--require-client-certificate"],
+      /cannot be used with --require-client-certificate/,
+    ],
+  ] as const) {
+    it(`refuse ${argv.join(" ")}`, () => {
+      refused(() => parseServeArguments([...argv], PLACES), message);
+    });
+  }
+
   it("allow callers with a token only the folders named by flags", () => {
     const foldersOf = (argv: string[], dataDir?: string) => {
       const request = parseServeArguments(argv, { ...PLACES, dataDir });

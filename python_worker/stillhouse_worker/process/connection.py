@@ -47,6 +47,26 @@ def connect(context: zmq.Context[Socket], address: str, credentials: Credentials
     return socket
 
 
+class Absence:
+    """How long a worker without a task has had no control plane.
+
+    Args:
+        limit_s: after which the worker should end.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._since: float | None = None
+
+    def is_over(self, needed: bool, now: float) -> bool:
+        """Call often; ``needed``: it is connected, or has a task whose result is to be told."""
+        if needed:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now - self._since >= self._limit_s
+
+
 class Silence:
     """Logs now and then that the control plane does not answer.
 

@@ -16,7 +16,7 @@ from ..devices.load import give_back_memory, load_meter
 from ..errors import StillhouseError
 from . import worker_log
 from .attempt_folder import tidy
-from .connection import Silence, Socket, connect
+from .connection import Absence, Silence, Socket, connect
 from .credentials import Credentials
 from .journal import Leftover, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S
@@ -52,6 +52,7 @@ class Worker:
         place: the device and folders of this machine.
         parent: process with which this one ends.
         credentials: keys and token, where the control plane requires them.
+        leave_after_s: without a task and without a control plane for this long, it ends.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Worker:
         place: WorkPlace,
         parent: int,
         credentials: Credentials,
+        leave_after_s: float = float("inf"),
     ) -> None:
         self._connect, self._grpc_address = connect, grpc_address
         self._id, self._place = worker_id, place
         self._parent, self._credentials = parent, credentials
         self._silence = Silence(connect, has_keys=credentials.curve_secret is not None)
+        self._absence = Absence(leave_after_s)
         self._load, self._device_ids = load_meter(place.device), device_ids()
         self._task: TaskThread | None = None
         self._leftovers: deque[Leftover] = deque()
@@ -105,6 +108,8 @@ class Worker:
             self._end()
         now = time.monotonic()
         self._silence.look(self._joined, now)
+        if self._absence.is_over(self._joined or self._task is not None, now):
+            self._end()
         self._send_signs_of_life(socket_, now)
         if self._leftovers and self._joined:
             self._serve_leftover(socket_, self._leftovers[0], now)

@@ -3,6 +3,13 @@ import { resolve } from "node:path";
 import { Option } from "commander";
 import { invalid } from "../../errors.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
+import {
+  advertisedHost,
+  type EngineSettings,
+  engineOf,
+  LAUNCHER_FLAGS,
+  launcherOption,
+} from "./launcher-arguments.js";
 
 /** Where a control plane listens, and what it starts. */
 export interface ServeSettings {
@@ -17,6 +24,10 @@ export interface ServeSettings {
   readonly home: string;
   /** Most worker processes of this machine. */
   readonly numWorkers: number;
+  /** Engines that start workers on other machines. */
+  readonly engines: readonly EngineSettings[];
+  /** By which workers of engines reach this machine. */
+  readonly advertise: string | undefined;
   /** Most unfinished experiments of an owner. */
   readonly maxUnfinished: number;
   /** Most tasks of all unfinished experiments of an owner. */
@@ -75,6 +86,7 @@ Examples:
   npm run serve
   npm run serve -- --workers 0 --home /data/stillhouse
   npm run serve -- --host 10.0.0.5 --keys keys       # other machines; npm run keys makes the keys
+  npm run serve -- --host 10.0.0.5 --launcher slurm --max-workers 64 --launcher-option partition=gpu
 
 Ctrl-C or SIGTERM stops what runs after a checkpoint; it stays queued and goes on at the next start.
 A second one ends at once. What was unfinished when the server was killed goes on too.
@@ -90,6 +102,13 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
   const parsed = parseArguments(serveCommand(places.columns), argv);
   if (parsed.kind === "help") return parsed;
   const { options } = parsed;
+  const engine = engineOf(options);
+  if (engine && options.requireClientCertificate === true) {
+    throw invalid(
+      "",
+      "--launcher cannot be used with --require-client-certificate: the keys that it gives to workers contain no certificate",
+    );
+  }
   const folder = (name: string) =>
     typeof options[name] === "string" ? resolve(places.userFolder, options[name]) : undefined;
   const folders = (name: string) =>
@@ -101,7 +120,9 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
     workerPort: wholeNumber(options.workerPort, "--worker-port", WORKER_PORT, MAX_PORT),
     httpPort: wholeNumber(options.httpPort, "--http-port", HTTP_PORT, MAX_PORT),
     home: folder("home") ?? places.home,
-    numWorkers: wholeNumber(options.workers, "--workers", 1, MAX_WORKERS),
+    numWorkers: wholeNumber(options.workers, "--workers", engine ? 0 : 1, MAX_WORKERS),
+    engines: engine ? [engine] : [],
+    advertise: advertisedHost(options),
     maxUnfinished: wholeNumber(
       options.maxUnfinished,
       "--max-unfinished",
@@ -164,6 +185,7 @@ function serveCommand(columns: number | undefined) {
     ["--keys <folder>", "Keys of the server (default: keys in the home; none on loopback)"],
     ["--require-client-certificate", "Let in only clients that have a certificate as well"],
     ["--json", "Print the addresses as one line of JSON when it is ready"],
+    ...LAUNCHER_FLAGS,
   ];
   for (const [flag, help] of flags) command.addOption(new Option(flag, help).helpGroup(GROUP));
   for (const [flag, help] of REPEATABLE) {
@@ -173,5 +195,5 @@ function serveCommand(columns: number | undefined) {
         .argParser((path: string, before: string[] = []) => [...before, path]),
     );
   }
-  return command;
+  return command.addOption(launcherOption(GROUP));
 }

@@ -1,5 +1,5 @@
 import { invalid } from "../../errors.js";
-import { Worker } from "../../generated/stillhouse/v1/service.js";
+import { Worker, WorkerPool } from "../../generated/stillhouse/v1/service.js";
 import { formatBytes, formatDuration, formatPercent } from "../../text/format.js";
 import { Table } from "../terminal/table.js";
 import type { Shape } from "./command.js";
@@ -29,9 +29,16 @@ export async function workers(session: Session, words: readonly string[]): Promi
   }
   if (action !== undefined && !session.isJson) return 0;
   const found = await connection.call((client) => client.workers());
-  if (session.isJson) printJson(session, { workers: found.map((worker) => Worker.toJSON(worker)) });
-  else if (found.length === 0) session.note("There are no workers");
-  else session.terminal.stdout.write(`${table(found, new Date())}\n`);
+  const pools = await connection.call((client) => client.pools());
+  if (session.isJson) {
+    const documents = found.map((worker) => Worker.toJSON(worker));
+    printJson(session, { workers: documents, pools: pools.map((pool) => WorkerPool.toJSON(pool)) });
+    return 0;
+  }
+  const now = new Date();
+  if (found.length === 0) session.note("There are no workers");
+  else session.terminal.stdout.write(`${table(found, now)}\n`);
+  for (const pool of pools.filter(isTold)) session.note(poolText(pool, now));
   return 0;
 }
 
@@ -56,8 +63,22 @@ function table(found: readonly Worker[], now: Date): string {
   return rows.toString();
 }
 
-function stateText({ state, setAsideUntil }: Worker, now: Date): string {
+/** That of this machine is known from the command line, unless it has a fault. */
+function isTold({ name, fault }: WorkerPool): boolean {
+  return name !== "local" || fault !== "";
+}
+
+function poolText(pool: WorkerPool, now: Date): string {
+  const { name, maxWorkers, numPending, numRunning, fault, retryTime } = pool;
+  const counts = `${numRunning} running and ${numPending} pending of at most ${maxWorkers}`;
+  const seconds = Math.max(0, ((retryTime?.getTime() ?? 0) - now.getTime()) / 1000);
+  const trouble = fault === "" ? "" : `; asks again in ${formatDuration(seconds)}, since ${fault}`;
+  return `Pool ${name}: ${counts}${trouble}`;
+}
+
+function stateText({ state, reason, setAsideUntil }: Worker, now: Date): string {
   const word = state.replace("WORKER_STATE_", "").toLowerCase().replaceAll("_", " ");
+  if (reason !== "") return `${word} (${reason})`;
   if (setAsideUntil === undefined) return word;
   const seconds = Math.max(0, (setAsideUntil.getTime() - now.getTime()) / 1000);
   return `${word} for ${formatDuration(seconds)}`;

@@ -28,6 +28,12 @@ export interface PoolActions {
   dismiss(workerId: string): void;
 }
 
+/** How often what is known is compared with what the engine has. */
+const LIST_INTERVAL_MS = 60_000;
+/** The same after it did not answer. */
+const LIST_AGAIN_MS = 5_000;
+/** The same while its last workers end. */
+const LAST_LIST_INTERVAL_MS = 1_000;
 /** An engine that is asked to end something is not asked again before. */
 const KILL_AGAIN_MS = 10_000;
 /** Time for the end of what was killed to be noticed. */
@@ -49,6 +55,7 @@ export class Pool {
   #isClosing = false;
   #listing: Promise<void> | undefined;
   #mustList = false;
+  #listedAtMs = 0;
   #listFault = "";
   #onEmpty: () => void = () => undefined;
 
@@ -123,6 +130,13 @@ export class Pool {
   killAll(): void {
     this.#isClosing = true;
     for (const launchId of this.#alive) this.kill(launchId);
+  }
+
+  /** Call it now and then. */
+  tick(): void {
+    this.dismissIdle();
+    const intervalMs = this.#listFault === "" ? LIST_INTERVAL_MS : LIST_AGAIN_MS;
+    if (this.#parts.clock.monotonicMs() >= this.#listedAtMs + intervalMs) void this.reconcile();
   }
 
   /** Ends those that had nothing to do for the pool's time. */
@@ -213,6 +227,7 @@ export class Pool {
   async #list(): Promise<void> {
     while (this.#mustList) {
       this.#mustList = false;
+      this.#listedAtMs = this.#parts.clock.monotonicMs();
       const known = [...this.#alive].filter((id) => !this.#asking.has(id));
       try {
         const listed = await this.settings.launcher.list();
@@ -257,13 +272,14 @@ export class Pool {
 
   #emptyWithin(limitMs: number): Promise<void> {
     if (this.#alive.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
+    const look = setInterval(() => void this.reconcile(), LAST_LIST_INTERVAL_MS);
+    return new Promise<void>((resolve) => {
       const limit = setTimeout(resolve, limitMs);
       this.#onEmpty = () => {
         clearTimeout(limit);
         resolve();
       };
-    });
+    }).finally(() => clearInterval(look));
   }
 
   #noteListFault(reason: string): void {

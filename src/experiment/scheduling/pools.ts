@@ -17,20 +17,15 @@ export interface PoolsParts extends PoolParts {
   readonly pools: readonly PoolSettings[];
 }
 
-/** How often what is known is compared with what the engines have. */
-const RECONCILE_MS = 60_000;
-
 /** Starts and ends workers, in all pools. */
 export class Pools {
   readonly #parts: PoolsParts;
   readonly #pools: readonly Pool[];
-  #reconciledAtMs: number;
 
   constructor(parts: PoolsParts, ended: PoolActions["ended"]) {
     this.#parts = parts;
     const actions = { ended, dismiss: (workerId: string) => this.dismiss(workerId) };
     this.#pools = parts.pools.map((settings) => new Pool(settings, parts, actions));
-    this.#reconciledAtMs = parts.clock.monotonicMs();
   }
 
   /** Takes over what an earlier process asked for, before the first worker says hello. */
@@ -84,15 +79,11 @@ export class Pools {
 
   /** Handles workers that do not start, do not leave, are idle, or are silent without a task. */
   tick(): void {
-    const { roster, timings, clock } = this.#parts;
+    const { roster, timings } = this.#parts;
     for (const id of roster.startingWorkers(timings.startUpMs)) this.#poolOf(id)?.kill(id);
     for (const id of roster.leavingWorkers(timings.stopGraceMs)) this.#poolOf(id)?.kill(id);
     for (const workerId of roster.silentIdleWorkers(timings.leaseMs)) this.remove(workerId);
-    for (const pool of this.#pools) pool.dismissIdle();
-    const nowMs = clock.monotonicMs();
-    if (nowMs < this.#reconciledAtMs + RECONCILE_MS) return;
-    this.#reconciledAtMs = nowMs;
-    for (const pool of this.#pools) void pool.reconcile();
+    for (const pool of this.#pools) pool.tick();
   }
 
   noteJoined(workerId: string): void {

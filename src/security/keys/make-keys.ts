@@ -96,7 +96,8 @@ function writeParty(folder: string, authority: CertificateAndKey, own: Certifica
   writeSecret(join(folder, KEY_FILES.key), own.key);
 }
 
-function curveKeysIn(folder: string): CurveKeys {
+/** The pair of a folder, which is made where there is none. */
+export function curveKeysIn(folder: string): CurveKeys {
   const path = join(folder, KEY_FILES.curve);
   const text = readSecretIfThere(path);
   if (text !== undefined) {
@@ -109,7 +110,11 @@ function curveKeysIn(folder: string): CurveKeys {
 }
 
 /** A token in the folder is kept as long as it is valid; otherwise it is replaced. */
-function ensureToken(path: string, name: string, { tokens, now }: KeysRequest): void {
+export function ensureToken(
+  path: string,
+  name: string,
+  { tokens, now }: Pick<KeysRequest, "tokens" | "now">,
+): void {
   const known = tokens.read().find((record) => record.name === name);
   const there = readSecretIfThere(path)?.trim();
   if (known && there !== undefined && isSameHash(known.sha256, tokenHash(there))) return;

@@ -1,0 +1,28 @@
+"""``python -m stillhouse_launcher``: JSON lines to and from a control plane, errors on stderr."""
+
+import contextlib
+import os
+import signal
+import sys
+
+from .lines import Lines
+from .slurm import Slurm
+
+
+def main() -> int:
+    """Serve until the other end is closed; returns the exit code.
+
+    The lines go over the channel that Node opens for a child, or over stdin and stdout where a
+    person starts the program.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the control plane's to handle
+    channel = int(os.environ.pop("NODE_CHANNEL_FD", "-1"))
+    reads, writes = (0, 1) if channel < 0 else (channel, os.dup(channel))
+    # A control plane that was killed does not read the last answers.
+    with contextlib.suppress(BrokenPipeError), open(writes, "w", closefd=writes != 1) as answers:
+        Lines({"slurm": Slurm}, reads, answers).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
