@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../src/api/client.js";
-import { State } from "../../src/generated/stillhouse/v1/experiment.js";
+import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { commandLines } from "../fixtures/command.js";
 import { quickSpec } from "../fixtures/experiments.js";
@@ -233,6 +233,20 @@ describe("workers that Slurm starts", () => {
       assert.match(JSON.stringify(tokens), /"pool-slurm","role":"worker"/);
     },
   );
+
+  it("are not asked for where none could hold the task, which says so once", async (test) => {
+    const small = { ...slurmPool(2), maxMemoryBytes: 100 * 2 ** 20 };
+    const plane = await TestPlane.start(test, { engines: [small] });
+    const spec = quickSpec();
+    spec.compute = { ...spec.compute, memoryMib: 200 } as typeof spec.compute;
+    const { id } = await plane.client.create(spec, "");
+    const isTold = ({ kind }: Event) =>
+      kind?.$case === "log" && /waits for/.test(kind.value.message);
+    const { kind } = await plane.seen(id, isTold);
+    const message = kind?.$case === "log" ? kind.value.message : "";
+    assert.match(message, /a worker with 200 MiB of memory.*a pool starts has 100 MiB/);
+    assert.deepEqual(await plane.client.workers(), []);
+  });
 });
 
 /** Whether a process belongs to this cluster, as other tests have one as well. */

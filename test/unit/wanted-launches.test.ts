@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { LaunchShape } from "../../src/experiment/domain/launcher-ports.js";
-import { type Demand, wantedLaunches } from "../../src/experiment/scheduling/wanted-launches.js";
+import {
+  areBounded,
+  type Demand,
+  mostBytesIn,
+  wantedLaunches,
+} from "../../src/experiment/scheduling/wanted-launches.js";
 
 const GIB = 1024 ** 3;
 
@@ -61,5 +66,23 @@ describe("the workers that a pool asks for", () => {
     const coming = [shape(0, "cpu")];
     const { launches } = wantedLaunches([demand(1, 0, "cuda")], { ...PLENTY, coming });
     assert.deepEqual(launches, [shape(0, "cuda")]);
+  });
+});
+
+describe("the most that a worker of a pool has for a task", () => {
+  const largest = [shape(16), shape(0, "cuda", 2)];
+
+  it("follows from the largest shape with its kind and number of devices", () => {
+    const pool = { most: 4, largest };
+    assert.equal(mostBytesIn(pool, shape(32)), 16 * GIB);
+    assert.equal(mostBytesIn(pool, shape(32, "cuda", 2)), Number.POSITIVE_INFINITY);
+    assert.ok(mostBytesIn(pool, shape(1, "cuda", 4)) < 0, "none has so many devices");
+    assert.ok(mostBytesIn({ most: 0 }, shape(1)) < 0, "it starts none");
+  });
+
+  it("is not known of the devices of this machine and of others before a worker is there", () => {
+    assert.ok(areBounded([{ most: 0 }, { most: 4, largest }]));
+    assert.ok(!areBounded([{ most: 1 }, { most: 4, largest }]));
+    assert.ok(!areBounded([{ most: 0 }]));
   });
 });

@@ -1,6 +1,7 @@
 import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { formatMebibytes } from "../../text/format.js";
+import type { PoolSettings } from "../domain/launcher-ports.js";
 import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
 import {
   type ExperimentRecord,
@@ -28,6 +29,7 @@ import { memoryBytesOf, type ReadyTask } from "./ready-task.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import type { Roster, RosterEntry } from "./roster.js";
 import type { TaskFaults } from "./task-faults.js";
+import { areBounded, mostBytesIn } from "./wanted-launches.js";
 
 export interface AssignerParts {
   readonly ledger: Ledger;
@@ -43,6 +45,7 @@ export interface AssignerParts {
   readonly runLog: RunLog;
   readonly clock: Clock;
   readonly faults: TaskFaults;
+  readonly pools: readonly PoolSettings[];
 }
 
 /** Gives ready tasks to idle workers whose devices have room for them. */
@@ -82,31 +85,34 @@ export class Assigner {
     memory.promise(placesFor(needs, worker), taskId, memoryBytesOf(record.experiment));
   }
 
-  /** Logs once per task why it waits if no connected worker has enough memory for it. */
+  /** Logs once per task why it waits if no worker has enough for it, and no pool starts one. */
   tellOfTooLarge(): void {
     const { roster, ready, memory } = this.#parts;
     for (const kind of ready.numReadyByKind().keys()) {
       const workers = roster
         .workers()
         .filter(({ device, hello }) => hello && deviceKind(device) === kind);
-      if (workers.length === 0) continue;
+      if (workers.length === 0 && !areBounded(this.#parts.pools)) continue;
       const mostBytesFor = (task: ReadyTask) =>
-        Math.max(...workers.map((worker) => memory.roomOn(placesFor(task, worker)).capacityBytes));
+        Math.max(
+          ...workers.map((worker) => memory.roomOn(placesFor(task, worker)).capacityBytes),
+          ...this.#parts.pools.map((pool) => mostBytesIn(pool, task)),
+        );
       for (const task of ready.oversizedTasks(kind, mostBytesFor)) {
-        const tell = () => this.#tell(task, kind, mostBytesFor(task));
+        const mostBytes = mostBytesFor(task);
+        const text =
+          workers.length > 0 ? tooLarge(task, kind, mostBytes) : nowhere(task, mostBytes);
+        const tell = () => this.#tell(task, text);
         this.#parts.faults.attempt("logging why it waits", task, tell);
       }
     }
   }
 
-  #tell(ready: ReadyTask, kind: string, mostBytes: number): void {
+  #tell(ready: ReadyTask, message: string): void {
     if (this.#toldOf.has(ready)) return;
     this.#toldOf.add(ready);
     const { ledger, clock } = this.#parts;
     const task = requiredTask(ledger.record(ready.experimentId), ready.taskId);
-    const message =
-      `It waits for a device with ${formatMebibytes(ready.memoryBytes)} of memory (--memory); ` +
-      `the largest ${kind} device of the workers has ${formatMebibytes(mostBytes)} for tasks.`;
     const time = clock.now();
     ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }
@@ -147,6 +153,23 @@ export class Assigner {
     };
     pool.send(workerId, { $case: "assign", value });
   }
+}
+
+function tooLarge({ memoryBytes }: ReadyTask, kind: string, mostBytes: number): string {
+  return (
+    `It waits for a device with ${formatMebibytes(memoryBytes)} of memory (--memory); ` +
+    `the largest ${kind} device of the workers has ${formatMebibytes(mostBytes)} for tasks.`
+  );
+}
+
+/** @param mostBytes what a worker of the pools has at most; below 0: none has such devices */
+function nowhere({ device, numDevices, memoryBytes }: ReadyTask, mostBytes: number): string {
+  const devices = numDevices === 1 ? device : `${numDevices} × ${device}`;
+  if (mostBytes < 0) return `It waits for a worker with ${devices}, which no pool starts.`;
+  return (
+    `It waits for a worker with ${formatMebibytes(memoryBytes)} of memory (--memory); ` +
+    `the largest that a pool starts has ${formatMebibytes(mostBytes)}.`
+  );
 }
 
 /** Where a task computes when this worker has it. */

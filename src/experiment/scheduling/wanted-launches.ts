@@ -1,4 +1,4 @@
-import type { LaunchShape } from "../domain/launcher-ports.js";
+import type { LaunchShape, PoolSettings } from "../domain/launcher-ports.js";
 import { deviceKind } from "./device-needs.js";
 
 /** Ready tasks that need the same. */
@@ -54,6 +54,21 @@ export function holds(shape: LaunchShape, needs: LaunchShape): boolean {
 
 export function canHold(largest: readonly LaunchShape[] | undefined, needs: LaunchShape): boolean {
   return largest === undefined || largest.some((shape) => holds(shape, needs));
+}
+
+type Limits = Pick<PoolSettings, "largest" | "most">;
+
+/** Whether it is known what workers will have before the first one is there. */
+export function areBounded(pools: readonly Limits[]): boolean {
+  const used = pools.filter(({ most }) => most > 0);
+  return used.length > 0 && used.every(({ largest }) => largest !== undefined);
+}
+
+/** Memory that a worker of the pool has for such a task at most; below 0 where it starts none. */
+export function mostBytesIn({ largest = [], most }: Limits, needs: LaunchShape): number {
+  if (most === 0) return Number.NEGATIVE_INFINITY;
+  const able = largest.filter((shape) => holds({ ...shape, memoryBytes: 0 }, needs));
+  return Math.max(...able.map(boundOf));
 }
 
 /** Takes the smallest shapes that hold it. @returns how many */
