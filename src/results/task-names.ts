@@ -1,5 +1,5 @@
-import { baselineOfKind } from "../baselines.js";
 import { replayMethodWord } from "./replay-names.js";
+import { baselineLabel, type NamedSpec } from "./spec-labels.js";
 
 /** A part of a data set, in either form of the message. */
 interface NamedPart {
@@ -32,8 +32,12 @@ export interface NamedTask {
     | undefined;
 }
 
-/** The name of a task on the screen. */
-export function taskName({ work, id }: NamedTask): string {
+/**
+ * The name of a task on the screen.
+ *
+ * @param spec of its experiment, since a baseline is called as its row is there
+ */
+export function taskName({ work, id }: NamedTask, spec: NamedSpec | undefined): string {
   switch (work?.kind?.$case) {
     case "pretrain":
       return "Pretraining";
@@ -51,7 +55,7 @@ export function taskName({ work, id }: NamedTask): string {
       return `Evaluation, ${variation.name.replaceAll("-", " ")}`;
     }
     case "baseline":
-      return baselineOfKind(work.kind.value.kind)?.label ?? "Baseline";
+      return baselineLabel(work.kind.value.kind, spec) || "Baseline";
     default:
       return id;
   }
@@ -63,8 +67,8 @@ function partText({ classes, permutationSeed }: NamedPart): string {
 }
 
 /** The names of the tasks of one experiment; tasks of the same name are numbered. */
-export function taskNames(tasks: readonly NamedTask[]): string[] {
-  const names = tasks.map(taskName);
+export function taskNames(tasks: readonly NamedTask[], spec: NamedSpec | undefined): string[] {
+  const names = tasks.map((task) => taskName(task, spec));
   return names.map((name, at) => {
     const count = names.filter((other) => other === name).length;
     if (count === 1) return name;

@@ -8,6 +8,7 @@ import {
   sampleSourceFromJSON,
   Task,
 } from "../../src/generated/stillhouse/v1/experiment.js";
+import { Init } from "../../src/generated/stillhouse/v1/spec.js";
 import { taskName } from "../../src/results/task-names.js";
 import { emptySpec, writeField } from "../../src/settings/field-path.js";
 import { fieldsOf } from "../../src/settings/setting.js";
@@ -41,6 +42,10 @@ test("each baseline has its switch, and its cache parts are settings", () => {
 test("a baseline's task has the name of its row", () => {
   for (const { kind } of BASELINES) {
     const task = Task.fromJSON({ work: { baseline: { kind } } });
-    assert.equal(taskName(task), baselineOfKind(kind)?.label);
+    assert.equal(taskName(task, emptySpec()), baselineOfKind(kind)?.label);
   }
+  const untrained = Task.fromJSON({ work: { baseline: { kind: "BASELINE_KIND_UNTRAINED" } } });
+  const pooled = emptySpec();
+  writeField(pooled, "model.init", Init.POOL);
+  assert.equal(taskName(untrained, pooled), "Pretrained learner");
 });

@@ -91,11 +91,11 @@ describe("the text of a progress", () => {
 describe("the sentence about an ended task", () => {
   it("has its result, its time, and whether it was reused", () => {
     assert.equal(
-      taskEndText(DISTILL),
+      taskEndText(DISTILL, "Distillation"),
       "Distillation: kept outer step 1,400, validation 91.2 %, 12 min 5 s",
     );
     assert.equal(
-      taskEndText(FULL),
+      taskEndText(FULL, "Full data"),
       "Full data: accuracy 95.0 %, reused from an earlier experiment",
     );
   });
@@ -107,9 +107,15 @@ describe("the sentence about an ended task", () => {
       state: "STATE_QUEUED",
       failure,
     });
-    assert.equal(taskEndText(lost), "Distillation: the worker was killed; it is tried again");
-    assert.equal(taskEndText({ ...RUNNING, state: State.CANCELLED, attempt: 0 }), undefined);
-    assert.equal(taskEndText(RUNNING), undefined);
+    assert.equal(
+      taskEndText(lost, "Distillation"),
+      "Distillation: the worker was killed; it is tried again",
+    );
+    assert.equal(
+      taskEndText({ ...RUNNING, state: State.CANCELLED, attempt: 0 }, "Distillation"),
+      undefined,
+    );
+    assert.equal(taskEndText(RUNNING, "Distillation"), undefined);
   });
 });
 
@@ -119,16 +125,16 @@ describe("plain progress", () => {
     let nowMs = 0;
     const display = new PlainProgress(out, () => nowMs);
     for (let step = 1; step <= 250; step++) {
-      display.progress(RUNNING, distilling(step));
+      display.progress(RUNNING, "Distillation", distilling(step));
       nowMs += 100;
     }
     assert.equal(out.lines.length, 3);
     assert.match(out.lines[1] ?? "", /^Distillation: 6\.7 %, outer step 101\/1,500 · loss/);
-    display.progress(RUNNING, distilling(250, "validating"));
+    display.progress(RUNNING, "Distillation", distilling(250, "validating"));
     assert.match(out.lines[3] ?? "", /init 250/);
     display.log(INFO);
     display.log(DEBUG);
-    display.task(DISTILL);
+    display.task(DISTILL, "Distillation");
     assert.deepEqual(out.lines.slice(4), [
       "a line of the worker",
       "Distillation: kept outer step 1,400, validation 91.2 %, 12 min 5 s",
@@ -178,7 +184,7 @@ describe("progress of the whole experiment", () => {
     assert.match(whole ?? "", /^Experiment █+░+ +4\d % {2}\d+ min .* left$/);
     assert.equal(others.length, 1);
     assert.match(others[0] ?? "", /^Distillation .* 50 % {2}outer step 750\/1,500 .*\/s$/);
-    display.task(DISTILL);
+    display.task(DISTILL, "Distillation");
     await sleep(REDRAWN_MS);
     assert.match(screenAfter(out.text).at(-1) ?? "", /^Experiment /);
     display.close();
@@ -193,7 +199,7 @@ describe("progress of the whole experiment", () => {
 
 it("numbers tasks of an experiment that have the same name", () => {
   const evaluation = Task.fromJSON({ id: "x-evaluate", work: { evaluate: {} } });
-  assert.deepEqual(taskNames([DISTILL, evaluation, FULL, evaluation]), [
+  assert.deepEqual(taskNames([DISTILL, evaluation, FULL, evaluation], undefined), [
     "Distillation",
     "Evaluation, 1 of 2",
     "Full data",
@@ -238,18 +244,18 @@ describe("live progress", () => {
     const out = new RecordedOutput(80);
     const display = new LiveProgress(out);
     display.note("before");
-    display.progress(RUNNING, distilling(10));
+    display.progress(RUNNING, "Distillation", distilling(10));
     await sleep(REDRAWN_MS);
     display.log(INFO);
     display.log(DEBUG);
-    display.progress(RUNNING, distilling(750));
+    display.progress(RUNNING, "Distillation", distilling(750));
     await sleep(REDRAWN_MS);
     const screen = screenAfter(out.text);
     assert.deepEqual(screen.slice(0, -1), ["before", "a line of the worker"]);
     const bar = screen.at(-1) ?? "";
     assert.match(bar, /^Distillation █+░+ +50 % {2}outer step 750\/1,500 .* left$/);
     assert.ok(bar.length < 80);
-    display.task(DISTILL);
+    display.task(DISTILL, "Distillation");
     display.note("after");
     assert.deepEqual(screenAfter(out.text), [
       "before",
@@ -263,8 +269,8 @@ describe("live progress", () => {
   it("has a bar for each running task, and leaves the terminal in order when it is closed", async () => {
     const out = new RecordedOutput(80);
     const display = new LiveProgress(out);
-    display.progress(RUNNING, distilling(10));
-    display.progress({ ...FULL, state: State.RUNNING }, distilling(20, "training"));
+    display.progress(RUNNING, "Distillation", distilling(10));
+    display.progress({ ...FULL, state: State.RUNNING }, "Full data", distilling(20, "training"));
     await sleep(REDRAWN_MS);
     display.note("a sentence");
     await sleep(REDRAWN_MS);
@@ -320,8 +326,8 @@ describe("the overview of a group", () => {
     const out = new RecordedOutput(80);
     const display = new LiveProgress(out);
     display.overview(OVERVIEW);
-    display.progress(RUNNING, distilling(10));
-    display.task(DISTILL);
+    display.progress(RUNNING, "Distillation", distilling(10));
+    display.task(DISTILL, "Distillation");
     display.overview({ ...OVERVIEW, done: 7 });
     await sleep(REDRAWN_MS);
     const screen = screenAfter(out.text);

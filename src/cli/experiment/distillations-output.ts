@@ -43,7 +43,7 @@ export function distillationsText(
       ? []
       : [`Ratio to full data: ${formatMeanStd(ratio.mean, ratio.std)} %, ± between seeds`]),
     ...outcomes.map(seedText),
-    timesText(experiments.flatMap(({ tasks }) => tasks)),
+    timesText(experiments),
     ...(warning === undefined ? [] : [warning]),
   ];
   return [

@@ -1,4 +1,5 @@
 import type { Event, Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import { taskName } from "../../results/task-names.js";
 import type { ProgressDisplay } from "./progress-display.js";
 import { progressOf } from "./task-work.js";
 
@@ -23,14 +24,14 @@ export class EventPresenter {
         break;
       case "task":
         this.#tasks.set(kind.value.id, kind.value);
-        this.#display.task(kind.value);
+        this.#display.task(kind.value, this.#nameOf(kind.value));
         break;
       case "progress": {
         const task = this.#tasks.get(taskId);
         if (task === undefined) break;
         this.#tasks.set(taskId, { ...task, progress: kind.value });
         this.#showWhole();
-        this.#display.progress(task, kind.value);
+        this.#display.progress(task, this.#nameOf(task), kind.value);
         break;
       }
       case "log":
@@ -38,6 +39,10 @@ export class EventPresenter {
         break;
       default: // metrics are for those who draw curves
     }
+  }
+
+  #nameOf(task: Task): string {
+    return taskName(task, this.#experiment?.spec);
   }
 
   #showWhole(): void {

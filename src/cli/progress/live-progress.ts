@@ -6,7 +6,6 @@ import {
   type Progress,
   type Task,
 } from "../../generated/stillhouse/v1/experiment.js";
-import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
 import { printable } from "../../text/printable.js";
 import { type GroupOverview, overviewText } from "./group-overview.js";
@@ -50,15 +49,15 @@ export class LiveProgress implements ProgressDisplay {
     this.#out = out;
   }
 
-  task(task: Task): void {
-    const sentence = taskEndText(task);
+  task(task: Task, name: string): void {
+    const sentence = taskEndText(task, name);
     if (sentence === undefined) return;
     this.#remove(task.id);
     this.note(sentence);
   }
 
-  progress(task: Task, progress: Progress): void {
-    const payload = { name: taskName(task), parts: progressParts(progress, this.#whole) };
+  progress(task: Task, name: string, progress: Progress): void {
+    const payload = { name, parts: progressParts(progress, this.#whole) };
     this.#show(task.id, progressFraction(progress) ?? 0, payload);
   }
 

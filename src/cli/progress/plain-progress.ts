@@ -5,7 +5,6 @@ import {
   type Progress,
   type Task,
 } from "../../generated/stillhouse/v1/experiment.js";
-import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
 import { formatPercent } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
@@ -40,23 +39,23 @@ export class PlainProgress implements ProgressDisplay {
     this.#nowMs = nowMs;
   }
 
-  task(task: Task): void {
-    const sentence = taskEndText(task);
+  task(task: Task, name: string): void {
+    const sentence = taskEndText(task, name);
     if (sentence === undefined) return;
     this.#shown.delete(task.id);
     this.note(sentence);
   }
 
-  progress(task: Task, progress: Progress): void {
+  progress(task: Task, name: string, progress: Progress): void {
     if (!this.#isDue(task.id, progress.stage)) return;
     const text = joinParts(progressParts(progress, this.#whole));
     if (this.#whole !== undefined) {
-      this.note(`${wholeText(this.#whole)}; ${taskName(task)}: ${text}`);
+      this.note(`${wholeText(this.#whole)}; ${name}: ${text}`);
       return;
     }
     const fraction = progressFraction(progress);
     const percent = fraction === undefined ? "" : ` ${formatPercent(fraction)} %,`;
-    this.note(`${taskName(task)}:${percent} ${text}`);
+    this.note(`${name}:${percent} ${text}`);
   }
 
   whole(progress: WorkProgress): void {

@@ -4,10 +4,10 @@ import type { GroupOverview } from "./group-overview.js";
 
 /** Shows what an experiment does while it runs. */
 export interface ProgressDisplay {
-  /** A task has changed its state. */
-  task(task: Task): void;
-  /** How far a running task is. */
-  progress(task: Task, progress: Progress): void;
+  /** A task with this name has changed its state. */
+  task(task: Task, name: string): void;
+  /** How far a running task with this name is. */
+  progress(task: Task, name: string, progress: Progress): void;
   /** What a worker says. */
   log(line: LogLine): void;
   /** Progress of the whole experiment; its time left is then shown instead of that of its tasks. */

@@ -3,7 +3,6 @@ import { MetricUnit } from "../../generated/stillhouse/v1/service.js";
 import { metricDescriptor } from "../../metric-descriptors.js";
 import { VALIDATION_ACCURACY } from "../../metric-names.js";
 import { averageAccuracy } from "../../results/replay-result.js";
-import { taskName } from "../../results/task-names.js";
 import type { WorkProgress } from "../../results/work-progress.js";
 import {
   formatCount,
@@ -81,9 +80,8 @@ export function progressFraction({ stage, done, total }: Progress): number | und
   return Math.min(1, Number(done) / Number(total));
 }
 
-/** The sentence about a task that has ended, or goes back to the queue; undefined for others. */
-export function taskEndText(task: Task): string | undefined {
-  const name = taskName(task);
+/** The sentence about a task with this name that has ended, or goes back to the queue; undefined for others. */
+export function taskEndText(task: Task, name: string): string | undefined {
   switch (task.state) {
     case State.SUCCEEDED:
       return `${name}: ${[resultText(task), timeText(task)].filter(Boolean).join(", ")}`;

@@ -121,13 +121,13 @@ interface StoredMemory {
 }
 
 /** The distilled memories that are done. */
-function memoriesOf({ tasks }: Experiment): StoredMemory[] {
+function memoriesOf({ spec, tasks }: Experiment): StoredMemory[] {
   return tasks.flatMap((task) => {
     const [work, result] = [task.work?.kind, task.result?.kind];
     if (work?.$case !== "distill" || !work.value.part || result?.$case !== "distill") return [];
     const { artifact } = result.value;
     const { seed, part } = work.value;
-    return artifact === undefined ? [] : [{ artifact, name: taskName(task), seed, part }];
+    return artifact === undefined ? [] : [{ artifact, name: taskName(task, spec), seed, part }];
   });
 }
 

@@ -26,7 +26,7 @@ export function resultDocument(experiment: Experiment, artifactPath: string): ob
     spec_hash: experiment.specHash,
     tasks: experiment.tasks.map((task) => ({
       id: task.id,
-      name: taskName(task),
+      name: taskName(task, experiment.spec),
       wall_time_s: task.result?.wallTimeS ?? null,
       cpu_time_s: task.result?.cpuTimeS ?? null,
       reused: task.reused,

@@ -1,4 +1,4 @@
-import type { Experiment, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { Init } from "../../generated/stillhouse/v1/spec.js";
 import type { Spread } from "../../results/distillations.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
@@ -107,7 +107,7 @@ function summaryLines(experiment: Experiment, result: ShownResult): string[] {
       ? []
       : [`Gap between pretrained learners and full data closed: ${formatPercent(gapClosed)} %`]),
     ...(kept === undefined ? [] : [kept]),
-    timesText(experiment.tasks) + reusedText(experiment.tasks),
+    timesText([experiment]) + reusedText(experiment),
     ...(warning === undefined ? [] : [warning]),
   ];
 }
@@ -127,11 +127,12 @@ export function keptStepText({
 }
 
 /** "Time: distillation 12 min 5 s, evaluation 2 min, baselines 50 s". */
-export function timesText(tasks: readonly Task[]): string {
+export function timesText(experiments: readonly Pick<Experiment, "spec" | "tasks">[]): string {
   const seconds = new Map<string, number>();
-  for (const task of tasks) {
+  const all = experiments.flatMap(({ spec, tasks }) => tasks.map((task) => ({ spec, task })));
+  for (const { spec, task } of all) {
     const isBaseline = task.work?.kind?.$case === "baseline";
-    const name = isBaseline ? "baselines" : taskName(task).toLowerCase();
+    const name = isBaseline ? "baselines" : taskName(task, spec).toLowerCase();
     const own = task.reused ? 0 : (task.result?.wallTimeS ?? 0);
     seconds.set(name, (seconds.get(name) ?? 0) + own);
   }
@@ -139,8 +140,10 @@ export function timesText(tasks: readonly Task[]): string {
 }
 
 /** " (full data reused)"; empty where everything was computed. */
-function reusedText(tasks: readonly Task[]): string {
-  const reused = tasks.filter((task) => task.reused).map((task) => taskName(task).toLowerCase());
+function reusedText({ spec, tasks }: Experiment): string {
+  const reused = tasks
+    .filter((task) => task.reused)
+    .map((task) => taskName(task, spec).toLowerCase());
   return reused.length === 0 ? "" : ` (${reused.join(", ")} reused)`;
 }
 

@@ -56,7 +56,7 @@ export class ExperimentOutput {
       return;
     }
     const each = areSeveral ? `The same tasks for each of: ${times.join(", ")}\n` : "";
-    this.#terminal.stdout.write(`${renderPlan(resolution.tasks)}${each}`);
+    this.#terminal.stdout.write(`${renderPlan(resolution)}${each}`);
   }
 
   /** Names an experiment that is continued, in two lines. */

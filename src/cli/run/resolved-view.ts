@@ -54,11 +54,11 @@ export function renderResolved(
 }
 
 /** The tasks of a dry run, in their order. */
-export function renderPlan(tasks: readonly Task[]): string {
+export function renderPlan({ spec, tasks }: ResolveExperimentResponse): string {
   const lines = tasks.map((task, index) => {
     const inits = numInits(task);
     const count = inits === 0 ? "" : ` (${inits} ${inits === 1 ? "init" : "inits"})`;
-    return `  ${index + 1}. ${taskName(task)}${count}\n`;
+    return `  ${index + 1}. ${taskName(task, spec)}${count}\n`;
   });
   return `Tasks\n${lines.join("")}`;
 }

@@ -110,7 +110,7 @@ function subjectText({ spec, tasks }: Experiment): string {
   if (spec?.robustness !== undefined) return robustnessSubject(shortLabel(spec), spec.robustness);
   const isBaseline = ({ work }: Task) => work?.kind?.$case === "baseline";
   if (tasks.length === 0 || !tasks.every(isBaseline)) return shortLabel(spec);
-  return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;
+  return `only ${tasks.map((task) => taskName(task, spec).toLowerCase()).join(", ")}`;
 }
 
 /** A model may be a folder; its last part says enough. */

@@ -64,12 +64,12 @@ function headText(experiment: Experiment, now: Date): string {
   return `${lines.join("")}${taskTable(experiment, now)}\n`;
 }
 
-function taskTable({ tasks }: Experiment, now: Date): string {
+function taskTable({ tasks, spec }: Experiment, now: Date): string {
   const table = new Table({
     head: ["task", "state", "attempt", "worker", "time", "standing"],
     style: { head: [], border: [] },
   });
-  const names = taskNames(tasks);
+  const names = taskNames(tasks, spec);
   for (const [at, task] of tasks.entries()) {
     const { state, attempt, workerId } = task;
     table.push([

@@ -90,7 +90,7 @@ export interface DistilledView {
 export function experimentView(experiment: Experiment): ExperimentView {
   const { id, owner, priority, sweepId, failure, specHash } = experiment;
   const spec = experiment.spec ?? ExperimentSpec.fromJSON({});
-  const tasks = taskViews(experiment.tasks);
+  const tasks = taskViews(experiment.tasks, experiment.spec);
   const state = stateName(experiment.state);
   const results = distilledFirst(testedRows(experiment.result));
   const name = spec.name ?? "";
@@ -129,7 +129,7 @@ export function experimentView(experiment: Experiment): ExperimentView {
     isAttack: spec.objective?.kind === Objective.ATTACK,
     distilled: data,
     replay: replayViews(experiment.result),
-    memories: memoriesOf(experiment.tasks),
+    memories: memoriesOf(experiment),
     artifactId: data?.artifactId ?? spec.robustness?.artifactId ?? "",
     ...liveParts(spec, tasks),
   };
@@ -144,7 +144,7 @@ function distilledFirst(rows: readonly Row[]): Row[] {
 function subjectOf(spec: Spec, tasks: readonly Task[]): string {
   if (spec.robustness) return robustnessSubject(shortLabel(spec), spec.robustness);
   if (tasks.length === 0 || tasks.some(({ work }) => !baselineOf(work))) return shortLabel(spec);
-  return `only ${tasks.map((task) => taskName(task).toLowerCase()).join(", ")}`;
+  return `only ${tasks.map((task) => taskName(task, spec).toLowerCase()).join(", ")}`;
 }
 
 function tookS(tasks: readonly TaskView[]): number {
@@ -190,12 +190,12 @@ export function ratioNote({ ratioToFull, tasks }: Pick<ExperimentView, "ratioToF
 }
 
 /** The distilled memories of continual learning, in the order of the plan. */
-function memoriesOf(tasks: readonly Task[]): MemoryView[] {
+function memoriesOf({ spec, tasks }: Experiment): MemoryView[] {
   return tasks.flatMap((task) => {
     const work = task.work?.kind;
     const view = distilledView(task);
     if (work?.$case !== "distill" || !work.value.part || view === undefined) return [];
-    return [{ artifactId: view.artifactId, title: taskName(task) }];
+    return [{ artifactId: view.artifactId, title: taskName(task, spec) }];
   });
 }
 

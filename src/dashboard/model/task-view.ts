@@ -8,6 +8,7 @@ import {
 } from "../../generated/page/stillhouse/v1/experiment.js";
 import type { Failure } from "../../generated/page/stillhouse/v1/failure.js";
 import { numLearnersOf } from "../../results/num-learners.js";
+import type { NamedSpec } from "../../results/spec-labels.js";
 import { taskNames } from "../../results/task-names.js";
 import type { RunTimes, TaskWork, WorkKind } from "../../results/work-progress.js";
 
@@ -56,8 +57,8 @@ export function distillations(
 }
 
 /** The tasks of one experiment; tasks of the same name are numbered. */
-export function taskViews(tasks: readonly Task[]): TaskView[] {
-  const names = taskNames(tasks);
+export function taskViews(tasks: readonly Task[], spec: NamedSpec | undefined): TaskView[] {
+  const names = taskNames(tasks, spec);
   return tasks.map((task, at) => taskView(task, names[at] ?? task.id));
 }
 

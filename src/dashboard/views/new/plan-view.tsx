@@ -48,7 +48,7 @@ export function PlanView({ plan: { answer }, settings }: PlanViewProps) {
     ["Artifact", formatBytes(description.artifactBytes)],
     [
       "Tasks",
-      taskViews(tasks)
+      taskViews(tasks, spec)
         .map(({ name }) => name)
         .join("; "),
     ],
