@@ -50,7 +50,8 @@ describe("replay", () => {
   it("lists its tasks, and refuses what does not fit", async () => {
     const plan = await home.run([...FLAGS, "--dry-run"], "replay");
     assert.equal(plan.exitCode, 0, plan.stderr);
-    assert.equal(JSON.parse(plan.stdout).tasks.length, 3);
+    const { tasks, experiments } = JSON.parse(plan.stdout);
+    assert.deepEqual([tasks.length, experiments], [3, undefined]);
     const refused = await home.run([...FLAGS, "--class-order", "0,7"], "replay");
     assert.equal(refused.exitCode, 2);
     assert.match(refused.stderr, /--class-order .* 0 to 3, got 0,7/);

@@ -101,7 +101,7 @@ export function runMembers<T>(
     }
     const labels = members.map(({ label }) => label);
     if ((flags.listsTasks || flags.isShownAsOne) && first !== undefined) {
-      output.plan(first, flags.isShownAsOne ? labels : []);
+      output.plan(first, flags.isShownAsOne && labels.length > 1 ? labels : []);
     } else if (output.isJson) output.document({ experiments: labels });
     else surroundings.terminal.stdout.write(`${labels.join("\n")}\n`);
     return undefined;
