@@ -99,8 +99,8 @@ async function testTypeScript(root, paths, { length, options = [], ...surroundin
     );
   }
   const folder = mkdtempSync(join(tmpdir(), "stillhouse-tests-"));
-  // Two at a time, since most of them wait for processes most of the time.
-  const fixed = ["--import", "tsx", "--test", "--test-concurrency=2", "--test-reporter=spec"];
+  // Three at a time on two cores, since most of them wait for processes most of the time.
+  const fixed = ["--import", "tsx", "--test", "--test-concurrency=3", "--test-reporter=spec"];
   try {
     const inFolders = files.filter((file) => !named.includes(file));
     const alone = files.filter((file) => named.includes(file));

@@ -5,7 +5,6 @@ import type { Ended } from "../fixtures/command.js";
 import { KeptHome } from "../fixtures/kept-home.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
-import { assertSameWhenKilled } from "./reproduce-killed.js";
 
 /** So few steps from noise that not everything is learned, so that the rows differ. */
 const FLAGS = [
@@ -73,11 +72,6 @@ describe("reproduce", () => {
     assert.equal(more.exitCode, 0, more.stderr);
     assert.equal(more.stderr.match(/^Distillation: kept/gm)?.length, 1, more.stderr);
     assert.match(more.stdout, /SL unrestricted \+ AL cls .* 90\.7 ± 0\.2/);
-  });
-
-  it("writes the same report after a kill as without one", async () => {
-    const uninterrupted = await reproduce(["init", "--json"]);
-    await assertSameWhenKilled(["init", "--json", ...FLAGS], uninterrupted.stdout, 1);
   });
 
   it("says what a table must be, and that the tables vary a setting themselves", async () => {
