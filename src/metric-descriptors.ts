@@ -9,6 +9,7 @@ import { ACCURACY, OUTER_LOSS, POOL_ACCURACY, VALIDATION_ACCURACY } from "./metr
 /** What the names of the phases of an outer step begin with. */
 const PHASE = "seconds_";
 const INNER_RATE = "inner_lr_";
+const HIDDEN_WEIGHT = "hidden_weight_";
 
 type Group = Omit<MetricGroup, "rank"> & Pick<MetricDescriptor, "unit" | "scale">;
 
@@ -50,6 +51,14 @@ const GROUPS = [
     id: "rates",
     title: "Learned rates",
     summary: "The rate of each inner step, and the encoder's over it where it has its own.",
+    isNoisy: false,
+    unit: MetricUnit.UNSPECIFIED,
+    scale: MetricScale.LOGARITHMIC,
+  },
+  {
+    id: "hidden-weights",
+    title: "Learned weights of hidden labels",
+    summary: "What the hidden loss of each layer counts.",
     isNoisy: false,
     unit: MetricUnit.UNSPECIFIED,
     scale: MetricScale.LOGARITHMIC,
@@ -152,6 +161,9 @@ export function phaseOf(name: string): string | undefined {
 
 function ofFamily(name: string): readonly [group: GroupId, title: string] | undefined {
   if (name.startsWith(INNER_RATE)) return ["rates", `η of step ${name.slice(INNER_RATE.length)}`];
+  if (name.startsWith(HIDDEN_WEIGHT)) {
+    return ["hidden-weights", `μ of layer ${name.slice(HIDDEN_WEIGHT.length)}`];
+  }
   const phase = phaseOf(name);
   return phase === undefined ? undefined : ["time", phase.replaceAll("_", " ")];
 }

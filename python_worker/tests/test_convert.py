@@ -195,13 +195,14 @@ def test_a_variation_reaches_the_core_and_is_none_where_it_is_not_set() -> None:
                 "shuffled": True,
                 "head_init": "HEAD_INIT_NORMAL",
                 "without_attention_labels": True,
+                "without_hidden_labels": True,
                 "hard_labels": True,
                 "samples": "SAMPLE_SOURCE_KCENTER",
                 "searches_lr": True,
                 "transfer_to": {"name": "m", "fingerprint": "f"},
             }
         }
-    ) == Variation(3, "adam", 2, True, "normal", True, True, "kcenter", True, "m", "f")
+    ) == Variation(3, "adam", 2, True, "normal", True, True, "kcenter", True, "m", "f", True)
 
 
 def test_a_spec_from_before_coresets_is_accepted() -> None:

@@ -203,6 +203,18 @@ def test_a_run_is_resumed_to_the_same_bytes(
     assert (outcome.folder / name).read_bytes() == (folder / name).read_bytes()
 
 
+def test_learned_weights_are_metrics_of_each_step(hidden_settings, tmp_path, reporter) -> None:
+    outer = hidden_settings.outer._replace(num_steps=2)
+    outcome = distill(task_of(hidden_settings._replace(outer=outer), reporter, tmp_path))
+    found = [(n, s, v) for n, s, v in reporter.metrics if n.startswith("hidden_weight_")]
+    assert [(name, step) for name, step, _ in found] == [
+        (f"hidden_weight_{layer}", step) for step in (1, 2) for layer in (1, 2)
+    ]
+    hidden = load_artifact(outcome.folder).data.hidden_labels
+    assert hidden is not None
+    assert hidden.weights[0].tolist() == pytest.approx([value for *_, value in found[2:]])
+
+
 def test_data_without_them_keeps_its_format(distilled) -> None:
     artifact = load_artifact(distilled.folder)
     assert artifact.data.hidden_labels is None
@@ -224,12 +236,10 @@ def test_half_of_the_tensors_is_damage(folder, tmp_path) -> None:
         load_artifact(own)
 
 
-def test_other_encoders_and_hard_labels_do_without(folder, tiny_encoder) -> None:
-    artifact = load_artifact(folder)
-    data, classes = artifact.data, artifact.sample_classes
+def test_a_variation_does_without_and_another_shape_has_to(folder, tiny_encoder) -> None:
+    data = load_artifact(folder).data
     assert labelled(Variation(steps=3), data).hidden_labels is data.hidden_labels
-    assert labelled(Variation(model="other"), data).hidden_labels is None
-    assert labelled(Variation(hard_labels=True), data, classes).hidden_labels is None
+    assert labelled(Variation(without_hidden_labels=True), data).hidden_labels is None
     three = DistilledData(data.x, data.class_labels, None, data.lrs)._replace(
         hidden_labels=HiddenLabels.weighted(torch.zeros(2, 3, 16), torch.ones(3))
     )

@@ -9,6 +9,7 @@ export interface VariationSettings {
   readonly shuffled: boolean;
   readonly headInit: string;
   readonly withoutAttentionLabels: boolean;
+  readonly withoutHiddenLabels: boolean;
   readonly hardLabels: boolean;
   readonly samples: string;
   readonly transferTo?: TransferSettings | undefined;
@@ -42,6 +43,7 @@ export function variationText(variation: VariationSettings): string {
     isReal && !hardLabels && "labels of the distilled data",
     hardLabels && "hard labels",
     variation.withoutAttentionLabels && "no attention labels",
+    variation.withoutHiddenLabels && "no hidden labels",
     steps > 0 && `${steps} step${steps === 1 ? "" : "s"}`,
     optimiser === "OPTIMISER_ADAM" && "Adam",
     batchSize > 0 && `${batchSize} sample${batchSize === 1 ? "" : "s"} per gradient step`,

@@ -8,6 +8,16 @@ import type { Setting } from "./setting.js";
 import { WEIGHT } from "./setting-ranges.js";
 import { choice, number, toggle } from "./setting-rows.js";
 
+/** What every preset says of them. */
+export const NO_HIDDEN_LABELS = {
+  hiddenLabels: HiddenLabels.NONE,
+  hiddenLoss: HiddenLoss.COSINE,
+  hiddenWeight: 1,
+  learnHiddenWeight: false,
+  hiddenInit: HiddenInit.SAMPLES,
+  hiddenSchedule: HiddenSchedule.ALL,
+} as const;
+
 /** The settings of labels of hidden states. */
 export const HIDDEN_SETTINGS: readonly Setting[] = [
   choice(

@@ -7,10 +7,6 @@ import {
   ExperimentSpec,
   FloatType,
   HeadInit,
-  HiddenInit,
-  HiddenLabels,
-  HiddenLoss,
-  HiddenSchedule,
   Init,
   LabelInit,
   Labels,
@@ -27,6 +23,7 @@ import {
 import { writeDerived } from "./derived.js";
 import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
+import { NO_HIDDEN_LABELS } from "./hidden-settings.js";
 import type { KnownPreset } from "./preset-names.js";
 import { softMnist, softMnistCpu } from "./soft-presets.js";
 import { textRuns } from "./text-presets.js";
@@ -107,12 +104,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     attentionLabels: AttentionLabels.NONE,
     attentionReduction: AttentionReduction.ELEMENTWISE,
     attentionLoss: AttentionLoss.KL,
-    hiddenLabels: HiddenLabels.NONE,
-    hiddenLoss: HiddenLoss.COSINE,
-    hiddenWeight: 1,
-    learnHiddenWeight: false,
-    hiddenInit: HiddenInit.SAMPLES,
-    hiddenSchedule: HiddenSchedule.ALL,
+    ...NO_HIDDEN_LABELS,
     artifactDtype: FloatType.FP32,
   },
   inner: {

@@ -136,7 +136,7 @@ describe("the arguments of robustness", () => {
     assert.ok(request.kind === "run");
     const { robustness, baseline: wanted, evaluation: counts } = request.draftFor("a2");
     assert.equal(robustness?.artifactId, "a2");
-    assert.equal(robustness?.checks.length, 7);
+    assert.equal(robustness?.checks.length, 8);
     assert.deepEqual([wanted?.full, wanted?.kcenter, wanted?.untrained], [true, true, false]);
     assert.equal(counts?.inits, undefined);
   });

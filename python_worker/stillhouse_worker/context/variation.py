@@ -19,7 +19,7 @@ class Variation(NamedTuple):
         batch_size: samples per gradient step; 0: all of a block.
         shuffled: every learner and pass draws an order of the samples.
         head_init: initialisation of the head; None: the one distilled for.
-        without_attention_labels: the attention loss is left out.
+        without_attention_labels, without_hidden_labels: that loss is left out.
         hard_labels: one-hot labels of the samples' classes.
         samples: what learners are trained on instead of the distilled vectors.
         searches_lr: one rate for all steps, the best of a few on validation.
@@ -38,6 +38,7 @@ class Variation(NamedTuple):
     searches_lr: bool = False
     model: str = ""
     model_fingerprint: str = ""
+    without_hidden_labels: bool = False
 
     def settings(self, settings: Settings) -> Settings:
         """The settings of an experiment with the model of this variation."""

@@ -111,6 +111,7 @@ def variation_of(work: experiment_pb2.EvaluateWork) -> Variation | None:
         batch_size=message.batch_size,
         shuffled=message.shuffled,
         without_attention_labels=message.without_attention_labels,
+        without_hidden_labels=message.without_hidden_labels,
         hard_labels=message.hard_labels,
         searches_lr=message.searches_lr,
         model=message.transfer_to.name,

@@ -269,6 +269,14 @@ def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:
     )
 
 
+def weight_points(phi: Phi) -> dict[str, float]:
+    """The learned weights of hidden labels, as metrics by the number of the layer."""
+    if HIDDEN_WEIGHTS not in phi:
+        return {}
+    weights = phi[HIDDEN_WEIGHTS].detach().exp().tolist()
+    return {f"hidden_weight_{layer}": weight for layer, weight in enumerate(weights, 1)}
+
+
 def _hidden_labels(config: SyntheticConfig, phi: Phi) -> HiddenLabels | None:
     if config.hidden_labels == "none":
         return None

@@ -51,8 +51,7 @@ def labelled(
         classes: of the samples, for hard labels.
     """
     attention = None if variation.without_attention_labels else data.attention_labels
-    # States are those of one encoder; and hard labels are all the help that their learners get.
-    keeps_hidden = not (variation.hard_labels or variation.model)
+    hidden = None if variation.without_hidden_labels else data.hidden_labels
     labels = data.class_labels
     if variation.hard_labels:
         labels = one_hot(labels.shape[1], classes).to(labels)
@@ -61,7 +60,7 @@ def labelled(
     return data._replace(
         class_labels=labels,
         attention_labels=attention,
-        hidden_labels=data.hidden_labels if keeps_hidden else None,
+        hidden_labels=hidden,
         lrs=lrs,
     )
 

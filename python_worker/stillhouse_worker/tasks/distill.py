@@ -21,7 +21,7 @@ from ..datasets.parts import part_facts
 from ..devices.facts import require_compiler
 from ..distillation.inner import inner_loss, train_learner
 from ..distillation.outer import OuterLoop, OuterProblem
-from ..distillation.synthetic import Phi, materialise
+from ..distillation.synthetic import Phi, materialise, weight_points
 from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
 from ..evaluation import measure
@@ -143,6 +143,7 @@ class Distillation:
             points |= {f"inner_lr_{t}": rate for t, rate in enumerate(data.lrs.tolist(), 1)}
             if data.encoder_lr_scale is not None:
                 points["encoder_lr_scale"] = data.encoder_lr_scale.item()
+        points |= weight_points(self.loop.phi)
         if self.settings.precision == "fp16":
             points["overflow_skips"] = float(self.loop.optimiser.num_skipped)
         seconds = self.loop.clock.read()
@@ -285,9 +286,7 @@ def _image_facts(dataset: Dataset) -> dict[str, Any]:
 
 def _loss_facts(distilled: DistilledSettings) -> dict[str, Any]:
     """What differs from inner losses before it could be chosen, so that others keep their bytes."""
-    facts: dict[str, Any] = {}
-    if distilled.dropout:
-        facts["dropout"] = distilled.dropout
+    facts: dict[str, Any] = {"dropout": distilled.dropout} if distilled.dropout else {}
     if distilled.attention_loss != "kl":
         facts["attention_loss"] = distilled.attention_loss
     if distilled.hidden_labels != "none":

@@ -44,6 +44,7 @@ const CHECKS: ReadonlyMap<string, RobustnessCheck> = new Map([
   ["order", RobustnessCheck.ORDER],
   ["head-init", RobustnessCheck.HEAD_INIT],
   ["attention", RobustnessCheck.ATTENTION],
+  ["hidden", RobustnessCheck.HIDDEN],
   ["decoding", RobustnessCheck.DECODING],
 ]);
 
@@ -64,6 +65,7 @@ ARTIFACT is the folder of distilled data, or the id of the experiment that disti
   order      one sample per gradient step, mini-batches of half the samples, shuffled
   head-init  the other initialisation of the head
   attention  without attention labels
+  hidden     without hidden labels
   decoding   the tokens nearest to the distilled vectors, with their labels and with one-hot ones;
              for texts alone
 

@@ -9,6 +9,7 @@ import {
   AttentionLabels,
   type ExperimentSpec,
   HeadInit,
+  HiddenLabels,
   Labels,
   RobustnessCheck,
   type RobustnessSpec,
@@ -59,6 +60,10 @@ function ofCheck(
       return hasAttentionLabels(spec)
         ? [{ name: "without-attention-labels", withoutAttentionLabels: true }]
         : [];
+    case RobustnessCheck.HIDDEN:
+      return hasHiddenLabels(spec)
+        ? [{ name: "without-hidden-labels", withoutHiddenLabels: true }]
+        : [];
     case RobustnessCheck.DECODING:
       return [
         { name: "decoded", samples: SampleSource.DECODED },
@@ -76,7 +81,8 @@ function ofCheck(
 /** The samples without the labels' help, and the labels without the samples'. */
 function ofLabels(spec: ExperimentSpec): Varied[] {
   const hard = { name: HARD_LABELS, ...hardLabels(spec) };
-  const isHard = spec.distilled?.labels === Labels.HARD && !hasAttentionLabels(spec);
+  const hasOthers = hasAttentionLabels(spec) || hasHiddenLabels(spec);
+  const isHard = spec.distilled?.labels === Labels.HARD && !hasOthers;
   if (isHard) return [hard];
   return [
     hard,
@@ -103,7 +109,10 @@ function ofHeadInit({ model }: ExperimentSpec): Varied {
     : { name: "head-init-normal", headInit: HeadInit.NORMAL };
 }
 
-/** Attention labels are a row for each layer and head, so another shape has to do without. */
+/**
+ * Attention labels are a row for each layer and head, so another shape has to do without; hidden
+ * labels are states of one encoder.
+ */
 function ofTransfer(model: TransferModel, at: number, spec: ExperimentSpec): Varied {
   const { numLayers, numHeads } = spec.robustness ?? {};
   const fits = model.numLayers === numLayers && model.numHeads === numHeads;
@@ -111,6 +120,7 @@ function ofTransfer(model: TransferModel, at: number, spec: ExperimentSpec): Var
     name: `transfer-${at + 1}`,
     transferTo: model,
     withoutAttentionLabels: !fits && hasAttentionLabels(spec),
+    withoutHiddenLabels: hasHiddenLabels(spec),
   };
 }
 
@@ -119,10 +129,16 @@ function hardLabels(spec: ExperimentSpec) {
   return {
     hardLabels: true,
     withoutAttentionLabels: hasAttentionLabels(spec),
+    withoutHiddenLabels: hasHiddenLabels(spec),
     searchesLr: true,
   };
 }
 
 function hasAttentionLabels({ distilled }: ExperimentSpec): boolean {
   return distilled?.attentionLabels !== AttentionLabels.NONE;
+}
+
+/** Specs from before there were any say nothing of them. */
+function hasHiddenLabels({ distilled }: ExperimentSpec): boolean {
+  return distilled?.hiddenLabels === HiddenLabels.CLS;
 }
