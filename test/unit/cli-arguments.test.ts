@@ -6,6 +6,7 @@ import { after, describe, it } from "node:test";
 import { parseExperimentArguments } from "../../src/cli/experiment/experiment-arguments.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { type FieldValue, readField } from "../../src/settings/field-path.js";
+import { PRESETS } from "../../src/settings/preset-names.js";
 import { fieldsOf, type Setting } from "../../src/settings/setting.js";
 import { SETTINGS } from "../../src/settings/settings.js";
 
@@ -162,7 +163,7 @@ describe("a flag", () => {
   it("with an unknown choice lists the choices", () => {
     refused(
       ["--preset", "gpu"],
-      /must be one of study, cpu, wang-mnist, wang-mnist-cpu, .*, li-agnews-cpu, got gpu/,
+      new RegExp(`must be one of ${Object.keys(PRESETS).join(", ")}, got gpu`),
       "preset",
     );
     refused(["--sl", "unresticted"], /restricted, unrestricted, got unresticted; did you mean un/);
