@@ -142,7 +142,7 @@ def _serve(router, worker) -> list[str]:
             what = report.WhichOneof("kind")
             if what in ("progress", "failure"):
                 worker.send_signal(signal.SIGTERM)
-            elif what in ("stopped", "failure", "result"):
+            if what in ("stopped", "failure", "result"):
                 said.append(what)
             done = worker_pb2.Acknowledge(task_id="t", attempt=1, number=report.number)
             answer = worker_pb2.ControlMessage(acknowledge=done)
