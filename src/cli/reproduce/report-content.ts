@@ -12,7 +12,7 @@ import { shortLabel } from "../../results/spec-labels.js";
 import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
 import { presetName } from "../../settings/preset-names.js";
 import { INTERVAL_RULE } from "../../statistics.js";
-import { VARIED_PATHS } from "../../study/tables.js";
+import { STUDY_TABLES, VARIED_PATHS } from "../../study/tables.js";
 import { formatDuration } from "../../text/format.js";
 import { changesText, experimentCommand } from "../experiment/spec-command.js";
 import { artifactOf } from "../results/result.js";
@@ -81,8 +81,10 @@ export function reportContent(
 }
 
 function titleOf(tables: readonly ReproducedTable[]): string {
-  const isOfStudy = tables.every(({ published }) => published === undefined);
-  return isOfStudy ? "Reproduction of the 2022 study" : "Reproduction of published works";
+  const ofStudy = new Set(STUDY_TABLES.map(({ id }) => id));
+  if (tables.every(({ id }) => ofStudy.has(id))) return "Reproduction of the 2022 study";
+  if (tables.some(({ published }) => published)) return "Reproduction of published works";
+  return tables.map(({ title }) => title).join("; ");
 }
 
 /** The preset and the run's differences from it, read off a row that varies the least. */

@@ -66,7 +66,7 @@ export interface ReproducedTable {
   readonly id: string;
   readonly title: string;
   readonly rows: readonly ReproducedRow[];
-  /** Absent for a table of the 2022 study. */
+  /** Absent for tables that are no other work. */
   readonly published: Published | undefined;
   /** Time in which workers computed its rows, also those that other tables have as well. */
   readonly computingS: number;
