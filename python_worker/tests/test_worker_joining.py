@@ -69,11 +69,11 @@ def test_a_worker_that_nobody_answers_says_so_now_and_then(monkeypatch) -> None:
 
 
 def test_a_worker_ends_when_it_had_no_task_and_no_control_plane_for_its_time() -> None:
-    absence = Absence(600)
-    assert not absence.is_over(needed=False, now=1000)
-    assert not absence.is_over(needed=False, now=1599)
-    assert not absence.is_over(needed=True, now=1600), "it is back in time, or has a task"
-    assert not absence.is_over(needed=False, now=1601)
-    assert not absence.is_over(needed=False, now=2200)
-    assert absence.is_over(needed=False, now=2201)
+    absence = Absence(600.0)
+    assert not absence.is_over(needed=False, now=1000.0)
+    assert not absence.is_over(needed=False, now=1599.0)
+    assert not absence.is_over(needed=True, now=1600.0), "it is back in time, or has a task"
+    assert not absence.is_over(needed=False, now=1601.0)
+    assert not absence.is_over(needed=False, now=2200.0)
+    assert absence.is_over(needed=False, now=2201.0)
     assert not Absence(float("inf")).is_over(needed=False, now=1e9)

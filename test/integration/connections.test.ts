@@ -5,7 +5,10 @@ import { describe, it, type TestContext } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
 import { unary } from "../../src/api/grpc/calls.js";
 import { GrpcServer } from "../../src/api/grpc/server.js";
-import { WorkerServiceService } from "../../src/generated/stillhouse/v1/service.js";
+import {
+  ListWorkersResponse,
+  WorkerServiceService,
+} from "../../src/generated/stillhouse/v1/service.js";
 import {
   ConnectionLimits,
   connectionsWithin,
@@ -26,7 +29,7 @@ function idle(test: TestContext, port: number): Socket {
 
 async function serverWith(test: TestContext, connections: ConnectionLimits, firstCallMs: number) {
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const none = unary(log, () => ({ workers: [], nextPageToken: "" }));
+  const none = unary(log, () => ListWorkersResponse.create());
   const methods = { listWorkers: none, drainWorker: none };
   const service = { definition: WorkerServiceService, methods };
   const server = new GrpcServer([service], undefined, { connections, firstCallMs });
@@ -44,9 +47,10 @@ describe("connections of a gRPC server", () => {
     const client = new StillhouseClient({ address: `${LOOPBACK}:${port}` });
     test.after(() => client.close());
     // The server may not have noticed yet that one is closed.
-    for (;;) {
-      const answer = await client.workers().catch(() => undefined);
-      if (answer !== undefined) break;
+    for (let answer: unknown; answer === undefined; ) {
+      answer = await client.workers().catch((error: Error) => {
+        assert.match(error.message, /^no control plane answers/);
+      });
     }
   });
 
