@@ -34,6 +34,7 @@ describe("workers", () => {
       ...{ device: "cpu", deviceName: "", versions: {} },
       ...{ memoryTotalBytes: 100n, memoryUsedBytes: 25n, memoryPromisedBytes: 0n },
       ...{ utilisation: 0.5, taskId, experimentId: id, setAsideUntil: undefined },
+      ...{ pool: "", reason: "" },
     });
     await plane.worker("three");
     for (const pageSize of [0, 1, 2, 3]) {

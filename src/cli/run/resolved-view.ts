@@ -141,7 +141,10 @@ function blocksText(
   distilled: ExperimentSpec["distilled"],
 ): string {
   const { blocks = 1 } = distilled ?? {};
-  return blocks === 1 ? "" : ` (${inner?.passes} passes over ${blocks} blocks)`;
+  const { passes = 1 } = inner ?? {};
+  return blocks === 1
+    ? ""
+    : ` (${passes} ${passes === 1 ? "pass" : "passes"} over ${blocks} blocks)`;
 }
 
 function samplesText(distilled: ExperimentSpec["distilled"]): string {
