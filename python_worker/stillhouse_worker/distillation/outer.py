@@ -80,7 +80,8 @@ class OuterConfig(NamedTuple):
     def peak(self, name: str) -> float:
         """The rate at its peak of the tensor of phi with this name."""
         rates = dict.fromkeys((*RATE_NAMES, HIDDEN_WEIGHTS), self.rates_lr)
-        return {"labels": self.labels_lr, **rates}.get(name) or self.lr
+        own = {"labels": self.labels_lr, **rates}.get(name)
+        return self.lr if own is None else own
 
     def rate(self, name: str, step: int) -> float:
         """The rate of a tensor of phi at ``step``, which counts from 0."""
