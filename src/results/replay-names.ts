@@ -6,8 +6,6 @@ const METHODS: ReadonlyMap<string, readonly [word: string, label: string]> = new
   ["REPLAY_METHOD_JOINT", ["joint", "All data"]],
 ]);
 
-export const REPLAY_METHODS: readonly string[] = [...METHODS.keys()];
-
 /** The word for `--methods`, which is also the id of the method's row. */
 export function replayMethodWord(method: string): string {
   return METHODS.get(method)?.[0] ?? "unknown";

@@ -64,7 +64,7 @@ export function resolveReplay(
   const replay = ReplaySpec.fromPartial({
     ...asked,
     ...division(asked, dataset),
-    methods: asked.methods.length > 0 ? asked.methods : METHODS,
+    methods: asked.methods.length > 0 ? asked.methods : [...REPLAY_METHODS],
     seeds: asked.seeds.length > 0 ? asked.seeds : [0, 1, 2],
     steps: isCounted ? asked.steps : own.steps,
     epochs: isCounted ? asked.epochs : own.epochs,
@@ -75,7 +75,8 @@ export function resolveReplay(
   return { ...replay, tasks };
 }
 
-const METHODS = [
+/** In the order in which they are shown. */
+export const REPLAY_METHODS: readonly ReplayMethod[] = [
   ReplayMethod.NAIVE,
   ReplayMethod.SIMPLE,
   ReplayMethod.DISTILLED,
@@ -167,7 +168,13 @@ export function validateReplay({ replay, evaluation }: ExperimentSpec, numClasse
   checkTasks(replay, numClasses);
   const isKnown = (method: ReplayMethod) =>
     method !== ReplayMethod.UNSPECIFIED && method !== ReplayMethod.UNRECOGNIZED;
-  checkList("methods", methods, methods.every(isKnown), METHODS.length, "known and distinct");
+  checkList(
+    "methods",
+    methods,
+    methods.every(isKnown),
+    REPLAY_METHODS.length,
+    "known and distinct",
+  );
   const isSeed = (seed: number) => Number.isInteger(seed) && seed >= 0 && seed <= MAX_UINT32;
   checkList("seeds", seeds, seeds.every(isSeed), MAX_SEEDS, `distinct, from 0 to ${MAX_UINT32}`);
   checkCounts(steps, epochs);

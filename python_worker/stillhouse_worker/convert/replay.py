@@ -27,7 +27,7 @@ def settings_of_part(settings: Settings, work: experiment_pb2.Work) -> Settings:
     if not work.distill.HasField("part"):
         return settings
     part, distilled = _part(work.distill.part), settings.distilled
-    classes = [label for label in part.classes for _ in range(distilled.per_class)]
+    classes = part.sample_classes(distilled.per_class)
     if classes:
         distilled = distilled._replace(samples=len(classes), sample_classes=tuple(classes))
     data = settings.data._replace(part=part)

@@ -1,6 +1,7 @@
 """A task as it was assigned, and the settings of its spec."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
@@ -92,10 +93,14 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
         assign.artifact_path,
         assign.work.evaluate.artifact_id if kind == "evaluate" else "",
         variation_of(assign.work.evaluate),
-        [PoolPart(part.artifact_id, part.path) for part in assign.pool],
+        _parts(assign.pool),
         name_of(assign.work.replay, "method") if kind == "replay" else "naive",
-        [PoolPart(part.artifact_id, part.path) for part in assign.memories],
+        _parts(assign.memories),
     )
+
+
+def _parts(messages: Iterable[worker_pb2.PoolPart]) -> list[PoolPart]:
+    return [PoolPart(part.artifact_id, part.path) for part in messages]
 
 
 def variation_of(work: experiment_pb2.EvaluateWork) -> Variation | None:

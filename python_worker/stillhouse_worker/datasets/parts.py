@@ -1,8 +1,10 @@
 """A part of a data set, or a variant of it, as the tasks of continual learning are."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ..errors import StillhouseError
 from ..seeding import derive_seed, generator
@@ -28,6 +30,16 @@ class DataPart(NamedTuple):
         purpose = f"part {','.join(map(str, self.classes))} {self.permutation_seed}"
         return derive_seed(seed, purpose) >> 31
 
+    def rows(self, labels: Tensor) -> Tensor:
+        """The numbers of the rows with these labels that are in it, int64, in their order."""
+        if not self.classes:
+            return torch.arange(len(labels))
+        return torch.isin(labels, torch.tensor(self.classes)).nonzero()[:, 0]
+
+    def sample_classes(self, per_class: int, others: Sequence[int] = ()) -> list[int]:
+        """``per_class`` times each of its classes, or each of ``others`` where it names none."""
+        return [label for label in self.classes or others for _ in range(per_class)]
+
 
 def part_facts(part: DataPart | None) -> dict[str, Any]:
     """For a manifest: which part of the data set was distilled; nothing for all of it."""
@@ -41,8 +53,7 @@ def part_of(split: RealSplit, part: DataPart) -> RealSplit:
         StillhouseError: ``invalid`` where pixels of texts were to be permuted.
     """
     if part.classes:
-        wanted = torch.isin(split.labels, torch.tensor(part.classes))
-        split = select_rows(split, wanted.nonzero()[:, 0])
+        split = select_rows(split, part.rows(split.labels))
     if part.permutation_seed is None:
         return split
     if not isinstance(split, PixelSplit):

@@ -150,32 +150,29 @@ def num_parameters(net: Net, num_classes: int) -> int:
 
 def _lenet(shape: Shape) -> nn.Sequential:
     """LeNet as Wang et al. (2018) use it: 61,706 parameters at 1 x 28 x 28 and ten classes."""
-    # At 32 x 32 the first map has without padding the size that smaller images have with it.
-    padding = 2 if min(shape[1:]) < 32 else 0
-    convolutions = nn.Sequential(
-        nn.Conv2d(shape[0], 6, 5, padding=padding),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-    )
-    return _with_layers(convolutions, shape, 120, 84)
+    return _with_layers(_lenet_maps(shape, nn.ReLU, nn.MaxPool2d), shape, 120, 84)
 
 
 def _lenet5(shape: Shape) -> nn.Sequential:
     """LeNet-5 as Rosasco et al. (2021) use it, with tanh and mean pooling: 61,706 parameters at
     1 x 28 x 28 and ten classes."""
+    maps = _lenet_maps(shape, nn.Tanh, nn.AvgPool2d)
+    return _with_layers(maps, shape, 120, 84, activation=nn.Tanh)
+
+
+def _lenet_maps(
+    shape: Shape, activation: Callable[[], nn.Module], pooling: Callable[[int], nn.Module]
+) -> nn.Sequential:
+    # At 32 x 32 the first map has without padding the size that smaller images have with it.
     padding = 2 if min(shape[1:]) < 32 else 0
-    convolutions = nn.Sequential(
+    return nn.Sequential(
         nn.Conv2d(shape[0], 6, 5, padding=padding),
-        nn.Tanh(),
-        nn.AvgPool2d(2),
+        activation(),
+        pooling(2),
         nn.Conv2d(6, 16, 5),
-        nn.Tanh(),
-        nn.AvgPool2d(2),
+        activation(),
+        pooling(2),
     )
-    return _with_layers(convolutions, shape, 120, 84, activation=nn.Tanh)
 
 
 def _alexcifarnet(shape: Shape) -> nn.Sequential:

@@ -143,11 +143,7 @@ def _drawn(data: TaskData, number: int) -> Memory:
     """The real samples that a distillation with this seed starts from."""
     bench, part = data.bench, data.tasks[number]
     settings, train = bench.task.settings, data.train(number)
-    classes = [
-        label
-        for label in part.classes or range(bench.num_classes)
-        for _ in range(settings.distilled.per_class)
-    ]
+    classes = part.sample_classes(settings.distilled.per_class, range(bench.num_classes))
     _, draws = initial_noise(bench, len(classes), part.seed(settings.seed))
     rows = draw_rows(train, classes, draws)
     return Memory(RealRows(bench, select_rows(train, rows)), _real_bytes(data, number, rows))
@@ -161,11 +157,7 @@ def _all_rows(data: TaskData, number: int) -> Memory:
 
 def _real_bytes(data: TaskData, number: int, rows: Tensor) -> int:
     """Of these rows of a task; permuted pixels are as many bytes."""
-    classes = data.tasks[number].classes
-    of_task = torch.arange(len(data.bench.splits["train"].labels))
-    if classes:
-        labels = data.bench.splits["train"].labels
-        of_task = torch.isin(labels, torch.tensor(classes)).nonzero()[:, 0]
+    of_task = data.tasks[number].rows(data.bench.splits["train"].labels)
     return content_bytes(data.bench.dataset.splits["train"], of_task[rows].tolist())
 
 

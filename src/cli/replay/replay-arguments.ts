@@ -3,12 +3,13 @@ import { invalid } from "../../errors.js";
 import {
   type ExperimentSpec,
   ReplayBenchmark,
-  ReplayMethod,
+  type ReplayMethod,
   ReplaySpec,
 } from "../../generated/stillhouse/v1/spec.js";
 import { replayMethodWord } from "../../results/replay-names.js";
 import { BASELINE_PATHS } from "../../settings/baseline-fields.js";
 import { POOL_FIELDS } from "../../settings/pool.js";
+import { REPLAY_METHODS } from "../../settings/replay.js";
 import { BENCHMARKS } from "../../settings/replay-values.js";
 import {
   type ArgumentSurroundings,
@@ -34,9 +35,7 @@ const CONTROLS = "Run:";
 const LEARNING = "Continual learning:";
 const SPLIT = "split:";
 const METHODS: ReadonlyMap<string, ReplayMethod> = new Map(
-  [ReplayMethod.NAIVE, ReplayMethod.SIMPLE, ReplayMethod.DISTILLED, ReplayMethod.JOINT].map(
-    (method) => [replayMethodWord(method), method],
-  ),
+  REPLAY_METHODS.map((method) => [replayMethodWord(method), method]),
 );
 
 /** Settings that continual learning has no choice of, or has flags of its own for. */

@@ -1,6 +1,7 @@
 import type { Artifact, Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { type DataPart, ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { overlapWarning } from "../../results/overlap-warning.js";
+import { replayMethodWord } from "../../results/replay-names.js";
 import { type ReplayView, replayViews } from "../../results/replay-view.js";
 import { taskName } from "../../results/task-names.js";
 import { INTERVAL_RULE, type Summary } from "../../statistics.js";
@@ -189,9 +190,8 @@ function viewDocument(view: ReplayView): object {
 function runsOf({ work, result }: Experiment["tasks"][number]): object[] {
   if (work?.kind?.$case !== "replay" || result?.kind?.$case !== "replay") return [];
   const { method, seed } = work.kind.value;
-  const id = method.replace("REPLAY_METHOD_", "").toLowerCase();
   return result.kind.value.runs.map(({ initSeed, after }) => ({
-    method: id,
+    method: replayMethodWord(method),
     seed,
     init_seed: initSeed,
     after: after.map(({ accuracies }) => accuracies),

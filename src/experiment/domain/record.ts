@@ -92,10 +92,15 @@ export function memoriesOf({ tasks }: ExperimentRecord, task: Task): string[] {
   return memoryTasksOf(task, tasks).flatMap((entry) => storedArtifact(entry.task.result)?.id ?? []);
 }
 
-/** Whether a task hands in an artifact of its own, since its experiment has several. */
-export function hasOwnArtifact(task: Task): boolean {
-  const kind = task.work?.kind;
-  return kind?.$case === "pretrain" || (kind?.$case === "distill" && kind.value.part !== undefined);
+/**
+ * Id of the artifact that a task hands in: that of its experiment, which distils once; its own where
+ * there are several, of a pool or of continual learning.
+ */
+export function artifactIdOf({ id, experimentId, work }: Task): string {
+  const kind = work?.kind;
+  const isOneOfSeveral =
+    kind?.$case === "pretrain" || (kind?.$case === "distill" && kind.value.part !== undefined);
+  return isOneOfSeveral ? id : experimentId;
 }
 
 /**

@@ -2,7 +2,7 @@ import { conflict, permissionDenied } from "../../errors.js";
 import { type Checkpoint, LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
-import { findTask, hasOwnArtifact, memoriesOf, mustStop, poolOf } from "../domain/record.js";
+import { artifactIdOf, findTask, memoriesOf, mustStop, poolOf } from "../domain/record.js";
 import type { StorageFault } from "../domain/storage-fault.js";
 import { loseTask, stopTask } from "../domain/transitions.js";
 import type { Admission, WorkerExit, WorkerListener } from "../domain/worker-ports.js";
@@ -140,11 +140,10 @@ export class Dispatcher implements WorkerListener {
     return [...measured, ...poolOf(record, task), ...memoriesOf(record, task)];
   }
 
-  /** Id of the artifact that a task hands in: an experiment distils once but for continual
-   * learning, and may train many. */
+  /** Id of the artifact that a task hands in. */
   artifactIdOf({ experimentId, taskId }: Lease): string {
     const task = findTask(this.#parts.ledger.record(experimentId), taskId)?.task;
-    return task !== undefined && hasOwnArtifact(task) ? taskId : experimentId;
+    return task === undefined ? experimentId : artifactIdOf(task);
   }
 
   admit(hello: Hello): Admission {

@@ -8,7 +8,7 @@ import {
 import type { Failure } from "../../generated/stillhouse/v1/failure.js";
 import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { WorkFolders } from "../domain/ports.js";
-import { findTask, hasOwnArtifact } from "../domain/record.js";
+import { artifactIdOf, findTask } from "../domain/record.js";
 import { alone } from "../domain/storage-fault.js";
 import type { ArtifactStore, MetricStore } from "../domain/storage-ports.js";
 import { completeTask, failTask, stopTask } from "../domain/transitions.js";
@@ -142,9 +142,8 @@ export class ReportIntake {
     if (result.kind?.$case !== expected) {
       return `the worker reported a result of kind ${result.kind?.$case ?? "none"} for task ${task.id}, expected ${expected}`;
     }
-    const artifactId = hasOwnArtifact(task) ? task.id : task.experimentId;
     const isStored = expected === "distill" || expected === "pretrain";
-    if (isStored && !this.#artifacts.exists(artifactId)) {
+    if (isStored && !this.#artifacts.exists(artifactIdOf(task))) {
       return `the worker reported task ${task.id} as done but handed in no artifact`;
     }
     return undefined;
