@@ -16,7 +16,7 @@ from stillhouse_worker.artifacts import load_artifact
 from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.context.settings import Settings
 from stillhouse_worker.context.variation import Variation
-from stillhouse_worker.datasets import Reading, load_dataset
+from stillhouse_worker.datasets import Reading, load_dataset, select_rows
 from stillhouse_worker.distillation.inner import inner_loss
 from stillhouse_worker.distillation.meta_gradient import MetaProblem
 from stillhouse_worker.distillation.synthetic import SyntheticConfig, init_phi, materialise
@@ -25,7 +25,7 @@ from stillhouse_worker.learners.interface import Params
 from stillhouse_worker.learners.nets import NET_NAMES, Net, make_net, num_parameters
 from stillhouse_worker.models.nets import NETS, net_fingerprint
 from stillhouse_worker.tasks.distill import distill
-from stillhouse_worker.tasks.initial_data import starting_labels
+from stillhouse_worker.tasks.initial_data import initial_phi, starting_labels
 
 GREY = (1, 28, 28)
 
@@ -274,3 +274,17 @@ def test_inspection_shows_each_image_and_a_sheet(artifact_folder: Path) -> None:
     )
     assert small.size == (8, 8)
     assert (sheet.width, sheet.height) == (2 * (96 + 16), 96 + 16 + 16)
+
+
+def test_images_start_at_the_mean_image_of_their_class(net_settings, tmp_path, reporter) -> None:
+    own = net_settings.distilled._replace(x_init="class_means")
+    bench = open_bench(
+        task_of(net_settings._replace(distilled=own), reporter, tmp_path), ("train",)
+    )
+    synthetic = own.synthetic(bench.num_classes, net_settings.seed)
+    x = initial_phi(bench, synthetic)["x"].detach()
+    train = bench.splits["train"]
+    for sample, label in zip(x, synthetic.sample_classes, strict=True):
+        rows = (train.labels == label).nonzero()[:, 0]
+        pixels = bench.learner.embed(select_rows(train, rows).pixels)
+        torch.testing.assert_close(sample, pixels.mean(0))

@@ -29,7 +29,15 @@ def _short(settings, **outer):
 )
 def test_two_processes_distil_what_one_does(settings, tmp_path, reporter, outer) -> None:
     chosen = _short(settings, **outer)
-    chosen = chosen._replace(distilled=chosen.distilled._replace(num_steps=2, dropout=0.1))
+    own = chosen.distilled._replace(
+        num_steps=2,
+        dropout=0.1,
+        x_init="class_means",
+        attention_init="samples",
+        lr=0.0,
+        learn_lr="shared",
+    )
+    chosen = chosen._replace(distilled=own)
     alone = distill(task_of(chosen, reporter, _folder(tmp_path / "alone")))
     losses = [value for name, _, value in reporter.metrics if name == "outer_loss"]
     reporter.metrics.clear()

@@ -186,8 +186,15 @@ const CHOOSING: Stages = {
   evaluating: [0.4, 1],
 };
 
+/** Before the first outer step; together they take as long as a few dozen. */
+const STARTING = new Set([
+  "reading for class means",
+  "matching class means",
+  "choosing the first rate",
+]);
+
 function stageOf({ kind, stage, searchesLr }: TaskWork): readonly [from: number, to: number] {
-  if (stage === "loading") return [0, 0];
+  if (stage === "loading" || STARTING.has(stage)) return [0, 0];
   return stagesOf(workBefore(kind, searchesLr), searchesLr)[stage] ?? [0, 1];
 }
 

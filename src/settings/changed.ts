@@ -37,7 +37,7 @@ export const IDENTIFYING_FIELDS = [
  */
 export function presetBeside(spec: ExperimentSpec, facts?: Facts): ExperimentSpec {
   const known = isKnownPreset(spec.preset) ? spec.preset : Preset.CPU;
-  const preset = presetSpec(known, facts?.device);
+  const preset = presetSpec(known, facts?.device, isOfImages(spec) || isOfWords(spec));
   if (spec.replay) writeReplayValues(preset, spec.replay.benchmark, isOfImages(spec));
   if (isOfImages(spec)) writeImageValues(preset);
   if (isOfWords(spec)) writeWordValues(preset);

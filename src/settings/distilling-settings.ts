@@ -1,4 +1,5 @@
 import {
+  AttentionInit,
   AttentionLabels,
   AttentionLoss,
   AttentionReduction,
@@ -85,6 +86,12 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
         "the product with the labels",
       ],
     ),
+    choice(
+      "attention-init",
+      "distilled.attention_init",
+      { noise: AttentionInit.NOISE, samples: AttentionInit.SAMPLES },
+      "Attention labels start as N(0,1), or as the attention on the distilled samples at their start",
+    ),
     ...HIDDEN_SETTINGS,
     number("per-class", "distilled.per_class", COUNT, "Distilled samples per class (and block)"),
     number("samples", "distilled.samples", COUNT_OR_NONE, [
@@ -112,8 +119,11 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
     choice(
       "x-init",
       "distilled.x_init",
-      { noise: XInit.NOISE, real: XInit.REAL },
-      "Distilled samples start as N(0,1), or as embedded real texts of their class",
+      { noise: XInit.NOISE, real: XInit.REAL, "class-means": XInit.CLASS_MEANS },
+      [
+        "Distilled samples start as N(0,1), as embedded real texts of their class, or as samples that",
+        "a pretrained encoder takes for the mean of their class",
+      ],
     ),
     choice(
       "artifact-dtype",
@@ -127,7 +137,9 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
     number("passes", "inner.passes", INNER_STEPS, [
       "Passes over the blocks: steps = blocks · passes (default: as --steps says)",
     ]),
-    number("inner-lr", "inner.lr", RATE, "η: rate of the first step"),
+    number("inner-lr", "inner.lr", RATE_OR_NONE, [
+      "η: rate of the first step; with 0 the best of a few on train at the start, where it is learned",
+    ]),
     number("encoder-lr-scale", "inner.encoder_lr_scale", RATE_OR_NONE, [
       "Rate of the encoder over η, then the head's, at the start; learned where η is (0: one rate)",
     ]),

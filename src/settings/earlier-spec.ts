@@ -1,4 +1,5 @@
 import {
+  AttentionInit,
   AttentionLoss,
   Augmentation,
   type ExperimentSpec,
@@ -44,6 +45,7 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["distilled.learn_hidden_weight", () => false],
   ["distilled.hidden_init", () => HiddenInit.SAMPLES],
   ["distilled.hidden_schedule", () => HiddenSchedule.ALL],
+  ["distilled.attention_init", () => AttentionInit.NOISE],
   ["inner.passes", ({ inner }) => inner?.steps ?? 1],
   ["inner.lr_parametrisation", () => LrParametrisation.EXP],
   ["inner.encoder_lr_scale", () => 0],

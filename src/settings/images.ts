@@ -1,5 +1,6 @@
 import { invalid } from "../errors.js";
 import {
+  AttentionInit,
   AttentionLabels,
   Augmentation,
   type ExperimentSpec,
@@ -23,6 +24,7 @@ const OF_TEXTS: ReadonlyMap<string, FieldValue> = new Map<string, FieldValue>([
   ["model.pooling", Pooling.FIRST],
   ["distilled.seq_len", 1],
   ["distilled.attention_labels", AttentionLabels.NONE],
+  ["distilled.attention_init", AttentionInit.NOISE],
   ["distilled.hidden_labels", HiddenLabels.NONE],
   ["inner.precision", FloatType.FP32],
   ["inner.encoder_lr_scale", 0],

@@ -4,6 +4,7 @@ import { Preset } from "../generated/stillhouse/v1/spec.js";
 export const PRESETS = {
   study: Preset.STUDY,
   cpu: Preset.CPU,
+  "cpu-long": Preset.CPU_LONG,
   "wang-mnist": Preset.WANG_MNIST,
   "wang-mnist-cpu": Preset.WANG_MNIST_CPU,
   "wang-cifar10": Preset.WANG_CIFAR10,

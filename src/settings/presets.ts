@@ -1,5 +1,6 @@
 import { BASELINES, type BaselineField } from "../baselines.js";
 import {
+  AttentionInit,
   AttentionLabels,
   AttentionLoss,
   AttentionReduction,
@@ -42,7 +43,7 @@ const STUDY_EPOCHS = 20;
 /** One measurement per epoch of the study: few enough to be cheap, enough to choose from. */
 const VALIDATIONS = 20;
 /** Each takes as long as eight outer steps on a CPU. */
-const CPU_VALIDATIONS = 10;
+const LONG_VALIDATIONS = 10;
 /** The study tests on 100 learners. */
 const STUDY_INITS = 100;
 
@@ -53,7 +54,15 @@ const CPU_LR = 2e-2;
 /** Tokens of a real text on a CPU: most news texts are no longer. */
 const CPU_MAX_LENGTH = 64;
 /** Three epochs and a half of a set with 20,000 rows: some twenty minutes of two CPU cores. */
-const CPU_OUTER_STEPS = 1450;
+const LONG_OUTER_STEPS = 1450;
+/** From class means: what they are for is reached by then. */
+const CPU_OUTER_STEPS = 400;
+/** Half the texts take half the time, and heads and texts of a step are drawn anew as often. */
+const CPU_BATCH_SIZE = 24;
+/** Each takes as long as a dozen of these outer steps. */
+const CPU_VALIDATIONS = 5;
+/** The encoder's gradient comes through a head that is drawn; it is noise where the rate is high. */
+const CPU_ENCODER_LR_SCALE = 0.03;
 /** Each test learner reads the whole test split, which is most of the time of an evaluation. */
 const CPU_INITS = 20;
 const CPU_BASELINE_INITS = 5;
@@ -104,6 +113,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     attentionLabels: AttentionLabels.NONE,
     attentionReduction: AttentionReduction.ELEMENTWISE,
     attentionLoss: AttentionLoss.KL,
+    attentionInit: AttentionInit.NOISE,
     ...NO_HIDDEN_LABELS,
     artifactDtype: FloatType.FP32,
   },
@@ -176,9 +186,9 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
  * rates and λ are what that needs. The whole train and test split and the full-data baseline stay,
  * so its ratios are honest.
  */
-const CPU: ExperimentSpec = {
+const CPU_LONG: ExperimentSpec = {
   ...STUDY,
-  preset: Preset.CPU,
+  preset: Preset.CPU_LONG,
   dataset: { ...filled(STUDY.dataset), maxLength: CPU_MAX_LENGTH },
   distilled: {
     ...filled(STUDY.distilled),
@@ -195,11 +205,11 @@ const CPU: ExperimentSpec = {
   outer: {
     ...filled(STUDY.outer),
     epochs: 0,
-    steps: CPU_OUTER_STEPS,
+    steps: LONG_OUTER_STEPS,
     lr: CPU_LR,
     // What computing the outer batch in quarters saves: three steps of MiniLM at this S.
     activationMib: 176,
-    validations: CPU_VALIDATIONS,
+    validations: LONG_VALIDATIONS,
   },
   evaluation: {
     ...filled(STUDY.evaluation),
@@ -216,6 +226,28 @@ const CPU: ExperimentSpec = {
   pool: CPU_POOL,
 };
 
+/**
+ * For a pretrained encoder a better start takes the place of most outer steps: see "Time to
+ * accuracy" in docs/performance.md.
+ */
+const CPU: ExperimentSpec = {
+  ...CPU_LONG,
+  preset: Preset.CPU,
+  distilled: {
+    ...filled(CPU_LONG.distilled),
+    xInit: XInit.CLASS_MEANS,
+    attentionInit: AttentionInit.SAMPLES,
+  },
+  // From such a start the right rate follows from the encoder, which differ by two orders.
+  inner: { ...filled(CPU_LONG.inner), lr: 0, encoderLrScale: CPU_ENCODER_LR_SCALE },
+  outer: {
+    ...filled(CPU_LONG.outer),
+    steps: CPU_OUTER_STEPS,
+    batchSize: CPU_BATCH_SIZE,
+    validations: CPU_VALIDATIONS,
+  },
+};
+
 /** Wang et al. and who follows them compare with these as well. */
 const WANG_MNIST = wangMnist({
   ...STUDY,
@@ -229,6 +261,7 @@ const WANG_ATTACK = wangAttack(WANG_MNIST);
 const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.STUDY]: STUDY,
   [Preset.CPU]: CPU,
+  [Preset.CPU_LONG]: CPU_LONG,
   [Preset.WANG_MNIST]: WANG_MNIST,
   [Preset.WANG_MNIST_CPU]: { ...wangMnistCpu(WANG_MNIST), pool: CPU_POOL },
   [Preset.WANG_CIFAR10]: WANG_CIFAR10,
@@ -247,9 +280,15 @@ const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
  *
  * @param device absent for the values that do not depend on one; precisions and the meta-gradient's
  *   algorithm are then not set.
+ * @param ofNetwork for a network of images or words, in which nothing is pretrained
  */
-export function presetSpec(preset: KnownPreset, device?: Facts["device"]): ExperimentSpec {
-  const values = structuredClone(VALUES[preset]);
+export function presetSpec(
+  preset: KnownPreset,
+  device?: Facts["device"],
+  ofNetwork = false,
+): ExperimentSpec {
+  const isLong = ofNetwork && preset === Preset.CPU;
+  const values = { ...structuredClone(VALUES[isLong ? Preset.CPU_LONG : preset]), preset };
   if (device !== undefined) {
     filled(values.compute).precision = defaultPrecision(preset, device);
     filled(values.inner).precision = innerPrecision(preset, device);
@@ -286,7 +325,8 @@ function defaultPrecision(preset: KnownPreset, device: Facts["device"]): FloatTy
  * The study's inner step is fp32. On a CPU with bf16 it is half of an outer step's time otherwise.
  */
 function innerPrecision(preset: KnownPreset, device: Facts["device"]): FloatType {
-  const fast = preset === Preset.CPU && device.bf16;
+  const isCpu = preset === Preset.CPU || preset === Preset.CPU_LONG;
+  const fast = isCpu && device.bf16;
   return fast ? FloatType.BF16 : FloatType.FP32;
 }
 

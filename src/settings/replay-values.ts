@@ -121,14 +121,20 @@ export function writeReplayValues(
 
 /** How a learner is trained per task. */
 export function trainingValues(
-  { preset }: ExperimentSpec,
+  spec: ExperimentSpec,
   benchmark: ReplayBenchmark,
   ofImages: boolean,
 ): BenchmarkValues["training"] {
   if (!ofImages) return TEXT_TRAINING;
   const { training } = valuesOf(benchmark);
-  const isCut = preset === Preset.CPU && training.epochs > 0;
-  return isCut ? { ...training, steps: CPU_TASK_STEPS, epochs: 0 } : training;
+  return isCut(spec) && training.epochs > 0
+    ? { ...training, steps: CPU_TASK_STEPS, epochs: 0 }
+    : training;
+}
+
+/** Whether a preset is for two CPU cores. */
+function isCut({ preset }: ExperimentSpec): boolean {
+  return preset === Preset.CPU || preset === Preset.CPU_LONG;
 }
 
 function valuesOf(benchmark: ReplayBenchmark): BenchmarkValues {
@@ -141,7 +147,7 @@ function distillationValues(
   benchmark: ReplayBenchmark,
   ofImages: boolean,
 ): [string, FieldValue][] {
-  const isCpu = spec.preset === Preset.CPU;
+  const isCpu = isCut(spec);
   const { innerSteps, outerEpochs } = valuesOf(benchmark);
   const imageSteps = isCpu ? Math.min(innerSteps, CPU_MAX_INNER_STEPS) : innerSteps;
   const steps = ofImages ? imageSteps : TEXT_INNER_STEPS;
@@ -155,6 +161,7 @@ function distillationValues(
     ["inner.lr", INNER_LR],
     ["inner.lr_decay", 1],
     ["inner.learn_lr", LearnLr.NONE],
+    ["inner.encoder_lr_scale", 0],
     ["outer.accumulate_loss", true],
     ["outer.inits_per_step", 1],
     // The step is the last one, as theirs: validation would choose for one task alone.

@@ -54,7 +54,8 @@ export function resolveSpec(
   const draft = withPresetObjective(given);
   const notices = [...facts.notices];
   const preset = choosePreset(draft, facts, notices);
-  const spec = presetSpec(preset, facts.device);
+  const ofNetwork = Boolean(facts.dataset.image) || facts.model.embeddings != null;
+  const spec = presetSpec(preset, facts.device, ofNetwork);
   const { replay } = draft;
   if (replay) writeReplayValues(spec, replay.benchmark, Boolean(facts.dataset.image));
   overlay(spec, draft);

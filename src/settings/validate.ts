@@ -1,5 +1,11 @@
 import { invalid } from "../errors.js";
-import { type ExperimentSpec, Init, Protocol, Source } from "../generated/stillhouse/v1/spec.js";
+import {
+  type ExperimentSpec,
+  Init,
+  LearnLr,
+  Protocol,
+  Source,
+} from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, readField } from "./field-path.js";
 import { checkOuterChoices } from "./outer-choices.js";
 import { validateRobustness } from "./robustness.js";
@@ -93,7 +99,7 @@ function areClassesReplaced(spec: ExperimentSpec, path: string, value: FieldValu
 }
 
 function checkCombinations(spec: ExperimentSpec): void {
-  const { model, distilled, outer, evaluation, compute, dataset } = spec;
+  const { model, distilled, inner, outer, evaluation, compute, dataset } = spec;
   if (compute?.device === "auto") {
     throw invalid("compute.device", "compute.device of a resolved spec must name a device");
   }
@@ -106,6 +112,13 @@ function checkCombinations(spec: ExperimentSpec): void {
       "distilled.hidden_weight",
       "--hidden-weight (distilled.hidden_weight) must be > 0 with --learn-hidden-weight, which " +
         "learns its logarithm, got 0",
+    );
+  }
+  if (inner?.lr === 0 && inner.learnLr === LearnLr.NONE) {
+    throw invalid(
+      "inner.lr",
+      "--inner-lr (inner.lr) must be > 0 with --learn-lr none: where no rate is learned none is " +
+        "searched, got 0",
     );
   }
   if (model?.init === Init.FIXED && (evaluation?.inits ?? 0) > 1) {

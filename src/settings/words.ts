@@ -1,11 +1,13 @@
 import { invalid } from "../errors.js";
 import {
+  AttentionInit,
   AttentionLabels,
   type EmbeddingsFound,
   type ExperimentSpec,
   FloatType,
   HiddenLabels,
   Pooling,
+  XInit,
 } from "../generated/stillhouse/v1/spec.js";
 import { BASELINE_PATHS } from "./baseline-fields.js";
 import { type Facts, SOURCES } from "./facts.js";
@@ -17,6 +19,7 @@ import { givenValue } from "./validate.js";
 const OF_ENCODERS: ReadonlyMap<string, FieldValue> = new Map<string, FieldValue>([
   ["model.pooling", Pooling.FIRST],
   ["distilled.attention_labels", AttentionLabels.NONE],
+  ["distilled.attention_init", AttentionInit.NOISE],
   ["distilled.hidden_labels", HiddenLabels.NONE],
   ["inner.precision", FloatType.FP32],
   ["inner.encoder_lr_scale", 0],
@@ -72,6 +75,13 @@ export function fitToWords(
     if (asksForAll && path.startsWith("baseline.")) continue;
     const given = givenValue(draft, settingOf(path), path);
     if (given !== undefined && given !== value) throw notForWords(path, model.name);
+  }
+  if (draft.distilled?.xInit === XInit.CLASS_MEANS) {
+    throw invalid(
+      "distilled.x_init",
+      `--x-init (distilled.x_init) must be real or noise for ${model.name}, in which nothing is ` +
+        "pretrained, got class-means",
+    );
   }
   if (draft.outer?.metaGradient === "blockwise") {
     throw invalid(

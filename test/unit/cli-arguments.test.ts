@@ -307,7 +307,7 @@ describe("the help", () => {
     assert.equal(request.kind, "help");
     const text = request.text.replace(/\s+/g, " ");
     assert.match(text, /S: vectors per distilled sample \[study 512, cpu 64\]/);
-    assert.match(text, /η: rate of the first step \[0\.5\]/);
+    assert.match(text, /η: rate of the first step; with 0 .*? \[study 0\.5, cpu 0\]/);
     assert.match(text, /--epochs <x> .*?\[study 20\]/);
   });
 });

@@ -34,7 +34,7 @@ describe("the resolved experiment", () => {
         "Model       minilm instead of distilbert-base-uncased: 22,713,216 parameters, 6 layers, 12 heads, width 384",
         "Device      Test CPU (cpu), bf16",
         "Preset      cpu, but sl restricted, epochs 2, accumulate-loss on, baseline random off",
-        "Steps       834 outer steps of 48 texts, 1 inner, 1 distilled per class × 64 vectors",
+        "Steps       1,667 outer steps of 24 texts, 1 inner, 1 distilled per class × 64 vectors",
         "Artifact    393 kB",
         "Note        Preset cpu was chosen: none was named, and the device is not a CUDA device.",
         "",

@@ -12,6 +12,7 @@ import {
   Preset,
   Protocol,
   RobustnessCheck,
+  XInit,
 } from "../../src/generated/stillhouse/v1/spec.js";
 import { BASELINE_PATHS } from "../../src/settings/baseline-fields.js";
 import { emptySpec, writeField } from "../../src/settings/field-path.js";
@@ -161,6 +162,15 @@ describe("experiments on images", () => {
     );
     assert.deepEqual([spec.outer?.steps, spec.outer?.lrDecaySteps], [7000, 700]);
     assert.deepEqual(description.changedFields, ["inner.lr"]);
+  });
+
+  it("take from preset cpu the values of networks, which have nothing that is pretrained", () => {
+    const of = (preset: Preset) => resolved({ ...emptySpec(), preset });
+    const { spec, description } = of(Preset.CPU);
+    assert.deepEqual({ ...spec, preset: Preset.CPU_LONG }, of(Preset.CPU_LONG).spec);
+    assert.equal(spec.distilled?.xInit, XInit.REAL);
+    assert.deepEqual(description.changedFields, []);
+    assert.equal(resolveSpec(emptySpec(), factsOf()).spec.distilled?.xInit, XInit.CLASS_MEANS);
   });
 
   it("have presets of their own, which texts do not take", () => {

@@ -98,9 +98,9 @@ describe("a config file", () => {
 
   it("with a wrong value is refused, with the key, the field, the value and what is allowed", () => {
     refused(
-      "inner_lr: -0.1",
-      /^inner_lr in run\.yaml \(inner\.lr\) must be > 0 and ≤ 1e\+30, got -0\.1$/,
-      "inner.lr",
+      "inner_lr_decay: -0.1",
+      /^inner_lr_decay in run\.yaml \(inner\.lr_decay\) must be > 0 and ≤ 1e\+30, got -0\.1$/,
+      "inner.lr_decay",
     );
     refused("seed: .nan", /must be an integer from 0 to 4294967295, got NaN/);
     refused("lr: .inf", /must be > 0 and ≤ 1e\+30, got Infinity/);

@@ -91,12 +91,16 @@ describe("the preset", () => {
       "distilled.attention_lambda",
       "distilled.attention_reduction",
       "distilled.x_init",
+      "distilled.attention_init",
       "inner.learn_lr",
+      "inner.lr",
+      "inner.encoder_lr_scale",
       "inner.precision",
       "outer.lr",
       "outer.labels_lr",
       "outer.rates_lr",
       "outer.activation_mib",
+      "outer.batch_size",
       "outer.meta_gradient",
       "outer.validations",
       "baseline.full_epochs",
@@ -194,7 +198,7 @@ describe("outer steps", () => {
     assert.deepEqual([bySteps.spec.outer?.epochs, bySteps.spec.outer?.steps], [0, 7]);
     assert.deepEqual(bySteps.description.changedFields, ["outer.steps", "outer.validations"]);
     const byEpochs = resolved({ preset: Preset.CPU, "outer.epochs": 3 });
-    assert.deepEqual([byEpochs.spec.outer?.epochs, byEpochs.spec.outer?.steps], [3, 1250]);
+    assert.deepEqual([byEpochs.spec.outer?.epochs, byEpochs.spec.outer?.steps], [3, 2500]);
     assert.deepEqual(byEpochs.description.changedFields, ["outer.epochs"]);
   });
 
@@ -473,7 +477,7 @@ describe("a resolved spec", () => {
       "inner.lr": 0.1,
       "distilled.labels": Labels.UNRESTRICTED,
       "baseline.full": false,
-      "outer.batch_size": 48,
+      "outer.batch_size": 24,
       name: "a name",
     });
     assert.deepEqual(description.changedFields, ["distilled.labels", "inner.lr", "baseline.full"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StillhouseError } from "../../src/errors.js";
-import { ExperimentSpec, Init, Labels } from "../../src/generated/stillhouse/v1/spec.js";
+import { ExperimentSpec, Init, Labels, LearnLr } from "../../src/generated/stillhouse/v1/spec.js";
 import { emptySpec, type FieldValue, writeField } from "../../src/settings/field-path.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
 import { fieldsOf, type Setting } from "../../src/settings/setting.js";
@@ -92,6 +92,7 @@ describe("validateSpec", () => {
       ["compute.device", "auto", "compute.device"],
       ["model.init", Init.FIXED, "evaluation.inits"],
       ["outer.validations", 0, "outer.validations"],
+      ["inner.learn_lr", LearnLr.NONE, "inner.lr"],
       ["dataset.source", "SOURCE_UNSPECIFIED", "dataset.source"],
       ["dataset.data_dir", "", "dataset.data_dir"],
       ["model.fingerprint", "", "model.fingerprint"],
@@ -120,9 +121,9 @@ describe("validateSpec", () => {
 
   it("names the flag, the field, the allowed values and the value", () => {
     const draft = emptySpec();
-    writeField(draft, "inner.lr", -0.1);
+    writeField(draft, "inner.lr_decay", -0.1);
     assert.throws(() => validateDraft(draft), {
-      message: "--inner-lr (inner.lr) must be > 0 and ≤ 1e+30, got -0.1",
+      message: "--inner-lr-decay (inner.lr_decay) must be > 0 and ≤ 1e+30, got -0.1",
     });
   });
 

@@ -9,6 +9,7 @@ import {
   ExperimentSpec,
   FloatType,
   Source,
+  XInit,
 } from "../../src/generated/stillhouse/v1/spec.js";
 import { emptySpec } from "../../src/settings/field-path.js";
 import { specHash } from "../../src/settings/hash.js";
@@ -91,6 +92,10 @@ describe("experiments on word vectors", () => {
       [{ baseline: { setfit: true } }, /--baselines setfit .* and textcnn is a network of word/],
       [{ outer: { compile: true } }, /--compile .* is for pretrained encoders/],
       [{ outer: { metaGradient: "blockwise" } }, /must be stepwise or unrolled for textcnn/],
+      [
+        { distilled: { xInit: XInit.CLASS_MEANS } },
+        /--x-init .* must be real or noise for textcnn/,
+      ],
       [{ robustness: { artifactId: "a" } }, /robustness is not measured for networks of word/],
     ] as const;
     for (const [draft, words] of cases) {

@@ -161,13 +161,14 @@ class DistilledSettings(NamedTuple):
     Attributes:
         samples: of a block, whatever their classes; 0: ``per_class`` of each class.
         sample_classes: their classes at the start; empty: drawn.
+        lr: of the first inner step; 0: searched at the start, where rates are learned.
         dropout: probability of a value to be dropped in inner steps, those of learners that are
             measured among them.
     """
 
     per_class: int
     seq_len: int
-    x_init: Literal["noise", "real"]
+    x_init: Literal["noise", "real", "class_means"]
     class_labels: ClassLabelKind
     attention_labels: AttentionKind
     attention_lambda: float
@@ -192,6 +193,7 @@ class DistilledSettings(NamedTuple):
     learn_hidden_weight: bool = False
     hidden_init: Literal["noise", "samples"] = "noise"
     hidden_schedule: HiddenSchedule = "all"
+    attention_init: Literal["noise", "samples"] = "noise"
 
     @property
     def hidden(self) -> HiddenTerm:
@@ -218,7 +220,7 @@ class DistilledSettings(NamedTuple):
             self.class_labels,
             self.attention_labels,
             self.num_steps,
-            self.lr,
+            self.lr or 1.0,  # what a search finds takes its place
             self.lr_decay,
             self.learn_lr,
             tuple(self.classes(num_classes, seed)),

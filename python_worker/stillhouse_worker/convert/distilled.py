@@ -38,6 +38,7 @@ def distilled_settings(
         learn_hidden_weight=distilled.learn_hidden_weight,
         hidden_init=name_of(distilled, "hidden_init"),
         hidden_schedule=name_of(distilled, "hidden_schedule"),
+        attention_init=name_of(distilled, "attention_init"),
     )
 
 

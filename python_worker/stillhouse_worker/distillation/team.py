@@ -1,8 +1,9 @@
 """Processes that share every outer step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 import torch.distributed
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -40,6 +41,19 @@ class Team(NamedTuple):
                 retryable=True,
             ) from error
         vector_to_parameters(flat, tensors)
+
+    def of_leader(self, tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+        """The leader's values of these tensors, on the device, in every process.
+
+        Raises:
+            StillhouseError: as `total` does.
+        """
+        own = {name: tensor.detach().to(device) for name, tensor in tensors.items()}
+        if self.size > 1:
+            values = [part if self.rank == 0 else torch.zeros_like(part) for part in own.values()]
+            self.total(values)
+            own = dict(zip(own, values, strict=True))
+        return own
 
 
 ALONE = Team()

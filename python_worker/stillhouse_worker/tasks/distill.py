@@ -24,8 +24,10 @@ from ..distillation.outer import OuterLoop, OuterProblem
 from ..distillation.synthetic import Phi, materialise, weight_points
 from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
+from ..errors import StillhouseError
 from ..evaluation import measure
-from .initial_data import initial_phi
+from .first_rate import first_rate
+from .initial_data import initial_phi, initial_shapes
 
 ARTIFACT_FOLDER = "artifact"
 _STEP = "outer step"
@@ -44,7 +46,7 @@ class Distillation:
 
     def __init__(self, task: TaskContext, team: Team = ALONE) -> None:
         settings = self.settings = task.settings
-        self.task, self.reporter = task, task.reporter
+        self.task, self.reporter, self._team = task, task.reporter, team
         self.reporter.progress("loading", 0, settings.outer.num_steps, {})
         self.bench = open_bench(task, ("train", "validation"))
         self._targets = settings.objective.targets(self.bench.num_classes)
@@ -58,7 +60,7 @@ class Distillation:
             settings.distilled.attention_loss,
             settings.distilled.hidden,
         )
-        problem = OuterProblem(
+        self._problem = OuterProblem(
             self.synthetic,
             dataclasses.replace(self.inner_loss, precision=settings.distilled.inner_precision),
             self.bench.learner,
@@ -69,20 +71,50 @@ class Distillation:
             self.bench.device,
             torch.tensor(self._targets, device=self.bench.device),
         )
-        phi = initial_phi(self.bench, self.synthetic)
-        self.loop = OuterLoop(settings.outer, problem, phi, team)
         self._validation_shares = _shares(
             self.bench.splits["validation"], settings.validation_inits
         )
         self._validation_steps = _validation_steps(settings.outer.num_steps, settings.validations)
         self.kept = Kept({}, 0, None)
+        self._loop: OuterLoop | None = None
         self._values: dict[str, float] = {}
         self._phase_seconds: Counter[str] = Counter()  # of this process
 
     @property
+    def loop(self) -> OuterLoop:
+        """The outer steps, which start at the first look at them unless they were restored.
+
+        In a team all have the leader's start, to the bit.
+        """
+        if self._loop is None:
+            start = self._start if self._team.rank == 0 else self._shapes
+            self._loop = self._loop_from(self._team.of_leader(start(), self.bench.device))
+        return self._loop
+
+    def _start(self) -> Phi:
+        distilled = self.settings.distilled
+        if not distilled.lr and distilled.learn_lr == "none":
+            raise StillhouseError(
+                "invalid", "inner.lr must be > 0 where no rate is learned, got 0", field="inner.lr"
+            )
+        phi = initial_phi(self.bench, self.synthetic)
+        if distilled.lr:
+            return phi
+        device = self.bench.device
+        data = materialise(self.synthetic, phi).map(lambda part: part.detach().to(device))
+        lr = first_rate(self.bench, self.inner_loss, data, self._targets)
+        return phi | self.synthetic.rates._replace(lr=lr).init()
+
+    def _shapes(self) -> Phi:
+        return initial_shapes(self.bench, self.synthetic)
+
+    def _loop_from(self, phi: Phi) -> OuterLoop:
+        return OuterLoop(self.settings.outer, self._problem, phi, self._team)
+
+    @property
     def step(self) -> int:
         """Outer steps that have been made."""
-        return self.loop.step
+        return 0 if self._loop is None else self._loop.step
 
     @property
     def num_steps(self) -> int:
@@ -116,7 +148,8 @@ class Distillation:
 
     def restore(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """See `Steps`."""
-        self.loop.restore(tensors, step)
+        self._loop = self._loop_from(self._shapes())
+        self._loop.restore(tensors, step)
         kept = {n.removeprefix("kept."): t for n, t in tensors.items() if n.startswith("kept.")}
         self.kept = Kept(kept, facts["kept_step"], facts["kept_accuracy"])
         self._values = facts["values"]

@@ -13,21 +13,42 @@ from ..datasets.sampling import draw_rows
 from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
 from ..evaluation.measure import MEASURE_BATCH_SIZE
 from ..seeding import generator
+from .class_mean_start import samples_at_class_means
 
 # Share of a smoothed label that is spread over all classes.
 _SMOOTHING = 0.1
 
 
 def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
-    """The tensors that are learned, as the settings of the task say where they start."""
+    """The tensors that are learned, as the settings of the task say where they start.
+
+    Raises:
+        StillhouseError: ``invalid`` where samples cannot start at class means.
+        Stopped: a stop was requested.
+    """
     settings, learner = bench.task.settings, bench.learner
     classes = synthetic.sample_classes
     x, draws = initial_noise(bench, len(classes), settings.seed)
-    if settings.distilled.x_init == "real":
+    if settings.distilled.x_init != "noise":
         x = embed_real_samples(bench, x, classes, draws)
+    if settings.distilled.x_init == "class_means":
+        x = samples_at_class_means(bench, x, classes)
     labels = starting_labels(bench, settings.distilled.label_init, classes)
     states = None if synthetic.hidden_labels == "none" else starting_states(bench, x)
-    return init_phi(synthetic, *learner.attention, x, draws, labels, states)
+    phi = init_phi(synthetic, *learner.attention, x, draws, labels, states)
+    if "attention" in phi and settings.distilled.attention_init == "samples":
+        phi["attention"] = starting_attention(bench, synthetic, x).requires_grad_()
+    return phi
+
+
+def initial_shapes(bench: Bench, synthetic: SyntheticConfig) -> Phi:
+    """The same tensors with other values, which cost nothing: for a checkpoint to replace."""
+    settings = bench.task.settings
+    distilled = settings.distilled._replace(
+        x_init="noise", label_init="one_hot", attention_init="noise"
+    )
+    task = bench.task._replace(settings=settings._replace(distilled=distilled))
+    return initial_phi(bench._replace(task=task), synthetic)
 
 
 def initial_noise(bench: Bench, num_samples: int, seed: int) -> tuple[Tensor, torch.Generator]:
@@ -101,6 +122,33 @@ def starting_states(bench: Bench, x: Tensor) -> Float[Tensor, "m l e"]:
     if settings.distilled.hidden_loss == "mse":
         return layer_norm(states, states.shape[-1:])
     return states
+
+
+@torch.no_grad()
+def starting_attention(
+    bench: Bench, synthetic: SyntheticConfig, x: Float[Tensor, "m s e"]
+) -> Float[Tensor, "m l h ..."]:
+    """Logits of the attention labels that are the pretrained encoder's own on the samples.
+
+    There the attention loss of the first inner step is 0 and moves nothing, where labels that are
+    drawn first pull the encoder away from its attention.
+
+    Args:
+        bench: data and learner.
+        synthetic: which queries have labels.
+        x: the samples at their start.
+
+    Returns:
+        M x L x Hd x S, or x S x S for labels of all tokens.
+    """
+    is_of_all = synthetic.attention_labels == "all"
+    output = bench.learner.forward(
+        bench.starts.of_outer_step(0),
+        x.to(bench.device),
+        score_rows="all" if is_of_all else "first",
+    )
+    logs = [scores.cpu().log_softmax(-1) for scores in output.scores]
+    return torch.stack([part if is_of_all else part[:, :, 0] for part in logs], 1)
 
 
 @torch.no_grad()

@@ -1,0 +1,86 @@
+"""The rate of the first inner step, where the settings leave it open."""
+
+import math
+
+import torch
+
+from ..context.bench import Bench
+from ..context.reporting import Stopped
+from ..datasets import collate
+from ..distillation.inner import InnerLoss, train_learner
+from ..distillation.outer_loss import num_parts, outer_losses
+from ..distillation.synthetic import DistilledData
+from ..seeding import generator
+
+# Rates that are tried: the one that is right depends on the length of an encoder's vectors, and
+# differs by two orders of magnitude.
+FIRST_RATES = (0.015, 0.05, 0.15, 0.5, 1.5, 5.0, 15.0)
+# Where the search begins; it goes on in the direction in which the loss falls.
+_MIDDLE = 3
+# Learners that a rate is judged by, each on as many rows of train.
+_NUM_LEARNERS = 2
+_NUM_ROWS = 64
+
+
+def first_rate(
+    bench: Bench, inner_loss: InnerLoss, data: DistilledData, targets: list[int]
+) -> float:
+    """The rate of `FIRST_RATES` with the least loss on real rows after the inner steps.
+
+    Args:
+        bench: data and learner.
+        inner_loss: what learners are trained with.
+        data: at its start; its first rate is replaced, and the others keep their ratio to it.
+        targets: C, the class that rows of each class are to be taken for.
+
+    Raises:
+        Stopped: a stop was requested.
+    """
+    losses: dict[int, float] = {}
+
+    def loss_at(index: int) -> float:
+        if not 0 <= index < len(FIRST_RATES):
+            return math.inf
+        if index not in losses:
+            if bench.task.reporter.stop_requested():
+                raise Stopped
+            stage = "choosing the first rate"
+            bench.task.reporter.progress(stage, len(losses), len(FIRST_RATES), {})
+            losses[index] = _loss(bench, inner_loss, _with_rate(data, FIRST_RATES[index]), targets)
+        return losses[index]
+
+    best = _MIDDLE
+    for direction in (1, -1):
+        while loss_at(best + direction) < loss_at(best):
+            best += direction
+    bench.task.reporter.log("info", f"the first inner rate is {FIRST_RATES[best]:g}, of a search")
+    return FIRST_RATES[best]
+
+
+def _with_rate(data: DistilledData, rate: float) -> DistilledData:
+    return data._replace(lrs=data.lrs * (rate / data.lrs[0]))
+
+
+def _loss(bench: Bench, inner_loss: InnerLoss, data: DistilledData, targets: list[int]) -> float:
+    """The mean over learners; infinite where it is not finite."""
+    train, seed = bench.splits["train"], bench.task.settings.seed
+    order = torch.randperm(len(train.labels), generator=generator(seed, "rows of the first rate"))
+    classes = torch.tensor(targets, device=bench.device)
+    total = 0.0
+    for index, rows in enumerate(order[: _NUM_LEARNERS * _NUM_ROWS].chunk(_NUM_LEARNERS)):
+        loss = inner_loss.of_learner(seed, "first rate", index)
+        theta = train_learner(loss, data, bench.starts.of_outer_step(index))
+        batch = collate(train, rows).to(bench.device)
+        entry = bench.learner.embed(*batch.inputs)
+        precision = bench.task.settings.precision
+        with torch.no_grad():
+            for part in outer_losses(
+                bench.learner,
+                entry,
+                batch.mask,
+                classes[batch.labels],
+                precision,
+                num_parts(bench.device),
+            ):
+                total += part(theta).item()
+    return total if math.isfinite(total) else math.inf
