@@ -4,9 +4,10 @@ import contextlib
 import os
 import signal
 import sys
+from pathlib import Path
 
+from .engine import Engine, Settings
 from .lines import Lines
-from .slurm import Slurm
 
 
 def main() -> int:
@@ -20,8 +21,26 @@ def main() -> int:
     reads, writes = (0, 1) if channel < 0 else (channel, os.dup(channel))
     # A control plane that was killed does not read the last answers.
     with contextlib.suppress(BrokenPipeError), open(writes, "w", closefd=writes != 1) as answers:
-        Lines({"slurm": Slurm}, reads, answers).serve()
+        Lines({"slurm": _slurm, "kubernetes": _kubernetes}, reads, answers).serve()
     return 0
+
+
+def _slurm(settings: Settings) -> Engine:
+    from .slurm import Slurm
+
+    return Slurm(settings)
+
+
+def _kubernetes(settings: Settings) -> Engine:
+    try:
+        from .kubernetes import Kubernetes
+    except ModuleNotFoundError as error:
+        lock = Path(__file__).with_name("kubernetes.lock")
+        raise ValueError(
+            f"the launcher kubernetes needs the package {error.name}: "
+            f"{sys.executable} -m pip install --requirement {lock}"
+        ) from error
+    return Kubernetes(settings)
 
 
 if __name__ == "__main__":

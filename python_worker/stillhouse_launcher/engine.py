@@ -72,6 +72,8 @@ class Engine(Protocol):
 
     # How often the engine is asked what has changed, in seconds.
     poll_s: float
+    # A file that can be read when something has changed; None where the engine does not say.
+    changes: int | None
 
     def launch(self, order: Order) -> None:
         """Asked for the same id again, it starts nothing more. Raises Refused or Unknown."""

@@ -12,6 +12,10 @@ from .engine import Engine, Order, Refused, Settings, Status, Unknown, settings_
 # After a worker was told to end, its engine is asked soon and often.
 _SOON_S = 1.0
 _SOON_FOR_S = 60.0
+# Changes within this time are looked at together, and looking takes no more than a tenth of all
+# time, however many there are.
+_TOGETHER_S = 0.5
+_PAUSE_PER_POLL = 9.0
 
 
 class Lines:
@@ -33,7 +37,7 @@ class Lines:
         self._engines, self._read_fd, self._answers = engines, read_fd, answers
         self._engine: Engine | None = None
         self._told: dict[str, Status] = {}
-        self._next_poll = self._soon_until = float("-inf")
+        self._next_poll = self._soon_until = self._not_before = float("-inf")
 
     def serve(self) -> None:
         """Every question that was asked is answered, also after the end of the pipe."""
@@ -48,14 +52,25 @@ class Lines:
         buffered = b""
         while True:
             wait = max(0.0, self._next_poll - time.monotonic()) if self._engine else None
-            if not select.select([self._read_fd], [], [], wait)[0]:
+            changes = self._engine.changes if self._engine else None
+            watched = [self._read_fd] if changes is None else [self._read_fd, changes]
+            readable = select.select(watched, [], [], wait)[0]
+            if changes is not None and changes in readable:
+                self._note_changes(changes)
+            if not readable:
                 yield None
+            if self._read_fd not in readable:
                 continue
             chunk = os.read(self._read_fd, 65536)
             if not chunk:
                 return
             *lines, buffered = (buffered + chunk).split(b"\n")
             yield from (line.decode() for line in lines)
+
+    def _note_changes(self, changes: int) -> None:
+        os.read(changes, 65536)
+        soon = max(time.monotonic() + _TOGETHER_S, self._not_before)
+        self._next_poll = min(self._next_poll, soon)
 
     def _answer(self, question: Mapping[str, Any]) -> None:
         answer: dict[str, Any] = {"id": question["id"]}
@@ -104,6 +119,9 @@ class Lines:
             live = {status.launch_id: status for status in engine.live()}
         except (Refused, Unknown):
             return
+        finally:
+            took_s = time.monotonic() - now
+            self._not_before = now + (1 + _PAUSE_PER_POLL) * took_s
         for launch_id, before in list(self._told.items()):
             status = live.get(launch_id) or engine.end_of(launch_id)
             if status == before:

@@ -5,18 +5,23 @@ from pathlib import Path
 from .engine import Order, Settings
 
 _TAIL_BYTES = 4096
-_TAIL_LINES = 20
+TAIL_LINES = 20
 
 
 def worker_command(settings: Settings, order: Order) -> list[str]:
     """Contains no secret: engines show commands to everybody."""
-    command = [settings.python, "-P", "-m", "stillhouse_worker", "worker"]
-    command += ["--connect", settings.workers, "--grpc", settings.grpc]
-    command += ["--id", order.launch_id, "--device", order.device]
-    command += ["--work-dir", settings.work_dir, "--leave-after", str(settings.leave_after_s)]
+    start = [settings.python, "-P", "-m", "stillhouse_worker", "worker"]
+    return start + worker_arguments(settings, order)
+
+
+def worker_arguments(settings: Settings, order: Order) -> list[str]:
+    """What follows the command of a worker; contains no secret."""
+    arguments = ["--connect", settings.workers, "--grpc", settings.grpc]
+    arguments += ["--id", order.launch_id, "--device", order.device]
+    arguments += ["--work-dir", settings.work_dir, "--leave-after", str(settings.leave_after_s)]
     if settings.keys is not None:
-        command += ["--keys", settings.keys]
-    return command
+        arguments += ["--keys", settings.keys]
+    return arguments
 
 
 def log_path(settings: Settings, launch_id: str) -> Path:
@@ -33,4 +38,4 @@ def log_tail(path: Path) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-_TAIL_LINES:])
+    return "\n".join(text.splitlines()[-TAIL_LINES:])

@@ -53,6 +53,8 @@ class Slurm:
         ValueError: for an option that is not one of Slurm's here.
     """
 
+    changes: int | None = None
+
     def __init__(self, settings: Settings) -> None:
         known = sorted([*_FLAGS, *_OTHERS])
         for name in settings.options:

@@ -127,6 +127,7 @@ class Engine:
     """One that does what it is told at once."""
 
     poll_s = 0.0
+    changes = None
 
     def __init__(self, _: Settings) -> None:
         self.running: dict[str, Status] = {}

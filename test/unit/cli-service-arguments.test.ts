@@ -53,8 +53,24 @@ describe("the arguments of serve", () => {
     assert.deepEqual(request.engines, [{ name: "slurm", engine: "slurm", ...limits, ...shape }]);
   });
 
+  it("name the image that Kubernetes starts", () => {
+    const argv = ["--launcher", "kubernetes", "--max-workers", "8", "--image", "r/w@sha256:0"];
+    const request = parseServeArguments(argv, PLACES);
+    assert.ok(request.kind === "serve");
+    assert.deepEqual(request.engines[0]?.options, { image: "r/w@sha256:0" });
+  });
+
   for (const [argv, message] of [
-    [["--launcher", "pbs", "--max-workers", "1"], /--launcher must be slurm, got "pbs"/],
+    [
+      ["--launcher", "pbs", "--max-workers", "1"],
+      /--launcher must be slurm or kubernetes, got "pbs"/,
+    ],
+    [["--launcher", "kubernetes", "--max-workers", "1"], /kubernetes needs --image REFERENCE/],
+    [
+      ["--launcher", "slurm", "--max-workers", "1", "--image", "x"],
+      /--image is for kubernetes; slurm starts/,
+    ],
+    [["--image", "x"], /--image needs --launcher/],
     [["--launcher", "slurm"], /--launcher needs --max-workers N/],
     [["--launcher", "slurm", "--max-workers", "0"], /--max-workers must be .* from 1/],
     [["--max-workers", "4"], /--max-workers needs --launcher; --workers is for this machine/],

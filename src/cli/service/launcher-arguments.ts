@@ -4,11 +4,14 @@ import { invalid } from "../../errors.js";
 import { MIB } from "../../settings/memory.js";
 import type { Options } from "../terminal/command-line.js";
 
+const ENGINES = ["slurm", "kubernetes"] as const;
+export type Engine = (typeof ENGINES)[number];
+
 /** An engine that starts workers, as a person describes it. */
 export interface EngineSettings {
   /** Name of the pool. */
   readonly name: string;
-  readonly engine: "slurm";
+  readonly engine: Engine;
   /** Most workers, counted from the order on. */
   readonly maxWorkers: number;
   /** Most of them that wait in the engine's queue. */
@@ -22,7 +25,6 @@ export interface EngineSettings {
   readonly options: Readonly<Record<string, string>>;
 }
 
-const ENGINES = ["slurm"] as const;
 const MOST_WORKERS = 100_000;
 const DEFAULT_MAX_PENDING = 16;
 const DEFAULT_IDLE_S = 300;
@@ -33,7 +35,8 @@ const HOST = /^[A-Za-z0-9_.:-]{1,253}$/;
 
 /** The flags of an engine, with their help. */
 export const LAUNCHER_FLAGS: readonly [string, string][] = [
-  ["--launcher <engine>", "Let an engine start workers: slurm; --workers is then 0 by default"],
+  ["--launcher <engine>", "Let slurm or kubernetes start workers; --workers is then 0 by default"],
+  ["--image <reference>", "Image of a worker, for kubernetes"],
   ["--max-workers <n>", "Most workers that the engine is asked for, waiting ones among them"],
   [
     "--idle-timeout <s>",
@@ -45,8 +48,8 @@ export const LAUNCHER_FLAGS: readonly [string, string][] = [
 /** A repeatable flag. */
 export function launcherOption(group: string): Option {
   const help =
-    "Option of the engine, may be given again: partition, account, qos, time, cpus, memory (MiB), " +
-    "gpus, gpu-type, max-memory (MiB), max-pending, constraint, reservation, poll (seconds)";
+    "Option of the engine, may be given again, such as partition, namespace, cpus, gpus, memory " +
+    "(MiB), max-memory (MiB), max-pending; docs/clusters.md has all";
   return new Option("--launcher-option <key=value>", help)
     .helpGroup(group)
     .argParser((text: string, before: string[] = []) => [...before, text]);
@@ -75,7 +78,7 @@ export function engineOf(given: Options): EngineSettings | undefined {
       1_000 * whole(given.idleTimeout ?? DEFAULT_IDLE_S, "--idle-timeout", 1, LONGEST_IDLE_S),
     gpus: whole(gpus ?? 0, option("gpus"), 0, MOST_GPUS),
     maxMemoryBytes: MIB * whole(memory ?? 0, option("max-memory"), 0, MOST_MEMORY_MIB),
-    options: others,
+    options: withImage(engine, others, given.image),
   };
 }
 
@@ -89,13 +92,31 @@ export function advertisedHost({ advertise }: Options): string | undefined {
   );
 }
 
-function isEngine(name: unknown): name is EngineSettings["engine"] {
+function withImage(
+  engine: Engine,
+  options: Record<string, string>,
+  image: unknown,
+): Record<string, string> {
+  const takesImage = engine === "kubernetes";
+  if (takesImage !== (image !== undefined)) {
+    throw invalid(
+      "",
+      takesImage
+        ? "--launcher kubernetes needs --image REFERENCE, the image of a worker"
+        : `--image is for kubernetes; ${engine} starts the project's own Python`,
+    );
+  }
+  return takesImage ? { ...options, image: String(image) } : options;
+}
+
+function isEngine(name: unknown): name is Engine {
   return ENGINES.some((engine) => engine === name);
 }
 
-function refuseAlone({ maxWorkers, idleTimeout, launcherOption: options }: Options): void {
-  const given = { "--max-workers": maxWorkers, "--idle-timeout": idleTimeout };
-  const all = Object.entries({ ...given, "--launcher-option": options });
+function refuseAlone(options: Options): void {
+  const { maxWorkers, idleTimeout, image } = options;
+  const given = { "--max-workers": maxWorkers, "--idle-timeout": idleTimeout, "--image": image };
+  const all = Object.entries({ ...given, "--launcher-option": options.launcherOption });
   const alone = all.find(([, value]) => value !== undefined);
   if (alone) throw invalid("", `${alone[0]} needs --launcher; --workers is for this machine`);
 }
