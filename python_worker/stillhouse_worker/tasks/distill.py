@@ -13,11 +13,9 @@ from ..artifact_files import write_artifact
 from ..context.bench import open_bench
 from ..context.reporting import DistillOutcome, Silent, environment
 from ..context.resumable_loop import ResumableLoop
-from ..context.settings import DistilledSettings
 from ..context.task_context import TaskContext
 from ..context.training_checkpoints import TrainingCheckpoints
-from ..datasets import Dataset, RealSplit, select_rows
-from ..datasets.parts import part_facts
+from ..datasets import RealSplit, select_rows
 from ..devices.facts import require_compiler
 from ..distillation.inner import inner_loss, train_learner
 from ..distillation.outer import OuterLoop, OuterProblem
@@ -26,6 +24,7 @@ from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
 from ..errors import StillhouseError
 from ..evaluation import measure
+from .distilled_manifest import distilled_manifest
 from .first_rate import first_rate
 from .initial_data import initial_phi, initial_shapes
 
@@ -195,6 +194,13 @@ class Distillation:
         if self.settings.select and (best is None or accuracy >= best):
             self.kept = Kept(_copy(self.loop.phi), self.loop.step, accuracy)
 
+    def _manifest(self) -> dict[str, Any]:
+        return distilled_manifest(self.bench) | {
+            "kept_step": self.kept.step,
+            "validation_accuracy": self.kept.validation_accuracy,
+            "environment": environment(self.settings.device),
+        }
+
     def on_validation(self) -> float:
         """Accuracy of learners that the present data trains, each on a share of the rows; of an
         attack the share of the rows that are taken for what it wants."""
@@ -231,36 +237,6 @@ class Distillation:
         if total := self._phase_seconds.total():
             shares = (f"{name} {s / total:.0%}" for name, s in self._phase_seconds.items())
             self.reporter.log("info", f"time of the outer steps: {', '.join(shares)}")
-
-    def _manifest(self) -> dict[str, Any]:
-        settings, dataset = self.settings, self.bench.dataset
-        return {
-            "spec": self.task.spec,
-            "seed": settings.seed,
-            "model": settings.model.document(),
-            "dataset": {
-                "name": dataset.name,
-                "source": dataset.source,
-                "fingerprint": dataset.fingerprint,
-                "class_names": list(dataset.class_names),
-                "text_columns": list(dataset.text_columns),
-                "max_length": settings.data.max_length,
-                **_image_facts(dataset),
-                **part_facts(settings.data.part),
-            },
-            "inner_loss": {
-                "attention_lambda": settings.distilled.attention_lambda,
-                "attention_reduction": settings.distilled.attention_reduction,
-                **_loss_facts(settings.distilled),
-            },
-            **({} if settings.pool is None else {"pool": settings.pool._asdict()}),
-            **settings.objective.facts(),
-            "sample_classes": settings.distilled.classes(self.bench.num_classes, settings.seed),
-            "protocol": "validation" if settings.select else "paper",
-            "kept_step": self.kept.step,
-            "validation_accuracy": self.kept.validation_accuracy,
-            "environment": environment(settings.device),
-        }
 
 
 def distill(task: TaskContext) -> DistillOutcome:
@@ -308,24 +284,6 @@ def _shares(split: RealSplit, count: int) -> list[RealSplit]:
     num_rows = len(split.labels)
     count = min(count, num_rows)
     return [select_rows(split, torch.arange(first, num_rows, count)) for first in range(count)]
-
-
-def _image_facts(dataset: Dataset) -> dict[str, Any]:
-    """What opens a network of images again; nothing for texts."""
-    if dataset.image is None or dataset.pixels is None:
-        return {}
-    return {"image": {"shape": list(dataset.image), **dataset.pixels._asdict()}}
-
-
-def _loss_facts(distilled: DistilledSettings) -> dict[str, Any]:
-    """What differs from inner losses before it could be chosen, so that others keep their bytes."""
-    facts: dict[str, Any] = {"dropout": distilled.dropout} if distilled.dropout else {}
-    if distilled.attention_loss != "kl":
-        facts["attention_loss"] = distilled.attention_loss
-    if distilled.hidden_labels != "none":
-        facts["hidden_loss"] = distilled.hidden_loss
-        facts["hidden_schedule"] = distilled.hidden_schedule
-    return facts
 
 
 def _copy(phi: Phi) -> Phi:
