@@ -4,11 +4,13 @@ import base64
 import importlib
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes_server import Cluster, Server, write_kubeconfig
 
 from stillhouse_launcher.engine import Order, Refused, Settings, Status, Unknown
@@ -30,6 +32,7 @@ Kubernetes = importlib.import_module("stillhouse_launcher.kubernetes").Kubernete
 MIB = 1 << 20
 ID = "k8s-abc-1"
 # The last three that kubernetes-validate knows.
+EXAMPLE = Path(__file__).parents[2] / "examples" / "kubernetes.yaml"
 VERSIONS = ["1.35", "1.36", "1.37"]
 
 
@@ -99,6 +102,49 @@ def test_every_manifest_fits_the_schemas_of_kubernetes(tmp_path, version):
     wrong["spec"]["backofLimit"] = wrong["spec"].pop("backoffLimit")
     with pytest.raises(validate.ValidationError, match="backofLimit"):
         validate.validate(wrong, version, strict=True)
+
+
+def test_the_example_fits_the_schemas_and_gives_the_rights_that_are_used(cluster, tmp_path):
+    validate = needed("kubernetes_validate")
+    documents = list(yaml.safe_load_all(EXAMPLE.read_text()))
+    for document in documents:
+        for version in VERSIONS:
+            validate.validate(document, version, strict=True)
+    [role] = [each for each in documents if each["kind"] == "Role"]
+    granted = {
+        (verb, resource)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    engine = Kubernetes(settings(tmp_path, keys_in(tmp_path)))
+    engine.launch(order())
+    engine.stop(ID)
+    engine.end_of(ID)
+    engine.launch(order("k8s-abc-2"))
+    engine.kill("k8s-abc-2")
+    engine.live()
+    Kubernetes(settings(tmp_path, tmp_path / "keys")).launch(order("k8s-abc-3"))
+    engine.live()
+    cluster.end(cluster.pod("k8s-abc-3"), 1)
+    engine.end_of("k8s-abc-3")
+    with cluster.changed:
+        cluster.changed.wait_for(lambda: cluster.num_watches > 0)
+    assert {right_for(*request) for request in cluster.requests} == granted
+
+
+def right_for(method: str, path: str) -> tuple[str, str]:
+    """The verb and the resource that Kubernetes asks its rules for."""
+    found = re.search(r"/namespaces/lab/(\w+)(/[^/?]+)?(/log)?(\?.*)?$", path)
+    assert found is not None
+    resource, name, log, query = found.groups()
+    if method == "GET":
+        verb = "get" if name else "watch" if "watch=" in (query or "") else "list"
+    else:
+        verb = {"POST": "create", "PUT": "update"}.get(
+            method, "delete" if name else "deletecollection"
+        )
+    return verb, resource + (log or "")
 
 
 def test_a_job_is_tried_once_and_has_what_its_order_says(tmp_path):

@@ -13,7 +13,7 @@ import { quickSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { missingSlurm, SlurmCluster, slurmPool, WHOLE_NODE } from "../fixtures/slurm.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
-import { PYTHON } from "../fixtures/tiny.js";
+import { PROJECT, PYTHON } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
 import { QUICK, TestPlane, workerCommand } from "./test-plane.js";
 
@@ -233,6 +233,16 @@ describe("workers that Slurm starts", () => {
       assert.match(JSON.stringify(tokens), /"pool-slurm","role":"worker"/);
     },
   );
+
+  it("have a control plane in a job, as the example does it", SLURM, async (test) => {
+    const cluster = await SlurmCluster.start(test, ["n1"]);
+    const script = readFileSync(join(PROJECT, "examples", "stillhouse.sbatch"), "utf8");
+    const flags = [...script.matchAll(/^#SBATCH (--\S+)$/gm)].map(([, flag = ""]) => flag);
+    assert.equal(flags.length, script.split("#SBATCH").length - 1);
+    // Slurm says on stderr when it would start.
+    await cluster.ask("sbatch", "--test-only", join(PROJECT, "examples", "stillhouse.sbatch"));
+    await assert.rejects(cluster.ask("sbatch", "--test-only", "--mem=1T", "--wrap=true"));
+  });
 
   it("are not asked for where none could hold the task, which says so once", async (test) => {
     const small = { ...slurmPool(2), maxMemoryBytes: 100 * 2 ** 20 };
