@@ -9,7 +9,8 @@ import { PYTHON, tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
 import { it } from "../fixtures/waiting.js";
 
 const tiny = tinyDataAndModel();
-const FLAGS = tinyFlags(tiny);
+const START = ["--x-init", "class-means", "--inner-lr", "0", "--encoder-lr-scale", "0.03"];
+const FLAGS = [...tinyFlags(tiny), ...START];
 const home = new KeptHome();
 after(() => home.remove());
 
@@ -160,7 +161,7 @@ describe("an experiment", () => {
   it("with wrong usage ends with exit code 2, one sentence, and a document with --json", async () => {
     const [plain, json] = await Promise.all([
       runCommand(["--iner-lr", "1"], home.path),
-      home.run(["--inner-lr", "0", "--json"]),
+      home.run(["--inner-lr-decay", "0", "--json"]),
     ]);
     assert.equal(plain.exitCode, 2);
     assert.equal(plain.stdout, "");
@@ -169,8 +170,8 @@ describe("an experiment", () => {
     assert.deepEqual(JSON.parse(json.stdout), {
       error: {
         kind: "invalid",
-        message: "--inner-lr (inner.lr) must be > 0 and ≤ 1e+30, got 0",
-        field: "inner.lr",
+        message: "--inner-lr-decay (inner.lr_decay) must be > 0 and ≤ 1e+30, got 0",
+        field: "inner.lr_decay",
       },
     });
   });

@@ -118,7 +118,7 @@ describe("the form", () => {
 
   test("refuses what the server would refuse, in the same words", () => {
     assert.deepEqual(problems({ "inner-lr": "-1", steps: "1.5", sl: "soft", seed: "0x1" }), {
-      "inner-lr": "must be > 0 and ≤ 1e+30",
+      "inner-lr": "must be ≥ 0 and ≤ 1e+30",
       steps: "must be an integer from 1 to 10000",
       sl: "must be one of none, restricted, unrestricted",
       seed: "must be an integer from 0 to 4294967295",
@@ -169,7 +169,7 @@ describe("the form", () => {
     };
     assert.equal(text("seq-len"), "study 512, cpu 64");
     assert.equal(text("seq-len", "cpu"), "64");
-    assert.equal(text("batch-size"), "48");
+    assert.equal(text("batch-size"), "study 48, cpu 24");
     assert.equal(text("baselines"), "full,linear-probe,class-means,random,untrained");
     assert.equal(text("x-init", "study"), "noise");
     assert.equal(text("epochs", "cpu"), "");
