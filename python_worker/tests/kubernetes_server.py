@@ -322,6 +322,11 @@ class Server(ThreadingHTTPServer):
         self.cluster = cluster
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A launcher that ends cuts its connections."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 def _status(message: str) -> Document:
     return {"kind": "Status", "message": message}

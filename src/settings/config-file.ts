@@ -1,8 +1,8 @@
-import { parseDocument } from "yaml";
 import { invalid } from "../errors.js";
 import { findSetting, SETTINGS } from "./settings.js";
 import { suggest } from "./suggestion.js";
 import { type Assignments, parseValue } from "./values.js";
+import { parseYaml } from "./yaml-file.js";
 
 /**
  * Reads the settings of a YAML or JSON file: a mapping from flag names to values.
@@ -28,38 +28,10 @@ export function parseConfigFile(content: string, fileName: string): Assignments 
 }
 
 function readMapping(content: string, fileName: string): Record<string, unknown> {
-  const document = parseDocument(content, { prettyErrors: true, uniqueKeys: true });
-  const broken = document.errors[0] ?? document.warnings[0];
-  if (broken !== undefined) {
-    const reason = broken.message.split("\n")[0]?.replace(/:$/, "");
-    throw invalid("", `${fileName} is not valid YAML or JSON: ${reason}`);
-  }
-  const root: unknown = readRoot(document, fileName);
+  const root = parseYaml(content, fileName);
   if (root === null) return {};
   if (typeof root === "object" && !Array.isArray(root)) return root as Record<string, unknown>;
   throw invalid("", `${fileName} must hold settings as "flag: value", one per line`);
-}
-
-/**
- * Aliases are refused as an error of the file at a depth where they would fill the memory, and
- * where they refer to something that contains them.
- */
-function readRoot(document: ReturnType<typeof parseDocument>, fileName: string): unknown {
-  try {
-    const root: unknown = document.toJS({ maxAliasCount: 100 });
-    if (hasCycle(root)) throw new Error("an alias stands for what it is a part of");
-    return root;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid("", `${fileName} is not valid YAML or JSON: ${reason}`);
-  }
-}
-
-/** @param above what `value` is a part of */
-function hasCycle(value: unknown, above: readonly unknown[] = []): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (above.includes(value)) return true;
-  return Object.values(value).some((part) => hasCycle(part, [...above, value]));
 }
 
 function unknownKey(key: string, fileName: string) {

@@ -69,6 +69,24 @@ describe("workers that Kubernetes starts", () => {
     assert.deepEqual((await cluster.content()).jobs, {});
   });
 
+  it("are asked of the next pool where the first may have no more", KUBERNETES, async (test) => {
+    const cluster = await KubernetesCluster.start(test, "/bin/false", { isFull: true });
+    const engines = [
+      { ...kubernetesPool(1), name: "own" },
+      { ...kubernetesPool(2), name: "spot" },
+    ];
+    const options = { env: cluster.env, pythonPath: PYTHON, engines };
+    const plane = await TestPlane.start(test, options);
+    for (const seed of [1, 2, 3, 4]) await plane.client.create(quickSpec(seed), "");
+    const names = await until(async () => {
+      const jobs = Object.keys((await cluster.content()).jobs);
+      return jobs.length === 3 ? jobs.map((name) => name.split("-")[0]).sort() : undefined;
+    });
+    assert.deepEqual(names, ["own", "spot", "spot"]);
+    await plane.stop();
+    assert.deepEqual((await cluster.content()).jobs, {});
+  });
+
   it(
     "are started again where they end before their hello, and no task fails",
     KUBERNETES,

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parseServeArguments } from "../../src/cli/service/serve-arguments.js";
 import { parseWorkerArguments } from "../../src/cli/service/worker-arguments.js";
@@ -6,6 +8,7 @@ import { choicesOf, countOf, parseCommand } from "../../src/cli/stillhouse/comma
 import { LIST } from "../../src/cli/stillhouse/list.js";
 import { STATES } from "../../src/cli/stillhouse/state-words.js";
 import { StillhouseError } from "../../src/errors.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const PLACES = {
   home: "/home/of/stillhouse",
@@ -51,6 +54,54 @@ describe("the arguments of serve", () => {
     const others = { partition: "gpu", time: "04:00:00" };
     const shape = { gpus: 2, maxMemoryBytes: 8_192 * 2 ** 20, options: others };
     assert.deepEqual(request.engines, [{ name: "slurm", engine: "slurm", ...limits, ...shape }]);
+  });
+
+  it("take several engines from a file, in its order", (test) => {
+    const userFolder = temporaryFolder(test);
+    const serveWith = (text: string) => {
+      writeFileSync(join(userFolder, "l.yaml"), text);
+      return parseServeArguments(["--launchers", "l.yaml"], { ...PLACES, userFolder });
+    };
+    const own =
+      "{ name: own, engine: slurm, max-workers: 8, options: { gpus: 2, time: 04:00:00 } }";
+    const spot =
+      "{ name: spot, engine: kubernetes, image: r/w, max-workers: 64, idle-timeout: 60 }";
+    const request = serveWith(`pools:\n- ${own}\n- ${spot}\n`);
+    assert.ok(request.kind === "serve");
+    const limits = { maxPending: 16, maxMemoryBytes: 0 };
+    const first = { maxWorkers: 8, idleTimeoutMs: 300_000, gpus: 2 };
+    const second = { maxWorkers: 64, idleTimeoutMs: 60_000, gpus: 0 };
+    assert.deepEqual(request.engines, [
+      { name: "own", engine: "slurm", ...limits, ...first, options: { time: "04:00:00" } },
+      { name: "spot", engine: "kubernetes", ...limits, ...second, options: { image: "r/w" } },
+    ]);
+    assert.equal(request.numWorkers, 0);
+    for (const [text, message] of [
+      ["", /l.yaml must hold a list "pools:"/],
+      ["pools: []", /must hold a list "pools:"/],
+      [`pools: [${own}, ${own}]`, /l.yaml has two pools own; give one of them another name/],
+      ["pools: [{ engine: pbs }]", /engine of pools\[0\] in l.yaml must be slurm or kubernetes/],
+      ["pools: [{ engine: slurm }]", /needs max-workers of pools\[0\] in l.yaml N/],
+      ["pools: [{ engine: slurm, max-workers: 1.5 }]", /must be a whole number from 1/],
+      ["pools: [{ engine: slurm, workers: 1 }]", /unknown key workers; it may have name, engine/],
+      ["pools: [{ name: local, engine: slurm, max-workers: 1 }]", /and not local, got "local"/],
+      ["pools: [{ name: A-b, engine: slurm, max-workers: 1 }]", /lower-case letters .*"A-b"/],
+      [
+        "pools: [{ engine: slurm, max-workers: 1, options: { qos: true } }]",
+        /options.qos of pools\[0\] in l.yaml must be a text or a number, got true/,
+      ],
+      ["pools: [", /l.yaml is not valid YAML or JSON/],
+    ] as const) {
+      refused(() => serveWith(text), message);
+    }
+    refused(
+      () => parseServeArguments(["--launchers", "no.yaml"], PLACES),
+      /no.yaml does not exist/,
+    );
+    const both = ["--launchers", "l.yaml", "--launcher", "slurm", "--max-workers", "1"];
+    refused(() => parseServeArguments(both, PLACES), /cannot be used together/);
+    const alone = ["--launchers", "l.yaml", "--max-workers", "1"];
+    refused(() => parseServeArguments(alone, PLACES), /--max-workers needs --launcher/);
   });
 
   it("name the image that Kubernetes starts", () => {

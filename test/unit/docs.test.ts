@@ -95,6 +95,8 @@ function wordsOf(command: string): string[] {
 /** A folder with the files that examples name. */
 function placesFor(userFolder: string) {
   writeFileSync(join(userFolder, "my.yaml"), "dataset: ag_news\n");
+  const pools = readFileSync(join(ROOT, "examples", "launchers.yaml"), "utf8");
+  writeFileSync(join(userFolder, "launchers.yaml"), pools);
   for (const name of ["ca.crt", "anna.token"]) writeFileSync(join(userFolder, name), "x");
   for (const name of ["gpu1", "FOLDER"]) mkdirSync(join(userFolder, name));
   const home = join(userFolder, "home");

@@ -39,6 +39,15 @@ describe("the examples", () => {
     assert.deepEqual(open, [httpPort, grpcPort, workerPort]);
   });
 
+  it("have a file with several engines", () => {
+    const argv = ["--launchers", join(PROJECT, "examples", "launchers.yaml")];
+    const names = served(argv).engines.map(({ name, engine }) => [name, engine]);
+    assert.deepEqual(names, [
+      ["own", "slurm"],
+      ["spot", "kubernetes"],
+    ]);
+  });
+
   it("start one in Slurm with flags that it understands", () => {
     const [, command = ""] = /^exec (node [\s\S]*)$/m.exec(example("stillhouse.sbatch")) ?? [];
     const words = command.replace(/\\\n/g, " ").replaceAll('"$(hostname)"', "node-1").trim();

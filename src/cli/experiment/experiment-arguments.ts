@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, resolve } from "node:path";
 import { invalid } from "../../errors.js";
@@ -12,6 +12,7 @@ import { type NamedServer, serverOf } from "../connect/server-flags.js";
 import { distillationsOf, FIRST_SEED, seedsFrom } from "../group/distillations-flag.js";
 import { priorityOf } from "../run/priority-flag.js";
 import { attributeOf, type Options, parseArguments } from "../terminal/command-line.js";
+import { readNamedFile } from "../terminal/named-file.js";
 import { experimentCommand } from "./experiment-command.js";
 
 /** What a person asks for. */
@@ -136,23 +137,9 @@ function fileAssignments(path: string | undefined, userFolder: string): Assignme
   if (path === undefined) return new Map();
   const absolute = resolve(userFolder, path);
   const name = basename(absolute);
-  const assignments = parseConfigFile(readConfig(absolute, path), name);
+  const assignments = parseConfigFile(readNamedFile("--config", absolute, path), name);
   refuseEpochsBesideSteps(assignments, `epochs in ${name}`, `outer-steps in ${name}`);
   return anchored(assignments, resolve(absolute, ".."));
-}
-
-function readConfig(absolute: string, path: string): string {
-  try {
-    return readFileSync(absolute, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const reasons: Record<string, string> = {
-      ENOENT: "does not exist",
-      EISDIR: "is a folder, not a file",
-      EACCES: "may not be read",
-    };
-    throw invalid("", `--config: ${path} ${reasons[code ?? ""] ?? `cannot be read (${code})`}`);
-  }
 }
 
 function refuseEpochsBesideSteps(given: Assignments, epochs: string, steps: string): void {

@@ -1,36 +1,12 @@
 import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { Option } from "commander";
 import { invalid } from "../../errors.js";
-import { MIB } from "../../settings/memory.js";
 import type { Options } from "../terminal/command-line.js";
+import { readNamedFile } from "../terminal/named-file.js";
+import { DEFAULT_IDLE_S, type EngineSettings, poolOf } from "./engine-pool.js";
+import { parseLaunchersFile } from "./launchers-file.js";
 
-const ENGINES = ["slurm", "kubernetes"] as const;
-export type Engine = (typeof ENGINES)[number];
-
-/** An engine that starts workers, as a person describes it. */
-export interface EngineSettings {
-  /** Name of the pool. */
-  readonly name: string;
-  readonly engine: Engine;
-  /** Most workers, counted from the order on. */
-  readonly maxWorkers: number;
-  /** Most of them that wait in the engine's queue. */
-  readonly maxPending: number;
-  readonly idleTimeoutMs: number;
-  /** CUDA devices that one worker may have; 0: it computes on the CPU alone. */
-  readonly gpus: number;
-  /** Memory that one worker may have; 0: as much as a task asks for. */
-  readonly maxMemoryBytes: number;
-  /** What the engine itself is told. */
-  readonly options: Readonly<Record<string, string>>;
-}
-
-const MOST_WORKERS = 100_000;
-const DEFAULT_MAX_PENDING = 16;
-const DEFAULT_IDLE_S = 300;
-const LONGEST_IDLE_S = 86_400;
-const MOST_GPUS = 64;
-const MOST_MEMORY_MIB = 16_777_216;
 const HOST = /^[A-Za-z0-9_.:-]{1,253}$/;
 
 /** The flags of an engine, with their help. */
@@ -42,8 +18,19 @@ export const LAUNCHER_FLAGS: readonly [string, string][] = [
     "--idle-timeout <s>",
     `Seconds after which an idle worker of the engine is ended (default: ${DEFAULT_IDLE_S})`,
   ],
+];
+
+/** The flags of more than one engine, and of all. */
+export const POOLS_FLAGS: readonly [string, string][] = [
+  ["--launchers <file>", "YAML file with several engines, in place of --launcher"],
   ["--advertise <host>", "Name or address by which workers of other machines reach this one"],
 ];
+
+const WORDING = {
+  ...{ name: "--launcher", engine: "--launcher", image: "--image" },
+  ...{ maxWorkers: "--max-workers", idleTimeout: "--idle-timeout" },
+  option: (key: string) => `--launcher-option ${key}`,
+};
 
 /** A repeatable flag. */
 export function launcherOption(group: string): Option {
@@ -56,30 +43,23 @@ export function launcherOption(group: string): Option {
 }
 
 /** @throws INVALID for every mistake in them */
-export function engineOf(given: Options): EngineSettings | undefined {
-  const { launcher: engine } = given;
-  if (engine === undefined) {
-    refuseAlone(given);
-    return undefined;
+export function enginesOf(given: Options, userFolder: string): EngineSettings[] {
+  const { launcher, launchers } = given;
+  if (launcher === undefined) refuseAlone(given);
+  if (launchers === undefined) return launcher === undefined ? [] : [engineOf(given)];
+  if (launcher !== undefined) {
+    throw invalid("", "--launcher and --launchers cannot be used together; write it in the file");
   }
-  if (!isEngine(engine)) {
-    throw invalid("", `--launcher must be ${ENGINES.join(" or ")}, got ${JSON.stringify(engine)}`);
-  }
+  const path = String(launchers);
+  const content = readNamedFile("--launchers", resolve(userFolder, path), path);
+  return parseLaunchersFile(content, path);
+}
+
+/** @throws INVALID for every mistake in its flags */
+export function engineOf(given: Options): EngineSettings {
+  const { launcher: engine, image, maxWorkers, idleTimeout } = given;
   const options = optionsOf(given.launcherOption as string[] | undefined);
-  const { gpus, "max-memory": memory, "max-pending": pending, ...others } = options;
-  const option = (name: string) => `--launcher-option ${name}`;
-  if (given.maxWorkers === undefined) throw invalid("", "--launcher needs --max-workers N");
-  return {
-    name: engine,
-    engine,
-    maxWorkers: whole(given.maxWorkers, "--max-workers", 1, MOST_WORKERS),
-    maxPending: whole(pending ?? DEFAULT_MAX_PENDING, option("max-pending"), 1, MOST_WORKERS),
-    idleTimeoutMs:
-      1_000 * whole(given.idleTimeout ?? DEFAULT_IDLE_S, "--idle-timeout", 1, LONGEST_IDLE_S),
-    gpus: whole(gpus ?? 0, option("gpus"), 0, MOST_GPUS),
-    maxMemoryBytes: MIB * whole(memory ?? 0, option("max-memory"), 0, MOST_MEMORY_MIB),
-    options: withImage(engine, others, given.image),
-  };
+  return poolOf({ engine, image, maxWorkers, idleTimeout, options }, WORDING);
 }
 
 /** @throws INVALID for what is no name and no address */
@@ -90,27 +70,6 @@ export function advertisedHost({ advertise }: Options): string | undefined {
     "",
     `--advertise must be a name or an address such as ${hostname()}, got ${JSON.stringify(advertise)}`,
   );
-}
-
-function withImage(
-  engine: Engine,
-  options: Record<string, string>,
-  image: unknown,
-): Record<string, string> {
-  const takesImage = engine === "kubernetes";
-  if (takesImage !== (image !== undefined)) {
-    throw invalid(
-      "",
-      takesImage
-        ? "--launcher kubernetes needs --image REFERENCE, the image of a worker"
-        : `--image is for kubernetes; ${engine} starts the project's own Python`,
-    );
-  }
-  return takesImage ? { ...options, image: String(image) } : options;
-}
-
-function isEngine(name: unknown): name is Engine {
-  return ENGINES.some((engine) => engine === name);
 }
 
 function refuseAlone(options: Options): void {
@@ -129,11 +88,4 @@ function optionsOf(given: readonly string[] = []): Record<string, string> {
       throw invalid("", `--launcher-option must be KEY=VALUE, got ${JSON.stringify(text)}`);
     }),
   );
-}
-
-function whole(raw: unknown, name: string, least: number, most: number): number {
-  const value = /^\d{1,8}$/.test(String(raw)) ? Number(raw) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  const allowed = `a whole number from ${least} to ${most}`;
-  throw invalid("", `${name} must be ${allowed}, got ${JSON.stringify(raw)}`);
 }

@@ -3,12 +3,13 @@ import { resolve } from "node:path";
 import { Option } from "commander";
 import { invalid } from "../../errors.js";
 import { type Options, parseArguments, scriptCommand } from "../terminal/command-line.js";
+import type { EngineSettings } from "./engine-pool.js";
 import {
   advertisedHost,
-  type EngineSettings,
-  engineOf,
+  enginesOf,
   LAUNCHER_FLAGS,
   launcherOption,
+  POOLS_FLAGS,
 } from "./launcher-arguments.js";
 
 /** Where a control plane listens, and what it starts. */
@@ -103,11 +104,11 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
   const parsed = parseArguments(serveCommand(places.columns), argv);
   if (parsed.kind === "help") return parsed;
   const { options } = parsed;
-  const engine = engineOf(options);
-  if (engine && options.requireClientCertificate === true) {
+  const engines = enginesOf(options, places.userFolder);
+  if (engines.length > 0 && options.requireClientCertificate === true) {
     throw invalid(
       "",
-      "--launcher cannot be used with --require-client-certificate: the keys that it gives to workers contain no certificate",
+      "engines cannot be used with --require-client-certificate: the keys that their workers get contain no certificate",
     );
   }
   const folder = (name: string) =>
@@ -121,8 +122,8 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
     workerPort: wholeNumber(options.workerPort, "--worker-port", WORKER_PORT, MAX_PORT),
     httpPort: wholeNumber(options.httpPort, "--http-port", HTTP_PORT, MAX_PORT),
     home: folder("home") ?? places.home,
-    numWorkers: wholeNumber(options.workers, "--workers", engine ? 0 : 1, MAX_WORKERS),
-    engines: engine ? [engine] : [],
+    numWorkers: wholeNumber(options.workers, "--workers", engines.length > 0 ? 0 : 1, MAX_WORKERS),
+    engines,
     advertise: advertisedHost(options),
     maxUnfinished: wholeNumber(
       options.maxUnfinished,
@@ -187,6 +188,7 @@ function serveCommand(columns: number | undefined) {
     ["--require-client-certificate", "Let in only clients that have a certificate as well"],
     ["--json", "Print the addresses as one line of JSON when it is ready"],
     ...LAUNCHER_FLAGS,
+    ...POOLS_FLAGS,
   ];
   for (const [flag, help] of flags) command.addOption(new Option(flag, help).helpGroup(GROUP));
   for (const [flag, help] of REPEATABLE) {
