@@ -5,7 +5,7 @@ import torch
 
 from stillhouse_worker.artifacts import Artifact
 from stillhouse_worker.distillation.synthetic import AttentionLabels, DistilledData
-from stillhouse_worker.inspection.distilled_data import learner_attention
+from stillhouse_worker.inspection.distilled_data import first_attention, learner_output
 from stillhouse_worker.learners import Encoder
 from stillhouse_worker.learners.nearest_tokens import nearest_tokens
 
@@ -52,7 +52,7 @@ def test_the_attention_of_a_learner_is_drawn_towards_the_labels(tiny_encoder: En
             "dataset": {"class_names": ["a", "b"]},
             "seed": 0,
         }
-        attention = learner_attention(Artifact(data, manifest), tiny_encoder)
+        attention = first_attention(learner_output(Artifact(data, manifest), tiny_encoder))
         assert attention.shape == shape
         assert torch.allclose(attention.sum(-1), torch.ones(shape[:-1]))
         return attention[..., target].mean().item()

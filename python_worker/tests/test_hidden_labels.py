@@ -23,6 +23,7 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, unrolled
 from stillhouse_worker.distillation.synthetic import DistilledData, HiddenLabels
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation.varied_training import check_fit, labelled
+from stillhouse_worker.inspection.distilled_data import inspected, learner_output
 from stillhouse_worker.learners import Encoder
 from stillhouse_worker.models.opened import load_encoder
 from stillhouse_worker.tasks.distill import distill
@@ -190,6 +191,21 @@ def test_an_artifact_has_them_and_trains_its_learners_with_them(
     )
     assert again.inits[0].loss == outcome.inits[0].loss, "a variation that varies nothing"
     assert learner.logits(texts).isfinite().all()
+
+
+def test_inspection_says_how_near_a_learner_comes_to_them(folder, tiny_encoder) -> None:
+    artifact = load_artifact(folder)
+    samples = inspected(artifact, 1)["samples"]
+    states = torch.stack(learner_output(artifact, tiny_encoder).hidden, 1)
+    assert artifact.data.hidden_labels is not None
+    for index, sample in enumerate(samples):
+        weights, cosines = zip(*sample["hidden"], strict=True)
+        assert weights == tuple(artifact.data.hidden_labels.weights[index].tolist())
+        label = artifact.data.hidden_labels.states[index]
+        expected = torch.cosine_similarity(states[index], label, dim=-1)
+        assert cosines == pytest.approx(expected.tolist(), abs=1e-4)
+    without = artifact._replace(data=artifact.data._replace(hidden_labels=None))
+    assert all(sample["hidden"] is None for sample in inspected(without, 1)["samples"])
 
 
 def test_a_run_is_resumed_to_the_same_bytes(

@@ -1,9 +1,10 @@
 import { formatDecimals, formatPercent, formatRates } from "../text/format.js";
 import { attentionChart, attentionMap, greatestShare } from "./attention-map.js";
 import { Figure } from "./figure.js";
-import { type Inspected, type InspectedSample, sampleName } from "./inspected.js";
+import { hiddenNumbers, type Inspected, type InspectedSample, sampleName } from "./inspected.js";
 import { labelChart } from "./label-chart.js";
 import { NearestTokens } from "./nearest-tokens.js";
+import { NumberTable } from "./number-table.js";
 
 /** A page with more samples than this would be too large to open. */
 const MOST_SAMPLES = 24;
@@ -41,7 +42,7 @@ interface SampleProps {
 }
 
 function Sample({ number, name, sample, classNames }: SampleProps) {
-  const { labels, positions, attention } = sample;
+  const { labels, positions, attention, hidden } = sample;
   return (
     <section>
       <h4>
@@ -57,6 +58,7 @@ function Sample({ number, name, sample, classNames }: SampleProps) {
       />
       {positions.length > 0 && <NearestTokens positions={positions} />}
       {attention !== null && <Attention attention={attention} />}
+      {hidden !== null && <NumberTable {...hiddenNumbers(hidden)} />}
     </section>
   );
 }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { formatDecimals } from "../text/format.js";
+import type { Numbers } from "./number-table.js";
 
 /** The content of distilled data: the answer of `inspection.artifact`. */
 export const inspectedSchema = z.object({
@@ -20,6 +22,11 @@ export const inspectedSchema = z.object({
       positions: z.array(z.array(z.tuple([z.string(), z.number()]))),
       /** By layer, head and key; of the first token. */
       attention: z.array(z.array(z.array(z.number()))).nullable(),
+      /** By layer: what the hidden label counts, and its cosine with the state of a trained learner. */
+      hidden: z
+        .array(z.tuple([z.number(), z.number()]))
+        .nullable()
+        .default(null),
       /** Address of a PNG that has it as its data; of images alone. */
       image: z.string().optional(),
     }),
@@ -27,6 +34,18 @@ export const inspectedSchema = z.object({
   /** The same of one with all images and their labels. */
   sheet: z.string().optional(),
 });
+
+/** Hidden labels as rows of numbers. */
+export function hiddenNumbers(hidden: NonNullable<InspectedSample["hidden"]>): Numbers {
+  return {
+    head: ["layer", "weight", "cosine with a learner's state"],
+    rows: hidden.map(([weight, cosine], layer) => [
+      `${layer + 1}`,
+      formatDecimals(weight, 3),
+      formatDecimals(cosine, 3),
+    ]),
+  };
+}
 
 /** The class of a sample at its start, with its block where there are several. */
 export function sampleName(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseHTML } from "linkedom";
+import { renderInspected } from "../../src/cli/robustness/inspect-view.js";
 import { artifactPage } from "../../src/report/artifact-page.js";
 import { attentionMap } from "../../src/report/attention-map.js";
 import type { Inspected } from "../../src/report/inspected.js";
@@ -29,6 +30,13 @@ const INSPECTED: Inspected = {
       [["[SEP]", -0.1]],
     ],
     attention: [[[0.75, 0.25]], [[0.1, 0.9]]],
+    hidden:
+      at === 0
+        ? [
+            [0.5, 0.93],
+            [1.25, -0.1],
+          ]
+        : null,
   })),
 };
 
@@ -175,6 +183,23 @@ describe("the page of distilled data", () => {
   it("shows the accuracy of learners where it was measured", () => {
     assert.ok(document.body.textContent?.includes("nearest tokens45.2"));
     assert.doesNotMatch(artifactPage(INSPECTED, undefined, command), /45\.2/);
+  });
+
+  it("says how near a learner comes to hidden labels, where there are any", () => {
+    const own = [...document.querySelectorAll("table")].filter((table) =>
+      table.textContent?.includes("cosine with a learner's state"),
+    );
+    assert.equal(own.length, 1, "one of two samples has them");
+    const rows = [...(own[0]?.querySelectorAll("tbody tr") ?? [])].map((row) =>
+      [...row.children].map(({ textContent }) => textContent),
+    );
+    assert.deepEqual(rows, [
+      ["1", "0.500", "0.930"],
+      ["2", "1.250", "-0.100"],
+    ]);
+    const text = renderInspected(INSPECTED, undefined);
+    assert.match(text, /hidden labels\n[^\n]*\n.*layer.*weight.*cosine/);
+    assert.equal(text.match(/hidden labels/g)?.length, 1);
   });
 
   it("shades each nearest token by its similarity", () => {

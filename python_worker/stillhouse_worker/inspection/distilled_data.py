@@ -5,17 +5,19 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import cosine_similarity, layer_norm
 
 from ..artifacts import Artifact
-from ..distillation.synthetic import AttentionLabels
+from ..distillation.synthetic import AttentionLabels, HiddenLabels
 from ..errors import StillhouseError
 from ..learners import Encoder, Net, WordNet
+from ..learners.interface import Output
 from ..learners.nearest_tokens import Nearest, nearest_tokens, nearest_words
 from .contact_sheet import contact_sheet, png_address
 
 
-def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m l h s"]:
-    """The first token's attention, on the data, in a learner that was trained on it.
+def learner_output(artifact: Artifact, encoder: Encoder) -> Output:
+    """What a learner that was trained on the data computes for it.
 
     Args:
         artifact: the distilled data.
@@ -23,8 +25,23 @@ def learner_attention(artifact: Artifact, encoder: Encoder) -> Float[Tensor, "m 
     """
     learner = artifact.train(learner=encoder)
     with torch.no_grad():
-        scores = encoder.forward(learner.params, artifact.data.x).scores
-    return torch.stack([block[:, :, 0].softmax(-1) for block in scores], dim=1)
+        return encoder.forward(learner.params, artifact.data.x)
+
+
+def first_attention(output: Output) -> Float[Tensor, "m l h s"]:
+    """The first token's attention."""
+    return torch.stack([block[:, :, 0].softmax(-1) for block in output.scores], dim=1)
+
+
+def hidden_agreement(artifact: Artifact, output: Output) -> Float[Tensor, "m l"] | None:
+    """The cosine of each hidden label with the state of that learner, -1 to 1; None without."""
+    labels = artifact.data.hidden_labels
+    if labels is None:
+        return None
+    states = torch.stack(output.hidden, 1)
+    if artifact.manifest["inner_loss"].get("hidden_loss") == "mse":
+        states = layer_norm(states, states.shape[-1:])
+    return cosine_similarity(states, labels.states, dim=-1)
 
 
 def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
@@ -43,7 +60,9 @@ def inspected(artifact: Artifact, count: int) -> dict[str, Any]:
         list of ``[token, cosine]``, the nearest first), ``attention`` (layer x head x key: the
         probabilities that the first token is to attend with; null without attention labels) and
         ``learner_attention`` (the same of a learner that was trained on the data; null where it
-        has no attention, or the data is for pretrained learners). Of images, a
+        has no attention, or the data is for pretrained learners) and ``hidden`` (one
+        ``[weight, cosine]`` per layer, of the hidden label and its state in that learner; null
+        without hidden labels, or where no learner was trained). Of images, a
         sample has no positions and no attention but ``image``, the address of a PNG with it as its
         data, and ``sheet`` is that of a PNG of all of them with their labels.
 
@@ -127,14 +146,16 @@ def _starts(artifact: Artifact) -> list[tuple[str, int]]:
 def _of_texts(artifact: Artifact, count: int) -> dict[str, Any]:
     learner, data = artifact.load_text_learner(), artifact.data
     attention = _first_rows(data.attention_labels)
-    learned = None
+    learned = agreement = None
     if isinstance(learner, WordNet):
         nearest = nearest_words(learner, data.x, count)
     else:
         nearest = nearest_tokens(learner, data.x, count)
         # What is distilled for pretrained learners says nothing about one that is not.
         if "pool" not in artifact.manifest:
-            learned = _four_digits(learner_attention(artifact, learner))
+            output = learner_output(artifact, learner)
+            learned = _four_digits(first_attention(output))
+            agreement = hidden_agreement(artifact, output)
     return _facts(artifact) | {
         "samples": [
             {
@@ -144,10 +165,19 @@ def _of_texts(artifact: Artifact, count: int) -> dict[str, Any]:
                 "positions": _positions(learner, nearest, index),
                 "attention": None if attention is None else attention[index].tolist(),
                 "learner_attention": None if learned is None else learned[index].tolist(),
+                "hidden": _hidden(data.hidden_labels, agreement, index),
             }
             for index, (name, block) in enumerate(_starts(artifact))
         ],
     }
+
+
+def _hidden(
+    labels: HiddenLabels | None, agreement: Tensor | None, index: int
+) -> list[list[float]] | None:
+    if labels is None or agreement is None:
+        return None
+    return torch.stack([labels.weights[index], _four_digits(agreement[index])], 1).tolist()
 
 
 def _first_rows(attention: AttentionLabels | None) -> Float[Tensor, "m l h s"] | None:

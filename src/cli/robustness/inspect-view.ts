@@ -1,4 +1,4 @@
-import { type Inspected, sampleName } from "../../report/inspected.js";
+import { hiddenNumbers, type Inspected, sampleName } from "../../report/inspected.js";
 import type { Numbers } from "../../report/number-table.js";
 import { formatDecimals, formatPercent, formatRates } from "../../text/format.js";
 import { printable } from "../../text/printable.js";
@@ -21,7 +21,7 @@ export function renderInspected(
   const { dataset, model, objective, samples } = inspected;
   const { learning_rates: rates, encoder_lr_scale: scale } = inspected;
   const parts = samples.flatMap((sample, at) => {
-    const { positions, attention, image } = sample;
+    const { positions, attention, hidden, image } = sample;
     if (image !== undefined) return [];
     const tokens = positions.map(([nearest]) => nearest?.[0] ?? "").join(" ");
     const cosines = positions.map(([nearest]) => nearest?.[1] ?? 0);
@@ -31,6 +31,7 @@ export function renderInspected(
       `  ${wrapText(printable(tokens), columns, 2)}`,
       `  mean cosine to the nearest token ${formatDecimals(mean, 3)}`,
       ...(attention === null ? [] : [renderAttention(attention)]),
+      ...(hidden === null ? [] : [`  hidden labels\n${renderNumbers(hiddenNumbers(hidden))}`]),
     ].join("\n");
   });
   return [

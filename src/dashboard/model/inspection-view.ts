@@ -4,6 +4,8 @@ export type NearToken = readonly [token: string, similarity: number];
 /** By layer, head and key: the attention probabilities of the first token. */
 export type Attention = readonly (readonly (readonly number[])[])[];
 
+export type HiddenLabel = readonly [weight: number, cosine: number];
+
 export interface SampleView {
   /** Its class at the start, with its block where there are several. */
   readonly className: string;
@@ -14,6 +16,8 @@ export interface SampleView {
   readonly attention: Attention | undefined;
   /** The attention of a learner trained on the data, where it was measured. */
   readonly learnerAttention: Attention | undefined;
+  /** By layer: what the hidden label counts, and its cosine with the state of that learner. */
+  readonly hidden: readonly HiddenLabel[] | undefined;
   /** Address of a PNG that has it as its data; of images alone. */
   readonly image: string | undefined;
 }
@@ -48,6 +52,7 @@ export interface InspectionDocument {
     readonly positions: readonly (readonly NearToken[])[];
     readonly attention: Attention | null;
     readonly learner_attention?: Attention | null;
+    readonly hidden?: readonly HiddenLabel[] | null;
     readonly image?: string;
   }[];
   readonly sheet?: string;
@@ -70,6 +75,7 @@ export function inspectionView(document: InspectionDocument): Inspection {
       positions: sample.positions,
       attention: sample.attention ?? undefined,
       learnerAttention: sample.learner_attention ?? undefined,
+      hidden: sample.hidden ?? undefined,
       image: sample.image,
     })),
   };

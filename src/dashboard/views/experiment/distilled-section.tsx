@@ -5,6 +5,7 @@ import { Problem } from "../../parts/notice.js";
 import { useResource } from "../../parts/resource.js";
 import { inspectArtifact } from "../../server/api.js";
 import { AttentionMaps } from "./attention-maps.js";
+import { HiddenLabels } from "./hidden-labels.js";
 import { LearnedLabels } from "./learned-labels.js";
 import { NearestTokens } from "./nearest-tokens.js";
 
@@ -70,6 +71,7 @@ function Samples({ inspection: { samples }, chosen, choose }: SamplesProps) {
         <>
           <NearestTokens sample={sample} />
           <AttentionMaps sample={sample} />
+          <HiddenLabels sample={sample} />
         </>
       )}
     </>
