@@ -47,6 +47,8 @@ export interface BaselineWork {
   readonly searchesLr?: boolean;
   /** Runs the frozen encoder over all of train and of test, and no learner. */
   readonly readsFeatures?: boolean;
+  /** Reads test once, however many its learners are. */
+  readonly readsTest?: boolean;
   /** Tunes each learner on pairs of this many texts per class. */
   readonly tunesOn?: number;
 }
@@ -242,7 +244,7 @@ export const BASELINES = [
     isUsual: true,
     seeds: "of test learners",
     cacheParts: [],
-    work: {},
+    work: { readsTest: true },
   },
 ] as const satisfies readonly Baseline[];
 

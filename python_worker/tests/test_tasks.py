@@ -247,6 +247,12 @@ def test_untrained_learners_are_near_chance(settings, tmp_path, reporter) -> Non
     outcome = run("untrained", settings, tmp_path, reporter)
     assert (outcome.train_samples, outcome.gd_steps, outcome.chosen_lr) == (0, 0, 0.0)
     assert 0.1 < sum(entry.accuracy for entry in outcome.inits) / 3 < 0.9
+    bench = open_bench(task_of(settings, reporter, tmp_path), ("test",))
+    for entry in outcome.inits:
+        theta = bench.test_learner(entry.init_seed)
+        whole = measure(bench.learner, theta, bench.splits["test"], "fp32")
+        assert (entry.accuracy, entry.confusion) == (whole.accuracy, whole.confusion)
+        assert entry.loss == pytest.approx(whole.loss, rel=1e-5)
 
 
 @pytest.mark.parametrize("work", ["random", "herding", "kcenter"])

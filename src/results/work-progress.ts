@@ -153,7 +153,7 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: 
     (work.searchesLr ? RATE_SEARCH * TEST_TEXTS : 0) +
     (work.tunesOn ?? 0) * NUM_CLASSES * numLearners * PAIRS_PER_TEXT * GRADIENT +
     // Classifiers on features read each split once, however many they are.
-    (work.readsFeatures ? trainTexts + TEST_TEXTS : testing)
+    (work.readsFeatures ? trainTexts + TEST_TEXTS : work.readsTest ? TEST_TEXTS : testing)
   );
 }
 
@@ -180,6 +180,7 @@ const READING: Stages = {
   "reading test": [0.7, 0.95],
   evaluating: [0.95, 1],
 };
+const READING_TEST: Stages = { "reading test": [0, 0.95], evaluating: [0.95, 1] };
 const CHOOSING: Stages = {
   "choosing samples": [0, 0.2],
   "choosing the learning rate": [0.2, 0.4],
@@ -201,6 +202,7 @@ function stageOf({ kind, stage, searchesLr }: TaskWork): readonly [from: number,
 function stagesOf(work: BaselineWork, isVariation: boolean): Stages {
   if (work.choosesSamples || isVariation) return CHOOSING;
   if (work.readsFeatures) return READING;
+  if (work.readsTest) return READING_TEST;
   if (work.trains) return TRAINING_STAGES;
   return work.searchesLr ? SEARCHING : {};
 }
