@@ -7,6 +7,7 @@ import { reportFailure } from "./cli/results/report-failure.js";
 import { runInspect } from "./cli/robustness/inspect.js";
 import { runRobustness } from "./cli/robustness/robustness.js";
 import { runDoctor } from "./cli/service/doctor.js";
+import type { SeatTrial } from "./cli/service/doctor-seat.js";
 import { runKeys } from "./cli/service/keys.js";
 import { runServe } from "./cli/service/serve.js";
 import { type KeptWorker, runWorker } from "./cli/service/worker.js";
@@ -19,6 +20,7 @@ import { INTERRUPTED, invalid } from "./errors.js";
 import { processLog } from "./logging/process-log.js";
 import { homeOf, openIdle, runningAt, startServer } from "./main/home-ways.js";
 import { inspectPython, withPython } from "./main/python.js";
+import { startSeatTrial } from "./main/seat-trial.js";
 import {
   accountName,
   askedAtTerminal,
@@ -172,14 +174,25 @@ function reproduce(argv: readonly string[], given: Surroundings): Promise<number
 }
 
 function doctor(argv: readonly string[], given: Surroundings): Promise<number> {
-  const { dataDir, home, interruption } = given;
+  const { dataDir, home, interruption, pythonPath } = given;
+  let trial: Promise<SeatTrial> | undefined;
   const finished = runDoctor(argv, {
     ...given,
     nodeVersion: process.versions.node,
     runningAt: () => runningAt(given),
     inspectPython: () => inspectPython(given, "system", { data_dir: dataDir ?? null, home }),
+    startSeatTrial: (request) => {
+      const { stop } = interruption;
+      trial = startSeatTrial(request, { home, pythonPath, env: process.env, stop });
+      return trial;
+    },
   });
-  return Promise.race([finished, aborted(interruption.stop).then(() => INTERRUPTED)]);
+  const interrupted = aborted(interruption.stop).then(async () => {
+    // No worker stays behind in the engine.
+    await trial?.then((started) => started.stop()).catch(() => undefined);
+    return INTERRUPTED;
+  });
+  return Promise.race([finished, interrupted]);
 }
 
 function keepWorker(

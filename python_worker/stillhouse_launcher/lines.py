@@ -36,6 +36,7 @@ class Lines:
     ) -> None:
         self._engines, self._read_fd, self._answers = engines, read_fd, answers
         self._engine: Engine | None = None
+        self._fault = "the first question must be open"
         self._told: dict[str, Status] = {}
         self._next_poll = self._soon_until = self._not_before = float("-inf")
 
@@ -85,7 +86,7 @@ class Lines:
     def _do(self, question: Mapping[str, Any]) -> Any:
         match question["op"]:
             case "open":
-                self._engine = self._engines[question["engine"]](settings_of(question["settings"]))
+                self._engine = self._open(question)
                 self._next_poll = time.monotonic() + self._engine.poll_s
             case "launch":
                 order = Order(**question["order"])
@@ -104,9 +105,17 @@ class Lines:
                 raise ValueError(f"there is no question {other!r}")
         return None
 
+    def _open(self, question: Mapping[str, Any]) -> Engine:
+        try:
+            return self._engines[question["engine"]](settings_of(question["settings"]))
+        except ValueError as error:
+            # What was asked in the meantime is refused for the same reason.
+            self._fault = str(error)
+            raise
+
     def _opened(self) -> Engine:
         if self._engine is None:
-            raise ValueError("the first question must be open")
+            raise ValueError(self._fault)
         return self._engine
 
     def _poll(self, engine: Engine) -> None:

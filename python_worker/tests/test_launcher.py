@@ -182,6 +182,21 @@ def test_every_question_is_answered_and_every_change_is_told(tmp_path):
     assert "no question 'nothing'" in said[6]["error"]
 
 
+def test_what_is_asked_of_an_engine_that_cannot_be_opened_is_refused_for_that_reason(tmp_path):
+    reads, writes = os.pipe()
+    answers = io.StringIO()
+    given = settings(tmp_path, color="red")._asdict()
+    opening = {"id": 0, "op": "open", "engine": "slurm", "settings": given}
+    # Nobody waits for an answer before the next question.
+    for question in (opening, {"id": 1, "op": "list"}):
+        os.write(writes, (json.dumps(question) + "\n").encode())
+    os.close(writes)
+    Lines({"slurm": Slurm}, reads, answers).serve()
+    os.close(reads)
+    for line in map(json.loads, answers.getvalue().splitlines()):
+        assert (line["is_refusal"], line["error"][:26]) == (True, "slurm has no option 'color")
+
+
 def test_a_change_is_told_without_a_question(tmp_path):
     (reads, asks), (told, writes) = os.pipe(), os.pipe()
     engine = Engine(settings(tmp_path))

@@ -77,12 +77,20 @@ export interface ControlPlane {
   readonly address: string;
   /** Where workers connect with ZeroMQ, tcp://HOST:PORT, as `address`. */
   readonly workerAddress: string;
+  /** Where workers of engines reach it: ZeroMQ as tcp://HOST:PORT, gRPC as HOST:PORT. */
+  readonly advertised: { readonly workers: string; readonly grpc: string };
   /** Folder of keys for clients of this machine; they are good until the control plane stops. */
   readonly clientKeys: string;
   /** Where HTTP answers and the dashboard is, such as http://HOST:PORT; empty for nowhere. */
   readonly httpAddress: string;
   /** Experiments of an earlier process that stay queued because they were not adopted. */
   readonly leftQueued: readonly string[];
+  /**
+   * Asks a pool for one worker of the kind that it is for, without any task.
+   *
+   * @throws NOT_FOUND where there is no such pool
+   */
+  askForWorker(pool: string): void;
   /** Resolves when the home can no longer be written and waiting does not help: stop then. */
   readonly broken: Promise<StillhouseError>;
   /**

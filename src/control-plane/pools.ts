@@ -39,7 +39,7 @@ function localPool({ options, store, security, life }: Ground): PoolSettings {
 }
 
 function enginePool(ground: Ground, pool: EnginePool): PoolSettings {
-  const { options, store, security } = ground;
+  const { options, store, security, life } = ground;
   const { pythonPath, env, log } = options;
   const { name, engine, maxWorkers, maxPending, idleTimeoutMs } = pool;
   const keys = security.pools.folderOf(name);
@@ -49,7 +49,7 @@ function enginePool(ground: Ground, pool: EnginePool): PoolSettings {
     settings: () => ({
       prefix: `${name}-${store.launches.planeId}-`,
       python: pythonPath,
-      ...advertised(ground),
+      ...advertised(options, life.addresses),
       keys: keys ?? null,
       work_dir: join(folder, "work"),
       logs: store.logs,
@@ -71,9 +71,8 @@ function largestOf({ gpus, maxMemoryBytes }: EnginePool): LaunchShape[] {
 }
 
 /** Where other machines reach the control plane. */
-function advertised({ options, life }: Ground): Addresses {
+export function advertised(options: ControlPlaneOptions, { workers, grpc }: Addresses): Addresses {
   const { host = LOOPBACK, advertise = addressesFor(host)[0] ?? reachable(host) } = options;
   const named = (address: string) => `${bracketed(advertise)}:${address.split(":").at(-1)}`;
-  const { workers, grpc } = life.addresses;
   return { workers: `tcp://${named(workers)}`, grpc: named(grpc) };
 }

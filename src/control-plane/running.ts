@@ -3,7 +3,9 @@ import { type StillhouseError, unavailable } from "../errors.js";
 import { bracketed, reachable } from "../security/network.js";
 import type { Security } from "../security/security.js";
 import type { LocalStore } from "../store/local-store.js";
+import type { Addresses } from "../worker/local-launcher.js";
 import { type ControlPlane, type ControlPlaneOptions, LOOPBACK } from "./options.js";
+import { advertised } from "./pools.js";
 import { clock, ids } from "./surroundings.js";
 import { type Parts, wire } from "./wiring.js";
 
@@ -54,6 +56,11 @@ export class RunningControlPlane implements ControlPlane {
     });
   }
 
+  get advertised(): Addresses {
+    const { workerAddress: workers, address: grpc } = this;
+    return advertised(this.#options, { workers, grpc });
+  }
+
   get clientKeys(): string {
     return this.#security.session.client;
   }
@@ -71,6 +78,10 @@ export class RunningControlPlane implements ControlPlane {
     lock.announce(this.address, this.clientKeys);
     server.isServing = true;
     this.#keepReserve();
+  }
+
+  askForWorker(pool: string): void {
+    this.#parts.dispatcher.pools.askForOne(pool);
   }
 
   stop(withinMs = Number.POSITIVE_INFINITY): Promise<void> {

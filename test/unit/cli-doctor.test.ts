@@ -27,6 +27,7 @@ async function doctor(argv: string[], changes: Partial<Parameters<typeof runDoct
     home: join(folder, "home"),
     runningAt: () => Promise.resolve(undefined),
     inspectPython: () => Promise.resolve({ checks: [WELL, OFFLINE] }),
+    startSeatTrial: () => Promise.reject(new Error("no engine is tried")),
     ...changes,
   });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };

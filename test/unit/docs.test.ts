@@ -8,6 +8,7 @@ import { parseReplayArguments } from "../../src/cli/replay/replay-arguments.js";
 import { parseReproduceArguments } from "../../src/cli/reproduce/reproduce-arguments.js";
 import { parseInspectArguments } from "../../src/cli/robustness/inspect.js";
 import { parseRobustnessArguments } from "../../src/cli/robustness/robustness-arguments.js";
+import { parseDoctorArguments } from "../../src/cli/service/doctor-arguments.js";
 import { parseKeysArguments } from "../../src/cli/service/keys-arguments.js";
 import { parseServeArguments } from "../../src/cli/service/serve-arguments.js";
 import { parseWorkerArguments } from "../../src/cli/service/worker-arguments.js";
@@ -133,6 +134,7 @@ const PARSERS: Readonly<Record<string, (argv: string[], places: Places) => unkno
   serve: parseServeArguments,
   worker: parseWorkerArguments,
   keys: parseKeysArguments,
+  doctor: (argv) => parseDoctorArguments(argv, 80),
   stillhouse: (argv, places) => assert.ok(parseStillhouseArguments(argv, places)),
   test: (argv) => {
     const paths = argv.filter((word) => word !== "PATH").map((word) => word.split("::")[0] ?? "");

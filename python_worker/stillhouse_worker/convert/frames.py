@@ -36,6 +36,7 @@ def hello(
     token: str | None = None,
     machine_id: str = "",
     device_ids: Mapping[str, str] | None = None,
+    grpc_fault: str = "",
 ) -> bytes:
     """The first frame of a worker, and of each of its returns.
 
@@ -45,6 +46,7 @@ def hello(
         load: of the device, for the memory that tasks find there.
         token: bearer token that says whose worker it is, where one is required.
         machine_id, device_ids: see `devices.ids`.
+        grpc_fault: why it does not reach gRPC.
     """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(
@@ -62,6 +64,7 @@ def hello(
             token=token or "",
             machine_id=machine_id,
             device_ids=device_ids or {},
+            grpc_fault=grpc_fault,
         )
     ).SerializeToString()
 

@@ -14,6 +14,9 @@ _AUTHORITY, _CERTIFICATE, _KEY = "ca.crt", "tls.crt", "tls.key"
 _CURVE, _CONTROL_PLANE = "curve.key_secret", "control-plane.key"
 _TOKEN, _SERVER_NAME = "token", "server-name"
 
+# Longest that a hello waits for gRPC.
+_WAY_S = 3.0
+
 
 class Credentials(NamedTuple):
     """The content of a worker's folder of keys; None for missing files."""
@@ -89,6 +92,18 @@ def open_channel(
     if credentials.server_name is not None:
         options = [*options, ("grpc.ssl_target_name_override", credentials.server_name)]
     return grpc.secure_channel(address, tls, options=options)
+
+
+def fault_of_way(address: str, credentials: Credentials) -> str:
+    """Why no channel to this address comes about, over TLS where needed; empty where one does."""
+    channel = open_channel(address, credentials, [])
+    try:
+        grpc.channel_ready_future(channel).result(timeout=_WAY_S)
+    except grpc.FutureTimeoutError:
+        return f"gRPC at {address} gives no connection within {_WAY_S:.0f} s"
+    finally:
+        channel.close()
+    return ""
 
 
 def call_metadata(credentials: Credentials) -> list[tuple[str, str]]:

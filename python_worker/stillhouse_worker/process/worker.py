@@ -17,7 +17,7 @@ from ..errors import StillhouseError
 from . import worker_log
 from .attempt_folder import tidy
 from .connection import Absence, Silence, Socket, connect
-from .credentials import Credentials
+from .credentials import Credentials, fault_of_way
 from .journal import Leftover, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S
 from .task_thread import TaskThread
@@ -66,6 +66,8 @@ class Worker:
         leave_after_s: float = float("inf"),
     ) -> None:
         self._connect, self._grpc_address = connect, grpc_address
+        # None: it has not been tried.
+        self._grpc_fault: str | None = None
         self._id, self._place = worker_id, place
         self._parent, self._credentials = parent, credentials
         self._silence = Silence(connect, has_keys=credentials.curve_secret is not None)
@@ -197,6 +199,8 @@ class Worker:
     def _hello(self, lease: Lease, acknowledged: int) -> bytes:
         device, host = self._place.device, socket.gethostname()
         facts, load = environment(device), self._load()
+        if self._grpc_fault != "" and self._grpc_address is not None:
+            self._grpc_fault = fault_of_way(self._grpc_address, self._credentials)
         return convert.hello(
             self._id,
             device,
@@ -209,6 +213,7 @@ class Worker:
             token=self._credentials.token,
             machine_id=machine_id(),
             device_ids=self._device_ids,
+            grpc_fault=self._grpc_fault or "",
         )
 
     def _serve_leftover(self, socket_: Socket, leftover: Leftover, now: float) -> None:

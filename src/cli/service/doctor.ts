@@ -1,8 +1,7 @@
-import { Option } from "commander";
 import { reportFailure } from "../results/report-failure.js";
-import { parseArguments, scriptCommand } from "../terminal/command-line.js";
 import { type Colors, colorsOf, type Terminal } from "../terminal/terminal.js";
 import { wrapText } from "../terminal/wrap-text.js";
+import { parseDoctorArguments } from "./doctor-arguments.js";
 import {
   type Check,
   checkControlPlane,
@@ -10,6 +9,7 @@ import {
   checkNode,
   checkPython,
 } from "./doctor-checks.js";
+import { checkSeat, type StartSeatTrial } from "./doctor-seat.js";
 
 export interface DoctorSurroundings {
   readonly terminal: Terminal;
@@ -21,6 +21,7 @@ export interface DoctorSurroundings {
   readonly runningAt: () => Promise<string | undefined>;
   /** The answer of `inspection.system`. */
   readonly inspectPython: () => Promise<unknown>;
+  readonly startSeatTrial: StartSeatTrial;
 }
 
 /** A mark and a space before the name, two spaces after it. */
@@ -40,12 +41,16 @@ export async function runDoctor(
   const { stdout, hasColor, columns } = surroundings.terminal;
   const isJson = argv.includes("--json");
   try {
-    const parsed = parseArguments(doctorCommand(columns), argv);
-    if (parsed.kind === "help") {
-      stdout.write(parsed.text);
+    const request = parseDoctorArguments(argv, columns);
+    if (request.kind === "help") {
+      stdout.write(request.text);
       return 0;
     }
     const checks = await allChecks(surroundings);
+    if (request.seat) {
+      const note = (sentence: string) => surroundings.terminal.stderr.write(`${sentence}\n`);
+      checks.push(...(await checkSeat(request.seat, surroundings.startSeatTrial, note)));
+    }
     const isWell = checks.every((check) => check.status !== "error");
     stdout.write(
       isJson
@@ -86,11 +91,4 @@ export function renderChecks(
       return remedy === "" ? line : `${line}${" ".repeat(indent)}${wrapped(`→ ${remedy}`)}\n`;
     })
     .join("");
-}
-
-function doctorCommand(columns: number | undefined) {
-  const group = "Options:";
-  return scriptCommand("doctor", columns, group)
-    .description("Shows versions, devices, what is cached and what can be reached.")
-    .addOption(new Option("--json", "Print one JSON document on stdout").helpGroup(group));
 }

@@ -57,11 +57,11 @@ export interface ServePlaces {
   readonly columns: number | undefined;
 }
 
-const GRPC_PORT = 8421;
-const WORKER_PORT = 8422;
+export const GRPC_PORT = 8421;
+export const WORKER_PORT = 8422;
 const HTTP_PORT = 8420;
 const HOST = "127.0.0.1";
-const MAX_PORT = 65_535;
+export const MAX_PORT = 65_535;
 const MAX_WORKERS = 64;
 /** Twice the largest sweep; stops a runaway script before memory runs out. */
 const DEFAULT_MAX_UNFINISHED = 20_000;
@@ -148,14 +148,16 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
   };
 }
 
-function hostOf({ host }: Options): string {
+/** @throws INVALID for what is no address */
+export function hostOf({ host }: Options): string {
   if (host === undefined) return HOST;
   if (host === "localhost") return HOST;
   if (typeof host === "string" && isIP(host) !== 0) return host;
   throw invalid("", `--host must be an IP address of this machine, got ${JSON.stringify(host)}`);
 }
 
-function wholeNumber(raw: unknown, flag: string, otherwise: number, max: number): number {
+/** @throws INVALID for anything else */
+export function wholeNumber(raw: unknown, flag: string, otherwise: number, max: number): number {
   if (raw === undefined) return otherwise;
   const value = typeof raw === "string" && /^\d{1,6}$/.test(raw) ? Number(raw) : Number.NaN;
   if (value <= max) return value;

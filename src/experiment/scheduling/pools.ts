@@ -1,4 +1,4 @@
-import { environment, toFailure } from "../../errors.js";
+import { environment, noSuch, toFailure } from "../../errors.js";
 import type { PoolSettings } from "../domain/launcher-ports.js";
 import type { WorkerExit, WorkerPool } from "../domain/worker-ports.js";
 import type { Timings } from "./leases.js";
@@ -62,6 +62,18 @@ export class Pools {
       else rest = without(rest, total(rest) - total(pool.ask(anySize(rest, device))));
       if (rest.length === 0) return;
     }
+  }
+
+  /**
+   * Asks a pool for one worker, for no task: one GPU where it may have them.
+   *
+   * @throws NOT_FOUND
+   */
+  askForOne(name: string): void {
+    const pool = this.#named(name);
+    if (pool === undefined) throw noSuch("pool", name);
+    const { device = "cpu" } = pool.settings.largest?.at(-1) ?? {};
+    pool.ask([{ device, numDevices: 1, memoryBytes: 0, count: 1 }]);
   }
 
   /** It has no task; one that was launched here and does not go is ended after the stop grace. */

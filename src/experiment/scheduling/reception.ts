@@ -43,8 +43,11 @@ export class Reception {
   }
 
   welcome(hello: Hello): void {
-    const { roster, memory, pool, timings, grpcPort } = this.#parts;
+    const { roster, memory, pool, timings, grpcPort, log } = this.#parts;
     const isNew = roster.register({ ...hello, secret: Buffer.alloc(0) });
+    if (isNew && hello.grpcFault !== "") {
+      log.warn(`worker ${hello.workerId} can hand in no artifact: ${hello.grpcFault}`);
+    }
     const worker = roster.find(hello.workerId);
     if (worker) memory.noteReport(placeOf(worker), hello, hello.taskId === "");
     const heartbeatIntervalS = timings.heartbeatIntervalMs / 1000;

@@ -86,7 +86,7 @@ export class Fleet {
       setAsideUntil: asideForMs > 0 ? new Date(nowMs + asideForMs) : undefined,
       host: hello?.host ?? launch?.node ?? "",
       pool: launch?.pool ?? "",
-      reason: hello ? "" : (launch?.reason ?? ""),
+      reason: hello ? hello.grpcFault : (launch?.reason ?? ""),
       device: hello?.device ?? entry.device,
       deviceName: hello?.deviceName ?? "",
       versions: hello?.versions ?? {},
