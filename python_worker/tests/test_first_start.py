@@ -8,6 +8,7 @@ from test_tasks import bytes_of
 from stillhouse_worker.context.bench import open_bench
 from stillhouse_worker.context.reporting import Stopped
 from stillhouse_worker.context.settings import Settings
+from stillhouse_worker.datasets import select_rows
 from stillhouse_worker.distillation.synthetic import AttentionLabels, materialise
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.evaluation.coresets import features_of
@@ -63,6 +64,26 @@ def test_several_samples_of_a_class_start_apart(started, tmp_path, reporter) -> 
     distances = torch.pdist(found)
     assert len(found) == 6
     assert distances.min() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["real", "class_means"])
+def test_a_class_with_fewer_rows_than_samples_has_some_twice(
+    started, tmp_path, reporter, kind
+) -> None:
+    own = started._replace(distilled=started.distilled._replace(x_init=kind))
+    _, phi = started_at(own, 40, tmp_path, reporter)
+    assert phi["x"].shape == (80, 6, 16)
+    assert phi["x"].isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["real", "class_means"])
+def test_a_class_without_a_row_is_named(started, tmp_path, reporter, kind) -> None:
+    own = started._replace(distilled=started.distilled._replace(x_init=kind))
+    bench = open_bench(task_of(own, reporter, tmp_path), ("train",))
+    train = bench.splits["train"]
+    rest = select_rows(train, (train.labels == 0).nonzero()[:, 0])
+    with pytest.raises(StillhouseError, match=f"as {bench.dataset.class_names[1]} has none"):
+        initial_phi(bench._replace(splits={"train": rest}), own.distilled.synthetic(2, own.seed))
 
 
 @pytest.mark.parametrize("kind", ["cls", "all"])

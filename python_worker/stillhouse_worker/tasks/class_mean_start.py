@@ -80,8 +80,6 @@ def _centroids(
     parts, places, found = [], {}, 0
     for label, count in sorted(Counter(classes).items()):
         own = vectors[labels == label]
-        if not len(own):
-            own = vectors.mean(0, keepdim=True)  # a class without a row
         parts.append(k_means(own, min(count, len(own)), draws))
         places[label] = found + torch.arange(count) % len(parts[-1])
         found += len(parts[-1])

@@ -7,10 +7,11 @@ from torch.nn.functional import layer_norm
 
 from ..context.bench import Bench
 from ..context.settings import LabelInit
-from ..datasets import collate, length_sorted_batches
+from ..datasets import RealSplit, collate, length_sorted_batches
 from ..datasets.pixel_batches import PixelSplit
-from ..datasets.sampling import draw_rows
+from ..datasets.sampling import draw_row_for_each
 from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
+from ..errors import StillhouseError
 from ..evaluation.measure import MEASURE_BATCH_SIZE
 from ..seeding import generator
 from .class_mean_start import samples_at_class_means
@@ -69,10 +70,13 @@ def embed_real_samples(
         x: noise, M samples; positions beyond the end of a text stay noise.
         classes: of the text of each sample.
         draws: generator of the draw.
+
+    Raises:
+        StillhouseError: ``invalid`` where a class has no training sample.
     """
     x = x.clone()
     train = bench.splits["train"]
-    rows = draw_rows(train, classes, draws)
+    rows = _rows_for(bench, train, classes, draws)
     if isinstance(train, PixelSplit):
         return bench.learner.embed(train.pixels[rows].to(bench.device)).cpu()
     for sample, row in zip(x, rows, strict=True):
@@ -81,6 +85,19 @@ def embed_real_samples(
         inputs = (part[:, :length].to(bench.device) for part in batch.inputs)
         sample[:length] = bench.learner.embed(*inputs)[0].cpu()
     return x
+
+
+def _rows_for(bench: Bench, train: RealSplit, classes: list[int], draws: torch.Generator) -> Tensor:
+    present = set(train.labels.tolist())
+    if missing := [label for label in sorted(set(classes)) if label not in present]:
+        names = ", ".join(bench.dataset.class_names[label] for label in missing)
+        raise StillhouseError(
+            "invalid",
+            "distilled.x_init must be noise where a class has no training sample to start from, as "
+            f"{names} has none; got {bench.task.settings.distilled.x_init}",
+            field="distilled.x_init",
+        )
+    return draw_row_for_each(train, classes, draws)
 
 
 def starting_labels(bench: Bench, kind: LabelInit, classes: list[int]) -> Float[Tensor, "m c"]:
