@@ -110,6 +110,7 @@ function measuring({ options, store }: Ground, late: () => LateParts) {
     version,
     monotonicMs: () => clock.monotonicMs(),
     workers: () => late().fleet.all(),
+    pools: () => late().dispatcher.pools.figures(),
     hasStorageFault: () => late().dispatcher.fault !== undefined,
   });
   const { experiments, metrics } = store;

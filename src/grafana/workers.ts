@@ -33,6 +33,31 @@ export const workers = dashboard({
         queries: [{ expr: `avg_over_time(stillhouse_worker_busy${CHOSEN}[15m])`, legend: LEGEND }],
       }),
     ],
+    Pools: [
+      curves({
+        title: "Workers of pools",
+        description:
+          "What each pool has: asked for without an answer, waiting in the engine's queue, running; " +
+          "what it would have, with one worker per ready task; and the most that it may have.",
+        unit: "short",
+        queries: [
+          { expr: "sum by (pool, phase) (stillhouse_pool_workers)", legend: "{{pool}} {{phase}}" },
+          { expr: "sum by (pool) (stillhouse_pool_wanted_workers)", legend: "{{pool}} wanted" },
+          { expr: "sum by (pool) (stillhouse_pool_max_workers)", legend: "{{pool}} at most" },
+        ],
+      }),
+      curves({
+        title: "Refused launches",
+        description: "Workers that an engine refused to start, per hour.",
+        unit: "short",
+        queries: [
+          {
+            expr: "sum by (pool) (increase(stillhouse_pool_refused_launches_total[1h]))",
+            legend: "{{pool}}",
+          },
+        ],
+      }),
+    ],
     Devices: [
       curves({
         title: "Utilisation",

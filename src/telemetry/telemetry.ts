@@ -6,9 +6,11 @@ import type {
   ReportRefusal,
 } from "../experiment/domain/observer.js";
 import type { ExperimentRecord } from "../experiment/domain/record.js";
+import type { PoolFigures } from "../experiment/scheduling/pool-figures.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
 import type { Worker } from "../generated/stillhouse/v1/service.js";
 import { ExperimentMetrics } from "./experiment-metrics.js";
+import { PoolMetrics } from "./pool-metrics.js";
 import { RefusalMetrics } from "./refusal-metrics.js";
 import { RequestMetrics } from "./request-metrics.js";
 import { TaskMetrics } from "./task-metrics.js";
@@ -22,6 +24,8 @@ export interface TelemetryOptions {
   readonly monotonicMs: () => number;
   /** The connected workers. */
   readonly workers: () => readonly Worker[];
+  /** The pools that may have workers. */
+  readonly pools: () => readonly PoolFigures[];
   /** Whether changes are refused because nothing can be stored. */
   readonly hasStorageFault: () => boolean;
 }
@@ -35,7 +39,8 @@ export class Telemetry implements Observer {
   readonly #refusals: RefusalMetrics;
   readonly requests: RequestMetrics;
 
-  constructor({ registry, version, monotonicMs, workers, hasStorageFault }: TelemetryOptions) {
+  constructor(options: TelemetryOptions) {
+    const { registry, version, monotonicMs, workers, pools, hasStorageFault } = options;
     this.#registry = registry;
     this.#tasks = new TaskMetrics(registry, monotonicMs);
     this.#training = new TrainingMetrics(registry);
@@ -43,6 +48,7 @@ export class Telemetry implements Observer {
     this.#refusals = new RefusalMetrics(registry);
     this.requests = new RequestMetrics(registry);
     new WorkerMetrics(registry, monotonicMs, workers);
+    new PoolMetrics(registry, pools);
     new Gauge({
       name: "stillhouse_storage_fault",
       help: "Whether changes are refused and nothing is dispatched because nothing can be stored.",

@@ -76,13 +76,24 @@ describe("workers that Kubernetes starts", () => {
       { ...kubernetesPool(2), name: "spot" },
     ];
     const options = { env: cluster.env, pythonPath: PYTHON, engines };
-    const plane = await TestPlane.start(test, options);
+    const plane = await TestPlane.start(test, { ...options, http: { port: 0 } });
     for (const seed of [1, 2, 3, 4]) await plane.client.create(quickSpec(seed), "");
     const names = await until(async () => {
       const jobs = Object.keys((await cluster.content()).jobs);
       return jobs.length === 3 ? jobs.map((name) => name.split("-")[0]).sort() : undefined;
     });
     assert.deepEqual(names, ["own", "spot", "spot"]);
+    const metrics = await until(async () => {
+      const text = await (await fetch(`${plane.plane.httpAddress}/metrics`)).text();
+      const isThere = text.includes('stillhouse_pool_workers{pool="spot",phase="pending"} 2');
+      return isThere ? text : undefined;
+    });
+    assert.match(metrics, /stillhouse_pool_workers\{pool="own",phase="pending"\} 1/);
+    assert.match(metrics, /stillhouse_pool_max_workers\{pool="spot"\} 2/);
+    // As many as there are tasks, not as it may have.
+    const [, wanted] = /stillhouse_pool_wanted_workers\{pool="spot"\} (\d+)/.exec(metrics) ?? [];
+    assert.ok(Number(wanted) >= 4, wanted);
+    assert.match(metrics, /stillhouse_pool_refused_launches_total\{pool="own"\} 0/);
     await plane.stop();
     assert.deepEqual((await cluster.content()).jobs, {});
   });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../src/api/client.js";
+import type { ControlPlaneOptions } from "../../src/control-plane.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { commandLines } from "../fixtures/command.js";
@@ -40,15 +41,20 @@ function countingWorkers(test: TestContext, steps: number, gate?: string): strin
   return pythonWith(test, `${gated}exec "${workerCommand(test, steps)}" "$@"`);
 }
 
+interface PlaneRest extends Partial<Pick<ControlPlaneOptions, "home" | "http">> {
+  readonly maxWorkers?: number;
+  readonly options?: Record<string, string>;
+}
+
 function planeOn(
   test: TestContext,
   { env }: SlurmCluster,
   pythonPath: string,
-  rest: { maxWorkers?: number; options?: Record<string, string>; home?: string } = {},
+  rest: PlaneRest = {},
 ): Promise<TestPlane> {
-  const { maxWorkers = 2, options = WHOLE_NODE, home } = rest;
+  const { maxWorkers = 2, options = WHOLE_NODE, ...others } = rest;
   const engines = [slurmPool(maxWorkers, options)];
-  return TestPlane.start(test, { env, pythonPath, engines, ...(home ? { home } : {}) });
+  return TestPlane.start(test, { env, pythonPath, engines, ...others });
 }
 
 /** A control plane that can be killed. */
@@ -131,13 +137,15 @@ describe("workers that Slurm starts", () => {
   it("that are refused fail no task, and the pool says why", SLURM, async (test) => {
     const cluster = await SlurmCluster.start(test, ["n1"]);
     const options = { ...WHOLE_NODE, partition: "nowhere" };
-    const plane = await planeOn(test, cluster, sleepers(test), { options });
+    const plane = await planeOn(test, cluster, sleepers(test), { options, http: { port: 0 } });
     const { id } = await plane.client.create(quickSpec(), "");
     const fault = await until(async () => {
       return (await plane.client.pools()).find(({ name }) => name === "slurm")?.fault;
     });
     assert.match(fault, /sbatch: .*[Ii]nvalid partition/);
     assert.deepEqual(await plane.client.workers(), []);
+    const metrics = await (await fetch(`${plane.plane.httpAddress}/metrics`)).text();
+    assert.match(metrics, /stillhouse_pool_refused_launches_total\{pool="slurm"\} [1-9]/);
     assert.equal((await plane.experiment(id)).state, State.QUEUED);
     assert.match(plane.warnings.join("\n"), /tried again in \d+ s/);
   });

@@ -10,6 +10,7 @@ import {
   loseTask,
   stopTask,
 } from "../../src/experiment/domain/transitions.js";
+import type { PoolFigures } from "../../src/experiment/scheduling/pool-figures.js";
 import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { Telemetry } from "../../src/telemetry/telemetry.js";
@@ -21,12 +22,14 @@ const HOUR_MS = 3_600_000;
 class Measured {
   nowMs = 0;
   workers: Worker[] = [];
+  pools: PoolFigures[] = [];
   hasStorageFault = false;
   readonly telemetry = new Telemetry({
     registry: new Registry(),
     version: "1.2.3",
     monotonicMs: () => this.nowMs,
     workers: () => this.workers,
+    pools: () => this.pools,
     hasStorageFault: () => this.hasStorageFault,
   });
 
@@ -185,4 +188,24 @@ it("shows whether anything can be stored, and which reports were refused", async
   assert.equal(await measured.value("stillhouse_storage_fault"), 1);
   assert.equal(await measured.value('stillhouse_report_refusals_total{reason="invalid"}'), 1);
   assert.equal(await measured.value('stillhouse_report_refusals_total{reason="not_stored"}'), 0);
+});
+
+describe("the measurements of pools", () => {
+  it("show what a pool has, wants and was refused", async () => {
+    const measured = new Measured();
+    assert.deepEqual(await measured.lines("stillhouse_pool"), []);
+    const counts = { numWanted: 70, numAsked: 1, numPending: 2, numRunning: 3, numRefused: 4 };
+    measured.pools = [{ name: "slurm", most: 64, ...counts }];
+    for (const [series, value] of [
+      ['stillhouse_pool_wanted_workers{pool="slurm"}', 70],
+      ['stillhouse_pool_max_workers{pool="slurm"}', 64],
+      ['stillhouse_pool_workers{pool="slurm",phase="asked"}', 1],
+      ['stillhouse_pool_workers{pool="slurm",phase="pending"}', 2],
+      ['stillhouse_pool_workers{pool="slurm",phase="running"}', 3],
+    ] as const) {
+      assert.equal(await measured.value(series), value, series);
+    }
+    const refused = 'stillhouse_pool_refused_launches_total{pool="slurm"}';
+    for (const _ of [1, 2]) assert.equal(await measured.value(refused), 4);
+  });
 });

@@ -4,29 +4,13 @@ import {
   type LaunchOrder,
   type LaunchShape,
   type LaunchStatus,
-  type LaunchStore,
   type PoolSettings,
 } from "../domain/launcher-ports.js";
-import type { Clock, Ids, Log } from "../domain/ports.js";
 import type { WorkerExit } from "../domain/worker-ports.js";
 import { BackOff, type Fault } from "./back-off.js";
-import type { Roster, RosterEntry } from "./roster.js";
+import type { PoolActions, PoolParts } from "./pool-parts.js";
+import type { RosterEntry } from "./roster.js";
 import { type Demand, holds, wantedLaunches } from "./wanted-launches.js";
-
-export interface PoolParts {
-  readonly roster: Roster;
-  readonly launches: LaunchStore;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly log: Log;
-}
-
-/** The actions that a pool delegates. */
-export interface PoolActions {
-  /** @param isKnownCause whether it says nothing about whether the next one would start */
-  ended(workerId: string, exit: WorkerExit, isKnownCause: boolean): void;
-  dismiss(workerId: string): void;
-}
 
 /** How often what is known is compared with what the engine has. */
 const LIST_INTERVAL_MS = 60_000;
@@ -57,6 +41,7 @@ export class Pool {
   #mustList = false;
   #listedAtMs = 0;
   #listFault = "";
+  #numRefused = 0;
   #onEmpty: () => void = () => undefined;
 
   constructor(settings: PoolSettings, parts: PoolParts, actions: PoolActions) {
@@ -69,6 +54,16 @@ export class Pool {
   /** Why nothing is asked for at present. */
   get fault(): Fault | undefined {
     return this.#backOff.isWaiting ? this.#backOff.fault : undefined;
+  }
+
+  /** Orders whose answer is on its way. */
+  get numAsked(): number {
+    return this.#asking.size;
+  }
+
+  /** Orders that were refused since the start. */
+  get numRefused(): number {
+    return this.#numRefused;
   }
 
   /** Takes over what an earlier process asked for. */
@@ -205,6 +200,7 @@ export class Pool {
   }
 
   #refused(launchId: string, reason: string): void {
+    this.#numRefused += 1;
     this.#backOff.fail(reason);
     const until = this.#backOff.fault?.untilMs ?? 0;
     const pauseS = Math.ceil((until - this.#parts.clock.monotonicMs()) / 1000);

@@ -2,7 +2,9 @@ import { environment, noSuch, toFailure } from "../../errors.js";
 import type { PoolSettings } from "../domain/launcher-ports.js";
 import type { WorkerExit, WorkerPool } from "../domain/worker-ports.js";
 import type { Timings } from "./leases.js";
-import { Pool, type PoolActions, type PoolParts } from "./pool.js";
+import { Pool } from "./pool.js";
+import { figuresOf, type PoolFigures } from "./pool-figures.js";
+import type { PoolActions, PoolParts } from "./pool-parts.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import type { TaskFaults } from "./task-faults.js";
 import type { Demand } from "./wanted-launches.js";
@@ -48,6 +50,13 @@ export class Pools {
   /** Every pool, for those who show them. */
   all(): readonly Pool[] {
     return this.#pools;
+  }
+
+  /** Of every pool that may have workers. */
+  figures(): PoolFigures[] {
+    const { roster, ready } = this.#parts;
+    const used = this.#pools.filter(({ settings }) => settings.most > 0);
+    return used.map((pool) => figuresOf(pool, roster, ready));
   }
 
   /** Starts workers for what waits for this kind of device, as far as they may be. */
