@@ -64,7 +64,8 @@ const CPU_VALIDATIONS = 5;
 /** The encoder's gradient comes through a head that is drawn; it is noise where the rate is high. */
 const CPU_ENCODER_LR_SCALE = 0.03;
 /** Each test learner reads the whole test split, which is most of the time of an evaluation. */
-const CPU_INITS = 20;
+const LONG_INITS = 20;
+const CPU_INITS = 10;
 const CPU_BASELINE_INITS = 5;
 /** At least as many steps of the full-data baseline, if that takes no more epochs than the study's. */
 const CPU_FULL_STEPS = 400;
@@ -213,7 +214,7 @@ const CPU_LONG: ExperimentSpec = {
   },
   evaluation: {
     ...filled(STUDY.evaluation),
-    inits: CPU_INITS,
+    inits: LONG_INITS,
     baselineInits: CPU_BASELINE_INITS,
   },
   baseline: {
@@ -246,6 +247,7 @@ const CPU: ExperimentSpec = {
     batchSize: CPU_BATCH_SIZE,
     validations: CPU_VALIDATIONS,
   },
+  evaluation: { ...filled(CPU_LONG.evaluation), inits: CPU_INITS },
 };
 
 /** Wang et al. and who follows them compare with these as well. */

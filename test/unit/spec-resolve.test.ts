@@ -111,7 +111,7 @@ describe("the preset", () => {
     }
     assert.deepEqual({ ...study, preset: spec.preset }, spec);
     assert.deepEqual([spec.dataset?.maxLength, spec.distilled?.seqLen], [64, 64]);
-    assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [20, 5]);
+    assert.deepEqual([spec.evaluation?.inits, spec.evaluation?.baselineInits], [10, 5]);
     assert.equal(spec.distilled?.attentionLambda, 1);
   });
 
