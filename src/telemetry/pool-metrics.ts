@@ -7,30 +7,27 @@ const PREFIX = "stillhouse_pool";
 export class PoolMetrics {
   /** @param pools those that may have workers */
   constructor(registry: Registry, pools: () => readonly PoolFigures[]) {
-    const registers = [registry];
-    new Gauge({
-      name: `${PREFIX}_wanted_workers`,
-      help: "Workers of a pool that would have a task: those with one, and one per ready task that fits.",
-      labelNames: ["pool"],
-      registers,
-      collect() {
-        for (const { name, numWanted } of pools()) this.set({ pool: name }, numWanted);
-      },
-    });
-    new Gauge({
-      name: `${PREFIX}_max_workers`,
-      help: "Most workers that a pool may have.",
-      labelNames: ["pool"],
-      registers,
-      collect() {
-        for (const { name, most } of pools()) this.set({ pool: name }, most);
-      },
-    });
+    const gauge = (name: string, help: string, read: (figures: PoolFigures) => number) =>
+      new Gauge({
+        name: `${PREFIX}_${name}`,
+        help,
+        labelNames: ["pool"],
+        registers: [registry],
+        collect() {
+          for (const each of pools()) this.set({ pool: each.name }, read(each));
+        },
+      });
+    gauge(
+      "wanted_workers",
+      "Workers of a pool that would have a task: those with one, and one per ready task that fits.",
+      ({ numWanted }) => numWanted,
+    );
+    gauge("max_workers", "Most workers that a pool may have.", ({ most }) => most);
     new Gauge({
       name: `${PREFIX}_workers`,
       help: "Workers of a pool: asked for without an answer, waiting in the engine's queue, running.",
       labelNames: ["pool", "phase"],
-      registers,
+      registers: [registry],
       collect() {
         for (const { name: pool, numAsked, numPending, numRunning } of pools()) {
           this.set({ pool, phase: "asked" }, numAsked);
@@ -43,7 +40,7 @@ export class PoolMetrics {
       name: `${PREFIX}_refused_launches_total`,
       help: "Workers that the engine of a pool has refused to start.",
       labelNames: ["pool"],
-      registers,
+      registers: [registry],
       collect() {
         this.reset();
         for (const { name, numRefused } of pools()) this.inc({ pool: name }, numRefused);
