@@ -60,6 +60,8 @@ const TEXTS: Readonly<Record<string, TextLimit>> = {
   "ListWorkersRequest.page_token": { max: 4_096 },
   "MetricPoint.name": METRIC_NAME,
   "Hello.versions": { max: 1_000 },
+  // Names an address, and people alone read it.
+  "Hello.grpc_fault": { max: 200, keeps: "start" },
   "TaskResult.environment": { max: 1_000 },
   "LogLine.message": { max: 16_384, keeps: "start" },
   "Failure.message": { max: 10_000, keeps: "start" },
