@@ -101,7 +101,7 @@ def test_attention_labels_start_as_the_attention_on_the_samples(
     torch.testing.assert_close(with_labels, without)  # the divergence is 0 there
 
 
-def test_the_rate_that_is_found_has_the_least_loss_of_all(
+def test_the_rate_that_is_found_is_the_lowest_near_the_least_loss(
     started, tmp_path, reporter, monkeypatch
 ) -> None:
     tried = {}
@@ -114,18 +114,19 @@ def test_the_rate_that_is_found_has_the_least_loss_of_all(
     monkeypatch.setattr(searching, "_loss", noted)
     distillation = Distillation(task_of(started, reporter, tmp_path))
     rate = distillation.loop.phi["log_lr"].exp().item()
-    best = min(tried, key=tried.__getitem__)
+    least = min(tried.values())
+    best = min(rate for rate, loss in tried.items() if loss <= 1.1 * least)
     assert rate == pytest.approx(best)
     place = [round(each, 6) for each in searching.FIRST_RATES].index(best)
-    beside = searching.FIRST_RATES[max(0, place - 1) : place + 2]
-    assert {round(each, 6) for each in beside} <= set(tried)
+    below = searching.FIRST_RATES[max(0, place - 1)]
+    assert round(below, 6) in tried
     assert any("the first inner rate" in line for _, line in reporter.lines)
 
 
 def test_a_search_goes_down_from_rates_that_overflow(
     started, tmp_path, reporter, monkeypatch
 ) -> None:
-    losses = dict(zip(searching.FIRST_RATES, [3.0, 1.0, 2.0, float("inf")], strict=False))
+    losses = dict(zip(searching.FIRST_RATES, [3.0, 1.05, 1.0, float("inf")], strict=False))
     monkeypatch.setattr(
         searching,
         "_loss",

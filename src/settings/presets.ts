@@ -56,13 +56,13 @@ const CPU_MAX_LENGTH = 64;
 /** Three epochs and a half of a set with 20,000 rows: some twenty minutes of two CPU cores. */
 const LONG_OUTER_STEPS = 1450;
 /** From class means: what they are for is reached by then. */
-const CPU_OUTER_STEPS = 400;
+const CPU_OUTER_STEPS = 700;
 /** Half the texts take half the time, and heads and texts of a step are drawn anew as often. */
 const CPU_BATCH_SIZE = 24;
 /** Each takes as long as a dozen of these outer steps. */
 const CPU_VALIDATIONS = 5;
 /** The encoder's gradient comes through a head that is drawn; it is noise where the rate is high. */
-const CPU_ENCODER_LR_SCALE = 0.03;
+const CPU_ENCODER_LR_SCALE = 0.06;
 /** Each test learner reads the whole test split, which is most of the time of an evaluation. */
 const LONG_INITS = 20;
 const CPU_INITS = 10;

@@ -53,7 +53,7 @@ describe("reproduce", () => {
     assert.equal(soft.rows[0].experiment_id, init.rows[0].experiment_id, "a shared baseline");
     const text = readFileSync(report, "utf8");
     assert.match(text, /\| Full data \| 96 \| .* 94\.7 \|/);
-    assert.match(text, /Preset cpu, but with .*outer-steps 12 \(400\).*inits 4 \(10\)/);
+    assert.match(text, /Preset cpu, but with .*outer-steps 12 \(700\).*inits 4 \(10\)/);
     assert.match(text, /^ +npm run experiment -- --dataset colours .*--sl restricted /m);
     const html = readFileSync(page, "utf8");
     assert.equal(html.match(/aria-label="Accuracy of every test learner/g)?.length, 2);

@@ -42,7 +42,7 @@ describe("what differs from a preset", () => {
     });
     assert.equal(
       changesText(spec, ["compute.precision", "inner.steps"]),
-      "inner-precision bf16, outer-steps 200 (400), inits 3 (10)",
+      "inner-precision bf16, outer-steps 200 (700), inits 3 (10)",
     );
   });
 });

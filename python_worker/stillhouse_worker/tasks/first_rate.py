@@ -17,6 +17,9 @@ from ..seeding import generator
 FIRST_RATES = (0.015, 0.05, 0.15, 0.5, 1.5, 5.0, 15.0)
 # Where the search begins; it goes on in the direction in which the loss falls.
 _MIDDLE = 3
+# A rate is taken although a higher one has a loss that is lower by a tenth: with the higher one
+# learners differ more, and outer steps lower it again.
+_TOLERANCE = 1.1
 # Learners that a rate is judged by, each on as many rows of train.
 _NUM_LEARNERS = 2
 _NUM_ROWS = 64
@@ -25,7 +28,8 @@ _NUM_ROWS = 64
 def first_rate(
     bench: Bench, inner_loss: InnerLoss, data: DistilledData, targets: list[int]
 ) -> float:
-    """The rate of `FIRST_RATES` with the least loss on real rows after the inner steps.
+    """The lowest rate of `FIRST_RATES` whose loss on real rows after the inner steps is near the
+    least.
 
     Args:
         bench: data and learner.
@@ -53,8 +57,12 @@ def first_rate(
     for direction in (1, -1):
         while loss_at(best + direction) < loss_at(best):
             best += direction
-    bench.task.reporter.log("info", f"the first inner rate is {FIRST_RATES[best]:g}, of a search")
-    return FIRST_RATES[best]
+    lowest = best
+    while loss_at(lowest - 1) <= _TOLERANCE * loss_at(best):
+        lowest -= 1
+    rate = FIRST_RATES[lowest]
+    bench.task.reporter.log("info", f"the first inner rate is {rate:g}, of a search")
+    return rate
 
 
 def _with_rate(data: DistilledData, rate: float) -> DistilledData:
