@@ -59,9 +59,12 @@ describe("the dashboard in Chromium", { skip: skippedWithoutChromium() }, () => 
     await page.getByText("There are no experiments yet").waitFor();
     await page.getByRole("link", { name: "New experiment" }).click();
     await page.locator('[data-flag="dataset"]').waitFor();
-    await fillIn(page, new Map([["inner-lr", "-1"]]));
+    await fillIn(page, new Map([["inner-lr-decay", "-1"]]));
     await page.getByText("must be > 0 and ≤ 1e+30").waitFor();
-    const values = formValues({ name: "first", sl: "unrestricted", baselines: "none", inits: "3" });
+    const values = formValues({
+      ...{ name: "first", sl: "unrestricted", baselines: "none", inits: "3" },
+      "inner-lr-decay": "1",
+    });
     await fillIn(page, values);
     const command = await page.locator(".new-aside pre").textContent();
     assert.match(command ?? "", /^npm run experiment -- .*--sl unrestricted .*--baselines none/);
