@@ -1,9 +1,9 @@
 """Kubernetes: a Job of batch/v1 per worker."""
 
+import atexit
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ _JOB_LABEL = "batch.kubernetes.io/job-name"
 # The shortest that lets a container's runtime end it; with 0 the API forgets it while it runs.
 _KILL_GRACE_S = 1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+# How long an end of the process waits for the watch, which may be listening.
+_LONGEST_END_S = 1.0
 
 
 class Kubernetes:
@@ -45,7 +47,11 @@ class Kubernetes:
         self.changes: int | None
         self.changes, self._told = os.pipe()
         os.set_blocking(self._told, False)
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        self._closed = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._watcher.start()
+        # A thread that is still running when the interpreter ends can abort the process.
+        atexit.register(self._close)
 
     def launch(self, order: Order) -> None:
         """A Job of that name is already what is asked for. 429 is a refusal: the pool waits."""
@@ -91,16 +97,20 @@ class Kubernetes:
             self._api.delete_job(launch_id)
             self._api.delete_pods(f"{_JOB_LABEL}={launch_id}", _KILL_GRACE_S)
 
+    def _close(self) -> None:
+        self._closed.set()
+        self._watcher.join(_LONGEST_END_S)
+
     def _watch(self) -> None:
         """Each change, and each new beginning, is a reason to list anew, and nothing else."""
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not self._closed.is_set():
             self._tell()
             with contextlib.suppress(Rejected, Unknown):
                 for _ in self._api.changes(self._labels):
                     self._tell()
                     pause_s = _FIRST_PAUSE_S
-            time.sleep(pause_s)
+            self._closed.wait(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _tell(self) -> None:

@@ -10,10 +10,12 @@ room for any.
 """
 
 import base64
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -320,7 +322,19 @@ class Server(ThreadingHTTPServer):
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.cluster = cluster
+        self.connections: list[socket.socket] = []
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread; its connection is noted for `cut_off`."""
+        self.connections.append(request)
+        super().process_request(request, client_address)
+
+    def cut_off(self) -> None:
+        """End all connections, and so the threads that read from them."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A launcher that ends cuts its connections."""

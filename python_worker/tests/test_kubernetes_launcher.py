@@ -63,7 +63,10 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     yield cluster
     server.shutdown()
+    # Who waits for an answer is cut off; a thread that waits for ever would abort the interpreter.
+    server.server_close()
     cluster.break_watches()
+    server.cut_off()
 
 
 def keys_in(tmp_path: Path) -> Path:
