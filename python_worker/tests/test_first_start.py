@@ -36,6 +36,12 @@ def started_at(settings: Settings, per_class: int, tmp_path, reporter):
     return bench, initial_phi(bench, own.distilled.synthetic(2, own.seed))
 
 
+def vectors_of(bench, phi) -> torch.Tensor:
+    """What the pretrained encoder hands to a head for each sample."""
+    x = phi["x"].detach()
+    return bench.encoder.pooled(x, torch.ones(x.shape[:2], dtype=torch.bool))
+
+
 @pytest.mark.parametrize("pooling", ["first", "mean"])
 def test_samples_have_the_features_of_class_means_further_from_the_centre(
     started, tmp_path, reporter, pooling
@@ -46,8 +52,7 @@ def test_samples_have_the_features_of_class_means_further_from_the_centre(
     vectors = features_of(bench.learner, train, "fp32")
     means = torch.stack([vectors[train.labels == label].mean(0) for label in range(2)])
     centre = means.mean(0)
-    mask = torch.ones(phi["x"].shape[:2], dtype=torch.bool)
-    found = bench.encoder.pooled(phi["x"].detach(), mask)
+    found = vectors_of(bench, phi)
     wanted = centre + 2 * (means - centre)
     # A layer norm bounds the length of a vector, so that not every place can be reached.
     assert (found - wanted).norm() < 0.35 * (means - centre).norm()
@@ -59,8 +64,7 @@ def test_samples_have_the_features_of_class_means_further_from_the_centre(
 
 def test_several_samples_of_a_class_start_apart(started, tmp_path, reporter) -> None:
     bench, phi = started_at(started, 3, tmp_path, reporter)
-    mask = torch.ones(phi["x"].shape[:2], dtype=torch.bool)
-    found = bench.encoder.pooled(phi["x"].detach(), mask)
+    found = vectors_of(bench, phi)
     distances = torch.pdist(found)
     assert len(found) == 6
     assert distances.min() > 1e-3
@@ -107,8 +111,8 @@ def test_the_rate_that_is_found_is_the_lowest_near_the_least_loss(
     tried = {}
     original = searching._loss
 
-    def noted(bench, inner_loss, data, targets):
-        tried[round(data.lrs[0].item(), 6)] = loss = original(bench, inner_loss, data, targets)
+    def noted(trials, data):
+        tried[round(data.lrs[0].item(), 6)] = loss = original(trials, data)
         return loss
 
     monkeypatch.setattr(searching, "_loss", noted)
@@ -130,8 +134,8 @@ def test_a_search_goes_down_from_rates_that_overflow(
     monkeypatch.setattr(
         searching,
         "_loss",
-        lambda *args: next(
-            (loss for rate, loss in losses.items() if abs(rate - args[2].lrs[0].item()) < 1e-6),
+        lambda _, data: next(
+            (loss for rate, loss in losses.items() if abs(rate - data.lrs[0].item()) < 1e-6),
             float("inf"),
         ),
     )

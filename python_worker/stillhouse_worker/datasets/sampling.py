@@ -11,34 +11,22 @@ from .batching import RealSplit
 
 
 def draw_rows(
-    tokens: RealSplit, classes: Sequence[int], draws: torch.Generator
-) -> Int[Tensor, " m"]:
-    """A row of each of these classes, in their order, without repeats.
-
-    There are fewer where a class occurs more often than it has rows.
-    """
-    drawn = {}
-    for label, count in sorted(Counter(classes).items()):
-        of_class = (tokens.labels == label).nonzero()[:, 0]
-        drawn[label] = of_class[torch.randperm(len(of_class), generator=draws)[:count]]
-    return arranged(classes, drawn)
-
-
-def draw_row_for_each(
-    tokens: RealSplit, classes: Sequence[int], draws: torch.Generator
+    tokens: RealSplit, classes: Sequence[int], draws: torch.Generator, *, repeats: bool = False
 ) -> Int[Tensor, " m"]:
     """A row of each of these classes, in their order; all rows of a class come before one repeats.
 
-    Raises:
-        ValueError: a class has no row.
+    Args:
+        tokens: the rows.
+        classes: of the rows that are wanted; with repeats each has a row.
+        draws: generator of the draw.
+        repeats: whether rows repeat where a class occurs more often than it has rows; without,
+            there are fewer then.
     """
     drawn = {}
     for label, count in sorted(Counter(classes).items()):
         of_class = (tokens.labels == label).nonzero()[:, 0]
-        if not len(of_class):
-            raise ValueError(f"class {label} has no row")
         order = of_class[torch.randperm(len(of_class), generator=draws)]
-        drawn[label] = order[torch.arange(count) % len(order)]
+        drawn[label] = order[torch.arange(count) % len(order)] if repeats else order[:count]
     return arranged(classes, drawn)
 
 

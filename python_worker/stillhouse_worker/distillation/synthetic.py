@@ -215,8 +215,9 @@ def init_phi(
     generator: torch.Generator,
     labels: Float[Tensor, "m c"] | None = None,
     states: Float[Tensor, "m l e"] | None = None,
+    attention: Float[Tensor, "m l h ..."] | None = None,
 ) -> Phi:
-    """Leaf tensors on the CPU: X and labels as given, attention from N(0, 1).
+    """Leaf tensors on the CPU: X, labels and attention as given, else from N(0, 1).
 
     Args:
         config: which tensors.
@@ -225,6 +226,7 @@ def init_phi(
         generator: of the attention labels.
         labels: where they are learned; by default one-hot values.
         states: the hidden labels, where there are such.
+        attention: logits of the attention labels; by default they are drawn.
     """
     phi: Phi = {"x": x.clone()}
     if config.class_labels != "hard":
@@ -233,7 +235,8 @@ def init_phi(
     if config.attention_labels != "none":
         rows = (config.seq_len,) if config.attention_labels == "all" else ()
         shape = (len(x), num_layers, num_heads, *rows, config.seq_len)
-        phi["attention"] = torch.randn(shape, generator=generator)
+        drawn = torch.randn(shape, generator=generator) if attention is None else attention
+        phi["attention"] = drawn.clone()
     if config.hidden_labels != "none":
         assert states is not None, "the caller knows where they start"
         phi["hidden"] = states.clone()

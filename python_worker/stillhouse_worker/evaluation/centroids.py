@@ -22,14 +22,17 @@ def class_centroids(
     labels: Int[Tensor, " n"],
     classes: Sequence[int],
     draws: torch.Generator,
+    *,
+    repeats: bool = False,
 ) -> tuple[Float[Tensor, "m e"], Int[Tensor, " m"]]:
-    """A centroid for each of ``classes``, in their order; fewer where a class has fewer rows.
+    """A centroid for each of ``classes``, in their order, and no more than a class has rows.
 
     Args:
         vectors: all rows.
         labels: their classes, 0 to C - 1.
         classes: of the centroids that are wanted.
         draws: a CPU generator, of the starts.
+        repeats: whether the centroids of a class with fewer rows repeat; without, there are fewer.
 
     Returns:
         The centroids and their classes.
@@ -38,10 +41,11 @@ def class_centroids(
     for label, count in sorted(Counter(classes).items()):
         of_class = vectors[labels == label]
         parts.append(k_means(of_class, min(count, len(of_class)), draws))
-        places[label] = torch.arange(found, found + len(parts[-1]))
-        found += len(parts[-1])
+        number = len(parts[-1])
+        places[label] = found + torch.arange(count if repeats else number) % number
+        found += number
     order = arranged(classes, places)
-    kinds = [torch.full_like(own, label) for label, own in places.items()]
+    kinds = [torch.full((len(own),), label) for label, own in zip(places, parts, strict=True)]
     return torch.cat(parts)[order], torch.cat(kinds)[order]
 
 

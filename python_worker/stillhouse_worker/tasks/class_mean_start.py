@@ -6,21 +6,20 @@ distribution matching (Zhao and Bilen, 2023), here with a pretrained encoder and
 meta-gradient.
 """
 
-from collections import Counter
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from ..context.bench import Bench
 from ..context.reporting import Reporter, Stopped
 from ..datasets import select_rows
 from ..datasets.pixel_batches import PixelSplit
-from ..datasets.sampling import arranged, draw_rows
+from ..datasets.sampling import draw_rows
 from ..distillation.adam import Adam
 from ..errors import StillhouseError
-from ..evaluation.centroids import k_means
+from ..evaluation.centroids import class_centroids
 from ..evaluation.coresets import features_of
 from ..learners import Encoder
 from ..seeding import generator
@@ -53,9 +52,16 @@ def samples_at_class_means(
         StillhouseError: ``invalid`` for a network of words, of which nothing is pretrained.
         Stopped: a stop was requested.
     """
-    means = _class_means(bench, classes)
     if isinstance(bench.splits["train"], PixelSplit):
-        return means.view(x.shape)
+        return _class_means(bench, classes).view(x.shape)
+    if not isinstance(bench.learner, Encoder):
+        raise StillhouseError(
+            "invalid",
+            "distilled.x_init must be noise or real for "
+            f"{bench.task.settings.model.name}, of which nothing is pretrained, got class_means",
+            field="distilled.x_init",
+        )
+    means = _class_means(bench, classes)
     centre = means.mean(0)
     return _with_features(bench, x, centre + _AMPLIFICATION * (means - centre))
 
@@ -67,42 +73,19 @@ def _class_means(bench: Bench, classes: list[int]) -> Float[Tensor, "m e"]:
     per_class = max(1, _MOST_ROWS // bench.num_classes)
     rows = select_rows(train, draw_rows(train, sorted([*set(classes)] * per_class), draws))
     vectors = features_of(bench.learner, rows, settings.precision, partial(_on_rows, reporter))
-    return _centroids(vectors, rows.labels, classes, draws)
-
-
-def _centroids(
-    vectors: Float[Tensor, "n e"],
-    labels: Int[Tensor, " n"],
-    classes: list[int],
-    draws: torch.Generator,
-) -> Float[Tensor, "m e"]:
-    """A centroid of its class for each sample; a class with too few rows has some twice."""
-    parts, places, found = [], {}, 0
-    for label, count in sorted(Counter(classes).items()):
-        own = vectors[labels == label]
-        parts.append(k_means(own, min(count, len(own)), draws))
-        places[label] = found + torch.arange(count) % len(parts[-1])
-        found += len(parts[-1])
-    return torch.cat(parts)[arranged(classes, places)]
+    return class_centroids(vectors, rows.labels, classes, draws, repeats=True)[0]
 
 
 def _with_features(
     bench: Bench, x: Float[Tensor, "m s entry"], wanted: Float[Tensor, "m e"]
 ) -> Float[Tensor, "m s entry"]:
     """``x``, moved by Adam until the pretrained encoder gives a head the wanted vectors."""
-    if not isinstance(bench.learner, Encoder):
-        raise StillhouseError(
-            "invalid",
-            "distilled.x_init must be noise or real for "
-            f"{bench.task.settings.model.name}, of which nothing is pretrained, got class_means",
-            field="distilled.x_init",
-        )
     moved = x.to(bench.device).requires_grad_()
     optimiser, goal = Adam([moved]), wanted.to(bench.device)
     mask = torch.ones(x.shape[:2], dtype=torch.bool, device=bench.device)
     for step in range(_NUM_STEPS):
         _on_step(bench.task.reporter, "matching class means", step, _NUM_STEPS)
-        pooled = bench.learner.pooled(moved, mask)
+        pooled = bench.encoder.pooled(moved, mask)
         grads = torch.autograd.grad((pooled - goal).square().sum(), [moved])
         optimiser.follow(grads, _LR * (1 - step / _NUM_STEPS))
     return moved.detach().cpu()

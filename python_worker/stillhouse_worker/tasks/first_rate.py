@@ -1,6 +1,7 @@
 """The rate of the first inner step, where the settings leave it open."""
 
 import math
+from typing import NamedTuple
 
 import torch
 
@@ -8,8 +9,10 @@ from ..context.bench import Bench
 from ..context.reporting import Stopped
 from ..datasets import collate
 from ..distillation.inner import InnerLoss, train_learner
+from ..distillation.outer import OuterLoss
 from ..distillation.outer_loss import num_parts, outer_losses
 from ..distillation.synthetic import DistilledData
+from ..learners.interface import Params
 from ..seeding import generator
 
 # Rates that are tried: the one that is right depends on the length of an encoder's vectors, and
@@ -40,6 +43,7 @@ def first_rate(
     Raises:
         Stopped: a stop was requested.
     """
+    trials = _trials(bench, inner_loss, targets)
     losses: dict[int, float] = {}
 
     def loss_at(index: int) -> float:
@@ -50,7 +54,7 @@ def first_rate(
                 raise Stopped
             stage = "choosing the first rate"
             bench.task.reporter.progress(stage, len(losses), len(FIRST_RATES), {})
-            losses[index] = _loss(bench, inner_loss, _with_rate(data, FIRST_RATES[index]), targets)
+            losses[index] = _loss(trials, _with_rate(data, FIRST_RATES[index]))
         return losses[index]
 
     best = _MIDDLE
@@ -69,26 +73,39 @@ def _with_rate(data: DistilledData, rate: float) -> DistilledData:
     return data._replace(lrs=data.lrs * (rate / data.lrs[0]))
 
 
-def _loss(bench: Bench, inner_loss: InnerLoss, data: DistilledData, targets: list[int]) -> float:
-    """The mean over learners; infinite where it is not finite."""
+class _Trial(NamedTuple):
+    """A learner before the inner steps, what it is trained with, and its loss on real rows."""
+
+    theta: Params
+    inner_loss: InnerLoss
+    losses: list[OuterLoss]
+
+
+def _trials(bench: Bench, inner_loss: InnerLoss, targets: list[int]) -> list[_Trial]:
     train, seed = bench.splits["train"], bench.task.settings.seed
     order = torch.randperm(len(train.labels), generator=generator(seed, "rows of the first rate"))
     classes = torch.tensor(targets, device=bench.device)
-    total = 0.0
+    trials = []
     for index, rows in enumerate(order[: _NUM_LEARNERS * _NUM_ROWS].chunk(_NUM_LEARNERS)):
-        loss = inner_loss.of_learner(seed, "first rate", index)
-        theta = train_learner(loss, data, bench.starts.of_outer_step(index))
         batch = collate(train, rows).to(bench.device)
-        entry = bench.learner.embed(*batch.inputs)
-        precision = bench.task.settings.precision
+        losses = outer_losses(
+            bench.learner,
+            bench.learner.embed(*batch.inputs),
+            batch.mask,
+            classes[batch.labels],
+            bench.task.settings.precision,
+            num_parts(bench.device),
+        )
+        theta = bench.starts.of_outer_step(index)
+        trials.append(_Trial(theta, inner_loss.of_learner(seed, "first rate", index), losses))
+    return trials
+
+
+def _loss(trials: list[_Trial], data: DistilledData) -> float:
+    """The sum over learners; infinite where it is not finite."""
+    total = 0.0
+    for trial in trials:
+        theta = train_learner(trial.inner_loss, data, trial.theta)
         with torch.no_grad():
-            for part in outer_losses(
-                bench.learner,
-                entry,
-                batch.mask,
-                classes[batch.labels],
-                precision,
-                num_parts(bench.device),
-            ):
-                total += part(theta).item()
+            total += sum(part(theta).item() for part in trial.losses)
     return total if math.isfinite(total) else math.inf

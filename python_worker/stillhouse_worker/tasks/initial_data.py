@@ -9,7 +9,7 @@ from ..context.bench import Bench
 from ..context.settings import LabelInit
 from ..datasets import RealSplit, collate, length_sorted_batches
 from ..datasets.pixel_batches import PixelSplit
-from ..datasets.sampling import draw_row_for_each
+from ..datasets.sampling import draw_rows
 from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
 from ..errors import StillhouseError
 from ..evaluation.measure import MEASURE_BATCH_SIZE
@@ -36,10 +36,9 @@ def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
         x = samples_at_class_means(bench, x, classes)
     labels = starting_labels(bench, settings.distilled.label_init, classes)
     states = None if synthetic.hidden_labels == "none" else starting_states(bench, x)
-    phi = init_phi(synthetic, *learner.attention, x, draws, labels, states)
-    if "attention" in phi and settings.distilled.attention_init == "samples":
-        phi["attention"] = starting_attention(bench, synthetic, x).requires_grad_()
-    return phi
+    is_own = synthetic.attention_labels != "none" and settings.distilled.attention_init == "samples"
+    attention = starting_attention(bench, synthetic, x) if is_own else None
+    return init_phi(synthetic, *learner.attention, x, draws, labels, states, attention)
 
 
 def initial_shapes(bench: Bench, synthetic: SyntheticConfig) -> Phi:
@@ -97,7 +96,7 @@ def _rows_for(bench: Bench, train: RealSplit, classes: list[int], draws: torch.G
             f"{names} has none; got {bench.task.settings.distilled.x_init}",
             field="distilled.x_init",
         )
-    return draw_row_for_each(train, classes, draws)
+    return draw_rows(train, classes, draws, repeats=True)
 
 
 def starting_labels(bench: Bench, kind: LabelInit, classes: list[int]) -> Float[Tensor, "m c"]:
