@@ -82,6 +82,11 @@ export function isKnownPreset(preset: Preset): preset is KnownPreset {
   return (Object.values(PRESETS) as Preset[]).includes(preset);
 }
 
+/** Whether it is the study's method cut to two CPU cores. */
+export function isCutToCpu(preset: Preset): boolean {
+  return preset === Preset.CPU || preset === Preset.CPU_LONG;
+}
+
 /** The word for a preset of a resolved spec. */
 export function presetName(preset: Preset): PresetName {
   const entries = Object.entries(PRESETS) as [PresetName, Preset][];

@@ -25,7 +25,7 @@ import { writeDerived } from "./derived.js";
 import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
 import { NO_HIDDEN_LABELS } from "./hidden-settings.js";
-import type { KnownPreset } from "./preset-names.js";
+import { isCutToCpu, type KnownPreset } from "./preset-names.js";
 import { softMnist, softMnistCpu } from "./soft-presets.js";
 import { textRuns } from "./text-presets.js";
 import {
@@ -55,7 +55,7 @@ const CPU_LR = 2e-2;
 const CPU_MAX_LENGTH = 64;
 /** Three epochs and a half of a set with 20,000 rows: some twenty minutes of two CPU cores. */
 const LONG_OUTER_STEPS = 1450;
-/** From class means: what they are for is reached by then. */
+/** A third of the processor time of `cpu-long`. */
 const CPU_OUTER_STEPS = 700;
 /** Half the texts take half the time, and heads and texts of a step are drawn anew as often. */
 const CPU_BATCH_SIZE = 24;
@@ -239,7 +239,7 @@ const CPU: ExperimentSpec = {
     xInit: XInit.CLASS_MEANS,
     attentionInit: AttentionInit.SAMPLES,
   },
-  // From such a start the right rate follows from the encoder, which differ by two orders.
+  // From such a start the right rate follows from the encoder: it differs by two orders of magnitude.
   inner: { ...filled(CPU_LONG.inner), lr: 0, encoderLrScale: CPU_ENCODER_LR_SCALE },
   outer: {
     ...filled(CPU_LONG.outer),
@@ -327,8 +327,7 @@ function defaultPrecision(preset: KnownPreset, device: Facts["device"]): FloatTy
  * The study's inner step is fp32. On a CPU with bf16 it is half of an outer step's time otherwise.
  */
 function innerPrecision(preset: KnownPreset, device: Facts["device"]): FloatType {
-  const isCpu = preset === Preset.CPU || preset === Preset.CPU_LONG;
-  const fast = isCpu && device.bf16;
+  const fast = isCutToCpu(preset) && device.bf16;
   return fast ? FloatType.BF16 : FloatType.FP32;
 }
 

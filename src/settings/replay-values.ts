@@ -5,7 +5,6 @@ import {
   LearnLr,
   LrSchedule,
   OuterOptimiser,
-  Preset,
   Protocol,
   ReplayBenchmark,
   type ReplaySpec,
@@ -13,6 +12,7 @@ import {
 } from "../generated/stillhouse/v1/spec.js";
 import { NO_BASELINES } from "./baseline-fields.js";
 import { type FieldValue, writeField } from "./field-path.js";
+import { isCutToCpu } from "./preset-names.js";
 
 /** What a benchmark is called, and the data set and the learner that it is of. */
 export interface Benchmark {
@@ -121,20 +121,15 @@ export function writeReplayValues(
 
 /** How a learner is trained per task. */
 export function trainingValues(
-  spec: ExperimentSpec,
+  { preset }: ExperimentSpec,
   benchmark: ReplayBenchmark,
   ofImages: boolean,
 ): BenchmarkValues["training"] {
   if (!ofImages) return TEXT_TRAINING;
   const { training } = valuesOf(benchmark);
-  return isCut(spec) && training.epochs > 0
+  return isCutToCpu(preset) && training.epochs > 0
     ? { ...training, steps: CPU_TASK_STEPS, epochs: 0 }
     : training;
-}
-
-/** Whether a preset is for two CPU cores. */
-function isCut({ preset }: ExperimentSpec): boolean {
-  return preset === Preset.CPU || preset === Preset.CPU_LONG;
 }
 
 function valuesOf(benchmark: ReplayBenchmark): BenchmarkValues {
@@ -147,7 +142,7 @@ function distillationValues(
   benchmark: ReplayBenchmark,
   ofImages: boolean,
 ): [string, FieldValue][] {
-  const isCpu = isCut(spec);
+  const isCpu = isCutToCpu(spec.preset);
   const { innerSteps, outerEpochs } = valuesOf(benchmark);
   const imageSteps = isCpu ? Math.min(innerSteps, CPU_MAX_INNER_STEPS) : innerSteps;
   const steps = ofImages ? imageSteps : TEXT_INNER_STEPS;

@@ -1,25 +1,17 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { homePaths } from "../../src/store/home.js";
 import { tinySpec } from "../chaos/tiny-spec.js";
 import { commandLines } from "../fixtures/command.js";
 import { KubernetesCluster, kubernetesPool, missingKubernetes } from "../fixtures/kubernetes.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PYTHON } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
+import { hashOfDistilled, hashWithoutControlPlane } from "./distilled-bytes.js";
 import { TestPlane } from "./test-plane.js";
 
 const OUTER_STEPS = 120;
-const TENSORS = "distilled.safetensors";
-
-function sha256Of(path: string): string {
-  return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
 
 it("a task of an evicted pod goes on in another one, from its checkpoint, to the same bytes", {
   skip: missingKubernetes() ?? false,
@@ -49,12 +41,7 @@ it("a task of an evicted pod goes on in another one, from its checkpoint, to the
   const distill = experiment.tasks.find((task) => task.id.endsWith("distill"));
   assert.equal(distill?.workerId, next.id);
 
-  const folder = temporaryFolder(test);
-  writeFileSync(join(folder, "spec.json"), JSON.stringify(ExperimentSpec.toJSON(spec)));
-  const args = ["-m", "stillhouse_worker", "run", join(folder, "spec.json"), "--work-dir", folder];
-  execFileSync(PYTHON, args, { stdio: "pipe" });
-  const local = sha256Of(join(folder, "artifact", TENSORS));
-  assert.equal(sha256Of(join(homePaths(plane.home).artifacts, id, TENSORS)), local);
+  assert.equal(hashOfDistilled(plane.home, id), hashWithoutControlPlane(test, spec));
   await until(async () => (await plane.client.workers()).length === 0);
   const left = commandLines().filter(({ line }) => line.includes(plane.plane.workerAddress));
   assert.deepEqual(left, []);

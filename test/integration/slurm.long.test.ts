@@ -1,26 +1,15 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
-import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import { homePaths } from "../../src/store/home.js";
 import { tinySpec } from "../chaos/tiny-spec.js";
 import { commandLines } from "../fixtures/command.js";
 import { sendSignal } from "../fixtures/signals.js";
 import { missingSlurm, SlurmCluster, slurmPool } from "../fixtures/slurm.js";
-import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PYTHON } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
+import { hashOfDistilled, hashWithoutControlPlane } from "./distilled-bytes.js";
 import { TestPlane } from "./test-plane.js";
 
 const OUTER_STEPS = 120;
-const TENSORS = "distilled.safetensors";
-
-function sha256Of(path: string): string {
-  return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
 
 function processesOf(workerId: string): number[] {
   return commandLines()
@@ -59,12 +48,7 @@ it("a task of a node that Slurm has lost goes on elsewhere, to the same bytes, w
   const distill = experiment.tasks.find((task) => task.id.endsWith("distill"));
   assert.deepEqual([distill?.attempt, distill?.workerId], [2, next.id]);
 
-  const folder = temporaryFolder(test);
-  writeFileSync(join(folder, "spec.json"), JSON.stringify(ExperimentSpec.toJSON(spec)));
-  const args = ["-m", "stillhouse_worker", "run", join(folder, "spec.json"), "--work-dir", folder];
-  execFileSync(PYTHON, args, { stdio: "pipe" });
-  const local = sha256Of(join(folder, "artifact", TENSORS));
-  assert.equal(sha256Of(join(homePaths(plane.home).artifacts, id, TENSORS)), local);
+  assert.equal(hashOfDistilled(plane.home, id), hashWithoutControlPlane(test, spec));
   await until(async () => (await cluster.jobs()).length === 0);
   assert.deepEqual(processesOf(next.id), []);
 });

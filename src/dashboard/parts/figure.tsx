@@ -44,7 +44,8 @@ export function Figure({ title, summary, table, controls, children, ...rest }: F
   );
 }
 
-function Twin({ title, head, rows }: TableTwin & { readonly title: string }) {
+/** Numbers under a head; the first column names the row. */
+export function Twin({ title, head, rows }: TableTwin & { readonly title: string }) {
   return (
     <ScrollTable label={`${title}, table`} class="table compact" frameClass="table-twin">
       <thead>

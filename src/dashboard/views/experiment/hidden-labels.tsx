@@ -1,6 +1,6 @@
 import { formatDecimals } from "../../../text/format.js";
 import type { SampleView } from "../../model/inspection-view.js";
-import { ScrollTable } from "../../parts/scroll.js";
+import { Twin } from "../../parts/figure.js";
 
 /** How near the states of a trained learner come to the hidden labels, layer by layer. */
 export function HiddenLabels({ sample: { hidden } }: { readonly sample: SampleView }) {
@@ -14,26 +14,15 @@ export function HiddenLabels({ sample: { hidden } }: { readonly sample: SampleVi
           there in a learner trained on the distilled data.
         </span>
       </figcaption>
-      <ScrollTable label="Hidden labels, table" class="table compact" frameClass="table-twin">
-        <thead>
-          <tr>
-            {["layer", "weight", "cosine"].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {hidden.map(([weight, cosine], layer) => (
-            <tr key={layer}>
-              <td>{layer + 1}</td>
-              <td>{formatDecimals(weight, 3)}</td>
-              <td>{formatDecimals(cosine, 3)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </ScrollTable>
+      <Twin
+        title="Hidden labels"
+        head={["layer", "weight", "cosine"]}
+        rows={hidden.map(([weight, cosine], layer) => [
+          layer + 1,
+          formatDecimals(weight, 3),
+          formatDecimals(cosine, 3),
+        ])}
+      />
     </figure>
   );
 }
