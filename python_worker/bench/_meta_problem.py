@@ -10,6 +10,7 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.meta_gradient.walk import outer_gradient
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
+from stillhouse_worker.lanes import num_lanes
 from stillhouse_worker.learners import draw_head, learner_params
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.interface import Params
@@ -62,7 +63,7 @@ def setting_of(case: Case, encoder: Encoder, dtype: torch.dtype = torch.float32)
     labels = torch.randint(NUM_CLASSES, (OUTER_ROWS,), generator=draws).to(device)
     whole, parts = (
         outer_losses(encoder, entry, mask, labels, case.precision, parts)
-        for parts in (1, num_parts(device))
+        for parts in (1, num_parts(device, OUTER_ROWS))
     )
     head = draw_head(sizes.width, NUM_CLASSES, "default", draws)
     inner = "bf16" if case.precision == "bf16" else "fp32"
@@ -72,6 +73,7 @@ def setting_of(case: Case, encoder: Encoder, dtype: torch.dtype = torch.float32)
         parts,
         trajectory_bytes=case.trajectory_mib * 2**20,
         activation_bytes=case.activation_mib * 2**20,
+        lanes=num_lanes(encoder, device),
     )
     theta = {name: p.to(dtype) for name, p in learner_params(encoder, head).items()}
     return Setting(problem, whole, phi, theta)

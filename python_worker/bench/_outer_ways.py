@@ -14,6 +14,7 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.scaled_optimiser import ScaledOptimiser
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
+from stillhouse_worker.lanes import num_lanes
 from stillhouse_worker.learners import draw_head, learner_params
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.encoder_config import Pooling
@@ -84,7 +85,7 @@ class Scene(NamedTuple):
         entry = self.encoder.embed(ids, types)
         sizes = self.encoder.config._replace(pooling=way.pooling)
         encoder = self.encoder._replace(config=sizes)
-        parts = 1 if way.method == "unrolled" else num_parts(entry.device)
+        parts = 1 if way.method == "unrolled" else num_parts(entry.device, len(labels))
         losses = outer_losses(encoder, entry, mask, labels, way.outer, parts)
         theta = learner_params(self.encoder, self.head)
         problem = MetaProblem(
@@ -92,6 +93,7 @@ class Scene(NamedTuple):
             StagedInnerLoss(encoder, 1.0, "keys", way.inner),
             [lambda theta, loss=loss: scale(loss(theta)) for loss in losses],
             activation_bytes=self.activation_mib * _MIB,
+            lanes=num_lanes(encoder, entry.device),
         )
         grads = METHODS[way.method](problem, phi, theta).grads
         if way.has_logging_pass:

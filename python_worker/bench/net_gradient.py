@@ -114,7 +114,7 @@ def setting_of(name: str, shape: Shape, steps: int, batch: int) -> Setting:
     labels = torch.randint(NUM_CLASSES, (batch,), generator=draws)
     whole, parts = (
         outer_losses(net, entry, None, labels, parts=parts)
-        for parts in (1, num_parts(entry.device))
+        for parts in (1, num_parts(entry.device, len(labels)))
     )
     loss = inner_loss(net, 0.0, "keys")
     problem = MetaProblem(lambda values: materialise(config, values), loss, parts)

@@ -113,9 +113,9 @@ def test_the_rate_that_is_found_gains_nearly_as_much_as_the_best(
     tried, untrained = {}, []
     original = searching._loss
 
-    def noted(trials, data):
+    def noted(trials, data, lanes):
         untrained[:] = [sum(trial.loss(trial.theta) for trial in trials)]
-        tried[round(data.lrs[0].item(), 6)] = loss = original(trials, data)
+        tried[round(data.lrs[0].item(), 6)] = loss = original(trials, data, lanes)
         return loss
 
     monkeypatch.setattr(searching, "_loss", noted)
@@ -147,7 +147,7 @@ def test_the_search_of_a_rate(started, tmp_path, reporter, monkeypatch, losses, 
     untrained = 1.61
     known = dict(zip(searching.FIRST_RATES, losses, strict=False))
 
-    def known_loss(trials, data):
+    def known_loss(trials, data, lanes):
         rates = [rate for rate in known if abs(rate - data.lrs[0].item()) < 1e-6]
         return known[rates[0]] if rates else math.inf
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..datasets import RealSplit, epoch_batches
 from ..datasets.augmentation import Augmentation, augmented
+from ..lanes import num_lanes
 from ..learners import Learner
 from ..learners.interface import Params
 from ..learners.precision import Precision
@@ -204,6 +205,7 @@ class OuterLoop:
             config.compiled,
             self.clock.phase,
             self._window(),
+            num_lanes(self.problem.learner, self.problem.device),
         )
         result = METHODS[config.method](problem, phi, self._theta(init))
         return result._replace(outer_loss=result.outer_loss / self.optimiser.scaler.get_scale())
@@ -240,7 +242,7 @@ class OuterLoop:
             batch.mask,
             batch.labels if problem.targets is None else problem.targets[batch.labels],
             problem.precision,
-            num_parts(problem.device),
+            num_parts(problem.device, len(rows)),
         )
 
     def _scaled(self, loss: OuterLoss, theta: Params) -> Tensor:

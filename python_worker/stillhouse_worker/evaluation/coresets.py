@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..datasets import RealSplit, collate, length_sorted_batches
+from ..datasets import RealSplit, collate
 from ..datasets.sampling import arranged
 from ..learners import Learner, frozen_features
 from ..learners.precision import Precision, autocast
-from .measure import MEASURE_BATCH_SIZE
+from .reading import read_batches
 
 Coreset = Literal["herding", "kcenter"]
 
@@ -83,12 +83,15 @@ def features_of(
     front, num_rows = learner.front, len(split.labels)
     device = next(chain(front.parameters(), front.buffers())).device
     order, parts, done = [], [], 0
-    for rows in length_sorted_batches(split.lengths, MEASURE_BATCH_SIZE):
+
+    def vectors_of(rows: Tensor) -> Tensor:
         batch = collate(split, rows).to(device)
         with autocast(device, precision):
-            part = frozen_features(learner, batch.inputs, batch.mask)
+            return frozen_features(learner, batch.inputs, batch.mask).float().cpu()
+
+    for rows, part in read_batches(learner, split, device, vectors_of):
         order.append(rows)
-        parts.append(part.float().cpu())
+        parts.append(part)
         done += len(rows)
         on_batch(done, num_rows)
     return torch.cat(parts)[torch.cat(order).argsort()]

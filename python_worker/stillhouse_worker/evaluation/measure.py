@@ -8,13 +8,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..datasets import RealSplit, collate, length_sorted_batches
+from ..datasets import RealSplit, collate
 from ..learners import Learner, predict
 from ..learners.interface import Params
 from ..learners.precision import Precision, autocast
-
-# Rows per batch while measuring: enough to fill the matrix units, few enough for the caches.
-MEASURE_BATCH_SIZE = 128
+from .reading import read_batches
 
 
 class Measures(NamedTuple):
@@ -89,13 +87,16 @@ def logits_of(
 def _batches(
     learner: Learner, params: Params, split: RealSplit, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Row indices and their fp32 logits, both on the CPU, shortest rows first."""
+    """Row indices and their fp32 logits, both on the CPU, longest rows first."""
     device = next(iter(params.values())).device
-    for rows in length_sorted_batches(split.lengths, MEASURE_BATCH_SIZE):
+
+    def logits_of_rows(rows: Tensor) -> Tensor:
         batch = collate(split, rows).to(device)
         with autocast(device, precision):
             logits = predict(learner, params, batch.inputs, batch.mask)
-        yield rows, logits.float().cpu()
+        return logits.float().cpu()
+
+    return read_batches(learner, split, device, logits_of_rows)
 
 
 def macro_f1(confusion: Int[Tensor, "c c"]) -> float:

@@ -12,6 +12,7 @@ from ..distillation.inner import InnerLoss, train_learner
 from ..distillation.outer import OuterLoss
 from ..distillation.outer_loss import num_parts, outer_losses
 from ..distillation.synthetic import DistilledData
+from ..lanes import num_lanes, side_by_side
 from ..learners.interface import Params
 from ..seeding import generator
 
@@ -44,7 +45,7 @@ def first_rate(
     Raises:
         Stopped: a stop was requested.
     """
-    trials = _trials(bench, inner_loss, targets)
+    trials, lanes = _trials(bench, inner_loss, targets), num_lanes(bench.learner, bench.device)
     untrained = sum(trial.loss(trial.theta) for trial in trials)
     losses: dict[int, float] = {}
 
@@ -56,7 +57,7 @@ def first_rate(
                 raise Stopped
             stage = "choosing the first rate"
             bench.task.reporter.progress(stage, len(losses), len(FIRST_RATES), {})
-            losses[index] = _loss(trials, _with_rate(data, FIRST_RATES[index]))
+            losses[index] = _loss(trials, _with_rate(data, FIRST_RATES[index]), lanes)
         return losses[index]
 
     best = _MIDDLE
@@ -101,14 +102,18 @@ def _trials(bench: Bench, inner_loss: InnerLoss, targets: list[int]) -> list[_Tr
             batch.mask,
             classes[batch.labels],
             bench.task.settings.precision,
-            num_parts(bench.device),
+            num_parts(bench.device, len(rows)),
         )
         theta = bench.starts.of_outer_step(index)
         trials.append(_Trial(theta, inner_loss.of_learner(seed, "first rate", index), losses))
     return trials
 
 
-def _loss(trials: list[_Trial], data: DistilledData) -> float:
+def _loss(trials: list[_Trial], data: DistilledData, lanes: int) -> float:
     """The sum over learners; infinite where it is not finite."""
-    total = sum(trial.loss(train_learner(trial.inner_loss, data, trial.theta)) for trial in trials)
+
+    def trained(trial: _Trial) -> float:
+        return trial.loss(train_learner(trial.inner_loss, data, trial.theta))
+
+    total = sum(side_by_side(trained, trials, lanes))
     return total if math.isfinite(total) else math.inf

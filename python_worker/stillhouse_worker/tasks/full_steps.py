@@ -12,9 +12,10 @@ from ..distillation.rates import Schedule
 from ..distillation.scaled_optimiser import ScaledOptimiser
 from ..errors import StillhouseError
 from ..evaluation.measure import Measures, measure
+from ..learners.dropout import Dropout
 from ..learners.interface import Params
 from ..seeding import derive_seed, generator
-from .real_loss import real_loss
+from .real_gradient import follow_real_loss
 
 # The same in every experiment on a data set and a model, whatever its seed: the default one.
 _SEED = 0
@@ -103,21 +104,29 @@ class FullSteps:
 
     def _train_step(self, rows: Tensor) -> None:
         settings, adam, scaler = self._settings, self._adam, self._adam.scaler
-        torch.manual_seed(derive_seed(_SEED, "full-data dropout", self.step))
         draws = generator(_SEED, "full-data augmentation", self.step)
-        loss = real_loss(self._bench, self._theta, rows, draws, settings.full.dropout)
-        self._check_finite(loss.item())
         adam.forget_gradients()
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        loss = follow_real_loss(self._bench, self._theta, rows, draws, scaler, self._dropout())
+        self._check_finite(loss)
         scale, schedule = scaler.get_scale(), Schedule("linear", settings.outer.warmup_fraction)
         adam.update(schedule.rate(self.step, self.num_steps, self.lr))
         self.step += 1
         # The scale only falls at an overflow.
         adam.count(scaler.get_scale() < scale, self.step)
-        self._values["loss"] = loss.item()
+        self._values["loss"] = loss
         reporter, done = self._bench.task.reporter, self.steps_before + self.step
-        reporter.metric("train_loss", done, loss.item())
+        reporter.metric("train_loss", done, loss)
         reporter.progress("training", done, self.num_all_steps, self._values)
+
+    def _dropout(self) -> Dropout | None:
+        """Another one at each step; seeds the masks of the front, too."""
+        probability = self._settings.full.dropout
+        seed = derive_seed(_SEED, "full-data dropout", self.step)
+        torch.manual_seed(seed)
+        if not probability:
+            return None
+        # The fused attention of a GPU draws its masks from the global generator.
+        return Dropout(probability, seed if self._bench.device.type == "cpu" else None)
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

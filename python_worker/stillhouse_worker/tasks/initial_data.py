@@ -12,7 +12,7 @@ from ..datasets.pixel_batches import PixelSplit
 from ..datasets.sampling import draw_rows
 from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
 from ..errors import StillhouseError
-from ..evaluation.measure import MEASURE_BATCH_SIZE
+from ..evaluation.reading import MEASURE_BATCH_SIZE
 from ..seeding import generator
 from .class_mean_start import samples_at_class_means
 

@@ -19,7 +19,7 @@ from ..evaluation.measure import measure
 from ..learners.interface import Params
 from ..learners.pool import PoolId, write_pool
 from ..seeding import generator
-from .real_loss import real_loss
+from .real_gradient import follow_real_loss
 
 POOL_FOLDER = "pool"
 # Members of a pool are the same in every experiment on a data set and a model, whatever its seed.
@@ -130,10 +130,10 @@ class PoolSteps:
 
     def _train_step(self, which: PoolId, rows: Tensor, step: int) -> None:
         adam, scaler = self._adam, self._adam.scaler
-        loss = real_loss(self._bench, self._theta, rows, _draws(which, "augmentation", step))
-        self._losses.append(_finite(loss.item(), step))
+        draws = _draws(which, "augmentation", step)
         adam.forget_gradients()
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        loss = follow_real_loss(self._bench, self._theta, rows, draws, scaler)
+        self._losses.append(_finite(loss, step))
         scale = scaler.get_scale()
         adam.update(self._schedule.rate(step, self._per_learner, self._settings.lr))
         # The scale only falls at an overflow.

@@ -88,7 +88,8 @@ class MetaProblem(NamedTuple):
         materialise: phi -> distilled data, differentiable.
         inner_loss: l; ``blockwise`` needs a `StagedLoss`.
         outer_losses: theta -> scalar, whose sum is L on the real batch; once differentiable is
-            enough. One at a time is computed, so that more of them need less memory.
+            enough. As many as ``lanes`` are computed at a time, so that more of them need less
+            memory.
         accumulate_loss: sum the outer loss over all inner steps.
         trajectory_bytes: memory for copies of theta, one per inner step; where they need more, some
             are computed again. All gradients stay the same.
@@ -101,6 +102,7 @@ class MetaProblem(NamedTuple):
         phase: context in which the work of a phase is done, for timing.
         window: a part of the T inner steps, at whose end the outer loss is taken, or within which
             it is summed; None: all of them.
+        lanes: how many of the outer losses are computed side by side; see `side_by_side`.
     """
 
     materialise: Callable[[Phi], DistilledData]
@@ -113,6 +115,7 @@ class MetaProblem(NamedTuple):
     compiled: bool = False
     phase: Callable[[Phase], AbstractContextManager[None]] = lambda name: nullcontext()
     window: Window | None = None
+    lanes: int = 1
 
     def outer_loss(self, theta: Params) -> Tensor:
         """L(theta), with one graph for all its parts."""

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from ...learners.interface import Params, is_of_head
-from ..inner import leaves
+from ..summed_gradient import summed_gradient
 from ..synthetic import DistilledData, Phi
 from .interface import MetaGradient, MetaProblem
 from .trajectory import Trajectory
@@ -208,16 +208,9 @@ def _cut(data: DistilledData) -> DistilledData:
 
 
 def outer_gradient(problem: MetaProblem, theta: Params) -> tuple[Tensor, list[Tensor]]:
-    """L and grad_theta L; one part's graph at a time."""
-    theta = leaves(theta)
-    losses = []
+    """L and grad_theta L; the graphs of as many parts at a time as there are lanes."""
     with problem.phase("outer"):
-        for part in problem.outer_losses:
-            loss = part(theta)
-            loss.backward(inputs=list(theta.values()))  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
-    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in theta.values()]
-    return torch.stack(losses).sum(), grads
+        return summed_gradient(problem.outer_losses, theta, problem.lanes)
 
 
 def add(totals: Sequence[Tensor], terms: Sequence[Tensor], factor: float) -> None:
