@@ -98,6 +98,8 @@ RESOLVED = {
         "lr_decay_epochs": 0,
         "labels_lr": 0.03,
         "rates_lr": 0.04,
+        "labels_weight_decay": 0.2,
+        "rates_weight_decay": 0.3,
         "window": 2,
         "augmentation": "AUGMENTATION_CROP_FLIP",
     },
@@ -144,6 +146,8 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
         40,
     )
     assert [made.outer.peak(name) for name in ("x", "labels", "log_lr")] == [0.002, 0.03, 0.04]
+    tensors = ("x", "labels", "attention", "log_lr")
+    assert made.outer.optimiser_of(tensors).weight_decay == [0.1, 0.2, 0.1, 0.3]
     assert (made.distilled.samples, made.distilled.sample_classes) == (3, (2, 0, 1))
     assert (made.distilled.label_init, made.distilled.blocks) == ("class_distance", 3)
     assert made.outer.augmentation == "crop_flip"

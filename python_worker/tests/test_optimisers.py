@@ -52,6 +52,22 @@ def test_every_step_equals_that_of_torch_to_the_bit(config, kind, settings) -> N
         assert all(torch.equal(state[key], kept[key]) for key in state)
 
 
+def test_each_tensor_decays_as_its_parameter_group_of_torch() -> None:
+    decays, ours, theirs = [0.1, 0.0, 0.3, 0.2], leaves(), leaves()
+    optimiser = OptimiserConfig("adamw", weight_decay=decays).over(list(ours.values()))
+    groups = [
+        {"params": [tensor], "weight_decay": decay}
+        for tensor, decay in zip(theirs.values(), decays, strict=True)
+    ]
+    reference = torch.optim.AdamW(groups, lr=0.01)
+    for step in range(10):
+        give_gradients(ours, step)
+        give_gradients(theirs, step)
+        optimiser.step(0.01)
+        reference.step()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def test_one_rate_is_that_of_every_tensor() -> None:
     for config, _, _ in OPTIMISERS:
         one, each = leaves(), leaves()

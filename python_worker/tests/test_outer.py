@@ -281,6 +281,29 @@ def test_without_a_clip_the_gradient_is_followed_as_it_is(
     assert moved == pytest.approx(expected)
 
 
+def test_labels_and_rates_decay_as_they_have_it_and_the_rest_as_the_optimiser(
+    settings, tmp_path, reporter, monkeypatch
+) -> None:
+    """Without a gradient decay is all that AdamW does."""
+    distilled = settings.distilled._replace(learn_lr="per_step", rate_form="softplus")
+    outer = settings.outer._replace(
+        optimiser=OptimiserConfig("adamw", weight_decay=0.5),
+        schedule="constant",
+        warmup_fraction=0.0,
+        lr=0.1,
+        labels_weight_decay=0.0,
+        rates_weight_decay=0.25,
+    )
+    loop = _loop(settings._replace(distilled=distilled, outer=outer), tmp_path, reporter)
+    before = {name: tensor.detach().clone() for name, tensor in loop.phi.items()}
+    _give_gradients(monkeypatch, 0.0)
+    loop.advance()
+    shares = {"x": 0.95, "labels": 1.0, "attention": 0.95, "raw_lr": 0.975}
+    assert loop.phi.keys() == shares.keys()
+    for name, share in shares.items():
+        torch.testing.assert_close(loop.phi[name].detach(), share * before[name])
+
+
 def test_an_exploding_attention_loss_is_distinguished_from_an_exploding_rate(
     settings, tmp_path, reporter
 ) -> None:

@@ -9,6 +9,7 @@ import {
   Source,
 } from "../generated/stillhouse/v1/spec.js";
 import { type FieldValue, writeField } from "./field-path.js";
+import { isOfAcl2023 } from "./preset-names.js";
 
 /** λ of the study, for the mean over every element. */
 const LAMBDA_ELEMENTWISE = 100;
@@ -37,6 +38,8 @@ export function derivedValues(
     ["outer.labels_lr", labelsLrOf(spec)],
     ["outer.rates_lr", spec.outer?.lr ?? 0],
     ["outer.weight_decay", weightDecayOf(spec)],
+    ["outer.labels_weight_decay", ownWeightDecayOf(spec)],
+    ["outer.rates_weight_decay", ownWeightDecayOf(spec)],
     ["outer.lr_decay_steps", lrDecayStepsOf(spec)],
   ] as [string, FieldValue][]);
 }
@@ -65,8 +68,18 @@ function labelsLrOf({ preset, outer }: ExperimentSpec): number {
   return (outer?.lr ?? 0) / (preset === Preset.SOFT_MNIST_CPU ? PIXELS_OVER_LABELS : 1);
 }
 
-function weightDecayOf({ outer }: ExperimentSpec): number {
-  return outer?.optimiser === OuterOptimiser.ADAMW ? WEIGHT_DECAY : 0;
+function weightDecayOf({ preset, outer }: ExperimentSpec): number {
+  if (outer?.optimiser !== OuterOptimiser.ADAMW) return 0;
+  return isOfAcl2023(preset) ? 0 : WEIGHT_DECAY;
+}
+
+/**
+ * Of class labels, and of inner rates: in the released code of Maekawa et al. (2023) their groups
+ * have PyTorch's default, where samples and attention labels have none.
+ */
+function ownWeightDecayOf({ preset, outer }: ExperimentSpec): number {
+  if (outer?.optimiser !== OuterOptimiser.ADAMW) return 0;
+  return isOfAcl2023(preset) ? WEIGHT_DECAY : (outer.weightDecay ?? 0);
 }
 
 /** Unless it follows from epochs. */

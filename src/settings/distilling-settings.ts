@@ -204,6 +204,12 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
     number("weight-decay", "outer.weight_decay", WEIGHT, [
       "adamw: weight decay, per step as a share of the rate (default: 0.01)",
     ]),
+    number("labels-weight-decay", "outer.labels_weight_decay", WEIGHT, [
+      "The same for class labels (default: --weight-decay)",
+    ]),
+    number("rates-weight-decay", "outer.rates_weight_decay", WEIGHT, [
+      "The same for learned inner rates (default: --weight-decay)",
+    ]),
     number("momentum", "outer.momentum", SHARE, "sgd: momentum"),
     choice(
       "lr-schedule",

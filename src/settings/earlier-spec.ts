@@ -63,6 +63,8 @@ const FORMER_CHOICES: ReadonlyMap<string, Former> = new Map<string, Former>([
   ["outer.lr_decay_epochs", () => 0],
   ["outer.labels_lr", ({ outer }) => outer?.lr ?? 0],
   ["outer.rates_lr", ({ outer }) => outer?.lr ?? 0],
+  ["outer.labels_weight_decay", ({ outer }) => outer?.weightDecay ?? 0],
+  ["outer.rates_weight_decay", ({ outer }) => outer?.weightDecay ?? 0],
 ]);
 
 const FORMER_VALUES: ReadonlyMap<string, Former> = new Map<string, Former>([

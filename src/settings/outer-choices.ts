@@ -19,17 +19,15 @@ interface Dependent {
 }
 
 const ADAMS = { of: "outer.optimiser", needs: [OuterOptimiser.ADAM, OuterOptimiser.ADAMW] };
+const ADAMW = { of: "outer.optimiser", needs: [OuterOptimiser.ADAMW] };
 const STEP = { of: "outer.lr_schedule", needs: [LrSchedule.STEP] };
 
 const DEPENDENTS: readonly Dependent[] = [
   { path: "outer.beta1", neutral: BETA1, ...ADAMS },
   { path: "outer.beta2", neutral: BETA2, ...ADAMS },
-  {
-    path: "outer.weight_decay",
-    neutral: 0,
-    of: "outer.optimiser",
-    needs: [OuterOptimiser.ADAMW],
-  },
+  { path: "outer.weight_decay", neutral: 0, ...ADAMW },
+  { path: "outer.labels_weight_decay", neutral: 0, ...ADAMW },
+  { path: "outer.rates_weight_decay", neutral: 0, ...ADAMW },
   { path: "outer.momentum", neutral: 0, of: "outer.optimiser", needs: [OuterOptimiser.SGD] },
   { path: "outer.lr_decay", neutral: LR_DECAY, ...STEP },
   { path: "outer.lr_decay_epochs", neutral: 0, ...STEP },

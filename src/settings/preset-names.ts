@@ -25,6 +25,8 @@ export const PRESETS = {
   "wang-adapt-cpu": Preset.WANG_ADAPT_CPU,
   "wang-attack": Preset.WANG_ATTACK,
   "wang-attack-cpu": Preset.WANG_ATTACK_CPU,
+  acl2023: Preset.ACL2023,
+  "acl2023-cpu": Preset.ACL2023_CPU,
 } as const;
 
 export type PresetName = keyof typeof PRESETS;
@@ -72,6 +74,9 @@ const SUBJECTS: ReadonlyMap<Preset, PresetSubject> = new Map([
   [Preset.WANG_ADAPT_CPU, POSTAL_DIGITS],
   [Preset.WANG_ATTACK, DIGITS],
   [Preset.WANG_ATTACK_CPU, DIGITS],
+  [Preset.ACL2023, ofTexts("ag_news", "bert-base-uncased")],
+  // An outer step of BERT-base takes ten times as long.
+  [Preset.ACL2023_CPU, ofTexts("ag_news", "minilm")],
 ]);
 
 function ofTexts(dataset: string, model: string): PresetSubject {
@@ -85,6 +90,11 @@ export function isKnownPreset(preset: Preset): preset is KnownPreset {
 /** Whether it is the study's method cut to two CPU cores. */
 export function isCutToCpu(preset: Preset): boolean {
   return preset === Preset.CPU || preset === Preset.CPU_LONG;
+}
+
+/** Whether it is Maekawa et al. (2023). */
+export function isOfAcl2023(preset: Preset): boolean {
+  return preset === Preset.ACL2023 || preset === Preset.ACL2023_CPU;
 }
 
 /** The word for a preset of a resolved spec. */

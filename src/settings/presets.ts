@@ -21,11 +21,12 @@ import {
   Protocol,
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
+import { acl2023, acl2023Cpu } from "./acl2023-presets.js";
 import { writeDerived } from "./derived.js";
 import { BETA1, BETA2, LR_DECAY } from "./earlier-spec.js";
 import type { Facts } from "./facts.js";
 import { NO_HIDDEN_LABELS } from "./hidden-settings.js";
-import { isCutToCpu, type KnownPreset } from "./preset-names.js";
+import { isCutToCpu, isOfAcl2023, type KnownPreset } from "./preset-names.js";
 import { softMnist, softMnistCpu } from "./soft-presets.js";
 import { textRuns } from "./text-presets.js";
 import {
@@ -259,6 +260,7 @@ const WANG_CIFAR10 = wangCifar10(WANG_MNIST);
 const SOFT_MNIST = softMnist(WANG_MNIST);
 const WANG_ADAPT = wangAdapt(WANG_MNIST);
 const WANG_ATTACK = wangAttack(WANG_MNIST);
+const ACL2023 = acl2023(STUDY);
 
 const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.STUDY]: STUDY,
@@ -275,6 +277,8 @@ const VALUES: Readonly<Record<KnownPreset, ExperimentSpec>> = {
   [Preset.WANG_ATTACK]: WANG_ATTACK,
   [Preset.WANG_ATTACK_CPU]: { ...wangCpu(WANG_ATTACK, Preset.WANG_ATTACK_CPU), pool: CPU_POOL },
   ...textRuns(STUDY),
+  [Preset.ACL2023]: ACL2023,
+  [Preset.ACL2023_CPU]: acl2023Cpu(ACL2023, CPU_LONG),
 };
 
 /**
@@ -311,15 +315,20 @@ export function presetFullEpochs({ baseline }: ExperimentSpec, numRows: number):
   return Math.min(STUDY_FULL_EPOCHS, Math.ceil(CPU_FULL_STEPS / stepsPerEpoch));
 }
 
-/** As the encoder was trained; the study takes the first token, whatever the encoder. */
+/** As the encoder was trained; the study and its successor take the first token of any encoder. */
 export function presetPooling({ preset }: ExperimentSpec, model: Facts["model"]): Pooling {
-  const isMean = preset !== Preset.STUDY && model.pooling === "mean";
+  const isFirst = preset === Preset.STUDY || isOfAcl2023(preset);
+  const isMean = !isFirst && model.pooling === "mean";
   return isMean ? Pooling.MEAN : Pooling.FIRST;
 }
 
-/** The study's AMP is fp16 on CUDA; elsewhere bf16 where it is fast, since it needs no scaling. */
+/**
+ * The study's AMP is fp16 on CUDA, and its successor has none; elsewhere bf16 where it is fast, since
+ * it needs no scaling.
+ */
 function defaultPrecision(preset: KnownPreset, device: Facts["device"]): FloatType {
   if (preset === Preset.STUDY && device.cuda) return FloatType.FP16;
+  if (preset === Preset.ACL2023) return FloatType.FP32;
   return device.bf16 ? FloatType.BF16 : FloatType.FP32;
 }
 
@@ -327,7 +336,7 @@ function defaultPrecision(preset: KnownPreset, device: Facts["device"]): FloatTy
  * The study's inner step is fp32. On a CPU with bf16 it is half of an outer step's time otherwise.
  */
 function innerPrecision(preset: KnownPreset, device: Facts["device"]): FloatType {
-  const fast = isCutToCpu(preset) && device.bf16;
+  const fast = (isCutToCpu(preset) || preset === Preset.ACL2023_CPU) && device.bf16;
   return fast ? FloatType.BF16 : FloatType.FP32;
 }
 

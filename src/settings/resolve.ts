@@ -177,9 +177,11 @@ function refuseOther(group: "dataset" | "model", wanted: string | undefined, fou
 }
 
 function fillInDerived(spec: ExperimentSpec, draft: ExperimentSpec, { model }: Facts): void {
-  for (const [path, value] of derivedValues(spec, model.staged)) {
+  for (const path of derivedValues(spec, model.staged).keys()) {
     const given = givenValue(draft, settingOf(path), path) ?? "";
-    if (given === "") writeField(spec, path, value);
+    // Anew for each, since one may follow from another.
+    const value = derivedValues(spec, model.staged).get(path);
+    if (given === "" && value !== undefined) writeField(spec, path, value);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { BaselineId } from "../baselines.js";
 import { Init } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../settings/field-path.js";
+import { ACL2023_TABLES } from "./acl2023-tables.js";
 import { INTERNAL_TABLES } from "./internal-tables.js";
 import { type RowSettings, STUDY_TABLES, type StudyRow, type StudyTable } from "./tables.js";
 import { TEXT_SYSTEMS } from "./text-systems.js";
@@ -106,6 +107,7 @@ export const TABLES: readonly StudyTable[] = [
   ...INTERNAL_TABLES,
   ...SYSTEMS,
   ...TEXT_SYSTEMS,
+  ...ACL2023_TABLES,
 ];
 
 /** Learners whose samples start as these classes, as the released scripts start them. */

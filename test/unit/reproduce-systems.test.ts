@@ -30,12 +30,17 @@ const VECTORS = {
   train_coverage: 0.9,
 };
 /** No work gives figures that could be read for these. */
-const WITHOUT_FIGURES = ["text-agnews", "li-agnews", "wang-adapt", "wang-attack"];
+const WITHOUT_FIGURES = [
+  ...["text-agnews", "li-agnews", "wang-adapt", "wang-attack"],
+  ...["acl2023", "acl2023-sst2", "acl2023-qnli", "acl2023-mrpc"],
+];
+const ENCODERS = ["bert-base-uncased", "minilm"];
 
 /** A set of ten classes and a network, as both are found for a draft. */
 function factsFor({ preset, model: named }: ExperimentSpec) {
   const none = { dataset: "", model: "", holds: "images" };
   const { dataset, model, holds } = subjectOfPreset(preset) ?? none;
+  if (ENCODERS.includes(model)) return factsOf({ model: { name: named?.name || model } });
   const image = dataset === "mnist" ? { channels: 1, height: 28, width: 28 } : undefined;
   return factsOf({
     dataset: {

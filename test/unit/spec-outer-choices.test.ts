@@ -50,6 +50,22 @@ describe("the outer optimiser", () => {
     assert.deepEqual(resolved(ADAMW).description.changedFields, ["outer.optimiser"]);
   });
 
+  it("decays labels and rates as all else unless they have their own", () => {
+    const decays = (given: Given) => {
+      const { outer } = resolved(given).spec;
+      return [outer?.weightDecay, outer?.labelsWeightDecay, outer?.ratesWeightDecay];
+    };
+    assert.deepEqual(decays({}), [0, 0, 0]);
+    assert.deepEqual(decays(ADAMW), [0.01, 0.01, 0.01]);
+    assert.deepEqual(decays({ ...ADAMW, "outer.weight_decay": 0.1 }), [0.1, 0.1, 0.1]);
+    const own = { ...ADAMW, "outer.labels_weight_decay": 0.2, "outer.rates_weight_decay": 0 };
+    assert.deepEqual(decays(own), [0.01, 0.2, 0]);
+    assert.deepEqual(resolved({ ...ADAMW, "outer.weight_decay": 0.1 }).description.changedFields, [
+      "outer.optimiser",
+      "outer.weight_decay",
+    ]);
+  });
+
   it("has one rate for all tensors unless labels or rates have their own", () => {
     const rates = (given: Given) => {
       const { outer } = resolved(given).spec;
@@ -72,6 +88,7 @@ describe("the outer optimiser", () => {
       /--beta1 \(outer.beta1\) needs --optimiser adam or adamw, got 0.5 with --optimiser sgd/,
     );
     assert.match(refusal({ "outer.weight_decay": 0.1 }), /needs --optimiser adamw, got 0.1/);
+    assert.match(refusal({ "outer.labels_weight_decay": 0.1 }), /needs --optimiser adamw, got 0.1/);
     assert.match(refusal({ "outer.momentum": 0.9 }), /needs --optimiser sgd, got 0.9/);
     assert.match(refusal({ "outer.lr_decay": 0.1 }), /needs --lr-schedule step, got 0.1/);
     assert.match(refusal({ "outer.lr_decay_steps": 7 }), /needs --lr-schedule step, got 7/);
@@ -142,6 +159,8 @@ describe("a spec from before the optimiser could be chosen", () => {
           "lrDecayEpochs",
           "labelsLr",
           "ratesLr",
+          "labelsWeightDecay",
+          "ratesWeightDecay",
         ].map((key) => [key, undefined]),
       ),
     });

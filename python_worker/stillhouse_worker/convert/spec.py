@@ -254,6 +254,8 @@ def _outer(outer: spec_pb2.OuterSpec) -> OuterConfig:
         lr_decay_steps=outer.lr_decay_steps,
         labels_lr=outer.labels_lr,
         rates_lr=outer.rates_lr,
+        labels_weight_decay=outer.labels_weight_decay,
+        rates_weight_decay=outer.rates_weight_decay,
         window=outer.window,
         augmentation=name_of(outer, "augmentation"),
     )

@@ -23,7 +23,8 @@ class Adam:
     Args:
         tensors: leaves; a step leaves those without a gradient as they are.
         betas: decay of the means of gradients and of their squares, each in [0, 1).
-        weight_decay: share of its rate by which a step shrinks each value, >= 0.
+        weight_decay: share of its rate by which a step shrinks each value, >= 0; of all tensors,
+            or of each.
 
     Attributes:
         state: for each of ``tensors``: the number of its steps (``step``, float32 on the CPU) and
@@ -38,9 +39,10 @@ class Adam:
         self,
         tensors: Sequence[Tensor],
         betas: tuple[float, float] = BETAS,
-        weight_decay: float = 0.0,
+        weight_decay: Rates = 0.0,
     ) -> None:
-        self.tensors, self._betas, self._weight_decay = tensors, betas, weight_decay
+        self.tensors, self._betas = tensors, betas
+        self._decays = rate_of_each(weight_decay, len(tensors))
         self.state: list[dict[str, Tensor]] = [{} for _ in tensors]
         self.param_groups = [{"params": tensors}]
 
@@ -60,8 +62,10 @@ class Adam:
         lrs, states = [each[index] for index in moving], [self.state[index] for index in moving]
         tensors = [self.tensors[index] for index in moving]
         grads = [grad for tensor in tensors if (grad := tensor.grad) is not None]
-        if self._weight_decay:
-            torch._foreach_mul_(tensors, [1 - rate * self._weight_decay for rate in lrs])
+        if any(self._decays):
+            decays = [self._decays[index] for index in moving]
+            shares = [1 - rate * decay for rate, decay in zip(lrs, decays, strict=True)]
+            torch._foreach_mul_(tensors, shares)
         beta1, beta2 = self._betas
         for state in states:
             state["step"] += 1

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,11 +21,14 @@ from .inner import InnerLoss
 from .inner_rates import RATE_NAMES
 from .meta_gradient import METHODS, MetaGradient, MetaProblem, Window
 from .outer_loss import num_parts, outer_losses
-from .rates import Schedule, ScheduleKind
+from .rates import Schedule, ScheduleKind, rate_of_each
 from .scaled_optimiser import ADAM, OptimiserConfig, ScaledOptimiser
 from .synthetic import HIDDEN_WEIGHTS, Phi, SyntheticConfig, materialise
 from .team import ALONE, Team
 from .timing import PhaseClock
+
+# Inner rates, and what follows their rate.
+_RATES = (*RATE_NAMES, HIDDEN_WEIGHTS)
 
 # A part of the loss on real texts.
 OuterLoss = Callable[[Params], Tensor]
@@ -54,6 +57,8 @@ class OuterConfig(NamedTuple):
             the T steps is the last one of them is drawn anew at each outer step.
         labels_lr, rates_lr: rates at their peak of the class labels, and of inner rates and hidden
             weights; None: ``lr``.
+        labels_weight_decay, rates_weight_decay: the same tensors' weight decay; None: that of
+            ``optimiser``.
         augmentation: of the real images; texts stay as they are.
     """
 
@@ -75,19 +80,32 @@ class OuterConfig(NamedTuple):
     lr_decay_steps: int = 1
     labels_lr: float | None = None
     rates_lr: float | None = None
+    labels_weight_decay: float | None = None
+    rates_weight_decay: float | None = None
     window: int = 0
     augmentation: Augmentation = "none"
 
     def peak(self, name: str) -> float:
         """The rate at its peak of the tensor of phi with this name."""
-        rates = dict.fromkeys((*RATE_NAMES, HIDDEN_WEIGHTS), self.rates_lr)
-        own = {"labels": self.labels_lr, **rates}.get(name)
+        own = _own(name, self.labels_lr, self.rates_lr)
         return self.lr if own is None else own
+
+    def optimiser_of(self, names: Iterable[str]) -> OptimiserConfig:
+        """The optimiser of the tensors of phi with these names, in their order."""
+        owns = [_own(name, self.labels_weight_decay, self.rates_weight_decay) for name in names]
+        usual = rate_of_each(self.optimiser.weight_decay, len(owns))
+        decays = [of_all if own is None else own for of_all, own in zip(usual, owns, strict=True)]
+        return self.optimiser._replace(weight_decay=decays)
 
     def rate(self, name: str, step: int) -> float:
         """The rate of a tensor of phi at ``step``, which counts from 0."""
         schedule = Schedule(self.schedule, self.warmup_fraction, self.lr_decay, self.lr_decay_steps)
         return schedule.rate(step, self.num_steps, self.peak(name))
+
+
+def _own(name: str, of_labels: float | None, of_rates: float | None) -> float | None:
+    """What the tensor of phi with this name has of its own."""
+    return {"labels": of_labels, **dict.fromkeys(_RATES, of_rates)}.get(name)
 
 
 class OuterProblem(NamedTuple):
@@ -144,7 +162,8 @@ class OuterLoop:
         self.config, self.problem, self.team = config, problem, team
         device = problem.device
         self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
-        self.optimiser = ScaledOptimiser(self.phi, device, problem.precision, config.optimiser)
+        optimiser = config.optimiser_of(self.phi)
+        self.optimiser = ScaledOptimiser(self.phi, device, problem.precision, optimiser)
         self.step, self.clock = 0, PhaseClock(device)
         self._epoch: tuple[int, list[Tensor]] = (-1, [])
 

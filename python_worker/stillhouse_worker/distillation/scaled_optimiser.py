@@ -20,13 +20,13 @@ class OptimiserConfig(NamedTuple):
     Attributes:
         kind: its name.
         betas: of "adam" and "adamw"; see `Adam`.
-        weight_decay: of "adamw".
+        weight_decay: of "adamw"; see `Adam`.
         momentum: of "sgd".
     """
 
     kind: OptimiserKind = "adam"
     betas: tuple[float, float] = BETAS
-    weight_decay: float = 0.0
+    weight_decay: Rates = 0.0
     momentum: float = 0.0
 
     def over(self, tensors: list[Tensor]) -> Adam | Sgd:

@@ -35,10 +35,12 @@ async function resolved(
   { draft, draftWithoutCuda }: Member,
   connection: GroupOptions["connection"],
 ): Promise<ResolveExperimentResponse> {
-  const resolution = await connection.call((client) => client.resolve(draft));
+  const resolve = (wanted: Member["draft"]) => connection.call((client) => client.resolve(wanted));
+  if (draftWithoutCuda === undefined) return resolve(draft);
+  // The other one may want a model that only the hub has.
+  const resolution = await resolve(draftWithoutCuda);
   const isOnCuda = resolution.spec?.compute?.device?.startsWith("cuda") === true;
-  if (draftWithoutCuda === undefined || isOnCuda) return resolution;
-  return connection.call((client) => client.resolve(draftWithoutCuda));
+  return isOnCuda ? resolve(draft) : resolution;
 }
 
 /**

@@ -42,6 +42,8 @@ all of them when none is named.
 In its protocol, of labels of a learner's inside: ${INTERNAL_IDS.join(", ")}.
 Other works: ${SYSTEM_IDS.join(", ")}. They have presets of their own, in which every value is
 the published one, and others for CPUs (wang-mnist-cpu), which are the default without CUDA.
+acl2023 is the study's successor, for AG News and BERT-base, or on CPUs minilm; --dataset and
+--model name others, such as roberta-base.
 
 Examples:
   npm run reproduce
@@ -50,6 +52,7 @@ Examples:
   npm run reproduce -- summary --json > summary.json
   npm run reproduce -- wang-mnist soft-mnist
   npm run reproduce -- wang-cifar10 --preset wang-cifar10 --data-dir data
+  npm run reproduce -- acl2023 --dataset sst5 --data-dir data --model roberta-base
 
 After an interruption the same command continues where it stopped. What one table needs and another has
 computed is computed once. An experiment that fails costs its rows alone.
@@ -127,7 +130,7 @@ function reproduceCommand(columns: number | undefined) {
     .argument("[tables...]", "which tables")
     .description(
       "Regenerates the tables of the 2022 study, on any data set and model, and those of works " +
-        "that it stands on, and prints each beside the published figures.",
+        "that it stands on or that follow it, and prints each beside the published figures.",
     )
     .addHelpText("after", HELP);
   addSettings(command, [...VARIED_PATHS, "baseline", "seed", "name"]);

@@ -83,6 +83,9 @@ function settingsOf(
   ]);
 }
 
+/** What a row may be about instead of what the preset is for. */
+const SUBJECTS = ["dataset.name", "model.name"];
+
 /** A table's baselines are experiments of their own. */
 function baselineSetting(kind: BaselineId): readonly [string, FieldValue] {
   const flag = baselineOfId(kind)?.flag ?? kind;
@@ -90,7 +93,8 @@ function baselineSetting(kind: BaselineId): readonly [string, FieldValue] {
 }
 
 function memberLabel({ rows: [row] }: RowGroup, draft: ExperimentSpec, seed: number): string {
-  return `${labelOfKind(row?.kind, draft)}, seed ${seed}`;
+  const subject = SUBJECTS.flatMap((path) => row?.settings.get(path) ?? []);
+  return [labelOfKind(row?.kind, draft), ...subject, `seed ${seed}`].join(", ");
 }
 
 function labelOfKind(kind: StudyRow["kind"] | undefined, draft: ExperimentSpec): string {
