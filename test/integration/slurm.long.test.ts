@@ -52,3 +52,41 @@ it("a task of a node that Slurm has lost goes on elsewhere, to the same bytes, w
   await until(async () => (await cluster.jobs()).length === 0);
   assert.deepEqual(processesOf(next.id), []);
 });
+
+it("six experiments on two nodes have the bytes that a process of its own distils, and leave nothing", {
+  skip: missingSlurm() ?? false,
+}, async (test) => {
+  const cluster = await SlurmCluster.start(test, ["n1", "n2"]);
+  const engines = [slurmPool(2)];
+  const plane = await TestPlane.start(test, { env: cluster.env, pythonPath: PYTHON, engines });
+  const tiny = await tinySpec(plane.client, 12);
+  const specs = [1, 2, 3, 4, 5, 6].map((seed) => ({ ...tiny, seed }));
+  const created = await Promise.all(specs.map((spec) => plane.client.create(spec, "")));
+  const nodes = new Set<string>();
+  const workers = new Set<string>();
+  let isOver = false;
+  const ended = Promise.all(created.map(({ id }) => plane.ended(id))).finally(() => {
+    isOver = true;
+  });
+  await until(async () => {
+    const jobs = (await cluster.ask("squeue", "-h", "-t", "R", "-o", "%j %N")).split("\n");
+    assert.ok(jobs.length <= 2, "never more workers than the pool may have");
+    for (const [worker, node] of jobs.map((job) => job.split(" "))) {
+      if (worker) workers.add(worker);
+      if (node) nodes.add(node);
+    }
+    return isOver;
+  });
+  for (const experiment of await ended) {
+    assert.equal(experiment.state, State.SUCCEEDED, experiment.failure?.message);
+    assert.ok(experiment.tasks.every(({ attempt }) => attempt === 1));
+  }
+  assert.deepEqual([...nodes].sort(), ["n1", "n2"]);
+  for (const [index, spec] of specs.entries()) {
+    const id = created[index]?.id ?? "";
+    assert.equal(hashOfDistilled(plane.home, id), hashWithoutControlPlane(test, spec), id);
+  }
+  await until(async () => (await cluster.jobs()).length === 0);
+  await until(() => [...workers].every((worker) => processesOf(worker).length === 0));
+  await until(async () => (await plane.client.workers()).length === 0);
+});

@@ -181,6 +181,40 @@ describe("workers that Slurm starts", () => {
     },
   );
 
+  it("keep their task on a node that is drained, and come to it no more", SLURM, async (test) => {
+    const cluster = await SlurmCluster.start(test, ["n1", "n2"]);
+    const gate = join(temporaryFolder(test), "gate");
+    const plane = await planeOn(test, cluster, countingWorkers(test, 2, gate));
+    const nodeOf = async (worker: string) =>
+      (await cluster.ask("squeue", "-h", "-o", "%N", `--name=${worker}`)) || undefined;
+    const isBusy = async (count: number) => {
+      const busy = await workersOf(plane, WorkerState.BUSY);
+      return busy.length === count ? busy : undefined;
+    };
+    const first = await plane.client.create(quickSpec(1), "");
+    const [old] = await until(() => isBusy(1));
+    assert.ok(old);
+    const drained = await until(() => nodeOf(old.id));
+    await cluster.ask("scontrol", "update", `nodename=${drained}`, "state=drain", "reason=test");
+    const second = await plane.client.create(quickSpec(2), "");
+    const next = (await until(() => isBusy(2))).find(({ id }) => id !== old.id);
+    assert.ok(next);
+    assert.notEqual(await nodeOf(next.id), drained);
+    writeFileSync(gate, "");
+    for (const [{ id }, worker] of [
+      [first, old],
+      [second, next],
+    ] as const) {
+      const { state, tasks } = await plane.ended(id);
+      assert.equal(state, State.SUCCEEDED);
+      const distill = tasks.find((task) => task.id.endsWith("distill"));
+      assert.deepEqual([distill?.attempt, distill?.workerId], [1, worker.id]);
+    }
+    await until(async () => (await cluster.jobs()).length === 0);
+    const states = await cluster.ask("sinfo", "-h", "-N", "-o", "%N %T");
+    assert.match(states, new RegExp(`^${drained} drained$`, "m"));
+  });
+
   it(
     "keep their task and attempt when the control plane is killed and comes back",
     SLURM,
