@@ -49,21 +49,22 @@ def attention_divergence(
             ``mul``: -log sum A A~.
     """
     own = scores[:, :, : target.shape[-2]].to(target)
-    return summed_divergence(own, target, kind) * divergence_weight(target, reduction, num_keys)
+    total = row_divergences(own, target, kind).sum()
+    return total * divergence_weight(target, reduction, num_keys)
 
 
-def summed_divergence(
+def row_divergences(
     scores: Float[Tensor, "*rows s"], target: Float[Tensor, "*rows s"], kind: AttentionLoss
-) -> Float[Tensor, ""]:
-    """The sum over all rows; see `attention_divergence`."""
+) -> Float[Tensor, "*rows"]:
+    """Of each row; see `attention_divergence`."""
     if kind == "kl":
-        return (target.exp() * (target - scores.log_softmax(-1))).sum()
+        return (target.exp() * (target - scores.log_softmax(-1))).sum(-1)
     has_label = (target.amax(-1) > LOG_ZERO / 2).to(target)
     if kind == "mse":
         rows = (scores.softmax(-1) - target.exp()).square().sum(-1) / 2
     else:
         rows = -(target + scores.log_softmax(-1)).logsumexp(-1)
-    return (rows * has_label).sum()
+    return rows * has_label
 
 
 def divergence_weight(

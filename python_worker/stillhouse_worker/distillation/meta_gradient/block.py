@@ -12,9 +12,8 @@ from torch import Tensor
 
 from ...learners.interface import Params
 from ...learners.precision import Precision, low_dtype
-from .block_attention import attention_loss, score_gradient
+from .block_heads import attend, attend_back
 from .block_layout import (
-    add_rows,
     inputs_of,
     join_parts,
     merge_heads,
@@ -23,7 +22,18 @@ from .block_layout import (
     weight_spans,
 )
 from .block_moves import Distance, moved, moved_by_product
-from .block_values import Backward, Block, Cotangents, Forward, Masks, Narrow, Normed, Trace
+from .block_values import (
+    Backward,
+    Block,
+    Cotangents,
+    Forward,
+    Heads,
+    Labelled,
+    Masks,
+    Narrow,
+    Normed,
+    Trace,
+)
 
 
 def run_forward(
@@ -45,14 +55,15 @@ def run_forward(
     (num_samples, length, width), heads = hidden.shape, block.config.num_heads
     rows = 1 if block.passes_first else length
     scored = rows if target is None else max(rows, target.shape[-2])
-    query_hqd, key_hsd, value_hsd = _project(params, hidden, scored, heads)
-    query_hqd = query_hqd * block.query_scale
-    scores_hqs = torch.bmm(query_hqd, key_hsd.transpose(-1, -2))
-    probabilities_hqs = scores_hqs.softmax(-1)
-    seen_hqs = probabilities_hqs[:, :rows]
-    if masks is not None:
-        seen_hqs = seen_hqs * masks.attention
-    context_re = merge_heads(torch.bmm(seen_hqs, value_hsd), heads).flatten(0, 1)
+    projected = _project(params, hidden, scored, heads)
+    projected = projected._replace(query=projected.query * block.query_scale)
+    attended = attend(
+        block,
+        rows,
+        projected,
+        Labelled(masks and masks.attention, None if target is None else target.flatten(0, 1)),
+    )
+    context_re = merge_heads(attended.context, heads).flatten(0, 1)
     if narrow:
         attention_norm = narrow.attention_norm
     else:
@@ -70,22 +81,19 @@ def run_forward(
         out_re = out_re + attended_re
         norm = _normalise(out_re, block.config.layer_norm_eps)
     passed = _scale_shift(params, "norm", norm.rows).view(num_samples, rows, width)
-    kept_hqs, divergence = attention_loss(block, target, scores_hqs)
     trace = Trace(
         hidden.flatten(0, 1),
-        query_hqd,
-        key_hsd,
-        value_hsd,
-        probabilities_hqs,
+        projected,
         context_re,
         attention_norm,
         attended_re,
         up_rf,
         norm,
-        kept_hqs,
+        attended.kept,
         masks,
     )
-    return Forward(passed, divergence, trace)
+    shares = attended.divergence
+    return Forward(passed, None if shares is None else shares.sum(), trace)
 
 
 def run_backward(
@@ -125,33 +133,14 @@ def run_backward(
         left_re = trace.attention_out_left(out_re)
         merged_re = back.linear("attention_out", trace.context, left_re)
         context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
-    value_hsd, weights_hqs, scores_hqs = _attention_back(block, trace, context_hqd)
-    key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
-    query_hqd = torch.bmm(scores_hqs, trace.key) * block.query_scale
-    qkv = join_parts([merge_heads(part, heads) for part in (query_hqd, key_hsd, value_hsd)])
+    query_hqd, *others = attend_back(block, trace.heads, trace.labelled, context_hqd)
+    query_hqd = query_hqd * block.query_scale
+    qkv = join_parts([merge_heads(part, heads) for part in (query_hqd, *others)])
     entered_mse = back.project(trace.hidden, qkv, num_samples, wants_entered)
     if entered_mse is not None:
         entered_mse[:, :rows] += torch.unflatten(out_re, 0, (num_samples, rows))
-    cotangents = Cotangents(
-        passed, down_re, inner_rf, attended_re, out_re, context_hqd, weights_hqs, scores_hqs, qkv
-    )
+    cotangents = Cotangents(passed, down_re, inner_rf, attended_re, out_re, context_hqd, qkv)
     return Backward(entered_mse, cotangents, back.trained)
-
-
-def _attention_back(
-    block: Block, trace: Trace, context_hqd: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients in value, in the probabilities less their mean under them, and in the scores."""
-    probabilities_hqs = trace.probabilities[:, : context_hqd.shape[1]]
-    seen_hqs = trace.attention_left(probabilities_hqs)
-    value_hsd = torch.bmm(seen_hqs.transpose(-1, -2), context_hqd)
-    weights_hqs = trace.attention_left(torch.bmm(context_hqd, trace.value.transpose(-1, -2)))
-    weights_hqs -= (probabilities_hqs * weights_hqs).sum(-1, keepdim=True)
-    scores_hqs = probabilities_hqs * weights_hqs
-    if trace.target is not None:
-        own_hqs = trace.probabilities[:, : trace.target.shape[1]]
-        scores_hqs = add_rows(scores_hqs, score_gradient(block, trace.target, own_hqs))
-    return value_hsd, weights_hqs, scores_hqs
 
 
 class _Back(NamedTuple):
@@ -205,7 +194,7 @@ class _Back(NamedTuple):
         self.trained[name] = moved(self.params[name], gradient, self.distance)
 
 
-def _project(params: Params, hidden: Tensor, scored: int, heads: int) -> list[Tensor]:
+def _project(params: Params, hidden: Tensor, scored: int, heads: int) -> Heads:
     """Query of the first ``scored`` rows, key and value of all: each M Hd x rows x d."""
     width, weight, bias = hidden.shape[-1], params["qkv.weight"], params["qkv.bias"]
     if scored == hidden.shape[1]:
@@ -213,7 +202,7 @@ def _project(params: Params, hidden: Tensor, scored: int, heads: int) -> list[Te
     else:
         query = F.linear(hidden[:, :scored], weight[:width], bias[:width])
         parts = [query, *F.linear(hidden, weight[width:], bias[width:]).chunk(2, -1)]
-    return [split_heads(part, heads) for part in parts]
+    return Heads(*(split_heads(part, heads) for part in parts))
 
 
 def _linear(params: Params, name: str, x: Tensor) -> Tensor:

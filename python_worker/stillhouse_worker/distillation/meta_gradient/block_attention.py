@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..losses import summed_divergence
+from ..losses import row_divergences
 from .block_values import Block
 
 
@@ -25,7 +25,7 @@ class LabelTangents(NamedTuple):
     Attributes:
         target: of the gradient in t.
         kept: of k; None where that does not depend on the direction.
-        rise: of the loss, a scalar; None where it is the sum of ``target``.
+        rise: of the loss of each row, M Hd x Q; None where it is the sum of ``target``.
     """
 
     target: Tensor
@@ -36,21 +36,20 @@ class LabelTangents(NamedTuple):
 def attention_loss(
     block: Block, target: Tensor | None, scores_hqs: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """k and the loss; None and None without labels.
+    """k and the loss of each row, M Hd x Q; None and None without labels.
 
     Args:
         block: which one.
-        target: M x Hd x Q x S, t; None without labels.
+        target: M Hd x Q x S, t; None without labels.
         scores_hqs: s of the first Q queries at least.
     """
     if target is None:
         return None, None
-    target = target.flatten(0, 1)
     own_hqs = scores_hqs[:, : target.shape[1]]
     if block.attention_loss == "kl":
         kept_hqs = target.exp() * block.attention_weight
-        return kept_hqs, (kept_hqs * (target - own_hqs.log_softmax(-1))).sum()
-    loss = summed_divergence(own_hqs, target, block.attention_loss) * block.attention_weight
+        return kept_hqs, (kept_hqs * (target - own_hqs.log_softmax(-1))).sum(-1)
+    loss = row_divergences(own_hqs, target, block.attention_loss) * block.attention_weight
     labels_hqs = target.exp() if block.attention_loss == "mse" else (target + own_hqs).softmax(-1)
     return labels_hqs * block.attention_weight, loss
 
@@ -75,7 +74,7 @@ def push_labels(
     """
     if block.attention_loss == "kl":
         return LabelTangents(kept * (_mean(probabilities, scores) - scores), None, None)
-    rise = (score_gradient(block, kept, probabilities) * scores).sum()
+    rise = (score_gradient(block, kept, probabilities) * scores).sum(-1)
     if block.attention_loss == "mse":
         return LabelTangents(-kept * tangent, None, rise)
     shares = kept / kept.sum(-1, keepdim=True)

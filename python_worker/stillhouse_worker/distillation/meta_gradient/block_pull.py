@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from .block import rounded
-from .block_attention import pull_scores
+from .block_gelu import pull_gelu, push_gelu
+from .block_heads import pull_heads
 from .block_layout import (
-    add_rows,
     inputs_of,
     join_parts,
     merge_heads,
@@ -45,16 +45,19 @@ def pull(
     out_re = back.norm(
         "norm", trace.norm, tangents.norm, cotangents.passed, passed.flatten(0, 1), cotangents.down
     )
+    # Only the tangents of the weights need the activation again.
+    inner = None if distance is None else push_gelu(trace.up, tangents.up)
     inner_rf = back.linear(
         "down",
-        tangents.inner,
-        tangents.inner_tangent,
+        inner and inner.value,
+        inner and inner.tangent,
         trace.down_left(cotangents.down),
         trace.down_left(out_re),
     )
-    up_rf = inner_rf.mul_(tangents.slope).addcmul_(cotangents.inner, tangents.slope_tangent)
-    up_value_rf = cotangents.inner * tangents.slope
-    out_re = back.linear("up", trace.attended, tangents.attended, up_value_rf, up_rf).add_(out_re)
+    up = pull_gelu(trace.up, tangents.up, cotangents.inner, inner_rf)
+    del inner, inner_rf
+    out_re = back.linear("up", trace.attended, tangents.attended, *up).add_(out_re)
+    del up
     out_re = back.norm(
         "attention_norm",
         trace.attention_norm,
@@ -71,12 +74,16 @@ def pull(
         trace.attention_out_left(out_re),
     )
     context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
-    value_hsd, scores_hqs = _pull_attention(block, trace, cotangents, tangents, context_hqd)
-    key_hsd = torch.bmm(scores_hqs.transpose(-1, -2), trace.query)
-    key_hsd = key_hsd.baddbmm_(cotangents.scores.transpose(-1, -2), tangents.query)
-    query_hqd = torch.bmm(scores_hqs, trace.key).baddbmm_(cotangents.scores, tangents.key)
+    query_hqd, *others = pull_heads(
+        block,
+        trace.heads,
+        tangents.heads,
+        trace.labelled._replace(moved=tangents.target),
+        cotangents.context,
+        context_hqd,
+    )
     query_hqd *= block.query_scale
-    projected = join_parts([merge_heads(part, heads) for part in (query_hqd, key_hsd, value_hsd)])
+    projected = join_parts([merge_heads(part, heads) for part in (query_hqd, *others)])
     entered_mse = back.project(trace, cotangents.projected, tangents.hidden, projected, num_samples)
     entered_mse[:, :rows] += torch.unflatten(out_re, 0, (num_samples, rows))
     return entered_mse
@@ -115,9 +122,14 @@ class _Back(NamedTuple):
         return pulled
 
     def linear(
-        self, name: str, x: Tensor, tangent: Tensor, value: Tensor, cotangent: Tensor
+        self,
+        name: str,
+        x: Tensor | None,
+        tangent: Tensor | None,
+        value: Tensor,
+        cotangent: Tensor,
     ) -> Tensor:
-        """Args: the rows and their tangent; the cotangent and its tangent."""
+        """Args: the rows and their tangent, if they are needed; the cotangent and its tangent."""
         weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
         return self._linear(weight, bias, x, tangent, value, cotangent)
 
@@ -146,7 +158,7 @@ class _Back(NamedTuple):
         self,
         weight: Parameter,
         bias: Parameter,
-        x: Tensor,
+        x: Tensor | None,
         tangent: Tensor | None,
         value: Tensor,
         cotangent: Tensor,
@@ -156,51 +168,15 @@ class _Back(NamedTuple):
         pulled = low @ rounded(weight.value, precision)
         pulled = pulled.addmm_(low_value, rounded(weight.tangent, precision)).to(cotangent)
         if self.distance is not None:
-            rows, inputs = low.t(), rounded(x, precision)
-            if tangent is not None:  # one product of twice the rows
-                rows = torch.cat([low, low_value]).t()
-                inputs = torch.cat([inputs, rounded(tangent, precision)])
-            if precision == "fp32":
-                move_by_product(weight.tangent, rows, inputs, self.distance)
-            else:
-                move(weight.tangent, rows @ inputs, self.distance)
+            for rows, inputs in ((low, x), (low_value, tangent)):
+                if inputs is not None:
+                    self._move(weight.tangent, rows, rounded(inputs, precision))
             move(bias.tangent, cotangent.sum(0), self.distance)
         return pulled
 
-
-def _pull_attention(
-    block: Block,
-    trace: Trace,
-    cotangents: Cotangents,
-    tangents: Tangents,
-    context_hqd: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Tangents of the gradients in value, M Hd x S x d, and in the scores, M Hd x rows x S."""
-    rows = context_hqd.shape[1]
-    own_hqs, own_tangent_hqs = trace.probabilities[:, :rows], tangents.probabilities[:, :rows]
-    seen_hqs, seen_tangent_hqs = (trace.attention_left(p) for p in (own_hqs, own_tangent_hqs))
-    value_hsd = torch.bmm(seen_tangent_hqs.transpose(-1, -2), cotangents.context)
-    value_hsd = value_hsd.baddbmm_(seen_hqs.transpose(-1, -2), context_hqd)
-    weights_hqs = torch.bmm(context_hqd, trace.value.transpose(-1, -2))
-    weights_hqs = weights_hqs.baddbmm_(cotangents.context, tangents.value.transpose(-1, -2))
-    weights_hqs = trace.attention_left(weights_hqs)
-    scores_hqs = _pull_softmax(own_hqs, own_tangent_hqs, cotangents.weights, weights_hqs)
-    if trace.target is not None:
-        scored = trace.target.shape[1]
-        labelled_hqs = pull_scores(
-            block,
-            trace.target,
-            tangents.target,
-            trace.probabilities[:, :scored],
-            tangents.probabilities[:, :scored],
-        )
-        scores_hqs = add_rows(scores_hqs, labelled_hqs)
-    return value_hsd, scores_hqs
-
-
-def _pull_softmax(
-    probabilities: Tensor, tangent: Tensor, weights: Tensor, weights_tangent: Tensor
-) -> Tensor:
-    """Tangent of p (w - <p, w>); ``weights`` is w - <p, w>."""
-    mean = (tangent * weights).addcmul_(probabilities, weights_tangent).sum(-1, keepdim=True)
-    return (tangent * weights).addcmul_(probabilities, weights_tangent - mean)
+    def _move(self, tensor: Tensor, rows: Tensor, inputs: Tensor) -> None:
+        assert self.distance is not None
+        if self.block.precision == "fp32":
+            move_by_product(tensor, rows.t(), inputs, self.distance)
+        else:
+            move(tensor, rows.t() @ inputs, self.distance)

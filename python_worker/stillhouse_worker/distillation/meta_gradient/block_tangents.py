@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .block_values import Heads
+
 
 class Parameter(NamedTuple):
     """A parameter and its tangent, neither of them copied."""
@@ -32,29 +34,19 @@ class NormTangent(NamedTuple):
 
 
 class Tangents(NamedTuple):
-    """Of `block.Trace`, with its shapes; and what follows from ``up``, which is not kept there.
+    """Of `block.Trace`, with its shapes.
 
     Attributes:
         hidden: None where what entered does not depend on the direction.
-        inner: M rows x F, the activation itself, a value.
-        inner_tangent: its tangent.
-        slope: of the activation at each entry, a value.
-        slope_tangent: its tangent.
         target: None where that does not depend on the direction.
     """
 
     hidden: Tensor | None
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    probabilities: Tensor
+    heads: Heads
     context: Tensor
     attention_norm: NormTangent
     attended: Tensor
-    inner: Tensor
-    inner_tangent: Tensor
-    slope: Tensor
-    slope_tangent: Tensor
+    up: Tensor
     norm: NormTangent
     target: Tensor | None
 

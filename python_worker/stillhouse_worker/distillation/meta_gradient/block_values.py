@@ -70,13 +70,42 @@ class Masks(NamedTuple):
         )
 
 
+class Heads(NamedTuple):
+    """Query, key and value of all heads, of some, or tangents of these or gradients in them.
+
+    Attributes:
+        query: M Hd x rows x d; scaled.
+        key, value: M Hd x S x d.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+
+
+class Labelled(NamedTuple):
+    """The dropout and the labels of heads.
+
+    Attributes:
+        mask: the factors of the probabilities, M Hd x rows x S; None without dropout.
+        target: labels, M Hd x Q x S log-probabilities, or k of them, see `block_attention`; None
+            without.
+        moved: tangent of k; None where it does not depend on the direction.
+    """
+
+    mask: Tensor | None
+    target: Tensor | None
+    moved: Tensor | None = None
+
+
 class Trace(NamedTuple):
     """The values of a forward pass. Rows are those that a part of the block computes.
 
+    The probabilities are not among them: each pass computes them again, see `block_tiles`.
+
     Attributes:
         hidden: M S x E, what entered.
-        query, key, value: M Hd x rows x d; the query is scaled.
-        probabilities: M Hd x rows x S.
+        heads: what attends to what.
         context: M rows x E, what the heads pass on.
         attention_norm, norm: the two normalisations.
         attended: M rows x E, what the feed-forward part starts from.
@@ -86,10 +115,7 @@ class Trace(NamedTuple):
     """
 
     hidden: Tensor
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    probabilities: Tensor
+    heads: Heads
     context: Tensor
     attention_norm: Normed
     attended: Tensor
@@ -98,12 +124,13 @@ class Trace(NamedTuple):
     target: Tensor | None
     masks: Masks | None = None
 
-    def attention_left(self, values: Tensor) -> Tensor:
-        """What dropout leaves of values, tangents or gradients of the probabilities' rows."""
-        return values if self.masks is None else values * self.masks.attention
+    @property
+    def labelled(self) -> Labelled:
+        """What belongs to the heads."""
+        return Labelled(None if self.masks is None else self.masks.attention, self.target)
 
     def attention_out_left(self, values: Tensor) -> Tensor:
-        """The same of what the attention sublayer adds, M rows x E."""
+        """What dropout leaves of M rows x E from the attention sublayer, or of gradients in it."""
         return values if self.masks is None else values * self.masks.attention_out
 
     def down_left(self, values: Tensor) -> Tensor:
@@ -121,8 +148,6 @@ class Cotangents(NamedTuple):
         attended: M rows x E, in what the feed-forward part starts from.
         attention_out: M rows x E, in what entered the first normalisation.
         context: M Hd x rows x d.
-        weights: M Hd x rows x S, in the probabilities, less its mean under them.
-        scores: M Hd x rows x S.
         projected: in query, key and value: all three, M S x 3E, or where there are fewer queries,
             query, M rows x E, and the other two, M S x 2E.
     """
@@ -133,8 +158,6 @@ class Cotangents(NamedTuple):
     attended: Tensor
     attention_out: Tensor
     context: Tensor
-    weights: Tensor
-    scores: Tensor
     projected: tuple[Tensor, ...]
 
 
@@ -212,7 +235,6 @@ def kept_numel(
     scored = rows if target is None else max(rows, target.shape[-2])
     expanded = 2 * rows * len(params["up.bias"])
     others = (9 * rows + 2 * scored + 5 * length) * width
-    attention = block.config.num_heads * (rows + 2 * scored) * length
     masks = (block.config.num_heads * length + 2 * width) * rows if is_masked else 0
     own = 0 if target is None else target.numel()
-    return num_samples * (expanded + others + attention + masks) + own
+    return num_samples * (expanded + others + masks) + own

@@ -13,16 +13,16 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from ...errors import StillhouseError
 from ...learners.interface import Params
 from ...learners.transformer import block_dropout, block_params
 from ..inner import sgd
 from ..synthetic import DistilledData, Phi
+from .block_alive import Alive
 from .block_functions import block_functions
 from .block_moves import Distance
-from .block_tangents import Parameter, Parameters, Pushed, Tangents
+from .block_tangents import Parameter, Parameters, Pushed
 from .block_values import (
     Backward,
     Block,
@@ -121,18 +121,17 @@ class _Step:
         distance = -lr if wanted.next_v else None
         hidden_mqe, tangent_mqe = self._data.x, None
         entries: list[tuple[Tensor, Tensor | None]] = []
-        alive: dict[int, tuple[Trace, Tangents]] = {}
+        alive = Alive(self._problem.activation_bytes)
         attention, states = AttentionTangents(), StateTangents(self._loss, self._data)
         for index in range(self._num_blocks):
             entries.append((hidden_mqe, tangent_mqe))
-            forward, pushed = self._both_forward(index, hidden_mqe, tangent_mqe, direction)
+            forward = self._forward(index, hidden_mqe)
+            pushed = self._push(index, forward.trace, tangent_mqe, direction)
             hidden_mqe, tangent_mqe = forward.passed, pushed.passed
             attention.push(pushed)
             states.push(index, hidden_mqe, tangent_mqe)
-            run = (forward.trace, pushed.tangents)
-            if self._forwards or index >= self._num_blocks - self._num_alive(run):
-                alive[index] = run
-            del forward, pushed, run
+            alive.put(index, None if self._forwards else forward.trace, pushed.tangents)
+            del forward, pushed
         is_known = bool(self._cotangents or self._narrow)
         assert tangent_mqe is not None  # there is at least one block
         cotangent_mqe = None if is_known else self._head(hidden_mqe)[2]
@@ -145,11 +144,12 @@ class _Step:
             distance,
         )
         for index in reversed(range(self._num_blocks)):
-            if index not in alive:
-                forward, pushed = self._both_forward(index, *entries[index], direction)
-                alive[index] = (forward.trace, pushed.tangents)
-                del forward, pushed
-            trace, tangents = alive.pop(index)
+            entry, entry_tangent = entries.pop()
+            trace = alive.traces.pop(index, None) or self._forward(index, entry).trace
+            tangents = alive.tangents.pop(index, None)
+            if tangents is None:
+                tangents = self._push(index, trace, entry_tangent, direction).tangents
+            del entry, entry_tangent
             cotangent_mqe, tangent_mqe = states.pull(index, cotangent_mqe, tangent_mqe)
             if self._cotangents:
                 cotangents = self._cotangents.pop()
@@ -201,13 +201,10 @@ class _Step:
             Masks.drawn(dropout, block, hidden),
         )
 
-    def _both_forward(
-        self, index: int, hidden: Tensor, tangent: Tensor | None, direction: Params
-    ) -> tuple[Forward, Pushed]:
-        forward = self._forward(index, hidden)
+    def _push(self, index: int, trace: Trace, tangent: Tensor | None, direction: Params) -> Pushed:
         parameters = self._parameters(index, direction)
-        return forward, self._functions.push(
-            self._block(index), parameters, forward.trace, tangent, len(hidden)
+        return self._functions.push(
+            self._block(index), parameters, trace, tangent, len(self._data.x)
         )
 
     def _backward(
@@ -250,12 +247,6 @@ class _Step:
 
     def _head(self, hidden: Tensor) -> tuple[Tensor, Params, Tensor]:
         return head_gradient(self._loss, self._theta, hidden, self._data.class_labels)
-
-    def _num_alive(self, run: tuple[Trace, Tangents]) -> int:
-        """How many blocks like this one may be kept until the backward pass: the last ones."""
-        tensors = [t for t in tree_leaves(run) if t is not None]
-        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return self._problem.activation_bytes // size
 
 
 def _staged(loss: ScalarLoss) -> StagedLoss:
