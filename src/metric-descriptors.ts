@@ -18,7 +18,7 @@ const GROUPS = [
   {
     id: "loss",
     title: "Loss",
-    summary: "On the distilled data before the inner steps, and on real texts after them.",
+    summary: "On the distilled data before the inner steps, and on real samples after them.",
     isNoisy: true,
     unit: MetricUnit.NATS,
     scale: MetricScale.LOGARITHMIC,
@@ -124,7 +124,7 @@ const GROUPS = [
 type GroupId = (typeof GROUPS)[number]["id"];
 
 const KNOWN: Readonly<Record<string, readonly [group: GroupId, title: string]>> = {
-  [OUTER_LOSS]: ["loss", "after (real texts)"],
+  [OUTER_LOSS]: ["loss", "after (real samples)"],
   inner_loss: ["loss", "before (distilled data)"],
   [VALIDATION_ACCURACY]: ["validation", "validation accuracy"],
   attack_success: ["attack", "success"],

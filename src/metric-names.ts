@@ -14,7 +14,7 @@ export interface Titles {
   readonly group?: { readonly title: string } | undefined;
 }
 
-/** The full name of a metric: "Loss: after (real texts)", or the title of a group of one. */
+/** The full name of a metric: "Loss: after (real samples)", or the title of a group of one. */
 export function fullTitle({ title, group }: Titles): string {
   const groupTitle = group?.title ?? "";
   return title.toLowerCase() === groupTitle.toLowerCase() ? groupTitle : `${groupTitle}: ${title}`;

@@ -48,6 +48,41 @@ export function curveGroups(curves: readonly Curve[]): CurveGroup[] {
     .sort((a, b) => a.rank - b.rank || a.id.localeCompare(b.id, "en"));
 }
 
+/** The same metric of several tasks, in one chart. */
+export interface SharedChart {
+  readonly title: string;
+  readonly summary: string;
+  readonly curves: readonly Curve[];
+  /** What tells the curves apart: the names of their tasks. */
+  readonly labels: readonly string[];
+}
+
+/**
+ * Charts of tasks that do not distil: one per metric, but for those of learners, which the results
+ * show.
+ *
+ * @param names of tasks, by id
+ */
+export function chartsByMetric(
+  curves: readonly Curve[],
+  names: ReadonlyMap<string, string>,
+): SharedChart[] {
+  const shown = curves.filter(
+    ({ descriptor }) => descriptor !== undefined && descriptor.group?.id !== "learners",
+  );
+  return [...group(shown, ({ name }) => name).values()].map((members) => {
+    const labels = members.map(({ taskId }) => names.get(taskId) ?? taskId);
+    const [first] = members;
+    const title = first?.descriptor?.group?.title ?? first?.name ?? "";
+    return {
+      title: members.length === 1 ? `${title}: ${labels[0]}` : title,
+      summary: first?.descriptor?.group?.summary ?? "",
+      curves: members,
+      labels,
+    };
+  });
+}
+
 export function isPercent({ descriptor }: Pick<Curve, "descriptor">): boolean {
   return descriptor?.unit === MetricUnit.FRACTION;
 }

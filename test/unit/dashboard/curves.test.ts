@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 
 import {
   type Curve,
+  chartsByMetric,
   curveGroups,
   curveLabel,
   curvesOf,
@@ -115,10 +116,32 @@ describe("curves", () => {
     assert.deepEqual(
       groups.map(({ title, isPercent, curves }) => [title, isPercent, curves.map(curveLabel)]),
       [
-        ["Loss", false, ["before (distilled data)", "after (real texts)"]],
+        ["Loss", false, ["before (distilled data)", "after (real samples)"]],
         ["Validation accuracy", true, ["validation accuracy"]],
         ["Learned rates", false, ["η of step 12"]],
         ["Where the time goes", false, ["way back"]],
+      ],
+    );
+  });
+
+  test("of one metric of several tasks share a chart, and are called as their tasks", () => {
+    const of = (taskId: string, name: string) => ({ ...curve(name, [1], [0.5]), taskId });
+    const curves = [
+      of("a", "accuracy_on_tasks"),
+      of("b", "accuracy_on_tasks"),
+      of("c", "train_loss"),
+      of("c", "accuracy"),
+    ];
+    const names = new Map([
+      ["a", "Replay, naive, seed 0"],
+      ["b", "Replay, distilled, seed 0"],
+      ["c", "Full data"],
+    ]);
+    assert.deepEqual(
+      chartsByMetric(curves, names).map(({ title, labels }) => [title, labels]),
+      [
+        ["Accuracy on the tasks so far", ["Replay, naive, seed 0", "Replay, distilled, seed 0"]],
+        ["Training loss: Full data", ["Full data"]],
       ],
     );
   });

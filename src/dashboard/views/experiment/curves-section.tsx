@@ -5,9 +5,11 @@ import { type Line, LineChart } from "../../charts/line-chart.js";
 import {
   type Curve,
   type CurveGroup,
+  chartsByMetric,
   curveGroups,
   curveLabel,
   isPercent,
+  type SharedChart,
   stepsPerSecond,
 } from "../../model/curves.js";
 import { distillations } from "../../model/task-view.js";
@@ -27,13 +29,29 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
   const range = feed.range.value;
   const [isSmooth, setIsSmooth] = useState(true);
   const [isLog, setIsLog] = useState(false);
+  const [chosen, choose] = useState<string>();
   const view = feed.experiment.value;
-  const [distilling, others] = useMemo(() => {
-    const distills = distillations(view === undefined ? [] : [view]);
-    const isDistilling = ({ taskId }: Curve) => distills.has(taskId);
-    return [curves.filter(isDistilling), curves.filter((curve) => !isDistilling(curve))];
-  }, [curves, view]);
+  const distills = useMemo(() => distillations(view === undefined ? [] : [view]), [view]);
+  // One of several memories at a time: their curves have the same names.
+  const memories = [...distills].filter((id) => curves.some(({ taskId }) => taskId === id));
+  const memory = chosen ?? memories[0];
+  const distilling = useMemo(
+    () => curves.filter(({ taskId }) => taskId === memory),
+    [curves, memory],
+  );
   const groups = useMemo(() => curveGroups(distilling), [distilling]);
+  const names = useMemo(
+    () => new Map(view?.tasks.map(({ id, name }): [string, string] => [id, name])),
+    [view],
+  );
+  const shared = useMemo(
+    () =>
+      chartsByMetric(
+        curves.filter(({ taskId }) => !distills.has(taskId)),
+        names,
+      ),
+    [curves, distills, names],
+  );
   const zoom = (next: readonly [number, number] | undefined) => feed.zoom(next);
 
   return (
@@ -41,6 +59,19 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
       <div class="section-head">
         <h2 id="curves-title">Curves</h2>
         <div class="section-tools">
+          {memories.length < 2 ? null : (
+            <select
+              aria-label="Memory whose distillation is shown"
+              value={memory}
+              onChange={({ currentTarget }) => choose(currentTarget.value)}
+            >
+              {memories.map((id) => (
+                <option key={id} value={id}>
+                  {names.get(id)}
+                </option>
+              ))}
+            </select>
+          )}
           <CheckBox label="Smooth" checked={isSmooth} onChange={setIsSmooth} />
           <CheckBox label="Logarithmic" checked={isLog} onChange={setIsLog} />
           <StepRange range={range} onChange={zoom} />
@@ -58,7 +89,7 @@ export function CurvesSection({ feed }: { readonly feed: ExperimentFeed }) {
           />
         ))}
         <SpeedChart curves={distilling} isSmooth={isSmooth} onZoom={zoom} />
-        <OtherCharts curves={others} isSmooth={isSmooth} />
+        <SharedCharts charts={shared} isSmooth={isSmooth} />
       </div>
     </section>
   );
@@ -190,63 +221,71 @@ function SpeedChart({ curves, isSmooth, onZoom }: SpeedChartProps) {
   );
 }
 
-/** Curves of the other tasks, one chart per task and metric; Results shows the learners. */
-function OtherCharts({ curves, isSmooth }: Pick<SpeedChartProps, "curves" | "isSmooth">) {
+interface SharedChartsProps extends Pick<SpeedChartProps, "isSmooth"> {
+  readonly charts: readonly SharedChart[];
+}
+
+/** Curves of the other tasks, one chart per metric; Results shows the learners. */
+function SharedCharts({ charts, isSmooth }: SharedChartsProps) {
   return (
     <>
-      {curves
-        .filter(({ descriptor }) => descriptor !== undefined && descriptor.group?.id !== "learners")
-        .map((curve) => {
-          const inPercent = isPercent(curve);
-          const format = inPercent ? (value: number) => formatPercent(value) : formatValue;
-          const task = curve.taskId.split("-").at(-1) ?? "";
-          const title = `${curveLabel(curve)} (${task})`;
-          return (
-            <Figure
-              key={`${curve.taskId} ${curve.name}`}
-              title={`${title[0]?.toUpperCase()}${title.slice(1)}${inPercent ? ", %" : ""}`}
-              table={() => twinOf([curve], format)}
-            >
-              <NearViewport minHeight={CHART_HEIGHT}>
-                {() => (
-                  <LineChart
-                    lines={linesOf([curve], isSmooth && !inPercent, inPercent)}
-                    description={describe(title, [curve], format)}
-                    format={format}
-                    isPercent={inPercent}
-                    xLabel="step"
-                  />
-                )}
-              </NearViewport>
-            </Figure>
-          );
-        })}
+      {charts.map(({ title, summary, curves, labels }) => {
+        const inPercent = curves.every(isPercent);
+        const format = inPercent ? (value: number) => formatPercent(value) : formatValue;
+        const shown = inPercent ? `${title}, %` : title;
+        return (
+          <Figure
+            key={title}
+            title={shown}
+            summary={summary}
+            table={() => twinOf(curves, format, labels)}
+          >
+            <NearViewport minHeight={CHART_HEIGHT}>
+              {() => (
+                <LineChart
+                  lines={linesOf(curves, isSmooth && !inPercent, inPercent, labels)}
+                  description={describe(title, curves, format, labels)}
+                  format={format}
+                  isPercent={inPercent}
+                  xLabel="step"
+                />
+              )}
+            </NearViewport>
+          </Figure>
+        );
+      })}
     </>
   );
 }
 
-function linesOf(curves: readonly Curve[], isSmooth: boolean, hasDots: boolean): Line[] {
-  return labelled(curves).flatMap((curve, colour) =>
+/** @param labels of the curves; default: the titles of their metrics */
+function linesOf(
+  curves: readonly Curve[],
+  isSmooth: boolean,
+  hasDots: boolean,
+  labels?: readonly string[],
+): Line[] {
+  return labelled(curves, labels).flatMap((curve, colour) =>
     linesOfCurve(curve, { isSmooth, hasDots, colour }),
   );
 }
 
-function labelled(curves: readonly Curve[]) {
-  return curves.map((curve) => ({ ...curve, label: curveLabel(curve) }));
+function labelled(curves: readonly Curve[], labels?: readonly string[]) {
+  return curves.map((curve, at) => ({ ...curve, label: labels?.[at] ?? curveLabel(curve) }));
 }
 
 function describe(
   title: string,
   curves: readonly Curve[],
   format: (value: number) => string,
+  labels?: readonly string[],
 ): string {
-  const parts = curves.map((curve) => {
-    const { steps, values, numPoints } = curve;
+  const parts = labelled(curves, labels).map(({ label, steps, values, numPoints }) => {
     const finite = values.filter((value) => value !== null);
     const last = finite.at(-1);
-    if (last === undefined) return `${curveLabel(curve)}: no number`;
+    if (last === undefined) return `${label}: no number`;
     const [least, most] = [finite.reduce(lesser), finite.reduce(greater)];
-    return `${curveLabel(curve)}: ${formatCount(numPoints)} ${numPoints === 1 ? "point" : "points"} to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
+    return `${label}: ${formatCount(numPoints)} ${numPoints === 1 ? "point" : "points"} to step ${formatCount(steps.at(-1) ?? 0)}, last ${format(last)}, from ${format(least)} to ${format(most)}`;
   });
   return `${title}. ${parts.join("; ")}.`;
 }
@@ -254,7 +293,11 @@ function describe(
 const lesser = (a: number, b: number) => Math.min(a, b);
 const greater = (a: number, b: number) => Math.max(a, b);
 
-function twinOf(curves: readonly Curve[], format: (value: number) => string): TableTwin {
+function twinOf(
+  curves: readonly Curve[],
+  format: (value: number) => string,
+  labels?: readonly string[],
+): TableTwin {
   const longest = curves.reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
-  return tableOfLines(labelled(curves), longest.steps, MAX_TABLE_ROWS, format);
+  return tableOfLines(labelled(curves, labels), longest.steps, MAX_TABLE_ROWS, format);
 }

@@ -18,7 +18,7 @@ export function DistilledSection({ artifactId }: { readonly artifactId: string }
     return (
       <>
         <Problem error={error} />
-        {error === undefined ? <p class="muted">Comparing with the vocabulary …</p> : null}
+        {error === undefined ? <p class="muted">Reading the distilled data …</p> : null}
       </>
     );
   }
