@@ -1,5 +1,6 @@
 """The attention and the activation of blocks in tiles: any size gives the same meta-gradient."""
 
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from bench._small_problem import problem
 from stillhouse_worker.distillation.losses import HiddenTerm
 from stillhouse_worker.distillation.meta_gradient import block_tiles, blockwise, unrolled
 from stillhouse_worker.distillation.meta_gradient.block_tiles import in_tiles
+from stillhouse_worker.distillation.meta_gradient.walk import Keep, Plan
 from stillhouse_worker.learners.encoder import Encoder
 
 
@@ -80,6 +82,12 @@ def test_blocks_in_tiles_equal_the_unrolled_gradient(
     for name, expected in exact.grads.items():
         gap = (found.grads[name] - expected).norm()
         assert gap <= 1e-12 * expected.norm(), (name, gap)
-    case = case._replace(activation_bytes=0)
-    again = blockwise(case, phi, theta).grads
-    assert all(torch.equal(again[name], tensor) for name, tensor in found.grads.items())
+    for keep in ("nothing", "narrow", "wide"):
+        monkeypatch.setattr(sys.modules[blockwise.__module__], "_plan", _always(keep))
+        again = blockwise(case._replace(activation_bytes=0), phi, theta).grads
+        for name, tensor in found.grads.items():
+            assert torch.equal(again[name], tensor), (keep, name)
+
+
+def _always(keep: Keep) -> Plan:
+    return lambda problem, data, theta, num_steps: [keep] * num_steps

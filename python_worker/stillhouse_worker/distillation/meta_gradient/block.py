@@ -57,13 +57,13 @@ def run_forward(
     scored = rows if target is None else max(rows, target.shape[-2])
     projected = _project(params, hidden, scored, heads)
     projected = projected._replace(query=projected.query * block.query_scale)
-    attended = attend(
-        block,
-        rows,
-        projected,
-        Labelled(masks and masks.attention, None if target is None else target.flatten(0, 1)),
-    )
-    context_re = merge_heads(attended.context, heads).flatten(0, 1)
+    if narrow and narrow.heads:
+        (context_re, kept_hqs, _), shares = narrow.heads, None
+    else:
+        labels = None if target is None else target.flatten(0, 1)
+        labelled = Labelled(masks and masks.attention, labels)
+        context_hqd, kept_hqs, shares = attend(block, rows, projected, labelled)
+        context_re = merge_heads(context_hqd, heads).flatten(0, 1)
     if narrow:
         attention_norm = narrow.attention_norm
     else:
@@ -89,10 +89,9 @@ def run_forward(
         attended_re,
         up_rf,
         norm,
-        attended.kept,
+        kept_hqs,
         masks,
     )
-    shares = attended.divergence
     return Forward(passed, None if shares is None else shares.sum(), trace)
 
 
@@ -133,9 +132,12 @@ def run_backward(
         left_re = trace.attention_out_left(out_re)
         merged_re = back.linear("attention_out", trace.context, left_re)
         context_hqd = split_heads(torch.unflatten(merged_re, 0, (num_samples, rows)), heads)
-    query_hqd, *others = attend_back(block, trace.heads, trace.labelled, context_hqd)
-    query_hqd = query_hqd * block.query_scale
-    qkv = join_parts([merge_heads(part, heads) for part in (query_hqd, *others)])
+    if narrow and narrow.heads:
+        qkv = narrow.heads.projected
+    else:
+        query_hqd, *others = attend_back(block, trace.heads, trace.labelled, context_hqd)
+        query_hqd = query_hqd * block.query_scale
+        qkv = join_parts([merge_heads(part, heads) for part in (query_hqd, *others)])
     entered_mse = back.project(trace.hidden, qkv, num_samples, wants_entered)
     if entered_mse is not None:
         entered_mse[:, :rows] += torch.unflatten(out_re, 0, (num_samples, rows))

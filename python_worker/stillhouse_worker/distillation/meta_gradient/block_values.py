@@ -161,14 +161,29 @@ class Cotangents(NamedTuple):
     projected: tuple[Tensor, ...]
 
 
+class KeptHeads(NamedTuple):
+    """The values with which attention need not be computed again.
+
+    Attributes:
+        context, target: of `Trace`.
+        projected: of `Cotangents`.
+    """
+
+    context: Tensor
+    target: Tensor | None
+    projected: tuple[Tensor, ...]
+
+
 class Narrow(NamedTuple):
     """The values as narrow as what a block passes on that cost a product with a weight each.
 
-    Who keeps these computes half of the others again; they take a fifth of the memory of all.
+    Who keeps these computes half of the others again; they take a fifth of the memory of all, and
+    with the heads two fifths.
 
     Attributes:
         attention_norm, norm: of `Trace`.
         passed, attended, context: of `Cotangents`.
+        heads: None where attention is computed again.
     """
 
     attention_norm: Normed
@@ -176,16 +191,19 @@ class Narrow(NamedTuple):
     passed: Tensor
     attended: Tensor
     context: Tensor
+    heads: KeptHeads | None
 
     @classmethod
-    def of(cls, trace: Trace, cotangents: Cotangents) -> "Narrow":
+    def of(cls, trace: Trace, cotangents: Cotangents, with_heads: bool) -> "Narrow":
         """The narrow values among all values of a forward and a backward pass."""
+        heads = KeptHeads(trace.context, trace.target, cotangents.projected)
         return cls(
             trace.attention_norm,
             trace.norm,
             cotangents.passed,
             cotangents.attended,
             cotangents.context,
+            heads if with_heads else None,
         )
 
 
@@ -221,6 +239,15 @@ def narrow_numel(block: Block, hidden: Tensor) -> int:
     """Elements of `Narrow`, but for the scales."""
     num_samples, length, width = hidden.shape
     return 5 * num_samples * (1 if block.passes_first else length) * width
+
+
+def heads_numel(block: Block, hidden: Tensor, target: Tensor | None) -> int:
+    """Elements of `KeptHeads`; arguments of `run_forward`."""
+    num_samples, length, width = hidden.shape
+    rows = 1 if block.passes_first else length
+    scored = rows if target is None else max(rows, target.shape[-2])
+    own = 0 if target is None else target.numel()
+    return num_samples * (rows + scored + 2 * length) * width + own
 
 
 def kept_numel(

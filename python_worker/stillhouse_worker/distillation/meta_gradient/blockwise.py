@@ -9,7 +9,7 @@ The names of local tensors end in their axes, as in `block_layout`: m samples, l
 rows of queries (1 where a block passes on its first row alone, else S), s keys, e of E, c classes.
 """
 
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ from .block_values import (
     Masks,
     Narrow,
     Trace,
+    heads_numel,
     kept_numel,
     narrow_numel,
 )
@@ -60,12 +61,14 @@ def _plan(problem: MetaProblem, data: DistilledData, theta: Params, num_steps: i
     """Memory goes to the narrow values first, which save most time for their size."""
     step = _Step(problem, data, theta)
     room = problem.activation_bytes // data.x.element_size()
-    narrow, everything = step.kept_numel("narrow"), step.kept_numel("all")
-    num_narrow = min(room // narrow, num_steps)
-    num_all = min((room - num_narrow * narrow) // (everything - narrow), num_narrow)
-    keeps: list[Keep] = ["nothing"] * (num_steps - num_narrow)
-    keeps += ["narrow"] * (num_narrow - num_all)
-    keeps += ["all"] * num_all  # the backward pass starts with these
+    levels: list[Keep] = ["narrow", "wide", "all"]
+    keeps: list[Keep] = ["nothing"] * num_steps
+    size, reached = 0, num_steps
+    for level in levels:
+        size, more = step.kept_numel(level), step.kept_numel(level) - size
+        reached = min(room // more, reached)
+        room -= reached * more
+        keeps[num_steps - reached :] = [level] * reached  # the backward pass starts with these
     return keeps
 
 
@@ -109,8 +112,8 @@ class _Step:
             cotangent_mqe = back.entered
             if keep == "all":
                 self._cotangents.insert(0, back.cotangents)
-            elif keep == "narrow":
-                narrow[index] = Narrow.of(trace, back.cotangents)
+            elif keep != "nothing":
+                narrow[index] = Narrow.of(trace, back.cotangents, keep == "wide")
         self._forwards, self._narrow = kept, narrow
         return torch.stack([loss, *shares]).sum(), {name: trained[name] for name in self._theta}
 
@@ -121,7 +124,7 @@ class _Step:
         distance = -lr if wanted.next_v else None
         hidden_mqe, tangent_mqe = self._data.x, None
         entries: list[tuple[Tensor, Tensor | None]] = []
-        alive = Alive(self._problem.activation_bytes)
+        alive = Alive(2 * self._problem.activation_bytes)
         attention, states = AttentionTangents(), StateTangents(self._loss, self._data)
         for index in range(self._num_blocks):
             entries.append((hidden_mqe, tangent_mqe))
@@ -175,17 +178,17 @@ class _Step:
         slopes = Slopes(total, encoder) if wanted.slopes else None
         return Products(cast(list[Tensor], data), slopes)
 
-    def kept_numel(self, keep: Literal["narrow", "all"]) -> int:
+    def kept_numel(self, keep: Keep) -> int:
         """Elements of what `train` may keep."""
-        total = 0
+        is_masked, total = self._loss.dropout is not None, 0
         for index in range(self._num_blocks):
-            block, x = self._block(index), self._data.x
-            params, target = block_params(self._theta, index), self._target(index)
-            total += (
-                narrow_numel(block, x)
-                if keep == "narrow"
-                else kept_numel(block, params, x, target, self._loss.dropout is not None)
-            )
+            block, x, target = self._block(index), self._data.x, self._target(index)
+            if keep == "all":
+                params = block_params(self._theta, index)
+                total += kept_numel(block, params, x, target, is_masked)
+            elif keep != "nothing":
+                total += narrow_numel(block, x)
+                total += heads_numel(block, x, target) if keep == "wide" else 0
         return total
 
     def _forward(self, index: int, hidden: Tensor) -> Forward:

@@ -96,7 +96,8 @@ class MetaProblem(NamedTuple):
         host_bytes: memory of the host for those copies that ``trajectory_bytes`` has no room for; 0
             where the host's memory is the device's.
         activation_bytes: memory for the values of blocks, or for graphs, of the last inner steps
-            until the walk back, and for blocks then within one step; others are computed again.
+            until the walk back, and twice as much for blocks then within one step; others are
+            computed again.
             All gradients stay the same.
         compiled: let `torch.compile` have the functions of a block, where the method has such.
         phase: context in which the work of a phase is done, for timing.

@@ -78,8 +78,8 @@ class Products(NamedTuple):
     slopes: Slopes | None
 
 
-# How many values a step keeps from training for its products; "narrow" is between.
-Keep = Literal["nothing", "narrow", "all"]
+# How many values a step keeps from training for its products, fewest first.
+Keep = Literal["nothing", "narrow", "wide", "all"]
 
 
 @runtime_checkable
