@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from .engine import Engine, Settings
@@ -21,7 +22,8 @@ def main() -> int:
     reads, writes = (0, 1) if channel < 0 else (channel, os.dup(channel))
     # A control plane that was killed does not read the last answers.
     with contextlib.suppress(BrokenPipeError), open(writes, "w", closefd=writes != 1) as answers:
-        Lines({"slurm": _slurm, "kubernetes": _kubernetes}, reads, answers).serve()
+        engines = {"slurm": _slurm, "kubernetes": _kubernetes, "ray": _ray}
+        Lines(engines, reads, answers).serve()
     return 0
 
 
@@ -32,15 +34,28 @@ def _slurm(settings: Settings) -> Engine:
 
 
 def _kubernetes(settings: Settings) -> Engine:
-    try:
+    with _installed("kubernetes"):
         from .kubernetes import Kubernetes
-    except ModuleNotFoundError as error:
-        lock = Path(__file__).with_name("kubernetes.lock")
-        raise ValueError(
-            f"the launcher kubernetes needs the package {error.name}: "
-            f"{sys.executable} -m pip install --requirement {lock}"
-        ) from error
     return Kubernetes(settings)
+
+
+def _ray(settings: Settings) -> Engine:
+    with _installed("ray"):
+        from .ray import Ray
+    return Ray(settings)
+
+
+@contextlib.contextmanager
+def _installed(engine: str) -> Iterator[None]:
+    """Raises ValueError with the command that installs what an engine needs."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        lock = Path(__file__).with_name(f"{engine}.lock")
+        raise ValueError(
+            f"the launcher {engine} needs the package {error.name}, of the extra "
+            f"stillhouse[{engine}]: {sys.executable} -m pip install --requirement {lock}"
+        ) from error
 
 
 if __name__ == "__main__":

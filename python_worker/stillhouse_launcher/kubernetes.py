@@ -2,12 +2,12 @@
 
 import atexit
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .bell import Bell
 from .engine import Order, Refused, Settings, Status, Unknown
 from .kubernetes_api import Api, Document, Rejected
 from .kubernetes_job import POOL_LABEL, job_manifest, pool_of, secret_manifest, selector_of
@@ -44,9 +44,8 @@ class Kubernetes:
         self._labels = f"{POOL_LABEL}={pool_of(settings)}"
         self._pods: dict[str, Document] = {}
         self._has_keys = settings.keys is None
-        self.changes: int | None
-        self.changes, self._told = os.pipe()
-        os.set_blocking(self._told, False)
+        self._bell = Bell()
+        self.changes: int | None = self._bell.fd
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._watcher.start()
@@ -105,18 +104,13 @@ class Kubernetes:
         """Each change, and each new beginning, is a reason to list anew, and nothing else."""
         pause_s = _FIRST_PAUSE_S
         while not self._closed.is_set():
-            self._tell()
+            self._bell.ring()
             with contextlib.suppress(Rejected, Unknown):
                 for _ in self._api.changes(self._labels):
-                    self._tell()
+                    self._bell.ring()
                     pause_s = _FIRST_PAUSE_S
             self._closed.wait(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    def _tell(self) -> None:
-        # A pipe that is full says it already.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._told, b".")
 
 
 def _check(options: Mapping[str, str]) -> None:

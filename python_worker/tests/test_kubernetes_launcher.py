@@ -32,7 +32,8 @@ Kubernetes = importlib.import_module("stillhouse_launcher.kubernetes").Kubernete
 MIB = 1 << 20
 ID = "k8s-abc-1"
 # The last three that kubernetes-validate knows.
-EXAMPLE = Path(__file__).parents[2] / "examples" / "kubernetes.yaml"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE = EXAMPLES / "kubernetes.yaml"
 VERSIONS = ["1.35", "1.36", "1.37"]
 
 
@@ -105,6 +106,18 @@ def test_every_manifest_fits_the_schemas_of_kubernetes(tmp_path, version):
     wrong["spec"]["backofLimit"] = wrong["spec"].pop("backoffLimit")
     with pytest.raises(validate.ValidationError, match="backofLimit"):
         validate.validate(wrong, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_pods_of_the_example_for_kuberay_fit_the_schemas_of_kubernetes(version):
+    validate = needed("kubernetes_validate")
+    cluster = yaml.safe_load((EXAMPLES / "kuberay.yaml").read_text())
+    groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
+    for group in groups:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, **group["template"]}
+        validate.validate(pod, version, strict=True)
+    lock = (EXAMPLES.parent / "python_worker/stillhouse_launcher/ray.lock").read_text()
+    assert f"\nray=={cluster['spec']['rayVersion']}\n" in lock
 
 
 def test_the_example_fits_the_schemas_and_gives_the_rights_that_are_used(cluster, tmp_path):

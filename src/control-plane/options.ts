@@ -14,7 +14,7 @@ export const LOOPBACK = "127.0.0.1";
 export interface EnginePool {
   /** Of lower-case letters and digits; no other pool has it. */
   readonly name: string;
-  readonly engine: "slurm" | "kubernetes";
+  readonly engine: "slurm" | "kubernetes" | "ray";
   /** Most workers, counted from the order on. */
   readonly maxWorkers: number;
   /** Most of them that wait in the engine's queue. */

@@ -1,24 +1,21 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
-import { StillhouseClient } from "../../src/api/client.js";
 import type { ControlPlaneOptions } from "../../src/control-plane.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
-import { commandLines } from "../fixtures/command.js";
+import { commandLines, processesWith } from "../fixtures/command.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { missingSlurm, SlurmCluster, slurmPool, WHOLE_NODE } from "../fixtures/slurm.js";
-import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT, PYTHON } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
+import { planeProcess } from "./plane-process.js";
 import { QUICK, TestPlane, workerCommand } from "./test-plane.js";
 
-const PLANE = fileURLToPath(new URL("../fixtures/plane-process.mjs", import.meta.url));
 const SLURM = { skip: missingSlurm() ?? false };
 
 /** Python for the launcher; what it starts as a worker is something else. */
@@ -57,26 +54,8 @@ function planeOn(
   return TestPlane.start(test, { env, pythonPath, engines, ...others });
 }
 
-/** A control plane that can be killed. */
-async function planeProcess(test: TestContext, { env }: SlurmCluster, options: object) {
-  const args = [PLANE, JSON.stringify(options)];
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
-  afterwards(test, () => child.kill("SIGKILL"));
-  const [line] = await once(child.stdout, "data");
-  const client = new StillhouseClient({ address: JSON.parse(line).grpc });
-  afterwards(test, () => client.close());
-  return { child, client };
-}
-
 async function workersOf({ client }: TestPlane, state: WorkerState) {
   return (await client.workers()).filter((worker) => worker.state === state);
-}
-
-/** Processes whose command contains a text. */
-function processesWith(text: string): number[] {
-  return commandLines()
-    .filter(({ line }) => line.includes(text))
-    .map(({ pid }) => pid);
 }
 
 describe("workers that Slurm starts", () => {
@@ -226,7 +205,7 @@ describe("workers that Slurm starts", () => {
         ...{ workerPort: await freePort(), grpcPort: await freePort(), timings: QUICK },
         engines: [slurmPool(1)],
       };
-      const first = await planeProcess(test, cluster, options);
+      const first = await planeProcess(test, cluster.env, options);
       const { id } = await first.client.create(quickSpec(), "");
       for await (const { kind } of first.client.watch(id, 0n))
         if (kind?.$case === "progress") break;
@@ -236,7 +215,7 @@ describe("workers that Slurm starts", () => {
       // What a killed control plane asked for and could not note has the same beginning.
       const stray = `${before[0]?.slice(0, -8)}00000000`;
       await cluster.ask("sbatch", `--job-name=${stray}`, "--output=/dev/null", "--wrap=sleep 600");
-      const second = await planeProcess(test, cluster, options);
+      const second = await planeProcess(test, cluster.env, options);
       await until(async () => !(await cluster.jobs()).includes(stray));
       writeFileSync(gate, "");
       for await (const _ of second.client.watch(id, 0n));

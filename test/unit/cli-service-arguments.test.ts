@@ -80,7 +80,10 @@ describe("the arguments of serve", () => {
       ["", /l.yaml must hold a list "pools:"/],
       ["pools: []", /must hold a list "pools:"/],
       [`pools: [${own}, ${own}]`, /l.yaml has two pools own; give one of them another name/],
-      ["pools: [{ engine: pbs }]", /engine of pools\[0\] in l.yaml must be slurm or kubernetes/],
+      [
+        "pools: [{ engine: pbs }]",
+        /engine of pools\[0\] in l.yaml must be slurm, kubernetes or ray:/,
+      ],
       ["pools: [{ engine: slurm }]", /needs max-workers of pools\[0\] in l.yaml N/],
       ["pools: [{ engine: slurm, max-workers: 1.5 }]", /must be a whole number from 1/],
       ["pools: [{ engine: slurm, workers: 1 }]", /unknown key workers; it may have name, engine/],
@@ -111,15 +114,35 @@ describe("the arguments of serve", () => {
     assert.deepEqual(request.engines[0]?.options, { image: "r/w@sha256:0" });
   });
 
+  it("name the address at which Ray Client answers", () => {
+    const named = (launcher: string) => {
+      const argv = ["--launcher", launcher, "--max-workers", "8", "--launcher-option", "cpus=2"];
+      const request = parseServeArguments(argv, PLACES);
+      assert.ok(request.kind === "serve");
+      return request.engines[0];
+    };
+    for (const address of ["ray://head:10001", "ray://10.0.0.7:10001", "ray://[fd00::7]:10001"]) {
+      const { name, engine, options } = named(address) ?? {};
+      assert.deepEqual([name, engine, options], ["ray", "ray", { cpus: "2", address }]);
+    }
+    for (const wrong of ["ray", "ray://head", "ray://head:x", "ray://a b:1", "http://head:10001"]) {
+      refused(() => named(wrong), /--launcher must be slurm, kubernetes or ray:\/\/HOST:10001/);
+    }
+  });
+
   for (const [argv, message] of [
     [
       ["--launcher", "pbs", "--max-workers", "1"],
-      /--launcher must be slurm or kubernetes, got "pbs"/,
+      /--launcher must be slurm, kubernetes or ray:\/\/HOST:10001, got "pbs"/,
     ],
     [["--launcher", "kubernetes", "--max-workers", "1"], /kubernetes needs --image REFERENCE/],
     [
       ["--launcher", "slurm", "--max-workers", "1", "--image", "x"],
       /--image is for kubernetes; slurm starts/,
+    ],
+    [
+      ["--launcher", "ray://head:10001", "--max-workers", "1", "--image", "x"],
+      /--image is for kubernetes; ray starts/,
     ],
     [["--image", "x"], /--image needs --launcher/],
     [["--launcher", "slurm"], /--launcher needs --max-workers N/],

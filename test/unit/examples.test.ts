@@ -44,8 +44,23 @@ describe("the examples", () => {
     const names = served(argv).engines.map(({ name, engine }) => [name, engine]);
     assert.deepEqual(names, [
       ["own", "slurm"],
+      ["lab", "ray"],
       ["spot", "kubernetes"],
     ]);
+  });
+
+  it("have a cluster of Ray that grows from nothing, whose head the file of engines names", () => {
+    const { metadata, spec } = parseAllDocuments(example("kuberay.yaml"))[0]?.toJS() ?? {};
+    const argv = ["--launchers", join(PROJECT, "examples", "launchers.yaml")];
+    const { options, gpus } = served(argv).engines.find(({ engine }) => engine === "ray") ?? {};
+    const head = `${metadata.name}-head-svc.${metadata.namespace}`;
+    assert.equal(options?.address, `ray://${head}:10001`);
+    assert.ok(example("kuberay.yaml").includes(`--launcher ${options?.address} --host`));
+    assert.equal(spec.enableInTreeAutoscaling, true);
+    const [group] = spec.workerGroupSpecs;
+    assert.deepEqual([group.replicas, group.minReplicas], [0, 0]);
+    const { requests } = group.template.spec.containers[0].resources;
+    assert.deepEqual([requests["nvidia.com/gpu"], requests.cpu], [String(gpus), options?.cpus]);
   });
 
   it("start one in Slurm with flags that it understands", () => {

@@ -41,6 +41,7 @@ Examples:
   npm run doctor
   npm run doctor -- --launcher slurm --host 0.0.0.0 --advertise login1 --launcher-option partition=gpu
   npm run doctor -- --launcher kubernetes --host 0.0.0.0 --advertise 10.0.0.5 --image REPOSITORY/worker:TAG
+  npm run doctor -- --launcher ray://10.0.0.7:10001 --host 0.0.0.0 --advertise 10.0.0.5
 `;
 
 /** @throws StillhouseError INVALID for every mistake in them */

@@ -1,7 +1,7 @@
 import { invalid } from "../../errors.js";
 import { MIB } from "../../settings/memory.js";
 
-export const ENGINES = ["slurm", "kubernetes"] as const;
+export const ENGINES = ["slurm", "kubernetes", "ray"] as const;
 export type Engine = (typeof ENGINES)[number];
 
 /** An engine that starts workers, as a person describes it. */
@@ -51,12 +51,14 @@ const MOST_GPUS = 64;
 const MOST_MEMORY_MIB = 16_777_216;
 /** It begins the names of jobs, which have 63 characters in Kubernetes. */
 const NAME = /^[a-z][a-z0-9]{0,23}$/;
+/** Where Ray Client is answered. */
+const RAY_ADDRESS = /^ray:\/\/([A-Za-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\]):\d{1,5}$/;
 /** The pool of this machine. */
 const TAKEN = "local";
 
 /** @throws INVALID for every mistake in it */
 export function poolOf(given: PoolDescription, wording: PoolWording): EngineSettings {
-  const engine = engineOf(given.engine, wording);
+  const { engine, address } = engineOf(given.engine, wording);
   const { gpus, "max-memory": memory, "max-pending": pending, ...others } = given.options;
   const { option } = wording;
   if (given.maxWorkers === undefined) {
@@ -71,14 +73,23 @@ export function poolOf(given: PoolDescription, wording: PoolWording): EngineSett
     idleTimeoutMs: 1_000 * idleS,
     gpus: whole(gpus ?? 0, option("gpus"), 0, MOST_GPUS),
     maxMemoryBytes: MIB * whole(memory ?? 0, option("max-memory"), 0, MOST_MEMORY_MIB),
-    options: withImage(engine, others, given.image, wording),
+    options: { ...withImage(engine, others, given.image, wording), ...address },
   };
 }
 
-function engineOf(name: unknown, wording: PoolWording): Engine {
-  const found = ENGINES.find((engine) => engine === name);
-  if (found !== undefined) return found;
-  const allowed = ENGINES.join(" or ");
+interface NamedEngine {
+  readonly engine: Engine;
+  /** The option that says where it is; of Ray alone. */
+  readonly address?: Readonly<Record<"address", string>>;
+}
+
+function engineOf(name: unknown, wording: PoolWording): NamedEngine {
+  if (typeof name === "string" && RAY_ADDRESS.test(name)) {
+    return { engine: "ray", address: { address: name } };
+  }
+  const engine = ENGINES.find((known) => known === name);
+  if (engine !== undefined && engine !== "ray") return { engine };
+  const allowed = "slurm, kubernetes or ray://HOST:10001";
   throw invalid("", `${wording.engine} must be ${allowed}, got ${JSON.stringify(name)}`);
 }
 

@@ -11,7 +11,10 @@ const HOST = /^[A-Za-z0-9_.:-]{1,253}$/;
 
 /** The flags of an engine, with their help. */
 export const LAUNCHER_FLAGS: readonly [string, string][] = [
-  ["--launcher <engine>", "Let slurm or kubernetes start workers; --workers is then 0 by default"],
+  [
+    "--launcher <engine>",
+    "Let slurm, kubernetes or ray://HOST:10001 start workers; --workers is then 0 by default",
+  ],
   ["--image <reference>", "Image of a worker, for kubernetes"],
   ["--max-workers <n>", "Most workers that the engine is asked for, waiting ones among them"],
   [

@@ -89,6 +89,7 @@ Examples:
   npm run serve -- --host 10.0.0.5 --keys keys       # other machines; npm run keys makes the keys
   npm run serve -- --host 10.0.0.5 --launcher slurm --max-workers 64 --launcher-option partition=gpu
   npm run serve -- --host 10.0.0.5 --launcher kubernetes --max-workers 64 --image REPOSITORY/worker:TAG
+  npm run serve -- --host 10.0.0.5 --launcher ray://10.0.0.7:10001 --max-workers 64
 
 Ctrl-C or SIGTERM stops what runs after a checkpoint; it stays queued and goes on at the next start.
 A second one ends at once. What was unfinished when the server was killed goes on too.
