@@ -99,7 +99,10 @@ it("metrics are listed and read over the network", async (test) => {
   assert.equal(series?.taskId, assign.taskId);
   for (const { descriptor } of [summary, series]) {
     const { title, unit, group } = descriptor ?? {};
-    assert.deepEqual([title, unit, group?.title], ["after (real samples)", MetricUnit.NATS, "Loss"]);
+    assert.deepEqual(
+      [title, unit, group?.title],
+      ["after (real samples)", MetricUnit.NATS, "Loss"],
+    );
   }
   assert.equal(series?.numPoints, 500n);
   assert.ok(series && series.steps.length <= 50 && series.steps.length === series.values.length);
