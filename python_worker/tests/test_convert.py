@@ -59,6 +59,7 @@ RESOLVED = {
         "hidden_init": "HIDDEN_INIT_NOISE",
         "hidden_schedule": "HIDDEN_SCHEDULE_STACKED",
         "attention_init": "ATTENTION_INIT_SAMPLES",
+        "internal_labels": "INTERNAL_LABELS_TEACHER",
     },
     "inner": {
         "steps": 3,
@@ -132,6 +133,8 @@ def test_every_value_of_a_spec_reaches_the_core() -> None:
     assert made.distilled.synthetic(3, 0).learns_hidden_weight
     assert (made.distilled.hidden_weight, made.distilled.hidden_init) == (0.7, "noise")
     assert made.distilled.attention_init == "samples"
+    assert made.distilled.internal_labels == "teacher"
+    assert made.distilled.synthetic(3, 0).held == {"attention", "hidden"}
     assert made.distilled.learn_lr == "per_step"
     assert made.distilled.lr == 0.02  # a double: not 0.0199999996
     assert made.distilled.x_init == "real"

@@ -11,6 +11,7 @@ export interface NamedSpec {
         readonly attentionLabels?: string | undefined;
         readonly attentionLoss?: string | undefined;
         readonly hiddenLabels?: string | undefined;
+        readonly internalLabels?: string | undefined;
         readonly samples?: number | undefined;
         readonly blocks?: number | undefined;
       }
@@ -134,13 +135,20 @@ function kindWords(spec: NamedSpec | undefined): string[] {
 
 function labelKinds(spec: NamedSpec | undefined) {
   const { labels = "", attentionLabels = "", hiddenLabels = "" } = spec?.distilled ?? {};
-  const attention = ATTENTION.get(attentionLabels);
-  const loss = ATTENTION_LOSSES.get(spec?.distilled?.attentionLoss ?? "");
+  const { attentionLoss = "", internalLabels } = spec?.distilled ?? {};
+  const loss = ATTENTION_LOSSES.get(attentionLoss);
+  const source = internalLabels === "INTERNAL_LABELS_TEACHER" ? "teacher" : undefined;
   return {
     soft: SOFT.get(labels),
-    attention: attention && loss ? `${attention} (${loss})` : attention,
-    hidden: HIDDEN.get(hiddenLabels),
+    attention: withWords(ATTENTION.get(attentionLabels), loss, source),
+    hidden: withWords(HIDDEN.get(hiddenLabels), source),
   };
+}
+
+/** A kind of labels with what else is to be said of it in brackets. */
+function withWords(kind: string | undefined, ...words: (string | undefined)[]): string | undefined {
+  const said = words.filter((word) => word !== undefined);
+  return kind === undefined || said.length === 0 ? kind : `${kind} (${said.join(", ")})`;
 }
 
 /** Where learners start from, unless that is their own draw. */

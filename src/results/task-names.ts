@@ -13,7 +13,7 @@ export interface NamedTask {
   readonly work?:
     | {
         readonly kind?:
-          | { readonly $case: "pretrain" }
+          | { readonly $case: "pretrain"; readonly value: { readonly teacher: boolean } }
           | {
               readonly $case: "distill";
               readonly value: { readonly part?: NamedPart | undefined; readonly seed: number };
@@ -40,7 +40,7 @@ export interface NamedTask {
 export function taskName({ work, id }: NamedTask, spec: NamedSpec | undefined): string {
   switch (work?.kind?.$case) {
     case "pretrain":
-      return "Pretraining";
+      return work.kind.value.teacher ? "Teacher" : "Pretraining";
     case "distill": {
       const { part, seed } = work.kind.value;
       return part === undefined ? "Distillation" : `Memory of ${partText(part)}, seed ${seed}`;

@@ -142,13 +142,18 @@ function costOf(spec: CostSettings, { kind, numLearners, searchesLr, takesLr }: 
     const validating = validations * trainTexts * (spec.dataset?.validationFraction ?? 0);
     return steps * initsPerStep * (batchSize * GRADIENT + samples * META_GRADIENT) + validating;
   }
-  if (kind === "pretrain") return numLearners * trainTexts * (spec.pool?.epochs ?? 0) * GRADIENT;
-  if (kind === "replay") return numLearners * replayCost(spec);
-  const work = workBefore(kind, searchesLr);
   const { fullEpochs = 1, fullLr } = spec.baseline ?? {};
   const fullTrainings = fullLr === 0 && !takesLr ? HALVED_TRAININGS : 1;
+  const fullCost = trainTexts * fullEpochs * TRAINING * fullTrainings;
+  if (kind === "pretrain") {
+    const poolEpochs = spec.pool?.epochs ?? 0;
+    // Without a pool it is a teacher.
+    return numLearners * (poolEpochs > 0 ? trainTexts * poolEpochs * GRADIENT : fullCost);
+  }
+  if (kind === "replay") return numLearners * replayCost(spec);
+  const work = workBefore(kind, searchesLr);
   return (
-    (work.trains ? trainTexts * fullEpochs * TRAINING * fullTrainings : 0) +
+    (work.trains ? fullCost : 0) +
     (work.choosesSamples ? trainTexts : 0) +
     (work.searchesLr ? RATE_SEARCH * TEST_TEXTS : 0) +
     (work.tunesOn ?? 0) * NUM_CLASSES * numLearners * PAIRS_PER_TEXT * GRADIENT +

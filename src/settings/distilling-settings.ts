@@ -15,7 +15,7 @@ import {
   OuterOptimiser,
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
-import { HIDDEN_SETTINGS } from "./hidden-settings.js";
+import { HIDDEN_SETTINGS, INTERNAL_LABELS_SETTING } from "./hidden-settings.js";
 import type { Group, Setting } from "./setting.js";
 import {
   COUNT,
@@ -93,6 +93,7 @@ export const DISTILLING_SETTINGS: Readonly<Record<DistillingGroup, readonly Sett
       "Attention labels start as N(0,1), or as the attention on the distilled samples at their start",
     ),
     ...HIDDEN_SETTINGS,
+    INTERNAL_LABELS_SETTING,
     number("per-class", "distilled.per_class", COUNT, "Distilled samples per class (and block)"),
     number("samples", "distilled.samples", COUNT_OR_NONE, [
       "Distilled samples (per block), whatever their classes; excludes --per-class",

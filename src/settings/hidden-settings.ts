@@ -3,6 +3,7 @@ import {
   HiddenLabels,
   HiddenLoss,
   HiddenSchedule,
+  InternalLabels,
 } from "../generated/stillhouse/v1/spec.js";
 import type { Setting } from "./setting.js";
 import { WEIGHT } from "./setting-ranges.js";
@@ -17,6 +18,17 @@ export const NO_HIDDEN_LABELS = {
   hiddenInit: HiddenInit.SAMPLES,
   hiddenSchedule: HiddenSchedule.ALL,
 } as const;
+
+/** Where labels of a learner's inside, attention labels among them, are from. */
+export const INTERNAL_LABELS_SETTING: Setting = choice(
+  "internal-labels",
+  "distilled.internal_labels",
+  { learned: InternalLabels.LEARNED, teacher: InternalLabels.TEACHER },
+  [
+    "Attention labels and hidden labels are learned, or are those of a learner trained on all of",
+    "train on the distilled samples at their start, and stay so",
+  ],
+);
 
 /** The settings of labels of hidden states. */
 export const HIDDEN_SETTINGS: readonly Setting[] = [

@@ -1,6 +1,7 @@
 import { type ExperimentSpec, FloatType } from "../generated/stillhouse/v1/spec.js";
 import type { Facts } from "./facts.js";
 import { samplesPerBlock } from "./samples.js";
+import { hasTeacher } from "./teacher.js";
 
 export const MIB = 2 ** 20;
 const FP32_BYTES = 4;
@@ -65,8 +66,8 @@ function distillBytes(spec: ExperimentSpec, facts: Facts): number {
 }
 
 function fullTrainingBytes(spec: ExperimentSpec, facts: Facts): number {
-  if (!spec.baseline?.full) return 0;
-  const batchBytes = realBatchBytes(spec, spec.baseline.fullBatchSize ?? 0, facts);
+  if (!spec.baseline?.full && !hasTeacher(spec)) return 0;
+  const batchBytes = realBatchBytes(spec, spec.baseline?.fullBatchSize ?? 0, facts);
   return TRAINED_COPIES * weightBytes(facts) + batchBytes;
 }
 

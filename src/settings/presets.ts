@@ -9,6 +9,7 @@ import {
   FloatType,
   HeadInit,
   Init,
+  InternalLabels,
   LabelInit,
   Labels,
   LearnLr,
@@ -117,6 +118,7 @@ const STUDY: ExperimentSpec = ExperimentSpec.fromPartial({
     attentionLoss: AttentionLoss.KL,
     attentionInit: AttentionInit.NOISE,
     ...NO_HIDDEN_LABELS,
+    internalLabels: InternalLabels.LEARNED,
     artifactDtype: FloatType.FP32,
   },
   inner: {

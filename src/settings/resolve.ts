@@ -25,6 +25,7 @@ import { resolveRobustness } from "./robustness.js";
 import { checkSamples, fillInPasses, fillInSamples } from "./samples.js";
 import { fieldsOf } from "./setting.js";
 import { SETTINGS, settingOf } from "./settings.js";
+import { checkTeacher } from "./teacher.js";
 import { givenValue, validateDraft, validateSpec } from "./validate.js";
 import { fillInEmbeddings, fitToWords } from "./words.js";
 
@@ -87,6 +88,7 @@ export function resolveSpec(
   spec.robustness = askedRobustness(spec, draft);
   spec.robustness = resolveRobustness(spec, facts.model, transfers, spec.distilled?.seqLen ?? 0);
   checkPool(spec);
+  checkTeacher(spec, draft);
   validateReplay(spec, facts.dataset.class_names.length);
   validateSpec(spec);
   checkLearner(spec, facts);

@@ -6,6 +6,7 @@ import {
   type ExperimentSpec,
   FloatType,
   HiddenLabels,
+  InternalLabels,
   Pooling,
   XInit,
 } from "../generated/stillhouse/v1/spec.js";
@@ -21,6 +22,7 @@ const OF_ENCODERS: ReadonlyMap<string, FieldValue> = new Map<string, FieldValue>
   ["distilled.attention_labels", AttentionLabels.NONE],
   ["distilled.attention_init", AttentionInit.NOISE],
   ["distilled.hidden_labels", HiddenLabels.NONE],
+  ["distilled.internal_labels", InternalLabels.LEARNED],
   ["inner.precision", FloatType.FP32],
   ["inner.encoder_lr_scale", 0],
   ["outer.compile", false],

@@ -2,6 +2,7 @@ import {
   AttentionLabels,
   AttentionLoss,
   HiddenLabels,
+  InternalLabels,
   Labels,
 } from "../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../settings/field-path.js";
@@ -12,6 +13,8 @@ const { NONE: none, CLS: cls } = AttentionLabels;
 const LABELS = [hard, free];
 const STEPS = [1, 3];
 
+/** Labels of the inside of a learner trained on all of train, which stay as they are. */
+const TEACHER = { "distilled.internal_labels": InternalLabels.TEACHER };
 const HIDDEN = { "distilled.hidden_labels": HiddenLabels.CLS };
 
 /** What labels of a learner's inside bring, in the study's protocol and beside its figures. */
@@ -24,6 +27,9 @@ export const INTERNAL_TABLES: readonly StudyTable[] = [
       known(distilled(labels, cls, steps)),
       withOthers(distilled(labels, none, steps), HIDDEN),
       withOthers(distilled(labels, cls, steps), HIDDEN),
+      withOthers(distilled(labels, cls, steps), TEACHER),
+      withOthers(distilled(labels, none, steps), { ...HIDDEN, ...TEACHER }),
+      withOthers(distilled(labels, cls, steps), { ...HIDDEN, ...TEACHER }),
     ]),
   },
   {
@@ -31,10 +37,15 @@ export const INTERNAL_TABLES: readonly StudyTable[] = [
     title: "Losses of attention labels",
     rows: everyKind((labels, steps) => [
       known(distilled(labels, none, steps)),
-      known(distilled(labels, cls, steps)),
-      ...[AttentionLoss.MSE, AttentionLoss.MUL].map((loss) =>
-        withOthers(distilled(labels, cls, steps), { "distilled.attention_loss": loss }),
-      ),
+      ...[{}, TEACHER].flatMap((source) => [
+        known(withOthers(distilled(labels, cls, steps), source)),
+        ...[AttentionLoss.MSE, AttentionLoss.MUL].map((loss) =>
+          withOthers(distilled(labels, cls, steps), {
+            "distilled.attention_loss": loss,
+            ...source,
+          }),
+        ),
+      ]),
     ]),
   },
 ];

@@ -50,10 +50,10 @@ describe("hidden labels", () => {
   it("have two tables, each row of which is another experiment with another name", () => {
     for (const { id, rows } of INTERNAL_TABLES) {
       const cells = cellsOf({ tables: [id], seeds: [0, 1, 2], given: new Map() }, undefined);
-      assert.equal(cells.length, 3 * 16);
-      const specs = cells.slice(0, 16).map(({ draft }) => resolveSpec(draft, factsOf()).spec);
-      assert.equal(new Set(specs.map(key)).size, 16);
-      assert.equal(new Set(specs.map((spec) => shortLabel(spec))).size, 16);
+      assert.equal(cells.length, 3 * 28);
+      const specs = cells.slice(0, 28).map(({ draft }) => resolveSpec(draft, factsOf()).spec);
+      assert.equal(new Set(specs.map(key)).size, 28);
+      assert.equal(new Set(specs.map((spec) => shortLabel(spec))).size, 28);
       const figures = rows.flatMap(({ figure }) => (figure ? [figure.mean] : []));
       assert.deepEqual(figures, [86.3, 88.0, 90.7, 84.8, 86.9], "the study's, and no others");
     }

@@ -77,8 +77,11 @@ class Bench(NamedTuple):
     def starts(self) -> Starts:
         """Where learners start from."""
         seed, model = self.task.settings.seed, self.task.settings.model
-        pool = open_pool(self.task.pool, self.device) if self.task.pool else None
-        return Starts(self.learner, self.num_classes, seed, model.head_init, model.fixed_init, pool)
+        pool = open_pool(self.task.pool, self.device)
+        given = pool if pool.starts_learners else None
+        return Starts(
+            self.learner, self.num_classes, seed, model.head_init, model.fixed_init, given
+        )
 
     def test_learner(self, init_seed: int) -> Params:
         """theta before training, of the test learner with this init seed."""

@@ -194,6 +194,7 @@ class DistilledSettings(NamedTuple):
     hidden_init: Literal["noise", "samples"] = "noise"
     hidden_schedule: HiddenSchedule = "all"
     attention_init: Literal["noise", "samples"] = "noise"
+    internal_labels: Literal["learned", "teacher"] = "learned"
 
     @property
     def hidden(self) -> HiddenTerm:
@@ -230,6 +231,7 @@ class DistilledSettings(NamedTuple):
             self.hidden_labels,
             self.hidden_weight,
             self.learn_hidden_weight,
+            self.internal_labels == "teacher",
         )
 
 

@@ -39,6 +39,7 @@ def distilled_settings(
         hidden_init=name_of(distilled, "hidden_init"),
         hidden_schedule=name_of(distilled, "hidden_schedule"),
         attention_init=name_of(distilled, "attention_init"),
+        internal_labels=name_of(distilled, "internal_labels"),
     )
 
 

@@ -41,7 +41,7 @@ class TaskRequest(NamedTuple):
 
     Attributes:
         task_id, attempt: the lease; every report carries both.
-        work: "pretrain", "distill", "evaluate", "replay", or the name of a baseline.
+        work: "pretrain", "teach", "distill", "evaluate", "replay", or the name of a baseline.
         init_seeds: of the test learners; empty for "distill".
         members: of the pool, which "pretrain" trains.
         settings, spec: of the experiment, in the core's types and as the manifest keeps it.
@@ -78,6 +78,8 @@ def task_request(assign: worker_pb2.Assign) -> TaskRequest:
     """
     kind = assign.work.WhichOneof("kind")
     work = name_of(assign.work.baseline, "kind") if kind == "baseline" else str(kind)
+    if assign.work.pretrain.teacher:
+        work = "teach"
     of_learners = kind in ("baseline", "pretrain", "evaluate", "replay")
     init_seeds = getattr(assign.work, str(kind)).init_seeds if of_learners else ()
     settings = settings_of_part(settings_of(assign.spec), assign.work)

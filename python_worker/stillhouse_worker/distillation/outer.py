@@ -150,7 +150,7 @@ class OuterStep(NamedTuple):
 
 
 class OuterLoop:
-    """phi, its optimiser, and where in the schedule they are.
+    """phi, what is held of it, its optimiser, and where in the schedule they are.
 
     Everything random is a function of (seed, step), so the tensors of `state` and the step are
     all that a resume needs.
@@ -161,7 +161,10 @@ class OuterLoop:
     ) -> None:
         self.config, self.problem, self.team = config, problem, team
         device = problem.device
-        self.phi: Phi = {n: p.detach().to(device).requires_grad_() for n, p in phi.items()}
+        start = {name: tensor.detach().to(device) for name, tensor in phi.items()}
+        held = problem.synthetic.held
+        self._held: Phi = {name: tensor for name, tensor in start.items() if name in held}
+        self.phi: Phi = {n: p.requires_grad_() for n, p in start.items() if n not in held}
         optimiser = config.optimiser_of(self.phi)
         self.optimiser = ScaledOptimiser(self.phi, device, problem.precision, optimiser)
         self.step, self.clock = 0, PhaseClock(device)
@@ -214,7 +217,7 @@ class OuterLoop:
         """The meta-gradient for one head; ``parts`` are those of the outer loss."""
         config = self.config
         problem = MetaProblem(
-            functools.partial(materialise, synthetic),
+            lambda phi: materialise(synthetic, self._held | phi),
             self._inner_loss(init),
             [functools.partial(self._scaled, loss) for loss in parts],
             config.accumulate_loss,
@@ -309,14 +312,19 @@ class OuterLoop:
         norm = torch.nn.utils.get_total_norm(result.grads.values())
         return are_finite([result.outer_loss, *result.inner_losses, norm])
 
+    @property
+    def all_phi(self) -> Phi:
+        """What the distilled data follows from: phi, and what is held of it."""
+        return self._held | self.phi
+
     def state(self) -> dict[str, Tensor]:
         """Tensors that, with ``step``, determine everything that follows."""
-        tensors = {f"phi.{name}": tensor.detach() for name, tensor in self.phi.items()}
+        tensors = {f"phi.{name}": tensor.detach() for name, tensor in self.all_phi.items()}
         return tensors | self.optimiser.state()
 
     def restore(self, state: dict[str, Tensor], step: int) -> None:
         """Continue from what `state` returned after ``step`` outer steps."""
         self.step = step
-        for name, tensor in self.phi.items():
+        for name, tensor in self.all_phi.items():
             tensor.data.copy_(state[f"phi.{name}"])
         self.optimiser.restore(state)

@@ -15,13 +15,14 @@ CLASS_LABEL_KINDS: tuple[ClassLabelKind, ...] = get_args(ClassLabelKind)
 ATTENTION_KINDS: tuple[AttentionKind, ...] = get_args(AttentionKind)
 HiddenKind = Literal["none", "cls"]
 
-# phi by name. Only tensors that are learned are in it, and each is a leaf:
+# phi by name. Only tensors that are learned are in it, or held where a teacher gives them:
 #   "x" M x S x E, "labels" M x C: the class labels,
 #   "attention" M x L x Hd x S (cls) or M x L x Hd x S x S (all): logits of the attention labels,
 #   "hidden" M x L x E: the hidden labels, "hidden_weights" L: logarithms of their weights,
 #   and the free parameters of learned rates, see `InnerRates`. Samples are block after block.
 Phi = dict[str, Tensor]
 HIDDEN_WEIGHTS = "hidden_weights"
+_INTERNAL_LABELS = ("attention", "hidden")
 
 
 class SyntheticConfig(NamedTuple):
@@ -44,6 +45,7 @@ class SyntheticConfig(NamedTuple):
         hidden_labels: whether the first token has one behind each layer.
         hidden_weight: what they count, > 0 where that is learned, for each layer by itself.
         learns_hidden_weight: whether it is; it then starts at ``hidden_weight``.
+        holds_internal_labels: the attention labels and the hidden labels stay as they start.
     """
 
     num_classes: int
@@ -62,6 +64,12 @@ class SyntheticConfig(NamedTuple):
     hidden_labels: HiddenKind = "none"
     hidden_weight: float = 1.0
     learns_hidden_weight: bool = False
+    holds_internal_labels: bool = False
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The names of tensors of phi that are not learned."""
+        return frozenset(_INTERNAL_LABELS if self.holds_internal_labels else ())
 
     @property
     def sample_classes(self) -> list[int]:
@@ -217,7 +225,7 @@ def init_phi(
     states: Float[Tensor, "m l e"] | None = None,
     attention: Float[Tensor, "m l h ..."] | None = None,
 ) -> Phi:
-    """Leaf tensors on the CPU: X, labels and attention as given, else from N(0, 1).
+    """Leaves on the CPU: X, labels and attention as given, else from N(0, 1).
 
     Args:
         config: which tensors.
@@ -243,7 +251,7 @@ def init_phi(
         if config.learns_hidden_weight:
             phi[HIDDEN_WEIGHTS] = torch.full((num_layers,), config.hidden_weight).log()
     phi |= config.rates.init()
-    return {name: tensor.requires_grad_() for name, tensor in phi.items()}
+    return {name: tensor.requires_grad_(name not in config.held) for name, tensor in phi.items()}
 
 
 def materialise(config: SyntheticConfig, phi: Phi) -> DistilledData:

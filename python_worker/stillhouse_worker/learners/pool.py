@@ -17,8 +17,8 @@ POOL_MANIFEST_NAME = "manifest.json"
 FORMAT = "stillhouse.pool.v1"
 
 # Those that a distillation draws from are numbered from 0; one that is held out of it has the init
-# seed of the test learner that starts from it.
-PoolRole = Literal["member", "held-out"]
+# seed of the test learner that starts from it. A teacher is the only one, 0.
+PoolRole = Literal["member", "held-out", "teacher"]
 
 
 class PoolId(NamedTuple):
@@ -46,6 +46,11 @@ class Pool(NamedTuple):
     size: int
     device: torch.device
 
+    @property
+    def starts_learners(self) -> bool:
+        """Whether there are others than a teacher."""
+        return any(role != "teacher" for role, _ in self.files)
+
     def member(self, number: int) -> Params:
         """theta of a learner that distilled data is trained on, 0 <= number < `size`."""
         return self._theta(PoolId("member", number))
@@ -53,6 +58,10 @@ class Pool(NamedTuple):
     def held_out(self, init_seed: int) -> Params:
         """theta of the learner that is kept for the test learner with this seed."""
         return self._theta(PoolId("held-out", init_seed))
+
+    def teacher(self) -> Params:
+        """theta of the learner that labels of a learner's inside are from."""
+        return self._theta(PoolId("teacher", 0))
 
     def _theta(self, which: PoolId) -> Params:
         path = self.files.get(which)
@@ -85,6 +94,7 @@ def open_pool(folders: Sequence[str | Path], device: str | torch.device = "cpu")
                 raise ValueError(f"its format is {manifest['format']}, this version reads {FORMAT}")
             ids = [PoolId("member", number) for number in manifest["members"]]
             ids += [PoolId("held-out", seed) for seed in manifest["init_seeds"]]
+            ids += [PoolId("teacher", number) for number in manifest.get("teachers", ())]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(folder, error) from error
         files |= dict.fromkeys(ids, folder / POOL_NAME)
@@ -100,9 +110,11 @@ def write_pool(folder: Path, learners: Mapping[PoolId, Params], facts: dict[str,
     }
     write_tensors(folder / POOL_NAME, tensors, {"format": FORMAT})
     digest = hashlib.sha256((folder / POOL_NAME).read_bytes()).hexdigest()
+    teachers = [number for role, number in learners if role == "teacher"]
     manifest = {
         "format": FORMAT,
         **facts,
+        **({"teachers": teachers} if teachers else {}),
         "members": [number for role, number in learners if role == "member"],
         "init_seeds": [seed for role, seed in learners if role == "held-out"],
         "sha256": {POOL_NAME: digest},

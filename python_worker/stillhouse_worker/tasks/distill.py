@@ -156,7 +156,7 @@ class Distillation:
     def write(self, folder: Path) -> None:
         """Write the artifact of what is kept, once all steps are made."""
         if not self.settings.select:
-            self.kept = Kept(_copy(self.loop.phi), self.step, None)
+            self.kept = Kept(_copy(self.loop.all_phi), self.step, None)
         self._say_how_it_went()
         phi = {name: tensor.to(self.bench.device) for name, tensor in self.kept.phi.items()}
         data = materialise(self.synthetic, phi)
@@ -171,7 +171,7 @@ class Distillation:
             "grad_norm": result.grad_norm,
         }
         if self.settings.distilled.learn_lr != "none":
-            data = materialise(self.synthetic, self.loop.phi)
+            data = materialise(self.synthetic, self.loop.all_phi)
             points |= {f"inner_lr_{t}": rate for t, rate in enumerate(data.lrs.tolist(), 1)}
             if data.encoder_lr_scale is not None:
                 points["encoder_lr_scale"] = data.encoder_lr_scale.item()
@@ -192,7 +192,7 @@ class Distillation:
         self.reporter.metric("validation_accuracy", self.loop.step, accuracy)
         best = self.kept.validation_accuracy
         if self.settings.select and (best is None or accuracy >= best):
-            self.kept = Kept(_copy(self.loop.phi), self.loop.step, accuracy)
+            self.kept = Kept(_copy(self.loop.all_phi), self.loop.step, accuracy)
 
     def _manifest(self) -> dict[str, Any]:
         return distilled_manifest(self.bench) | {
@@ -204,7 +204,8 @@ class Distillation:
     def on_validation(self) -> float:
         """Accuracy of learners that the present data trains, each on a share of the rows; of an
         attack the share of the rows that are taken for what it wants."""
-        data, num_classes = materialise(self.synthetic, self.loop.phi), self.synthetic.num_classes
+        data = materialise(self.synthetic, self.loop.all_phi)
+        num_classes = self.synthetic.num_classes
         counts = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         for index, rows in enumerate(self._validation_shares):
             theta = self.bench.starts.of_validation(index)

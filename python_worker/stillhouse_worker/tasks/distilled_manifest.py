@@ -49,6 +49,8 @@ def _loss_facts(distilled: DistilledSettings) -> dict[str, Any]:
     facts: dict[str, Any] = {"dropout": distilled.dropout} if distilled.dropout else {}
     if distilled.attention_loss != "kl":
         facts["attention_loss"] = distilled.attention_loss
+    if distilled.internal_labels != "learned":
+        facts["internal_labels"] = distilled.internal_labels
     if distilled.hidden_labels != "none":
         facts["hidden_loss"] = distilled.hidden_loss
         facts["hidden_schedule"] = distilled.hidden_schedule

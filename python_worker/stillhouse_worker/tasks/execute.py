@@ -20,10 +20,12 @@ from .pretrain import pretrain
 from .real_samples import adam_baseline, coreset_baseline, k_means_baseline, random_baseline
 from .replay import replay
 from .setfit import setfit_baseline
+from .teacher import teach
 from .untrained import untrained_baseline
 
 _WORKS: dict[str, Callable[[TaskContext], Outcome]] = {
     "pretrain": pretrain,
+    "teach": teach,
     "distill": distill,
     "evaluate": evaluate,
     "replay": replay,
@@ -46,6 +48,7 @@ WORKS = tuple(_WORKS)
 # Those whose learners, if any, start from draws of their own even where others have a pool.
 _OF_OWN_DRAWS = (
     "pretrain",
+    "teach",
     "full",
     "linear_probe",
     "linear_probe_few",
@@ -66,6 +69,13 @@ def execute(work: str, task: TaskContext) -> Outcome:
     """
     for folder in (task.work_dir, task.scratch):
         folder.mkdir(parents=True, exist_ok=True)
+    needs_teacher = task.settings.distilled.internal_labels == "teacher"
+    if work == "distill" and needs_teacher and not task.pool:
+        raise StillhouseError(
+            "invalid",
+            '"distill" needs the teacher of its labels; give the folder that "teach" has written',
+            field="distilled.internal_labels",
+        )
     if task.settings.pool is not None and not task.pool and work not in _OF_OWN_DRAWS:
         raise StillhouseError(
             "invalid",

@@ -1,6 +1,6 @@
 """BASELINE: a learner trained on the full data."""
 
-from ..context.bench import open_bench
+from ..context.bench import Bench, open_bench
 from ..context.reporting import LearnerOutcome
 from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
@@ -18,14 +18,12 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
     """
     one = task._replace(init_seeds=task.init_seeds[:1])
     bench = open_bench(one, ("train", "validation", "test"))
-    lr = task.settings.full.lr
-    lrs = FULL_LRS if isinstance(bench.learner, Encoder) else NET_LRS
-    steps = Halving(bench, lrs) if lr == 0 else FullSteps(bench, lr)
+    steps = full_steps(bench)
     loop = ResumableLoop(one, "training step", steps)
     loop.restore(loop.newest_checkpoint())
     loop.run()
     loop.save()
-    training = steps.training if isinstance(steps, Halving) else steps
+    training = trained(steps)
     # The part of the search's time that the remaining training took.
     seconds = loop.seconds * training.num_steps / steps.num_steps
     params = training.finish()
@@ -35,6 +33,18 @@ def full_baseline(task: TaskContext) -> LearnerOutcome:
         outcomes,
         len(train.labels),
         training.num_steps,
-        training.lr if lr == 0 else 0.0,
+        training.lr if task.settings.full.lr == 0 else 0.0,
         content_bytes(train),
     )
+
+
+def full_steps(bench: Bench) -> FullSteps | Halving:
+    """The steps of the training, or those of a search for its rate where the settings have none."""
+    lr = bench.task.settings.full.lr
+    lrs = FULL_LRS if isinstance(bench.learner, Encoder) else NET_LRS
+    return Halving(bench, lrs) if lr == 0 else FullSteps(bench, lr)
+
+
+def trained(steps: FullSteps | Halving) -> FullSteps:
+    """The training that remains after all steps."""
+    return steps.training if isinstance(steps, Halving) else steps

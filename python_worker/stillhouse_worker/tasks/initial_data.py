@@ -13,8 +13,10 @@ from ..datasets.sampling import draw_rows
 from ..distillation.synthetic import Phi, SyntheticConfig, init_phi, one_hot
 from ..errors import StillhouseError
 from ..evaluation.reading import MEASURE_BATCH_SIZE
+from ..learners.interface import Params
 from ..seeding import generator
 from .class_mean_start import samples_at_class_means
+from .teacher import teacher_of
 
 # Share of a smoothed label that is spread over all classes.
 _SMOOTHING = 0.1
@@ -36,8 +38,9 @@ def initial_phi(bench: Bench, synthetic: SyntheticConfig) -> Phi:
         x = samples_at_class_means(bench, x, classes)
     labels = starting_labels(bench, settings.distilled.label_init, classes)
     states = None if synthetic.hidden_labels == "none" else starting_states(bench, x)
-    is_own = synthetic.attention_labels != "none" and settings.distilled.attention_init == "samples"
-    attention = starting_attention(bench, synthetic, x) if is_own else None
+    is_own = settings.distilled.attention_init == "samples" or _is_taught(bench)
+    has_attention = synthetic.attention_labels != "none"
+    attention = starting_attention(bench, synthetic, x) if has_attention and is_own else None
     return init_phi(synthetic, *learner.attention, x, draws, labels, states, attention)
 
 
@@ -45,7 +48,7 @@ def initial_shapes(bench: Bench, synthetic: SyntheticConfig) -> Phi:
     """The same tensors with other values, which cost nothing: for a checkpoint to replace."""
     settings = bench.task.settings
     distilled = settings.distilled._replace(
-        x_init="noise", label_init="one_hot", attention_init="noise"
+        x_init="noise", label_init="one_hot", attention_init="noise", internal_labels="learned"
     )
     task = bench.task._replace(settings=settings._replace(distilled=distilled))
     return initial_phi(bench._replace(task=task), synthetic)
@@ -124,16 +127,17 @@ def starting_states(bench: Bench, x: Tensor) -> Float[Tensor, "m l e"]:
     """Hidden labels at their start: N(0, 1), or the first token's vectors of the samples.
 
     Those are of the learner that the first outer step starts from. There the inner loss is the
-    least, but its derivative in the labels along a direction of theta is not zero.
+    least, but its derivative in the labels along a direction of theta is not zero. Or they are the
+    teacher's, and are not drawn then.
 
     Args:
         bench: data and learner.
         x: the samples at their start.
     """
     settings, learner = bench.task.settings, bench.learner
-    output = learner.forward(bench.starts.of_outer_step(0), x.to(bench.device))
+    output = learner.forward(_labelling(bench), x.to(bench.device))
     states = torch.stack([part.cpu() for part in output.hidden], 1)
-    if settings.distilled.hidden_init == "noise":
+    if settings.distilled.hidden_init == "noise" and not _is_taught(bench):
         return torch.randn(states.shape, generator=generator(settings.seed, "hidden labels"))
     if settings.distilled.hidden_loss == "mse":
         return layer_norm(states, states.shape[-1:])
@@ -147,7 +151,7 @@ def starting_attention(
     """Logits of the attention labels that are the pretrained encoder's own on the samples.
 
     There the attention loss of the first inner step is 0 and moves nothing, where labels that are
-    drawn first pull the encoder away from its attention.
+    drawn first pull the encoder away from its attention. Or they are the teacher's.
 
     Args:
         bench: data and learner.
@@ -159,12 +163,21 @@ def starting_attention(
     """
     is_of_all = synthetic.attention_labels == "all"
     output = bench.learner.forward(
-        bench.starts.of_outer_step(0),
+        _labelling(bench),
         x.to(bench.device),
         score_rows="all" if is_of_all else "first",
     )
     logs = [scores.cpu().log_softmax(-1) for scores in output.scores]
     return torch.stack([part if is_of_all else part[:, :, 0] for part in logs], 1)
+
+
+def _is_taught(bench: Bench) -> bool:
+    return bench.task.settings.distilled.internal_labels == "teacher"
+
+
+def _labelling(bench: Bench) -> Params:
+    """theta of the learner whose inside the labels are of."""
+    return teacher_of(bench) if _is_taught(bench) else bench.starts.of_outer_step(0)
 
 
 @torch.no_grad()

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { baselineOfKind, startsFromPool } from "../../baselines.js";
-import type {
-  BaselineWork,
-  ReplayWork,
-  Variation,
-  Work,
+import {
+  BaselineKind,
+  type BaselineWork,
+  type PretrainWork,
+  type ReplayWork,
+  type Variation,
+  type Work,
 } from "../../generated/stillhouse/v1/experiment.js";
 import {
   type ExperimentSpec,
@@ -16,6 +18,7 @@ import { formerChoices } from "../../settings/earlier-spec.js";
 import { keyOf, readField } from "../../settings/field-path.js";
 import { isAttack } from "../../settings/objective.js";
 import { isPooled } from "../../settings/pool.js";
+import { hasTeacher } from "../../settings/teacher.js";
 import { isStarted } from "./pool-plan.js";
 
 /**
@@ -44,7 +47,7 @@ export function cacheKeysOf(
   const ofDrawn: Part[] = [["code_version", codeVersion], ...subjectParts(drawn)];
   const ofPool: Part[] = [["code_version", codeVersion], ...pretrainParts(spec)];
   const subject = (work: NonNullable<Work["kind"]>) => {
-    if (work.$case === "pretrain") return ofPool;
+    if (work.$case === "pretrain" && !work.value.teacher) return ofPool;
     // A pool is nothing to those that do not start from it.
     return isPooled(spec) && !isStarted(work) ? ofDrawn : shared;
   };
@@ -70,7 +73,7 @@ function workParts(
 ): Part[] {
   switch (work.$case) {
     case "pretrain":
-      return [["kind", "pretrain"], ...groupParts("learners", work.value)];
+      return pretrainingParts(spec, work.value);
     case "distill":
       return [["kind", "distill"], ...distilled, ...groupParts("part", work.value.part)];
     case "replay":
@@ -89,6 +92,20 @@ function workParts(
         ...baselineParts(spec, work.value),
       ];
   }
+}
+
+function pretrainingParts(
+  spec: ExperimentSpec,
+  { teacher, members, initSeeds }: PretrainWork,
+): Part[] {
+  const learners = groupParts("learners", { members, initSeeds });
+  if (!teacher) return [["kind", "pretrain"], ...learners];
+  return [["kind", "teacher"], ...learners, ...fullDataParts(spec)];
+}
+
+/** What a teacher is trained by: all that the full-data baseline is, and which epoch is kept. */
+function fullDataParts(spec: ExperimentSpec): Part[] {
+  return baselinePartsOf(spec, BaselineKind.FULL);
 }
 
 /** Data, model and device, which every task depends on. */
@@ -149,6 +166,7 @@ function distillParts(spec: ExperimentSpec): Part[] {
   return [
     ...groups.filter(([name]) => !former.has(name)),
     ...startParts(spec),
+    ...(hasTeacher(spec) ? fullDataParts(spec) : []),
     // Which step is kept.
     ["evaluation.protocol", spec.evaluation?.protocol],
     // Processes that share a step add up in another order.
@@ -237,11 +255,14 @@ function fieldOf(name: string): string {
 
 /** The rate that a task takes over follows from what the task that finds it has in common. */
 function baselineParts(spec: ExperimentSpec, { kind, takesLr }: BaselineWork): Part[] {
-  const fields = baselineOfKind(kind)?.cacheParts ?? [];
-  const former = formerChoices(spec);
-  const parts = fields
-    .filter((field) => !former.has(field))
-    .map((field): Part => [field, readField(spec, field)]);
+  const parts = baselinePartsOf(spec, kind);
   const start = startsFromPool(kind) && isPooled(spec) ? poolParts(spec) : [];
   return [...parts, ...start, ...(takesLr ? [["takes_lr", true] as const] : [])];
+}
+
+function baselinePartsOf(spec: ExperimentSpec, kind: BaselineKind): Part[] {
+  const former = formerChoices(spec);
+  return (baselineOfKind(kind)?.cacheParts ?? [])
+    .filter((field) => !former.has(field))
+    .map((field): Part => [field, readField(spec, field)]);
 }

@@ -10,16 +10,17 @@ import {
   type Work,
 } from "../../generated/stillhouse/v1/experiment.js";
 import { type ExperimentSpec, Init } from "../../generated/stillhouse/v1/spec.js";
+import { hasTeacher } from "../../settings/teacher.js";
 import { cacheKeysOf, hasOwnHead, SHARED_SEED } from "./cache-key.js";
 import { initSeeds } from "./init-seeds.js";
-import { isStarted, numPretrainings, pretrainings } from "./pool-plan.js";
+import { isStarted, numPretrainings, pretrainings, teacherTraining } from "./pool-plan.js";
 import { numReplayTasks, replayWork } from "./replay-plan.js";
 import { numShards, shardsOf } from "./shards.js";
 import { variationsOf } from "./variations.js";
 
 /**
  * The tasks of an experiment in the order in which they are dispatched: the baselines that take a
- * minute, the pretraining of a pool in shards, the distillation, the evaluation in shards, then the
+ * minute, the training of a teacher, the pretraining of a pool in shards, the distillation, the evaluation in shards, then the
  * other enabled baselines. Without test learners there are only the baselines, and without those only the distillation. If the
  * robustness of distilled data is asked for, nothing is distilled, and each variation has an
  * evaluation too. Ids follow from the experiment's, so a plan is repeatable.
@@ -60,8 +61,11 @@ export function planTasks(spec: ExperimentSpec, experimentId: string, codeVersio
   const isDistilled = distils(spec, count, baselines.length);
   const tested = [...shards.flat(), ...seedsFromPool(baselines)];
   const trained = pretrainings(spec, isDistilled, [...new Set(tested)]);
+  const [teacherSeed = 0] = sharedSeeds(spec, 1);
+  const teacher = teacherTraining(spec, isDistilled, teacherSeed);
   return [
     ...planned(baselines.filter(({ isQuick }) => isQuick)),
+    ...(teacher ? [plan("teacher", { $case: "pretrain", value: teacher })] : []),
     ...trained.map((value, at) => plan(`pretrain-${at + 1}`, { $case: "pretrain", value })),
     ...(isDistilled
       ? [plan("distill", { $case: "distill", value: { part: undefined, seed: 0 } })]
@@ -86,7 +90,8 @@ export function countTasks(spec: ExperimentSpec): number {
   // Seeds of baselines and of test learners are the first of one list.
   const numTested = Math.max(count, seedsFromPool(plannedBaselines(spec)).length);
   const trainings = numPretrainings(spec, isDistilled, numTested);
-  return Number(isDistilled) + trainings + evaluations + baselines;
+  const teachers = Number(isDistilled && hasTeacher(spec));
+  return Number(isDistilled) + teachers + trainings + evaluations + baselines;
 }
 
 /** Seeds of those learners of baselines that start from a pool, each once. */

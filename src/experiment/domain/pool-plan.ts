@@ -2,6 +2,7 @@ import { startsFromPool } from "../../baselines.js";
 import type { PretrainWork, Task, Work } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { isPooled } from "../../settings/pool.js";
+import { hasTeacher } from "../../settings/teacher.js";
 import { numShards, shardsOf } from "./shards.js";
 
 /** The work of a task, and what of the pool its learners start from. */
@@ -21,10 +22,11 @@ export function pretrainings(
   testSeeds: readonly number[],
 ): PretrainWork[] {
   if (!isPooled(spec)) return [];
+  const teacher = false;
   const members = Array.from({ length: distils ? (spec.pool?.size ?? 0) : 0 }, (_, at) => at);
   return [
-    ...shardsOf(members).map((shard) => ({ members: shard, initSeeds: [] })),
-    ...shardsOf(testSeeds).map((shard) => ({ members: [], initSeeds: shard })),
+    ...shardsOf(members).map((shard) => ({ members: shard, initSeeds: [], teacher })),
+    ...shardsOf(testSeeds).map((shard) => ({ members: [], initSeeds: shard, teacher })),
   ];
 }
 
@@ -34,7 +36,21 @@ export function numPretrainings(spec: ExperimentSpec, distils: boolean, numTeste
   return numShards(distils ? (spec.pool?.size ?? 0) : 0) + numShards(numTested);
 }
 
-/** Those of an experiment's tasks that train learners which a task starts from. */
+/**
+ * The training of the learner that gives labels of its inside; undefined where these are learned.
+ *
+ * @param initSeed of the learner
+ */
+export function teacherTraining(
+  spec: ExperimentSpec,
+  distils: boolean,
+  initSeed: number,
+): PretrainWork | undefined {
+  if (!distils || !hasTeacher(spec)) return undefined;
+  return { members: [], initSeeds: [initSeed], teacher: true };
+}
+
+/** Those of an experiment's tasks that train learners which a task starts from or learns from. */
 export function poolTasksOf<Entry extends { readonly task: Task }>(
   task: Task,
   entries: readonly Entry[],
@@ -45,8 +61,9 @@ export function poolTasksOf<Entry extends { readonly task: Task }>(
   return entries.filter((entry) => {
     const trained = entry.task.work?.kind;
     if (trained?.$case !== "pretrain") return false;
-    if (kind.$case === "distill") return trained.value.members.length > 0;
-    return trained.value.initSeeds.some((seed) => seeds.has(seed));
+    const { teacher, members } = trained.value;
+    if (kind.$case === "distill") return teacher || members.length > 0;
+    return !teacher && trained.value.initSeeds.some((seed) => seeds.has(seed));
   });
 }
 
