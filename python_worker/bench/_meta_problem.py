@@ -10,10 +10,10 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.meta_gradient.walk import outer_gradient
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
-from stillhouse_worker.lanes import num_lanes
 from stillhouse_worker.learners import draw_head, learner_params
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.interface import Params
+from stillhouse_worker.learners.lanes import num_lanes
 
 from ._shared import Work
 

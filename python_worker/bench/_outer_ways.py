@@ -14,11 +14,11 @@ from stillhouse_worker.distillation.meta_gradient import METHODS, MetaProblem
 from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.scaled_optimiser import ScaledOptimiser
 from stillhouse_worker.distillation.synthetic import Phi, SyntheticConfig, init_phi, materialise
-from stillhouse_worker.lanes import num_lanes
 from stillhouse_worker.learners import draw_head, learner_params
 from stillhouse_worker.learners.encoder import Encoder
 from stillhouse_worker.learners.encoder_config import Pooling
 from stillhouse_worker.learners.interface import Params
+from stillhouse_worker.learners.lanes import num_lanes
 from stillhouse_worker.learners.precision import Precision
 from stillhouse_worker.seeding import generator
 

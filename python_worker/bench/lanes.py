@@ -20,8 +20,8 @@ from stillhouse_worker.distillation.outer_loss import num_parts, outer_losses
 from stillhouse_worker.distillation.summed_gradient import summed_gradient
 from stillhouse_worker.evaluation import features_of
 from stillhouse_worker.evaluation.reading import MEASURE_BATCH_SIZE
-from stillhouse_worker.lanes import num_lanes
 from stillhouse_worker.learners import Encoder, draw_head, frozen_features, learner_params
+from stillhouse_worker.learners.lanes import num_lanes
 from stillhouse_worker.learners.precision import Precision, autocast
 from stillhouse_worker.models.catalog import model_folder
 from stillhouse_worker.models.opened import load_encoder

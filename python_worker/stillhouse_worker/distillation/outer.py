@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..datasets import RealSplit, epoch_batches
 from ..datasets.augmentation import Augmentation, augmented
-from ..lanes import num_lanes
 from ..learners import Learner
 from ..learners.interface import Params
+from ..learners.lanes import num_lanes
 from ..learners.precision import Precision
 from ..learners.starts import Starts
 from ..seeding import generator

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..lanes import side_by_side
 from ..learners.interface import Params
+from ..learners.lanes import side_by_side
 from .inner import leaves
 
 # theta -> scalar.

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ..datasets import RealSplit, length_sorted_batches
-from ..lanes import has_lanes, num_lanes, side_by_side
 from ..learners import Learner
+from ..learners.lanes import has_lanes, num_lanes, side_by_side
 
 # Rows per batch while measuring: enough to fill the matrix units, few enough for the caches.
 MEASURE_BATCH_SIZE = 128

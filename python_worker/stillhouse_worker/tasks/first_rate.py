@@ -12,8 +12,8 @@ from ..distillation.inner import InnerLoss, train_learner
 from ..distillation.outer import OuterLoss
 from ..distillation.outer_loss import num_parts, outer_losses
 from ..distillation.synthetic import DistilledData
-from ..lanes import num_lanes, side_by_side
 from ..learners.interface import Params
+from ..learners.lanes import num_lanes, side_by_side
 from ..seeding import generator
 
 # Rates that are tried: the one that is right depends on the length of an encoder's vectors, and

@@ -9,9 +9,9 @@ from ..context.bench import Bench
 from ..datasets.augmentation import augmented
 from ..distillation.outer_loss import num_parts, outer_losses
 from ..distillation.summed_gradient import summed_gradient
-from ..lanes import num_lanes
 from ..learners.dropout import Dropout
 from ..learners.interface import Params
+from ..learners.lanes import num_lanes
 
 # Beside the names of theta: what enters the first layer.
 _ENTRY = "entry"

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import torch
 
-from .learners import Encoder, Learner
+from .encoder import Encoder
+from .interface import Learner
 
 # More of them would need much memory.
 _MOST = 8
