@@ -190,8 +190,9 @@ def test_what_does_not_end_in_order_is_killed_with_all_that_it_started(tmp_path,
 
 
 def test_a_command_that_does_not_exist_says_so(tmp_path):
-    kept = Kept(tmp_path, "", shell="/nowhere/python")
-    assert re.search("could not be started: .*/nowhere/python", kept.end()["reason"])
+    missing = tmp_path / "no" / "python"
+    kept = Kept(tmp_path, "", shell=str(missing))
+    assert re.search(f"could not be started: .*{missing}", kept.end()["reason"])
     assert not kept.folder.exists()
 
 

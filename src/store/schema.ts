@@ -71,9 +71,10 @@ export function openDatabase(path: string): SqlFile {
   const isNew = !existsSync(path);
   const file = new SqlFile(path);
   try {
+    // First, since a process that has just closed the file may still be writing its last pages.
+    file.pragma("busy_timeout = 5000");
     file.pragma("journal_mode = WAL");
     file.pragma("foreign_keys = ON");
-    file.pragma("busy_timeout = 5000");
     file.pragma("synchronous = FULL");
     if (!isNew) checkIntegrity(file);
     prepareSchema(file);

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
 import { it } from "node:test";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
+import { openDatabase } from "../../src/store/schema.js";
 import { storageFailure } from "../../src/store/storage-failure.js";
+import { temporaryFolder } from "../fixtures/temporary-folder.js";
+import { PROJECT } from "../fixtures/tiny.js";
 
 function failureOf(code: string): StillhouseError {
   const failure = storageFailure(Object.assign(new Error("low-level words"), { code }), "/home/x");
@@ -56,4 +62,20 @@ it("what is no failure of the disk passes through", () => {
   assert.equal(storageFailure(notEmpty, "/home/x"), notEmpty);
   const constraint = Object.assign(new Error("UNIQUE"), { code: "SQLITE_CONSTRAINT_UNIQUE" });
   assert.equal(storageFailure(constraint, "/home/x"), constraint);
+});
+
+it("a database that another process is about to release is waited for", async (test) => {
+  const path = join(temporaryFolder(test), "stillhouse.db");
+  const holder = `
+    const database = new (require("libsql"))(${JSON.stringify(path)});
+    database.exec("CREATE TABLE held (x); BEGIN EXCLUSIVE");
+    process.stdout.write("held");
+    setTimeout(() => database.exec("COMMIT"), 300);`;
+  const child = spawn(process.execPath, ["-e", holder], { cwd: PROJECT });
+  const ended = once(child, "exit");
+  await once(child.stdout, "data");
+  const file = openDatabase(path);
+  assert.equal(file.get<{ count: number }>("SELECT count(*) AS count FROM tasks")?.count, 0);
+  file.close();
+  assert.deepEqual(await ended, [0, null]);
 });
