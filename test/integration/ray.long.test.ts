@@ -6,7 +6,7 @@ import { describe, type TestContext } from "node:test";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { tinySpec } from "../chaos/tiny-spec.js";
-import { commandLines, processesWith } from "../fixtures/command.js";
+import { commandLines, hasVariable, processesWith } from "../fixtures/command.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { missingRay, RayCluster, rayPool } from "../fixtures/ray.js";
@@ -224,12 +224,5 @@ describe("workers that Ray starts", () => {
 
 /** Whether a process belongs to this cluster, as other tests have one as well. */
 function isOf({ env }: RayCluster) {
-  return (pid: number): boolean => {
-    try {
-      const all = readFileSync(`/proc/${pid}/environ`, "utf8");
-      return all.includes(`RAY_AUTH_TOKEN=${env.RAY_AUTH_TOKEN}`);
-    } catch {
-      return false;
-    }
-  };
+  return (pid: number): boolean => hasVariable(pid, "RAY_AUTH_TOKEN", env.RAY_AUTH_TOKEN);
 }

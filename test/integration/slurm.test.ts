@@ -6,7 +6,7 @@ import { describe, type TestContext } from "node:test";
 import type { ControlPlaneOptions } from "../../src/control-plane.js";
 import { type Event, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
-import { commandLines, processesWith } from "../fixtures/command.js";
+import { commandLines, hasVariable, processesWith } from "../fixtures/command.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { missingSlurm, SlurmCluster, slurmPool, WHOLE_NODE } from "../fixtures/slurm.js";
@@ -282,9 +282,5 @@ describe("workers that Slurm starts", () => {
 
 /** Whether a process belongs to this cluster, as other tests have one as well. */
 function isOf(pid: number, { env }: SlurmCluster): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`SLURM_CONF=${env.SLURM_CONF}`);
-  } catch {
-    return false;
-  }
+  return hasVariable(pid, "SLURM_CONF", env.SLURM_CONF);
 }

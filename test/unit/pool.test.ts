@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { StillhouseError } from "../../src/errors.js";
 import { initSeeds } from "../../src/experiment/domain/init-seeds.js";
 import { countTasks, planTasks } from "../../src/experiment/domain/plan.js";
 import { type ExperimentRecord, mustStop, poolOf } from "../../src/experiment/domain/record.js";
@@ -13,7 +12,7 @@ import { experimentResult } from "../../src/results/experiment-result.js";
 import { distilledLabel } from "../../src/results/spec-labels.js";
 import { emptySpec, writeField } from "../../src/settings/field-path.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
-import { NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
+import { NOW, plannedRecord, refusal, resolvedSpec } from "../fixtures/experiments.js";
 import { factsOf } from "../fixtures/facts.js";
 
 type Given = Record<string, string | number>;
@@ -24,18 +23,6 @@ function pooled(given: Given = {}): ExperimentSpec {
     writeField(draft, "pool.size", 12);
     for (const [path, value] of Object.entries(given)) writeField(draft, path, value);
   });
-}
-
-function refusal(given: Given): string {
-  const draft = emptySpec();
-  for (const [path, value] of Object.entries(given)) writeField(draft, path, value);
-  try {
-    resolveSpec(draft, factsOf());
-  } catch (error) {
-    assert.ok(error instanceof StillhouseError, String(error));
-    return error.message;
-  }
-  return "";
 }
 
 function nameOf({ id }: Pick<Task, "id">): string {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { StillhouseError } from "../../src/errors.js";
 import { countTasks, planTasks } from "../../src/experiment/domain/plan.js";
 import { poolOf } from "../../src/experiment/domain/record.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
@@ -18,9 +17,9 @@ import {
 import { shortLabel } from "../../src/results/spec-labels.js";
 import { taskNames } from "../../src/results/task-names.js";
 import { completedSpec } from "../../src/settings/earlier-spec.js";
-import { emptySpec, writeField } from "../../src/settings/field-path.js";
+import { writeField } from "../../src/settings/field-path.js";
 import { resolveSpec } from "../../src/settings/resolve.js";
-import { NOW, plannedRecord, resolvedSpec } from "../fixtures/experiments.js";
+import { NOW, plannedRecord, refusal, resolvedSpec } from "../fixtures/experiments.js";
 import { factsOf } from "../fixtures/facts.js";
 
 type Given = Record<string, string | number>;
@@ -34,18 +33,6 @@ function taught(given: Given = {}): ExperimentSpec {
       writeField(draft, path, value);
     }
   });
-}
-
-function refusal(given: Given): string {
-  const draft = emptySpec();
-  for (const [path, value] of Object.entries(given)) writeField(draft, path, value);
-  try {
-    resolveSpec(draft, factsOf());
-  } catch (error) {
-    assert.ok(error instanceof StillhouseError, String(error));
-    return error.message;
-  }
-  return "";
 }
 
 function keysOf(spec: ExperimentSpec): Map<string, string> {

@@ -8,8 +8,8 @@ from ..evaluation.measure import measure
 from ..learners.interface import Params
 from ..learners.pool import PoolId, open_pool, write_pool
 from .full_training import full_steps, trained
+from .pretrain import POOL_FOLDER
 
-POOL_FOLDER = "pool"
 _TEACHER = PoolId("teacher", 0)
 
 
