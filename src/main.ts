@@ -6,6 +6,7 @@ import { runReproduce } from "./cli/reproduce/reproduce.js";
 import { reportFailure } from "./cli/results/report-failure.js";
 import { runInspect } from "./cli/robustness/inspect.js";
 import { runRobustness } from "./cli/robustness/robustness.js";
+import { runVerify } from "./cli/robustness/verify.js";
 import { runDoctor } from "./cli/service/doctor.js";
 import type { SeatTrial } from "./cli/service/doctor-seat.js";
 import { runKeys } from "./cli/service/keys.js";
@@ -129,6 +130,7 @@ const COMMANDS: ReadonlyMap<string, RunCommand> = new Map<string, RunCommand>([
   ],
   ["replay", (argv, given) => runReplay(argv, { ...given, ...homeOf(given) })],
   ["robustness", (argv, given) => runRobustness(argv, withArtifacts(given))],
+  ["verify", (argv, given) => runVerify(argv, withArtifacts(given))],
   [
     "inspect",
     (argv, given) =>

@@ -76,6 +76,12 @@ const COMMANDS = {
     ownHelp: true,
     run: (root, args, parent) => runApplication(root, ["robustness", ...args], parent),
   },
+  verify: {
+    summary: "train the learners of an exported result again, and compare their accuracies",
+    usage: "npm run verify -- FOLDER [--help] [FLAGS]",
+    ownHelp: true,
+    run: (root, args, parent) => runApplication(root, ["verify", ...args], parent),
+  },
   inspect: {
     summary: "show the content of distilled data: nearest tokens, labels, attention, rates",
     usage: "npm run inspect -- ARTIFACT [--help] [FLAGS]",

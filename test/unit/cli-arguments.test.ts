@@ -249,8 +249,22 @@ describe("the request", () => {
       kind: "resume",
       experimentId: "x1",
       isDetached: false,
+      exportFolder: undefined,
       server: undefined,
     });
+  });
+
+  it("is exported to a folder only where one experiment is seen to its end", () => {
+    for (const argv of [
+      ["--export", "out"],
+      ["--export", "out", "--resume", "x1"],
+    ]) {
+      const request = parse(argv);
+      assert.ok(request.kind !== "help" && request.exportFolder?.endsWith("/out"));
+    }
+    for (const beside of [["--detach"], ["--dry-run"], ["--distillations", "3"]]) {
+      refused(["--export", "out", ...beside], /--export writes one experiment at its end/);
+    }
   });
 
   it("has the priority that is given, or none", () => {

@@ -23,6 +23,7 @@ export type ExperimentRequest =
       readonly kind: "resume";
       readonly experimentId: string;
       readonly isDetached: boolean;
+      readonly exportFolder: string | undefined;
       readonly server: NamedServer | undefined;
     };
 
@@ -37,6 +38,8 @@ export interface NewExperiment {
   readonly isFresh: boolean;
   /** Whether the command only stores it and leaves the run to the control plane. */
   readonly isDetached: boolean;
+  /** Where the experiment is written at the end, an absolute path. */
+  readonly exportFolder: string | undefined;
   /** Whether what is recognised of a folder of rows is kept in its dataset.json. */
   readonly writesDescription: boolean;
   readonly priority: number;
@@ -71,10 +74,12 @@ export function parseExperimentArguments(
   const { options } = parsed;
   const server = serverOf(options, surroundings);
   const flags = flagAssignments(options, surroundings.userFolder);
+  const exportFolder = exportFolderOf(options, surroundings.userFolder);
   const experimentId = textOption(options, "resume");
   if (experimentId !== undefined) {
     refuseBesideResume(options, flags);
-    return { kind: "resume", experimentId, isDetached: options.detach === true, server };
+    const isDetached = options.detach === true;
+    return { kind: "resume", experimentId, isDetached, exportFolder, server };
   }
   const draft = draftOf(givenAssignments(options, surroundings), surroundings.dataDir);
   return {
@@ -84,10 +89,24 @@ export function parseExperimentArguments(
     isDryRun: options.dryRun === true,
     isFresh: options.fresh === true,
     isDetached: options.detach === true,
+    exportFolder,
     writesDescription: writesDescription(options, server),
     priority: priorityOf(options),
     server,
   };
+}
+
+/** Of one experiment that this command sees to its end. */
+function exportFolderOf(options: Options, userFolder: string): string | undefined {
+  const folder = textOption(options, "export");
+  if (folder === undefined) return undefined;
+  const beside = ["detach", "distillations", "dryRun"].find((name) => options[name] !== undefined);
+  if (beside === undefined) return resolve(userFolder, folder);
+  throw invalid(
+    "",
+    "--export writes one experiment at its end; leave out --detach, --distillations and " +
+      "--dry-run, or use npm run stillhouse -- export ID afterwards",
+  );
 }
 
 /** Those of the distillations. */

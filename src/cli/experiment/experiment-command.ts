@@ -14,6 +14,7 @@ Examples:
   npm run experiment -- --config run.yaml --seed 7 --json > result.json
   npm run experiment -- --sl restricted --dry-run
   npm run experiment -- --sl unrestricted --al cls --distillations 3
+  npm run experiment -- --sl unrestricted --al cls --export result
   npm run experiment -- --resume ID
 
 A config file is YAML or JSON with the flags as keys ("inner-lr: 0.1").
@@ -67,6 +68,10 @@ function addControls(command: Command): void {
     ["--resume <id>", "Continue an experiment that was stopped or failed"],
     ["--fresh", "Compute everything again, also results of earlier experiments"],
     ["--detach", "Return the id at once; the server runs the experiment"],
+    [
+      "--export <folder>",
+      "Write the experiment with its artifact to a folder at the end, for npm run verify",
+    ],
     PRIORITY_FLAG,
     ...SERVER_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],

@@ -17,7 +17,8 @@ import { serverPlaceNote } from "../connect/server-place.js";
 import type { GroupSurroundings } from "../group/group-command.js";
 import { EventPresenter } from "../progress/event-presenter.js";
 import { ExperimentOutput } from "../run/experiment-output.js";
-import { ExperimentRunner } from "../run/experiment-runner.js";
+import { ExperimentRunner, type Outcome } from "../run/experiment-runner.js";
+import { emptyFolder, exportToFolder } from "../run/export-folder.js";
 import { type Session, withSession } from "../run/session.js";
 import { writeDatasetDescription } from "./dataset-description.js";
 import { runDistillations } from "./distillations.js";
@@ -59,6 +60,8 @@ export async function runExperiment(
   }
 }
 
+const EXPORT_FLAG = "--export";
+
 /** How many of the experiments that stay queued are named. */
 const MAX_NAMED = 3;
 
@@ -86,10 +89,11 @@ class ExperimentRun {
   }
 
   /** Resolves when the result is shown; rejects when there is none. */
-  finished(): Promise<void> {
-    const { server, isDetached } = this.#request;
+  async finished(): Promise<void> {
+    const { server, isDetached, exportFolder } = this.#request;
+    if (exportFolder !== undefined) emptyFolder(exportFolder, EXPORT_FLAG);
     const adopt = this.#request.kind === "resume" ? [this.#request.experimentId] : [];
-    return withSession(
+    await withSession(
       { server, isDetached, adopt },
       this.#surroundings,
       this.#output.progress,
@@ -175,7 +179,18 @@ class ExperimentRun {
     const { experiment, artifactPath } = outcome;
     if (experiment.state === State.CANCELLED) throw this.#interrupted();
     if (experiment.state !== State.SUCCEEDED) throw this.#failed(experiment);
+    await this.#export(session.connection, outcome);
     this.#output.result(experiment, artifactPath);
+  }
+
+  /** Before the result is shown, which is the last thing that a person reads. */
+  async #export(connection: Connection, outcome: Outcome): Promise<void> {
+    const { exportFolder } = this.#request;
+    if (exportFolder === undefined) return;
+    await exportToFolder(connection, outcome, emptyFolder(exportFolder, EXPORT_FLAG));
+    this.#output.progress.note(
+      `Exported to ${exportFolder}; anyone verifies it with: npm run verify -- FOLDER`,
+    );
   }
 
   #noteLeftQueued({ leftQueued }: Connection): void {

@@ -1,6 +1,6 @@
 import type { MetricSeries } from "../../generated/stillhouse/v1/service.js";
 import { toCsv } from "../../text/table-text.js";
-import type { Session } from "./session.js";
+import type { Connection } from "../connect/connection.js";
 
 /** All points of a metric of a task. */
 export interface FullSeries {
@@ -14,10 +14,10 @@ export interface FullSeries {
 const POINTS_PER_CALL = 10_000;
 
 /** Every point of every metric of an experiment, however many calls that takes. */
-export async function allPoints(session: Session, id: string): Promise<FullSeries[]> {
-  const whole = await seriesOf(session, id, {});
+export async function allPoints(connection: Connection, id: string): Promise<FullSeries[]> {
+  const whole = await seriesOf(connection, id, {});
   const full: FullSeries[] = [];
-  for (const series of whole) full.push(await completed(session, id, series));
+  for (const series of whole) full.push(await completed(connection, id, series));
   return full;
 }
 
@@ -30,7 +30,11 @@ export function metricsCsv(series: readonly FullSeries[]): string {
 }
 
 /** A series that was thinned out, by halves of its steps until none is. */
-async function completed(session: Session, id: string, series: MetricSeries): Promise<FullSeries> {
+async function completed(
+  connection: Connection,
+  id: string,
+  series: MetricSeries,
+): Promise<FullSeries> {
   const { taskId, name, steps, values, numPoints } = series;
   const first = steps[0] ?? 0n;
   const last = steps.at(-1) ?? 0n;
@@ -44,10 +48,10 @@ async function completed(session: Session, id: string, series: MetricSeries): Pr
   ];
   const halves: FullSeries[] = [];
   for (const range of ranges) {
-    const found = (await seriesOf(session, id, { ...range, names: [name] })).find(
+    const found = (await seriesOf(connection, id, { ...range, names: [name] })).find(
       (half) => half.taskId === taskId,
     );
-    if (found) halves.push(await completed(session, id, found));
+    if (found) halves.push(await completed(connection, id, found));
   }
   return {
     task: taskId,
@@ -58,7 +62,7 @@ async function completed(session: Session, id: string, series: MetricSeries): Pr
 }
 
 function seriesOf(
-  { connection }: Session,
+  connection: Connection,
   id: string,
   wanted: { names?: string[]; firstStep?: bigint; lastStep?: bigint },
 ): Promise<MetricSeries[]> {
