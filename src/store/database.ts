@@ -1,7 +1,6 @@
 import Database from "libsql";
+import type { SqlDatabase, SqlValue } from "./sql-database.js";
 import { storageFailure } from "./storage-failure.js";
-
-export type SqlValue = string | number | bigint | Uint8Array | null;
 
 /**
  * A SQLite file that caches its prepared statements.
@@ -10,13 +9,14 @@ export type SqlValue = string | number | bigint | Uint8Array | null;
  * the process), and `all` returns a blob as ArrayBuffer where `get` returns a Buffer. All errors
  * are StillhouseErrors.
  */
-export class SqlFile {
-  readonly path: string;
+export class SqlFile implements SqlDatabase {
+  readonly dialect = "sqlite";
+  readonly name: string;
   readonly #database: Database.Database;
   readonly #statements = new Map<string, ReturnType<Database.Database["prepare"]>>();
 
   constructor(path: string) {
-    this.path = path;
+    this.name = path;
     this.#database = this.#try(() => new Database(path));
   }
 
@@ -41,7 +41,6 @@ export class SqlFile {
     return Object.values(rows[0] ?? {})[0];
   }
 
-  /** Runs `action` in one transaction, the caller's if there is one: all is stored or nothing. */
   transaction<Result>(action: () => Result): Result {
     if (this.#database.inTransaction) return action();
     this.exec("BEGIN IMMEDIATE");
@@ -53,6 +52,19 @@ export class SqlFile {
       this.#rollback();
       throw error;
     }
+  }
+
+  schemaVersion(): number {
+    return Number(this.pragma("user_version"));
+  }
+
+  setSchemaVersion(version: number): void {
+    this.exec(`PRAGMA user_version = ${version}`);
+  }
+
+  /** Writes the version of the tables once more. */
+  assertWritable(): void {
+    this.transaction(() => this.setSchemaVersion(this.schemaVersion()));
   }
 
   close(): void {
@@ -75,12 +87,7 @@ export class SqlFile {
     try {
       return action();
     } catch (error) {
-      throw storageFailure(error, this.path);
+      throw storageFailure(error, this.name);
     }
   }
-}
-
-/** A blob of a row as bytes, in whichever of the two types libsql returns it. */
-export function bytesOf(blob: ArrayBuffer | Uint8Array): Uint8Array {
-  return blob instanceof Uint8Array ? blob : new Uint8Array(blob);
 }

@@ -10,7 +10,7 @@ import {
   stateFromJSON,
   type Task,
 } from "../generated/stillhouse/v1/experiment.js";
-import type { SqlValue } from "./database.js";
+import type { SqlValue } from "./sql-database.js";
 
 /** The column's value for an experiment without an accuracy, which sorts after all others. */
 const NO_ACCURACY = -1;

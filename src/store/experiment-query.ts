@@ -1,7 +1,7 @@
 import { type PageKey, pageKeyOf, pageToken } from "../experiment/domain/page-token.js";
 import type { ExperimentQuery } from "../experiment/domain/storage-ports.js";
 import { ExperimentOrder } from "../generated/stillhouse/v1/service.js";
-import type { SqlValue } from "./database.js";
+import type { SqlValue } from "./sql-database.js";
 
 /** Columns by which a list is ordered. */
 interface OrderedRow {

@@ -1,6 +1,6 @@
 import type { Leftovers } from "../experiment/domain/storage-ports.js";
-import type { SqlFile } from "./database.js";
 import type { RemovalRoom } from "./removal-room.js";
+import type { SqlDatabase } from "./sql-database.js";
 
 /** Points per piece, some hundred kB of database pages. An event is about ten times as large. */
 const PIECE_ROWS = 5_000;
@@ -10,10 +10,10 @@ const SERIES = `SELECT id FROM metric_series WHERE task_id IN (${TASKS})`;
 
 /** Removes experiments without reading their messages, so that damaged ones can be removed too. */
 export class ExperimentRemoval {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
   readonly #room: Pick<RemovalRoom, "remove">;
 
-  constructor(file: SqlFile, room: Pick<RemovalRoom, "remove">) {
+  constructor(file: SqlDatabase, room: Pick<RemovalRoom, "remove">) {
     this.#file = file;
     this.#room = room;
   }
@@ -78,6 +78,10 @@ export class ExperimentRemoval {
   }
 
   #addLeftover(kind: "artifact" | "task", id: string): void {
-    this.#file.run("INSERT OR IGNORE INTO leftovers (kind, id) VALUES (?, ?)", kind, id);
+    this.#file.run(
+      "INSERT INTO leftovers (kind, id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+      kind,
+      id,
+    );
   }
 }

@@ -8,10 +8,10 @@ import type {
   ExperimentQuery,
 } from "../experiment/domain/storage-ports.js";
 import { Experiment, State, Task } from "../generated/stillhouse/v1/experiment.js";
-import { bytesOf, type SqlFile, type SqlValue } from "./database.js";
 import { experimentBytes } from "./experiment-bytes.js";
 import { EXPERIMENT_COLUMNS, pageStatement } from "./experiment-query.js";
 import { requestKey } from "./request-key.js";
+import { bytesOf, type SqlDatabase, type SqlValue } from "./sql-database.js";
 import { readMessage, UnreadableRow } from "./unreadable-row.js";
 
 interface ExperimentRow {
@@ -46,14 +46,14 @@ const EXPERIMENTS_PER_READ = 8;
 
 /** Reads experiments with their tasks from SQLite. */
 export class ExperimentRows {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
   readonly #onUnreadable: (sentence: string) => void;
   readonly #toldOf = new Set<string>();
   /** Ids of experiments that have been read by this process. */
   readonly #isReadable = new Set<string>();
 
   /** @param onUnreadable is called once for each row that cannot be read */
-  constructor(file: SqlFile, onUnreadable: (sentence: string) => void) {
+  constructor(file: SqlDatabase, onUnreadable: (sentence: string) => void) {
     this.#file = file;
     this.#onUnreadable = onUnreadable;
   }

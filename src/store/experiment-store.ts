@@ -21,12 +21,12 @@ import {
   Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
-import type { SqlFile } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
 import { ExperimentRemoval } from "./experiment-removal.js";
 import { ExperimentRows } from "./experiment-rows.js";
 import type { RemovalRoom } from "./removal-room.js";
 import { requestKey } from "./request-key.js";
+import type { SqlDatabase } from "./sql-database.js";
 import { readMessage } from "./unreadable-row.js";
 
 interface TaskMessage {
@@ -59,12 +59,12 @@ const MAX_RESULTS = 64;
  * Experiments, tasks and their events in SQLite. When a call returns, its change is on the disk.
  */
 export class SqliteExperimentStore implements ExperimentStore {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
   readonly #rows: ExperimentRows;
   readonly #removal: ExperimentRemoval;
 
   constructor(
-    file: SqlFile,
+    file: SqlDatabase,
     { room = NO_ROOM, onUnreadable = () => undefined }: ExperimentStoreOptions = {},
   ) {
     this.#file = file;
@@ -100,11 +100,9 @@ export class SqliteExperimentStore implements ExperimentStore {
     for (const { id } of rows) this.remove(id);
   }
 
-  /** Writes the version of the tables once more, to test whether that is possible. */
+  /** Tests whether anything can be stored. */
   assertWritable(): void {
-    this.#file.transaction(() => {
-      this.#file.exec(`PRAGMA user_version = ${this.#file.pragma("user_version")}`);
-    });
+    this.#file.assertWritable();
   }
 
   commit(change: Change): Event[] {
@@ -193,8 +191,8 @@ export class SqliteExperimentStore implements ExperimentStore {
            FROM (
              SELECT sequence, message FROM events WHERE experiment_id = ? AND sequence > ?
              ORDER BY sequence LIMIT ?
-           )
-         ) WHERE bytes_before < ? ORDER BY sequence`,
+           ) AS few
+         ) AS measured WHERE bytes_before < ? ORDER BY sequence`,
         experimentId,
         sequence,
         limit,
@@ -279,7 +277,7 @@ export class SqliteExperimentStore implements ExperimentStore {
 function readEvent(experimentId: string, sequence: number, bytes: Uint8Array): Event {
   const event = readMessage(Event, bytes, (found) => found.experimentId === experimentId);
   if (typeof event !== "string") return event;
-  const message = `Event ${sequence} cannot be read: its row in stillhouse.db is damaged (${event}).`;
+  const message = `Event ${sequence} cannot be read: its row in the database is damaged (${event}).`;
   const line = LogLine.fromPartial({ level: LogLevel.WARNING, message });
   return Event.fromPartial({ experimentId, kind: { $case: "log", value: line } });
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { LaunchStore, StoredLaunch } from "../experiment/domain/launcher-ports.js";
-import type { SqlFile } from "./database.js";
+import type { SqlDatabase } from "./sql-database.js";
 import { storageFailure } from "./storage-failure.js";
 
 interface Row {
@@ -14,12 +14,12 @@ interface Row {
 
 /** The launches of a home that may be alive, in SQLite. */
 export class SqliteLaunchStore implements LaunchStore {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
   readonly #planeFile: string;
   #planeId = "";
 
   /** @param planeFile with the id of the home; a backup leaves it out */
-  constructor(file: SqlFile, planeFile: string) {
+  constructor(file: SqlDatabase, planeFile: string) {
     this.#file = file;
     this.#planeFile = planeFile;
   }

@@ -1,21 +1,22 @@
 import type { LeaseStore } from "../experiment/domain/storage-ports.js";
-import { bytesOf, type SqlFile } from "./database.js";
+import { bytesOf, type SqlDatabase } from "./sql-database.js";
 
 /** Hashes of the secrets of leases in SQLite. */
 export class SqliteLeaseStore implements LeaseStore {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
 
   /**
    * @param file a connection that does not wait for the disk: the change of the experiment follows,
    *   and when that is on the disk, so is everything before it in the log
    */
-  constructor(file: SqlFile) {
+  constructor(file: SqlDatabase) {
     this.#file = file;
   }
 
   keepSecret(taskId: string, attempt: number, sha256: Uint8Array): void {
     this.#file.run(
-      "INSERT OR REPLACE INTO lease_secrets (task_id, attempt, sha256) VALUES (?, ?, ?)",
+      `INSERT INTO lease_secrets (task_id, attempt, sha256) VALUES (?, ?, ?)
+       ON CONFLICT (task_id, attempt) DO UPDATE SET sha256 = excluded.sha256`,
       taskId,
       attempt,
       sha256,

@@ -1,6 +1,6 @@
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
-import type { SqlFile, SqlValue } from "./database.js";
 import type { MetricSummaryRow } from "./metric-summary.js";
+import type { SqlDatabase, SqlValue } from "./sql-database.js";
 
 export interface PointRow {
   readonly series: number;
@@ -18,12 +18,12 @@ const SUMMARY_COLUMNS = [
 ];
 
 /** Inserts points, none of which may exist already. */
-export function insertPoints(file: SqlFile, points: readonly PointRow[]): void {
+export function insertPoints(file: SqlDatabase, points: readonly PointRow[]): void {
   insert(file, "metric_points", POINT_COLUMNS, points.map(valuesOf));
 }
 
 /** Writes the summaries of existing series. */
-export function storeSummaries(file: SqlFile, summaries: readonly MetricSummaryRow[]): void {
+export function storeSummaries(file: SqlDatabase, summaries: readonly MetricSummaryRow[]): void {
   const columns = ["id", "task_id", "name", ...SUMMARY_COLUMNS];
   const changes = SUMMARY_COLUMNS.map((column) => `${column} = excluded.${column}`).join(", ");
   const rows = summaries.map((summary) => summary.columns());
@@ -31,7 +31,7 @@ export function storeSummaries(file: SqlFile, summaries: readonly MetricSummaryR
 }
 
 function insert(
-  file: SqlFile,
+  file: SqlDatabase,
   table: string,
   columns: readonly string[],
   rows: readonly SqlValue[][],

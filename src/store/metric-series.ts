@@ -1,14 +1,14 @@
 import type { SeriesRange } from "../experiment/domain/storage-ports.js";
 import type { MetricSeries } from "../generated/stillhouse/v1/service.js";
-import type { SqlFile } from "./database.js";
 import { BLOCK_STEPS } from "./metric-blocks.js";
 import type { SeriesRow } from "./metric-summary.js";
 import { outlineWithin, pointsWithin, wholeBlocks } from "./series-outline.js";
+import type { SqlDatabase } from "./sql-database.js";
 
 /** The table of the series, each with its summary. */
 export const METRIC_SERIES = {
   /** @param names empty for all; the order is that of the tasks, then of the names */
-  of(file: SqlFile, taskIds: readonly string[], names: readonly string[]): SeriesRow[] {
+  of(file: SqlDatabase, taskIds: readonly string[], names: readonly string[]): SeriesRow[] {
     const rows = file.all<SeriesRow>(
       `SELECT * FROM metric_series WHERE task_id IN (SELECT value FROM json_each(?)) ORDER BY name`,
       JSON.stringify(taskIds),
@@ -18,7 +18,7 @@ export const METRIC_SERIES = {
     return wanted.sort((a, b) => (place.get(a.task_id) ?? 0) - (place.get(b.task_id) ?? 0));
   },
 
-  findOrCreate(file: SqlFile, taskId: string, name: string): SeriesRow {
+  findOrCreate(file: SqlDatabase, taskId: string, name: string): SeriesRow {
     const find = () =>
       file.get<SeriesRow>(
         "SELECT * FROM metric_series WHERE task_id = ? AND name = ?",
@@ -33,7 +33,7 @@ export const METRIC_SERIES = {
 };
 
 /** The points of a series within a range of steps, or their outline if there are too many. */
-export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): MetricSeries {
+export function readSeries(file: SqlDatabase, row: SeriesRow, range: SeriesRange): MetricSeries {
   const { id, task_id: taskId, name } = row;
   const { firstStep, lastStep, maxPoints } = range;
   const isWhole = firstStep === 0 && lastStep >= row.greatest_step;
@@ -59,7 +59,7 @@ export function readSeries(file: SqlFile, row: SeriesRow, range: SeriesRange): M
 }
 
 function countWithin(
-  file: SqlFile,
+  file: SqlDatabase,
   { id, greatest_step }: SeriesRow,
   first: number,
   last: number,
@@ -78,7 +78,7 @@ function countWithin(
   );
 }
 
-function countPoints(file: SqlFile, series: number, first: number, last: number): number {
+function countPoints(file: SqlDatabase, series: number, first: number, last: number): number {
   const sql =
     "SELECT count(*) AS count FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?";
   return file.get<{ count: number }>(sql, series, first, last)?.count ?? 0;
@@ -86,7 +86,7 @@ function countPoints(file: SqlFile, series: number, first: number, last: number)
 
 /** The first and the last existing step, by two queries that need no count. */
 function stepsWithin(
-  file: SqlFile,
+  file: SqlDatabase,
   series: number,
   first: number,
   last: number,

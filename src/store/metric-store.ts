@@ -1,11 +1,12 @@
 import type { MetricStore, SeriesRange, StoredPoint } from "../experiment/domain/storage-ports.js";
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSeries, MetricSummary } from "../generated/stillhouse/v1/service.js";
-import type { SqlFile } from "./database.js";
+import { type Extreme, extremeRows } from "./extreme-rows.js";
 import { blockOf, measureBlocks } from "./metric-blocks.js";
 import { insertPoints, type PointRow, storeSummaries } from "./metric-rows.js";
 import { METRIC_SERIES, readSeries } from "./metric-series.js";
 import { MetricSummaryRow } from "./metric-summary.js";
+import type { SqlDatabase } from "./sql-database.js";
 import { SummaryCache } from "./summary-cache.js";
 
 /**
@@ -13,11 +14,11 @@ import { SummaryCache } from "./summary-cache.js";
  * of each series, so that it need not be read.
  */
 export class SqliteMetricStore implements MetricStore {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
   readonly #summaries: SummaryCache;
 
   /** @param file connection of its own, see `openForMetrics` */
-  constructor(file: SqlFile) {
+  constructor(file: SqlDatabase) {
     this.#file = file;
     this.#summaries = new SummaryCache(file);
   }
@@ -114,9 +115,10 @@ export class SqliteMetricStore implements MetricStore {
 
   /** Finds the least and the greatest value again, after one of them was replaced. */
   #measureAnew(summary: MetricSummaryRow): void {
-    const extreme = (aggregate: "min" | "max") =>
+    const points = { table: "metric_points", step: "step", value: "value", where: "series = ?" };
+    const extreme = (which: Extreme) =>
       this.#file.get<{ step: number; value: number | null }>(
-        `SELECT step, ${aggregate}(value) AS value FROM metric_points WHERE series = ?`,
+        extremeRows(this.#file, which, points),
         summary.id,
       );
     summary.setExtremes(extreme("min"), extreme("max"));

@@ -1,6 +1,6 @@
 import type { MetricPoint } from "../generated/stillhouse/v1/experiment.js";
 import type { MetricSummary, StepValue } from "../generated/stillhouse/v1/service.js";
-import type { SqlValue } from "./database.js";
+import type { SqlValue } from "./sql-database.js";
 
 /** A row of the table `metric_series`. A value that is no number is NULL. */
 export interface SeriesRow {

@@ -1,8 +1,8 @@
 import type { TaskRecord } from "../experiment/domain/record.js";
 import { withResult } from "../experiment/domain/resulted.js";
 import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
-import type { SqlFile, SqlValue } from "./database.js";
 import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+import type { SqlDatabase, SqlValue } from "./sql-database.js";
 import { readMessage } from "./unreadable-row.js";
 
 /** SQLite ends every index with the row number, so each index also gives the order of lists. */
@@ -150,7 +150,7 @@ ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
 `;
 
 /** The migration from each version to the next. */
-const STEPS: readonly ((file: SqlFile) => void)[] = [
+const STEPS: readonly ((file: SqlDatabase) => void)[] = [
   fromVersion1,
   fromVersion2,
   fromVersion3,
@@ -160,12 +160,12 @@ const STEPS: readonly ((file: SqlFile) => void)[] = [
 ];
 
 /** Migrates tables of an earlier version to the present one; call it within a transaction. */
-export function migrate(file: SqlFile, version: number): void {
+export function migrate(file: SqlDatabase, version: number): void {
   for (const step of STEPS.slice(version - 1)) step(file);
 }
 
 /** Fills the new searchable columns from the stored messages. */
-function fromVersion1(file: SqlFile): void {
+function fromVersion1(file: SqlDatabase): void {
   file.exec(COLUMNS_OF_VERSION_2);
   file.exec(ADDED_IN_VERSION_2);
   for (const { id, message } of rowsOf(file, "SELECT id, message FROM tasks")) {
@@ -186,24 +186,24 @@ function fromVersion1(file: SqlFile): void {
   }
 }
 
-function fromVersion2(file: SqlFile): void {
+function fromVersion2(file: SqlDatabase): void {
   file.exec("ALTER TABLE metric_points RENAME TO earlier_points");
   file.exec(ADDED_IN_VERSION_3);
   file.exec(POINTS_OF_VERSION_2);
 }
 
-function fromVersion3(file: SqlFile): void {
+function fromVersion3(file: SqlDatabase): void {
   file.exec(ADDED_IN_VERSION_4);
   file.exec(BLOCKS_OF_VERSION_3);
 }
 
 /** Running attempts get no secret, since their workers are of the earlier version too. */
-function fromVersion4(file: SqlFile): void {
+function fromVersion4(file: SqlDatabase): void {
   file.exec(ADDED_IN_VERSION_5);
 }
 
 /** Stores experiments with their results, so that lists can return the bytes unchanged. */
-function fromVersion5(file: SqlFile): void {
+function fromVersion5(file: SqlDatabase): void {
   for (const { id, message } of rowsOf(file, "SELECT id, message FROM experiments")) {
     const experiment = readMessage(Experiment, message);
     if (typeof experiment === "string") continue;
@@ -213,11 +213,11 @@ function fromVersion5(file: SqlFile): void {
   }
 }
 
-function fromVersion6(file: SqlFile): void {
+function fromVersion6(file: SqlDatabase): void {
   file.exec(ADDED_IN_VERSION_7);
 }
 
-function taskRecordsOf(file: SqlFile, experimentId: string): TaskRecord[] {
+function taskRecordsOf(file: SqlDatabase, experimentId: string): TaskRecord[] {
   return file
     .all<{ message: Uint8Array }>(
       "SELECT message FROM tasks WHERE experiment_id = ? ORDER BY position",
@@ -228,6 +228,6 @@ function taskRecordsOf(file: SqlFile, experimentId: string): TaskRecord[] {
     .map((task) => ({ task, numLost: 0 }));
 }
 
-function rowsOf(file: SqlFile, sql: string): { id: string; message: Uint8Array }[] {
+function rowsOf(file: SqlDatabase, sql: string): { id: string; message: Uint8Array }[] {
   return file.all(sql);
 }

@@ -9,8 +9,9 @@ import {
   ADDED_IN_VERSION_7,
   migrate,
 } from "./migrations.js";
+import type { SqlDatabase } from "./sql-database.js";
 
-/** Incremented with every change of the tables; stored in the file as SQLite's user_version. */
+/** Incremented with every change of the tables; a database stores the version of its own. */
 const SCHEMA_VERSION = 7;
 
 /**
@@ -100,21 +101,26 @@ function checkIntegrity(file: SqlFile): void {
   const found = file.pragma("quick_check(1)");
   if (found === "ok") return;
   throw environment(
-    `${file.path} is damaged (${String(found)}); move it away to start with an empty one`,
+    `${file.name} is damaged (${String(found)}); move it away to start with an empty one`,
   );
 }
 
-function prepareSchema(file: SqlFile): void {
-  file.transaction(() => {
-    const version = Number(file.pragma("user_version"));
+/**
+ * Creates the tables if there are none, and migrates those of an earlier version.
+ *
+ * @throws ENVIRONMENT for those of a newer version
+ */
+export function prepareSchema(database: SqlDatabase): void {
+  database.transaction(() => {
+    const version = database.schemaVersion();
     if (version === SCHEMA_VERSION) return;
     if (version > SCHEMA_VERSION) {
       throw environment(
-        `${file.path} was written by a newer Stillhouse (its version is ${version}, this one knows ${SCHEMA_VERSION}); update Stillhouse or choose another home folder`,
+        `${database.name} was written by a newer Stillhouse (its version is ${version}, this one knows ${SCHEMA_VERSION}); update Stillhouse or choose another home folder`,
       );
     }
-    if (version === 0) file.exec(TABLES);
-    else migrate(file, version);
-    file.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    if (version === 0) database.exec(TABLES);
+    else migrate(database, version);
+    database.setSchemaVersion(SCHEMA_VERSION);
   });
 }

@@ -1,5 +1,6 @@
-import type { SqlFile } from "./database.js";
+import { type Extreme, extremeRows } from "./extreme-rows.js";
 import { BLOCK_STEPS, blockOf } from "./metric-blocks.js";
+import type { SqlDatabase } from "./sql-database.js";
 
 /** A value of null is NaN. */
 export interface Point {
@@ -16,9 +17,10 @@ interface Steps {
 const POINTS_PER_PART = 2;
 /** The parts before the first whole block and after the last one. */
 const NUM_EDGES = 2;
+const EXTREMES: readonly Extreme[] = ["min", "max"];
 
 /** The points of a series within a range of steps, by step. */
-export function pointsWithin(file: SqlFile, series: number, { first, last }: Steps): Point[] {
+export function pointsWithin(file: SqlDatabase, series: number, { first, last }: Steps): Point[] {
   return file.all<Point>(
     `SELECT step, value FROM metric_points WHERE series = ? AND step BETWEEN ? AND ?
      ORDER BY step`,
@@ -35,7 +37,7 @@ export function pointsWithin(file: SqlFile, series: number, { first, last }: Ste
  * @param greatestStep of the whole series
  */
 export function outlineWithin(
-  file: SqlFile,
+  file: SqlDatabase,
   series: number,
   steps: Steps,
   greatestStep: number,
@@ -71,20 +73,20 @@ export function wholeBlocks({ first, last }: Steps, greatestStep: number): Block
 }
 
 function blockExtremes(
-  file: SqlFile,
+  file: SqlDatabase,
   series: number,
   { first, last }: Steps,
   blocks: Blocks,
   blocksPerPart: number,
 ): Point[] {
   const end = blocks.first + blocks.length;
-  const between = ["min", "max"].flatMap((extreme) =>
-    file.all<Point>(
-      `SELECT ${extreme}_step AS step, ${extreme}(${extreme}_value) AS value FROM metric_blocks
-       WHERE series = ? AND block BETWEEN ? AND ? GROUP BY ${partOf("block")}`,
+  const between = EXTREMES.flatMap((extreme) => {
+    const [step, value] = [`${extreme}_step`, `${extreme}_value`];
+    return file.all<Point>(
+      extremeRows(file, extreme, { table: "metric_blocks", step, value, ...partsOf("block") }),
       ...[series, blocks.first, end - 1, blocks.first, blocksPerPart],
-    ),
-  );
+    );
+  });
   const edges = [
     { first, last: blocks.first * BLOCK_STEPS - 1 },
     { first: end * BLOCK_STEPS, last },
@@ -93,26 +95,26 @@ function blockExtremes(
 }
 
 function pointExtremes(
-  file: SqlFile,
+  file: SqlDatabase,
   series: number,
   { first, last }: Steps,
   numParts: number,
 ): Point[] {
   if (numParts === 0 || last < first) return [];
   const width = Math.ceil((last - first + 1) / numParts);
-  return ["min", "max"].flatMap((extreme) =>
-    file.all<Point>(
-      `SELECT step, ${extreme}(value) AS value FROM metric_points
-       WHERE series = ? AND step BETWEEN ? AND ? GROUP BY ${partOf("step")}`,
-      ...[series, first, last, first, width],
-    ),
+  const points = { table: "metric_points", step: "step", value: "value", ...partsOf("step") };
+  return EXTREMES.flatMap((extreme) =>
+    file.all<Point>(extremeRows(file, extreme, points), series, first, last, first, width),
   );
 }
 
 /**
- * For a group, SQLite returns the step of the row with the least or the greatest value. The casts
- * are needed because numbers are bound as floating point, which has no integer division.
+ * A part of a series by a column: its series, first and last, then the first and the width of parts.
+ * The casts are needed because SQLite binds numbers as floating point, which has no integer division.
  */
-function partOf(column: string): string {
-  return `(${column} - CAST(? AS INTEGER)) / CAST(? AS INTEGER)`;
+function partsOf(column: string): { where: string; by: string } {
+  return {
+    where: `series = ?1 AND ${column} BETWEEN ?2 AND ?3`,
+    by: `(${column} - CAST(?4 AS BIGINT)) / CAST(?5 AS BIGINT)`,
+  };
 }

@@ -1,16 +1,16 @@
-import type { SqlFile } from "./database.js";
 import { METRIC_SERIES } from "./metric-series.js";
 import { MetricSummaryRow } from "./metric-summary.js";
+import type { SqlDatabase } from "./sql-database.js";
 
 /** More than tasks run at a time; tasks that have ended report nothing more. */
 const MAX_TASKS = 1_000;
 
 /** Summaries of the series of tasks that reported recently, so that each is only read once. */
 export class SummaryCache {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
   readonly #byTask = new Map<string, Map<string, MetricSummaryRow>>();
 
-  constructor(file: SqlFile) {
+  constructor(file: SqlDatabase) {
     this.#file = file;
   }
 

@@ -1,9 +1,9 @@
 import { fitting, pageKeyOf, pageToken } from "../experiment/domain/page-token.js";
 import type { SweepStore } from "../experiment/domain/storage-ports.js";
 import { type ListSweepsResponse, Sweep } from "../generated/stillhouse/v1/service.js";
-import type { SqlFile } from "./database.js";
 import { stateOf } from "./experiment-columns.js";
 import { requestKey } from "./request-key.js";
+import type { SqlDatabase } from "./sql-database.js";
 import { readMessage } from "./unreadable-row.js";
 
 interface SweepRow {
@@ -16,9 +16,9 @@ const LIST = "sweeps, newest first";
 
 /** Sweeps in SQLite, in the same file as their experiments. */
 export class SqliteSweepStore implements SweepStore {
-  readonly #file: SqlFile;
+  readonly #file: SqlDatabase;
 
-  constructor(file: SqlFile) {
+  constructor(file: SqlDatabase) {
     this.#file = file;
   }
 

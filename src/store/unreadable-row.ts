@@ -1,5 +1,5 @@
 import { FailureKind, StillhouseError } from "../errors.js";
-import { bytesOf } from "./database.js";
+import { bytesOf } from "./sql-database.js";
 
 /** A row whose bytes are not a valid message: only calls that need it fail. */
 export class UnreadableRow extends StillhouseError {
@@ -8,7 +8,7 @@ export class UnreadableRow extends StillhouseError {
     const remedy = `npm run stillhouse -- rm ${owner} removes the experiment`;
     super(
       FailureKind.ENVIRONMENT,
-      `the row ${id} of the table ${table} in stillhouse.db cannot be read (${reason}); ${remedy}`,
+      `the row ${id} of the table ${table} in the database cannot be read (${reason}); ${remedy}`,
     );
   }
 }

@@ -59,7 +59,7 @@ for (const [table, where] of [
   ["tasks", "id = 'bb-distill'"],
 ] as const) {
   describe(`a damaged row of the table ${table}`, () => {
-    const row = new RegExp(`the row bb\\S* of the table ${table} in stillhouse.db cannot be read`);
+    const row = new RegExp(`the row bb\\S* of the table ${table} in the database cannot be read`);
     for (const bytes of DAMAGES) {
       const sql = `UPDATE ${table} SET message = ${bytes} WHERE ${where}`;
 
@@ -117,7 +117,7 @@ it("a damaged event is reported in its place", (test) => {
   assert.equal(event?.sequence, 1n);
   assert.equal(event?.experimentId, "bb");
   const line = event?.kind?.$case === "log" ? event.kind.value.message : "";
-  assert.match(line, /Event 1 cannot be read: its row in stillhouse.db is damaged/);
+  assert.match(line, /Event 1 cannot be read: its row in the database is damaged/);
 });
 
 it("a damaged sweep is listed by its id", (test) => {
