@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { StillhouseClient } from "./api/client.js";
-import { type StillhouseError, unavailable } from "./errors.js";
+import { environment, type StillhouseError, unavailable } from "./errors.js";
 import { readPartyKeys } from "./security/keys/read-keys.js";
 import { type HomePaths, keepPrivate, makeHome } from "./store/home.js";
 import { HomeLock, readServerRecord, type ServerRecord } from "./store/home-lock.js";
+import { isInPostgres } from "./store/postgres/home-binding.js";
 
 /**
  * A control plane that starts or ends holds the home without answering; its workers still write.
@@ -35,6 +36,7 @@ export async function openHome(
   note: (sentence: string) => void,
 ): Promise<OpenedHome> {
   const paths = makeHome(home);
+  if (isInPostgres(paths)) throw inPostgres(paths);
   keepPrivate(paths, note);
   const deadlineMs = performance.now() + PATIENCE_MS;
   for (;;) {
@@ -63,6 +65,12 @@ async function answers({ address, keys }: ServerRecord): Promise<boolean> {
   } finally {
     client.close();
   }
+}
+
+function inPostgres({ home }: HomePaths): StillhouseError {
+  return environment(
+    `the experiments of ${home} are in PostgreSQL: name the control plane that leads with --server, or start one with npm run serve -- --store postgres://…`,
+  );
 }
 
 function silent(paths: HomePaths): StillhouseError {

@@ -4,7 +4,8 @@ import type { Log } from "../experiment/domain/ports.js";
 import type { Timings } from "../experiment/scheduling/leases.js";
 import type { TrackingAddress } from "../mlflow/tracking-address.js";
 import type { SecurityOptions } from "../security/security.js";
-import type { HomeLock } from "../store/home-lock.js";
+import type { PlaneLock } from "../store/home-lock.js";
+import type { Leadership } from "../store/postgres/leadership.js";
 import type { Environment } from "../worker/process-group.js";
 
 /** The default address of a control plane. */
@@ -30,8 +31,10 @@ export interface EnginePool {
 
 export interface ControlPlaneOptions {
   readonly home: string;
-  /** Of `openHome`; it is released when the control plane stops, or cannot start. */
-  readonly lock: HomeLock;
+  /** It is released when the control plane stops, or cannot start. */
+  readonly lock: PlaneLock;
+  /** The lock, where experiments are in PostgreSQL; absent: they are in the home. */
+  readonly leadership?: Leadership;
   /** Python of the project's environment. */
   readonly pythonPath: string;
   /** Environment of Python processes. */

@@ -68,9 +68,13 @@ export class RunningControlPlane implements ControlPlane {
   async start(): Promise<void> {
     const { lock } = this.#options;
     const { dispatcher, server, timings } = this.#parts;
+    // First, since taking up very many experiments takes longer than a lease.
+    const renewals = this.#renewals();
+    this.#timers = renewals;
     await this.#takeUp();
     await this.#listen();
     this.#timers = [
+      ...renewals,
       setInterval(() => dispatcher.tick(), timings.tickMs),
       setInterval(() => this.#tidy(), TIDY_INTERVAL_MS),
     ];
@@ -122,9 +126,28 @@ export class RunningControlPlane implements ControlPlane {
     if (http && httpPort) this.httpAddress = await http.listen(host, httpPort);
   }
 
-  async #stop(withinMs: number): Promise<void> {
+  /** Also while nothing can be stored, so that no other control plane takes over for it. */
+  #renewals(): NodeJS.Timeout[] {
+    const { leadership } = this.#options;
+    if (!leadership) return [];
+    const renew = () => {
+      try {
+        leadership.renew();
+      } catch (thrown) {
+        this.#parts.dispatcher.testStorage(() => {
+          throw thrown;
+        });
+      }
+    };
+    return [setInterval(renew, leadership.renewalMs)];
+  }
+
+  async #stop(givenMs: number): Promise<void> {
+    const { lock, leadership } = this.#options;
+    // Another one leads already: its workers do what these still do.
+    const isFollowed = leadership && this.#parts.dispatcher.fault?.isLasting;
+    const withinMs = isFollowed ? 0 : givenMs;
     const deadlineMs = clock.monotonicMs() + withinMs;
-    const { lock } = this.#options;
     const { server, experiments, feed, inspector, bridge, dispatcher } = this.#parts;
     const reason = unavailable(`the control plane at ${this.address} is stopping`);
     lock.withdraw();

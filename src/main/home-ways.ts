@@ -8,6 +8,9 @@ import { type ControlPlaneOptions, openHome, startControlPlane } from "../contro
 import { conflict } from "../errors.js";
 import { processLog } from "../logging/process-log.js";
 import { type TrackingAddress, trackingAddress } from "../mlflow/tracking-address.js";
+import { keepPrivate, makeHome } from "../store/home.js";
+import { postgresAddress } from "../store/postgres/address.js";
+import { Leadership } from "../store/postgres/leadership.js";
 import { noteOn, PROJECT, type Surroundings } from "./surroundings.js";
 
 /** Port of a command's dashboard, unless another one uses it already. */
@@ -87,18 +90,14 @@ export async function startServer(
   { home, keys, requiresClientCertificate, folders, httpPort, ...settings }: ServeSettings,
   note: (sentence: string) => void,
 ): Promise<Server> {
-  const opened = await openHome(home, note);
-  if (opened.kind === "running") {
-    throw conflict(
-      `a control plane runs on ${home} already, at ${opened.address}; end it or choose another --home`,
-    );
-  }
+  const right = await rightToServe({ home, ...settings }, note, interruption.stop);
   return startControlPlane({
     ...settings,
+    ...right,
     home,
-    lock: opened.lock,
     pythonPath,
-    env: process.env,
+    // The password of the database is no business of the workers.
+    env: { ...process.env, PGPASSWORD: undefined },
     log: processLog(logFile(home), showsTraces, note),
     http: { port: httpPort },
     mlflow: mlflowOf(process.env),
@@ -106,6 +105,26 @@ export async function startServer(
     stop: interruption.stop,
     security: { folders, requiresClientCertificate, ...(keys === undefined ? {} : { keys }) },
   });
+}
+
+/** Of the home, or of the database: then it waits until no other control plane leads. */
+async function rightToServe(
+  { home, store, leaseMs }: Pick<ServeSettings, "home" | "store" | "leaseMs">,
+  note: (sentence: string) => void,
+  stop: AbortSignal,
+): Promise<Pick<ControlPlaneOptions, "lock" | "leadership">> {
+  if (store !== undefined) {
+    const address = postgresAddress(store);
+    const paths = makeHome(home);
+    keepPrivate(paths, note);
+    const leadership = await Leadership.stand({ address, paths, leaseMs, note, stop });
+    return { lock: leadership, leadership };
+  }
+  const opened = await openHome(home, note);
+  if (opened.kind === "owner") return { lock: opened.lock };
+  throw conflict(
+    `a control plane runs on ${home} already, at ${opened.address}; end it or choose another --home`,
+  );
 }
 
 /** The token has the name that MLflow's own clients know. */

@@ -16,10 +16,11 @@ import {
 } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { promisify } from "node:util";
-import { conflict, FailureKind, notFound, StillhouseError } from "../errors.js";
+import { conflict, environment, FailureKind, notFound, StillhouseError } from "../errors.js";
 import { isFull } from "../experiment/domain/storage-fault.js";
 import { SqlFile } from "./database.js";
 import { type HomePaths, homePaths } from "./home.js";
+import { isInPostgres } from "./postgres/home-binding.js";
 import { storageFailure } from "./storage-failure.js";
 
 export interface BackupOptions {
@@ -56,6 +57,7 @@ export async function backUpHome(
   { overwrites, signal }: BackupOptions,
 ): Promise<Backup> {
   const paths = homePaths(home);
+  if (isInPostgres(paths)) throw inPostgres(paths);
   if (!existsSync(paths.database)) throw noHome(paths);
   if (!overwrites) requireNone(file);
   const draft = draftBeside(file);
@@ -193,6 +195,12 @@ function notPacked({ code, stderr = "", message }: NodeJS.ErrnoException & { std
 
 function noHome({ home }: HomePaths): StillhouseError {
   return notFound(`there is no home at ${home}; name one with STILLHOUSE_HOME`);
+}
+
+function inPostgres({ home }: HomePaths): StillhouseError {
+  return environment(
+    `the experiments of ${home} are in PostgreSQL, which no backup of the home contains; save them with pg_dump, then the folder with tar`,
+  );
 }
 
 function requireNone(file: string): void {

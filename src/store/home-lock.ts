@@ -17,11 +17,24 @@ const serverSchema = z.object({
 /** How to reach the control plane of a home. */
 export type ServerRecord = z.infer<typeof serverSchema>;
 
+/** The right to run a control plane. */
+export interface PlaneLock {
+  /**
+   * Publishes the control plane's address for other processes, which see all of it or nothing.
+   *
+   * @param keys folder of keys for clients on this machine; empty for none
+   */
+  announce(address: string, keys?: string): void;
+  /** Withdraws the address: the control plane no longer answers, but still holds the home. */
+  withdraw(): void;
+  release(): void;
+}
+
 /**
  * The right to run the control plane of a home. It is an exclusive transaction on a SQLite file of
  * its own: the kernel releases it when the process ends, however it ends, so it is never stale.
  */
-export class HomeLock {
+export class HomeLock implements PlaneLock {
   readonly #paths: HomePaths;
   readonly #file: SqlFile;
 
@@ -45,11 +58,6 @@ export class HomeLock {
     return new HomeLock(paths, file);
   }
 
-  /**
-   * Publishes the control plane's address for other processes, which see all of it or nothing.
-   *
-   * @param keys folder of keys for clients on this machine; empty for none
-   */
   announce(address: string, keys = ""): void {
     const temporary = `${this.#paths.server}.tmp`;
     const record: ServerRecord = { address, pid: process.pid, keys };
@@ -61,7 +69,6 @@ export class HomeLock {
     }
   }
 
-  /** Withdraws the address: the control plane no longer answers, but still holds the home. */
   withdraw(): void {
     rmSync(this.#paths.server, { force: true });
   }

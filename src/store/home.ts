@@ -44,6 +44,8 @@ export interface HomePaths {
   readonly plane: string;
   /** Keys of the workers that engines start. */
   readonly pools: string;
+  /** Id of the PostgreSQL database that the home goes with; absent where it has SQLite's. */
+  readonly postgres: string;
 }
 
 export function homePaths(folder: string): HomePaths {
@@ -65,6 +67,7 @@ export function homePaths(folder: string): HomePaths {
     keys: join(home, "keys"),
     plane: join(home, "plane"),
     pools: join(home, "pools"),
+    postgres: join(home, "postgres"),
   };
 }
 

@@ -2,16 +2,14 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Log, StorageProbe } from "../experiment/domain/ports.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import { CheckpointFolder } from "./checkpoint-folder.js";
-import type { SqlFile } from "./database.js";
+import { type StoreDatabases, sqliteDatabases } from "./databases.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
 import { SqliteLaunchStore } from "./launch-store.js";
 import { SqliteLeaseStore } from "./lease-store.js";
 import { SqliteMetricStore } from "./metric-store.js";
-import { RemovalRoom } from "./removal-room.js";
 import { Reserve } from "./reserve.js";
 import { RunLogs } from "./run-logs.js";
-import { openDatabase, openForMetrics } from "./schema.js";
 import { storageFailure } from "./storage-failure.js";
 import { SqliteSweepStore } from "./sweep-store.js";
 import { Trash } from "./trash.js";
@@ -21,7 +19,10 @@ import { SqliteWorkerIdStore } from "./worker-id-store.js";
 /** Room for some hundred changes, and for a batch of metric points. */
 const PROBE_BYTES = 4 << 20;
 
-/** Everything in a home folder, opened. Only the holder of the home's lock may open it. */
+/**
+ * Everything that a control plane stores, opened: its database and the folders of its home. Only the
+ * one that may run on them may open it.
+ */
 export class LocalStore implements StorageProbe {
   readonly experiments: SqliteExperimentStore;
   readonly sweeps: SqliteSweepStore;
@@ -35,20 +36,18 @@ export class LocalStore implements StorageProbe {
   readonly runLogs: RunLogs;
   /** Folder of the logs of workers. */
   readonly logs: string;
-  readonly #files: readonly SqlFile[];
+  readonly #databases: StoreDatabases;
   readonly #probe: string;
   readonly #trash: Trash;
   readonly #reserve: Reserve;
 
-  private constructor(home: string, log: Pick<Log, "warn">) {
+  private constructor(home: string, log: Pick<Log, "warn">, given: StoreDatabases | undefined) {
     const paths = makeHome(home);
-    const database = openDatabase(paths.database);
-    const metrics = openForMetrics(paths.database);
-    this.#files = [metrics, database];
     this.#reserve = new Reserve(paths.reserve);
-    const room = new RemovalRoom(database, this.#reserve);
+    this.#databases = given ?? sqliteDatabases(paths, this.#reserve);
+    const { main: database, metrics, secrets, room } = this.#databases;
     this.experiments = new SqliteExperimentStore(database, {
-      room,
+      ...(room ? { room } : {}),
       onUnreadable: (sentence) => log.warn(sentence),
     });
     this.sweeps = new SqliteSweepStore(database);
@@ -58,7 +57,7 @@ export class LocalStore implements StorageProbe {
     this.workFolders = new LocalWorkFolders(paths.work, this.#trash);
     this.checkpoints = new CheckpointFolder(paths.work, this.#trash);
     this.runLogs = new RunLogs(paths.runs, this.#trash);
-    this.leases = new SqliteLeaseStore(metrics);
+    this.leases = new SqliteLeaseStore(secrets);
     this.workerIds = new SqliteWorkerIdStore(database);
     this.launches = new SqliteLaunchStore(database, paths.plane);
     this.logs = paths.logs;
@@ -70,9 +69,14 @@ export class LocalStore implements StorageProbe {
    * Opens a home and removes what a killed process left behind.
    *
    * @param log is told what cannot be removed
+   * @param databases where they are not in the home
    */
-  static open(home: string, log: Pick<Log, "warn"> = console): LocalStore {
-    const store = new LocalStore(home, log);
+  static open(
+    home: string,
+    log: Pick<Log, "warn"> = console,
+    databases?: StoreDatabases,
+  ): LocalStore {
+    const store = new LocalStore(home, log, databases);
     store.artifacts.sweep();
     store.checkpoints.sweep();
     store.experiments.removeIncomplete();
@@ -123,16 +127,8 @@ export class LocalStore implements StorageProbe {
     return this.#trash.settled();
   }
 
-  /** Closes the home. Afterwards the database is a single file with everything that was stored. */
+  /** Closes the home. Afterwards an SQLite database is a single file with all that was stored. */
   close(): void {
-    const [database, ...others] = [...this.#files].reverse();
-    for (const file of others) file.close();
-    try {
-      database?.pragma("wal_checkpoint(TRUNCATE)");
-    } catch {
-      // On a full disk, changes remain in the log beside the database, where the next start reads
-      // them.
-    }
-    database?.close();
+    this.#databases.close();
   }
 }

@@ -8,7 +8,7 @@ import {
   State,
   TaskResult,
 } from "../../src/generated/stillhouse/v1/experiment.js";
-import type { SqlFile } from "../../src/store/database.js";
+import type { SqlDatabase } from "../../src/store/sql-database.js";
 
 /** What an experiment leaves: its results without times, and its metrics by task and name. */
 export interface Outcome {
@@ -39,7 +39,11 @@ interface SeriesRow {
 }
 
 /** @param artifacts the home's folder of artifacts @param database the home's, not in use */
-export function outcomeOf(experiment: Experiment, artifacts: string, database: SqlFile): Outcome {
+export function outcomeOf(
+  experiment: Experiment,
+  artifacts: string,
+  database: SqlDatabase,
+): Outcome {
   const series = new Map<string, Series>();
   for (const { id } of experiment.tasks) {
     const rows = database.all<SeriesRow>("SELECT * FROM metric_series WHERE task_id = ?", id);
@@ -50,7 +54,7 @@ export function outcomeOf(experiment: Experiment, artifacts: string, database: S
   return { results: JSON.stringify({ state: experiment.state, results, files }), series };
 }
 
-function seriesOf(row: SeriesRow, database: SqlFile): Series {
+function seriesOf(row: SeriesRow, database: SqlDatabase): Series {
   const points = database.all<{ step: number; value: number | null }>(
     "SELECT step, value FROM metric_points WHERE series = ?",
     row.id,

@@ -138,6 +138,7 @@ const TYPESCRIPT: Rules = {
     express: ["api/http"],
     "prom-client": ["telemetry", "control-plane"],
     libsql: ["store"],
+    pg: ["store/postgres"],
     pythonia: ["worker/bridge"],
     "node:child_process": ["worker", "store/backup"],
     commander: ["cli"],

@@ -23,6 +23,10 @@ export interface ServeSettings {
   /** 0 for any. */
   readonly httpPort: number;
   readonly home: string;
+  /** PostgreSQL database as postgres://USER@HOST/DATABASE; absent: SQLite in the home. */
+  readonly store: string | undefined;
+  /** How long after its last sign of life a leader on that database is followed by another. */
+  readonly leaseMs: number;
   /** Most worker processes of this machine. */
   readonly numWorkers: number;
   /** Engines that start workers on other machines. */
@@ -72,6 +76,10 @@ const DEFAULT_MAX_UNFINISHED_TASKS = 100_000;
 const MOST_UNFINISHED_TASKS = 999_999;
 const DEFAULT_DRAIN_S = 30;
 const MAX_DRAIN_S = 3_600;
+const DEFAULT_LEASE_S = 15;
+/** Three renewals must fit into it on a busy machine. */
+const MIN_LEASE_S = 2;
+const MAX_LEASE_S = 300;
 const GROUP = "Options:";
 
 const REPEATABLE: readonly [string, string][] = [
@@ -87,6 +95,7 @@ Examples:
   npm run serve
   npm run serve -- --workers 0 --home /data/stillhouse
   npm run serve -- --host 10.0.0.5 --keys keys       # other machines; npm run keys makes the keys
+  npm run serve -- --store postgres://stillhouse@db.example/stillhouse   # PGPASSWORD or ~/.pgpass
   npm run serve -- --host 10.0.0.5 --launcher slurm --max-workers 64 --launcher-option partition=gpu
   npm run serve -- --host 10.0.0.5 --launcher kubernetes --max-workers 64 --image REPOSITORY/worker:TAG
   npm run serve -- --host 10.0.0.5 --launcher ray://10.0.0.7:10001 --max-workers 64
@@ -123,6 +132,7 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
     workerPort: wholeNumber(options.workerPort, "--worker-port", WORKER_PORT, MAX_PORT),
     httpPort: wholeNumber(options.httpPort, "--http-port", HTTP_PORT, MAX_PORT),
     home: folder("home") ?? places.home,
+    ...storeOf(options),
     numWorkers: wholeNumber(options.workers, "--workers", engines.length > 0 ? 0 : 1, MAX_WORKERS),
     engines,
     advertise: advertisedHost(options),
@@ -147,6 +157,18 @@ export function parseServeArguments(argv: readonly string[], places: ServePlaces
       models: folders("modelDir") ?? [],
     },
   };
+}
+
+/** What an address is made of is checked where it is used. */
+function storeOf({ store, leaderLease }: Options): Pick<ServeSettings, "store" | "leaseMs"> {
+  if (leaderLease !== undefined && store === undefined) {
+    throw invalid("", "--leader-lease needs --store postgres://USER@HOST/DATABASE");
+  }
+  const seconds = wholeNumber(leaderLease, "--leader-lease", DEFAULT_LEASE_S, MAX_LEASE_S);
+  if (seconds < MIN_LEASE_S) {
+    throw invalid("", `--leader-lease must be at least ${MIN_LEASE_S} seconds, got ${seconds}`);
+  }
+  return { store: store === undefined ? undefined : String(store), leaseMs: 1_000 * seconds };
 }
 
 /** @throws INVALID for what is no address */
@@ -177,6 +199,11 @@ function serveCommand(columns: number | undefined) {
     ["--worker-port <n>", `Port for workers, 0 for any (default: ${WORKER_PORT})`],
     ["--http-port <n>", `Port of the dashboard, 0 for any (default: ${HTTP_PORT})`],
     ["--home <folder>", "Folder of experiments (default: STILLHOUSE_HOME or .stillhouse)"],
+    ["--store <address>", "Database: postgres://USER@HOST/DATABASE (default: SQLite in the home)"],
+    [
+      "--leader-lease <s>",
+      `Seconds until another server on that database takes over (default: ${DEFAULT_LEASE_S})`,
+    ],
     ["--workers <n>", "Most worker processes of this machine, 0 for none (default: 1)"],
     [
       "--max-unfinished <n>",

@@ -92,12 +92,13 @@ function readyDocument(server: Server, { home }: ServeSettings): object {
 
 function readyText(
   { address, workerAddress, httpAddress }: Server,
-  { home, host }: ServeSettings,
+  { home, host, store }: ServeSettings,
 ): string {
   const hasKeys = httpAddress.startsWith("https:");
   const elsewhere = addressesFor(host);
   return [
     `Stillhouse serves ${home}`,
+    ...(store === undefined ? [] : [`  store    ${store}`]),
     `  gRPC     ${address}`,
     `  workers  ${workerAddress}`,
     `  HTTP     ${httpAddress}`,

@@ -55,6 +55,11 @@ export class Dispatcher implements WorkerListener {
     return this.#guard.fault;
   }
 
+  /** What a test of the storage throws stops the dispatching, as what a change throws does. */
+  testStorage(test: () => void): void {
+    this.#guard.run(test);
+  }
+
   /** Call after every change: starts what can start and stops what must stop. */
   dispatch(): void {
     this.#guard.run(() => {
