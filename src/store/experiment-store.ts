@@ -259,6 +259,7 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   /** Numbers the events within a transaction, so that there is never a gap. */
   #appendEvents(experimentId: string, events: readonly Event[]): Event[] {
+    if (events.length === 0) return [];
     const last = this.lastSequence(experimentId);
     return events.map((event, index) => {
       const sequence = last + BigInt(index + 1);

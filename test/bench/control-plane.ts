@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { measureOnPostgres, stopServer } from "./control-plane/bench-store.js";
+import { measureCommits } from "./control-plane/commits.js";
 import { compare } from "./control-plane/compare.js";
 import { measureCpuShare } from "./control-plane/cpu-share.js";
 import { measureDelay, measureThroughput } from "./control-plane/dispatch.js";
@@ -15,7 +17,8 @@ folder, with simulated workers that speak the worker protocol over ZeroMQ.
 
   --quick       fewer points, tasks and calls: about three minutes
   --points <n>  metric points to take in (default: 10,000,000, with --quick a tenth of it)
-  --only <what> some of intake,dispatch,watch,calls,load,cpu, or "" for none (default: all)
+  --only <what> some of intake,dispatch,commits,watch,calls,load,cpu, or "" for none (default: all)
+  --store <s>   sqlite (default), or postgres: a server of Debian's package, started for it
   --compare     also metric intake in turns with MLflow's tracking server, and jobs in turns with
                 Ray, installed into an environment of their own in the cache folder on first use
   --json        the figures as JSON`;
@@ -30,6 +33,7 @@ interface Size {
   readonly points: number;
   readonly tasks: number;
   readonly delays: number;
+  readonly commits: number;
   readonly calls: number;
   readonly watchS: number;
   readonly outerSteps: number;
@@ -42,6 +46,7 @@ const SIZES: Record<"quick" | "full", Size> = {
     points: 1_000_000,
     tasks: 1_000,
     delays: 500,
+    commits: 500,
     calls: 300,
     watchS: 10,
     outerSteps: 300,
@@ -54,6 +59,7 @@ const SIZES: Record<"quick" | "full", Size> = {
     points: 10_000_000,
     tasks: 10_000,
     delays: 3_000,
+    commits: 5_000,
     calls: 2_000,
     watchS: 60,
     outerSteps: 500,
@@ -91,6 +97,11 @@ const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = 
       p99[length] = rounded(delay.p99Ms);
     }
     return { dispatch_per_second: rounded(perSecond), dispatch_p50_ms: p50, dispatch_p99_ms: p99 };
+  },
+  commits: async ({ commits }) => {
+    say("changes of a task on the disk");
+    const { perSecond, cpuMs } = await measureCommits(commits);
+    return { commits_per_second: rounded(perSecond), commit_cpu_ms: rounded(cpuMs) };
   },
   watch: async ({ watchS }) => {
     say(`delay of events at ${NUM_WATCHERS} watchers`);
@@ -134,6 +145,7 @@ const { values: options } = parseArgs({
     points: { type: "string" },
     only: { type: "string", default: Object.keys(MEASUREMENTS).join() },
     compare: { type: "boolean", default: false },
+    store: { type: "string", default: "sqlite" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -144,7 +156,13 @@ else await run();
 async function run(): Promise<void> {
   const size = sizeOf();
   const figures: Record<string, unknown> = {};
-  for (const name of wanted()) Object.assign(figures, await MEASUREMENTS[name]?.(size));
+  const names = wanted();
+  if (wantsPostgres()) await measureOnPostgres();
+  try {
+    for (const name of names) Object.assign(figures, await MEASUREMENTS[name]?.(size));
+  } finally {
+    await stopServer();
+  }
   if (options.compare) figures.compare = await compare(say);
   if (options.json) console.log(JSON.stringify(figures, undefined, 2));
   else for (const [name, value] of Object.entries(figures)) show(name, value);
@@ -164,6 +182,12 @@ function wanted(): string[] {
   const unknown = names.find((name) => !(name in MEASUREMENTS));
   if (unknown === undefined) return names;
   return usage(`--only must be of ${Object.keys(MEASUREMENTS).join(",")}, got ${unknown}`);
+}
+
+function wantsPostgres(): boolean {
+  const { store } = options;
+  if (store === "postgres" || store === "sqlite") return store === "postgres";
+  return usage(`--store must be sqlite or postgres, got ${store}`);
 }
 
 function usage(message: string): never {

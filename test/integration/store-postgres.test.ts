@@ -127,6 +127,8 @@ describe("a store on PostgreSQL", { skip: missingPostgres() ?? false }, () => {
     for (const id of ["ex1", "ex2", "ex3"]) {
       stores.same((store) => create(store, recordOf(id, { name: "Köln ♥ %_" }), `request ${id}`));
     }
+    stores.same((store) => create(store, recordOf("ex0", { name: "a\0b" }), "request \0"));
+    stores.same((store) => store.experiments.findByRequest("request \0", ""));
     assert.throws(() => stores.same((store) => create(store, recordOf("ex4"), "request ex1")));
     stores.same((store) => [store.experiments.has("ex4"), store.experiments.find("ex4")]);
     stores.same((store) => store.experiments.findByRequest("request ex2", ""));

@@ -172,7 +172,11 @@ export class PostgresDatabase implements SqlDatabase {
 
 const UNSETTLED: Fault = { message: "the outcome of a commit is not known yet", code: "08007" };
 
-/** A value that is no number is NULL, as SQLite stores it. */
+/**
+ * A value that is no number is NULL, as SQLite stores it. No text can contain the character NUL; the
+ * texts are for searching, and what they are taken from is stored as bytes.
+ */
 function asStored(value: SqlValue): SqlValue {
+  if (typeof value === "string") return value.replaceAll("\0", "\u2400");
   return typeof value === "number" && Number.isNaN(value) ? null : value;
 }

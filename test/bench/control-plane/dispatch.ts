@@ -81,6 +81,6 @@ async function exchange(worker: BusyWorker): Promise<number> {
   return delayMs;
 }
 
-function storeTasks(home: string, numTasks: number): void {
-  storeQueued(home, Math.ceil(numTasks / TASKS_PER_EXPERIMENT), TASKS_PER_EXPERIMENT);
+function storeTasks(home: string, numTasks: number): Promise<void> {
+  return storeQueued(home, Math.ceil(numTasks / TASKS_PER_EXPERIMENT), TASKS_PER_EXPERIMENT);
 }

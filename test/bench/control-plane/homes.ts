@@ -3,9 +3,8 @@ import { completeTask, leaseTask } from "../../../src/experiment/domain/transiti
 import { type Task, TaskResult } from "../../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../../src/generated/stillhouse/v1/spec.js";
 import { SqliteExperimentStore } from "../../../src/store/experiment-store.js";
-import { makeHome } from "../../../src/store/home.js";
-import { openDatabase } from "../../../src/store/schema.js";
 import { DISTILLED, plannedRecord, quickSpec, resolvedSpec } from "../../fixtures/experiments.js";
+import { onDatabase } from "./bench-store.js";
 
 /**
  * An experiment of baselines alone, whose tasks can all start at once, upload no artifact and wait
@@ -21,15 +20,15 @@ export function baselineSpec(seed: number, numTasks: 1 | 3): ExperimentSpec {
 }
 
 /** Stores experiments that wait, each with its own seed. */
-export function storeQueued(home: string, count: number, numTasks: 1 | 3): void {
+export function storeQueued(home: string, count: number, numTasks: 1 | 3): Promise<void> {
   const records = Array.from({ length: count }, (_, index) =>
     plannedRecord(`queued${index}`, baselineSpec(index + 1, numTasks)),
   );
-  storeAll(home, records);
+  return storeAll(home, records);
 }
 
 /** Stores experiments that wait, each with a distillation and shards of its evaluation. */
-export function storeSharded(home: string, count: number, numShards: number): void {
+export function storeSharded(home: string, count: number, numShards: number): Promise<void> {
   const specOf = (seed: number) => {
     const spec = quickSpec(seed);
     spec.evaluation = { ...spec.evaluation, inits: 10 * numShards } as typeof spec.evaluation;
@@ -38,11 +37,11 @@ export function storeSharded(home: string, count: number, numShards: number): vo
   const records = Array.from({ length: count }, (_, index) =>
     plannedRecord(`sharded${index}`, specOf(index + 1)),
   );
-  storeAll(home, records);
+  return storeAll(home, records);
 }
 
 /** Stores experiments that have succeeded, each with tasks and learners as in the preset cpu. */
-export function storeFinished(home: string, count: number): void {
+export function storeFinished(home: string, count: number): Promise<void> {
   const records = Array.from({ length: count }, (_, index) => {
     const spec = resolvedSpec((draft) => {
       draft.evaluation = {
@@ -54,7 +53,7 @@ export function storeFinished(home: string, count: number): void {
     spec.seed = index + 1;
     return finished(plannedRecord(finishedId(index), spec));
   });
-  storeAll(home, records);
+  return storeAll(home, records);
 }
 
 export function finishedId(index: number): string {
@@ -84,11 +83,9 @@ function finished(record: ExperimentRecord): ExperimentRecord {
   }, record);
 }
 
-function storeAll(home: string, records: readonly ExperimentRecord[]): void {
-  const file = openDatabase(makeHome(home).database);
-  // Waiting for the disk would take minutes, and nothing here has to survive a power cut.
-  file.pragma("synchronous = OFF");
-  const store = new SqliteExperimentStore(file);
-  for (const record of records) store.create({ record, tasks: record.tasks, events: [] }, "");
-  file.close();
+function storeAll(home: string, records: readonly ExperimentRecord[]): Promise<void> {
+  return onDatabase(home, false, (database) => {
+    const store = new SqliteExperimentStore(database);
+    for (const record of records) store.create({ record, tasks: record.tasks, events: [] }, "");
+  });
 }

@@ -15,8 +15,8 @@ export interface Load {
 export async function measureLoad(numExperiments: number, numShards: number): Promise<Load> {
   let createdMs = 0;
   const beganMs = performance.now();
-  const prepare = (home: string) => {
-    storeSharded(home, numExperiments, numShards);
+  const prepare = async (home: string) => {
+    await storeSharded(home, numExperiments, numShards);
     createdMs = performance.now();
   };
   const plane = await MeasuredPlane.start({ prepare });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../../src/api/client.js";
 import { type Addresses, TestWorker } from "../../integration/test-worker.js";
+import { storeFor } from "./bench-store.js";
 
 const PLANE = fileURLToPath(new URL("../../fixtures/plane-process.mjs", import.meta.url));
 /** As of real workers under the default timings. */
@@ -38,7 +39,7 @@ export interface PlaneSettings {
   /** Whether its log is kept in `log` instead of shown. */
   readonly keepsLog?: boolean;
   /** Fills the new home before the control plane opens it. */
-  readonly prepare?: (home: string) => void;
+  readonly prepare?: (home: string) => void | Promise<void>;
 }
 
 /** A control plane in a process of its own, on a home of its own, with simulated workers. */
@@ -66,9 +67,10 @@ export class MeasuredPlane {
   static async start(settings: PlaneSettings = {}): Promise<MeasuredPlane> {
     const { python: pythonPath, numWorkers, prepare } = settings;
     const home = mkdtempSync(join(tmpdir(), "stillhouse-bench-"));
-    prepare?.(home);
+    const store = await storeFor(home);
+    await prepare?.(home);
     const http = settings.http ? { port: 0 } : undefined;
-    const child = fork(PLANE, [JSON.stringify({ home, pythonPath, numWorkers, http })], {
+    const child = fork(PLANE, [JSON.stringify({ home, store, pythonPath, numWorkers, http })], {
       execArgv: settings.collects ? ["--expose-gc"] : [],
       stdio: ["ignore", "ignore", settings.keepsLog ? "pipe" : "inherit", "ipc"],
     });
