@@ -96,6 +96,7 @@ def _worker(arguments: argparse.Namespace) -> int:
     parent = arguments.parent or os.getppid()
     from .devices.facts import find_device
     from .process.credentials import read_credentials
+    from .process.folder_cache import FolderCache
     from .process.identity import Identity
     from .process.work_place import WorkPlace
     from .process.worker import Worker
@@ -110,6 +111,7 @@ def _worker(arguments: argparse.Namespace) -> int:
         work_dir / "tasks",
         arguments.data_dir,
         shares=not arguments.no_shared_folders,
+        cache=FolderCache(work_dir / "folders"),
     )
     credentials = read_credentials(arguments.keys)
     connect, grpc, leave_after_s = arguments.connect, arguments.grpc, arguments.leave_after

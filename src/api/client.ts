@@ -1,6 +1,7 @@
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import { type EventEmitter, once } from "node:events";
+import type { ClientReadableStream, ClientWritableStream, ServiceError } from "@grpc/grpc-js";
 import { present } from "../errors.js";
-import type { Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
+import type { ArtifactFile, Event, Experiment } from "../generated/stillhouse/v1/experiment.js";
 import {
   ArtifactServiceClient,
   type CompareExperimentsResponse,
@@ -20,9 +21,11 @@ import {
   type MetricSeries,
   MetricServiceClient,
   type MetricSummary,
+  type PrepareFolderResponse,
   type ResolveExperimentResponse,
   type Sweep,
   SweepServiceClient,
+  type UploadFolderFilesRequest,
   type WatchExperimentResponse,
   type Worker,
   type WorkerPool,
@@ -263,6 +266,47 @@ export class StillhouseClient {
     } finally {
       call.cancel();
     }
+  }
+
+  /** See PrepareFolder of the protos. */
+  prepareFolder(files: ArtifactFile[], isDryRun: boolean): Promise<PrepareFolderResponse> {
+    return this.#call((answer) =>
+      this.#artifacts.prepareFolder({ folder: { files }, isDryRun }, answer),
+    );
+  }
+
+  /**
+   * Uploads files, all or none.
+   *
+   * @param files with their hashes as names
+   * @param bytes of all of them, one after the other; a chunk never spans two
+   */
+  async uploadFolderFiles(files: ArtifactFile[], bytes: AsyncIterable<Buffer>): Promise<void> {
+    let fault: unknown;
+    let call: ClientWritableStream<UploadFolderFilesRequest> | undefined;
+    const answered = this.#call((answer) => {
+      call = this.#artifacts.uploadFolderFiles(answer);
+      call.on("error", () => undefined);
+    }).catch((error) => {
+      fault = error;
+    });
+    const write = async (part: UploadFolderFilesRequest["part"]) => {
+      if (!call?.write({ part }))
+        await Promise.race([once(call as EventEmitter, "drain"), answered]);
+    };
+    try {
+      await write({ $case: "header", value: { files } });
+      for await (const value of bytes) {
+        if (fault !== undefined) break;
+        await write({ $case: "chunk", value });
+      }
+      call?.end();
+    } catch (error) {
+      call?.cancel();
+      throw error;
+    }
+    await answered;
+    if (fault !== undefined) throw fault;
   }
 
   close(): void {

@@ -20,6 +20,7 @@ import { Roster } from "../experiment/scheduling/roster.js";
 import { TaskFaults } from "../experiment/scheduling/task-faults.js";
 import { WorkerAdmission } from "../experiment/scheduling/worker-admission.js";
 import { Checkpoints } from "../experiment/services/checkpoints.js";
+import { FoldersOfClients } from "../experiment/services/client-folders.js";
 import { Experiments } from "../experiment/services/experiments.js";
 import { Fleet } from "../experiment/services/fleet.js";
 import { Inspections } from "../experiment/services/inspections.js";
@@ -172,7 +173,7 @@ function dispatcherOf(
 ): Dispatcher {
   const { options, store, security, life } = ground;
   const { log } = options;
-  const { metrics, artifacts, workFolders, checkpoints, workerIds, launches } = store;
+  const { metrics, artifacts, workFolders, checkpoints, folders, workerIds, launches } = store;
   const { runLogs: runLog, leases: secrets } = store;
   const { observer, workers: pool, ...state } = parts;
   const keys = new TokensOfWorkers(security.authenticator);
@@ -188,7 +189,16 @@ function dispatcherOf(
   const faults = new TaskFaults(shared);
   const dispatcher: Dispatcher = new Dispatcher({
     ...shared,
-    ...{ faults, artifacts, workFolders, checkpoints, runLog, launches, pools: poolsOf(ground) },
+    ...{
+      faults,
+      artifacts,
+      workFolders,
+      checkpoints,
+      folders,
+      runLog,
+      launches,
+      pools: poolsOf(ground),
+    },
     intake: new ReportIntake(state.ledger, metrics, artifacts, workFolders, faults),
     grpcPort: () => life.grpcPort,
     storage: store,
@@ -209,7 +219,14 @@ interface Domain extends PlaneState {
 
 function servedOf({ options, store, security }: Ground, domain: Domain): ServedParts {
   const { ledger, dispatcher, ready, roster, leases, memory, feed, inspector } = domain;
-  const planning = { ledger, dispatcher, clock, ids, codeVersion: codeVersion(PYTHON_WORKER) };
+  const planning = {
+    ledger,
+    dispatcher,
+    clock,
+    ids,
+    folders: store.folders,
+    codeVersion: codeVersion(PYTHON_WORKER),
+  };
   const experiments = new Experiments({
     ...planning,
     ...{ feed, inspector },
@@ -233,6 +250,11 @@ function servedOf({ options, store, security }: Ground, domain: Domain): ServedP
     store: store.experiments,
     artifacts: store.artifacts,
     checkpoints: new Checkpoints({ dispatcher, store: store.checkpoints, clock }),
+    clientFolders: new FoldersOfClients({
+      ...{ dispatcher, ledger },
+      store: store.folders,
+      assertOpen: () => experiments.assertOpen(),
+    }),
     folders: security.folders,
     log: options.log,
   };

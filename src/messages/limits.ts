@@ -47,6 +47,8 @@ const TEXTS: Readonly<Record<string, TextLimit>> = {
   "ModelSpec.substitute_for": PATH,
   "ModelSpec.embeddings": PATH,
   "EmbeddingsFound.path": PATH,
+  // In a data set or model that a client sends.
+  "ArtifactFile.name": PATH,
   "TransferModel.name": PATH,
   "ExperimentFilter.dataset": PATH,
   "ExperimentFilter.model": PATH,
@@ -81,6 +83,8 @@ const COUNTS: Readonly<Record<string, number>> = {
   // The parts of the largest sets of the hub.
   "DatasetFound.files": 10_000,
   "UploadHeader.files": 100,
+  // Images in a folder per class.
+  "FolderFiles.files": 20_000,
   "Artifact.files": 100,
   "Hello.versions": 100,
   "Hello.device_ids": 100,

@@ -7,6 +7,8 @@ import { type ExperimentSpec, Source } from "../generated/stillhouse/v1/spec.js"
 export interface AllowedFolders {
   readonly data: readonly string[];
   readonly models: readonly string[];
+  /** The folder with those that clients have sent: who knows an id may name what has it. */
+  readonly sent?: string;
 }
 
 export const NO_FOLDERS: AllowedFolders = { data: [], models: [] };
@@ -27,14 +29,15 @@ export type PlacesOfSpec = Pick<
 export function checkPlaces(spec: PlacesOfSpec, allowed: AllowedFolders): void {
   const places = [...placesOfData(spec), ...placesOfEmbeddings(spec), ...placesOfModels(spec)];
   for (const { field, path, kind } of places) {
-    if (!isAllowed(path, allowed[kind])) throw refused(field, path, kind, allowed[kind]);
+    if (!isAllowed(path, allowed[kind]) && !isSent(path, allowed.sent))
+      throw refused(field, path, kind, allowed[kind]);
   }
 }
 
 interface Place {
   readonly field: string;
   readonly path: string;
-  readonly kind: keyof AllowedFolders;
+  readonly kind: "data" | "models";
 }
 
 function placesOfData({ dataset, objective }: PlacesOfSpec): Place[] {
@@ -107,6 +110,14 @@ function isAllowed(path: string, folders: readonly string[]): boolean {
   return target !== undefined && folders.some((folder) => isWithin(target, realPath(folder)));
 }
 
+/** Whether a path leads into a folder that a client has sent, which has a hash as its name. */
+function isSent(path: string, root: string | undefined): boolean {
+  const target = realPath(resolve(path));
+  const ground = root === undefined ? undefined : realPath(root);
+  if (target === undefined || ground === undefined) return false;
+  return /^[\da-f]{64}\/content(\/|$)/.test(relative(ground, target));
+}
+
 function isWithin(target: string, folder: string | undefined): boolean {
   if (folder === undefined) return false;
   const way = relative(folder, target);
@@ -139,7 +150,7 @@ function isThere(path: string): boolean {
 function refused(
   field: string,
   path: string,
-  kind: keyof AllowedFolders,
+  kind: Place["kind"],
   folders: readonly string[],
 ): StillhouseError {
   const [flag, names] =
@@ -151,7 +162,7 @@ function refused(
       ? `this server allows none (serve ${flag} FOLDER does)`
       : `this server allows those below ${folders.join(", ")} (serve ${flag})`;
   return permissionDenied(
-    `${field} names the folder ${JSON.stringify(path)}, and with a token ${where}; name one of those, or ${names}`,
+    `${field} names the folder ${JSON.stringify(path)}, and with a token ${where}; name one of those, or ${names}, or send your own with --send`,
     { field },
   );
 }

@@ -34,6 +34,7 @@ interface SecurityPaths {
   readonly keys: string;
   readonly session: string;
   readonly pools: string;
+  readonly folders: string;
 }
 
 /** Which CURVE keys workers may join with. Keys in Z85. */
@@ -110,7 +111,7 @@ export function openSecurity(
         session.isWorker(key) || pools.isWorker(key) || (keys?.isWorker(key) ?? false),
     },
     requiresClientCertificate,
-    folders,
+    folders: { ...folders, sent: paths.folders },
   };
 }
 

@@ -15,7 +15,7 @@ interface OpenFile {
 }
 
 /** Uploads are written beside what they become, so that a rename stays within the file system. */
-const UPLOAD_PREFIX = ".upload-";
+export const UPLOAD_PREFIX = ".upload-";
 
 /** Writes announced files, in their order, into a folder that nobody reads yet. */
 export class FolderUpload {

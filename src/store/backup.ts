@@ -68,6 +68,7 @@ export async function backUpHome(
     signal.throwIfAborted();
     // After the database: every artifact that it names existed, and can only have been removed.
     const artifacts = takeArtifacts(paths, content);
+    takeFolders(paths, content);
     for (const name of ACCESS) take(join(paths.home, name), join(content, name));
     const packed = await pack(content, join(draft, "backup.tar"), signal);
     publish(packed, file, overwrites);
@@ -109,6 +110,16 @@ function snapshot({ database }: HomePaths, copy: string): number {
     return row?.count ?? 0;
   } finally {
     copied.close();
+  }
+}
+
+/** The data sets and models of clients. Files that belong to no folder yet are sent again. */
+function takeFolders({ home, folders }: HomePaths, content: string): void {
+  const names = existsSync(folders) ? readdirSync(folders) : [];
+  const target = join(content, relative(home, folders));
+  mkdirSync(target);
+  for (const name of names.filter((each) => /^[\da-f]{64}$/.test(each))) {
+    take(join(folders, name), join(target, name));
   }
 }
 

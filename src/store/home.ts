@@ -23,6 +23,8 @@ export interface HomePaths {
   /** Address of the control plane that runs here. */
   readonly server: string;
   readonly artifacts: string;
+  /** Data sets and models that clients have sent. */
+  readonly folders: string;
   /** Checkpoints, one folder per task. */
   readonly work: string;
   /** Files and folders that are being removed. */
@@ -56,6 +58,7 @@ export function homePaths(folder: string): HomePaths {
     lock: join(home, "lock.db"),
     server: join(home, "server.json"),
     artifacts: join(home, "artifacts"),
+    folders: join(home, "folders"),
     work: join(home, "work"),
     trash: join(home, "trash"),
     reserve: join(home, "reserve"),
@@ -77,7 +80,7 @@ export function makeHome(home: string): HomePaths {
   try {
     makeFolder(dirname(paths.home));
     makeFolder(paths.home, OWNER_ONLY);
-    for (const folder of [paths.artifacts, paths.work, paths.logs, paths.runs]) {
+    for (const folder of [paths.artifacts, paths.folders, paths.work, paths.logs, paths.runs]) {
       makeFolder(folder);
     }
   } catch (error) {

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Log, StorageProbe } from "../experiment/domain/ports.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import { CheckpointFolder } from "./checkpoint-folder.js";
+import { ClientFolders } from "./client-folders.js";
 import { type StoreDatabases, sqliteDatabases } from "./databases.js";
 import { SqliteExperimentStore } from "./experiment-store.js";
 import { makeHome, pruneLogs } from "./home.js";
@@ -31,6 +32,7 @@ export class LocalStore implements StorageProbe {
   readonly workerIds: SqliteWorkerIdStore;
   readonly launches: SqliteLaunchStore;
   readonly artifacts: ArtifactFolder;
+  readonly folders: ClientFolders;
   readonly workFolders: LocalWorkFolders;
   readonly checkpoints: CheckpointFolder;
   readonly runLogs: RunLogs;
@@ -54,6 +56,7 @@ export class LocalStore implements StorageProbe {
     this.metrics = new SqliteMetricStore(metrics);
     this.#trash = new Trash(paths.trash, (sentence) => log.warn(sentence));
     this.artifacts = new ArtifactFolder(paths.artifacts, this.#trash);
+    this.folders = new ClientFolders(paths.folders, this.#trash);
     this.workFolders = new LocalWorkFolders(paths.work, this.#trash);
     this.checkpoints = new CheckpointFolder(paths.work, this.#trash);
     this.runLogs = new RunLogs(paths.runs, this.#trash);
@@ -78,6 +81,7 @@ export class LocalStore implements StorageProbe {
   ): LocalStore {
     const store = new LocalStore(home, log, databases);
     store.artifacts.sweep();
+    store.folders.sweepUploads();
     store.checkpoints.sweep();
     store.experiments.removeIncomplete();
     store.runLogs.sweep((id) => store.experiments.has(id));
@@ -88,6 +92,7 @@ export class LocalStore implements StorageProbe {
   /** Tries again to remove what could not be removed before. Call it now and then. */
   tidy(): void {
     this.clearLeftovers();
+    this.folders.sweep((id) => this.experiments.has(id));
     this.workFolders.sweep((taskId) => this.experiments.isTaskSucceeded(taskId));
     this.#trash.empty();
   }

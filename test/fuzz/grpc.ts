@@ -108,6 +108,17 @@ function examples(): Example[] {
     example(artifacts.uploadCheckpoint, service.UploadCheckpointRequest, {
       part: { $case: "header", value: { ...lease, checkpoint } },
     }),
+    example(artifacts.prepareFolder, service.PrepareFolderRequest, {
+      folder: { files: [{ ...file, name: "set/train.csv" }] },
+      isDryRun: false,
+    }),
+    example(artifacts.uploadFolderFiles, service.UploadFolderFilesRequest, {
+      part: { $case: "header", value: { files: [file] } },
+    }),
+    example(artifacts.downloadFolder, service.DownloadFolderRequest, {
+      ...lease,
+      folderId: "0".repeat(64),
+    }),
     example(artifacts.downloadCheckpoint, service.DownloadCheckpointRequest, {
       ...lease,
       checkpoint,

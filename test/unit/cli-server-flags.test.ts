@@ -81,3 +81,16 @@ test("flags that do not fit together are refused before anything is done", async
   refused({ server: SERVER, ca, cert, key: at("server", "tls.key") }, /cannot be used/);
   refused({ server: SERVER, ca: cert, tokenFile: ca }, /one word/);
 });
+
+test("a path of this machine is sent to another machine, unless the flags say otherwise", () => {
+  const sends = (options: Record<string, unknown>) =>
+    serverOf({ server: SERVER, ...options }, { userFolder: "/" })?.sends;
+  assert.equal(sends({}), true);
+  assert.equal(sends({ serverPaths: true }), false);
+  for (const server of ["127.0.0.1:8421", "localhost:8421", "[::1]:8421"]) {
+    assert.equal(sends({ server }), false, server);
+    assert.equal(sends({ server, send: true }), true, server);
+  }
+  refused({ server: SERVER, send: true, serverPaths: true }, /exclude each other/);
+  refused({ send: true }, /--send is for a server/);
+});

@@ -66,14 +66,15 @@ describe("who may call what", () => {
       `Download${what}`,
       `Upload${what}`,
     ]);
-    assert.deepEqual(allowed("worker").sort(), ofWorkers.sort());
+    assert.deepEqual(allowed("worker").sort(), [...ofWorkers, "DownloadFolder"].sort());
     assert.equal(allowed("admin").length, definedMethods().length);
   });
 
   test("calls that change something are audited, calls that only read are not", () => {
     for (const [path, { role, isChange }] of accessTable()) {
       // Checkpoints come every 20 s from each worker, and nothing that a person sees changes.
-      const isQuiet = /\/(ResolveExperiment|UploadCheckpoint|DownloadCheckpoint)$/.test(path);
+      const isQuiet =
+        /\/(ResolveExperiment|UploadCheckpoint|DownloadCheckpoint|DownloadFolder)$/.test(path);
       assert.equal(Boolean(isChange), role !== "read" && role !== "anyone" && !isQuiet, path);
     }
   });

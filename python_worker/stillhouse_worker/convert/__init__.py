@@ -6,6 +6,7 @@ from .artifacts import (
     checkpoint_request,
     checkpoint_requests,
     download_request,
+    folder_request,
     upload_requests,
 )
 from .frames import (
@@ -60,6 +61,7 @@ __all__ = [
     "control_message",
     "download_request",
     "failure_of",
+    "folder_request",
     "goodbye",
     "heartbeat",
     "hello",

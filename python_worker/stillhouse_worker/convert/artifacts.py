@@ -52,6 +52,11 @@ def checkpoint_request(lease: Lease, file: CheckpointFile) -> Any:
     )
 
 
+def folder_request(lease: Lease, folder_id: str) -> Any:
+    """Asks for a data set or model that a client has sent."""
+    return service_pb2.DownloadFolderRequest(**lease._asdict(), folder_id=folder_id)
+
+
 def checkpoint_files(messages: Sequence[experiment_pb2.Checkpoint]) -> list[CheckpointFile]:
     """The checkpoints that an assignment names."""
     return [CheckpointFile(each.kind, each.step, each.size, each.sha256) for each in messages]

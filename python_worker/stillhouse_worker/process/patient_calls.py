@@ -12,7 +12,9 @@ from ..errors import FailureKind, StillhouseError
 from .credentials import Credentials, call_metadata, open_channel
 
 _MAX_MESSAGE_BYTES = 64 << 20
-_OPTIONS: list[tuple[str, Any]] = [("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
+_OPTIONS: list[tuple[str, Any]] = [
+    (f"grpc.max_{way}_message_length", _MAX_MESSAGE_BYTES) for way in ("send", "receive")
+]
 _RETRY_INTERVAL_S = 1.0
 # A restarted control plane may answer before this worker has said hello again.
 _LONGEST_CONFLICT_S = 120.0

@@ -2,7 +2,9 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,12 @@ from .attempt_folder import attempt_folder
 from .checkpoint_courier import CheckpointCourier
 from .checkpoint_transfer import CheckpointTransfer
 from .credentials import Credentials
+from .folder_transfer import fetch_folder
 from .journal import Journal
 from .outbox import Outbox
 from .patient_calls import PatientCalls
 from .stopwatch import Stopwatch
-from .work_place import WorkPlace
+from .work_place import WorkPlace, path_at_hand
 
 
 class TaskThread:
@@ -55,7 +58,7 @@ class TaskThread:
         self.stopwatch = Stopwatch(self.folder, assign.attempt)
         self.has_succeeded = False
         calls = PatientCalls(grpc_address, credentials, self.outbox.stop.is_set)
-        self._transfer = ArtifactTransfer(calls)
+        self._calls, self._transfer = calls, ArtifactTransfer(calls)
         self._courier = None if is_shared else self._new_courier(calls)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
         self._thread.start()
@@ -92,7 +95,26 @@ class TaskThread:
         if self._fault is not None:
             raise self._fault
         request = convert.task_request(self._assign)
-        settings = self._place.at_hand(request.settings)
+        with ExitStack() as held:
+            return self._execute_with(request, self._folders(held))
+
+    def _folders(self, held: ExitStack) -> dict[str, Path]:
+        """Where the folders of clients are here, which stay there until ``held`` is closed."""
+        found: dict[str, Path] = {}
+        for folder in self._assign.folders:
+            folder_id = folder.folder_id
+            if self._place.sees(folder.path):
+                found[folder_id] = Path(folder.path)
+            else:
+                fetch = partial(fetch_folder, self._calls, self.lease, folder_id)
+                found[folder_id] = held.enter_context(self._place.cache.held(folder_id, fetch))
+        return found
+
+    def _execute_with(self, request: convert.TaskRequest, folders: Mapping[str, Path]) -> Any:
+        settings = self._place.at_hand(request.settings, folders)
+        variation = request.variation
+        if variation is not None:
+            variation = variation._replace(model=path_at_hand(variation.model, folders))
         artifact_path = self._place.shared_artifact(request.artifact_path)
         if request.artifact_id and artifact_path is None:
             fetched = self.scratch / "fetched"
@@ -110,7 +132,7 @@ class TaskThread:
                 self.folder,
                 self.scratch,
                 artifact_path,
-                request.variation,
+                variation,
                 request.members,
                 pool,
                 request.task_id,

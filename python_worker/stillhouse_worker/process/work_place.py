@@ -3,12 +3,17 @@
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ..artifact_files import MANIFEST_NAME
 from ..context.settings import DataSettings, ModelSettings, Settings
 from ..errors import StillhouseError
+from .folder_cache import FolderCache
 
+# As the control plane names them, in whatever home.
+_IN_FOLDER = re.compile(r".*/folders/([0-9a-f]{64})/content(?=/|$)")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # By then, checkpoints of tasks that continued on another machine are of no use any more.
 _LONGEST_KEPT_S = 14 * 24 * 3600.0
@@ -25,6 +30,7 @@ class WorkPlace:
         folder: for checkpoints of tasks whose folder is not there; made when it is needed.
         data_dir: local data sets and word vectors, where those that a spec names are not there.
         shares: whether to use folders of the control plane at all.
+        cache: of data sets and models that clients have sent; by default in ``folder``.
     """
 
     def __init__(
@@ -34,9 +40,11 @@ class WorkPlace:
         data_dir: Path | None = None,
         *,
         shares: bool = True,
+        cache: FolderCache | None = None,
     ) -> None:
         self.device, self._folder, self._data_dir = device, folder, data_dir
         self._shares = shares
+        self.cache = cache or FolderCache(folder / ".folders")
         _sweep(folder)
 
     def task_folder(self, task_id: str, shared: str) -> Path:
@@ -65,8 +73,16 @@ class WorkPlace:
         """The control plane's folder of an experiment, if this machine sees it."""
         return Path(path) if self.sees(path) else None
 
-    def at_hand(self, settings: Settings) -> Settings:
-        """``settings`` with this worker's own device of that kind, and its own folder of data."""
+    def at_hand(
+        self, settings: Settings, folders: Mapping[str, Path] = MappingProxyType({})
+    ) -> Settings:
+        """``settings`` with this worker's own device of that kind, and its own folder of data.
+
+        Args:
+            settings: of a task.
+            folders: where the folders of clients are on this machine, by their ids.
+        """
+        settings = _with_folders(settings, folders)
         if self.device.partition(":")[0] == settings.device.partition(":")[0]:
             settings = settings._replace(device=self.device)
         objective = settings.objective
@@ -94,6 +110,27 @@ class WorkPlace:
         """A task has ended here; what is done needs no checkpoint any more."""
         if is_done and folder.parent == self._folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def path_at_hand(path: str, folders: Mapping[str, Path]) -> str:
+    """A path of the control plane, on this machine where it leads into a folder of a client."""
+    match = _IN_FOLDER.match(path)
+    if match is None or match[1] not in folders:
+        return path
+    return str(folders[match[1]]) + path[match.end() :]
+
+
+def _with_folders(settings: Settings, folders: Mapping[str, Path]) -> Settings:
+    data, model, objective = settings.data, settings.model, settings.objective
+    data = data._replace(data_dir=path_at_hand(data.data_dir, folders))
+    model = model._replace(name=path_at_hand(model.name, folders))
+    if (words := model.embeddings) is not None:
+        name, path = (path_at_hand(each, folders) for each in (words.name, words.path))
+        model = model._replace(embeddings=words._replace(name=name, path=path))
+    if (source := objective.source) is not None:
+        source = source._replace(data_dir=path_at_hand(source.data_dir, folders))
+        objective = objective._replace(source=source)
+    return settings._replace(data=data, model=model, objective=objective)
 
 
 def _sweep(folder: Path) -> None:

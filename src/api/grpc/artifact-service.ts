@@ -7,13 +7,14 @@ import { type OpenedFile, openArtifactFile } from "../../experiment/services/art
 import { receiveArtifact } from "../../experiment/services/artifact-intake.js";
 import { requireReader } from "../../experiment/services/artifact-reader.js";
 import type { Checkpoints } from "../../experiment/services/checkpoints.js";
+import type { FoldersOfClients } from "../../experiment/services/client-folders.js";
 import type {
   ArtifactServiceServer,
   DownloadArtifactResponse,
   DownloadCheckpointResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { isOfWorker } from "./caller.js";
-import { failedCall, serverStream } from "./calls.js";
+import { failedCall, serverStream, unary } from "./calls.js";
 
 /** What the service is over. */
 export interface ArtifactServiceParts {
@@ -21,12 +22,13 @@ export interface ArtifactServiceParts {
   readonly store: ExperimentStore;
   readonly artifacts: ArtifactStore;
   readonly checkpoints: Checkpoints;
+  readonly clientFolders: FoldersOfClients;
   readonly log: Log;
 }
 
 /** ArtifactService of the protos over the domain and the artifact folder. */
 export function artifactService(parts: ArtifactServiceParts): ArtifactServiceServer {
-  const { dispatcher, store, artifacts, checkpoints, log } = parts;
+  const { dispatcher, store, artifacts, checkpoints, clientFolders, log } = parts;
   return {
     uploadArtifact: (call, callback) => {
       receiveArtifact(dispatcher, artifacts, partsOf(call)).then(
@@ -45,6 +47,14 @@ export function artifactService(parts: ArtifactServiceParts): ArtifactServiceSer
       );
     },
     downloadCheckpoint: serverStream(log, (request) => plainChunks(checkpoints.open(request))),
+    prepareFolder: unary(log, (request) => clientFolders.prepare(request)),
+    uploadFolderFiles: (call, callback) => {
+      clientFolders.receive(partsOf(call)).then(
+        () => callback(null, {}),
+        (error) => callback(failedCall(log, error)),
+      );
+    },
+    downloadFolder: serverStream(log, (request) => clientFolders.open(request)),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Log } from "../../experiment/domain/ports.js";
 import type { ArtifactStore, ExperimentStore } from "../../experiment/domain/storage-ports.js";
 import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
 import type { Checkpoints } from "../../experiment/services/checkpoints.js";
+import type { FoldersOfClients } from "../../experiment/services/client-folders.js";
 import {
   ArtifactServiceService,
   MetricServiceService,
@@ -20,6 +21,7 @@ export interface ServedParts extends AnsweringParts {
   readonly store: ExperimentStore;
   readonly artifacts: ArtifactStore;
   readonly checkpoints: Checkpoints;
+  readonly clientFolders: FoldersOfClients;
   readonly log: Log;
 }
 

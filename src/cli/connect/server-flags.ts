@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { channelOf, type Endpoint } from "../../api/endpoint.js";
 import { invalid } from "../../errors.js";
+import { hostOf, isLoopback } from "../../security/network.js";
 import type { Options } from "../terminal/command-line.js";
 
 /** The flags of every command that speaks to a server, with their help. */
@@ -13,11 +14,22 @@ export const SERVER_FLAGS: readonly (readonly [flags: string, help: string])[] =
   ["--key <file>", "Private key of --cert"],
 ];
 
+/** How paths of data sets and models are meant that a command names beside a server. */
+export const SEND_FLAGS: readonly (readonly [flags: string, help: string])[] = [
+  [
+    "--send",
+    "Send data sets and models that are named by a path of this machine to the server (default: unless its address is a loopback one)",
+  ],
+  ["--server-paths", "Paths of data sets and models are those of the server's machine"],
+];
+
 /** The server that the flags name. */
 export interface NamedServer {
   readonly endpoint: Endpoint;
   /** The flags again, for a command that a person is to run next. */
   readonly flags: string;
+  /** Whether data sets and models of this machine are sent to it; absent: they are not. */
+  readonly sends?: boolean;
 }
 
 export interface ServerSurroundings {
@@ -44,6 +56,7 @@ export function serverOf(
   const address = options.server;
   const given = Object.entries(FILES).filter(([name]) => typeof options[name] === "string");
   if (typeof address !== "string") {
+    if (options.send === true) throw invalid("", "--send is for a server; name it with --server");
     if (given[0] === undefined) return undefined;
     throw invalid("", `--${given[0][1]} is for a server; name it with --server HOST:PORT`);
   }
@@ -64,7 +77,16 @@ export function serverOf(
   };
   // What cannot be used is reported now, before anything is done.
   channelOf(endpoint);
-  return { endpoint, flags: serverWords(options).join(" ") };
+  return { endpoint, flags: serverWords(options).join(" "), sends: sendsTo(address, options) };
+}
+
+/** A server at a loopback address usually sees the paths of this machine. */
+function sendsTo(address: string, { send, serverPaths }: Options): boolean {
+  if (send === true && serverPaths === true) {
+    throw invalid("", "--send and --server-paths exclude each other; give one of them");
+  }
+  if (send === true || serverPaths === true) return send === true;
+  return !isLoopback(hostOf(address));
 }
 
 /** The flags again, for another command that speaks to the same server. */

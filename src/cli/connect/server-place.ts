@@ -9,6 +9,6 @@ export function serverPlaceNote(
 ): string | undefined {
   const { name = "", dataDir = "" } = draft.dataset ?? {};
   const place = [name, dataDir, draft.objective?.sourceName ?? ""].find(isDatasetPath);
-  if (server === undefined || place === undefined) return undefined;
+  if (server === undefined || server.sends === true || place === undefined) return undefined;
   return `${place} is looked for on the machine of ${server.endpoint.address}`;
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { SETTINGS_BY_GROUP } from "../../settings/settings.js";
-import { SERVER_FLAGS } from "../connect/server-flags.js";
+import { SEND_FLAGS, SERVER_FLAGS } from "../connect/server-flags.js";
 import { PRIORITY_FLAG } from "../run/priority-flag.js";
 import { scriptCommand } from "../terminal/command-line.js";
 import { flagUsage, settingHelp } from "../terminal/setting-help.js";
@@ -74,6 +74,7 @@ function addControls(command: Command): void {
     ],
     PRIORITY_FLAG,
     ...SERVER_FLAGS,
+    ...SEND_FLAGS,
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];
   for (const [flags, help] of controls) {

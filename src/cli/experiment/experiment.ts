@@ -19,6 +19,7 @@ import { EventPresenter } from "../progress/event-presenter.js";
 import { ExperimentOutput } from "../run/experiment-output.js";
 import { ExperimentRunner, type Outcome } from "../run/experiment-runner.js";
 import { emptyFolder, exportToFolder } from "../run/export-folder.js";
+import { sentDraft } from "../run/sent-draft.js";
 import { type Session, withSession } from "../run/session.js";
 import { writeDatasetDescription } from "./dataset-description.js";
 import { runDistillations } from "./distillations.js";
@@ -117,7 +118,13 @@ class ExperimentRun {
     const { draft, isDryRun, isFresh, isDetached, priority } = request;
     this.#noteLeftQueued(connection);
     if (isDetached && !isDryRun) requireServer(connection);
-    const resolution = await session.untilStopped(this.#resolve(connection, draft));
+    const sending = sentDraft(draft, session, this.#request.server, isDryRun);
+    const sent = await session.untilStopped(sending);
+    if (sent.kind === "missing") {
+      this.#output.wouldSend(sent.folders);
+      return;
+    }
+    const resolution = await session.untilStopped(this.#resolve(connection, sent.draft));
     this.#output.resolved(resolution, isDetached && !isDryRun);
     const spec = present(resolution.spec, "the server resolved a draft and returned no spec");
     if (request.writesDescription) {

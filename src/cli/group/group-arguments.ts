@@ -1,6 +1,11 @@
 import { type Command, Option } from "commander";
 import { invalid } from "../../errors.js";
-import { SERVER_FLAGS, type ServerSurroundings, serverOf } from "../connect/server-flags.js";
+import {
+  SEND_FLAGS,
+  SERVER_FLAGS,
+  type ServerSurroundings,
+  serverOf,
+} from "../connect/server-flags.js";
 import { PRIORITY_FLAG, priorityOf } from "../run/priority-flag.js";
 import type { Options } from "../terminal/command-line.js";
 import type { GroupFlags } from "./group-command.js";
@@ -18,6 +23,7 @@ const SHARED: readonly Control[] = [
   ["--detach", "Return as soon as everything is stored; the server runs it"],
   PRIORITY_FLAG,
   ...SERVER_FLAGS,
+  ...SEND_FLAGS,
   ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
 ];
 

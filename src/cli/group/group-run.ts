@@ -4,6 +4,7 @@ import type { ResolveExperimentResponse } from "../../generated/stillhouse/v1/se
 import type { NamedServer } from "../connect/server-flags.js";
 import { serverPlaceNote } from "../connect/server-place.js";
 import type { Outcome } from "../run/experiment-runner.js";
+import { requireSent } from "../run/sent-draft.js";
 import { GroupRunner, type GroupRunnerOptions, type Member } from "./group-runner.js";
 
 /** Each takes one of the calls that a connection has at a time. */
@@ -18,16 +19,28 @@ export interface GroupOptions extends GroupRunnerOptions {
   readonly maxParallel?: number | undefined;
 }
 
+type ResolveOptions = Pick<GroupOptions, "connection" | "progress" | "server"> & {
+  /** Whether nothing is sent to the server either. */
+  readonly isDryRun?: boolean;
+};
+
 /** Resolves all members before any of them is stored, so that a mistake in one starts none. */
 export async function resolveGroup(
   members: readonly Member[],
-  { connection, progress, server }: Pick<GroupOptions, "connection" | "progress" | "server">,
+  { connection, progress, server, isDryRun = false }: ResolveOptions,
 ): Promise<ResolveExperimentResponse[]> {
   progress.note("Checking the data set, the model and the device");
   const places = new Set(members.map(({ draft }) => serverPlaceNote(draft, server)));
   for (const place of places) if (place !== undefined) progress.note(place);
   const resolutions = [];
-  for (const member of members) resolutions.push(await resolved(member, connection));
+  for (const member of members) {
+    const sending = { connection, progress };
+    const draft = await requireSent(member.draft, sending, server, isDryRun);
+    const { draftWithoutCuda: other } = member;
+    const sent = other && (await requireSent(other, sending, server, isDryRun));
+    const named = sent === undefined ? {} : { draftWithoutCuda: sent };
+    resolutions.push(await resolved({ ...member, draft, ...named }, connection));
+  }
   return resolutions;
 }
 

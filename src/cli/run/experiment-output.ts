@@ -14,6 +14,7 @@ import { robustnessResult } from "../results/robustness-result.js";
 import { subjectOf } from "../results/subject.js";
 import { colorsOf, type Terminal } from "../terminal/terminal.js";
 import { renderPlan, renderResolved } from "./resolved-view.js";
+import { type MissingFolder, sentenceOf } from "./sent-draft.js";
 
 /** What `experiment` writes, and where: results on stdout, all else on stderr. */
 export class ExperimentOutput {
@@ -57,6 +58,16 @@ export class ExperimentOutput {
     }
     const each = areSeveral ? `The same tasks for each of: ${times.join(", ")}\n` : "";
     this.#terminal.stdout.write(`${renderPlan(resolution)}${each}`);
+  }
+
+  /** In a dry run: what the server lacks, without which it cannot resolve anything. */
+  wouldSend(folders: readonly MissingFolder[]): void {
+    if (this.isJson) {
+      const sent = folders.map(({ path, files, bytes }) => ({ path, files, bytes: Number(bytes) }));
+      this.document({ would_send: sent });
+      return;
+    }
+    this.#terminal.stdout.write(folders.map((each) => `${sentenceOf(each)}\n`).join(""));
   }
 
   /** Names an experiment that is continued, in two lines. */

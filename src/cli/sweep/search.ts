@@ -9,6 +9,7 @@ import { GroupRunner, type Member } from "../group/group-runner.js";
 import { resultOf } from "../results/result.js";
 import type { ExperimentOutput } from "../run/experiment-output.js";
 import type { Outcome } from "../run/experiment-runner.js";
+import { requireSent } from "../run/sent-draft.js";
 import type { Session } from "../run/session.js";
 import type { SearchRequest } from "./search-arguments.js";
 import { searchDocument, searchPlanText, searchText } from "./search-output.js";
@@ -37,7 +38,8 @@ export function runSearch(
   output: ExperimentOutput,
 ): Promise<number | undefined> {
   const { stdout } = surroundings.terminal;
-  return withGroupSession(request, surroundings, output, async (session) => {
+  return withGroupSession(request, surroundings, output, async (own) => {
+    const session = { ...own, server: request.server };
     const suggest = (trials: readonly AskedTrial[]) =>
       session.untilStopped(suggested(request, trials, surroundings.suggestSettings));
     // A mistake in what is tested at the end would else show only then.
@@ -70,6 +72,9 @@ export function runSearch(
   });
 }
 
+/** With the server that data sets and models are sent to. */
+type PlacedSession = Session & Pick<SearchRequest, "server">;
+
 /** A trial as passed to the optimiser; one without an outcome still runs. */
 interface AskedTrial {
   readonly settings: SearchSettings;
@@ -80,7 +85,7 @@ interface AskedTrial {
 async function unsearched(
   { axes, unsearched: member }: SearchRequest,
   suggestion: SearchSettings,
-  session: Session,
+  session: PlacedSession,
 ): Promise<SearchSettings> {
   // The flags that are not searched need not go with the defaults of those that are.
   const { spec } = await resolved(member, session).catch((thrown: unknown) => {
@@ -98,7 +103,7 @@ async function unsearched(
 async function runTrials(
   request: SearchRequest,
   runner: GroupRunner,
-  session: Session,
+  session: PlacedSession,
   start: SearchSettings,
   suggest: (trials: readonly AskedTrial[]) => Promise<SearchSettings>,
 ): Promise<Trial[]> {
@@ -128,7 +133,7 @@ async function runTrial(
   at: number,
   settings: SearchSettings,
   member: Member,
-  session: Session,
+  session: PlacedSession,
 ): Promise<Trial> {
   const outcome = await runOne(runner, at, member, session);
   const accuracy = resultOf(outcome.experiment).distillation?.validationAccuracy;
@@ -139,13 +144,20 @@ async function runOne(
   runner: GroupRunner,
   at: number,
   member: Member,
-  session: Session,
+  session: PlacedSession,
 ): Promise<Outcome> {
   return runner.follow(at, member.label, await runner.store(await resolved(member, session)));
 }
 
-function resolved({ draft }: Member, { connection, untilStopped }: Session) {
-  return untilStopped(connection.call((client) => client.resolve(draft)));
+function resolved(
+  { draft }: Member,
+  { connection, progress, untilStopped, server }: PlacedSession,
+) {
+  const resolve = async () => {
+    const sent = await requireSent(draft, { connection, progress }, server, false);
+    return connection.call((client) => client.resolve(sent));
+  };
+  return untilStopped(resolve());
 }
 
 async function suggested(

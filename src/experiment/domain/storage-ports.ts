@@ -193,6 +193,37 @@ export interface CheckpointStore {
   read(taskId: string, checkpoint: Checkpoint): Readable;
 }
 
+/** Files of clients that are being uploaded. */
+export interface FolderFilesUpload {
+  write(chunk: Uint8Array): Promise<void>;
+  /** Throws INVALID where a file is not as announced; none of them is kept then. */
+  finish(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Data sets and models that clients have sent, by the hash of what they hold. */
+export interface ClientFolderStore {
+  has(folderId: string): boolean;
+  /** The folder that holds the data set or model. */
+  pathOf(folderId: string): string;
+  /**
+   * The hashes of the files that are not here, each once.
+   *
+   * @param keeps whether those that are here stay for the next day at least
+   */
+  missing(files: readonly ArtifactFile[], keeps: boolean): Promise<string[]>;
+  /** Makes a folder of files that are all here; returns the path of the data set or model in it. */
+  make(files: readonly ArtifactFile[]): Promise<string>;
+  /** Throws EXHAUSTED where the disk has no room for them. */
+  begin(files: readonly ArtifactFile[]): Promise<FolderFilesUpload>;
+  /** Throws NOT_FOUND for a folder that is not there. */
+  filesOf(folderId: string): ArtifactFile[];
+  /** The bytes of all files, one after the other; a chunk never spans two. */
+  read(folderId: string): AsyncIterable<Uint8Array>;
+  /** The folders stay for as long as the experiment does. */
+  use(folderIds: readonly string[], experimentId: string): void;
+}
+
 /** Secrets of leases, as SHA-256; kept until the task is removed. */
 export interface LeaseStore {
   /** Durable at the latest when the next change of an experiment is. */

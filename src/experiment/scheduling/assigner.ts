@@ -1,5 +1,8 @@
 import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import type { ClientFolder } from "../../generated/stillhouse/v1/worker.js";
+import { clientFoldersOf } from "../../settings/client-folder.js";
 import { formatMebibytes } from "../../text/format.js";
 import type { PoolSettings } from "../domain/launcher-ports.js";
 import type { Clock, RunLog, WorkFolders } from "../domain/ports.js";
@@ -10,7 +13,7 @@ import {
   memoriesOf,
   poolOf,
 } from "../domain/record.js";
-import type { ArtifactStore, CheckpointStore } from "../domain/storage-ports.js";
+import type { ArtifactStore, CheckpointStore, ClientFolderStore } from "../domain/storage-ports.js";
 import { leaseTask } from "../domain/transitions.js";
 import type { WorkerPool } from "../domain/worker-ports.js";
 import type { DeviceMemory } from "./device-memory.js";
@@ -42,6 +45,7 @@ export interface AssignerParts {
   readonly artifacts: ArtifactStore;
   readonly workFolders: WorkFolders;
   readonly checkpoints: Pick<CheckpointStore, "newest">;
+  readonly folders: Pick<ClientFolderStore, "pathOf">;
   readonly runLog: RunLog;
   readonly clock: Clock;
   readonly faults: TaskFaults;
@@ -148,10 +152,16 @@ export class Assigner {
       artifactPath,
       runDir,
       checkpoints,
+      folders: this.#foldersOf(record.experiment.spec),
       pool: poolOf(record, before).map(stored),
       memories: memoriesOf(record, before).map(stored),
     };
     pool.send(workerId, { $case: "assign", value });
+  }
+
+  #foldersOf(spec: ExperimentSpec | undefined): ClientFolder[] {
+    const { folders } = this.#parts;
+    return clientFoldersOf(spec).map((folderId) => ({ folderId, path: folders.pathOf(folderId) }));
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   WatchExperimentRequest,
 } from "../../generated/stillhouse/v1/service.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
+import { clientFoldersOf } from "../../settings/client-folder.js";
 import { specHash } from "../../settings/hash.js";
 import { validateSpec } from "../../settings/validate.js";
 import { compareExperiments } from "../domain/comparison.js";
@@ -21,7 +22,12 @@ import type { Inspector, RunLog, WorkFolders } from "../domain/ports.js";
 import { artifactOf, type ExperimentRecord } from "../domain/record.js";
 import { checkPlacement, given } from "../domain/request-checks.js";
 import { isEnded } from "../domain/states.js";
-import type { ArtifactStore, EncodedPage, ExperimentStore } from "../domain/storage-ports.js";
+import type {
+  ArtifactStore,
+  ClientFolderStore,
+  EncodedPage,
+  ExperimentStore,
+} from "../domain/storage-ports.js";
 import { requireFewTasks } from "../domain/task-limits.js";
 import { cancelExperiment, resumeExperiment } from "../domain/transitions.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
@@ -42,6 +48,7 @@ export interface ExperimentsParts extends PlannerParts {
   readonly store: ExperimentStore;
   readonly feed: EventFeed;
   readonly artifacts: ArtifactStore;
+  readonly folders: Pick<ClientFolderStore, "use">;
   readonly workFolders: WorkFolders;
   readonly runLog: RunLog;
   /** Removes what deleted experiments left in folders. */
@@ -102,6 +109,7 @@ export class Experiments {
     const earlier = requestId === "" ? undefined : store.findByRequest(requestId, owner);
     if (earlier) return this.#sameRequest(earlier, spec, requestId);
     const record = plannedExperiment(this.#parts, spec, request);
+    this.#parts.folders.use(clientFoldersOf(spec), record.experiment.id);
     this.#parts.ledger.add(record, requestId);
     this.#parts.dispatcher.dispatch();
     return this.get(record.experiment.id).experiment;

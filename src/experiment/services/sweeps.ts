@@ -8,12 +8,13 @@ import type {
   ListSweepsResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { Sweep } from "../../generated/stillhouse/v1/service.js";
+import { clientFoldersOf } from "../../settings/client-folder.js";
 import { specHash } from "../../settings/hash.js";
 import { validateSpec } from "../../settings/validate.js";
 import { type PlannerParts, plannedExperiment } from "../domain/planned-experiment.js";
 import type { ExperimentRecord } from "../domain/record.js";
 import { checkName, checkPlacement, pageSizeOf } from "../domain/request-checks.js";
-import type { SweepStore } from "../domain/storage-ports.js";
+import type { ClientFolderStore, SweepStore } from "../domain/storage-ports.js";
 import { requireFewTasksInAll } from "../domain/task-limits.js";
 import { Turns } from "../domain/turns.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
@@ -27,6 +28,7 @@ export interface SweepsParts extends PlannerParts {
   readonly dispatcher: Dispatcher;
   readonly ready: Pick<ReadyTasks, "applySweepLimit">;
   readonly sweeps: SweepStore;
+  readonly folders: Pick<ClientFolderStore, "use">;
   /** Throws where nothing is answered any more. */
   readonly assertAnswering: () => void;
   /** Throws where nothing new is taken. */
@@ -77,7 +79,9 @@ export class Sweeps {
   *#experimentsOf(sweep: Sweep, request: CreateSweepRequest): Generator<ExperimentRecord, void> {
     for (const spec of request.specs) {
       this.#parts.assertOpen();
-      yield plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id });
+      const record = plannedExperiment(this.#parts, spec, { ...request, sweepId: sweep.id });
+      this.#parts.folders.use(clientFoldersOf(spec), record.experiment.id);
+      yield record;
     }
   }
 
