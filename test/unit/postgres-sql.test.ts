@@ -3,6 +3,7 @@ import { it } from "node:test";
 import { parseServeArguments } from "../../src/cli/service/serve-arguments.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { postgresAddress } from "../../src/store/postgres/address.js";
+import { postgresFailure } from "../../src/store/postgres/failure.js";
 import { tablesForPostgres, withPlaces } from "../../src/store/postgres/sql.js";
 
 function fails(message: RegExp) {
@@ -40,6 +41,21 @@ it("a password in an address is refused, and not repeated", () => {
       },
     );
   }
+});
+
+it("a server that wants a password is told from one that does not answer", () => {
+  const message = "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string";
+  const [unnamed, refused] = ["", "28P01"].map((code) => postgresFailure({ message, code }, "db"));
+  assert.match(
+    unnamed?.message ?? "",
+    /^db does not let this user in: check the user, and PGPASSWORD/,
+  );
+  assert.equal(refused?.message, unnamed?.message);
+  const away = postgresFailure({ message: "connect ECONNREFUSED", code: "ECONNREFUSED" }, "db");
+  assert.match(
+    away.message,
+    /^db cannot be reached: connect ECONNREFUSED; check that the server runs/,
+  );
 });
 
 it("SQLite's tables become PostgreSQL's, with numbered rows and texts in the order of bytes", () => {

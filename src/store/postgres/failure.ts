@@ -25,7 +25,9 @@ export function isUnanswered({ code }: Fault): boolean {
  * @param name the database, without a password
  */
 export function postgresFailure(fault: Fault, name: string): Error {
-  const { code, message } = fault;
+  const { message } = fault;
+  // The client asks for a password itself, and gives no code where it has none.
+  const code = message.startsWith("SASL") ? "28P01" : fault.code;
   const cause = Object.assign(new Error(message), { code });
   if (code === "53100") {
     const says = "has no room left: free some space on the disk of its server";
