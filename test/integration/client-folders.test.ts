@@ -16,7 +16,7 @@ import { homePaths } from "../../src/store/home.js";
 import { PythonWorker } from "../fixtures/python-worker.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PYTHON, tinyDataAndModel, tinyDraft } from "../fixtures/tiny.js";
-import { it } from "../fixtures/waiting.js";
+import { it, until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const TENSORS = "distilled.safetensors";
@@ -149,6 +149,25 @@ describe("a client's own data set and model", () => {
     const { missing, path } = await plane.client.prepareFolder(facts, false);
     assert.ok(missing.includes(first.sha256));
     assert.equal(path, "");
+  });
+
+  it("leave nothing behind where the client ends in the middle", async (test) => {
+    const plane = await TestPlane.start(test);
+    const own = client(test, plane);
+    const { files } = await readLocalFolder(join(own.folder, "model"), "model");
+    const [first] = files.map((file) => file.facts).sort((a, b) => Number(b.size - a.size));
+    assert.ok(first);
+    const { folders } = homePaths(plane.home);
+    const uploads = () => readdirSync(folders).filter((name) => name.startsWith(".upload-"));
+    const bytes = async function* () {
+      yield Buffer.alloc(100);
+      await until(() => uploads().length === 1);
+      throw new Error("interrupted");
+    };
+    const header = [{ ...first, name: first.sha256 }];
+    await assert.rejects(plane.client.uploadFolderFiles(header, bytes()), /interrupted/);
+    await until(() => uploads().length === 0);
+    assert.deepEqual(readdirSync(join(folders, "blobs")), []);
   });
 
   it("are refused where they are too large or leave their folder", async (test) => {
