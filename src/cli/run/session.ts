@@ -50,12 +50,14 @@ export async function withSession<T>(
 ): Promise<T> {
   const { stop, kill } = surroundings.interruption;
   let connection: Connection | undefined;
+  // Once: a long search asks many times, and each would leave a listener behind.
+  const stopping = aborted(stop);
   const killed = aborted(kill).then(() => {
     connection?.kill();
     throw interrupted();
   });
   const untilStopped = <R>(pending: Promise<R>) => {
-    const stopped = aborted(stop).then(() => {
+    const stopped = stopping.then(() => {
       throw interrupted();
     });
     return Promise.race([stopped, pending]);
