@@ -35,6 +35,10 @@ function distilledBytes({ exitCode, stdout, stderr }: Ended): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
+function isWorker(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("stillhouse_worker\0worker");
+}
+
 /** Waits: a worker that lost its control plane first waits for the answer to its last report. */
 async function allEnded(pids: readonly number[]): Promise<void> {
   await until(() => !pids.some(isAlive));
@@ -57,11 +61,15 @@ describe("an interrupted experiment", () => {
     id = await run.sees(EXPERIMENT);
     const second = new RunningCommand(SHORT, home);
     await run.sees(DISTILLING);
+    const processes = descendants(run.child.pid ?? 0);
+    const workers = processes.filter(isWorker);
+    assert.ok(workers.length > 0);
+    // However long the second command takes to start, the distillation is not at its end by then.
+    for (const pid of workers) process.kill(pid, "SIGSTOP");
     await second.sees(/Another command uses this home/);
     const other = await second.sees(EXPERIMENT);
-    const processes = descendants(run.child.pid ?? 0);
-    assert.ok(processes.length > 0);
     run.signal("SIGINT");
+    for (const pid of workers.filter(isAlive)) process.kill(pid, "SIGCONT");
     run.signal("SIGINT"); // npm passes on the signal that the terminal has sent to both
     const { exitCode, stdout, stderr } = await run.ended;
     assert.equal(exitCode, 130, stderr);
