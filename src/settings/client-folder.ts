@@ -25,6 +25,11 @@ export function folderIdOf(files: readonly FileFacts[]): string {
   return hash.digest("hex");
 }
 
+/** Whether a name is of the form of such an identity. */
+export function isFolderId(name: string): boolean {
+  return SHA256.test(name);
+}
+
 /** By the bytes of UTF-8, so that every language has the same order. */
 export function byName(a: { name: string }, b: { name: string }): number {
   return Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));

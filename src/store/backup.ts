@@ -18,6 +18,7 @@ import { basename, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { conflict, environment, FailureKind, notFound, StillhouseError } from "../errors.js";
 import { isFull } from "../experiment/domain/storage-fault.js";
+import { isFolderId } from "../settings/client-folder.js";
 import { SqlFile } from "./database.js";
 import { type HomePaths, homePaths } from "./home.js";
 import { isInPostgres } from "./postgres/home-binding.js";
@@ -118,7 +119,7 @@ function takeFolders({ home, folders }: HomePaths, content: string): void {
   const names = existsSync(folders) ? readdirSync(folders) : [];
   const target = join(content, relative(home, folders));
   mkdirSync(target);
-  for (const name of names.filter((each) => /^[\da-f]{64}$/.test(each))) {
+  for (const name of names.filter(isFolderId)) {
     take(join(folders, name), join(target, name));
   }
 }

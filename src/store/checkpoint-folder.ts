@@ -4,7 +4,6 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
-  statfsSync,
   unlinkSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { exhausted, invalid, notFound } from "../errors.js";
 import type { CheckpointStore, CheckpointUpload } from "../experiment/domain/storage-ports.js";
 import type { Checkpoint } from "../generated/stillhouse/v1/experiment.js";
 import { FolderUpload } from "./artifact-upload.js";
+import { freeBytesOf } from "./free-bytes.js";
 import type { Trash } from "./trash.js";
 
 /** As workers name them in a folder that they see. */
@@ -154,9 +154,4 @@ export class CheckpointFolder implements CheckpointStore {
 
 function nameOf({ kind, step, sha256 }: Checkpoint): string {
   return `${kind}-${String(step).padStart(12, "0")}-${sha256}`;
-}
-
-function freeBytesOf(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
 }

@@ -4,7 +4,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statfsSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -15,12 +14,12 @@ import type { ClientFolderStore, FolderFilesUpload } from "../experiment/domain/
 import { ArtifactFile } from "../generated/stillhouse/v1/experiment.js";
 import { FolderFiles } from "../generated/stillhouse/v1/service.js";
 import { makeFolder } from "../make-folder.js";
-import { folderIdOf, topOf } from "../settings/client-folder.js";
+import { folderIdOf, isFolderId, topOf } from "../settings/client-folder.js";
 import { FolderUpload, UPLOAD_PREFIX } from "./artifact-upload.js";
+import { freeBytesOf } from "./free-bytes.js";
 import { storageFailure } from "./storage-failure.js";
 import type { Trash } from "./trash.js";
 
-const FOLDER_ID = /^[\da-f]{64}$/;
 const FILES = "files.binpb";
 const CONTENT = "content";
 /** Empty files that are named by the experiments that use the folder. */
@@ -45,7 +44,7 @@ export class ClientFolders implements ClientFolderStore {
   }
 
   has(folderId: string): boolean {
-    return FOLDER_ID.test(folderId) && existsSync(join(this.#root, folderId));
+    return isFolderId(folderId) && existsSync(join(this.#root, folderId));
   }
 
   pathOf(folderId: string): string {
@@ -129,7 +128,7 @@ export class ClientFolders implements ClientFolderStore {
    */
   sweep(isThere: (experimentId: string) => boolean, nowMs = Date.now()): void {
     const isOld = (path: string) => statSync(path).mtimeMs < nowMs - KEPT_UNUSED_MS;
-    for (const id of readdirSync(this.#root).filter((name) => FOLDER_ID.test(name))) {
+    for (const id of readdirSync(this.#root).filter(isFolderId)) {
       const folder = join(this.#root, id);
       if (!this.#isUsed(folder, isThere, isOld) && isOld(folder)) this.#trash.discard(folder);
     }
@@ -183,9 +182,4 @@ export class ClientFolders implements ClientFolderStore {
   #blob(sha256: string): string {
     return join(this.#root, BLOBS, sha256);
   }
-}
-
-function freeBytesOf(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
 }

@@ -4,12 +4,13 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { FailureKind } from "../../src/errors.js";
 import { emptySpec } from "../../src/settings/field-path.js";
 import { PythonBridge } from "../../src/worker/bridge.js";
 import { PythonInspector } from "../../src/worker/python-inspector.js";
 import { isAlive } from "../fixtures/command.js";
 import { factsOf } from "../fixtures/facts.js";
+import { fails } from "../fixtures/fails.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { it, NET_MS, until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
@@ -39,15 +40,6 @@ function bridgeTo(test: TestContext, inspection: string, limits = {}) {
   const bridge = new PythonBridge(options);
   afterwards(test, () => bridge.stop());
   return { bridge, logPath };
-}
-
-function fails(kind: FailureKind, message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, message);
-    return true;
-  };
 }
 
 const ECHO = `
@@ -93,10 +85,8 @@ def system(request):
     const failure = { kind: "not_found", message: "no data set 'x'", field: "dataset.name" };
     const answer = JSON.stringify(JSON.stringify({ failure }));
     const { bridge } = bridgeTo(test, `def describe(request): return ${answer}`);
-    await assert.rejects(bridge.ask("describe", {}), (error) => {
-      assert.ok(error instanceof StillhouseError && error.field === "dataset.name");
-      return fails(FailureKind.NOT_FOUND, /no data set 'x'/)(error);
-    });
+    const none = fails(FailureKind.NOT_FOUND, /no data set 'x'/, "dataset.name");
+    await assert.rejects(bridge.ask("describe", {}), none);
   });
 
   it("passes on the text of an exception, and continues to work after it", async (test) => {
@@ -200,7 +190,7 @@ describe("a draft", () => {
     const plane = await TestPlane.start(test);
     const draft = emptySpec();
     Object.assign(draft.inner ?? {}, { lr: -1 });
-    const wrong = fails(FailureKind.INVALID, /inner\.lr.*-1/);
+    const wrong = fails(FailureKind.INVALID, /inner\.lr.*-1/, "inner.lr");
     await assert.rejects(plane.client.resolve(draft), wrong);
   });
 

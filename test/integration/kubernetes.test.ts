@@ -106,9 +106,7 @@ describe("workers that Kubernetes starts", () => {
       const options = { env: cluster.env, pythonPath: PYTHON, engines: [kubernetesPool(1)] };
       const plane = await TestPlane.start(test, options);
       const { id } = await plane.client.create(quickSpec(), "");
-      const fault = await until(async () => {
-        return (await plane.client.pools()).find(({ name }) => name === "k8s")?.fault;
-      });
+      const fault = await plane.poolFault("k8s");
       assert.equal(fault, "Error, exit code 1");
       const { tasks, state } = await plane.experiment(id);
       assert.equal(state, State.QUEUED);

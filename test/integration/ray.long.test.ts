@@ -150,9 +150,7 @@ describe("workers that Ray starts", () => {
     const actor = (await cluster.actors()).find(({ name }) => name === waiting.id);
     assert.ok(actor, "the launch has its worker's name");
     await cluster.kill(actor);
-    const fault = await until(async () => {
-      return (await plane.client.pools()).find(({ name }) => name === "ray")?.fault;
-    });
+    const fault = await plane.poolFault("ray");
     assert.match(fault, /killed by `ray.kill`/);
     const { tasks, state } = await plane.experiment(id);
     assert.equal(state, State.QUEUED);
@@ -205,9 +203,7 @@ describe("workers that Ray starts", () => {
     const cluster = RayCluster.at(test, ports);
     const plane = await planeOn(test, cluster, { options: { python: workerCommand(test, 2) } });
     const { id } = await plane.client.create(quickSpec(), "");
-    const fault = await until(async () => {
-      return (await plane.client.pools()).find(({ name }) => name === "ray")?.fault;
-    });
+    const fault = await plane.poolFault("ray");
     assert.match(fault, new RegExp(`${cluster.address}.*(no answer|onnect)`));
     assert.equal((await plane.experiment(id)).state, State.QUEUED);
     await cluster.startNode("n1");

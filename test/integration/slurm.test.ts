@@ -118,9 +118,7 @@ describe("workers that Slurm starts", () => {
     const options = { ...WHOLE_NODE, partition: "nowhere" };
     const plane = await planeOn(test, cluster, sleepers(test), { options, http: { port: 0 } });
     const { id } = await plane.client.create(quickSpec(), "");
-    const fault = await until(async () => {
-      return (await plane.client.pools()).find(({ name }) => name === "slurm")?.fault;
-    });
+    const fault = await plane.poolFault("slurm");
     assert.match(fault, /sbatch: .*[Ii]nvalid partition/);
     assert.deepEqual(await plane.client.workers(), []);
     const metrics = await (await fetch(`${plane.plane.httpAddress}/metrics`)).text();

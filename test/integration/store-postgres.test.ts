@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { FailureKind } from "../../src/errors.js";
 import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
 import { Event, MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
@@ -19,6 +19,7 @@ import { postgresAddress } from "../../src/store/postgres/address.js";
 import { Leadership } from "../../src/store/postgres/leadership.js";
 import { SqliteWorkerIdStore } from "../../src/store/worker-id-store.js";
 import { LEARNERS, NOW, plannedRecord } from "../fixtures/experiments.js";
+import { fails } from "../fixtures/fails.js";
 import { missingPostgres, PostgresServer } from "../fixtures/postgres.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { until } from "../fixtures/waiting.js";
@@ -102,15 +103,6 @@ function pagesOf(store: LocalStore, filter: Partial<ExperimentFilter>, order: Ex
     pageToken = page.nextPageToken;
   }
   return pages;
-}
-
-function fails(kind: FailureKind, message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, message);
-    return true;
-  };
 }
 
 describe("a store on PostgreSQL", { skip: missingPostgres() ?? false }, () => {

@@ -14,6 +14,7 @@ import type { Timings } from "../../src/experiment/scheduling/leases.js";
 import type { Event, Experiment, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { readPartyKeys } from "../../src/security/keys/read-keys.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
+import { until } from "../fixtures/waiting.js";
 import { TestWorker } from "./test-worker.js";
 
 /** Short enough for a test, long enough for a busy machine. */
@@ -104,6 +105,11 @@ export class TestPlane {
       // The watch ends with the experiment.
     }
     return this.experiment(id);
+  }
+
+  /** Why a pool asks its engine for nothing, once it says so. */
+  poolFault(pool: string): Promise<string> {
+    return until(async () => (await this.client.pools()).find(({ name }) => name === pool)?.fault);
   }
 
   /** Waits for an event: a stored one, or a live one from now on. */

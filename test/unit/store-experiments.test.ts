@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { FailureKind, StillhouseError } from "../../src/errors.js";
+import { FailureKind } from "../../src/errors.js";
 import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
 import {
   cancelExperiment,
@@ -16,6 +16,7 @@ import { SqliteExperimentStore } from "../../src/store/experiment-store.js";
 import { SqliteMetricStore } from "../../src/store/metric-store.js";
 import { openDatabase, openForMetrics } from "../../src/store/schema.js";
 import { LEARNERS, NOW, plannedRecord } from "../fixtures/experiments.js";
+import { fails } from "../fixtures/fails.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 
 function opened(test: TestContext) {
@@ -38,15 +39,6 @@ function logEvent(record: ExperimentRecord, message: string): Event {
     time: NOW,
     kind: { $case: "log", value: { message } },
   });
-}
-
-function fails(kind: FailureKind, message: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof StillhouseError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, message);
-    return true;
-  };
 }
 
 describe("the store of experiments", () => {

@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import { cancelled } from "../../errors.js";
 import type { Log } from "../../experiment/domain/ports.js";
 import type { ArtifactStore, ExperimentStore } from "../../experiment/domain/storage-ports.js";
 import type { Dispatcher } from "../../experiment/scheduling/dispatcher.js";
@@ -14,7 +13,7 @@ import type {
   DownloadCheckpointResponse,
 } from "../../generated/stillhouse/v1/service.js";
 import { isOfWorker } from "./caller.js";
-import { failedCall, serverStream, unary } from "./calls.js";
+import { clientStream, serverStream, unary } from "./calls.js";
 
 /** What the service is over. */
 export interface ArtifactServiceParts {
@@ -30,44 +29,25 @@ export interface ArtifactServiceParts {
 export function artifactService(parts: ArtifactServiceParts): ArtifactServiceServer {
   const { dispatcher, store, artifacts, checkpoints, clientFolders, log } = parts;
   return {
-    uploadArtifact: (call, callback) => {
-      receiveArtifact(dispatcher, artifacts, partsOf(call)).then(
-        (artifact) => callback(null, { artifact }),
-        (error) => callback(failedCall(log, error)),
-      );
-    },
+    uploadArtifact: clientStream(log, async (parts) => ({
+      artifact: await receiveArtifact(dispatcher, artifacts, parts),
+    })),
     downloadArtifact: serverStream(log, (request, _, metadata) => {
       if (isOfWorker(metadata)) requireReader(dispatcher, request);
       return chunks(openArtifactFile({ store, artifacts }, request));
     }),
-    uploadCheckpoint: (call, callback) => {
-      checkpoints.receive(partsOf(call)).then(
-        () => callback(null, {}),
-        (error) => callback(failedCall(log, error)),
-      );
-    },
+    uploadCheckpoint: clientStream(log, async (parts) => {
+      await checkpoints.receive(parts);
+      return {};
+    }),
     downloadCheckpoint: serverStream(log, (request) => plainChunks(checkpoints.open(request))),
     prepareFolder: unary(log, (request) => clientFolders.prepare(request)),
-    uploadFolderFiles: (call, callback) => {
-      clientFolders.receive(partsOf(call)).then(
-        () => callback(null, {}),
-        (error) => callback(failedCall(log, error)),
-      );
-    },
+    uploadFolderFiles: clientStream(log, async (parts) => {
+      await clientFolders.receive(parts);
+      return {};
+    }),
     downloadFolder: serverStream(log, (request) => clientFolders.open(request)),
   };
-}
-
-/** The parts of a stream; a stream that ends early was cut off by its sender. */
-async function* partsOf<Part>(call: AsyncIterable<Part>): AsyncGenerator<Part> {
-  try {
-    yield* call;
-  } catch (cause) {
-    throw cancelled("the upload was cut off", {
-      retryable: true,
-      cause,
-    });
-  }
 }
 
 async function* plainChunks(bytes: Readable): AsyncGenerator<DownloadCheckpointResponse> {

@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import type {
+  handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
   Metadata,
   ServerErrorResponse,
   ServerWritableStream,
 } from "@grpc/grpc-js";
-import { FailureKind, toFailure } from "../../errors.js";
+import { cancelled, FailureKind, toFailure } from "../../errors.js";
 import type { Log } from "../../experiment/domain/ports.js";
 import type { Answering } from "../methods.js";
 import { callerOf } from "./caller.js";
@@ -40,6 +41,31 @@ type HandlerOf<Method> =
   Method extends Answering<infer Request, infer Response>
     ? handleUnaryCall<Request, Awaited<Response>>
     : never;
+
+/** A handler that takes a stream of messages, and returns or throws, as a handler of gRPC. */
+export function clientStream<Request, Response>(
+  log: Log,
+  handle: (parts: AsyncIterable<Request>) => Promise<Response>,
+): handleClientStreamingCall<Request, Response> {
+  return (call, callback) => {
+    handle(partsOf<Request>(call)).then(
+      (response) => callback(null, response),
+      (error) => callback(failedCall(log, error)),
+    );
+  };
+}
+
+/** The parts of a stream; a stream that ends early was cut off by its sender. */
+async function* partsOf<Part>(call: AsyncIterable<Part>): AsyncGenerator<Part> {
+  try {
+    yield* call;
+  } catch (cause) {
+    throw cancelled("the upload was cut off", {
+      retryable: true,
+      cause,
+    });
+  }
+}
 
 /**
  * A generator of messages as a handler of gRPC. The next message is only produced when the client

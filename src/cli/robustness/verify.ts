@@ -1,12 +1,15 @@
 import { resolve } from "node:path";
 import { Option } from "commander";
 import { internal, invalid } from "../../errors.js";
+import { SETTINGS } from "../../settings/settings.js";
 import type { ArgumentSurroundings } from "../experiment/experiment-arguments.js";
+import { addSettings } from "../experiment/experiment-command.js";
 import { guarded } from "../group/group-command.js";
 import { robustnessResult } from "../results/robustness-result.js";
 import { subjectOf } from "../results/subject.js";
 import type { ExperimentOutput } from "../run/experiment-output.js";
 import {
+  attributeOf,
   type Options,
   type ParsedArguments,
   parseArguments,
@@ -26,8 +29,8 @@ import {
 const DEFAULT_TOLERANCE = 0.5;
 /** Exit code. */
 const NOT_CONFIRMED = 1;
-/** Flags that go on to the measurement as they are. */
-const PASSED_ON = ["dataDir", "device", "memory", "precision"] as const;
+/** Settings that go on to the measurement as they are. */
+const PASSED_ON = ["data-dir", "device", "memory", "precision"];
 
 const CONTROLS = "Run:";
 
@@ -95,9 +98,10 @@ function measurementOf(
     throw invalid("", "--full: the folder has no result of full data");
   }
   const inits = initsOf(options.inits, distilled.learners.size);
-  const passedOn = PASSED_ON.flatMap((name) =>
-    typeof options[name] === "string" ? [`--${flagOf(name)}`, options[name]] : [],
-  );
+  const passedOn = PASSED_ON.flatMap((flag) => {
+    const value = options[attributeOf(flag)];
+    return typeof value === "string" ? [`--${flag}`, value] : [];
+  });
   const words = [
     artifactFolder,
     ...["--checks", "none", "--baselines", options.full === true ? "full" : "none"],
@@ -107,10 +111,6 @@ function measurementOf(
   const request = parseRobustnessArguments(words, surroundings);
   if (request.kind === "help") throw internal("verify asked robustness for its help");
   return request;
-}
-
-function flagOf(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function show(
@@ -150,6 +150,11 @@ export function parseVerifyArguments(
     .argument("[folder]", "of an export")
     .description("Trains the learners of an exported result again, and compares their accuracies.")
     .addHelpText("after", HELP);
+  const others = SETTINGS.filter(({ flag }) => !PASSED_ON.includes(flag));
+  addSettings(
+    command,
+    others.map(({ path }) => path),
+  );
   const flags: (readonly [string, string])[] = [
     ["--inits <n>", "The first n of its test learners (default: all)"],
     ["--full", "Also train on the full data again"],
@@ -157,13 +162,6 @@ export function parseVerifyArguments(
       "--tolerance <points>",
       `How far a mean may be from the claim, in percentage points (default: ${DEFAULT_TOLERANCE})`,
     ],
-    [
-      "--data-dir <folder>",
-      "Folder that holds data set folders (default: STILLHOUSE_DATA_DIR, if set)",
-    ],
-    ["--device <device>", "auto, cpu, cuda or cuda:N (default: auto)"],
-    ["--memory <n>", "MiB of device memory per task"],
-    ["--precision <fp32|bf16|fp16>", "Autocast type for real texts (default: by the device)"],
     ["--fresh", "Compute everything again, also results that exist"],
     ["--json", "Print one JSON document on stdout, progress as plain lines on stderr"],
   ];

@@ -3,7 +3,7 @@ import { createReadStream, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative, sep } from "node:path";
 import { invalid } from "../../errors.js";
 import type { ArtifactFile } from "../../generated/stillhouse/v1/experiment.js";
-import { byName, checkFolderFiles, checkSizes } from "../../settings/client-folder.js";
+import { byName, checkFolderFiles } from "../../settings/client-folder.js";
 
 /** What a folder is read as: of a model, other weights than those that are used are left out. */
 export type LocalKind = "data" | "model";
@@ -43,7 +43,6 @@ export async function readLocalFolder(path: string, kind: LocalKind): Promise<Lo
   // Before anything is hashed, which may take minutes.
   const sizes = found.map(({ name, size }) => ({ name, size: BigInt(size), sha256: NO_HASH }));
   if (found.length === 0) throw invalid("", `${path} has no files that could be sent`);
-  checkSizes(sizes);
   checkFolderFiles(sizes);
   const files: LocalFile[] = [];
   for (const { name, path: file, size } of found) {

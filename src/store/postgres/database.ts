@@ -1,7 +1,8 @@
 import type { SqlDatabase, SqlValue } from "../sql-database.js";
-import { isUnanswered, leadershipLost, postgresFailure, storedAfterAll } from "./failure.js";
+import { leadershipLost, postgresFailure, storedAfterAll } from "./failure.js";
 import type { Answer, Fault, PostgresLink, Question } from "./link.js";
 import { tablesForPostgres, withPlaces } from "./sql.js";
+import { isUnanswered } from "./unanswered.mjs";
 
 /** How long a commit waits to learn what became of it. */
 const PATIENCE_MS = 3_000;

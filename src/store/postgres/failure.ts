@@ -1,6 +1,7 @@
 import { FailureKind } from "../../errors.js";
 import { StorageFault } from "../../experiment/domain/storage-fault.js";
 import type { Fault } from "./link.js";
+import { isUnanswered } from "./unanswered.mjs";
 
 /** Why a database that answers cannot be used, by the start of PostgreSQL's code. */
 const REASONS: readonly (readonly [code: string, says: string, isLasting: boolean])[] = [
@@ -12,11 +13,6 @@ const REASONS: readonly (readonly [code: string, says: string, isLasting: boolea
   ["XX001", "is damaged: restore it from a dump or a replica", true],
   ["XX002", "is damaged: restore it from a dump or a replica", true],
 ];
-
-/** Whether it is unknown what became of a statement, since its answer did not come. */
-export function isUnanswered({ code }: Fault): boolean {
-  return !/^[0-9A-Z]{5}$/.test(code) || /^(08|57P)/.test(code) || code === "25P03";
-}
 
 /**
  * An error of PostgreSQL or of the connection as one sentence with the remedy: a StorageFault where

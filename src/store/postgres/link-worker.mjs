@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import pg from "pg";
+import { isUnanswered } from "./unanswered.mjs";
 
 // Keeps a connection to PostgreSQL for a thread that waits for each answer. A lost connection is made
 // again in the background; meanwhile a question is answered with the reason.
@@ -57,7 +58,7 @@ async function answer(question) {
     return { rows, changes: rowCount ?? 0, command, generation: asked };
   } catch (error) {
     const told = toldOf(error);
-    if (isConnectionLost(told)) lose(current, told);
+    if (isUnanswered(told)) lose(current, told);
     return { error: told };
   }
 }
@@ -117,14 +118,6 @@ async function close() {
 function toldOf(error) {
   const { message, code } = /** @type {Error & { code?: string }} */ (error);
   return { message, code: code ?? "" };
-}
-
-/**
- * Errors of the client itself have no code, or one of the system, such as ECONNRESET; the server's
- * have five characters. @param {NonNullable<Answer["error"]>} told
- */
-function isConnectionLost({ code }) {
-  return !/^[0-9A-Z]{5}$/.test(code) || /^(08|57P)/.test(code) || code === "25P03";
 }
 
 /** @param {number} type @param {"text" | "binary"} [format] @returns {(value: any) => any} */
