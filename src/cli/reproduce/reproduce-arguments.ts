@@ -126,7 +126,7 @@ function checkAgainstTables(given: Assignments, tables: readonly string[]): void
 
 function reproduceCommand(columns: number | undefined) {
   const command = scriptCommand("reproduce", columns, CONTROLS)
-    .usage("[tables] [flags]")
+    .usage("[TABLE…] [flags]")
     .argument("[tables...]", "which tables")
     .description(
       "Regenerates the tables of the 2022 study, on any data set and model, and those of works " +

@@ -201,6 +201,7 @@ export function parseInspectArguments(
 function inspectCommand(columns: number | undefined) {
   const group = "Options:";
   const command = scriptCommand("inspect", columns, group)
+    .usage("ARTIFACT [flags]")
     .argument("[artifact]", "folder or id")
     .description("Shows the content of distilled data: nearest tokens, labels, attention, rates.")
     .addHelpText("after", HELP);

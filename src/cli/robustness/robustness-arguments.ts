@@ -125,7 +125,7 @@ export function parseRobustnessArguments(
 
 function robustnessCommand(columns: number | undefined) {
   const command = scriptCommand("robustness", columns, CONTROLS)
-    .usage("[artifact] [flags]")
+    .usage("ARTIFACT [flags]")
     .argument("[artifact]", "folder or id")
     .description(
       "Measures distilled data under conditions that it was not distilled for, and its " +

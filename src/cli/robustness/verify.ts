@@ -146,7 +146,7 @@ export function parseVerifyArguments(
   columns: number | undefined,
 ): ParsedArguments {
   const command = scriptCommand("verify", columns, CONTROLS)
-    .usage("[folder] [flags]")
+    .usage("FOLDER [flags]")
     .argument("[folder]", "of an export")
     .description("Trains the learners of an exported result again, and compares their accuracies.")
     .addHelpText("after", HELP);

@@ -156,7 +156,7 @@ function parseOpen(argv: readonly string[], places: KeysPlaces): KeysRequest {
 /** @param words what follows the command's name in its usage */
 function keysCommand(words: string, columns: number | undefined): Command {
   return scriptCommand("keys", columns, GROUP)
-    .configureHelp({ commandUsage: () => `npm run keys -- ${words}[flags]` })
+    .usage(`${words}[flags]`)
     .addOption(
       grouped("--home <folder>", "Of which home (default: STILLHOUSE_HOME or .stillhouse)"),
     )

@@ -82,9 +82,7 @@ function commandOf(shape: Shape, columns?: number) {
   const { name, description, argument, flags = [], help, isOfThisMachine = false } = shape;
   const command: Command = scriptCommand(`stillhouse`, columns, GROUP).description(description);
   const words = argument === undefined ? "" : ` ${wordsOf(argument)}`;
-  command.configureHelp({
-    commandUsage: () => `npm run stillhouse -- ${name}${words} [flags]`,
-  });
+  command.usage(`${name}${words} [flags]`);
   if (argument !== undefined) command.argument(argument);
   for (const [flag, text] of [...flags, JSON_FLAG]) {
     command.addOption(new Option(flag, text).helpGroup(GROUP));

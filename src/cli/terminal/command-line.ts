@@ -29,6 +29,7 @@ export function scriptCommand(
 ): Command {
   const width = Math.max(columns ?? DEFAULT_HELP_COLUMNS, MIN_HELP_COLUMNS);
   return new Command(name)
+    .usage("[flags]")
     .exitOverride()
     .configureOutput({
       writeOut: () => undefined,
@@ -36,7 +37,7 @@ export function scriptCommand(
       getOutHelpWidth: () => width,
       getOutHasColors: () => false,
     })
-    .configureHelp({ commandUsage: () => `npm run ${name} -- [flags]` })
+    .configureHelp({ commandUsage: usageOf })
     .allowExcessArguments(false)
     .addHelpOption(new Option("-h, --help", "Show this text").helpGroup(helpGroup));
 }
@@ -57,6 +58,10 @@ export function parseArguments(command: Command, argv: readonly string[]): Parse
   }
 }
 
+function usageOf(command: Command): string {
+  return `npm run ${command.name()} -- ${command.usage()}`;
+}
+
 function helpText(command: Command): string {
   let text = "";
   command.configureOutput({
@@ -71,8 +76,7 @@ function helpText(command: Command): string {
 function usageSentence(error: CommanderError, command: Command): string {
   if (error.code === "commander.excessArguments") {
     const word = JSON.stringify(command.args[0] ?? "");
-    const usage = `npm run ${command.name()} -- [flags]`;
-    return `unexpected argument ${word}; npm needs a -- before the flags: ${usage}`;
+    return `unexpected argument ${word}; npm needs a -- before the flags: ${usageOf(command)}`;
   }
   return error.message
     .replace(/^error: /, "")
