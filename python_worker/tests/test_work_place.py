@@ -24,6 +24,17 @@ def test_an_existing_folder_is_shared_and_otherwise_one_is_created(tmp_path) -> 
     assert not own.exists()
 
 
+def test_a_task_that_begins_anew_finds_no_checkpoint_of_before(tmp_path) -> None:
+    alone = WorkPlace("cpu", tmp_path, shares=False)
+    before, retried, again = (alone.task_folder("t", "", attempt) for attempt in (0, 3, 5))
+    assert len({before, retried, again}) == 3
+    assert alone.task_folder("t", "", 3) == retried, "its own attempts share one"
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    seeing = WorkPlace("cpu", tmp_path)
+    assert seeing.task_folder("t", str(shared), 3) == shared, "the control plane has emptied it"
+
+
 @pytest.mark.parametrize("name", ["../evil", "/evil", "", ".hidden", "a/b"])
 def test_a_task_never_works_outside_the_folder(tmp_path, name) -> None:
     with pytest.raises(StillhouseError, match="plain name"):

@@ -44,8 +44,12 @@ describe("a retry", () => {
     const retried = await plane.client.retry(id);
     assert.deepEqual(states(retried), { distill: "running", evaluate: "queued" });
     assert.deepEqual(readdirSync(workDir), []);
-    await worker.finishNext();
-    await worker.finishNext();
+    const again = await worker.nextTask();
+    assert.deepEqual([again.attempt, again.begunAnewAt], [3, 3]);
+    await worker.finish(again);
+    const evaluate = await worker.nextTask();
+    assert.deepEqual([evaluate.attempt, evaluate.begunAnewAt], [1, 1]);
+    await worker.finish(evaluate);
     assert.equal((await plane.ended(id)).state, State.SUCCEEDED);
     const done = fails(FailureKind.CONFLICT, /already succeeded/);
     await assert.rejects(plane.client.retry(id), done);

@@ -10,6 +10,7 @@ import {
   loseTask,
   requeueRunning,
   resumeExperiment,
+  retryExperiment,
   reuseResults,
   stopTask,
 } from "../../src/experiment/domain/transitions.js";
@@ -122,6 +123,17 @@ describe("an experiment", () => {
     assert.equal(record.experiment.state, State.RUNNING);
     assert.equal(record.experiment.endTime, undefined);
     assert.equal(running(record, "evaluate").tasks[1]?.task.attempt, 2);
+  });
+
+  it("names the attempt from which a retried task begins anew, until the next retry", () => {
+    let record = running(done(plannedRecord(), "distill"), "evaluate");
+    record = stopTask(cancelExperiment(record, NOW), "ex1-evaluate", LATER);
+    record = running(retryExperiment(record, LATER), "evaluate");
+    record = stopTask(cancelExperiment(record, NOW), "ex1-evaluate", LATER);
+    record = running(resumeExperiment(record, LATER), "evaluate");
+    const [distill, evaluate] = record.tasks.map(({ task }) => task);
+    assert.deepEqual([evaluate?.attempt, evaluate?.begunAnewAt], [3, 2]);
+    assert.equal(distill?.begunAnewAt, 0, "its result stays");
   });
 
   it("is queued again when the control plane ended, unless it was being cancelled", () => {

@@ -46,7 +46,7 @@ class TaskThread:
         self._assign, self._place = assign, place
         self.lease = Lease(assign.task_id, assign.attempt, assign.secret)
         is_shared = place.sees(assign.work_dir)
-        self.folder = place.task_folder(assign.task_id, assign.work_dir)
+        self.folder = place.task_folder(assign.task_id, assign.work_dir, assign.begun_anew_at)
         self.scratch = attempt_folder(self.folder, assign.attempt)
         self.fenced = self.is_abandoned = False
         self._fault: OSError | None = None

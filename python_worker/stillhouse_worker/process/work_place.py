@@ -47,8 +47,13 @@ class WorkPlace:
         self.cache = cache or FolderCache(folder / ".folders")
         _sweep(folder)
 
-    def task_folder(self, task_id: str, shared: str) -> Path:
+    def task_folder(self, task_id: str, shared: str, begun_anew_at: int = 0) -> Path:
         """The folder for the checkpoints of a task.
+
+        Args:
+            shared: the control plane's.
+            begun_anew_at: the first attempt whose checkpoints count; the control plane empties a
+                folder of its own, and here later attempts get another one.
 
         Raises:
             StillhouseError: ``invalid`` for an id that is no plain name.
@@ -57,7 +62,7 @@ class WorkPlace:
             return Path(shared)
         if not _PLAIN_NAME.fullmatch(task_id):
             raise StillhouseError("invalid", f"a task id must be a plain name, got {task_id!r}")
-        return self._folder / task_id
+        return self._folder / (f"{task_id}-{begun_anew_at}" if begun_anew_at else task_id)
 
     def sees(self, shared: str) -> bool:
         """Whether a folder of the control plane is there and may be used."""

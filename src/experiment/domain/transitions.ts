@@ -138,6 +138,15 @@ export function resumeExperiment(record: ExperimentRecord, now: Date): Experimen
   return settle({ ...record, tasks, cancelRequested: false }, now);
 }
 
+/** As `resumeExperiment`, but what earlier attempts left behind counts no more. */
+export function retryExperiment(record: ExperimentRecord, now: Date): ExperimentRecord {
+  const tasks = record.tasks.map(({ task, numLost }) => {
+    const begunAnewAt = task.state === State.SUCCEEDED ? task.begunAnewAt : task.attempt + 1;
+    return { numLost, task: { ...task, begunAnewAt } };
+  });
+  return resumeExperiment({ ...record, tasks }, now);
+}
+
 /**
  * Queues tasks again that ran when the control plane ended.
  *

@@ -133,7 +133,7 @@ export class Assigner {
     const record = ledger.update(experimentId, (before, now) =>
       leaseTask(before, taskId, now, workerId),
     );
-    const { attempt, work } = requiredTask(record, taskId);
+    const { attempt, work, begunAnewAt } = requiredTask(record, taskId);
     leases.grant({ taskId, experimentId, attempt, workerId });
     memory.promise(placesFor(ready, worker), taskId, memoryBytes);
     roster.markBusy(workerId);
@@ -152,6 +152,7 @@ export class Assigner {
       artifactPath,
       runDir,
       checkpoints,
+      begunAnewAt,
       folders: this.#foldersOf(record.experiment.spec),
       pool: poolOf(record, before).map(stored),
       memories: memoriesOf(record, before).map(stored),

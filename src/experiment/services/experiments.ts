@@ -29,7 +29,7 @@ import type {
   ExperimentStore,
 } from "../domain/storage-ports.js";
 import { requireFewTasks } from "../domain/task-limits.js";
-import { cancelExperiment, resumeExperiment } from "../domain/transitions.js";
+import { cancelExperiment, resumeExperiment, retryExperiment } from "../domain/transitions.js";
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 import type { EventFeed } from "../scheduling/event-feed.js";
 import type { Ledger } from "../scheduling/ledger.js";
@@ -177,12 +177,12 @@ export class Experiments {
    * CONFLICT.
    */
   resume(experimentId: string): Experiment {
-    return this.#goOn(experimentId, () => {});
+    return this.#goOn(experimentId, resumeExperiment, () => {});
   }
 
   /** As `resume`, but what failed or was cancelled starts again, without its checkpoints. */
   retry(experimentId: string): Experiment {
-    return this.#goOn(experimentId, ({ tasks }) => {
+    return this.#goOn(experimentId, retryExperiment, ({ tasks }) => {
       for (const { task } of tasks) {
         if (task.state === State.SUCCEEDED) continue;
         if (!this.#parts.workFolders.remove(task.id)) throw cannotBeginAnew(task.id);
@@ -219,8 +219,15 @@ export class Experiments {
     return compareExperiments(experimentIds.map((id) => this.#parts.ledger.record(id).experiment));
   }
 
-  /** @param prepare called before the experiment is queued again */
-  #goOn(experimentId: string, prepare: (record: ExperimentRecord) => void): Experiment {
+  /**
+   * @param queue queues it again
+   * @param prepare called before that
+   */
+  #goOn(
+    experimentId: string,
+    queue: typeof resumeExperiment,
+    prepare: (record: ExperimentRecord) => void,
+  ): Experiment {
     this.assertOpen();
     const { ledger, dispatcher } = this.#parts;
     const record = ledger.record(experimentId);
@@ -236,7 +243,7 @@ export class Experiments {
     if (isEnded(state)) {
       ledger.requireRoom(record.experiment.owner, 1, record.tasks.length);
       prepare(record);
-      ledger.update(experimentId, resumeExperiment);
+      ledger.update(experimentId, queue);
       ledger.reuseResults(experimentId);
     }
     ledger.release(experimentId);
