@@ -31,6 +31,7 @@ import {
   surroundingsOf,
 } from "./main/surroundings.js";
 import { AuditLog } from "./security/audit-log.js";
+import { openFileLimit } from "./security/connection-limits.js";
 import { TokenFile } from "./security/token-file.js";
 import { importArtifact } from "./store/artifact-import.js";
 import { backUpHome } from "./store/backup.js";
@@ -181,6 +182,7 @@ function doctor(argv: readonly string[], given: Surroundings): Promise<number> {
   const finished = runDoctor(argv, {
     ...given,
     nodeVersion: process.versions.node,
+    openFiles: openFileLimit(),
     runningAt: () => runningAt(given),
     inspectPython: () => inspectPython(given, "system", { data_dir: dataDir ?? null, home }),
     startSeatTrial: (request) => {

@@ -3,6 +3,7 @@ import type { StillhouseError } from "../errors.js";
 import type { Log } from "../experiment/domain/ports.js";
 import type { Timings } from "../experiment/scheduling/leases.js";
 import type { TrackingAddress } from "../mlflow/tracking-address.js";
+import type { ConnectionRoom } from "../security/connection-limits.js";
 import type { SecurityOptions } from "../security/security.js";
 import type { PlaneLock } from "../store/home-lock.js";
 import type { Leadership } from "../store/postgres/leadership.js";
@@ -75,6 +76,12 @@ export interface ControlPlaneOptions {
   readonly version?: string;
 }
 
+/** What fits into the process. */
+export interface Capacity extends ConnectionRoom {
+  /** Files that it may have open; Infinity for any number. */
+  readonly openFiles: number;
+}
+
 export interface ControlPlane {
   /** Where gRPC answers, HOST:PORT; on every address of this machine, by the one of loopback. */
   readonly address: string;
@@ -82,6 +89,7 @@ export interface ControlPlane {
   readonly workerAddress: string;
   /** Where workers of engines reach it: ZeroMQ as tcp://HOST:PORT, gRPC as HOST:PORT. */
   readonly advertised: { readonly workers: string; readonly grpc: string };
+  readonly capacity: Capacity;
   /** Folder of keys for clients of this machine; they are good until the control plane stops. */
   readonly clientKeys: string;
   /** Where HTTP answers and the dashboard is, such as http://HOST:PORT; empty for nowhere. */

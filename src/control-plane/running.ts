@@ -4,9 +4,9 @@ import { bracketed, reachable } from "../security/network.js";
 import type { Security } from "../security/security.js";
 import type { LocalStore } from "../store/local-store.js";
 import type { Addresses } from "../worker/local-launcher.js";
-import { type ControlPlane, type ControlPlaneOptions, LOOPBACK } from "./options.js";
+import { type Capacity, type ControlPlane, type ControlPlaneOptions, LOOPBACK } from "./options.js";
 import { advertised } from "./pools.js";
-import { clock, ids } from "./surroundings.js";
+import { capacityOf, clock, ids } from "./surroundings.js";
 import { type Parts, wire } from "./wiring.js";
 
 /** Time for answers that are on their way when the server stops. */
@@ -59,6 +59,10 @@ export class RunningControlPlane implements ControlPlane {
   get advertised(): Addresses {
     const { workerAddress: workers, address: grpc } = this;
     return advertised(this.#options, { workers, grpc });
+  }
+
+  get capacity(): Capacity {
+    return capacityOf(this.#options);
   }
 
   get clientKeys(): string {

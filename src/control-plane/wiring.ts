@@ -40,12 +40,10 @@ import { PythonInspector } from "../worker/python-inspector.js";
 import { Workers } from "../worker/workers.js";
 import { type ControlPlaneOptions, LOOPBACK } from "./options.js";
 import { poolsOf } from "./pools.js";
-import { clock, connectionLimits, ids } from "./surroundings.js";
+import { clock, connectionLimits, ids, newsOfWorkers } from "./surroundings.js";
 
 const DASHBOARD = fileURLToPath(new URL("../../dist/dashboard", import.meta.url));
 const PYTHON_WORKER = fileURLToPath(new URL("../../python_worker", import.meta.url));
-/** Its connection, and both ends of the one from there to ZeroMQ. */
-const FILES_PER_WORKER = 3;
 
 /** The inputs of all parts. */
 interface Ground {
@@ -92,7 +90,7 @@ export function wire(ground: Ground) {
   );
   const served = servedOf(ground, { ...state, ...python, feed, dispatcher });
   const server = new GrpcServer(services(served), security, {
-    connections: connectionLimits(options),
+    connections: connectionLimits(options, "clients"),
   });
   const http = httpServerOf(ground, served, { ...python, ...measured });
   return { ...state, ...measured, ...workers, ...python, ...served, feed, server, http };
@@ -147,7 +145,7 @@ type PlaneState = ReturnType<typeof stateOf>;
 
 function workersOf({ options, security }: Ground) {
   const { log } = options;
-  const connections = connectionLimits(options, FILES_PER_WORKER);
+  const connections = connectionLimits(options, "workers", newsOfWorkers(log));
   const hub = new WorkerHub(log, security.workerGate, {
     admit: (socket) => connections.admit(socket),
   });
@@ -275,5 +273,5 @@ function httpServerOf(
     isLoopback: isLoopback(host),
     onAnswer: (...answer) => telemetry.requests.answered(...answer),
   });
-  return new HttpServer(app, security, connectionLimits(options));
+  return new HttpServer(app, security, connectionLimits(options, "clients"));
 }

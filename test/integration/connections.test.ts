@@ -61,6 +61,27 @@ describe("connections of a gRPC server", () => {
     assert.deepEqual(["a", "a", "a", "b"].map(from), [true, true, false, true]);
   });
 
+  it("are told of when few are left, once, and when one is refused", () => {
+    const told: string[] = [];
+    const limits = new ConnectionLimits(10, 10, {
+      nearlyFull: (count, max) => told.push(`${count} of ${max}`),
+      refused: (_, why) => told.push(why),
+    });
+    const ends: (() => void)[] = [];
+    const come = () => {
+      const once = (_: string, end: () => void) => ends.push(end);
+      limits.admit({ remoteAddress: "a", destroy() {}, once } as unknown as Socket);
+    };
+    for (let count = 0; count < 11; count++) come();
+    assert.deepEqual(told.splice(0), ["9 of 10", "all 10 places are taken"]);
+    ends.pop()?.();
+    come();
+    assert.deepEqual(told, []);
+    for (const end of ends.splice(0, 4)) end();
+    for (let count = 0; count < 4; count++) come();
+    assert.deepEqual(told, ["9 of 10"]);
+  });
+
   it("are closed without a call in time, and kept otherwise", async (test) => {
     const port = await serverWith(test, new ConnectionLimits(10, 10), 300);
     const client = new StillhouseClient({ address: `${LOOPBACK}:${port}` });
@@ -73,9 +94,11 @@ describe("connections of a gRPC server", () => {
 
 describe("a process with few open files", () => {
   it("keeps some for itself, however many connections come", () => {
-    assert.equal(connectionsWithin(1_024), 256);
-    assert.equal(connectionsWithin(100), 16);
-    assert.equal(connectionsWithin(Number.POSITIVE_INFINITY), 2_000);
+    assert.deepEqual(connectionsWithin(1_024), { clients: 256, workers: 85 });
+    assert.deepEqual(connectionsWithin(100), { clients: 16, workers: 16 });
+    assert.deepEqual(connectionsWithin(20_000), { clients: 2_000, workers: 5_248 });
+    const unlimited = { clients: 2_000, workers: 20_000 };
+    assert.deepEqual(connectionsWithin(Number.POSITIVE_INFINITY), unlimited);
     assert.ok(openFileLimit() > 0);
     assert.ok(openFileLimit("/proc/no-such-file") > 0);
   });

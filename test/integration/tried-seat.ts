@@ -20,6 +20,7 @@ export async function tried(test: TestContext, env: NodeJS.ProcessEnv, argv: rea
   const exitCode = await runDoctor([...argv, ...PORTS, "--json"], {
     terminal: terminalOf(stdout, stderr, {}),
     nodeVersion: "20.11.0",
+    openFiles: 20_000,
     home,
     runningAt: () => Promise.resolve(undefined),
     inspectPython: () => Promise.resolve({ checks: [] }),

@@ -24,6 +24,7 @@ async function doctor(argv: string[], changes: Partial<Parameters<typeof runDoct
   const exitCode = await runDoctor(argv, {
     terminal: terminalOf(stdout, stderr, {}),
     nodeVersion: "20.11.0",
+    openFiles: 20_000,
     home: join(folder, "home"),
     runningAt: () => Promise.resolve(undefined),
     inspectPython: () => Promise.resolve({ checks: [WELL, OFFLINE] }),
@@ -42,6 +43,14 @@ describe("doctor", () => {
     assert.match(stdout, /^✓ Control plane +none is running$/m);
     assert.match(stdout, /^! Hugging Face hub +cannot be reached\n +→ go online$/m);
     assert.ok(!stdout.includes("\u001b"));
+  });
+
+  it("says how many workers the limit of open files admits, and warns where that is few", async () => {
+    const enough = await doctor([]);
+    assert.match(enough.stdout, /^✓ Open files +20,000, enough for 5,248 workers of serve$/m);
+    const few = await doctor([], { openFiles: 512 });
+    assert.equal(few.exitCode, 0);
+    assert.match(few.stdout, /^! Open files +512, enough for 28 workers of serve\n +→ raise the/m);
   });
 
   it("ends with exit code 1 when an experiment could not run", async () => {

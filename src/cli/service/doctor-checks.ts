@@ -3,7 +3,8 @@ import { access, statfs } from "node:fs/promises";
 import { z } from "zod";
 import { toFailure } from "../../errors.js";
 import { makeFolder } from "../../make-folder.js";
-import { formatBytes } from "../../text/format.js";
+import { connectionsWithin } from "../../security/connection-limits.js";
+import { formatBytes, formatCount } from "../../text/format.js";
 
 export const checksSchema = z.object({
   checks: z.array(
@@ -23,6 +24,9 @@ const OLDEST_NODE = 20;
 /** Less than this is soon full of checkpoints and artifacts. */
 const ENOUGH_DISK_BYTES = 1024 ** 3;
 
+/** Fewer places for workers are soon taken. */
+const ENOUGH_WORKERS = 64;
+
 /** @param version such as "20.11.0". */
 export function checkNode(version: string): Check {
   const isNewEnough = Number.parseInt(version, 10) >= OLDEST_NODE;
@@ -32,6 +36,15 @@ export function checkNode(version: string): Check {
     detail: version,
     remedy: isNewEnough ? "" : `install Node ${OLDEST_NODE} or newer from https://nodejs.org`,
   };
+}
+
+/** How many workers `serve` admits. @param limit files that a process of Node may have open */
+export function checkOpenFiles(limit: number): Check {
+  const { workers } = connectionsWithin(limit);
+  const detail = `${formatCount(limit)}, enough for ${formatCount(workers)} workers of serve`;
+  if (workers >= ENOUGH_WORKERS) return { name: "Open files", status: "ok", detail, remedy: "" };
+  const remedy = "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd) for more workers";
+  return { name: "Open files", status: "warning", detail, remedy };
 }
 
 /** Whether experiments can be stored: the folder can be made and written, and its disk has room. */

@@ -7,6 +7,7 @@ import {
   checkControlPlane,
   checkHome,
   checkNode,
+  checkOpenFiles,
   checkPython,
 } from "./doctor-checks.js";
 import { checkSeat, type StartSeatTrial } from "./doctor-seat.js";
@@ -15,6 +16,8 @@ export interface DoctorSurroundings {
   readonly terminal: Terminal;
   /** Such as "20.11.0". */
   readonly nodeVersion: string;
+  /** Files that a process of Node may have open. */
+  readonly openFiles: number;
   /** Folder of experiments and artifacts. */
   readonly home: string;
   /** Address of the control plane that has the home; undefined where none runs. */
@@ -64,11 +67,12 @@ export async function runDoctor(
 }
 
 async function allChecks(surroundings: DoctorSurroundings): Promise<Check[]> {
-  const { nodeVersion, home, runningAt, inspectPython } = surroundings;
+  const { nodeVersion, openFiles, home, runningAt, inspectPython } = surroundings;
   const homeCheck = await checkHome(home);
   const planeCheck = await checkControlPlane(runningAt);
   const pythonChecks = await checkPython(inspectPython);
-  return [checkNode(nodeVersion), homeCheck, planeCheck, ...pythonChecks];
+  const machine = [checkNode(nodeVersion), checkOpenFiles(openFiles)];
+  return [...machine, homeCheck, planeCheck, ...pythonChecks];
 }
 
 /**

@@ -1,5 +1,7 @@
 import { INTERRUPTED } from "../../errors.js";
+import { isNearlyFull } from "../../security/connection-limits.js";
 import { addressesFor } from "../../security/network.js";
+import { formatCount } from "../../text/format.js";
 import { reportFailure } from "../results/report-failure.js";
 import { aborted, type Interruption } from "../terminal/interruption.js";
 import type { Terminal } from "../terminal/terminal.js";
@@ -13,6 +15,8 @@ export interface Server {
   readonly workerAddress: string;
   /** Where HTTP answers and the dashboard is, http://HOST:PORT. */
   readonly httpAddress: string;
+  /** Files that it may have open, and how many workers may be connected with them. */
+  readonly capacity: { readonly openFiles: number; readonly workers: number };
   /** Resolves when the home can no longer be written and waiting does not help. */
   readonly broken: Promise<Error>;
   /** Stops what runs after a checkpoint; what has not stopped by then is ended. */
@@ -56,6 +60,7 @@ export async function runServe(
       return 0;
     }
     const server = await surroundings.startServer(request, note);
+    warnOfFewPlaces(server, request, note);
     terminal.stdout.write(
       isJson ? `${JSON.stringify(readyDocument(server, request))}\n` : readyText(server, request),
     );
@@ -85,13 +90,28 @@ async function ended(
   return Promise.race([killed, server.stop(drainMs).then(() => 0)]);
 }
 
+/** Workers that cannot connect would be started in vain. */
+function warnOfFewPlaces(
+  { capacity: { openFiles, workers } }: Server,
+  { engines, numWorkers }: ServeSettings,
+  note: (sentence: string) => void,
+): void {
+  const numStarted = engines.reduce((sum, { maxWorkers }) => sum + maxWorkers, numWorkers);
+  if (!isNearlyFull(numStarted, workers)) return;
+  note(
+    `Up to ${formatCount(numStarted)} workers may be started, and ${formatCount(workers)} can be connected with ${formatCount(openFiles)} open files; raise that limit (ulimit -Hn, LimitNOFILE=)`,
+  );
+}
+
 function readyDocument(server: Server, { home }: ServeSettings): object {
   const { address: grpc, workerAddress: workers, httpAddress: http } = server;
-  return { ready: true, grpc, workers, http, home, pid: process.pid };
+  const { openFiles, workers: mostWorkers } = server.capacity;
+  const addresses = { grpc, workers, http };
+  return { ready: true, ...addresses, home, pid: process.pid, openFiles, mostWorkers };
 }
 
 function readyText(
-  { address, workerAddress, httpAddress }: Server,
+  { address, workerAddress, httpAddress, capacity }: Server,
   { home, host, store }: ServeSettings,
 ): string {
   const hasKeys = httpAddress.startsWith("https:");
@@ -100,7 +120,7 @@ function readyText(
     `Stillhouse serves ${home}`,
     ...(store === undefined ? [] : [`  store    ${store}`]),
     `  gRPC     ${address}`,
-    `  workers  ${workerAddress}`,
+    `  workers  ${workerAddress}, at most ${formatCount(capacity.workers)} with ${formatCount(capacity.openFiles)} open files`,
     `  HTTP     ${httpAddress}`,
     `Run on it: npm run experiment -- --server ${address}${hasKeys ? " --ca FILE --token-file FILE" : ""} …`,
     `Work for it: npm run worker -- --connect ${workerAddress}${hasKeys ? " --keys FOLDER" : ""}`,
