@@ -95,6 +95,7 @@ def _worker(arguments: argparse.Namespace) -> int:
     # before that, too, so a process that the worker must not outlive passes its own id.
     parent = arguments.parent or os.getppid()
     from .devices.facts import find_device
+    from .distillation.process_group import has_unfinished
     from .process.credentials import read_credentials
     from .process.folder_cache import FolderCache
     from .process.identity import Identity
@@ -117,7 +118,7 @@ def _worker(arguments: argparse.Namespace) -> int:
     connect, grpc, leave_after_s = arguments.connect, arguments.grpc, arguments.leave_after
     worker = Worker(connect, grpc, worker_id, place, parent, credentials, leave_after_s)
     worker.run()
-    if worker.has_abandoned:
+    if worker.has_abandoned or has_unfinished():
         for helper in multiprocessing.active_children():
             helper.kill()
         sys.stderr.flush()

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from tasks_of import task_of
-from torch.distributed import FileStore
 
 from stillhouse_worker.artifacts import TENSORS_NAME, load_artifact
 from stillhouse_worker.context.reporting import Stopped
+from stillhouse_worker.distillation.meeting import open_meeting
+from stillhouse_worker.distillation.process_group import joined
 from stillhouse_worker.distillation.team import Team
-from stillhouse_worker.distillation.team_processes import _joined, leading
+from stillhouse_worker.distillation.team_processes import leading
 from stillhouse_worker.errors import StillhouseError
 from stillhouse_worker.tasks.distill import distill
 
@@ -65,12 +66,12 @@ def test_a_team_that_was_stopped_continues_to_the_same_bytes(
     assert (straight.folder / TENSORS_NAME).read_bytes() == (
         broken.folder / TENSORS_NAME
     ).read_bytes()
-    assert [path.name for path in folder.iterdir() if path.name.startswith("team-")] == []
+    assert [path.name for path in folder.iterdir() if path.name.startswith("state-for-")] == []
 
 
-def test_a_lost_helper_fails_the_step_with_a_retryable_error(tmp_path) -> None:
+def test_a_lost_helper_fails_the_step_with_a_retryable_error() -> None:
     tensor = torch.ones(3)
-    with leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)) as team:
+    with leading(2, "cpu", functools.partial(_take_part, 1)) as team:
         team.total([tensor])
         assert tensor.tolist() == [2, 2, 2]
         with pytest.raises(StillhouseError, match="shares the outer steps was lost") as caught:
@@ -87,38 +88,38 @@ class _EndsOnArrival:
         return sys.exit, (7,)
 
 
-def test_a_helper_that_ends_before_it_joins_is_noticed_at_once(tmp_path, monkeypatch) -> None:
+def test_a_helper_that_ends_before_it_joins_is_noticed_at_once(monkeypatch) -> None:
     monkeypatch.setattr("stillhouse_worker.distillation.team_processes._JOIN_TIMEOUT_S", math.inf)
     with (
         pytest.raises(StillhouseError, match=r"process [12] .* ended with exit code 7") as caught,
-        leading(3, "cpu", tmp_path, _EndsOnArrival()),
+        leading(3, "cpu", _EndsOnArrival()),
     ):
         pass
     assert caught.value.retryable
-    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_helper_that_never_joins_is_given_up(tmp_path, monkeypatch) -> None:
+def test_a_helper_that_never_joins_is_given_up(monkeypatch) -> None:
     monkeypatch.setattr("stillhouse_worker.distillation.team_processes._JOIN_TIMEOUT_S", 0.0)
     with (
         pytest.raises(StillhouseError, match="was not ready after 0 s before it joined"),
-        leading(2, "cpu", tmp_path, functools.partial(_take_part, 1)),
+        leading(2, "cpu", functools.partial(_take_part, 1)),
     ):
         pass
 
 
 @pytest.mark.cuda
-def test_a_team_of_one_adds_up_over_nccl(tmp_path) -> None:
-    store, team = FileStore(str(tmp_path / "store"), 1), Team(0, 1)
-    with _joined(team, "cuda:0", store) as device:
-        assert torch.distributed.get_backend() == "nccl"
-        tensors = [torch.ones(3, device=device), torch.full((2, 2), 2.0, device=device)]
+def test_a_team_of_one_adds_up_over_nccl() -> None:
+    store, _ = open_meeting("127.0.0.1", 1)
+    with joined(store, 0, 1, "cuda:0", "127.0.0.1") as group:
+        team = Team(0, 1, group)
+        tensors = [torch.ones(3, device="cuda:0"), torch.full((2, 2), 2.0, device="cuda:0")]
         team.total(tensors)
+        assert team.bytes_of_leader(b"state") == b"state"
     assert [tensor.flatten().tolist() for tensor in tensors] == [[1] * 3, [2] * 4]
 
 
 def _take_part(times: int, team: Team, device: str) -> None:
-    assert (team, device) == (Team(1, 2), "cpu")
+    assert (team.rank, team.size, device) == (1, 2, "cpu")
     for _ in range(times):
         team.total([torch.ones(3)])
     sys.exit(1)

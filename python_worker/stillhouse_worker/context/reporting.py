@@ -112,6 +112,16 @@ class DistillOutcome(NamedTuple):
     steps_per_second: float
 
 
+class TeamOutcome(NamedTuple):
+    """The end of a worker's part in a team, whose leader has the outcome.
+
+    Attributes:
+        rank: number of the worker in the team, >= 1.
+    """
+
+    rank: int
+
+
 class PoolOutcome(NamedTuple):
     """Pretrained learners.
 
@@ -152,7 +162,7 @@ class ReplayOutcome(NamedTuple):
     gd_steps: int
 
 
-Outcome = LearnerOutcome | DistillOutcome | PoolOutcome | ReplayOutcome
+Outcome = LearnerOutcome | DistillOutcome | PoolOutcome | ReplayOutcome | TeamOutcome
 
 
 def environment(device: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..distillation.team_seats import Seat
 from .reporting import Reporter
 from .settings import ReplayMethod, Settings
 from .variation import Variation
@@ -28,6 +29,7 @@ class TaskContext(NamedTuple):
         method: of continual learning: what learners remember of earlier tasks.
         memories: folders of the distilled memories of the tasks, in the order of the tasks; empty
             where the method has none.
+        seat: in a team of several workers; None: this one has all of the task.
         task_id: noted with what is kept between attempts; empty where no control plane gave one.
     """
 
@@ -44,3 +46,4 @@ class TaskContext(NamedTuple):
     task_id: str = ""
     method: ReplayMethod = "naive"
     memories: Sequence[Path] = ()
+    seat: Seat | None = None

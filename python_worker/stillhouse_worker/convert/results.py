@@ -16,6 +16,7 @@ from ..context.reporting import (
     PoolOutcome,
     ReplayOutcome,
     ReplayRun,
+    TeamOutcome,
 )
 from ..errors import StillhouseError
 
@@ -75,7 +76,7 @@ def task_result(
     """Result of a task.
 
     Args:
-        outcome: what it has found.
+        outcome: what it has found; of a member of a team the result has no kind.
         stored: the artifact of one that has any, as the control plane has stored it.
         cost: what it took.
         environment: with which it was computed.
@@ -88,6 +89,8 @@ def task_result(
     if isinstance(outcome, PoolOutcome):
         pool = experiment_pb2.PretrainResult(artifact=stored, accuracies=outcome.accuracies)
         return experiment_pb2.TaskResult(pretrain=pool, **given)
+    if isinstance(outcome, TeamOutcome):
+        return experiment_pb2.TaskResult(**given)
     return experiment_pb2.TaskResult(distill=_distilled(outcome, stored), **given)
 
 

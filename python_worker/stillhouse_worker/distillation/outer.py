@@ -206,7 +206,7 @@ class OuterLoop:
 
     def _share(self, rows: Tensor) -> tuple[range, Tensor]:
         """This member's heads and rows of the batch."""
-        (rank, size), count = self.team, self.config.inits_per_step
+        rank, size, count = self.team.rank, self.team.size, self.config.inits_per_step
         if count % size == 0:
             return range(rank, count, size), rows
         return range(count), rows[rank::size]

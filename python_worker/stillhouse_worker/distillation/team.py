@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.distributed
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from ..errors import StillhouseError
+from .process_group import ProcessGroup
 
 
 class Team(NamedTuple):
@@ -16,11 +15,13 @@ class Team(NamedTuple):
 
     Attributes:
         rank: number of this process, 0 <= rank < size.
-        size: processes, each of them in the default process group of `torch.distributed`.
+        size: processes.
+        group: of these processes; None for a single one.
     """
 
     rank: int = 0
     size: int = 1
+    group: ProcessGroup | None = None
 
     def total(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, in one message.
@@ -31,15 +32,10 @@ class Team(NamedTuple):
         Raises:
             StillhouseError: ``environment``, retryable, when another process is lost.
         """
+        if self.group is None:
+            return
         flat = parameters_to_vector(tensors)
-        try:
-            torch.distributed.all_reduce(flat)
-        except RuntimeError as error:
-            raise StillhouseError(
-                "environment",
-                f"a process that shares the outer steps was lost: {error}",
-                retryable=True,
-            ) from error
+        self.group.add_up(flat)
         vector_to_parameters(flat, tensors)
 
     def of_leader(self, tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
@@ -54,6 +50,14 @@ class Team(NamedTuple):
             self.total(values)
             own = dict(zip(own, values, strict=True))
         return own
+
+    def bytes_of_leader(self, content: bytes) -> bytes:
+        """What the leader gives, in every process; what the others give is not read.
+
+        Raises:
+            StillhouseError: as `total` does.
+        """
+        return content if self.group is None else self.group.of_leader(content)
 
 
 ALONE = Team()

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +13,9 @@ from torch import Tensor
 
 from ..artifact_files import write_artifact
 from ..context.bench import open_bench
-from ..context.reporting import DistillOutcome, Silent, environment
+from ..context.reporting import DistillOutcome, Silent, Stopped, TeamOutcome, environment
 from ..context.resumable_loop import ResumableLoop
 from ..context.task_context import TaskContext
-from ..context.training_checkpoints import TrainingCheckpoints
 from ..datasets import RealSplit, select_rows
 from ..devices.facts import require_compiler
 from ..distillation.inner import inner_loss, train_learner
@@ -22,8 +23,10 @@ from ..distillation.outer import OuterLoop, OuterProblem
 from ..distillation.synthetic import Phi, materialise, weight_points
 from ..distillation.team import ALONE, Team
 from ..distillation.team_processes import leading
+from ..distillation.team_seats import Seat, seated
 from ..errors import StillhouseError
 from ..evaluation import measure
+from ..tensorfile import read_tensors, tensor_bytes, write_bytes
 from .distilled_manifest import distilled_manifest
 from .first_rate import first_rate
 from .initial_data import initial_phi, initial_shapes
@@ -41,7 +44,11 @@ class Kept(NamedTuple):
 
 
 class Distillation:
-    """The outer steps, and what is kept of them; see `Steps`."""
+    """The outer steps, and what is kept of them; see `Steps`.
+
+    Attributes:
+        is_undone: whether an outer step was begun and has changed nothing yet.
+    """
 
     def __init__(self, task: TaskContext, team: Team = ALONE) -> None:
         settings = self.settings = task.settings
@@ -76,6 +83,7 @@ class Distillation:
         self._validation_steps = _validation_steps(settings.outer.num_steps, settings.validations)
         self.kept = Kept({}, 0, None)
         self._loop: OuterLoop | None = None
+        self.is_undone = False
         self._values: dict[str, float] = {}
         self._phase_seconds: Counter[str] = Counter()  # of this process
 
@@ -130,8 +138,26 @@ class Distillation:
         if self.step in self._validation_steps:
             self._validate()
 
+    def agree(self) -> None:
+        """In a team all continue from where its leader is, which may have taken up a checkpoint."""
+        if self._team.size == 1:
+            return
+        content = b"" if self._loop is None else tensor_bytes(*self._state_and_step())
+        content = self._team.bytes_of_leader(content)
+        if self._team.rank > 0 and content:
+            path = self.task.scratch / f"state-for-{self._team.rank}"
+            write_bytes(path, content)
+            tensors, facts = read_tensors(path)
+            path.unlink()
+            self.restore(facts["step"], tensors, facts)
+
+    def _state_and_step(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, facts = self.state()
+        return tensors, {**facts, "step": self.step}
+
     def follow(self) -> None:
         """Take part in the outer steps that another process leads."""
+        self.agree()
         while self.step < self.num_steps:
             self.loop.advance()
 
@@ -163,7 +189,10 @@ class Distillation:
         write_artifact(folder, data, self._manifest(), self.settings.distilled.artifact_dtype)
 
     def _outer_step(self) -> None:
-        result, step = self.loop.advance(), self.loop.step
+        loop = self.loop
+        self.is_undone = True
+        result, step = loop.advance(), loop.step
+        self.is_undone = False
         self._values.update(loss=result.outer_loss)
         points = {
             "outer_loss": result.outer_loss,
@@ -241,38 +270,78 @@ class Distillation:
 
 
 def distill(task: TaskContext) -> DistillOutcome:
-    """Run a distillation, or the rest of it.
+    """Run a distillation, or the rest of it; with a seat, as the leader of other workers.
 
     Raises:
         Stopped: a stop was requested; the checkpoint is written.
         StillhouseError: ``diverged``; ``environment`` when a process of the team is lost.
     """
-    settings = task.settings
-    if settings.outer.compiled:
+    _prepare_compiler(task)
+    with _leading(task) as team:
+        return _lead(task, team)
+
+
+def take_part(task: TaskContext, seat: Seat) -> TeamOutcome:
+    """Share the outer steps of a distillation that another worker leads.
+
+    Args:
+        task: an attempt at it; the leader alone reports.
+        seat: of this worker, with rank >= 1.
+
+    Raises:
+        Stopped: a stop was requested.
+        StillhouseError: as for `distill`.
+    """
+    _prepare_compiler(task)
+    with seated(seat, task.settings.device) as team:
+        Distillation(task._replace(reporter=Silent()), team).follow()
+    return TeamOutcome(seat.rank)
+
+
+def _prepare_compiler(task: TaskContext) -> None:
+    if task.settings.outer.compiled:
         require_compiler()
         # What was compiled for the shapes of earlier tasks counts towards a limit of shapes.
         torch.compiler.reset()
-    # All processes of a team continue from this one, even if an earlier attempt writes another.
-    checkpoint = TrainingCheckpoints(task).newest()
-    follow = functools.partial(_follow, task._replace(reporter=Silent()), checkpoint)
-    with leading(settings.num_devices, settings.device, task.scratch, follow) as team:
-        distillation = Distillation(task, team)
-        loop = ResumableLoop(task, _STEP, distillation)
-        loop.restore(checkpoint)
+
+
+@contextmanager
+def _leading(task: TaskContext) -> Iterator[Team]:
+    """The team of a task: other workers where there is a seat, else processes of this one."""
+    settings = task.settings
+    if task.seat is not None:
+        with seated(task.seat, settings.device) as team:
+            yield team
+        return
+    follow = functools.partial(_follow, task._replace(reporter=Silent()))
+    with leading(settings.num_devices, settings.device, follow) as team:
+        yield team
+
+
+def _lead(task: TaskContext, team: Team) -> DistillOutcome:
+    distillation = Distillation(task, team)
+    loop = ResumableLoop(task, _STEP, distillation)
+    loop.restore(loop.newest_checkpoint())
+    distillation.agree()
+    try:
         loop.run()
-        folder = task.scratch / ARTIFACT_FOLDER
-        distillation.write(folder)
-        loop.save()  # a repeat after this point has nothing left to compute
+    except (Stopped, StillhouseError) as error:
+        # While it waited for the others: what it has done until then is not lost.
+        may_go_on = isinstance(error, Stopped) or error.retryable
+        if may_go_on and distillation.is_undone:
+            loop.save()
+        raise
+    folder = task.scratch / ARTIFACT_FOLDER
+    distillation.write(folder)
+    loop.save()  # a repeat after this point has nothing left to compute
     kept, step = distillation.kept, distillation.step
     rate = step / loop.seconds if loop.seconds else 0.0
     return DistillOutcome(folder, kept.step, kept.validation_accuracy, step, rate)
 
 
-def _follow(task: TaskContext, checkpoint: Path | None, team: Team, device: str) -> None:
+def _follow(task: TaskContext, team: Team, device: str) -> None:
     own = task._replace(settings=task.settings._replace(device=device))
-    distillation = Distillation(own, team)
-    ResumableLoop(own, _STEP, distillation).restore(checkpoint)
-    distillation.follow()
+    Distillation(own, team).follow()
 
 
 def _validation_steps(num_steps: int, count: int) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ..context.reporting import Outcome
 from ..context.task_context import TaskContext
 from ..errors import StillhouseError
-from .distill import distill
+from .distill import distill, take_part
 from .evaluate import evaluate
 from .frozen_features import (
     class_means_baseline,
@@ -82,4 +82,6 @@ def execute(work: str, task: TaskContext) -> Outcome:
             f'"{work}" needs the learners of a pool; give the folders that "pretrain" has written',
             field="pool",
         )
+    if task.seat is not None and task.seat.rank > 0:
+        return take_part(task, task.seat)
     return _WORKS[work](task)
