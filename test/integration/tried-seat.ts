@@ -27,7 +27,7 @@ export async function tried(test: TestContext, env: NodeJS.ProcessEnv, argv: rea
     startSeatTrial: (request) => startSeatTrial(request, { home, pythonPath: PYTHON, env, stop }),
   });
   assert.deepEqual(readdirSync(home), [], "the home of the try is gone");
-  const checks = (JSON.parse(stdout.text).checks as Check[]).slice(3);
+  const checks = (JSON.parse(stdout.text).checks as Check[]).slice(4);
   const byName = new Map(checks.map((check) => [check.name, check]));
   return { exitCode, byName, notes: stderr.text };
 }

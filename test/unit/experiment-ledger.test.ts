@@ -1,16 +1,30 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { FailureKind } from "../../src/errors.js";
-import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
+import { type ExperimentRecord, mustStop } from "../../src/experiment/domain/record.js";
 import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
-import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
+import {
+  cancelExperiment,
+  completeTask,
+  failTask,
+  leaseTask,
+  stopTask,
+} from "../../src/experiment/domain/transitions.js";
 import { EventFeed } from "../../src/experiment/scheduling/event-feed.js";
 import { Ledger } from "../../src/experiment/scheduling/ledger.js";
 import { ReadyTasks } from "../../src/experiment/scheduling/ready-tasks.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Sweep } from "../../src/generated/stillhouse/v1/service.js";
 import { LocalStore } from "../../src/store/local-store.js";
-import { LEARNERS, NOW, plannedRecord, quickSpec, statesOf } from "../fixtures/experiments.js";
+import {
+  failureOf,
+  LEARNERS,
+  NOW,
+  plannedRecord,
+  quickSpec,
+  resolvedSpec,
+  statesOf,
+} from "../fixtures/experiments.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
 
 const SWEEP = "sweep1";
@@ -241,5 +255,28 @@ describe("what could start", () => {
     ready.update(counted(completeTask(running, distil, LEARNERS, NOW)));
     assert.equal(ready.readyTasks().length, 300);
     assert.ok(numReads < 20 * planned.tasks.length, `it looked at a task ${numReads} times`);
+  });
+});
+
+describe("experiments whose tasks must stop", () => {
+  test("are those that are cancelled or have failed, as long as one of their tasks runs", (test) => {
+    const { ledger } = opened(test, temporaryFolder(test));
+    for (const id of ["ex1", "ex2", "ex3"]) {
+      ledger.add(plannedRecord(id, resolvedSpec()), "");
+      ledger.update(id, (record, now) => leaseTask(record, `${id}-random`, now, "w"));
+    }
+    assert.deepEqual(ledger.stoppingIds(), []);
+    ledger.update("ex1", cancelExperiment);
+    ledger.update("ex2", (record, now) => leaseTask(record, "ex2-distill", now, "v"));
+    ledger.update("ex2", (record, now) =>
+      failTask(record, "ex2-distill", failureOf(FailureKind.INTERNAL), now),
+    );
+    const isStopping = (id: string) => mustStop(ledger.record(id));
+    assert.deepEqual(ledger.stoppingIds(), ["ex1", "ex2"]);
+    assert.deepEqual(["ex1", "ex2", "ex3"].filter(isStopping), ["ex1", "ex2"]);
+    for (const id of ["ex1", "ex2"]) {
+      ledger.update(id, (record, now) => stopTask(record, `${id}-random`, now));
+    }
+    assert.deepEqual(ledger.stoppingIds(), []);
   });
 });

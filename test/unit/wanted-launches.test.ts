@@ -22,7 +22,7 @@ const PLENTY = { coming: [], numFree: 100, largest: undefined };
 
 describe("the workers that a pool asks for", () => {
   it("are as many as ready tasks, less those that come already", () => {
-    const coming = [shape(0), shape(0)];
+    const coming = [demand(2, 0)];
     const { launches, rest } = wantedLaunches([demand(5, 0)], { ...PLENTY, coming });
     assert.deepEqual(launches, [shape(0), shape(0), shape(0)]);
     assert.deepEqual(rest, []);
@@ -43,13 +43,13 @@ describe("the workers that a pool asks for", () => {
   });
 
   it("are not replaced by one that comes and is too small", () => {
-    const coming = [shape(2), shape(16)];
+    const coming = [demand(1, 2), demand(1, 16)];
     const { launches } = wantedLaunches([demand(2, 8)], { ...PLENTY, coming });
     assert.deepEqual(launches, [shape(8)]);
   });
 
   it("leave a large one that comes to the task that needs it", () => {
-    const coming = [shape(16), shape(2)];
+    const coming = [demand(1, 16), demand(1, 2)];
     const { launches } = wantedLaunches([demand(1, 1), demand(1, 16)], { ...PLENTY, coming });
     assert.deepEqual(launches, []);
   });
@@ -63,7 +63,7 @@ describe("the workers that a pool asks for", () => {
   });
 
   it("have the kind of device that is needed", () => {
-    const coming = [shape(0, "cpu")];
+    const coming = [demand(1, 0, "cpu")];
     const { launches } = wantedLaunches([demand(1, 0, "cuda")], { ...PLENTY, coming });
     assert.deepEqual(launches, [shape(0, "cuda")]);
   });

@@ -2,7 +2,7 @@ import { conflict, permissionDenied } from "../../errors.js";
 import { type Checkpoint, LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
-import { artifactIdOf, findTask, memoriesOf, mustStop, poolOf } from "../domain/record.js";
+import { artifactIdOf, findTask, memoriesOf, poolOf } from "../domain/record.js";
 import type { StorageFault } from "../domain/storage-fault.js";
 import { loseTask, stopTask } from "../domain/transitions.js";
 import type { Admission, WorkerExit, WorkerListener } from "../domain/worker-ports.js";
@@ -112,7 +112,7 @@ export class Dispatcher implements WorkerListener {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.dispatch();
-    if (this.fault || this.#parts.leases.runningLeases().length === 0) return;
+    if (this.fault || this.#parts.leases.numRunning === 0) return;
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
@@ -226,15 +226,20 @@ export class Dispatcher implements WorkerListener {
   }
 
   #cancelUnwanted(): void {
-    for (const lease of this.#parts.leases.runningLeases()) {
-      this.#parts.faults.attempt("stopping the worker", lease, () => this.#cancelIfUnwanted(lease));
+    for (const lease of this.#unwanted()) {
+      if (lease.cancelledAtMs !== undefined) continue;
+      this.#parts.faults.attempt("stopping the worker", lease, () => this.#cancel(lease));
     }
   }
 
-  #cancelIfUnwanted(lease: Lease): void {
-    const { ledger, pool, clock } = this.#parts;
-    if (lease.cancelledAtMs !== undefined) return;
-    if (!this.#isDraining && !mustStop(ledger.record(lease.experimentId))) return;
+  #unwanted(): Lease[] {
+    const { leases, ledger } = this.#parts;
+    if (this.#isDraining) return leases.runningLeases();
+    return ledger.stoppingIds().flatMap((id) => leases.leasesOfExperiment(id));
+  }
+
+  #cancel(lease: Lease): void {
+    const { pool, clock } = this.#parts;
     lease.cancelledAtMs = clock.monotonicMs();
     const { taskId, attempt } = lease;
     pool.send(lease.workerId, { $case: "cancel", value: { taskId, attempt } });
@@ -276,7 +281,7 @@ export class Dispatcher implements WorkerListener {
   }
 
   #endDrainIfIdle(): void {
-    if (this.#parts.leases.runningLeases().length === 0) this.#endDrain();
+    if (this.#parts.leases.numRunning === 0) this.#endDrain();
   }
 
   #endDrain(): void {

@@ -1,4 +1,5 @@
 import type { LeaseEnd } from "../domain/observer.js";
+import { Groups } from "./groups.js";
 
 /** Time limits, all in milliseconds. */
 export interface Timings {
@@ -62,6 +63,8 @@ export interface Expiry {
 /** The current leases. */
 export class Leases {
   readonly #byTask = new Map<string, Timed>();
+  readonly #byWorker = new Groups<string, Timed>();
+  readonly #byExperiment = new Groups<string, Timed>();
   readonly #timings: Timings;
   readonly #monotonicMs: () => number;
   #lastCheckMs: number;
@@ -83,7 +86,10 @@ export class Leases {
       progressCounter: -1n,
       movedAtMs: nowMs,
     };
+    this.release(lease.taskId);
     this.#byTask.set(lease.taskId, granted);
+    this.#byWorker.add(lease.workerId, granted);
+    this.#byExperiment.add(lease.experimentId, granted);
     return granted;
   }
 
@@ -118,7 +124,16 @@ export class Leases {
   }
 
   leaseOfWorker(workerId: string): Lease | undefined {
-    return this.runningLeases().find((lease) => lease.workerId === workerId);
+    const [lease] = this.#byWorker.of(workerId);
+    return lease;
+  }
+
+  leasesOfExperiment(experimentId: string): Lease[] {
+    return [...this.#byExperiment.of(experimentId)];
+  }
+
+  get numRunning(): number {
+    return this.#byTask.size;
   }
 
   runningLeases(): Lease[] {
@@ -137,7 +152,11 @@ export class Leases {
   }
 
   release(taskId: string): void {
+    const lease = this.#byTask.get(taskId);
+    if (!lease) return;
     this.#byTask.delete(taskId);
+    this.#byWorker.remove(lease.workerId, lease);
+    this.#byExperiment.remove(lease.experimentId, lease);
   }
 
   /** The leases that ran out since the last call. They stay until they are released. */

@@ -11,7 +11,7 @@ import {
 import { type Observer, UNOBSERVED } from "../domain/observer.js";
 import { experimentIdOf } from "../domain/plan.js";
 import type { Clock } from "../domain/ports.js";
-import { type ExperimentRecord, findTask, withTasks } from "../domain/record.js";
+import { type ExperimentRecord, findTask, mustStop, withTasks } from "../domain/record.js";
 import { withResult } from "../domain/resulted.js";
 import { isEnded } from "../domain/states.js";
 import type { ArtifactStore, Change, ExperimentStore } from "../domain/storage-ports.js";
@@ -32,6 +32,8 @@ type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 /** Holds the unfinished experiments. A change is stored, then made in memory, then reported. */
 export class Ledger {
   readonly #unfinished = new Map<string, ExperimentRecord>();
+  /** Those of them whose tasks must stop. */
+  readonly #stopping = new Set<string>();
   /** Experiments that stay queued until somebody asks for them. */
   readonly #held = new Set<string>();
   readonly #progress = new LatestProgress();
@@ -170,6 +172,11 @@ export class Ledger {
     return [...this.#unfinished.values()];
   }
 
+  /** Unfinished experiments whose running tasks must stop. */
+  stoppingIds(): string[] {
+    return [...this.#stopping];
+  }
+
   /**
    * Experiments of which no task has started, in the order in which they will start; the last ones
    * wait for others.
@@ -290,6 +297,8 @@ export class Ledger {
     } else {
       this.#unfinished.set(id, record);
     }
+    if (!isEnded(state) && mustStop(record)) this.#stopping.add(id);
+    else this.#stopping.delete(id);
     this.#quota.update(record);
     if (this.#held.has(id)) return;
     this.#ready.update(record);

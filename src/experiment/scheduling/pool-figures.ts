@@ -26,7 +26,7 @@ export function figuresOf(pool: Pool, roster: Roster, ready: ReadyTasks): PoolFi
   const { settings, numAsked, numRefused } = pool;
   const { name, most } = settings;
   const withoutTask = roster.withoutTaskOf(name);
-  const numWaiting = withoutTask.filter(({ state }) => state === "pending").length;
+  const numWaiting = roster.numPendingOf(name);
   const numLaunched = roster.numLaunchedBy(name);
   return {
     ...{ name, most, numAsked, numRefused },

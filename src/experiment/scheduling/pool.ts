@@ -9,7 +9,6 @@ import {
 import type { WorkerExit } from "../domain/worker-ports.js";
 import { BackOff, type Fault } from "./back-off.js";
 import type { PoolActions, PoolParts } from "./pool-parts.js";
-import type { RosterEntry } from "./roster.js";
 import { type Demand, holds, wantedLaunches } from "./wanted-launches.js";
 
 /** How often what is known is compared with what the engine has. */
@@ -90,17 +89,16 @@ export class Pool {
     const { name, most, mostPending, largest } = this.settings;
     const { roster } = this.#parts;
     if (this.#isClosing) return demands;
-    const coming = roster.withoutTaskOf(name).filter((entry) => this.#isComing(entry));
-    const numWaiting = coming.filter(({ state }) => state === "pending").length;
     const room = most - roster.numLaunchedBy(name);
-    const mayAsk = this.#backOff.isWaiting ? 0 : Math.min(room, mostPending - numWaiting);
+    const numPending = roster.numPendingOf(name);
+    const mayAsk = this.#backOff.isWaiting ? 0 : Math.min(room, mostPending - numPending);
     const { launches, rest } = wantedLaunches(demands, {
-      coming: coming.flatMap(({ launch }) => launch?.shape ?? []),
+      coming: roster.comingTo(name),
       numFree: Math.max(0, mayAsk),
       largest,
     });
     for (const shape of launches) this.#launch(shape);
-    if (room <= launches.length && rest.length > 0) this.#makeRoom(coming, rest);
+    if (room <= launches.length && rest.length > 0) this.#makeRoom(rest);
     return rest;
   }
 
@@ -169,11 +167,6 @@ export class Pool {
     await launcher.close();
   }
 
-  #isComing(entry: RosterEntry): boolean {
-    const { state } = entry;
-    return state === "pending" || state === "starting" || this.#parts.roster.isFree(entry);
-  }
-
   #launch(shape: LaunchShape): void {
     const { roster, launches, ids } = this.#parts;
     const { name, outlivesPlane } = this.settings;
@@ -212,11 +205,10 @@ export class Pool {
   }
 
   /** Ends an idle worker that can do nothing of what waits, for one that can. */
-  #makeRoom(coming: readonly RosterEntry[], rest: readonly Demand[]): void {
-    const isUseless = ({ state, launch }: RosterEntry) =>
-      state === "idle" && launch && !rest.some((demand) => holds(launch.shape, demand));
-    const useless = coming.find(isUseless);
-    if (useless) this.#actions.dismiss(useless.workerId);
+  #makeRoom(rest: readonly Demand[]): void {
+    const isUseless = (shape: LaunchShape) => !rest.some((demand) => holds(shape, demand));
+    const useless = this.#parts.roster.idleOf(this.settings.name, isUseless);
+    if (useless !== undefined) this.#actions.dismiss(useless);
   }
 
   /** An answer says nothing about what was asked for after the question. */

@@ -1,7 +1,7 @@
 import type { Heartbeat, Hello } from "../../generated/stillhouse/v1/worker.js";
 import type { LaunchShape } from "../domain/launcher-ports.js";
-import { deviceKind } from "./device-needs.js";
-import { PoolIndex } from "./pool-index.js";
+import { RosterIndex } from "./roster-index.js";
+import type { Demand } from "./wanted-launches.js";
 
 /** What a worker reports about its device with each heartbeat. */
 export type DeviceLoad = Pick<Heartbeat, "memoryTotalBytes" | "memoryUsedBytes" | "utilisation">;
@@ -56,7 +56,7 @@ const MAX_FAILED_WORK = 100;
 /** The workers and what they are doing. */
 export class Roster {
   readonly #entries = new Map<string, RosterEntry>();
-  readonly #byPool = new PoolIndex();
+  readonly #index = new RosterIndex();
   readonly #monotonicMs: () => number;
 
   constructor(monotonicMs: () => number) {
@@ -114,9 +114,7 @@ export class Roster {
 
   /** Workers that have done what they had and should leave. */
   drainedWorkers(): string[] {
-    return this.workers()
-      .filter((entry) => entry.isDraining && entry.state === "idle")
-      .map((entry) => entry.workerId);
+    return this.#index.inOrder("drained", "");
   }
 
   find(workerId: string): RosterEntry | undefined {
@@ -158,8 +156,7 @@ export class Roster {
   }
 
   remove(workerId: string): void {
-    const entry = this.#entries.get(workerId);
-    if (entry) this.#byPool.remove(entry);
+    this.#index.change(this.#entries.get(workerId), undefined);
     this.#entries.delete(workerId);
   }
 
@@ -171,23 +168,50 @@ export class Roster {
 
   /** The workers with this kind of device that can have a task. */
   idleWorkers(kind: string): RosterEntry[] {
-    return this.workers().filter(
-      (entry) => this.isFree(entry) && deviceKind(entry.device) === kind,
-    );
+    const idle = this.#found(this.#index.inOrder("idle", kind));
+    return idle.filter((entry) => this.isFree(entry));
   }
 
   /** Those of a pool, whatever they do. */
   launchedBy(pool: string): RosterEntry[] {
-    return this.#found(this.#byPool.all(pool));
+    return this.#found(this.#index.of("launched", pool));
   }
 
   numLaunchedBy(pool: string): number {
-    return this.#byPool.all(pool).size;
+    return this.#index.of("launched", pool).size;
+  }
+
+  /** Those of a pool that wait in the queue of its engine. */
+  numPendingOf(pool: string): number {
+    return this.#index.of("pending", pool).size;
   }
 
   /** Those of a pool that have no task: they wait, start, are idle or leave. */
   withoutTaskOf(pool: string): RosterEntry[] {
-    return this.#found(this.#byPool.withoutTask(pool));
+    return this.#found(this.#index.of("withoutTask", pool));
+  }
+
+  /** The shapes of those of a pool that can have a task, now or when they have started. */
+  comingTo(pool: string): Demand[] {
+    return this.#index.comingTo(pool).flatMap(([key, ids]) => {
+      const shape = this.#shapeOf(ids);
+      const aside = this.#found(this.#index.of("aside", key));
+      const count = ids.size - aside.filter((entry) => !this.isFree(entry)).length;
+      return shape && count > 0 ? [{ ...shape, count }] : [];
+    });
+  }
+
+  /** One of a pool that is idle and has a shape which is not wanted. */
+  idleOf(pool: string, isUnwanted: (shape: LaunchShape) => boolean): string | undefined {
+    for (const [, ids] of this.#index.comingTo(pool)) {
+      const shape = this.#shapeOf(ids);
+      if (!shape || !isUnwanted(shape)) continue;
+      for (const id of ids) {
+        const entry = this.#entries.get(id);
+        if (entry && this.isFree(entry)) return id;
+      }
+    }
+    return undefined;
   }
 
   isFree(entry: RosterEntry): boolean {
@@ -261,13 +285,19 @@ export class Roster {
     return [...this.#entries.values()];
   }
 
+  /** Of a group in which all have the same. */
+  #shapeOf(workerIds: ReadonlySet<string>): LaunchShape | undefined {
+    const [first] = workerIds;
+    return first === undefined ? undefined : this.#entries.get(first)?.launch?.shape;
+  }
+
   #found(workerIds: Iterable<string>): RosterEntry[] {
     return [...workerIds].flatMap((id) => this.#entries.get(id) ?? []);
   }
 
   #set(entry: RosterEntry): void {
+    this.#index.change(this.#entries.get(entry.workerId), entry);
     this.#entries.set(entry.workerId, entry);
-    this.#byPool.set(entry);
   }
 
   /** @param isHeard whether its time without a message begins anew */

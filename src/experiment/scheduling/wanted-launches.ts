@@ -1,15 +1,15 @@
 import type { LaunchShape, PoolSettings } from "../domain/launcher-ports.js";
 import { deviceKind } from "./device-needs.js";
 
-/** Ready tasks that need the same. */
+/** Ready tasks that need the same, or workers that have the same. */
 export interface Demand extends LaunchShape {
   readonly count: number;
 }
 
 /** What a pool has and may have. */
 export interface PoolRoom {
-  /** Shapes of its workers that wait, start or are idle: each can have one task. */
-  readonly coming: readonly LaunchShape[];
+  /** Its workers that wait, start or are idle: each can have one task. */
+  readonly coming: readonly Demand[];
   /** How many more it may ask for. */
   readonly numFree: number;
   /** The most that one worker can have, for each kind of device; absent: any task fits. */
@@ -29,7 +29,7 @@ export interface Wanted {
  * first, since what is large enough for them would do for the others too.
  */
 export function wantedLaunches(demands: readonly Demand[], room: PoolRoom): Wanted {
-  const coming = [...room.coming];
+  const coming = room.coming.map((shape) => ({ ...shape })).sort(smallestFirst);
   const launches: LaunchShape[] = [];
   const rest: Demand[] = [];
   for (const demand of [...demands].sort(largestFirst)) {
@@ -71,15 +71,20 @@ export function mostBytesIn({ largest = [], most }: Limits, needs: LaunchShape):
   return Math.max(...able.map(boundOf));
 }
 
-/** Takes the smallest shapes that hold it. @returns how many */
-function take(coming: LaunchShape[], demand: Demand): number {
-  coming.sort((a, b) => a.numDevices - b.numDevices || boundOf(a) - boundOf(b));
-  for (let numTaken = 0; numTaken < demand.count; numTaken++) {
-    const at = coming.findIndex((shape) => holds(shape, demand));
-    if (at === -1) return numTaken;
-    coming.splice(at, 1);
+/** Takes the smallest that hold it. @param coming the smallest first @returns how many */
+function take(coming: { -readonly [Part in keyof Demand]: Demand[Part] }[], demand: Demand) {
+  let numTaken = 0;
+  for (const shape of coming) {
+    if (!holds(shape, demand)) continue;
+    const taken = Math.min(shape.count, demand.count - numTaken);
+    shape.count -= taken;
+    numTaken += taken;
   }
-  return demand.count;
+  return numTaken;
+}
+
+function smallestFirst(a: LaunchShape, b: LaunchShape): number {
+  return a.numDevices - b.numDevices || boundOf(a) - boundOf(b);
 }
 
 function boundOf({ memoryBytes }: LaunchShape): number {

@@ -60,13 +60,13 @@ export class Fleet {
   #pools(): WorkerPool[] {
     const { roster, dispatcher, clock } = this.#parts;
     return dispatcher.pools.all().map(({ settings: { name, most }, fault }) => {
-      const waits = roster.withoutTaskOf(name).filter(({ state }) => state === "pending");
+      const numPending = roster.numPendingOf(name);
       const waitMs = (fault?.untilMs ?? 0) - clock.monotonicMs();
       return WorkerPool.fromPartial({
         name,
         maxWorkers: most,
-        numPending: waits.length,
-        numRunning: roster.numLaunchedBy(name) - waits.length,
+        numPending,
+        numRunning: roster.numLaunchedBy(name) - numPending,
         fault: fault?.reason ?? "",
         retryTime: fault && new Date(clock.now().getTime() + waitMs),
       });
