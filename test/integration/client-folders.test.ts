@@ -19,6 +19,8 @@ import { PYTHON, tinyDataAndModel, tinyDraft } from "../fixtures/tiny.js";
 import { it, until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
+/** Word vectors of some words of the data set, of width 4. */
+const VECTORS = ["red 1 0 0 0", "blue 0 1 0 0", "green 0 0 1 0", "the 0 0 0 1"].join("\n");
 const TENSORS = "distilled.safetensors";
 
 function refusedAs(kind: FailureKind, message: RegExp) {
@@ -111,6 +113,30 @@ describe("a client's own data set and model", () => {
       birth,
       "nothing was fetched again",
     );
+  });
+
+  it("may have word vectors and a source set beside them", async (test) => {
+    const plane = await TestPlane.start(test, { pythonPath: PYTHON });
+    const own = client(test, plane);
+    const [data, vectors] = [join(own.folder, "data"), join(own.folder, "vectors.txt")];
+    cpSync(join(data, "colours"), join(data, "shades"), { recursive: true });
+    const shades = join(data, "shades", "train.jsonl");
+    writeFileSync(shades, readFileSync(shades, "utf8").split("\n").slice(0, -2).join("\n"));
+    writeFileSync(vectors, VECTORS);
+    const words = { model: "textcnn", embeddings: vectors };
+    const source = { objective: "adapt", source: "shades", pool: 1, "pool-epochs": 1 };
+    const draft = own.draft({ ...words, ...source });
+    const sent = await sentSpec(own, draft);
+    assert.equal(own.notes.length, 3, own.notes.join("\n"));
+    rmSync(own.folder, { recursive: true });
+    new PythonWorker(test, "elsewhere", plane.plane.workerAddress);
+    const { spec } = await plane.client.resolve(sent);
+    const { id } = await plane.client.create(spec as ExperimentSpec, "");
+    const experiment = await plane.ended(id);
+    assert.equal(experiment.state, State.SUCCEEDED, experiment.failure?.message);
+    const folders = homePaths(plane.home).folders;
+    const paths = [spec?.dataset?.dataDir, spec?.objective?.sourceDir, spec?.model?.embeddings];
+    for (const path of paths) assert.ok(`${path}`.startsWith(folders), `${path}`);
   });
 
   it("are only counted in a dry run", async (test) => {

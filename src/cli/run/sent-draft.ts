@@ -82,8 +82,12 @@ export async function requireSent(
 
 /** Such as "/data/mine would be sent: 3 files, 1.2 MB". */
 export function sentenceOf({ path, files, bytes }: MissingFolder): string {
+  return `${path} would be sent: ${amountOf(files, bytes)}`;
+}
+
+function amountOf(files: number, bytes: bigint): string {
   const count = files === 1 ? "1 file" : `${formatCount(files)} files`;
-  return `${path} would be sent: ${count}, ${formatBytes(bytes)}`;
+  return `${count}, ${formatBytes(bytes)}`;
 }
 
 type Place = (path: string, kind: LocalKind) => Promise<string>;
@@ -152,7 +156,7 @@ async function sentPath(
   const { path } = await prepare(false);
   progress.work(name, 1, 1);
   if (path === "") throw invalid("", `${folder.path} changed while it was sent; try again`);
-  progress.note(`Sent ${folder.path}: ${formatCount(missing.length)} files, ${formatBytes(bytes)}`);
+  progress.note(`Sent ${folder.path}: ${amountOf(missing.length, bytes)}`);
   return path;
 }
 
