@@ -1,14 +1,22 @@
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import type { FieldValue } from "../../settings/field-path.js";
+import { writeImageValues } from "../../settings/images.js";
 import { PRESETS, type PresetName } from "../../settings/preset-names.js";
 import { presetSpec } from "../../settings/presets.js";
 import { describeRange } from "../../settings/range.js";
 import { allowedWords, fieldsOf, type Setting } from "../../settings/setting.js";
 import { SETTINGS_BY_GROUP } from "../../settings/settings.js";
 import { givenValue } from "../../settings/validate.js";
+import { writeWordValues } from "../../settings/words.js";
 
 const value = z.union([z.string(), z.number(), z.boolean()]);
+
+const inPresets = z.record(
+  z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]),
+  z.record(z.string(), value),
+);
 
 const settingSchema = z.strictObject({
   name: z.string().describe("Path of the field of the spec; of a subset, what they begin with."),
@@ -31,15 +39,19 @@ const settingSchema = z.strictObject({
     .optional(),
   pattern: z.string().optional().describe("Regular expression with the flag u."),
   placeholder: z.string().optional(),
-  default: z
-    .record(
-      z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]),
-      z.record(z.string(), value),
-    )
-    .describe("Values by path of the field in each preset; absent where facts decide."),
+  default: inPresets.describe(
+    "Values by path of the field in each preset; absent where facts decide.",
+  ),
+  networkDefault: z
+    .strictObject({ images: inPresets.optional(), words: inPresets.optional() })
+    .optional()
+    .describe("The same for networks of images and of words, where theirs are others."),
 });
 
 export const settingsSchema = z.strictObject({ settings: z.array(settingSchema) });
+
+/** What a preset's values become for each kind of network. */
+const NETWORKS = { images: writeImageValues, words: writeWordValues };
 
 const NAMES = Object.keys(PRESETS) as PresetName[];
 
@@ -53,7 +65,7 @@ export function settingsDocument(): z.infer<typeof settingsSchema> {
       group,
       help: setting.help,
       fields: [...fieldsOf(setting)],
-      default: defaultsOf(setting),
+      ...defaultsOf(setting),
       ...takenBy(setting),
     })),
   );
@@ -77,9 +89,30 @@ function takenBy(setting: Setting) {
   }
 }
 
+type Defaults = z.infer<typeof inPresets>;
+
 function defaultsOf(setting: Setting) {
-  const defaults = NAMES.map((name) => [name, defaultsIn(presetSpec(PRESETS[name]), setting)]);
-  return Object.fromEntries(defaults) as Record<PresetName, ReturnType<typeof defaultsIn>>;
+  const usual = defaultsWith(setting, (name) => presetSpec(PRESETS[name]));
+  const others = Object.entries(NETWORKS)
+    .map(([kind, write]) => {
+      const ofNetwork = (name: PresetName) => {
+        const spec = presetSpec(PRESETS[name], undefined, true);
+        write(spec);
+        return spec;
+      };
+      return [kind, defaultsWith(setting, ofNetwork)] as const;
+    })
+    .filter(([, defaults]) => !isDeepStrictEqual(defaults, usual));
+  return {
+    default: usual,
+    ...(others.length > 0 && { networkDefault: Object.fromEntries(others) }),
+  };
+}
+
+function defaultsWith(setting: Setting, presetOf: (name: PresetName) => ExperimentSpec): Defaults {
+  return Object.fromEntries(
+    NAMES.map((name) => [name, defaultsIn(presetOf(name), setting)]),
+  ) as Defaults;
 }
 
 function defaultsIn(preset: ExperimentSpec, setting: Setting): Record<string, FieldValue> {

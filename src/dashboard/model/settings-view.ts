@@ -31,8 +31,12 @@ export interface SettingView {
   readonly pattern?: string;
   readonly placeholder?: string;
   /** By preset and field; absent where the machine or the data decide. */
-  readonly default: Readonly<Record<PresetName, Readonly<Record<string, FieldValue>>>>;
+  readonly default: PresetValues;
+  /** Of networks of images and of words; absent where it is the same. */
+  readonly networkDefault?: { readonly images?: PresetValues; readonly words?: PresetValues };
 }
+
+type PresetValues = Readonly<Record<PresetName, Readonly<Record<string, FieldValue>>>>;
 
 export interface SettingsDocument {
   readonly settings: readonly SettingView[];
@@ -71,15 +75,26 @@ export interface SpecRow {
 /** Every setting of a resolved spec, with the value of its preset. */
 export function specRows(spec: Spec, settings: readonly SettingView[]): SpecRow[] {
   const preset = presetOf(spec);
+  const network = networkOf(spec);
   return settings.map((setting) => {
     const value = textOf(setting, (path) => readField(spec, path));
-    const standard = textOf(setting, (path) => setting.default[preset][path]);
+    const standard = textOf(setting, (path) => valuesFor(setting, network)[preset][path]);
     const isDerived = isDerivedFrom(setting, spec);
     const isOwn = IDENTIFYING.has(setting.flag) || isDerived || standard === "";
     // An experiment has no value for a setting that was added later.
     const isChanged = !isOwn && value !== "" && value !== standard;
     return { setting, value, preset: standard, isChanged };
   });
+}
+
+/** The kind of network that it is about; undefined for an encoder. */
+function networkOf({ dataset, model }: Spec): "images" | "words" | undefined {
+  if (dataset?.found?.image !== undefined) return "images";
+  return model?.embeddings ? "words" : undefined;
+}
+
+function valuesFor(setting: SettingView, network: ReturnType<typeof networkOf>): PresetValues {
+  return (network && setting.networkDefault?.[network]) ?? setting.default;
 }
 
 /**

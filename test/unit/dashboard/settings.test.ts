@@ -23,11 +23,14 @@ import { Experiment as PageExperiment } from "../../../src/generated/page/stillh
 import { ExperimentSpec as PageSpec } from "../../../src/generated/page/stillhouse/v1/spec.js";
 import {
   ExperimentSpec,
+  Preset,
   RobustnessCheck,
   RobustnessSpec,
 } from "../../../src/generated/stillhouse/v1/spec.js";
 import { PRESETS } from "../../../src/settings/preset-names.js";
+import { presetSpec } from "../../../src/settings/presets.js";
 import { validateDraft } from "../../../src/settings/validate.js";
+import { writeWordValues } from "../../../src/settings/words.js";
 import { resolvedSpec } from "../../fixtures/experiments.js";
 
 const { settings: SETTINGS }: SettingsDocument = JSON.parse(JSON.stringify(settingsDocument()));
@@ -64,6 +67,19 @@ describe("a spec beside its preset", () => {
         ["seed", "7"],
       ],
     );
+  });
+
+  test("of a network has no difference where it has the values of networks", () => {
+    const written = presetSpec(Preset.CPU, undefined, true);
+    writeWordValues(written);
+    const spec = { ...written, model: { ...written.model, embeddings: "glove" } };
+    const changed = (of: typeof spec) =>
+      specRows(asPageReads(of as ExperimentSpec), SETTINGS)
+        .filter(({ isChanged }) => isChanged)
+        .map(({ setting }) => setting.flag);
+    assert.deepEqual(changed(spec), []);
+    const ofEncoder = { ...spec, model: { ...spec.model, embeddings: "" } };
+    assert.ok(changed(ofEncoder).includes("x-init"), `${changed(ofEncoder)}`);
   });
 
   test("the command holds what is needed to get the same, quoted for a shell", () => {
