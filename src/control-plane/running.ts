@@ -22,6 +22,8 @@ export class RunningControlPlane implements ControlPlane {
   readonly #store: LocalStore;
   readonly #security: Security;
   readonly #parts: Parts;
+  /** Of the database, in the background. */
+  readonly #checking = new AbortController();
   #timers: readonly NodeJS.Timeout[] = [];
   #stopped: Promise<void> | undefined;
   #break: (fault: StillhouseError) => void = () => undefined;
@@ -86,6 +88,7 @@ export class RunningControlPlane implements ControlPlane {
     lock.announce(this.address, this.clientKeys);
     server.isServing = true;
     this.#keepReserve();
+    void this.#check();
   }
 
   askForWorker(pool: string): void {
@@ -99,6 +102,7 @@ export class RunningControlPlane implements ControlPlane {
 
   kill(): void {
     const { inspector, bridge, dispatcher } = this.#parts;
+    this.#checking.abort();
     inspector.stop();
     bridge.kill();
     dispatcher.pools.killAll();
@@ -155,6 +159,7 @@ export class RunningControlPlane implements ControlPlane {
     const { server, experiments, feed, inspector, bridge, dispatcher } = this.#parts;
     const reason = unavailable(`the control plane at ${this.address} is stopping`);
     lock.withdraw();
+    this.#checking.abort();
     server.isServing = false;
     experiments.refuse(reason);
     feed.end(reason);
@@ -176,6 +181,14 @@ export class RunningControlPlane implements ControlPlane {
     await Promise.all([server.stop(SERVER_GRACE_MS), http?.stop(SERVER_GRACE_MS)]);
     await hub.close();
     await mlflow?.stop(Math.min(withinMs, EXPORT_GRACE_MS));
+  }
+
+  async #check(): Promise<void> {
+    const fault = await this.#store.check(this.#checking.signal);
+    if (fault === undefined || this.#stopped) return;
+    this.#parts.dispatcher.testStorage(() => {
+      throw fault;
+    });
   }
 
   #tidy(): void {

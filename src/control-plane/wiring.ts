@@ -137,7 +137,7 @@ function stateOf({ options, store }: Ground, feed: EventFeed, { observer }: Meas
     leases: new Leases(timings, () => clock.monotonicMs()),
     memory: new DeviceMemory(),
     roster: new Roster(() => clock.monotonicMs()),
-    ledger: new Ledger(experiments, artifacts, feed, clock, ready, observer, most),
+    ledger: new Ledger(experiments, artifacts, feed, clock, ready, { observer, most }),
   };
 }
 

@@ -35,6 +35,7 @@ export class MlflowExport implements Observer {
   readonly #stopping = new AbortController();
   readonly #ending = new AbortController();
   readonly #loop: Promise<void>;
+  readonly tookOver = UNOBSERVED.tookOver;
   readonly leaseExpired = UNOBSERVED.leaseExpired;
   readonly reportRefused = UNOBSERVED.reportRefused;
   readonly claimRefused = UNOBSERVED.claimRefused;

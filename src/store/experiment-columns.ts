@@ -4,6 +4,7 @@ import {
   storedArtifact,
 } from "../experiment/domain/record.js";
 import { isEnded } from "../experiment/domain/states.js";
+import { taskKind } from "../experiment/domain/task-kind.js";
 import {
   Experiment,
   type State,
@@ -31,7 +32,19 @@ export function experimentColumns(record: ExperimentRecord): Record<string, SqlV
     search_text: `${id}\n${spec?.name ?? ""}`.toLowerCase(),
     accuracy: distilledRow(experiment)?.accuracy?.mean ?? NO_ACCURACY,
     message: Experiment.encode(experiment).finish(),
+    ...deviceColumns(experiment),
   };
+}
+
+/** What the tasks of an experiment compute on. */
+export function deviceColumns({ spec }: Experiment) {
+  const { device = "cpu", numDevices = 1, memoryMib = 0 } = spec?.compute ?? {};
+  return { device, num_devices: numDevices, memory_mib: memoryMib };
+}
+
+/** @param canStart of the experiment of the task */
+export function taskColumns(task: Task, canStart: (task: Task) => boolean) {
+  return { kind: taskKind(task), is_ready: Number(canStart(task)) };
 }
 
 /** A state from its column. */

@@ -36,10 +36,12 @@ const MOST_ACCURATE_FIRST: Ordering = {
 export const EXPERIMENT_COLUMNS =
   "number, id, cancel_requested, owner, priority, sweep_id, message";
 
-/** The columns of a page, with the number of bytes of an experiment and its tasks. */
-const PAGE_COLUMNS = `number, id, accuracy, length(message) + (
-    SELECT coalesce(sum(length(tasks.message)), 0) FROM tasks WHERE experiment_id = experiments.id
-  ) AS bytes`;
+/** The number of bytes of an experiment of a page and its tasks. */
+const BYTES = `(
+    SELECT length(message) FROM experiments WHERE experiments.number = page.number
+  ) + (
+    SELECT coalesce(sum(length(tasks.message)), 0) FROM tasks WHERE experiment_id = page.id
+  )`;
 
 /** A page of experiments as SQL. */
 export interface PageStatement {
@@ -61,8 +63,11 @@ export function pageStatement(query: ExperimentQuery): PageStatement {
     ...(key ? [{ sql: ordering.after, values: key }] : []),
   ];
   const where = conditions.map(({ sql }) => sql).join(" AND ");
+  const orderBy = `ORDER BY ${ordering.orderBy}`;
+  // The bytes are counted once it is known which few are on the page.
+  const page = `SELECT number, id, accuracy FROM experiments ${where && `WHERE ${where}`} ${orderBy} LIMIT ?`;
   return {
-    sql: `SELECT ${PAGE_COLUMNS} FROM experiments ${where && `WHERE ${where}`} ORDER BY ${ordering.orderBy} LIMIT ?`,
+    sql: `SELECT number, id, accuracy, ${BYTES} AS bytes FROM (${page}) AS page ${orderBy}`,
     values: [...conditions.flatMap(({ values }) => values), query.pageSize + 1],
     tokenAfter: (row) => pageToken(list, ordering.keyOf(row)),
   };

@@ -41,9 +41,6 @@ type Found =
   | { readonly record: ExperimentRecord }
   | { readonly row: ExperimentRow; readonly fault: UnreadableRow };
 
-/** Few, so that a start reads many experiments in pieces. */
-const EXPERIMENTS_PER_READ = 8;
-
 /** Reads experiments with their tasks from SQLite. */
 export class ExperimentRows {
   readonly #file: SqlDatabase;
@@ -106,20 +103,6 @@ export class ExperimentRows {
     );
     const byId = new Map(rows.map((row) => [row.id, row]));
     return page.flatMap(({ id }) => byId.get(id) ?? []);
-  }
-
-  *unfinished(): Generator<ExperimentRecord, void> {
-    for (let after = 0; ; ) {
-      const rows = this.#file.all<ExperimentRow>(
-        `SELECT ${EXPERIMENT_COLUMNS} FROM experiments WHERE is_ended = 0 AND number > ?
-         ORDER BY number LIMIT ${EXPERIMENTS_PER_READ}`,
-        after,
-      );
-      for (const found of this.#found(rows)) if (!("fault" in found)) yield found.record;
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      after = last.number;
-    }
   }
 
   #one(sql: string, ...values: SqlValue[]): ExperimentRecord | undefined {

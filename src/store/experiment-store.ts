@@ -4,6 +4,7 @@ import {
   storedArtifact,
   type TaskRecord,
 } from "../experiment/domain/record.js";
+import { startable } from "../experiment/domain/startable.js";
 import type {
   Change,
   EncodedPage,
@@ -21,9 +22,10 @@ import {
   Task,
   type TaskResult,
 } from "../generated/stillhouse/v1/experiment.js";
-import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+import { artifactIdOf, experimentColumns, taskColumns } from "./experiment-columns.js";
 import { ExperimentRemoval } from "./experiment-removal.js";
 import { ExperimentRows } from "./experiment-rows.js";
+import { QueueRows } from "./queue-rows.js";
 import type { RemovalRoom } from "./removal-room.js";
 import { requestKey } from "./request-key.js";
 import type { SqlDatabase } from "./sql-database.js";
@@ -32,6 +34,8 @@ import { readMessage } from "./unreadable-row.js";
 interface TaskMessage {
   message: Uint8Array;
 }
+
+type CanStart = ReturnType<typeof startable>;
 
 interface EventRow {
   sequence: number;
@@ -59,6 +63,7 @@ const MAX_RESULTS = 64;
  * Experiments, tasks and their events in SQLite. When a call returns, its change is on the disk.
  */
 export class SqliteExperimentStore implements ExperimentStore {
+  readonly queue: QueueRows;
   readonly #file: SqlDatabase;
   readonly #rows: ExperimentRows;
   readonly #removal: ExperimentRemoval;
@@ -68,6 +73,7 @@ export class SqliteExperimentStore implements ExperimentStore {
     { room = NO_ROOM, onUnreadable = () => undefined }: ExperimentStoreOptions = {},
   ) {
     this.#file = file;
+    this.queue = new QueueRows(file);
     this.#rows = new ExperimentRows(file, onUnreadable);
     this.#removal = new ExperimentRemoval(file, room);
   }
@@ -85,8 +91,9 @@ export class SqliteExperimentStore implements ExperimentStore {
         `INSERT INTO experiments (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
         ...Object.values(columns),
       );
+      const canStart = startable(change.record);
       change.record.tasks.forEach((entry, position) => {
-        this.#insertTask(entry, position);
+        this.#insertTask(entry, position, canStart);
       });
       return this.#appendEvents(experiment.id, change.events);
     });
@@ -117,7 +124,7 @@ export class SqliteExperimentStore implements ExperimentStore {
         ...Object.values(columns),
         experiment.id,
       );
-      for (const entry of change.tasks) this.#updateTask(entry);
+      this.#updateTasks(change);
       return this.#appendEvents(experiment.id, change.events);
     });
   }
@@ -136,10 +143,6 @@ export class SqliteExperimentStore implements ExperimentStore {
 
   listEncoded(query: ExperimentQuery): EncodedPage {
     return this.#rows.listEncoded(query);
-  }
-
-  unfinished(): Iterable<ExperimentRecord> {
-    return this.#rows.unfinished();
   }
 
   has(experimentId: string): boolean {
@@ -227,11 +230,12 @@ export class SqliteExperimentStore implements ExperimentStore {
     }
   }
 
-  #insertTask({ task, numLost }: TaskRecord, position: number): void {
+  #insertTask({ task, numLost }: TaskRecord, position: number, canStart: CanStart): void {
+    const { kind, is_ready } = taskColumns(task, canStart);
     this.#file.run(
-      `INSERT INTO tasks
-         (id, experiment_id, position, state, attempt, cache_key, num_lost, message, artifact_id)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO tasks (id, experiment_id, position, state, attempt, cache_key, num_lost,
+         message, artifact_id, kind, is_ready)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       task.id,
       task.experimentId,
       position,
@@ -241,19 +245,39 @@ export class SqliteExperimentStore implements ExperimentStore {
       numLost,
       Task.encode(task).finish(),
       artifactIdOf(task),
+      kind,
+      is_ready,
     );
   }
 
-  #updateTask({ task, numLost }: TaskRecord): void {
+  #updateTasks({ record, tasks, madeReady = [] }: Change): void {
+    if (tasks.length === 0) return;
+    const canStart = startable(record);
+    for (const entry of tasks) this.#updateTask(entry, canStart);
+    this.#markReady(madeReady);
+  }
+
+  #updateTask({ task, numLost }: TaskRecord, canStart: CanStart): void {
+    const { kind, is_ready } = taskColumns(task, canStart);
     this.#file.run(
-      `UPDATE tasks SET state = ?, attempt = ?, num_lost = ?, message = ?, artifact_id = ?
-       WHERE id = ?`,
+      `UPDATE tasks SET state = ?, attempt = ?, num_lost = ?, message = ?, artifact_id = ?,
+         kind = ?, is_ready = ? WHERE id = ?`,
       task.state,
       task.attempt,
       numLost,
       Task.encode(task).finish(),
       artifactIdOf(task),
+      kind,
+      is_ready,
       task.id,
+    );
+  }
+
+  #markReady(taskIds: readonly string[]): void {
+    if (taskIds.length === 0) return;
+    this.#file.run(
+      "UPDATE tasks SET is_ready = 1 WHERE id IN (SELECT value FROM json_each(?))",
+      JSON.stringify(taskIds),
     );
   }
 

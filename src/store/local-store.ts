@@ -1,5 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Log, StorageProbe } from "../experiment/domain/ports.js";
+import type { StorageFault } from "../experiment/domain/storage-fault.js";
 import { ArtifactFolder } from "./artifact-folder.js";
 import { CheckpointFolder } from "./checkpoint-folder.js";
 import { ClientFolders } from "./client-folders.js";
@@ -120,6 +121,16 @@ export class LocalStore implements StorageProbe {
       rmSync(this.#probe, { force: true });
     }
     this.experiments.assertWritable();
+  }
+
+  /**
+   * Checks for damage what was too large to be checked when it was opened.
+   *
+   * @param signal ends it early
+   * @returns what is wrong; undefined where nothing is
+   */
+  async check(signal: AbortSignal): Promise<StorageFault | undefined> {
+    return this.#databases.check?.(signal);
   }
 
   /** Reserves room for removals. Throws EXHAUSTED or ENVIRONMENT where there is none. */

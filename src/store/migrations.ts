@@ -1,7 +1,13 @@
 import type { TaskRecord } from "../experiment/domain/record.js";
 import { withResult } from "../experiment/domain/resulted.js";
+import { startable } from "../experiment/domain/startable.js";
 import { Experiment, Task } from "../generated/stillhouse/v1/experiment.js";
-import { artifactIdOf, experimentColumns } from "./experiment-columns.js";
+import {
+  artifactIdOf,
+  deviceColumns,
+  experimentColumns,
+  taskColumns,
+} from "./experiment-columns.js";
 import type { SqlDatabase, SqlValue } from "./sql-database.js";
 import { readMessage } from "./unreadable-row.js";
 
@@ -138,6 +144,14 @@ CREATE TABLE launches (
 ) STRICT;
 `;
 
+/** The start of a control plane reads these alone, however many experiments there are. */
+export const ADDED_IN_VERSION_8 = `
+CREATE INDEX tasks_ready ON tasks (experiment_id, position, id, kind, cache_key, num_lost)
+  WHERE is_ready = 1;
+CREATE INDEX tasks_running ON tasks (experiment_id, kind) WHERE state = 'STATE_RUNNING';
+CREATE INDEX tasks_awaiting ON tasks (cache_key, kind) WHERE state = 'STATE_QUEUED';
+`;
+
 const COLUMNS_OF_VERSION_2 = `
 ALTER TABLE experiments ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE experiments ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
@@ -149,6 +163,14 @@ ALTER TABLE experiments ADD COLUMN accuracy REAL NOT NULL DEFAULT -1;
 ALTER TABLE tasks ADD COLUMN artifact_id TEXT;
 `;
 
+const COLUMNS_OF_VERSION_8 = `
+ALTER TABLE experiments ADD COLUMN device TEXT NOT NULL DEFAULT 'cpu';
+ALTER TABLE experiments ADD COLUMN num_devices INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE experiments ADD COLUMN memory_mib INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN is_ready INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** The migration from each version to the next. */
 const STEPS: readonly ((file: SqlDatabase) => void)[] = [
   fromVersion1,
@@ -157,6 +179,7 @@ const STEPS: readonly ((file: SqlDatabase) => void)[] = [
   fromVersion4,
   fromVersion5,
   fromVersion6,
+  fromVersion7,
 ];
 
 /** Migrates tables of an earlier version to the present one; call it within a transaction. */
@@ -215,6 +238,35 @@ function fromVersion5(file: SqlDatabase): void {
 
 function fromVersion6(file: SqlDatabase): void {
   file.exec(ADDED_IN_VERSION_7);
+}
+
+/** Fills the new columns of what is unfinished; those of the rest are filled when it is resumed. */
+function fromVersion7(file: SqlDatabase): void {
+  file.exec(COLUMNS_OF_VERSION_8);
+  file.exec(ADDED_IN_VERSION_8);
+  const unfinished = file.all<{ id: string }>("SELECT id FROM experiments WHERE is_ended = 0");
+  for (const { id } of unfinished) fillQueueColumns(file, id);
+}
+
+function fillQueueColumns(file: SqlDatabase, id: string): void {
+  const row = file.get<{ message: Uint8Array; cancel_requested: number }>(
+    "SELECT message, cancel_requested FROM experiments WHERE id = ?",
+    id,
+  );
+  const experiment = row && readMessage(Experiment, row.message);
+  if (experiment === undefined || typeof experiment === "string") return;
+  const cancelRequested = row?.cancel_requested !== 0;
+  const record = { experiment, tasks: taskRecordsOf(file, id), cancelRequested };
+  const { device, num_devices, memory_mib } = deviceColumns(experiment);
+  file.run(
+    "UPDATE experiments SET device = ?, num_devices = ?, memory_mib = ? WHERE id = ?",
+    ...[device, num_devices, memory_mib, id],
+  );
+  const canStart = startable(record);
+  for (const { task } of record.tasks) {
+    const { kind, is_ready } = taskColumns(task, canStart);
+    file.run("UPDATE tasks SET kind = ?, is_ready = ? WHERE id = ?", kind, is_ready, task.id);
+  }
 }
 
 function taskRecordsOf(file: SqlDatabase, experimentId: string): TaskRecord[] {

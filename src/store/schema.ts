@@ -1,18 +1,19 @@
-import { existsSync } from "node:fs";
 import { environment } from "../errors.js";
 import { SqlFile } from "./database.js";
+import { checkIntegrity, whenToCheck } from "./integrity.js";
 import {
   ADDED_IN_VERSION_2,
   ADDED_IN_VERSION_3,
   ADDED_IN_VERSION_4,
   ADDED_IN_VERSION_5,
   ADDED_IN_VERSION_7,
+  ADDED_IN_VERSION_8,
   migrate,
 } from "./migrations.js";
 import type { SqlDatabase } from "./sql-database.js";
 
 /** Incremented with every change of the tables; a database stores the version of its own. */
-const SCHEMA_VERSION = 7;
+const SCHEMA_VERSION = 8;
 
 /**
  * Messages are stored as the bytes of their proto, beside columns for searching.
@@ -35,7 +36,11 @@ CREATE TABLE experiments (
   -- Id and name in lower case.
   search_text TEXT NOT NULL DEFAULT '',
   -- Mean test accuracy of the distilled data; -1 before there is one.
-  accuracy REAL NOT NULL DEFAULT -1
+  accuracy REAL NOT NULL DEFAULT -1,
+  -- What its tasks compute on: "cpu", "cuda" or "cuda:1"; CUDA devices of its distillation; memory.
+  device TEXT NOT NULL DEFAULT 'cpu',
+  num_devices INTEGER NOT NULL DEFAULT 1,
+  memory_mib INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX experiments_unfinished ON experiments (number) WHERE is_ended = 0;
 
@@ -50,6 +55,10 @@ CREATE TABLE tasks (
   message BLOB NOT NULL,
   -- What was distilled by it or for it.
   artifact_id TEXT,
+  -- Such as "distill"; empty where the task ended before version 8.
+  kind TEXT NOT NULL DEFAULT '',
+  -- Whether it could start, as far as its experiment alone says.
+  is_ready INTEGER NOT NULL DEFAULT 0,
   UNIQUE (experiment_id, position)
 ) STRICT;
 CREATE INDEX tasks_results ON tasks (cache_key) WHERE cache_key <> '' AND state = 'STATE_SUCCEEDED';
@@ -60,7 +69,7 @@ CREATE TABLE events (
   message BLOB NOT NULL,
   PRIMARY KEY (experiment_id, sequence)
 ) STRICT, WITHOUT ROWID;
-${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSION_5}${ADDED_IN_VERSION_7}`;
+${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSION_5}${ADDED_IN_VERSION_7}${ADDED_IN_VERSION_8}`;
 
 /**
  * Opens the database of a home, creates its tables if there are none, and migrates those of an
@@ -69,7 +78,7 @@ ${ADDED_IN_VERSION_2}${ADDED_IN_VERSION_3}${ADDED_IN_VERSION_4}${ADDED_IN_VERSIO
  * @throws ENVIRONMENT for a damaged file or one of a newer version
  */
 export function openDatabase(path: string): SqlFile {
-  const isNew = !existsSync(path);
+  const when = whenToCheck(path);
   const file = new SqlFile(path);
   try {
     // First, since a process that has just closed the file may still be writing its last pages.
@@ -77,7 +86,7 @@ export function openDatabase(path: string): SqlFile {
     file.pragma("journal_mode = WAL");
     file.pragma("foreign_keys = ON");
     file.pragma("synchronous = FULL");
-    if (!isNew) checkIntegrity(file);
+    if (when === "now") checkIntegrity(file);
     prepareSchema(file);
     return file;
   } catch (error) {
@@ -95,14 +104,6 @@ export function openForMetrics(path: string): SqlFile {
   file.pragma("busy_timeout = 5000");
   file.pragma("synchronous = NORMAL");
   return file;
-}
-
-function checkIntegrity(file: SqlFile): void {
-  const found = file.pragma("quick_check(1)");
-  if (found === "ok") return;
-  throw environment(
-    `${file.name} is damaged (${String(found)}); move it away to start with an empty one`,
-  );
 }
 
 /**

@@ -45,7 +45,7 @@ export class ExperimentMetrics {
   readonly #monotonicMs: () => number;
   readonly #gauges: ExperimentGauges;
   readonly #seen = new Map<string, Seen>();
-  readonly #unfinished = new Set<string>();
+  #numUnfinished = 0;
   readonly #finished: Counter<"state">;
 
   constructor(registry: Registry, monotonicMs: () => number) {
@@ -57,7 +57,7 @@ export class ExperimentMetrics {
       registers: [registry],
       collect: () => {
         this.#forgetOld();
-        numUnfinished.set(this.#unfinished.size);
+        numUnfinished.set(this.#numUnfinished);
       },
     });
     this.#gauges = new ExperimentGauges(registry);
@@ -70,11 +70,17 @@ export class ExperimentMetrics {
     for (const state of Object.values(ENDS)) this.#finished.inc({ state }, 0);
   }
 
-  changed(after: ExperimentRecord): void {
+  /** What an earlier process left; each may change from now on. */
+  tookOver(numExperiments: number): void {
+    this.#numUnfinished += numExperiments;
+  }
+
+  changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
     const { id, state } = after.experiment;
+    const wasUnfinished = before !== undefined && ENDS[before.experiment.state] === undefined;
     const end = ENDS[state];
-    if (end === undefined) this.#unfinished.add(id);
-    else if (this.#unfinished.delete(id)) this.#finished.inc({ state: end });
+    this.#numUnfinished += (end === undefined ? 1 : 0) - (wasUnfinished ? 1 : 0);
+    if (end !== undefined && wasUnfinished) this.#finished.inc({ state: end });
     // An experiment that only waits has no values yet.
     if (state !== State.RUNNING && !this.#seen.has(id)) return;
     const seen = this.#see(after);
@@ -83,8 +89,8 @@ export class ExperimentMetrics {
     if (this.#seen.size > MAX_EXPERIMENTS) this.#forgetOne();
   }
 
-  removed(experimentId: string): void {
-    this.#unfinished.delete(experimentId);
+  removed(experimentId: string, isUnfinished: boolean): void {
+    if (isUnfinished) this.#numUnfinished--;
     this.#forget(experimentId);
   }
 

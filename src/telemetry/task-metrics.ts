@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { LeaseEnd } from "../experiment/domain/observer.js";
+import type { TaskCount } from "../experiment/domain/queue-ports.js";
 import type { ExperimentRecord, TaskRecord } from "../experiment/domain/record.js";
 import { TASK_KINDS, type TaskKind, taskKind } from "../experiment/domain/task-kind.js";
 import { State, type Task } from "../generated/stillhouse/v1/experiment.js";
@@ -20,7 +21,10 @@ const OUTCOMES: Partial<Record<State, Outcome>> = {
 /** The queue, what runs, and how long both take. */
 export class TaskMetrics {
   readonly #monotonicMs: () => number;
-  /** When a task became ready, or was given to a worker; by the task's id. */
+  /**
+   * When a task was queued again, could start because of another one, or was given to a worker; by
+   * the task's id.
+   */
   readonly #sinceMs = new Map<string, number>();
   readonly #queued: Gauge<"kind">;
   readonly #running: Gauge<"kind">;
@@ -99,22 +103,31 @@ export class TaskMetrics {
     }
   }
 
+  /** What an earlier process left. */
+  tookOver(tasks: readonly TaskCount[]): void {
+    for (const { kind, state, count } of tasks) {
+      const gauge = state === State.QUEUED ? this.#queued : this.#running;
+      gauge.inc({ kind: kind || "other" }, count);
+    }
+  }
+
   changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
+    const { createTime } = after.experiment;
     after.tasks.forEach((entry, position) => {
       const earlier = before?.tasks[position];
       if (entry === earlier) return;
-      this.#moved(earlier?.task, entry.task);
+      this.#moved(earlier?.task, entry.task, createTime);
       if (earlier && isRetried(earlier, entry)) this.#retries.inc({ kind: taskKind(entry.task) });
     });
     if (wasDistilled(before, after)) this.#becameReady(after);
   }
 
-  #moved(before: Task | undefined, after: Task): void {
+  #moved(before: Task | undefined, after: Task, createTime: Date | undefined): void {
     if (before?.state === after.state) return;
     if (before) this.#count(before, -1);
     this.#count(after, 1);
     const kind = taskKind(after);
-    const seconds = this.#secondsSince(after.id);
+    const seconds = this.#secondsSince(after.id) ?? secondsToFirstStart(after, createTime);
     if (before?.state === State.RUNNING) {
       const outcome = OUTCOMES[after.state];
       if (outcome && seconds !== undefined) this.#duration.observe({ kind, outcome }, seconds);
@@ -123,8 +136,8 @@ export class TaskMetrics {
       if (seconds !== undefined) this.#wait.observe({ kind }, seconds);
     }
     if (before && after.state === State.SUCCEEDED && after.reused) this.#reused.inc({ kind });
-    // It is not known how long it ran under an earlier process.
-    if (before || after.state !== State.RUNNING) this.#remember(after);
+    // Very many may be queued for long; since when new ones are is known from their experiments.
+    if (before) this.#remember(after);
   }
 
   /** The distilled data exists now, so its evaluations are ready. */
@@ -152,6 +165,16 @@ export class TaskMetrics {
     if (task.state === State.QUEUED) this.#queued.inc({ kind }, change);
     if (task.state === State.RUNNING) this.#running.inc({ kind }, change);
   }
+}
+
+/** How long a task waited whose first attempt begins. */
+function secondsToFirstStart(
+  { attempt, state, attemptStartTime }: Task,
+  createTime: Date | undefined,
+): number | undefined {
+  const isFirst = state === State.RUNNING && attempt === 1;
+  if (!isFirst || attemptStartTime === undefined || createTime === undefined) return undefined;
+  return Math.max(0, attemptStartTime.getTime() - createTime.getTime()) / 1_000;
 }
 
 /** A person's resume queues it again too, and so does the end of a control plane. */

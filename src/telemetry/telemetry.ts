@@ -5,6 +5,7 @@ import type {
   Observer,
   ReportRefusal,
 } from "../experiment/domain/observer.js";
+import type { TaskCount } from "../experiment/domain/queue-ports.js";
 import type { ExperimentRecord } from "../experiment/domain/record.js";
 import type { PoolFigures } from "../experiment/scheduling/pool-figures.js";
 import type { MetricPoint, Task } from "../generated/stillhouse/v1/experiment.js";
@@ -77,13 +78,18 @@ export class Telemetry implements Observer {
     return this.#registry.metrics();
   }
 
-  changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
-    this.#tasks.changed(before, after);
-    this.#experiments.changed(after);
+  tookOver(numExperiments: number, tasks: readonly TaskCount[]): void {
+    this.#tasks.tookOver(tasks);
+    this.#experiments.tookOver(numExperiments);
   }
 
-  removed(experimentId: string): void {
-    this.#experiments.removed(experimentId);
+  changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void {
+    this.#tasks.changed(before, after);
+    this.#experiments.changed(before, after);
+  }
+
+  removed(experimentId: string, isUnfinished: boolean): void {
+    this.#experiments.removed(experimentId, isUnfinished);
   }
 
   metrics(task: Task, points: readonly MetricPoint[]): void {

@@ -8,6 +8,7 @@ import { rounded } from "./control-plane/figures.js";
 import { measureIntake } from "./control-plane/intake.js";
 import { measureLatency } from "./control-plane/latency.js";
 import { measureLoad } from "./control-plane/load.js";
+import { measureMillion } from "./control-plane/million.js";
 import { measureWatching } from "./control-plane/watching.js";
 
 const HELP = `Usage: npm run bench -- control-plane [options]
@@ -17,7 +18,8 @@ folder, with simulated workers that speak the worker protocol over ZeroMQ.
 
   --quick       fewer points, tasks and calls: about three minutes
   --points <n>  metric points to take in (default: 10,000,000, with --quick a tenth of it)
-  --only <what> some of intake,dispatch,commits,watch,calls,load,cpu, or "" for none (default: all)
+  --only <what> some of intake,dispatch,commits,watch,calls,load,cpu,million, or "" for none
+                (default: all but million, which fills a home of some gigabytes)
   --store <s>   sqlite (default), or postgres: a server of Debian's package, started for it
   --compare     also metric intake in turns with MLflow's tracking server, and jobs in turns with
                 Ray, installed into an environment of their own in the cache folder on first use
@@ -39,6 +41,8 @@ interface Size {
   readonly outerSteps: number;
   /** Pairs of a number of experiments and a number of shards per experiment. */
   readonly loads: readonly (readonly [number, number])[];
+  /** Stored experiments. */
+  readonly million: number;
 }
 
 const SIZES: Record<"quick" | "full", Size> = {
@@ -54,6 +58,7 @@ const SIZES: Record<"quick" | "full", Size> = {
       [1_000, 9],
       [5, 1_999],
     ],
+    million: 50_000,
   },
   full: {
     points: 10_000_000,
@@ -67,6 +72,7 @@ const SIZES: Record<"quick" | "full", Size> = {
       [10_000, 9],
       [50, 1_999],
     ],
+    million: 1_000_000,
   },
 };
 
@@ -137,13 +143,32 @@ const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = 
     const { share, trainingSeconds } = await measureCpuShare(outerSteps);
     return { cpu_share: rounded(share), training_seconds: rounded(trainingSeconds) };
   },
+  million: async ({ million, calls }) => {
+    say(`a start and lists with ${million} stored experiments`);
+    const found = await measureMillion(million, calls);
+    const listP99 = Object.entries(found.listP99Ms).map(([list, ms]) => [list, rounded(ms)]);
+    return {
+      [`stored_${million}`]: {
+        unfinished: found.numUnfinished,
+        create_s: rounded(found.createS),
+        start_s: rounded(found.startS),
+        start_cpu_s: rounded(found.startCpuS),
+        longest_block_ms: rounded(found.longestBlockMs),
+        memory_mib: Math.round(found.rssBytes / MIB),
+        list_p99_ms: Object.fromEntries(listP99),
+        list_cpu_ms: rounded(found.pageCpuMs),
+      },
+    };
+  },
 };
+
+const ON_DEMAND = ["million"];
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     points: { type: "string" },
-    only: { type: "string", default: Object.keys(MEASUREMENTS).join() },
+    only: { type: "string", default: measuredByDefault() },
     compare: { type: "boolean", default: false },
     store: { type: "string", default: "sqlite" },
     json: { type: "boolean", default: false },
@@ -166,6 +191,12 @@ async function run(): Promise<void> {
   if (options.compare) figures.compare = await compare(say);
   if (options.json) console.log(JSON.stringify(figures, undefined, 2));
   else for (const [name, value] of Object.entries(figures)) show(name, value);
+}
+
+function measuredByDefault(): string {
+  return Object.keys(MEASUREMENTS)
+    .filter((name) => !ON_DEMAND.includes(name))
+    .join();
 }
 
 function sizeOf(): Size {

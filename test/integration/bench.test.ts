@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { OwnJobs, OwnPoints } from "../bench/control-plane/compare/stillhouse.js";
 import { measureDelay } from "../bench/control-plane/dispatch.js";
 import { measureIntake } from "../bench/control-plane/intake.js";
+import { measureMillion } from "../bench/control-plane/million.js";
 import { measureWatching } from "../bench/control-plane/watching.js";
 import { it } from "../fixtures/waiting.js";
 
@@ -17,6 +18,9 @@ it("the control plane is measured with workers that speak the protocol", async (
   await jobs.close();
   const delay = await measureDelay(4, 12, 12);
   assert.ok(delay.p50Ms > 0 && delay.p99Ms >= delay.p50Ms);
+  const stored = await measureMillion(120, 5);
+  assert.equal(stored.numUnfinished, 24);
+  assert.ok(Object.values(stored.listP99Ms).every((ms) => ms > 0) && stored.startS > 0);
   const watching = await measureWatching(5, 1);
   assert.equal(watching.numEvents, 5 * 4, "each watcher sees each event once");
 });

@@ -140,7 +140,14 @@ describe("a store on PostgreSQL", { skip: missingPostgres() ?? false }, () => {
     stores.same((store) => store.experiments.keysWithResults([key, "other", key]));
     stores.same((store) => store.experiments.eventsAfter("ex1", 1n, 10));
     stores.same((store) => store.experiments.lastSequence("ex3"));
-    stores.same((store) => [...store.experiments.unfinished()]);
+    stores.same(({ experiments: { queue } }) => [...queue.waiting()]);
+    stores.same(({ experiments: { queue } }) => queue.taskCounts());
+    stores.same(({ experiments: { queue } }) => queue.running());
+    stores.same(({ experiments: { queue } }) => [...queue.awaitingKnown()].sort());
+    stores.same(({ experiments: { queue } }) => ["ex1", "ex4"].map((id) => queue.standingOf(id)));
+    const awaiting = stores.same(({ experiments: { queue } }) => queue.nextAwaiting(key, 0));
+    assert.equal(awaiting?.experimentId, "ex3");
+    stores.same(({ experiments: { queue } }) => queue.nextAwaiting(key, awaiting?.number ?? 0));
     stores.same((store) => store.experiments.remove("ex1"));
     stores.same((store) => store.experiments.leftovers());
     stores.same((store) => store.clearLeftovers());

@@ -19,8 +19,8 @@ it("a control plane starts with an experiment that cannot be read, and removes i
   file.close();
 
   const { client, warnings } = await TestPlane.start(test, { home });
-  assert.ok(warnings.some((line) => line.includes(`the row ${bad} of the table experiments`)));
   const { experiments } = await client.list(10, "");
+  assert.ok(warnings.some((line) => line.includes(`the row ${bad} of the table experiments`)));
   const states = new Map(experiments.map(({ id, state }) => [id, state]));
   assert.deepEqual([...states.keys()].sort(), [good, bad].sort());
   assert.equal(states.get(bad), State.FAILED);

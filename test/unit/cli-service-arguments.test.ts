@@ -178,7 +178,10 @@ describe("the arguments of serve", () => {
   for (const [argv, message] of [
     [["--host", "example.org"], /--host must be an IP address of this machine, got "example.org"/],
     [["--grpc-port", "65536"], /--grpc-port must be a whole number from 0 to 65535, got "65536"/],
-    [["--max-unfinished", "x"], /--max-unfinished must be a whole number from 0 to 99999, got "x"/],
+    [
+      ["--max-unfinished", "x"],
+      /--max-unfinished must be a whole number from 0 to 999999, got "x"/,
+    ],
     [["--workers", "-1"], /--workers must be a whole number from 0 to 64, got "-1"/],
     [["--drain-timeout", "soon"], /--drain-timeout must be a whole number from 0 to 3600/],
     [["--prot", "1"], /unknown option '--prot'/],

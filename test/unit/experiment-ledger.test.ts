@@ -223,7 +223,7 @@ describe("a start that is told to end", () => {
       () => false,
     );
     assert.deepEqual(
-      [...ledger.unfinishedRecords()].map(({ experiment }) => experiment.id),
+      ledger.waitingRecords("", 10).map(({ experiment }) => experiment.id),
       ["ex1", "ex2"],
     );
   });

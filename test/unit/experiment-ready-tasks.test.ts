@@ -128,7 +128,7 @@ describe("the order of dispatch", () => {
       experimentOf("d1", { owner: "ann", priority: 2 }),
     );
     queue.startNext();
-    const told = queue.ready.startOrder();
+    const told = [...queue.ready.startOrder()].map(({ experimentId }) => experimentId);
     const started = queue.startAll().map((id) => id.slice(0, id.indexOf("-")));
     assert.deepEqual(told, started);
     assert.equal(told[0], "b1", "ann's first one runs");

@@ -73,15 +73,16 @@ describe("what an owner may have", () => {
 
   test("is counted in tasks as well as in experiments", () => {
     const quota = new OwnerQuota({ experiments: 10, tasks: 12 });
-    quota.update(record("ex1", "ann"));
-    quota.update(record("ex2", "ann"));
+    quota.changed(undefined, record("ex1", "ann"));
+    quota.changed(undefined, record("ex2", "ann"));
+    quota.changed(record("ex2", "ann"), record("ex2", "ann", State.RUNNING));
     assert.throws(() => quota.requireRoom("ann", { experiments: 1, tasks: 5 }), {
       kind: FailureKind.RATE_LIMITED,
       message: /"ann" has 10 unfinished tasks and asks for 5 more; 12 .*--max-unfinished-tasks/,
     });
     quota.requireRoom("ann", { experiments: 1, tasks: 2 });
     quota.requireRoom("bob", { experiments: 1, tasks: 12 });
-    quota.update(record("ex1", "ann", State.SUCCEEDED));
+    quota.changed(record("ex1", "ann"), record("ex1", "ann", State.SUCCEEDED));
     quota.requireRoom("ann", { experiments: 1, tasks: 7 });
   });
 

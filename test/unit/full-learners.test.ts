@@ -3,13 +3,13 @@ import { describe, it } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { countTasks, planTasks } from "../../src/experiment/domain/plan.js";
 import { type ExperimentRecord, findTask } from "../../src/experiment/domain/record.js";
+import { startable } from "../../src/experiment/domain/startable.js";
 import {
   completeTask,
   failTask,
   leaseTask,
   resumeExperiment,
 } from "../../src/experiment/domain/transitions.js";
-import { startable } from "../../src/experiment/scheduling/ready-task.js";
 import { State, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Init } from "../../src/generated/stillhouse/v1/spec.js";
 import { experimentResult } from "../../src/results/experiment-result.js";

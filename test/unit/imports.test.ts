@@ -140,7 +140,7 @@ const TYPESCRIPT: Rules = {
     libsql: ["store"],
     pg: ["store/postgres"],
     pythonia: ["worker/bridge"],
-    "node:child_process": ["worker", "store/backup"],
+    "node:child_process": ["worker", "store/backup", "store/integrity"],
     commander: ["cli"],
     "cli-progress": ["cli"],
     "cli-table3": ["cli/terminal/table"],

@@ -10,7 +10,7 @@ import {
   memoriesOf,
   withTasks,
 } from "../../src/experiment/domain/record.js";
-import { startable } from "../../src/experiment/scheduling/ready-task.js";
+import { startable } from "../../src/experiment/domain/startable.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { experimentResult } from "../../src/results/experiment-result.js";
 import { backwardTransfer, forgetting } from "../../src/results/replay-result.js";

@@ -90,7 +90,7 @@ describe("the store of experiments", () => {
     const ended = cancelExperiment(plannedRecord("b"), NOW);
     store.commit({ record: ended, tasks: ended.tasks, events: [] });
     assert.deepEqual(
-      [...store.unfinished()].map(({ experiment }) => experiment.id),
+      [...store.queue.waiting()].map(({ id }) => id),
       ["a", "c"],
     );
   });

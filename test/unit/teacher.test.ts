@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { countTasks, planTasks } from "../../src/experiment/domain/plan.js";
 import { poolOf } from "../../src/experiment/domain/record.js";
+import { startable } from "../../src/experiment/domain/startable.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
-import { startable } from "../../src/experiment/scheduling/ready-task.js";
 import { TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import {
   AttentionInit,

@@ -11,7 +11,7 @@ import {
   stopTask,
 } from "../../src/experiment/domain/transitions.js";
 import type { PoolFigures } from "../../src/experiment/scheduling/pool-figures.js";
-import { MetricPoint } from "../../src/generated/stillhouse/v1/experiment.js";
+import { MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { Worker, WorkerState } from "../../src/generated/stillhouse/v1/service.js";
 import { Telemetry } from "../../src/telemetry/telemetry.js";
 import { DISTILLED, LEARNERS, NOW, plannedRecord } from "../fixtures/experiments.js";
@@ -59,12 +59,12 @@ describe("the measurements of tasks", () => {
     measured.telemetry.changed(undefined, planned);
     assert.equal(await measured.value('stillhouse_queue_tasks{kind="distill"}'), 1);
     assert.equal(await measured.value('stillhouse_queue_tasks{kind="evaluate"}'), 1);
-    measured.nowMs = 4_000;
-    const leased = measured.step(planned, leaseTask(planned, "ex1-distill", NOW));
+    const later = new Date(NOW.getTime() + 4_000);
+    const leased = measured.step(planned, leaseTask(planned, "ex1-distill", later));
     assert.equal(await measured.value('stillhouse_queue_tasks{kind="distill"}'), 0);
     assert.equal(await measured.value('stillhouse_running_tasks{kind="distill"}'), 1);
     assert.equal(await measured.value('stillhouse_queue_wait_seconds_sum{kind="distill"}'), 4);
-    measured.nowMs = 64_000;
+    measured.nowMs = 60_000;
     measured.telemetry.leaseExpired("silent");
     const lost = measured.step(leased, loseTask(leased, "ex1-distill", "silent", "", NOW));
     const interrupted = '{kind="distill",outcome="interrupted"}';
@@ -82,6 +82,26 @@ describe("the measurements of tasks", () => {
     assert.equal(await measured.value('stillhouse_queue_wait_seconds_sum{kind="evaluate"}'), 1);
     measured.step(evaluated, cancelExperiment(evaluated, NOW));
     assert.equal(await measured.value('stillhouse_queue_tasks{kind="full"}'), 0);
+  });
+
+  it("count what an earlier process left, once", async () => {
+    const measured = new Measured();
+    const planned = plannedRecord();
+    const running = leaseTask(planned, "ex1-distill", NOW);
+    const state = State.QUEUED;
+    measured.telemetry.tookOver(3, [
+      { kind: "distill", state, count: 2 },
+      { kind: "distill", state: State.RUNNING, count: 1 },
+    ]);
+    measured.telemetry.changed(running, running);
+    assert.equal(await measured.value('stillhouse_queue_tasks{kind="distill"}'), 2);
+    const stopped = measured.step(running, stopTask(running, "ex1-distill", NOW));
+    assert.equal(await measured.value('stillhouse_queue_tasks{kind="distill"}'), 3);
+    assert.equal(await measured.value('stillhouse_running_tasks{kind="distill"}'), 0);
+    assert.equal(await measured.value("stillhouse_unfinished_experiments"), 3);
+    measured.step(stopped, cancelExperiment(stopped, NOW));
+    measured.telemetry.removed("ex2", true);
+    assert.equal(await measured.value("stillhouse_unfinished_experiments"), 1);
   });
 });
 

@@ -67,13 +67,12 @@ const HTTP_PORT = 8420;
 const HOST = "127.0.0.1";
 export const MAX_PORT = 65_535;
 const MAX_WORKERS = 64;
-/** Twice the largest sweep; stops a runaway script before memory runs out. */
-const DEFAULT_MAX_UNFINISHED = 20_000;
-/** All of them are in memory. */
-const MOST_UNFINISHED = 99_999;
-/** Twice the largest sweep; they take about 600 MB of memory. */
-const DEFAULT_MAX_UNFINISHED_TASKS = 100_000;
-const MOST_UNFINISHED_TASKS = 999_999;
+/** Twenty times the largest sweep; stops a runaway script before the disk is full. */
+const DEFAULT_MAX_UNFINISHED = 200_000;
+const MOST_UNFINISHED = 999_999;
+/** If all of them could start, the queue would take about 700 MB of memory. */
+const DEFAULT_MAX_UNFINISHED_TASKS = 2_000_000;
+const MOST_UNFINISHED_TASKS = 9_999_999;
 const DEFAULT_DRAIN_S = 30;
 const MAX_DRAIN_S = 3_600;
 const DEFAULT_LEASE_S = 15;
@@ -182,7 +181,7 @@ export function hostOf({ host }: Options): string {
 /** @throws INVALID for anything else */
 export function wholeNumber(raw: unknown, flag: string, otherwise: number, max: number): number {
   if (raw === undefined) return otherwise;
-  const value = typeof raw === "string" && /^\d{1,6}$/.test(raw) ? Number(raw) : Number.NaN;
+  const value = typeof raw === "string" && /^\d{1,7}$/.test(raw) ? Number(raw) : Number.NaN;
   if (value <= max) return value;
   throw invalid("", `${flag} must be a whole number from 0 to ${max}, got ${JSON.stringify(raw)}`);
 }

@@ -1,4 +1,5 @@
 import type { MetricPoint, Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { TaskCount } from "./queue-ports.js";
 import type { ExperimentRecord } from "./record.js";
 
 /** Why a task was taken from its worker. */
@@ -12,14 +13,20 @@ export type ClaimingMessage = "hello" | "heartbeat" | "report" | "upload" | "dow
 
 /** Observes events for measurements. Each call is cheap, throws nothing and changes nothing. */
 export interface Observer {
+  /** What an earlier process left unfinished. */
+  tookOver(numExperiments: number, tasks: readonly TaskCount[]): void;
   /**
-   * An experiment was created, or taken over from an earlier process.
+   * An experiment was created or has changed, or was taken over while a task of it runs.
    *
-   * @param before as it was; undefined where this process has not seen it
+   * @param before as it was, equal to `after` where it was taken over; undefined for a new one
    */
   changed(before: ExperimentRecord | undefined, after: ExperimentRecord): void;
-  /** An experiment that had ended was deleted. */
-  removed(experimentId: string): void;
+  /**
+   * An experiment was deleted.
+   *
+   * @param isUnfinished whether it cannot be read and has not ended, as far as is known
+   */
+  removed(experimentId: string, isUnfinished: boolean): void;
   /** Points that a task reported. */
   metrics(task: Task, points: readonly MetricPoint[]): void;
   leaseExpired(reason: LeaseEnd): void;
@@ -33,6 +40,7 @@ export interface Observer {
 
 /** Observes nothing. */
 export const UNOBSERVED: Observer = {
+  tookOver: () => undefined,
   changed: () => undefined,
   removed: () => undefined,
   metrics: () => undefined,
@@ -45,11 +53,14 @@ export const UNOBSERVED: Observer = {
 /** An observer that notifies several, in this order. */
 export function allOf(observers: readonly Observer[]): Observer {
   return {
+    tookOver: (numExperiments, tasks) => {
+      for (const observer of observers) observer.tookOver(numExperiments, tasks);
+    },
     changed: (before, after) => {
       for (const observer of observers) observer.changed(before, after);
     },
-    removed: (id) => {
-      for (const observer of observers) observer.removed(id);
+    removed: (id, isUnfinished) => {
+      for (const observer of observers) observer.removed(id, isUnfinished);
     },
     metrics: (task, points) => {
       for (const observer of observers) observer.metrics(task, points);

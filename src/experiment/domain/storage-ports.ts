@@ -15,6 +15,7 @@ import type {
   MetricSummary,
   Sweep,
 } from "../../generated/stillhouse/v1/service.js";
+import type { QueueStore } from "./queue-ports.js";
 import type { ExperimentRecord, TaskRecord } from "./record.js";
 
 /** A change of state, stored as a whole or not at all. */
@@ -22,6 +23,8 @@ export interface Change {
   readonly record: ExperimentRecord;
   /** Those of its tasks that differ from what is stored. */
   readonly tasks: readonly TaskRecord[];
+  /** Ids of other tasks of it that can start from now on; none where absent. */
+  readonly madeReady?: readonly string[];
   /** For watchers; the store gives them their sequence numbers. */
   readonly events: readonly Event[];
 }
@@ -55,6 +58,8 @@ export interface EncodedPage {
 
 /** Durable once a call returns. Throws StorageFault when it cannot be. */
 export interface ExperimentStore {
+  /** What is unfinished, by columns. */
+  readonly queue: QueueStore;
   /**
    * Stores a new experiment; the request id, where not empty, is remembered for its owner. One of a
    * sweep that is not stored yet is removed when the store is opened before the sweep is stored.
@@ -73,8 +78,6 @@ export interface ExperimentStore {
   list(query: ExperimentQuery): ExperimentPage;
   /** As `list`, without reading what is stored. */
   listEncoded(query: ExperimentQuery): EncodedPage;
-  /** Oldest first, read a few at a time, without what cannot be read. */
-  unfinished(): Iterable<ExperimentRecord>;
   /**
    * Removes an experiment with its events and metrics; its leftovers are remembered. With a full
    * disk it may be removed piece by piece.

@@ -1,5 +1,11 @@
-import type { Event, LogLine, Task } from "../../generated/stillhouse/v1/experiment.js";
+import {
+  type Event,
+  type LogLine,
+  State,
+  type Task,
+} from "../../generated/stillhouse/v1/experiment.js";
 import { type ExperimentRecord, withTasks } from "../domain/record.js";
+import { startable } from "../domain/startable.js";
 import type { Change, ExperimentStore } from "../domain/storage-ports.js";
 
 const EVENTS_PER_READ = 1_000;
@@ -20,9 +26,21 @@ export function changeOf(
   if (tasks.length === 0 && !stateChanged && after.cancelRequested === before.cancelRequested) {
     return undefined;
   }
+  const madeReady = tasks.some(({ task }) => task.state === State.SUCCEEDED)
+    ? madeReadyBy(before, after)
+    : [];
   const events = tasks.map(({ task }) => taskEvent(task, now, { $case: "task", value: task }));
   if (stateChanged) events.push(experimentEvent(after, now));
-  return { record: after, tasks, events };
+  return { record: after, tasks, madeReady, events };
+}
+
+/** Tasks that waited for others of their experiment and can start now. */
+function madeReadyBy(before: ExperimentRecord, after: ExperimentRecord): string[] {
+  const [couldStart, canStart] = [startable(before), startable(after)];
+  return after.tasks
+    .filter((entry, position) => entry === before.tasks[position])
+    .filter(({ task }) => canStart(task) && !couldStart(task))
+    .map(({ task }) => task.id);
 }
 
 /** Something that happened to a task; it gets its sequence when it is stored. */

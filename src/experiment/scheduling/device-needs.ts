@@ -16,9 +16,14 @@ export function deviceKind(device: string): string {
 
 /** @param sharesSteps whether the task is one whose steps devices can share: a distillation */
 export function deviceNeeds(spec: ExperimentSpec | undefined, sharesSteps: boolean): DeviceNeeds {
-  const device = spec?.compute?.device ?? "cpu";
+  const { device = "cpu", numDevices = 1 } = spec?.compute ?? {};
+  return needsOf({ device, numDevices }, sharesSteps);
+}
+
+/** As `deviceNeeds`. @param most what a distillation of the experiment takes */
+export function needsOf({ device, numDevices }: DeviceNeeds, sharesSteps: boolean): DeviceNeeds {
   const isSplit = sharesSteps && deviceKind(device) === "cuda";
-  return { device, numDevices: isSplit ? (spec?.compute?.numDevices ?? 1) : 1 };
+  return { device, numDevices: isSplit ? numDevices : 1 };
 }
 
 /**

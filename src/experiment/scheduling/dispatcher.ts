@@ -99,7 +99,7 @@ export class Dispatcher implements WorkerListener {
 
   /** Call after the start: waits for the workers of what still runs. */
   awaitWorkers(): void {
-    for (const { experiment, tasks } of this.#parts.ledger.unfinishedRecords()) {
+    for (const { experiment, tasks } of this.#parts.ledger.runningRecords()) {
       for (const { task } of tasks) {
         if (task.state !== State.RUNNING) continue;
         const { id: taskId, attempt, workerId } = task;

@@ -31,7 +31,7 @@ export class Lanes {
     const { owner, priority } = entry;
     const byPriority = made(this.#kinds, kind, (): LanesOfKind => new Map());
     const lanes = made(byPriority, priority, () => new Map<string, Lane>());
-    const key = JSON.stringify([owner, sizeOf(entry)]);
+    const key = `${sizeOf(entry)} ${owner}`;
     made(lanes, key, () => ({ owner, queue: new TinyQueue<Entry>([], byPlace) })).queue.push(entry);
   }
 
@@ -45,6 +45,16 @@ export class Lanes {
     }
   }
 
+  /** All tasks that are queued, for each priority, the highest first, and each lane, by their places. */
+  *levels(): Generator<Iterable<Iterable<Entry>>> {
+    const kinds = [...this.#kinds.values()];
+    const priorities = new Set(kinds.flatMap((lanes) => [...lanes.keys()]));
+    for (const priority of [...priorities].sort((a, b) => b - a)) {
+      const lanes = kinds.flatMap((kind) => [...(kind.get(priority)?.values() ?? [])]);
+      yield lanes.map(({ queue }) => inOrder(queue));
+    }
+  }
+
   #headsOf(lanes: Map<string, Lane>): Entry[] {
     const heads: Entry[] = [];
     for (const [key, { queue }] of lanes) {
@@ -53,6 +63,16 @@ export class Lanes {
       else lanes.delete(key);
     }
     return heads;
+  }
+}
+
+/** What a queue holds, first to last, without taking it out: its heap is walked from the top. */
+function* inOrder({ data }: TinyQueue<Entry>): Generator<Entry> {
+  const at = (index: number) => data[index] as Entry;
+  const next = new TinyQueue<number>(data.length > 0 ? [0] : [], (a, b) => byPlace(at(a), at(b)));
+  for (let index = next.pop(); index !== undefined; index = next.pop()) {
+    yield at(index);
+    for (const below of [2 * index + 1, 2 * index + 2]) if (below < data.length) next.push(below);
   }
 }
 

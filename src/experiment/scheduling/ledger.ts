@@ -1,19 +1,20 @@
 import { noSuch } from "../../errors.js";
-import {
-  type Event,
-  type Experiment,
-  type LogLine,
-  type MetricPoints,
-  type Progress,
-  State,
-  type Task,
+import type {
+  Event,
+  Experiment,
+  LogLine,
+  MetricPoints,
+  Progress,
+  Task,
 } from "../../generated/stillhouse/v1/experiment.js";
 import { type Observer, UNOBSERVED } from "../domain/observer.js";
 import { experimentIdOf } from "../domain/plan.js";
 import type { Clock } from "../domain/ports.js";
+import type { QueuedExperiment } from "../domain/queue-ports.js";
 import { type ExperimentRecord, findTask, mustStop, withTasks } from "../domain/record.js";
 import { withResult } from "../domain/resulted.js";
 import { isEnded } from "../domain/states.js";
+import { alone } from "../domain/storage-fault.js";
 import type { ArtifactStore, Change, ExperimentStore } from "../domain/storage-ports.js";
 import { requeueRunning } from "../domain/transitions.js";
 import { Turns } from "../domain/turns.js";
@@ -25,14 +26,31 @@ import { LatestProgress } from "./latest-progress.js";
 import { OwnerQuota, UNLIMITED, type Unfinished } from "./owner-quota.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import { ResultSharing } from "./result-sharing.js";
+import { UnfinishedRecords } from "./unfinished-records.js";
+import { waitingOf } from "./waiting.js";
 
-type Ready = Pick<ReadyTasks, "update" | "startOrder" | "holdKey" | "releaseKey">;
+type Ready = Pick<
+  ReadyTasks,
+  "load" | "update" | "remove" | "startOrder" | "holdKey" | "releaseKey"
+>;
 type Transition = (record: ExperimentRecord, now: Date) => ExperimentRecord;
 
-/** Holds the unfinished experiments. A change is stored, then made in memory, then reported. */
+export interface LedgerOptions {
+  readonly observer?: Observer;
+  /** What an owner may have that is unfinished. */
+  readonly most?: Unfinished;
+  /** Tasks in memory of experiments of which nothing runs. */
+  readonly mostIdleTasks?: number;
+}
+
+/**
+ * The experiments. A change is stored, then made in memory, then reported. Of the unfinished ones,
+ * only those of which a task runs and the last used ones are in memory; the others are read when
+ * they are needed.
+ */
 export class Ledger {
-  readonly #unfinished = new Map<string, ExperimentRecord>();
-  /** Those of them whose tasks must stop. */
+  readonly #records: UnfinishedRecords;
+  /** Unfinished experiments whose tasks must stop. */
   readonly #stopping = new Set<string>();
   /** Experiments that stay queued until somebody asks for them. */
   readonly #held = new Set<string>();
@@ -46,32 +64,30 @@ export class Ledger {
   readonly #ready: Ready;
   readonly #quota: OwnerQuota;
 
-  /**
-   * @param ready gets every change
-   * @param most what an owner may have that is unfinished
-   */
+  /** @param ready gets every change */
   constructor(
     store: ExperimentStore,
     artifacts: Pick<ArtifactStore, "exists">,
     feed: EventFeed,
     clock: Clock,
     ready: Ready,
-    observer: Observer = UNOBSERVED,
-    most: Unfinished = UNLIMITED,
+    { observer = UNOBSERVED, most = UNLIMITED, mostIdleTasks }: LedgerOptions = {},
   ) {
+    this.#records = new UnfinishedRecords(mostIdleTasks);
     this.#quota = new OwnerQuota(most);
     this.#ready = ready;
     this.#store = store;
     this.#arrivals = new Arrivals(store);
-    this.#sharing = new ResultSharing(new KnownResults(store, artifacts), this, ready);
+    this.#sharing = new ResultSharing(new KnownResults(store, artifacts), this, ready, store.queue);
     this.#feed = feed;
     this.#clock = clock;
     this.#observer = observer;
   }
 
   /**
-   * Loads what an earlier process left: tasks that were running are queued again, unless they still
-   * run. Other work runs in between, so that a long queue does not block for long.
+   * Takes up what an earlier process left: tasks that were running are queued again, unless they
+   * still run. Only experiments of which tasks ran are read; of the others the queue learns what the
+   * store has in columns. Other work runs in between, so that a long queue does not block for long.
    *
    * @param goesOn whether an experiment continues; the others stay queued until `release`
    * @param runsOn whether the worker of a running task may still be computing
@@ -83,30 +99,54 @@ export class Ledger {
     runsOn: (task: Task) => boolean,
     stop?: AbortSignal,
   ): Promise<string[]> {
+    const { queue } = this.#store;
     const turns = this.#turns();
-    for (const record of this.#store.unfinished()) {
-      const { id } = record.experiment;
-      if (!goesOn(id)) this.#held.add(id);
-      this.#remember(record);
-      this.#observer.changed(undefined, record);
-      const mayRun = (task: Task) => goesOn(id) && runsOn(task);
-      this.update(id, (before, now) => requeueRunning(before, now, mayRun));
+    const next = async () => {
       await turns.next();
       stop?.throwIfAborted();
+    };
+    let numExperiments = 0;
+    for (const experiment of queue.waiting()) {
+      numExperiments++;
+      this.#takeUp(experiment, goesOn(experiment.id));
+      await next();
     }
-    for (const { experiment } of this.unfinishedRecords()) {
-      if (!this.#held.has(experiment.id)) this.reuseResults(experiment.id);
-      await turns.next();
-      stop?.throwIfAborted();
+    this.#observer.tookOver(numExperiments, queue.taskCounts());
+    for (const id of queue.running()) {
+      alone(
+        () => this.#takeUpRunning(id, (task) => goesOn(id) && runsOn(task)),
+        () => undefined,
+      );
+      await next();
+    }
+    for (const id of queue.awaitingKnown()) {
+      alone(
+        () => this.#held.has(id) || this.reuseResults(id),
+        () => undefined,
+      );
+      await next();
     }
     return [...this.#held];
   }
 
+  #takeUp(experiment: QueuedExperiment, goesOn: boolean): void {
+    const { id, owner, numTasks } = experiment;
+    this.#quota.add(owner, { experiments: 1, tasks: numTasks });
+    if (goesOn) this.#ready.load(experiment);
+    else this.#held.add(id);
+  }
+
+  #takeUpRunning(id: string, mayRun: (task: Task) => boolean): void {
+    const record = this.record(id);
+    this.#remember(record);
+    this.#observer.changed(record, record);
+    this.update(id, (before, now) => requeueRunning(before, now, mayRun));
+  }
+
   /** Continues an experiment that stayed queued, because somebody asks for it. */
   release(experimentId: string): void {
-    const record = this.#unfinished.get(experimentId);
-    if (!this.#held.delete(experimentId) || record === undefined) return;
-    this.#remember(record);
+    if (!this.#held.delete(experimentId)) return;
+    this.#remember(this.record(experimentId));
     this.reuseResults(experimentId);
   }
 
@@ -153,6 +193,7 @@ export class Ledger {
   }
 
   #added(record: ExperimentRecord, stored: readonly Event[]): void {
+    this.#quota.changed(undefined, record);
     this.#remember(record);
     this.#observer.changed(undefined, record);
     this.#feed.publishStored(stored);
@@ -167,9 +208,9 @@ export class Ledger {
     this.#quota.requireRoom(owner, { experiments, tasks });
   }
 
-  /** The unfinished experiments, oldest first. */
-  unfinishedRecords(): ExperimentRecord[] {
-    return [...this.#unfinished.values()];
+  /** The experiments of which a task runs, in no order. */
+  runningRecords(): Iterable<ExperimentRecord> {
+    return this.#records.running();
   }
 
   /** Unfinished experiments whose running tasks must stop. */
@@ -180,16 +221,18 @@ export class Ledger {
   /**
    * Experiments of which no task has started, in the order in which they will start; the last ones
    * wait for others.
+   *
+   * @param owner whose they are; empty for all
+   * @param count how many at most
    */
-  waitingRecords(): ExperimentRecord[] {
-    const isQueued = (record: ExperimentRecord) => record.experiment.state === State.QUEUED;
-    const inOrder = this.#ready.startOrder().flatMap((id) => this.#unfinished.get(id) ?? []);
-    return [...new Set([...inOrder, ...this.unfinishedRecords()])].filter(isQueued);
+  waitingRecords(owner: string, count: number): ExperimentRecord[] {
+    const find = (id: string) => this.find(id);
+    return waitingOf({ store: this.#store, ready: this.#ready, find }, owner, count);
   }
 
-  /** The experiment as clients see it, where it is unfinished. */
-  findUnfinished(experimentId: string): Experiment | undefined {
-    const record = this.#unfinished.get(experimentId);
+  /** The experiment as clients see it, where a task of it runs. */
+  findRunning(experimentId: string): Experiment | undefined {
+    const record = this.#records.findRunning(experimentId);
     return record && this.experiment(record);
   }
 
@@ -201,7 +244,16 @@ export class Ledger {
   /** The experiment, if there is one. */
   find(experimentId: string): ExperimentRecord | undefined {
     if (this.#arrivals.has(experimentId)) return undefined;
-    return this.#unfinished.get(experimentId) ?? this.#store.find(experimentId);
+    const known = this.#records.get(experimentId);
+    if (known) return known;
+    const stored = this.#store.find(experimentId);
+    if (stored) this.#records.set(stored);
+    return stored;
+  }
+
+  /** The experiment, unless it stays queued until `release`. */
+  findActive(experimentId: string): ExperimentRecord | undefined {
+    return this.#held.has(experimentId) ? undefined : this.find(experimentId);
   }
 
   /** Throws NOT_FOUND when there is no such experiment. */
@@ -213,9 +265,22 @@ export class Ledger {
 
   /** Whether it has ended, or cannot be read, so that nothing runs. Throws NOT_FOUND. */
   isAtRest(experimentId: string): boolean {
-    if (this.#unfinished.has(experimentId)) return false;
-    if (this.#store.has(experimentId) && !this.#arrivals.has(experimentId)) return true;
-    throw noSuch("experiment", experimentId);
+    const standing = this.#store.queue.standingOf(experimentId);
+    if (standing === undefined || this.#arrivals.has(experimentId)) {
+      throw noSuch("experiment", experimentId);
+    }
+    return standing.isEnded || !this.#isReadable(experimentId);
+  }
+
+  #isReadable(experimentId: string): boolean {
+    let isReadable = true;
+    alone(
+      () => this.find(experimentId),
+      () => {
+        isReadable = false;
+      },
+    );
+    return isReadable;
   }
 
   /** The experiment as clients see it, with the latest progress of what runs. */
@@ -231,6 +296,7 @@ export class Ledger {
     const change = changeOf(before, after, this.#clock.now());
     if (change === undefined) return before;
     const stored = this.#store.commit(change);
+    this.#quota.changed(before, after);
     this.#remember(after);
     this.#progress.forgetEnded(after);
     this.#observer.changed(before, after);
@@ -239,10 +305,17 @@ export class Ledger {
     return after;
   }
 
-  /** Removes an experiment that has ended. */
+  /** Removes an experiment that is at rest. */
   remove(experimentId: string): void {
+    const standing = this.#store.queue.standingOf(experimentId);
     this.#store.remove(experimentId);
-    this.#observer.removed(experimentId);
+    const isUnfinished = standing?.isEnded === false;
+    if (isUnfinished) {
+      this.#ready.remove(experimentId);
+      this.#held.delete(experimentId);
+      this.#quota.add(standing.owner, { experiments: -1, tasks: -standing.numTasks });
+    }
+    this.#observer.removed(experimentId, isUnfinished);
   }
 
   appendLog(task: Task, line: LogLine): void {
@@ -291,17 +364,10 @@ export class Ledger {
 
   #remember(record: ExperimentRecord): void {
     const { id, state } = record.experiment;
-    if (isEnded(state)) {
-      this.#unfinished.delete(id);
-      this.#held.delete(id);
-    } else {
-      this.#unfinished.set(id, record);
-    }
+    this.#records.set(record);
+    if (isEnded(state)) this.#held.delete(id);
     if (!isEnded(state) && mustStop(record)) this.#stopping.add(id);
     else this.#stopping.delete(id);
-    this.#quota.update(record);
-    if (this.#held.has(id)) return;
-    this.#ready.update(record);
-    this.#sharing.update(record);
+    if (!this.#held.has(id)) this.#ready.update(record);
   }
 }

@@ -5,7 +5,7 @@ import { isEnded } from "../domain/states.js";
 /** Unfinished experiments and tasks that an owner has, or may have. */
 export interface Unfinished {
   readonly experiments: number;
-  /** Of these experiments, done or not: all of them are in memory. */
+  /** Of these experiments, done or not. */
   readonly tasks: number;
 }
 
@@ -18,7 +18,6 @@ export const UNLIMITED: Unfinished = {
 /** How many unfinished experiments and tasks each owner has, and may have. */
 export class OwnerQuota {
   readonly #most: Unfinished;
-  readonly #ownerOf = new Map<string, string>();
   readonly #unfinished = new Map<string, Unfinished>();
 
   constructor(most: Unfinished) {
@@ -30,14 +29,20 @@ export class OwnerQuota {
     return [...this.#unfinished.keys()];
   }
 
-  /** Call after every change of an experiment. */
-  update({ experiment, tasks }: ExperimentRecord): void {
-    const { id, owner, state } = experiment;
-    if (isEnded(state) === !this.#ownerOf.has(id)) return;
-    if (isEnded(state)) this.#ownerOf.delete(id);
-    else this.#ownerOf.set(id, owner);
-    const sign = isEnded(state) ? -1 : 1;
-    this.#add(owner, { experiments: sign, tasks: sign * tasks.length });
+  /** Call with what an earlier process left, or with less than nothing for what is removed. */
+  add(owner: string, more: Unfinished): void {
+    const { experiments, tasks } = this.#of(owner);
+    const sum = { experiments: experiments + more.experiments, tasks: tasks + more.tasks };
+    if (sum.experiments > 0) this.#unfinished.set(owner, sum);
+    else this.#unfinished.delete(owner);
+  }
+
+  /** Call after every change of an experiment. @param before undefined for a new one */
+  changed(before: ExperimentRecord | undefined, { experiment, tasks }: ExperimentRecord): void {
+    const counted = before === undefined || isEnded(before.experiment.state) ? 0 : 1;
+    const change = (isEnded(experiment.state) ? 0 : 1) - counted;
+    if (change === 0) return;
+    this.add(experiment.owner, { experiments: change, tasks: change * tasks.length });
   }
 
   /**
@@ -48,8 +53,8 @@ export class OwnerQuota {
    */
   reserve(owner: string, more: Unfinished): () => void {
     this.requireRoom(owner, more);
-    this.#add(owner, more);
-    return () => this.#add(owner, { experiments: -more.experiments, tasks: -more.tasks });
+    this.add(owner, more);
+    return () => this.add(owner, { experiments: -more.experiments, tasks: -more.tasks });
   }
 
   /** Throws RATE_LIMITED where that would exceed the quota of the owner. */
@@ -63,13 +68,6 @@ export class OwnerQuota {
           `${this.#most[what]} is the limit (serve ${flag}): wait for some to end, or cancel them`,
       );
     }
-  }
-
-  #add(owner: string, more: Unfinished): void {
-    const { experiments, tasks } = this.#of(owner);
-    const sum = { experiments: experiments + more.experiments, tasks: tasks + more.tasks };
-    if (sum.experiments > 0) this.#unfinished.set(owner, sum);
-    else this.#unfinished.delete(owner);
   }
 
   #of(owner: string): Unfinished {

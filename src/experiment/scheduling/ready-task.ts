@@ -1,16 +1,5 @@
-import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
-import { poolTasksOf } from "../domain/pool-plan.js";
-import {
-  type ExperimentRecord,
-  foundLr,
-  isDistill,
-  isEvaluate,
-  isPretrain,
-  mustStop,
-  takesLr,
-} from "../domain/record.js";
-import { memoryTasksOf } from "../domain/replay-plan.js";
 import type { DeviceNeeds } from "./device-needs.js";
 
 /** A task that is ready to start. */
@@ -31,9 +20,10 @@ export interface Entry extends ReadyTask {
   readonly place: readonly [experiment: number, position: number];
   /**
    * `parked` while another task with its cache key runs, `held` for a while after a lost attempt,
-   * `gone` when none of these applies any more.
+   * `limited` while its experiment waits for its turn in a sweep, `gone` when none of these applies
+   * any more.
    */
-  status: "running" | "ready" | "parked" | "held" | "gone";
+  status: "running" | "ready" | "parked" | "held" | "limited" | "gone";
   /** Since when devices that could hold it are too full, on the monotonic clock. */
   tooLargeSinceMs: number | undefined;
 }
@@ -44,27 +34,6 @@ const LANES_PER_DOUBLING = 4;
 /** What each task of an experiment is given of its device. */
 export function memoryBytesOf({ spec }: Experiment): number {
   return (spec?.compute?.memoryMib ?? 0) * MIB;
-}
-
-/** Which tasks of an experiment could start; the parts that they share are evaluated only once. */
-export function startable(record: ExperimentRecord): (task: Task) => boolean {
-  if (mustStop(record)) return () => false;
-  const isDistilled = record.tasks.every(
-    ({ task }) => !isDistill(task) || task.state === State.SUCCEEDED,
-  );
-  const hasLr = foundLr(record) !== undefined;
-  const trainings = record.tasks.filter(({ task }) => isPretrain(task));
-  const hasPool = (task: Task) =>
-    poolTasksOf(task, trainings).every((each) => each.task.state === State.SUCCEEDED);
-  const distillations = record.tasks.filter(({ task }) => isDistill(task));
-  const hasMemories = (task: Task) =>
-    memoryTasksOf(task, distillations).every((each) => each.task.state === State.SUCCEEDED);
-  return (task) =>
-    task.state === State.QUEUED &&
-    (isDistilled || !isEvaluate(task)) &&
-    (hasLr || !takesLr(task)) &&
-    hasPool(task) &&
-    hasMemories(task);
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

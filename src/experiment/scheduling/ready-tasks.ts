@@ -1,13 +1,16 @@
 import TinyQueue from "tinyqueue";
-import { State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
+import { MIB } from "../../settings/memory.js";
+import type { QueuedExperiment, QueuedTask } from "../domain/queue-ports.js";
 import { type ExperimentRecord, isDistill, type TaskRecord } from "../domain/record.js";
+import { startable } from "../domain/startable.js";
 import { isEnded } from "../domain/states.js";
 import { Demands } from "./demands.js";
 import { type Room, UNBOUNDED } from "./device-memory.js";
-import { deviceKind, deviceNeeds } from "./device-needs.js";
+import { deviceKind, needsOf } from "./device-needs.js";
 import { Lanes } from "./lanes.js";
-import { type Entry, memoryBytesOf, type ReadyTask, startable } from "./ready-task.js";
-import { startOrder } from "./start-order.js";
+import type { Entry, ReadyTask } from "./ready-task.js";
+import { type Startable, startOrder } from "./start-order.js";
 import { SweepLimits } from "./sweep-limits.js";
 import { TurnTaking } from "./turn-taking.js";
 import type { Demand } from "./wanted-launches.js";
@@ -15,9 +18,14 @@ import type { Demand } from "./wanted-launches.js";
 const MAX_BACK_OFF_MS = 60_000;
 /** How long smaller tasks may overtake one that has no room; afterwards room is kept for it. */
 const PATIENCE_MS = 60_000;
+
+/** What an experiment and its tasks have in common. */
+type Placed = Omit<QueuedExperiment, "sweepId" | "numTasks" | "ready">;
+
 /**
  * The tasks that a worker could start now, updated with every change of an experiment, so that a
- * choice costs the same however many there are.
+ * choice costs the same however many there are. Of each it has what the order depends on, and
+ * nothing of an experiment besides: some hundred bytes a task.
  *
  * An evaluation waits for the distillation of its experiment, whatever starts from learners of a
  * pool for their training, and an experiment for its turn in a
@@ -34,6 +42,8 @@ export class ReadyTasks {
   readonly #demands = new Demands();
   readonly #parked = new Map<string, Set<Entry>>();
   readonly #heldKeys = new Map<string, number>();
+  /** Entries of experiments that wait for their turn in a sweep. */
+  readonly #limited = new Map<string, Entry[]>();
   readonly #held = new TinyQueue<{ entry: Entry; untilMs: number }>(
     [],
     (a, b) => a.untilMs - b.untilMs,
@@ -58,18 +68,36 @@ export class ReadyTasks {
     this.#lanes = new Lanes(this.#turns, (queue) => this.#firstOf(queue));
   }
 
+  /** Takes up what an earlier process left of an experiment; call it in the order of their ages. */
+  load(experiment: QueuedExperiment): void {
+    this.#place(experiment.id);
+    this.#sweeps.add(experiment);
+    const mayRun = this.#sweeps.mayRun(experiment);
+    for (const task of experiment.ready) this.#await(this.#entryOf(experiment, task), mayRun);
+  }
+
   /** Call after every change of an experiment. */
   update(record: ExperimentRecord): void {
     const { id, state } = record.experiment;
-    const released = this.#sweeps.update(record);
+    const next = this.#sweeps.update(record.experiment);
     if (isEnded(state)) {
       for (const { task } of record.tasks) this.#forget(task.id);
       this.#places.delete(id);
+      this.#limited.delete(id);
     } else {
-      if (!this.#places.has(id)) this.#places.set(id, this.#numPlaces++);
+      this.#place(id);
       this.#updateTasks(record);
     }
-    for (const next of released) this.#updateTasks(next);
+    if (next !== undefined) this.#admit(next);
+  }
+
+  /** Forgets an experiment that cannot be read. */
+  remove(experimentId: string): void {
+    for (const { experimentId: id, taskId } of [...this.#entries.values()]) {
+      if (id === experimentId) this.#forget(taskId);
+    }
+    this.#places.delete(experimentId);
+    this.#limited.delete(experimentId);
   }
 
   /** Does not try a task again before its experiment changes, because it could not be started. */
@@ -97,7 +125,11 @@ export class ReadyTasks {
 
   /** Call when the limit of a sweep has changed. */
   applySweepLimit(sweepId: string): void {
-    for (const record of this.#sweeps.recordsAllowedBy(sweepId)) this.#updateTasks(record);
+    const mayRun = this.#sweeps.changeLimit(sweepId);
+    for (const entry of [...this.#entries.values()]) {
+      if (mayRun.get(entry.experimentId) === false) this.#limit(entry);
+    }
+    for (const [id, may] of mayRun) if (may) this.#admit(id);
   }
 
   /**
@@ -148,17 +180,28 @@ export class ReadyTasks {
     return [...this.#entries.values()].filter(({ status }) => status === "ready");
   }
 
-  /** Experiments with a ready task, in the order in which the first of each would start. */
-  startOrder(): string[] {
+  /**
+   * Experiments with a ready task, by the first of each, in the order in which these would start.
+   * Nothing may change while it is read.
+   */
+  startOrder(): Generator<Startable, void> {
     this.#releaseHeld();
-    const ready = [...this.#entries.values()].filter(({ status }) => status === "ready");
-    return startOrder(ready, this.#turns.copy());
+    return startOrder(this.#levels(), this.#turns.copy());
+  }
+
+  *#levels(): Generator<Iterable<Iterable<Entry>>> {
+    for (const lanes of this.#lanes.levels()) yield [...lanes].map(onlyReady);
+  }
+
+  #place(experimentId: string): void {
+    if (!this.#places.has(experimentId)) this.#places.set(experimentId, this.#numPlaces++);
   }
 
   #updateTasks(record: ExperimentRecord): void {
-    const mayStart = this.#sweeps.mayRun(record) ? startable(record) : () => false;
+    const mayRun = this.#sweeps.mayRun(record.experiment);
+    const canStart = startable(record);
     record.tasks.forEach((entry, position) => {
-      this.#updateTask(record, entry, position, mayStart(entry.task));
+      this.#updateTask(record, entry, position, canStart(entry.task), mayRun);
     });
   }
 
@@ -166,41 +209,79 @@ export class ReadyTasks {
     record: ExperimentRecord,
     { task, numLost }: TaskRecord,
     position: number,
-    mayStart: boolean,
+    canStart: boolean,
+    mayRun: boolean,
   ): void {
     const before = this.#entries.get(task.id);
     if (task.state === State.RUNNING) {
       if (before?.status === "running") return;
       this.#forget(task.id);
-      this.#run(this.#entryOf(record, task, numLost, position));
-    } else if (mayStart) {
+      this.#run(this.#entryOfTask(record, task, numLost, position));
+    } else if (canStart) {
       if (before && before.status !== "running") return;
       this.#forget(task.id);
-      const entry = this.#entryOf(record, task, numLost, position);
-      if (before && numLost > before.numLost) this.#hold(entry);
-      else this.#enqueue(entry);
+      const entry = this.#entryOfTask(record, task, numLost, position);
+      if (mayRun && before && numLost > before.numLost) this.#hold(entry);
+      else this.#await(entry, mayRun);
     } else {
       this.#forget(task.id);
     }
   }
 
-  #entryOf(record: ExperimentRecord, task: Task, numLost: number, position: number): Entry {
-    const { id: experimentId, spec, owner, priority } = record.experiment;
+  #entryOfTask({ experiment }: ExperimentRecord, task: Task, numLost: number, position: number) {
+    const { id, cacheKey } = task;
+    const queued = { id, position, isDistill: isDistill(task), cacheKey, numLost };
+    return this.#entryOf(placedOf(experiment), queued);
+  }
+
+  /** A start makes very many, so nothing is copied. */
+  #entryOf(experiment: Placed, task: QueuedTask): Entry {
+    const { device, numDevices } = needsOf(experiment, task.isDistill);
     const entry: Entry = {
       taskId: task.id,
-      experimentId,
-      ...deviceNeeds(spec, isDistill(task)),
-      memoryBytes: memoryBytesOf(record.experiment),
+      experimentId: experiment.id,
+      device,
+      numDevices,
+      memoryBytes: experiment.memoryMib * MIB,
       cacheKey: task.cacheKey,
-      owner,
-      priority,
-      numLost,
-      place: [this.#places.get(experimentId) ?? 0, position],
+      owner: experiment.owner,
+      priority: experiment.priority,
+      numLost: task.numLost,
+      place: [this.#places.get(experiment.id) ?? 0, task.position],
       status: "gone",
       tooLargeSinceMs: undefined,
     };
-    this.#entries.set(task.id, entry);
+    this.#entries.set(entry.taskId, entry);
     return entry;
+  }
+
+  #await(entry: Entry, mayRun: boolean): void {
+    if (mayRun) this.#enqueue(entry);
+    else this.#keepLimited(entry);
+  }
+
+  #keepLimited(entry: Entry): void {
+    entry.status = "limited";
+    const others = this.#limited.get(entry.experimentId);
+    if (others) others.push(entry);
+    else this.#limited.set(entry.experimentId, [entry]);
+  }
+
+  /** It is the turn of an experiment in its sweep. */
+  #admit(experimentId: string): void {
+    const entries = this.#limited.get(experimentId) ?? [];
+    this.#limited.delete(experimentId);
+    for (const entry of entries) if (entry.status === "limited") this.#enqueue(entry);
+  }
+
+  /** It is no longer the turn of a task's experiment; one that runs goes on. */
+  #limit(entry: Entry): void {
+    if (entry.status === "running" || entry.status === "limited") return;
+    this.#forget(entry.taskId);
+    // The former one may still be in a queue.
+    const copy: Entry = { ...entry, tooLargeSinceMs: undefined };
+    this.#entries.set(copy.taskId, copy);
+    this.#keepLimited(copy);
   }
 
   #run(entry: Entry): void {
@@ -268,4 +349,13 @@ export class ReadyTasks {
     const alike = this.#parked.get(entry.cacheKey) ?? new Set<Entry>();
     this.#parked.set(entry.cacheKey, alike.add(entry));
   }
+}
+
+function* onlyReady(entries: Iterable<Entry>): Generator<Entry> {
+  for (const entry of entries) if (entry.status === "ready") yield entry;
+}
+
+function placedOf({ id, owner, priority, spec }: Experiment): Placed {
+  const { device = "cpu", numDevices = 1, memoryMib = 0 } = spec?.compute ?? {};
+  return { id, owner, priority, device, numDevices, memoryMib };
 }

@@ -1,15 +1,16 @@
 import { State, type Task, type TaskResult } from "../../generated/stillhouse/v1/experiment.js";
+import type { AwaitingTask, QueueStore } from "../domain/queue-ports.js";
 import { type ExperimentRecord, findTask } from "../domain/record.js";
 import { alone } from "../domain/storage-fault.js";
 import { reuseResults } from "../domain/transitions.js";
 import type { Turns } from "../domain/turns.js";
-import { AwaitedResults, type Waiting } from "./awaited-results.js";
 import { isAwaitingResult, type KnownResults } from "./known-results.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 
 /** The records of the ledger, as far as results are given to them. */
 interface Records {
-  find(experimentId: string): ExperimentRecord | undefined;
+  /** Undefined also for one that is to be left as it is. */
+  findActive(experimentId: string): ExperimentRecord | undefined;
   update(
     experimentId: string,
     transition: (record: ExperimentRecord, now: Date) => ExperimentRecord,
@@ -20,8 +21,8 @@ interface Records {
 interface Gift {
   readonly cacheKey: string;
   readonly known: ReturnType<KnownResults["under"]>;
-  /** Those that have not had their turn. */
-  readonly waiting: Waiting[];
+  /** Whose turn is next. */
+  next: AwaitingTask | undefined;
 }
 
 /**
@@ -32,22 +33,19 @@ export class ResultSharing {
   readonly #known: KnownResults;
   readonly #records: Records;
   readonly #ready: Pick<ReadyTasks, "holdKey" | "releaseKey">;
-  readonly #awaited = new AwaitedResults();
+  readonly #queue: Pick<QueueStore, "nextAwaiting">;
   readonly #gifts: Gift[] = [];
 
   constructor(
     known: KnownResults,
     records: Records,
     ready: Pick<ReadyTasks, "holdKey" | "releaseKey">,
+    queue: Pick<QueueStore, "nextAwaiting">,
   ) {
+    this.#queue = queue;
     this.#known = known;
     this.#records = records;
     this.#ready = ready;
-  }
-
-  /** Call after every change of an experiment. */
-  update(record: ExperimentRecord): void {
-    this.#awaited.update(record);
   }
 
   /** Gives the queued tasks of an experiment what others have computed. */
@@ -58,10 +56,10 @@ export class ResultSharing {
   /** If a task has computed its result itself, `giveMore` gives it to all that wait for it. */
   shareResultOf({ state, cacheKey, reused }: Task): void {
     if (state !== State.SUCCEEDED || cacheKey === "" || reused) return;
-    const waiting = this.#awaited.of(cacheKey);
-    if (waiting.length === 0) return;
+    const next = this.#queue.nextAwaiting(cacheKey, 0);
+    if (next === undefined) return;
     this.#ready.holdKey(cacheKey);
-    this.#gifts.push({ cacheKey, known: this.#known.under(cacheKey), waiting: waiting.reverse() });
+    this.#gifts.push({ cacheKey, known: this.#known.under(cacheKey), next });
   }
 
   /**
@@ -72,10 +70,11 @@ export class ResultSharing {
    */
   giveMore(turn: Turns): boolean {
     for (let gift = this.#gifts[0]; gift; gift = this.#gifts[0]) {
-      const next = gift.waiting.at(-1);
-      if (next) this.#giveOne(next, gift);
-      gift.waiting.pop();
-      if (gift.waiting.length === 0) {
+      if (gift.next) {
+        this.#giveOne(gift.next, gift);
+        gift.next = this.#queue.nextAwaiting(gift.cacheKey, gift.next.number);
+      }
+      if (gift.next === undefined) {
         this.#gifts.shift();
         this.#ready.releaseKey(gift.cacheKey);
       }
@@ -84,9 +83,9 @@ export class ResultSharing {
     return this.#gifts.length > 0;
   }
 
-  #giveOne({ experimentId, taskId }: Waiting, { known }: Gift): void {
+  #giveOne({ experimentId, taskId }: AwaitingTask, { known }: Gift): void {
     const give = () => {
-      const record = this.#records.find(experimentId);
+      const record = this.#records.findActive(experimentId);
       const task = record && findTask(record, taskId)?.task;
       if (record === undefined || task === undefined || !isAwaitingResult(task)) return;
       const result = this.#known.fitting(record.experiment, known);

@@ -12,42 +12,46 @@ export interface Startable {
 /** Most starts that are computed ahead. */
 const MOST_STARTS = 20_000;
 
+/** Tasks that start one after the other, the next one known. */
+interface Queue<Task> {
+  next: Task;
+  readonly rest: Iterator<Task>;
+}
+
 /**
- * The experiments in the order in which the first task of each starts, were there room for all: by
+ * The first task of each experiment in the order in which they start, were there room for all: by
  * priority, then by the turns of their owners, then by age.
  *
+ * @param levels the queues of each priority, the highest first: tasks of one owner each, by age
  * @param turns is changed
  */
-export function startOrder(tasks: readonly Startable[], turns: TurnTaking): string[] {
-  const order = new Set<string>();
+export function* startOrder<Task extends Startable>(
+  levels: Iterable<Iterable<Iterable<Task>>>,
+  turns: TurnTaking,
+): Generator<Task, void> {
+  const seen = new Set<string>();
   let numStarts = 0;
-  for (const priority of [...new Set(tasks.map((task) => task.priority))].sort((a, b) => b - a)) {
-    const queues = byOwner(tasks.filter((task) => task.priority === priority));
+  for (const level of levels) {
+    let queues = [...level].flatMap((tasks) => queueOf(tasks[Symbol.iterator]()));
     while (queues.length > 0 && numStarts++ < MOST_STARTS) {
-      const next = queues.reduce((a, b) => (isBefore(b, a, turns) ? b : a));
-      const [task] = next;
-      next.shift();
-      if (next.length === 0) queues.splice(queues.indexOf(next), 1);
-      if (task === undefined) continue;
+      const first = queues.reduce((a, b) => (isBefore(b.next, a.next, turns) ? b : a));
+      const { next: task } = first;
       turns.noteStart(task.owner);
-      order.add(task.experimentId);
+      if (!seen.has(task.experimentId)) yield task;
+      seen.add(task.experimentId);
+      const { value, done } = first.rest.next();
+      if (done) queues = queues.filter((queue) => queue !== first);
+      else first.next = value;
     }
   }
-  return [...order];
 }
 
-function byOwner(tasks: readonly Startable[]): Startable[][] {
-  const queues = new Map<string, Startable[]>();
-  for (const task of [...tasks].sort(byPlace)) {
-    const queue = queues.get(task.owner);
-    if (queue) queue.push(task);
-    else queues.set(task.owner, [task]);
-  }
-  return [...queues.values()];
+function queueOf<Task>(tasks: Iterator<Task>): Queue<Task>[] {
+  const { value, done } = tasks.next();
+  return done ? [] : [{ next: value, rest: tasks }];
 }
 
-function isBefore([a]: Startable[], [b]: Startable[], turns: TurnTaking): boolean {
-  if (a === undefined || b === undefined) return a !== undefined;
+function isBefore(a: Startable, b: Startable, turns: TurnTaking): boolean {
   return (turns.compare(a.owner, b.owner) || byPlace(a, b)) < 0;
 }
 

@@ -1,12 +1,14 @@
-import type { ExperimentRecord } from "../domain/record.js";
+import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { isEnded } from "../domain/states.js";
 
 interface LimitedSweep {
   /** 0 for none. */
   limit: number;
-  /** In the order of arrival. */
-  readonly unfinished: Map<string, ExperimentRecord>;
+  /** Ids in the order of arrival. */
+  readonly unfinished: Set<string>;
 }
+
+type OfSweep = Pick<Experiment, "id" | "sweepId">;
 
 /**
  * Which unfinished experiments of each sweep may run: the first ones, as many as its limit allows.
@@ -20,50 +22,57 @@ export class SweepLimits {
     this.#limitOf = limitOf;
   }
 
+  /** Takes in an unfinished experiment; one that is known keeps its place. */
+  add({ id, sweepId }: OfSweep): void {
+    if (sweepId === "") return;
+    const sweep = this.#sweeps.get(sweepId) ?? {
+      limit: this.#limitOf(sweepId),
+      unfinished: new Set(),
+    };
+    this.#sweeps.set(sweepId, sweep);
+    sweep.unfinished.add(id);
+  }
+
   /**
    * Call after every change of an experiment.
    *
-   * @returns experiments that may run from now on
+   * @returns the id of another one that may run from now on
    */
-  update(record: ExperimentRecord): ExperimentRecord[] {
-    const { id, state, sweepId } = record.experiment;
-    if (sweepId === "") return [];
-    const sweep = this.#sweeps.get(sweepId) ?? {
-      limit: this.#limitOf(sweepId),
-      unfinished: new Map(),
-    };
-    this.#sweeps.set(sweepId, sweep);
+  update(experiment: Pick<Experiment, "id" | "sweepId" | "state">): string | undefined {
+    const { id, state, sweepId } = experiment;
     if (!isEnded(state)) {
-      sweep.unfinished.set(id, record);
-      return [];
+      this.add(experiment);
+      return undefined;
     }
-    const couldRun = this.mayRun(record);
+    const sweep = this.#sweeps.get(sweepId);
+    if (sweep === undefined) return undefined;
+    const couldRun = this.mayRun(experiment);
     sweep.unfinished.delete(id);
     if (sweep.unfinished.size === 0) this.#sweeps.delete(sweepId);
-    const next = [...firstOf(sweep)].at(-1);
-    return couldRun && next !== undefined ? [next] : [];
+    return couldRun ? [...firstOf(sweep)].at(-1) : undefined;
   }
 
-  /** The limit of a sweep has changed. @returns all its unfinished experiments */
-  recordsAllowedBy(sweepId: string): ExperimentRecord[] {
+  /** The limit of a sweep has changed. @returns its unfinished experiments, and whether each may run */
+  changeLimit(sweepId: string): ReadonlyMap<string, boolean> {
     const sweep = this.#sweeps.get(sweepId);
-    if (sweep === undefined) return [];
+    if (sweep === undefined) return new Map();
     sweep.limit = this.#limitOf(sweepId);
-    return [...sweep.unfinished.values()];
+    const mayRun = new Set(sweep.limit === 0 ? sweep.unfinished : firstOf(sweep));
+    return new Map([...sweep.unfinished].map((id) => [id, mayRun.has(id)]));
   }
 
-  mayRun({ experiment: { id, sweepId } }: ExperimentRecord): boolean {
+  mayRun({ id, sweepId }: OfSweep): boolean {
     const sweep = this.#sweeps.get(sweepId);
     if (sweep === undefined || sweep.limit === 0) return true;
-    for (const { experiment } of firstOf(sweep)) if (experiment.id === id) return true;
+    for (const first of firstOf(sweep)) if (first === id) return true;
     return false;
   }
 }
 
-function* firstOf({ limit, unfinished }: LimitedSweep): Generator<ExperimentRecord> {
+function* firstOf({ limit, unfinished }: LimitedSweep): Generator<string> {
   let left = limit;
-  for (const record of unfinished.values()) {
+  for (const id of unfinished) {
     if (left-- <= 0) return;
-    yield record;
+    yield id;
   }
 }

@@ -48,20 +48,17 @@ export class ExperimentLists {
     const page = store.listEncoded(queryOf(request));
     const experiments = page.experiments.map((stored) => {
       // Running tasks have progress that is not stored.
-      const unfinished = ledger.findUnfinished(stored.id);
-      if (unfinished === undefined) return stored;
-      return { ...stored, bytes: fittedBytes(Experiment.encode(unfinished).finish()) };
+      const running = ledger.findRunning(stored.id);
+      if (running === undefined) return stored;
+      return { ...stored, bytes: fittedBytes(Experiment.encode(running).finish()) };
     });
     return { ...page, experiments };
   }
 
   #queue({ filter, pageSize }: ListExperimentsRequest): Experiment[] {
     const { ledger } = this.#parts;
-    const owner = filter?.owner ?? "";
     return ledger
-      .waitingRecords()
-      .filter(({ experiment }) => owner === "" || experiment.owner === owner)
-      .slice(0, pageSizeOf(pageSize))
+      .waitingRecords(filter?.owner ?? "", pageSizeOf(pageSize))
       .map((record) => ledger.experiment(record));
   }
 }
