@@ -19,7 +19,11 @@ const SEND_TIMEOUT_MS = 1_000;
 /** How long messages are handled before other work has its turn. */
 const TURN_MS = 10;
 
+/** Thousands of workers may connect in one moment; the system has a limit of its own. */
+const BACKLOG = 4_096;
+
 const SOCKET_OPTIONS = {
+  backlog: BACKLOG,
   // A message to a lost worker fails at once instead of being dropped silently.
   mandatory: true,
   // A worker that reconnects takes over the routing id of its lost connection.

@@ -4,14 +4,16 @@ import { once } from "node:events";
 import { describe, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../src/api/client.js";
+import type { Timings } from "../../src/experiment/scheduling/leases.js";
 import { type Event, LogLevel, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
-import type { TaskReport } from "../../src/generated/stillhouse/v1/worker.js";
+import type { Assign, TaskReport } from "../../src/generated/stillhouse/v1/worker.js";
 import { LocalStore } from "../../src/store/local-store.js";
+import { baselineSpec } from "../bench/control-plane/homes.js";
 import { resolvedSpec } from "../fixtures/experiments.js";
 import { freePort } from "../fixtures/free-port.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
-import { it } from "../fixtures/waiting.js";
+import { it, NET_MS } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 import { claimOf, TestWorker } from "./test-worker.js";
 
@@ -44,8 +46,9 @@ async function planeProcess(
   test: TestContext,
   home: string,
   workerPort: number,
+  timings?: Partial<Timings>,
 ): Promise<{ child: ChildProcess; address: string }> {
-  const args = [PLANE, JSON.stringify({ home, workerPort })];
+  const args = [PLANE, JSON.stringify({ home, workerPort, timings })];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   afterwards(test, () => child.kill("SIGKILL"));
   const [line] = await once(child.stdout, "data");
@@ -116,6 +119,57 @@ describe("a remote worker", () => {
     second.child.kill("SIGKILL");
     await once(second.child, "exit");
     assert.equal(numPoints(home, taskId), 3);
+  });
+
+  it("loses nothing when it comes back with fifty others, in any order", async (test) => {
+    const home = temporaryFolder(test);
+    const port = await freePort();
+    const zmq = `tcp://127.0.0.1:${port}`;
+    // However busy the machine is.
+    const timings = { leaseMs: NET_MS, rejoinMs: NET_MS, longestRejoinMs: NET_MS };
+    const first = await planeProcess(test, home, port, timings);
+    const client = new StillhouseClient(first.address);
+    const workers = await Promise.all(
+      Array.from({ length: 51 }, (_, at) => TestWorker.connected({ zmq, grpc: "" }, `w${at}`)),
+    );
+    afterwards(test, () => {
+      for (const worker of workers) worker.close();
+    });
+    for (let seed = 1; seed <= workers.length; seed++) {
+      await client.create(baselineSpec(seed, 1), "");
+    }
+    const assigns = await Promise.all(workers.map((worker) => worker.nextTask()));
+    first.child.kill("SIGKILL");
+    await once(first.child, "exit");
+    client.close();
+
+    const second = await planeProcess(test, home, port, timings);
+    const again = new StillhouseClient(second.address);
+    afterwards(test, () => again.close());
+    const comeBack = async (worker: TestWorker, at: number) => {
+      await worker.hello(process.pid, claimOf(assigns[at] as Assign));
+      await worker.next("welcome");
+    };
+    await Promise.all(workers.map(comeBack).reverse());
+    const held = new Map((await again.workers()).map(({ id, taskId }) => [id, taskId]));
+    assert.deepEqual(
+      workers.map(({ id }) => held.get(id)),
+      assigns.map(({ taskId }) => taskId),
+    );
+    const stored = await Promise.all(
+      workers.map((worker, at) => worker.finish(assigns[at] as Assign)),
+    );
+    assert.ok(stored.every(({ fenced, number }) => !fenced && number === 1n));
+    for (const { experimentId } of assigns) {
+      const { experiment } = await again.get(experimentId);
+      assert.equal(experiment?.state, State.SUCCEEDED);
+      assert.deepEqual(
+        experiment.tasks.map(({ attempt }) => attempt),
+        [1],
+      );
+    }
+    second.child.kill("SIGKILL");
+    await once(second.child, "exit");
   });
 
   it("that does not come back loses its task after a while, which does not count against the task", async (test) => {

@@ -72,6 +72,52 @@ describe("leases", () => {
     assert.equal(leases.currentLease("t", 2), undefined);
   });
 
+  describe("of an earlier control plane", () => {
+    const { rejoinMs, longestRejoinMs } = DEFAULT_TIMINGS;
+
+    beforeEach(() => {
+      leases.release("t");
+      for (const each of ["1", "2", "3"]) {
+        const ids = { taskId: `t${each}`, workerId: `w${each}`, experimentId: "e" };
+        leases.await({ ...ids, attempt: 1 });
+      }
+    });
+
+    function comeBack(taskId: string) {
+      const lease = leases.leaseOfTask(taskId);
+      assert.ok(lease);
+      leases.noteHello();
+      leases.adopt(lease, 0n);
+    }
+
+    it("run out together, when no worker has come back for a while", () => {
+      assert.deepEqual(pass(rejoinMs), []);
+      const [reason, ...others] = pass(tickMs);
+      assert.match(reason ?? "", /it did not come back within 30 s/);
+      assert.equal(others.length, 2);
+    });
+
+    it("last longer with every worker that comes back, also one without a task", () => {
+      pass(rejoinMs - tickMs);
+      comeBack("t1");
+      assert.deepEqual(pass(rejoinMs - tickMs), []);
+      leases.noteHello();
+      assert.deepEqual(pass(rejoinMs), []);
+      assert.match(pass(tickMs)[0] ?? "", /it did not come back within 88 s/);
+    });
+
+    it("do not last for ever, whoever joins", () => {
+      const reasons: string[] = [];
+      for (let waitedMs = 0; waitedMs < longestRejoinMs; waitedMs += 10 * tickMs) {
+        leases.noteHello();
+        reasons.push(...pass(10 * tickMs));
+      }
+      assert.deepEqual(reasons, []);
+      leases.noteHello();
+      assert.match(pass(tickMs)[0] ?? "", /it did not come back within 300 s/);
+    });
+  });
+
   it("do not run out while this process itself was stopped", () => {
     leases.expiredLeases();
     nowMs += 10 * leaseMs;

@@ -18,6 +18,7 @@ from . import worker_log
 from .attempt_folder import tidy
 from .connection import Absence, Silence, Socket, connect
 from .credentials import Credentials, fault_of_way
+from .greeting import LONGEST_WAIT_S, Greeting, is_of_this_machine
 from .journal import Leftover, leftovers
 from .outbox import METRIC_INTERVAL_S, PROGRESS_INTERVAL_S
 from .task_thread import TaskThread
@@ -25,8 +26,6 @@ from .work_place import WorkPlace
 
 _POLL_MS = 50
 _TAKE_INTERVAL_S = min(METRIC_INTERVAL_S, PROGRESS_INTERVAL_S)
-# A control plane that does not answer the first hello is asked again.
-_HELLO_INTERVAL_S = 2.0
 # A process that ends waits this long for a task that is loading: that has nothing to save, and may
 # be in an import or in a call of a library, where it does not hear of the stop.
 _LOADING_GRACE_S = 2.0
@@ -72,6 +71,7 @@ class Worker:
         self._parent, self._credentials = parent, credentials
         self._silence = Silence(connect, has_keys=credentials.curve_secret is not None)
         self._absence = Absence(leave_after_s)
+        self._greeting = Greeting(0.0 if is_of_this_machine(connect) else LONGEST_WAIT_S)
         self._load, self._device_ids = load_meter(place.device), device_ids()
         self._task: TaskThread | None = None
         self._leftovers: deque[Leftover] = deque()
@@ -82,7 +82,7 @@ class Worker:
         self.has_abandoned = False
         self._refusal = ""
         self._farewell_ends: float | None = None
-        self._last_heartbeat = self._last_take = self._last_hello = float("-inf")
+        self._last_heartbeat = self._last_take = float("-inf")
 
     def run(self) -> None:
         """Serve until told to end, until SIGTERM, or until the parent process has ended.
@@ -123,9 +123,15 @@ class Worker:
         try:
             socket_.send(frame, zmq.NOBLOCK)
         except zmq.Again:
-            self._joined = False
+            self._lose()
             return False
         return True
+
+    def _lose(self) -> None:
+        """The control plane is away, or does not know this worker: it says hello again."""
+        if self._joined:
+            self._joined = False
+            self._greeting.lost()
 
     def _end(self) -> None:
         if not self._ending:
@@ -139,7 +145,7 @@ class Worker:
             case convert.Welcome() as welcome:
                 self._join(welcome)
             case convert.Introduce():
-                self._joined, self._last_hello = False, float("-inf")
+                self._lose()
             case convert.Assign() as assign:
                 self._assign(assign)
             case convert.CancelTask() as cancel:
@@ -185,10 +191,12 @@ class Worker:
         task = self._task
         lease = NO_LEASE if task is None else task.lease
         if not self._joined:
-            if now - self._last_hello > _HELLO_INTERVAL_S and self._send(
-                socket_, self._hello(lease, 0 if task is None else task.outbox.acknowledged)
+            connected = bool(socket_.poll(0, zmq.POLLOUT))
+            acknowledged = 0 if task is None else task.outbox.acknowledged
+            if self._greeting.is_due(connected, now) and self._send(
+                socket_, self._hello(lease, acknowledged)
             ):
-                self._last_hello = now
+                self._greeting.said(now)
         elif now - self._last_heartbeat > self._heartbeat_interval_s:
             self._last_heartbeat = now
             counter = 0 if task is None else task.outbox.progress_counter

@@ -27,6 +27,7 @@ import {
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease, Leases } from "./leases.js";
 import type { Ledger } from "./ledger.js";
+import { Pace } from "./pace.js";
 import { type Place, placeNamed, placeOf } from "./place.js";
 import { memoryBytesOf, type ReadyTask } from "./ready-task.js";
 import type { ReadyTasks } from "./ready-tasks.js";
@@ -56,18 +57,28 @@ export interface AssignerParts {
 export class Assigner {
   readonly #parts: AssignerParts;
   readonly #toldOf = new WeakSet<ReadyTask>();
+  /** A lease waits for the disk, and thousands in a row would keep hellos and heartbeats unread. */
+  readonly #pace: Pace;
 
   constructor(parts: AssignerParts) {
     this.#parts = parts;
+    this.#pace = new Pace(() => parts.clock.monotonicMs());
   }
 
-  /** Goes through the workers that have this kind of device. */
-  assign(kind: string): void {
+  /**
+   * Goes through the workers that have this kind of device.
+   *
+   * @returns after how many milliseconds it has to be called again to do the rest; 0: never
+   */
+  assign(kind: string): number {
     const { roster, ready } = this.#parts;
     for (const worker of roster.idleWorkers(kind)) {
-      if (ready.numReadyByKind().get(kind) === 0) return;
-      this.#giveOne(kind, worker);
+      if (ready.numReadyByKind().get(kind) === 0) return 0;
+      const pauseMs = this.#pace.pauseMs();
+      if (pauseMs > 0) return pauseMs;
+      this.#pace.spend(() => this.#giveOne(kind, worker));
     }
+    return 0;
   }
 
   /** A task that cannot be given away fails, and the next has its turn. */

@@ -36,6 +36,8 @@ export class Dispatcher implements WorkerListener {
   readonly #desk: ReportDesk;
   #isDraining = false;
   #isSharing = false;
+  /** Set while the rest of the assignments waits. */
+  #pause: NodeJS.Timeout | undefined;
   #idleWaiters: (() => void)[] = [];
 
   constructor(parts: DispatcherParts) {
@@ -69,8 +71,9 @@ export class Dispatcher implements WorkerListener {
       for (const workerId of this.#parts.roster.drainedWorkers()) this.pools.dismiss(workerId);
       if (this.#isDraining) return;
       for (const kind of this.#parts.ready.numReadyByKind().keys()) {
-        this.#assigner.assign(kind);
-        this.pools.launch(kind);
+        const pauseMs = this.#assigner.assign(kind);
+        if (pauseMs > 0) this.#goOnAfter(pauseMs);
+        else this.pools.launch(kind);
       }
     });
   }
@@ -211,6 +214,15 @@ export class Dispatcher implements WorkerListener {
       if (failedToStart) this.pools.noteFailedStart(pool, workerId, exit);
     });
     this.dispatch();
+  }
+
+  #goOnAfter(pauseMs: number): void {
+    if (this.#pause !== undefined) return;
+    const goOn = () => {
+      this.#pause = undefined;
+      this.dispatch();
+    };
+    this.#pause = setTimeout(goOn, pauseMs).unref();
   }
 
   /** Many may wait for one result: others have their turn before the next of them get it. */

@@ -12,8 +12,10 @@ export interface Timings {
   readonly stopGraceMs: number;
   /** Time that a new worker process gets to say hello; it loads PyTorch first. */
   readonly startUpMs: number;
-  /** Time that workers get to come back after a start of the control plane. */
+  /** Time for the next worker to come back after a start of the control plane. */
   readonly rejoinMs: number;
+  /** Time for all of them, however many come back. */
+  readonly longestRejoinMs: number;
   /** Wait after the first lost attempt of a task; it doubles with each further one. */
   readonly retryBackOffMs: number;
   /** How often deadlines are checked. */
@@ -29,6 +31,8 @@ export const DEFAULT_TIMINGS: Timings = {
   stopGraceMs: 30_000,
   startUpMs: 180_000,
   rejoinMs: 30_000,
+  // Ten thousand hellos, each of which may take 30 ms on a busy machine.
+  longestRejoinMs: 300_000,
   retryBackOffMs: 1_000,
   tickMs: 1_000,
 };
@@ -53,6 +57,13 @@ interface Timed extends Lease {
   movedAtMs: number;
 }
 
+/** The return of all workers after a start of the control plane, on the monotonic clock. */
+interface Rejoin {
+  beganMs: number;
+  /** Of the last worker that came back; absent before the first one. */
+  helloAtMs?: number;
+}
+
 export interface Expiry {
   readonly lease: Lease;
   readonly end: LeaseEnd;
@@ -67,6 +78,7 @@ export class Leases {
   readonly #byExperiment = new Groups<string, Timed>();
   readonly #timings: Timings;
   readonly #monotonicMs: () => number;
+  #rejoin: Rejoin = { beganMs: Number.NEGATIVE_INFINITY };
   #lastCheckMs: number;
 
   constructor(timings: Timings, monotonicMs: () => number) {
@@ -97,7 +109,12 @@ export class Leases {
   await(lease: Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId">): void {
     const awaited = this.grant(lease) as Timed;
     awaited.adoption = "awaited";
-    awaited.deadlineMs = this.#monotonicMs() + this.#timings.rejoinMs;
+    this.#rejoin = { beganMs: this.#monotonicMs() };
+  }
+
+  /** A worker has said hello for the first time: those behind it get more time. */
+  noteHello(): void {
+    this.#rejoin.helloAtMs = this.#monotonicMs();
   }
 
   /**
@@ -163,11 +180,13 @@ export class Leases {
   expiredLeases(): Expiry[] {
     const nowMs = this.#monotonicMs();
     this.#forgiveOwnPause(nowMs);
-    const { leaseMs, hungAfterMs, stopGraceMs, rejoinMs } = this.#timings;
+    const { leaseMs, hungAfterMs, stopGraceMs } = this.#timings;
+    const rejoinUntilMs = this.#rejoinUntilMs();
     return [...this.#byTask.values()].flatMap((lease): Expiry[] => {
-      if (nowMs > lease.deadlineMs && lease.adoption === "awaited") {
-        const reason = `it did not come back within ${rejoinMs / 1000} s`;
-        return [{ lease, end: "silent", reason }];
+      if (lease.adoption === "awaited") {
+        const waitedS = Math.round((rejoinUntilMs - this.#rejoin.beganMs) / 100) / 10;
+        const reason = `it did not come back within ${waitedS} s`;
+        return nowMs > rejoinUntilMs ? [{ lease, end: "silent", reason }] : [];
       }
       if (nowMs > lease.deadlineMs) {
         return [{ lease, end: "silent", reason: `it sent nothing for ${leaseMs / 1000} s` }];
@@ -184,6 +203,13 @@ export class Leases {
     });
   }
 
+  /** One deadline for all, which each worker that comes back moves on. */
+  #rejoinUntilMs(): number {
+    const { beganMs, helloAtMs = beganMs } = this.#rejoin;
+    const { rejoinMs, longestRejoinMs } = this.#timings;
+    return Math.min(Math.max(beganMs, helloAtMs) + rejoinMs, beganMs + longestRejoinMs);
+  }
+
   /**
    * When this process itself was stopped (Ctrl-Z, a debugger), heartbeats wait unread in the
    * socket: the time in which nobody looked does not count against the workers.
@@ -192,6 +218,8 @@ export class Leases {
     const pauseMs = nowMs - this.#lastCheckMs - this.#timings.tickMs;
     this.#lastCheckMs = nowMs;
     if (pauseMs <= this.#timings.heartbeatIntervalMs) return;
+    this.#rejoin.beganMs += pauseMs;
+    if (this.#rejoin.helloAtMs !== undefined) this.#rejoin.helloAtMs += pauseMs;
     for (const lease of this.#byTask.values()) {
       lease.deadlineMs += pauseMs;
       lease.movedAtMs += pauseMs;

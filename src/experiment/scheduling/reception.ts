@@ -43,8 +43,9 @@ export class Reception {
   }
 
   welcome(hello: Hello): void {
-    const { roster, memory, pool, timings, grpcPort, log } = this.#parts;
+    const { roster, leases, memory, pool, timings, grpcPort, log } = this.#parts;
     const isNew = roster.register({ ...hello, secret: Buffer.alloc(0) });
+    if (isNew) leases.noteHello();
     if (isNew && hello.grpcFault !== "") {
       log.warn(`worker ${hello.workerId} can hand in no artifact: ${hello.grpcFault}`);
     }

@@ -11,6 +11,8 @@ import { Visit } from "./visit.js";
 
 /** Handshake and hello take less than a second, and a worker says hello as soon as it can. */
 const FIRST_MESSAGE_MS = 20_000;
+/** Thousands of workers may connect in one moment; the system has a limit of its own. */
+const BACKLOG = 4_096;
 /** Time for the last words to workers. */
 const CLOSE_GRACE_MS = 500;
 /** Longest path of a socket on Linux and macOS, its zero byte included. */
@@ -55,7 +57,7 @@ export class WorkerDoor {
 
   /** @returns the port. Throws the error of the system. */
   async listen(host: string, port: number): Promise<number> {
-    this.#server.listen(port, host);
+    this.#server.listen({ port, host, backlog: BACKLOG });
     await once(this.#server, "listening");
     // If no file is left for a new connection, the existing ones continue.
     this.#server.on("error", () => undefined);
