@@ -124,7 +124,7 @@ function stateOf({ options, store }: Ground, feed: EventFeed, { observer }: Meas
   const ready = new ReadyTasks(
     () => clock.monotonicMs(),
     timings.retryBackOffMs,
-    (sweepId) => store.sweeps.findSweep(sweepId)?.maxParallel ?? 0,
+    (sweepId) => store.sweeps.maxParallelOf(sweepId),
   );
   const { experiments, artifacts } = store;
   const most = {

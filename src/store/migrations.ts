@@ -149,7 +149,8 @@ export const ADDED_IN_VERSION_8 = `
 CREATE INDEX tasks_ready ON tasks (experiment_id, position, id, kind, cache_key, num_lost)
   WHERE is_ready = 1;
 CREATE INDEX tasks_running ON tasks (experiment_id, kind) WHERE state = 'STATE_RUNNING';
-CREATE INDEX tasks_awaiting ON tasks (cache_key, kind) WHERE state = 'STATE_QUEUED';
+CREATE INDEX tasks_awaiting ON tasks (cache_key) WHERE state = 'STATE_QUEUED';
+CREATE INDEX tasks_queued ON tasks (kind) WHERE state = 'STATE_QUEUED';
 `;
 
 const COLUMNS_OF_VERSION_2 = `

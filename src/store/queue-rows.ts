@@ -25,16 +25,15 @@ interface ExperimentRow {
   num_devices: number;
   memory_mib: number;
   num_tasks: number;
+  /** Its tasks that could start, a line each; null for none. */
+  ready: string | null;
 }
 
-interface TaskRow {
-  id: string;
-  experiment_id: string;
-  position: number;
-  kind: string;
-  cache_key: string;
-  num_lost: number;
-}
+/**
+ * A task that could start as a line: a row of its own for each would take several times as long. No
+ * part of it but the id may hold a space.
+ */
+const READY_LINE = "position || ' ' || num_lost || ' ' || kind || ' ' || cache_key || ' ' || id";
 
 /** Unfinished experiments and their tasks by their columns alone: no message is decoded. */
 export class QueueRows implements QueueStore {
@@ -48,13 +47,14 @@ export class QueueRows implements QueueStore {
     for (let after = 0; ; ) {
       const rows = this.#file.all<ExperimentRow>(
         `SELECT number, id, owner, priority, sweep_id, device, num_devices, memory_mib,
-           (SELECT count(*) FROM tasks WHERE experiment_id = experiments.id) AS num_tasks
+           (SELECT count(*) FROM tasks WHERE experiment_id = experiments.id) AS num_tasks,
+           (SELECT string_agg(${READY_LINE}, '\n') FROM tasks
+            WHERE is_ready = 1 AND experiment_id = experiments.id) AS ready
          FROM experiments WHERE is_ended = 0 AND number > ?
          ORDER BY number LIMIT ${EXPERIMENTS_PER_READ}`,
         after,
       );
-      const tasks = this.#readyTasks(rows);
-      for (const row of rows) yield queuedExperiment(row, tasks.get(row.id) ?? []);
+      for (const row of rows) yield queuedExperiment(row);
       const last = rows.at(-1);
       if (last === undefined) return;
       after = last.number;
@@ -100,12 +100,13 @@ export class QueueRows implements QueueStore {
   }
 
   nextAwaiting(cacheKey: string, after: number): AwaitingTask | undefined {
-    return this.#file.get<AwaitingTask>(
-      `SELECT rowid AS number, id AS "taskId", experiment_id AS "experimentId" FROM tasks
+    const row = this.#file.get<{ number: number; id: string; experiment_id: string }>(
+      `SELECT rowid AS number, id, experiment_id FROM tasks
        WHERE cache_key = ? AND state = 'STATE_QUEUED' AND rowid > ? ORDER BY rowid LIMIT 1`,
       cacheKey,
       after,
     );
+    return row && { number: row.number, taskId: row.id, experimentId: row.experiment_id };
   }
 
   *awaitingKnown(): Generator<string, void> {
@@ -137,36 +138,31 @@ export class QueueRows implements QueueStore {
       )?.last ?? undefined
     );
   }
-
-  /** The tasks of each experiment that could start, by its id. */
-  #readyTasks(rows: readonly ExperimentRow[]): Map<string, QueuedTask[]> {
-    const byId = new Map<string, QueuedTask[]>();
-    const found = this.#file.all<TaskRow>(
-      `SELECT id, experiment_id, position, kind, cache_key, num_lost FROM tasks
-       WHERE is_ready = 1 AND experiment_id IN (SELECT value FROM json_each(?))
-       ORDER BY experiment_id, position`,
-      JSON.stringify(rows.map(({ id }) => id)),
-    );
-    for (const row of found) {
-      const ofIt = byId.get(row.experiment_id);
-      if (ofIt) ofIt.push(queuedTask(row));
-      else byId.set(row.experiment_id, [queuedTask(row)]);
-    }
-    return byId;
-  }
 }
 
-function queuedExperiment(row: ExperimentRow, ready: readonly QueuedTask[]): QueuedExperiment {
-  const { id, owner, priority, device } = row;
+function queuedExperiment(row: ExperimentRow): QueuedExperiment {
+  const ready = row.ready === null ? [] : row.ready.split("\n").map(queuedTask);
   return {
-    ...{ id, owner, priority, device, ready },
+    id: row.id,
+    owner: row.owner,
+    priority: row.priority,
     sweepId: row.sweep_id,
+    device: row.device,
     numDevices: row.num_devices,
     memoryMib: row.memory_mib,
     numTasks: row.num_tasks,
+    ready: ready.sort((a, b) => a.position - b.position),
   };
 }
 
-function queuedTask({ id, position, kind, cache_key: cacheKey, num_lost }: TaskRow): QueuedTask {
-  return { id, position, isDistill: kind === "distill", cacheKey, numLost: num_lost };
+/** @param line see `READY_LINE` */
+function queuedTask(line: string): QueuedTask {
+  const [position = "", numLost = "", kind = "", cacheKey = "", ...id] = line.split(" ");
+  return {
+    id: id.join(" "),
+    position: Number(position),
+    isDistill: kind === "distill",
+    cacheKey,
+    numLost: Number(numLost),
+  };
 }

@@ -41,6 +41,12 @@ export class SqliteSweepStore implements SweepStore {
     return this.#one("SELECT number, id, message FROM sweeps WHERE id = ?", sweepId);
   }
 
+  maxParallelOf(sweepId: string): number {
+    const sql = "SELECT number, id, message FROM sweeps WHERE id = ?";
+    const row = this.#file.get<SweepRow>(sql, sweepId);
+    return row === undefined ? 0 : ownOf(row).maxParallel;
+  }
+
   findSweepByRequest(requestId: string, owner: string): Sweep | undefined {
     // Earlier versions stored a request id without its owner.
     const rows = this.#file.all<SweepRow>(
@@ -81,10 +87,8 @@ export class SqliteSweepStore implements SweepStore {
   }
 
   /** A sweep with its experiments as they are now. */
-  #sweep({ id, message }: SweepRow): Sweep {
-    const read = readMessage(Sweep, message, (found) => found.id === id);
-    // An unreadable sweep keeps its id, so that its experiments run and are found.
-    const sweep = typeof read === "string" ? unreadable(id) : read;
+  #sweep(row: SweepRow): Sweep {
+    const sweep = ownOf(row);
     const rows = this.#file.all<{ id: string; state: string }>(
       `SELECT id, state FROM experiments WHERE sweep_id = ? AND sweep_id <> ''
        ORDER BY number`,
@@ -98,6 +102,13 @@ export class SqliteSweepStore implements SweepStore {
       counts: [...counts].sort().map(([state, count]) => ({ state: stateOf(state), count })),
     };
   }
+}
+
+/** What is stored of a sweep itself. */
+function ownOf({ id, message }: SweepRow): Sweep {
+  const read = readMessage(Sweep, message, (found) => found.id === id);
+  // An unreadable sweep keeps its id, so that its experiments run and are found.
+  return typeof read === "string" ? unreadable(id) : read;
 }
 
 function unreadable(id: string): Sweep {

@@ -166,6 +166,7 @@ describe("a store on PostgreSQL", { skip: missingPostgres() ?? false }, () => {
     const sweep = Sweep.fromPartial({ id: "s1", name: "four", owner: "anna" });
     stores.same((store) => store.sweeps.createSweep(sweep, "request"));
     stores.same((store) => store.sweeps.findSweep("s1"));
+    stores.same((store) => ["s1", "s2"].map((id) => store.sweeps.maxParallelOf(id)));
     stores.same((store) => store.sweeps.findSweepByRequest("request", "anna"));
     stores.same((store) => store.sweeps.listSweeps(3, ""));
     const filters = [{}, { owner: "anna" }, { sweepId: "s1" }, { text: "Ä" }, { text: "%" }];

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { it } from "node:test";
 import type { ExperimentRecord } from "../../src/experiment/domain/record.js";
 import { withResult } from "../../src/experiment/domain/resulted.js";
+import { isEnded } from "../../src/experiment/domain/states.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
 import { Experiment, Task, TaskResult } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentFilter, ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
@@ -121,6 +122,13 @@ it("a database of version 1 keeps all its content, and can be searched like a ne
   const fresh = openDatabase(join(temporaryFolder(test), "fresh.db"));
   afterwards(test, () => fresh.close());
   assert.deepEqual(structureOf(file), structureOf(fresh));
+  const anew = new SqliteExperimentStore(fresh);
+  // Version 1 was filled as if nothing had ended.
+  const unfinished = records.filter(({ experiment }) => !isEnded(experiment.state));
+  assert.ok(unfinished.length >= 2 && unfinished.length === records.length);
+  for (const record of records) anew.create({ record, tasks: record.tasks, events: [] }, "");
+  assert.deepEqual([...store.queue.waiting()], [...anew.queue.waiting()]);
+  assert.deepEqual(store.queue.taskCounts(), anew.queue.taskCounts());
 });
 
 /** Tables, their columns and indexes, whichever version created them. */

@@ -110,6 +110,8 @@ export interface SweepStore {
   updateSweep(sweep: Sweep): void;
   /** With the experiments as they are now. */
   findSweep(sweepId: string): Sweep | undefined;
+  /** How many of its unfinished experiments may run; 0 for all, or where there is no such sweep. */
+  maxParallelOf(sweepId: string): number;
   findSweepByRequest(requestId: string, owner: string): Sweep | undefined;
   /** Newest first. Throws INVALID for a page token that it did not issue. */
   listSweeps(pageSize: number, pageToken: string): ListSweepsResponse;

@@ -11,7 +11,8 @@ export interface DeviceNeeds {
 
 /** "cpu" or "cuda": a task computes on any device of the kind that its spec names. */
 export function deviceKind(device: string): string {
-  return device.split(":")[0] ?? device;
+  const colon = device.indexOf(":");
+  return colon === -1 ? device : device.slice(0, colon);
 }
 
 /** @param sharesSteps whether the task is one whose steps devices can share: a distillation */
