@@ -5,6 +5,7 @@ import { compare } from "./control-plane/compare.js";
 import { measureCpuShare } from "./control-plane/cpu-share.js";
 import { measureDelay, measureThroughput } from "./control-plane/dispatch.js";
 import { rounded } from "./control-plane/figures.js";
+import { measureFleet } from "./control-plane/fleet.js";
 import { measureIntake } from "./control-plane/intake.js";
 import { measureLatency } from "./control-plane/latency.js";
 import { measureLoad } from "./control-plane/load.js";
@@ -18,8 +19,9 @@ folder, with simulated workers that speak the worker protocol over ZeroMQ.
 
   --quick       fewer points, tasks and calls: about three minutes
   --points <n>  metric points to take in (default: 10,000,000, with --quick a tenth of it)
-  --only <what> some of intake,dispatch,commits,watch,calls,load,cpu,million, or "" for none
-                (default: all but million, which fills a home of some gigabytes)
+  --only <what> some of intake,dispatch,commits,watch,calls,load,cpu,fleet,million, or "" for none
+                (default: all but fleet, which takes minutes and 20,000 open files, and million,
+                which fills a home of some gigabytes)
   --store <s>   sqlite (default), or postgres: a server of Debian's package, started for it
   --compare     also metric intake in turns with MLflow's tracking server, and jobs in turns with
                 Ray, installed into an environment of their own in the cache folder on first use
@@ -39,6 +41,9 @@ interface Size {
   readonly calls: number;
   readonly watchS: number;
   readonly outerSteps: number;
+  /** Numbers of workers. */
+  readonly fleets: readonly number[];
+  readonly fleetTasks: number;
   /** Pairs of a number of experiments and a number of shards per experiment. */
   readonly loads: readonly (readonly [number, number])[];
   /** Stored experiments. */
@@ -54,6 +59,8 @@ const SIZES: Record<"quick" | "full", Size> = {
     calls: 300,
     watchS: 10,
     outerSteps: 300,
+    fleets: [100, 1_000],
+    fleetTasks: 500,
     loads: [
       [1_000, 9],
       [5, 1_999],
@@ -68,6 +75,8 @@ const SIZES: Record<"quick" | "full", Size> = {
     calls: 2_000,
     watchS: 60,
     outerSteps: 500,
+    fleets: [100, 1_000, 5_000],
+    fleetTasks: 2_000,
     loads: [
       [10_000, 9],
       [50, 1_999],
@@ -138,6 +147,23 @@ const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = 
     }
     return figures;
   },
+  fleet: async ({ fleets, fleetTasks }) => {
+    const figures: Record<string, object> = {};
+    for (const numWorkers of fleets) {
+      say(`${numWorkers} workers that join, beat, work and come back`);
+      const cost = await measureFleet(numWorkers, fleetTasks);
+      figures[`fleet_${numWorkers}`] = {
+        hello_cpu_ms: rounded(cost.helloMs),
+        heartbeat_cpu_ms: rounded(cost.heartbeatMs),
+        task_cpu_ms: rounded(cost.taskMs),
+        rejoin_cpu_ms: rounded(cost.rejoinMs),
+        rejoin_s: rounded(cost.rejoinS),
+        lost_leases: cost.numLost,
+        memory_mib: cost.rssMib,
+      };
+    }
+    return figures;
+  },
   cpu: async ({ outerSteps }) => {
     say("processor time while a real worker trains");
     const { share, trainingSeconds } = await measureCpuShare(outerSteps);
@@ -162,7 +188,7 @@ const MEASUREMENTS: Readonly<Record<string, (size: Size) => Promise<object>>> = 
   },
 };
 
-const ON_DEMAND = ["million"];
+const ON_DEMAND = ["fleet", "million"];
 
 const { values: options } = parseArgs({
   options: {

@@ -22,12 +22,14 @@ export async function stopServer(): Promise<void> {
   await server?.stop();
 }
 
-/** Where the experiments of a new home go; undefined where they are in the home. */
-export async function storeFor(home: string): Promise<string | undefined> {
-  if (!server) return undefined;
-  const address = await server.database();
-  addresses.set(home, address);
-  return address;
+/** Makes the place where the experiments of a new home go. */
+export async function storeFor(home: string): Promise<void> {
+  if (server) addresses.set(home, await server.database());
+}
+
+/** Where the experiments of a home are; undefined: in the home. */
+export function storeOf(home: string): string | undefined {
+  return addresses.get(home);
 }
 
 /**

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StillhouseClient } from "../../../src/api/client.js";
 import { type Addresses, TestWorker } from "../../integration/test-worker.js";
-import { storeFor } from "./bench-store.js";
+import { storeFor, storeOf } from "./bench-store.js";
 
 const PLANE = fileURLToPath(new URL("../../fixtures/plane-process.mjs", import.meta.url));
 /** As of real workers under the default timings. */
@@ -38,24 +38,32 @@ export interface PlaneSettings {
   readonly collects?: boolean;
   /** Whether its log is kept in `log` instead of shown. */
   readonly keepsLog?: boolean;
+  /** Where workers connect; absent: anywhere. */
+  readonly workerPort?: number;
   /** Fills the new home before the control plane opens it. */
   readonly prepare?: (home: string) => void | Promise<void>;
 }
 
 /** A control plane in a process of its own, on a home of its own, with simulated workers. */
 export class MeasuredPlane {
-  readonly client: StillhouseClient;
+  client: StillhouseClient;
   /** The end of the log, where `keepsLog` is set. */
   log = "";
-  readonly #addresses: PlaneAddresses;
-  readonly #child: ChildProcess;
+  #addresses: PlaneAddresses;
+  #child: ChildProcess;
   readonly home: string;
+  readonly #settings: PlaneSettings;
   readonly #workers: TestWorker[] = [];
   readonly #clients: StillhouseClient[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
 
-  private constructor(home: string, child: ChildProcess, addresses: PlaneAddresses) {
+  private constructor(
+    home: string,
+    settings: PlaneSettings,
+    { child, addresses }: Awaited<ReturnType<typeof started>>,
+  ) {
     this.home = home;
+    this.#settings = settings;
     this.#child = child;
     this.#addresses = addresses;
     this.client = new StillhouseClient(addresses.grpc);
@@ -65,21 +73,21 @@ export class MeasuredPlane {
   }
 
   static async start(settings: PlaneSettings = {}): Promise<MeasuredPlane> {
-    const { python: pythonPath, numWorkers, prepare } = settings;
     const home = mkdtempSync(join(tmpdir(), "stillhouse-bench-"));
-    const store = await storeFor(home);
-    await prepare?.(home);
-    const http = settings.http ? { port: 0 } : undefined;
-    const child = fork(PLANE, [JSON.stringify({ home, store, pythonPath, numWorkers, http })], {
-      execArgv: settings.collects ? ["--expose-gc"] : [],
-      stdio: ["ignore", "ignore", settings.keepsLog ? "pipe" : "inherit", "ipc"],
-    });
-    const ended = once(child, "exit").then(() => {
-      throw new Error("the control plane ended at its start");
-    });
-    const [addresses] = await Promise.race([once(child, "message"), ended]);
-    ended.catch(() => undefined);
-    return new MeasuredPlane(home, child, addresses as PlaneAddresses);
+    await storeFor(home);
+    await settings.prepare?.(home);
+    return new MeasuredPlane(home, settings, await started(home, settings));
+  }
+
+  /** Kills it and starts another one on its home, which `prepare` may change. */
+  async restart(prepare?: (home: string) => void | Promise<void>): Promise<void> {
+    await this.#kill();
+    this.client.close();
+    await prepare?.(this.home);
+    const { child, addresses } = await started(this.home, this.#settings);
+    this.#child = child;
+    this.#addresses = addresses;
+    this.client = new StillhouseClient(addresses.grpc);
   }
 
   /** Workers that have been welcomed and that send heartbeats for the task they hold. */
@@ -138,15 +146,37 @@ export class MeasuredPlane {
     for (const timer of this.#timers) clearInterval(timer);
     for (const worker of this.#workers) worker.close();
     for (const client of [this.client, ...this.#clients]) client.close();
+    await this.#kill();
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #kill(): Promise<void> {
     const ended = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
     await ended;
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 3 });
   }
 
   #beat(worker: BusyWorker): void {
     this.#timers.push(setInterval(() => worker.heartbeat(), HEARTBEAT_INTERVAL_MS));
   }
+}
+
+/** Resolves when it answers. */
+async function started(home: string, settings: PlaneSettings) {
+  const { python: pythonPath, numWorkers, workerPort } = settings;
+  const store = storeOf(home);
+  const http = settings.http ? { port: 0 } : undefined;
+  const options = { home, store, pythonPath, numWorkers, workerPort, http };
+  const child: ChildProcess = fork(PLANE, [JSON.stringify(options)], {
+    execArgv: settings.collects ? ["--expose-gc"] : [],
+    stdio: ["ignore", "ignore", settings.keepsLog ? "pipe" : "inherit", "ipc"],
+  });
+  const ended = once(child, "exit").then(() => {
+    throw new Error("the control plane ended at its start");
+  });
+  const [addresses] = await Promise.race([once(child, "message"), ended]);
+  ended.catch(() => undefined);
+  return { child, addresses: addresses as PlaneAddresses };
 }
 
 /** A simulated worker and the task that it holds. */
