@@ -12,9 +12,10 @@ import pytest
 import torch
 from tasks_of import task_of
 
+from stillhouse_worker.addresses import own_address
 from stillhouse_worker.artifacts import TENSORS_NAME
 from stillhouse_worker.context.reporting import Silent, Stopped, TeamOutcome
-from stillhouse_worker.distillation.meeting import Meeting, missing, open_meeting, own_address
+from stillhouse_worker.distillation.meeting import Meeting, missing, open_meeting
 from stillhouse_worker.distillation.process_group import has_unfinished, of_generation
 from stillhouse_worker.distillation.team_seats import Seat, seated
 from stillhouse_worker.errors import StillhouseError

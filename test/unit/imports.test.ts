@@ -194,7 +194,7 @@ const ROOMS: Readonly<Record<Area, readonly Area[]>> = {
   "cli/stillhouse": ["run", "connect", "progress", "results", "terminal"],
 };
 
-const GROUND = ["errors", "seeding", "stopping", "tensorfile"];
+const GROUND = ["addresses", "errors", "seeding", "stopping", "tensorfile"];
 const CORE = [...GROUND, "learners", "datasets", "distillation"];
 
 const PYTHON: Rules = {
@@ -205,6 +205,7 @@ const PYTHON: Rules = {
     tensorfile: [],
     printable: [],
     stopping: [],
+    addresses: [],
     hub_access: [],
     npm_package: ["errors", "hub_access"],
     devices: ["errors"],
@@ -220,6 +221,7 @@ const PYTHON: Rules = {
     convert: ["errors", "devices", "datasets", "distillation", "context"],
     inspection: [...CORE, "printable", "hub_access", "devices", "models", "artifacts"],
     process: [
+      "addresses",
       "errors",
       "printable",
       "stopping",

@@ -87,7 +87,7 @@ describe("how the rows of a data set are read", () => {
     const { spec } = resolveSpec(emptySpec(), factsOf({ dataset: { source: "hub" } }));
     const earlier = structuredClone(spec);
     Object.assign(earlier.dataset ?? {}, { badRows: BadRows.UNSPECIFIED, testFraction: undefined });
-    const needs = { device: "cpu", numDevices: 1 };
+    const needs = { device: "cpu", numDevices: 1, numMembers: 1 };
     const given = specForWorker(earlier, needs, "cpu");
     assert.deepEqual([given?.dataset?.badRows, given?.dataset?.testFraction], [BadRows.SKIP, 0.2]);
     assert.deepEqual(specForWorker(spec, needs, "cpu"), spec);

@@ -25,7 +25,9 @@ from .frames import (
     metrics,
     progress,
     report,
+    seat_of,
     stopped,
+    team_store,
 )
 from .results import (
     Cost,
@@ -70,12 +72,14 @@ __all__ = [
     "metrics",
     "progress",
     "report",
+    "seat_of",
     "settings_of",
     "spec_document",
     "spec_from_json",
     "stopped",
     "task_request",
     "task_result",
+    "team_store",
     "upload_requests",
     "variation_of",
 ]

@@ -1,7 +1,7 @@
 """Frames between a worker and its control plane, and their content."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,6 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stillhouse_proto.v1 import experiment_pb2, worker_pb2
 
 from ..devices.load import UNKNOWN, DeviceLoad
+from ..distillation.meeting import Meeting
+from ..distillation.team_seats import Seat
 from .lease import NO_LEASE, Lease
 
 # Version of worker.proto; a control plane refuses workers with an earlier one.
@@ -37,6 +39,7 @@ def hello(
     machine_id: str = "",
     device_ids: Mapping[str, str] | None = None,
     grpc_fault: str = "",
+    address: str = "",
 ) -> bytes:
     """The first frame of a worker, and of each of its returns.
 
@@ -47,6 +50,7 @@ def hello(
         token: bearer token that says whose worker it is, where one is required.
         machine_id, device_ids: see `devices.ids`.
         grpc_fault: why it does not reach gRPC.
+        address: of this machine, for other workers.
     """
     return worker_pb2.WorkerMessage(
         hello=worker_pb2.Hello(
@@ -65,6 +69,7 @@ def hello(
             machine_id=machine_id,
             device_ids=device_ids or {},
             grpc_fault=grpc_fault,
+            address=address,
         )
     ).SerializeToString()
 
@@ -90,6 +95,27 @@ def report(lease: Lease, number: int, **kind: Any) -> bytes:
     return worker_pb2.WorkerMessage(
         report=worker_pb2.TaskReport(**lease._asdict(), number=number, **kind)
     ).SerializeToString()
+
+
+def team_store(meeting: Meeting) -> worker_pb2.TeamStore:
+    """Where the others of a team are to come."""
+    return worker_pb2.TeamStore(**meeting._asdict())
+
+
+def seat_of(assign: Assign, host: str, announce: Callable[[Meeting], None]) -> Seat | None:
+    """The place of this worker in a team; None where it has the task alone.
+
+    Args:
+        assign: the assignment.
+        host, announce: for the leader; see `Seat`.
+    """
+    if not assign.HasField("team"):
+        return None
+    team, generation = assign.team, assign.attempt
+    if team.rank == 0:
+        return Seat(0, team.size, generation, host, announce)
+    meeting = Meeting(team.store.address, team.store.token)
+    return Seat(team.rank, team.size, generation, meeting=meeting)
 
 
 def stopped() -> worker_pb2.Stopped:

@@ -74,20 +74,6 @@ def reach_meeting(meeting: Meeting, generation: int) -> Store:
     return of_generation(interruptibly(reach), generation, meeting.token)
 
 
-def own_address(address: str) -> str:
-    """The address of this machine on the interface that leads to HOST:PORT; nothing is sent.
-
-    Raises:
-        OSError: nothing leads there.
-    """
-    host, _, port = address.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
-    family, kind, protocol, _, place = found[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.connect(place)
-        return str(probe.getsockname()[0])
-
-
 def arrive(store: Store, rank: int) -> None:
     """Say that this process is about to join."""
     store.set(_sign(rank), "")

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import torch
 
+from ..addresses import own_address
 from .meeting import (
     Meeting,
     arrive,
     await_arrival,
     open_meeting,
-    own_address,
     reach_meeting,
 )
 from .process_group import joined

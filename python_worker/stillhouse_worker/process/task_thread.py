@@ -41,12 +41,20 @@ class TaskThread:
     """One attempt at a task, computing in a thread of its own."""
 
     def __init__(
-        self, assign: convert.Assign, place: WorkPlace, grpc_address: str, credentials: Credentials
+        self,
+        assign: convert.Assign,
+        place: WorkPlace,
+        grpc_address: str,
+        credentials: Credentials,
+        host: str,
     ) -> None:
-        self._assign, self._place = assign, place
+        self._assign, self._place, self._host = assign, place, host
         self.lease = Lease(assign.task_id, assign.attempt, assign.secret)
         is_shared = place.sees(assign.work_dir)
         self.folder = place.task_folder(assign.task_id, assign.work_dir, assign.begun_anew_at)
+        is_member = assign.team.rank > 0
+        if is_member and is_shared:  # with the leader
+            self.folder = self.folder / f"member-{assign.team.rank}"
         self.scratch = attempt_folder(self.folder, assign.attempt)
         self.fenced = self.is_abandoned = False
         self._fault: OSError | None = None
@@ -59,7 +67,8 @@ class TaskThread:
         self.has_succeeded = False
         calls = PatientCalls(grpc_address, credentials, self.outbox.stop.is_set)
         self._calls, self._transfer = calls, ArtifactTransfer(calls)
-        self._courier = None if is_shared else self._new_courier(calls)
+        # The leader keeps the checkpoints of a team, and gives the others its state.
+        self._courier = None if is_shared or is_member else self._new_courier(calls)
         self._thread = threading.Thread(target=self._run, name="task", daemon=True)
         self._thread.start()
 
@@ -121,7 +130,9 @@ class TaskThread:
             artifact_path = self._transfer.download(self.lease, request.artifact_id, fetched)
         pool = [self._folder_of(part, POOL_FILES) for part in request.pool]
         memories = [self._folder_of(part, DISTILLED_FILES) for part in request.memories]
-        self._find_checkpoints()
+        seat = convert.seat_of(self._assign, self._host, self._announce)
+        if seat is None or seat.rank == 0:
+            self._find_checkpoints()
         meter, cpu_before = EnergyMeter(settings.device), _cpu_seconds()
         with with_event_files(self.outbox, request.task_id, self._event_folder()) as reporter:
             task = TaskContext(
@@ -138,6 +149,7 @@ class TaskThread:
                 request.task_id,
                 request.method,
                 memories,
+                seat,
             )
             outcome = execute(request.work, task)
         # What earlier attempts have spent is not known.
@@ -175,6 +187,10 @@ class TaskThread:
         if self.lease.attempt > 1 and not newest_files(self.folder):
             sentence = "no checkpoint of an earlier attempt is here: the task starts from step 1"
             self.outbox.log("info", sentence)
+
+    def _announce(self, meeting: Any) -> None:
+        """The leader of a team says where the others are to come."""
+        self.outbox.add(team_store=convert.team_store(meeting))
 
     def _folder_of(self, part: convert.PoolPart, names: Sequence[str]) -> Path:
         shared = self._place.shared_artifact(part.path)

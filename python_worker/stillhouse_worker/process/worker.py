@@ -9,6 +9,7 @@ from collections import deque
 import zmq
 
 from .. import convert
+from ..addresses import own_address
 from ..context.reporting import environment
 from ..convert.lease import NO_LEASE, Lease
 from ..devices.ids import device_ids, machine_id
@@ -172,7 +173,8 @@ class Worker:
         # A repeat of an assignment that runs already changes nothing.
         if self._task is None and not self._ending:
             grpc_address = self._grpc_address or ""
-            self._task = TaskThread(assign, self._place, grpc_address, self._credentials)
+            host = self._own_address()
+            self._task = TaskThread(assign, self._place, grpc_address, self._credentials, host)
             ids = {"experiment": assign.experiment_id, "task": assign.task_id}
             worker_log.write("info", "a task begins", **ids, attempt=assign.attempt)
             self._leftovers.extend(leftovers(self._task.folder, assign.task_id, assign.attempt))
@@ -222,7 +224,15 @@ class Worker:
             machine_id=machine_id(),
             device_ids=self._device_ids,
             grpc_fault=self._grpc_fault or "",
+            address=self._own_address(),
         )
+
+    def _own_address(self) -> str:
+        """Empty where nothing leads to the control plane at present."""
+        try:
+            return own_address(self._connect.removeprefix("tcp://"))
+        except OSError:
+            return ""
 
     def _serve_leftover(self, socket_: Socket, leftover: Leftover, now: float) -> None:
         if leftover.is_done():

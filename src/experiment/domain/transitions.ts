@@ -15,12 +15,13 @@ import { assertMayMove, isEnded } from "./states.js";
 /** A task whose attempts were lost this often is not tried again. */
 const MAX_LOST_ATTEMPTS = 3;
 
-/** Gives a queued task to a worker under the next attempt number. */
+/** Gives a queued task to a worker, or the leader of a team, under the next attempt number. */
 export function leaseTask(
   record: ExperimentRecord,
   taskId: string,
   now: Date,
   workerId = "",
+  memberIds: string[] = [],
 ): ExperimentRecord {
   return moveTask(record, taskId, now, ({ task, numLost }) => ({
     numLost,
@@ -29,6 +30,7 @@ export function leaseTask(
       state: State.RUNNING,
       attempt: task.attempt + 1,
       workerId,
+      memberIds,
       work: workToRun(record, task),
       startTime: task.startTime ?? now,
       attemptStartTime: now,

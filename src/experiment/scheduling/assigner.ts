@@ -1,7 +1,7 @@
 import { internal } from "../../errors.js";
 import { LogLevel, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
-import type { ClientFolder } from "../../generated/stillhouse/v1/worker.js";
+import type { ClientFolder, TeamStore } from "../../generated/stillhouse/v1/worker.js";
 import { clientFoldersOf } from "../../settings/client-folder.js";
 import { formatMebibytes } from "../../text/format.js";
 import type { PoolSettings } from "../domain/launcher-ports.js";
@@ -16,12 +16,13 @@ import {
 import type { ArtifactStore, CheckpointStore, ClientFolderStore } from "../domain/storage-ports.js";
 import { leaseTask } from "../domain/transitions.js";
 import type { WorkerPool } from "../domain/worker-ports.js";
-import type { DeviceMemory } from "./device-memory.js";
+import type { DeviceMemory, Room } from "./device-memory.js";
 import {
   type DeviceNeeds,
   deviceKind,
   deviceNeeds,
   devicesFor,
+  needsOfMember,
   specForWorker,
 } from "./device-needs.js";
 import type { LeaseClaims } from "./lease-claims.js";
@@ -32,7 +33,9 @@ import { type Place, placeNamed, placeOf } from "./place.js";
 import { memoryBytesOf, type ReadyTask } from "./ready-task.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import type { Roster, RosterEntry } from "./roster.js";
+import { mayHold, NO_ROOM, Seating } from "./seating.js";
 import type { TaskFaults } from "./task-faults.js";
+import { seatId, taskOf } from "./team-seat.js";
 import { areBounded, mostBytesIn } from "./wanted-launches.js";
 
 export interface AssignerParts {
@@ -72,32 +75,62 @@ export class Assigner {
    */
   assign(kind: string): number {
     const { roster, ready } = this.#parts;
-    for (const worker of roster.idleWorkers(kind)) {
+    const seating = new Seating(kind, this.#parts);
+    for (const { workerId } of roster.idleWorkers(kind)) {
       if (ready.numReadyByKind().get(kind) === 0) return 0;
       const pauseMs = this.#pace.pauseMs();
       if (pauseMs > 0) return pauseMs;
-      this.#pace.spend(() => this.#giveOne(kind, worker));
+      this.#pace.spend(() => this.#giveOne(kind, workerId, seating));
     }
     return 0;
   }
 
-  /** A task that cannot be given away fails, and the next has its turn. */
-  #giveOne(kind: string, worker: RosterEntry): void {
-    const { ready, memory, faults } = this.#parts;
-    const roomFor = (needs: DeviceNeeds) => memory.roomOn(placesFor(needs, worker));
+  /** A task that cannot be given away fails, and the next has its turn; as has one for a team. */
+  #giveOne(kind: string, workerId: string, seating: Seating): void {
+    const { ready, roster, faults } = this.#parts;
     for (;;) {
-      const task = ready.nextTask(kind, roomFor);
+      const worker = roster.find(workerId);
+      if (worker === undefined || !roster.isFree(worker)) return;
+      const task = ready.nextTask(kind, (needs) => this.#roomFor(needs, worker, seating));
       if (task === undefined) return;
-      if (faults.attempt("giving it to a worker", task, () => this.#lease(task, worker))) return;
+      const team = seating.isForTeam(task) ? seating.workersFor(task) : [worker];
+      faults.attempt("giving it to a worker", task, () => this.#lease(task, team));
+      seating.refresh();
     }
   }
 
+  #roomFor(task: ReadyTask, worker: RosterEntry, seating: Seating): Room {
+    if (seating.isForTeam(task)) return seating.roomFor(task, worker);
+    if (task.numDevices > 1 && !mayHold(worker, task)) return NO_ROOM;
+    return this.#parts.memory.roomOn(placesFor(task, worker));
+  }
+
   /** The worker has held this task since before the control plane was restarted. */
-  keepRoom(worker: RosterEntry, { taskId, experimentId }: Lease): void {
+  keepRoom(worker: RosterEntry, lease: Lease): void {
     const { memory, ledger } = this.#parts;
-    const record = ledger.record(experimentId);
-    const needs = deviceNeeds(record.experiment.spec, isDistill(requiredTask(record, taskId)));
-    memory.promise(placesFor(needs, worker), taskId, memoryBytesOf(record.experiment));
+    const record = ledger.record(lease.experimentId);
+    const all = deviceNeeds(record.experiment.spec, isDistill(requiredTask(record, taskOf(lease))));
+    const needs = lease.team ? needsOfMember(all) : all;
+    memory.promise(placesFor(needs, worker), lease.taskId, memoryBytesOf(record.experiment));
+  }
+
+  /** The leader of a team says where the others are to come; until then they wait. */
+  seat(lease: Lease, store: TeamStore): void {
+    const { ledger, leases, claims, roster, pool, faults } = this.#parts;
+    faults.attempt("giving it to a team", lease, () => {
+      const { attempt, experimentId, team } = lease;
+      const record = ledger.record(experimentId);
+      const task = requiredTask(record, lease.taskId);
+      for (const member of leases.membersOf(lease)) {
+        const worker = roster.find(member.workerId);
+        if (worker === undefined) continue;
+        const secret = claims.issue(member.taskId, attempt);
+        const { rank = 0 } = member.team ?? {};
+        const own = { taskId: member.taskId, secret, team: { rank, size: team?.size ?? 1, store } };
+        const value = { ...this.#assignment(record, task, worker, true), ...own };
+        pool.send(member.workerId, { $case: "assign", value });
+      }
+    });
   }
 
   /** Logs once per task why it waits if no worker has enough for it, and no pool starts one. */
@@ -132,43 +165,57 @@ export class Assigner {
     ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
   }
 
-  #lease(ready: ReadyTask, worker: RosterEntry): void {
+  /** @param workers those of a team, of which the first leads, or one alone */
+  #lease(ready: ReadyTask, workers: readonly RosterEntry[]): void {
     const { taskId, experimentId, memoryBytes } = ready;
     const { ledger, leases, claims, roster, memory, pool } = this.#parts;
-    const { artifacts, workFolders, runLog } = this.#parts;
-    const { workerId } = worker;
-    const workDir = workFolders.prepare(taskId);
+    const [workerId = "", ...memberIds] = workers.map((worker) => worker.workerId);
     const before = requiredTask(ledger.record(experimentId), taskId);
     // Before the attempt is stored: one that was stored has a secret, whenever this process dies.
     const secret = claims.issue(taskId, before.attempt + 1);
     const record = ledger.update(experimentId, (before, now) =>
-      leaseTask(before, taskId, now, workerId),
+      leaseTask(before, taskId, now, workerId, memberIds),
     );
-    const { attempt, work, begunAnewAt } = requiredTask(record, taskId);
-    leases.grant({ taskId, experimentId, attempt, workerId });
-    memory.promise(placesFor(ready, worker), taskId, memoryBytes);
-    roster.markBusy(workerId);
+    const task = requiredTask(record, taskId);
+    const { attempt } = task;
+    const size = workers.length;
+    const needs = size > 1 ? needsOfMember(ready) : ready;
+    workers.forEach((worker, rank) => {
+      const id = seatId(taskId, rank);
+      const team = size > 1 ? { taskId, rank, size } : undefined;
+      leases.grant({ taskId: id, experimentId, attempt, workerId: worker.workerId, team });
+      memory.promise(placesFor(needs, worker), id, memoryBytes);
+      roster.markBusy(worker.workerId);
+    });
+    const team = size > 1 ? { rank: 0, size, store: undefined } : undefined;
+    const [leader] = workers;
+    if (leader === undefined) throw internal(`task ${taskId} was to be given to no worker`);
+    const value = { ...this.#assignment(record, task, leader, size > 1), taskId, secret, team };
+    pool.send(workerId, { $case: "assign", value });
+  }
+
+  /** What a worker is told of a task beside its own lease. */
+  #assignment(record: ExperimentRecord, task: Task, worker: RosterEntry, isInTeam: boolean) {
+    const { artifacts, workFolders, runLog, checkpoints } = this.#parts;
+    const { id: taskId, experimentId, attempt, work, begunAnewAt } = task;
+    const needs = deviceNeeds(record.experiment.spec, isDistill(task));
+    const { device } = placeOf(worker);
     const kind = work?.kind;
-    const artifactPath = kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "";
-    const spec = specForWorker(record.experiment.spec, ready, placeOf(worker).device);
-    const runDir = runLog.folderOf(experimentId);
-    const lease = { taskId, attempt, experimentId, secret };
-    const checkpoints = attempt === 1 ? [] : this.#parts.checkpoints.newest(taskId);
     const stored = (artifactId: string) => ({ artifactId, path: artifacts.pathOf(artifactId) });
-    const value = {
-      ...lease,
-      spec,
+    return {
+      attempt,
+      experimentId,
+      spec: specForWorker(record.experiment.spec, isInTeam ? needsOfMember(needs) : needs, device),
       work,
-      workDir,
-      artifactPath,
-      runDir,
-      checkpoints,
+      workDir: workFolders.prepare(taskId),
+      artifactPath: kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "",
+      runDir: runLog.folderOf(experimentId),
+      checkpoints: attempt === 1 ? [] : checkpoints.newest(taskId),
       begunAnewAt,
       folders: this.#foldersOf(record.experiment.spec),
-      pool: poolOf(record, before).map(stored),
-      memories: memoriesOf(record, before).map(stored),
+      pool: poolOf(record, task).map(stored),
+      memories: memoriesOf(record, task).map(stored),
     };
-    pool.send(workerId, { $case: "assign", value });
   }
 
   #foldersOf(spec: ExperimentSpec | undefined): ClientFolder[] {

@@ -11,14 +11,15 @@ export interface AttemptParts {
   readonly pool: WorkerPool;
 }
 
-/** The attempt is over, and its worker no longer computes. */
-export function release(
-  { leases, memory, roster }: Pick<AttemptParts, "leases" | "memory" | "roster">,
-  { taskId, workerId }: Lease,
-): void {
+/** The attempt is over, and its worker no longer computes; others of its team drop it. */
+export function release(parts: AttemptParts, lease: Lease): void {
+  const { leases, memory, roster } = parts;
+  const { taskId, workerId } = lease;
   leases.release(taskId);
   memory.release(taskId);
   roster.markFree(workerId);
+  // Without their leader the others have nothing to do.
+  for (const member of leases.membersOf(lease)) takeBack(parts, member);
 }
 
 /**

@@ -104,7 +104,7 @@ export class DeviceMemory {
 }
 
 /** Eight GPUs may be "cuda:0" each for a worker of its own, and one may have several names. */
-function keyOf({ machine, device, id = "" }: Place): string {
+export function keyOf({ machine, device, id = "" }: Place): string {
   return id === "" ? JSON.stringify([machine, device]) : id;
 }
 

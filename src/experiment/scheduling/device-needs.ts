@@ -7,6 +7,8 @@ export interface DeviceNeeds {
   readonly device: string;
   /** CUDA devices that it takes, from `device` on. */
   readonly numDevices: number;
+  /** Processes that share its steps, of one worker or of a team of as many. */
+  readonly numMembers: number;
 }
 
 /** "cpu" or "cuda": a task computes on any device of the kind that its spec names. */
@@ -22,9 +24,17 @@ export function deviceNeeds(spec: ExperimentSpec | undefined, sharesSteps: boole
 }
 
 /** As `deviceNeeds`. @param most what a distillation of the experiment takes */
-export function needsOf({ device, numDevices }: DeviceNeeds, sharesSteps: boolean): DeviceNeeds {
-  const isSplit = sharesSteps && deviceKind(device) === "cuda";
-  return { device, numDevices: isSplit ? numDevices : 1 };
+export function needsOf(
+  { device, numDevices }: Pick<DeviceNeeds, "device" | "numDevices">,
+  sharesSteps: boolean,
+): DeviceNeeds {
+  const numMembers = sharesSteps ? numDevices : 1;
+  return { device, numDevices: deviceKind(device) === "cuda" ? numMembers : 1, numMembers };
+}
+
+/** What a worker of a team has of the task. */
+export function needsOfMember(needs: DeviceNeeds): DeviceNeeds {
+  return { ...needs, numDevices: 1 };
 }
 
 /**

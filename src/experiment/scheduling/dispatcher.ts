@@ -1,5 +1,10 @@
 import { conflict, permissionDenied } from "../../errors.js";
-import { type Checkpoint, LogLevel, State } from "../../generated/stillhouse/v1/experiment.js";
+import {
+  type Checkpoint,
+  LogLevel,
+  State,
+  type Task,
+} from "../../generated/stillhouse/v1/experiment.js";
 import type { Heartbeat, Hello, TaskReport } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer } from "../domain/observer.js";
 import { artifactIdOf, findTask, memoriesOf, poolOf } from "../domain/record.js";
@@ -15,6 +20,8 @@ import { Pools, type PoolsParts } from "./pools.js";
 import { Reception, type ReceptionParts } from "./reception.js";
 import { ReportDesk, type ReportDeskParts } from "./report-desk.js";
 import { StorageGuard, type StorageGuardParts } from "./storage-guard.js";
+import { TeamDesk } from "./team-desk.js";
+import { isMember, seatId, taskOf } from "./team-seat.js";
 
 export interface DispatcherParts
   extends AssignerParts,
@@ -34,6 +41,7 @@ export class Dispatcher implements WorkerListener {
   readonly pools: Pools;
   readonly #guard: StorageGuard;
   readonly #desk: ReportDesk;
+  readonly #teams: TeamDesk;
   #isDraining = false;
   #isSharing = false;
   /** Set while the rest of the assignments waits. */
@@ -48,7 +56,10 @@ export class Dispatcher implements WorkerListener {
       lose: (lease, reason) => this.#lose(lease, reason, ""),
     });
     this.pools = new Pools(parts, (...ended) => this.#ended(...ended));
-    this.#desk = new ReportDesk(parts, this.pools);
+    this.#teams = new TeamDesk(parts);
+    this.#desk = new ReportDesk(parts, this.pools, this.#teams, (lease, store) =>
+      this.#assigner.seat(lease, store),
+    );
     this.#guard = new StorageGuard({ ...parts, onFault: (error) => this.#failed(error) });
   }
 
@@ -105,8 +116,14 @@ export class Dispatcher implements WorkerListener {
     for (const { experiment, tasks } of this.#parts.ledger.runningRecords()) {
       for (const { task } of tasks) {
         if (task.state !== State.RUNNING) continue;
-        const { id: taskId, attempt, workerId } = task;
-        this.#parts.leases.await({ taskId, experimentId: experiment.id, attempt, workerId });
+        const workerIds = [task.workerId, ...task.memberIds];
+        const { id: taskId, attempt } = task;
+        workerIds.forEach((workerId, rank) => {
+          const size = workerIds.length;
+          const team = size > 1 ? { taskId, rank, size } : undefined;
+          const lease = { experimentId: experiment.id, attempt, workerId, team };
+          this.#parts.leases.await({ taskId: seatId(taskId, rank), ...lease });
+        });
       }
     }
   }
@@ -134,14 +151,17 @@ export class Dispatcher implements WorkerListener {
       );
     }
     const lease = leases.currentLease(claim.taskId, claim.attempt);
+    if (lease && isMember(lease) && message === "upload") {
+      throw permissionDenied(`${attempt} is that of a member of a team, whose leader hands in`);
+    }
     if (lease) return lease;
     throw conflict(`${attempt} is not running; the ${message} is refused`);
   }
 
   /** Ids of the artifacts that a task needs: what it measures, and learners that it starts from. */
-  artifactsFor({ experimentId, taskId }: Lease): string[] {
-    const record = this.#parts.ledger.record(experimentId);
-    const task = findTask(record, taskId)?.task;
+  artifactsFor(lease: Lease): string[] {
+    const record = this.#parts.ledger.record(lease.experimentId);
+    const task = findTask(record, taskOf(lease))?.task;
     if (task === undefined) return [];
     const kind = task.work?.kind;
     const measured = kind?.$case === "evaluate" ? [kind.value.artifactId] : [];
@@ -181,6 +201,7 @@ export class Dispatcher implements WorkerListener {
       return;
     }
     leases.extend(workerId, taskId, attempt, progressCounter);
+    if (taskId === "" && worker?.state === "busy") leases.extendWaiting(workerId);
     if (taskId === "" && roster.markSettled(workerId)) this.dispatch();
   }
 
@@ -239,7 +260,8 @@ export class Dispatcher implements WorkerListener {
 
   #cancelUnwanted(): void {
     for (const lease of this.#unwanted()) {
-      if (lease.cancelledAtMs !== undefined) continue;
+      // The others of a team end with their leader, which writes its checkpoint with their help.
+      if (lease.cancelledAtMs !== undefined || isMember(lease)) continue;
       this.#parts.faults.attempt("stopping the worker", lease, () => this.#cancel(lease));
     }
   }
@@ -273,6 +295,10 @@ export class Dispatcher implements WorkerListener {
   #loseTask(lease: Lease, reason: string, logTail: string): void {
     const { ledger } = this.#parts;
     const { taskId, experimentId } = lease;
+    if (isMember(lease)) {
+      this.#loseMember(lease, reason, logTail);
+      return;
+    }
     // A task that was told to stop has not failed if its worker ended before it stopped.
     const record = ledger.update(experimentId, (before, now) =>
       this.#isDraining || lease.adoption === "awaited"
@@ -280,11 +306,22 @@ export class Dispatcher implements WorkerListener {
         : loseTask(before, taskId, reason, logTail, now),
     );
     release(this.#parts, lease);
-    const task = findTask(record, taskId)?.task;
-    if (task?.state !== State.QUEUED || this.#isDraining) return;
-    const message = `The worker was lost: ${reason}. ${continuation(this.#parts.checkpoints.newest(taskId))}`;
-    const time = this.#parts.clock.now();
-    ledger.appendLog(task, { level: LogLevel.WARNING, message, time });
+    if (!this.#isDraining) this.#logLoss(findTask(record, taskId)?.task, reason);
+  }
+
+  /** A team that lost one of its workers begins again under another attempt. */
+  #loseMember(lease: Lease, reason: string, logTail: string): void {
+    const { ledger } = this.#parts;
+    this.#teams.lose(lease, reason, logTail, this.#isDraining || lease.adoption === "awaited");
+    const task = findTask(ledger.record(lease.experimentId), taskOf(lease))?.task;
+    if (!this.#isDraining) this.#logLoss(task, `${reason} (worker ${lease.workerId} of its team)`);
+  }
+
+  #logLoss(task: Task | undefined, reason: string): void {
+    if (task?.state !== State.QUEUED) return;
+    const { ledger, checkpoints, clock } = this.#parts;
+    const message = `The worker was lost: ${reason}. ${continuation(checkpoints.newest(task.id))}`;
+    ledger.appendLog(task, { level: LogLevel.WARNING, message, time: clock.now() });
   }
 
   #failed(fault: StorageFault): void {

@@ -3,8 +3,8 @@ import { byPlace, type Entry, sizeOf } from "./ready-task.js";
 import type { TurnTaking } from "./turn-taking.js";
 
 /**
- * What is ready of one kind of device, priority, owner and about the same memory; what has another
- * status is skipped.
+ * What is ready of one kind of device, priority, owner, number of members and about the same memory;
+ * what has another status is skipped.
  */
 interface Lane {
   readonly owner: string;
@@ -31,7 +31,7 @@ export class Lanes {
     const { owner, priority } = entry;
     const byPriority = made(this.#kinds, kind, (): LanesOfKind => new Map());
     const lanes = made(byPriority, priority, () => new Map<string, Lane>());
-    const key = `${sizeOf(entry)} ${owner}`;
+    const key = `${sizeOf(entry)} ${entry.numMembers} ${owner}`;
     made(lanes, key, () => ({ owner, queue: new TinyQueue<Entry>([], byPlace) })).queue.push(entry);
   }
 

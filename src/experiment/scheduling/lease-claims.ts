@@ -3,9 +3,12 @@ import { fewWarnings } from "../domain/line-rate.js";
 import type { ClaimingMessage, Observer } from "../domain/observer.js";
 import type { Log } from "../domain/ports.js";
 import type { LeaseStore } from "../domain/storage-ports.js";
+import { seatNamed } from "./team-seat.js";
 
 /** 256 bits: nobody guesses one, and a fast hash of it is as good as a slow one. */
 const SECRET_BYTES = 32;
+/** More than a team has. */
+const MAX_MEMBERS = 100_000;
 
 /** The claim of a message: which attempt it is about, and the secret that proves it. */
 export interface LeaseClaim {
@@ -39,7 +42,7 @@ export class LeaseClaims {
   /** The secret of an attempt that is about to be assigned. It is returned once. */
   issue(taskId: string, attempt: number): Buffer {
     const secret = randomBytes(SECRET_BYTES);
-    this.#store.keepSecret(taskId, attempt, hashOf(secret));
+    this.#store.keepSecret(...storedAs(taskId, attempt), hashOf(secret));
     return secret;
   }
 
@@ -50,7 +53,7 @@ export class LeaseClaims {
    */
   isProven(message: ClaimingMessage, claim: LeaseClaim, sender: string): boolean {
     const { taskId, attempt, secret } = claim;
-    const expected = this.#store.findSecret(taskId, attempt);
+    const expected = this.#store.findSecret(...storedAs(taskId, attempt));
     // Hashes have one length, and how they differ reveals nothing about the secret.
     if (expected !== undefined && timingSafeEqual(expected, hashOf(secret))) return true;
     this.#observer.claimRefused(message);
@@ -59,6 +62,12 @@ export class LeaseClaims {
     this.#log.warn(`${message} of ${sender} about ${what} was refused: it came ${why}`);
     return false;
   }
+}
+
+/** Those of members are beside the attempts of their task, which count from 1, and go with it. */
+function storedAs(id: string, attempt: number): [taskId: string, attempt: number] {
+  const { taskId, rank } = seatNamed(id);
+  return [taskId, rank === 0 ? attempt : -(attempt * MAX_MEMBERS + rank)];
 }
 
 function hashOf(secret: Uint8Array): Buffer {

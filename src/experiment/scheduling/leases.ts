@@ -1,5 +1,6 @@
 import type { LeaseEnd } from "../domain/observer.js";
 import { Groups } from "./groups.js";
+import { isMember, seatId, type TeamPlace } from "./team-seat.js";
 
 /** Time limits, all in milliseconds. */
 export interface Timings {
@@ -39,10 +40,13 @@ export const DEFAULT_TIMINGS: Timings = {
 
 /** A running task and the worker that has it. */
 export interface Lease {
+  /** Of a member of a team: that of its seat. */
   readonly taskId: string;
   readonly experimentId: string;
   readonly attempt: number;
   readonly workerId: string;
+  /** Absent where the worker has the task alone. */
+  readonly team?: TeamPlace | undefined;
   /** Number of the last report that was taken in. */
   lastReport: bigint;
   /** When the task was told to stop, on the monotonic clock. */
@@ -50,6 +54,8 @@ export interface Lease {
   /** Its state after a restart of the control plane while the task ran. */
   adoption: "none" | "awaited" | "adopted";
 }
+
+type Granted = Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId" | "team">;
 
 interface Timed extends Lease {
   deadlineMs: number;
@@ -87,7 +93,7 @@ export class Leases {
     this.#lastCheckMs = monotonicMs();
   }
 
-  grant(lease: Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId">): Lease {
+  grant(lease: Granted): Lease {
     const nowMs = this.#monotonicMs();
     const granted: Timed = {
       ...lease,
@@ -106,7 +112,7 @@ export class Leases {
   }
 
   /** A lease that an earlier control plane granted; its worker gets time to come back. */
-  await(lease: Pick<Lease, "taskId" | "experimentId" | "attempt" | "workerId">): void {
+  await(lease: Granted): void {
     const awaited = this.grant(lease) as Timed;
     awaited.adoption = "awaited";
     this.#rejoin = { beganMs: this.#monotonicMs() };
@@ -153,6 +159,18 @@ export class Leases {
     return this.#byTask.size;
   }
 
+  /** The other leases of the team that this one leads; none where its worker is alone. */
+  membersOf({ team }: Lease): Lease[] {
+    if (team === undefined || team.rank > 0) return [];
+    const ranks = Array.from({ length: team.size - 1 }, (_, at) => at + 1);
+    return ranks.flatMap((rank) => this.#byTask.get(seatId(team.taskId, rank)) ?? []);
+  }
+
+  /** The lease of the leader of a member's team. */
+  leaderOf({ team, attempt }: Lease): Lease | undefined {
+    return team && this.currentLease(team.taskId, attempt);
+  }
+
   runningLeases(): Lease[] {
     return [...this.#byTask.values()];
   }
@@ -166,6 +184,13 @@ export class Leases {
     if (progressCounter === lease.progressCounter) return;
     lease.progressCounter = progressCounter;
     lease.movedAtMs = nowMs;
+  }
+
+  /** A member of a team that waits for its leader's word has no task to speak of. */
+  extendWaiting(workerId: string): void {
+    const lease = this.leaseOfWorker(workerId) as Timed | undefined;
+    if (!lease || !isMember(lease) || lease.progressCounter >= 0n) return;
+    lease.deadlineMs = this.#monotonicMs() + this.#timings.leaseMs;
   }
 
   release(taskId: string): void {
@@ -191,7 +216,8 @@ export class Leases {
       if (nowMs > lease.deadlineMs) {
         return [{ lease, end: "silent", reason: `it sent nothing for ${leaseMs / 1000} s` }];
       }
-      if (nowMs > lease.movedAtMs + hungAfterMs) {
+      // A team gets on as its leader does.
+      if (nowMs > lease.movedAtMs + hungAfterMs && !isMember(lease)) {
         const reason = `its task made no progress for ${hungAfterMs / 1000} s`;
         return [{ lease, end: "stalled", reason }];
       }

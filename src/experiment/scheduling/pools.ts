@@ -7,7 +7,7 @@ import { figuresOf, type PoolFigures } from "./pool-figures.js";
 import type { PoolActions, PoolParts } from "./pool-parts.js";
 import type { ReadyTasks } from "./ready-tasks.js";
 import type { TaskFaults } from "./task-faults.js";
-import type { Demand } from "./wanted-launches.js";
+import { type Demand, inTeams } from "./wanted-launches.js";
 import type { Standing } from "./worker-admission.js";
 
 export interface PoolsParts extends PoolParts {
@@ -64,7 +64,8 @@ export class Pools {
     const { ready } = this.#parts;
     const device = ready.nextTask(kind)?.device;
     if (device === undefined) return;
-    let rest: readonly Demand[] = ready.demands(kind);
+    const settings = this.#pools.map((pool) => pool.settings);
+    let rest: readonly Demand[] = inTeams(ready.demands(kind), settings);
     for (const pool of this.#pools) {
       // The devices of this machine are shared, so that any worker of the kind will do.
       if (pool.settings.outlivesPlane) rest = pool.ask(rest);

@@ -236,12 +236,13 @@ export class ReadyTasks {
 
   /** A start makes very many, so nothing is copied. */
   #entryOf(experiment: Placed, task: QueuedTask): Entry {
-    const { device, numDevices } = needsOf(experiment, task.isDistill);
+    const { device, numDevices, numMembers } = needsOf(experiment, task.isDistill);
     const entry: Entry = {
       taskId: task.id,
       experimentId: experiment.id,
       device,
       numDevices,
+      numMembers,
       memoryBytes: experiment.memoryMib * MIB,
       cacheKey: task.cacheKey,
       owner: experiment.owner,

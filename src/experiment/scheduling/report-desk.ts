@@ -1,16 +1,18 @@
-import type { TaskReport } from "../../generated/stillhouse/v1/worker.js";
+import type { TaskReport, TeamStore } from "../../generated/stillhouse/v1/worker.js";
 import type { Observer, ReportRefusal } from "../domain/observer.js";
 import type { Log } from "../domain/ports.js";
 import { alone } from "../domain/storage-fault.js";
-import { type AttemptParts, acknowledge, release, takeBack } from "./attempt-end.js";
+import { acknowledge, release, takeBack } from "./attempt-end.js";
 import type { LeaseClaims } from "./lease-claims.js";
 import type { Lease } from "./leases.js";
 import type { Pools } from "./pools.js";
 import type { Outcome, ReportIntake } from "./report-intake.js";
 import { refusedReport } from "./task-faults.js";
+import type { TeamDesk, TeamDeskParts } from "./team-desk.js";
+import { isMember, taskOf } from "./team-seat.js";
 import { WorkerTrust, type WorkerTrustParts } from "./worker-trust.js";
 
-export interface ReportDeskParts extends AttemptParts, WorkerTrustParts {
+export interface ReportDeskParts extends TeamDeskParts, WorkerTrustParts {
   readonly claims: LeaseClaims;
   readonly intake: ReportIntake;
   readonly observer: Pick<Observer, "reportRefused">;
@@ -22,10 +24,20 @@ export class ReportDesk {
   readonly #parts: ReportDeskParts;
   readonly #pools: Pools;
   readonly #trust: WorkerTrust;
+  readonly #teams: TeamDesk;
+  readonly #seat: (lease: Lease, store: TeamStore) => void;
 
-  constructor(parts: ReportDeskParts, pools: Pools) {
+  /** @param seat gives the others of a team their part, at what its leader has opened */
+  constructor(
+    parts: ReportDeskParts,
+    pools: Pools,
+    teams: TeamDesk,
+    seat: (lease: Lease, store: TeamStore) => void,
+  ) {
     this.#parts = parts;
     this.#pools = pools;
+    this.#teams = teams;
+    this.#seat = seat;
     this.#trust = new WorkerTrust(parts, pools);
   }
 
@@ -52,14 +64,11 @@ export class ReportDesk {
     // Before its hello it is not known which of its reports were taken in.
     if (!isKnown || report.kind === undefined) return;
     if (report.kind.$case === "progress") {
-      this.#conclude(lease, intake.take(lease, report.kind));
+      if (!isMember(lease)) this.#conclude(lease, intake.take(lease, report.kind));
       return;
     }
     if (report.number === lease.lastReport + 1n) {
-      const outcome =
-        fault === undefined
-          ? intake.take(lease, report.kind)
-          : intake.refuse(lease, refusedReport(new Error(fault)));
+      const outcome = this.#take(lease, report.kind, fault);
       lease.lastReport = report.number;
       this.#conclude(lease, outcome);
       if (outcome.kind === "refused") {
@@ -71,6 +80,18 @@ export class ReportDesk {
     // It was not told to stop by the control plane, so somebody is ending its process.
     const isLeaving = report.kind.$case === "stopped" && lease.cancelledAtMs === undefined;
     if (isLeaving) this.#pools.remove(workerId);
+  }
+
+  #take(lease: Lease, kind: NonNullable<TaskReport["kind"]>, fault: string | undefined): Outcome {
+    const { intake } = this.#parts;
+    const refusal = fault === undefined ? undefined : refusedReport(new Error(fault));
+    if (isMember(lease)) {
+      return this.#teams.take(lease, refusal ? { $case: "failure", value: refusal } : kind);
+    }
+    if (refusal) return intake.refuse(lease, refusal);
+    const outcome = intake.take(lease, kind);
+    if (kind.$case === "teamStore") this.#seat(lease, kind.value);
+    return outcome;
   }
 
   /** A fault in the report of an earlier attempt is logged, and the report does not come again. */
@@ -92,7 +113,8 @@ export class ReportDesk {
   }
 
   #conclude(lease: Lease, outcome: Outcome): void {
-    const { workerId, taskId } = lease;
+    const { workerId } = lease;
+    const taskId = taskOf(lease);
     switch (outcome.kind) {
       case "continues":
         return;

@@ -91,6 +91,8 @@ export class ReportIntake {
         return this.#takeResult(lease, kind.value);
       case "failure":
         return this.#fail(lease, kind.value);
+      case "teamStore":
+        return CONTINUES;
       case "stopped":
         this.#ledger.update(experimentId, (record, now) => stopTask(record, taskId, now));
         return { kind: "stopped" };

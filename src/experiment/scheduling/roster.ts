@@ -264,9 +264,9 @@ export class Roster {
     return this.#silent("starting", durationMs);
   }
 
-  /** Workers without a task that have sent nothing for this long. */
+  /** Workers without a task, or with one that they are to drop, that sent nothing for this long. */
   silentIdleWorkers(durationMs: number): string[] {
-    return this.#silent("idle", durationMs);
+    return [...this.#silent("idle", durationMs), ...this.#silent("settling", durationMs)];
   }
 
   /** Workers launched here that should have ended this long ago. */

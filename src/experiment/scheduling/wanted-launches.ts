@@ -56,6 +56,16 @@ export function canHold(largest: readonly LaunchShape[] | undefined, needs: Laun
   return largest === undefined || largest.some((shape) => holds(shape, needs));
 }
 
+/** A task for which no worker of a pool has devices enough wants as many workers with one each. */
+export function inTeams(demands: readonly Demand[], pools: readonly Limits[]): Demand[] {
+  const used = pools.filter(({ most }) => most > 0);
+  return demands.map((demand) => {
+    const { numDevices, count } = demand;
+    const fits = numDevices === 1 || used.some(({ largest }) => canHold(largest, demand));
+    return fits ? demand : { ...demand, numDevices: 1, count: count * numDevices };
+  });
+}
+
 type Limits = Pick<PoolSettings, "largest" | "most">;
 
 /** Whether it is known what workers will have before the first one is there. */

@@ -15,6 +15,7 @@ import type { Dispatcher } from "../scheduling/dispatcher.js";
 import type { Leases } from "../scheduling/leases.js";
 import { placeOf } from "../scheduling/place.js";
 import type { Roster, RosterEntry } from "../scheduling/roster.js";
+import { taskOf } from "../scheduling/team-seat.js";
 
 export interface FleetParts {
   readonly roster: Roster;
@@ -94,7 +95,7 @@ export class Fleet {
       memoryUsedBytes: load?.memoryUsedBytes ?? 0n,
       memoryPromisedBytes: BigInt(memory.promisedBytes(placeOf(entry))),
       utilisation: load?.utilisation ?? 0,
-      taskId: lease?.taskId ?? "",
+      taskId: lease === undefined ? "" : taskOf(lease),
       experimentId: lease?.experimentId ?? "",
       lastHeardTime: new Date(nowMs - agoMs),
     });
