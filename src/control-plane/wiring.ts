@@ -227,7 +227,7 @@ function servedOf({ options, store, security }: Ground, domain: Domain): ServedP
   };
   const experiments = new Experiments({
     ...planning,
-    ...{ feed, inspector },
+    ...{ feed, inspector, roster, memory },
     store: store.experiments,
     artifacts: store.artifacts,
     workFolders: store.workFolders,

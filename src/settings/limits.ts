@@ -109,8 +109,8 @@ function limitsOf(spec: ExperimentSpec, facts: Facts): Limit[] {
       path: "compute.num_devices",
       max: device.num_available,
       reason: device.cuda
-        ? `the CUDA devices from ${device.device} on`
-        : "the threads of the CPU that may be used",
+        ? `the CUDA devices from ${device.device} on, or of all workers`
+        : "the threads of the CPU that may be used, or the hosts of workers",
     },
     {
       path: "distilled.per_class",

@@ -128,7 +128,8 @@ export const SETTINGS_BY_GROUP: Readonly<Record<Group, readonly Setting[]>> = {
       "auto, cpu, cuda or cuda:N (default: auto)",
     ]),
     number("num-devices", "compute.num_devices", COUNT, [
-      "Processes that share each outer step: CUDA devices from --device on, or parts of the CPU",
+      "Processes that share each outer step: CUDA devices from --device on, parts of the CPU,",
+      "or workers of as many hosts",
     ]),
     number("memory", "compute.memory_mib", COUNT_OR_NONE, [
       "MiB of device memory per task; a device gets no more tasks than fit, and 0 fits",

@@ -341,7 +341,10 @@ describe("values that depend on others", () => {
     const facts = factsOf({ device: { device: "cuda:1", cuda: true, num_available: 1 } });
     assert.throws(
       () => resolved({ "compute.num_devices": 2 }, facts),
-      refused("compute.num_devices", /at most 1, the CUDA devices from cuda:1 on, got 2/),
+      refused(
+        "compute.num_devices",
+        /at most 1, the CUDA devices from cuda:1 on, or of all workers, got 2/,
+      ),
     );
   });
 

@@ -35,13 +35,18 @@ export class Seating {
     this.#parts = parts;
   }
 
+  /** Devices of the kind, each with a worker that can be one of a team, whatever it does. */
+  get numSeats(): number {
+    return this.#all().size;
+  }
+
   /**
    * Whether a task is for a team. One host is enough for a task on CUDA that has as many devices
    * there; a task on CPUs has several hosts where there are as many.
    */
   isForTeam(needs: DeviceNeeds): boolean {
     if (needs.numMembers === 1) return false;
-    if (this.#kind !== "cuda") return this.#all().size >= needs.numMembers;
+    if (this.#kind !== "cuda") return this.numSeats >= needs.numMembers;
     const fleet = this.#fleet();
     return fleet.length > 0 && !fleet.some((worker) => mayHold(worker, needs));
   }

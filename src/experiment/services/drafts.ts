@@ -12,9 +12,11 @@ import { artifactOf } from "../domain/record.js";
 import { given } from "../domain/request-checks.js";
 import type { ArtifactStore } from "../domain/storage-ports.js";
 import { requireFewTasks } from "../domain/task-limits.js";
+import { deviceKind } from "../scheduling/device-needs.js";
 import type { Ledger } from "../scheduling/ledger.js";
+import { Seating, type SeatingParts } from "../scheduling/seating.js";
 
-export interface DraftsParts {
+export interface DraftsParts extends SeatingParts {
   readonly ledger: Ledger;
   readonly artifacts: ArtifactStore;
   readonly inspector: Inspector;
@@ -38,7 +40,7 @@ export class Drafts {
     const own = withPresetObjective(withDatasetPath(named));
     validateDraft(own);
     mayName?.(own);
-    const facts = await this.#parts.inspector.describe(own);
+    const facts = this.#withFleet(await this.#parts.inspector.describe(own));
     const transfers = await this.#describeTransfers(own);
     const resolved = resolveSpec(own, facts, transfers, await this.#describeSource(own));
     requireFewTasks(resolved.spec);
@@ -60,6 +62,14 @@ export class Drafts {
     throw notFound(`experiment ${named} has no distilled data`, {
       field: "robustness.artifact_id",
     });
+  }
+
+  /** The devices of all workers together may be more than this machine has. */
+  #withFleet(facts: Facts): Facts {
+    const { device } = facts;
+    const { numSeats } = new Seating(deviceKind(device.device), this.#parts);
+    const most = Math.max(device.num_available, numSeats);
+    return { ...facts, device: { ...device, num_available: most } };
   }
 
   async #describeSource(draft: ExperimentSpec): Promise<Facts["dataset"] | undefined> {

@@ -33,7 +33,7 @@ import { cancelExperiment, resumeExperiment, retryExperiment } from "../domain/t
 import type { Dispatcher } from "../scheduling/dispatcher.js";
 import type { EventFeed } from "../scheduling/event-feed.js";
 import type { Ledger } from "../scheduling/ledger.js";
-import { Drafts } from "./drafts.js";
+import { Drafts, type DraftsParts } from "./drafts.js";
 import { ExperimentLists } from "./experiment-lists.js";
 import { watchExperiment } from "./watch.js";
 
@@ -42,7 +42,7 @@ const MAX_COMPARED = 100;
 type WatchRequest = Pick<WatchExperimentRequest, "experimentId" | "afterSequence"> &
   Partial<Pick<WatchExperimentRequest, "storedOnly">>;
 
-export interface ExperimentsParts extends PlannerParts {
+export interface ExperimentsParts extends PlannerParts, DraftsParts {
   readonly ledger: Ledger;
   readonly dispatcher: Dispatcher;
   readonly store: ExperimentStore;
