@@ -86,7 +86,11 @@ describe("doctor", () => {
     const running = await doctor([], { runningAt: () => Promise.resolve("127.0.0.1:7") });
     assert.match(running.stdout, /✓ Control plane +running at 127\.0\.0\.1:7/);
     const silent = await doctor([], { runningAt: () => Promise.reject(new Error("it is silent")) });
-    assert.match(silent.stdout, /✗ Control plane +it is silent/);
+    assert.match(
+      silent.stdout,
+      /✗ Control plane +it is silent\n(?! +→)/,
+      "the sentence has it all",
+    );
     assert.equal(silent.exitCode, 1);
   });
 

@@ -75,12 +75,9 @@ export async function checkControlPlane(
     const detail = address === undefined ? "none is running" : `running at ${address}`;
     return { name: "Control plane", status: "ok", detail, remedy: "" };
   } catch (error) {
-    return {
-      name: "Control plane",
-      status: "error",
-      detail: toFailure(error).message,
-      remedy: "find the process that holds the home, or set STILLHOUSE_HOME to another folder",
-    };
+    // The sentence says what to do: end a process, name a server, or choose another home.
+    const detail = toFailure(error).message;
+    return { name: "Control plane", status: "error", detail, remedy: "" };
   }
 }
 
