@@ -125,6 +125,18 @@ describe("leases", () => {
     assert.deepEqual(pass(leaseMs - 2 * tickMs), []);
     assert.equal(pass(4 * tickMs).length > 0, true);
   });
+
+  it("count no time in which this process had no processor and looked late", () => {
+    const looks = { inTime: 0, late: 0 };
+    for (const [kind, betweenMs] of [
+      ["inTime", 1.2 * tickMs],
+      ["late", 2 * tickMs],
+    ] as const) {
+      leases.extend("w", "t", 2, 0n);
+      for (; leases.expiredLeases().length === 0; nowMs += betweenMs) looks[kind]++;
+    }
+    assert.deepEqual(looks, { inTime: 51, late: 61 });
+  });
 });
 
 function hello(workerId: string, pid: number): Hello {

@@ -38,6 +38,9 @@ export const DEFAULT_TIMINGS: Timings = {
   tickMs: 1_000,
 };
 
+/** A check that is late by more than this share of the time between checks tells of a pause. */
+const FORGIVEN = 0.25;
+
 /** A running task and the worker that has it. */
 export interface Lease {
   /** Of a member of a team: that of its seat. */
@@ -237,13 +240,13 @@ export class Leases {
   }
 
   /**
-   * When this process itself was stopped (Ctrl-Z, a debugger), heartbeats wait unread in the
-   * socket: the time in which nobody looked does not count against the workers.
+   * While this process was stopped (Ctrl-Z, a debugger) or had no processor, heartbeats waited unread
+   * in the socket: the time in which nobody looked does not count against the workers.
    */
   #forgiveOwnPause(nowMs: number): void {
     const pauseMs = nowMs - this.#lastCheckMs - this.#timings.tickMs;
     this.#lastCheckMs = nowMs;
-    if (pauseMs <= this.#timings.heartbeatIntervalMs) return;
+    if (pauseMs <= FORGIVEN * this.#timings.tickMs) return;
     this.#rejoin.beganMs += pauseMs;
     if (this.#rejoin.helloAtMs !== undefined) this.#rejoin.helloAtMs += pauseMs;
     for (const lease of this.#byTask.values()) {
