@@ -168,7 +168,9 @@ export class Assigner {
   /** @param workers those of a team, of which the first leads, or one alone */
   #lease(ready: ReadyTask, workers: readonly RosterEntry[]): void {
     const { taskId, experimentId, memoryBytes } = ready;
-    const { ledger, leases, claims, roster, memory, pool } = this.#parts;
+    const { ledger, leases, claims, roster, memory, pool, workFolders } = this.#parts;
+    // Before anything else: a task whose folder cannot be made has no attempt, and no worker waits.
+    workFolders.prepare(taskId);
     const [workerId = "", ...memberIds] = workers.map((worker) => worker.workerId);
     const before = requiredTask(ledger.record(experimentId), taskId);
     // Before the attempt is stored: one that was stored has a secret, whenever this process dies.
