@@ -12,6 +12,10 @@ const BEATS_S = 10;
 const HELLOS_AT_ONCE = 100;
 const TASKS_AT_ONCE = 40;
 const LOOK_MS = 250;
+/** A control plane that takes less of a core than this share for so long has nothing to do. */
+const QUIET_MS = 2_000;
+const QUIET_SHARE = 0.03;
+const LONGEST_QUIET_MS = 120_000;
 const MIB = 1024 * 1024;
 
 /** What a fleet costs the control plane, in milliseconds of processor time of all its threads. */
@@ -37,7 +41,11 @@ export async function measureFleet(numWorkers: number, numTasks: number): Promis
   try {
     const { cost: hello } = await costOf(plane, fleet, 0, () => fleet.join(HELLOS_AT_ONCE));
     await fleet.beat(BEATS_PER_SECOND);
-    const beating = await costOf(plane, fleet, 0, () => sleep(BEATS_S * 1_000));
+    const beating = await costOf(plane, fleet, 0, async () => {
+      await sleep(BEATS_S * 1_000);
+      await fleet.beat(0);
+      await untilQuiet(plane);
+    });
     const beat = beating.cost / beating.numBeats;
     await fleet.beat(numWorkers / HEARTBEAT_INTERVAL_S);
     await plane.restart((home) => storeQueued(home, numWorkers + numTasks, 1));
@@ -82,6 +90,17 @@ async function costOf(
   const cpuS = (await plane.usage()).cpuS - cpuBeforeS;
   const numBeats = (await fleet.look()).numBeats - beatsBefore;
   return { cost: cpuS * 1_000 - numBeats * beatMs, numBeats };
+}
+
+/** Waits until nothing that was sent is left: on a busy machine that is read late. */
+async function untilQuiet(plane: MeasuredPlane): Promise<void> {
+  const endMs = performance.now() + LONGEST_QUIET_MS;
+  for (let lastS = (await plane.usage()).cpuS; performance.now() < endMs; ) {
+    await sleep(QUIET_MS);
+    const { cpuS } = await plane.usage();
+    if ((cpuS - lastS) * 1_000 < QUIET_SHARE * QUIET_MS) return;
+    lastS = cpuS;
+  }
 }
 
 /** Waits until every worker is welcome and has a task. */
