@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { isAlive } from "../fixtures/command.js";
 import { sendSignal } from "../fixtures/signals.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { PROJECT } from "../fixtures/tiny.js";
-import { until } from "../fixtures/waiting.js";
+import { it, until } from "../fixtures/waiting.js";
 
 /** The exit code of the program when it ends in order. */
 const IN_ORDER = 7;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { StillhouseClient } from "../../src/api/client.js";
 import { unary } from "../../src/api/grpc/calls.js";
 import { GrpcServer } from "../../src/api/grpc/server.js";
@@ -14,6 +14,7 @@ import {
   connectionsWithin,
   openFileLimit,
 } from "../../src/security/connection-limits.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const LOOPBACK = "127.0.0.1";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { LogLevel, MetricPoint, State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { WorkerState } from "../../src/generated/stillhouse/v1/service.js";
@@ -9,6 +9,7 @@ import type { Assign } from "../../src/generated/stillhouse/v1/worker.js";
 import { SqlFile } from "../../src/store/database.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 import type { TestWorker } from "./test-worker.js";
 

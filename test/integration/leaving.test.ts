@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { runStillhouse } from "../../src/cli/stillhouse/stillhouse.js";
 import { createInterruption } from "../../src/cli/terminal/interruption.js";
 import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 import { temporaryFolder } from "../fixtures/temporary-folder.js";
-import { until } from "../fixtures/waiting.js";
+import { it, until } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 describe("Ctrl-C in a command that only reads", () => {

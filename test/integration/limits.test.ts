@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { ExperimentSpec } from "../../src/generated/stillhouse/v1/spec.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { ask } from "../fixtures/http-client.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const LONG = "x".repeat(900_000);

@@ -1,4 +1,4 @@
-import { it } from "node:test";
+import { it } from "../fixtures/waiting.js";
 import { runManyTasks, TASKS_PER_EXPERIMENT } from "./many-tasks.js";
 
 const NUM_TASKS = 2_000;

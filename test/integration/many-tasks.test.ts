@@ -1,4 +1,4 @@
-import { it } from "node:test";
+import { it } from "../fixtures/waiting.js";
 import { runManyTasks } from "./many-tasks.js";
 
 /** `many-tasks.long.test.ts` runs two thousand. */

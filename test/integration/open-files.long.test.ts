@@ -1,4 +1,4 @@
-import { it } from "node:test";
+import { it } from "../fixtures/waiting.js";
 import { surviveIdleConnections } from "./open-files.js";
 
 it("a control plane of 1,024 open files serves beside 1,300 idle connections to each port", async (test) => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { State } from "../../src/generated/stillhouse/v1/experiment.js";
 import { ExperimentOrder } from "../../src/generated/stillhouse/v1/service.js";
 import { quickSpec } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
+import { it } from "../fixtures/waiting.js";
 import { TestPlane } from "./test-plane.js";
 
 const NEXT = ExperimentOrder.NEXT_FIRST;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it, type TestContext } from "node:test";
+import { after, before, describe, type TestContext } from "node:test";
 import { FailureKind } from "../../src/errors.js";
 import { StorageFault } from "../../src/experiment/domain/storage-fault.js";
 import { completeTask, leaseTask } from "../../src/experiment/domain/transitions.js";
@@ -22,7 +22,7 @@ import { LEARNERS, NOW, plannedRecord } from "../fixtures/experiments.js";
 import { fails } from "../fixtures/fails.js";
 import { missingPostgres, PostgresServer } from "../fixtures/postgres.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
-import { until } from "../fixtures/waiting.js";
+import { it, until } from "../fixtures/waiting.js";
 
 const SILENT = { warn() {} };
 const NEVER = new AbortController().signal;

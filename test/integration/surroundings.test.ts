@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { RunningCommand } from "../fixtures/command.js";
 import { afterwards, temporaryFolder } from "../fixtures/temporary-folder.js";
 import { tinyDataAndModel, tinyFlags } from "../fixtures/tiny.js";
+import { it } from "../fixtures/waiting.js";
 
 const DRY_RUN = [...tinyFlags(tinyDataAndModel()), "--dry-run", "--json"];
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { statSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { curveKeyPair, Dealer } from "zeromq";
 import type { WorkerListener } from "../../src/experiment/domain/worker-ports.js";
 import { type Hello, Welcome } from "../../src/generated/stillhouse/v1/worker.js";
@@ -14,6 +14,7 @@ import { WorkerDoor } from "../../src/worker/door/worker-door.js";
 import { WorkerHub } from "../../src/worker/hub.js";
 import { RawZmtp } from "../fixtures/raw-zmtp.js";
 import { afterwards } from "../fixtures/temporary-folder.js";
+import { it } from "../fixtures/waiting.js";
 import { TestWorker } from "./test-worker.js";
 
 const HOST = "127.0.0.1";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 
@@ -14,4 +14,17 @@ it("a folder selects its quick or its long tests, a named file only itself", (te
   assert.deepEqual(testFiles(folder, "quick"), [quick]);
   assert.deepEqual(testFiles(folder, "long"), [long]);
   assert.deepEqual(testFiles(long, "quick"), [long]);
+});
+
+it("a test that waits for processes or sockets has a limit, so that a hang is a failure", () => {
+  const root = join(import.meta.dirname, "..");
+  const files = ["integration", "e2e"].flatMap((room) =>
+    (["quick", "long"] as const).flatMap((group) => testFiles(join(root, room), group)),
+  );
+  assert.ok(files.length > 50);
+  const unlimited = /import \{[^}]*\bit\b[^}]*\} from "node:test"/;
+  assert.deepEqual(
+    files.filter((file) => unlimited.test(readFileSync(file, "utf8"))),
+    [],
+  );
 });
