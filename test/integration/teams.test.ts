@@ -173,9 +173,11 @@ describe("a team of workers", () => {
     const [leader, member] = ["a", "bb"].map((name) => new TestWorker(addresses, name));
     assert.ok(leader && member);
     for (const worker of [leader, member]) afterwards(test, () => worker.close());
-    for (const worker of [leader, member])
+    // The first one that is known leads.
+    for (const worker of [leader, member]) {
       await worker.hello(1, { machineId: worker.id, address: "10.0.0.1" });
-    for (const worker of [leader, member]) await worker.next("welcome");
+      await worker.next("welcome");
+    }
     await first.client.create(specOf(), "");
     const lead = await leader.nextTask();
     await leader.reported(lead, { $case: "teamStore", value: STORE });
