@@ -1,3 +1,4 @@
+import { computeNeeds } from "../experiment/domain/compute-needs.js";
 import {
   distilledRow,
   type ExperimentRecord,
@@ -38,7 +39,7 @@ export function experimentColumns(record: ExperimentRecord): Record<string, SqlV
 
 /** What the tasks of an experiment compute on. */
 export function deviceColumns({ spec }: Experiment) {
-  const { device = "cpu", numDevices = 1, memoryMib = 0 } = spec?.compute ?? {};
+  const { device, numDevices, memoryMib } = computeNeeds(spec);
   return { device, num_devices: numDevices, memory_mib: memoryMib };
 }
 

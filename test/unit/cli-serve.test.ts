@@ -6,6 +6,14 @@ import { terminalOf } from "../../src/cli/terminal/terminal.js";
 import { FailureKind, StillhouseError } from "../../src/errors.js";
 import { RecordedOutput } from "../fixtures/recorded-output.js";
 
+const PLACE = { home: "/home", userFolder: "/", dataDir: undefined, showsTraces: false };
+const ADDRESSES = {
+  address: "127.0.0.1:1",
+  workerAddress: "tcp://127.0.0.1:2",
+  httpAddress: "http://127.0.0.1:3",
+  capacity: { openFiles: 1_024, workers: 85 },
+};
+
 describe("the places for workers", () => {
   async function served(...argv: string[]) {
     const [stdout, stderr] = [new RecordedOutput(), new RecordedOutput()];
@@ -13,15 +21,9 @@ describe("the places for workers", () => {
     await runServe(argv, {
       terminal: terminalOf(stdout, stderr, {}),
       interruption,
-      home: "/home",
-      userFolder: "/",
-      dataDir: undefined,
-      showsTraces: false,
+      ...PLACE,
       startServer: async () => ({
-        address: "127.0.0.1:1",
-        workerAddress: "tcp://127.0.0.1:2",
-        httpAddress: "http://127.0.0.1:3",
-        capacity: { openFiles: 1_024, workers: 85 },
+        ...ADDRESSES,
         broken: new Promise(() => interruption.press()),
         stop: async () => undefined,
         kill: () => undefined,
@@ -53,15 +55,9 @@ it("serve ends its workers and fails when its home is broken, so that it is rest
   const exitCode = await runServe([], {
     terminal: terminalOf(new RecordedOutput(), stderr, {}),
     interruption: createInterruption(),
-    home: "/home",
-    userFolder: "/",
-    dataDir: undefined,
-    showsTraces: false,
+    ...PLACE,
     startServer: async () => ({
-      address: "127.0.0.1:1",
-      workerAddress: "tcp://127.0.0.1:2",
-      httpAddress: "http://127.0.0.1:3",
-      capacity: { openFiles: 1_024, workers: 85 },
+      ...ADDRESSES,
       broken: Promise.resolve(broken),
       stop: async () => {
         done.push("stopped");
@@ -80,10 +76,7 @@ it("serve that is told to end while it starts ends in order", async () => {
   const exitCode = await runServe([], {
     terminal: terminalOf(new RecordedOutput(), stderr, {}),
     interruption,
-    home: "/home",
-    userFolder: "/",
-    dataDir: undefined,
-    showsTraces: false,
+    ...PLACE,
     startServer: async () => {
       interruption.press();
       throw interruption.stop.reason;

@@ -1,4 +1,5 @@
 import type { State } from "../../generated/stillhouse/v1/experiment.js";
+import type { ComputeNeeds } from "./compute-needs.js";
 
 /** A task that could start, as far as its experiment alone says. */
 export interface QueuedTask {
@@ -11,18 +12,12 @@ export interface QueuedTask {
 }
 
 /** What the queue needs of an unfinished experiment, without reading what is stored of it. */
-export interface QueuedExperiment {
+export interface QueuedExperiment extends ComputeNeeds {
   readonly id: string;
   readonly owner: string;
   readonly priority: number;
   /** Empty where it is of none. */
   readonly sweepId: string;
-  /** Such as "cpu" or "cuda:1". */
-  readonly device: string;
-  /** CUDA devices of its distillation. */
-  readonly numDevices: number;
-  /** Of each device, for each task; 0 where it is not known. */
-  readonly memoryMib: number;
   /** Of all its tasks, done or not. */
   readonly numTasks: number;
   /** By their positions. */

@@ -35,7 +35,7 @@ import type { ReadyTasks } from "./ready-tasks.js";
 import type { Roster, RosterEntry } from "./roster.js";
 import { mayHold, NO_ROOM, Seating } from "./seating.js";
 import type { TaskFaults } from "./task-faults.js";
-import { seatId, taskOf } from "./team-seat.js";
+import { seatAt, taskOf } from "./team-seat.js";
 import { areBounded, mostBytesIn } from "./wanted-launches.js";
 
 export interface AssignerParts {
@@ -116,18 +116,19 @@ export class Assigner {
 
   /** The leader of a team says where the others are to come; until then they wait. */
   seat(lease: Lease, store: TeamStore): void {
-    const { ledger, leases, claims, roster, pool, faults } = this.#parts;
+    const { ledger, leases, claims, roster, pool, faults, workFolders } = this.#parts;
     faults.attempt("giving it to a team", lease, () => {
       const { attempt, experimentId, team } = lease;
       const record = ledger.record(experimentId);
       const task = requiredTask(record, lease.taskId);
+      const workDir = workFolders.prepare(task.id);
       for (const member of leases.membersOf(lease)) {
         const worker = roster.find(member.workerId);
         if (worker === undefined) continue;
         const secret = claims.issue(member.taskId, attempt);
         const { rank = 0 } = member.team ?? {};
         const own = { taskId: member.taskId, secret, team: { rank, size: team?.size ?? 1, store } };
-        const value = { ...this.#assignment(record, task, worker, true), ...own };
+        const value = { ...this.#assignment(record, task, worker, true), workDir, ...own };
         pool.send(member.workerId, { $case: "assign", value });
       }
     });
@@ -170,7 +171,7 @@ export class Assigner {
     const { taskId, experimentId, memoryBytes } = ready;
     const { ledger, leases, claims, roster, memory, pool, workFolders } = this.#parts;
     // Before anything else: a task whose folder cannot be made has no attempt, and no worker waits.
-    workFolders.prepare(taskId);
+    const workDir = workFolders.prepare(taskId);
     const [workerId = "", ...memberIds] = workers.map((worker) => worker.workerId);
     const before = requiredTask(ledger.record(experimentId), taskId);
     // Before the attempt is stored: one that was stored has a secret, whenever this process dies.
@@ -183,22 +184,22 @@ export class Assigner {
     const size = workers.length;
     const needs = size > 1 ? needsOfMember(ready) : ready;
     workers.forEach((worker, rank) => {
-      const id = seatId(taskId, rank);
-      const team = size > 1 ? { taskId, rank, size } : undefined;
-      leases.grant({ taskId: id, experimentId, attempt, workerId: worker.workerId, team });
-      memory.promise(placesFor(needs, worker), id, memoryBytes);
+      const seat = seatAt(taskId, rank, size);
+      leases.grant({ ...seat, experimentId, attempt, workerId: worker.workerId });
+      memory.promise(placesFor(needs, worker), seat.taskId, memoryBytes);
       roster.markBusy(worker.workerId);
     });
     const team = size > 1 ? { rank: 0, size, store: undefined } : undefined;
     const [leader] = workers;
     if (leader === undefined) throw internal(`task ${taskId} was to be given to no worker`);
-    const value = { ...this.#assignment(record, task, leader, size > 1), taskId, secret, team };
+    const told = this.#assignment(record, task, leader, size > 1);
+    const value = { ...told, workDir, taskId, secret, team };
     pool.send(workerId, { $case: "assign", value });
   }
 
   /** What a worker is told of a task beside its own lease. */
   #assignment(record: ExperimentRecord, task: Task, worker: RosterEntry, isInTeam: boolean) {
-    const { artifacts, workFolders, runLog, checkpoints } = this.#parts;
+    const { artifacts, runLog, checkpoints } = this.#parts;
     const { id: taskId, experimentId, attempt, work, begunAnewAt } = task;
     const needs = deviceNeeds(record.experiment.spec, isDistill(task));
     const { device } = placeOf(worker);
@@ -209,7 +210,6 @@ export class Assigner {
       experimentId,
       spec: specForWorker(record.experiment.spec, isInTeam ? needsOfMember(needs) : needs, device),
       work,
-      workDir: workFolders.prepare(taskId),
       artifactPath: kind?.$case === "evaluate" ? artifacts.pathOf(kind.value.artifactId) : "",
       runDir: runLog.folderOf(experimentId),
       checkpoints: attempt === 1 ? [] : checkpoints.newest(taskId),

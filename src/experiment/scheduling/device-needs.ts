@@ -1,5 +1,6 @@
 import type { ExperimentSpec } from "../../generated/stillhouse/v1/spec.js";
 import { completedSpec } from "../../settings/earlier-spec.js";
+import { computeNeeds } from "../domain/compute-needs.js";
 
 /** What a task computes on. */
 export interface DeviceNeeds {
@@ -19,8 +20,7 @@ export function deviceKind(device: string): string {
 
 /** @param sharesSteps whether the task is one whose steps devices can share: a distillation */
 export function deviceNeeds(spec: ExperimentSpec | undefined, sharesSteps: boolean): DeviceNeeds {
-  const { device = "cpu", numDevices = 1 } = spec?.compute ?? {};
-  return needsOf({ device, numDevices }, sharesSteps);
+  return needsOf(computeNeeds(spec), sharesSteps);
 }
 
 /** As `deviceNeeds`. @param most what a distillation of the experiment takes */

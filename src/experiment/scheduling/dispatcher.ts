@@ -21,7 +21,7 @@ import { Reception, type ReceptionParts } from "./reception.js";
 import { ReportDesk, type ReportDeskParts } from "./report-desk.js";
 import { StorageGuard, type StorageGuardParts } from "./storage-guard.js";
 import { TeamDesk } from "./team-desk.js";
-import { isMember, seatId, taskOf } from "./team-seat.js";
+import { isMember, seatAt, taskOf } from "./team-seat.js";
 
 export interface DispatcherParts
   extends AssignerParts,
@@ -117,12 +117,9 @@ export class Dispatcher implements WorkerListener {
       for (const { task } of tasks) {
         if (task.state !== State.RUNNING) continue;
         const workerIds = [task.workerId, ...task.memberIds];
-        const { id: taskId, attempt } = task;
         workerIds.forEach((workerId, rank) => {
-          const size = workerIds.length;
-          const team = size > 1 ? { taskId, rank, size } : undefined;
-          const lease = { experimentId: experiment.id, attempt, workerId, team };
-          this.#parts.leases.await({ taskId: seatId(taskId, rank), ...lease });
+          const lease = { experimentId: experiment.id, attempt: task.attempt, workerId };
+          this.#parts.leases.await({ ...seatAt(task.id, rank, workerIds.length), ...lease });
         });
       }
     }
@@ -312,9 +309,10 @@ export class Dispatcher implements WorkerListener {
   /** A team that lost one of its workers begins again under another attempt. */
   #loseMember(lease: Lease, reason: string, logTail: string): void {
     const { ledger } = this.#parts;
-    this.#teams.lose(lease, reason, logTail, this.#isDraining || lease.adoption === "awaited");
+    const isExpected = this.#isDraining || lease.adoption === "awaited";
+    const said = this.#teams.lose(lease, reason, logTail, isExpected);
     const task = findTask(ledger.record(lease.experimentId), taskOf(lease))?.task;
-    if (!this.#isDraining) this.#logLoss(task, `${reason} (worker ${lease.workerId} of its team)`);
+    if (!this.#isDraining) this.#logLoss(task, said);
   }
 
   #logLoss(task: Task | undefined, reason: string): void {

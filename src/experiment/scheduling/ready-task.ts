@@ -1,5 +1,6 @@
 import type { Experiment } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
+import { computeNeeds } from "../domain/compute-needs.js";
 import type { DeviceNeeds } from "./device-needs.js";
 
 /** A task that is ready to start. */
@@ -33,7 +34,7 @@ const LANES_PER_DOUBLING = 4;
 
 /** What each task of an experiment is given of its device. */
 export function memoryBytesOf({ spec }: Experiment): number {
-  return (spec?.compute?.memoryMib ?? 0) * MIB;
+  return computeNeeds(spec).memoryMib * MIB;
 }
 
 /** The same for what needs about the same memory: few, however many tasks there are. */

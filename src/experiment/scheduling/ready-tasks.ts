@@ -1,6 +1,7 @@
 import TinyQueue from "tinyqueue";
 import { type Experiment, State, type Task } from "../../generated/stillhouse/v1/experiment.js";
 import { MIB } from "../../settings/memory.js";
+import { computeNeeds } from "../domain/compute-needs.js";
 import type { QueuedExperiment, QueuedTask } from "../domain/queue-ports.js";
 import { type ExperimentRecord, isDistill, type TaskRecord } from "../domain/record.js";
 import { startable } from "../domain/startable.js";
@@ -357,6 +358,5 @@ function* onlyReady(entries: Iterable<Entry>): Generator<Entry> {
 }
 
 function placedOf({ id, owner, priority, spec }: Experiment): Placed {
-  const { device = "cpu", numDevices = 1, memoryMib = 0 } = spec?.compute ?? {};
-  return { id, owner, priority, device, numDevices, memoryMib };
+  return { id, owner, priority, ...computeNeeds(spec) };
 }

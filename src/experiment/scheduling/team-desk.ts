@@ -45,14 +45,16 @@ export class TeamDesk {
   /**
    * @param reason as of `loseTask`
    * @param isExpected whether the loss does not count as one of the task
+   * @returns the reason, with the worker
    */
-  lose(lease: Lease, reason: string, logTail: string, isExpected = false): void {
+  lose(lease: Lease, reason: string, logTail: string, isExpected = false): string {
     const said = `${reason} (worker ${lease.workerId} of its team)`;
     this.#end(lease, (record, now) =>
       isExpected
         ? stopTask(record, taskOf(lease), now)
         : loseTask(record, taskOf(lease), said, logTail, now),
     );
+    return said;
   }
 
   /** The leader and all others drop the task; its next attempt is another generation. */

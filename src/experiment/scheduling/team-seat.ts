@@ -11,6 +11,11 @@ export function seatId(taskId: string, rank: number): string {
   return rank === 0 ? taskId : `${taskId}.${rank}`;
 }
 
+/** What a lease says of the worker of this rank; one that has the task alone is in no team. */
+export function seatAt(taskId: string, rank: number, size: number): Leased {
+  return { taskId: seatId(taskId, rank), team: size > 1 ? { taskId, rank, size } : undefined };
+}
+
 /** The task and the rank of what `seatId` named; the names of tasks have no dots. */
 export function seatNamed(id: string): Pick<TeamPlace, "taskId" | "rank"> {
   const [, taskId = id, rank = "0"] = /^(.+)\.([1-9][0-9]{0,4})$/.exec(id) ?? [];
