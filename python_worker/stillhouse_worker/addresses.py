@@ -1,6 +1,12 @@
-"""The network addresses of this machine."""
+"""Network addresses, and those of this machine."""
 
 import socket
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of HOST:PORT; an IPv6 address is without its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def own_address(address: str) -> str:
@@ -9,8 +15,7 @@ def own_address(address: str) -> str:
     Raises:
         OSError: nothing leads there.
     """
-    host, _, port = address.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)
+    found = socket.getaddrinfo(*host_and_port(address), type=socket.SOCK_DGRAM)
     family, kind, protocol, _, place = found[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.connect(place)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 # They are documented, but not exported in a way that mypy sees.
 from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
 
+from ..addresses import host_and_port
 from ..stopping import may_stop
 from .process_group import interruptibly, of_generation
 
@@ -65,11 +66,10 @@ def reach_meeting(meeting: Meeting, generation: int) -> Store:
     Raises:
         StillhouseError: ``environment``, retryable, when it is not reached.
     """
-    host, _, port = meeting.address.rpartition(":")
+    host, port = host_and_port(meeting.address)
 
     def reach() -> TCPStore:
-        plain = host.strip("[]")
-        return TCPStore(plain, int(port), wait_for_workers=False, timeout=_REACH_TIMEOUT)
+        return TCPStore(host, port, wait_for_workers=False, timeout=_REACH_TIMEOUT)
 
     return of_generation(interruptibly(reach), generation, meeting.token)
 

@@ -4,6 +4,8 @@ import random
 import socket
 from collections.abc import Callable
 
+from ..addresses import host_and_port
+
 # Thousands of workers notice the restart of a control plane within two seconds.
 LONGEST_WAIT_S = 5.0
 # A control plane that does not answer is asked again, by others less and less often.
@@ -51,7 +53,7 @@ class Greeting:
 
 def is_of_this_machine(address: str) -> bool:
     """Whether an address, tcp://HOST:PORT, is one of this machine's own."""
-    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    host, _ = host_and_port(address.removeprefix("tcp://"))
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
     except OSError:
